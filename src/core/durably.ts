@@ -1,0 +1,76 @@
+import type { JournalEvent } from './events.ts';
+import type { Run, RunFilter } from './run.ts';
+import type { LogLine, LogQuery, Step } from './step.ts';
+
+export interface TriggerOptions {
+  /** Unique per job, 1 to 256 UTF-16 units: a second trigger under it returns the first one's run. */
+  readonly idempotencyKey?: string | undefined;
+  /** At most one run with this key runs at a time, in the order triggered; 1 to 256 UTF-16 units. */
+  readonly concurrencyKey?: string | undefined;
+}
+
+export interface TriggerRequest extends TriggerOptions {
+  readonly jobName: string;
+  readonly input: unknown;
+}
+
+/** A journal event in a stream; its JSON text is made once for all readers. */
+export interface StreamedEvent {
+  readonly sequence: number;
+  readonly event: JournalEvent;
+  readonly json: string;
+}
+
+/**
+ * A reader's place in the journal. It holds no events: a slow reader costs
+ * nothing. One call of `next` at a time.
+ */
+export interface EventCursor {
+  /** Waits for the next events, at least one; null after the last. Rejects if the database fails. */
+  next(): Promise<readonly StreamedEvent[] | null>;
+  /** Ends a waiting `next` with null and frees everything. */
+  close(): void;
+}
+
+export type RunFeed =
+  | { readonly kind: 'not-found' }
+  /** The run is over and nothing came after the given sequence. */
+  | { readonly kind: 'ended' }
+  | { readonly kind: 'open'; readonly cursor: EventCursor };
+
+export interface RunListFeed {
+  /** The sequence from which the stream starts. */
+  readonly after: number;
+  readonly cursor: EventCursor;
+}
+
+export interface Health {
+  /** The database answers and is migrated. */
+  readonly database: boolean;
+  /** The worker is started and has not given up. */
+  readonly worker: boolean;
+}
+
+/** What the HTTP side needs of a durably instance. */
+export interface DurablyService {
+  /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or key. */
+  trigger(request: TriggerRequest): Promise<Run>;
+  getRun(runId: string): Promise<Run | null>;
+  /** @throws {ValidationError} for a bad filter. */
+  getRuns(filter?: RunFilter): Promise<Run[]>;
+  /** Finished steps by index. @throws {NotFoundError} */
+  getSteps(runId: string): Promise<Step[]>;
+  /** Log lines, oldest first. @throws {NotFoundError | ValidationError} */
+  getLogs(query: LogQuery): Promise<LogLine[]>;
+  /** @throws {NotFoundError | ConflictError} */
+  retry(runId: string): Promise<void>;
+  /** @throws {NotFoundError | ConflictError} */
+  cancel(runId: string): Promise<void>;
+  /** @throws {NotFoundError | ConflictError} */
+  deleteRun(runId: string): Promise<void>;
+  /** A run's events after a sequence, from its first on unless given. */
+  openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;
+  /** `run:*` and `step:*` events of all runs, from now on unless `after` is given. */
+  openRunListFeed(from?: { after?: number | undefined; jobNames?: readonly string[] | undefined }): Promise<RunListFeed>;
+  health(): Promise<Health>;
+}

@@ -1,0 +1,129 @@
+/**
+ * Every error a caller can meet, each with a stable `code`. Nothing in here
+ * knows HTTP: statuses are given at the edge (`http/problem.ts`).
+ */
+export type ErrorCode =
+  | 'NOT_FOUND'
+  | 'CONFLICT'
+  | 'VALIDATION'
+  | 'TIMEOUT'
+  | 'RUN_ENDED'
+  | 'RUN_CANCELLED'
+  | 'LEASE_LOST'
+  | 'STEP'
+  | 'SCHEMA_MISMATCH'
+  | 'DATABASE_UNAVAILABLE';
+
+export class DurablyError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** No run, or no registered job, bears that id or name. */
+export class NotFoundError extends DurablyError {
+  constructor(message: string) {
+    super('NOT_FOUND', message);
+  }
+}
+
+/** The thing exists but is in a state that forbids the request; the message names the state. */
+export class ConflictError extends DurablyError {
+  constructor(message: string) {
+    super('CONFLICT', message);
+  }
+}
+
+/** One thing wrong with an input: where it is (keys and indexes from the root) and what is wrong. */
+export interface ValidationIssue {
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** An option, filter, key or job input was refused. Nothing was changed. */
+export class ValidationError extends DurablyError {
+  readonly issues: readonly ValidationIssue[];
+
+  constructor(message: string, issues: readonly ValidationIssue[] = []) {
+    super('VALIDATION', message);
+    this.issues = issues;
+  }
+}
+
+/** `triggerAndWait` stopped waiting. The run goes on. */
+export class TimeoutError extends DurablyError {
+  constructor(message: string) {
+    super('TIMEOUT', message);
+  }
+}
+
+/** `triggerAndWait` saw its run end without an output: failed, cancelled or deleted. */
+export class RunEndedError extends DurablyError {
+  readonly runId: string;
+  readonly ending: 'failed' | 'cancelled' | 'deleted';
+
+  constructor(ended: { runId: string; ending: 'failed' | 'cancelled' | 'deleted'; message: string }) {
+    super('RUN_ENDED', ended.message);
+    this.runId = ended.runId;
+    this.ending = ended.ending;
+  }
+}
+
+/** What `step.run` throws, and a step's signal is aborted with, once its run was cancelled. */
+export class RunCancelledError extends DurablyError {
+  constructor(runId: string) {
+    super('RUN_CANCELLED', `Run ${runId} was cancelled`);
+  }
+}
+
+/**
+ * What `step.run` throws, and a step's signal is aborted with, once this worker
+ * no longer owns the run: another took it over, it was handed back, or it ended.
+ */
+export class LeaseLostError extends DurablyError {
+  constructor(message: string) {
+    super('LEASE_LOST', message);
+  }
+}
+
+/** A step was called wrongly, or returned what JSON can't hold. The message names the step. */
+export class StepError extends DurablyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('STEP', message, options);
+  }
+}
+
+/** The database holds tables of our names that are not ours, or those of a newer version. */
+export class SchemaMismatchError extends DurablyError {
+  constructor(message: string) {
+    super('SCHEMA_MISMATCH', message);
+  }
+}
+
+/**
+ * The database can't be reached, stayed busy too long, has no space, or is not
+ * migrated. The driver's own error is the `cause`; it may hold internal text.
+ */
+export class DatabaseUnavailableError extends DurablyError {
+  /** Whether no later try on this connection can succeed. */
+  readonly permanent: boolean;
+
+  constructor(message: string, { permanent = false, cause }: { permanent?: boolean; cause?: unknown } = {}) {
+    super('DATABASE_UNAVAILABLE', message, { cause });
+    this.permanent = permanent;
+  }
+}
+
+/** The text by which an error of unknown kind is stored and reported. */
+export function errorMessage(error: unknown): string {
+  if (error instanceof Error) return error.message || error.name;
+  try {
+    return String(error);
+  } catch {
+    return 'unknown error';
+  }
+}

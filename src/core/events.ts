@@ -1,0 +1,156 @@
+import { z } from 'zod';
+import { toIsoTime } from './clock.ts';
+import { decodeJson } from './json.ts';
+import type { RunProgress } from './run.ts';
+import { LOG_LEVELS, type LogLevel } from './step.ts';
+
+/**
+ * One row of the journal. Every event is one; which columns it uses is said
+ * once, in the {@link eventCatalogue}.
+ */
+export interface JournalRow {
+  readonly sequence: number;
+  readonly runId: string;
+  readonly jobName: string;
+  readonly type: JournalEventType;
+  /** ms since the epoch, by the database's clock. */
+  readonly createdAt: number;
+  readonly attempt: number | null;
+  readonly stepName: string | null;
+  readonly stepIndex: number | null;
+  readonly level: LogLevel | null;
+  /** An error's or a log line's text. */
+  readonly message: string | null;
+  /** JSON text: a payload, an output, a progress, a log line's data. */
+  readonly data: string | null;
+  readonly durationMs: number | null;
+}
+
+interface EventKind<S extends z.ZodObject = z.ZodObject> {
+  /** The fields beyond `type`, `timestamp`, `sequence`, `runId` and `jobName`. */
+  readonly schema: S;
+  /** Reads those fields from a journal row. */
+  readonly read: (row: JournalRow) => z.input<S>;
+}
+
+const kind = <S extends z.ZodObject>(schema: S, read: (row: JournalRow) => z.input<S>): EventKind<S> => ({
+  schema,
+  read,
+});
+
+const nothing = kind(z.object({}), () => ({}));
+const stepFields = { stepName: z.string(), stepIndex: z.int() };
+const readStep = (row: JournalRow) => ({ stepName: row.stepName ?? '', stepIndex: row.stepIndex ?? 0 });
+
+export const progressSchema = z.object({
+  current: z.number(),
+  total: z.number().optional(),
+  message: z.string().optional(),
+});
+
+/** THE list of events. Types, the journal, SSE and openapi.yaml are all made from it. */
+export const eventCatalogue = {
+  'run:trigger': nothing,
+  'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row) => ({
+    payload: decodeJson(row.data),
+    attempt: row.attempt ?? 0,
+  })),
+  'run:progress': kind(z.object({ progress: progressSchema }), (row) => ({
+    progress: decodeJson(row.data) as RunProgress,
+  })),
+  'run:complete': kind(z.object({ output: z.unknown(), duration: z.number() }), (row) => ({
+    output: decodeJson(row.data) ?? null,
+    duration: row.durationMs ?? 0,
+  })),
+  'run:fail': kind(z.object({ error: z.string(), failedStepName: z.string() }), (row) => ({
+    error: row.message ?? '',
+    failedStepName: row.stepName ?? UNKNOWN_STEP,
+  })),
+  'run:cancel': nothing,
+  'run:retry': nothing,
+  'run:delete': nothing,
+  'step:start': kind(z.object(stepFields), readStep),
+  'step:complete': kind(
+    z.object({ ...stepFields, output: z.unknown(), duration: z.number() }),
+    (row) => ({ ...readStep(row), output: decodeJson(row.data) ?? null, duration: row.durationMs ?? 0 }),
+  ),
+  'step:fail': kind(z.object({ ...stepFields, error: z.string() }), (row) => ({
+    ...readStep(row),
+    error: row.message ?? '',
+  })),
+  'log:write': kind(
+    z.object({
+      stepName: z.string().nullable(),
+      level: z.enum(LOG_LEVELS),
+      message: z.string(),
+      data: z.unknown(),
+    }),
+    (row) => ({
+      stepName: row.stepName,
+      level: row.level ?? 'info',
+      message: row.message ?? '',
+      data: decodeJson(row.data) ?? null,
+    }),
+  ),
+} as const;
+
+/** The `failedStepName` of a run that failed outside its steps. */
+export const UNKNOWN_STEP = 'unknown';
+
+export type JournalEventType = keyof typeof eventCatalogue;
+export type EventType = JournalEventType | 'worker:error';
+
+interface EventBase<E extends EventType> {
+  readonly type: E;
+  /** ISO 8601 UTC with ms. */
+  readonly timestamp: string;
+  /** Rising. In streams it is the journal's; in `on()` it counts this process's events. */
+  readonly sequence: number;
+}
+
+export type JournalEvent<E extends JournalEventType = JournalEventType> = {
+  [K in E]: EventBase<K> & { readonly runId: string; readonly jobName: string } & Readonly<
+      z.output<(typeof eventCatalogue)[K]['schema']>
+    >;
+}[E];
+
+/** Something went wrong in the worker itself; not in the journal. */
+export interface WorkerErrorEvent extends EventBase<'worker:error'> {
+  readonly error: string;
+  /** What the worker was doing: `claim`, `heartbeat`, `lease`, `execute`, `listener`, … */
+  readonly context: string;
+  readonly runId?: string;
+}
+
+export type DurablyEvent<E extends EventType = EventType> =
+  | (E extends JournalEventType ? JournalEvent<E> : never)
+  | (E extends 'worker:error' ? WorkerErrorEvent : never);
+
+export type EventHandler<E extends EventType> = (event: DurablyEvent<E>) => void;
+
+export const EVENT_TYPES: readonly EventType[] = [
+  ...(Object.keys(eventCatalogue) as JournalEventType[]),
+  'worker:error',
+];
+
+/** The event that a journal row tells of. Readers of one row all get the same one. */
+export function toEvent(row: JournalRow): JournalEvent {
+  return {
+    type: row.type,
+    timestamp: toIsoTime(row.createdAt),
+    sequence: row.sequence,
+    runId: row.runId,
+    jobName: row.jobName,
+    ...eventCatalogue[row.type].read(row),
+  } as JournalEvent;
+}
+
+/** Whether the event ends a run (until a retry opens it again). */
+export function endsRun(type: JournalEventType): boolean {
+  return type === 'run:complete' || type === 'run:fail' || type === 'run:cancel' || type === 'run:delete';
+}
+
+/** Whether lists of runs show the event: all but log lines. */
+export function isListed(type: JournalEventType): boolean {
+  return type !== 'log:write';
+}

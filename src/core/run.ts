@@ -1,0 +1,105 @@
+import { z } from 'zod';
+
+export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
+export type RunStatus = (typeof RUN_STATUSES)[number];
+
+/**
+ * The legal transitions. `claim`, `handBack`, `complete` and `fail` are a
+ * worker's; `cancel`, `retry` and `delete` are a caller's. A takeover is a
+ * claim of a run that is already running and whose lease went stale; one whose
+ * workers vanished {@link MAX_LOST_WORKERS} times in a row is failed instead.
+ */
+export const RUN_TRANSITIONS = {
+  claim: { from: ['pending', 'running'], to: 'running' },
+  handBack: { from: ['running'], to: 'pending' },
+  complete: { from: ['running'], to: 'completed' },
+  fail: { from: ['running'], to: 'failed' },
+  cancel: { from: ['pending', 'running'], to: 'cancelled' },
+  retry: { from: ['failed', 'cancelled'], to: 'pending' },
+  delete: { from: ['completed', 'failed', 'cancelled'], to: null },
+} as const satisfies Record<string, { from: readonly RunStatus[]; to: RunStatus | null }>;
+
+export type RunCommand = 'cancel' | 'retry' | 'delete';
+
+/** A run whose owner vanished this often in a row, without a newly stored step, fails. */
+export const MAX_LOST_WORKERS = 10;
+
+export function isTerminal(status: RunStatus): boolean {
+  return status === 'completed' || status === 'failed' || status === 'cancelled';
+}
+
+export interface RunProgress {
+  readonly current: number;
+  readonly total?: number;
+  readonly message?: string;
+}
+
+/** One run as callers see it. Times are ISO 8601 UTC with ms, by the database's clock; null until set. */
+export interface Run<TPayload = unknown, TOutput = unknown> {
+  readonly id: string;
+  readonly jobName: string;
+  readonly payload: TPayload;
+  readonly status: RunStatus;
+  readonly idempotencyKey: string | null;
+  readonly concurrencyKey: string | null;
+  /** How many steps are stored as completed; the index of the step to come in a job without parallel steps. */
+  readonly currentStepIndex: number;
+  /** How many steps are stored as completed. */
+  readonly stepCount: number;
+  readonly progress: RunProgress | null;
+  readonly output: TOutput | null;
+  readonly error: string | null;
+  /** How often the run was claimed. */
+  readonly attempt: number;
+  readonly heartbeatAt: string | null;
+  readonly createdAt: string;
+  /** When it was first claimed. */
+  readonly startedAt: string | null;
+  readonly completedAt: string | null;
+  readonly updatedAt: string;
+}
+
+export const MAX_KEY_LENGTH = 256;
+export const MAX_FILTER_VALUES = 20;
+export const MAX_LIST_LIMIT = 1000;
+export const DEFAULT_LIST_LIMIT = 100;
+export const MAX_LIST_OFFSET = 100_000;
+
+export interface RunFilter {
+  readonly jobName?: string | readonly string[] | undefined;
+  readonly status?: RunStatus | readonly RunStatus[] | undefined;
+  /** 1 to 1,000; 100 unless given. */
+  readonly limit?: number | undefined;
+  /** 0 to 100,000. */
+  readonly offset?: number | undefined;
+}
+
+/** A {@link RunFilter} once checked: lists without doubles (empty: any), and both bounds. */
+export interface RunQuery {
+  readonly jobNames: readonly string[];
+  readonly statuses: readonly RunStatus[];
+  readonly limit: number;
+  readonly offset: number;
+}
+
+const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
+  z
+    .union([value.transform((one) => [one]), z.array(value).max(MAX_FILTER_VALUES)])
+    .default([])
+    .transform((values) => [...new Set(values)]);
+
+export const runQuerySchema = z
+  .object({
+    jobName: oneOrMany(z.string()),
+    status: oneOrMany(z.enum(RUN_STATUSES)),
+    limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
+    offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
+  })
+  .transform(
+    ({ jobName, status, limit, offset }): RunQuery => ({
+      jobNames: jobName,
+      statuses: status,
+      limit,
+      offset,
+    }),
+  );

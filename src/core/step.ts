@@ -1,0 +1,64 @@
+import type { Jsonified } from './json.ts';
+
+/** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
+export interface Step {
+  readonly name: string;
+  /** 0-based order in which the attempt that stored it first called its steps. */
+  readonly index: number;
+  readonly status: 'completed' | 'failed';
+  readonly output: unknown;
+  readonly error: string | null;
+  readonly startedAt: string;
+  readonly completedAt: string;
+}
+
+export const LOG_LEVELS = ['info', 'warn', 'error'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** One log line of a run. */
+export interface LogLine {
+  /** Its place in the journal: rising, and usable as `after`. */
+  readonly sequence: number;
+  readonly stepName: string | null;
+  readonly level: LogLevel;
+  readonly message: string;
+  readonly data: unknown;
+  readonly createdAt: string;
+}
+
+export interface LogQuery {
+  readonly runId: string;
+  readonly level?: LogLevel | undefined;
+  /** 1 to 1,000; 100 unless given. */
+  readonly limit?: number | undefined;
+  /** Only lines after this `sequence`. */
+  readonly after?: number | undefined;
+}
+
+type LogFunction = (message: string, data?: unknown) => void;
+
+/** What a job's `run` gets as its first argument. */
+export interface StepContext {
+  readonly runId: string;
+  /** Aborted when the run is cancelled, lost to another worker or handed back. */
+  readonly signal: AbortSignal;
+
+  /**
+   * Runs `fn` once and stores its result; on a later attempt the stored result
+   * is returned and `fn` is not called. The answer is what JSON made of the
+   * result, so that a first run and a replay see the same value.
+   *
+   * @throws {StepError} for a name that already completed or still runs in this
+   * attempt, and for a result that JSON can't hold.
+   * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
+   * @throws whatever `fn` throws, after the failure was recorded.
+   * @example const user = await step.run('load user', (signal) => fetchUser(id, { signal }))
+   */
+  run<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>>;
+
+  /** Reports progress. Never throws and never waits. */
+  progress(current: number, total?: number, message?: string): void;
+
+  /** Writes log lines into the journal. Never throws and never waits. */
+  readonly log: { readonly [L in LogLevel]: LogFunction };
+}

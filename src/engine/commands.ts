@@ -1,0 +1,31 @@
+import { ConflictError, NotFoundError } from '../core/errors.ts';
+import type { JournalEventType } from '../core/events.ts';
+import type { RunCommand } from '../core/run.ts';
+import type { Store } from '../core/store.ts';
+import type { EventBus } from './event-bus.ts';
+import type { Worker } from './worker.ts';
+
+const EVENTS: Record<RunCommand, JournalEventType> = {
+  cancel: 'run:cancel',
+  retry: 'run:retry',
+  delete: 'run:delete',
+};
+
+/**
+ * Carries out a caller's command. Of racing callers one wins.
+ *
+ * @throws {NotFoundError} @throws {ConflictError} that names the state the run is in.
+ */
+export async function commandRun(
+  command: RunCommand,
+  runId: string,
+  { store, bus, worker }: { store: Store; bus: EventBus; worker: Worker },
+): Promise<void> {
+  const result = await store.command(command, runId);
+  if (result.kind === 'not-found') throw new NotFoundError('Run not found');
+  if (result.kind === 'wrong-state') throw new ConflictError(`Cannot ${command} a ${result.status} run`);
+  bus.publish([{ type: EVENTS[command], runId, jobName: result.jobName }]);
+  if (command === 'cancel') worker.cancel(runId);
+  // A retried run is pending, and a cancelled one may have freed its concurrency key.
+  if (command !== 'delete') worker.wake();
+}

@@ -1,0 +1,109 @@
+import type { Clock } from '../core/clock.ts';
+import { toIsoTime } from '../core/clock.ts';
+import { errorMessage, ValidationError } from '../core/errors.ts';
+import {
+  type DurablyEvent,
+  EVENT_TYPES,
+  type EventHandler,
+  type EventType,
+  type JournalRow,
+  toEvent,
+  type WorkerErrorEvent,
+} from '../core/events.ts';
+
+/** What this process committed to the journal; the columns it doesn't name are null. */
+export type CommittedRow = Pick<JournalRow, 'type' | 'runId' | 'jobName'> &
+  Partial<Omit<JournalRow, 'sequence' | 'createdAt'>> & {
+    /** How long before the commit it happened, ms. */
+    readonly ageMs?: number;
+  };
+
+type AnyHandler = (event: DurablyEvent) => unknown;
+export type ErrorHandler = (error: unknown, event: DurablyEvent) => void;
+
+/** Tells this process's listeners what this process committed, after the commit. */
+export class EventBus {
+  readonly #clock: Clock;
+  readonly #handlers = new Map<EventType, Set<AnyHandler>>();
+  readonly #errorHandlers = new Set<ErrorHandler>();
+  #sequence = 0;
+  /** Called at each publication, whoever listens. */
+  onPublish: () => void = () => undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  on<E extends EventType>(type: E, handler: EventHandler<E>): () => void {
+    if (!EVENT_TYPES.includes(type)) throw new ValidationError(`Unknown event type: ${String(type)}`);
+    const handlers = this.#handlers.get(type) ?? new Set();
+    this.#handlers.set(type, handlers);
+    // A wrapper of its own, so that one function may listen twice.
+    const own: AnyHandler = (event) => handler(event as DurablyEvent<E>);
+    handlers.add(own);
+    return () => void handlers.delete(own);
+  }
+
+  onError(handler: ErrorHandler): () => void {
+    const own: ErrorHandler = (error, event) => handler(error, event);
+    this.#errorHandlers.add(own);
+    return () => void this.#errorHandlers.delete(own);
+  }
+
+  publish(rows: readonly CommittedRow[]): void {
+    for (const row of rows) {
+      const sequence = ++this.#sequence;
+      const handlers = this.#handlers.get(row.type);
+      if (!handlers || handlers.size === 0) continue;
+      const { ageMs = 0, ...columns } = row;
+      const event = toEvent({ ...NO_COLUMNS, ...columns, sequence, createdAt: this.#clock.now() - ageMs });
+      this.#tell(handlers, event);
+    }
+    this.onPublish();
+  }
+
+  /** Reports what went wrong in the worker itself. */
+  reportWorkerError(failure: { error: unknown; context: string; runId?: string }): void {
+    const event: WorkerErrorEvent = {
+      type: 'worker:error',
+      timestamp: toIsoTime(this.#clock.now()),
+      sequence: ++this.#sequence,
+      error: errorMessage(failure.error),
+      context: failure.context,
+      ...(failure.runId === undefined ? {} : { runId: failure.runId }),
+    };
+    this.#tell(this.#handlers.get('worker:error') ?? new Set(), event);
+  }
+
+  #tell(handlers: ReadonlySet<AnyHandler>, event: DurablyEvent): void {
+    for (const handler of [...handlers]) {
+      try {
+        const answer = handler(event);
+        if (answer instanceof Promise) answer.catch((error: unknown) => this.#tellError(error, event));
+      } catch (error) {
+        this.#tellError(error, event);
+      }
+    }
+  }
+
+  #tellError(error: unknown, event: DurablyEvent): void {
+    if (this.#errorHandlers.size === 0) console.error(`durably: a ${event.type} listener failed:`, error);
+    for (const handler of [...this.#errorHandlers]) {
+      try {
+        handler(error, event);
+      } catch (failure) {
+        console.error('durably: an onError handler failed:', failure);
+      }
+    }
+  }
+}
+
+const NO_COLUMNS = {
+  attempt: null,
+  stepName: null,
+  stepIndex: null,
+  level: null,
+  message: null,
+  data: null,
+  durationMs: null,
+} as const;

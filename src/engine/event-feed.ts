@@ -1,0 +1,84 @@
+import type { Clock } from '../core/clock.ts';
+import type { EventCursor, RunFeed, RunListFeed } from '../core/durably.ts';
+import { isListed } from '../core/events.ts';
+import { isTerminal } from '../core/run.ts';
+import type { Store } from '../core/store.ts';
+import { type FeedFilter, JournalCursor } from './journal-cursor.ts';
+import { JournalTail } from './journal-tail.ts';
+import { StreamedRow } from './streamed-row.ts';
+
+const PAGE_ROWS = 200;
+
+/** Opens streams of events. All of them follow one tail of the journal. */
+export class EventFeed {
+  readonly #store: Store;
+  readonly #tail: JournalTail;
+
+  constructor(deps: { store: Store; clock: Clock; pollMs: number; onError: (error: unknown) => void }) {
+    this.#store = deps.store;
+    this.#tail = new JournalTail(deps);
+  }
+
+  /** This process committed something: the tail need not wait for its poll. */
+  nudge(): void {
+    this.#tail.nudge();
+  }
+
+  async openRun(runId: string, { after }: { after?: number | undefined } = {}): Promise<RunFeed> {
+    const readPage = (place: number) => this.#readRun(runId, place);
+    let firstPage = await readPage(after ?? 0);
+    const [first] = firstPage;
+    if (!first || first.row.type === 'run:delete') {
+      const run = await this.#store.getRun(runId);
+      if (run && isTerminal(run.status)) {
+        // It may have ended between the two reads.
+        firstPage = await readPage(after ?? 0);
+        if (firstPage.length === 0) return { kind: 'ended' };
+      } else if (!run && (!first || after === undefined)) {
+        // A reader that has seen the deletion is told that it was the last event.
+        const wasSeen = after !== undefined && (await readPage(0)).length > 0;
+        return { kind: wasSeen ? 'ended' : 'not-found' };
+      }
+    }
+    const filter: FeedFilter = { runId, matches: ({ row }) => row.runId === runId };
+    return { kind: 'open', cursor: await this.#open({ filter, after: after ?? 0, firstPage, readPage }) };
+  }
+
+  async openList({
+    after,
+    jobNames = [],
+  }: {
+    after?: number | undefined;
+    jobNames?: readonly string[] | undefined;
+  } = {}): Promise<RunListFeed> {
+    const names = new Set(jobNames);
+    const filter: FeedFilter = {
+      runId: null,
+      matches: ({ row }) => isListed(row.type) && (names.size === 0 || names.has(row.jobName)),
+    };
+    const start = after ?? (await this.#store.journalHead());
+    const readPage = (place: number) => this.#readAll(place);
+    return { after: start, cursor: await this.#open({ filter, after: start, firstPage: undefined, readPage }) };
+  }
+
+  async #open(options: {
+    filter: FeedFilter;
+    after: number;
+    firstPage: readonly StreamedRow[] | undefined;
+    readPage: (after: number) => Promise<readonly StreamedRow[]>;
+  }): Promise<EventCursor> {
+    const cursor = new JournalCursor({ ...options, tail: this.#tail, pageRows: PAGE_ROWS });
+    await this.#tail.join(cursor);
+    return cursor;
+  }
+
+  async #readRun(runId: string, after: number): Promise<StreamedRow[]> {
+    const rows = await this.#store.readRunJournal({ runId, after, limit: PAGE_ROWS });
+    return rows.map((row) => new StreamedRow(row));
+  }
+
+  async #readAll(after: number): Promise<StreamedRow[]> {
+    const rows = await this.#store.readJournal({ after, limit: PAGE_ROWS });
+    return rows.map((row) => new StreamedRow(row));
+  }
+}

@@ -1,0 +1,102 @@
+import type { z } from 'zod';
+import type { Clock } from '../core/clock.ts';
+import { errorMessage } from '../core/errors.ts';
+import { UNKNOWN_STEP } from '../core/events.ts';
+import { decodeJson, encodeJson, storableText } from '../core/json.ts';
+import type { ClaimedRun, Store } from '../core/store.ts';
+import type { JobDefinition } from './define-job.ts';
+import type { EventBus } from './event-bus.ts';
+import { OwnerJournal } from './owner-journal.ts';
+import type { RunControl, StopReason } from './run-control.ts';
+import { parseWith } from './schema-parse.ts';
+import { Steps } from './step-context.ts';
+
+/** How one claim of a run came out, for the worker that held it. */
+export type Outcome =
+  | { readonly kind: 'completed' }
+  | { readonly kind: 'failed'; readonly error: string }
+  | { readonly kind: StopReason };
+
+export interface Execution {
+  readonly run: ClaimedRun;
+  readonly job: JobDefinition;
+  readonly control: RunControl;
+  readonly journal: OwnerJournal;
+}
+
+interface Engine {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+}
+
+/** What a job came to: JSON text of its output, or why there is none. */
+type JobResult =
+  | { readonly ok: true; readonly output: string | null }
+  | { readonly ok: false; readonly error: string; readonly failedStepName: string };
+
+/**
+ * Takes one claimed run to one outcome. Finished steps are loaded once, the job
+ * runs until it settles or the run is stopped, and the last write is fenced
+ * like every other: refused, the run was cancelled or belongs to someone else.
+ */
+export async function executeRun(execution: Execution, { store, clock }: Engine): Promise<Outcome> {
+  const { run, job, control, journal } = execution;
+  const startMs = clock.monotonicMs();
+  try {
+    const completed = run.stepCount > 0 ? await store.getCompletedSteps(run.runId) : [];
+    const steps = new Steps({ control, journal, clock, completed });
+    const settled = await Promise.race([runJob(job, run, steps), control.stopped]);
+    if (typeof settled === 'string') return await resolveStop(settled, execution, store);
+    control.end({ stepsRunning: steps.areRunning });
+    const durationMs = clock.monotonicMs() - startMs;
+    const stored = await journal.record(
+      settled.ok
+        ? { type: 'run:complete', data: settled.output, durationMs }
+        : { type: 'run:fail', message: settled.error, stepName: settled.failedStepName },
+    );
+    if (stored === 'refused') return await resolveStop('lease-lost', execution, store);
+    return settled.ok ? { kind: 'completed' } : { kind: 'failed', error: settled.error };
+  } finally {
+    control.end({ stepsRunning: false });
+    journal.close();
+  }
+}
+
+/** Runs the job to its end. Never rejects: what it throws is its result. */
+async function runJob(job: JobDefinition, run: ClaimedRun, steps: Steps): Promise<JobResult> {
+  try {
+    const returned = await job.run(steps, decodeJson(run.payload));
+    return await encodeOutput(job.output, returned);
+  } catch (error) {
+    return {
+      ok: false,
+      error: storableText(errorMessage(error)),
+      failedStepName: steps.failedStepOf(error) ?? UNKNOWN_STEP,
+    };
+  }
+}
+
+async function encodeOutput(schema: z.ZodType | undefined, returned: unknown): Promise<JobResult> {
+  const fail = (reason: string): JobResult => ({
+    ok: false,
+    error: storableText(`Invalid output: ${reason}`),
+    failedStepName: UNKNOWN_STEP,
+  });
+  let output = returned;
+  if (schema) {
+    const parsed = await parseWith(schema, returned);
+    if (!parsed.ok) return fail(parsed.summary);
+    output = parsed.value;
+  }
+  const encoding = encodeJson(output);
+  return encoding.ok ? { ok: true, output: encoding.text ?? null } : fail(encoding.reason);
+}
+
+/** A write that was refused says that the run is no longer ours; the run itself says why. */
+async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Outcome> {
+  if (reason !== 'lease-lost') return { kind: reason };
+  const current = await store.getRun(run.runId);
+  const cancelled = current?.status === 'cancelled' && current.attempt === run.attempt;
+  return { kind: cancelled ? 'cancelled' : 'lease-lost' };
+}

@@ -1,0 +1,149 @@
+import type { Clock } from '../core/clock.ts';
+import type { TriggerOptions } from '../core/durably.ts';
+import { ValidationError } from '../core/errors.ts';
+import { newRunId } from '../core/id.ts';
+import { encodeJson, isStorableText } from '../core/json.ts';
+import { MAX_KEY_LENGTH, type Run, type RunFilter, runQuerySchema } from '../core/run.ts';
+import type { Enqueued, NewRun, Store } from '../core/store.ts';
+import type { JobDefinition } from './define-job.ts';
+import type { EventBus } from './event-bus.ts';
+import type { EventFeed } from './event-feed.ts';
+import { parseWith, summarize, toIssues } from './schema-parse.ts';
+import { waitForRun } from './wait-for-run.ts';
+
+/** What one job is used by. */
+export interface JobHandle<TName extends string = string, TInput = unknown, TPayload = unknown, TOutput = unknown> {
+  readonly name: TName;
+
+  /**
+   * Stores a run; it is durable once this resolves.
+   * @throws {ValidationError} for a bad input or key; no run is created.
+   */
+  trigger(input: TInput, options?: TriggerOptions): Promise<Run<TPayload, TOutput>>;
+
+  /**
+   * Triggers and waits for the output, whichever process runs it. `timeout` is in ms.
+   * @throws {RunEndedError} if the run fails, is cancelled or deleted.
+   * @throws {TimeoutError} when the time is up; the run goes on.
+   */
+  triggerAndWait(
+    input: TInput,
+    options?: TriggerOptions & { readonly timeout?: number | undefined },
+  ): Promise<{ id: string; output: TOutput }>;
+
+  /**
+   * Stores all runs, or none if any input is bad, and answers in the given order.
+   * An element with exactly the keys `input` and, perhaps, `options` is taken as such a pair.
+   */
+  batchTrigger(
+    inputs: readonly (TInput | { readonly input: TInput; readonly options?: TriggerOptions | undefined })[],
+  ): Promise<Run<TPayload, TOutput>[]>;
+
+  /** One of this job's runs; null for another job's. */
+  getRun(runId: string): Promise<Run<TPayload, TOutput> | null>;
+  /** This job's runs, newest first. */
+  getRuns(filter?: Omit<RunFilter, 'jobName'>): Promise<Run<TPayload, TOutput>[]>;
+}
+
+export interface HandleDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly feed: EventFeed;
+  readonly clock: Clock;
+  /** Called when runs were created. */
+  readonly onEnqueued: () => void;
+}
+
+export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
+  const enqueue = async (runs: readonly NewRun[]): Promise<Run[]> => {
+    const enqueued = await deps.store.enqueue(runs);
+    announce(enqueued, deps);
+    return enqueued.map(({ run }) => run);
+  };
+  const triggerOne = async (input: unknown, options?: TriggerOptions): Promise<Run> => {
+    const [run] = await enqueue([await newRun(job, input, options)]);
+    if (!run) throw new Error('a stored run was not returned');
+    return run;
+  };
+  const handle: JobHandle = {
+    name: job.name,
+    trigger: triggerOne,
+    async triggerAndWait(input, { timeout, ...options } = {}) {
+      checkTimeout(timeout);
+      const { id } = await triggerOne(input, options);
+      const run = await waitForRun({ runId: id, timeoutMs: timeout }, deps);
+      return { id, output: run.output };
+    },
+    async batchTrigger(inputs) {
+      const runs = await Promise.all(
+        inputs.map((item) => (isPair(item) ? newRun(job, item.input, item.options) : newRun(job, item))),
+      );
+      return await enqueue(runs);
+    },
+    async getRun(runId) {
+      const run = await deps.store.getRun(runId);
+      return run?.jobName === job.name ? run : null;
+    },
+    async getRuns(filter = {}) {
+      return await deps.store.getRuns(parseRunFilter({ ...filter, jobName: job.name }));
+    },
+  };
+  return Object.freeze(handle);
+}
+
+/** @throws {ValidationError} that names what is out of bounds. */
+export function parseRunFilter(filter: RunFilter) {
+  const parsed = runQuerySchema.safeParse(filter);
+  if (parsed.success) return parsed.data;
+  const issues = toIssues(parsed.error);
+  throw new ValidationError(`Invalid filter: ${summarize(issues)}`, issues);
+}
+
+async function newRun(job: JobDefinition, input: unknown, options: TriggerOptions = {}): Promise<NewRun> {
+  const parsed = await parseWith(job.input, input);
+  if (!parsed.ok) {
+    throw new ValidationError(`Invalid input for job ${job.name}: ${parsed.summary}`, parsed.issues);
+  }
+  const encoding = encodeJson(parsed.value);
+  if (!encoding.ok) {
+    const issues = [{ path: [], message: encoding.reason }];
+    throw new ValidationError(`Invalid input for job ${job.name}: ${encoding.reason}`, issues);
+  }
+  return {
+    id: newRunId(),
+    jobName: job.name,
+    payload: encoding.text ?? 'null',
+    idempotencyKey: checkKey('idempotencyKey', options.idempotencyKey),
+    concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
+  };
+}
+
+function checkKey(name: 'idempotencyKey' | 'concurrencyKey', key: unknown): string | null {
+  if (key === undefined || key === null) return null;
+  const refuse = (message: string) =>
+    new ValidationError(`${name} ${message}`, [{ path: [name], message: `${name} ${message}` }]);
+  if (typeof key !== 'string') throw refuse('must be a string');
+  if (key.length < 1 || key.length > MAX_KEY_LENGTH) throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);
+  if (!isStorableText(key)) throw refuse('must not hold a lone surrogate or a NUL');
+  return key;
+}
+
+function checkTimeout(timeout: unknown): void {
+  if (timeout === undefined) return;
+  if (typeof timeout !== 'number' || !Number.isFinite(timeout) || timeout < 0) {
+    throw new ValidationError(`timeout must be a number of ms, not ${String(timeout)}`);
+  }
+}
+
+function isPair(item: unknown): item is { input: unknown; options?: TriggerOptions } {
+  if (typeof item !== 'object' || item === null || !('input' in item)) return false;
+  return Object.keys(item).every((key) => key === 'input' || key === 'options');
+}
+
+/** Tells of the runs that are new: a run that its idempotency key already had is no news. */
+function announce(enqueued: readonly Enqueued[], { bus, onEnqueued }: HandleDeps): void {
+  const created = enqueued.filter((one) => one.created);
+  if (created.length === 0) return;
+  bus.publish(created.map(({ run }) => ({ type: 'run:trigger', runId: run.id, jobName: run.jobName })));
+  onEnqueued();
+}

@@ -1,0 +1,140 @@
+import type { Clock } from '../core/clock.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
+import type { ClaimedRun, OwnerEntry, Store } from '../core/store.ts';
+import type { EventBus } from './event-bus.ts';
+
+const FLUSH_AFTER_MS = 50;
+/** Waiting entries that make a flush due at once. */
+const FLUSH_AT_ENTRIES = 100;
+const MAX_ENTRIES_PER_APPEND = 200;
+const MAX_RETRY_PAUSE_MS = 5_000;
+
+/** What an owner has to tell; the columns it doesn't name are null. */
+export type OwnerNote = Pick<OwnerEntry, 'type'> & Partial<Omit<OwnerEntry, 'type' | 'ageMs'>>;
+
+interface Waiting {
+  readonly note: OwnerNote;
+  readonly atMs: number;
+  /** Set on what must be stored before the job goes on. */
+  readonly settle?: { resolve(result: 'stored' | 'refused'): void; reject(error: unknown): void };
+}
+
+/**
+ * The pen of one run's owner. Telemetry (step:start, progress, log lines) waits
+ * here for a moment and leaves with the next outcome, in order and in the same
+ * statement, or after {@link FLUSH_AFTER_MS} on its own. One append is under
+ * way at a time, so that each can be repeated until its fate is known.
+ */
+export class OwnerJournal {
+  readonly #run: ClaimedRun;
+  readonly #store: Store;
+  readonly #bus: EventBus;
+  readonly #clock: Clock;
+  #waiting: Waiting[] = [];
+  #number = 0;
+  #sending: Promise<void> | undefined;
+  #cancelFlush: (() => void) | undefined;
+  #closed = false;
+
+  constructor(run: ClaimedRun, deps: { store: Store; bus: EventBus; clock: Clock }) {
+    this.#run = run;
+    this.#store = deps.store;
+    this.#bus = deps.bus;
+    this.#clock = deps.clock;
+  }
+
+  /** Takes telemetry down. Never throws and never waits. */
+  note(note: OwnerNote): void {
+    if (this.#closed) return;
+    this.#waiting.push({ note, atMs: this.#clock.monotonicMs() });
+    if (this.#waiting.length >= FLUSH_AT_ENTRIES) this.#send();
+    else this.#cancelFlush ??= this.#clock.schedule(FLUSH_AFTER_MS, () => this.#send());
+  }
+
+  /** Stores an outcome, after all that was noted before it. */
+  record(note: OwnerNote): Promise<'stored' | 'refused'> {
+    if (this.#closed) return Promise.resolve('refused');
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject } });
+      this.#send();
+    });
+  }
+
+  /** Resolves when all that was noted is stored, or can't be any more. */
+  async flush(): Promise<void> {
+    this.#send();
+    await this.#sending;
+  }
+
+  /** Takes nothing more down and forgets what waits. */
+  close(): void {
+    this.#closed = true;
+    this.#cancelFlush?.();
+    for (const { settle } of this.#waiting.splice(0)) settle?.resolve('refused');
+  }
+
+  #send(): void {
+    this.#sending ??= this.#sendAll().finally(() => {
+      this.#sending = undefined;
+    });
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      this.#cancelFlush?.();
+      this.#cancelFlush = undefined;
+      const group = this.#waiting.splice(0, MAX_ENTRIES_PER_APPEND);
+      try {
+        const result = await this.#append(group);
+        if (result === 'stored') this.#publish(group);
+        else this.close();
+        for (const { settle } of group) settle?.resolve(result);
+      } catch (error) {
+        for (const { settle } of group) settle?.reject(error);
+        if (group.every(({ settle }) => !settle)) {
+          this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });
+        }
+      }
+    }
+  }
+
+  /** Repeats an append while the database is unavailable: a result is not given up for an outage. */
+  async #append(group: readonly Waiting[]): Promise<'stored' | 'refused'> {
+    const number = ++this.#number;
+    const { runId, attempt } = this.#run;
+    for (let tries = 0; ; tries++) {
+      const nowMs = this.#clock.monotonicMs();
+      const entries = group.map(({ note, atMs }) => toEntry(note, nowMs - atMs));
+      try {
+        return await this.#store.append({ lease: { runId, attempt }, number, entries });
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
+        if (this.#closed) return 'refused';
+        if (tries === 0) this.#bus.reportWorkerError({ error, context: 'append', runId });
+      }
+      const pauseMs = Math.random() * Math.min(MAX_RETRY_PAUSE_MS, 100 * 2 ** tries);
+      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+    }
+  }
+
+  #publish(group: readonly Waiting[]): void {
+    const nowMs = this.#clock.monotonicMs();
+    const { runId, jobName, attempt } = this.#run;
+    this.#bus.publish(
+      group.map(({ note, atMs }) => ({ ...note, runId, jobName, attempt, ageMs: nowMs - atMs })),
+    );
+  }
+}
+
+function toEntry(note: OwnerNote, ageMs: number): OwnerEntry {
+  return {
+    stepName: null,
+    stepIndex: null,
+    level: null,
+    message: null,
+    data: null,
+    ...note,
+    durationMs: note.durationMs === undefined || note.durationMs === null ? null : Math.round(note.durationMs),
+    ageMs: Math.round(ageMs),
+  };
+}

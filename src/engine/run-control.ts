@@ -1,0 +1,58 @@
+import { LeaseLostError, RunCancelledError } from '../core/errors.ts';
+import type { Lease } from '../core/store.ts';
+
+/** Why a run's execution ends before its job does. */
+export type StopReason = 'cancelled' | 'lease-lost' | 'handed-back';
+
+/** The reins of one execution: stops it once, for one reason, and aborts its steps' signal. */
+export class RunControl {
+  readonly lease: Lease;
+  readonly #abort = new AbortController();
+  readonly stopped: Promise<StopReason>;
+  #settle: (reason: StopReason) => void = () => undefined;
+  #error: RunCancelledError | LeaseLostError | undefined;
+
+  constructor(lease: Lease) {
+    this.lease = lease;
+    this.stopped = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  stop(reason: StopReason): void {
+    if (this.#error) return;
+    this.#error = stopError(this.lease.runId, reason);
+    this.#settle(reason);
+    this.#abort.abort(this.#error);
+  }
+
+  /** The job is over: what its steps still do comes too late. */
+  end(options: { stepsRunning: boolean }): void {
+    this.#error ??= new LeaseLostError(`Run ${this.lease.runId} has ended`);
+    if (options.stepsRunning) this.#abort.abort(this.#error);
+  }
+
+  /** @throws {RunCancelledError | LeaseLostError} once stopped or ended. */
+  throwIfOver(): void {
+    if (this.#error) throw this.#error;
+  }
+
+  get isOver(): boolean {
+    return this.#error !== undefined;
+  }
+}
+
+function stopError(runId: string, reason: StopReason): RunCancelledError | LeaseLostError {
+  switch (reason) {
+    case 'cancelled':
+      return new RunCancelledError(runId);
+    case 'lease-lost':
+      return new LeaseLostError(`Run ${runId} is no longer this worker's: it was taken over, or cancelled elsewhere`);
+    case 'handed-back':
+      return new LeaseLostError(`Run ${runId} was handed back: this worker is stopping`);
+  }
+}

@@ -1,0 +1,157 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import type { Clock } from '../core/clock.ts';
+import { errorMessage, StepError } from '../core/errors.ts';
+import { decodeJson, encodeJson, type Jsonified, storableText } from '../core/json.ts';
+import type { LogLevel, StepContext } from '../core/step.ts';
+import type { CompletedStep } from '../core/store.ts';
+import type { OwnerJournal } from './owner-journal.ts';
+import type { RunControl } from './run-control.ts';
+
+/** The step within which code runs, for the log lines it writes. */
+const currentStep = new AsyncLocalStorage<string>();
+
+interface StepCall {
+  readonly name: string;
+  readonly index: number;
+  readonly startMs: number;
+}
+
+/** One attempt's steps: replays those that are stored, runs and records the others. */
+export class Steps implements StepContext {
+  readonly #control: RunControl;
+  readonly #journal: OwnerJournal;
+  readonly #clock: Clock;
+  /** Outcomes of earlier attempts, JSON text. */
+  readonly #stored: ReadonlyMap<string, string | null>;
+  readonly #indexes = new Map<string, number>();
+  readonly #states = new Map<string, 'running' | 'completed'>();
+  #failure: { readonly thrown: unknown; readonly stepName: string } | undefined;
+  readonly log: StepContext['log'];
+
+  constructor(deps: {
+    control: RunControl;
+    journal: OwnerJournal;
+    clock: Clock;
+    completed: readonly CompletedStep[];
+  }) {
+    this.#control = deps.control;
+    this.#journal = deps.journal;
+    this.#clock = deps.clock;
+    this.#stored = new Map(deps.completed.map(({ name, output }) => [name, output]));
+    const writer = (level: LogLevel) => (message: string, data?: unknown) => this.#writeLog(level, message, data);
+    this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
+  }
+
+  get runId(): string {
+    return this.#control.lease.runId;
+  }
+
+  get signal(): AbortSignal {
+    return this.#control.signal;
+  }
+
+  get areRunning(): boolean {
+    return [...this.#states.values()].includes('running');
+  }
+
+  async run<T>(givenName: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>> {
+    this.#control.throwIfOver();
+    const name = this.#enter(givenName, fn);
+    const index = this.#indexOf(name);
+    const stored = this.#stored.get(name);
+    if (stored !== undefined) {
+      this.#states.set(name, 'completed');
+      return decodeJson(stored) as Jsonified<T>;
+    }
+    this.#states.set(name, 'running');
+    const call = { name, index, startMs: this.#clock.monotonicMs() };
+    this.#journal.note({ type: 'step:start', stepName: name, stepIndex: index });
+    let text: string | null;
+    try {
+      const result = await currentStep.run(name, async () => await fn(this.#control.signal));
+      text = encodeResult(name, result);
+    } catch (error) {
+      return await this.#fail(call, error);
+    }
+    await this.#record('step:complete', call, { data: text });
+    this.#states.set(name, 'completed');
+    return decodeJson(text) as Jsonified<T>;
+  }
+
+  progress(current: number, total?: number, message?: string): void {
+    if (![current, total ?? 0].every(Number.isFinite)) {
+      this.#writeLog('warn', 'progress left out: current and total must be finite numbers');
+      return;
+    }
+    const progress = { current, total, message: message === undefined ? undefined : storableText(String(message)) };
+    this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) });
+  }
+
+  /** The step that threw what the job rejected with, as it is or as the cause of what it is. */
+  failedStepOf(error: unknown): string | undefined {
+    if (!this.#failure) return undefined;
+    const seen = new Set<unknown>();
+    for (let cause = error; !seen.has(cause); cause = cause instanceof Error ? cause.cause : cause) {
+      if (cause === this.#failure.thrown) return this.#failure.stepName;
+      seen.add(cause);
+    }
+    return undefined;
+  }
+
+  #enter(givenName: string, fn: unknown): string {
+    if (typeof givenName !== 'string' || givenName === '') throw new StepError('A step needs a non-empty name');
+    const name = storableText(givenName);
+    if (typeof fn !== 'function') throw new StepError(`Step "${name}" needs a function`);
+    const state = this.#states.get(name);
+    if (state === 'running') throw new StepError(`Step "${name}" is still running`);
+    if (state === 'completed') throw new StepError(`Step "${name}" already ran in this attempt`);
+    return name;
+  }
+
+  #indexOf(name: string): number {
+    const index = this.#indexes.get(name) ?? this.#indexes.size;
+    this.#indexes.set(name, index);
+    return index;
+  }
+
+  async #fail(call: StepCall, error: unknown): Promise<never> {
+    await this.#record('step:fail', call, { message: storableText(errorMessage(error)) });
+    this.#states.delete(call.name);
+    this.#failure = { thrown: error, stepName: call.name };
+    throw error;
+  }
+
+  /** @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's. */
+  async #record(
+    type: 'step:complete' | 'step:fail',
+    { name, index, startMs }: StepCall,
+    outcome: { data?: string | null; message?: string },
+  ): Promise<void> {
+    this.#control.throwIfOver();
+    const durationMs = this.#clock.monotonicMs() - startMs;
+    const result = await this.#journal.record({ type, stepName: name, stepIndex: index, durationMs, ...outcome });
+    if (result === 'refused') this.#control.stop('lease-lost');
+    this.#control.throwIfOver();
+  }
+
+  #writeLog(level: LogLevel, message: string, data?: unknown): void {
+    const stepName = currentStep.getStore() ?? null;
+    const text = storableText(textOf(message));
+    const encoding = encodeJson(data);
+    this.#journal.note(
+      encoding.ok
+        ? { type: 'log:write', stepName, level, message: text, data: encoding.text ?? null }
+        : { type: 'log:write', stepName, level: 'warn', message: `${text} (data left out: ${encoding.reason})` },
+    );
+  }
+}
+
+function encodeResult(name: string, result: unknown): string | null {
+  const encoding = encodeJson(result);
+  if (!encoding.ok) throw new StepError(`Step "${name}" returned what JSON can't hold: ${encoding.reason}`);
+  return encoding.text ?? null;
+}
+
+function textOf(message: unknown): string {
+  return typeof message === 'string' ? message : errorMessage(message);
+}

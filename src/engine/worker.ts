@@ -1,0 +1,229 @@
+import type { Clock } from '../core/clock.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
+import { newClaimToken } from '../core/id.ts';
+import type { Claim, ClaimedRun, Store } from '../core/store.ts';
+import type { EventBus } from './event-bus.ts';
+import { executeRun } from './execute-run.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { OwnerJournal } from './owner-journal.ts';
+import type { Registry } from './registry.ts';
+import { RunControl } from './run-control.ts';
+
+const PURGE_INTERVAL_MS = 60 * 60 * 1000;
+const MAX_CLAIM_PAUSE_MS = 30_000;
+
+export interface WorkerOptions {
+  readonly pollingIntervalMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly staleThresholdMs: number;
+  readonly maxConcurrentRuns: number;
+}
+
+interface WorkerDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly registry: Registry;
+}
+
+interface Slot {
+  readonly control: RunControl;
+  readonly journal: OwnerJournal;
+  readonly done: Promise<void>;
+}
+
+/**
+ * Fills its slots with claimed runs. It looks for work when a slot frees and
+ * when it is woken; else once in each polling interval. A claim that found
+ * everything there was is remembered until then, so that a lone run costs no
+ * second claim.
+ */
+export class Worker {
+  readonly #deps: WorkerDeps;
+  readonly #options: WorkerOptions;
+  readonly #leases: LeaseKeeper;
+  readonly #slots = new Map<string, Slot>();
+  #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
+  #claiming: Promise<void> | undefined;
+  #isWoken = false;
+  /** The last claim left runs behind, for want of slots. */
+  #hasMore = false;
+  #lastLookMs = Number.NEGATIVE_INFINITY;
+  #failedClaims = 0;
+  #cancelPoll: (() => void) | undefined;
+  #cancelPurge: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(deps: WorkerDeps, options: WorkerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#leases = new LeaseKeeper({ ...deps, heartbeatIntervalMs: options.heartbeatIntervalMs });
+  }
+
+  get isRunning(): boolean {
+    return this.#state === 'running';
+  }
+
+  start(): void {
+    if (this.#state === 'running') return;
+    if (this.#stopping) {
+      void this.#stopping.then(() => this.start());
+      return;
+    }
+    this.#state = 'running';
+    this.#failedClaims = 0;
+    this.#schedulePurge();
+    this.wake();
+  }
+
+  /** Looks for work at once, or as soon as a slot is free. */
+  wake(): void {
+    this.#isWoken = true;
+    this.#look();
+  }
+
+  /** Stops the execution of a run that was cancelled in this process. */
+  cancel(runId: string): void {
+    this.#slots.get(runId)?.control.stop('cancelled');
+  }
+
+  /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
+  stop(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
+    if (this.#state === 'stopped') return Promise.resolve();
+    this.#state = 'stopping';
+    this.#cancelPoll?.();
+    this.#cancelPurge?.();
+    const drained = (this.#stopping ??= this.#drain().finally(() => {
+      this.#state = 'stopped';
+      this.#stopping = undefined;
+    }));
+    const { timeoutMs } = options;
+    if (timeoutMs === undefined) return drained;
+    return new Promise((resolve, reject) => {
+      const cancel = this.#deps.clock.schedule(timeoutMs, () => void this.#handBackAll().then(() => drained).then(resolve, reject));
+      void drained.then(resolve, reject).finally(cancel);
+    });
+  }
+
+  async #drain(): Promise<void> {
+    await this.#claiming;
+    await Promise.all([...this.#slots.values()].map(({ done }) => done));
+  }
+
+  async #handBackAll(): Promise<void> {
+    const slots = [...this.#slots.values()];
+    for (const { control } of slots) control.stop('handed-back');
+    await Promise.all(slots.map(({ journal }) => journal.flush()));
+    await this.#handBack(slots.map(({ control }) => control.lease));
+  }
+
+  async #handBack(leases: readonly RunControl['lease'][]): Promise<void> {
+    if (leases.length === 0) return;
+    try {
+      await this.#deps.store.handBack(leases);
+    } catch (error) {
+      // They are taken over once their heartbeat is stale.
+      this.#deps.bus.reportWorkerError({ error, context: 'hand-back' });
+    }
+  }
+
+  #look(): void {
+    if (this.#state !== 'running' || this.#claiming) return;
+    const free = this.#options.maxConcurrentRuns - this.#slots.size;
+    if (free <= 0) return;
+    const { clock, registry } = this.#deps;
+    const jobNames = registry.names();
+    // Registering a job wakes the worker.
+    if (jobNames.length === 0) return;
+    this.#cancelPoll?.();
+    const waitMs = this.#isWoken || this.#hasMore ? 0 : this.#nextLookMs() - clock.monotonicMs();
+    if (waitMs > 0) {
+      this.#cancelPoll = clock.schedule(waitMs, () => this.#look());
+      return;
+    }
+    this.#isWoken = false;
+    this.#claiming = this.#claim(jobNames, free).finally(() => {
+      this.#claiming = undefined;
+      this.#look();
+    });
+  }
+
+  #nextLookMs(): number {
+    const { pollingIntervalMs } = this.#options;
+    if (this.#failedClaims === 0) return this.#lastLookMs + pollingIntervalMs;
+    const pauseMs = Math.min(MAX_CLAIM_PAUSE_MS, pollingIntervalMs * 2 ** (this.#failedClaims - 1));
+    return this.#lastLookMs + pauseMs * (0.5 + Math.random() / 2);
+  }
+
+  async #claim(jobNames: readonly string[], limit: number): Promise<void> {
+    const { store, bus, clock } = this.#deps;
+    try {
+      const claim = await store.claim({
+        jobNames,
+        limit,
+        claimToken: newClaimToken(),
+        staleThresholdMs: this.#options.staleThresholdMs,
+      });
+      this.#failedClaims = 0;
+      this.#hasMore = claim.more && claim.runs.length + claim.lost.length === limit;
+      await this.#accept(claim);
+    } catch (error) {
+      this.#hasMore = false;
+      this.#failedClaims++;
+      bus.reportWorkerError({ error, context: 'claim' });
+      if (error instanceof DatabaseUnavailableError && error.permanent) this.#state = 'failed';
+    } finally {
+      this.#lastLookMs = clock.monotonicMs();
+    }
+  }
+
+  async #accept({ runs, lost }: Claim): Promise<void> {
+    const { bus } = this.#deps;
+    bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
+    if (this.#state !== 'running') return await this.#handBack(runs);
+    bus.publish(
+      runs.map(({ runId, jobName, attempt, payload }) => ({ type: 'run:start', runId, jobName, attempt, data: payload })),
+    );
+    for (const run of runs) this.#fill(run);
+  }
+
+  #fill(run: ClaimedRun): void {
+    const { registry, bus } = this.#deps;
+    const job = registry.get(run.jobName);
+    if (!job) {
+      bus.reportWorkerError({ error: `claimed a run of the unknown job ${run.jobName}`, context: 'claim', runId: run.runId });
+      return;
+    }
+    const control = new RunControl(run);
+    const journal = new OwnerJournal(run, this.#deps);
+    this.#leases.hold(control);
+    const done = executeRun({ run, job, control, journal }, this.#deps)
+      .then(({ kind }) => {
+        if (kind === 'lease-lost') {
+          bus.reportWorkerError({ error: 'lease lost: the run belongs to another worker', context: 'lease', runId: run.runId });
+        }
+      })
+      // Its lease runs out and another claim takes it on.
+      .catch((error: unknown) => bus.reportWorkerError({ error, context: 'execute', runId: run.runId }))
+      .finally(() => this.#free(run, control));
+    this.#slots.set(run.runId, { control, journal, done });
+  }
+
+  #free(run: ClaimedRun, control: RunControl): void {
+    this.#leases.release(control);
+    if (this.#slots.get(run.runId)?.control === control) this.#slots.delete(run.runId);
+    // A freed concurrency key may let another run go ahead.
+    if (run.concurrencyKey !== null) this.#isWoken = true;
+    this.#look();
+  }
+
+  #schedulePurge(): void {
+    this.#cancelPurge?.();
+    this.#cancelPurge = this.#deps.clock.schedule(PURGE_INTERVAL_MS, () => {
+      this.#deps.store
+        .purge()
+        .catch((error: unknown) => this.#deps.bus.reportWorkerError({ error, context: 'purge' }));
+      this.#schedulePurge();
+    });
+  }
+}

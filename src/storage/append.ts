@@ -1,0 +1,97 @@
+import type { Append } from '../core/store.ts';
+import type { Connection } from './connection.ts';
+import { Lane, type LaneMember } from './lane.ts';
+import { NOW_MS } from './sql.ts';
+
+/**
+ * Appends what owners tell of their runs to the journal, whose triggers store
+ * the steps' and the runs' outcomes: one statement for any number of both.
+ *
+ * The join is the fence: an owner whose attempt is over, or whose run is no
+ * longer running, inserts nothing. `append_count` makes a repeated append
+ * harmless. Both are read before the first row is inserted, since SQLite
+ * collects the rows of an INSERT … SELECT first when its table has triggers.
+ */
+const APPEND = `
+insert into durably_journal
+  (run_id, job_name, type, created_at, attempt, append_no, step_name, step_index, level, message, duration_ms, data)
+select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.attempt, e.value->>'appendNo',
+  e.value->>'stepName', e.value->>'stepIndex', e.value->>'level', e.value->>'message',
+  e.value->>'durationMs', e.value->>'data'
+from json_each(?) e cross join durably_runs r
+where r.id = e.value->>'runId' and r.attempt = e.value->>'attempt' and r.status = 'running'
+  and r.append_count < e.value->>'after'
+order by e.key
+returning run_id, append_no`;
+
+/** Which of some appends are stored, by whichever of the statements sent for them. */
+const STORED = `
+select r.id as run_id, a.value->>'number' as append_no
+from json_each(?) a cross join durably_runs r
+where r.id = a.value->>'runId' and r.attempt = a.value->>'attempt' and r.append_count >= a.value->>'number'`;
+
+interface AppendedRow {
+  readonly run_id: string;
+  readonly append_no: number | null;
+}
+
+interface AppendMember extends LaneMember {
+  readonly append: Append;
+}
+
+type AppendResult = 'stored' | 'refused';
+
+/** Appends for runs, those of concurrent runs in one statement. */
+export class AppendLane {
+  readonly #lane: Lane<AppendMember, AppendResult>;
+
+  constructor(connection: Connection) {
+    this.#lane = new Lane({
+      send: (members) => appendAll(connection, members),
+      isMembersFault: connection.isStatementFault,
+    });
+  }
+
+  submit(append: Append): Promise<AppendResult> {
+    const chars = append.entries.reduce(
+      (sum, entry) => sum + (entry.data?.length ?? 0) + (entry.message?.length ?? 0),
+      0,
+    );
+    return this.#lane.submit({ append, rows: append.entries.length, chars });
+  }
+}
+
+async function appendAll(connection: Connection, members: readonly AppendMember[]): Promise<AppendResult[]> {
+  const appends = members.map((member) => member.append);
+  const rows = await connection.execute<AppendedRow>({
+    sql: APPEND,
+    parameters: [JSON.stringify(appends.flatMap(toRows))],
+  });
+  const stored = new Set(rows.filter((row) => row.append_no !== null).map(identify));
+  const missing = appends.filter((append) => !stored.has(identifyAppend(append)));
+  if (missing.length > 0) {
+    // Refused, or stored by an earlier sending whose answer was lost.
+    const asked = missing.map(({ lease, number }) => ({ ...lease, number }));
+    const found = await connection.execute<AppendedRow>({ sql: STORED, parameters: [JSON.stringify(asked)] });
+    for (const row of found) stored.add(identify(row));
+  }
+  return appends.map((append) => (stored.has(identifyAppend(append)) ? 'stored' : 'refused'));
+}
+
+function toRows({ lease, number, entries }: Append) {
+  return entries.map((entry, i) => ({
+    ...entry,
+    runId: lease.runId,
+    attempt: lease.attempt,
+    after: number,
+    appendNo: i === entries.length - 1 ? number : null,
+  }));
+}
+
+function identify(row: AppendedRow): string {
+  return `${row.run_id} ${row.append_no}`;
+}
+
+function identifyAppend({ lease, number }: Append): string {
+  return `${lease.runId} ${number}`;
+}

@@ -1,0 +1,126 @@
+import { MAX_LOST_WORKERS, type RunStatus } from '../core/run.ts';
+import type { Claim, ClaimRequest } from '../core/store.ts';
+import type { Connection } from './connection.ts';
+import { NOW_MS } from './sql.ts';
+
+/**
+ * Takes the oldest claimable runs, in one statement that is also the recovery
+ * of runs whose owner vanished. Parameters: ?1 the job names (a JSON array),
+ * ?2 how many runs, ?3 the claim token, ?4 the stale threshold in ms.
+ *
+ * Claimable are, of the given jobs only,
+ * - a pending run without a concurrency key;
+ * - a pending run whose turn it is at its key: nothing with that key runs, and
+ *   none of these jobs has an older one waiting. `key_turn` says so within one
+ *   job; between jobs it is asked here, one index probe for each;
+ * - a running run whose heartbeat is too old. Its attempt rises like every
+ *   claim's, which fences out the worker that lost it. One that lost its
+ *   worker too often is failed instead.
+ *
+ * The races: SQLite has one writer, so of two claims the second sees the
+ * first's rows as running and fresh.
+ */
+const CLAIM = `
+update durably_runs set
+  status = case when status = 'running' and lost_count + 1 >= ${MAX_LOST_WORKERS} then 'failed' else 'running' end,
+  error = case when status = 'running' and lost_count + 1 >= ${MAX_LOST_WORKERS}
+    then 'worker lost ${MAX_LOST_WORKERS} times' end,
+  completed_at = case when status = 'running' and lost_count + 1 >= ${MAX_LOST_WORKERS} then ${NOW_MS} end,
+  lost_count = lost_count + (status = 'running'),
+  attempt = attempt + 1,
+  append_count = 0,
+  claim_token = ?3,
+  heartbeat_at = ${NOW_MS},
+  started_at = coalesce(started_at, ${NOW_MS}),
+  updated_at = ${NOW_MS}
+where seq in (
+  select seq from (
+    select r.seq
+    from json_each(?1) job cross join durably_runs r
+    where r.seq in (
+      select p.seq from durably_runs p indexed by durably_runs_claimable
+      where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
+        and (p.concurrency_key is null or (
+          not exists (
+            select 1 from durably_runs o
+            where o.status = 'running' and o.concurrency_key = p.concurrency_key
+          )
+          and not exists (
+            select 1 from json_each(?1) other
+            where other.value <> p.job_name and exists (
+              select 1 from durably_runs o
+              where o.status = 'pending' and o.concurrency_key = p.concurrency_key
+                and o.job_name = other.value and o.seq < p.seq
+            )
+          )
+        ))
+      order by p.seq
+      limit ?2
+    )
+    union all
+    select s.seq from durably_runs s indexed by durably_runs_leases
+    where s.status = 'running' and s.heartbeat_at < ${NOW_MS} - ?4
+      and s.job_name in (select value from json_each(?1))
+  )
+  order by seq
+  limit ?2
+)
+returning ${claimColumns('durably_runs')}`;
+
+/** Asks for the runs of a claim whose answer was lost: they bear its token. ?1 the job names, ?2 the token. */
+const CLAIMED = `
+select ${claimColumns('c')} from durably_runs c indexed by durably_runs_leases
+where c.status = 'running' and c.claim_token = ?2`;
+
+function claimColumns(table: string): string {
+  const columns = ['id', 'job_name', 'payload', 'status', 'error', 'attempt', 'step_count', 'concurrency_key'];
+  const more = `exists (
+  select 1 from json_each(?1) job where exists (
+    select 1 from durably_runs p
+    where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
+  )
+) as more`;
+  return [...columns.map((column) => `${table}.${column}`), more].join(', ');
+}
+
+interface ClaimRow {
+  readonly id: string;
+  readonly job_name: string;
+  readonly payload: string;
+  readonly status: RunStatus;
+  readonly error: string | null;
+  readonly attempt: number;
+  readonly step_count: number;
+  readonly concurrency_key: string | null;
+  /** Whether pending runs were left when this row was updated: the last row's answer holds. */
+  readonly more: number;
+}
+
+export async function claim(connection: Connection, request: ClaimRequest): Promise<Claim> {
+  const jobNames = JSON.stringify(request.jobNames);
+  const { limit, claimToken, staleThresholdMs } = request;
+  const rows = await connection.execute<ClaimRow>({
+    sql: CLAIM,
+    parameters: [jobNames, limit, claimToken, staleThresholdMs],
+    // A claim must not be sent twice: the second would take other runs.
+    ifAnswerLost: { sql: CLAIMED, parameters: [jobNames, claimToken] },
+  });
+  return {
+    runs: rows.filter((row) => row.status === 'running').map(toClaimedRun),
+    lost: rows
+      .filter((row) => row.status === 'failed')
+      .map((row) => ({ runId: row.id, jobName: row.job_name, error: row.error ?? '' })),
+    more: rows.length > 0 && rows.every((row) => row.more === 1),
+  };
+}
+
+function toClaimedRun(row: ClaimRow) {
+  return {
+    runId: row.id,
+    jobName: row.job_name,
+    payload: row.payload,
+    attempt: row.attempt,
+    concurrencyKey: row.concurrency_key,
+    stepCount: row.step_count,
+  };
+}

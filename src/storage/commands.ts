@@ -1,0 +1,37 @@
+import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../core/run.ts';
+import type { CommandResult } from '../core/store.ts';
+import type { Connection } from './connection.ts';
+import { NOW_MS } from './sql.ts';
+
+const CHANGES: Record<RunCommand, string> = {
+  cancel: `update durably_runs set status = 'cancelled', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`,
+  retry: `update durably_runs set status = 'pending', error = null, output = null, progress = null,
+    completed_at = null, heartbeat_at = null, lost_count = 0, updated_at = ${NOW_MS}`,
+  delete: 'delete from durably_runs',
+};
+
+/**
+ * Guarded by the legal transitions: of racing callers one finds the run in a
+ * state it may leave, the others are told the state they found.
+ */
+export async function command(connection: Connection, name: RunCommand, runId: string): Promise<CommandResult> {
+  const from = RUN_TRANSITIONS[name].from.map((status) => `'${status}'`).join(', ');
+  let sendings = 0;
+  const [changed] = await connection.execute<{ job_name: string }>({
+    sql: `${CHANGES[name]} where id = ? and status in (${from}) returning job_name`,
+    parameters: [runId],
+    onSend: () => {
+      sendings++;
+    },
+  });
+  if (changed) return { kind: 'done', jobName: changed.job_name };
+  const [run] = await connection.execute<{ job_name: string; status: RunStatus }>({
+    sql: 'select job_name, status from durably_runs where id = ?',
+    parameters: [runId],
+  });
+  // Sent more than once, the earlier sending may be what left the run as it is.
+  const mayBeOurs = sendings > 1;
+  if (!run) return mayBeOurs && name === 'delete' ? { kind: 'done', jobName: '' } : { kind: 'not-found' };
+  if (mayBeOurs && run.status === RUN_TRANSITIONS[name].to) return { kind: 'done', jobName: run.job_name };
+  return { kind: 'wrong-state', status: run.status };
+}

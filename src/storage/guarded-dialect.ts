@@ -1,0 +1,204 @@
+import type {
+  CompiledQuery,
+  DatabaseConnection,
+  Dialect,
+  Driver,
+  QueryResult,
+  TransactionSettings,
+} from 'kysely';
+import type { Clock } from '../core/clock.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
+import { classifyDatabaseError } from './database-error.ts';
+
+const BUSY_BUDGET_MS = 10_000;
+const MAX_BUSY_PAUSE_MS = 100;
+
+export interface GuardOptions {
+  readonly clock: Clock;
+  /** Renews the dialect's connection, where its driver has no client that can. */
+  readonly reconnect?: (() => void | Promise<void>) | undefined;
+}
+
+/**
+ * Wraps a dialect so that no statement ever runs on a connection that met
+ * SQLITE_BUSY: libSQL's connections answer success from then on and commit
+ * nothing. The connection is renewed before any other statement gets at it,
+ * and the statement that was refused is tried again, with jitter.
+ */
+export class GuardedDialect implements Dialect {
+  readonly #inner: Dialect;
+  readonly #options: GuardOptions;
+  #driver: GuardedDriver | undefined;
+
+  constructor(inner: Dialect, options: GuardOptions) {
+    this.#inner = inner;
+    this.#options = options;
+  }
+
+  /** Whether the driver talks to a database over the network. */
+  get isRemote(): boolean {
+    return this.#driver?.isRemote ?? false;
+  }
+
+  createDriver(): Driver {
+    this.#driver = new GuardedDriver(this.#inner.createDriver(), this.#options);
+    return this.#driver;
+  }
+
+  createQueryCompiler() {
+    return this.#inner.createQueryCompiler();
+  }
+
+  createAdapter() {
+    return this.#inner.createAdapter();
+  }
+
+  createIntrospector(db: Parameters<Dialect['createIntrospector']>[0]) {
+    return this.#inner.createIntrospector(db);
+  }
+}
+
+/** What the LibsqlDialect's driver shows of its client. */
+interface RenewableClient {
+  readonly protocol?: unknown;
+  reconnect(): void | Promise<void>;
+}
+
+class GuardedDriver implements Driver {
+  readonly #inner: Driver;
+  readonly #clock: Clock;
+  readonly #renew: (() => void | Promise<void>) | undefined;
+  readonly isRemote: boolean;
+  /** Why nothing may be executed any more: a BUSY connection that can't be renewed. */
+  #spoiled: DatabaseUnavailableError | undefined;
+  #turn: Promise<void> = Promise.resolve();
+
+  constructor(inner: Driver, { clock, reconnect }: GuardOptions) {
+    this.#inner = inner;
+    this.#clock = clock;
+    const client = renewableClient(inner);
+    this.isRemote = client !== undefined && client.protocol !== 'file';
+    this.#renew = reconnect ?? (client && (() => client.reconnect()));
+  }
+
+  init() {
+    return this.#inner.init();
+  }
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return new GuardedConnection(await this.#inner.acquireConnection(), this);
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings) {
+    const guarded = asGuarded(connection);
+    await this.attempt(() => this.#inner.beginTransaction(guarded.inner, settings));
+    guarded.inTransaction = true;
+  }
+
+  async commitTransaction(connection: DatabaseConnection) {
+    const guarded = asGuarded(connection);
+    await this.attempt(() => this.#inner.commitTransaction(guarded.inner));
+    guarded.inTransaction = false;
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection) {
+    const guarded = asGuarded(connection);
+    guarded.inTransaction = false;
+    // A renewed connection has no transaction left to roll back, and the error
+    // that led here matters more than what that says.
+    await this.#inner.rollbackTransaction(guarded.inner).catch(() => undefined);
+  }
+
+  releaseConnection(connection: DatabaseConnection) {
+    return this.#inner.releaseConnection(asGuarded(connection).inner);
+  }
+
+  destroy() {
+    return this.#inner.destroy();
+  }
+
+  /** Executes, retrying while the database is busy. */
+  async retryWhileBusy<T>(execute: () => Promise<T>): Promise<T> {
+    const start = this.#clock.monotonicMs();
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.attempt(execute);
+      } catch (error) {
+        const fault = classifyDatabaseError(error, this.isRemote);
+        if (fault !== 'busy' && fault !== 'closed') throw error;
+        if (this.#clock.monotonicMs() - start > BUSY_BUDGET_MS) {
+          throw new DatabaseUnavailableError('The database stayed busy', { cause: error });
+        }
+      }
+      const pauseMs = Math.random() * Math.min(MAX_BUSY_PAUSE_MS, 4 * 2 ** tries);
+      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+    }
+  }
+
+  /** Executes once. When it fails for BUSY, the connection is renewed before anyone else's turn. */
+  async attempt<T>(execute: () => Promise<T>): Promise<T> {
+    if (this.isRemote) return await execute();
+    const turn = this.#turn;
+    let done: () => void = () => undefined;
+    this.#turn = new Promise((resolve) => {
+      done = resolve;
+    });
+    await turn;
+    try {
+      if (this.#spoiled) throw this.#spoiled;
+      return await execute();
+    } catch (error) {
+      await this.#renewAfter(error);
+      throw error;
+    } finally {
+      done();
+    }
+  }
+
+  async #renewAfter(error: unknown): Promise<void> {
+    const fault = classifyDatabaseError(error, this.isRemote);
+    if (fault === 'statement' || fault === 'closed' || error === this.#spoiled) return;
+    if (this.#renew) {
+      await this.#renew();
+    } else if (fault === 'busy') {
+      this.#spoiled = new DatabaseUnavailableError(
+        'The database was busy and its connection cannot be renewed: pass createDurably a `reconnect`',
+        { cause: error, permanent: true },
+      );
+      throw this.#spoiled;
+    }
+  }
+}
+
+class GuardedConnection implements DatabaseConnection {
+  readonly inner: DatabaseConnection;
+  readonly #driver: GuardedDriver;
+  inTransaction = false;
+
+  constructor(inner: DatabaseConnection, driver: GuardedDriver) {
+    this.inner = inner;
+    this.#driver = driver;
+  }
+
+  executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const execute = () => this.inner.executeQuery<R>(query);
+    // Inside a transaction a renewed connection has lost what came before: only its beginner can start over.
+    return this.inTransaction ? this.#driver.attempt(execute) : this.#driver.retryWhileBusy(execute);
+  }
+
+  streamQuery<R>(query: CompiledQuery, chunkSize?: number) {
+    return this.inner.streamQuery<R>(query, chunkSize ?? 100);
+  }
+}
+
+function asGuarded(connection: DatabaseConnection): GuardedConnection {
+  if (!(connection instanceof GuardedConnection)) throw new TypeError('not a connection of this driver');
+  return connection;
+}
+
+function renewableClient(driver: Driver): RenewableClient | undefined {
+  if (!('client' in driver)) return undefined;
+  const { client } = driver;
+  if (typeof client !== 'object' || client === null || !('reconnect' in client)) return undefined;
+  return typeof client.reconnect === 'function' ? (client as RenewableClient) : undefined;
+}

@@ -1,0 +1,34 @@
+import type { Lease } from '../core/store.ts';
+import type { Connection } from './connection.ts';
+import { NOW_MS } from './sql.ts';
+
+const HELD = `id = l.value->>'runId' and attempt = l.value->>'attempt' and status = 'running'`;
+
+const RENEW = `
+update durably_runs set heartbeat_at = ${NOW_MS}
+from json_each(?) l
+where ${HELD}
+returning id, attempt`;
+
+const HAND_BACK = `
+update durably_runs set status = 'pending', heartbeat_at = null, updated_at = ${NOW_MS}
+from json_each(?) l
+where ${HELD}`;
+
+/** One statement for all leases of a worker; answers with those it still holds. */
+export async function renew(connection: Connection, leases: readonly Lease[]): Promise<Lease[]> {
+  const rows = await connection.execute<{ id: string; attempt: number }>({
+    sql: RENEW,
+    parameters: [encode(leases)],
+  });
+  return rows.map((row) => ({ runId: row.id, attempt: row.attempt }));
+}
+
+/** Runs return to pending without an event; leases that are no longer held are left alone. */
+export async function handBack(connection: Connection, leases: readonly Lease[]): Promise<void> {
+  await connection.execute({ sql: HAND_BACK, parameters: [encode(leases)] });
+}
+
+function encode(leases: readonly Lease[]): string {
+  return JSON.stringify(leases.map(({ runId, attempt }) => ({ runId, attempt })));
+}

@@ -1,0 +1,182 @@
+// Generated from migrations/*.sql by `npm run migrations`. Do not edit.
+
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly statements: readonly string[];
+}
+
+export const migrations: readonly Migration[] = [
+  {
+    version: 1,
+    name: 'create_runs',
+    statements: [
+`create table durably_runs (
+  seq integer primary key,
+  id text not null unique,
+  job_name text not null,
+  status text not null default 'pending'
+    check (status in ('pending', 'running', 'completed', 'failed', 'cancelled')),
+  key_turn integer not null default 1,
+  attempt integer not null default 0,
+  step_count integer not null default 0,
+  lost_count integer not null default 0,
+  append_count integer not null default 0,
+  claim_token text,
+  heartbeat_at integer,
+  created_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  started_at integer,
+  completed_at integer,
+  updated_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  idempotency_key text,
+  concurrency_key text,
+  progress text,
+  error text,
+  output text,
+  payload text not null
+) strict`,
+`create unique index durably_runs_idempotency on durably_runs (job_name, idempotency_key)
+  where idempotency_key is not null`,
+`create index durably_runs_claimable on durably_runs (job_name)
+  where status = 'pending' and key_turn = 1`,
+`create index durably_runs_waiting_key on durably_runs (concurrency_key, job_name)
+  where status = 'pending' and concurrency_key is not null`,
+`create index durably_runs_running_key on durably_runs (concurrency_key)
+  where status = 'running' and concurrency_key is not null`,
+`create index durably_runs_leases on durably_runs (heartbeat_at) where status = 'running'`,
+`create index durably_runs_by_status on durably_runs (status)`,
+`create index durably_runs_by_job on durably_runs (job_name, status)`,
+`create table durably_steps (
+  run_id text not null,
+  name text not null,
+  step_index integer not null,
+  status text not null check (status in ('completed', 'failed')),
+  sequence integer not null,
+  primary key (run_id, name)
+) strict, without rowid`,
+`create table durably_journal (
+  sequence integer primary key autoincrement,
+  run_id text not null,
+  job_name text not null,
+  type text not null,
+  created_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  attempt integer,
+  append_no integer,
+  step_name text,
+  step_index integer,
+  level text,
+  message text,
+  duration_ms integer,
+  data text
+) strict`,
+`create index durably_journal_by_run on durably_journal (run_id)`,
+`create index durably_journal_logs on durably_journal (run_id) where type = 'log:write'`,
+`create index durably_journal_deletions on durably_journal (created_at) where type = 'run:delete'`,
+`create trigger durably_runs_triggered after insert on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at)
+  values (new.id, new.job_name, 'run:trigger', new.created_at);
+end`,
+`create trigger durably_runs_started after update of attempt on durably_runs
+when new.status = 'running' and new.attempt <> old.attempt
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, attempt)
+  values (new.id, new.job_name, 'run:start', new.updated_at, new.attempt);
+end`,
+`create trigger durably_runs_lost after update of attempt on durably_runs
+when new.status = 'failed' and new.attempt <> old.attempt
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, attempt, message)
+  values (new.id, new.job_name, 'run:fail', new.updated_at, new.attempt, new.error);
+end`,
+`create trigger durably_runs_cancelled after update of status on durably_runs
+when new.status = 'cancelled' and old.status <> 'cancelled'
+begin
+  insert into durably_journal (run_id, job_name, type, created_at)
+  values (new.id, new.job_name, 'run:cancel', new.updated_at);
+end`,
+`create trigger durably_runs_retried after update of status on durably_runs
+when new.status = 'pending' and old.status in ('failed', 'cancelled')
+begin
+  insert into durably_journal (run_id, job_name, type, created_at)
+  values (new.id, new.job_name, 'run:retry', new.updated_at);
+end`,
+`create trigger durably_runs_deleted after delete on durably_runs
+begin
+  delete from durably_steps where run_id = old.id;
+  delete from durably_journal where run_id = old.id;
+  insert into durably_journal (run_id, job_name, type) values (old.id, old.job_name, 'run:delete');
+end`,
+`create trigger durably_journal_step after insert on durably_journal
+when new.type in ('step:complete', 'step:fail')
+begin
+  insert into durably_steps (run_id, name, step_index, status, sequence)
+  values (
+    new.run_id, new.step_name, new.step_index,
+    case new.type when 'step:complete' then 'completed' else 'failed' end, new.sequence
+  )
+  on conflict (run_id, name) do update set
+    step_index = excluded.step_index, status = excluded.status, sequence = excluded.sequence
+    where status = 'failed';
+  update durably_runs set
+    step_count = step_count + (new.type = 'step:complete'), lost_count = 0,
+    append_count = coalesce(new.append_no, append_count), updated_at = new.created_at
+  where id = new.run_id;
+end`,
+`create trigger durably_journal_progress after insert on durably_journal
+when new.type = 'run:progress'
+begin
+  update durably_runs set progress = new.data, updated_at = new.created_at where id = new.run_id;
+end`,
+`create trigger durably_journal_flush after insert on durably_journal
+when new.append_no is not null and new.type in ('step:start', 'run:progress', 'log:write')
+begin
+  update durably_runs set append_count = new.append_no where id = new.run_id;
+end`,
+`create trigger durably_journal_run after insert on durably_journal
+when new.append_no is not null and new.type in ('run:complete', 'run:fail')
+begin
+  update durably_runs set
+    status = case new.type when 'run:complete' then 'completed' else 'failed' end,
+    output = new.data, error = new.message, append_count = new.append_no,
+    completed_at = new.created_at, updated_at = new.created_at
+  where id = new.run_id;
+end`,
+`create trigger durably_runs_queued after insert on durably_runs
+when new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = 0
+  where seq = new.seq and exists (
+    select 1 from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.seq < new.seq
+  );
+end`,
+`create trigger durably_runs_left_queue after update of status on durably_runs
+when old.status = 'pending' and new.status <> 'pending' and new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = 1
+  where seq = (
+    select min(o.seq) from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+  );
+end`,
+`create trigger durably_runs_requeued after update of status on durably_runs
+when new.status = 'pending' and old.status <> 'pending' and new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = 0
+  where seq = (
+    select min(o.seq) from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.seq > new.seq
+  );
+  update durably_runs set key_turn = not exists (
+    select 1 from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.seq < new.seq
+  )
+  where seq = new.seq;
+end`,
+    ],
+  },
+];

@@ -1,0 +1,111 @@
+import type { Kysely } from 'kysely';
+import { toIsoTime } from '../core/clock.ts';
+import { decodeJson } from '../core/json.ts';
+import { RUN_STATUSES, type Run, type RunQuery, type RunStatus } from '../core/run.ts';
+import type { LogLine, Step } from '../core/step.ts';
+import type { CompletedStep, LogPage } from '../core/store.ts';
+import type { Connection } from './connection.ts';
+import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
+import type { Schema } from './schema.ts';
+
+export async function getRun(connection: Connection, runId: string): Promise<Run | null> {
+  const [row] = await connection.query(connection.db.selectFrom('durably_runs').select(RUN_COLUMNS).where('id', '=', runId).compile());
+  return row ? toRun(row) : null;
+}
+
+export async function getRuns(connection: Connection, filter: RunQuery): Promise<Run[]> {
+  const rows = await connection.query<RunRow>(listRuns(connection.db, filter).compile());
+  return rows.map(toRun);
+}
+
+/**
+ * Newest first. Each value of a filter is an arm of its own, read in order from
+ * an index; SQLite merges the arms as far as the page reaches, so neither a
+ * sort of all matches nor a scan is needed, however many runs there are.
+ */
+export function listRuns(db: Kysely<Schema>, { jobNames, statuses, limit, offset }: RunQuery) {
+  const seqs = filterArms({ jobNames, statuses }).map(({ jobName, status }) => {
+    let arm = db.selectFrom('durably_runs').select('seq');
+    if (jobName !== undefined) arm = arm.where('job_name', '=', jobName);
+    if (status !== undefined) arm = arm.where('status', '=', status);
+    return arm;
+  });
+  const [first, ...others] = seqs;
+  if (!first) throw new Error('a filter has at least one arm');
+  const page = others
+    .reduce((union, arm) => union.unionAll(arm), first)
+    .orderBy('seq', 'desc')
+    .limit(limit)
+    .offset(offset);
+  return db
+    .selectFrom('durably_runs')
+    .select(RUN_COLUMNS)
+    .where('seq', 'in', db.selectFrom(page.as('page')).select('page.seq'))
+    .orderBy('seq', 'desc');
+}
+
+interface FilterArm {
+  readonly jobName?: string;
+  readonly status?: RunStatus;
+}
+
+function filterArms({ jobNames, statuses }: Pick<RunQuery, 'jobNames' | 'statuses'>): FilterArm[] {
+  if (jobNames.length === 0) {
+    return statuses.length === 0 ? [{}] : statuses.map((status) => ({ status }));
+  }
+  // The index by job is ordered within one status: a job alone takes an arm for each.
+  const each = statuses.length === 0 ? RUN_STATUSES : statuses;
+  return jobNames.flatMap((jobName) => each.map((status) => ({ jobName, status })));
+}
+
+export async function getSteps(connection: Connection, runId: string): Promise<Step[]> {
+  const rows = await connection.query(
+    connection.db
+      .selectFrom('durably_steps as s')
+      .innerJoin('durably_journal as j', 'j.sequence', 's.sequence')
+      .select(['s.name', 's.step_index', 's.status', 'j.data', 'j.message', 'j.created_at', 'j.duration_ms'])
+      .where('s.run_id', '=', runId)
+      .orderBy('s.step_index')
+      .compile(),
+  );
+  return rows.map((row) => ({
+    name: row.name,
+    index: row.step_index,
+    status: row.status,
+    output: decodeJson(row.data) ?? null,
+    error: row.message,
+    startedAt: toIsoTime(row.created_at - (row.duration_ms ?? 0)),
+    completedAt: toIsoTime(row.created_at),
+  }));
+}
+
+export async function getCompletedSteps(connection: Connection, runId: string): Promise<CompletedStep[]> {
+  return await connection.query(
+    connection.db
+      .selectFrom('durably_steps as s')
+      .innerJoin('durably_journal as j', 'j.sequence', 's.sequence')
+      .select(['s.name', 'j.data as output'])
+      .where('s.run_id', '=', runId)
+      .where('s.status', '=', 'completed')
+      .compile(),
+  );
+}
+
+export async function getLogs(connection: Connection, { runId, level, after, limit }: LogPage): Promise<LogLine[]> {
+  let lines = connection.db
+    .selectFrom('durably_journal')
+    .select(['sequence', 'step_name', 'level', 'message', 'data', 'created_at'])
+    .where('run_id', '=', runId)
+    .where('type', '=', 'log:write')
+    .where('sequence', '>', after);
+  if (level !== null) lines = lines.where('level', '=', level);
+  const rows = await connection.query(lines.orderBy('sequence').limit(limit).compile());
+  return rows.map((row) => ({
+    sequence: row.sequence,
+    stepName: row.step_name,
+    level: row.level ?? 'info',
+    message: row.message ?? '',
+    data: decodeJson(row.data) ?? null,
+    createdAt: toIsoTime(row.created_at),
+  }));
+}
