@@ -148,7 +148,8 @@ function createLifecycle(store: Store, worker: Worker) {
     stop: (options?: { timeoutMs?: number | undefined }) => worker.stop(options),
     async init() {
       await migrate();
-      worker.start();
+      // A request that comes in while the worker stops must not start it again.
+      if (!worker.isStopping) worker.start();
     },
     async health() {
       const database = await store.ping().then(

@@ -14,6 +14,7 @@ export class LeaseKeeper {
   readonly #intervalMs: number;
   readonly #held = new Map<string, RunControl>();
   #cancelBeat: (() => void) | undefined;
+  #isBeating = false;
 
   constructor(deps: { store: Store; bus: EventBus; clock: Clock; heartbeatIntervalMs: number }) {
     this.#store = deps.store;
@@ -35,10 +36,13 @@ export class LeaseKeeper {
   }
 
   #scheduleBeat(): void {
+    if (this.#isBeating) return;
     this.#cancelBeat ??= this.#clock.schedule(this.#intervalMs, () => void this.#beat());
   }
 
   async #beat(): Promise<void> {
+    this.#cancelBeat = undefined;
+    this.#isBeating = true;
     const controls = [...this.#held.values()];
     try {
       const kept = await this.#store.renew(controls.map(({ lease }) => lease));
@@ -51,7 +55,7 @@ export class LeaseKeeper {
     } catch (error) {
       this.#bus.reportWorkerError({ error, context: 'heartbeat' });
     } finally {
-      this.#cancelBeat = undefined;
+      this.#isBeating = false;
       if (this.#held.size > 0) this.#scheduleBeat();
     }
   }

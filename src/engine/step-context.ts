@@ -54,7 +54,14 @@ export class Steps implements StepContext {
     return [...this.#states.values()].includes('running');
   }
 
-  async run<T>(givenName: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>> {
+  run<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>> {
+    const result = this.#run(name, fn);
+    // A job that doesn't wait for a step must not end the process by that step's failure.
+    result.catch(() => undefined);
+    return result;
+  }
+
+  async #run<T>(givenName: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>> {
     this.#control.throwIfOver();
     const name = this.#enter(givenName, fn);
     const index = this.#indexOf(name);

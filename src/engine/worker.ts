@@ -1,4 +1,4 @@
-import type { Clock } from '../core/clock.ts';
+import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { newClaimToken } from '../core/id.ts';
 import type { Claim, ClaimedRun, Store } from '../core/store.ts';
@@ -62,6 +62,10 @@ export class Worker {
 
   get isRunning(): boolean {
     return this.#state === 'running';
+  }
+
+  get isStopping(): boolean {
+    return this.#state === 'stopping';
   }
 
   start(): void {
@@ -166,6 +170,8 @@ export class Worker {
       });
       this.#failedClaims = 0;
       this.#hasMore = claim.more && claim.runs.length + claim.lost.length === limit;
+      // Whoever triggered one of these runs hears of that first.
+      await new Promise<void>((resolve) => defer(resolve));
       await this.#accept(claim);
     } catch (error) {
       this.#hasMore = false;
@@ -203,8 +209,10 @@ export class Worker {
           bus.reportWorkerError({ error: 'lease lost: the run belongs to another worker', context: 'lease', runId: run.runId });
         }
       })
-      // Its lease runs out and another claim takes it on.
-      .catch((error: unknown) => bus.reportWorkerError({ error, context: 'execute', runId: run.runId }))
+      .catch(async (error: unknown) => {
+        bus.reportWorkerError({ error, context: 'execute', runId: run.runId });
+        await this.#handBack([run]);
+      })
       .finally(() => this.#free(run, control));
     this.#slots.set(run.runId, { control, journal, done });
   }

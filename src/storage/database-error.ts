@@ -5,8 +5,8 @@
 export type DatabaseFault =
   /** Another connection holds the lock: not executed, worth another try. */
   | 'busy'
-  /** The connection was closed under the statement: not executed, worth another try. */
-  | 'closed'
+  /** The connection was closed or taken under the statement: not executed, worth another try. */
+  | 'blocked'
   /** The answer was lost: the statement may have been executed. */
   | 'uncertain'
   /** Disk full, read-only, corrupt, …: not executed, and no fault of the statement. */
@@ -26,8 +26,8 @@ const SQLITE_FAULTS: readonly (readonly [prefix: string, fault: DatabaseFault])[
   ['SQLITE_', 'unavailable'],
   ['SQL_', 'statement'],
   ['ARGS_INVALID', 'statement'],
-  ['CLIENT_CLOSED', 'closed'],
-  ['TRANSACTION_ACTIVE', 'busy'],
+  ['CLIENT_CLOSED', 'blocked'],
+  ['TRANSACTION_ACTIVE', 'blocked'],
 ];
 
 /** `isRemote`: whether the driver talks over a network, where an error without a code is a lost answer. */

@@ -125,7 +125,7 @@ class GuardedDriver implements Driver {
         return await this.attempt(execute);
       } catch (error) {
         const fault = classifyDatabaseError(error, this.isRemote);
-        if (fault !== 'busy' && fault !== 'closed') throw error;
+        if (fault !== 'busy' && fault !== 'blocked') throw error;
         if (this.#clock.monotonicMs() - start > BUSY_BUDGET_MS) {
           throw new DatabaseUnavailableError('The database stayed busy', { cause: error });
         }
@@ -157,7 +157,7 @@ class GuardedDriver implements Driver {
 
   async #renewAfter(error: unknown): Promise<void> {
     const fault = classifyDatabaseError(error, this.isRemote);
-    if (fault === 'statement' || fault === 'closed' || error === this.#spoiled) return;
+    if (fault === 'statement' || fault === 'blocked' || error === this.#spoiled) return;
     if (this.#renew) {
       await this.#renew();
     } else if (fault === 'busy') {

@@ -25,7 +25,8 @@ export async function getRuns(connection: Connection, filter: RunQuery): Promise
  */
 export function listRuns(db: Kysely<Schema>, { jobNames, statuses, limit, offset }: RunQuery) {
   const seqs = filterArms({ jobNames, statuses }).map(({ jobName, status }) => {
-    let arm = db.selectFrom('durably_runs').select('seq');
+    // Any seq is above 0; that says to SQLite that it is to be read by the key.
+    let arm = db.selectFrom('durably_runs').select('seq').where('seq', '>', 0);
     if (jobName !== undefined) arm = arm.where('job_name', '=', jobName);
     if (status !== undefined) arm = arm.where('status', '=', status);
     return arm;
@@ -40,7 +41,7 @@ export function listRuns(db: Kysely<Schema>, { jobNames, statuses, limit, offset
   return db
     .selectFrom('durably_runs')
     .select(RUN_COLUMNS)
-    .where('seq', 'in', db.selectFrom(page.as('page')).select('page.seq'))
+    .where('seq', 'in', page)
     .orderBy('seq', 'desc');
 }
 
