@@ -110,7 +110,11 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   });
   bus.onPublish = () => feed.nudge();
   const lifecycle = createLifecycle(store, worker);
-  const catalogue = createCatalogue(registry, { store, bus, feed, clock, onEnqueued: () => worker.wake() }, worker);
+  const catalogue = createCatalogue(
+    registry,
+    { store, bus, feed, clock, onEnqueued: () => worker.wake() },
+    worker,
+  );
   const command = { store, bus, worker };
   const durably: Durably = {
     ...lifecycle,
@@ -229,8 +233,14 @@ function streamOf(feed: EventFeed, runId: string): ReadableStream<JournalEvent> 
 }
 
 function checkOptions(options: DurablyOptions): WorkerOptions {
-  const milliseconds = (name: 'pollingInterval' | 'heartbeatInterval' | 'staleThreshold', byDefault: number) => {
-    const value: unknown = options[name] ?? byDefault;
+  if (typeof options?.dialect?.createDriver !== 'function') {
+    throw new ValidationError('dialect must be a Kysely dialect');
+  }
+  const milliseconds = (
+    name: 'pollingInterval' | 'heartbeatInterval' | 'staleThreshold',
+    byDefault: number,
+  ) => {
+    const value: unknown = options[name] === undefined ? byDefault : options[name];
     if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
     throw new ValidationError(`${name} must be a positive number of ms, not ${String(value)}`);
   };
@@ -242,9 +252,15 @@ function checkOptions(options: DurablyOptions): WorkerOptions {
       `heartbeatInterval (${heartbeatIntervalMs}) must be less than staleThreshold (${staleThresholdMs})`,
     );
   }
-  const maxConcurrentRuns: unknown = options.maxConcurrentRuns ?? 1;
-  if (typeof maxConcurrentRuns !== 'number' || !Number.isInteger(maxConcurrentRuns) || maxConcurrentRuns < 1) {
-    throw new ValidationError(`maxConcurrentRuns must be a positive whole number, not ${String(maxConcurrentRuns)}`);
+  const maxConcurrentRuns: unknown = options.maxConcurrentRuns === undefined ? 1 : options.maxConcurrentRuns;
+  if (
+    typeof maxConcurrentRuns !== 'number' ||
+    !Number.isInteger(maxConcurrentRuns) ||
+    maxConcurrentRuns < 1
+  ) {
+    throw new ValidationError(
+      `maxConcurrentRuns must be a positive whole number, not ${String(maxConcurrentRuns)}`,
+    );
   }
   return { pollingIntervalMs, heartbeatIntervalMs, staleThresholdMs, maxConcurrentRuns };
 }

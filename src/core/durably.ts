@@ -71,6 +71,9 @@ export interface DurablyService {
   /** A run's events after a sequence, from its first on unless given. */
   openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;
   /** `run:*` and `step:*` events of all runs, from now on unless `after` is given. */
-  openRunListFeed(from?: { after?: number | undefined; jobNames?: readonly string[] | undefined }): Promise<RunListFeed>;
+  openRunListFeed(from?: {
+    after?: number | undefined;
+    jobNames?: readonly string[] | undefined;
+  }): Promise<RunListFeed>;
   health(): Promise<Health>;
 }

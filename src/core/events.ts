@@ -70,10 +70,11 @@ export const eventCatalogue = {
   'run:retry': nothing,
   'run:delete': nothing,
   'step:start': kind(z.object(stepFields), readStep),
-  'step:complete': kind(
-    z.object({ ...stepFields, output: z.unknown(), duration: z.number() }),
-    (row) => ({ ...readStep(row), output: decodeJson(row.data) ?? null, duration: row.durationMs ?? 0 }),
-  ),
+  'step:complete': kind(z.object({ ...stepFields, output: z.unknown(), duration: z.number() }), (row) => ({
+    ...readStep(row),
+    output: decodeJson(row.data) ?? null,
+    duration: row.durationMs ?? 0,
+  })),
   'step:fail': kind(z.object({ ...stepFields, error: z.string() }), (row) => ({
     ...readStep(row),
     error: row.message ?? '',

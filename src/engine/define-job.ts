@@ -12,7 +12,12 @@ export type StoredOutput<T> = [T] extends [undefined | void] ? null : Jsonified<
  * `TInput` is what `trigger` takes, `TPayload` what `run` gets (the parsed
  * input as JSON has it: a Date is a string), `TOutput` what callers read back.
  */
-export interface JobDefinition<TName extends string = string, TInput = unknown, TPayload = unknown, TOutput = unknown> {
+export interface JobDefinition<
+  TName extends string = string,
+  TInput = unknown,
+  TPayload = unknown,
+  TOutput = unknown,
+> {
   readonly name: TName;
   readonly input: z.ZodType<unknown, TInput>;
   readonly output?: z.ZodType | undefined;

@@ -58,7 +58,10 @@ export class EventFeed {
     };
     const start = after ?? (await this.#store.journalHead());
     const readPage = (place: number) => this.#readAll(place);
-    return { after: start, cursor: await this.#open({ filter, after: start, firstPage: undefined, readPage }) };
+    return {
+      after: start,
+      cursor: await this.#open({ filter, after: start, firstPage: undefined, readPage }),
+    };
   }
 
   async #open(options: {

@@ -6,7 +6,7 @@ import { decodeJson, encodeJson, storableText } from '../core/json.ts';
 import type { ClaimedRun, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
-import { OwnerJournal } from './owner-journal.ts';
+import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl, StopReason } from './run-control.ts';
 import { parseWith } from './schema-parse.ts';
 import { Steps } from './step-context.ts';

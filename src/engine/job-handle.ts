@@ -12,7 +12,12 @@ import { parseWith, summarize, toIssues } from './schema-parse.ts';
 import { waitForRun } from './wait-for-run.ts';
 
 /** What one job is used by. */
-export interface JobHandle<TName extends string = string, TInput = unknown, TPayload = unknown, TOutput = unknown> {
+export interface JobHandle<
+  TName extends string = string,
+  TInput = unknown,
+  TPayload = unknown,
+  TOutput = unknown,
+> {
   readonly name: TName;
 
   /**
@@ -123,7 +128,8 @@ function checkKey(name: 'idempotencyKey' | 'concurrencyKey', key: unknown): stri
   const refuse = (message: string) =>
     new ValidationError(`${name} ${message}`, [{ path: [name], message: `${name} ${message}` }]);
   if (typeof key !== 'string') throw refuse('must be a string');
-  if (key.length < 1 || key.length > MAX_KEY_LENGTH) throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);
+  if (key.length < 1 || key.length > MAX_KEY_LENGTH)
+    throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);
   if (!isStorableText(key)) throw refuse('must not hold a lone surrogate or a NUL');
   return key;
 }

@@ -134,7 +134,8 @@ function toEntry(note: OwnerNote, ageMs: number): OwnerEntry {
     message: null,
     data: null,
     ...note,
-    durationMs: note.durationMs === undefined || note.durationMs === null ? null : Math.round(note.durationMs),
+    durationMs:
+      note.durationMs === undefined || note.durationMs === null ? null : Math.round(note.durationMs),
     ageMs: Math.round(ageMs),
   };
 }

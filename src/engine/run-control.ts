@@ -51,7 +51,9 @@ function stopError(runId: string, reason: StopReason): RunCancelledError | Lease
     case 'cancelled':
       return new RunCancelledError(runId);
     case 'lease-lost':
-      return new LeaseLostError(`Run ${runId} is no longer this worker's: it was taken over, or cancelled elsewhere`);
+      return new LeaseLostError(
+        `Run ${runId} is no longer this worker's: it was taken over, or cancelled elsewhere`,
+      );
     case 'handed-back':
       return new LeaseLostError(`Run ${runId} was handed back: this worker is stopping`);
   }

@@ -38,7 +38,8 @@ export class Steps implements StepContext {
     this.#journal = deps.journal;
     this.#clock = deps.clock;
     this.#stored = new Map(deps.completed.map(({ name, output }) => [name, output]));
-    const writer = (level: LogLevel) => (message: string, data?: unknown) => this.#writeLog(level, message, data);
+    const writer = (level: LogLevel) => (message: string, data?: unknown) =>
+      this.#writeLog(level, message, data);
     this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
   }
 
@@ -90,7 +91,11 @@ export class Steps implements StepContext {
       this.#writeLog('warn', 'progress left out: current and total must be finite numbers');
       return;
     }
-    const progress = { current, total, message: message === undefined ? undefined : storableText(String(message)) };
+    const progress = {
+      current,
+      total,
+      message: message === undefined ? undefined : storableText(String(message)),
+    };
     this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) });
   }
 
@@ -106,7 +111,8 @@ export class Steps implements StepContext {
   }
 
   #enter(givenName: string, fn: unknown): string {
-    if (typeof givenName !== 'string' || givenName === '') throw new StepError('A step needs a non-empty name');
+    if (typeof givenName !== 'string' || givenName === '')
+      throw new StepError('A step needs a non-empty name');
     const name = storableText(givenName);
     if (typeof fn !== 'function') throw new StepError(`Step "${name}" needs a function`);
     const state = this.#states.get(name);
@@ -136,7 +142,13 @@ export class Steps implements StepContext {
   ): Promise<void> {
     this.#control.throwIfOver();
     const durationMs = this.#clock.monotonicMs() - startMs;
-    const result = await this.#journal.record({ type, stepName: name, stepIndex: index, durationMs, ...outcome });
+    const result = await this.#journal.record({
+      type,
+      stepName: name,
+      stepIndex: index,
+      durationMs,
+      ...outcome,
+    });
     if (result === 'refused') this.#control.stop('lease-lost');
     this.#control.throwIfOver();
   }
@@ -148,7 +160,12 @@ export class Steps implements StepContext {
     this.#journal.note(
       encoding.ok
         ? { type: 'log:write', stepName, level, message: text, data: encoding.text ?? null }
-        : { type: 'log:write', stepName, level: 'warn', message: `${text} (data left out: ${encoding.reason})` },
+        : {
+            type: 'log:write',
+            stepName,
+            level: 'warn',
+            message: `${text} (data left out: ${encoding.reason})`,
+          },
     );
   }
 }

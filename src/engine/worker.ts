@@ -70,8 +70,8 @@ export class Worker {
 
   start(): void {
     if (this.#state === 'running') return;
-    if (this.#stopping) {
-      void this.#stopping.then(() => this.start());
+    if (this.#state === 'stopping') {
+      void this.#stopping?.then(() => this.start());
       return;
     }
     this.#state = 'running';
@@ -97,14 +97,21 @@ export class Worker {
     this.#state = 'stopping';
     this.#cancelPoll?.();
     this.#cancelPurge?.();
-    const drained = (this.#stopping ??= this.#drain().finally(() => {
+    this.#stopping ??= this.#drain().finally(() => {
       this.#state = 'stopped';
       this.#stopping = undefined;
-    }));
+    });
+    const drained = this.#stopping;
     const { timeoutMs } = options;
     if (timeoutMs === undefined) return drained;
     return new Promise((resolve, reject) => {
-      const cancel = this.#deps.clock.schedule(timeoutMs, () => void this.#handBackAll().then(() => drained).then(resolve, reject));
+      const cancel = this.#deps.clock.schedule(
+        timeoutMs,
+        () =>
+          void this.#handBackAll()
+            .then(() => drained)
+            .then(resolve, reject),
+      );
       void drained.then(resolve, reject).finally(cancel);
     });
   }
@@ -188,7 +195,13 @@ export class Worker {
     bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
     if (this.#state !== 'running') return await this.#handBack(runs);
     bus.publish(
-      runs.map(({ runId, jobName, attempt, payload }) => ({ type: 'run:start', runId, jobName, attempt, data: payload })),
+      runs.map(({ runId, jobName, attempt, payload }) => ({
+        type: 'run:start',
+        runId,
+        jobName,
+        attempt,
+        data: payload,
+      })),
     );
     for (const run of runs) this.#fill(run);
   }
@@ -197,7 +210,11 @@ export class Worker {
     const { registry, bus } = this.#deps;
     const job = registry.get(run.jobName);
     if (!job) {
-      bus.reportWorkerError({ error: `claimed a run of the unknown job ${run.jobName}`, context: 'claim', runId: run.runId });
+      bus.reportWorkerError({
+        error: `claimed a run of the unknown job ${run.jobName}`,
+        context: 'claim',
+        runId: run.runId,
+      });
       return;
     }
     const control = new RunControl(run);
@@ -206,7 +223,11 @@ export class Worker {
     const done = executeRun({ run, job, control, journal }, this.#deps)
       .then(({ kind }) => {
         if (kind === 'lease-lost') {
-          bus.reportWorkerError({ error: 'lease lost: the run belongs to another worker', context: 'lease', runId: run.runId });
+          bus.reportWorkerError({
+            error: 'lease lost: the run belongs to another worker',
+            context: 'lease',
+            runId: run.runId,
+          });
         }
       })
       .catch(async (error: unknown) => {

@@ -73,7 +73,16 @@ select ${claimColumns('c')} from durably_runs c indexed by durably_runs_leases
 where c.status = 'running' and c.claim_token = ?2`;
 
 function claimColumns(table: string): string {
-  const columns = ['id', 'job_name', 'payload', 'status', 'error', 'attempt', 'step_count', 'concurrency_key'];
+  const columns = [
+    'id',
+    'job_name',
+    'payload',
+    'status',
+    'error',
+    'attempt',
+    'step_count',
+    'concurrency_key',
+  ];
   const more = `exists (
   select 1 from json_each(?1) job where exists (
     select 1 from durably_runs p

@@ -14,7 +14,11 @@ const CHANGES: Record<RunCommand, string> = {
  * Guarded by the legal transitions: of racing callers one finds the run in a
  * state it may leave, the others are told the state they found.
  */
-export async function command(connection: Connection, name: RunCommand, runId: string): Promise<CommandResult> {
+export async function command(
+  connection: Connection,
+  name: RunCommand,
+  runId: string,
+): Promise<CommandResult> {
   const from = RUN_TRANSITIONS[name].from.map((status) => `'${status}'`).join(', ');
   let sendings = 0;
   const [changed] = await connection.execute<{ job_name: string }>({

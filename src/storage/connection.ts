@@ -44,8 +44,7 @@ export class Connection {
 
   /** Whether an error lies in the statement or its parameters, and would come again. */
   readonly isStatementFault = (error: unknown): boolean =>
-    !(error instanceof DurablyError) &&
-    classifyDatabaseError(error, this.#dialect.isRemote) === 'statement';
+    !(error instanceof DurablyError) && classifyDatabaseError(error, this.#dialect.isRemote) === 'statement';
 
   /** @throws {DatabaseUnavailableError} */
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {

@@ -20,7 +20,10 @@ export async function journalHead(connection: Connection): Promise<number> {
   return row?.head ?? 0;
 }
 
-export function readJournal(connection: Connection, page: { after: number; limit: number }): Promise<JournalRow[]> {
+export function readJournal(
+  connection: Connection,
+  page: { after: number; limit: number },
+): Promise<JournalRow[]> {
   return connection.execute<JournalRow>({ sql: TAIL, parameters: [page.after, page.limit] });
 }
 

@@ -1,6 +1,6 @@
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
-import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../core/errors.ts';
 import type { Clock } from '../core/clock.ts';
+import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../core/errors.ts';
 import { classifyDatabaseError } from './database-error.ts';
 import { migrations } from './migrations.generated.ts';
 import type { Schema } from './schema.ts';
@@ -32,7 +32,9 @@ export async function migrate(db: Kysely<Schema>, clock: Clock): Promise<void> {
         throw new DatabaseUnavailableError('The database could not be migrated', { cause: error });
       }
     }
-    await new Promise<void>((resolve) => clock.schedule(Math.random() * Math.min(250, 10 * 2 ** tries), resolve));
+    await new Promise<void>((resolve) =>
+      clock.schedule(Math.random() * Math.min(250, 10 * 2 ** tries), resolve),
+    );
   }
 }
 
@@ -67,7 +69,11 @@ async function schemaVersion(db: Kysely<Schema>): Promise<number | null> {
     const names = found.map(({ name }) => name).join(', ');
     throw new SchemaMismatchError(`The database holds tables that are not this durably's: ${names}`);
   }
-  const applied = await db.selectFrom('durably_schema_versions').select(['version', 'name']).orderBy('version').execute();
+  const applied = await db
+    .selectFrom('durably_schema_versions')
+    .select(['version', 'name'])
+    .orderBy('version')
+    .execute();
   const newest = applied.at(-1)?.version ?? 0;
   if (newest > NEWEST) {
     throw new SchemaMismatchError(
@@ -76,7 +82,9 @@ async function schemaVersion(db: Kysely<Schema>): Promise<number | null> {
   }
   const foreign = applied.find(({ version, name }) => migrations[version - 1]?.name !== name);
   if (foreign) {
-    throw new SchemaMismatchError(`The database's schema has an unknown migration ${foreign.version} ${foreign.name}`);
+    throw new SchemaMismatchError(
+      `The database's schema has an unknown migration ${foreign.version} ${foreign.name}`,
+    );
   }
   return newest;
 }

@@ -9,7 +9,9 @@ import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
 import type { Schema } from './schema.ts';
 
 export async function getRun(connection: Connection, runId: string): Promise<Run | null> {
-  const [row] = await connection.query(connection.db.selectFrom('durably_runs').select(RUN_COLUMNS).where('id', '=', runId).compile());
+  const [row] = await connection.query(
+    connection.db.selectFrom('durably_runs').select(RUN_COLUMNS).where('id', '=', runId).compile(),
+  );
   return row ? toRun(row) : null;
 }
 
@@ -38,11 +40,7 @@ export function listRuns(db: Kysely<Schema>, { jobNames, statuses, limit, offset
     .orderBy('seq', 'desc')
     .limit(limit)
     .offset(offset);
-  return db
-    .selectFrom('durably_runs')
-    .select(RUN_COLUMNS)
-    .where('seq', 'in', page)
-    .orderBy('seq', 'desc');
+  return db.selectFrom('durably_runs').select(RUN_COLUMNS).where('seq', 'in', page).orderBy('seq', 'desc');
 }
 
 interface FilterArm {
@@ -92,7 +90,10 @@ export async function getCompletedSteps(connection: Connection, runId: string): 
   );
 }
 
-export async function getLogs(connection: Connection, { runId, level, after, limit }: LogPage): Promise<LogLine[]> {
+export async function getLogs(
+  connection: Connection,
+  { runId, level, after, limit }: LogPage,
+): Promise<LogLine[]> {
   let lines = connection.db
     .selectFrom('durably_journal')
     .select(['sequence', 'step_name', 'level', 'message', 'data', 'created_at'])
