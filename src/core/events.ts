@@ -109,10 +109,15 @@ interface EventBase<E extends EventType> {
   readonly sequence: number;
 }
 
+type SchemaOf<E extends JournalEventType> = (typeof eventCatalogue)[E]['schema'];
+
+/** An object without fields would read as one that may have none at all. */
+type FieldsOf<E extends JournalEventType> = keyof SchemaOf<E>['shape'] extends never
+  ? unknown
+  : Readonly<z.output<SchemaOf<E>>>;
+
 export type JournalEvent<E extends JournalEventType = JournalEventType> = {
-  [K in E]: EventBase<K> & { readonly runId: string; readonly jobName: string } & Readonly<
-      z.output<(typeof eventCatalogue)[K]['schema']>
-    >;
+  [K in E]: EventBase<K> & { readonly runId: string; readonly jobName: string } & FieldsOf<K>;
 }[E];
 
 /** Something went wrong in the worker itself; not in the journal. */

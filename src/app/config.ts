@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
+import { isPlainPath } from '../http/routing.ts';
+import { DEFAULT_BASE_PATH } from './create-app.ts';
+
+/** The longest a timer can wait. */
+const MAX_MS = 2 ** 31 - 1;
+
+const wholeNumber = (min: number, max: number) => {
+  const error = `must be a whole number from ${min} to ${max}`;
+  return z
+    .string()
+    .regex(/^\d{1,16}$/, error)
+    .transform(Number)
+    .pipe(z.int(error).min(min, error).max(max, error));
+};
+
+const ms = () => wholeNumber(1, MAX_MS);
+
+const isDatabaseUrl = (url: string) =>
+  url === ':memory:' || /^file:./.test(url) || (/^(libsql|https?|wss?):\/\//.test(url) && URL.canParse(url));
+
+const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text;
+
+/** Every variable the service reads, what it must be, and its default. */
+const environment = z
+  .object({
+    PORT: wholeNumber(0, 65_535).default(3000),
+    HOST: z
+      .string()
+      .regex(/^[\w.:-]+$/, 'must be a host name or an IP address')
+      .default('127.0.0.1'),
+    TURSO_DATABASE_URL: z
+      .string()
+      .refine(isDatabaseUrl, 'must be a file:, libsql:, http(s): or ws(s): URL')
+      .default('file:data/durably.db'),
+    TURSO_AUTH_TOKEN: z
+      .string()
+      .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
+      .optional(),
+    DURABLY_BASE_PATH: z
+      .string()
+      .refine(
+        (path) => path.startsWith('/') && isPlainPath(path),
+        `must be a path such as ${DEFAULT_BASE_PATH}`,
+      )
+      .default(DEFAULT_BASE_PATH),
+    DURABLY_CONCURRENCY: wholeNumber(1, 10_000).default(10),
+    DURABLY_POLLING_INTERVAL_MS: ms().default(1000),
+    DURABLY_HEARTBEAT_INTERVAL_MS: ms().default(5000),
+    DURABLY_STALE_THRESHOLD_MS: ms().default(30_000),
+    DURABLY_MAX_BODY_BYTES: wholeNumber(1, 2 ** 30).default(DEFAULT_MAX_BODY_BYTES),
+    DURABLY_SHUTDOWN_MS: ms().default(10_000),
+    DURABLY_DATA_DIR: z.string().default('data'),
+    DURABLY_FETCH_ORIGINS: z
+      .string()
+      .transform((list) => list.split(',').map((origin) => origin.trim()))
+      .refine(
+        (origins) => origins.every(isOrigin),
+        'must be origins such as https://example.com, split by commas',
+      )
+      .default([]),
+  })
+  .superRefine((env, context) => {
+    if (env.DURABLY_HEARTBEAT_INTERVAL_MS < env.DURABLY_STALE_THRESHOLD_MS) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['DURABLY_HEARTBEAT_INTERVAL_MS'],
+      message: `must be less than DURABLY_STALE_THRESHOLD_MS (${env.DURABLY_STALE_THRESHOLD_MS})`,
+      input: env.DURABLY_HEARTBEAT_INTERVAL_MS,
+    });
+  });
+
+export type Config = z.output<typeof environment>;
+
+/** A variable of the environment is not what it must be. The message is one line that names it. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+}
+
+/**
+ * The service's settings. An empty variable counts as unset.
+ *
+ * @throws {ConfigError}
+ */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = environment.safeParse(given, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map(({ path, message, input }) => {
+    const name = String(path[0]);
+    return `${name} ${message}, got ${shown(name, given[name] ?? input)}`;
+  });
+  throw new ConfigError([...new Set(lines)].join('; '));
+}
+
+/** Text for a log: a token stays hidden, also one in a URL. */
+function shown(name: string, value: unknown): string {
+  if (name === 'TURSO_AUTH_TOKEN') return 'something else';
+  return JSON.stringify(
+    String(value)
+      .replace(/\/\/[^/@]*@/, '//…@')
+      .replace(/\?.*$/s, '?…'),
+  );
+}

@@ -1,0 +1,87 @@
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { type Client, createClient } from '@libsql/client';
+import { LibsqlDialect } from '@libsql/kysely-libsql';
+import { errorMessage } from '../core/errors.ts';
+
+/** How long a write waits for another connection's lock; the event loop waits with it. */
+const BUSY_TIMEOUT_MS = 25;
+const BUSY_BUDGET_MS = 10_000;
+
+export interface DatabaseOptions {
+  /** `file:…`, `:memory:`, or the address of a libSQL server. */
+  readonly url: string;
+  readonly authToken?: string | undefined;
+}
+
+export interface Database {
+  readonly dialect: LibsqlDialect;
+  close(): void;
+}
+
+/** The database can't be opened. The message is one line that names it. */
+export class DatabaseOpenError extends Error {
+  override readonly name = 'DatabaseOpenError';
+}
+
+/**
+ * Opens the service's database. A file's folder is made, and the file put into
+ * WAL mode; while another process holds its lock, that is tried again for up to
+ * ten seconds. A server is not asked anything yet.
+ *
+ * @throws {DatabaseOpenError}
+ */
+export async function openDatabase({ url, authToken }: DatabaseOptions): Promise<Database> {
+  try {
+    const client = url.startsWith('file:')
+      ? await openFile(url)
+      : createClient(authToken === undefined ? { url } : { url, authToken });
+    return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
+  } catch (error) {
+    const name = url.replace(/\?.*$/s, '');
+    throw new DatabaseOpenError(`Cannot open the database ${name}: ${errorMessage(error)}`, { cause: error });
+  }
+}
+
+/** One connection, for a second one would not have the first one's settings. */
+async function openFile(url: string): Promise<Client> {
+  await mkdir(dirname(filePath(url)), { recursive: true });
+  const client = createClient({ url, concurrency: 1, timeout: BUSY_TIMEOUT_MS });
+  try {
+    await whileBusy(client, async () => {
+      await client.execute('PRAGMA journal_mode = WAL');
+      await client.execute('PRAGMA synchronous = FULL');
+    });
+    return client;
+  } catch (error) {
+    client.close();
+    throw error;
+  }
+}
+
+async function whileBusy(client: Client, work: () => Promise<void>): Promise<void> {
+  const deadline = performance.now() + BUSY_BUDGET_MS;
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+      // A libSQL connection that met BUSY commits nothing any more, whatever it answers.
+      await client.reconnect();
+      await pause(10 + Math.random() * 90);
+    }
+  }
+}
+
+/** Whether an error, or what caused it, is another connection's lock. */
+export function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && String(error.code).startsWith('SQLITE_BUSY')) return true;
+  return isBusy(error.cause);
+}
+
+/** `file:a/b.db`, `file:/a/b.db` and `file:///a/b.db`, each with or without a query. */
+function filePath(url: string): string {
+  return decodeURIComponent(url.replace(/^file:(\/\/[^/]*)?/, '').replace(/[?#].*$/s, ''));
+}

@@ -1,0 +1,43 @@
+import type { Hono } from 'hono';
+import { z } from 'zod';
+import type { DurablyService, Health } from '../core/durably.ts';
+import { RETRY_AFTER_SECONDS } from '../http/problem.ts';
+
+export const livenessSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness' });
+
+export const readinessSchema = z
+  .object({
+    status: z.enum(['ready', 'not ready']),
+    database: z.boolean().meta({ description: 'The database answers and is migrated' }),
+    worker: z.boolean().meta({ description: 'The worker is started and has not given up' }),
+    draining: z.boolean().meta({ description: 'The service is shutting down' }),
+  })
+  .meta({ id: 'Readiness' });
+
+export interface ProbeOptions {
+  readonly durably: DurablyService;
+  readonly report: (error: unknown) => void;
+  readonly draining: AbortSignal | undefined;
+}
+
+/** `/healthz`: the process answers. `/readyz`: it can accept and run work. */
+export function mountProbes(app: Hono, { durably, report, draining }: ProbeOptions): void {
+  app.get('/healthz', (c) => c.json({ status: 'ok' } satisfies z.infer<typeof livenessSchema>));
+
+  app.get('/readyz', async (c) => {
+    const health = await durably.health().catch((error: unknown): Health => {
+      report(error);
+      return { database: false, worker: false };
+    });
+    const isDraining = draining?.aborted ?? false;
+    const isReady = health.database && health.worker && !isDraining;
+    const readiness: z.infer<typeof readinessSchema> = {
+      status: isReady ? 'ready' : 'not ready',
+      database: health.database,
+      worker: health.worker,
+      draining: isDraining,
+    };
+    if (isReady) return c.json(readiness);
+    return c.json(readiness, 503, { 'retry-after': String(RETRY_AFTER_SECONDS) });
+  });
+}

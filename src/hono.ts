@@ -1,0 +1,2 @@
+/** The door `durably/hono`: the service as a Hono app, for any durably instance. */
+export { type CreateDurablyAppOptions, createDurablyApp } from './app/create-app.ts';

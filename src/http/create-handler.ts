@@ -1,0 +1,40 @@
+import type { DurablyService } from '../core/durably.ts';
+import { type OperationName, operations } from './operations/index.ts';
+import { type CreateDurablyHandlerOptions, createPipeline } from './pipeline.ts';
+import { selectOperation } from './routing.ts';
+
+/**
+ * A handler for each operation, complete in itself: it goes by the request's
+ * query, headers and body alone, so that any router can mount it anywhere.
+ */
+export type DurablyHandler = {
+  readonly [N in OperationName]: (request: Request) => Promise<Response>;
+} & {
+  /**
+   * Answers any request below `basePath`: 404 for an unknown path, 405 with
+   * `Allow` for a known one with the wrong method. Never rejects.
+   */
+  handle(request: Request, basePath: string): Promise<Response>;
+};
+
+/**
+ * The HTTP interface of a durably instance, as web-standard handlers.
+ *
+ * @throws {ValidationError} for a bad option.
+ * @example
+ * const handler = createDurablyHandler(durably, { onRequest: () => durably.init() })
+ * export const loader = ({ request }) => handler.handle(request, '/api/durably')
+ */
+export function createDurablyHandler(
+  durably: DurablyService,
+  options: CreateDurablyHandlerOptions = {},
+): DurablyHandler {
+  const answer = createPipeline(durably, options);
+  const handlers = Object.fromEntries(
+    operations.map((operation) => [operation.name, (request: Request) => answer(request, () => operation)]),
+  ) as Record<OperationName, (request: Request) => Promise<Response>>;
+  return {
+    ...handlers,
+    handle: (request, basePath) => answer(request, (received) => selectOperation(received, basePath)),
+  };
+}

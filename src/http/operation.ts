@@ -1,0 +1,69 @@
+import type { z } from 'zod';
+import type { DurablyService, EventCursor } from '../core/durably.ts';
+import type { ProblemCode } from './problem.ts';
+
+/** What a caller must be allowed to do for an operation to be theirs. */
+export type Access = 'trigger' | 'read' | 'write';
+
+/** What an operation with a stream answers. */
+export type EventsAnswer =
+  | {
+      readonly kind: 'open';
+      readonly cursor: EventCursor;
+      /** The sequence the stream starts from, when the caller doesn't know it yet. */
+      readonly head?: number;
+    }
+  /** Nothing is left to tell: the client should not come back. */
+  | { readonly kind: 'ended' };
+
+interface OperationBase<TName extends string, TInput extends z.ZodObject> {
+  /** The name of its handler. */
+  readonly name: TName;
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  /** Below the base path. */
+  readonly path: `/${string}`;
+  readonly summary: string;
+  readonly access: Access;
+  /** Where its input comes from, and what it must be. */
+  readonly input: { readonly from: 'query' | 'body'; readonly schema: TInput };
+  /** What it may refuse with beyond bad input and faults of the server. */
+  readonly refusals: readonly ProblemCode[];
+}
+
+export interface JsonOperation<
+  TName extends string = string,
+  TInput extends z.ZodObject = z.ZodObject,
+  TOutput extends z.ZodType = z.ZodType,
+> extends OperationBase<TName, TInput> {
+  readonly answers: 'json';
+  readonly output: TOutput;
+  act(durably: DurablyService, input: z.output<TInput>): Promise<z.input<TOutput>>;
+}
+
+export interface EventsOperation<TName extends string = string, TInput extends z.ZodObject = z.ZodObject>
+  extends OperationBase<TName, TInput> {
+  readonly answers: 'events';
+  /** What the data of one frame holds. */
+  readonly output: z.ZodType;
+  act(durably: DurablyService, input: z.output<TInput>): Promise<EventsAnswer>;
+}
+
+/**
+ * One thing that callers can ask for. Handlers, routes, openapi.yaml and tests
+ * all fold the table of them (`operations/index.ts`).
+ */
+export type Operation = JsonOperation | EventsOperation;
+
+export function jsonOperation<
+  const TName extends string,
+  TInput extends z.ZodObject,
+  TOutput extends z.ZodType,
+>(operation: Omit<JsonOperation<TName, TInput, TOutput>, 'answers'>): JsonOperation<TName, TInput, TOutput> {
+  return { ...operation, answers: 'json' };
+}
+
+export function eventsOperation<const TName extends string, TInput extends z.ZodObject>(
+  operation: Omit<EventsOperation<TName, TInput>, 'answers'>,
+): EventsOperation<TName, TInput> {
+  return { ...operation, answers: 'events' };
+}

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { jsonOperation } from '../operation.ts';
+import { runIdParam, successSchema } from '../schemas.ts';
+
+export const deleteRun = jsonOperation({
+  name: 'delete',
+  method: 'DELETE',
+  path: '/run',
+  summary: 'Delete a finished run with its steps, logs and events',
+  access: 'write',
+  input: { from: 'query', schema: z.object({ runId: runIdParam }) },
+  output: successSchema,
+  refusals: ['NOT_FOUND', 'CONFLICT'],
+  async act(durably, { runId }) {
+    await durably.deleteRun(runId);
+    return { success: true as const };
+  },
+});

@@ -1,0 +1,26 @@
+import { cancel } from './cancel.ts';
+import { deleteRun } from './delete.ts';
+import { logs } from './logs.ts';
+import { retry } from './retry.ts';
+import { run } from './run.ts';
+import { runs } from './runs.ts';
+import { runsSubscribe } from './runs-subscribe.ts';
+import { steps } from './steps.ts';
+import { subscribe } from './subscribe.ts';
+import { trigger } from './trigger.ts';
+
+/** THE route table. */
+export const operations = [
+  trigger,
+  subscribe,
+  runs,
+  run,
+  steps,
+  logs,
+  retry,
+  cancel,
+  deleteRun,
+  runsSubscribe,
+] as const;
+
+export type OperationName = (typeof operations)[number]['name'];

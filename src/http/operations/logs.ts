@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { jsonOperation } from '../operation.ts';
+import { afterParam, levelParam, limitParam, logLineSchema, runIdParam } from '../schemas.ts';
+
+export const logs = jsonOperation({
+  name: 'logs',
+  method: 'GET',
+  path: '/logs',
+  summary: "List a run's log lines, oldest first",
+  access: 'read',
+  input: {
+    from: 'query',
+    schema: z.object({ runId: runIdParam, level: levelParam, limit: limitParam, after: afterParam }),
+  },
+  output: z.array(logLineSchema),
+  refusals: ['NOT_FOUND'],
+  act: (durably, query) => durably.getLogs(query),
+});

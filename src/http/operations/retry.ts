@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { jsonOperation } from '../operation.ts';
+import { runIdParam, successSchema } from '../schemas.ts';
+
+export const retry = jsonOperation({
+  name: 'retry',
+  method: 'POST',
+  path: '/retry',
+  summary: 'Put a failed or cancelled run back to pending; finished steps are kept',
+  access: 'write',
+  input: { from: 'query', schema: z.object({ runId: runIdParam }) },
+  output: successSchema,
+  refusals: ['NOT_FOUND', 'CONFLICT'],
+  async act(durably, { runId }) {
+    await durably.retry(runId);
+    return { success: true as const };
+  },
+});

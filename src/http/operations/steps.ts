@@ -1,0 +1,15 @@
+import { z } from 'zod';
+import { jsonOperation } from '../operation.ts';
+import { runIdParam, stepSchema } from '../schemas.ts';
+
+export const steps = jsonOperation({
+  name: 'steps',
+  method: 'GET',
+  path: '/steps',
+  summary: "List a run's completed and failed steps, by index",
+  access: 'read',
+  input: { from: 'query', schema: z.object({ runId: runIdParam }) },
+  output: z.array(stepSchema),
+  refusals: ['NOT_FOUND'],
+  act: (durably, { runId }) => durably.getSteps(runId),
+});

@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { NotFoundError } from '../../core/errors.ts';
+import { eventsOperation } from '../operation.ts';
+import { lastEventIdParam, runEventSchema, runIdParam } from '../schemas.ts';
+
+export const subscribe = eventsOperation({
+  name: 'subscribe',
+  method: 'GET',
+  path: '/subscribe',
+  summary: "Stream a run's events from its first on; ends with the run",
+  access: 'read',
+  input: { from: 'query', schema: z.object({ runId: runIdParam, lastEventId: lastEventIdParam }) },
+  output: runEventSchema,
+  refusals: ['NOT_FOUND'],
+  async act(durably, { runId, lastEventId }) {
+    const feed = await durably.openRunFeed(runId, { after: lastEventId });
+    if (feed.kind === 'not-found') throw new NotFoundError('Run not found');
+    return feed;
+  },
+});

@@ -1,0 +1,105 @@
+import { z } from 'zod';
+import { DurablyError, type ErrorCode, ValidationError } from '../core/errors.ts';
+
+/** Every problem this interface answers with: its stable code, its status, and the status's phrase. */
+const problems = {
+  VALIDATION: { status: 400, title: 'Bad Request' },
+  FORBIDDEN: { status: 403, title: 'Forbidden' },
+  NOT_FOUND: { status: 404, title: 'Not Found' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'Method Not Allowed' },
+  CONFLICT: { status: 409, title: 'Conflict' },
+  BODY_TOO_LARGE: { status: 413, title: 'Content Too Large' },
+  INTERNAL: { status: 500, title: 'Internal Server Error' },
+  DATABASE_UNAVAILABLE: { status: 503, title: 'Service Unavailable' },
+} as const;
+
+export type ProblemCode = keyof typeof problems;
+
+/** What callers are told instead of the error's own text, which may hold internals. */
+const genericText: Partial<Record<ProblemCode, string>> = {
+  INTERNAL: 'Internal server error',
+  DATABASE_UNAVAILABLE: 'The database is unavailable; try again shortly',
+};
+
+/** Codes of the core that a caller may see; any other means a fault of ours. */
+const problemOf: Partial<Record<ErrorCode, ProblemCode>> = {
+  VALIDATION: 'VALIDATION',
+  NOT_FOUND: 'NOT_FOUND',
+  CONFLICT: 'CONFLICT',
+  DATABASE_UNAVAILABLE: 'DATABASE_UNAVAILABLE',
+  SCHEMA_MISMATCH: 'DATABASE_UNAVAILABLE',
+};
+
+/** Seconds after which a caller may try again what an unavailable database refused. */
+export const RETRY_AFTER_SECONDS = 5;
+
+/** RFC 9457, plus `error` (the detail once more: existing clients read it), `code` and `issues`. */
+export const problemSchema = z
+  .object({
+    type: z.literal('about:blank'),
+    title: z.string().meta({ description: "The status's phrase" }),
+    status: z.int(),
+    detail: z.string(),
+    error: z.string().meta({ description: 'The same text as `detail`' }),
+    code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]),
+    issues: z
+      .array(z.object({ path: z.array(z.union([z.string(), z.number()])), message: z.string() }))
+      .optional()
+      .meta({ description: 'What was wrong with an input, and where' }),
+  })
+  .meta({ id: 'Problem', description: 'An error (RFC 9457)' });
+
+/** A refusal that only HTTP knows of. */
+export class RequestError extends Error {
+  readonly code: ProblemCode;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor(code: ProblemCode, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.name = 'RequestError';
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+export function statusOf(code: ProblemCode): number {
+  return problems[code].status;
+}
+
+/**
+ * The answer to an error. One that is not the caller's doing goes to `report`,
+ * and the caller gets a generic text.
+ */
+export function problemResponse(error: unknown, report: (error: unknown) => void): Response {
+  const code = codeOf(error);
+  const generic = genericText[code];
+  if (generic !== undefined) report(error);
+  const { status, title } = problems[code];
+  const detail = generic ?? (error instanceof Error ? error.message : title);
+  const issues = error instanceof ValidationError && error.issues.length > 0 ? error.issues : undefined;
+  const problem = { type: 'about:blank', title, status, detail, error: detail, code, issues };
+  return new Response(JSON.stringify(problem), {
+    status,
+    headers: { 'content-type': 'application/problem+json', ...extraHeaders(code, error) },
+  });
+}
+
+function codeOf(error: unknown): ProblemCode {
+  if (error instanceof RequestError) return error.code;
+  if (error instanceof DurablyError) return problemOf[error.code] ?? 'INTERNAL';
+  return 'INTERNAL';
+}
+
+function extraHeaders(code: ProblemCode, error: unknown): Readonly<Record<string, string>> {
+  if (code === 'DATABASE_UNAVAILABLE') return { 'retry-after': String(RETRY_AFTER_SECONDS) };
+  return error instanceof RequestError ? error.headers : {};
+}
+
+/** A failed parse as an error whose message is made of the issues' own. */
+export function toValidationError(error: Pick<z.core.$ZodError, 'issues'>): ValidationError {
+  const issues = error.issues.map(({ path, message }) => ({
+    path: path.map((key) => (typeof key === 'symbol' ? String(key) : key)),
+    message,
+  }));
+  return new ValidationError([...new Set(issues.map((issue) => issue.message))].join('; '), issues);
+}

@@ -1,0 +1,53 @@
+import { z } from 'zod';
+import { ValidationError } from '../core/errors.ts';
+
+/** Parameters that a header may give too. The header wins: it is what a reconnecting EventSource sends. */
+export const headerOf: Readonly<Record<string, string>> = { lastEventId: 'Last-Event-ID' };
+
+export type QueryValues = Record<string, string | readonly string[]>;
+
+/**
+ * The parameters that a schema asks for, not yet validated: a list for those
+ * that may be repeated, a string for others unless they were repeated.
+ *
+ * @throws {ValidationError} for percent-encoding that isn't UTF-8.
+ */
+export function readQuery(request: Request, { shape }: z.ZodObject): QueryValues {
+  const given = decodeQuery(new URL(request.url).search);
+  const values: QueryValues = {};
+  for (const [name, schema] of Object.entries(shape)) {
+    const texts = given.get(name) ?? [];
+    const [first] = texts;
+    const header = headerOf[name] === undefined ? null : request.headers.get(headerOf[name]);
+    if (header) values[name] = header;
+    // An EventSource that has seen no event yet has an empty last event id.
+    else if (header !== null || (first === '' && name in headerOf)) continue;
+    else if (first !== undefined) values[name] = isList(schema) || texts.length > 1 ? texts : first;
+  }
+  return values;
+}
+
+/** Whether a parameter may be repeated. */
+export function isList(schema: unknown): boolean {
+  return schema instanceof z.ZodArray || (schema instanceof z.ZodOptional && isList(schema.unwrap()));
+}
+
+/** Unlike URLSearchParams, refuses what it can't decode instead of putting U+FFFD in its place. */
+function decodeQuery(search: string): Map<string, string[]> {
+  const values = new Map<string, string[]>();
+  for (const pair of search.slice(1).split('&')) {
+    const [encodedName = '', ...rest] = pair.split('=');
+    const name = decode(encodedName, encodedName);
+    const text = decode(rest.join('='), name);
+    values.set(name, [...(values.get(name) ?? []), text]);
+  }
+  return values;
+}
+
+function decode(text: string, name: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '));
+  } catch {
+    throw new ValidationError(`${name} is not percent-encoded UTF-8`);
+  }
+}

@@ -1,0 +1,49 @@
+import type { Operation } from './operation.ts';
+import { operations } from './operations/index.ts';
+import { RequestError } from './problem.ts';
+
+/** The operations by path, then by method. */
+export const routes: ReadonlyMap<string, ReadonlyMap<string, Operation>> = (() => {
+  const byPath = new Map<string, Map<string, Operation>>();
+  for (const operation of operations) {
+    const byMethod = byPath.get(operation.path) ?? new Map<string, Operation>();
+    byPath.set(operation.path, byMethod.set(operation.method, operation));
+  }
+  return byPath;
+})();
+
+/**
+ * The operation that a request's path, below `basePath`, and method name. HEAD
+ * is answered as GET is, without the body.
+ *
+ * @throws {RequestError} for an unknown path, and for a method that a path doesn't have.
+ */
+export function selectOperation(request: Request, basePath: string): Operation {
+  const { pathname } = new URL(request.url);
+  const base = normalizeBasePath(basePath);
+  const byMethod = pathname.startsWith(base) ? routes.get(pathname.slice(base.length)) : undefined;
+  if (byMethod === undefined) throw unknownPath(pathname);
+  const operation = byMethod.get(request.method === 'HEAD' ? 'GET' : request.method);
+  if (operation === undefined) throw wrongMethod(request.method, byMethod.keys());
+  return operation;
+}
+
+/** With a slash before and none after; empty for the root. */
+export function normalizeBasePath(basePath: string): string {
+  const inner = basePath.replace(/^\/+|\/+$/g, '');
+  return inner === '' ? '' : `/${inner}`;
+}
+
+/** Whether routers take it literally: letters, digits, `.`, `_`, `~` and `-` between its slashes. */
+export function isPlainPath(path: string): boolean {
+  return /^(\/[\w.~-]+)*\/?$/.test(path);
+}
+
+export function unknownPath(pathname: string): RequestError {
+  return new RequestError('NOT_FOUND', `Nothing is at ${pathname}`);
+}
+
+export function wrongMethod(method: string, known: Iterable<string>): RequestError {
+  const allow = [...known].flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ');
+  return new RequestError('METHOD_NOT_ALLOWED', `${method} is not allowed here, only ${allow}`, { allow });
+}

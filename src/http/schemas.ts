@@ -1,0 +1,176 @@
+import { z } from 'zod';
+import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
+import { isStorableText } from '../core/json.ts';
+import {
+  DEFAULT_LIST_LIMIT,
+  MAX_FILTER_VALUES,
+  MAX_KEY_LENGTH,
+  MAX_LIST_LIMIT,
+  MAX_LIST_OFFSET,
+  RUN_STATUSES,
+} from '../core/run.ts';
+import { LOG_LEVELS } from '../core/step.ts';
+
+// What comes in. Every message names its parameter: it is shown alone.
+
+const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
+  text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`);
+
+const oneOf = (name: string, values: readonly string[]) => `${name} must be one of ${values.join(', ')}`;
+
+/** A whole number as a query gives it: digits. */
+const wholeNumber = (name: string, bounds: { readonly min: number; readonly max: number }) => {
+  const error = `${name} must be a whole number from ${bounds.min} to ${bounds.max}`;
+  return z
+    .string(error)
+    .regex(/^\d{1,16}$/, error)
+    .transform(Number)
+    .pipe(z.int(error).min(bounds.min, error).max(bounds.max, error));
+};
+
+const sequence = (name: string) => wholeNumber(name, { min: 0, max: Number.MAX_SAFE_INTEGER });
+
+const repeated = <T extends z.ZodType>(name: string, value: T) =>
+  z.array(value).max(MAX_FILTER_VALUES, `${name} may be given at most ${MAX_FILTER_VALUES} times`).optional();
+
+const missingRunId = 'runId query parameter is required';
+
+export const runIdParam = storable(
+  'runId',
+  z
+    .string({ error: ({ input }) => (Array.isArray(input) ? 'runId must be given once' : missingRunId) })
+    .min(1, missingRunId),
+).meta({ description: "The run's id" });
+
+export const jobNamesParam = repeated(
+  'jobName',
+  storable('jobName', z.string().min(1, 'jobName must not be empty')),
+).meta({ description: 'Only runs of this job; may be repeated' });
+
+export const statusesParam = repeated('status', z.enum(RUN_STATUSES, oneOf('status', RUN_STATUSES))).meta({
+  description: 'Only runs in this status; may be repeated',
+});
+
+export const limitParam = wholeNumber('limit', { min: 1, max: MAX_LIST_LIMIT }).default(DEFAULT_LIST_LIMIT);
+export const offsetParam = wholeNumber('offset', { min: 0, max: MAX_LIST_OFFSET }).default(0);
+export const levelParam = z.enum(LOG_LEVELS, oneOf('level', LOG_LEVELS)).optional();
+export const afterParam = sequence('after')
+  .optional()
+  .meta({ description: 'Only lines after the one with this `sequence`' });
+export const lastEventIdParam = sequence('lastEventId')
+  .optional()
+  .meta({ description: 'Only events after the one with this `sequence`' });
+
+const key = (name: string) => {
+  const error = `${name} must be a string of 1 to ${MAX_KEY_LENGTH} characters`;
+  return storable(name, z.string(error).min(1, error).max(MAX_KEY_LENGTH, error))
+    .nullish()
+    .transform((given) => given ?? undefined);
+};
+
+const missingJobName = 'jobName is required';
+
+/** The body of a trigger; `input` is checked by the job's own schema. */
+export const triggerEnvelope = z
+  .object(
+    {
+      jobName: storable(
+        'jobName',
+        z
+          .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
+          .min(1, missingJobName),
+      ),
+      input: z.unknown().default({}),
+      idempotencyKey: key('idempotencyKey').meta({
+        description: "Unique per job: triggering again under it answers with the first one's run",
+      }),
+      concurrencyKey: key('concurrencyKey').meta({
+        description: 'At most one run with this key runs at a time, in the order triggered',
+      }),
+    },
+    'The body must be a JSON object',
+  )
+  .meta({ id: 'TriggerRequest' });
+
+// What goes out.
+
+const time = z.iso.datetime();
+
+export const runSchema = z
+  .object({
+    id: z.string(),
+    jobName: z.string(),
+    payload: z.unknown(),
+    status: z.enum(RUN_STATUSES),
+    idempotencyKey: z.string().nullable(),
+    concurrencyKey: z.string().nullable(),
+    currentStepIndex: z.int(),
+    stepCount: z.int(),
+    progress: progressSchema.nullable(),
+    output: z.unknown(),
+    error: z.string().nullable(),
+    attempt: z.int().meta({ description: 'How often the run was claimed' }),
+    heartbeatAt: time.nullable(),
+    createdAt: time,
+    startedAt: time.nullable(),
+    completedAt: time.nullable(),
+    updatedAt: time,
+  })
+  .meta({ id: 'Run' });
+
+export const stepSchema = z
+  .object({
+    name: z.string(),
+    index: z.int(),
+    status: z.enum(['completed', 'failed']),
+    output: z.unknown(),
+    error: z.string().nullable(),
+    startedAt: time,
+    completedAt: time,
+  })
+  .meta({ id: 'Step' });
+
+export const logLineSchema = z
+  .object({
+    sequence: z.int(),
+    stepName: z.string().nullable(),
+    level: z.enum(LOG_LEVELS),
+    message: z.string(),
+    data: z.unknown(),
+    createdAt: time,
+  })
+  .meta({ id: 'LogLine' });
+
+export const successSchema = z.object({ success: z.literal(true) }).meta({ id: 'Success' });
+export const triggeredSchema = z.object({ runId: z.string() }).meta({ id: 'Triggered' });
+
+const journalEventTypes = Object.keys(eventCatalogue) as JournalEventType[];
+
+/** `run:start` → `RunStartEvent`. */
+const componentName = (type: string) =>
+  `${type.replace(/(?:^|:)(\w)/g, (_, letter: string) => letter.toUpperCase())}Event`;
+
+const eventSchemas = new Map(
+  journalEventTypes.map((type) => [
+    type,
+    z
+      .object({
+        type: z.literal(type),
+        timestamp: time,
+        sequence: z.int(),
+        runId: z.string(),
+        jobName: z.string(),
+        ...eventCatalogue[type].schema.shape,
+      })
+      .meta({ id: componentName(type) }),
+  ]),
+);
+
+const unionOf = (types: readonly JournalEventType[]) =>
+  z.union([...eventSchemas].flatMap(([type, schema]) => (types.includes(type) ? [schema] : [])));
+
+/** What the data of a frame in a run's stream holds. */
+export const runEventSchema = unionOf(journalEventTypes).meta({ id: 'RunEvent' });
+
+/** What the data of a frame in the stream of all runs holds. */
+export const listedEventSchema = unionOf(journalEventTypes.filter(isListed)).meta({ id: 'ListedEvent' });

@@ -1,0 +1,138 @@
+import { type Clock, systemClock } from '../core/clock.ts';
+import type { EventCursor, StreamedEvent } from '../core/durably.ts';
+import { concatBytes } from './body.ts';
+
+const KEEP_ALIVE_MS = 15_000;
+const RECONNECT_MS = 1000;
+
+/** `no-transform` and `X-Accel-Buffering` keep proxies from holding frames back. */
+const HEADERS = {
+  'content-type': 'text/event-stream',
+  'cache-control': 'no-cache, no-transform',
+  'x-accel-buffering': 'no',
+};
+
+const encoder = new TextEncoder();
+const keepAliveFrame = encoder.encode(': keep-alive\n\n');
+const frames = new WeakMap<StreamedEvent, Uint8Array>();
+
+/** Many readers are sent the same event: its bytes are made once. */
+function frameOf(streamed: StreamedEvent): Uint8Array {
+  const known = frames.get(streamed);
+  if (known !== undefined) return known;
+  const frame = encoder.encode(`id: ${streamed.sequence}\ndata: ${streamed.json}\n\n`);
+  frames.set(streamed, frame);
+  return frame;
+}
+
+/** A frame without data only sets the id from which a reconnect resumes. */
+function openingFrame(head: number | undefined): Uint8Array {
+  return encoder.encode(`retry: ${RECONNECT_MS}\n\n${head === undefined ? '' : `id: ${head}\n\n`}`);
+}
+
+export interface EventFeed {
+  readonly cursor: EventCursor;
+  /** Told in the first frame. */
+  readonly head?: number;
+  /** The request's: ends the stream. */
+  readonly signal: AbortSignal;
+}
+
+export interface EventStreams {
+  /**
+   * The answer that streams a feed (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+   * It reads the journal only as fast as it is read itself. However it ends,
+   * the cursor is closed.
+   */
+  respond(feed: EventFeed): Response;
+}
+
+/** @param options.shutdown ends every stream; clients reconnect and resume. */
+export function createEventStreams(options: {
+  readonly report: (error: unknown) => void;
+  readonly shutdown?: AbortSignal | undefined;
+  readonly clock?: Clock;
+}): EventStreams {
+  const { report, shutdown, clock = systemClock } = options;
+  const live = new Set<() => void>();
+  const endAll = () => {
+    for (const end of live) end();
+  };
+  shutdown?.addEventListener('abort', endAll, { once: true });
+
+  const open = (feed: EventFeed) => {
+    const source = new FrameSource({ ...feed, clock, report, onEnd: () => live.delete(source.end) });
+    live.add(source.end);
+    // With no room of its own the stream asks for frames only when someone reads.
+    const stream = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
+    if (shutdown?.aborted) source.end();
+    return stream;
+  };
+
+  return { respond: (feed) => new Response(open(feed), { headers: HEADERS }) };
+}
+
+interface FrameSourceParts extends EventFeed {
+  readonly clock: Clock;
+  readonly report: (error: unknown) => void;
+  readonly onEnd: () => void;
+}
+
+class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
+  readonly #parts: FrameSourceParts;
+  /** Undefined once the stream is over. */
+  #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+  #stopKeepAlive = () => {};
+
+  constructor(parts: FrameSourceParts) {
+    this.#parts = parts;
+  }
+
+  start(controller: ReadableStreamDefaultController<Uint8Array>): void {
+    const { head, signal } = this.#parts;
+    this.#controller = controller;
+    controller.enqueue(openingFrame(head));
+    this.#keepAliveLater();
+    signal.addEventListener('abort', this.end, { once: true });
+    if (signal.aborted) this.end();
+  }
+
+  async pull(): Promise<void> {
+    try {
+      const events = await this.#parts.cursor.next();
+      if (events === null) this.end();
+      else this.#controller?.enqueue(concatBytes(events.map(frameOf)));
+    } catch (error) {
+      // An error in the stream would reach the client as text: it just ends, and the client resumes.
+      if (this.#controller !== undefined) this.#parts.report(error);
+      this.end();
+    }
+  }
+
+  cancel(): void {
+    this.#release();
+  }
+
+  /** Closes the stream after the frames it holds. */
+  readonly end = (): void => this.#release()?.close();
+
+  /** Frees everything; answers with the controller the first time. */
+  #release(): ReadableStreamDefaultController<Uint8Array> | undefined {
+    const controller = this.#controller;
+    if (controller === undefined) return undefined;
+    this.#controller = undefined;
+    this.#stopKeepAlive();
+    this.#parts.signal.removeEventListener('abort', this.end);
+    this.#parts.cursor.close();
+    this.#parts.onEnd();
+    return controller;
+  }
+
+  #keepAliveLater(): void {
+    this.#stopKeepAlive = this.#parts.clock.schedule(KEEP_ALIVE_MS, () => {
+      // Below zero a frame waits for the reader already.
+      if (this.#controller?.desiredSize === 0) this.#controller.enqueue(keepAliveFrame);
+      this.#keepAliveLater();
+    });
+  }
+}

@@ -1,0 +1,125 @@
+import { describe, expect, it } from 'vitest';
+import { ConfigError, readConfig } from '../../src/app/config.ts';
+
+const messageFor = (env: Record<string, string>) => {
+  try {
+    readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  throw new Error('the configuration was accepted');
+};
+
+const defaults = {
+  PORT: 3000,
+  HOST: '127.0.0.1',
+  TURSO_DATABASE_URL: 'file:data/durably.db',
+  DURABLY_BASE_PATH: '/api/durably',
+  DURABLY_CONCURRENCY: 10,
+  DURABLY_POLLING_INTERVAL_MS: 1000,
+  DURABLY_HEARTBEAT_INTERVAL_MS: 5000,
+  DURABLY_STALE_THRESHOLD_MS: 30_000,
+  DURABLY_MAX_BODY_BYTES: 1_048_576,
+  DURABLY_SHUTDOWN_MS: 10_000,
+  DURABLY_DATA_DIR: 'data',
+  DURABLY_FETCH_ORIGINS: [],
+};
+
+describe('the configuration', () => {
+  it('has a default for everything', () => {
+    expect(readConfig({ PATH: '/bin' })).toEqual(defaults);
+  });
+
+  it('takes an empty variable for one that is not set', () => {
+    const empty = Object.fromEntries(
+      [...Object.keys(defaults), 'TURSO_AUTH_TOKEN'].map((name) => [name, '']),
+    );
+    expect(readConfig(empty)).toEqual(defaults);
+  });
+
+  it('takes what it is given', () => {
+    expect(
+      readConfig({
+        PORT: '0',
+        HOST: '::1',
+        TURSO_DATABASE_URL: 'libsql://jobs-acme.turso.io',
+        TURSO_AUTH_TOKEN: 'ey.J0',
+        DURABLY_BASE_PATH: '/',
+        DURABLY_CONCURRENCY: '1',
+        DURABLY_POLLING_INTERVAL_MS: '50',
+        DURABLY_HEARTBEAT_INTERVAL_MS: '100',
+        DURABLY_STALE_THRESHOLD_MS: '101',
+        DURABLY_MAX_BODY_BYTES: '10',
+        DURABLY_SHUTDOWN_MS: '1',
+        DURABLY_DATA_DIR: '/var/data',
+        DURABLY_FETCH_ORIGINS: 'https://a.example, http://b.example:81',
+      }),
+    ).toEqual({
+      PORT: 0,
+      HOST: '::1',
+      TURSO_DATABASE_URL: 'libsql://jobs-acme.turso.io',
+      TURSO_AUTH_TOKEN: 'ey.J0',
+      DURABLY_BASE_PATH: '/',
+      DURABLY_CONCURRENCY: 1,
+      DURABLY_POLLING_INTERVAL_MS: 50,
+      DURABLY_HEARTBEAT_INTERVAL_MS: 100,
+      DURABLY_STALE_THRESHOLD_MS: 101,
+      DURABLY_MAX_BODY_BYTES: 10,
+      DURABLY_SHUTDOWN_MS: 1,
+      DURABLY_DATA_DIR: '/var/data',
+      DURABLY_FETCH_ORIGINS: ['https://a.example', 'http://b.example:81'],
+    });
+  });
+
+  it.each([
+    ['PORT', '65536', 'PORT must be a whole number from 0 to 65535, got "65536"'],
+    ['PORT', '-1', 'PORT must be a whole number from 0 to 65535, got "-1"'],
+    ['PORT', '80a', 'PORT must be a whole number from 0 to 65535, got "80a"'],
+    ['HOST', 'http://x', 'HOST must be a host name or an IP address, got "http://x"'],
+    [
+      'TURSO_DATABASE_URL',
+      'durably.db',
+      'TURSO_DATABASE_URL must be a file:, libsql:, http(s): or ws(s): URL, got "durably.db"',
+    ],
+    ['TURSO_DATABASE_URL', 'postgres://x', 'TURSO_DATABASE_URL must be'],
+    ['TURSO_DATABASE_URL', 'file:', 'TURSO_DATABASE_URL must be'],
+    ['DURABLY_BASE_PATH', 'api', 'DURABLY_BASE_PATH must be a path such as /api/durably, got "api"'],
+    ['DURABLY_BASE_PATH', '/api/*', 'DURABLY_BASE_PATH must be'],
+    ['DURABLY_CONCURRENCY', '0', 'DURABLY_CONCURRENCY must be a whole number from 1 to 10000, got "0"'],
+    ['DURABLY_CONCURRENCY', '1.5', 'DURABLY_CONCURRENCY must be'],
+    ['DURABLY_POLLING_INTERVAL_MS', 'soon', 'DURABLY_POLLING_INTERVAL_MS must be'],
+    [
+      'DURABLY_HEARTBEAT_INTERVAL_MS',
+      '30000',
+      'DURABLY_HEARTBEAT_INTERVAL_MS must be less than DURABLY_STALE_THRESHOLD_MS (30000), got "30000"',
+    ],
+    [
+      'DURABLY_STALE_THRESHOLD_MS',
+      '4000',
+      'DURABLY_HEARTBEAT_INTERVAL_MS must be less than DURABLY_STALE_THRESHOLD_MS (4000), got "5000"',
+    ],
+    ['DURABLY_STALE_THRESHOLD_MS', '1e99', 'DURABLY_STALE_THRESHOLD_MS must be'],
+    ['DURABLY_MAX_BODY_BYTES', '1MB', 'DURABLY_MAX_BODY_BYTES must be'],
+    ['DURABLY_SHUTDOWN_MS', 'Infinity', 'DURABLY_SHUTDOWN_MS must be'],
+    ['DURABLY_FETCH_ORIGINS', 'example.com', 'DURABLY_FETCH_ORIGINS must be origins'],
+  ])('names %s=%s in one line', (name, value, message) => {
+    const shown = messageFor({ [name]: value });
+    expect(shown).toContain(message);
+    expect(shown).not.toContain('\n');
+  });
+
+  it('names all that is wrong in that line', () => {
+    const shown = messageFor({ PORT: 'x\ny', DURABLY_CONCURRENCY: 'z' });
+    expect(shown).toMatch(/PORT .*; DURABLY_CONCURRENCY /);
+    expect(shown).not.toContain('\n');
+  });
+
+  it('shows no secrets', () => {
+    expect(messageFor({ TURSO_AUTH_TOKEN: 'to ken' })).not.toContain('ken,');
+    expect(messageFor({ TURSO_AUTH_TOKEN: 'sec ret' })).not.toMatch(/sec|ret/);
+    expect(messageFor({ TURSO_DATABASE_URL: 'mysql://me:secret@h/db?authToken=hidden' })).not.toMatch(
+      /secret|hidden/,
+    );
+  });
+});

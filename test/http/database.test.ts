@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+import { createClient } from '@libsql/client';
+import { Kysely, sql } from 'kysely';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { DatabaseOpenError, openDatabase } from '../../src/app/database.ts';
+import { temporaryFolder } from './temporary.ts';
+
+async function pragma(url: string, name: string): Promise<unknown> {
+  const database = await openDatabase({ url });
+  onTestFinished(() => database.close());
+  const db = new Kysely({ dialect: database.dialect });
+  const { rows } = await sql<Record<string, unknown>>`pragma ${sql.raw(name)}`.execute(db);
+  return Object.values(rows[0] ?? {})[0];
+}
+
+/** Another process that holds the write lock until it is told to let go. */
+async function lockedBy(path: string): Promise<ChildProcess> {
+  const libsql = createRequire(import.meta.url).resolve('libsql');
+  const script = `
+    const Database = require(${JSON.stringify(libsql)});
+    const db = new Database(${JSON.stringify(path)});
+    db.exec('create table held (a); begin exclusive; insert into held values (1)');
+    process.stdout.write('locked');
+    process.stdin.once('data', () => { db.exec('commit'); process.exit(0); });
+  `;
+  const holder = spawn(process.execPath, ['-e', script], { stdio: ['pipe', 'pipe', 'inherit'] });
+  onTestFinished(() => {
+    holder.kill('SIGKILL');
+  });
+  if (holder.stdout === null) throw new Error('no stdout');
+  await once(holder.stdout, 'data');
+  return holder;
+}
+
+describe('the database', () => {
+  it('makes its folder and a file in WAL mode that survives power cuts', async () => {
+    const path = join(await temporaryFolder(), 'deep', 'er', 'durably.db');
+    expect(await pragma(`file:${path}`, 'journal_mode')).toBe('wal');
+    expect(existsSync(path)).toBe(true);
+    expect(await pragma(`file:${path}`, 'synchronous')).toBe(2);
+    expect(await pragma(`file:${path}`, 'busy_timeout')).toBe(25);
+  });
+
+  it.each([
+    (folder: string) => `file://${folder}/new%20one/d.db`,
+    (folder: string) => `file://localhost${folder}/new%20one/d.db`,
+    (folder: string) => `file:${folder}/new%20one/d.db`,
+  ])('understands each form of a file URL (%#)', async (urlIn) => {
+    const folder = await temporaryFolder();
+    (await openDatabase({ url: urlIn(folder) })).close();
+    expect(existsSync(join(folder, 'new one', 'd.db'))).toBe(true);
+  });
+
+  it('may be in memory', async () => {
+    expect(await pragma(':memory:', 'journal_mode')).toBe('memory');
+  });
+
+  it('waits while another process holds the lock', async () => {
+    const path = join(await temporaryFolder(), 'd.db');
+    const holder = await lockedBy(path);
+    let opened = false;
+    const opening = openDatabase({ url: `file:${path}` }).then((database) => {
+      opened = true;
+      return database;
+    });
+    const probe = createClient({ url: `file:${path}`, concurrency: 1 });
+    await expect(probe.execute('insert into held values (2)')).rejects.toMatchObject({ code: 'SQLITE_BUSY' });
+    probe.close();
+    expect(opened).toBe(false);
+    holder.stdin?.write('let go');
+    const database = await opening;
+    onTestFinished(() => database.close());
+    // A connection that had met BUSY and was kept would answer this and lose it.
+    await sql`insert into held values (3)`.execute(new Kysely({ dialect: database.dialect }));
+    const reader = createClient({ url: `file:${path}` });
+    const { rows } = await reader.execute('select a from held order by a');
+    reader.close();
+    expect(rows.map(({ a }) => a)).toEqual([1, 3]);
+  });
+
+  it('says in one line that a file is no database', async () => {
+    const path = join(await temporaryFolder(), 'notes.txt');
+    await writeFile(path, 'not a database, just notes\n'.repeat(200));
+    const error = await openDatabase({ url: `file:${path}` }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DatabaseOpenError);
+    expect(String(error)).toMatch(/Cannot open the database file:.*notes\.txt: .*not a database/);
+    expect(String(error)).not.toContain('\n');
+  });
+
+  it('says in one line that it cannot be opened', async () => {
+    const folder = await temporaryFolder();
+    await mkdir(join(folder, 'd.db'));
+    await expect(openDatabase({ url: `file:${folder}/d.db` })).rejects.toThrow(DatabaseOpenError);
+    await writeFile(join(folder, 'file'), '');
+    await expect(openDatabase({ url: `file:${folder}/file/d.db` })).rejects.toThrow(
+      /Cannot open the database/,
+    );
+  });
+});

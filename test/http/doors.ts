@@ -1,0 +1,83 @@
+import { createDurablyApp } from '../../src/app/create-app.ts';
+import type { DurablyService } from '../../src/core/durably.ts';
+import { createDurablyHandler } from '../../src/http/create-handler.ts';
+import type { Operation } from '../../src/http/operation.ts';
+import { operations } from '../../src/http/operations/index.ts';
+import type { CreateDurablyHandlerOptions } from '../../src/http/pipeline.ts';
+
+export const BASE = '/api/durably';
+const ORIGIN = 'http://localhost:3000';
+
+export type Send = (request: Request) => Promise<Response>;
+
+/** The ways by which a request reaches an operation; each must answer alike. */
+export const doors: readonly {
+  readonly door: string;
+  readonly open: (durably: DurablyService, options?: CreateDurablyHandlerOptions) => Send;
+}[] = [
+  {
+    door: 'handle()',
+    open: (durably, options) => {
+      const handler = createDurablyHandler(durably, options);
+      return (request) => handler.handle(request, BASE);
+    },
+  },
+  {
+    door: 'the Hono app',
+    open: (durably, options) => {
+      const app = createDurablyApp(durably, options);
+      return async (request) => app.fetch(request);
+    },
+  },
+  {
+    door: 'individual handlers',
+    open: (durably, options) => {
+      const handler = createDurablyHandler(durably, options);
+      return (request) => handler[operationFor(request).name](request);
+    },
+  },
+];
+
+function operationFor(request: Request) {
+  const path = new URL(request.url).pathname.slice(BASE.length);
+  const found = operations.find(
+    (operation) => operation.path === path && operation.method === request.method,
+  );
+  if (found === undefined) throw new Error(`no operation at ${request.method} ${path}`);
+  return found;
+}
+
+/** A request for a path below the base path. */
+export function requestTo(path: string, init: RequestInit & { duplex?: 'half' } = {}): Request {
+  return new Request(`${ORIGIN}${BASE}${path}`, init);
+}
+
+/** A request that the operation accepts. */
+export function validRequest(operation: Operation): Request {
+  if (operation.input.from === 'body') return postJson(operation.path, { jobName: 'greet' });
+  return requestTo(`${operation.path}?runId=run_1`, { method: operation.method });
+}
+
+export function postJson(path: string, body: unknown): Request {
+  return requestTo(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+}
+
+export interface ReadProblem {
+  readonly status: number;
+  readonly contentType: string | null;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+export async function readProblem(response: Response): Promise<ReadProblem> {
+  return {
+    status: response.status,
+    contentType: response.headers.get('content-type'),
+    headers: response.headers,
+    body: await response.json(),
+  };
+}

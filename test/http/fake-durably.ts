@@ -1,0 +1,117 @@
+import type { DurablyService, EventCursor, StreamedEvent } from '../../src/core/durably.ts';
+import type { JournalEvent } from '../../src/core/events.ts';
+import type { Run } from '../../src/core/run.ts';
+
+export const sampleRun: Run = {
+  id: 'run_1',
+  jobName: 'greet',
+  payload: { name: 'Ada' },
+  status: 'completed',
+  idempotencyKey: null,
+  concurrencyKey: null,
+  currentStepIndex: 1,
+  stepCount: 1,
+  progress: { current: 1, total: 2 },
+  output: { text: 'Hello Ada' },
+  error: null,
+  attempt: 1,
+  heartbeatAt: '2026-11-22T10:00:00.000Z',
+  createdAt: '2026-11-22T10:00:00.000Z',
+  startedAt: '2026-11-22T10:00:00.000Z',
+  completedAt: '2026-11-22T10:00:01.000Z',
+  updatedAt: '2026-11-22T10:00:01.000Z',
+};
+
+export interface Call {
+  readonly method: keyof DurablyService;
+  readonly args: readonly unknown[];
+}
+
+export interface FakeDurably extends DurablyService {
+  readonly calls: Call[];
+}
+
+/** A service that answers every question with little, and keeps what it was asked. */
+export function fakeDurably(answers: Partial<DurablyService> = {}): FakeDurably {
+  const calls: Call[] = [];
+  const usual: DurablyService = {
+    trigger: async () => sampleRun,
+    getRun: async () => sampleRun,
+    getRuns: async () => [sampleRun],
+    getSteps: async () => [],
+    getLogs: async () => [],
+    retry: async () => {},
+    cancel: async () => {},
+    deleteRun: async () => {},
+    openRunFeed: async () => ({ kind: 'open', cursor: new ManualCursor([]) }),
+    openRunListFeed: async () => ({ after: 7, cursor: new ManualCursor([]) }),
+    health: async () => ({ database: true, worker: true }),
+  };
+  const service: DurablyService = { ...usual, ...answers };
+  const recorded = Object.entries(service).map(([method, answer]) => [
+    method,
+    (...args: unknown[]) => {
+      calls.push({ method: method as keyof DurablyService, args });
+      return (answer as (...args: unknown[]) => unknown)(...args);
+    },
+  ]);
+  return { calls, ...(Object.fromEntries(recorded) as DurablyService) };
+}
+
+export function streamedEvent(sequence: number): StreamedEvent {
+  const event: JournalEvent = {
+    type: 'step:start',
+    timestamp: '2026-11-22T10:00:00.000Z',
+    sequence,
+    runId: 'run_1',
+    jobName: 'greet',
+    stepName: 'one',
+    stepIndex: 0,
+  };
+  return { sequence, event, json: JSON.stringify(event) };
+}
+
+/** A cursor that yields the given batches, then waits until `push`, `finish` or `fail` is called. */
+export class ManualCursor implements EventCursor {
+  readonly #batches: (readonly StreamedEvent[] | null | Error)[];
+  #wake = () => {};
+  nextCalls = 0;
+  closed = false;
+
+  constructor(batches: readonly (readonly StreamedEvent[])[]) {
+    this.#batches = [...batches];
+  }
+
+  push(...events: StreamedEvent[]): void {
+    this.#batches.push(events);
+    this.#wake();
+  }
+
+  finish(): void {
+    this.#batches.push(null);
+    this.#wake();
+  }
+
+  fail(error: Error): void {
+    this.#batches.push(error);
+    this.#wake();
+  }
+
+  async next(): Promise<readonly StreamedEvent[] | null> {
+    this.nextCalls++;
+    while (!this.closed) {
+      const batch = this.#batches.shift();
+      if (batch instanceof Error) throw batch;
+      if (batch !== undefined) return batch;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return null;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.#wake();
+  }
+}

@@ -1,0 +1,264 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createServer, request as httpRequest } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { temporaryFolder } from './temporary.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+interface Service {
+  readonly process: ChildProcess;
+  readonly url: string;
+  readonly output: { stdout: string; stderr: string };
+  /** Resolves with what it ended with. */
+  readonly exit: Promise<{ code: number | null; signal: string | null }>;
+}
+
+function spawnService(folder: string, env: Record<string, string> = {}) {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/entry/node.ts'], {
+    cwd: ROOT,
+    env: {
+      PATH: process.env.PATH,
+      PORT: '0',
+      TURSO_DATABASE_URL: `file:${folder}/db/durably.db`,
+      DURABLY_DATA_DIR: join(folder, 'data'),
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    output.stderr += text;
+  });
+  const exit = once(child, 'close').then(([code, signal]) => ({ code, signal }));
+  return { process: child, output, exit };
+}
+
+async function startService(env: Record<string, string> = {}, folder?: string): Promise<Service> {
+  const service = spawnService(folder ?? (await temporaryFolder()), env);
+  const listening = (async () => {
+    for await (const line of createInterface({ input: service.process.stdout ?? process.stdin })) {
+      const url = /listening on (http:\/\/\S+)/.exec(line)?.[1];
+      if (url !== undefined) return url;
+    }
+    throw new Error(`the service did not start: ${service.output.stderr}`);
+  })();
+  const url = await listening;
+  service.process.stdout?.resume();
+  return { ...service, url };
+}
+
+const API = '/api/durably';
+
+/** Longer than a loaded machine needs, shorter than a lease takes to go stale. */
+const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000 });
+
+/** A web server whose answers wait until they are released: a job that fetches from it is kept running. */
+async function slowServer() {
+  const waiting: (() => void)[] = [];
+  const server = createServer((_, response) => {
+    waiting.push(() => response.end('slow'));
+    server.emit('asked');
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  return {
+    url: `http://127.0.0.1:${port}/`,
+    asked: () => (waiting.length > 0 ? Promise.resolve() : once(server, 'asked').then(() => {})),
+    release: () => {
+      for (const answer of waiting.splice(0)) answer();
+    },
+  };
+}
+
+async function triggerFetch({ url }: Service, target: string): Promise<string> {
+  const response = await fetch(`${url}${API}/trigger`, {
+    method: 'POST',
+    body: JSON.stringify({ jobName: 'fetch-url', input: { url: target, timeoutMs: 60_000 } }),
+  });
+  const body = await response.json();
+  expect(response.status, JSON.stringify(body)).toBe(200);
+  return body.runId;
+}
+
+async function readRun({ url }: Service, runId: string) {
+  return (await fetch(`${url}${API}/run?runId=${runId}`)).json();
+}
+
+describe('the service', () => {
+  it('serves on a free port, runs a job to its end, and drains on SIGTERM', async () => {
+    const service = await startService();
+    const target = await slowServer();
+    expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
+    expect((await fetch(`${service.url}/readyz`)).status).toBe(200);
+    expect(new URL(service.url)).toMatchObject({ hostname: '127.0.0.1', protocol: 'http:' });
+
+    const runId = await triggerFetch(service, target.url);
+    const stream = await fetch(`${service.url}${API}/subscribe?runId=${runId}`);
+    await target.asked();
+    target.release();
+    expect(await stream.text()).toContain('"type":"run:complete"');
+    expect(await readRun(service, runId)).toMatchObject({ status: 'completed', output: { status: 200 } });
+
+    service.process.kill('SIGTERM');
+    expect(await service.exit).toEqual({ code: 0, signal: null });
+    expect(service.output.stderr).toBe('');
+  });
+
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'finishes the running run on %s, and lets streams see its end',
+    async (signal) => {
+      const service = await startService();
+      const target = await slowServer();
+      const runId = await triggerFetch(service, target.url);
+      const stream = await fetch(`${service.url}${API}/subscribe?runId=${runId}`);
+      const idle = await fetch(`${service.url}${API}/runs/subscribe`);
+      await target.asked();
+      service.process.kill(signal);
+      await eventually(() => expect(service.output.stdout).toContain('draining'));
+      await eventually(async () => {
+        await expect(fetch(`${service.url}/healthz`)).rejects.toThrow();
+      });
+      target.release();
+      expect(await stream.text()).toContain('"type":"run:complete"');
+      expect(await idle.text()).toContain('"type":"run:complete"');
+      expect(await service.exit).toEqual({ code: 0, signal: null });
+    },
+  );
+
+  it('hands back in time what does not finish, and the next service takes it up at once', async () => {
+    const folder = await temporaryFolder();
+    const first = await startService({ DURABLY_SHUTDOWN_MS: '2000' }, folder);
+    const target = await slowServer();
+    const runId = await triggerFetch(first, target.url);
+    const idle = await fetch(`${first.url}${API}/runs/subscribe`);
+    await target.asked();
+    const signalled = performance.now();
+    first.process.kill('SIGTERM');
+    expect(await first.exit).toEqual({ code: 0, signal: null });
+    expect(performance.now() - signalled).toBeLessThan(2000);
+    await idle.text();
+
+    const second = await startService({}, folder);
+    const stream = await fetch(`${second.url}${API}/subscribe?runId=${runId}`);
+    target.release();
+    await eventually(async () => {
+      target.release();
+      expect(await readRun(second, runId)).toMatchObject({ status: 'completed', attempt: 2 });
+    });
+    expect(await stream.text()).toContain('"type":"run:complete"');
+  });
+
+  it('exits at once on a second signal', async () => {
+    const service = await startService();
+    const target = await slowServer();
+    await triggerFetch(service, target.url);
+    await target.asked();
+    service.process.kill('SIGTERM');
+    await eventually(() => expect(service.output.stdout).toContain('draining'));
+    service.process.kill('SIGINT');
+    expect(await service.exit).toEqual({ code: 130, signal: null });
+  });
+
+  it('answers a trigger that was under way when the signal came', async () => {
+    const service = await startService();
+    const body = JSON.stringify({ jobName: 'fetch-url', input: { url: service.url } });
+    const sent = httpRequest(`${service.url}${API}/trigger`, {
+      method: 'POST',
+      headers: { 'content-length': body.length },
+    });
+    const answered = once(sent, 'response');
+    sent.write(body.slice(0, 10));
+    // The head has arrived once the service answers another request on a later connection.
+    await fetch(`${service.url}/healthz`);
+    service.process.kill('SIGTERM');
+    await eventually(() => expect(service.output.stdout).toContain('draining'));
+    sent.end(body.slice(10));
+    const [response] = await answered;
+    expect(response.statusCode).toBe(200);
+    response.resume();
+    expect(await service.exit).toEqual({ code: 0, signal: null });
+  });
+
+  it('refuses a large body on the wire with 413', async () => {
+    const service = await startService({ DURABLY_MAX_BODY_BYTES: '1000' });
+    const big = 'x'.repeat(200_000);
+    const declared = await fetch(`${service.url}${API}/trigger`, { method: 'POST', body: big });
+    expect(declared.status).toBe(413);
+    expect(declared.headers.get('content-type')).toBe('application/problem+json');
+    const chunked = await fetch(`${service.url}${API}/trigger`, {
+      method: 'POST',
+      body: new Blob([big]).stream(),
+      duplex: 'half',
+    } as RequestInit);
+    expect(chunked.status).toBe(413);
+    expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
+  });
+
+  it('refuses foreign hosts and origins on the wire', async () => {
+    const { url } = await startService();
+    const { port } = new URL(url);
+    const raw = async (head: string) => {
+      const socket = connect(Number(port), '127.0.0.1');
+      onTestFinished(() => {
+        socket.destroy();
+      });
+      socket.write(`${head}\r\nConnection: close\r\n\r\n`);
+      let text = '';
+      for await (const chunk of socket) text += chunk;
+      return text.split('\r\n')[0];
+    };
+    expect(await raw('GET /healthz HTTP/1.1\r\nHost: evil.example')).toContain('403');
+    expect(await raw(`GET ${API}/runs HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example`)).toContain(
+      '403',
+    );
+    expect(await raw(`GET http://evil.example${API}/runs HTTP/1.1\r\nHost: localhost`)).toContain('403');
+    expect(await raw(`GET ${API}/runs HTTP/1.1\r\nHost: localhost`)).toContain('200');
+    expect(await raw(`GET ${API}/runs HTTP/1.0`)).toContain('200');
+  });
+
+  it.each([
+    [{ PORT: 'http' }, 'PORT must be a whole number from 0 to 65535, got "http"'],
+    [{ DURABLY_CONCURRENCY: '0' }, 'DURABLY_CONCURRENCY must be'],
+    [{ HOST: '192.0.2.1' }, 'EADDRNOTAVAIL'],
+    [{ TURSO_DATABASE_URL: `file:${ROOT}/package.json` }, 'Cannot open the database'],
+  ])('does not start with %j: one line says why', async (env, message) => {
+    const service = spawnService(await temporaryFolder(), env);
+    expect(await service.exit).toEqual({ code: 1, signal: null });
+    expect(service.output.stderr).toContain(message);
+    expect(service.output.stderr.trim().split('\n')).toHaveLength(1);
+    expect(service.output.stdout).not.toContain('listening');
+  });
+
+  it('does not start on a taken port', async () => {
+    const service = await startService();
+    const second = spawnService(await temporaryFolder(), { PORT: new URL(service.url).port });
+    expect(await second.exit).toEqual({ code: 1, signal: null });
+    expect(second.output.stderr).toMatch(/^durably: cannot start: .*EADDRINUSE.*\n$/);
+  });
+
+  it('does not touch a file that is not its own', async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, 'notes.txt'), 'just notes\n'.repeat(100));
+    const service = spawnService(folder, { TURSO_DATABASE_URL: `file:${folder}/notes.txt` });
+    expect(await service.exit).toEqual({ code: 1, signal: null });
+    expect(service.output.stderr).toMatch(
+      /^durably: cannot start: Cannot open the database file:\S+notes\.txt: .*\n$/,
+    );
+  });
+});
