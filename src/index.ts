@@ -1,5 +1,5 @@
 /** The door `durably`: the engine. */
-export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
+
 export type { Health, TriggerOptions } from './core/durably.ts';
 export {
   ConflictError,
@@ -19,5 +19,6 @@ export {
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { Run, RunFilter, RunProgress, RunStatus } from './core/run.ts';
 export type { LogLevel, LogLine, LogQuery, Step, StepContext } from './core/step.ts';
+export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/define-job.ts';
 export type { JobHandle } from './engine/job-handle.ts';

@@ -47,6 +47,8 @@ export async function executeRun(execution: Execution, { store, clock }: Engine)
     const completed = run.stepCount > 0 ? await store.getCompletedSteps(run.runId) : [];
     const steps = new Steps({ control, journal, clock, completed });
     const settled = await Promise.race([runJob(job, run, steps), control.stopped]);
+    // Whoever takes a run that was handed back goes on from here.
+    if (settled === 'handed-back') await journal.seal();
     if (typeof settled === 'string') return await resolveStop(settled, execution, store);
     control.end({ stepsRunning: steps.areRunning });
     const durationMs = clock.monotonicMs() - startMs;

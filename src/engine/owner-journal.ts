@@ -66,6 +66,12 @@ export class OwnerJournal {
     await this.#sending;
   }
 
+  /** Takes nothing more down and stores what waits. */
+  async seal(): Promise<void> {
+    this.#closed = true;
+    await this.flush();
+  }
+
   /** Takes nothing more down and forgets what waits. */
   close(): void {
     this.#closed = true;

@@ -28,7 +28,6 @@ interface WorkerDeps {
 
 interface Slot {
   readonly control: RunControl;
-  readonly journal: OwnerJournal;
   readonly done: Promise<void>;
 }
 
@@ -53,6 +52,9 @@ export class Worker {
   #cancelPoll: (() => void) | undefined;
   #cancelPurge: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
+  #handingBack: Promise<void> | undefined;
+  /** Started again during a stop: it starts when that is over, unless stopped again. */
+  #isStartDue = false;
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
     this.#deps = deps;
@@ -71,9 +73,10 @@ export class Worker {
   start(): void {
     if (this.#state === 'running') return;
     if (this.#state === 'stopping') {
-      void this.#stopping?.then(() => this.start());
+      this.#isStartDue = true;
       return;
     }
+    this.#isStartDue = false;
     this.#state = 'running';
     this.#failedClaims = 0;
     this.#schedulePurge();
@@ -93,6 +96,7 @@ export class Worker {
 
   /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
   stop(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
+    this.#isStartDue = false;
     if (this.#state === 'stopped') return Promise.resolve();
     this.#state = 'stopping';
     this.#cancelPoll?.();
@@ -100,31 +104,28 @@ export class Worker {
     this.#stopping ??= this.#drain().finally(() => {
       this.#state = 'stopped';
       this.#stopping = undefined;
+      this.#handingBack = undefined;
+      if (this.#isStartDue) this.start();
     });
     const drained = this.#stopping;
     const { timeoutMs } = options;
     if (timeoutMs === undefined) return drained;
-    return new Promise((resolve, reject) => {
-      const cancel = this.#deps.clock.schedule(
-        timeoutMs,
-        () =>
-          void this.#handBackAll()
-            .then(() => drained)
-            .then(resolve, reject),
-      );
-      void drained.then(resolve, reject).finally(cancel);
+    const cancel = this.#deps.clock.schedule(timeoutMs, () => {
+      this.#handingBack ??= this.#handBackAll();
     });
+    return drained.finally(cancel);
   }
 
   async #drain(): Promise<void> {
     await this.#claiming;
     await Promise.all([...this.#slots.values()].map(({ done }) => done));
+    await this.#handingBack;
   }
 
   async #handBackAll(): Promise<void> {
     const slots = [...this.#slots.values()];
     for (const { control } of slots) control.stop('handed-back');
-    await Promise.all(slots.map(({ journal }) => journal.flush()));
+    await Promise.all(slots.map(({ done }) => done));
     await this.#handBack(slots.map(({ control }) => control.lease));
   }
 
@@ -235,7 +236,7 @@ export class Worker {
         await this.#handBack([run]);
       })
       .finally(() => this.#free(run, control));
-    this.#slots.set(run.runId, { control, journal, done });
+    this.#slots.set(run.runId, { control, done });
   }
 
   #free(run: ClaimedRun, control: RunControl): void {

@@ -2,16 +2,16 @@ import type { Lease } from '../core/store.ts';
 import type { Connection } from './connection.ts';
 import { NOW_MS } from './sql.ts';
 
-const HELD = `id = l.value->>'runId' and attempt = l.value->>'attempt' and status = 'running'`;
+const HELD = `r.id = l.value->>'runId' and r.attempt = l.value->>'attempt' and r.status = 'running'`;
 
 const RENEW = `
-update durably_runs set heartbeat_at = ${NOW_MS}
+update durably_runs as r set heartbeat_at = ${NOW_MS}
 from json_each(?) l
 where ${HELD}
-returning id, attempt`;
+returning r.id, r.attempt`;
 
 const HAND_BACK = `
-update durably_runs set status = 'pending', heartbeat_at = null, updated_at = ${NOW_MS}
+update durably_runs as r set status = 'pending', heartbeat_at = null, updated_at = ${NOW_MS}
 from json_each(?) l
 where ${HELD}`;
 

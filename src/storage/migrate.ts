@@ -39,9 +39,13 @@ export async function migrate(db: Kysely<Schema>, clock: Clock): Promise<void> {
 }
 
 async function applyPending(transaction: Transaction<Schema>): Promise<void> {
-  const version = await schemaVersion(transaction);
   const execute = (sql: string, parameters: readonly unknown[] = []) =>
     transaction.executeQuery(CompiledQuery.raw(sql, [...parameters]));
+  // Takes the write lock before anything is read, whatever the dialect begins
+  // with: of several transactions that have read, none could go on to write.
+  await execute('create table durably_migrating (lock integer)');
+  await execute('drop table durably_migrating');
+  const version = await schemaVersion(transaction);
   if (version === null) {
     await execute(
       'create table durably_schema_versions (version integer primary key, name text not null, applied_at integer not null) strict',

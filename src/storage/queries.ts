@@ -25,7 +25,7 @@ export async function getRuns(connection: Connection, filter: RunQuery): Promise
  * an index; SQLite merges the arms as far as the page reaches, so neither a
  * sort of all matches nor a scan is needed, however many runs there are.
  */
-export function listRuns(db: Kysely<Schema>, { jobNames, statuses, limit, offset }: RunQuery) {
+function listRuns(db: Kysely<Schema>, { jobNames, statuses, limit, offset }: RunQuery) {
   const seqs = filterArms({ jobNames, statuses }).map(({ jobName, status }) => {
     // Any seq is above 0; that says to SQLite that it is to be read by the key.
     let arm = db.selectFrom('durably_runs').select('seq').where('seq', '>', 0);

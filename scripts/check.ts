@@ -1,0 +1,34 @@
+/**
+ * The one gate, part by part; it stops at the first that fails and names it
+ * last. `npm run check -- types package` runs only those parts.
+ */
+import { spawnSync } from 'node:child_process';
+
+const parts: Readonly<Record<string, string>> = {
+  'format and lint': 'biome check --error-on-warnings',
+  imports: 'tsx scripts/check-imports.ts',
+  unused: 'knip',
+  types: 'tsc -p .',
+  migrations: 'npm run --silent migrations -- --check',
+  openapi: 'npm run --silent openapi -- --check',
+  package: 'tsx scripts/check-package.ts',
+  tests: 'npm test --silent',
+};
+
+const asked = process.argv.slice(2);
+const unknown = asked.find((part) => parts[part] === undefined);
+if (unknown !== undefined) {
+  console.error(`no part "${unknown}"; there are: ${Object.keys(parts).join(', ')}`);
+  process.exit(2);
+}
+
+for (const [part, command] of Object.entries(parts)) {
+  if (asked.length > 0 && !asked.includes(part)) continue;
+  console.log(`\n▸ ${part}: ${command}`);
+  const { status, signal } = spawnSync(command, { shell: true, stdio: ['ignore', 'inherit', 'inherit'] });
+  if (status !== 0) {
+    console.error(`\n✗ check failed at ${part} (${command}): ${signal ?? `exit ${status}`}`);
+    process.exit(1);
+  }
+}
+console.log(`\n✓ check passed`);

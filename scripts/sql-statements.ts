@@ -1,0 +1,71 @@
+interface Token {
+  readonly kind: 'blank' | 'semicolon' | 'word' | 'other';
+  readonly text: string;
+}
+
+// Quoting as SQLite has it (https://www.sqlite.org/lang_keywords.html): a doubled quote stands for itself.
+const COMMENT = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/;
+const QUOTED = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]/;
+const WORD = /[A-Za-z_$\u0080-\uffff][\w$\u0080-\uffff]*/;
+const TOKEN = new RegExp(
+  `(?<comment>${COMMENT.source})|(?<quoted>${QUOTED.source})|(?<word>${WORD.source})|(?<space>\\s+)|(?<other>[\\s\\S])`,
+  'g',
+);
+
+function* tokensOf(sql: string): Generator<Token> {
+  for (const match of sql.matchAll(TOKEN)) {
+    const [text] = match;
+    const groups = match.groups ?? {};
+    if (groups.comment !== undefined) yield { kind: 'blank', text: ' ' };
+    else if (groups.space !== undefined) yield { kind: 'blank', text };
+    else if (groups.word !== undefined) yield { kind: 'word', text };
+    else if (groups.quoted !== undefined) yield { kind: 'other', text };
+    else if (text === ';') yield { kind: 'semicolon', text };
+    else if (/['"`[]/.test(text)) throw new Error(`unterminated ${text} at character ${match.index}`);
+    else yield { kind: 'other', text };
+  }
+}
+
+/**
+ * Splits SQL text into its statements, without their comments and closing
+ * semicolons. A trigger's body stays whole: like sqlite3_complete()
+ * (https://www.sqlite.org/c3ref/complete.html), a CREATE TRIGGER ends at
+ * `; END ;` and nowhere before, so a CASE … END inside it ends nothing.
+ *
+ * @throws {Error} for an unterminated quote, or a statement without its semicolon.
+ */
+export function splitStatements(sql: string): string[] {
+  const statements: string[] = [];
+  let text = '';
+  let blank = '';
+  let seen: string[] = [];
+  for (const token of tokensOf(sql)) {
+    if (token.kind === 'blank') {
+      blank += token.text;
+    } else if (token.kind === 'semicolon' && !isInTrigger(seen)) {
+      if (text !== '') statements.push(text);
+      text = '';
+      blank = '';
+      seen = [];
+    } else {
+      text += text === '' ? token.text : gap(blank) + token.text;
+      blank = '';
+      seen.push(token.text.toLowerCase());
+    }
+  }
+  if (text !== '') throw new Error(`no semicolon ends the statement that begins "${text.slice(0, 60)}"`);
+  return statements;
+}
+
+function isInTrigger(seen: readonly string[]): boolean {
+  const created = seen[1] === 'temp' || seen[1] === 'temporary' ? seen[2] : seen[1];
+  if (seen[0] !== 'create' || created !== 'trigger') return false;
+  return !(seen.at(-1) === 'end' && seen.at(-2) === ';');
+}
+
+/** Blanks and the comments among them, as one line break with the last line's indent, or one space. */
+function gap(blank: string): string {
+  if (blank === '') return '';
+  const lineBreak = blank.lastIndexOf('\n');
+  return lineBreak === -1 ? ' ' : `\n${blank.slice(lineBreak + 1)}`;
+}

@@ -1,0 +1,30 @@
+// Run against the packed package: every door opens, and a run goes from trigger to output.
+import assert from 'node:assert/strict';
+import { createClient } from '@libsql/client';
+import { LibsqlDialect } from '@libsql/kysely-libsql';
+import { createDurably, defineJob } from 'durably';
+import { createDurablyApp } from 'durably/hono';
+import { createDurablyHandler } from 'durably/server';
+import { z } from 'zod';
+
+const greet = defineJob({
+  name: 'greet',
+  input: z.object({ name: z.string() }),
+  output: z.object({ text: z.string() }),
+  run: async (step, { name }) => ({ text: await step.run('compose', () => `Hello ${name}`) }),
+});
+
+const client = createClient({ url: 'file:doors.db' });
+const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet } });
+await durably.init();
+
+const { id, output } = await durably.jobs.greet.triggerAndWait({ name: 'door' });
+assert.deepEqual(output, { text: 'Hello door' });
+
+const steps = await createDurablyHandler(durably).steps(new Request(`http://localhost/steps?runId=${id}`));
+assert.equal(steps.status, 200);
+const run = await createDurablyApp(durably).request(`http://localhost/api/durably/run?runId=${id}`);
+assert.equal(run.status, 200);
+
+await durably.stop();
+client.close();

@@ -1,0 +1,37 @@
+import { expect, test } from 'vitest';
+import { findContradictions } from '../../scripts/demo/proof.ts';
+
+const events = (...types: [type: string, stepName?: string][]) =>
+  types.map(([type, stepName], index) => ({ type, stepName, sequence: index + 1 }));
+
+const sound = events(
+  ['run:start'],
+  ['step:start', 'a'],
+  ['step:complete', 'a'],
+  ['step:start', 'b'],
+  ['run:start'],
+  ['step:start', 'b'],
+  ['step:complete', 'b'],
+  ['run:complete'],
+);
+const evidence = { seen: sound, replayed: sound, stepNames: ['a', 'b'], expectedSteps: 2 };
+
+test('a step that was cut short may start again', () => {
+  expect(findContradictions(evidence)).toEqual([]);
+});
+
+test('a step that completed twice, or started again after it had completed, is found', () => {
+  const again = [...sound, ...events(['step:start', 'a'], ['step:complete', 'a'])];
+  expect(findContradictions({ ...evidence, seen: again, replayed: again })).toEqual([
+    'step "a" completed 2 times',
+    '3 step:complete events',
+    'step "a" was started after it had completed',
+  ]);
+});
+
+test('a missing step and a missed event are found', () => {
+  expect(findContradictions({ ...evidence, expectedSteps: 3 })).toContain('2 steps, not 3');
+  expect(findContradictions({ ...evidence, seen: sound.slice(1) })).toEqual([
+    'the live streams and the replay differ',
+  ]);
+});

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/**/*.test.ts'],
+    // Processes, not threads: a panic in libSQL's native code then ends one test file and names it.
+    pool: 'forks',
+    maxWorkers: 2,
+    // Generous: tests await states, so only a hanging one meets these.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});
