@@ -18,6 +18,8 @@ import { createStore } from './storage/store.ts';
 
 /** How often streams look for what other processes wrote, ms. */
 const MAX_FEED_POLL_MS = 250;
+/** A database that takes longer for a write that changes nothing is not healthy, ms. */
+const MAX_PROBE_MS = 2_000;
 
 // biome-ignore lint/suspicious/noExplicitAny: any job, whatever its types: `unknown` would refuse handles that take a certain input.
 type AnyJobs = Record<string, JobDefinition<string, any, any, any>>;
@@ -109,7 +111,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     onError: (error) => bus.reportWorkerError({ error, context: 'feed' }),
   });
   bus.onPublish = () => feed.nudge();
-  const lifecycle = createLifecycle(store, worker);
+  const lifecycle = createLifecycle({ store, worker, clock });
   const catalogue = createCatalogue(
     registry,
     { store, bus, feed, clock, onEnqueued: () => worker.wake() },
@@ -134,7 +136,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   return durably;
 }
 
-function createLifecycle(store: Store, worker: Worker) {
+function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
   let migrating: Promise<void> | undefined;
   const migrate = async () => {
     migrating ??= store.migrate();
@@ -146,6 +148,24 @@ function createLifecycle(store: Store, worker: Worker) {
       throw error;
     }
   };
+  let probe: Promise<boolean> | undefined;
+  const takesWrites = async () => {
+    // Those who ask at the same time share one probe.
+    probe ??= store
+      .ping()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        probe = undefined;
+      });
+    let cancel: () => void = () => undefined;
+    const tooLong = new Promise<boolean>((resolve) => {
+      cancel = clock.schedule(MAX_PROBE_MS, () => resolve(false));
+    });
+    return await Promise.race([probe, tooLong]).finally(cancel);
+  };
   return {
     migrate,
     start: () => worker.start(),
@@ -156,11 +176,7 @@ function createLifecycle(store: Store, worker: Worker) {
       if (!worker.isStopping) worker.start();
     },
     async health() {
-      const database = await store.ping().then(
-        () => true,
-        () => false,
-      );
-      return { database, worker: worker.isRunning };
+      return { database: await takesWrites(), worker: worker.isRunning };
     },
   };
 }

@@ -45,7 +45,7 @@ export interface RunListFeed {
 }
 
 export interface Health {
-  /** The database answers and is migrated. */
+  /** The database is migrated and takes writes, without long waiting. */
   readonly database: boolean;
   /** The worker is started and has not given up. */
   readonly worker: boolean;

@@ -120,9 +120,9 @@ export class DatabaseUnavailableError extends DurablyError {
 
 /** The text by which an error of unknown kind is stored and reported. */
 export function errorMessage(error: unknown): string {
-  if (error instanceof Error) return error.message || error.name;
   try {
-    return String(error);
+    // Code may have put anything into an error's fields.
+    return error instanceof Error ? String(error.message || error.name) : String(error);
   } catch {
     return 'unknown error';
   }

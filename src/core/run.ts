@@ -24,6 +24,12 @@ export type RunCommand = 'cancel' | 'retry' | 'delete';
 /** A run whose owner vanished this often in a row, without a newly stored step, fails. */
 export const MAX_LOST_WORKERS = 10;
 
+/**
+ * A run whose owner vanished this often in a row may be what ended it: a worker
+ * executes one such run at a time, so that it can't take others like it along.
+ */
+export const SUSPECT_AFTER_LOST_WORKERS = 3;
+
 export function isTerminal(status: RunStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }

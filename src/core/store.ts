@@ -31,6 +31,8 @@ export interface ClaimRequest {
   readonly claimToken: string;
   /** A running run whose heartbeat is older than this is taken over. */
   readonly staleThresholdMs: number;
+  /** Whether one run may be taken over that lost its worker too often to be above suspicion. */
+  readonly takesSuspect: boolean;
 }
 
 export interface ClaimedRun extends Lease {
@@ -40,6 +42,8 @@ export interface ClaimedRun extends Lease {
   readonly concurrencyKey: string | null;
   /** Finished steps that wait to be replayed. */
   readonly stepCount: number;
+  /** Owners that vanished in a row, without a newly stored step. */
+  readonly lostCount: number;
 }
 
 export interface Claim {
@@ -132,6 +136,6 @@ export interface Store {
 
   /** Forgets `run:delete` rows older than a day. */
   purge(): Promise<void>;
-  /** Resolves when the database answers and is migrated. */
+  /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;
 }

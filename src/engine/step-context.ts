@@ -25,7 +25,8 @@ export class Steps implements StepContext {
   readonly #stored: ReadonlyMap<string, string | null>;
   readonly #indexes = new Map<string, number>();
   readonly #states = new Map<string, 'running' | 'completed'>();
-  #failure: { readonly thrown: unknown; readonly stepName: string } | undefined;
+  /** What steps threw, with the name of the last step that threw it. */
+  readonly #failures = new Map<unknown, string>();
   readonly log: StepContext['log'];
 
   constructor(deps: {
@@ -94,17 +95,17 @@ export class Steps implements StepContext {
     const progress = {
       current,
       total,
-      message: message === undefined ? undefined : storableText(String(message)),
+      message: message === undefined ? undefined : storableText(textOf(message)),
     };
     this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) });
   }
 
   /** The step that threw what the job rejected with, as it is or as the cause of what it is. */
   failedStepOf(error: unknown): string | undefined {
-    if (!this.#failure) return undefined;
     const seen = new Set<unknown>();
     for (let cause = error; !seen.has(cause); cause = cause instanceof Error ? cause.cause : cause) {
-      if (cause === this.#failure.thrown) return this.#failure.stepName;
+      const stepName = this.#failures.get(cause);
+      if (stepName !== undefined) return stepName;
       seen.add(cause);
     }
     return undefined;
@@ -130,7 +131,7 @@ export class Steps implements StepContext {
   async #fail(call: StepCall, error: unknown): Promise<never> {
     await this.#record('step:fail', call, { message: storableText(errorMessage(error)) });
     this.#states.delete(call.name);
-    this.#failure = { thrown: error, stepName: call.name };
+    this.#failures.set(error, call.name);
     throw error;
   }
 

@@ -1,6 +1,7 @@
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { newClaimToken } from '../core/id.ts';
+import { SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
 import type { Claim, ClaimedRun, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 import { executeRun } from './execute-run.ts';
@@ -28,6 +29,8 @@ interface WorkerDeps {
 
 interface Slot {
   readonly control: RunControl;
+  /** Its run lost its workers too often to be executed beside another such run. */
+  readonly isSuspect: boolean;
   readonly done: Promise<void>;
 }
 
@@ -44,6 +47,7 @@ export class Worker {
   readonly #slots = new Map<string, Slot>();
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
   #claiming: Promise<void> | undefined;
+  readonly #cancelledInClaim = new Set<string>();
   #isWoken = false;
   /** The last claim left runs behind, for want of slots. */
   #hasMore = false;
@@ -92,6 +96,8 @@ export class Worker {
   /** Stops the execution of a run that was cancelled in this process. */
   cancel(runId: string): void {
     this.#slots.get(runId)?.control.stop('cancelled');
+    // A claim under way may have taken it before it was cancelled.
+    if (this.#claiming) this.#cancelledInClaim.add(runId);
   }
 
   /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
@@ -154,6 +160,7 @@ export class Worker {
       return;
     }
     this.#isWoken = false;
+    this.#cancelledInClaim.clear();
     this.#claiming = this.#claim(jobNames, free).finally(() => {
       this.#claiming = undefined;
       this.#look();
@@ -175,6 +182,7 @@ export class Worker {
         limit,
         claimToken: newClaimToken(),
         staleThresholdMs: this.#options.staleThresholdMs,
+        takesSuspect: ![...this.#slots.values()].some(({ isSuspect }) => isSuspect),
       });
       this.#failedClaims = 0;
       this.#hasMore = claim.more && claim.runs.length + claim.lost.length === limit;
@@ -194,9 +202,10 @@ export class Worker {
   async #accept({ runs, lost }: Claim): Promise<void> {
     const { bus } = this.#deps;
     bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
-    if (this.#state !== 'running') return await this.#handBack(runs);
+    const held = await this.#stillHeld(runs);
+    if (this.#state !== 'running') return await this.#handBack(held);
     bus.publish(
-      runs.map(({ runId, jobName, attempt, payload }) => ({
+      held.map(({ runId, jobName, attempt, payload }) => ({
         type: 'run:start',
         runId,
         jobName,
@@ -204,7 +213,19 @@ export class Worker {
         data: payload,
       })),
     );
-    for (const run of runs) this.#fill(run);
+    for (const run of held) this.#fill(run);
+  }
+
+  /** Those of the claimed runs that were not cancelled here before they got a slot. */
+  async #stillHeld(runs: readonly ClaimedRun[]): Promise<readonly ClaimedRun[]> {
+    const doubtful = runs.filter(({ runId }) => this.#cancelledInClaim.has(runId));
+    this.#cancelledInClaim.clear();
+    if (doubtful.length === 0) return runs;
+    const { store } = this.#deps;
+    // The cancel may also have come before the claim, and a retry between them: the database knows.
+    const kept = await store.renew(doubtful).catch(() => doubtful);
+    const keptIds = new Set(kept.map(({ runId }) => runId));
+    return await this.#stillHeld(runs.filter((run) => !doubtful.includes(run) || keptIds.has(run.runId)));
   }
 
   #fill(run: ClaimedRun): void {
@@ -218,6 +239,8 @@ export class Worker {
       });
       return;
     }
+    // A worker that slept past its own heartbeat may take a run over from itself.
+    this.#slots.get(run.runId)?.control.stop('lease-lost');
     const control = new RunControl(run);
     const journal = new OwnerJournal(run, this.#deps);
     this.#leases.hold(control);
@@ -236,7 +259,11 @@ export class Worker {
         await this.#handBack([run]);
       })
       .finally(() => this.#free(run, control));
-    this.#slots.set(run.runId, { control, done });
+    this.#slots.set(run.runId, {
+      control,
+      isSuspect: run.lostCount >= SUSPECT_AFTER_LOST_WORKERS,
+      done,
+    });
   }
 
   #free(run: ClaimedRun, control: RunControl): void {

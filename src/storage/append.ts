@@ -49,6 +49,7 @@ export class AppendLane {
     this.#lane = new Lane({
       send: (members) => appendAll(connection, members),
       isMembersFault: connection.isStatementFault,
+      maxUnderWay: () => connection.maxUnderWay,
     });
   }
 

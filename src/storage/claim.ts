@@ -1,4 +1,4 @@
-import { MAX_LOST_WORKERS, type RunStatus } from '../core/run.ts';
+import { MAX_LOST_WORKERS, type RunStatus, SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
 import type { Claim, ClaimRequest } from '../core/store.ts';
 import type { Connection } from './connection.ts';
 import { NOW_MS } from './sql.ts';
@@ -6,7 +6,8 @@ import { NOW_MS } from './sql.ts';
 /**
  * Takes the oldest claimable runs, in one statement that is also the recovery
  * of runs whose owner vanished. Parameters: ?1 the job names (a JSON array),
- * ?2 how many runs, ?3 the claim token, ?4 the stale threshold in ms.
+ * ?2 how many runs, ?3 the claim token, ?4 the stale threshold in ms, ?5 whether
+ * a suspect may be among them.
  *
  * Claimable are, of the given jobs only,
  * - a pending run without a concurrency key;
@@ -15,7 +16,9 @@ import { NOW_MS } from './sql.ts';
  *   job; between jobs it is asked here, one index probe for each;
  * - a running run whose heartbeat is too old. Its attempt rises like every
  *   claim's, which fences out the worker that lost it. One that lost its
- *   worker too often is failed instead.
+ *   worker too often is failed instead, and of those that lost it almost as
+ *   often the oldest is taken, or none: one of them may be what ends the
+ *   workers, and the others must not be with it each time.
  *
  * The races: SQLite has one writer, so of two claims the second sees the
  * first's rows as running and fresh.
@@ -61,6 +64,12 @@ where seq in (
     select s.seq from durably_runs s indexed by durably_runs_leases
     where s.status = 'running' and s.heartbeat_at < ${NOW_MS} - ?4
       and s.job_name in (select value from json_each(?1))
+      and (s.lost_count + 1 < ${SUSPECT_AFTER_LOST_WORKERS} or ?5 and s.seq = (
+        select min(o.seq) from durably_runs o indexed by durably_runs_leases
+        where o.status = 'running' and o.heartbeat_at < ${NOW_MS} - ?4
+          and o.lost_count + 1 >= ${SUSPECT_AFTER_LOST_WORKERS}
+          and o.job_name in (select value from json_each(?1))
+      ))
   )
   order by seq
   limit ?2
@@ -81,6 +90,7 @@ function claimColumns(table: string): string {
     'error',
     'attempt',
     'step_count',
+    'lost_count',
     'concurrency_key',
   ];
   const more = `exists (
@@ -100,6 +110,7 @@ interface ClaimRow {
   readonly error: string | null;
   readonly attempt: number;
   readonly step_count: number;
+  readonly lost_count: number;
   readonly concurrency_key: string | null;
   /** Whether pending runs were left when this row was updated: the last row's answer holds. */
   readonly more: number;
@@ -107,10 +118,10 @@ interface ClaimRow {
 
 export async function claim(connection: Connection, request: ClaimRequest): Promise<Claim> {
   const jobNames = JSON.stringify(request.jobNames);
-  const { limit, claimToken, staleThresholdMs } = request;
+  const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
   const rows = await connection.execute<ClaimRow>({
     sql: CLAIM,
-    parameters: [jobNames, limit, claimToken, staleThresholdMs],
+    parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0],
     // A claim must not be sent twice: the second would take other runs.
     ifAnswerLost: { sql: CLAIMED, parameters: [jobNames, claimToken] },
   });
@@ -131,5 +142,6 @@ function toClaimedRun(row: ClaimRow) {
     attempt: row.attempt,
     concurrencyKey: row.concurrency_key,
     stepCount: row.step_count,
+    lostCount: row.lost_count,
   };
 }

@@ -7,6 +7,16 @@ import type { Schema } from './schema.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
 const MAX_PAUSE_MS = 250;
+const MAX_REMOTE_GROUPS = 8;
+
+/** How long the database counts as unfit for writes after one failed. */
+const DISTRUST_MS = 5_000;
+
+/**
+ * A write for its own sake: a disk that is full or read-only still answers
+ * questions. It flips a bit, for SQLite doesn't write what is there already.
+ */
+const PROBE = 'update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2)';
 
 /** SQL with its row type; parameters are texts and whole numbers only. */
 export interface Statement<Row> {
@@ -35,11 +45,22 @@ export class Connection {
   readonly db: Kysely<Schema>;
   readonly #dialect: GuardedDialect;
   readonly #clock: Clock;
+  /** Long ago once a write succeeded. */
+  #lastFailedWriteMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: ConnectionOptions) {
     this.#clock = options.clock;
     this.#dialect = new GuardedDialect(options.dialect, options);
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
+  }
+
+  /**
+   * How many groups of one kind of write are worth having under way: locally a
+   * statement holds the event loop anyway, over a network the next need not
+   * wait for the answer to the last.
+   */
+  get maxUnderWay(): number {
+    return this.#dialect.isRemote ? MAX_REMOTE_GROUPS : 1;
   }
 
   /** Whether an error lies in the statement or its parameters, and would come again. */
@@ -53,9 +74,12 @@ export class Connection {
     for (let tries = 0; ; tries++) {
       statement.onSend?.();
       try {
-        return (await this.db.executeQuery(CompiledQuery.raw(sql, [...parameters]))).rows as Row[];
+        const { rows } = await this.db.executeQuery(CompiledQuery.raw(sql, [...parameters]));
+        // One that found nothing to change has written nothing.
+        if (rows.length > 0 && isWrite(sql)) this.#lastFailedWriteMs = Number.NEGATIVE_INFINITY;
+        return rows as Row[];
       } catch (error) {
-        await this.#pauseOrThrow(error, { start, tries });
+        await this.#pauseOrThrow(error, { start, tries, sql });
         ({ sql, parameters } = statement.ifAnswerLost ?? statement);
       }
     }
@@ -66,16 +90,29 @@ export class Connection {
     return this.execute<Row>({ sql: query.sql, parameters: query.parameters as (string | number)[] });
   }
 
-  /** Resolves when the database answers and is migrated. @throws {DatabaseUnavailableError} */
+  /**
+   * Resolves when the database is migrated and takes writes. A disk may have
+   * room for a small write and none for a trigger: when a write just failed,
+   * that is the answer.
+   *
+   * @throws {DatabaseUnavailableError}
+   */
   async ping(): Promise<void> {
-    await this.query(this.db.selectFrom('durably_runs').select('seq').limit(1).compile());
+    if (this.#clock.monotonicMs() - this.#lastFailedWriteMs < DISTRUST_MS) {
+      throw new DatabaseUnavailableError('The last write failed');
+    }
+    await this.execute({ sql: PROBE, parameters: [] });
   }
 
-  async #pauseOrThrow(error: unknown, { start, tries }: { start: number; tries: number }): Promise<void> {
+  async #pauseOrThrow(
+    error: unknown,
+    { start, tries, sql }: { start: number; tries: number; sql: string },
+  ): Promise<void> {
     if (error instanceof DurablyError) throw error;
     const fault = classifyDatabaseError(error, this.#dialect.isRemote);
     if (fault === 'statement') throw await this.#explain(error);
     if (fault !== 'uncertain' || this.#clock.monotonicMs() - start > UNREACHABLE_BUDGET_MS) {
+      if (isWrite(sql)) this.#lastFailedWriteMs = this.#clock.monotonicMs();
       throw new DatabaseUnavailableError('The database is unavailable', { cause: error });
     }
     const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);
@@ -95,4 +132,8 @@ export class Connection {
       cause: error,
     });
   }
+}
+
+function isWrite(sql: string): boolean {
+  return !/^\s*select\b/i.test(sql);
 }

@@ -31,6 +31,7 @@ export class EnqueueLane {
     this.#lane = new Lane({
       send: (members) => enqueue(connection, members),
       isMembersFault: connection.isStatementFault,
+      maxUnderWay: () => connection.maxUnderWay,
     });
   }
 

@@ -16,42 +16,51 @@ interface Waiting<M, R> {
 }
 
 /**
- * Group commit: members that arrive while a group is under way leave together
- * as the next one, in the order they came. One group is under way at a time.
+ * Group commit: members that arrive while others are under way leave together
+ * as the next group, in the order they came.
  */
 export class Lane<M extends LaneMember, R> {
   readonly #send: (members: readonly M[]) => Promise<readonly R[]>;
   readonly #isMembersFault: (error: unknown) => boolean;
+  readonly #maxUnderWay: () => number;
   #waiting: Waiting<M, R>[] = [];
-  #running = false;
+  #underWay = 0;
+  #isLeaving = false;
 
   constructor(options: {
     /** Stores a group in one statement; answers in the members' order. */
     send: (members: readonly M[]) => Promise<readonly R[]>;
     /** Whether a group's error may be one member's: its members are then tried one by one. */
     isMembersFault: (error: unknown) => boolean;
+    /** How many groups may be under way at once; their order is then open. */
+    maxUnderWay: () => number;
   }) {
     this.#send = options.send;
     this.#isMembersFault = options.isMembersFault;
+    this.#maxUnderWay = options.maxUnderWay;
   }
 
   submit(member: M): Promise<R> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ member, resolve, reject });
-      if (this.#running) return;
-      this.#running = true;
-      // Not at once, so that what arrives in this turn of the event loop leaves
-      // together; not on a microtask, which would starve timers and sockets.
-      defer(() => void this.#drain());
+      this.#leaveSoon();
     });
   }
 
-  async #drain(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      await this.#sendGroup(this.#takeGroup());
-      await new Promise<void>((resolve) => defer(resolve));
-    }
-    this.#running = false;
+  #leaveSoon(): void {
+    if (this.#isLeaving || this.#waiting.length === 0 || this.#underWay >= this.#maxUnderWay()) return;
+    this.#isLeaving = true;
+    // Not at once, so that what arrives in this turn of the event loop leaves
+    // together; not on a microtask, which would starve timers and sockets.
+    defer(() => {
+      this.#isLeaving = false;
+      this.#underWay++;
+      void this.#sendGroup(this.#takeGroup()).then(() => {
+        this.#underWay--;
+        this.#leaveSoon();
+      });
+      this.#leaveSoon();
+    });
   }
 
   #takeGroup(): Waiting<M, R>[] {

@@ -8,7 +8,7 @@ const RENEW = `
 update durably_runs as r set heartbeat_at = ${NOW_MS}
 from json_each(?) l
 where ${HELD}
-returning r.id, r.attempt`;
+returning id, attempt`;
 
 const HAND_BACK = `
 update durably_runs as r set status = 'pending', heartbeat_at = null, updated_at = ${NOW_MS}

@@ -1,0 +1,14 @@
+import { expect, test, vi } from 'vitest';
+import { killAtRandom } from './scenarios/kill.ts';
+import { report, scale, seeded } from './support/chaos.ts';
+
+vi.setConfig({ testTimeout: 600_000 });
+
+test('nothing accepted is lost, and nothing is done twice, when processes are killed at random', async () => {
+  const outcome = await killAtRandom({ random: seeded('kill'), runs: scale(300), kills: scale(12) });
+  report('kill', outcome);
+  expect(outcome.violations).toEqual([]);
+  // The test is one only if the killing was felt.
+  expect(outcome.figures.takeovers).toBeGreaterThan(0);
+  expect(outcome.figures['lost answers']).toBeGreaterThan(0);
+});

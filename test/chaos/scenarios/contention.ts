@@ -1,0 +1,171 @@
+import type { Answer } from '../support/api.ts';
+import { checkJournal } from '../support/check-journal.ts';
+import { checkKeys } from '../support/check-keys.ts';
+import { checkLedger } from '../support/check-ledger.ts';
+import { eventually } from '../support/eventually.ts';
+import { type Fleet, withFleet } from '../support/fleet.ts';
+import { groupBy } from '../support/group-by.ts';
+import type { Random } from '../support/random.ts';
+import { countOpen, journalByRun, type Records, readRecords } from '../support/records.ts';
+import type { Outcome } from './outcome.ts';
+
+const PROCESSES = 8;
+const COMMANDS = ['cancel', 'retry', 'delete'] as const;
+type Command = (typeof COMMANDS)[number];
+
+export interface ContentionOptions {
+  readonly random: Random;
+  /** How many runs each kind of race is about. */
+  readonly runs: number;
+}
+
+/** Eight processes do the same to the same runs at once. */
+export async function raceForRuns(options: ContentionOptions): Promise<Outcome> {
+  // Eight processes on few cores are slow; nobody is to lose a lease for that.
+  const settings = { DURABLY_STALE_THRESHOLD_MS: 20_000, DURABLY_CONCURRENCY: 4 };
+  return await withFleet(settings, async (fleet) => {
+    await fleet.startMany(PROCESSES);
+    for (const service of fleet.live) await service.measure();
+    const races = new Races(fleet, options);
+    await races.overOneRunEach();
+    await races.overClaims();
+    await races.overAnything();
+    const records = readRecords(fleet.database);
+    const delays = await Promise.all(fleet.live.map((service) => service.measure()));
+    return {
+      violations: [
+        // A run that was cancelled and retried, or deleted, is lost to the worker that had it.
+        ...fleet.seenViolations({ expected: ['lease'] }),
+        ...races.violations,
+        ...checkJournal(records),
+        ...checkKeys(records),
+        ...checkLedger(records, fleet.ledger.rows()),
+      ],
+      figures: {
+        requests: races.requests,
+        'races won': races.won,
+        'longest loop delay ms': Math.max(...delays.map(({ maxLoopDelayMs }) => maxLoopDelayMs)),
+      },
+    };
+  });
+}
+
+class Races {
+  readonly violations: string[] = [];
+  requests = 0;
+  won = 0;
+  readonly #fleet: Fleet;
+  readonly #options: ContentionOptions;
+
+  constructor(fleet: Fleet, options: ContentionOptions) {
+    this.#fleet = fleet;
+    this.#options = options;
+  }
+
+  /** Each process sends the same command: one is done, the others are told what they found. */
+  async overOneRunEach(): Promise<void> {
+    const [holder] = this.#fleet.live;
+    if (!holder) throw new Error('no process listens');
+    // Whoever holds the key keeps the others pending.
+    const api = this.#fleet.api(holder);
+    const blocked = { jobName: 'gate', input: { standMs: 600_000 }, concurrencyKey: 'held' };
+    const blocker = await api.triggered(blocked);
+    await eventually('the key to be held', () => this.#fleet.ledger.marks('standing').length === 1);
+    await Promise.all(
+      Array.from({ length: this.#options.runs }, async (_, i) => {
+        const body = { ...blocked, idempotencyKey: `race ${i}` };
+        const answers = await this.#atAll((each) => each.trigger(body));
+        const ids = new Set(answers.map(({ text }) => text));
+        if (ids.size !== 1) this.violations.push(`one idempotency key was answered ${[...ids].join(', ')}`);
+        const { runId } = JSON.parse(answers[0]?.text ?? '{}');
+        for (const command of ['cancel', 'retry', 'cancel', 'delete'] as const) await this.#race(command, runId);
+      }),
+    );
+    const ended = await api.command('cancel', blocker);
+    if (ended.status !== 200) this.violations.push(`the blocker was not cancelled: ${ended.text}`);
+  }
+
+  /** All workers reach for the same runs. */
+  async overClaims(): Promise<void> {
+    const { random, runs } = this.#options;
+    const ids = await Promise.all(
+      Array.from({ length: 4 * runs }, async () => {
+        const key = random.chance(0.3) ? { concurrencyKey: `key ${random.int(1, 4)}` } : {};
+        const api = this.#fleet.anyApi(random);
+        return (await api?.triggered({ jobName: 'work', input: { steps: 2 }, ...key })) ?? '';
+      }),
+    );
+    await this.#allOver();
+    const records = readRecords(this.#fleet.database);
+    const byRun = journalByRun(records.journal);
+    for (const id of ids) {
+      const types = (byRun.get(id) ?? []).map(({ type }) => type).filter((type) => !type.startsWith('step'));
+      if (types.join() !== 'run:trigger,run:start,run:complete') this.violations.push(`${id} went ${types.join()}`);
+    }
+  }
+
+  /** Any command at any run at any time: as many are done as the journal tells of. */
+  async overAnything(): Promise<void> {
+    const { random, runs } = this.#options;
+    const input = { steps: 3, maxMs: 10, failing: 0.2 };
+    const ids = await Promise.all(
+      Array.from({ length: runs }, async () => (await this.#fleet.anyApi(random)?.triggered({ jobName: 'work', input })) ?? ''),
+    );
+    const done: { id: string; command: Command }[] = [];
+    const pester = async (own: Random) => {
+      for (let i = 0; i < 2 * runs; i++) {
+        const id = own.pick(ids);
+        const command = own.chance(0.1) ? 'delete' : own.pick(['cancel', 'retry'] as const);
+        const answer = await this.#fleet.anyApi(own)?.command(command, id);
+        this.requests++;
+        if (answer?.status === 200) done.push({ id, command });
+        else if (answer?.status !== 409 && answer?.status !== 404) this.#complain(`${command} ${id}`, answer);
+      }
+    };
+    await Promise.all(Array.from({ length: PROCESSES }, () => pester(random.fork())));
+    await this.#allOver();
+    this.#compare(ids, done);
+  }
+
+  /** What was answered as done is what happened. */
+  #compare(ids: readonly string[], done: readonly { id: string; command: Command }[]): void {
+    const records: Records = readRecords(this.#fleet.database);
+    const byRun = journalByRun(records.journal);
+    const doneByRun = groupBy(done, ({ id }) => id);
+    for (const id of ids) {
+      const types = (byRun.get(id) ?? []).map(({ type }) => type);
+      const isDeleted = types.includes('run:delete');
+      for (const command of COMMANDS) {
+        // A deleted run's journal has gone with it.
+        if (isDeleted && command !== 'delete') continue;
+        const told = (doneByRun.get(id) ?? []).filter((each) => each.command === command).length;
+        const happened = types.filter((type) => type === `run:${command}`).length;
+        this.won += told;
+        if (told !== happened) this.violations.push(`${command} of ${id} was done ${told} times and told ${happened}`);
+      }
+    }
+  }
+
+  async #race(command: Command, runId: string): Promise<void> {
+    const answers = await this.#atAll((api) => api.command(command, runId));
+    const refusal = command === 'delete' ? 404 : 409;
+    const statuses = answers.map(({ status }) => status).sort((one, other) => one - other);
+    this.won++;
+    if (statuses.join() !== [200, ...Array(PROCESSES - 1).fill(refusal)].join()) {
+      this.violations.push(`${command} of ${runId} was answered ${statuses.join()}`);
+    }
+  }
+
+  async #atAll(ask: (api: ReturnType<Fleet['api']>) => Promise<Answer>): Promise<Answer[]> {
+    this.requests += PROCESSES;
+    return await Promise.all(this.#fleet.live.map((service) => ask(this.#fleet.api(service))));
+  }
+
+  async #allOver(): Promise<void> {
+    await eventually('all runs to end', () => countOpen(this.#fleet.database) === 0, { everyMs: 50 });
+  }
+
+  #complain(what: string, answer: Answer | undefined): void {
+    this.violations.push(`${what} was answered ${answer?.status} ${answer?.text}`);
+  }
+}

@@ -1,0 +1,154 @@
+import { existsSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import { z } from 'zod';
+import { errorMessage } from '../../../src/core/errors.ts';
+import type { StepContext } from '../../../src/core/step.ts';
+import { defineJob } from '../../../src/engine/define-job.ts';
+import { LedgerPen } from './ledger-pen.ts';
+
+/** Steps with effects; their results are the effects' values, and so is the output. */
+const work = defineJob({
+  name: 'work',
+  input: z.object({
+    steps: z.int().min(1),
+    maxMs: z.number().default(0),
+    /** How likely a step is to fail. */
+    failing: z.number().default(0),
+    /** Two steps at a time. */
+    parallel: z.boolean().default(false),
+    logs: z.boolean().default(false),
+    /** For the ledger: the concurrency key of the run. */
+    key: z.string().optional(),
+  }),
+  run: async (step, { steps, maxMs, failing, parallel, logs, key }) => {
+    const pen = new LedgerPen(step.runId, key);
+    const doStep = (name: string) =>
+      step.run(name, async () => {
+        await pause(Math.random() * maxMs);
+        if (Math.random() < failing) throw new Error('this step is flaky');
+        if (logs) step.log.info(`in ${name}`, { name });
+        const value = pen.effect(name);
+        // The window in which an effect has no stored result yet.
+        if (Math.random() < 0.5) await pause(Math.random() * maxMs);
+        return value;
+      });
+    const values: string[] = [];
+    try {
+      for (let i = 0; i < steps; i += parallel ? 2 : 1) {
+        const names = parallel && i + 1 < steps ? [`step ${i}`, `step ${i + 1}`] : [`step ${i}`];
+        values.push(...(await Promise.all(names.map(doStep))));
+        if (logs) step.progress(values.length, steps);
+      }
+      return { values };
+    } finally {
+      pen.end();
+    }
+  },
+});
+
+/**
+ * Stands in its second step until a file opens the gate for its process, then
+ * goes on whatever its signal says: what it does then is told by the ledger.
+ */
+const gate = defineJob({
+  name: 'gate',
+  input: z.object({ key: z.string().optional(), standMs: z.number().optional() }),
+  run: async (step, { key, standMs }) => {
+    const pen = new LedgerPen(step.runId, key);
+    await step.run('first', () => pen.effect('first'));
+    const value = await tell(pen, 'gate', () =>
+      step.run('gate', async (signal) => {
+        signal.addEventListener('abort', () => pen.mark('aborted', codeOf(signal.reason)));
+        pen.mark('standing');
+        if (standMs === undefined) await gateOpen();
+        else await pause(standMs);
+        step.log.info('through the gate', { pid: process.pid });
+        pen.mark('through');
+        return pen.effect('gate');
+      }),
+    );
+    await tell(pen, 'last', () => step.run('last', () => pen.effect('last')));
+    pen.end();
+    return { value, pid: process.pid };
+  },
+});
+
+/** Goes on when a step is refused, as a job that catches everything would; the ledger says why it was. */
+async function tell(pen: LedgerPen, name: string, run: () => Promise<string>): Promise<string> {
+  try {
+    return await run();
+  } catch (error) {
+    pen.mark(`${name} refused`, codeOf(error));
+    return 'refused';
+  }
+}
+
+async function gateOpen(): Promise<void> {
+  const file = `${process.env.CHAOS_GATES}/${process.pid}`;
+  while (!existsSync(file)) await pause(5);
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof Error && 'code' in error ? String(error.code) : errorMessage(error);
+}
+
+/** Ends its process each time. */
+const poison = defineJob({
+  name: 'poison',
+  input: z.object({ afterMs: z.number().default(0) }),
+  run: async (step, { afterMs }) => {
+    await step.run('die', async () => {
+      if (afterMs > 0) await pause(afterMs);
+      process.kill(process.pid, 'SIGKILL');
+      // The signal arrives in a moment; nothing more is to happen until then.
+      for (;;) Math.random();
+    });
+  },
+});
+
+/** Leaves promises behind that reject and that nobody waits for. */
+const careless = defineJob({
+  name: 'careless',
+  input: z.unknown(),
+  run: async (step) => {
+    void Promise.reject(new Error('nobody waits for this'));
+    void step.run('left alone', () => Promise.reject(new Error('nor for this')));
+    await step.run('step', async () => {
+      void pause(1).then(() => Promise.reject(new Error('nor for this, which comes late')));
+      await pause(20);
+    });
+    return { done: true };
+  },
+});
+
+/** Writes many log lines: a stream of events of a known size. */
+const chatter = defineJob({
+  name: 'chatter',
+  input: z.object({ lines: z.int(), bytes: z.int() }),
+  run: async (step, { lines, bytes }) => {
+    const data = 'x'.repeat(bytes);
+    for (let line = 0; line < lines; line++) {
+      step.log.info(`line ${line}`, data);
+      if (line % 100 === 99) await step.run(`after ${line}`, () => undefined);
+    }
+  },
+});
+
+/** Answers what it is given, from a step, a log line and its output. */
+const echo = defineJob({
+  name: 'echo "quoted"\n👋 \'job\'',
+  input: z.object({ value: z.unknown(), name: z.string(), fails: z.boolean().default(false) }),
+  run: async (step: StepContext, { value, name, fails }) => {
+    const result = await step.run(name, () => {
+      step.log.warn(name, value);
+      return value;
+    });
+    if (fails) throw new Error(name);
+    return result;
+  },
+});
+
+/** Stands in for the shipped jobs in the service under test. */
+export function createJobs() {
+  return { work, gate, poison, careless, chatter, echo };
+}

@@ -1,0 +1,45 @@
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+
+/** Runs in the service's process before anything of the service is loaded. */
+
+const shiftMs = Number(process.env.CHAOS_DATE_SHIFT_MS ?? 0);
+if (shiftMs !== 0) {
+  const RealDate = Date;
+  globalThis.Date = class extends RealDate {
+    constructor(...given: [] | ConstructorParameters<DateConstructor>) {
+      if (given.length === 0) super(RealDate.now() + shiftMs);
+      else super(...given);
+    }
+
+    static override now(): number {
+      return RealDate.now() + shiftMs;
+    }
+  } as DateConstructor;
+}
+
+const loopDelay = monitorEventLoopDelay({ resolution: 5 });
+loopDelay.enable();
+
+export interface Measurement {
+  /** The longest that a timer was late since the last measurement, ms. */
+  readonly maxLoopDelayMs: number;
+  /** What is alive after a garbage collection, in and outside of the heap. */
+  readonly aliveBytes: number;
+  readonly rssBytes: number;
+}
+
+function measure(): Measurement {
+  // Node waits for the resolution's time: what is above it is lateness.
+  const maxLoopDelayMs = Math.max(0, loopDelay.max / 1e6 - 5);
+  loopDelay.reset();
+  globalThis.gc?.();
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { maxLoopDelayMs, aliveBytes: heapUsed + external, rssBytes: rss };
+}
+
+process.on('message', (question: { id: number }) => {
+  process.send?.({ id: question.id, ...measure() });
+});
+// Whoever started this service is gone: nobody else would end it.
+process.on('disconnect', () => process.exit(1));
+process.channel?.unref();

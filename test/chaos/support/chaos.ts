@@ -1,0 +1,28 @@
+import { formatFigures, type Outcome } from '../scenarios/outcome.ts';
+import { chooseSeed, Random } from './random.ts';
+
+/** The short form of a test fits into this much of a minute; `CHAOS_MINUTES` asks for more. */
+const SHORT_MINUTES = 0.25;
+
+/** How long the tests may take. */
+export function minutes(): number {
+  const given = process.env.CHAOS_MINUTES ?? SHORT_MINUTES;
+  if (!(Number(given) > 0)) throw new Error(`CHAOS_MINUTES must be a positive number, got ${given}`);
+  return Number(given);
+}
+
+/** A number that grows with the minutes asked for. */
+export function scale(short: number): number {
+  return Math.ceil((short * Math.max(minutes(), SHORT_MINUTES)) / SHORT_MINUTES);
+}
+
+/** The chances of one test; its seed is printed. */
+export function seeded(name: string): Random {
+  const seed = chooseSeed();
+  console.log(`${name}: CHAOS_SEED=${seed}`);
+  return new Random(seed);
+}
+
+export function report(name: string, { figures }: Pick<Outcome, 'figures'>): void {
+  console.log(`${name}: ${formatFigures(figures)}`);
+}

@@ -1,0 +1,151 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Api } from './api.ts';
+import { Ledger } from './ledger.ts';
+import type { Random } from './random.ts';
+import { ServiceProcess, type SpawnOptions, type WorkerError } from './service-process.ts';
+
+export type Settings = Readonly<Record<string, string | number>>;
+
+/** Short times, so that what takes half a minute in production takes a second here. */
+const SETTINGS: Settings = {
+  DURABLY_POLLING_INTERVAL_MS: 100,
+  DURABLY_HEARTBEAT_INTERVAL_MS: 200,
+  DURABLY_STALE_THRESHOLD_MS: 1500,
+  DURABLY_CONCURRENCY: 8,
+  DURABLY_SHUTDOWN_MS: 5000,
+};
+
+/** What must not be in any answer, nor in any log. */
+const FORBIDDEN = /database is locked|cannot commit|SQLITE_BUSY|unhandled 'error'/i;
+
+/** Service processes over one database file, and the world outside: a ledger, and gates to open. */
+export class Fleet {
+  readonly folder: string;
+  readonly ledger: Ledger;
+  /** What was seen that must not be, on the way. */
+  readonly violations: string[] = [];
+  readonly #settings: Settings;
+  readonly #processes: ServiceProcess[] = [];
+  #started = 0;
+
+  constructor(settings: Settings = {}, folder = mkdtempSync(join(tmpdir(), 'durably-chaos-'))) {
+    this.folder = folder;
+    // A process may be started as somebody else.
+    chmodSync(folder, 0o777);
+    this.#settings = { ...SETTINGS, ...settings };
+    this.ledger = new Ledger(join(folder, 'ledger.jsonl'));
+    mkdirSync(this.gates, { recursive: true });
+  }
+
+  get database(): string {
+    return join(this.folder, 'db', 'durably.db');
+  }
+
+  get gates(): string {
+    return join(this.folder, 'gates');
+  }
+
+  /** Every process that was started, also those that ended. */
+  get all(): readonly ServiceProcess[] {
+    return this.#processes;
+  }
+
+  /** Those that listen, as far as one knows. */
+  get live(): ServiceProcess[] {
+    return this.#processes.filter((service) => service.isAlive && service.url !== undefined);
+  }
+
+  get logs(): string {
+    return this.#processes.map(({ log }) => log).join('\n');
+  }
+
+  /** Starts a process; it may not listen yet. */
+  spawn(settings: Settings = {}, options: Omit<SpawnOptions, 'env'> = {}): ServiceProcess {
+    const env = {
+      TURSO_DATABASE_URL: `file:${this.database}`,
+      CHAOS_LEDGER: this.ledger.path,
+      CHAOS_GATES: this.gates,
+      ...this.#settings,
+      ...settings,
+    };
+    const texts = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)]));
+    const service = new ServiceProcess(`service ${++this.#started}`, { ...options, env: texts });
+    this.#processes.push(service);
+    return service;
+  }
+
+  /** Starts a process and waits until it listens. */
+  async start(settings: Settings = {}, options: Omit<SpawnOptions, 'env'> = {}): Promise<ServiceProcess> {
+    const service = this.spawn(settings, options);
+    await service.listening();
+    return service;
+  }
+
+  async startMany(count: number, settings: Settings = {}): Promise<ServiceProcess[]> {
+    return await Promise.all(Array.from({ length: count }, () => this.start(settings)));
+  }
+
+  /** What one process answers to; undefined while it doesn't listen. */
+  api({ url }: ServiceProcess): Api {
+    if (url === undefined) throw new Error('the service does not listen');
+    return new Api(url, this.#watch);
+  }
+
+  /** One of those that listen; undefined if none does. */
+  anyApi(random: Random): Api | undefined {
+    const { live } = this;
+    return live.length === 0 ? undefined : this.api(random.pick(live));
+  }
+
+  /** Lets the jobs of a process go on that stand at its gate. */
+  openGate({ pid }: ServiceProcess): void {
+    writeFileSync(join(this.gates, String(pid)), '');
+  }
+
+  get workerErrors(): WorkerError[] {
+    return this.#processes.flatMap(({ workerErrors }) => workerErrors);
+  }
+
+  /** The runs whose owner noticed that it had lost them. */
+  get lostLeases(): Set<string | undefined> {
+    return new Set(this.workerErrors.filter(({ context }) => context === 'lease').map(({ runId }) => runId));
+  }
+
+  /** Everything that was seen on the way, and in the logs, and must not be. */
+  seenViolations({ expected = [] }: { expected?: readonly string[] } = {}): string[] {
+    const errors = this.workerErrors.filter(({ context }) => !expected.includes(context));
+    const found = FORBIDDEN.exec(this.logs);
+    return [
+      ...this.violations,
+      ...new Set(errors.map(({ context, error }) => `a worker failed at ${context}: ${error}`)),
+      ...(found ? [`a log says "${found[0]}"`] : []),
+    ];
+  }
+
+  /** Ends every process, whatever its state, and forgets the files. */
+  async dispose(): Promise<void> {
+    await Promise.all(this.#processes.map((service) => service.kill()));
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  readonly #watch = (answer: { status: number; text: string; request: string }) => {
+    const { status, text, request } = answer;
+    if (status === 500) this.violations.push(`${request} was answered 500: ${text}`);
+    if (status >= 400 && FORBIDDEN.test(text)) this.violations.push(`${request} tells internals: ${text}`);
+  };
+}
+
+/** Gives a fleet that ends with the work, also when that fails; its logs are shown then. */
+export async function withFleet<T>(settings: Settings, work: (fleet: Fleet) => Promise<T>): Promise<T> {
+  const fleet = new Fleet(settings);
+  try {
+    return await work(fleet);
+  } catch (error) {
+    for (const { name, log } of fleet.all) console.error(`── ${name}\n${log.slice(-4000)}`);
+    throw error;
+  } finally {
+    await fleet.dispose();
+  }
+}

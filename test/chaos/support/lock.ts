@@ -1,0 +1,14 @@
+import Database from 'libsql';
+
+/**
+ * Holds a database's write lock, from a process that is none of the service's.
+ * The answer lets go of it.
+ */
+export function holdWriteLock(path: string): () => void {
+  const database = new Database(path, { timeout: 10_000 } as Database.Options);
+  database.exec('begin immediate');
+  return () => {
+    database.exec('rollback');
+    database.close();
+  };
+}

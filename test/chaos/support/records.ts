@@ -1,0 +1,73 @@
+import Database from 'libsql';
+import { groupBy } from './group-by.ts';
+
+export interface RunRecord {
+  readonly seq: number;
+  readonly id: string;
+  readonly job_name: string;
+  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';
+  readonly attempt: number;
+  readonly step_count: number;
+  readonly idempotency_key: string | null;
+  readonly concurrency_key: string | null;
+  readonly output: string | null;
+  readonly error: string | null;
+}
+
+export interface StepRecord {
+  readonly run_id: string;
+  readonly name: string;
+  readonly status: 'completed' | 'failed';
+  readonly sequence: number;
+}
+
+export interface JournalRecord {
+  readonly sequence: number;
+  readonly run_id: string;
+  readonly type: string;
+  readonly created_at: number;
+  readonly attempt: number | null;
+  readonly step_name: string | null;
+  readonly message: string | null;
+  readonly data: string | null;
+}
+
+/** What is in the database, as a process sees it that has written nothing. */
+export interface Records {
+  readonly runs: readonly RunRecord[];
+  readonly steps: readonly StepRecord[];
+  readonly journal: readonly JournalRecord[];
+}
+
+export function readRecords(path: string): Records {
+  return withDatabase(path, (database) => {
+    const all = <T>(sql: string) => database.prepare(sql).all() as T[];
+    // One snapshot for the three.
+    database.exec('begin');
+    return {
+      runs: all<RunRecord>('select * from durably_runs order by seq'),
+      steps: all<StepRecord>('select * from durably_steps'),
+      journal: all<JournalRecord>('select * from durably_journal order by sequence'),
+    };
+  });
+}
+
+/** How many runs are not over yet. */
+export function countOpen(path: string): number {
+  const sql = "select count(*) as open from durably_runs where status in ('pending', 'running')";
+  return withDatabase(path, (database) => (database.prepare(sql).get() as { open: number }).open);
+}
+
+export function withDatabase<T>(path: string, work: (database: Database.Database) => T): T {
+  const database = new Database(path, { timeout: 10_000 } as Database.Options);
+  try {
+    return work(database);
+  } finally {
+    database.close();
+  }
+}
+
+/** The journal of each run, in order. */
+export function journalByRun(journal: readonly JournalRecord[]): Map<string, JournalRecord[]> {
+  return groupBy(journal, ({ run_id }) => run_id);
+}

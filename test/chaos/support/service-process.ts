@@ -1,0 +1,137 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Measurement } from '../service/preload.ts';
+import { buildService } from './build-service.ts';
+import { eventually } from './eventually.ts';
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface SpawnOptions {
+  readonly env: Readonly<Record<string, string>>;
+  /** Run before the service in its shell: limits, say. */
+  readonly prelude?: string | undefined;
+  readonly uid?: number | undefined;
+}
+
+export interface WorkerError {
+  readonly context: string;
+  readonly runId: string | undefined;
+  readonly error: string;
+}
+
+const alive = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of alive) child.kill('SIGKILL');
+});
+
+/** One process of the service, which can be killed, stopped and asked how it is. */
+export class ServiceProcess {
+  readonly name: string;
+  readonly #child: ChildProcess;
+  readonly exited: Promise<Exit>;
+  #log = '';
+  #exit: Exit | undefined;
+  #questions = 0;
+
+  constructor(name: string, { env, prelude, uid }: SpawnOptions) {
+    this.name = name;
+    const { preload, entry } = buildService();
+    const command = [process.execPath, '--expose-gc', '--import', preload, entry];
+    const [file, ...args] =
+      prelude === undefined ? command : ['sh', '-c', `${prelude}; exec "$@"`, 'sh', ...command];
+    this.#child = spawn(file ?? '', args, {
+      env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', ...env },
+      stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+      ...(uid === undefined ? {} : { uid }),
+    });
+    const child = this.#child;
+    alive.add(child);
+    // What a killed process had no time to take is no fault.
+    child.on('error', () => undefined);
+    for (const output of [child.stdout, child.stderr]) {
+      output?.setEncoding('utf8').on('data', (text: string) => {
+        this.#log += text;
+      });
+    }
+    this.exited = once(child, 'close').then(([code, signal]) => {
+      alive.delete(child);
+      this.#exit = { code, signal };
+      return this.#exit;
+    });
+  }
+
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error(`${this.name} was not started`);
+    return pid;
+  }
+
+  /** What it has printed so far. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** What its worker reported as gone wrong. */
+  get workerErrors(): WorkerError[] {
+    const found = this.#log.matchAll(/worker failed \w+ (?<context>[\w-]+)(?: \((?<runId>\w+)\))?: (?<error>.*)/g);
+    return [...found].map(({ groups }) => ({
+      context: groups?.context ?? '',
+      runId: groups?.runId,
+      error: groups?.error ?? '',
+    }));
+  }
+
+  get isAlive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** Where it listens; undefined until it does. */
+  get url(): string | undefined {
+    return /listening on (http:\S+)/.exec(this.#log)?.[1];
+  }
+
+  /** Resolves with its URL once it listens. */
+  async listening(): Promise<string> {
+    await eventually(`${this.name} to listen`, () => this.url ?? this.#exit);
+    if (this.url === undefined) throw new Error(`${this.name} ended instead of listening:\n${this.#log}`);
+    return this.url;
+  }
+
+  /** Ends it without notice: it gets to finish nothing. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  signal(signal: 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal);
+  }
+
+  /** Resolves once the kernel says that it is stopped. */
+  async stopped(): Promise<void> {
+    const { readFile } = await import('node:fs/promises');
+    await eventually(`${this.name} to be stopped`, async () => {
+      const stat = await readFile(`/proc/${this.pid}/stat`, 'utf8');
+      return stat.slice(stat.lastIndexOf(')') + 2).startsWith('T');
+    });
+  }
+
+  /** How it is since the last measurement. */
+  async measure(): Promise<Measurement> {
+    const id = ++this.#questions;
+    return await new Promise((resolve, reject) => {
+      const onAnswer = (answer: unknown) => {
+        const measurement = answer as Measurement & { id: number };
+        if (measurement.id !== id) return;
+        this.#child.off('message', onAnswer);
+        resolve(measurement);
+      };
+      this.#child.on('message', onAnswer);
+      void this.exited.then(() => reject(new Error(`${this.name} ended`)));
+      this.#child.send({ id });
+    });
+  }
+}

@@ -1,0 +1,114 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Fleet } from './fleet.ts';
+import type { Random } from './random.ts';
+
+export interface Frame {
+  readonly id: number;
+  readonly data: string;
+}
+
+interface SubscriberOptions {
+  readonly fleet: Fleet;
+  readonly random: Random;
+  /** Below the base path. */
+  readonly path: string;
+  /** It disconnects by itself after 1 to so many frames; never if undefined. */
+  readonly patience?: number | undefined;
+}
+
+/**
+ * An EventSource as browsers have it, but a restless one: it reconnects with
+ * Last-Event-ID to any process, until it is told 204 and nobody expects more.
+ */
+export class Subscriber {
+  readonly frames: Frame[] = [];
+  /** How often it was connected. */
+  connections = 0;
+  /** What it was answered that it must not be. */
+  readonly violations: string[] = [];
+  readonly #options: SubscriberOptions;
+  readonly #stop = new AbortController();
+  readonly #done: Promise<void>;
+  #lastEventId: string | undefined;
+  #isLast = false;
+  #isOver = false;
+
+  constructor(options: SubscriberOptions) {
+    this.#options = options;
+    this.#done = this.#follow();
+  }
+
+  /** Whether it knows from where to go on: what happens from now on, it will see. */
+  get isConnected(): boolean {
+    return this.#lastEventId !== undefined;
+  }
+
+  get lastId(): number {
+    return Number(this.#lastEventId ?? 0);
+  }
+
+  /** Nothing more will happen: resolves once it was told so, or has seen `upTo`. */
+  async finish(): Promise<void> {
+    this.#isLast = true;
+    await this.#done;
+  }
+
+  /** Disconnects for good. */
+  async close(): Promise<void> {
+    this.#isOver = true;
+    this.#stop.abort();
+    await this.#done;
+  }
+
+  async #follow(): Promise<void> {
+    const { fleet, random } = this.#options;
+    while (!this.#isOver) {
+      const api = fleet.anyApi(random);
+      const end = api === undefined ? 'broken' : await this.#connect(api.base).catch(() => 'broken' as const);
+      if (end === 'nothing left' && this.#isLast) return;
+      if (end !== 'restless') await pause(random.int(5, 60));
+    }
+  }
+
+  async #connect(base: string): Promise<'nothing left' | 'restless' | 'broken'> {
+    const { random, patience, path } = this.#options;
+    const connection = new AbortController();
+    const signal = AbortSignal.any([connection.signal, this.#stop.signal]);
+    const headers = this.#lastEventId === undefined ? {} : { 'last-event-id': this.#lastEventId };
+    const response = await fetch(`${base}${path}`, { headers, signal });
+    if (response.status === 204) return 'nothing left';
+    if (response.status !== 200 || response.body === null) {
+      if (response.status !== 503) this.violations.push(`${path} was answered ${response.status}`);
+      return 'broken';
+    }
+    this.connections++;
+    let left = patience === undefined ? Number.POSITIVE_INFINITY : random.int(1, patience);
+    for await (const frame of framesOf(response.body)) {
+      this.#take(frame);
+      if (--left <= 0) {
+        connection.abort();
+        return 'restless';
+      }
+    }
+    return 'broken';
+  }
+
+  #take(text: string): void {
+    const id = /^id: ?(.*)$/m.exec(text)?.[1];
+    const data = /^data: ?(.*)$/m.exec(text)?.[1];
+    if (id === undefined) return;
+    this.#lastEventId = id;
+    if (data !== undefined) this.frames.push({ id: Number(id), data });
+  }
+}
+
+/** Whole frames only: what a broken connection cut off counts for nothing. */
+export async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let text = '';
+  for await (const chunk of body) {
+    const frames = (text + decoder.decode(chunk, { stream: true })).split('\n\n');
+    text = frames.pop() ?? '';
+    yield* frames;
+  }
+}

@@ -1,0 +1,71 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from '@libsql/client';
+import { LibsqlDialect } from '@libsql/kysely-libsql';
+import { type Dialect, SqliteDialect } from 'kysely';
+import Database from 'libsql';
+
+/** One way into a test's database: what one process would open. */
+export interface OpenedDatabase {
+  readonly dialect: Dialect;
+  /** For dialects whose connection the engine can't renew by itself. */
+  readonly reconnect?: () => void;
+  close(): void;
+}
+
+/** A database of one test, empty at first. */
+export interface TestDatabase {
+  open(): OpenedDatabase | Promise<OpenedDatabase>;
+  remove(): void | Promise<void>;
+}
+
+/** A kind of database and the way to reach it. The contract suite runs over each row of {@link backends}. */
+export interface Backend {
+  readonly name: string;
+  createDatabase(): TestDatabase | Promise<TestDatabase>;
+}
+
+export const backends: readonly Backend[] = [
+  { name: 'LibsqlDialect, default client', createDatabase: () => inFolder((path) => openLibsql(path, {})) },
+  {
+    name: 'LibsqlDialect, as the service sets it',
+    createDatabase: () => inFolder((path) => openLibsql(path, { concurrency: 1, timeout: 25 }), setWal),
+  },
+  { name: 'SqliteDialect on libsql', createDatabase: () => inFolder(openSqlite) },
+];
+
+function inFolder(open: (path: string) => OpenedDatabase, prepare?: (path: string) => void): TestDatabase {
+  const folder = mkdtempSync(join(tmpdir(), 'durably-test-'));
+  const path = join(folder, 'test.db');
+  prepare?.(path);
+  return {
+    open: () => open(path),
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function openLibsql(path: string, settings: { concurrency?: number; timeout?: number }): OpenedDatabase {
+  const client = createClient({ url: `file:${path}`, ...settings });
+  return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
+}
+
+function setWal(path: string): void {
+  const database = new Database(path);
+  database.prepare('pragma journal_mode = wal').all();
+  database.close();
+}
+
+function openSqlite(path: string): OpenedDatabase {
+  let database = new Database(path);
+  // Kysely keeps the object it is given: this one stays while the connection behind it is renewed.
+  const proxy = { prepare: (sql: string) => database.prepare(sql), close: () => database.close() };
+  return {
+    dialect: new SqliteDialect({ database: proxy as never }),
+    reconnect: () => {
+      database.close();
+      database = new Database(path);
+    },
+    close: () => database.close(),
+  };
+}

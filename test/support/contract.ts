@@ -1,0 +1,20 @@
+import { test as base, describe } from 'vitest';
+import { backends } from './backends.ts';
+import { World } from './world.ts';
+
+const testOn = (backend: (typeof backends)[number]) =>
+  base.extend<{ world: World }>({
+    // biome-ignore lint/correctness/noEmptyPattern: vitest reads a fixture's needs from this pattern.
+    world: async ({}, use) => {
+      const world = await World.on(backend);
+      await use(world);
+      await world.dispose();
+    },
+  });
+
+export type ContractTest = ReturnType<typeof testOn>;
+
+/** Folds a suite over all backends; each of its tests gets a world of its own. */
+export function contract(title: string, define: (test: ContractTest) => void): void {
+  describe.each(backends)(`${title} on $name`, (backend) => define(testOn(backend)));
+}

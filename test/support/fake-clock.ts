@@ -1,0 +1,55 @@
+import type { Clock } from '../../src/core/clock.ts';
+
+interface Timer {
+  readonly dueMs: number;
+  readonly order: number;
+  readonly task: () => void;
+}
+
+/** A clock that stands still until it is told to go on. */
+export class FakeClock implements Clock {
+  readonly #startMs: number;
+  #elapsedMs = 0;
+  #order = 0;
+  readonly #timers = new Set<Timer>();
+
+  constructor(startMs = Date.UTC(2030, 0, 1)) {
+    this.#startMs = startMs;
+  }
+
+  now(): number {
+    return this.#startMs + this.#elapsedMs;
+  }
+
+  monotonicMs(): number {
+    return this.#elapsedMs;
+  }
+
+  schedule(delayMs: number, task: () => void): () => void {
+    const timer = { dueMs: this.#elapsedMs + Math.max(0, delayMs), order: this.#order++, task };
+    this.#timers.add(timer);
+    return () => void this.#timers.delete(timer);
+  }
+
+  /** How long until each scheduled task, the next one first; ms. */
+  get pendingMs(): number[] {
+    return this.#inOrder().map(({ dueMs }) => dueMs - this.#elapsedMs);
+  }
+
+  /** Lets time pass and runs what falls due, in order; a task due later than that waits on. */
+  advance(ms: number): void {
+    const untilMs = this.#elapsedMs + ms;
+    for (;;) {
+      const [next] = this.#inOrder();
+      if (!next || next.dueMs > untilMs) break;
+      this.#timers.delete(next);
+      this.#elapsedMs = Math.max(this.#elapsedMs, next.dueMs);
+      next.task();
+    }
+    this.#elapsedMs = untilMs;
+  }
+
+  #inOrder(): Timer[] {
+    return [...this.#timers].sort((a, b) => a.dueMs - b.dueMs || a.order - b.order);
+  }
+}

@@ -1,0 +1,81 @@
+import type { DurablyEvent, EventType } from '../../src/core/events.ts';
+import { EVENT_TYPES } from '../../src/core/events.ts';
+import type { Run, RunStatus } from '../../src/core/run.ts';
+import type { Durably } from '../../src/create-durably.ts';
+import { until } from './until.ts';
+
+/** Waits until the run reads as being in that status. */
+export async function untilStatus(durably: Durably, runId: string, status: RunStatus): Promise<Run> {
+  return await until(async () => {
+    const run = await durably.getRun(runId);
+    return run?.status === status ? run : null;
+  }, `run ${runId} to be ${status}`);
+}
+
+/** Waits until this process tells that the run has ended, without asking the database; its ending event. */
+export function untilEnded(durably: Durably, runId: string): Promise<DurablyEvent> {
+  return new Promise((resolve) => {
+    for (const type of ['run:complete', 'run:fail', 'run:cancel'] as const) {
+      durably.on(type, (event) => event.runId === runId && resolve(event));
+    }
+  });
+}
+
+/** The next event of that type that this process tells, of that run if one is given. */
+export function nextEvent<E extends EventType>(
+  durably: Durably,
+  type: E,
+  runId?: string,
+): Promise<DurablyEvent<E>> {
+  return new Promise((resolve) => {
+    const unsubscribe = durably.on(type, (event) => {
+      if (runId !== undefined && event.runId !== runId) return;
+      unsubscribe();
+      resolve(event);
+    });
+  });
+}
+
+/** Everything an instance tells its listeners from now on. */
+export function recordEvents(durably: Durably, types: readonly EventType[] = EVENT_TYPES): DurablyEvent[] {
+  const events: DurablyEvent[] = [];
+  for (const type of types) durably.on(type, (event) => void events.push(event));
+  return events;
+}
+
+export async function readAll<T>(stream: ReadableStream<T>): Promise<T[]> {
+  const values: T[] = [];
+  for await (const value of stream as unknown as AsyncIterable<T>) values.push(value);
+  return values;
+}
+
+/** The types of a run's events in the journal, in order. */
+export async function journalTypes(durably: Durably, runId: string): Promise<string[]> {
+  const rows = await durably.db
+    .selectFrom('durably_journal')
+    .select('type')
+    .where('run_id', '=', runId)
+    .orderBy('sequence')
+    .execute();
+  return rows.map(({ type }) => type);
+}
+
+/** Makes a running run's heartbeat look so much older, by the database's own clock. */
+export async function ageHeartbeat(durably: Durably, runId: string, byMs: number): Promise<void> {
+  await durably.db
+    .updateTable('durably_runs')
+    .set((eb) => ({ heartbeat_at: eb('heartbeat_at', '-', byMs) }))
+    .where('id', '=', runId)
+    .execute();
+}
+
+/** What an awaited promise rejects with. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    if (error instanceof Error) return error;
+    throw new Error('rejected with what is not an Error', { cause: error });
+  }
+  throw new Error('resolved, though it should have been rejected');
+}

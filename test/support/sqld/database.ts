@@ -1,0 +1,110 @@
+import Database from 'libsql';
+import {
+  fromSql,
+  type HranaBatch,
+  type HranaCondition,
+  type HranaError,
+  type HranaStatement,
+  type StatementResult,
+  toSql,
+} from './protocol.ts';
+
+type Sqls = ReadonlyMap<number, string>;
+
+/** One connection to the file, executing what Hrana's requests ask for. */
+export class HranaDatabase {
+  readonly #db: InstanceType<typeof Database>;
+
+  constructor(file: string) {
+    this.#db = new Database(file);
+    this.#db.exec('pragma journal_mode = wal');
+  }
+
+  get inTransaction(): boolean {
+    return this.#db.inTransaction;
+  }
+
+  execute(statement: HranaStatement, sqls: Sqls): StatementResult {
+    const prepared = this.#db.prepare(sqlOf(statement, sqls));
+    prepared.safeIntegers(true);
+    const args = argumentsOf(statement);
+    if (!prepared.reader) {
+      const { changes, lastInsertRowid } = prepared.run(args);
+      return {
+        cols: [],
+        rows: [],
+        affected_row_count: Number(changes),
+        last_insert_rowid: String(lastInsertRowid),
+      };
+    }
+    prepared.raw(true);
+    const rows = prepared.all(args) as unknown[][];
+    const cols = prepared.columns().map(({ name, type }) => ({ name, decltype: type }));
+    return { cols, rows: rows.map((row) => row.map(fromSql)), affected_row_count: 0, last_insert_rowid: null };
+  }
+
+  batch(batch: HranaBatch, sqls: Sqls) {
+    const results: (StatementResult | null)[] = [];
+    const errors: (HranaError | null)[] = [];
+    const holds = (condition: HranaCondition): boolean => {
+      switch (condition.type) {
+        case 'ok':
+          return results[condition.step] != null;
+        case 'error':
+          return errors[condition.step] != null;
+        case 'not':
+          return !holds(condition.cond);
+        case 'and':
+          return condition.conds.every(holds);
+        case 'or':
+          return condition.conds.some(holds);
+        case 'is_autocommit':
+          return !this.inTransaction;
+      }
+    };
+    for (const { condition, stmt } of batch.steps) {
+      let result: StatementResult | null = null;
+      let error: HranaError | null = null;
+      if (condition === undefined || holds(condition)) {
+        try {
+          result = this.execute(stmt, sqls);
+        } catch (failure) {
+          error = toHranaError(failure);
+        }
+      }
+      results.push(result);
+      errors.push(error);
+    }
+    return { step_results: results, step_errors: errors };
+  }
+
+  sequence(sql: string): void {
+    this.#db.exec(sql);
+  }
+
+  rollback(): void {
+    if (this.inTransaction) this.#db.exec('rollback');
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+}
+
+function sqlOf({ sql, sql_id: id }: { sql?: string; sql_id?: number }, sqls: Sqls): string {
+  const text = sql ?? (id === undefined ? undefined : sqls.get(id));
+  if (text === undefined) throw new Error('no such SQL text');
+  return text;
+}
+
+function argumentsOf({ args = [], named_args: named = [] }: HranaStatement) {
+  if (named.length === 0) return args.map(toSql);
+  return Object.fromEntries(named.map(({ name, value }) => [name.replace(/^[@$:]/, ''), toSql(value)]));
+}
+
+/** Servers tell the base code alone: no extended one. */
+export function toHranaError(error: unknown): HranaError {
+  const { message, code } = error as { message: string; code?: string };
+  const base = /^SQLITE_[A-Z]+/.exec(code ?? '')?.[0] ?? 'SQLITE_ERROR';
+  return { message: `SQLite error: ${message}`, code: base === 'SQLITE_ERROR' ? 'SQL_INPUT_ERROR' : base };
+}

@@ -1,0 +1,95 @@
+import type { Dialect } from 'kysely';
+import { systemClock } from '../../src/core/clock.ts';
+import { assembleDurably, type Durably, type DurablyOptions } from '../../src/create-durably.ts';
+import type { Backend, OpenedDatabase, TestDatabase } from './backends.ts';
+import type { FakeClock } from './fake-clock.ts';
+import { type RecordedStatement, recordStatements } from './recording-dialect.ts';
+import { settle } from './until.ts';
+
+export interface InstanceOptions extends Omit<DurablyOptions, 'dialect' | 'reconnect' | 'jobs'> {
+  /** The system's clock unless given. */
+  readonly clock?: FakeClock;
+  /** Leaves out the `reconnect` that the backend needs. */
+  readonly withoutReconnect?: boolean;
+  /** Put around the backend's dialect. */
+  readonly wrap?: (dialect: Dialect) => Dialect;
+}
+
+/** One durably instance on a connection of its own: what one process would have. */
+export interface Instance {
+  readonly durably: Durably;
+  /** Every statement that it gave to its driver. */
+  readonly statements: RecordedStatement[];
+}
+
+/** One test's database, and all that the test opens on it. */
+export class World {
+  readonly #backend: Backend;
+  readonly #database: TestDatabase;
+  readonly #cleanups: (() => void | Promise<void>)[] = [];
+
+  private constructor(backend: Backend, database: TestDatabase) {
+    this.#backend = backend;
+    this.#database = database;
+  }
+
+  static async on(backend: Backend): Promise<World> {
+    return new World(backend, await backend.createDatabase());
+  }
+
+  /** A world beside this one, with a database of its own. */
+  async another(): Promise<World> {
+    const other = await World.on(this.#backend);
+    this.#cleanups.push(() => other.dispose());
+    return other;
+  }
+
+  /** An instance on the database as it is: not migrated, not started. */
+  async instance(options: InstanceOptions = {}): Promise<Instance> {
+    const { clock, withoutReconnect = false, wrap = (dialect) => dialect, ...settings } = options;
+    const opened = await this.open();
+    const { dialect, statements } = recordStatements(wrap(opened.dialect));
+    const reconnect = withoutReconnect ? undefined : opened.reconnect;
+    const durably = assembleDurably({ dialect, reconnect, ...settings }, { clock: clock ?? systemClock });
+    this.#cleanups.push(() => stopNow(durably, clock));
+    return { durably, statements };
+  }
+
+  /** A migrated and started instance. */
+  async start(options: InstanceOptions = {}): Promise<Instance> {
+    const instance = await this.instance(options);
+    await instance.durably.init();
+    return instance;
+  }
+
+  /** A migrated instance without a worker: a process that only triggers. */
+  async idle(options: InstanceOptions = {}): Promise<Instance> {
+    const instance = await this.instance(options);
+    await instance.durably.migrate();
+    return instance;
+  }
+
+  /** A connection past durably, to see or do what it would not. */
+  async open(): Promise<OpenedDatabase> {
+    const opened = await this.#database.open();
+    this.#cleanups.push(() => opened.close());
+    return opened;
+  }
+
+  async dispose(): Promise<void> {
+    for (const cleanup of this.#cleanups.reverse()) await cleanup();
+    await this.#database.remove();
+  }
+}
+
+async function stopNow(durably: Durably, clock: FakeClock | undefined): Promise<void> {
+  let isStopped = false;
+  const stopped = durably.stop({ timeoutMs: 0 }).finally(() => {
+    isStopped = true;
+  });
+  while (clock && !isStopped) {
+    clock.advance(50);
+    await settle(1);
+  }
+  await stopped;
+}
