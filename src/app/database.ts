@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, createClient } from '@libsql/client';
@@ -46,7 +46,9 @@ export async function openDatabase({ url, authToken }: DatabaseOptions): Promise
 
 /** One connection, for a second one would not have the first one's settings. */
 async function openFile(url: string): Promise<Client> {
-  await mkdir(dirname(filePath(url)), { recursive: true });
+  const path = filePath(url);
+  await mkdir(dirname(path), { recursive: true });
+  await checkLength(path);
   const client = createClient({ url, concurrency: 1, timeout: BUSY_TIMEOUT_MS });
   try {
     await whileBusy(client, async () => {
@@ -58,6 +60,35 @@ async function openFile(url: string): Promise<Client> {
     client.close();
     throw error;
   }
+}
+
+/**
+ * Of a file that was cut short SQLite reads the missing pages as empty, and
+ * complains only when it gets to one. While there is a log of writes that are
+ * not in the file yet, its length says nothing.
+ *
+ * The header: https://www.sqlite.org/fileformat.html#the_database_header
+ */
+async function checkLength(path: string): Promise<void> {
+  if ((await sizeOf(`${path}-wal`)) > 0 || (await sizeOf(path)) < 100) return;
+  const file = await open(path);
+  try {
+    const { buffer: header } = await file.read({ buffer: Buffer.alloc(100), position: 0 });
+    if (!header.toString('latin1').startsWith('SQLite format 3')) return;
+    const isLengthValid = header.readUInt32BE(24) === header.readUInt32BE(92);
+    const pageBytes = header.readUInt16BE(16) === 1 ? 65_536 : header.readUInt16BE(16);
+    const bytes = header.readUInt32BE(28) * pageBytes;
+    if (isLengthValid && (await file.stat()).size < bytes) throw new Error('the file was cut short');
+  } finally {
+    await file.close();
+  }
+}
+
+async function sizeOf(path: string): Promise<number> {
+  return await stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
 }
 
 async function whileBusy(client: Client, work: () => Promise<void>): Promise<void> {

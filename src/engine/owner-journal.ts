@@ -80,9 +80,7 @@ export class OwnerJournal {
   }
 
   #send(): void {
-    this.#sending ??= this.#sendAll().finally(() => {
-      this.#sending = undefined;
-    });
+    if (this.#waiting.length > 0) this.#sending ??= this.#sendAll();
   }
 
   async #sendAll(): Promise<void> {
@@ -102,6 +100,8 @@ export class OwnerJournal {
         }
       }
     }
+    // In the same turn as the last look at what waits: nothing can come in between.
+    this.#sending = undefined;
   }
 
   /** Repeats an append while the database is unavailable: a result is not given up for an outage. */

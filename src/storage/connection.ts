@@ -4,19 +4,13 @@ import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
 import { classifyDatabaseError } from './database-error.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
 import type { Schema } from './schema.ts';
+import { WriteHealth } from './write-health.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
+/** A remote database that has not answered by then is asked again. */
+const ANSWER_WITHIN_MS = 5_000;
 const MAX_PAUSE_MS = 250;
 const MAX_REMOTE_GROUPS = 8;
-
-/** How long the database counts as unfit for writes after one failed. */
-const DISTRUST_MS = 5_000;
-
-/**
- * A write for its own sake: a disk that is full or read-only still answers
- * questions. It flips a bit, for SQLite doesn't write what is there already.
- */
-const PROBE = 'update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2)';
 
 /** SQL with its row type; parameters are texts and whole numbers only. */
 export interface Statement<Row> {
@@ -45,11 +39,11 @@ export class Connection {
   readonly db: Kysely<Schema>;
   readonly #dialect: GuardedDialect;
   readonly #clock: Clock;
-  /** Long ago once a write succeeded. */
-  #lastFailedWriteMs = Number.NEGATIVE_INFINITY;
+  readonly #health: WriteHealth;
 
   constructor(options: ConnectionOptions) {
     this.#clock = options.clock;
+    this.#health = new WriteHealth(options.clock);
     this.#dialect = new GuardedDialect(options.dialect, options);
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
   }
@@ -74,9 +68,8 @@ export class Connection {
     for (let tries = 0; ; tries++) {
       statement.onSend?.();
       try {
-        const { rows } = await this.db.executeQuery(CompiledQuery.raw(sql, [...parameters]));
-        // One that found nothing to change has written nothing.
-        if (rows.length > 0 && isWrite(sql)) this.#lastFailedWriteMs = Number.NEGATIVE_INFINITY;
+        const { rows } = await this.#inTime(this.db.executeQuery(CompiledQuery.raw(sql, [...parameters])));
+        this.#health.noteSuccess(sql, rows.length);
         return rows as Row[];
       } catch (error) {
         await this.#pauseOrThrow(error, { start, tries, sql });
@@ -90,18 +83,9 @@ export class Connection {
     return this.execute<Row>({ sql: query.sql, parameters: query.parameters as (string | number)[] });
   }
 
-  /**
-   * Resolves when the database is migrated and takes writes. A disk may have
-   * room for a small write and none for a trigger: when a write just failed,
-   * that is the answer.
-   *
-   * @throws {DatabaseUnavailableError}
-   */
+  /** Resolves when the database is migrated and, as far as is known, takes writes. @throws {DatabaseUnavailableError} */
   async ping(): Promise<void> {
-    if (this.#clock.monotonicMs() - this.#lastFailedWriteMs < DISTRUST_MS) {
-      throw new DatabaseUnavailableError('The last write failed');
-    }
-    await this.execute({ sql: PROBE, parameters: [] });
+    await this.execute({ sql: this.#health.question(), parameters: [] });
   }
 
   async #pauseOrThrow(
@@ -111,12 +95,25 @@ export class Connection {
     if (error instanceof DurablyError) throw error;
     const fault = classifyDatabaseError(error, this.#dialect.isRemote);
     if (fault === 'statement') throw await this.#explain(error);
-    if (fault !== 'uncertain' || this.#clock.monotonicMs() - start > UNREACHABLE_BUDGET_MS) {
-      if (isWrite(sql)) this.#lastFailedWriteMs = this.#clock.monotonicMs();
+    const isLate = tries > 0 && this.#clock.monotonicMs() - start > UNREACHABLE_BUDGET_MS;
+    if (fault !== 'uncertain' || isLate) {
+      this.#health.noteFailure(sql);
       throw new DatabaseUnavailableError('The database is unavailable', { cause: error });
     }
     const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);
     await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+  }
+
+  /** A network may lose an answer without a word; locally none is lost. */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    if (!this.#dialect.isRemote) return await answer;
+    let cancel: () => void = () => undefined;
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.#clock.schedule(ANSWER_WITHIN_MS, () =>
+        reject(new Error(`the database has not answered within ${ANSWER_WITHIN_MS} ms`)),
+      );
+    });
+    return await Promise.race([answer, late]).finally(cancel);
   }
 
   /** A statement that is refused may be right, and the database not migrated. */
@@ -132,8 +129,4 @@ export class Connection {
       cause: error,
     });
   }
-}
-
-function isWrite(sql: string): boolean {
-  return !/^\s*select\b/i.test(sql);
 }

@@ -23,16 +23,23 @@ export interface TestDatabase {
 /** A kind of database and the way to reach it. The contract suite runs over each row of {@link backends}. */
 export interface Backend {
   readonly name: string;
+  /** Whether the engine can't renew the connection by itself, so that `reconnect` must be given. */
+  readonly needsReconnect: boolean;
   createDatabase(): TestDatabase | Promise<TestDatabase>;
 }
 
 export const backends: readonly Backend[] = [
-  { name: 'LibsqlDialect, default client', createDatabase: () => inFolder((path) => openLibsql(path, {})) },
+  {
+    name: 'LibsqlDialect, default client',
+    needsReconnect: false,
+    createDatabase: () => inFolder((path) => openLibsql(path, {})),
+  },
   {
     name: 'LibsqlDialect, as the service sets it',
+    needsReconnect: false,
     createDatabase: () => inFolder((path) => openLibsql(path, { concurrency: 1, timeout: 25 }), setWal),
   },
-  { name: 'SqliteDialect on libsql', createDatabase: () => inFolder(openSqlite) },
+  { name: 'SqliteDialect on libsql', needsReconnect: true, createDatabase: () => inFolder(openSqlite) },
 ];
 
 function inFolder(open: (path: string) => OpenedDatabase, prepare?: (path: string) => void): TestDatabase {

@@ -24,12 +24,12 @@ export interface Instance {
 
 /** One test's database, and all that the test opens on it. */
 export class World {
-  readonly #backend: Backend;
+  readonly backend: Backend;
   readonly #database: TestDatabase;
   readonly #cleanups: (() => void | Promise<void>)[] = [];
 
   private constructor(backend: Backend, database: TestDatabase) {
-    this.#backend = backend;
+    this.backend = backend;
     this.#database = database;
   }
 
@@ -39,7 +39,7 @@ export class World {
 
   /** A world beside this one, with a database of its own. */
   async another(): Promise<World> {
-    const other = await World.on(this.#backend);
+    const other = await World.on(this.backend);
     this.#cleanups.push(() => other.dispose());
     return other;
   }

@@ -1,0 +1,51 @@
+import type { Clock } from '../core/clock.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
+
+/** How long the database counts as unfit for writes after one failed. */
+const DISTRUST_MS = 5_000;
+
+const READ = 'select version from durably_schema_versions limit 1';
+
+/**
+ * A write for its own sake: a disk that is full or read-only still answers
+ * questions. It flips a bit, for SQLite doesn't write what is there already.
+ */
+const WRITE = `
+update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) returning version`;
+
+/** Remembers whether the last write failed, so that a health check need not write while all is well. */
+export class WriteHealth {
+  readonly #clock: Clock;
+  #failedAtMs: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  noteFailure(sql: string): void {
+    if (isWrite(sql)) this.#failedAtMs = this.#clock.monotonicMs();
+  }
+
+  /** One that found nothing to change has written nothing. */
+  noteSuccess(sql: string, changedRows: number): void {
+    if (changedRows > 0 && isWrite(sql)) this.#failedAtMs = undefined;
+  }
+
+  /**
+   * The SQL to ask whether the database is fit. A disk may have room for a small
+   * write and none for a run: when a write just failed, that is the answer.
+   *
+   * @throws {DatabaseUnavailableError} for a while after a failed write.
+   */
+  question(): string {
+    if (this.#failedAtMs === undefined) return READ;
+    if (this.#clock.monotonicMs() - this.#failedAtMs < DISTRUST_MS) {
+      throw new DatabaseUnavailableError('The last write failed');
+    }
+    return WRITE;
+  }
+}
+
+function isWrite(sql: string): boolean {
+  return !/^\s*select\b/i.test(sql);
+}

@@ -1,0 +1,206 @@
+import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test, vi } from 'vitest';
+import type { Api } from './support/api.ts';
+import { report } from './support/chaos.ts';
+import { checkEnded, checkJournal } from './support/check-journal.ts';
+import { checkLedger } from './support/check-ledger.ts';
+import { eventually } from './support/eventually.ts';
+import { type Fleet, withFleet } from './support/fleet.ts';
+import { holdWriteLock } from './support/lock.ts';
+import { countOpen, readRecords, withDatabase } from './support/records.ts';
+import { createSmallDisk } from './support/small-disk.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+/** So long that no lease is lost while the database is out of order. */
+const PATIENT = { DURABLY_STALE_THRESHOLD_MS: 120_000 };
+const NOBODY = 65_534;
+const step = { jobName: 'work', input: { steps: 1 } };
+/** What a worker can't do while the database is out of order. */
+const expected = ['claim', 'append', 'heartbeat', 'telemetry', 'feed'];
+
+test('a file that is no database stops the start with one line, and stays as it is', async () => {
+  await withFleet({}, async (fleet) => {
+    mkdirSync(dirname(fleet.database));
+    await expectNoStart(fleet, 'nothing like a database '.repeat(400), /is not a database/);
+  });
+});
+
+test('a database that was cut short stops the start with one line, and stays as it is', async () => {
+  await withFleet({}, async (fleet) => {
+    const whole = await makeDatabase(fleet, 100);
+    await expectNoStart(fleet, whole.subarray(0, Math.floor(whole.length / 8192) * 4096), /was cut short/);
+  });
+});
+
+test('a database of a newer version stops the start with one line, and stays as it is', async () => {
+  await withFleet({}, async (fleet) => {
+    await makeDatabase(fleet, 1);
+    withDatabase(fleet.database, (database) => {
+      database.exec("insert into durably_schema_versions values (99, 'from_the_future', 1)");
+      database.exec('pragma wal_checkpoint(truncate)');
+    });
+    await expectNoStart(fleet, readFileSync(fleet.database), /version 99/);
+  });
+});
+
+test('a read-only database is said to be not ready; once it may be written, the service goes on', async () => {
+  await withFleet({}, async (fleet) => {
+    const folder = dirname(fleet.database);
+    mkdirSync(folder);
+    // To the superuser nothing is read-only.
+    const isRoot = process.getuid?.() === 0;
+    const owner = isRoot ? { uid: NOBODY } : {};
+    const allow = (mode: { folder: number; file: number }) => {
+      if (isRoot) chownSync(folder, NOBODY, NOBODY);
+      for (const name of readdirSync(folder)) chmodSync(join(folder, name), mode.file);
+      chmodSync(folder, mode.folder);
+    };
+    allow({ folder: 0o755, file: 0o644 });
+    const first = await fleet.start({ DURABLY_POLLING_INTERVAL_MS: 1_000_000 }, owner);
+    const waiting = await Promise.all(Array.from({ length: 5 }, () => fleet.api(first).triggered({ ...step, concurrencyKey: 'one' })));
+    await first.kill();
+
+    allow({ folder: 0o555, file: 0o444 });
+    const service = fleet.spawn({}, owner);
+    await service.listening();
+    const api = fleet.api(service);
+    await expectRefusal(api);
+    allow({ folder: 0o755, file: 0o644 });
+    await expectRecovery(fleet, api, waiting);
+  });
+});
+
+test('a full disk is said to be not ready; once there is room, the service goes on, results in hand', async () => {
+  await withFleet(PATIENT, async (fleet) => {
+    const disk = createSmallDisk(dirname(fleet.database));
+    try {
+      const service = await fleet.start();
+      const api = fleet.api(service);
+      const standing = await Promise.all(Array.from({ length: 3 }, () => api.triggered({ jobName: 'gate', input: {} })));
+      await eventually('the runs to stand', () => fleet.ledger.marks('standing').length === standing.length);
+      disk.fill(service);
+      const accepted = await triggerUntilRefused(api);
+      await expectRefusal(api);
+      // Their steps end while nothing can be stored.
+      fleet.openGate(service);
+      await eventually('the steps to end', () => fleet.ledger.marks('through').length === standing.length);
+      await eventually('a step to meet the full disk', () => service.workerErrors.some(({ context }) => context === 'append'));
+      disk.free(service);
+      await expectRecovery(fleet, api, [...standing, ...accepted]);
+      expect(fleet.ledger.marks('standing')).toHaveLength(standing.length);
+      report('disk', { figures: { [disk.kind]: 1, 'accepted before it was full': accepted.length } });
+    } finally {
+      await Promise.all(fleet.all.map((service) => service.kill()));
+      disk.remove();
+    }
+  });
+});
+
+test('a database that is cut short under a running service, and put back, is used again', async () => {
+  await withFleet(PATIENT, async (fleet) => {
+    const service = await fleet.start();
+    const api = fleet.api(service);
+    const done = await Promise.all(Array.from({ length: 30 }, () => api.triggered(step)));
+    await eventually('the runs to end', () => countOpen(fleet.database) === 0);
+    withDatabase(fleet.database, (database) => database.exec('pragma wal_checkpoint(truncate)'));
+    const copy = `${fleet.database}.copy`;
+    copyFileSync(fleet.database, copy);
+    truncateSync(fleet.database, 2 * 4096);
+    await eventually('it to say that it is not ready', async () => (await api.ready()).status === 503);
+    await expectRefusal(api);
+    writeFileSync(fleet.database, readFileSync(copy));
+    await expectRecovery(fleet, api, done);
+  });
+});
+
+test('while another program holds the lock for ten seconds, what is asked waits or is refused, and what runs goes on', async () => {
+  await withFleet(PATIENT, async (fleet) => {
+    const service = await fleet.start();
+    const api = fleet.api(service);
+    const standing = await api.triggered({ jobName: 'gate', input: {} });
+    await eventually('the run to stand', () => fleet.ledger.marks('standing').length === 1);
+    const release = holdWriteLock(fleet.database);
+    const held = pause(10_500);
+    const early = api.trigger({ ...step, idempotencyKey: 'early' });
+    const starting = fleet.spawn();
+    fleet.openGate(service);
+    await eventually('it to say that it is not ready', async () => (await api.ready()).status === 503);
+    expect((await api.run(standing)).status).toBe('running');
+    expect((await fetch(`${api.url}/healthz`)).status).toBe(200);
+    await pause(8_000);
+    const late = api.trigger({ ...step, idempotencyKey: 'late' });
+    await held;
+    release();
+    await starting.listening();
+    // The first waited as long as one may be made to wait, the second until the lock was free.
+    const { status, headers } = await early;
+    expect([200, 503]).toContain(status);
+    expect(headers.get('retry-after') === null).toBe(status === 200);
+    expect((await late).status).toBe(200);
+    const accepted = [early, late].map(async (answer) => {
+      const { text } = await answer;
+      return status === 200 || answer === late ? [JSON.parse(text).runId] : [];
+    });
+    await expectRecovery(fleet, api, [standing, ...(await Promise.all(accepted)).flat()]);
+  });
+});
+
+/** A database with some runs in it, in one file; no process is left. */
+async function makeDatabase(fleet: Fleet, runs: number): Promise<Buffer> {
+  const service = await fleet.start();
+  const api = fleet.api(service);
+  await Promise.all(Array.from({ length: runs }, () => api.triggered({ jobName: 'work', input: { steps: 3 } })));
+  await eventually('the runs to end', () => countOpen(fleet.database) === 0);
+  await service.kill();
+  withDatabase(fleet.database, (database) => database.exec('pragma wal_checkpoint(truncate)'));
+  return readFileSync(fleet.database);
+}
+
+async function expectNoStart(fleet: Fleet, content: string | Buffer, reason: RegExp): Promise<void> {
+  writeFileSync(fleet.database, content);
+  const service = fleet.spawn();
+  expect(await service.exited).toEqual({ code: 1, signal: null });
+  const lines = service.log.trim().split('\n');
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toMatch(/^durably: cannot start: /);
+  expect(lines[0]).toMatch(reason);
+  expect(readFileSync(fleet.database).equals(Buffer.from(content))).toBe(true);
+}
+
+async function triggerUntilRefused(api: Api): Promise<string[]> {
+  const accepted: string[] = [];
+  for (;;) {
+    const input = { steps: 1, key: 'x'.repeat(20_000) };
+    const answer = await api.trigger({ jobName: 'work', input });
+    if (answer.status !== 200) return accepted;
+    accepted.push(JSON.parse(answer.text).runId);
+  }
+}
+
+async function expectRefusal(api: Api): Promise<void> {
+  const answer = await api.trigger(step);
+  expect(answer.status).toBe(503);
+  expect(answer.headers.get('retry-after')).toMatch(/^\d+$/);
+  expect(answer.text).not.toMatch(/SQLITE|sqlite|disk|file|at .*:\d+/);
+  expect((await api.ready()).status).toBe(503);
+}
+
+async function expectRecovery(fleet: Fleet, api: Api, accepted: readonly string[]): Promise<void> {
+  await eventually('it to be ready again', async () => (await api.ready()).status === 200);
+  const next = await api.triggered(step);
+  await eventually('all runs to end', () => countOpen(fleet.database) === 0, { everyMs: 50 });
+  const records = readRecords(fleet.database);
+  const completed = new Set(records.runs.filter(({ status }) => status === 'completed').map(({ id }) => id));
+  expect([...accepted, next].filter((id) => !completed.has(id))).toEqual([]);
+  expect([
+    ...fleet.seenViolations({ expected, logsMayTell: true }),
+    ...checkEnded(records),
+    ...checkJournal(records),
+    ...checkLedger(records, fleet.ledger.rows()),
+  ]).toEqual([]);
+  const integrity = withDatabase(fleet.database, (database) => database.prepare('pragma integrity_check').all());
+  expect(integrity).toEqual([{ integrity_check: 'ok' }]);
+}

@@ -1,0 +1,122 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { expect, test, vi } from 'vitest';
+import { Caller } from './support/caller.ts';
+import { report, seeded } from './support/chaos.ts';
+import { checkAccepted, checkEnded, checkJournal } from './support/check-journal.ts';
+import { checkLedger } from './support/check-ledger.ts';
+import { eventually } from './support/eventually.ts';
+import { type Fleet, withFleet } from './support/fleet.ts';
+import { countOpen, readRecords } from './support/records.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const SHUTDOWN_MS = 2000;
+/** So long that nothing is taken over for its age: what changes hands was handed back. */
+const NEVER_STALE = { DURABLY_STALE_THRESHOLD_MS: 600_000, DURABLY_SHUTDOWN_MS: SHUTDOWN_MS };
+
+test('SIGTERM under load loses nothing: runs end or are handed back, and the process exits 0 in time', async () => {
+  const random = seeded('draining');
+  await withFleet({ ...NEVER_STALE, DURABLY_CONCURRENCY: 4 }, async (fleet) => {
+    const [leaver, ...stayers] = await fleet.startMany(3);
+    if (!leaver) throw new Error('no process was started');
+    // Some of its runs will not end by themselves, whatever their signal says.
+    const standing = await standAt(fleet, leaver, 2);
+    const accepted = new Map<string, string>();
+    const load = new AbortController();
+    let number = 0;
+    const callers = Array.from({ length: 8 }, async () => {
+      const caller = new Caller(fleet, random.fork());
+      while (!load.signal.aborted) {
+        const idempotencyKey = `load ${number++}`;
+        const body = { jobName: 'work', input: { steps: 3, maxMs: 50 }, idempotencyKey };
+        accepted.set(idempotencyKey, await caller.trigger(body));
+        await pause(20);
+      }
+    });
+    await eventually('the load', () => accepted.size > 40);
+    const signalledAt = performance.now();
+    leaver.signal('SIGTERM');
+    const exit = await leaver.exited;
+    const exitedAt = Date.now();
+    const drainedMs = performance.now() - signalledAt;
+    await eventually('more load', () => accepted.size > 80);
+    load.abort();
+    await Promise.all(callers);
+
+    expect(exit).toEqual({ code: 0, signal: null });
+    expect(drainedMs).toBeLessThan(SHUTDOWN_MS + 1000);
+    for (const service of stayers) fleet.openGate(service);
+    await eventually('all runs to end', () => countOpen(fleet.database) === 0, { everyMs: 50 });
+    const records = readRecords(fleet.database);
+    const handedBack = records.runs.filter(({ attempt }) => attempt === 2);
+    expect(handedBack.map(({ id }) => id)).toEqual(expect.arrayContaining(standing));
+    for (const { id } of handedBack) {
+      const starts = records.journal.filter(({ type, run_id }) => type === 'run:start' && run_id === id);
+      // Another process has it within two seconds, though none has a slot left to spare at once.
+      expect((starts[1]?.created_at ?? Number.POSITIVE_INFINITY) - exitedAt).toBeLessThan(2000);
+    }
+    for (const run of standing) accepted.set(`standing ${run}`, run);
+    expect([
+      ...fleet.seenViolations(),
+      ...checkAccepted(records, accepted),
+      ...checkEnded(records),
+      ...checkJournal(records),
+      ...checkLedger(records, fleet.ledger.rows()),
+    ]).toEqual([]);
+    report('draining', { figures: { accepted: accepted.size, 'handed back': handedBack.length, 'drained in ms': drainedMs } });
+  });
+});
+
+test('a process that drains says so, lets short runs end, and does not claim what is triggered meanwhile', async () => {
+  await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 20_000, DURABLY_CONCURRENCY: 1 }, async (fleet) => {
+    const service = await fleet.start();
+    const [standing = ''] = await standAt(fleet, service, 1);
+    const api = fleet.api(service);
+    // Its key holds this one back until the other ends: that frees a slot that is not to be filled.
+    const next = await api.triggered({ jobName: 'work', input: { steps: 1 } });
+    service.signal('SIGTERM');
+    await eventually('it to drain', () => service.log.includes('SIGTERM'));
+    fleet.openGate(service);
+    expect(await service.exited).toEqual({ code: 0, signal: null });
+    const { runs } = readRecords(fleet.database);
+    expect(runs.find(({ id }) => id === standing)).toMatchObject({ status: 'completed', attempt: 1 });
+    expect(runs.find(({ id }) => id === next)).toMatchObject({ status: 'pending', attempt: 0 });
+    expect(fleet.seenViolations()).toEqual([]);
+  });
+});
+
+test('open event streams end when a process drains, and go on at another', async () => {
+  await withFleet({ ...NEVER_STALE }, async (fleet) => {
+    const [first, second] = await fleet.startMany(2);
+    if (!first || !second) throw new Error('two processes were to start');
+    const stream = await fetch(`${fleet.api(first).base}/runs/subscribe`);
+    first.signal('SIGTERM');
+    expect(await first.exited).toEqual({ code: 0, signal: null });
+    expect(await stream.text()).toMatch(/^retry: 1000\n\nid: 0\n\n/);
+  });
+});
+
+test('a second SIGTERM ends the process at once', async () => {
+  await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 600_000 }, async (fleet) => {
+    const service = await fleet.start();
+    await standAt(fleet, service, 1);
+    service.signal('SIGTERM');
+    await eventually('it to drain', () => service.log.includes('SIGTERM'));
+    expect(service.isAlive).toBe(true);
+    service.signal('SIGTERM');
+    expect(await service.exited).toEqual({ code: 143, signal: null });
+  });
+});
+
+/** Runs that the process has, and that stand at its gate. */
+async function standAt(fleet: Fleet, { pid, url }: { pid: number; url: string | undefined }, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  const standing = () => fleet.ledger.marks('standing').filter((row) => row.pid === pid).map(({ run }) => run);
+  const api = fleet.api({ url } as never);
+  while (ids.length < count) {
+    const id = await api.triggered({ jobName: 'gate', input: {}, idempotencyKey: `gate ${ids.length}` });
+    await eventually('the run to stand', () => fleet.ledger.marks('standing').some(({ run }) => run === id));
+    if (standing().includes(id)) ids.push(id);
+  }
+  return ids;
+}

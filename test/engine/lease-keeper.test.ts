@@ -1,0 +1,167 @@
+import { describe, expect, test } from 'vitest';
+import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import type { Lease } from '../../src/core/store.ts';
+import { EventBus } from '../../src/engine/event-bus.ts';
+import { LeaseKeeper } from '../../src/engine/lease-keeper.ts';
+import { RunControl } from '../../src/engine/run-control.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { fakeStore } from '../support/fake-store.ts';
+import { deferred, settle } from '../support/until.ts';
+
+/** A keeper that beats each 100 ms on a store that renews what the test lets it. */
+function keeper() {
+  const clock = new FakeClock();
+  const bus = new EventBus(clock);
+  const errors: string[] = [];
+  bus.on('worker:error', ({ context }) => errors.push(context));
+  const beats: string[][] = [];
+  let renew = async (leases: readonly Lease[]): Promise<Lease[]> => [...leases];
+  const store = fakeStore({
+    renew: (leases) => {
+      beats.push(leases.map(({ runId, attempt }) => `${runId}/${attempt}`));
+      return renew(leases);
+    },
+  });
+  const leases = new LeaseKeeper({ store, bus, clock, heartbeatIntervalMs: 100 });
+  const beat = async () => {
+    clock.advance(100);
+    await settle(2);
+  };
+  return {
+    clock,
+    errors,
+    beats,
+    leases,
+    beat,
+    onRenew: (answer: typeof renew) => {
+      renew = answer;
+    },
+  };
+}
+
+const control = (runId: string, attempt = 1) => new RunControl({ runId, attempt });
+
+describe('the keeper of leases', () => {
+  test('renews all leases with one beat per interval', async () => {
+    const { leases, beat, beats, clock } = keeper();
+    leases.hold(control('a'));
+    clock.advance(40);
+    leases.hold(control('b'));
+    clock.advance(59);
+    expect(beats).toEqual([]);
+    clock.advance(1);
+    await settle(2);
+    await beat();
+    expect(beats).toEqual([
+      ['a/1', 'b/1'],
+      ['a/1', 'b/1'],
+    ]);
+  });
+
+  test('rests while there is nothing to keep', async () => {
+    const { leases, beat, beats, clock } = keeper();
+    const a = control('a');
+    leases.hold(a);
+    leases.release(a);
+    expect(clock.pendingMs).toEqual([]);
+    await beat();
+    expect(beats).toEqual([]);
+    leases.hold(control('b'));
+    await beat();
+    expect(beats).toEqual([['b/1']]);
+  });
+
+  test('stops what was not renewed, and nothing else', async () => {
+    const { leases, beat, onRenew } = keeper();
+    const [a, b] = [control('a'), control('b')];
+    leases.hold(a);
+    leases.hold(b);
+    onRenew(async (asked) => asked.filter(({ runId }) => runId === 'b'));
+    await beat();
+    expect([a.isOver, b.isOver]).toEqual([true, false]);
+    expect(await a.stopped).toBe('lease-lost');
+    expect(a.signal.aborted).toBe(true);
+  });
+
+  test('does not miss a run that ended while the beat was under way', async () => {
+    const { leases, beat, onRenew } = keeper();
+    const answer = deferred<Lease[]>();
+    const [a, b] = [control('a'), control('b')];
+    leases.hold(a);
+    leases.hold(b);
+    onRenew(() => answer.promise);
+    await beat();
+    leases.release(a);
+    answer.resolve([]);
+    await settle(2);
+    expect([a.isOver, b.isOver]).toEqual([false, true]);
+  });
+
+  test('does not stop a new attempt for the loss of the one before', async () => {
+    const { leases, beat, onRenew } = keeper();
+    const answer = deferred<Lease[]>();
+    const [first, second] = [control('a', 1), control('a', 2)];
+    leases.hold(first);
+    onRenew(() => answer.promise);
+    await beat();
+    leases.hold(second);
+    leases.release(first);
+    answer.resolve([]);
+    await settle(2);
+    expect(second.isOver).toBe(false);
+    onRenew(async (asked) => [...asked]);
+    await beat();
+    expect(second.isOver).toBe(false);
+  });
+
+  test('goes on after a beat that failed, and tells of it', async () => {
+    const { leases, beat, beats, errors, onRenew } = keeper();
+    const a = control('a');
+    leases.hold(a);
+    onRenew(() => Promise.reject(new DatabaseUnavailableError('away')));
+    await beat();
+    await beat();
+    expect(errors).toEqual(['heartbeat', 'heartbeat']);
+    expect(a.isOver).toBe(false);
+    onRenew(async (asked) => [...asked]);
+    await beat();
+    expect(beats).toHaveLength(3);
+  });
+
+  test('has one beat under way at a time, however slow the database is', async () => {
+    const { leases, beat, beats, onRenew } = keeper();
+    const answer = deferred<Lease[]>();
+    leases.hold(control('a'));
+    onRenew(() => answer.promise);
+    await beat();
+    leases.hold(control('b'));
+    await beat();
+    await beat();
+    expect(beats).toHaveLength(1);
+    answer.resolve([{ runId: 'a', attempt: 1 }]);
+    await settle(2);
+    onRenew(async (asked) => [...asked]);
+    await beat();
+    expect(beats[1]).toEqual(['a/1', 'b/1']);
+  });
+});
+
+describe('the reins of an execution', () => {
+  test('stop once, for the first reason', async () => {
+    const reins = control('a');
+    reins.throwIfOver();
+    reins.stop('cancelled');
+    reins.stop('lease-lost');
+    expect(await reins.stopped).toBe('cancelled');
+    expect(() => reins.throwIfOver()).toThrow(/cancelled/);
+    expect(reins.signal.reason).toMatchObject({ code: 'RUN_CANCELLED' });
+  });
+
+  test('end without aborting, unless steps still run', () => {
+    const [quiet, busy] = [control('a'), control('b')];
+    quiet.end({ stepsRunning: false });
+    busy.end({ stepsRunning: true });
+    expect([quiet.signal.aborted, busy.signal.aborted]).toEqual([false, true]);
+    for (const reins of [quiet, busy]) expect(() => reins.throwIfOver()).toThrow(/has ended/);
+  });
+});

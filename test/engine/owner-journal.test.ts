@@ -1,0 +1,251 @@
+import { describe, expect, test } from 'vitest';
+import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import type { Append, ClaimedRun } from '../../src/core/store.ts';
+import { EventBus } from '../../src/engine/event-bus.ts';
+import { OwnerJournal } from '../../src/engine/owner-journal.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { fakeStore } from '../support/fake-store.ts';
+import { type Deferred, deferred, settle } from '../support/until.ts';
+
+type Answer = 'stored' | 'refused';
+
+const RUN: ClaimedRun = {
+  runId: 'run_1',
+  jobName: 'job',
+  payload: 'null',
+  attempt: 3,
+  concurrencyKey: null,
+  stepCount: 0,
+  lostCount: 0,
+};
+
+/** A journal whose appends wait for the test to answer them, unless an answer is given. */
+function journal(answer?: (append: Append) => Promise<Answer>) {
+  const clock = new FakeClock();
+  const bus = new EventBus(clock);
+  const appends: { readonly append: Append; readonly answer: Deferred<Answer> }[] = [];
+  const store = fakeStore({
+    append: (append) => {
+      const held = deferred<Answer>();
+      appends.push({ append, answer: held });
+      return answer ? answer(append) : held.promise;
+    },
+  });
+  const errors: string[] = [];
+  bus.on('worker:error', ({ context }) => errors.push(context));
+  const heard: string[] = [];
+  bus.on('log:write', ({ message }) => heard.push(message));
+  const owner = new OwnerJournal(RUN, { store, bus, clock });
+  const log = (message: string) => owner.note({ type: 'log:write', message });
+  const step = (stepName: string) => owner.record({ type: 'step:complete', stepName, stepIndex: 0, durationMs: 1.6 });
+  const texts = () =>
+    appends.map(({ append }) => append.entries.map((entry) => entry.message ?? entry.stepName ?? entry.type));
+  return { clock, appends, errors, heard, owner, log, step, texts };
+}
+
+describe('the journal of an owner', () => {
+  test('telemetry leaves with the next outcome, before it, in one append', async () => {
+    const { log, step, texts, appends } = journal();
+    log('one');
+    log('two');
+    const stored = step('step');
+    expect(texts()).toEqual([['one', 'two', 'step']]);
+    expect(appends[0]?.append).toMatchObject({ lease: { runId: 'run_1', attempt: 3 }, number: 1 });
+    appends[0]?.answer.resolve('stored');
+    expect(await stored).toBe('stored');
+  });
+
+  test('telemetry leaves on its own after 50 ms, once', async () => {
+    const { clock, log, texts, appends } = journal();
+    log('one');
+    clock.advance(30);
+    log('two');
+    clock.advance(19);
+    expect(texts()).toEqual([]);
+    clock.advance(1);
+    expect(texts()).toEqual([['one', 'two']]);
+    appends[0]?.answer.resolve('stored');
+    await settle();
+    clock.advance(1_000);
+    expect(texts()).toHaveLength(1);
+    log('three');
+    clock.advance(50);
+    expect(texts()[1]).toEqual(['three']);
+  });
+
+  test('each entry says how long ago it happened', async () => {
+    const { clock, log, step, appends } = journal();
+    log('one');
+    clock.advance(20);
+    log('two');
+    clock.advance(15);
+    void step('step');
+    const [{ append } = { append: undefined }] = appends;
+    expect(append?.entries.map(({ ageMs }) => ageMs)).toEqual([35, 15, 0]);
+    expect(append?.entries[2]).toMatchObject({ durationMs: 2, level: null, data: null });
+  });
+
+  test('a hundred waiting entries leave at once, at most two hundred in one append', async () => {
+    const { log, step, texts, appends } = journal();
+    for (let i = 0; i < 99; i++) log(`${i}`);
+    expect(texts()).toEqual([]);
+    log('99');
+    expect(texts().map(({ length }) => length)).toEqual([100]);
+    for (let i = 0; i < 450; i++) log(`later ${i}`);
+    void step('step');
+    for (let i = 0; i < 4; i++) {
+      appends[i]?.answer.resolve('stored');
+      await settle(1);
+    }
+    expect(texts().map(({ length }) => length)).toEqual([100, 200, 200, 51]);
+    expect(texts().at(-1)?.at(-1)).toBe('step');
+    expect(appends.map(({ append }) => append.number)).toEqual([1, 2, 3, 4]);
+  });
+
+  test('one append is under way at a time, and what comes meanwhile follows in order', async () => {
+    const { log, step, texts, appends } = journal();
+    const first = step('first');
+    log('between');
+    const others = [step('second'), step('third')];
+    await settle();
+    expect(texts()).toEqual([['first']]);
+    appends[0]?.answer.resolve('stored');
+    await first;
+    await settle();
+    expect(texts()[1]).toEqual(['between', 'second', 'third']);
+    appends[1]?.answer.resolve('stored');
+    expect(await Promise.all(others)).toEqual(['stored', 'stored']);
+  });
+
+  test('whichever moment an outcome comes at, it is sent', async () => {
+    for (let hops = 0; hops < 20; hops++) {
+      const { step, texts, appends } = journal();
+      const first = step('first');
+      await settle(1);
+      appends[0]?.answer.resolve('stored');
+      for (let i = 0; i < hops; i++) await Promise.resolve();
+      void step('second');
+      await first;
+      await settle(3);
+      expect({ hops, texts: texts() }).toEqual({ hops, texts: [['first'], ['second']] });
+    }
+  });
+
+  test('listeners hear of it when it is stored, not before', async () => {
+    const { clock, log, heard, appends } = journal();
+    log('one');
+    clock.advance(50);
+    await settle();
+    expect(heard).toEqual([]);
+    appends[0]?.answer.resolve('stored');
+    await settle();
+    expect(heard).toEqual(['one']);
+  });
+});
+
+describe('a database that is unavailable', () => {
+  test('is asked again with the same number until the fate of the append is known', async () => {
+    let tries = 0;
+    const { clock, step, appends, errors } = journal(async () => {
+      if (++tries < 4) throw new DatabaseUnavailableError('away');
+      return 'stored';
+    });
+    let result: Answer | undefined;
+    void step('step').then((answer) => {
+      result = answer;
+    });
+    for (let i = 0; i < 20 && result === undefined; i++) {
+      await settle(2);
+      clock.advance(5_000);
+    }
+    expect(result).toBe('stored');
+    expect(appends.map(({ append }) => append.number)).toEqual([1, 1, 1, 1]);
+    expect(errors).toEqual(['append']);
+  });
+
+  test('for ever fails the outcome at once', async () => {
+    const permanent = new DatabaseUnavailableError('gone', { permanent: true });
+    const { step, appends } = journal(() => Promise.reject(permanent));
+    await expect(step('step')).rejects.toBe(permanent);
+    expect(appends).toHaveLength(1);
+  });
+
+  test('is not asked again once the run is over', async () => {
+    const { clock, owner, step, appends } = journal(() => Promise.reject(new DatabaseUnavailableError('away')));
+    const result = step('step');
+    await settle();
+    owner.close();
+    clock.advance(5_000);
+    expect(await result).toBe('refused');
+    expect(appends.length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('an append that is refused', () => {
+  test('refuses what waits behind it, and what comes later', async () => {
+    const { clock, log, step, texts, appends, heard } = journal();
+    const first = step('first');
+    log('waits');
+    const second = step('second');
+    appends[0]?.answer.resolve('refused');
+    expect(await Promise.all([first, second, step('third')])).toEqual(['refused', 'refused', 'refused']);
+    log('later');
+    clock.advance(1_000);
+    await settle();
+    expect(texts()).toEqual([['first']]);
+    expect(heard).toEqual([]);
+  });
+
+  test('for a fault of its own rejects its outcome only', async () => {
+    const broken = new Error('statement refused');
+    const { step } = journal((append) =>
+      append.number === 1 ? Promise.reject(broken) : Promise.resolve('stored' as const),
+    );
+    await expect(step('first')).rejects.toBe(broken);
+    expect(await step('second')).toBe('stored');
+  });
+
+  test('of telemetry alone is told as a worker error', async () => {
+    const { clock, log, errors } = journal(() => Promise.reject(new Error('statement refused')));
+    log('one');
+    clock.advance(50);
+    await settle();
+    expect(errors).toEqual(['telemetry']);
+  });
+});
+
+describe('closing and sealing', () => {
+  test('close forgets what waits', async () => {
+    const { clock, owner, log, texts } = journal();
+    log('one');
+    owner.close();
+    clock.advance(1_000);
+    expect(texts()).toEqual([]);
+  });
+
+  test('seal stores what waits and takes nothing more down', async () => {
+    const { owner, log, step, texts, appends } = journal();
+    log('one');
+    const sealed = owner.seal();
+    log('two');
+    expect(await step('late')).toBe('refused');
+    expect(texts()).toEqual([['one']]);
+    appends[0]?.answer.resolve('stored');
+    await sealed;
+    expect(texts()).toEqual([['one']]);
+  });
+
+  test('flush waits until all is stored', async () => {
+    const { owner, log, appends } = journal();
+    await owner.flush();
+    log('one');
+    let isOver = false;
+    const flushed = owner.flush().then(() => {
+      isOver = true;
+    });
+    await settle();
+    expect(isOver).toBe(false);
+    appends[0]?.answer.resolve('stored');
+    await flushed;
+  });
+});

@@ -1,0 +1,275 @@
+import { afterEach, describe, expect, test } from 'vitest';
+import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/store.ts';
+import { EventBus } from '../../src/engine/event-bus.ts';
+import { Registry } from '../../src/engine/registry.ts';
+import { Worker } from '../../src/engine/worker.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { fakeStore } from '../support/fake-store.ts';
+import { job } from '../support/jobs.ts';
+import { type Deferred, deferred, settle } from '../support/until.ts';
+
+const NOTHING: Claim = { runs: [], lost: [], more: false };
+
+let nextRun = 0;
+const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
+  runId: `run_${++nextRun}`,
+  jobName: 'held',
+  payload: 'null',
+  attempt: 1,
+  concurrencyKey: null,
+  stepCount: 0,
+  lostCount: 0,
+  ...changes,
+});
+
+let stopLast: () => Promise<void> = async () => undefined;
+
+/** A started worker on a fake store; its claims are answered from a list, then with nothing. */
+function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
+  const clock = new FakeClock();
+  const bus = new EventBus(clock);
+  const registry = new Registry();
+  const gates: Deferred[] = [];
+  const claims: ClaimRequest[] = [];
+  const answers: (() => Promise<Claim> | Claim)[] = [];
+  const handedBack: string[] = [];
+  const errors: string[] = [];
+  bus.on('worker:error', ({ context }) => errors.push(context));
+  const store = fakeStore({
+    claim: async (request) => {
+      claims.push(request);
+      return (await answers.shift()?.()) ?? NOTHING;
+    },
+    append: async () => 'stored',
+    renew: async (leases) => [...leases],
+    handBack: async (leases) => void handedBack.push(...leases.map(({ runId }) => runId)),
+    purge: async () => undefined,
+  });
+  registry.add([
+    job('held', async () => {
+      const gate = deferred();
+      gates.push(gate);
+      await gate.promise;
+    }),
+  ]);
+  const worker = new Worker(
+    { store, bus, clock, registry },
+    { pollingIntervalMs: 1_000, heartbeatIntervalMs: 500_000, staleThresholdMs: 600_000, maxConcurrentRuns },
+  );
+  stopLast = async () => {
+    const stopped = worker.stop({ timeoutMs: 0 });
+    clock.advance(0);
+    await stopped;
+  };
+  /** How many claims are made while that time passes. */
+  const claimsDuring = async (ms: number) => {
+    const before = claims.length;
+    clock.advance(ms);
+    await settle(4);
+    return claims.length - before;
+  };
+  return { worker, clock, claims, answers, gates, errors, handedBack, claimsDuring };
+}
+
+afterEach(() => stopLast());
+
+describe('looking for work', () => {
+  test('an idle worker looks once in each interval', async () => {
+    const { worker, claims, claimsDuring } = pacedWorker();
+    worker.start();
+    await settle(4);
+    expect(claims).toHaveLength(1);
+    expect(claims[0]).toMatchObject({ jobNames: ['held'], limit: 1, staleThresholdMs: 600_000 });
+    expect(await claimsDuring(999)).toBe(0);
+    expect(await claimsDuring(1)).toBe(1);
+    expect(await claimsDuring(999)).toBe(0);
+    expect(await claimsDuring(1)).toBe(1);
+  });
+
+  test('each claim bears a token of its own', async () => {
+    const { worker, claims, claimsDuring } = pacedWorker();
+    worker.start();
+    await settle(4);
+    for (let i = 0; i < 5; i++) await claimsDuring(1_000);
+    expect(new Set(claims.map(({ claimToken }) => claimToken)).size).toBe(6);
+  });
+
+  test('a lone run costs no second claim when it ends', async () => {
+    const { worker, answers, claims, gates, claimsDuring } = pacedWorker();
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun()] }));
+    worker.start();
+    await settle(4);
+    gates[0]?.resolve();
+    await settle();
+    expect(claims).toHaveLength(1);
+    expect(await claimsDuring(1_000)).toBe(1);
+  });
+
+  test('a slot that frees is filled at once if the claim left runs behind', async () => {
+    const { worker, answers, claims, gates } = pacedWorker();
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
+    worker.start();
+    await settle(4);
+    expect(claims).toHaveLength(1);
+    gates[0]?.resolve();
+    await settle();
+    expect(claims).toHaveLength(2);
+  });
+
+  test('a slot that frees with its key is filled at once', async () => {
+    const { worker, answers, claims, gates } = pacedWorker();
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun({ concurrencyKey: 'k' })] }));
+    worker.start();
+    await settle(4);
+    gates[0]?.resolve();
+    await settle();
+    expect(claims).toHaveLength(2);
+  });
+
+  test('a claim asks for the free slots, and not at all when there are none', async () => {
+    const { worker, answers, claims, gates, claimsDuring } = pacedWorker({ maxConcurrentRuns: 3 });
+    answers.push(
+      () => ({ ...NOTHING, runs: [claimedRun()] }),
+      () => ({ ...NOTHING, runs: [claimedRun(), claimedRun()] }),
+    );
+    worker.start();
+    await settle(4);
+    worker.wake();
+    await settle(4);
+    expect(claims.map(({ limit }) => limit)).toEqual([3, 2]);
+    worker.wake();
+    expect(await claimsDuring(5_000)).toBe(0);
+    gates[1]?.resolve();
+    await settle();
+    expect(claims.map(({ limit }) => limit)).toEqual([3, 2, 1]);
+  });
+
+  test('a wake during a claim is followed by one more, however often it comes', async () => {
+    const { worker, answers, claims } = pacedWorker();
+    const answer = deferred<Claim>();
+    answers.push(() => answer.promise);
+    worker.start();
+    await settle(4);
+    for (let i = 0; i < 5; i++) worker.wake();
+    await settle(4);
+    expect(claims).toHaveLength(1);
+    answer.resolve(NOTHING);
+    await settle();
+    expect(claims).toHaveLength(2);
+  });
+
+  test('a worker that executes a suspect asks for no other one', async () => {
+    const { worker, answers, claims, gates } = pacedWorker({ maxConcurrentRuns: 2 });
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun({ lostCount: 3 })] }));
+    worker.start();
+    await settle(4);
+    worker.wake();
+    await settle(4);
+    gates[0]?.resolve();
+    await settle();
+    worker.wake();
+    await settle(4);
+    expect(claims.map(({ takesSuspect }) => takesSuspect)).toEqual([true, false, true]);
+  });
+});
+
+describe('claims that fail', () => {
+  const away = () => Promise.reject(new DatabaseUnavailableError('away'));
+
+  test('are tried again ever more slowly, at most half a minute apart, and told of', async () => {
+    const { worker, answers, errors, clock } = pacedWorker();
+    answers.push(...Array.from({ length: 12 }, () => away));
+    worker.start();
+    await settle(4);
+    const pauses: number[] = [];
+    for (let i = 0; i < 11; i++) {
+      const [pauseMs = 0] = clock.pendingMs;
+      pauses.push(pauseMs);
+      clock.advance(pauseMs);
+      await settle(4);
+    }
+    for (const [i, pauseMs] of pauses.entries()) {
+      const most = Math.min(30_000, 1_000 * 2 ** i);
+      expect(pauseMs).toBeGreaterThanOrEqual(most / 2);
+      expect(pauseMs).toBeLessThanOrEqual(most);
+    }
+    expect(errors).toEqual(Array(12).fill('claim'));
+  });
+
+  test('leave no slower pace behind once one succeeds', async () => {
+    const { worker, answers, claimsDuring } = pacedWorker();
+    answers.push(away, away, away);
+    worker.start();
+    await settle(4);
+    for (let i = 0; i < 3; i++) await claimsDuring(30_000);
+    expect(await claimsDuring(999)).toBe(0);
+    expect(await claimsDuring(1)).toBe(1);
+  });
+
+  test('do not keep a wake waiting', async () => {
+    const { worker, answers, claims } = pacedWorker();
+    answers.push(away, away);
+    worker.start();
+    await settle(4);
+    worker.wake();
+    await settle(4);
+    expect(claims).toHaveLength(2);
+  });
+
+  test('for ever stop the worker, until it is started again', async () => {
+    const { worker, answers, claimsDuring } = pacedWorker();
+    answers.push(() => Promise.reject(new DatabaseUnavailableError('gone', { permanent: true })));
+    worker.start();
+    await settle(4);
+    expect(worker.isRunning).toBe(false);
+    worker.wake();
+    expect(await claimsDuring(100_000)).toBe(0);
+    worker.start();
+    await settle(4);
+    expect(worker.isRunning).toBe(true);
+  });
+});
+
+describe('stopping', () => {
+  test('a claim under way is waited for, and its runs are handed back unseen', async () => {
+    const { worker, answers, gates, handedBack } = pacedWorker();
+    const answer = deferred<Claim>();
+    answers.push(() => answer.promise);
+    worker.start();
+    await settle(4);
+    let isStopped = false;
+    const stopped = worker.stop().then(() => {
+      isStopped = true;
+    });
+    await settle(4);
+    expect(isStopped).toBe(false);
+    const run = claimedRun();
+    answer.resolve({ ...NOTHING, runs: [run] });
+    await stopped;
+    expect(handedBack).toEqual([run.runId]);
+    expect(gates).toHaveLength(0);
+  });
+
+  test('neither polls nor purges after it', async () => {
+    const { worker, clock } = pacedWorker();
+    worker.start();
+    await settle(4);
+    await worker.stop();
+    expect(clock.pendingMs).toEqual([]);
+  });
+
+  test('resolves though a hand-back fails, which is told of', async () => {
+    const { worker, answers, errors, handedBack, clock } = pacedWorker();
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun()] }));
+    worker.start();
+    await settle(4);
+    handedBack.push = () => {
+      throw new DatabaseUnavailableError('away');
+    };
+    const stopped = worker.stop({ timeoutMs: 10 });
+    clock.advance(10);
+    await stopped;
+    expect(errors).toEqual(['hand-back']);
+  });
+});

@@ -1,0 +1,15 @@
+import type { Store } from '../../src/core/store.ts';
+
+/** A store of which only the given methods may be called. */
+export function fakeStore(methods: Partial<Store>): Store {
+  const unexpected = (name: string) => (): never => {
+    throw new Error(`store.${name} was not expected to be called`);
+  };
+  const names: readonly (keyof Store)[] = [
+    ...(['migrate', 'enqueue', 'claim', 'append', 'renew', 'handBack', 'command', 'getRun', 'getRuns'] as const),
+    ...(['getSteps', 'getLogs', 'getCompletedSteps', 'journalHead', 'readJournal', 'readRunJournal'] as const),
+    ...(['purge', 'ping'] as const),
+  ];
+  const none = Object.fromEntries(names.map((name) => [name, unexpected(name)]));
+  return { ...(none as unknown as Store), ...methods };
+}
