@@ -18,10 +18,17 @@ export type Jsonified<T> = unknown extends T
         : T extends ReadonlyMap<unknown, unknown> | ReadonlySet<unknown>
           ? Record<string, never>
           : T extends readonly unknown[]
-            ? { [K in keyof T]: T[K] extends undefined ? null : Jsonified<T[K]> }
+            ? { [K in keyof T]: JsonElement<T[K]> }
             : T extends object
               ? { [K in keyof T as JsonKey<T, K>]: Jsonified<T[K]> }
               : never;
+
+/** What JSON has no value for is null in a list. */
+type JsonElement<T> = unknown extends T
+  ? T
+  : T extends undefined | symbol | ((...args: never[]) => unknown)
+    ? null
+    : Jsonified<T>;
 
 type JsonKey<T, K extends keyof T> = K extends symbol
   ? never

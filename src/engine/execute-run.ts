@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
-import { errorMessage } from '../core/errors.ts';
+import { DatabaseUnavailableError, errorMessage } from '../core/errors.ts';
 import { UNKNOWN_STEP } from '../core/events.ts';
 import { decodeJson, encodeJson, storableText } from '../core/json.ts';
 import type { ClaimedRun, Store } from '../core/store.ts';
@@ -52,16 +52,36 @@ export async function executeRun(execution: Execution, { store, clock }: Engine)
     if (typeof settled === 'string') return await resolveStop(settled, execution, store);
     control.end({ stepsRunning: steps.areRunning });
     const durationMs = clock.monotonicMs() - startMs;
-    const stored = await journal.record(
-      settled.ok
-        ? { type: 'run:complete', data: settled.output, durationMs }
-        : { type: 'run:fail', message: settled.error, stepName: settled.failedStepName },
-    );
+    const { stored, result } = await recordEnd(journal, { result: settled, durationMs });
     if (stored === 'refused') return await resolveStop('lease-lost', execution, store);
-    return settled.ok ? { kind: 'completed' } : { kind: 'failed', error: settled.error };
+    return result.ok ? { kind: 'completed' } : { kind: 'failed', error: result.error };
   } finally {
     control.end({ stepsRunning: false });
     journal.close();
+  }
+}
+
+/** Stores a run's end. An output that the database does not take, being too large say, fails the run. */
+async function recordEnd(
+  journal: OwnerJournal,
+  end: { readonly result: JobResult; readonly durationMs: number },
+): Promise<{ readonly stored: 'stored' | 'refused'; readonly result: JobResult }> {
+  const { result, durationMs } = end;
+  if (!result.ok) {
+    const { error, failedStepName } = result;
+    return {
+      stored: await journal.record({ type: 'run:fail', message: error, stepName: failedStepName }),
+      result,
+    };
+  }
+  try {
+    return {
+      stored: await journal.record({ type: 'run:complete', data: result.output, durationMs }),
+      result,
+    };
+  } catch (error) {
+    if (error instanceof DatabaseUnavailableError) throw error;
+    return await recordEnd(journal, { result: invalidOutput('the database refused it'), durationMs });
   }
 }
 
@@ -80,19 +100,18 @@ async function runJob(job: JobDefinition, run: ClaimedRun, steps: Steps): Promis
 }
 
 async function encodeOutput(schema: z.ZodType | undefined, returned: unknown): Promise<JobResult> {
-  const fail = (reason: string): JobResult => ({
-    ok: false,
-    error: storableText(`Invalid output: ${reason}`),
-    failedStepName: UNKNOWN_STEP,
-  });
   let output = returned;
   if (schema) {
     const parsed = await parseWith(schema, returned);
-    if (!parsed.ok) return fail(parsed.summary);
+    if (!parsed.ok) return invalidOutput(parsed.summary);
     output = parsed.value;
   }
   const encoding = encodeJson(output);
-  return encoding.ok ? { ok: true, output: encoding.text ?? null } : fail(encoding.reason);
+  return encoding.ok ? { ok: true, output: encoding.text ?? null } : invalidOutput(encoding.reason);
+}
+
+function invalidOutput(reason: string): JobResult & { readonly ok: false } {
+  return { ok: false, error: storableText(`Invalid output: ${reason}`), failedStepName: UNKNOWN_STEP };
 }
 
 /** A write that was refused says that the run is no longer ours; the run itself says why. */

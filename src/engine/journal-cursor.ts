@@ -84,6 +84,8 @@ export class JournalCursor implements EventCursor, TailReader {
       return this.#reachOfPage(page, this.#place);
     }
     const { head } = tail;
+    // Its end was the last of a full page: whether anything followed is not for the tail to say.
+    if (this.#hasEnded) return this.#reachOfPage(await readPage(this.#place), head);
     if (this.#place >= head) {
       return await new Promise((resolve) => {
         this.#waiting = resolve;

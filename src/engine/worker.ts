@@ -51,7 +51,7 @@ export class Worker {
   #isWoken = false;
   /** The last claim left runs behind, for want of slots. */
   #hasMore = false;
-  #lastLookMs = Number.NEGATIVE_INFINITY;
+  #nextLookMs = Number.NEGATIVE_INFINITY;
   #failedClaims = 0;
   #cancelPoll: (() => void) | undefined;
   #cancelPurge: (() => void) | undefined;
@@ -154,7 +154,7 @@ export class Worker {
     // Registering a job wakes the worker.
     if (jobNames.length === 0) return;
     this.#cancelPoll?.();
-    const waitMs = this.#isWoken || this.#hasMore ? 0 : this.#nextLookMs() - clock.monotonicMs();
+    const waitMs = this.#isWoken || this.#hasMore ? 0 : this.#nextLookMs - clock.monotonicMs();
     if (waitMs > 0) {
       this.#cancelPoll = clock.schedule(waitMs, () => this.#look());
       return;
@@ -167,11 +167,11 @@ export class Worker {
     });
   }
 
-  #nextLookMs(): number {
+  #pauseMs(): number {
     const { pollingIntervalMs } = this.#options;
-    if (this.#failedClaims === 0) return this.#lastLookMs + pollingIntervalMs;
+    if (this.#failedClaims === 0) return pollingIntervalMs;
     const pauseMs = Math.min(MAX_CLAIM_PAUSE_MS, pollingIntervalMs * 2 ** (this.#failedClaims - 1));
-    return this.#lastLookMs + pauseMs * (0.5 + Math.random() / 2);
+    return pauseMs * (0.5 + Math.random() / 2);
   }
 
   async #claim(jobNames: readonly string[], limit: number): Promise<void> {
@@ -195,7 +195,7 @@ export class Worker {
       bus.reportWorkerError({ error, context: 'claim' });
       if (error instanceof DatabaseUnavailableError && error.permanent) this.#state = 'failed';
     } finally {
-      this.#lastLookMs = clock.monotonicMs();
+      this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
     }
   }
 

@@ -63,6 +63,15 @@ export class Connection {
 
   /** @throws {DatabaseUnavailableError} */
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
+    const noteEnd = this.#health.noteBegin(statement.sql);
+    try {
+      return await this.#send(statement);
+    } finally {
+      noteEnd();
+    }
+  }
+
+  async #send<Row>(statement: Statement<Row>): Promise<Row[]> {
     const start = this.#clock.monotonicMs();
     let { sql, parameters } = statement;
     for (let tries = 0; ; tries++) {
@@ -92,7 +101,10 @@ export class Connection {
     error: unknown,
     { start, tries, sql }: { start: number; tries: number; sql: string },
   ): Promise<void> {
-    if (error instanceof DurablyError) throw error;
+    if (error instanceof DurablyError) {
+      this.#health.noteFailure(sql);
+      throw error;
+    }
     const fault = classifyDatabaseError(error, this.#dialect.isRemote);
     if (fault === 'statement') throw await this.#explain(error);
     const isLate = tries > 0 && this.#clock.monotonicMs() - start > UNREACHABLE_BUDGET_MS;

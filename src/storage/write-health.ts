@@ -4,6 +4,9 @@ import { DatabaseUnavailableError } from '../core/errors.ts';
 /** How long the database counts as unfit for writes after one failed. */
 const DISTRUST_MS = 5_000;
 
+/** A database that keeps a write waiting for so long is not fit either: another program holds its lock, say. */
+const MAX_WAIT_MS = 2_000;
+
 const READ = 'select version from durably_schema_versions limit 1';
 
 /**
@@ -13,13 +16,23 @@ const READ = 'select version from durably_schema_versions limit 1';
 const WRITE = `
 update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) returning version`;
 
-/** Remembers whether the last write failed, so that a health check need not write while all is well. */
+/** Knows how writes fare, so that a health check need not write while all is well. */
 export class WriteHealth {
   readonly #clock: Clock;
   #failedAtMs: number | undefined;
+  /** When each write that is under way was begun, the oldest first. */
+  readonly #waitingSinceMs = new Map<symbol, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** Call the answer when the statement has come to an end, good or bad. */
+  noteBegin(sql: string): () => void {
+    if (!isWrite(sql)) return () => undefined;
+    const write = Symbol('write');
+    this.#waitingSinceMs.set(write, this.#clock.monotonicMs());
+    return () => void this.#waitingSinceMs.delete(write);
   }
 
   noteFailure(sql: string): void {
@@ -35,9 +48,13 @@ export class WriteHealth {
    * The SQL to ask whether the database is fit. A disk may have room for a small
    * write and none for a run: when a write just failed, that is the answer.
    *
-   * @throws {DatabaseUnavailableError} for a while after a failed write.
+   * @throws {DatabaseUnavailableError} for a while after a failed write, and while one waits for long.
    */
   question(): string {
+    const [oldestMs = Number.POSITIVE_INFINITY] = this.#waitingSinceMs.values();
+    if (this.#clock.monotonicMs() - oldestMs > MAX_WAIT_MS) {
+      throw new DatabaseUnavailableError('A write has been waiting for long');
+    }
     if (this.#failedAtMs === undefined) return READ;
     if (this.#clock.monotonicMs() - this.#failedAtMs < DISTRUST_MS) {
       throw new DatabaseUnavailableError('The last write failed');

@@ -1,5 +1,4 @@
 import { expect, test, vi } from 'vitest';
-import { z } from 'zod';
 import { checkEnded, checkJournal } from './support/check-journal.ts';
 import { checkKeys } from './support/check-keys.ts';
 import { checkLedger } from './support/check-ledger.ts';
@@ -10,13 +9,10 @@ import { countOpen, readRecords } from './support/records.ts';
 vi.setConfig({ testTimeout: 120_000 });
 
 const HOUR_MS = 60 * 60 * 1000;
-const timesSchema = z.array(
-  z.object({ createdAt: z.string(), startedAt: z.string(), completedAt: z.string(), updatedAt: z.string() }),
-);
 
 test('processes whose clocks are an hour off change nothing about leases, order or times', async () => {
   await withFleet({ DURABLY_CONCURRENCY: 2 }, async (fleet) => {
-    const startedAt = Date.now();
+    const begunAt = Date.now();
     const [ahead, behind, right] = await Promise.all([
       fleet.start({ CHAOS_DATE_SHIFT_MS: HOUR_MS }),
       fleet.start({ CHAOS_DATE_SHIFT_MS: -HOUR_MS }),
@@ -45,9 +41,11 @@ test('processes whose clocks are an hour off change nothing about leases, order 
     for (const api of apis) {
       const listed = await api.runs('limit=1000');
       expect(listed.map(({ id }) => id)).toEqual([...ids].reverse());
-      for (const time of timesSchema.parse(listed).flatMap((run) => Object.values(run))) {
-        expect(Date.parse(time)).toBeGreaterThanOrEqual(startedAt);
-        expect(Date.parse(time)).toBeLessThanOrEqual(Date.now());
+      for (const { createdAt, startedAt, completedAt, updatedAt } of listed) {
+        for (const time of [createdAt, startedAt, completedAt, updatedAt]) {
+          expect(Date.parse(time ?? '')).toBeGreaterThanOrEqual(begunAt);
+          expect(Date.parse(time ?? '')).toBeLessThanOrEqual(Date.now());
+        }
       }
     }
   });

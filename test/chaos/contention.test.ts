@@ -74,7 +74,9 @@ test('a busy database blocks the event loop for less than 50 ms at a time', asyn
     const delays = await measureOften(service, 15);
     release();
     expect((await waiting).status).toBe(200);
-    report('busy', { figures: { 'median of the longest loop delays': medianOf(delays), longest: Math.max(...delays) } });
+    report('busy', {
+      figures: { 'median of the longest loop delays': medianOf(delays), longest: Math.max(...delays) },
+    });
     // In each of these moments the service tried for the lock: waits that block
     // would be in all of them, the machine's own hiccups are in a few.
     expect(medianOf(delays)).toBeLessThan(50);

@@ -1,4 +1,13 @@
-import { chmodSync, chownSync, copyFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
@@ -60,7 +69,9 @@ test('a read-only database is said to be not ready; once it may be written, the 
     };
     allow({ folder: 0o755, file: 0o644 });
     const first = await fleet.start({ DURABLY_POLLING_INTERVAL_MS: 1_000_000 }, owner);
-    const waiting = await Promise.all(Array.from({ length: 5 }, () => fleet.api(first).triggered({ ...step, concurrencyKey: 'one' })));
+    const waiting = await Promise.all(
+      Array.from({ length: 5 }, () => fleet.api(first).triggered({ ...step, concurrencyKey: 'one' })),
+    );
     await first.kill();
 
     allow({ folder: 0o555, file: 0o444 });
@@ -79,15 +90,19 @@ test('a full disk is said to be not ready; once there is room, the service goes 
     try {
       const service = await fleet.start();
       const api = fleet.api(service);
-      const standing = await Promise.all(Array.from({ length: 3 }, () => api.triggered({ jobName: 'gate', input: {} })));
+      const standing = await Promise.all(
+        Array.from({ length: 3 }, () => api.triggered({ jobName: 'gate', input: {} })),
+      );
       await eventually('the runs to stand', () => fleet.ledger.marks('standing').length === standing.length);
       disk.fill(service);
-      const accepted = await triggerUntilRefused(api);
+      const accepted = [...(await triggerUntilRefused(api, 20_000)), ...(await triggerUntilRefused(api, 10))];
       await expectRefusal(api);
       // Their steps end while nothing can be stored.
       fleet.openGate(service);
       await eventually('the steps to end', () => fleet.ledger.marks('through').length === standing.length);
-      await eventually('a step to meet the full disk', () => service.workerErrors.some(({ context }) => context === 'append'));
+      await eventually('a step to meet the full disk', () =>
+        service.workerErrors.some(({ context }) => context === 'append'),
+      );
       disk.free(service);
       await expectRecovery(fleet, api, [...standing, ...accepted]);
       expect(fleet.ledger.marks('standing')).toHaveLength(standing.length);
@@ -152,7 +167,9 @@ test('while another program holds the lock for ten seconds, what is asked waits 
 async function makeDatabase(fleet: Fleet, runs: number): Promise<Buffer> {
   const service = await fleet.start();
   const api = fleet.api(service);
-  await Promise.all(Array.from({ length: runs }, () => api.triggered({ jobName: 'work', input: { steps: 3 } })));
+  await Promise.all(
+    Array.from({ length: runs }, () => api.triggered({ jobName: 'work', input: { steps: 3 } })),
+  );
   await eventually('the runs to end', () => countOpen(fleet.database) === 0);
   await service.kill();
   withDatabase(fleet.database, (database) => database.exec('pragma wal_checkpoint(truncate)'));
@@ -170,10 +187,10 @@ async function expectNoStart(fleet: Fleet, content: string | Buffer, reason: Reg
   expect(readFileSync(fleet.database).equals(Buffer.from(content))).toBe(true);
 }
 
-async function triggerUntilRefused(api: Api): Promise<string[]> {
+async function triggerUntilRefused(api: Api, size: number): Promise<string[]> {
   const accepted: string[] = [];
   for (;;) {
-    const input = { steps: 1, key: 'x'.repeat(20_000) };
+    const input = { steps: 1, key: 'x'.repeat(size) };
     const answer = await api.trigger({ jobName: 'work', input });
     if (answer.status !== 200) return accepted;
     accepted.push(JSON.parse(answer.text).runId);
@@ -201,6 +218,8 @@ async function expectRecovery(fleet: Fleet, api: Api, accepted: readonly string[
     ...checkJournal(records),
     ...checkLedger(records, fleet.ledger.rows()),
   ]).toEqual([]);
-  const integrity = withDatabase(fleet.database, (database) => database.prepare('pragma integrity_check').all());
+  const integrity = withDatabase(fleet.database, (database) =>
+    database.prepare('pragma integrity_check').all(),
+  );
   expect(integrity).toEqual([{ integrity_check: 'ok' }]);
 }

@@ -20,7 +20,10 @@ test('a job that kills its process each time fails after ten lost workers; runs 
     await eventually('a process to listen', () => fleet.live.length > 0);
     // Nobody works until all are there, so that they are claimed together.
     const ids = await triggerTogether(fleet);
-    await eventually('all runs to end', () => countOpen(fleet.database) === 0, { withinMs: 90_000, everyMs: 50 });
+    await eventually('all runs to end', () => countOpen(fleet.database) === 0, {
+      withinMs: 90_000,
+      everyMs: 50,
+    });
     keeper.stop();
 
     const records = readRecords(fleet.database);
@@ -31,7 +34,9 @@ test('a job that kills its process each time fails after ten lost workers; runs 
     expect(others.map((run) => run?.error ?? run?.status)).toEqual(ids.others.map(() => 'completed'));
     expect([...checkJournal(records), ...checkLedger(records, fleet.ledger.rows())]).toEqual([]);
     // The poison was started ten times, not more.
-    const starts = records.journal.filter(({ type, run_id }) => type === 'run:start' && run_id === ids.poison);
+    const starts = records.journal.filter(
+      ({ type, run_id }) => type === 'run:start' && run_id === ids.poison,
+    );
     expect(starts).toHaveLength(10);
   });
 });

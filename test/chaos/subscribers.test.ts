@@ -3,8 +3,8 @@ import { restlessSubscribers } from './scenarios/subscribers.ts';
 import { report, scale, seeded } from './support/chaos.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
-import { readRecords } from './support/records.ts';
 import { openStream } from './support/raw-stream.ts';
+import { readRecords } from './support/records.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
@@ -55,7 +55,9 @@ test('2,000 subscribers of one process are each told every event', async () => {
     const api = fleet.api(service);
     const { rssBytes: before } = await service.measure();
     const start = performance.now();
-    const streams = await Promise.all(Array.from({ length: count }, () => openStream(`${api.base}/runs/subscribe`)));
+    const streams = await Promise.all(
+      Array.from({ length: count }, () => openStream(`${api.base}/runs/subscribe`)),
+    );
     await eventually('all to be connected', () => streams.every((stream) => stream.bytes > 0));
     const connectedMs = performance.now() - start;
     const { rssBytes: connected } = await service.measure();

@@ -40,7 +40,12 @@ contract('cancelling a running run', (test) => {
     const { first, second, reason } = await met.promise;
     for (const error of [first, second, reason]) expect(error).toBeInstanceOf(RunCancelledError);
     await settle();
-    expect(await durably.getRun(run.id)).toMatchObject({ status: 'cancelled', output: null, progress: null, stepCount: 0 });
+    expect(await durably.getRun(run.id)).toMatchObject({
+      status: 'cancelled',
+      output: null,
+      progress: null,
+      stepCount: 0,
+    });
     expect(await durably.getSteps(run.id)).toEqual([]);
     expect((await journalTypes(durably, run.id)).at(-1)).toBe('run:cancel');
   });
@@ -101,7 +106,9 @@ contract('cancelling a running run', (test) => {
     await untilStatus(durably, (await handles.echo.trigger(1)).id, 'completed');
   });
 
-  test('a result that was not stored when the cancel landed is not kept, though the job ended', async ({ world }) => {
+  test('a result that was not stored when the cancel landed is not kept, though the job ended', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const { durably: other } = await world.idle();
     const gate = deferred();
@@ -132,12 +139,16 @@ contract('cancelling a running run', (test) => {
       });
       expect(ended.status).toBe(cancelled ? 'cancelled' : 'completed');
       expect(ended.output).toBe(cancelled ? null : i);
-      const ends = (await journalTypes(other, run.id)).filter((type) => /:(complete|cancel|fail)$/.test(type));
+      const ends = (await journalTypes(other, run.id)).filter((type) =>
+        /:(complete|cancel|fail)$/.test(type),
+      );
       expect(ends).toHaveLength(1);
     }
   });
 
-  test('a cancelled run that is retried runs under a new attempt beside its old, stubborn one', async ({ world }) => {
+  test('a cancelled run that is retried runs under a new attempt beside its old, stubborn one', async ({
+    world,
+  }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const gate = deferred();
     let attempt = 0;

@@ -72,18 +72,25 @@ contract('commands', (test) => {
     }
   });
 
-  test.for(['cancel', 'delete', 'retry'] as const)('of racing callers one wins: %s', async (command, { world }) => {
-    const { durably, run } = await runIn(command === 'cancel' ? 'pending' : 'failed', world);
-    const { durably: other } = await world.idle();
-    const calls = Array.from({ length: 8 }, (_, i) => carryOut(i % 2 === 0 ? durably : other, command, run.id));
-    const outcomes = await Promise.allSettled(calls);
-    expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
-    for (const outcome of outcomes) {
-      if (outcome.status === 'fulfilled') continue;
-      expect(outcome.reason).toBeInstanceOf(command === 'delete' ? NotFoundError : ConflictError);
-    }
-    expect((await journalTypes(durably, run.id)).filter((type) => type === EVENTS[command])).toHaveLength(1);
-  });
+  test.for(['cancel', 'delete', 'retry'] as const)(
+    'of racing callers one wins: %s',
+    async (command, { world }) => {
+      const { durably, run } = await runIn(command === 'cancel' ? 'pending' : 'failed', world);
+      const { durably: other } = await world.idle();
+      const calls = Array.from({ length: 8 }, (_, i) =>
+        carryOut(i % 2 === 0 ? durably : other, command, run.id),
+      );
+      const outcomes = await Promise.allSettled(calls);
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+      for (const outcome of outcomes) {
+        if (outcome.status === 'fulfilled') continue;
+        expect(outcome.reason).toBeInstanceOf(command === 'delete' ? NotFoundError : ConflictError);
+      }
+      expect((await journalTypes(durably, run.id)).filter((type) => type === EVENTS[command])).toHaveLength(
+        1,
+      );
+    },
+  );
 
   test('of a retry and a delete that race one wins', async ({ world }) => {
     const { durably, run } = await runIn('failed', world);
@@ -95,28 +102,31 @@ contract('commands', (test) => {
 });
 
 contract('retry', (test) => {
-  test.for(['failed', 'cancelled'] as const)('of a %s run clears its end and keeps the rest', async (status, { world }) => {
-    const { durably, run } = await runIn(status, world);
-    const { durably: later } = await world.idle();
-    const newer = await later.register({ echo }).echo.trigger(1);
-    await durably.retry(run.id);
-    const retried = await durably.getRun(run.id);
-    expect(retried).toEqual({
-      ...run,
-      status: 'pending',
-      error: null,
-      output: null,
-      progress: null,
-      completedAt: null,
-      heartbeatAt: null,
-      updatedAt: retried?.updatedAt,
-    });
-    expect(retried).toMatchObject({ attempt: 1, stepCount: 1, idempotencyKey: 'i', concurrencyKey: 'c' });
-    expect(retried?.startedAt).not.toBeNull();
-    expect((await durably.getRuns()).map(({ id }) => id)).toEqual([newer.id, run.id]);
-    expect(await durably.getSteps(run.id)).toHaveLength(1);
-    expect(await durably.getLogs({ runId: run.id })).toHaveLength(1);
-  });
+  test.for(['failed', 'cancelled'] as const)(
+    'of a %s run clears its end and keeps the rest',
+    async (status, { world }) => {
+      const { durably, run } = await runIn(status, world);
+      const { durably: later } = await world.idle();
+      const newer = await later.register({ echo }).echo.trigger(1);
+      await durably.retry(run.id);
+      const retried = await durably.getRun(run.id);
+      expect(retried).toEqual({
+        ...run,
+        status: 'pending',
+        error: null,
+        output: null,
+        progress: null,
+        completedAt: null,
+        heartbeatAt: null,
+        updatedAt: retried?.updatedAt,
+      });
+      expect(retried).toMatchObject({ attempt: 1, stepCount: 1, idempotencyKey: 'i', concurrencyKey: 'c' });
+      expect(retried?.startedAt).not.toBeNull();
+      expect((await durably.getRuns()).map(({ id }) => id)).toEqual([newer.id, run.id]);
+      expect(await durably.getSteps(run.id)).toHaveLength(1);
+      expect(await durably.getLogs({ runId: run.id })).toHaveLength(1);
+    },
+  );
 
   test('resumes at the step that failed, with the next attempt and a new end', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });

@@ -38,13 +38,17 @@ const startedIds = (durably: Durably) => {
 };
 
 contract('concurrency keys', (test) => {
-  test('never two runs of one key at a time, in insertion order, across instances and jobs', async ({ world }) => {
+  test('never two runs of one key at a time, in insertion order, across instances and jobs', async ({
+    world,
+  }) => {
     const seen = watch();
     const work = (_: unknown, input: unknown) => seen.during(input, () => settle(2));
     const instances = await Promise.all(
       [1, 2].map(() => world.instance({ maxConcurrentRuns: 4, pollingInterval: 5 })),
     );
-    const [first] = instances.map(({ durably }) => durably.register({ one: job('one', work), two: job('two', work) }));
+    const [first] = instances.map(({ durably }) =>
+      durably.register({ one: job('one', work), two: job('two', work) }),
+    );
     await instances[0]?.durably.migrate();
     for (let i = 0; i < 16; i++) await first?.[i % 3 === 0 ? 'one' : 'two'].trigger(i, keyed('shared'));
     await Promise.all(instances.map(({ durably }) => durably.init()));
@@ -77,7 +81,9 @@ contract('concurrency keys', (test) => {
     await until(() => running.size === 5);
   });
 
-  test('the next run of a key is claimed as soon as the one before it ends, however it ends', async ({ world }) => {
+  test('the next run of a key is claimed as soon as the one before it ends, however it ends', async ({
+    world,
+  }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const { any } = durably.register({
       any: job('any', async (_, input) => {
@@ -134,7 +140,9 @@ contract('concurrency keys', (test) => {
   test('a handed-back run goes ahead of those triggered after it', async ({ world }) => {
     const { durably } = await world.start();
     let hangs = true;
-    const { held } = durably.register({ held: job('held', () => (hangs ? new Promise(() => undefined) : 1)) });
+    const { held } = durably.register({
+      held: job('held', () => (hangs ? new Promise(() => undefined) : 1)),
+    });
     const ids = startedIds(durably);
     const [first, second] = await held.batchTrigger([1, 2].map((input) => ({ input, options: keyed('k') })));
     await until(() => ids().length === 1);
@@ -150,7 +158,11 @@ contract('concurrency keys', (test) => {
     const { a, b } = durably.register({ a: job('a', () => 1), b: job('b', () => 1) });
     const first = await a.trigger(1, keyed('k'));
     await durably.cancel(first.id);
-    const others = [await b.trigger(1, keyed('k')), await a.trigger(2, keyed('k')), await b.trigger(2, keyed('k'))];
+    const others = [
+      await b.trigger(1, keyed('k')),
+      await a.trigger(2, keyed('k')),
+      await b.trigger(2, keyed('k')),
+    ];
     await durably.retry(first.id);
     const ids = startedIds(durably);
     durably.start();

@@ -59,7 +59,11 @@ contract('a lock held elsewhere', (test) => {
       await locks[i - 1]?.release();
     }
     const { durably: reader } = await world.idle();
-    expect(await untilStatus(reader, run.id, 'completed')).toMatchObject({ output: 'done', stepCount: 2, attempt: 1 });
+    expect(await untilStatus(reader, run.id, 'completed')).toMatchObject({
+      output: 'done',
+      stepCount: 2,
+      attempt: 1,
+    });
     expect((await reader.getSteps(run.id)).map(({ name }) => name)).toEqual(['one', 'two']);
   });
 
@@ -75,8 +79,8 @@ contract('a lock held elsewhere', (test) => {
     let passedMs = 0;
     await until(() => {
       if (isOver) return true;
-      clock.advance(100);
-      passedMs += 100;
+      clock.advance(1_000);
+      passedMs += 1_000;
       return false;
     });
     const error = await refused;

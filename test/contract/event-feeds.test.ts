@@ -31,7 +31,9 @@ contract("a run's feed", (test) => {
     for (const [i, { sequence: after }] of all.slice(0, -1).entries()) {
       const feed = await durably.openRunFeed(id, { after });
       if (feed.kind !== 'open') throw new Error('not open');
-      expect((await take(feed.cursor, 100)).map(({ json }) => json)).toEqual(all.slice(i + 1).map(({ json }) => json));
+      expect((await take(feed.cursor, 100)).map(({ json }) => json)).toEqual(
+        all.slice(i + 1).map(({ json }) => json),
+      );
     }
     expect(await durably.openRunFeed(id, { after: all.at(-1)?.sequence })).toEqual({ kind: 'ended' });
   });
@@ -107,7 +109,9 @@ contract('the feed of all runs', (test) => {
       const feed = await other.openRunListFeed({ after });
       expect(feed.after).toBe(after);
       const rest = all.filter(({ sequence }) => sequence > (after ?? 0));
-      expect((await take(feed.cursor, rest.length)).map(({ json }) => json)).toEqual(rest.map(({ json }) => json));
+      expect((await take(feed.cursor, rest.length)).map(({ json }) => json)).toEqual(
+        rest.map(({ json }) => json),
+      );
       feed.cursor.close();
     }
   });
@@ -136,7 +140,8 @@ contract('the feed of all runs', (test) => {
     const handle = durably.register({ echo }).echo;
     const { cursor } = await durably.openRunListFeed();
     const fast = await durably.openRunListFeed();
-    for (let i = 0; i < 3; i++) await handle.batchTrigger(Array.from({ length: 1000 }, (_, n) => i * 1000 + n));
+    for (let i = 0; i < 3; i++)
+      await handle.batchTrigger(Array.from({ length: 1000 }, (_, n) => i * 1000 + n));
     const seen = await take(fast.cursor, 3000);
     const slow = await take(cursor, 3000);
     expect(slow.map(({ sequence }) => sequence)).toEqual(seen.map(({ sequence }) => sequence));
@@ -149,7 +154,9 @@ contract('the feed of all runs', (test) => {
     const first = await world.start({ maxConcurrentRuns: 5, pollingInterval: 5 });
     const second = await world.start({ maxConcurrentRuns: 5, pollingInterval: 5 });
     const handles = [first, second].map(({ durably }) => durably.register({ stepped }).stepped);
-    const feeds = await Promise.all([first, second].map(({ durably }) => durably.openRunListFeed({ after: 0 })));
+    const feeds = await Promise.all(
+      [first, second].map(({ durably }) => durably.openRunListFeed({ after: 0 })),
+    );
     await Promise.all(Array.from({ length: 20 }, (_, i) => handles[i % 2]?.trigger(i)));
     const read = await Promise.all(feeds.map(({ cursor }) => take(cursor, 180)));
     for (const { cursor } of feeds) cursor.close();

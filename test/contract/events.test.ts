@@ -43,7 +43,12 @@ async function everything(world: World): Promise<{ durably: Durably; heard: Dura
 contract('events', (test) => {
   test('have the documented shapes', async ({ world }) => {
     const { heard, runId } = await everything(world);
-    const base = { timestamp: expect.stringMatching(ISO_MS), sequence: expect.any(Number), runId, jobName: 'full' };
+    const base = {
+      timestamp: expect.stringMatching(ISO_MS),
+      sequence: expect.any(Number),
+      runId,
+      jobName: 'full',
+    };
     const other = { ...base, runId: expect.not.stringMatching(runId) };
     const duration = expect.any(Number);
     const kept = { ...base, stepName: 'kept', stepIndex: 0 };
@@ -86,7 +91,9 @@ contract('events', (test) => {
     const comparable = (events: readonly DurablyEvent[]) =>
       events
         .filter((event) => 'runId' in event && event.runId === runId)
-        .map(({ sequence, timestamp, ...event }) => ('duration' in event ? { ...event, duration: 0 } : event));
+        .map(({ sequence, timestamp, ...event }) =>
+          'duration' in event ? { ...event, duration: 0 } : event,
+        );
     expect(comparable(heard)).toEqual(comparable(streamed));
   });
 
@@ -95,7 +102,9 @@ contract('events', (test) => {
     const { durably: other } = await world.idle();
     const seen: Promise<unknown>[] = [];
     durably.on('run:complete', ({ runId }) => seen.push(other.getRun(runId).then((run) => run?.status)));
-    durably.on('step:complete', ({ runId }) => seen.push(other.getSteps(runId).then((steps) => steps.length)));
+    durably.on('step:complete', ({ runId }) =>
+      seen.push(other.getSteps(runId).then((steps) => steps.length)),
+    );
     durably.on('run:trigger', ({ runId }) => seen.push(other.getRun(runId).then((run) => run?.jobName)));
     const { one } = durably.register({ one: job('one', (step) => step.run('s', () => 1)) });
     await one.triggerAndWait(0);
@@ -132,7 +141,9 @@ contract('events', (test) => {
     expect(heard.slice(5)).toEqual(['other']);
   });
 
-  test('handlers run synchronously, in the order they were added, and may unsubscribe on the way', async ({ world }) => {
+  test('handlers run synchronously, in the order they were added, and may unsubscribe on the way', async ({
+    world,
+  }) => {
     const { durably } = await world.idle();
     const heard: string[] = [];
     const off = durably.on('run:trigger', () => {
@@ -176,7 +187,10 @@ contract('onError', (test) => {
     await settle();
     expect(await durably.getRun(id)).toMatchObject({ status: 'completed', error: null });
     const types = ['run:trigger', 'run:start', 'step:start', 'log:write', 'step:complete', 'run:complete'];
-    expect(heard).toEqual([...types.map((type) => [`thrown at ${type}`, type]), ['rejected', 'run:complete']]);
+    expect(heard).toEqual([
+      ...types.map((type) => [`thrown at ${type}`, type]),
+      ['rejected', 'run:complete'],
+    ]);
   });
 
   test('unsubscribes, and may itself throw', async ({ world }) => {

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
 import { job } from '../support/jobs.ts';
@@ -26,7 +27,13 @@ contract('failing', (test) => {
     expect(await durably.getSteps(id)).toMatchObject([
       { name: 'fetch', index: 0, status: 'failed', error: 'no route', output: null },
     ]);
-    expect(await journalTypes(durably, id)).toEqual(['run:trigger', 'run:start', 'step:start', 'step:fail', 'run:fail']);
+    expect(await journalTypes(durably, id)).toEqual([
+      'run:trigger',
+      'run:start',
+      'step:start',
+      'step:fail',
+      'run:fail',
+    ]);
   });
 
   test('outside its steps a run fails at "unknown"', async ({ world }) => {
@@ -84,7 +91,11 @@ contract('failing', (test) => {
     ['a symbol', () => Symbol('odd'), 'Symbol(odd)'],
     ['an error whose message is a number', () => oddMessage(404), '404'],
     ['an error whose message is an object', () => oddMessage({ code: 1 }), '[object Object]'],
-    ['an error whose message throws', () => Object.defineProperty(new Error(), 'message', { get: raise }), undefined],
+    [
+      'an error whose message throws',
+      () => Object.defineProperty(new Error(), 'message', { get: raise }),
+      undefined,
+    ],
     ['an error with a lone surrogate and a NUL', () => new Error('a\ud800b\0c'), 'a\ufffdb\ufffdc'],
   ];
 
@@ -127,6 +138,23 @@ contract('failing', (test) => {
     expect(after.progress).toBeNull();
     expect(events).toEqual([]);
   });
+
+  test.for(['run:complete', 'step:complete'])(
+    'what the database refuses fails the run: a %s',
+    async (type, { world }) => {
+      const { durably } = await world.start();
+      await sql`
+      create trigger refuse before insert on durably_journal when new.type = ${sql.lit(type)}
+      begin select raise(abort, 'too large'); end
+    `.execute(durably.db);
+      const { refused } = durably.register({
+        refused: job('refused', (step) => step.run('one', () => 'result')),
+      });
+      const run = await untilStatus(durably, (await refused.trigger(0)).id, 'failed');
+      expect(run).toMatchObject({ attempt: 1, output: null });
+      expect(run.error).toMatch(type === 'run:complete' ? /^Invalid output: / : /./);
+    },
+  );
 
   test('the worker goes on with the next run', async ({ world }) => {
     const { durably } = await world.start();

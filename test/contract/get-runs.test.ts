@@ -68,7 +68,9 @@ contract('getRuns', (test) => {
     const { durably } = await world.idle();
     const { many } = durably.register({ many: job('many', () => 1) });
     await many.batchTrigger(Array.from({ length: 130 }, (_, i) => i));
-    expect((await durably.getRuns()).map(({ payload }) => payload)).toEqual(Array.from({ length: 100 }, (_, i) => 129 - i));
+    expect((await durably.getRuns()).map(({ payload }) => payload)).toEqual(
+      Array.from({ length: 100 }, (_, i) => 129 - i),
+    );
     expect(await many.getRuns()).toHaveLength(100);
   });
 

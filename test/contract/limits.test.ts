@@ -20,39 +20,58 @@ const ODD_TEXTS = [
 ];
 
 contract('keys', (test) => {
-  test.for(['idempotencyKey', 'concurrencyKey'] as const)('%s: 1 to 256 UTF-16 units', async (name, { world }) => {
-    const { durably } = await world.idle();
-    const handle = durably.register({ echo }).echo;
-    for (const key of ['k', 'k'.repeat(256), '🙂'.repeat(128), ' ', '\u0001']) {
-      expect((await handle.trigger(1, { [name]: key }))[name]).toBe(key);
-    }
-    const created = await durably.getRuns();
-    const bad = ['', 'k'.repeat(257), '🙂'.repeat(129), 'a\ud800', '\udc00', 'a\0', '\0', 7, true, {}, ['k']];
-    for (const key of bad) {
-      for (const call of [
-        handle.trigger(1, { [name]: key }),
-        handle.triggerAndWait(1, { [name]: key as string }),
-        handle.batchTrigger([{ input: 1, options: { [name]: key as string } }]),
-        durably.trigger({ jobName: 'echo', input: 1, [name]: key }),
-      ]) {
-        const error = await rejectionOf(call);
-        expect(error).toBeInstanceOf(ValidationError);
-        expect(error.message).toContain(name);
-        expect((error as ValidationError).issues[0]?.path).toEqual([name]);
+  test.for(['idempotencyKey', 'concurrencyKey'] as const)(
+    '%s: 1 to 256 UTF-16 units',
+    async (name, { world }) => {
+      const { durably } = await world.idle();
+      const handle = durably.register({ echo }).echo;
+      for (const key of ['k', 'k'.repeat(256), '🙂'.repeat(128), ' ', '\u0001']) {
+        expect((await handle.trigger(1, { [name]: key }))[name]).toBe(key);
       }
-    }
-    expect(await durably.getRuns()).toEqual(created);
-  });
+      const created = await durably.getRuns();
+      const bad = [
+        '',
+        'k'.repeat(257),
+        '🙂'.repeat(129),
+        'a\ud800',
+        '\udc00',
+        'a\0',
+        '\0',
+        7,
+        true,
+        {},
+        ['k'],
+      ];
+      for (const key of bad) {
+        for (const call of [
+          handle.trigger(1, { [name]: key }),
+          handle.triggerAndWait(1, { [name]: key as string }),
+          handle.batchTrigger([{ input: 1, options: { [name]: key as string } }]),
+          durably.trigger({ jobName: 'echo', input: 1, [name]: key }),
+        ]) {
+          const error = await rejectionOf(call);
+          expect(error).toBeInstanceOf(ValidationError);
+          expect(error.message).toContain(name);
+          expect((error as ValidationError).issues[0]?.path).toEqual([name]);
+        }
+      }
+      expect(await durably.getRuns()).toEqual(created);
+    },
+  );
 
   test('an undefined key is none', async ({ world }) => {
     const { durably } = await world.idle();
-    const run = await durably.register({ echo }).echo.trigger(1, { idempotencyKey: undefined, concurrencyKey: undefined });
+    const run = await durably
+      .register({ echo })
+      .echo.trigger(1, { idempotencyKey: undefined, concurrencyKey: undefined });
     expect(run).toMatchObject({ idempotencyKey: null, concurrencyKey: null });
   });
 });
 
 contract('odd text', (test) => {
-  test('survives as JSON in payload, step result, output, log data and progress, and crashes nothing', async ({ world }) => {
+  test('survives as JSON in payload, step result, output, log data and progress, and crashes nothing', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const value = { texts: ODD_TEXTS, ...Object.fromEntries(ODD_TEXTS.map((text) => [text, text])) };
     const { odd } = durably.register({
@@ -114,9 +133,13 @@ contract('odd text', (test) => {
       expect(await durably.getRun(text)).toBeNull();
       expect(await handle.getRun(text)).toBeNull();
       expect(await durably.getRuns({ jobName: text })).toEqual([]);
-      expect(await durably.getRuns({ jobName: ['echo', text], status: ['pending', 'failed'] })).toHaveLength(1);
+      expect(await durably.getRuns({ jobName: ['echo', text], status: ['pending', 'failed'] })).toHaveLength(
+        1,
+      );
       expect(await rejectionOf(durably.getLogs({ runId: text }))).toMatchObject({ code: 'NOT_FOUND' });
-      expect(await rejectionOf(durably.trigger({ jobName: text, input: 1 }))).toMatchObject({ code: 'NOT_FOUND' });
+      expect(await rejectionOf(durably.trigger({ jobName: text, input: 1 }))).toMatchObject({
+        code: 'NOT_FOUND',
+      });
     }
   });
 

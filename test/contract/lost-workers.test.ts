@@ -67,7 +67,11 @@ contract('lost workers', (test) => {
     const run = await untilStatus(durably, id, 'failed');
     expect(run).toMatchObject({ status: 'failed', error: 'worker lost 10 times' });
     expect(run.completedAt).not.toBeNull();
-    expect(await ended).toMatchObject({ type: 'run:fail', error: 'worker lost 10 times', failedStepName: 'unknown' });
+    expect(await ended).toMatchObject({
+      type: 'run:fail',
+      error: 'worker lost 10 times',
+      failedStepName: 'unknown',
+    });
     const rows = await journalled(durably, id);
     expect(rows.at(-1)).toMatchObject({ type: 'run:fail', message: 'worker lost 10 times' });
     expect(rows.filter(({ type }) => type === 'run:start')).toHaveLength(10);

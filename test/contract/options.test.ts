@@ -41,7 +41,9 @@ describe('options', () => {
     async (value) => {
       const error = await create({ maxConcurrentRuns: value as number });
       expect(error).toBeInstanceOf(ValidationError);
-      expect((error as Error).message).toMatch(new RegExp(`maxConcurrentRuns.*${String(value).replace('.', '\\.')}`));
+      expect((error as Error).message).toMatch(
+        new RegExp(`maxConcurrentRuns.*${String(value).replace('.', '\\.')}`),
+      );
     },
   );
 
@@ -58,7 +60,12 @@ describe('options', () => {
 
   test.each([
     {},
-    { pollingInterval: undefined, heartbeatInterval: undefined, staleThreshold: undefined, maxConcurrentRuns: undefined },
+    {
+      pollingInterval: undefined,
+      heartbeatInterval: undefined,
+      staleThreshold: undefined,
+      maxConcurrentRuns: undefined,
+    },
     { pollingInterval: 0.5, heartbeatInterval: 1, staleThreshold: 1.5, maxConcurrentRuns: 1 },
     { reconnect: () => undefined },
   ])('%o is accepted', async (options) => {

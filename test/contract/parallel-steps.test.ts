@@ -1,7 +1,14 @@
 import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
 import { job } from '../support/jobs.ts';
-import { journalTypes, nextEvent, recordEvents, rejectionOf, untilEnded, untilStatus } from '../support/runs.ts';
+import {
+  journalTypes,
+  nextEvent,
+  recordEvents,
+  rejectionOf,
+  untilEnded,
+  untilStatus,
+} from '../support/runs.ts';
 import { deferred, settle, until } from '../support/until.ts';
 
 contract('parallel steps', (test) => {
@@ -53,7 +60,8 @@ contract('parallel steps', (test) => {
     const { id } = await fan.triggerAndWait(0);
     const lines = await durably.getLogs({ runId: id });
     expect(lines).toHaveLength(8);
-    for (const { stepName, message } of lines) expect(stepName).toBe(/^[abc] /.test(message) ? message[0] : null);
+    for (const { stepName, message } of lines)
+      expect(stepName).toBe(/^[abc] /.test(message) ? message[0] : null);
   });
 
   test('one that fails fails the run, the others are aborted and come too late', async ({ world }) => {
@@ -84,7 +92,9 @@ contract('parallel steps', (test) => {
     expect((await journalTypes(durably, run.id)).at(-1)).toBe('run:fail');
   });
 
-  test('the run fails with the step whose error it was, though others fail at the same time', async ({ world }) => {
+  test('the run fails with the step whose error it was, though others fail at the same time', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const { fan } = durably.register({
       fan: job('fan', (step, names) =>
@@ -102,7 +112,9 @@ contract('parallel steps', (test) => {
     expect(await ended).toMatchObject({ error: 'a broke', failedStepName: 'a' });
   });
 
-  test('a step left behind by a job that completes neither holds the run nor crashes anything', async ({ world }) => {
+  test('a step left behind by a job that completes neither holds the run nor crashes anything', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const gate = deferred();
     const signals: AbortSignal[] = [];

@@ -77,7 +77,12 @@ contract('query plans', (test) => {
   });
 
   const someNames = [undefined, 'a', ['a', 'b'], Array.from({ length: 20 }, (_, i) => `job ${i}`)];
-  const someStatuses = [undefined, 'failed', ['failed', 'pending'], ['pending', 'running', 'completed', 'failed', 'cancelled']];
+  const someStatuses = [
+    undefined,
+    'failed',
+    ['failed', 'pending'],
+    ['pending', 'running', 'completed', 'failed', 'cancelled'],
+  ];
   const filters = someNames.flatMap((jobName) =>
     someStatuses.map((status) => ({ jobName, status, limit: 10, offset: 30 }) as RunFilter),
   );
@@ -153,13 +158,17 @@ contract('query plans', (test) => {
 
   test('of what a worker writes', async ({ world }) => {
     const { durably, clock, handles, during } = await planned(world);
-    const triggered = await during(() => handles.stepped.trigger('hang', { idempotencyKey: 'i', concurrencyKey: 'c' }));
+    const triggered = await during(() =>
+      handles.stepped.trigger('hang', { idempotencyKey: 'i', concurrencyKey: 'c' }),
+    );
     expect(triggered.length).toBeGreaterThanOrEqual(3);
     expect(triggered.flatMap(scansOf)).toEqual([]);
     // The rows of the parameter, to keep their order; the claim's candidates.
     for (const plan of triggered) expect(temporariesOf(plan).length).toBeLessThanOrEqual(2);
     const [append] = triggered.filter((plan) => plan.sql.includes('insert into durably_journal'));
-    expect(searchesOf(append ?? { sql: '', lines: [] })).toEqual([expect.stringMatching(/^SEARCH r USING INDEX \S+ \(id=\?\)$/)]);
+    expect(searchesOf(append ?? { sql: '', lines: [] })).toEqual([
+      expect.stringMatching(/^SEARCH r USING INDEX \S+ \(id=\?\)$/),
+    ]);
     const beats = await during(() => clock.advance(2_000));
     const handBacks = await during(async () => {
       const stopped = durably.stop({ timeoutMs: 0 });
@@ -193,7 +202,9 @@ contract('query plans', (test) => {
     const purge = hourly.filter((plan) => plan.sql.includes('delete from durably_journal'));
     expect(purge).toHaveLength(1);
     expect(purge.flatMap(scansOf)).toEqual([]);
-    expect(purge.flatMap(searchesOf)).toEqual([expect.stringContaining('durably_journal_deletions (created_at<?)')]);
+    expect(purge.flatMap(searchesOf)).toEqual([
+      expect.stringContaining('durably_journal_deletions (created_at<?)'),
+    ]);
   });
 
   test("of the triggers' statements", async ({ world }) => {

@@ -3,7 +3,14 @@ import { LeaseLostError, type StepContext } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { echo, job } from '../support/jobs.ts';
-import { ageHeartbeat, journalTypes, nextEvent, recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
+import {
+  ageHeartbeat,
+  journalTypes,
+  nextEvent,
+  recordEvents,
+  rejectionOf,
+  untilStatus,
+} from '../support/runs.ts';
 import { deferred, settle, until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
@@ -28,7 +35,9 @@ async function rescuer(world: World, run: Parameters<typeof job>[1]) {
 }
 
 contract('crash recovery', (test) => {
-  test('a run whose heartbeat is stale is taken over, and its finished steps are not run again', async ({ world }) => {
+  test('a run whose heartbeat is stale is taken over, and its finished steps are not run again', async ({
+    world,
+  }) => {
     const calls: string[] = [];
     const work = (who: string, last: Promise<void>) => async (step: StepContext) => {
       await step.run('one', () => void calls.push(`${who} one`));
@@ -76,7 +85,11 @@ contract('crash recovery', (test) => {
 
   test('the loser learns of it by its heartbeat, while the new owner runs', async ({ world }) => {
     const clock = new FakeClock();
-    const { durably: loser } = await world.start({ clock, heartbeatInterval: 1_000, pollingInterval: 100_000 });
+    const { durably: loser } = await world.start({
+      clock,
+      heartbeatInterval: 1_000,
+      pollingInterval: 100_000,
+    });
     const aborted = deferred<unknown>();
     const { task, echo: next } = loser.register({
       task: job('task', (step) =>
@@ -126,12 +139,15 @@ contract('crash recovery', (test) => {
       clock.advance(1_000);
       await until(async () => {
         const now = await Promise.all(runs.map(({ id }) => durably.getRun(id)));
-        return now.every((run, i) => Date.parse(run?.heartbeatAt ?? '') >= Date.parse(aged[i]?.heartbeatAt ?? '') + 9_000);
+        return now.every(
+          (run, i) => Date.parse(run?.heartbeatAt ?? '') >= Date.parse(aged[i]?.heartbeatAt ?? '') + 9_000,
+        );
       }, 'a heartbeat of each run');
     }
     await settle(50);
     gate.resolve();
-    for (const { id } of runs) expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 1, output: null });
+    for (const { id } of runs)
+      expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 1, output: null });
   });
 
   test('a run that is not stale is left alone, one of an unknown job too', async ({ world }) => {

@@ -51,32 +51,35 @@ contract('statements', (test) => {
     expect(made.length).toBeLessThanOrEqual(2);
   });
 
-  test.for([0, 1, 5])('a run of %i steps is that many and two, with its logs and progress', async (steps, { world }) => {
-    const { during, durably } = await counted(world);
-    const { stepped } = durably.register({
-      stepped: job('stepped', async (step) => {
-        step.log.info('begins');
-        for (let i = 0; i < steps; i++) {
-          await step.run(`step ${i}`, async () => {
-            step.log.info(`within ${i}`, { i });
-            step.progress(i, steps);
-            await settle(2);
-          });
-          step.progress(i + 1, steps, 'done');
-        }
-        step.log.warn('ends');
-        return steps;
-      }),
-    });
-    const made = await during(async () => {
-      const ended = nextEvent(durably, 'run:complete');
-      await stepped.trigger(0);
-      await ended;
-    });
-    // The trigger, the claim, each step, the finish.
-    expect(made).toHaveLength(1 + 1 + steps + 1);
-    expect(made.filter(({ sql }) => /\b(begin|commit|savepoint)\b/i.test(sql.slice(0, 40)))).toEqual([]);
-  });
+  test.for([0, 1, 5])(
+    'a run of %i steps is that many and two, with its logs and progress',
+    async (steps, { world }) => {
+      const { during, durably } = await counted(world);
+      const { stepped } = durably.register({
+        stepped: job('stepped', async (step) => {
+          step.log.info('begins');
+          for (let i = 0; i < steps; i++) {
+            await step.run(`step ${i}`, async () => {
+              step.log.info(`within ${i}`, { i });
+              step.progress(i, steps);
+              await settle(2);
+            });
+            step.progress(i + 1, steps, 'done');
+          }
+          step.log.warn('ends');
+          return steps;
+        }),
+      });
+      const made = await during(async () => {
+        const ended = nextEvent(durably, 'run:complete');
+        await stepped.trigger(0);
+        await ended;
+      });
+      // The trigger, the claim, each step, the finish.
+      expect(made).toHaveLength(1 + 1 + steps + 1);
+      expect(made.filter(({ sql }) => /\b(begin|commit|savepoint)\b/i.test(sql.slice(0, 40)))).toEqual([]);
+    },
+  );
 
   test('a run that fails is as cheap', async ({ world }) => {
     const { during, durably } = await counted(world);

@@ -18,7 +18,7 @@ const NOT_JSON: readonly (readonly [string, () => unknown])[] = [
   ['a function', () => () => 1],
   ['a symbol', () => Symbol('s')],
   ['501 levels deep', () => nested(501)],
-  ['a million levels deep', () => bottomless(1_000_000)],
+  ['a hundred thousand levels deep', () => bottomless(100_000)],
   ['a throwing toJSON', () => ({ toJSON: () => raise(new Error('no JSON today')) })],
 ];
 
@@ -28,7 +28,9 @@ contract('results that JSON cannot hold', (test) => {
     const { bad } = durably.register({ bad: job('bad', (step) => step.run('the culprit', make)) });
     const run = await untilStatus(durably, (await bad.trigger(0)).id, 'failed');
     expect(run.error).toContain('"the culprit"');
-    expect(await durably.getSteps(run.id)).toMatchObject([{ name: 'the culprit', status: 'failed', error: run.error }]);
+    expect(await durably.getSteps(run.id)).toMatchObject([
+      { name: 'the culprit', status: 'failed', error: run.error },
+    ]);
   });
 
   test('the job may catch it, and it is a StepError', async ({ world }) => {
@@ -67,7 +69,7 @@ contract('results that JSON cannot hold', (test) => {
   test('an input of 501 levels is refused', async ({ world }) => {
     const { durably } = await world.idle();
     const { deep } = durably.register({ deep: job('deep', () => 1) });
-    for (const input of [nested(501), { a: nested(500) }, bottomless(1_000_000)]) {
+    for (const input of [nested(501), { a: nested(500) }, bottomless(100_000)]) {
       expect(await rejectionOf(deep.trigger(input))).toMatchObject({ code: 'VALIDATION' });
     }
     expect(await durably.getRuns()).toEqual([]);
@@ -104,8 +106,14 @@ contract('output', (test) => {
     const define = (name: string, output: z.ZodType) =>
       defineJob({ name, input: z.unknown(), output, run: () => 'text' });
     const { slow, broken } = durably.register({
-      slow: define('slow', z.string().transform(async (text) => text.toUpperCase())),
-      broken: define('broken', z.string().transform(() => raise(new Error('the schema broke')))),
+      slow: define(
+        'slow',
+        z.string().transform(async (text) => text.toUpperCase()),
+      ),
+      broken: define(
+        'broken',
+        z.string().transform(() => raise(new Error('the schema broke'))),
+      ),
     });
     expect((await slow.triggerAndWait(0)).output).toBe('TEXT');
     const run = await untilStatus(durably, (await broken.trigger(0)).id, 'failed');
@@ -151,7 +159,10 @@ contract("a step's name", (test) => {
     const ended = untilEnded(durably, run.id);
     await durably.retry(run.id);
     await ended;
-    expect(await durably.getRun(run.id)).toMatchObject({ error: expect.stringContaining('"once"'), stepCount: 1 });
+    expect(await durably.getRun(run.id)).toMatchObject({
+      error: expect.stringContaining('"once"'),
+      stepCount: 1,
+    });
   });
 
   test('used again while it still runs throws, and the running one is not disturbed', async ({ world }) => {
@@ -172,18 +183,32 @@ contract("a step's name", (test) => {
 
   test('may be any text, but must be one', async ({ world }) => {
     const { durably } = await world.start();
-    const names = ['__proto__', 'constructor', 'with "quotes"', '🙂', ' ', 'a'.repeat(1000), '7', '7.0', 'line\nbreak'];
+    const names = [
+      '__proto__',
+      'constructor',
+      'with "quotes"',
+      '🙂',
+      ' ',
+      'a'.repeat(1000),
+      '7',
+      '7.0',
+      'line\nbreak',
+    ];
     const { named } = durably.register({
       named: job('named', async (step) => {
         for (const name of names) await step.run(name, () => name);
         for (const bad of ['', undefined, 7]) {
           expect(await rejectionOf(step.run(bad as string, () => 1))).toBeInstanceOf(StepError);
         }
-        expect((await rejectionOf(step.run('no function', undefined as never))).message).toContain('"no function"');
+        expect((await rejectionOf(step.run('no function', undefined as never))).message).toContain(
+          '"no function"',
+        );
       }),
     });
     const { id } = await named.triggerAndWait(0);
-    expect((await durably.getSteps(id)).map(({ name, output }) => [name, output])).toEqual(names.map((name) => [name, name]));
+    expect((await durably.getSteps(id)).map(({ name, output }) => [name, output])).toEqual(
+      names.map((name) => [name, name]),
+    );
   });
 });
 

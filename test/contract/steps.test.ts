@@ -2,7 +2,14 @@ import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { job } from '../support/jobs.ts';
-import { journalTypes, nextEvent, recordEvents, rejectionOf, untilEnded, untilStatus } from '../support/runs.ts';
+import {
+  journalTypes,
+  nextEvent,
+  recordEvents,
+  rejectionOf,
+  untilEnded,
+  untilStatus,
+} from '../support/runs.ts';
 import { deferred, until } from '../support/until.ts';
 
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -20,10 +27,29 @@ contract('step.run', (test) => {
     const { id, output } = await sum.triggerAndWait(0);
     expect(output).toBe(3);
     expect(await durably.getSteps(id)).toEqual([
-      { name: 'one', index: 0, status: 'completed', output: 1, error: null, startedAt: iso(), completedAt: iso() },
-      { name: 'two', index: 1, status: 'completed', output: { value: 2 }, error: null, startedAt: iso(), completedAt: iso() },
+      {
+        name: 'one',
+        index: 0,
+        status: 'completed',
+        output: 1,
+        error: null,
+        startedAt: iso(),
+        completedAt: iso(),
+      },
+      {
+        name: 'two',
+        index: 1,
+        status: 'completed',
+        output: { value: 2 },
+        error: null,
+        startedAt: iso(),
+        completedAt: iso(),
+      },
     ]);
-    const stored = await durably.db.selectFrom('durably_steps').select(['run_id', 'name', 'status']).execute();
+    const stored = await durably.db
+      .selectFrom('durably_steps')
+      .select(['run_id', 'name', 'status'])
+      .execute();
     expect(stored).toEqual([
       { run_id: id, name: 'one', status: 'completed' },
       { run_id: id, name: 'two', status: 'completed' },
@@ -118,7 +144,13 @@ contract('step.run', (test) => {
     const events = recordEvents(durably);
     await durably.retry(run.id);
     await untilEnded(durably, run.id);
-    expect(events.map(({ type }) => type)).toEqual(['run:retry', 'run:start', 'step:start', 'step:complete', 'run:complete']);
+    expect(events.map(({ type }) => type)).toEqual([
+      'run:retry',
+      'run:start',
+      'step:start',
+      'step:complete',
+      'run:complete',
+    ]);
     expect((await journalTypes(durably, run.id)).slice(-5)).toEqual(events.map(({ type }) => type));
     const after = await durably.getSteps(run.id);
     expect(after[0]).toEqual(before[0]);
@@ -147,10 +179,17 @@ contract('step.run', (test) => {
     isBroken = false;
     await durably.retry(run.id);
     expect(await untilStatus(durably, run.id, 'completed')).toMatchObject({ output: 'mended', stepCount: 2 });
-    expect((await durably.getSteps(run.id))[1]).toMatchObject({ index: 1, status: 'completed', output: 'mended', error: null });
+    expect((await durably.getSteps(run.id))[1]).toMatchObject({
+      index: 1,
+      status: 'completed',
+      output: 'mended',
+      error: null,
+    });
   });
 
-  test('a step that failed and was caught may run again under its name, keeping its index', async ({ world }) => {
+  test('a step that failed and was caught may run again under its name, keeping its index', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const { persistent } = durably.register({
       persistent: job('persistent', async (step) => {

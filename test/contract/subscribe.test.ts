@@ -23,7 +23,12 @@ contract('subscribe', (test) => {
     const { durably } = await world.start();
     const { id } = await durably.register({ stepped }).stepped.triggerAndWait('in');
     const events = await readAll(durably.subscribe(id));
-    const base = { runId: id, jobName: 'stepped', timestamp: expect.any(String), sequence: expect.any(Number) };
+    const base = {
+      runId: id,
+      jobName: 'stepped',
+      timestamp: expect.any(String),
+      sequence: expect.any(Number),
+    };
     const step = { stepName: 'one', stepIndex: 0 };
     expect(events).toEqual([
       { ...base, type: 'run:trigger' },
@@ -173,6 +178,20 @@ contract('subscribe', (test) => {
     const expected = Array.from({ length: 2500 }, (_, i) => `${i}`);
     expect(lines(await live)).toEqual(expected);
     expect(lines(await readAll(durably.subscribe(run.id)))).toEqual(expected);
+  });
+
+  test('of a finished run closes, whatever the number of its events', async ({ world }) => {
+    const { durably } = await world.start();
+    const { loud } = durably.register({
+      loud: job('loud', (step, lines) => {
+        for (let i = 0; i < (lines as number); i++) step.log.info(`${i}`);
+      }),
+    });
+    for (const length of [100, 200, 256, 400, 500, 512, 1000]) {
+      // Trigger, start and end are the other three.
+      const { id } = await loud.triggerAndWait(length - 3);
+      expect(await readAll(durably.subscribe(id))).toHaveLength(length);
+    }
   });
 
   test("another run's events are not in it", async ({ world }) => {

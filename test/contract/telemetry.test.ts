@@ -45,7 +45,9 @@ contract('step.log', (test) => {
     expect(await durably.getLogs({ runId, after: all[99]?.sequence, limit: 7 })).toEqual(all.slice(100, 107));
     const errors = all.filter(({ level }) => level === 'error');
     expect(await durably.getLogs({ runId, level: 'error', limit: 1000 })).toEqual(errors);
-    expect(await durably.getLogs({ runId, level: 'error', after: errors[3]?.sequence, limit: 1 })).toEqual([errors[4]]);
+    expect(await durably.getLogs({ runId, level: 'error', after: errors[3]?.sequence, limit: 1 })).toEqual([
+      errors[4],
+    ]);
     expect(await durably.getLogs({ runId, level: 'warn' })).toEqual([]);
   });
 
@@ -98,7 +100,15 @@ contract('step.log', (test) => {
     const { odd } = durably.register({
       odd: job('odd', (step) => {
         const log = step.log.info as (...values: unknown[]) => void;
-        for (const value of [undefined, null, 7, Symbol('s'), throwing, Object.create(null), new Error('e')]) {
+        for (const value of [
+          undefined,
+          null,
+          7,
+          Symbol('s'),
+          throwing,
+          Object.create(null),
+          new Error('e'),
+        ]) {
           log(value, value);
         }
         step.log.info('a\ud800b\0c');
@@ -125,7 +135,11 @@ contract('step.progress', (test) => {
       }),
     });
     const { id } = await steady.triggerAndWait(0);
-    expect((await durably.getRun(id))?.progress).toStrictEqual({ current: 3.5, total: 10, message: 'on the way' });
+    expect((await durably.getRun(id))?.progress).toStrictEqual({
+      current: 3.5,
+      total: 10,
+      message: 'on the way',
+    });
     expect(events.map((event) => 'progress' in event && event.progress)).toStrictEqual([
       { current: 1 },
       { current: 2, total: 10 },
@@ -222,7 +236,8 @@ contract('telemetry', (test) => {
     let wasThenable = false;
     const { sync } = durably.register({
       sync: job('sync', (step) => {
-        wasThenable = (step.log.info('x') as unknown) !== undefined || (step.progress(1) as unknown) !== undefined;
+        wasThenable =
+          (step.log.info('x') as unknown) !== undefined || (step.progress(1) as unknown) !== undefined;
       }),
     });
     await sync.triggerAndWait(0);

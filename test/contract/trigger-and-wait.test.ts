@@ -52,7 +52,11 @@ contract('triggerAndWait', (test) => {
     });
     const error = await rejectionOf(broken.triggerAndWait(1));
     expect(error).toBeInstanceOf(RunEndedError);
-    expect(error).toMatchObject({ ending: 'failed', message: 'it broke', runId: expect.stringMatching(/^run_/) });
+    expect(error).toMatchObject({
+      ending: 'failed',
+      message: 'it broke',
+      runId: expect.stringMatching(/^run_/),
+    });
   });
 
   test('rejects when the run is cancelled', async ({ world }) => {
@@ -134,7 +138,9 @@ contract('triggerAndWait', (test) => {
     expect(await durably.getRuns()).toEqual([]);
   });
 
-  test('a run that fails and is retried before it is seen to have failed is waited for', async ({ world }) => {
+  test('a run that fails and is retried before it is seen to have failed is waited for', async ({
+    world,
+  }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     let isBroken = true;
     const { flaky } = durably.register({

@@ -6,7 +6,12 @@ interface Member extends LaneMember {
   readonly name: string;
 }
 
-const member = (name: string, size: Partial<LaneMember> = {}): Member => ({ name, rows: 1, chars: 10, ...size });
+const member = (name: string, size: Partial<LaneMember> = {}): Member => ({
+  name,
+  rows: 1,
+  chars: 10,
+  ...size,
+});
 
 /** A lane whose groups wait for the test to answer them. */
 function heldLane({ maxUnderWay = 1, isMembersFault = true } = {}) {
@@ -144,7 +149,7 @@ describe('a group that fails', () => {
     expect(groups).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']]);
   });
 
-  test('for a reason that is no member\'s fails for all, at once', async () => {
+  test("for a reason that is no member's fails for all, at once", async () => {
     const { refusing, groups } = lane({ isMembersFault: false });
     const settled = await Promise.allSettled(['a', 'bad', 'b'].map((name) => refusing.submit(member(name))));
     expect(outcomes(settled)).toEqual(Array(3).fill('refused: a bad b'));

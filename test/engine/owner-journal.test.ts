@@ -37,7 +37,8 @@ function journal(answer?: (append: Append) => Promise<Answer>) {
   bus.on('log:write', ({ message }) => heard.push(message));
   const owner = new OwnerJournal(RUN, { store, bus, clock });
   const log = (message: string) => owner.note({ type: 'log:write', message });
-  const step = (stepName: string) => owner.record({ type: 'step:complete', stepName, stepIndex: 0, durationMs: 1.6 });
+  const step = (stepName: string) =>
+    owner.record({ type: 'step:complete', stepName, stepIndex: 0, durationMs: 1.6 });
   const texts = () =>
     appends.map(({ append }) => append.entries.map((entry) => entry.message ?? entry.stepName ?? entry.type));
   return { clock, appends, errors, heard, owner, log, step, texts };
@@ -171,7 +172,9 @@ describe('a database that is unavailable', () => {
   });
 
   test('is not asked again once the run is over', async () => {
-    const { clock, owner, step, appends } = journal(() => Promise.reject(new DatabaseUnavailableError('away')));
+    const { clock, owner, step, appends } = journal(() =>
+      Promise.reject(new DatabaseUnavailableError('away')),
+    );
     const result = step('step');
     await settle();
     owner.close();

@@ -6,8 +6,25 @@ export function fakeStore(methods: Partial<Store>): Store {
     throw new Error(`store.${name} was not expected to be called`);
   };
   const names: readonly (keyof Store)[] = [
-    ...(['migrate', 'enqueue', 'claim', 'append', 'renew', 'handBack', 'command', 'getRun', 'getRuns'] as const),
-    ...(['getSteps', 'getLogs', 'getCompletedSteps', 'journalHead', 'readJournal', 'readRunJournal'] as const),
+    ...([
+      'migrate',
+      'enqueue',
+      'claim',
+      'append',
+      'renew',
+      'handBack',
+      'command',
+      'getRun',
+      'getRuns',
+    ] as const),
+    ...([
+      'getSteps',
+      'getLogs',
+      'getCompletedSteps',
+      'journalHead',
+      'readJournal',
+      'readRunJournal',
+    ] as const),
     ...(['purge', 'ping'] as const),
   ];
   const none = Object.fromEntries(names.map((name) => [name, unexpected(name)]));

@@ -78,7 +78,8 @@ class Races {
         const ids = new Set(answers.map(({ text }) => text));
         if (ids.size !== 1) this.violations.push(`one idempotency key was answered ${[...ids].join(', ')}`);
         const { runId } = JSON.parse(answers[0]?.text ?? '{}');
-        for (const command of ['cancel', 'retry', 'cancel', 'delete'] as const) await this.#race(command, runId);
+        for (const command of ['cancel', 'retry', 'cancel', 'delete'] as const)
+          await this.#race(command, runId);
       }),
     );
     const ended = await api.command('cancel', blocker);
@@ -100,7 +101,8 @@ class Races {
     const byRun = journalByRun(records.journal);
     for (const id of ids) {
       const types = (byRun.get(id) ?? []).map(({ type }) => type).filter((type) => !type.startsWith('step'));
-      if (types.join() !== 'run:trigger,run:start,run:complete') this.violations.push(`${id} went ${types.join()}`);
+      if (types.join() !== 'run:trigger,run:start,run:complete')
+        this.violations.push(`${id} went ${types.join()}`);
     }
   }
 
@@ -109,7 +111,10 @@ class Races {
     const { random, runs } = this.#options;
     const input = { steps: 3, maxMs: 10, failing: 0.2 };
     const ids = await Promise.all(
-      Array.from({ length: runs }, async () => (await this.#fleet.anyApi(random)?.triggered({ jobName: 'work', input })) ?? ''),
+      Array.from(
+        { length: runs },
+        async () => (await this.#fleet.anyApi(random)?.triggered({ jobName: 'work', input })) ?? '',
+      ),
     );
     const done: { id: string; command: Command }[] = [];
     const pester = async (own: Random) => {
@@ -141,7 +146,8 @@ class Races {
         const told = (doneByRun.get(id) ?? []).filter((each) => each.command === command).length;
         const happened = types.filter((type) => type === `run:${command}`).length;
         this.won += told;
-        if (told !== happened) this.violations.push(`${command} of ${id} was done ${told} times and told ${happened}`);
+        if (told !== happened)
+          this.violations.push(`${command} of ${id} was done ${told} times and told ${happened}`);
       }
     }
   }

@@ -124,7 +124,7 @@ class KillStory {
 
   async #killOften(random: Random): Promise<void> {
     while (this.#kills < this.#options.kills || this.#triggered < this.#options.runs) {
-      await pause(random.int(50, 600));
+      await pause(random.int(100, 900));
       const victim = random.pick(this.#fleet.all.filter(({ isAlive }) => isAlive));
       await victim.kill();
       this.#kills++;

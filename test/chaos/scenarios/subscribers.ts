@@ -28,7 +28,12 @@ export async function restlessSubscribers({ random, runs }: RestlessOptions): Pr
     const followers: { id: string; subscriber: Subscriber }[] = [];
     for (let i = 0; i < runs; i++) {
       const api = fleet.anyApi(random);
-      const input = { steps: random.int(1, 10), maxMs: random.int(0, 40), logs: true, parallel: random.chance(0.3) };
+      const input = {
+        steps: random.int(1, 10),
+        maxMs: random.int(0, 40),
+        logs: true,
+        parallel: random.chance(0.3),
+      };
       const id = (await api?.triggered({ jobName: 'work', input })) ?? '';
       for (let n = 0; n < SUBSCRIBERS_PER_RUN; n++) {
         followers.push({ id, subscriber: subscribe(`/subscribe?runId=${id}`, 5) });
@@ -49,7 +54,9 @@ export async function restlessSubscribers({ random, runs }: RestlessOptions): Pr
       violations: [
         ...fleet.seenViolations({ expected: ['lease'] }),
         ...checkJournal(records),
-        ...followers.flatMap(({ id, subscriber }) => checkStream(`stream of ${id}`, subscriber, byRun.get(id) ?? [])),
+        ...followers.flatMap(({ id, subscriber }) =>
+          checkStream(`stream of ${id}`, subscriber, byRun.get(id) ?? []),
+        ),
         ...lists.flatMap((list, i) => checkStream(`list ${i}`, list, listed)),
         ...checkSameBytes(all),
       ],

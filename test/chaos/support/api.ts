@@ -9,6 +9,10 @@ const runSchema = z.object({
   payload: z.unknown(),
   output: z.unknown(),
   error: z.string().nullable(),
+  createdAt: z.string(),
+  startedAt: z.string().nullable(),
+  completedAt: z.string().nullable(),
+  updatedAt: z.string(),
 });
 export type RunView = z.infer<typeof runSchema>;
 

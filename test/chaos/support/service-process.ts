@@ -76,7 +76,9 @@ export class ServiceProcess {
 
   /** What its worker reported as gone wrong. */
   get workerErrors(): WorkerError[] {
-    const found = this.#log.matchAll(/worker failed \w+ (?<context>[\w-]+)(?: \((?<runId>\w+)\))?: (?<error>.*)/g);
+    const found = this.#log.matchAll(
+      /worker failed \w+ (?<context>[\w-]+)(?: \((?<runId>\w+)\))?: (?<error>.*)/g,
+    );
     return [...found].map(({ groups }) => ({
       context: groups?.context ?? '',
       runId: groups?.runId,

@@ -94,8 +94,8 @@ export class Subscriber {
   }
 
   #take(text: string): void {
-    const id = /^id: ?(.*)$/m.exec(text)?.[1];
-    const data = /^data: ?(.*)$/m.exec(text)?.[1];
+    const id = fieldOf(text, 'id');
+    const data = fieldOf(text, 'data');
     if (id === undefined) return;
     this.#lastEventId = id;
     if (data !== undefined) this.frames.push({ id: Number(id), data });
@@ -111,4 +111,10 @@ export async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerato
     text = frames.pop() ?? '';
     yield* frames;
   }
+}
+
+/** A line ends at a line feed only: JSON may hold other characters that look like one. */
+function fieldOf(frame: string, name: string): string | undefined {
+  const line = frame.split('\n').find((each) => each.startsWith(`${name}: `));
+  return line?.slice(name.length + 2);
 }

@@ -1,0 +1,103 @@
+import { expect, test, vi } from 'vitest';
+import { report } from './support/chaos.ts';
+import { checkEnded, checkJournal } from './support/check-journal.ts';
+import { eventually } from './support/eventually.ts';
+import { withFleet } from './support/fleet.ts';
+import { countOpen, readRecords, withDatabase } from './support/records.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+const HEARTBEAT_MS = 500;
+
+test('a cancel at any process reaches the step within one heartbeat', async () => {
+  const settings = { DURABLY_HEARTBEAT_INTERVAL_MS: HEARTBEAT_MS, DURABLY_STALE_THRESHOLD_MS: 60_000 };
+  await withFleet(settings, async (fleet) => {
+    const owner = await fleet.start();
+    const other = await fleet.start({ DURABLY_POLLING_INTERVAL_MS: 1_000_000 });
+    const delays: Record<string, number[]> = { here: [], elsewhere: [] };
+    for (let i = 0; i < 8; i++) {
+      const id = await fleet.api(owner).triggered({ jobName: 'gate', input: {} });
+      await eventually('the run to stand', () =>
+        fleet.ledger.marks('standing').some(({ run }) => run === id),
+      );
+      const where = i % 2 === 0 ? 'here' : 'elsewhere';
+      expect((await fleet.api(where === 'here' ? owner : other).command('cancel', id)).status).toBe(200);
+      const cancelledAt = Date.now();
+      const aborted = await eventually('the signal', () =>
+        fleet.ledger.marks('aborted').find(({ run }) => run === id),
+      );
+      delays[where]?.push(aborted.at - cancelledAt);
+    }
+    fleet.openGate(owner);
+    // Whatever the job then does is refused.
+    await eventually('the steps to be refused', () => fleet.ledger.marks('last refused').length === 8);
+    const here = fleet.ledger.marks('last refused').map(({ detail }) => detail);
+    expect(new Set(here)).toEqual(new Set(['RUN_CANCELLED', 'LEASE_LOST']));
+    const times = { here: medianOf(delays.here), elsewhere: Math.max(...(delays.elsewhere ?? [])) };
+    report('cancel', {
+      figures: { 'aborted here after ms': times.here, 'elsewhere, at most': times.elsewhere },
+    });
+    expect(times.here).toBeLessThan(HEARTBEAT_MS / 2);
+    // A round trip, and what a machine under load takes for one.
+    expect(medianOf(delays.elsewhere)).toBeLessThan(HEARTBEAT_MS + 100);
+    const records = readRecords(fleet.database);
+    expect(records.runs.map(({ status }) => status)).toEqual(records.runs.map(() => 'cancelled'));
+    expect([...fleet.seenViolations({ expected: [] }), ...checkJournal(records)]).toEqual([]);
+  });
+});
+
+test('a poll that fails is reported, tried again ever more seldom, and works again when it can', async () => {
+  await withFleet({ DURABLY_POLLING_INTERVAL_MS: 20 }, async (fleet) => {
+    const service = await fleet.start();
+    const api = fleet.api(service);
+    const before = await api.triggered({ jobName: 'work', input: { steps: 1 } });
+    await eventually('a run', async () => (await api.run(before)).status === 'completed');
+    const failures = () => service.workerErrors.filter(({ context }) => context === 'claim').length;
+    rename(fleet.database, { from: 'durably_steps', to: 'durably_hidden' });
+    rename(fleet.database, { from: 'durably_runs', to: 'durably_runs_hidden' });
+    await eventually('the failure to be reported', () => failures() >= 3);
+    const start = performance.now();
+    const seen = failures();
+    await eventually('more failures', () => failures() >= seen + 3);
+    // At its usual pace it would take 60 ms.
+    expect(performance.now() - start).toBeGreaterThan(200);
+    rename(fleet.database, { from: 'durably_runs_hidden', to: 'durably_runs' });
+    rename(fleet.database, { from: 'durably_hidden', to: 'durably_steps' });
+    const after = await api.triggered({ jobName: 'work', input: { steps: 1 } });
+    await eventually('a run again', async () => (await api.run(after)).status === 'completed');
+    expect(fleet.seenViolations({ expected: ['claim'] })).toEqual([]);
+  });
+});
+
+test('promises that reject and that no job waits for do not take the service down', async () => {
+  await withFleet({}, async (fleet) => {
+    const service = await fleet.start();
+    const api = fleet.api(service);
+    const jobs = ['careless', 'work', 'careless', 'work'];
+    const ids = await Promise.all(
+      jobs.map((jobName) => api.triggered({ jobName, input: { steps: 4, maxMs: 20 } })),
+    );
+    await eventually('all runs to end', () => countOpen(fleet.database) === 0);
+    await eventually(
+      'the rejections to be reported',
+      () => service.log.match(/unhandled rejection/g)?.length === 4,
+    );
+    const runs = await Promise.all(ids.map((id) => api.run(id)));
+    expect(runs.map(({ status }) => status)).toEqual(jobs.map(() => 'completed'));
+    expect(service.isAlive).toBe(true);
+    const records = readRecords(fleet.database);
+    expect([...fleet.seenViolations(), ...checkEnded(records), ...checkJournal(records)]).toEqual([]);
+  });
+});
+
+function rename(path: string, { from, to }: { from: string; to: string }): void {
+  withDatabase(path, (database) => {
+    // Triggers go on to name the table as they did.
+    database.exec('pragma legacy_alter_table = on');
+    database.exec(`alter table ${from} rename to ${to}`);
+  });
+}
+
+function medianOf(numbers: readonly number[] = []): number {
+  return [...numbers].sort((one, other) => one - other)[Math.floor(numbers.length / 2)] ?? Number.NaN;
+}

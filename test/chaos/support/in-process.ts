@@ -1,0 +1,67 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Dialect } from 'kysely';
+import { createDurablyApp } from '../../../src/app/create-app.ts';
+import { openDatabase } from '../../../src/app/database.ts';
+import { createDurably } from '../../../src/create-durably.ts';
+import type { JobDefinition } from '../../../src/engine/define-job.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: any job, whatever its types.
+type Jobs = Record<string, JobDefinition<string, any, any, any>>;
+
+/** The service's app on a database of its own, without a socket between. */
+export async function startInProcess(jobs: Jobs) {
+  const folder = mkdtempSync(join(tmpdir(), 'durably-chaos-'));
+  const database = await openDatabase({ url: `file:${join(folder, 'durably.db')}` });
+  const reported: unknown[] = [];
+  const rows = { most: 0 };
+  const durably = createDurably({
+    dialect: countRows(database.dialect, rows),
+    jobs,
+    pollingInterval: 50,
+    maxConcurrentRuns: 20,
+  });
+  durably.on('worker:error', (event) => void reported.push(event));
+  await durably.init();
+  const app = createDurablyApp(durably, { onError: (error) => void reported.push(error) });
+  return {
+    durably,
+    ask: async (request: Request) => await app.fetch(request),
+    /** What went wrong on the service's side. */
+    reported,
+    /** The largest answer that the database was asked for. */
+    rows,
+    async dispose() {
+      await durably.stop({ timeoutMs: 0 });
+      database.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+export type InProcess = Awaited<ReturnType<typeof startInProcess>>;
+
+/** The dialect, its driver watched. */
+function countRows(dialect: Dialect, rows: { most: number }): Dialect {
+  return {
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createAdapter: () => dialect.createAdapter(),
+    createIntrospector: (db) => dialect.createIntrospector(db),
+    createDriver: () => {
+      const driver = dialect.createDriver();
+      const acquire = driver.acquireConnection.bind(driver);
+      driver.acquireConnection = async () => {
+        const connection = await acquire();
+        const execute = connection.executeQuery.bind(connection);
+        connection.executeQuery = async <R>(query: Parameters<typeof execute>[0]) => {
+          const result = await execute<R>(query);
+          rows.most = Math.max(rows.most, result.rows.length);
+          return result;
+        };
+        return connection;
+      };
+      return driver;
+    },
+  };
+}

@@ -1,0 +1,134 @@
+import { describe, expect, test } from 'vitest';
+import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { listedJournal, sequences, takeAll } from '../support/listed-journal.ts';
+import { settle } from '../support/until.ts';
+
+describe('a reader', () => {
+  test('a little behind takes from the window, without a read of its own', async () => {
+    const { feed, write, poll, reads, openRun } = listedJournal();
+    write('run_1', 'run:trigger');
+    const cursor = await openRun('run_1');
+    expect(sequences(await cursor.next())).toEqual([1]);
+    const follower = await feed.openList();
+    const followed = follower.cursor.next();
+    for (let i = 0; i < 100; i++) write(i % 2 === 0 ? 'run_1' : 'run_2', 'run:progress', '{"current":1}');
+    const before = reads.run;
+    await poll();
+    await followed;
+    expect((await cursor.next())?.length).toBe(50);
+    expect(reads.run).toBe(before);
+    cursor.close();
+    follower.cursor.close();
+  });
+
+  test('far behind falls back to pages of its own, and misses nothing', async () => {
+    const { feed, write, poll, reads, openRun, clock } = listedJournal();
+    write('run_1', 'run:trigger');
+    const slow = await openRun('run_1');
+    expect(sequences(await slow.next())).toEqual([1]);
+    const fast = await feed.openList();
+    for (let i = 0; i < 5_000; i++) write(i % 5 === 0 ? 'run_1' : 'run_2', 'run:progress', '{"current":1}');
+    const taken = takeAll(fast.cursor, 5_000);
+    await poll();
+    for (let i = 0; i < 12; i++) {
+      clock.advance(5);
+      await settle(2);
+    }
+    await taken;
+    const before = reads.run;
+    expect(await takeAll(slow, 1_000)).toEqual(Array.from({ length: 1_000 }, (_, i) => 2 + 5 * i));
+    expect(reads.run).toBeGreaterThan(before);
+    // Having caught up it reads no more pages.
+    const after = reads.run;
+    const next = slow.next();
+    write('run_1', 'run:progress', '{"current":2}');
+    await poll();
+    expect(sequences(await next)).toEqual([5_002]);
+    expect(reads.run).toBe(after);
+    slow.close();
+    fast.cursor.close();
+  });
+
+  test('behind by much text falls back to pages too', async () => {
+    const { feed, write, poll, reads, openRun } = listedJournal();
+    write('run_1', 'run:trigger');
+    const slow = await openRun('run_1');
+    await slow.next();
+    const fast = await feed.openList();
+    const data = JSON.stringify({ current: 1, message: 'x'.repeat(1_000_000) });
+    for (let i = 0; i < 5; i++) write('run_1', 'run:progress', data);
+    const taken = takeAll(fast.cursor, 5);
+    await poll();
+    await taken;
+    const before = reads.run;
+    expect(await takeAll(slow, 5)).toEqual([2, 3, 4, 5, 6]);
+    expect(reads.run).toBeGreaterThan(before);
+    slow.close();
+    fast.cursor.close();
+  });
+
+  test('of one run is not woken by others', async () => {
+    const { write, poll, openRun } = listedJournal();
+    write('run_1', 'run:trigger');
+    const cursor = await openRun('run_1');
+    await cursor.next();
+    let isWoken = false;
+    const next = cursor.next().finally(() => {
+      isWoken = true;
+    });
+    for (let i = 0; i < 3; i++) {
+      write('run_2', 'run:progress', '{"current":1}');
+      await poll();
+    }
+    expect(isWoken).toBe(false);
+    write('run_1', 'run:complete');
+    await poll();
+    expect(sequences(await next)).toEqual([5]);
+    expect(await cursor.next()).toBeNull();
+  });
+
+  test('goes on past an end that a retry followed, and ends at the last', async () => {
+    const { write, poll, openRun, clock } = listedJournal();
+    for (const type of ['run:trigger', 'run:fail', 'run:retry'] as const) write('run_1', type);
+    const cursor = await openRun('run_1');
+    expect(sequences(await cursor.next())).toEqual([1, 2, 3]);
+    const next = cursor.next();
+    write('run_1', 'run:fail');
+    write('run_1', 'run:retry');
+    await poll();
+    expect(sequences(await next)).toEqual([4, 5]);
+    const last = cursor.next();
+    write('run_1', 'run:complete');
+    await poll();
+    expect(sequences(await last)).toEqual([6]);
+    expect(await cursor.next()).toBeNull();
+    expect(clock.pendingMs).toEqual([]);
+  });
+
+  test('of a long finished run ends at its last event, though a page ended before it', async () => {
+    for (const length of [199, 200, 201, 400, 401]) {
+      const { write, openRun } = listedJournal();
+      write('run_1', 'run:trigger');
+      for (let i = 0; i < length - 2; i++) write('run_1', 'run:progress', '{"current":1}');
+      write('run_1', 'run:complete');
+      const cursor = await openRun('run_1');
+      expect(await takeAll(cursor, length)).toEqual(Array.from({ length }, (_, i) => i + 1));
+      expect(await cursor.next()).toBeNull();
+    }
+  });
+
+  test('whose page cannot be read hears the error, and may ask again', async () => {
+    const { write, openRun, setFailure } = listedJournal();
+    write('run_1', 'run:trigger');
+    for (let i = 0; i < 300; i++) write('run_1', 'run:progress', '{"current":1}');
+    write('run_1', 'run:complete');
+    const cursor = await openRun('run_1');
+    expect((await cursor.next())?.length).toBe(200);
+    const away = new DatabaseUnavailableError('away');
+    setFailure(away);
+    await expect(cursor.next()).rejects.toBe(away);
+    setFailure(undefined);
+    expect((await cursor.next())?.length).toBe(102);
+    expect(await cursor.next()).toBeNull();
+  });
+});

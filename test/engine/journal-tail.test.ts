@@ -1,0 +1,112 @@
+import { describe, expect, test } from 'vitest';
+import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { listedJournal, POLL_MS, sequences, takeAll } from '../support/listed-journal.ts';
+import { settle } from '../support/until.ts';
+
+describe('the tail of the journal', () => {
+  test('is read once for all readers, and by them not at all', async () => {
+    const { feed, write, poll, reads } = listedJournal();
+    const cursors = await Promise.all(Array.from({ length: 30 }, async () => (await feed.openList()).cursor));
+    const waiting = cursors.map((cursor) => cursor.next());
+    await poll();
+    const before = reads.tail;
+    write('run_1', 'run:trigger');
+    await poll();
+    expect(reads.tail).toBe(before + 1);
+    const [first, ...others] = await Promise.all(waiting);
+    expect(sequences(first ?? null)).toEqual([1]);
+    // One text for all of them.
+    for (const events of others) expect(events?.[0]?.json).toBe(first?.[0]?.json);
+    for (const events of others) expect(events?.[0]?.event).toBe(first?.[0]?.event);
+  });
+
+  test('is read each interval, and at once when told of news, though not without end', async () => {
+    const { feed, write, poll, reads, clock } = listedJournal();
+    const { cursor } = await feed.openList();
+    const next = cursor.next();
+    clock.advance(POLL_MS - 1);
+    await settle(2);
+    expect(reads.tail).toBe(0);
+    clock.advance(1);
+    await settle(2);
+    expect(reads.tail).toBe(1);
+    clock.advance(100);
+    write('run_1', 'run:trigger');
+    feed.nudge();
+    expect(sequences(await next)).toEqual([1]);
+    expect(reads.tail).toBe(2);
+    // A burst of news makes one read, after a short rest.
+    for (let i = 0; i < 10; i++) feed.nudge();
+    await settle(2);
+    expect(reads.tail).toBe(2);
+    clock.advance(5);
+    await settle(2);
+    expect(reads.tail).toBe(3);
+    await poll();
+    expect(reads.tail).toBe(4);
+    cursor.close();
+  });
+
+  test('is left alone while nobody follows it', async () => {
+    const { feed, write, poll, reads, clock } = listedJournal();
+    feed.nudge();
+    await poll();
+    const { cursor } = await feed.openList();
+    cursor.close();
+    const before = reads.tail;
+    write('run_1', 'run:trigger');
+    feed.nudge();
+    await poll();
+    await poll();
+    expect(reads.tail).toBe(before);
+    expect(clock.pendingMs).toEqual([]);
+    // And begins anew, without what happened meanwhile.
+    const { after, cursor: later } = await feed.openList();
+    expect(after).toBe(1);
+    write('run_1', 'run:start', 'null');
+    const next = later.next();
+    await poll();
+    expect(sequences(await next)).toEqual([2]);
+    later.close();
+  });
+
+  test('reads on at once when a page was full', async () => {
+    const { feed, write, poll, reads, clock } = listedJournal();
+    const { cursor } = await feed.openList();
+    for (let i = 0; i < 1_200; i++) write('run_1', 'run:progress', '{"current":1}');
+    const taken = takeAll(cursor, 1_200);
+    await poll();
+    for (let i = 0; i < 3; i++) {
+      clock.advance(5);
+      await settle(2);
+    }
+    expect(await taken).toEqual(Array.from({ length: 1_200 }, (_, i) => i + 1));
+    expect(reads.tail).toBeLessThanOrEqual(4);
+    cursor.close();
+  });
+
+  test('is read again after a failure, ever more slowly, and tells of it', async () => {
+    const { feed, write, poll, reads, errors, clock, setFailure } = listedJournal();
+    const { cursor } = await feed.openList();
+    const next = cursor.next();
+    const away = new DatabaseUnavailableError('away');
+    setFailure(away);
+    const pauses: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      const [pauseMs = 0] = clock.pendingMs;
+      pauses.push(pauseMs);
+      clock.advance(pauseMs);
+      await settle(2);
+    }
+    expect(errors).toEqual(Array(8).fill(away));
+    expect(pauses).toEqual([250, 250, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+    setFailure(undefined);
+    write('run_1', 'run:trigger');
+    clock.advance(5_000);
+    expect(sequences(await next)).toEqual([1]);
+    const before = reads.tail;
+    await poll();
+    expect(reads.tail).toBe(before + 1);
+    cursor.close();
+  });
+});

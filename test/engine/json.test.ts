@@ -1,0 +1,110 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { decodeJson, encodeJson, isStorableText, isTooDeep, storableText } from '../../src/core/json.ts';
+
+/** How deep arrays and objects are nested, counted the slow way. */
+function depthOf(value: unknown): number {
+  if (typeof value !== 'object' || value === null) return 0;
+  return 1 + Math.max(0, ...Object.values(value).map(depthOf));
+}
+
+const nested = (depth: number, open: string, close: string) => open.repeat(depth) + close.repeat(depth);
+
+describe('the depth of JSON', () => {
+  test('is told as it is counted the slow way, whatever the text', () => {
+    const values = fc.json({ maxDepth: 8 });
+    fc.assert(
+      fc.property(values, fc.integer({ min: 0, max: 8 }), (text, maxDepth) => {
+        expect(isTooDeep(text, maxDepth)).toBe(depthOf(JSON.parse(text)) > maxDepth);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('is 500 at most', () => {
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
+      const inner = open === '[' ? '' : '1';
+      const make = (depth: number) => open.repeat(depth) + inner + close.repeat(depth);
+      expect(isTooDeep(make(500))).toBe(false);
+      expect(isTooDeep(make(501))).toBe(true);
+    }
+  });
+
+  test('is not raised by brackets in strings, nor by quotes and backslashes before them', () => {
+    const texts = [
+      '['.repeat(2_000),
+      `"${'['.repeat(1_000)}`,
+      `\\${'{'.repeat(1_000)}\\`,
+      '\\"['.repeat(700),
+    ];
+    for (const text of texts) {
+      expect(isTooDeep(JSON.stringify(text))).toBe(false);
+      expect(isTooDeep(JSON.stringify({ [text]: [text] }))).toBe(false);
+    }
+    expect(isTooDeep(`["\\\\",${nested(500, '[', ']')}]`)).toBe(true);
+  });
+
+  test('is that of what lies side by side only once', () => {
+    expect(isTooDeep(`[${Array(1_000).fill('[[]]').join(',')}]`)).toBe(false);
+  });
+});
+
+describe('encoding', () => {
+  test('goes there and back as JSON does', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        const encoding = encodeJson(value);
+        expect(encoding.ok && decodeJson(encoding.text ?? null)).toEqual(JSON.parse(JSON.stringify(value)));
+      }),
+    );
+  });
+
+  test('never throws, and says why a value is none', () => {
+    fc.assert(
+      fc.property(
+        fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }),
+        (value) => {
+          const encoding = encodeJson(value);
+          if (!encoding.ok) expect(encoding.reason).not.toBe('');
+        },
+      ),
+    );
+  });
+
+  test('undefined has no text', () => {
+    expect(encodeJson(undefined)).toEqual({ ok: true, text: undefined });
+    expect(decodeJson(null)).toBeUndefined();
+  });
+});
+
+describe('storable text', () => {
+  test('has no lone surrogate and no NUL, and otherwise stays as it is', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)) }),
+        (text) => {
+          const storable = storableText(text);
+          expect(storable.isWellFormed()).toBe(true);
+          expect(storable).not.toContain('\0');
+          expect(storable.length).toBe(text.length);
+          expect(isStorableText(text)).toBe(storable === text);
+          expect(storableText(storable)).toBe(storable);
+        },
+      ),
+      { numRuns: 1_000 },
+    );
+  });
+
+  test.each([
+    ['plain', 'plain'],
+    ['🙂', '🙂'],
+    ['\ud83d', '\ufffd'],
+    ['a\0b', 'a\ufffdb'],
+    ['\udc00\ud800', '\ufffd\ufffd'],
+  ])('%j becomes %j', (text, storable) => {
+    expect(storableText(text)).toBe(storable);
+  });
+});

@@ -1,0 +1,91 @@
+import type { EventCursor, StreamedEvent } from '../../src/core/durably.ts';
+import type { JournalEventType, JournalRow } from '../../src/core/events.ts';
+import type { Run, RunStatus } from '../../src/core/run.ts';
+import { EventFeed } from '../../src/engine/event-feed.ts';
+import { FakeClock } from './fake-clock.ts';
+import { fakeStore } from './fake-store.ts';
+import { settle } from './until.ts';
+
+export const POLL_MS = 250;
+
+/** A feed over a journal that is a list. */
+export function listedJournal() {
+  const clock = new FakeClock();
+  const rows: JournalRow[] = [];
+  const statuses = new Map<string, RunStatus>();
+  const reads = { tail: 0, run: 0 };
+  const errors: unknown[] = [];
+  let failure: Error | undefined;
+  const page = (after: number, limit: number, runId?: string) => {
+    if (failure) throw failure;
+    return rows
+      .filter((row) => row.sequence > after && (runId === undefined || row.runId === runId))
+      .slice(0, limit);
+  };
+  const store = fakeStore({
+    journalHead: async () => rows.at(-1)?.sequence ?? 0,
+    readJournal: async ({ after, limit }) => {
+      reads.tail++;
+      return page(after, limit);
+    },
+    readRunJournal: async ({ runId, after, limit }) => {
+      reads.run++;
+      return page(after, limit, runId);
+    },
+    getRun: async (runId) => {
+      const status = statuses.get(runId);
+      return status ? ({ id: runId, status } as Run) : null;
+    },
+  });
+  const feed = new EventFeed({ store, clock, pollMs: POLL_MS, onError: (error) => errors.push(error) });
+  const write = (runId: string, type: JournalEventType, data: string | null = null) => {
+    if (type === 'run:trigger' || type === 'run:retry') statuses.set(runId, 'pending');
+    if (type === 'run:complete') statuses.set(runId, 'completed');
+    if (type === 'run:fail') statuses.set(runId, 'failed');
+    rows.push({
+      sequence: rows.length + 1,
+      runId,
+      jobName: 'job',
+      type,
+      createdAt: 0,
+      attempt: null,
+      stepName: null,
+      stepIndex: null,
+      level: null,
+      message: null,
+      data,
+      durationMs: null,
+    });
+  };
+  const poll = async () => {
+    clock.advance(POLL_MS);
+    await settle(2);
+  };
+  const openRun = async (runId: string) => {
+    const run = await feed.openRun(runId);
+    if (run.kind !== 'open') throw new Error('not open');
+    return run.cursor;
+  };
+  return {
+    clock,
+    rows,
+    reads,
+    errors,
+    feed,
+    write,
+    poll,
+    openRun,
+    setFailure: (error: Error | undefined) => {
+      failure = error;
+    },
+  };
+}
+
+export const sequences = (events: readonly StreamedEvent[] | null) =>
+  events?.map(({ sequence }) => sequence) ?? null;
+
+export async function takeAll(cursor: EventCursor, count: number): Promise<number[]> {
+  const taken: number[] = [];
+  while (taken.length < count) taken.push(...((await cursor.next()) ?? []).map(({ sequence }) => sequence));
+  return taken;
+}

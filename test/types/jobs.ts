@@ -1,0 +1,133 @@
+// Checked by the compiler; nothing in here is ever executed.
+import { z } from 'zod';
+import { type Durably, defineJob, type JobHandle, type Run } from '../../src/index.ts';
+import { typed } from './equal.ts';
+
+const order = defineJob({
+  name: 'order',
+  input: z.object({
+    id: z.string(),
+    due: z.date(),
+    note: z.string().default('none'),
+    lines: z.array(z.object({ sku: z.string(), at: z.date().optional() })),
+    colour: z.enum(['red', 'blue']).nullable(),
+    extra: z.unknown(),
+  }),
+  output: z.object({ total: z.number(), at: z.date(), unit: z.string().default('pcs') }),
+  run: async (step, payload) => {
+    typed<{
+      id: string;
+      due: string;
+      note: string;
+      lines: { sku: string; at?: string | undefined }[];
+      colour: 'red' | 'blue' | null;
+      extra: unknown;
+    }>()(payload);
+
+    typed<number>()(await step.run('number', () => 1));
+    typed<string>()(await step.run('date', async () => new Date()));
+    typed<undefined>()(await step.run('undefined', () => undefined));
+    typed<{ at: string; list: (number | null)[] }>()(
+      await step.run('nested', () => ({ at: new Date(), list: [1, undefined], gone: () => 1 })),
+    );
+    typed<[string, number]>()(await step.run('tuple', () => ['a', 1] as [string, number]));
+    typed<unknown>()(await step.run('unknown', (): unknown => 1));
+    typed<string | null>()(await step.run('union', (): Date | null => null));
+    await step.run('signal', (signal) => typed<AbortSignal>()(signal));
+    typed<AbortSignal>()(step.signal);
+    typed<string>()(step.runId);
+    typed<void>()(step.progress(1, 2, 'message'));
+    typed<void>()(step.log.info('message', { data: 1 }));
+
+    // @ts-expect-error a step needs a name
+    await step.run(() => 1);
+    // @ts-expect-error and a function
+    await step.run('name');
+    // @ts-expect-error a BigInt is no JSON
+    (await step.run('bigint', () => 1n)).toString();
+    // @ts-expect-error progress counts
+    step.progress('half');
+    // @ts-expect-error there are three levels
+    step.log.debug('message');
+
+    return { total: 1, at: new Date() };
+  },
+});
+
+const bare = defineJob({
+  name: 'bare',
+  input: z.string(),
+  run: async (_step, text) => ({ length: text.length, at: new Date() }),
+});
+
+const silent = defineJob({ name: 'silent', input: z.void(), run: async () => undefined });
+
+export async function handlesAreTyped(durably: Durably): Promise<void> {
+  const handles = durably.register({ order, renamed: bare, silent });
+  typed<'order'>()(handles.order.name);
+  typed<'bare'>()(handles.renamed.name);
+  typed<'order' | 'renamed' | 'silent'>()(Object.keys(handles)[0] as keyof typeof handles);
+
+  const input = { id: '1', due: new Date(), lines: [], colour: 'red' as const, extra: 1 };
+  const run = await handles.order.trigger(input, { idempotencyKey: 'i', concurrencyKey: 'c' });
+  typed<string>()(run.payload.due);
+  typed<string | undefined>()(run.payload.lines[0]?.at);
+  typed<{ total: number; at: string; unit: string } | null>()(run.output);
+  typed<{ total: number; at: string; unit: string }>()((await handles.order.triggerAndWait(input)).output);
+
+  // Without a schema the output is what run returns, as JSON has it.
+  typed<{ length: number; at: string }>()((await handles.renamed.triggerAndWait('x', { timeout: 5 })).output);
+  typed<null>()((await handles.silent.triggerAndWait()).output);
+
+  const batch = await handles.renamed.batchTrigger(['a', { input: 'b', options: { idempotencyKey: 'i' } }]);
+  typed<Run<string, { length: number; at: string }>[]>()(batch);
+  typed<Run<string, { length: number; at: string }> | null>()(await handles.renamed.getRun('run_1'));
+  typed<Run<string, { length: number; at: string }>[]>()(await handles.renamed.getRuns({ status: 'failed' }));
+}
+
+export async function wrongInputsAreErrors(durably: Durably): Promise<void> {
+  const handles = durably.register({ order, bare });
+  // @ts-expect-error not the input
+  await handles.bare.trigger(7);
+  // @ts-expect-error nothing at all
+  await handles.bare.trigger();
+  // @ts-expect-error a Date is given as a Date
+  await handles.order.trigger({ id: '1', due: '2027-01-01', lines: [], colour: null, extra: 1 });
+  // @ts-expect-error a part is missing
+  await handles.order.trigger({ id: '1', due: new Date(), lines: [] });
+  // @ts-expect-error one bad element of a batch
+  await handles.bare.batchTrigger(['a', 7]);
+  // @ts-expect-error one bad pair of a batch
+  await handles.bare.batchTrigger([{ input: 7 }]);
+  // @ts-expect-error no such option
+  await handles.bare.trigger('a', { priority: 1 });
+  // @ts-expect-error a key is a text
+  await handles.bare.trigger('a', { idempotencyKey: 7 });
+  // @ts-expect-error a timeout is a number of ms
+  await handles.bare.triggerAndWait('a', { timeout: '5s' });
+  // @ts-expect-error no such status
+  await handles.bare.getRuns({ status: 'done' });
+  // @ts-expect-error a handle sees only its own job
+  await handles.bare.getRuns({ jobName: 'order' });
+  // @ts-expect-error no such job
+  await handles.other.trigger('a');
+}
+
+export function wrongDefinitionsAreErrors(): void {
+  // @ts-expect-error no input
+  defineJob({ name: 'a', run: () => 1 });
+  // @ts-expect-error no name
+  defineJob({ input: z.string(), run: () => 1 });
+  // @ts-expect-error an output that does not fit its schema
+  defineJob({ name: 'a', input: z.string(), output: z.object({ n: z.number() }), run: () => ({ n: 'one' }) });
+  // @ts-expect-error a payload is not a Date, though the input is
+  defineJob({ name: 'a', input: z.date(), run: (_step, date) => date.getTime() });
+}
+
+export function looselyTypedHandles(durably: Durably): void {
+  typed<JobHandle | undefined>()(durably.getJob('order'));
+  typed<JobHandle>()(
+    durably.register({ order: defineJob({ name: 'x' as string, input: z.unknown(), run: (): unknown => 1 }) })
+      .order,
+  );
+}
