@@ -1,9 +1,9 @@
 import type { Dialect, Kysely } from 'kysely';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { DurablyService } from './core/durably.ts';
-import { NotFoundError, ValidationError } from './core/errors.ts';
+import { errorMessage, NotFoundError, ValidationError } from './core/errors.ts';
 import type { DurablyEvent, EventHandler, EventType, JournalEvent } from './core/events.ts';
-import type { Run, RunFilter } from './core/run.ts';
+import { checkRunId, type Run, type RunFilter } from './core/run.ts';
 import type { Store } from './core/store.ts';
 import { commandRun } from './engine/commands.ts';
 import type { JobDefinition } from './engine/define-job.ts';
@@ -213,10 +213,10 @@ function createReads(store: Store) {
     if (!(await store.getRun(runId))) throw new NotFoundError('Run not found');
   };
   return {
-    getRun: (runId: string) => store.getRun(runId),
+    getRun: async (runId: string) => await store.getRun(checkRunId(runId)),
     getRuns: async (filter: RunFilter = {}) => await store.getRuns(parseRunFilter(filter)),
     async getSteps(runId: string) {
-      const steps = await store.getSteps(runId);
+      const steps = await store.getSteps(checkRunId(runId));
       if (steps.length === 0) await mustExist(runId);
       return steps;
     },
@@ -258,7 +258,7 @@ function checkOptions(options: DurablyOptions): WorkerOptions {
   ) => {
     const value: unknown = options[name] === undefined ? byDefault : options[name];
     if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-    throw new ValidationError(`${name} must be a positive number of ms, not ${String(value)}`);
+    throw new ValidationError(`${name} must be a positive number of ms, not ${errorMessage(value)}`);
   };
   const pollingIntervalMs = milliseconds('pollingInterval', 1_000);
   const heartbeatIntervalMs = milliseconds('heartbeatInterval', 5_000);
@@ -275,7 +275,7 @@ function checkOptions(options: DurablyOptions): WorkerOptions {
     maxConcurrentRuns < 1
   ) {
     throw new ValidationError(
-      `maxConcurrentRuns must be a positive whole number, not ${String(maxConcurrentRuns)}`,
+      `maxConcurrentRuns must be a positive whole number, not ${errorMessage(maxConcurrentRuns)}`,
     );
   }
   return { pollingIntervalMs, heartbeatIntervalMs, staleThresholdMs, maxConcurrentRuns };

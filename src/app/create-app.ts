@@ -1,8 +1,13 @@
-import { Hono } from 'hono';
+import { Hono, type MiddlewareHandler } from 'hono';
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
 import { createDurablyHandler } from '../http/create-handler.ts';
-import { type CreateDurablyHandlerOptions, createReport, DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
+import {
+  type CreateDurablyHandlerOptions,
+  createReport,
+  DEFAULT_MAX_BODY_BYTES,
+  isResponse,
+} from '../http/pipeline.ts';
 import { problemResponse } from '../http/problem.ts';
 import { isPlainPath, normalizeBasePath, unknownPath, wrongMethod } from '../http/routing.ts';
 import { hostGuard } from './host-guard.ts';
@@ -36,9 +41,12 @@ export function createDurablyApp(durably: DurablyService, options: CreateDurably
   const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
   const report = createReport(options.onError);
   const app = new Hono();
+  // Asked here already, for the routes below read the body before a handler has the request.
+  const { onRequest, ...handlerOptions } = options;
 
   if (allowedHosts !== undefined) app.use(hostGuard(allowedHosts));
-  mountOperations(app, { basePath, handler: createDurablyHandler(durably, options), maxBodyBytes });
+  if (onRequest !== undefined) app.use(`${basePath}/*`, beforeAnything(onRequest));
+  mountOperations(app, { basePath, handler: createDurablyHandler(durably, handlerOptions), maxBodyBytes });
   mountProbes(app, { durably, report, draining });
 
   app.get('/openapi.json', (c) => c.json(buildOpenApi({ basePath })));
@@ -50,6 +58,19 @@ export function createDurablyApp(durably: DurablyService, options: CreateDurably
   app.notFound((c) => problemResponse(unknownPath(c.req.path), report));
   app.onError((error) => problemResponse(error, report));
   return app;
+}
+
+/** A Response it throws is the answer; an error becomes a problem. */
+function beforeAnything(onRequest: NonNullable<CreateDurablyAppOptions['onRequest']>): MiddlewareHandler {
+  return async (c, next) => {
+    try {
+      await onRequest(c.req.raw);
+    } catch (thrown) {
+      if (isResponse(thrown)) return thrown;
+      throw thrown;
+    }
+    return await next();
+  };
 }
 
 function checkBasePath(basePath: string): string {

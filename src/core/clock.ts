@@ -12,11 +12,21 @@ export interface Clock {
   schedule(delayMs: number, task: () => void): () => void;
 }
 
+/** The longest delay that timers take: 2³¹ - 1 ms. */
+const MAX_TIMER_MS = 2_147_483_647;
+
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   schedule: (delayMs, task) => {
-    const timer = setTimeout(task, delayMs);
+    const endMs = performance.now() + delayMs;
+    const fire = () => {
+      const restMs = endMs - performance.now();
+      if (restMs > MAX_TIMER_MS / 2) timer = setTimeout(fire, Math.min(restMs, MAX_TIMER_MS));
+      else task();
+    };
+    // A longer timer than that would fire at once.
+    let timer = delayMs > MAX_TIMER_MS ? setTimeout(fire, MAX_TIMER_MS) : setTimeout(task, delayMs);
     return () => clearTimeout(timer);
   },
 };

@@ -1,5 +1,7 @@
 /** The only door to JSON: what is stored, what is refused, and what it reads back as. */
 
+import { errorMessage } from './errors.ts';
+
 /** JSON nested deeper than this is refused: SQLite's own limit is 1,000, less the wrapping a group adds. */
 export const MAX_JSON_DEPTH = 500;
 
@@ -55,7 +57,7 @@ export function encodeJson(value: unknown): JsonEncoding {
     if (error instanceof RangeError) {
       return { ok: false, reason: `nested deeper than ${MAX_JSON_DEPTH} levels` };
     }
-    return { ok: false, reason: error instanceof Error ? error.message : 'not JSON' };
+    return { ok: false, reason: errorMessage(error) };
   }
 }
 

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { errorMessage, ValidationError } from './errors.ts';
 
 export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
@@ -63,6 +64,12 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly startedAt: string | null;
   readonly completedAt: string | null;
   readonly updatedAt: string;
+}
+
+/** @throws {ValidationError} for what is no text at all; one that no run bears is for the database to say. */
+export function checkRunId(runId: unknown): string {
+  if (typeof runId === 'string') return runId;
+  throw new ValidationError(`runId must be a string, not ${errorMessage(runId)}`);
 }
 
 export const MAX_KEY_LENGTH = 256;

@@ -1,6 +1,6 @@
 import { ConflictError, NotFoundError } from '../core/errors.ts';
 import type { JournalEventType } from '../core/events.ts';
-import type { RunCommand } from '../core/run.ts';
+import { checkRunId, type RunCommand } from '../core/run.ts';
 import type { Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Worker } from './worker.ts';
@@ -21,7 +21,7 @@ export async function commandRun(
   runId: string,
   { store, bus, worker }: { store: Store; bus: EventBus; worker: Worker },
 ): Promise<void> {
-  const result = await store.command(command, runId);
+  const result = await store.command(command, checkRunId(runId));
   if (result.kind === 'not-found') throw new NotFoundError('Run not found');
   if (result.kind === 'wrong-state') throw new ConflictError(`Cannot ${command} a ${result.status} run`);
   bus.publish([{ type: EVENTS[command], runId, jobName: result.jobName }]);

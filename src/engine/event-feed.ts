@@ -41,7 +41,8 @@ export class EventFeed {
       }
     }
     const filter: FeedFilter = { runId, matches: ({ row }) => row.runId === runId };
-    return { kind: 'open', cursor: await this.#open({ filter, after: after ?? 0, firstPage, readPage }) };
+    const start = firstPage.length > 0 ? (after ?? 0) : await this.#placeAt(after ?? 0);
+    return { kind: 'open', cursor: await this.#open({ filter, after: start, firstPage, readPage }) };
   }
 
   async openList({
@@ -56,12 +57,17 @@ export class EventFeed {
       runId: null,
       matches: ({ row }) => isListed(row.type) && (names.size === 0 || names.has(row.jobName)),
     };
-    const start = after ?? (await this.#store.journalHead());
+    const start = await this.#placeAt(after);
     const readPage = (place: number) => this.#readAll(place);
     return {
       after: start,
       cursor: await this.#open({ filter, after: start, firstPage: undefined, readPage }),
     };
+  }
+
+  /** A place beyond the journal's head (from before a restore, say) would pass over what is yet to come. */
+  async #placeAt(after = Number.POSITIVE_INFINITY): Promise<number> {
+    return Math.min(after, await this.#store.journalHead());
   }
 
   async #open(options: {

@@ -88,7 +88,7 @@ async function recordEnd(
 /** Runs the job to its end. Never rejects: what it throws is its result. */
 async function runJob(job: JobDefinition, run: ClaimedRun, steps: Steps): Promise<JobResult> {
   try {
-    const returned = await job.run(steps, decodeJson(run.payload));
+    const returned = await job.run(steps.toContext(), decodeJson(run.payload));
     return await encodeOutput(job.output, returned);
   } catch (error) {
     return {

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
+import { endsRun } from '../core/events.ts';
 import type { ClaimedRun, OwnerEntry, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 
@@ -34,6 +35,8 @@ export class OwnerJournal {
   #number = 0;
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
+  /** The run's end was taken down: nothing may follow it. */
+  #isEnded = false;
   #closed = false;
 
   constructor(run: ClaimedRun, deps: { store: Store; bus: EventBus; clock: Clock }) {
@@ -45,7 +48,7 @@ export class OwnerJournal {
 
   /** Takes telemetry down. Never throws and never waits. */
   note(note: OwnerNote): void {
-    if (this.#closed) return;
+    if (this.#closed || this.#isEnded) return;
     this.#waiting.push({ note, atMs: this.#clock.monotonicMs() });
     if (this.#waiting.length >= FLUSH_AT_ENTRIES) this.#send();
     else this.#cancelFlush ??= this.#clock.schedule(FLUSH_AFTER_MS, () => this.#send());
@@ -53,7 +56,8 @@ export class OwnerJournal {
 
   /** Stores an outcome, after all that was noted before it. */
   record(note: OwnerNote): Promise<'stored' | 'refused'> {
-    if (this.#closed) return Promise.resolve('refused');
+    if (this.#closed || this.#isEnded) return Promise.resolve('refused');
+    this.#isEnded = endsRun(note.type);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject } });
       this.#send();
@@ -94,6 +98,8 @@ export class OwnerJournal {
         else this.close();
         for (const { settle } of group) settle?.resolve(result);
       } catch (error) {
+        // An end that could not be stored may be followed by another.
+        this.#isEnded = false;
         for (const { settle } of group) settle?.reject(error);
         if (group.every(({ settle }) => !settle)) {
           this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });

@@ -18,12 +18,19 @@ export async function parseWith(schema: z.ZodType, value: unknown): Promise<Pars
   }
 }
 
+/** Schemas that turned out to be asynchronous: they are not tried the other way again. */
+const asyncSchemas = new WeakSet<z.ZodType>();
+
 /** Undefined if the schema needs to be asked asynchronously. */
 function safeParseSync(schema: z.ZodType, value: unknown): z.ZodSafeParseResult<unknown> | undefined {
+  if (asyncSchemas.has(schema)) return undefined;
   try {
     return schema.safeParse(value);
   } catch (error) {
-    if (error instanceof z.core.$ZodAsyncError) return undefined;
+    if (error instanceof z.core.$ZodAsyncError) {
+      asyncSchemas.add(schema);
+      return undefined;
+    }
     throw error;
   }
 }

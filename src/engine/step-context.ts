@@ -7,8 +7,8 @@ import type { CompletedStep } from '../core/store.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';
 
-/** The step within which code runs, for the log lines it writes. */
-const currentStep = new AsyncLocalStorage<string>();
+/** The step within which code runs, and whose it is, for the log lines it writes. */
+const currentStep = new AsyncLocalStorage<{ readonly steps: Steps; readonly name: string }>();
 
 interface StepCall {
   readonly name: string;
@@ -17,7 +17,7 @@ interface StepCall {
 }
 
 /** One attempt's steps: replays those that are stored, runs and records the others. */
-export class Steps implements StepContext {
+export class Steps {
   readonly #control: RunControl;
   readonly #journal: OwnerJournal;
   readonly #clock: Clock;
@@ -52,6 +52,17 @@ export class Steps implements StepContext {
     return this.#control.signal;
   }
 
+  /** What the job gets: its methods may be taken off it. */
+  toContext(): StepContext {
+    return {
+      runId: this.runId,
+      signal: this.signal,
+      run: (name, fn) => this.run(name, fn),
+      progress: (current, total, message) => this.progress(current, total, message),
+      log: this.log,
+    };
+  }
+
   get areRunning(): boolean {
     return [...this.#states.values()].includes('running');
   }
@@ -77,7 +88,7 @@ export class Steps implements StepContext {
     this.#journal.note({ type: 'step:start', stepName: name, stepIndex: index });
     let text: string | null;
     try {
-      const result = await currentStep.run(name, async () => await fn(this.#control.signal));
+      const result = await currentStep.run({ steps: this, name }, async () => await fn(this.#control.signal));
       text = encodeResult(name, result);
     } catch (error) {
       return await this.#fail(call, error);
@@ -87,15 +98,15 @@ export class Steps implements StepContext {
     return decodeJson(text) as Jsonified<T>;
   }
 
-  progress(current: number, total?: number, message?: string): void {
+  progress(current: number, total?: number | null, message?: string | null): void {
     if (![current, total ?? 0].every(Number.isFinite)) {
       this.#writeLog('warn', 'progress left out: current and total must be finite numbers');
       return;
     }
     const progress = {
       current,
-      total,
-      message: message === undefined ? undefined : storableText(textOf(message)),
+      total: total ?? undefined,
+      message: message == null ? undefined : storableText(textOf(message)),
     };
     this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) });
   }
@@ -155,7 +166,8 @@ export class Steps implements StepContext {
   }
 
   #writeLog(level: LogLevel, message: string, data?: unknown): void {
-    const stepName = currentStep.getStore() ?? null;
+    const current = currentStep.getStore();
+    const stepName = current?.steps === this ? current.name : null;
     const text = storableText(textOf(message));
     const encoding = encodeJson(data);
     this.#journal.note(

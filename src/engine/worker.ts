@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { newClaimToken } from '../core/id.ts';
@@ -12,6 +13,7 @@ import { RunControl } from './run-control.ts';
 
 const PURGE_INTERVAL_MS = 60 * 60 * 1000;
 const MAX_CLAIM_PAUSE_MS = 30_000;
+const HAND_BACK_WITHIN_MS = 1_000;
 
 export interface WorkerOptions {
   readonly pollingIntervalMs: number;
@@ -45,6 +47,8 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #leases: LeaseKeeper;
   readonly #slots = new Map<string, Slot>();
+  /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
+  readonly #scope = new AsyncResource('durably');
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
   #claiming: Promise<void> | undefined;
   readonly #cancelledInClaim = new Set<string>();
@@ -115,11 +119,23 @@ export class Worker {
     });
     const drained = this.#stopping;
     const { timeoutMs } = options;
-    if (timeoutMs === undefined) return drained;
-    const cancel = this.#deps.clock.schedule(timeoutMs, () => {
-      this.#handingBack ??= this.#handBackAll();
+    return timeoutMs === undefined ? drained : this.#giveUpAfter(timeoutMs, drained);
+  }
+
+  /** Hands back what still runs after that time; a database that doesn't answer is waited for a little longer. */
+  #giveUpAfter(timeoutMs: number, drained: Promise<void>): Promise<void> {
+    const { clock, bus } = this.#deps;
+    let cancel: () => void = () => undefined;
+    const givenUp = new Promise<void>((resolve) => {
+      cancel = clock.schedule(timeoutMs, () => {
+        this.#handingBack ??= this.#handBackAll();
+        cancel = clock.schedule(HAND_BACK_WITHIN_MS, () => {
+          bus.reportWorkerError({ error: 'the database has not taken the runs back', context: 'hand-back' });
+          resolve();
+        });
+      });
     });
-    return drained.finally(cancel);
+    return Promise.race([drained, givenUp]).finally(() => cancel());
   }
 
   async #drain(): Promise<void> {
@@ -244,7 +260,8 @@ export class Worker {
     const control = new RunControl(run);
     const journal = new OwnerJournal(run, this.#deps);
     this.#leases.hold(control);
-    const done = executeRun({ run, job, control, journal }, this.#deps)
+    const done = this.#scope
+      .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(({ kind }) => {
         if (kind === 'lease-lost') {
           bus.reportWorkerError({

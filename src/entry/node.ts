@@ -30,7 +30,7 @@ async function start(): Promise<void> {
     authToken: config.TURSO_AUTH_TOKEN,
   });
   const durably = createInstance(config, database);
-  await initialise(durably);
+  await migrate(durably);
 
   const draining = new AbortController();
   const closing = new AbortController();
@@ -43,6 +43,8 @@ async function start(): Promise<void> {
   });
   const server = createServer(getRequestListener(app.fetch, { hostname: config.HOST }));
   await listen(server, config);
+  // Not before: with the port taken this process ends, and must not have taken runs along.
+  durably.start();
   log(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
 
   onFirstSignal(async () => {
@@ -78,10 +80,10 @@ function createInstance(config: Config, { dialect }: Database) {
 }
 
 /** Another process may hold the database's lock for long: that is waited for. */
-async function initialise(durably: { init(): Promise<void> }): Promise<void> {
+async function migrate(durably: { migrate(): Promise<void> }): Promise<void> {
   for (;;) {
     try {
-      return await durably.init();
+      return await durably.migrate();
     } catch (error) {
       if (!isBusy(error)) throw error;
       log('the database is locked by another process; waiting');

@@ -104,5 +104,8 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuff
 }
 
 function tooLarge(maxBytes: number): RequestError {
-  return new RequestError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`);
+  // The rest of the body is not read, so the connection can't serve another request.
+  return new RequestError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`, {
+    connection: 'close',
+  });
 }

@@ -79,7 +79,7 @@ function withoutBody(response: Response): Response {
 }
 
 /** By its tag: servers replace the global class, and `fetch` answers with one of its own. */
-function isResponse(value: unknown): value is Response {
+export function isResponse(value: unknown): value is Response {
   return Object.prototype.toString.call(value) === '[object Response]';
 }
 

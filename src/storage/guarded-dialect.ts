@@ -72,6 +72,7 @@ class GuardedDriver implements Driver {
   /** Why nothing may be executed any more: a BUSY connection that can't be renewed. */
   #spoiled: DatabaseUnavailableError | undefined;
   #turn: Promise<void> = Promise.resolve();
+  #openTransactions = 0;
 
   constructor(inner: Driver, { clock, reconnect }: GuardOptions) {
     this.#inner = inner;
@@ -91,22 +92,29 @@ class GuardedDriver implements Driver {
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings) {
     const guarded = asGuarded(connection);
-    await this.attempt(() => this.#inner.beginTransaction(guarded.inner, settings));
+    await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings));
     guarded.inTransaction = true;
+    this.#openTransactions++;
   }
 
   async commitTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
     await this.attempt(() => this.#inner.commitTransaction(guarded.inner));
-    guarded.inTransaction = false;
+    this.#endTransaction(guarded);
   }
 
   async rollbackTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
-    guarded.inTransaction = false;
+    this.#endTransaction(guarded);
     // A renewed connection has no transaction left to roll back, and the error
     // that led here matters more than what that says.
     await this.#inner.rollbackTransaction(guarded.inner).catch(() => undefined);
+  }
+
+  #endTransaction(connection: GuardedConnection): void {
+    if (!connection.inTransaction) return;
+    connection.inTransaction = false;
+    this.#openTransactions--;
   }
 
   releaseConnection(connection: DatabaseConnection) {
@@ -122,7 +130,11 @@ class GuardedDriver implements Driver {
     const start = this.#clock.monotonicMs();
     for (let tries = 0; ; tries++) {
       try {
-        return await this.attempt(execute);
+        return await this.attempt(() => {
+          // Beside an open transaction it would be refused, and the connection's renewal would end that.
+          if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
+          return execute();
+        });
       } catch (error) {
         const fault = classifyDatabaseError(error, this.isRemote);
         if (fault !== 'busy' && fault !== 'blocked') throw error;
@@ -167,6 +179,15 @@ class GuardedDriver implements Driver {
       );
       throw this.#spoiled;
     }
+  }
+}
+
+/** Coded as the client codes it. */
+class TransactionOpenError extends Error {
+  readonly code = 'TRANSACTION_ACTIVE';
+
+  constructor() {
+    super('a transaction of this process is open');
   }
 }
 

@@ -13,7 +13,7 @@ import type { Outcome } from './outcome.ts';
 
 const PROCESSES = 4;
 const CALLERS = 12;
-const KEYS = 6;
+const KEYS = 10;
 
 export interface KillOptions {
   readonly random: Random;
@@ -23,7 +23,7 @@ export interface KillOptions {
 
 /** Processes are killed at random moments while callers trigger and clients follow. */
 export async function killAtRandom(options: KillOptions): Promise<Outcome> {
-  return await withFleet({ DURABLY_CONCURRENCY: 6 }, async (fleet) => {
+  return await withFleet({ DURABLY_CONCURRENCY: 6, DURABLY_STALE_THRESHOLD_MS: 1000 }, async (fleet) => {
     await fleet.startMany(PROCESSES);
     const story = new KillStory(fleet, options);
     await story.play();

@@ -40,7 +40,12 @@ export class HranaDatabase {
     prepared.raw(true);
     const rows = prepared.all(args) as unknown[][];
     const cols = prepared.columns().map(({ name, type }) => ({ name, decltype: type }));
-    return { cols, rows: rows.map((row) => row.map(fromSql)), affected_row_count: 0, last_insert_rowid: null };
+    return {
+      cols,
+      rows: rows.map((row) => row.map(fromSql)),
+      affected_row_count: 0,
+      last_insert_rowid: null,
+    };
   }
 
   batch(batch: HranaBatch, sqls: Sqls) {

@@ -94,7 +94,11 @@ export class Sqld {
     const answer = await this.#pipeline(JSON.parse(body) as PipelineRequest);
     if (fault.kind === 'drop') return void request.socket.destroy();
     if (fault.kind === 'hang') return;
-    send(response, answer === undefined ? 400 : 200, answer ?? { message: 'stream expired', code: 'STREAM_EXPIRED' });
+    send(
+      response,
+      answer === undefined ? 400 : 200,
+      answer ?? { message: 'stream expired', code: 'STREAM_EXPIRED' },
+    );
   }
 
   async #pipeline({ baton, requests }: PipelineRequest) {

@@ -1,0 +1,46 @@
+/**
+ * The long form: `npm run chaos -- --minutes N [--seed S]`. Round after round,
+ * each with the next seed, until the time is up or something was violated.
+ */
+import { inspect, parseArgs } from 'node:util';
+import { raceForRuns } from './scenarios/contention.ts';
+import { killAtRandom } from './scenarios/kill.ts';
+import { formatFigures, type Outcome } from './scenarios/outcome.ts';
+import { restlessSubscribers } from './scenarios/subscribers.ts';
+import { chooseSeed, Random } from './support/random.ts';
+
+const scenarios: Readonly<Record<string, (random: Random) => Promise<Outcome>>> = {
+  kill: (random) => killAtRandom({ random, runs: 400, kills: 25 }),
+  contention: (random) => raceForRuns({ random, runs: 40 }),
+  subscribers: (random) => restlessSubscribers({ random, runs: 60 }),
+};
+
+const { values } = parseArgs({
+  options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } },
+});
+const minutes = Number(values.minutes);
+if (!(minutes > 0)) throw new Error(`--minutes must be a positive number, got ${values.minutes}`);
+if (values.seed !== undefined) process.env.CHAOS_SEED = values.seed;
+
+/** What went wrong before there was anything to judge. */
+const failed = (error: unknown): Outcome => ({ violations: [inspect(error)], figures: {} });
+
+const firstSeed = chooseSeed();
+const endMs = performance.now() + minutes * 60_000;
+let rounds = 0;
+do {
+  const seed = firstSeed + rounds++;
+  for (const [name, play] of Object.entries(scenarios)) {
+    const start = performance.now();
+    const { violations, figures } = await play(new Random(seed)).catch(failed);
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    console.log(`seed ${seed} · ${name} · ${seconds} s · ${formatFigures(figures)}`);
+    if (violations.length > 0) {
+      console.error(`\n✗ ${name} violated:\n${violations.map((each) => `  ${each}`).join('\n')}`);
+      console.error(`\nagain: npm run chaos -- --minutes 1 --seed ${seed}`);
+      process.exit(1);
+    }
+  }
+} while (performance.now() < endMs);
+console.log(`\n✓ ${rounds} rounds, nothing violated (seeds ${firstSeed} to ${firstSeed + rounds - 1})`);
+process.exit(0);
