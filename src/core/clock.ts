@@ -22,7 +22,7 @@ export const systemClock: Clock = {
     const endMs = performance.now() + delayMs;
     const fire = () => {
       const restMs = endMs - performance.now();
-      if (restMs > MAX_TIMER_MS / 2) timer = setTimeout(fire, Math.min(restMs, MAX_TIMER_MS));
+      if (restMs > 0) timer = setTimeout(fire, Math.min(restMs, MAX_TIMER_MS));
       else task();
     };
     // A longer timer than that would fire at once.

@@ -3,7 +3,7 @@ import type { EventCursor, StreamedEvent } from '../../src/core/durably.ts';
 import { contract } from '../support/contract.ts';
 import { echo, job } from '../support/jobs.ts';
 import { untilStatus } from '../support/runs.ts';
-import { settle } from '../support/until.ts';
+import { deferred, settle } from '../support/until.ts';
 
 /** Reads on until it has that many events. */
 async function take(cursor: EventCursor, count: number): Promise<StreamedEvent[]> {
@@ -36,6 +36,23 @@ contract("a run's feed", (test) => {
       );
     }
     expect(await durably.openRunFeed(id, { after: all.at(-1)?.sequence })).toEqual({ kind: 'ended' });
+  });
+
+  test('from a place beyond the head goes on from the head', async ({ world }) => {
+    const { durably } = await world.start();
+    const { stepped: handle } = durably.register({ stepped });
+    const gate = deferred();
+    const { held } = durably.register({ held: job('held', () => gate.promise) });
+    const { id } = await held.trigger(0);
+    await untilStatus(durably, id, 'running');
+    const feed = await durably.openRunFeed(id, { after: 1_000_000 });
+    const list = await durably.openRunListFeed({ after: 1_000_000 });
+    gate.resolve();
+    if (feed.kind !== 'open') throw new Error('not open');
+    expect((await take(feed.cursor, 1)).map(({ event }) => event.type)).toEqual(['run:complete']);
+    expect((await take(list.cursor, 1)).map(({ event }) => event.type)).toEqual(['run:complete']);
+    list.cursor.close();
+    await handle.triggerAndWait(0);
   });
 
   test('says of an unknown run that there is none', async ({ world }) => {

@@ -121,3 +121,45 @@ describe('the OpenAPI document', () => {
     for (const pointer of new Set(refs)) expect(document).toHaveProperty(pointer?.split('/') ?? []);
   });
 });
+
+describe('onRequest in the app', () => {
+  it('has the request before anything else: its body is unread', async () => {
+    const bodies: string[] = [];
+    const onRequest = async (request: Request) => void bodies.push(await request.clone().text());
+    const app = createDurablyApp(fakeDurably(), { onRequest });
+    const body = JSON.stringify({ jobName: 'known', input: {} });
+    await app.request(`${BASE}/trigger`, { method: 'POST', body });
+    await app.request(`${BASE}/trigger`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/json' },
+    });
+    expect(bodies).toEqual([body, body]);
+  });
+
+  it('is asked once for each request, also for one that nothing answers', async () => {
+    const onRequest = vi.fn();
+    const app = createDurablyApp(fakeDurably(), { onRequest });
+    for (const path of ['/runs', '/nothing', '/trigger']) await app.request(`${BASE}${path}`);
+    expect(onRequest).toHaveBeenCalledTimes(3);
+  });
+
+  it('answers with the Response that it throws, and with a problem for an error', async () => {
+    const refuse = createDurablyApp(fakeDurably(), {
+      onRequest: () => {
+        throw new Response('not you', { status: 401 });
+      },
+    });
+    const refused = await refuse.request(`${BASE}/trigger`, { method: 'POST', body: '{' });
+    expect([refused.status, await refused.text()]).toEqual([401, 'not you']);
+    const fail = createDurablyApp(fakeDurably(), {
+      onError: () => undefined,
+      onRequest: () => {
+        throw new Error('secret');
+      },
+    });
+    const failed = await fail.request(`${BASE}/runs`);
+    expect(failed.status).toBe(500);
+    expect(await failed.text()).not.toContain('secret');
+  });
+});

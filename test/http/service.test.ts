@@ -148,10 +148,9 @@ describe('the service', () => {
     const runId = await triggerFetch(first, target.url);
     const idle = await fetch(`${first.url}${API}/runs/subscribe`);
     await target.asked();
-    const signalled = performance.now();
     first.process.kill('SIGTERM');
+    // Out of time it would exit with 1.
     expect(await first.exit).toEqual({ code: 0, signal: null });
-    expect(performance.now() - signalled).toBeLessThan(2000);
     await idle.text();
 
     const second = await startService({}, folder);

@@ -1,0 +1,45 @@
+import { Kysely, sql } from 'kysely';
+import { expect } from 'vitest';
+import { contract } from '../support/contract.ts';
+import { job } from '../support/jobs.ts';
+import { journalTypes, untilStatus } from '../support/runs.ts';
+import { deferred, settle, until } from '../support/until.ts';
+
+contract('what comes after the end of a run', (test) => {
+  test('log lines written while the end is being stored change nothing', async ({ world }) => {
+    const { durably } = await world.start();
+    const { dialect } = await world.open();
+    const other = new Kysely<Record<string, never>>({ dialect });
+    const isLocked = deferred();
+    let isOver = false;
+    let executions = 0;
+    const { chatty } = durably.register({
+      chatty: job('chatty', async (step) => {
+        executions++;
+        void step.run('left behind', async () => {
+          while (!isOver) {
+            step.log.info('still here');
+            await settle(1);
+          }
+        });
+        await isLocked.promise;
+        return 'done';
+      }),
+    });
+    const { id } = await chatty.trigger(0);
+    await until(() => executions === 1);
+    const transaction = await other.startTransaction().execute();
+    await sql`create table if not exists contender (n integer)`.execute(transaction);
+    isLocked.resolve();
+    // The end waits for the lock, and the step goes on telling meanwhile.
+    await settle(50);
+    await transaction.commit().execute();
+    await untilStatus(durably, id, 'completed');
+    isOver = true;
+    await settle(50);
+    const types = await journalTypes(durably, id);
+    expect(types.at(-1)).toBe('run:complete');
+    expect(types.filter((type) => type === 'run:complete')).toHaveLength(1);
+    expect(executions).toBe(1);
+  });
+});
