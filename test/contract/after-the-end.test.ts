@@ -7,7 +7,7 @@ import { deferred, settle, until } from '../support/until.ts';
 
 contract('what comes after the end of a run', (test) => {
   test('log lines written while the end is being stored change nothing', async ({ world }) => {
-    const { durably } = await world.start();
+    const { durably, statements } = await world.start();
     const { dialect } = await world.open();
     const other = new Kysely<Record<string, never>>({ dialect });
     const isLocked = deferred();
@@ -30,8 +30,10 @@ contract('what comes after the end of a run', (test) => {
     await until(() => executions === 1);
     const transaction = await other.startTransaction().execute();
     await sql`create table if not exists contender (n integer)`.execute(transaction);
+    // A flush waits for the lock; behind it waits the end, and the step goes on telling.
+    const sent = statements.length;
+    await until(() => statements.length > sent);
     isLocked.resolve();
-    // The end waits for the lock, and the step goes on telling meanwhile.
     await settle(50);
     await transaction.commit().execute();
     await untilStatus(durably, id, 'completed');

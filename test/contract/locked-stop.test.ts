@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
 import { job } from '../support/jobs.ts';
 import { recordEvents, untilStatus } from '../support/runs.ts';
-import { deferred, until } from '../support/until.ts';
+import { deferred, settle, until } from '../support/until.ts';
 
 contract('a database that is locked', (test) => {
   test('does not keep stop({ timeoutMs }) from giving up, and the run goes on later', async ({ world }) => {
@@ -44,7 +44,7 @@ contract("a user's transaction on durably.db", (test) => {
     await durably.db.transaction().execute(async (transaction) => {
       await sql`insert into ledger values (1)`.execute(transaction);
       triggered = work.trigger(0);
-      await new Promise((resolve) => setImmediate(resolve));
+      await settle(20);
       await sql`insert into ledger values (2)`.execute(transaction);
     });
     const run = await triggered;
