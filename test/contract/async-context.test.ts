@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
 import { job } from '../support/jobs.ts';
 import { untilStatus } from '../support/runs.ts';
+import { settle } from '../support/until.ts';
 
 contract('the context of a job', (test) => {
   test("is not that of whoever triggered it: a child's log lines are its own", async ({ world }) => {
@@ -25,6 +26,8 @@ contract('the context of a job', (test) => {
     const tenant = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
     const { look } = durably.register({ look: job('look', () => void seen.push(tenant.getStore())) });
+    // The worker is idle: what wakes it is the trigger.
+    await settle(50);
     await tenant.run('a tenant', () => look.triggerAndWait(0));
     expect(seen).toEqual([undefined]);
   });
