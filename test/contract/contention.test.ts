@@ -21,97 +21,101 @@ async function holdLock(world: World): Promise<{ release(): Promise<void> }> {
   };
 }
 
-contract('a lock held elsewhere', (test) => {
-  test('what is accepted after it was met is there for others to read', async ({ world }) => {
-    const { durably, statements } = await world.idle();
-    const { echo: handle } = durably.register({ echo });
-    await handle.trigger('before');
-    const lock = await holdLock(world);
-    const sent = statements.length;
-    const waiting = handle.trigger('while locked');
-    // Refused once, and tried again at least once.
-    await until(() => statements.length >= sent + 2);
-    await lock.release();
-    const accepted = [await waiting, await handle.trigger('after')];
-    const { durably: reader } = await world.idle();
-    const payloads = (await reader.getRuns()).map(({ payload }) => payload);
-    expect(payloads).toEqual(['after', 'while locked', 'before']);
-    for (const run of accepted) expect(await reader.getRun(run.id)).toEqual(run);
-    // And nobody holds the lock any more.
-    await reader.register({ echo }).echo.trigger('of another');
-  });
-
-  test('steps and ends that met it are stored once', async ({ world }) => {
-    const { durably, statements } = await world.start();
-    const locks: { release(): Promise<void> }[] = [];
-    const { stepped } = durably.register({
-      stepped: job('stepped', async (step) => {
-        await step.run('one', async () => void locks.push(await holdLock(world)));
-        await step.run('two', async () => void locks.push(await holdLock(world)));
-        return 'done';
-      }),
-    });
-    const run = await stepped.trigger(0);
-    for (let i = 1; i <= 2; i++) {
-      await until(() => locks.length === i);
+contract(
+  'a lock held elsewhere',
+  (test) => {
+    test('what is accepted after it was met is there for others to read', async ({ world }) => {
+      const { durably, statements } = await world.idle();
+      const { echo: handle } = durably.register({ echo });
+      await handle.trigger('before');
+      const lock = await holdLock(world);
       const sent = statements.length;
+      const waiting = handle.trigger('while locked');
+      // Refused once, and tried again at least once.
       await until(() => statements.length >= sent + 2);
-      await locks[i - 1]?.release();
-    }
-    const { durably: reader } = await world.idle();
-    expect(await untilStatus(reader, run.id, 'completed')).toMatchObject({
-      output: 'done',
-      stepCount: 2,
-      attempt: 1,
+      await lock.release();
+      const accepted = [await waiting, await handle.trigger('after')];
+      const { durably: reader } = await world.idle();
+      const payloads = (await reader.getRuns()).map(({ payload }) => payload);
+      expect(payloads).toEqual(['after', 'while locked', 'before']);
+      for (const run of accepted) expect(await reader.getRun(run.id)).toEqual(run);
+      // And nobody holds the lock any more.
+      await reader.register({ echo }).echo.trigger('of another');
     });
-    expect((await reader.getSteps(run.id)).map(({ name }) => name)).toEqual(['one', 'two']);
-  });
 
-  test('held too long makes the database unavailable, and it recovers', async ({ world }) => {
-    const clock = new FakeClock();
-    const { durably } = await world.idle({ clock });
-    const { echo: handle } = durably.register({ echo });
-    const lock = await holdLock(world);
-    let isOver = false;
-    const refused = rejectionOf(handle.trigger('refused')).finally(() => {
-      isOver = true;
+    test('steps and ends that met it are stored once', async ({ world }) => {
+      const { durably, statements } = await world.start();
+      const locks: { release(): Promise<void> }[] = [];
+      const { stepped } = durably.register({
+        stepped: job('stepped', async (step) => {
+          await step.run('one', async () => void locks.push(await holdLock(world)));
+          await step.run('two', async () => void locks.push(await holdLock(world)));
+          return 'done';
+        }),
+      });
+      const run = await stepped.trigger(0);
+      for (let i = 1; i <= 2; i++) {
+        await until(() => locks.length === i);
+        const sent = statements.length;
+        await until(() => statements.length >= sent + 2);
+        await locks[i - 1]?.release();
+      }
+      const { durably: reader } = await world.idle();
+      expect(await untilStatus(reader, run.id, 'completed')).toMatchObject({
+        output: 'done',
+        stepCount: 2,
+        attempt: 1,
+      });
+      expect((await reader.getSteps(run.id)).map(({ name }) => name)).toEqual(['one', 'two']);
     });
-    let passedMs = 0;
-    await until(() => {
-      if (isOver) return true;
-      clock.advance(1_000);
-      passedMs += 1_000;
-      return false;
-    });
-    const error = await refused;
-    expect(error).toBeInstanceOf(DatabaseUnavailableError);
-    expect(error).toMatchObject({ permanent: false });
-    // Not the driver's words.
-    expect(error.message).not.toMatch(/SQLITE|locked/);
-    expect(passedMs).toBeGreaterThanOrEqual(10_000);
-    await lock.release();
-    await handle.trigger('accepted');
-    const { durably: reader } = await world.idle();
-    expect((await reader.getRuns()).map(({ payload }) => payload)).toEqual(['accepted']);
-  });
 
-  test('a transaction of a caller on durably.db is whole or not there', async ({ world }) => {
-    const { durably } = await world.idle();
-    await sql`create table mine (n integer)`.execute(durably.db);
-    await durably.db.transaction().execute(async (transaction) => {
-      await sql`insert into mine values (1)`.execute(transaction);
-      await sql`insert into mine values (2)`.execute(transaction);
+    test('held too long makes the database unavailable, and it recovers', async ({ world }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ clock });
+      const { echo: handle } = durably.register({ echo });
+      const lock = await holdLock(world);
+      let isOver = false;
+      const refused = rejectionOf(handle.trigger('refused')).finally(() => {
+        isOver = true;
+      });
+      let passedMs = 0;
+      await until(() => {
+        if (isOver) return true;
+        clock.advance(1_000);
+        passedMs += 1_000;
+        return false;
+      });
+      const error = await refused;
+      expect(error).toBeInstanceOf(DatabaseUnavailableError);
+      expect(error).toMatchObject({ permanent: false });
+      // Not the driver's words.
+      expect(error.message).not.toMatch(/SQLITE|locked/);
+      expect(passedMs).toBeGreaterThanOrEqual(10_000);
+      await lock.release();
+      await handle.trigger('accepted');
+      const { durably: reader } = await world.idle();
+      expect((await reader.getRuns()).map(({ payload }) => payload)).toEqual(['accepted']);
     });
-    await rejectionOf(
-      durably.db.transaction().execute(async (transaction) => {
-        await sql`insert into mine values (3)`.execute(transaction);
-        throw new Error('changed my mind');
-      }),
-    );
-    const { rows } = await sql<{ n: number }>`select n from mine order by n`.execute(durably.db);
-    expect(rows.map(({ n }) => n)).toEqual([1, 2]);
-  });
-});
+
+    test('a transaction of a caller on durably.db is whole or not there', async ({ world }) => {
+      const { durably } = await world.idle();
+      await sql`create table mine (n integer)`.execute(durably.db);
+      await durably.db.transaction().execute(async (transaction) => {
+        await sql`insert into mine values (1)`.execute(transaction);
+        await sql`insert into mine values (2)`.execute(transaction);
+      });
+      await rejectionOf(
+        durably.db.transaction().execute(async (transaction) => {
+          await sql`insert into mine values (3)`.execute(transaction);
+          throw new Error('changed my mind');
+        }),
+      );
+      const { rows } = await sql<{ n: number }>`select n from mine order by n`.execute(durably.db);
+      expect(rows.map(({ n }) => n)).toEqual([1, 2]);
+    });
+  },
+  ({ locks }) => locks === 'refuse',
+);
 
 contract('a connection that cannot be renewed', (test) => {
   test('is not used again after a lock was met, unless its driver can renew it', async ({ world }) => {

@@ -5,6 +5,7 @@ import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import Database from 'libsql';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { temporaryFolder } from './temporary.ts';
 
@@ -161,6 +162,26 @@ describe('the service', () => {
       expect(await readRun(second, runId)).toMatchObject({ status: 'completed', attempt: 2 });
     });
     expect(await stream.text()).toContain('"type":"run:complete"');
+  });
+
+  it('that finds its port taken leaves the runs alone', async () => {
+    const folder = await temporaryFolder();
+    const target = await slowServer();
+    const first = await startService({ DURABLY_SHUTDOWN_MS: '400' }, folder);
+    const runId = await triggerFetch(first, target.url);
+    await target.asked();
+    first.process.kill('SIGTERM');
+    expect((await first.exit).code).toBe(0);
+    // Handed back, so that a worker would take it at once.
+    const other = await startService();
+    const refused = spawnService(folder, { PORT: new URL(other.url).port });
+    expect((await refused.exit).code).toBe(1);
+    expect(refused.output.stderr).toContain('EADDRINUSE');
+    const database = new Database(join(folder, 'db/durably.db'));
+    onTestFinished(() => void database.close());
+    expect(database.prepare('select id, status, attempt from durably_runs').all()).toEqual([
+      { id: runId, status: 'pending', attempt: 1 },
+    ]);
   });
 
   it('exits at once on a second signal', async () => {

@@ -5,6 +5,7 @@ import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { type Dialect, SqliteDialect } from 'kysely';
 import Database from 'libsql';
+import { Sqld } from './sqld/server.ts';
 
 /** One way into a test's database: what one process would open. */
 export interface OpenedDatabase {
@@ -25,6 +26,8 @@ export interface Backend {
   readonly name: string;
   /** Whether the engine can't renew the connection by itself, so that `reconnect` must be given. */
   readonly needsReconnect: boolean;
+  /** On a file a writer is refused while another has the lock; a server lets it wait. */
+  readonly locks: 'refuse' | 'wait';
   createDatabase(): TestDatabase | Promise<TestDatabase>;
 }
 
@@ -32,15 +35,39 @@ export const backends: readonly Backend[] = [
   {
     name: 'LibsqlDialect, default client',
     needsReconnect: false,
+    locks: 'refuse',
     createDatabase: () => inFolder((path) => openLibsql(path, {})),
   },
   {
     name: 'LibsqlDialect, as the service sets it',
     needsReconnect: false,
+    locks: 'refuse',
     createDatabase: () => inFolder((path) => openLibsql(path, { concurrency: 1, timeout: 25 }), setWal),
   },
-  { name: 'SqliteDialect on libsql', needsReconnect: true, createDatabase: () => inFolder(openSqlite) },
+  {
+    name: 'SqliteDialect on libsql',
+    needsReconnect: true,
+    locks: 'refuse',
+    createDatabase: () => inFolder(openSqlite),
+  },
+  { name: 'LibsqlDialect, remote', needsReconnect: false, locks: 'wait', createDatabase: onServer },
 ];
+
+/** A server of the test's own, on a file of the test's own. */
+async function onServer(): Promise<TestDatabase> {
+  const folder = mkdtempSync(join(tmpdir(), 'durably-test-'));
+  const server = await Sqld.start({ file: join(folder, 'test.db') });
+  return {
+    open: () => {
+      const client = createClient({ url: server.url });
+      return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
+    },
+    remove: async () => {
+      await server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
 
 function inFolder(open: (path: string) => OpenedDatabase, prepare?: (path: string) => void): TestDatabase {
   const folder = mkdtempSync(join(tmpdir(), 'durably-test-'));

@@ -1,5 +1,5 @@
 import { test as base, describe } from 'vitest';
-import { backends } from './backends.ts';
+import { type Backend, backends } from './backends.ts';
 import { World } from './world.ts';
 
 const testOn = (backend: (typeof backends)[number]) =>
@@ -14,7 +14,11 @@ const testOn = (backend: (typeof backends)[number]) =>
 
 export type ContractTest = ReturnType<typeof testOn>;
 
-/** Folds a suite over all backends; each of its tests gets a world of its own. */
-export function contract(title: string, define: (test: ContractTest) => void): void {
-  describe.each(backends)(`${title} on $name`, (backend) => define(testOn(backend)));
+/** Folds a suite over all backends, or those it is about; each of its tests gets a world of its own. */
+export function contract(
+  title: string,
+  define: (test: ContractTest) => void,
+  isAbout: (backend: Backend) => boolean = () => true,
+): void {
+  describe.each(backends.filter(isAbout))(`${title} on $name`, (backend) => define(testOn(backend)));
 }
