@@ -1,15 +1,10 @@
-import { AsyncResource } from 'node:async_hooks';
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { newClaimToken } from '../core/id.ts';
-import { SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
 import type { Claim, ClaimedRun, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
-import { executeRun } from './execute-run.ts';
-import { LeaseKeeper } from './lease-keeper.ts';
-import { OwnerJournal } from './owner-journal.ts';
 import type { Registry } from './registry.ts';
-import { RunControl } from './run-control.ts';
+import { Slots } from './slots.ts';
 
 const PURGE_INTERVAL_MS = 60 * 60 * 1000;
 const MAX_CLAIM_PAUSE_MS = 30_000;
@@ -29,13 +24,6 @@ interface WorkerDeps {
   readonly registry: Registry;
 }
 
-interface Slot {
-  readonly control: RunControl;
-  /** Its run lost its workers too often to be executed beside another such run. */
-  readonly isSuspect: boolean;
-  readonly done: Promise<void>;
-}
-
 /**
  * Fills its slots with claimed runs. It looks for work when a slot frees and
  * when it is woken; else once in each polling interval. A claim that found
@@ -45,10 +33,7 @@ interface Slot {
 export class Worker {
   readonly #deps: WorkerDeps;
   readonly #options: WorkerOptions;
-  readonly #leases: LeaseKeeper;
-  readonly #slots = new Map<string, Slot>();
-  /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
-  readonly #scope = new AsyncResource('durably');
+  readonly #slots: Slots;
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
   #claiming: Promise<void> | undefined;
   readonly #cancelledInClaim = new Set<string>();
@@ -67,7 +52,15 @@ export class Worker {
   constructor(deps: WorkerDeps, options: WorkerOptions) {
     this.#deps = deps;
     this.#options = options;
-    this.#leases = new LeaseKeeper({ ...deps, heartbeatIntervalMs: options.heartbeatIntervalMs });
+    this.#slots = new Slots({
+      ...deps,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      onFree: (run) => {
+        // A freed concurrency key may let another run go ahead.
+        if (run.concurrencyKey !== null) this.#isWoken = true;
+        this.#look();
+      },
+    });
   }
 
   get isRunning(): boolean {
@@ -99,7 +92,7 @@ export class Worker {
 
   /** Stops the execution of a run that was cancelled in this process. */
   cancel(runId: string): void {
-    this.#slots.get(runId)?.control.stop('cancelled');
+    this.#slots.cancel(runId);
     // A claim under way may have taken it before it was cancelled.
     if (this.#claiming) this.#cancelledInClaim.add(runId);
   }
@@ -128,7 +121,7 @@ export class Worker {
     let cancel: () => void = () => undefined;
     const givenUp = new Promise<void>((resolve) => {
       cancel = clock.schedule(timeoutMs, () => {
-        this.#handingBack ??= this.#handBackAll();
+        this.#handingBack ??= this.#slots.handBackAll();
         cancel = clock.schedule(HAND_BACK_WITHIN_MS, () => {
           bus.reportWorkerError({ error: 'the database has not taken the runs back', context: 'hand-back' });
           resolve();
@@ -140,30 +133,13 @@ export class Worker {
 
   async #drain(): Promise<void> {
     await this.#claiming;
-    await Promise.all([...this.#slots.values()].map(({ done }) => done));
+    await this.#slots.settled();
     await this.#handingBack;
-  }
-
-  async #handBackAll(): Promise<void> {
-    const slots = [...this.#slots.values()];
-    for (const { control } of slots) control.stop('handed-back');
-    await Promise.all(slots.map(({ done }) => done));
-    await this.#handBack(slots.map(({ control }) => control.lease));
-  }
-
-  async #handBack(leases: readonly RunControl['lease'][]): Promise<void> {
-    if (leases.length === 0) return;
-    try {
-      await this.#deps.store.handBack(leases);
-    } catch (error) {
-      // They are taken over once their heartbeat is stale.
-      this.#deps.bus.reportWorkerError({ error, context: 'hand-back' });
-    }
   }
 
   #look(): void {
     if (this.#state !== 'running' || this.#claiming) return;
-    const free = this.#options.maxConcurrentRuns - this.#slots.size;
+    const free = this.#options.maxConcurrentRuns - this.#slots.taken;
     if (free <= 0) return;
     const { clock, registry } = this.#deps;
     const jobNames = registry.names();
@@ -198,7 +174,7 @@ export class Worker {
         limit,
         claimToken: newClaimToken(),
         staleThresholdMs: this.#options.staleThresholdMs,
-        takesSuspect: ![...this.#slots.values()].some(({ isSuspect }) => isSuspect),
+        takesSuspect: !this.#slots.hasSuspect,
       });
       this.#failedClaims = 0;
       this.#hasMore = claim.more && claim.runs.length + claim.lost.length === limit;
@@ -219,7 +195,7 @@ export class Worker {
     const { bus } = this.#deps;
     bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
     const held = await this.#stillHeld(runs);
-    if (this.#state !== 'running') return await this.#handBack(held);
+    if (this.#state !== 'running') return await this.#slots.handBack(held);
     bus.publish(
       held.map(({ runId, jobName, attempt, payload }) => ({
         type: 'run:start',
@@ -229,7 +205,7 @@ export class Worker {
         data: payload,
       })),
     );
-    for (const run of held) this.#fill(run);
+    for (const run of held) this.#slots.fill(run);
   }
 
   /** Those of the claimed runs that were not cancelled here before they got a slot. */
@@ -242,53 +218,6 @@ export class Worker {
     const kept = await store.renew(doubtful).catch(() => doubtful);
     const keptIds = new Set(kept.map(({ runId }) => runId));
     return await this.#stillHeld(runs.filter((run) => !doubtful.includes(run) || keptIds.has(run.runId)));
-  }
-
-  #fill(run: ClaimedRun): void {
-    const { registry, bus } = this.#deps;
-    const job = registry.get(run.jobName);
-    if (!job) {
-      bus.reportWorkerError({
-        error: `claimed a run of the unknown job ${run.jobName}`,
-        context: 'claim',
-        runId: run.runId,
-      });
-      return;
-    }
-    // A worker that slept past its own heartbeat may take a run over from itself.
-    this.#slots.get(run.runId)?.control.stop('lease-lost');
-    const control = new RunControl(run);
-    const journal = new OwnerJournal(run, this.#deps);
-    this.#leases.hold(control);
-    const done = this.#scope
-      .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
-      .then(({ kind }) => {
-        if (kind === 'lease-lost') {
-          bus.reportWorkerError({
-            error: 'lease lost: the run belongs to another worker',
-            context: 'lease',
-            runId: run.runId,
-          });
-        }
-      })
-      .catch(async (error: unknown) => {
-        bus.reportWorkerError({ error, context: 'execute', runId: run.runId });
-        await this.#handBack([run]);
-      })
-      .finally(() => this.#free(run, control));
-    this.#slots.set(run.runId, {
-      control,
-      isSuspect: run.lostCount >= SUSPECT_AFTER_LOST_WORKERS,
-      done,
-    });
-  }
-
-  #free(run: ClaimedRun, control: RunControl): void {
-    this.#leases.release(control);
-    if (this.#slots.get(run.runId)?.control === control) this.#slots.delete(run.runId);
-    // A freed concurrency key may let another run go ahead.
-    if (run.concurrencyKey !== null) this.#isWoken = true;
-    this.#look();
   }
 
   #schedulePurge(): void {

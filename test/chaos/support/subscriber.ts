@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { eventually } from './eventually.ts';
 import type { Fleet } from './fleet.ts';
 import type { Random } from './random.ts';
 
@@ -47,10 +48,14 @@ export class Subscriber {
     return Number(this.#lastEventId ?? 0);
   }
 
-  /** Nothing more will happen: resolves once it was told so, or has seen `upTo`. */
+  /** Nothing more will happen: resolves once it was told so. */
   async finish(): Promise<void> {
     this.#isLast = true;
-    await this.#done;
+    let isDone = false;
+    void this.#done.then(() => {
+      isDone = true;
+    });
+    await eventually(`${this.#options.path} to end`, () => isDone);
   }
 
   /** Disconnects for good. */

@@ -1,0 +1,121 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Clock } from '../core/clock.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
+import { SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
+import type { ClaimedRun, Lease, Store } from '../core/store.ts';
+import type { EventBus } from './event-bus.ts';
+import { executeRun, type Outcome } from './execute-run.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import { OwnerJournal } from './owner-journal.ts';
+import type { Registry } from './registry.ts';
+import { RunControl } from './run-control.ts';
+
+interface SlotsDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly heartbeatIntervalMs: number;
+  /** Called when a run has left its slot. */
+  readonly onFree: (run: ClaimedRun) => void;
+}
+
+interface Slot {
+  readonly control: RunControl;
+  /** Its run lost its workers too often to be executed beside another such run. */
+  readonly isSuspect: boolean;
+  readonly done: Promise<void>;
+}
+
+/** The runs that a worker executes at the moment, each in a slot with its lease kept. */
+export class Slots {
+  readonly #deps: SlotsDeps;
+  readonly #leases: LeaseKeeper;
+  readonly #slots = new Map<string, Slot>();
+  /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
+  readonly #scope = new AsyncResource('durably');
+
+  constructor(deps: SlotsDeps) {
+    this.#deps = deps;
+    this.#leases = new LeaseKeeper(deps);
+  }
+
+  get taken(): number {
+    return this.#slots.size;
+  }
+
+  get hasSuspect(): boolean {
+    return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
+  }
+
+  /** Begins to execute a run that was claimed. */
+  fill(run: ClaimedRun): void {
+    const { registry, bus } = this.#deps;
+    const job = registry.get(run.jobName);
+    if (!job) {
+      const error = `claimed a run of the unknown job ${run.jobName}`;
+      bus.reportWorkerError({ error, context: 'claim', runId: run.runId });
+      return;
+    }
+    // A worker that slept past its own heartbeat may take a run over from itself.
+    this.#slots.get(run.runId)?.control.stop('lease-lost');
+    const control = new RunControl(run);
+    const journal = new OwnerJournal(run, this.#deps);
+    this.#leases.hold(control);
+    const done = this.#scope
+      .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
+      .then(
+        (outcome) => this.#reportOutcome(run, outcome),
+        (error: unknown) => this.#reportFailure(run, error),
+      )
+      .finally(() => this.#free(run, control));
+    const isSuspect = run.lostCount >= SUSPECT_AFTER_LOST_WORKERS;
+    this.#slots.set(run.runId, { control, isSuspect, done });
+  }
+
+  /** Stops the execution of a run that was cancelled in this process. */
+  cancel(runId: string): void {
+    this.#slots.get(runId)?.control.stop('cancelled');
+  }
+
+  /** Resolves when what is executed now has come to its end. */
+  async settled(): Promise<void> {
+    await Promise.all([...this.#slots.values()].map(({ done }) => done));
+  }
+
+  /** Stops what is executed and returns it to pending, with all that it has told. */
+  async handBackAll(): Promise<void> {
+    const controls = [...this.#slots.values()].map(({ control }) => control);
+    for (const control of controls) control.stop('handed-back');
+    await this.settled();
+    await this.handBack(controls.map(({ lease }) => lease));
+  }
+
+  /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
+  async handBack(leases: readonly Lease[]): Promise<void> {
+    if (leases.length === 0) return;
+    try {
+      await this.#deps.store.handBack(leases);
+    } catch (error) {
+      this.#deps.bus.reportWorkerError({ error, context: 'hand-back' });
+    }
+  }
+
+  #reportOutcome({ runId }: ClaimedRun, { kind }: Outcome): void {
+    if (kind !== 'lease-lost') return;
+    const error = 'lease lost: the run belongs to another worker';
+    this.#deps.bus.reportWorkerError({ error, context: 'lease', runId });
+  }
+
+  async #reportFailure(run: ClaimedRun, error: unknown): Promise<void> {
+    this.#deps.bus.reportWorkerError({ error, context: 'execute', runId: run.runId });
+    // An outage is not the run's doing. Anything else may be: it counts as a lost worker.
+    if (error instanceof DatabaseUnavailableError) await this.handBack([run]);
+  }
+
+  #free(run: ClaimedRun, control: RunControl): void {
+    this.#leases.release(control);
+    if (this.#slots.get(run.runId)?.control === control) this.#slots.delete(run.runId);
+    this.#deps.onFree(run);
+  }
+}
