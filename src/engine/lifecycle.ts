@@ -1,0 +1,52 @@
+import type { Clock } from '../core/clock.ts';
+import type { Store } from '../core/store.ts';
+import type { Worker } from './worker.ts';
+
+/** A database that takes longer for a health check is not healthy, ms. */
+const MAX_PROBE_MS = 2_000;
+
+/** Starting, stopping, and how it fares meanwhile. */
+export function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
+  let migrating: Promise<void> | undefined;
+  const migrate = async () => {
+    migrating ??= store.migrate();
+    try {
+      await migrating;
+    } catch (error) {
+      // The next call tries again.
+      migrating = undefined;
+      throw error;
+    }
+  };
+  let probe: Promise<boolean> | undefined;
+  const takesWrites = async () => {
+    // Those who ask at the same time share one probe.
+    probe ??= store
+      .ping()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        probe = undefined;
+      });
+    let cancel: () => void = () => undefined;
+    const tooLong = new Promise<boolean>((resolve) => {
+      cancel = clock.schedule(MAX_PROBE_MS, () => resolve(false));
+    });
+    return await Promise.race([probe, tooLong]).finally(cancel);
+  };
+  return {
+    migrate,
+    start: () => worker.start(),
+    stop: (options?: { timeoutMs?: number | undefined }) => worker.stop(options),
+    async init() {
+      await migrate();
+      // A request that comes in while the worker stops must not start it again.
+      if (!worker.isStopping) worker.start();
+    },
+    async health() {
+      return { database: await takesWrites(), worker: worker.isRunning };
+    },
+  };
+}
