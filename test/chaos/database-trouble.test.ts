@@ -179,7 +179,7 @@ async function makeDatabase(fleet: Fleet, runs: number): Promise<Buffer> {
 async function expectNoStart(fleet: Fleet, content: string | Buffer, reason: RegExp): Promise<void> {
   writeFileSync(fleet.database, content);
   const service = fleet.spawn();
-  expect(await service.exited).toEqual({ code: 1, signal: null });
+  expect(await service.ended()).toEqual({ code: 1, signal: null });
   const lines = service.log.trim().split('\n');
   expect(lines).toHaveLength(1);
   expect(lines[0]).toMatch(/^durably: cannot start: /);

@@ -37,7 +37,7 @@ test('SIGTERM under load loses nothing: runs end or are handed back, and the pro
     await eventually('the load', () => accepted.size > 40);
     const signalledAt = performance.now();
     leaver.signal('SIGTERM');
-    const exit = await leaver.exited;
+    const exit = await leaver.ended();
     const exitedAt = Date.now();
     const drainedMs = performance.now() - signalledAt;
     await eventually('more load', () => accepted.size > 80);
@@ -79,7 +79,7 @@ test('a process that drains lets its runs end and claims no other', async () => 
     service.signal('SIGTERM');
     await eventually('it to drain', () => service.log.includes('SIGTERM'));
     fleet.openGate(service);
-    expect(await service.exited).toEqual({ code: 0, signal: null });
+    expect(await service.ended()).toEqual({ code: 0, signal: null });
     const { runs } = readRecords(fleet.database);
     expect(runs.find(({ id }) => [...standing.values()].includes(id))).toMatchObject({
       status: 'completed',
@@ -96,7 +96,7 @@ test('open event streams end when a process drains, and go on at another', async
     if (!first || !second) throw new Error('two processes were to start');
     const stream = await fetch(`${fleet.api(first).base}/runs/subscribe`);
     first.signal('SIGTERM');
-    expect(await first.exited).toEqual({ code: 0, signal: null });
+    expect(await first.ended()).toEqual({ code: 0, signal: null });
     expect(await stream.text()).toBe('retry: 1000\n\nid: 0\n\n');
     expect(
       (await fetch(`${fleet.api(second).base}/runs/subscribe`, { headers: { 'last-event-id': '0' } })).status,
@@ -112,7 +112,7 @@ test('a second SIGTERM ends the process at once', async () => {
     await eventually('it to drain', () => service.log.includes('SIGTERM'));
     expect(service.isAlive).toBe(true);
     service.signal('SIGTERM');
-    expect(await service.exited).toEqual({ code: 143, signal: null });
+    expect(await service.ended()).toEqual({ code: 143, signal: null });
   });
 });
 

@@ -5,7 +5,7 @@ import { chooseSeed, Random } from './random.ts';
 const SHORT_MINUTES = 0.25;
 
 /** How long the tests may take. */
-export function minutes(): number {
+function minutes(): number {
   const given = process.env.CHAOS_MINUTES ?? SHORT_MINUTES;
   if (!(Number(given) > 0)) throw new Error(`CHAOS_MINUTES must be a positive number, got ${given}`);
   return Number(given);

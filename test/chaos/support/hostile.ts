@@ -193,7 +193,7 @@ export function hostileRequest(
 const KNOWN_RUN = '(a known run)';
 
 /** Percent-encoding that also takes what is no Unicode: a lone surrogate becomes the three bytes it would have in UTF-8. */
-export function percentEncoded(text: string): string {
+function percentEncoded(text: string): string {
   return [...text]
     .map((character) => {
       if (character.isWellFormed()) return encodeURIComponent(character);

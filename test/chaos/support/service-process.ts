@@ -108,6 +108,11 @@ export class ServiceProcess {
     await this.exited;
   }
 
+  /** Resolves once it has ended by itself, or by a signal. */
+  async ended(): Promise<Exit> {
+    return await eventually(`${this.name} to end`, () => this.#exit);
+  }
+
   signal(signal: 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): void {
     this.#child.kill(signal);
   }

@@ -108,7 +108,7 @@ export class Subscriber {
 }
 
 /** Whole frames only: what a broken connection cut off counts for nothing. */
-export async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let text = '';
   for await (const chunk of body) {
