@@ -75,7 +75,7 @@ test('a busy database blocks the event loop for less than 50 ms at a time', asyn
     const service = await fleet.start();
     const release = holdWriteLock(fleet.database);
     const waiting = fleet.api(service).trigger({ jobName: 'work', input: { steps: 1 } });
-    const delays = await measureOften(service, 15);
+    const delays = await measureOften(service, 10);
     release();
     expect((await waiting).status).toBe(200);
     report('busy', {

@@ -5,35 +5,39 @@ import { job } from '../support/jobs.ts';
 import { recordEvents, untilStatus } from '../support/runs.ts';
 import { deferred, settle, until } from '../support/until.ts';
 
-contract('a database that is locked', (test) => {
-  test('does not keep stop({ timeoutMs }) from giving up, and the run goes on later', async ({ world }) => {
-    const { durably } = await world.start({
-      heartbeatInterval: 50,
-      staleThreshold: 300,
-      pollingInterval: 20,
+contract(
+  'a database that is locked',
+  (test) => {
+    test('does not keep stop({ timeoutMs }) from giving up, and the run goes on later', async ({ world }) => {
+      const { durably } = await world.start({
+        heartbeatInterval: 50,
+        staleThreshold: 300,
+        pollingInterval: 20,
+      });
+      const errors = recordEvents(durably, ['worker:error']);
+      const gate = deferred();
+      const work = job('work', async (step) => {
+        await step.run('one', () => gate.promise);
+        return 'done';
+      });
+      const { id } = await durably.register({ work }).work.trigger(0);
+      await untilStatus(durably, id, 'running');
+      const { dialect } = await world.open();
+      const other = new Kysely<Record<string, never>>({ dialect });
+      const transaction = await other.startTransaction().execute();
+      await sql`create table if not exists contender (n integer)`.execute(transaction);
+      await durably.stop({ timeoutMs: 1 });
+      // It resolved though the lock is still held, and said what it could not do.
+      expect(errors).toContainEqual(expect.objectContaining({ context: 'hand-back' }));
+      await transaction.commit().execute();
+      gate.resolve();
+      const second = await world.start({ heartbeatInterval: 50, staleThreshold: 300, pollingInterval: 20 });
+      second.durably.register({ work });
+      await until(async () => (await second.durably.getRun(id))?.status === 'completed');
     });
-    const errors = recordEvents(durably, ['worker:error']);
-    const gate = deferred();
-    const work = job('work', async (step) => {
-      await step.run('one', () => gate.promise);
-      return 'done';
-    });
-    const { id } = await durably.register({ work }).work.trigger(0);
-    await untilStatus(durably, id, 'running');
-    const { dialect } = await world.open();
-    const other = new Kysely<Record<string, never>>({ dialect });
-    const transaction = await other.startTransaction().execute();
-    await sql`create table if not exists contender (n integer)`.execute(transaction);
-    await durably.stop({ timeoutMs: 1 });
-    // It resolved though the lock is still held, and said what it could not do.
-    expect(errors).toContainEqual(expect.objectContaining({ context: 'hand-back' }));
-    await transaction.commit().execute();
-    gate.resolve();
-    const second = await world.start({ heartbeatInterval: 50, staleThreshold: 300, pollingInterval: 20 });
-    second.durably.register({ work });
-    await until(async () => (await second.durably.getRun(id))?.status === 'completed');
-  });
-});
+  },
+  ({ locks }) => locks === 'refuse',
+);
 
 contract("a user's transaction on durably.db", (test) => {
   test('is not ended by what the engine writes meanwhile', async ({ world }) => {
