@@ -18,7 +18,7 @@ import type { ServiceProcess } from './support/service-process.ts';
 vi.setConfig({ testTimeout: 600_000 });
 
 test('of eight processes that do the same to a run at once, one does it', async () => {
-  const outcome = await raceForRuns({ random: seeded('contention'), runs: scale(25) });
+  const outcome = await raceForRuns({ random: seeded('contention'), runs: scale(15) });
   report('contention', outcome);
   expect(outcome.violations).toEqual([]);
 });

@@ -9,7 +9,7 @@ import { readRecords } from './support/records.ts';
 vi.setConfig({ testTimeout: 600_000 });
 
 test('clients that reconnect to other processes see each event once, in order', async () => {
-  const outcome = await restlessSubscribers({ random: seeded('subscribers'), runs: scale(40) });
+  const outcome = await restlessSubscribers({ random: seeded('subscribers'), runs: scale(25) });
   report('subscribers', outcome);
   expect(outcome.violations).toEqual([]);
   expect(outcome.figures.connections).toBeGreaterThan(2 * (outcome.figures.subscribers ?? 0));
