@@ -4,6 +4,7 @@ import { checkJournal } from './support/check-journal.ts';
 import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
+import { isWriteLockFree } from './support/lock.ts';
 import { readRecords } from './support/records.ts';
 import type { ServiceProcess } from './support/service-process.ts';
 
@@ -19,11 +20,21 @@ const LEASE_TIMES = {
 const UNAWARE = { DURABLY_HEARTBEAT_INTERVAL_MS: 60_000, DURABLY_STALE_THRESHOLD_MS: 120_000 };
 const RUNS = 6;
 
+/** Stops a process, but not inside a write: then nobody could write until it goes on. */
+async function putToSleep(fleet: Fleet, sleeper: ServiceProcess): Promise<void> {
+  for (;;) {
+    sleeper.signal('SIGSTOP');
+    await sleeper.stopped();
+    if (isWriteLockFree(fleet.database)) return;
+    sleeper.signal('SIGCONT');
+    await pause(1);
+  }
+}
+
 test('a process that was stopped too long has lost its runs, and learns it when it wakes', async () => {
   await withFleet(LEASE_TIMES, async (fleet) => {
     const { sleeper, ids } = await standAtTheGate(fleet);
-    sleeper.signal('SIGSTOP');
-    await sleeper.stopped();
+    await putToSleep(fleet, sleeper);
     const heir = await fleet.start();
     await standingIn(fleet, heir, ids);
 
@@ -52,8 +63,7 @@ test('a process that was stopped too long has lost its runs, and learns it when 
 test('what a process writes after it lost its runs is refused, also before it can know', async () => {
   await withFleet(LEASE_TIMES, async (fleet) => {
     const { sleeper, ids } = await standAtTheGate(fleet, UNAWARE);
-    sleeper.signal('SIGSTOP');
-    await sleeper.stopped();
+    await putToSleep(fleet, sleeper);
     const heir = await fleet.start();
     await standingIn(fleet, heir, ids);
 
@@ -80,8 +90,7 @@ test('a process that was stopped for less than the threshold keeps its runs', as
   await withFleet({ ...LEASE_TIMES, DURABLY_STALE_THRESHOLD_MS: 30_000 }, async (fleet) => {
     const { sleeper, ids } = await standAtTheGate(fleet);
     const other = await fleet.start();
-    sleeper.signal('SIGSTOP');
-    await sleeper.stopped();
+    await putToSleep(fleet, sleeper);
     await pause(300);
     sleeper.signal('SIGCONT');
     fleet.openGate(sleeper);

@@ -12,3 +12,17 @@ export function holdWriteLock(path: string): () => void {
     database.close();
   };
 }
+
+/** Whether nobody holds a database's write lock at the moment. */
+export function isWriteLockFree(path: string): boolean {
+  const database = new Database(path, { timeout: 0 } as Database.Options);
+  try {
+    database.exec('begin immediate');
+    database.exec('rollback');
+    return true;
+  } catch {
+    return false;
+  } finally {
+    database.close();
+  }
+}
