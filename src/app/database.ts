@@ -47,7 +47,7 @@ export async function openDatabase({ url, authToken }: DatabaseOptions): Promise
 /** One connection, for a second one would not have the first one's settings. */
 async function openFile(url: string): Promise<Client> {
   const path = filePath(url);
-  await mkdir(dirname(path), { recursive: true });
+  await makeFolder(dirname(path));
   await checkLength(path);
   const client = createClient({ url, concurrency: 1, timeout: BUSY_TIMEOUT_MS });
   try {
@@ -60,6 +60,20 @@ async function openFile(url: string): Promise<Client> {
     client.close();
     throw error;
   }
+}
+
+/** What `mkdir` does if `recursive`, where that never ends: in a file system that takes no folders, Linux's `/proc`. */
+async function makeFolder(path: string): Promise<void> {
+  const isThere = await stat(path).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return;
+  if (dirname(path) !== path) await makeFolder(dirname(path));
+  await mkdir(path).catch((error: NodeJS.ErrnoException) => {
+    // Another process was faster.
+    if (error.code !== 'EEXIST') throw error;
+  });
 }
 
 /**

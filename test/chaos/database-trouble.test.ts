@@ -37,6 +37,14 @@ test('a file that is no database stops the start with one line, and stays as it 
   });
 });
 
+test('a folder that can not be made stops the start with one line', async () => {
+  await withFleet({}, async (fleet) => {
+    const service = fleet.spawn({ TURSO_DATABASE_URL: 'file:/proc/nowhere/a/durably.db' });
+    expect(await service.ended()).toEqual({ code: 1, signal: null });
+    expect(service.log).toMatch(/^durably: cannot start: .*\/proc\/nowhere.*\n$/);
+  });
+});
+
 test('a database that was cut short stops the start with one line, and stays as it is', async () => {
   await withFleet({}, async (fleet) => {
     const whole = await makeDatabase(fleet, 100);

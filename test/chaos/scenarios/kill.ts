@@ -123,7 +123,7 @@ class KillStory {
   }
 
   async #killOften(random: Random): Promise<void> {
-    while (this.#kills < this.#options.kills || this.#triggered < this.#options.runs) {
+    while (this.#kills < this.#options.kills) {
       await pause(random.int(100, 900));
       const victim = random.pick(this.#fleet.all.filter(({ isAlive }) => isAlive));
       await victim.kill();
