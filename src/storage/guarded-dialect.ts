@@ -6,7 +6,7 @@ import type {
   QueryResult,
   TransactionSettings,
 } from 'kysely';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { classifyDatabaseError } from './database-error.ts';
 
@@ -161,6 +161,8 @@ class GuardedDriver implements Driver {
       return await execute();
     } catch (error) {
       await this.#renewAfter(error);
+      // The wait for the lock held the event loop: whoever is next waits for it in a turn of its own.
+      await new Promise<void>((resolve) => defer(resolve));
       throw error;
     } finally {
       done();

@@ -119,7 +119,8 @@ begin
     step_index = excluded.step_index, status = excluded.status, sequence = excluded.sequence
     where status = 'failed';
   update durably_runs set
-    step_count = step_count + (new.type = 'step:complete'), lost_count = 0,
+    step_count = step_count + (new.type = 'step:complete'),
+    lost_count = case new.type when 'step:complete' then 0 else lost_count end,
     append_count = coalesce(new.append_no, append_count), updated_at = new.created_at
   where id = new.run_id;
 end`,

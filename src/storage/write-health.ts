@@ -39,9 +39,12 @@ export class WriteHealth {
     if (isWrite(sql)) this.#failedAtMs = this.#clock.monotonicMs();
   }
 
-  /** One that found nothing to change has written nothing. */
+  /**
+   * One that found nothing to change has written nothing; one that follows a
+   * failure closely may have been small enough for what room was left.
+   */
   noteSuccess(sql: string, changedRows: number): void {
-    if (changedRows > 0 && isWrite(sql)) this.#failedAtMs = undefined;
+    if (changedRows > 0 && !this.#isDistrusted() && isWrite(sql)) this.#failedAtMs = undefined;
   }
 
   /**
@@ -56,10 +59,14 @@ export class WriteHealth {
       throw new DatabaseUnavailableError('A write has been waiting for long');
     }
     if (this.#failedAtMs === undefined) return READ;
-    if (this.#clock.monotonicMs() - this.#failedAtMs < DISTRUST_MS) {
+    if (this.#isDistrusted()) {
       throw new DatabaseUnavailableError('The last write failed');
     }
     return WRITE;
+  }
+
+  #isDistrusted(): boolean {
+    return this.#failedAtMs !== undefined && this.#clock.monotonicMs() - this.#failedAtMs < DISTRUST_MS;
   }
 }
 

@@ -101,6 +101,22 @@ contract('lost workers', (test) => {
     expect((await lose(id)).status).toBe('failed');
   });
 
+  test('nor does a step that fails again on each attempt', async ({ world }) => {
+    const { durably, lose, start } = await vanishingWorkers(world, async (step) => {
+      await step.run('optional', () => Promise.reject(new Error('no'))).catch(() => undefined);
+      await new Promise(() => undefined);
+    });
+    const id = await start();
+    const failures = async () =>
+      (await journalled(durably, id)).filter(({ type }) => type === 'step:fail').length;
+    for (let i = 0; i < 9; i++) {
+      await until(async () => (await failures()) === i + 1);
+      await loseTimes(1, lose, id);
+    }
+    await until(async () => (await failures()) === 10);
+    expect((await lose(id)).error).toBe('worker lost 10 times');
+  });
+
   test('a retry starts the count anew', async ({ world }) => {
     const { durably, startWorker, lose, start } = await vanishingWorkers(world);
     const id = await start();

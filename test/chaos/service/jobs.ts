@@ -22,8 +22,8 @@ const work = defineJob({
   }),
   run: async (step, { steps, maxMs, failing, parallel, logs, key }) => {
     const pen = new LedgerPen(step.runId, key);
-    const doStep = (name: string) =>
-      step.run(name, async () => {
+    const doStep = async (name: string) => {
+      const value = await step.run(name, async () => {
         await pause(Math.random() * maxMs);
         if (Math.random() < failing) throw new Error('this step is flaky');
         if (logs) step.log.info(`in ${name}`, { name });
@@ -32,6 +32,9 @@ const work = defineJob({
         if (Math.random() < 0.5) await pause(Math.random() * maxMs);
         return value;
       });
+      pen.mark('stored', name);
+      return value;
+    };
     const values: string[] = [];
     try {
       for (let i = 0; i < steps; i += parallel ? 2 : 1) {
