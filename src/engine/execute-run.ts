@@ -3,10 +3,11 @@ import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, errorMessage } from '../core/errors.ts';
 import { UNKNOWN_STEP } from '../core/events.ts';
 import { decodeJson, encodeJson, storableText } from '../core/json.ts';
+import type { Run } from '../core/run.ts';
 import type { ClaimedRun, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
-import type { OwnerJournal } from './owner-journal.ts';
+import type { OwnerJournal, OwnerNote } from './owner-journal.ts';
 import type { RunControl, StopReason } from './run-control.ts';
 import { parseWith } from './schema-parse.ts';
 import { Steps } from './step-context.ts';
@@ -15,7 +16,9 @@ import { Steps } from './step-context.ts';
 export type Outcome =
   | { readonly kind: 'completed' }
   | { readonly kind: 'failed'; readonly error: string }
-  | { readonly kind: StopReason };
+  | { readonly kind: Exclude<StopReason, 'lease-lost'> }
+  /** `reason`: what became of the run. */
+  | { readonly kind: 'lease-lost'; readonly reason: string };
 
 export interface Execution {
   readonly run: ClaimedRun;
@@ -61,29 +64,30 @@ export async function executeRun(execution: Execution, { store, clock }: Engine)
   }
 }
 
-/** Stores a run's end. An output that the database does not take, being too large say, fails the run. */
+/** Stores a run's end. What the database does not take of it, being too large say, is left out, and the run fails. */
 async function recordEnd(
   journal: OwnerJournal,
   end: { readonly result: JobResult; readonly durationMs: number },
 ): Promise<{ readonly stored: 'stored' | 'refused'; readonly result: JobResult }> {
   const { result, durationMs } = end;
-  if (!result.ok) {
-    const { error, failedStepName } = result;
-    return {
-      stored: await journal.record({ type: 'run:fail', message: error, stepName: failedStepName }),
-      result,
-    };
-  }
+  const note: OwnerNote = result.ok
+    ? { type: 'run:complete', data: result.output, durationMs }
+    : { type: 'run:fail', message: result.error, stepName: result.failedStepName };
   try {
-    return {
-      stored: await journal.record({ type: 'run:complete', data: result.output, durationMs }),
-      result,
-    };
+    return { stored: await journal.record(note), result };
   } catch (error) {
-    if (error instanceof DatabaseUnavailableError) throw error;
-    return await recordEnd(journal, { result: invalidOutput('the database refused it'), durationMs });
+    if (error instanceof DatabaseUnavailableError || result === REFUSED_ERROR) throw error;
+    const refused = result.ok ? invalidOutput('the database refused it') : REFUSED_ERROR;
+    return await recordEnd(journal, { result: refused, durationMs });
   }
 }
+
+/** Stands in for an error whose text the database does not take. */
+const REFUSED_ERROR: JobResult = {
+  ok: false,
+  error: 'The run failed, and the database refused the text of its error',
+  failedStepName: UNKNOWN_STEP,
+};
 
 /** Runs the job to its end. Never rejects: what it throws is its result. */
 async function runJob(job: JobDefinition, run: ClaimedRun, steps: Steps): Promise<JobResult> {
@@ -118,6 +122,12 @@ function invalidOutput(reason: string): JobResult & { readonly ok: false } {
 async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Outcome> {
   if (reason !== 'lease-lost') return { kind: reason };
   const current = await store.getRun(run.runId);
-  const cancelled = current?.status === 'cancelled' && current.attempt === run.attempt;
-  return { kind: cancelled ? 'cancelled' : 'lease-lost' };
+  if (current?.status === 'cancelled' && current.attempt === run.attempt) return { kind: 'cancelled' };
+  return { kind: 'lease-lost', reason: fateOf(current, run) };
+}
+
+function fateOf(current: Run | null, { attempt }: ClaimedRun): string {
+  if (current === null) return 'the run was deleted';
+  if (current.attempt > attempt) return 'another worker took the run over';
+  return `the run is ${current.status} now`;
 }

@@ -2,7 +2,7 @@ import { LeaseLostError, RunCancelledError } from '../core/errors.ts';
 import type { Lease } from '../core/store.ts';
 
 /** Why a run's execution ends before its job does. */
-export type StopReason = 'cancelled' | 'lease-lost' | 'handed-back';
+export type StopReason = 'cancelled' | 'lease-lost' | 'lease-expired' | 'handed-back';
 
 /** The reins of one execution: stops it once, for one reason, and aborts its steps' signal. */
 export class RunControl {
@@ -53,6 +53,10 @@ function stopError(runId: string, reason: StopReason): RunCancelledError | Lease
     case 'lease-lost':
       return new LeaseLostError(
         `Run ${runId} is no longer this worker's: it was taken over, or cancelled elsewhere`,
+      );
+    case 'lease-expired':
+      return new LeaseLostError(
+        `Run ${runId} may be another worker's: the database has not confirmed its lease in time`,
       );
     case 'handed-back':
       return new LeaseLostError(`Run ${runId} was handed back: this worker is stopping`);

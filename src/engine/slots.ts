@@ -16,6 +16,7 @@ interface SlotsDeps {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly heartbeatIntervalMs: number;
+  readonly staleThresholdMs: number;
   /** Called when a run has left its slot. */
   readonly onFree: (run: ClaimedRun) => void;
 }
@@ -48,8 +49,13 @@ export class Slots {
     return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
   }
 
-  /** Begins to execute a run that was claimed. */
-  fill(run: ClaimedRun): void {
+  /** Of claimed runs, the suspects that must not be executed beside another one. */
+  surplusSuspects(runs: readonly ClaimedRun[]): readonly ClaimedRun[] {
+    return runs.filter(isSuspect).slice(this.hasSuspect ? 0 : 1);
+  }
+
+  /** Begins to execute a run that was claimed with a request sent at `claimedAtMs`, on the monotonic clock. */
+  fill(run: ClaimedRun, { claimedAtMs }: { claimedAtMs: number }): void {
     const { registry, bus } = this.#deps;
     const job = registry.get(run.jobName);
     if (!job) {
@@ -61,16 +67,15 @@ export class Slots {
     this.#slots.get(run.runId)?.control.stop('lease-lost');
     const control = new RunControl(run);
     const journal = new OwnerJournal(run, this.#deps);
-    this.#leases.hold(control);
+    this.#leases.hold(control, { claimedAtMs });
     const done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(
-        (outcome) => this.#reportOutcome(run, outcome),
+        (outcome) => this.#conclude(run, outcome),
         (error: unknown) => this.#reportFailure(run, error),
       )
       .finally(() => this.#free(run, control));
-    const isSuspect = run.lostCount >= SUSPECT_AFTER_LOST_WORKERS;
-    this.#slots.set(run.runId, { control, isSuspect, done });
+    this.#slots.set(run.runId, { control, isSuspect: isSuspect(run), done });
   }
 
   /** Stops the execution of a run that was cancelled in this process. */
@@ -101,10 +106,13 @@ export class Slots {
     }
   }
 
-  #reportOutcome({ runId }: ClaimedRun, { kind }: Outcome): void {
-    if (kind !== 'lease-lost') return;
-    const error = 'lease lost: the run belongs to another worker';
-    this.#deps.bus.reportWorkerError({ error, context: 'lease', runId });
+  async #conclude(run: ClaimedRun, outcome: Outcome): Promise<void> {
+    if (outcome.kind !== 'lease-lost' && outcome.kind !== 'lease-expired') return;
+    const reason = outcome.kind === 'lease-lost' ? outcome.reason : 'the database did not renew it in time';
+    const error = `lease lost: ${reason}`;
+    this.#deps.bus.reportWorkerError({ error, context: 'lease', runId: run.runId });
+    // If it is still this worker's after all, nobody need wait for it to grow stale.
+    if (outcome.kind === 'lease-expired') await this.handBack([run]);
   }
 
   async #reportFailure(run: ClaimedRun, error: unknown): Promise<void> {
@@ -118,4 +126,8 @@ export class Slots {
     if (this.#slots.get(run.runId)?.control === control) this.#slots.delete(run.runId);
     this.#deps.onFree(run);
   }
+}
+
+function isSuspect({ lostCount }: ClaimedRun): boolean {
+  return lostCount >= SUSPECT_AFTER_LOST_WORKERS;
 }

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Clock } from '../core/clock.ts';
-import { errorMessage, StepError } from '../core/errors.ts';
+import { DurablyError, errorMessage, StepError } from '../core/errors.ts';
 import { decodeJson, encodeJson, type Jsonified, storableText } from '../core/json.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
 import type { CompletedStep } from '../core/store.ts';
@@ -44,19 +44,12 @@ export class Steps {
     this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
   }
 
-  get runId(): string {
-    return this.#control.lease.runId;
-  }
-
-  get signal(): AbortSignal {
-    return this.#control.signal;
-  }
-
   /** What the job gets: its methods may be taken off it. */
   toContext(): StepContext {
     return {
-      runId: this.runId,
-      signal: this.signal,
+      runId: this.#control.lease.runId,
+      attempt: this.#control.lease.attempt,
+      signal: this.#control.signal,
       run: (name, fn) => this.run(name, fn),
       progress: (current, total, message) => this.progress(current, total, message),
       log: this.log,
@@ -93,7 +86,16 @@ export class Steps {
     } catch (error) {
       return await this.#fail(call, error);
     }
-    await this.#record('step:complete', call, { data: text });
+    try {
+      await this.#record('step:complete', call, { data: text });
+    } catch (error) {
+      if (error instanceof DurablyError) throw error;
+      // Too large for it, say.
+      return await this.#fail(
+        call,
+        new StepError(`Step "${name}": the database refused its result`, { cause: error }),
+      );
+    }
     this.#states.set(name, 'completed');
     return decodeJson(text) as Jsonified<T>;
   }
@@ -140,7 +142,12 @@ export class Steps {
   }
 
   async #fail(call: StepCall, error: unknown): Promise<never> {
-    await this.#record('step:fail', call, { message: storableText(errorMessage(error)) });
+    try {
+      await this.#record('step:fail', call, { message: storableText(errorMessage(error)) });
+    } catch (failure) {
+      if (failure instanceof DurablyError) throw failure;
+      await this.#record('step:fail', call, { message: 'The database refused the text of its error' });
+    }
     this.#states.delete(call.name);
     this.#failures.set(error, call.name);
     throw error;

@@ -55,6 +55,7 @@ export class Worker {
     this.#slots = new Slots({
       ...deps,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
+      staleThresholdMs: options.staleThresholdMs,
       onFree: (run) => {
         // A freed concurrency key may let another run go ahead.
         if (run.concurrencyKey !== null) this.#isWoken = true;
@@ -168,6 +169,7 @@ export class Worker {
 
   async #claim(jobNames: readonly string[], limit: number): Promise<void> {
     const { store, bus, clock } = this.#deps;
+    const claimedAtMs = clock.monotonicMs();
     try {
       const claim = await store.claim({
         jobNames,
@@ -180,7 +182,7 @@ export class Worker {
       this.#hasMore = claim.more && claim.runs.length + claim.lost.length === limit;
       // Whoever triggered one of these runs hears of that first.
       await new Promise<void>((resolve) => defer(resolve));
-      await this.#accept(claim);
+      await this.#accept(claim, { claimedAtMs });
     } catch (error) {
       this.#hasMore = false;
       this.#failedClaims++;
@@ -191,10 +193,14 @@ export class Worker {
     }
   }
 
-  async #accept({ runs, lost }: Claim): Promise<void> {
+  async #accept({ runs, lost }: Claim, sent: { claimedAtMs: number }): Promise<void> {
     const { bus } = this.#deps;
     bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
-    const held = await this.#stillHeld(runs);
+    const stillHeld = await this.#stillHeld(runs);
+    // Several can come in one claim that were handed back before.
+    const surplus = this.#slots.surplusSuspects(stillHeld);
+    await this.#slots.handBack(surplus);
+    const held = stillHeld.filter((run) => !surplus.includes(run));
     if (this.#state !== 'running') return await this.#slots.handBack(held);
     bus.publish(
       held.map(({ runId, jobName, attempt, payload }) => ({
@@ -205,7 +211,7 @@ export class Worker {
         data: payload,
       })),
     );
-    for (const run of held) this.#slots.fill(run);
+    for (const run of held) this.#slots.fill(run, sent);
   }
 
   /** Those of the claimed runs that were not cancelled here before they got a slot. */

@@ -43,6 +43,7 @@ where seq in (
     where r.seq in (
       select p.seq from durably_runs p indexed by durably_runs_claimable
       where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
+        and (p.lost_count < ${SUSPECT_AFTER_LOST_WORKERS} or ?5)
         and (p.concurrency_key is null or (
           not exists (
             select 1 from durably_runs o

@@ -4,7 +4,7 @@ import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { job } from '../support/jobs.ts';
 import { ageHeartbeat, untilEnded, untilStatus } from '../support/runs.ts';
-import { settle, until } from '../support/until.ts';
+import { deferred, settle, until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 const STALE_MS = 30_001;
@@ -141,5 +141,31 @@ contract('lost workers', (test) => {
     expect((await lose(hangs.id)).status).toBe('failed');
     await startWorker();
     await untilStatus(durably, next.id, 'completed');
+  });
+
+  test('of runs that lost their workers that often a worker executes one, also if they were handed back', async ({
+    world,
+  }) => {
+    const { durably } = await world.start({ pollingInterval: 5, maxConcurrentRuns: 10 });
+    const gate = deferred();
+    const { task } = durably.register({
+      task: job('task', (_, input) => (input === 'first' ? gate.promise : input)),
+    });
+    await durably.stop();
+    const first = await task.trigger('first');
+    const second = await task.trigger('second');
+    await durably.cancel(second.id);
+    const makeSuspect = ({ id }: { id: string }) =>
+      durably.db.updateTable('durably_runs').set({ lost_count: 3, status: 'pending' }).where('id', '=', id);
+    await makeSuspect(first).execute();
+    durably.start();
+    await untilStatus(durably, first.id, 'running');
+    await makeSuspect(second).execute();
+    // It claims again and again, and other runs too.
+    for (let i = 0; i < 3; i++)
+      await untilStatus(durably, (await task.trigger(`other ${i}`)).id, 'completed');
+    expect((await durably.getRun(second.id))?.status).toBe('pending');
+    gate.resolve();
+    await untilStatus(durably, second.id, 'completed');
   });
 });

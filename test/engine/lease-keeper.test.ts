@@ -22,7 +22,11 @@ function keeper() {
       return renew(leases);
     },
   });
-  const leases = new LeaseKeeper({ store, bus, clock, heartbeatIntervalMs: 100 });
+  const keeper = new LeaseKeeper({ store, bus, clock, heartbeatIntervalMs: 100, staleThresholdMs: 350 });
+  const leases = {
+    hold: (control: RunControl) => keeper.hold(control, { claimedAtMs: clock.monotonicMs() }),
+    release: (control: RunControl) => keeper.release(control),
+  };
   const beat = async () => {
     clock.advance(100);
     await settle(2);
@@ -126,6 +130,68 @@ describe('the keeper of leases', () => {
     onRenew(async (asked) => [...asked]);
     await beat();
     expect(beats).toHaveLength(3);
+    // Confirmed again, it has the whole time anew.
+    onRenew(() => Promise.reject(new DatabaseUnavailableError('away')));
+    await beat();
+    await beat();
+    await beat();
+    expect(a.isOver).toBe(false);
+  });
+
+  test.each([
+    ['refuses', () => Promise.reject(new DatabaseUnavailableError('away'))],
+    ['does not answer', () => new Promise<never>(() => undefined)],
+  ])(
+    'stops what could not be renewed for the stale threshold, the database being one that %s',
+    async (_, answer) => {
+      const { leases, beat, clock, onRenew } = keeper();
+      const a = control('a');
+      leases.hold(a);
+      await beat();
+      onRenew(answer);
+      const b = control('b');
+      leases.hold(b);
+      clock.advance(60);
+      const c = control('c');
+      leases.hold(c);
+      for (let i = 0; i < 2; i++) await beat();
+      // The first beat was sent at 100 ms and confirmed `a`; `b` was claimed then, and `c` at 160 ms.
+      clock.advance(89);
+      expect([a.isOver, b.isOver, c.isOver]).toEqual([false, false, false]);
+      clock.advance(1);
+      expect([a.isOver, b.isOver, c.isOver]).toEqual([true, true, false]);
+      expect(await a.stopped).toBe('lease-expired');
+      expect(a.signal.reason).toMatchObject({ code: 'LEASE_LOST' });
+      leases.release(a);
+      leases.release(b);
+      clock.advance(60);
+      expect(c.isOver).toBe(true);
+    },
+  );
+
+  test('asks before it gives up what it could not renew because its own process stood still', async () => {
+    const { leases, beats, clock, onRenew } = keeper();
+    const [a, b] = [control('a'), control('b')];
+    leases.hold(a);
+    leases.hold(b);
+    onRenew(async (asked) => asked.filter(({ runId }) => runId === 'a'));
+    clock.standStill(10_000);
+    await settle(2);
+    expect(beats).toEqual([['a/1', 'b/1']]);
+    expect([a.isOver, b.isOver]).toEqual([false, true]);
+    expect(await b.stopped).toBe('lease-lost');
+  });
+
+  test('gives up if the database then does not answer', async () => {
+    const { leases, clock, onRenew } = keeper();
+    const a = control('a');
+    leases.hold(a);
+    onRenew(() => new Promise(() => undefined));
+    clock.standStill(10_000);
+    clock.advance(99);
+    expect(a.isOver).toBe(false);
+    clock.advance(1);
+    expect(await a.stopped).toBe('lease-expired');
   });
 
   test('has one beat under way at a time, however slow the database is', async () => {

@@ -172,6 +172,22 @@ describe('looking for work', () => {
     await settle(4);
     expect(claims.map(({ takesSuspect }) => takesSuspect)).toEqual([true, false, true]);
   });
+
+  test('of several suspects in one claim the oldest is executed, and the others handed back', async () => {
+    const { worker, answers, claims, handedBack, gates } = pacedWorker({ maxConcurrentRuns: 5 });
+    const runs = [claimedRun({ lostCount: 4 }), claimedRun(), claimedRun({ lostCount: 3 })];
+    answers.push(() => ({ ...NOTHING, runs }));
+    worker.start();
+    await settle(4);
+    expect(handedBack).toEqual([runs[2]?.runId]);
+    expect(gates).toHaveLength(2);
+    worker.wake();
+    await settle(4);
+    expect(claims.map(({ limit, takesSuspect }) => [limit, takesSuspect])).toEqual([
+      [5, true],
+      [3, false],
+    ]);
+  });
 });
 
 describe('claims that fail', () => {

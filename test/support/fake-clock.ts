@@ -49,6 +49,12 @@ export class FakeClock implements Clock {
     this.#elapsedMs = untilMs;
   }
 
+  /** Lets time pass as for a process that was stopped: what fell due meanwhile runs late, after it. */
+  standStill(ms: number): void {
+    this.#elapsedMs += ms;
+    this.advance(0);
+  }
+
   #inOrder(): Timer[] {
     return [...this.#timers].sort((a, b) => a.dueMs - b.dueMs || a.order - b.order);
   }

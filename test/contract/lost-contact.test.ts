@@ -1,0 +1,87 @@
+import { expect } from 'vitest';
+import type { StepContext } from '../../src/index.ts';
+import { contract } from '../support/contract.ts';
+import { databaseError, failStatements } from '../support/failing-dialect.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { job } from '../support/jobs.ts';
+import { ageHeartbeat, recordEvents, untilStatus } from '../support/runs.ts';
+import { settle, until } from '../support/until.ts';
+
+contract('a worker that does not reach the database', (test) => {
+  test('aborts its steps when its leases may be another worker’s, and not before', async ({ world }) => {
+    const clock = new FakeClock();
+    let isCutOff = false;
+    const cut = () => (isCutOff ? databaseError('SQLITE_IOERR') : undefined);
+    const { durably } = await world.start({ clock, wrap: (dialect) => failStatements(dialect, cut) });
+    const errors = recordEvents(durably, ['worker:error']);
+    let signal: AbortSignal | undefined;
+    const afterwards: unknown[] = [];
+    const hanging = async (step: StepContext) => {
+      const aborted = new Promise<void>((resolve) => {
+        signal = step.signal;
+        step.signal.addEventListener('abort', () => resolve());
+      });
+      await step.run('hang', () => aborted).catch((error: unknown) => afterwards.push(error));
+      await step.run('more', () => afterwards.push('ran')).catch((error: unknown) => afterwards.push(error));
+    };
+    const { id } = await durably.register({ task: job('task', hanging) }).task.trigger(0);
+    await until(() => signal);
+    isCutOff = true;
+    for (let ms = 0; ms < 29_999; ms += 4_000) {
+      clock.advance(Math.min(4_000, 29_999 - ms));
+      await settle();
+    }
+    expect(signal?.aborted).toBe(false);
+    clock.advance(1);
+    expect(signal?.reason).toMatchObject({ code: 'LEASE_LOST' });
+    await until(() => afterwards.length === 2);
+    expect(afterwards).toEqual([
+      expect.objectContaining({ code: 'LEASE_LOST' }),
+      expect.objectContaining({ code: 'LEASE_LOST' }),
+    ]);
+    await until(() => errors.some((event) => 'context' in event && event.context === 'lease'));
+    expect(errors).toContainEqual(
+      expect.objectContaining({
+        context: 'lease',
+        runId: id,
+        error: 'lease lost: the database did not renew it in time',
+      }),
+    );
+
+    // Another worker goes on with it, and so would this one.
+    const other = await world.instance({ pollingInterval: 5 });
+    other.durably.register({ task: job('task', () => 'done') });
+    await ageHeartbeat(other.durably, id, 30_001);
+    await other.durably.init();
+    expect(await untilStatus(other.durably, id, 'completed')).toMatchObject({ attempt: 2, output: 'done' });
+  });
+
+  test('hands back what it gave up, if the database is there again by then', async ({ world }) => {
+    const clock = new FakeClock();
+    let isCutOff = false;
+    const isRenewal = (sql: string) => sql.includes('set heartbeat_at =');
+    const cut = ({ sql }: { sql: string }) =>
+      isCutOff && isRenewal(sql) ? databaseError('SQLITE_IOERR') : undefined;
+    const { durably } = await world.start({ clock, wrap: (dialect) => failStatements(dialect, cut) });
+    let calls = 0;
+    const task = job('task', async () => {
+      if (++calls === 1) await new Promise(() => undefined);
+    });
+    const { id } = await durably.register({ task }).task.trigger(0);
+    await until(() => calls === 1);
+    isCutOff = true;
+    for (let ms = 0; ms < 30_000; ms += 5_000) {
+      clock.advance(5_000);
+      await settle();
+    }
+    await until(() => {
+      clock.advance(1_000);
+      return calls === 2;
+    });
+    const run = await untilStatus(durably, id, 'completed');
+    expect(run.attempt).toBe(2);
+    const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
+    // Taken over, it would count as a lost worker.
+    expect(row.lost_count).toBe(0);
+  });
+});
