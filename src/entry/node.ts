@@ -48,11 +48,12 @@ async function start(): Promise<void> {
   log(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
 
   onFirstSignal(async () => {
+    // Until the runs are over requests are still answered: /readyz with 503, so that others are sent elsewhere.
     draining.abort();
-    const closed = closeServer(server);
     // A part of the time is kept for the streams and the requests still being answered.
     const reserveMs = Math.min(2000, config.DURABLY_SHUTDOWN_MS / 4);
     await durably.stop({ timeoutMs: config.DURABLY_SHUTDOWN_MS - reserveMs });
+    const closed = closeServer(server);
     // Streams may still be about to tell of the last runs' ends.
     await Promise.race([closed, pause(Math.min(LAST_EVENTS_MS, reserveMs / 4))]);
     closing.abort();

@@ -69,7 +69,7 @@ test('SIGTERM under load loses nothing: runs end or are handed back, and the pro
   });
 });
 
-test('a process that drains lets its runs end and claims no other', async () => {
+test('a process that drains lets its runs end, claims no other and tells that it is not ready', async () => {
   await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 20_000, DURABLY_CONCURRENCY: 1 }, async (fleet) => {
     const service = await fleet.start();
     const standing = await standAt(fleet, service, 1);
@@ -78,6 +78,13 @@ test('a process that drains lets its runs end and claims no other', async () => 
     const next = await api.triggered({ jobName: 'work', input: { steps: 1 } });
     service.signal('SIGTERM');
     await eventually('it to drain', () => service.log.includes('SIGTERM'));
+    // Each on a connection of its own, as a load balancer asks.
+    const ask = (path: string) => fetch(new URL(path, service.url), { headers: { connection: 'close' } });
+    const readiness = await ask('/readyz');
+    expect(readiness.status).toBe(503);
+    expect(await readiness.json()).toMatchObject({ draining: true, database: true });
+    expect((await ask('/healthz')).status).toBe(200);
+    const last = await api.triggered({ jobName: 'work', input: { steps: 1 } });
     fleet.openGate(service);
     expect(await service.ended()).toEqual({ code: 0, signal: null });
     const { runs } = readRecords(fleet.database);
@@ -85,7 +92,8 @@ test('a process that drains lets its runs end and claims no other', async () => 
       status: 'completed',
       attempt: 1,
     });
-    expect(runs.find(({ id }) => id === next)).toMatchObject({ status: 'pending', attempt: 0 });
+    for (const id of [next, last])
+      expect(runs.find((run) => run.id === id)).toMatchObject({ status: 'pending', attempt: 0 });
     expect(fleet.seenViolations()).toEqual([]);
   });
 });

@@ -132,9 +132,7 @@ describe('the service', () => {
       await target.asked();
       service.process.kill(signal);
       await eventually(() => expect(service.output.stdout).toContain('draining'));
-      await eventually(async () => {
-        await expect(fetch(`${service.url}/healthz`)).rejects.toThrow();
-      });
+      expect((await fetch(`${service.url}/readyz`)).status).toBe(503);
       target.release();
       expect(await stream.text()).toContain('"type":"run:complete"');
       expect(await idle.text()).toContain('"type":"run:complete"');

@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import { groupBy } from '../support/group-by.ts';
 import type { Random } from '../support/random.ts';
-import { cancelledRuns, countOpen, journalByRun, type Records, readRecords } from '../support/records.ts';
+import { countOpen, journalByRun, type Records, readRecords } from '../support/records.ts';
 import type { Outcome } from './outcome.ts';
 
 const PROCESSES = 8;
@@ -39,7 +39,7 @@ export async function raceForRuns(options: ContentionOptions): Promise<Outcome> 
         ...races.violations,
         ...checkJournal(records),
         ...checkKeys(records),
-        ...checkLedger(records, fleet.ledger.rows(), { lost: cancelledRuns(records) }),
+        ...checkLedger(records, fleet.ledger.rows()),
       ],
       figures: {
         requests: races.requests,

@@ -7,7 +7,7 @@ import { checkSameBytes, checkStream } from '../support/check-streams.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import type { Random } from '../support/random.ts';
-import { cancelledRuns, countOpen, journalByRun, type Records, readRecords } from '../support/records.ts';
+import { countOpen, journalByRun, type Records, readRecords } from '../support/records.ts';
 import { Subscriber } from '../support/subscriber.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -72,7 +72,7 @@ class KillStory {
         ...checkEnded(records),
         ...checkAccepted(records, this.#accepted),
         ...checkJournal(records),
-        ...checkLedger(records, ledger, { lost: new Set([...lostLeases, ...cancelledRuns(records)]) }),
+        ...checkLedger(records, ledger),
         ...checkKeys(records),
         ...checkOverlaps(ledger, (run) => lostLeases.has(run)),
         ...this.#checkStreams(records),

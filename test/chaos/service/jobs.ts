@@ -21,9 +21,9 @@ const work = defineJob({
     key: z.string().optional(),
   }),
   run: async (step, { steps, maxMs, failing, parallel, logs, key }) => {
-    const pen = new LedgerPen(step.runId, key);
+    const pen = new LedgerPen(step, key);
     const doStep = async (name: string) => {
-      const value = await step.run(name, async () => {
+      return await step.run(name, async () => {
         await pause(Math.random() * maxMs);
         if (Math.random() < failing) throw new Error('this step is flaky');
         if (logs) step.log.info(`in ${name}`, { name });
@@ -32,8 +32,6 @@ const work = defineJob({
         if (Math.random() < 0.5) await pause(Math.random() * maxMs);
         return value;
       });
-      pen.mark('stored', name);
-      return value;
     };
     const values: string[] = [];
     try {
@@ -57,7 +55,7 @@ const gate = defineJob({
   name: 'gate',
   input: z.object({ key: z.string().optional(), standMs: z.number().optional() }),
   run: async (step, { key, standMs }) => {
-    const pen = new LedgerPen(step.runId, key);
+    const pen = new LedgerPen(step, key);
     await step.run('first', () => pen.effect('first'));
     const value = await tell(pen, 'gate', () =>
       step.run('gate', async (signal) => {

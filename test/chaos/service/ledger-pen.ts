@@ -15,10 +15,12 @@ function append(row: object): void {
 /** What one execution of a job writes into the ledger: the world outside, that no database rolls back. */
 export class LedgerPen {
   readonly #run: string;
+  readonly #attempt: number;
   readonly #execution = randomUUID();
 
-  constructor(run: string, key?: string) {
-    this.#run = run;
+  constructor({ runId, attempt }: { runId: string; attempt: number }, key?: string) {
+    this.#run = runId;
+    this.#attempt = attempt;
     this.#write({ kind: 'begin', key });
   }
 
@@ -38,6 +40,6 @@ export class LedgerPen {
   }
 
   #write(row: object): void {
-    append({ run: this.#run, execution: this.#execution, ...row });
+    append({ run: this.#run, attempt: this.#attempt, execution: this.#execution, ...row });
   }
 }

@@ -3,63 +3,85 @@ import type { LedgerRow } from './ledger.ts';
 import type { JournalRecord, Records } from './records.ts';
 
 /**
- * Whether each stored result is the one effect that it came from, and no
- * execution that began after it was stored did the step again. An effect
- * without a stored result is none of that: its process died in between.
+ * Whether what the jobs did outside, by the ledger, is what the journal says:
  *
- * A worker that lost a run may learn it after it began, and do until then what
- * another one has done: `lost` are the runs of which that may be so.
+ * - each stored result came from one effect, of that step in that attempt;
+ * - no attempt did a step that an earlier attempt had stored;
+ * - no attempt did a step twice;
+ * - an effect without a stored result belongs to an attempt that was cut short:
+ *   its process died, or its run was no longer its own.
+ *
+ * No clock is asked: a claim raises the attempt, so that whatever an earlier
+ * attempt stored was there before a later one began. An earlier attempt that has
+ * lost its run, and doesn't know yet, may do what a later one has done.
  */
-export function checkLedger(
-  { runs, journal }: Records,
-  ledger: readonly LedgerRow[],
-  { lost = new Set() }: { lost?: ReadonlySet<string | undefined> } = {},
-): string[] {
-  const effects = groupBy(
-    ledger.filter(({ kind }) => kind === 'effect'),
-    ({ value }) => value,
-  );
+export function checkLedger({ runs, journal }: Records, ledger: readonly LedgerRow[]): string[] {
+  const known = new Set(runs.map(({ id }) => id));
+  const effects = ledger.filter(({ kind, run }) => kind === 'effect' && known.has(run));
   const byEffects = new Set(ledger.map(({ run }) => run));
-  const stored = journal.filter((row) => row.type === 'step:complete' && byEffects.has(row.run_id));
-  const violations = stored.flatMap((row) => {
-    const value: unknown = row.data === null ? null : JSON.parse(row.data);
-    if (typeof value !== 'string') return [];
-    const sources = effects.get(value) ?? [];
-    const isItsOwn = sources.every(({ run, step }) => run === row.run_id && step === row.step_name);
-    return [
-      ...(sources.length === 1 ? [] : [`${nameOf(row)} is stored with ${sources.length} effects`]),
-      ...(isItsOwn ? [] : [`${nameOf(row)} is stored with another step's effect`]),
-    ];
-  });
+  const stored = journal.filter(({ type, run_id }) => type === 'step:complete' && byEffects.has(run_id));
   const storedByRun = groupBy(stored, ({ run_id }) => run_id);
   return [
-    ...violations,
-    ...findRepeated(ledger.filter(({ run }) => !lost.has(run))),
-    ...findTwice(ledger),
+    ...checkSources(stored, effects),
+    ...findRepeated(storedByRun, effects),
+    ...findTwice(effects),
+    ...findForgotten({ journal, stored, effects }),
     ...runs.flatMap((run) => checkOutput(run, storedByRun.get(run.id) ?? [])),
   ];
 }
 
-/** Goes by the ledger's own order, and no clock: an execution can know what was stored before it began. */
-function findRepeated(ledger: readonly LedgerRow[]): string[] {
-  const storedByRun = new Map<string, readonly string[]>();
-  const knownTo = new Map<string, readonly string[]>();
-  return ledger.flatMap(({ kind, run, execution, step = '', mark, detail = '' }) => {
-    const stored = storedByRun.get(run) ?? [];
-    if (kind === 'begin') knownTo.set(execution, stored);
-    if (mark === 'stored') storedByRun.set(run, [...stored, detail]);
-    const isRepeated = kind === 'effect' && knownTo.get(execution)?.includes(step);
-    return isRepeated ? [`${run} "${step}" was done again after it was stored`] : [];
+function checkSources(stored: readonly JournalRecord[], effects: readonly LedgerRow[]): string[] {
+  const byValue = groupBy(effects, ({ value }) => value);
+  return stored.flatMap((row) => {
+    const value: unknown = JSON.parse(row.data ?? 'null');
+    if (typeof value !== 'string') return [];
+    const sources = byValue.get(value) ?? [];
+    const isItsOwn = sources.every(
+      ({ run, step, attempt }) => run === row.run_id && step === row.step_name && attempt === row.attempt,
+    );
+    return [
+      ...(sources.length === 1 ? [] : [`${nameOf(row)} is stored with ${sources.length} effects`]),
+      ...(isItsOwn ? [] : [`${nameOf(row)} is stored with another step's or attempt's effect`]),
+    ];
   });
 }
 
-/** No execution calls a step's function twice: those of the chaos jobs don't fail. */
-function findTwice(ledger: readonly LedgerRow[]): string[] {
-  const effects = ledger.filter(({ kind }) => kind === 'effect');
-  const calls = groupBy(effects, ({ run, execution, step }) => `${run} "${step}" by ${execution}`);
-  return [...calls].flatMap(([call, rows]) =>
-    rows.length > 1 ? [`${call} was done ${rows.length} times`] : [],
-  );
+function findRepeated(
+  storedByRun: ReadonlyMap<string, readonly JournalRecord[]>,
+  effects: readonly LedgerRow[],
+): string[] {
+  return effects.flatMap(({ run, step, attempt }) => {
+    const before = storedByRun
+      .get(run)
+      ?.find((row) => row.step_name === step && (row.attempt ?? 0) < attempt);
+    return before === undefined ? [] : [`attempt ${attempt} did ${nameOf(before)} again`];
+  });
+}
+
+/** Steps with effects fail before them or not at all, so that none is done again within an attempt. */
+function findTwice(effects: readonly LedgerRow[]): string[] {
+  const calls = groupBy(effects, ({ run, attempt, step }) => `attempt ${attempt} of ${run} did "${step}"`);
+  return [...calls].flatMap(([call, rows]) => (rows.length > 1 ? [`${call} ${rows.length} times`] : []));
+}
+
+/** An attempt that completed its run has stored all it did; one that failed it may have left parallel steps behind. */
+function findForgotten({
+  journal,
+  stored,
+  effects,
+}: {
+  journal: readonly JournalRecord[];
+  stored: readonly JournalRecord[];
+  effects: readonly LedgerRow[];
+}): string[] {
+  const values = new Set(stored.map(({ data }) => data));
+  const completions = journal.filter(({ type }) => type === 'run:complete');
+  const completed = new Set(completions.map(({ run_id, attempt }) => `${run_id} ${attempt}`));
+  return effects.flatMap(({ run, attempt, step, value }) => {
+    const isStored = values.has(JSON.stringify(value));
+    if (isStored || !completed.has(`${run} ${attempt}`)) return [];
+    return [`attempt ${attempt} of ${run} completed it, but its effect of "${step}" is not stored`];
+  });
 }
 
 /** A run's output is made of what its steps stored, whichever attempt did so. */

@@ -6,6 +6,7 @@ const rowSchema = z.object({
   at: z.number(),
   pid: z.int(),
   run: z.string(),
+  attempt: z.int(),
   /** One call of the job's code. */
   execution: z.string(),
   kind: z.enum(['begin', 'effect', 'mark', 'end']),

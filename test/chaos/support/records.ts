@@ -71,8 +71,3 @@ export function withDatabase<T>(path: string, work: (database: Database.Database
 export function journalByRun(journal: readonly JournalRecord[]): Map<string, JournalRecord[]> {
   return groupBy(journal, ({ run_id }) => run_id);
 }
-
-/** The runs that were cancelled at some time. */
-export function cancelledRuns({ journal }: Records): Set<string> {
-  return new Set(journal.filter(({ type }) => type === 'run:cancel').map(({ run_id }) => run_id));
-}
