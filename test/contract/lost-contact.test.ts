@@ -1,11 +1,11 @@
 import { expect } from 'vitest';
 import type { StepContext } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
-import { databaseError, failStatements } from '../support/failing-dialect.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { databaseError, failStatements, interceptStatements } from '../support/intercepted-dialect.ts';
 import { job } from '../support/jobs.ts';
 import { ageHeartbeat, recordEvents, untilStatus } from '../support/runs.ts';
-import { settle, until } from '../support/until.ts';
+import { deferred, settle, until } from '../support/until.ts';
 
 contract('a worker that does not reach the database', (test) => {
   test('aborts its steps when its leases may be another worker’s, and not before', async ({ world }) => {
@@ -83,5 +83,59 @@ contract('a worker that does not reach the database', (test) => {
     const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
     // Taken over, it would count as a lost worker.
     expect(row.lost_count).toBe(0);
+  });
+});
+
+contract('a worker whose claim was answered late', (test) => {
+  /** What docs/guarantees.md does not promise, seen to be no more than that. */
+  test('may do a step that the next attempt has stored meanwhile, and stores nothing of it', async ({
+    world,
+  }) => {
+    const answered = deferred();
+    const claimed = deferred();
+    let isHeld = false;
+    const late = await world.idle({
+      wrap: (dialect) =>
+        interceptStatements(dialect, async (query, execute) => {
+          const result = await execute();
+          const isClaim = query.sql.includes('claim_token = ');
+          if (isClaim && isHeld && result.rows.length > 0) {
+            claimed.resolve();
+            await answered.promise;
+          }
+          return result;
+        }),
+    });
+    const effects: string[] = [];
+    const refusals: unknown[] = [];
+    const task = (who: string) =>
+      job('task', async (step) => {
+        const result = step.run('one', () => {
+          effects.push(`${who} ${step.attempt}`);
+          return who;
+        });
+        return await result.catch((error: unknown) => refusals.push(error));
+      });
+    const errors = recordEvents(late.durably, ['worker:error']);
+    const { id } = await late.durably.register({ task: task('late') }).task.trigger(0);
+    isHeld = true;
+    late.durably.start();
+    await claimed.promise;
+
+    const other = await world.instance({ pollingInterval: 5 });
+    other.durably.register({ task: task('other') });
+    await other.durably.init();
+    await other.durably.cancel(id);
+    await other.durably.retry(id);
+    await untilStatus(other.durably, id, 'completed');
+    isHeld = false;
+    answered.resolve();
+    await until(() => errors.length > 0);
+
+    expect(effects).toEqual(['other 2', 'late 1']);
+    expect(refusals).toEqual([expect.objectContaining({ code: 'LEASE_LOST' })]);
+    expect(errors).toEqual([expect.objectContaining({ context: 'lease', runId: id })]);
+    expect(await other.durably.getRun(id)).toMatchObject({ output: 'other', attempt: 2, stepCount: 1 });
+    expect(await other.durably.getSteps(id)).toMatchObject([{ name: 'one', output: 'other' }]);
   });
 });

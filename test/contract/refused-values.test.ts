@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
 import type { StepContext } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
-import { databaseError, failStatements } from '../support/failing-dialect.ts';
+import { databaseError, failStatements } from '../support/intercepted-dialect.ts';
 import { job } from '../support/jobs.ts';
 import { untilStatus } from '../support/runs.ts';
 import type { World } from '../support/world.ts';

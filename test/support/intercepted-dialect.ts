@@ -1,0 +1,49 @@
+import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely';
+
+type Execute = () => Promise<QueryResult<unknown>>;
+
+/** The dialect, with a driver whose every statement goes through `intercept`. */
+export function interceptStatements(
+  dialect: Dialect,
+  intercept: (query: CompiledQuery, execute: Execute) => Promise<QueryResult<unknown>>,
+): Dialect {
+  return {
+    createDriver: () => interceptingDriver(dialect.createDriver(), intercept),
+    createQueryCompiler: () => dialect.createQueryCompiler(),
+    createAdapter: () => dialect.createAdapter(),
+    createIntrospector: (db) => dialect.createIntrospector(db),
+  };
+}
+
+/** The driver itself, its methods wrapped: what else it shows (a client, say) stays visible. */
+function interceptingDriver(driver: Driver, intercept: Parameters<typeof interceptStatements>[1]): Driver {
+  const seen = new WeakSet<DatabaseConnection>();
+  const acquire = driver.acquireConnection.bind(driver);
+  driver.acquireConnection = async () => {
+    const connection = await acquire();
+    if (seen.has(connection)) return connection;
+    seen.add(connection);
+    const execute = connection.executeQuery.bind(connection);
+    connection.executeQuery = (<R>(query: CompiledQuery) =>
+      intercept(query, () => execute<R>(query))) as DatabaseConnection['executeQuery'];
+    return connection;
+  };
+  return driver;
+}
+
+/** The dialect, with a driver that throws what `faultOf` answers instead of executing a statement. */
+export function failStatements(
+  dialect: Dialect,
+  faultOf: (query: CompiledQuery) => Error | undefined,
+): Dialect {
+  return interceptStatements(dialect, async (query, execute) => {
+    const fault = faultOf(query);
+    if (fault) throw fault;
+    return await execute();
+  });
+}
+
+/** An error as drivers throw it. */
+export function databaseError(code: string): Error {
+  return Object.assign(new Error(`${code}: as the driver says it`), { code });
+}
