@@ -57,8 +57,8 @@ export async function stillHeld(
   runs: readonly ClaimedRun[],
   { cancelled }: ClaimUnderWay,
   store: Store,
-): Promise<readonly ClaimedRun[]> {
-  let held = runs;
+): Promise<ClaimedRun[]> {
+  let held = [...runs];
   for (;;) {
     const doubtful = held.filter(({ runId }) => cancelled.has(runId));
     cancelled.clear();

@@ -42,6 +42,8 @@ export class Worker {
   readonly #slots: Slots;
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
   readonly #claims = new ClaimsUnderWay();
+  /** Tokens of claims that failed: they may have taken runs all the same, and are asked again. */
+  readonly #doubtfulTokens: string[] = [];
   #isLookDue = false;
   #isWoken = false;
   /** The last claim left runs behind, for want of slots. */
@@ -187,11 +189,14 @@ export class Worker {
   async #claim(jobNames: readonly string[], underWay: ClaimUnderWay): Promise<void> {
     const { store, bus, clock } = this.#deps;
     const { limit, takesSuspect } = underWay;
+    const doubtful = this.#doubtfulTokens.pop();
+    const claimToken = doubtful ?? newClaimToken();
     try {
       const claim = await store.claim({
         jobNames,
         limit,
-        claimToken: newClaimToken(),
+        claimToken,
+        isAskedAgain: doubtful !== undefined,
         staleThresholdMs: this.#options.staleThresholdMs,
         takesSuspect,
       });
@@ -203,6 +208,7 @@ export class Worker {
     } catch (error) {
       this.#hasMore = false;
       this.#failedClaims++;
+      this.#doubtfulTokens.push(claimToken);
       bus.reportWorkerError({ error, context: 'claim' });
       if (error instanceof DatabaseUnavailableError && error.permanent) this.#state = 'failed';
     } finally {
@@ -215,6 +221,8 @@ export class Worker {
     bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
     const held = await stillHeld(runs, underWay, this.#deps.store);
     if (this.#state !== 'running') return await this.#slots.handBack(held);
+    // A claim that is asked again may have asked for more, when more slots were free.
+    await this.#slots.handBack(held.splice(underWay.limit));
     bus.publish(
       held.map(({ runId, jobName, attempt, payload }) => ({
         type: 'run:start',

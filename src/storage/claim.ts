@@ -119,12 +119,25 @@ interface ClaimRow {
 export async function claim(connection: Connection, request: ClaimRequest): Promise<Claim> {
   const jobNames = JSON.stringify(request.jobNames);
   const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
+  const claimed = { sql: CLAIMED, parameters: [jobNames, claimToken] };
+  const earlier = request.isAskedAgain ? await connection.execute<ClaimRow>(claimed) : [];
+  if (earlier.length > 0) return toClaim(earlier);
+  let sendings = 0;
   const rows = await connection.execute<ClaimRow>({
+    onSend: () => {
+      sendings++;
+    },
     sql: CLAIM,
     parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0],
     // A claim must not be sent twice: the second would take other runs.
-    ifAnswerLost: { sql: CLAIMED, parameters: [jobNames, claimToken] },
+    ifAnswerLost: claimed,
   });
+  // Lost before it was executed, by all that is known: there may be runs to take.
+  if (sendings > 1 && rows.length === 0) return await claim(connection, request);
+  return toClaim(rows);
+}
+
+function toClaim(rows: readonly ClaimRow[]): Claim {
   return {
     runs: rows.filter((row) => row.status === 'running').map(toClaimedRun),
     lost: rows
