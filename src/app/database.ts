@@ -4,6 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { errorMessage } from '../core/errors.ts';
+import { timedFetch } from './timed-fetch.ts';
 
 /** How long a write waits for another connection's lock; the event loop waits with it. */
 const BUSY_TIMEOUT_MS = 25;
@@ -36,7 +37,7 @@ export async function openDatabase({ url, authToken }: DatabaseOptions): Promise
   try {
     const client = url.startsWith('file:')
       ? await openFile(url)
-      : createClient(authToken === undefined ? { url } : { url, authToken });
+      : createClient({ url, fetch: timedFetch, ...(authToken === undefined ? {} : { authToken }) });
     return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
   } catch (error) {
     const name = url.replace(/\?.*$/s, '');
