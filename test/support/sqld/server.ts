@@ -41,6 +41,7 @@ export class Sqld {
   readonly #server: Server;
   readonly #streams = new Map<string, Stream | 'expired'>();
   #turn: Promise<void> = Promise.resolve();
+  #isStopped = false;
   /** How many pipelines were received. */
   requests = 0;
   /** How many are not answered yet. */
@@ -81,6 +82,7 @@ export class Sqld {
   }
 
   async stop(): Promise<void> {
+    this.#isStopped = true;
     this.expireStreams();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
@@ -108,6 +110,7 @@ export class Sqld {
     const latencyMs = this.latencyMs();
     if (latencyMs > 0) await pause(latencyMs);
     await this.gate?.();
+    this.#throwIfStopped();
     if (body.length > this.refusedBytes) return sendText(response, 413, 'Content Too Large');
     const { authToken } = this.#options;
     if (authToken !== undefined && request.headers.authorization !== `Bearer ${authToken}`) {
@@ -184,6 +187,12 @@ export class Sqld {
       stream.release = resolve;
     });
     await turn;
+    this.#throwIfStopped();
+  }
+
+  /** A closed database must not be touched: libSQL's native code panics. */
+  #throwIfStopped(): void {
+    if (this.#isStopped) throw new Error('the server has stopped');
   }
 
   #execute(request: HranaRequest, stream: Stream) {
