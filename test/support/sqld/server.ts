@@ -5,6 +5,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { HranaDatabase, toHranaError } from './database.ts';
 import { type Fault, fail, isExecuted, send, sendText } from './faults.ts';
 import type { HranaRequest, PipelineRequest } from './protocol.ts';
+import { newStream, type Stream } from './stream.ts';
 
 export interface SqldOptions {
   readonly file: string;
@@ -19,16 +20,6 @@ export interface SqldOptions {
   readonly streamMs?: number;
   /** 0 for any. */
   readonly port?: number;
-}
-
-interface Stream {
-  readonly sqls: Map<number, string>;
-  /** Gives the database to the next; set while the stream has a transaction open. */
-  release: (() => void) | undefined;
-  transactionTimer: NodeJS.Timeout | undefined;
-  idleTimer: NodeJS.Timeout | undefined;
-  /** Its transaction took too long: it was rolled back, which its next statement learns. */
-  isTimedOut: boolean;
 }
 
 /**
@@ -232,16 +223,6 @@ export class Sqld {
         return {};
     }
   }
-}
-
-function newStream(): Stream {
-  return {
-    sqls: new Map(),
-    release: undefined,
-    transactionTimer: undefined,
-    idleTimer: undefined,
-    isTimedOut: false,
-  };
 }
 
 function parsePipeline(body: string): PipelineRequest | undefined {
