@@ -3,30 +3,45 @@ import type { Durably } from '../../src/create-durably.ts';
 import { job } from '../support/jobs.ts';
 import { startRemote } from '../support/remote.ts';
 import type { Sqld } from '../support/sqld/server.ts';
-import { until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 const stepped = job('stepped', async (step, steps) => {
   for (let i = 0; i < Number(steps); i++) await step.run(`step ${i}`, () => i);
 });
 
 /**
- * Counts how many answers a worker waits for, one after the other, until all
- * runs are over: the server answers all that wait at once, and only when
+ * Counts how many answers are waited for, one after the other, until the task
+ * is over: the server answers all that wait at once, and only when
  * whatever follows from the last answers has been asked. Latency as a count,
  * which no slow machine changes.
  */
-async function countRounds(server: Sqld, durably: Durably, runs: number): Promise<number> {
+async function countRounds(server: Sqld, task: () => Promise<unknown>): Promise<number> {
   const waiting: (() => void)[] = [];
   server.gate = () => new Promise((resolve) => void waiting.push(resolve));
-  let ended = 0;
-  durably.on('run:complete', () => void ended++);
-  durably.start();
-  for (let rounds = 0; ; rounds++) {
-    await until(() => ended === runs || waiting.length > 0);
-    if (ended === runs) return rounds;
+  let isOver = false;
+  const done = task().finally(() => {
+    isOver = true;
+  });
+  let rounds = 0;
+  for (; ; rounds++) {
+    await until(() => isOver || waiting.length > 0);
+    if (isOver) break;
     await calm(server);
     for (const release of waiting.splice(0)) release();
   }
+  server.gate = undefined;
+  for (const release of waiting) release();
+  await done;
+  return rounds;
+}
+
+/** Starts the worker; resolves when so many runs are completed. */
+async function drain(durably: Durably, runs: number): Promise<void> {
+  let ended = 0;
+  const all = deferred();
+  durably.on('run:complete', () => ++ended === runs && all.resolve());
+  durably.start();
+  await all.promise;
 }
 
 /** Waits until nothing more is asked. */
@@ -62,7 +77,15 @@ describe('rounds to a remote database', () => {
     const { stepped: handle } = durably.register({ stepped });
     await durably.stop();
     await handle.batchTrigger([...steps]);
-    expect(await countRounds(server, durably, steps.length)).toBe(idealRounds(steps, slots));
-    server.gate = undefined;
+    const rounds = await countRounds(server, () => drain(durably, steps.length));
+    expect(rounds).toBe(idealRounds(steps, slots));
+  });
+
+  test('whoever triggers a run and waits for it here waits for one answer more than the run', async () => {
+    const { startStill, server } = await startRemote();
+    const { durably } = await startStill();
+    const { stepped: handle } = durably.register({ stepped });
+    await calm(server);
+    expect(await countRounds(server, () => handle.triggerAndWait(5))).toBe(1 + idealRounds([5], 1));
   });
 });
