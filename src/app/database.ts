@@ -4,10 +4,16 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { errorMessage } from '../core/errors.ts';
+import { timedFetch } from './timed-fetch.ts';
 
 /** How long a write waits for another connection's lock; the event loop waits with it. */
 const BUSY_TIMEOUT_MS = 25;
 const BUSY_BUDGET_MS = 10_000;
+/**
+ * More than are ever under way at once in practice: what waits in the client's
+ * queue may have been given up by the engine before it is sent.
+ */
+const MAX_REQUESTS = 100;
 
 export interface DatabaseOptions {
   /** `file:…`, `:memory:`, or the address of a libSQL server. */
@@ -36,7 +42,12 @@ export async function openDatabase({ url, authToken }: DatabaseOptions): Promise
   try {
     const client = url.startsWith('file:')
       ? await openFile(url)
-      : createClient(authToken === undefined ? { url } : { url, authToken });
+      : createClient({
+          url,
+          concurrency: MAX_REQUESTS,
+          fetch: timedFetch,
+          ...(authToken === undefined ? {} : { authToken }),
+        });
     return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
   } catch (error) {
     const name = url.replace(/\?.*$/s, '');

@@ -68,7 +68,8 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
 
 /** @throws {ValidationError} for what is no text at all; one that no run bears is for the database to say. */
 export function checkRunId(runId: unknown): string {
-  if (typeof runId === 'string') return runId;
+  // No run bears a lone surrogate, and not every server can be asked for one.
+  if (typeof runId === 'string') return runId.toWellFormed();
   throw new ValidationError(`runId must be a string, not ${errorMessage(runId)}`);
 }
 

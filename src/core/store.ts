@@ -29,6 +29,8 @@ export interface ClaimRequest {
   /** How many runs at most. */
   readonly limit: number;
   readonly claimToken: string;
+  /** Asked before in vain, with this token: what that may have taken is looked for first. */
+  readonly isAskedAgain: boolean;
   /** A running run whose heartbeat is older than this is taken over. */
   readonly staleThresholdMs: number;
   /** Whether one run may be taken over that lost its worker too often to be above suspicion. */

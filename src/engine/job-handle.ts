@@ -9,7 +9,7 @@ import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
 import { parseWith, summarize, toIssues } from './schema-parse.ts';
-import { waitForRun } from './wait-for-run.ts';
+import { waitForOutput } from './wait-for-run.ts';
 
 /** What one job is used by. */
 export interface JobHandle<
@@ -76,8 +76,8 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
     async triggerAndWait(input, { timeout, ...options } = {}) {
       checkTimeout(timeout);
       const { id } = await triggerOne(input, options);
-      const run = await waitForRun({ runId: id, timeoutMs: timeout }, deps);
-      return { id, output: run.output };
+      const output = await waitForOutput({ runId: id, timeoutMs: timeout }, deps);
+      return { id, output };
     },
     async batchTrigger(inputs) {
       const runs = await Promise.all(

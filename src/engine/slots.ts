@@ -49,9 +49,14 @@ export class Slots {
     return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
   }
 
-  /** Of claimed runs, the suspects that must not be executed beside another one. */
-  surplusSuspects(runs: readonly ClaimedRun[]): readonly ClaimedRun[] {
-    return runs.filter(isSuspect).slice(this.hasSuspect ? 0 : 1);
+  /**
+   * Of claimed runs, those that may be executed now. A claim that is asked again
+   * may have taken more than are free by then, and in one claim several suspects
+   * can come that were handed back before.
+   */
+  fitting(runs: readonly ClaimedRun[], { limit }: { limit: number }): readonly ClaimedRun[] {
+    let suspects = this.hasSuspect ? 1 : 0;
+    return runs.filter((run) => !isSuspect(run) || ++suspects === 1).slice(0, limit);
   }
 
   /** Begins to execute a run that was claimed with a request sent at `claimedAtMs`, on the monotonic clock. */

@@ -2,39 +2,58 @@ import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../core/errors.ts';
 import { isTerminal, type Run } from '../core/run.ts';
 import type { Store } from '../core/store.ts';
+import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
 
 const RETRY_PAUSE_MS = 500;
 
 interface Waiting {
   readonly store: Store;
+  readonly bus: EventBus;
   readonly feed: EventFeed;
   readonly clock: Clock;
 }
 
 /**
- * Waits until a run is completed, whichever process runs it.
+ * Waits until a run is completed, whichever process runs it; its output. One
+ * that runs here is known to be completed by what its worker tells: to read
+ * that would be two more round trips.
  *
  * @throws {RunEndedError} if it failed, was cancelled or deleted.
  * @throws {TimeoutError} after `timeoutMs`; the run goes on.
  */
-export async function waitForRun(
+export async function waitForOutput(
   { runId, timeoutMs }: { runId: string; timeoutMs?: number | undefined },
   deps: Waiting,
-): Promise<Run> {
+): Promise<unknown> {
   const stop = new AbortController();
   const cancelTimeout =
     timeoutMs === undefined ? undefined : deps.clock.schedule(timeoutMs, () => stop.abort());
+  let unsubscribe: () => void = () => undefined;
+  const completedHere = new Promise<unknown>((resolve) => {
+    unsubscribe = deps.bus.on('run:complete', (event) => {
+      if (event.runId === runId) resolve(event.output ?? null);
+    });
+  });
   try {
-    for (;;) {
-      const run = await endOf(runId, stop.signal, deps);
-      if (stop.signal.aborted) {
-        throw new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`);
-      }
-      if (run) return completed(run);
-    }
+    return await Promise.race([completedHere, follow({ runId, timeoutMs, stop: stop.signal }, deps)]);
   } finally {
     cancelTimeout?.();
+    unsubscribe();
+    stop.abort();
+  }
+}
+
+async function follow(
+  { runId, timeoutMs, stop }: { runId: string; timeoutMs: number | undefined; stop: AbortSignal },
+  deps: Waiting,
+): Promise<unknown> {
+  for (;;) {
+    const run = await endOf(runId, stop, deps);
+    if (stop.aborted) {
+      throw new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`);
+    }
+    if (run) return completed(run).output;
   }
 }
 

@@ -1,7 +1,8 @@
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { newClaimToken } from '../core/id.ts';
-import type { Claim, ClaimedRun, Store } from '../core/store.ts';
+import type { Claim, Store } from '../core/store.ts';
+import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Registry } from './registry.ts';
 import { Slots } from './slots.ts';
@@ -29,14 +30,21 @@ interface WorkerDeps {
  * when it is woken; else once in each polling interval. A claim that found
  * everything there was is remembered until then, so that a lone run costs no
  * second claim.
+ *
+ * Slots that free together are filled by one claim; one that frees later does
+ * not wait for its answer. Answers may come in another order than the claims
+ * were executed: `#hasMore` is then a claim old, and costs a claim in vain or
+ * a wait until the next poll.
  */
 export class Worker {
   readonly #deps: WorkerDeps;
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
-  #claiming: Promise<void> | undefined;
-  readonly #cancelledInClaim = new Set<string>();
+  readonly #claims = new ClaimsUnderWay();
+  /** Claims that failed: they may have taken runs all the same, and are asked again. */
+  readonly #doubtful: { readonly claimToken: string; readonly sentAtMs: number }[] = [];
+  #isLookDue = false;
   #isWoken = false;
   /** The last claim left runs behind, for want of slots. */
   #hasMore = false;
@@ -59,7 +67,7 @@ export class Worker {
       onFree: (run) => {
         // A freed concurrency key may let another run go ahead.
         if (run.concurrencyKey !== null) this.#isWoken = true;
-        this.#look();
+        this.#lookSoon();
       },
     });
   }
@@ -88,14 +96,14 @@ export class Worker {
   /** Looks for work at once, or as soon as a slot is free. */
   wake(): void {
     this.#isWoken = true;
-    this.#look();
+    this.#lookSoon();
   }
 
   /** Stops the execution of a run that was cancelled in this process. */
   cancel(runId: string): void {
     this.#slots.cancel(runId);
     // A claim under way may have taken it before it was cancelled.
-    if (this.#claiming) this.#cancelledInClaim.add(runId);
+    this.#claims.noteCancelled(runId);
   }
 
   /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
@@ -133,14 +141,24 @@ export class Worker {
   }
 
   async #drain(): Promise<void> {
-    await this.#claiming;
+    await this.#claims.settled();
     await this.#slots.settled();
     await this.#handingBack;
   }
 
+  /** After this turn of the event loop, in which more slots may free. */
+  #lookSoon(): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    defer(() => {
+      this.#isLookDue = false;
+      this.#look();
+    });
+  }
+
   #look(): void {
-    if (this.#state !== 'running' || this.#claiming) return;
-    const free = this.#options.maxConcurrentRuns - this.#slots.taken;
+    if (this.#state !== 'running') return;
+    const free = this.#options.maxConcurrentRuns - this.#slots.taken - this.#claims.keptSlots;
     if (free <= 0) return;
     const { clock, registry } = this.#deps;
     const jobNames = registry.names();
@@ -153,11 +171,13 @@ export class Worker {
       return;
     }
     this.#isWoken = false;
-    this.#cancelledInClaim.clear();
-    this.#claiming = this.#claim(jobNames, free).finally(() => {
-      this.#claiming = undefined;
-      this.#look();
-    });
+    this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
+    const takesSuspect = !this.#slots.hasSuspect && !this.#claims.mayTakeSuspect;
+    this.#claims.begin(
+      { limit: free, takesSuspect },
+      (claim) => this.#claim(jobNames, claim),
+      () => this.#look(),
+    );
   }
 
   #pauseMs(): number {
@@ -167,25 +187,32 @@ export class Worker {
     return pauseMs * (0.5 + Math.random() / 2);
   }
 
-  async #claim(jobNames: readonly string[], limit: number): Promise<void> {
+  async #claim(jobNames: readonly string[], underWay: ClaimUnderWay): Promise<void> {
     const { store, bus, clock } = this.#deps;
-    const claimedAtMs = clock.monotonicMs();
+    const { limit, takesSuspect } = underWay;
+    const doubtful = this.#doubtful.pop();
+    const { claimToken, sentAtMs } = doubtful ?? {
+      claimToken: newClaimToken(),
+      sentAtMs: clock.monotonicMs(),
+    };
     try {
       const claim = await store.claim({
         jobNames,
         limit,
-        claimToken: newClaimToken(),
+        claimToken,
+        isAskedAgain: doubtful !== undefined,
         staleThresholdMs: this.#options.staleThresholdMs,
-        takesSuspect: !this.#slots.hasSuspect,
+        takesSuspect,
       });
       this.#failedClaims = 0;
       this.#hasMore = claim.more && claim.runs.length + claim.lost.length === limit;
       // Whoever triggered one of these runs hears of that first.
       await new Promise<void>((resolve) => defer(resolve));
-      await this.#accept(claim, { claimedAtMs });
+      await this.#accept(claim, { underWay, sentAtMs });
     } catch (error) {
       this.#hasMore = false;
       this.#failedClaims++;
+      this.#doubtful.push({ claimToken, sentAtMs });
       bus.reportWorkerError({ error, context: 'claim' });
       if (error instanceof DatabaseUnavailableError && error.permanent) this.#state = 'failed';
     } finally {
@@ -193,17 +220,18 @@ export class Worker {
     }
   }
 
-  async #accept({ runs, lost }: Claim, sent: { claimedAtMs: number }): Promise<void> {
-    const { bus } = this.#deps;
+  async #accept(
+    { runs, lost }: Claim,
+    { underWay, sentAtMs }: { underWay: ClaimUnderWay; sentAtMs: number },
+  ): Promise<void> {
+    const { bus, store } = this.#deps;
     bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
-    const stillHeld = await this.#stillHeld(runs);
-    // Several can come in one claim that were handed back before.
-    const surplus = this.#slots.surplusSuspects(stillHeld);
-    await this.#slots.handBack(surplus);
-    const held = stillHeld.filter((run) => !surplus.includes(run));
+    const held = await stillHeld(runs, underWay, store);
     if (this.#state !== 'running') return await this.#slots.handBack(held);
+    const fitting = this.#slots.fitting(held, underWay);
+    await this.#slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(
-      held.map(({ runId, jobName, attempt, payload }) => ({
+      fitting.map(({ runId, jobName, attempt, payload }) => ({
         type: 'run:start',
         runId,
         jobName,
@@ -211,19 +239,7 @@ export class Worker {
         data: payload,
       })),
     );
-    for (const run of held) this.#slots.fill(run, sent);
-  }
-
-  /** Those of the claimed runs that were not cancelled here before they got a slot. */
-  async #stillHeld(runs: readonly ClaimedRun[]): Promise<readonly ClaimedRun[]> {
-    const doubtful = runs.filter(({ runId }) => this.#cancelledInClaim.has(runId));
-    this.#cancelledInClaim.clear();
-    if (doubtful.length === 0) return runs;
-    const { store } = this.#deps;
-    // The cancel may also have come before the claim, and a retry between them: the database knows.
-    const kept = await store.renew(doubtful).catch(() => doubtful);
-    const keptIds = new Set(kept.map(({ runId }) => runId));
-    return await this.#stillHeld(runs.filter((run) => !doubtful.includes(run) || keptIds.has(run.runId)));
+    for (const run of fitting) this.#slots.fill(run, { claimedAtMs: sentAtMs });
   }
 
   #schedulePurge(): void {

@@ -145,6 +145,11 @@ function onFirstSignal(drain: () => Promise<void>, withinMs: number): void {
   }
 }
 
+/** `fetch failed` says nothing: what it was caused by does. */
+function rootMessage(error: unknown): string {
+  return error instanceof Error && error.cause !== undefined ? rootMessage(error.cause) : errorMessage(error);
+}
+
 /** One line for what the operator can mend; all there is for what only we can. */
 function reportFailedStart(error: unknown): void {
   const isOperators =
@@ -153,7 +158,7 @@ function reportFailedStart(error: unknown): void {
     error instanceof DurablyError ||
     (error instanceof Error && 'syscall' in error);
   if (isOperators) {
-    const cause = error instanceof DatabaseUnavailableError ? ` (${errorMessage(error.cause)})` : '';
+    const cause = error instanceof DatabaseUnavailableError ? ` (${rootMessage(error.cause)})` : '';
     console.error(`durably: cannot start: ${error.message}${cause}`);
   } else {
     console.error('durably: cannot start:', error);

@@ -1,3 +1,4 @@
+import { DatabaseUnavailableError } from '../core/errors.ts';
 import { MAX_LOST_WORKERS, type RunStatus, SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
 import type { Claim, ClaimRequest } from '../core/store.ts';
 import type { Connection } from './connection.ts';
@@ -117,15 +118,34 @@ interface ClaimRow {
   readonly more: number;
 }
 
+/** How often a claim is sent again that was lost before it was executed, by all that is known. */
+const MAX_REPETITIONS = 3;
+
 export async function claim(connection: Connection, request: ClaimRequest): Promise<Claim> {
   const jobNames = JSON.stringify(request.jobNames);
   const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
-  const rows = await connection.execute<ClaimRow>({
-    sql: CLAIM,
-    parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0],
-    // A claim must not be sent twice: the second would take other runs.
-    ifAnswerLost: { sql: CLAIMED, parameters: [jobNames, claimToken] },
-  });
+  const claimed = { sql: CLAIMED, parameters: [jobNames, claimToken] };
+  const earlier = request.isAskedAgain ? await connection.execute<ClaimRow>(claimed) : [];
+  if (earlier.length > 0) return toClaim(earlier);
+  for (let repetitions = 0; ; repetitions++) {
+    let sendings = 0;
+    const rows = await connection.execute<ClaimRow>({
+      sql: CLAIM,
+      parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0],
+      // A claim must not be sent twice: the second would take other runs.
+      ifAnswerLost: claimed,
+      onSend: () => {
+        sendings++;
+      },
+    });
+    if (sendings === 1 || rows.length > 0) return toClaim(rows);
+    if (repetitions === MAX_REPETITIONS) {
+      throw new DatabaseUnavailableError('The database answers questions, but no claims');
+    }
+  }
+}
+
+function toClaim(rows: readonly ClaimRow[]): Claim {
   return {
     runs: rows.filter((row) => row.status === 'running').map(toClaimedRun),
     lost: rows

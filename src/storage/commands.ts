@@ -36,6 +36,12 @@ export async function command(
   // Sent more than once, the earlier sending may be what left the run as it is.
   const mayBeOurs = sendings > 1;
   if (!run) return mayBeOurs && name === 'delete' ? { kind: 'done', jobName: '' } : { kind: 'not-found' };
-  if (mayBeOurs && run.status === RUN_TRANSITIONS[name].to) return { kind: 'done', jobName: run.job_name };
+  if (mayBeOurs && isAfter(name, run.status)) return { kind: 'done', jobName: run.job_name };
   return { kind: 'wrong-state', status: run.status };
+}
+
+/** Whether a run's state may come of that command. One that was retried may run, or be completed, by now. */
+function isAfter(name: RunCommand, status: RunStatus): boolean {
+  const { from, to } = RUN_TRANSITIONS[name];
+  return name === 'retry' ? !from.some((each) => each === status) : status === to;
 }

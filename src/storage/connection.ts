@@ -1,14 +1,12 @@
 import { CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
-import { classifyDatabaseError } from './database-error.ts';
+import { AccessRefusedError, classifyDatabaseError } from './database-error.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
 import type { Schema } from './schema.ts';
 import { WriteHealth } from './write-health.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
-/** A remote database that has not answered by then is asked again. */
-const ANSWER_WITHIN_MS = 5_000;
 const MAX_PAUSE_MS = 250;
 const MAX_REMOTE_GROUPS = 8;
 
@@ -57,6 +55,11 @@ export class Connection {
     return this.#dialect.isRemote ? MAX_REMOTE_GROUPS : 1;
   }
 
+  /** Executes statements in one request and one transaction, where the driver can and a network makes it worth it. */
+  get batch() {
+    return this.#dialect.batch;
+  }
+
   /** Whether an error lies in the statement or its parameters, and would come again. */
   readonly isStatementFault = (error: unknown): boolean =>
     !(error instanceof DurablyError) && classifyDatabaseError(error, this.#dialect.isRemote) === 'statement';
@@ -77,7 +80,7 @@ export class Connection {
     for (let tries = 0; ; tries++) {
       statement.onSend?.();
       try {
-        const { rows } = await this.#inTime(this.db.executeQuery(CompiledQuery.raw(sql, [...parameters])));
+        const { rows } = await this.db.executeQuery(CompiledQuery.raw(sql, [...parameters]));
         this.#health.noteSuccess(sql, rows.length);
         return rows as Row[];
       } catch (error) {
@@ -107,6 +110,10 @@ export class Connection {
     }
     const fault = classifyDatabaseError(error, this.#dialect.isRemote);
     if (fault === 'statement') throw await this.#explain(error);
+    if (fault === 'denied') {
+      this.#health.noteFailure(sql);
+      throw new AccessRefusedError(error);
+    }
     const isLate = tries > 0 && this.#clock.monotonicMs() - start > UNREACHABLE_BUDGET_MS;
     if (fault !== 'uncertain' || isLate) {
       this.#health.noteFailure(sql);
@@ -114,18 +121,6 @@ export class Connection {
     }
     const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);
     await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
-  }
-
-  /** A network may lose an answer without a word; locally none is lost. */
-  async #inTime<T>(answer: Promise<T>): Promise<T> {
-    if (!this.#dialect.isRemote) return await answer;
-    let cancel: () => void = () => undefined;
-    const late = new Promise<never>((_, reject) => {
-      cancel = this.#clock.schedule(ANSWER_WITHIN_MS, () =>
-        reject(new Error(`the database has not answered within ${ANSWER_WITHIN_MS} ms`)),
-      );
-    });
-    return await Promise.race([answer, late]).finally(cancel);
   }
 
   /** A statement that is refused may be right, and the database not migrated. */

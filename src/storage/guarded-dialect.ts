@@ -9,8 +9,11 @@ import type {
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { classifyDatabaseError } from './database-error.ts';
+import { type Batch, batchOf, libsqlClientOf } from './libsql-client.ts';
 
 const BUSY_BUDGET_MS = 10_000;
+/** A remote database that has not answered by then has lost the request, or its answer. */
+const ANSWER_WITHIN_MS = 5_000;
 const MAX_BUSY_PAUSE_MS = 100;
 
 export interface GuardOptions {
@@ -40,6 +43,11 @@ export class GuardedDialect implements Dialect {
     return this.#driver?.isRemote ?? false;
   }
 
+  /** Statements in one request and one transaction; undefined where the driver can't, or needn't. */
+  get batch(): Batch | undefined {
+    return this.#driver?.batch;
+  }
+
   createDriver(): Driver {
     this.#driver = new GuardedDriver(this.#inner.createDriver(), this.#options);
     return this.#driver;
@@ -58,17 +66,12 @@ export class GuardedDialect implements Dialect {
   }
 }
 
-/** What the LibsqlDialect's driver shows of its client. */
-interface RenewableClient {
-  readonly protocol?: unknown;
-  reconnect(): void | Promise<void>;
-}
-
 class GuardedDriver implements Driver {
   readonly #inner: Driver;
   readonly #clock: Clock;
   readonly #renew: (() => void | Promise<void>) | undefined;
   readonly isRemote: boolean;
+  readonly batch: Batch | undefined;
   /** Why nothing may be executed any more: a BUSY connection that can't be renewed. */
   #spoiled: DatabaseUnavailableError | undefined;
   #turn: Promise<void> = Promise.resolve();
@@ -77,8 +80,10 @@ class GuardedDriver implements Driver {
   constructor(inner: Driver, { clock, reconnect }: GuardOptions) {
     this.#inner = inner;
     this.#clock = clock;
-    const client = renewableClient(inner);
+    const client = libsqlClientOf(inner);
     this.isRemote = client !== undefined && client.protocol !== 'file';
+    const batch = this.isRemote ? batchOf(client) : undefined;
+    this.batch = batch && ((statements) => this.attempt(() => batch(statements)));
     this.#renew = reconnect ?? (client && (() => client.reconnect()));
   }
 
@@ -108,7 +113,7 @@ class GuardedDriver implements Driver {
     this.#endTransaction(guarded);
     // A renewed connection has no transaction left to roll back, and the error
     // that led here matters more than what that says.
-    await this.#inner.rollbackTransaction(guarded.inner).catch(() => undefined);
+    await this.attempt(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
   }
 
   #endTransaction(connection: GuardedConnection): void {
@@ -149,7 +154,7 @@ class GuardedDriver implements Driver {
 
   /** Executes once. When it fails for BUSY, the connection is renewed before anyone else's turn. */
   async attempt<T>(execute: () => Promise<T>): Promise<T> {
-    if (this.isRemote) return await execute();
+    if (this.isRemote) return await this.#inTime(execute());
     const turn = this.#turn;
     let done: () => void = () => undefined;
     this.#turn = new Promise((resolve) => {
@@ -167,6 +172,17 @@ class GuardedDriver implements Driver {
     } finally {
       done();
     }
+  }
+
+  /** A network may lose an answer without a word; locally none is lost. */
+  async #inTime<T>(answer: Promise<T>): Promise<T> {
+    let cancel: () => void = () => undefined;
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.#clock.schedule(ANSWER_WITHIN_MS, () =>
+        reject(new Error(`the database has not answered within ${ANSWER_WITHIN_MS} ms`)),
+      );
+    });
+    return await Promise.race([answer, late]).finally(() => cancel());
   }
 
   async #renewAfter(error: unknown): Promise<void> {
@@ -217,11 +233,4 @@ class GuardedConnection implements DatabaseConnection {
 function asGuarded(connection: DatabaseConnection): GuardedConnection {
   if (!(connection instanceof GuardedConnection)) throw new TypeError('not a connection of this driver');
   return connection;
-}
-
-function renewableClient(driver: Driver): RenewableClient | undefined {
-  if (!('client' in driver)) return undefined;
-  const { client } = driver;
-  if (typeof client !== 'object' || client === null || !('reconnect' in client)) return undefined;
-  return typeof client.reconnect === 'function' ? (client as RenewableClient) : undefined;
 }

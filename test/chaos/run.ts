@@ -6,12 +6,14 @@ import { inspect, parseArgs } from 'node:util';
 import { raceForRuns } from './scenarios/contention.ts';
 import { killAtRandom } from './scenarios/kill.ts';
 import { formatFigures, type Outcome } from './scenarios/outcome.ts';
+import { badNetwork } from './scenarios/remote.ts';
 import { restlessSubscribers } from './scenarios/subscribers.ts';
 import { chooseSeed, Random } from './support/random.ts';
 
 const scenarios: Readonly<Record<string, (random: Random) => Promise<Outcome>>> = {
   kill: (random) => killAtRandom({ random, runs: 400, kills: 25 }),
   contention: (random) => raceForRuns({ random, runs: 40 }),
+  remote: (random) => badNetwork({ random, runs: 500 }),
   subscribers: (random) => restlessSubscribers({ random, runs: 60 }),
 };
 

@@ -117,6 +117,59 @@ describe('looking for work', () => {
     expect(claims).toHaveLength(2);
   });
 
+  test('slots that free together are filled by one claim, one that frees later by another at once', async () => {
+    const { worker, answers, claims, gates } = pacedWorker({ maxConcurrentRuns: 3 });
+    const first = [claimedRun(), claimedRun(), claimedRun()];
+    answers.push(() => ({ ...NOTHING, runs: first, more: true }));
+    worker.start();
+    await settle(4);
+    const slow = deferred<Claim>();
+    answers.push(() => slow.promise);
+    gates[0]?.resolve();
+    gates[1]?.resolve();
+    await settle();
+    expect(claims.map(({ limit }) => limit)).toEqual([3, 2]);
+    gates[2]?.resolve();
+    await settle();
+    expect(claims.map(({ limit }) => limit)).toEqual([3, 2, 1]);
+    slow.resolve({ ...NOTHING, runs: [claimedRun(), claimedRun()] });
+    await settle();
+    expect(gates).toHaveLength(5);
+  });
+
+  test('of the claims under way one may take a suspect, and none beside one that is executed', async () => {
+    const { worker, answers, claims, gates } = pacedWorker({ maxConcurrentRuns: 3 });
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun(), claimedRun()], more: true }));
+    worker.start();
+    await settle(4);
+    const slow = deferred<Claim>();
+    answers.push(() => slow.promise);
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
+    gates[0]?.resolve();
+    await settle();
+    gates[1]?.resolve();
+    await settle();
+    slow.resolve({ ...NOTHING, runs: [claimedRun({ lostCount: 5 })], more: true });
+    await settle();
+    gates[2]?.resolve();
+    await settle();
+    expect(claims.map(({ takesSuspect }) => takesSuspect)).toEqual([true, true, false, false]);
+  });
+
+  test('a claim that failed is asked for by its token, and what it took beyond the free slots is handed back', async () => {
+    const { worker, answers, claims, errors, handedBack, claimsDuring } = pacedWorker();
+    answers.push(() => Promise.reject(new DatabaseUnavailableError('gone')));
+    worker.start();
+    await settle(4);
+    expect(errors).toEqual(['claim']);
+    const [kept, surplus] = [claimedRun(), claimedRun()];
+    answers.push(() => ({ ...NOTHING, runs: [kept, surplus] }));
+    await claimsDuring(1_000);
+    expect(claims.map(({ isAskedAgain }) => isAskedAgain)).toEqual([false, true]);
+    expect(claims[1]?.claimToken).toBe(claims[0]?.claimToken);
+    expect(handedBack).toEqual([surplus.runId]);
+  });
+
   test('a slot that frees with its key is filled at once', async () => {
     const { worker, answers, claims, gates } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun({ concurrencyKey: 'k' })] }));

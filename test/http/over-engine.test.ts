@@ -5,8 +5,18 @@ import { openDatabase } from '../../src/app/database.ts';
 import { createDurably } from '../../src/create-durably.ts';
 import { defineJob } from '../../src/engine/define-job.ts';
 import { operations } from '../../src/http/operations/index.ts';
+import { startRemote } from '../support/remote.ts';
 import { doors, postJson, readProblem, requestTo, type Send } from './doors.ts';
 import { temporaryFolder } from './temporary.ts';
+
+/** Where the service keeps its runs: each test on a database of its own. */
+const databases: readonly { readonly database: string; readonly databaseUrl: () => Promise<string> }[] = [
+  {
+    database: 'a file',
+    databaseUrl: async () => `file:${join(await temporaryFolder(), 'durably.db')}`,
+  },
+  { database: 'a libSQL server', databaseUrl: async () => (await startRemote()).url },
+];
 
 /** A gate that jobs wait at, until it is opened. */
 function createGate() {
@@ -17,9 +27,9 @@ function createGate() {
   return { open, opened };
 }
 
-async function startDurably() {
+async function startDurably(databaseUrl: () => Promise<string>) {
   const gate = createGate();
-  const database = await openDatabase({ url: `file:${join(await temporaryFolder(), 'durably.db')}` });
+  const database = await openDatabase({ url: await databaseUrl() });
   const durably = createDurably({
     dialect: database.dialect,
     pollingInterval: 50,
@@ -114,9 +124,11 @@ async function framesOf(
 const typesOf = (frames: readonly Frame[]) =>
   frames.flatMap(({ data }) => (data === undefined ? [] : [data.type]));
 
-describe.each(doors)('over a real engine, through $door', ({ open }) => {
+const combinations = databases.flatMap((database) => doors.map((door) => ({ ...database, ...door })));
+
+describe.each(combinations)('over a real engine on $database, through $door', ({ open, databaseUrl }) => {
   const start = async () => {
-    const started = await startDurably();
+    const started = await startDurably(databaseUrl);
     return { ...started, ...client(open(started.durably)) };
   };
 
@@ -369,7 +381,7 @@ describe.each(doors)('over a real engine, through $door', ({ open }) => {
   });
 
   it('nothing answers before the database is migrated, but 503', async () => {
-    const database = await openDatabase({ url: `file:${join(await temporaryFolder(), 'd.db')}` });
+    const database = await openDatabase({ url: await databaseUrl() });
     const durably = createDurably({ dialect: database.dialect });
     onTestFinished(async () => {
       await durably.db.destroy();

@@ -83,6 +83,14 @@ export class HranaDatabase {
     return { step_results: results, step_errors: errors };
   }
 
+  describe(sql: string) {
+    const prepared = this.#db.prepare(sql);
+    const cols = prepared.reader
+      ? prepared.columns().map(({ name, type }) => ({ name, decltype: type }))
+      : [];
+    return { params: [], cols, is_explain: /^\s*explain/i.test(sql), is_readonly: prepared.reader };
+  }
+
   sequence(sql: string): void {
     this.#db.exec(sql);
   }

@@ -29,7 +29,7 @@ export type HranaRequest =
   | { readonly type: 'close' | 'get_autocommit' }
   | { readonly type: 'execute'; readonly stmt: HranaStatement }
   | { readonly type: 'batch'; readonly batch: HranaBatch }
-  | { readonly type: 'sequence'; readonly sql?: string; readonly sql_id?: number }
+  | { readonly type: 'sequence' | 'describe'; readonly sql?: string; readonly sql_id?: number }
   | { readonly type: 'store_sql'; readonly sql_id: number; readonly sql: string }
   | { readonly type: 'close_sql'; readonly sql_id: number };
 

@@ -3,16 +3,9 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HranaDatabase, toHranaError } from './database.ts';
+import { type Fault, fail, isExecuted, send, sendText } from './faults.ts';
 import type { HranaRequest, PipelineRequest } from './protocol.ts';
-
-/** What goes wrong with a request: nothing, or how. */
-export type Fault =
-  | { readonly kind: 'none' }
-  /** The connection dies before the request was executed, or after. */
-  | { readonly kind: 'drop'; readonly when: 'before' | 'after' }
-  | { readonly kind: 'status'; readonly status: number }
-  /** Executed, but the answer never comes. */
-  | { readonly kind: 'hang'; readonly when: 'before' | 'after' };
+import { newStream, type Stream } from './stream.ts';
 
 export interface SqldOptions {
   readonly file: string;
@@ -21,15 +14,12 @@ export interface SqldOptions {
   readonly latencyMs?: () => number;
   /** Called for each request, in the order they come. */
   readonly fault?: (requestNumber: number) => Fault;
-  /** How long an interactive transaction may stay open; 5000 as on Turso. */
+  /** How long an interactive transaction may stay open; 5000 as sqld has it. */
   readonly transactionMs?: number;
-}
-
-interface Stream {
-  readonly sqls: Map<number, string>;
-  /** Gives the database to the next; set while the stream has a transaction open. */
-  release: (() => void) | undefined;
-  expiry: NodeJS.Timeout | undefined;
+  /** How long a stream may be idle; 10000 as sqld has it. */
+  readonly streamMs?: number;
+  /** 0 for any. */
+  readonly port?: number;
 }
 
 /**
@@ -40,10 +30,19 @@ export class Sqld {
   readonly #options: SqldOptions;
   readonly #database: HranaDatabase;
   readonly #server: Server;
-  readonly #streams = new Map<string, Stream>();
+  readonly #streams = new Map<string, Stream | 'expired'>();
   #turn: Promise<void> = Promise.resolve();
+  #isStopped = false;
   /** How many pipelines were received. */
   requests = 0;
+  /** How many are not answered yet. */
+  underWay = 0;
+  /** How many requests their client gave up before they were answered. */
+  abandoned = 0;
+  /** Bodies larger than that are refused, as proxies do. */
+  refusedBytes = Number.POSITIVE_INFINITY;
+  /** Awaited by each request before anything is done about it. */
+  gate: (() => Promise<void>) | undefined;
   /** The SQL texts executed, in order, while recording. */
   recorded: string[] | undefined;
   latencyMs: () => number;
@@ -61,72 +60,116 @@ export class Sqld {
 
   static async start(options: SqldOptions): Promise<Sqld> {
     const sqld = new Sqld(options);
-    await new Promise<void>((resolve) => sqld.#server.listen(0, '127.0.0.1', resolve));
+    await new Promise<void>((resolve) => sqld.#server.listen(options.port ?? 0, '127.0.0.1', resolve));
     return sqld;
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port;
+  }
+
   get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   async stop(): Promise<void> {
-    for (const { expiry } of this.#streams.values()) clearTimeout(expiry);
+    this.#isStopped = true;
+    this.expireStreams();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
     this.#database.rollback();
     this.#database.close();
   }
 
+  /** Ends all streams between two requests, as if they had been idle for too long. */
+  expireStreams(): void {
+    for (const baton of this.#streams.keys()) this.#expire(baton);
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { method, url = '' } = request;
+    if (method === 'GET' && ['/v2', '/v3', '/health'].includes(url)) return sendText(response, 200, 'Hello');
+    // No protobuf: clients that ask for it fall back to JSON.
+    if (method !== 'POST' || !['/v2/pipeline', '/v3/pipeline'].includes(url)) {
+      return sendText(response, 404, '');
+    }
     const number = ++this.requests;
+    this.underWay++;
+    response.on('close', () => void this.underWay--);
     const fault = this.fault(number);
     const body = await readBody(request);
     const latencyMs = this.latencyMs();
     if (latencyMs > 0) await pause(latencyMs);
-    if (request.url !== '/v2/pipeline') return send(response, 404, { message: 'not found' });
+    await this.gate?.();
+    this.#throwIfStopped();
+    if (body.length > this.refusedBytes) return sendText(response, 413, 'Content Too Large');
     const { authToken } = this.#options;
     if (authToken !== undefined && request.headers.authorization !== `Bearer ${authToken}`) {
-      return send(response, 401, { message: 'Unauthorized', code: 'AUTH' });
+      return send(response, 401, { error: 'Unauthorized: `The JWT is invalid`' });
     }
-    if (fault.kind === 'status') return send(response, fault.status, { message: `status ${fault.status}` });
-    if (fault.kind === 'drop' && fault.when === 'before') return void request.socket.destroy();
-    if (fault.kind === 'hang' && fault.when === 'before') return;
-    const answer = await this.#pipeline(JSON.parse(body) as PipelineRequest);
-    if (fault.kind === 'drop') return void request.socket.destroy();
-    if (fault.kind === 'hang') return;
-    send(
-      response,
-      answer === undefined ? 400 : 200,
-      answer ?? { message: 'stream expired', code: 'STREAM_EXPIRED' },
-    );
+    if (fault.kind === 'none') return await this.#serve(response, body);
+    if (isExecuted(fault)) await this.#pipeline(parsePipeline(body) ?? { requests: [] });
+    if (fault.kind === 'hang') response.on('close', () => void this.abandoned++);
+    fail(response, fault, parsePipeline(body)?.requests ?? []);
+  }
+
+  async #serve(response: ServerResponse, body: string): Promise<void> {
+    const pipeline = parsePipeline(body);
+    if (pipeline === undefined) return sendText(response, 400, 'Could not parse the request body');
+    const answer = await this.#pipeline(pipeline);
+    if (answer === 'expired') {
+      const message = 'The stream has expired due to inactivity';
+      return send(response, 500, { message, code: 'STREAM_EXPIRED' });
+    }
+    if (answer === 'invalid') return sendText(response, 400, 'Received an invalid baton');
+    send(response, 200, answer);
   }
 
   async #pipeline({ baton, requests }: PipelineRequest) {
     const stream = baton == null ? newStream() : this.#streams.get(baton);
-    if (stream === undefined) return undefined;
+    if (stream === undefined) return 'invalid';
+    if (stream === 'expired') return 'expired';
     if (baton != null) this.#streams.delete(baton);
-    clearTimeout(stream.expiry);
+    clearTimeout(stream.idleTimer);
     if (stream.release === undefined) await this.#takeTurn(stream);
     const results = requests.map((request) => this.#execute(request, stream));
     const isClosed = requests.some(({ type }) => type === 'close');
     if (isClosed) this.#database.rollback();
-    if (!this.#database.inTransaction) {
-      stream.release?.();
-      stream.release = undefined;
-    }
+    if (!this.#database.inTransaction) this.#endTransaction(stream);
+    else stream.transactionTimer ??= this.#timeOut(stream);
     return { baton: isClosed ? null : this.#keep(stream), base_url: null, results };
   }
 
   #keep(stream: Stream): string {
     const baton = randomUUID();
     this.#streams.set(baton, stream);
-    stream.expiry = setTimeout(() => {
-      this.#streams.delete(baton);
-      if (stream.release === undefined) return;
-      this.#database.rollback();
-      stream.release();
-    }, this.#options.transactionMs ?? 5_000);
+    stream.idleTimer = setTimeout(() => this.#expire(baton), this.#options.streamMs ?? 10_000);
     return baton;
+  }
+
+  #expire(baton: string): void {
+    const stream = this.#streams.get(baton);
+    if (stream === undefined || stream === 'expired') return;
+    this.#streams.set(baton, 'expired');
+    clearTimeout(stream.idleTimer);
+    if (stream.release === undefined) return;
+    this.#database.rollback();
+    this.#endTransaction(stream);
+  }
+
+  #timeOut(stream: Stream): NodeJS.Timeout {
+    return setTimeout(() => {
+      stream.isTimedOut = true;
+      this.#database.rollback();
+      this.#endTransaction(stream);
+    }, this.#options.transactionMs ?? 5_000);
+  }
+
+  #endTransaction(stream: Stream): void {
+    clearTimeout(stream.transactionTimer);
+    stream.transactionTimer = undefined;
+    stream.release?.();
+    stream.release = undefined;
   }
 
   async #takeTurn(stream: Stream): Promise<void> {
@@ -135,9 +178,20 @@ export class Sqld {
       stream.release = resolve;
     });
     await turn;
+    this.#throwIfStopped();
   }
 
-  #execute(request: HranaRequest, { sqls }: Stream) {
+  /** A closed database must not be touched: libSQL's native code panics. */
+  #throwIfStopped(): void {
+    if (this.#isStopped) throw new Error('the server has stopped');
+  }
+
+  #execute(request: HranaRequest, stream: Stream) {
+    const { sqls } = stream;
+    if (stream.isTimedOut && request.type !== 'close') {
+      stream.isTimedOut = false;
+      return { type: 'error', error: { message: 'Transaction timed out', code: 'TRANSACTION_TIMEOUT' } };
+    }
     try {
       return { type: 'ok', response: { type: request.type, ...this.#respond(request, sqls) } };
     } catch (error) {
@@ -152,6 +206,8 @@ export class Sqld {
         return { result: this.#database.execute(request.stmt, sqls) };
       case 'batch':
         return { result: this.#database.batch(request.batch, sqls) };
+      case 'describe':
+        return { result: this.#database.describe(request.sql ?? sqls.get(request.sql_id ?? -1) ?? '') };
       case 'sequence':
         this.#database.sequence(request.sql ?? sqls.get(request.sql_id ?? -1) ?? '');
         return {};
@@ -169,16 +225,16 @@ export class Sqld {
   }
 }
 
-function newStream(): Stream {
-  return { sqls: new Map(), release: undefined, expiry: undefined };
+function parsePipeline(body: string): PipelineRequest | undefined {
+  try {
+    return JSON.parse(body) as PipelineRequest;
+  } catch {
+    return undefined;
+  }
 }
 
 async function readBody(request: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
   for await (const chunk of request) chunks.push(chunk as Buffer);
   return Buffer.concat(chunks).toString('utf8');
-}
-
-function send(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
 }

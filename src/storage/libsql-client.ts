@@ -1,0 +1,34 @@
+import type { Driver } from 'kysely';
+
+/** Executes statements in one request and one transaction. */
+export type Batch = (
+  statements: readonly { readonly sql: string; readonly parameters: readonly (string | number)[] }[],
+) => Promise<unknown>;
+
+/** What the LibsqlDialect's driver shows of its client. */
+interface LibsqlClient {
+  readonly protocol?: unknown;
+  reconnect(): void | Promise<void>;
+  batch?(
+    statements: readonly { readonly sql: string; readonly args: readonly (string | number)[] }[],
+    mode: 'write',
+  ): Promise<unknown>;
+}
+
+export function libsqlClientOf(driver: Driver): LibsqlClient | undefined {
+  if (!('client' in driver)) return undefined;
+  const { client } = driver;
+  if (typeof client !== 'object' || client === null || !('reconnect' in client)) return undefined;
+  return typeof client.reconnect === 'function' ? (client as LibsqlClient) : undefined;
+}
+
+export function batchOf(client: LibsqlClient | undefined): Batch | undefined {
+  if (typeof client?.batch !== 'function') return undefined;
+  return (statements) =>
+    Promise.resolve(
+      client.batch?.(
+        statements.map(({ sql, parameters }) => ({ sql, args: parameters })),
+        'write',
+      ),
+    );
+}

@@ -1,0 +1,13 @@
+import { expect, test, vi } from 'vitest';
+import { badNetwork } from './scenarios/remote.ts';
+import { report, scale, seeded } from './support/chaos.ts';
+
+vi.setConfig({ testTimeout: 600_000 });
+
+test('nothing is lost or doubled when a tenth of the connections to the database die', async () => {
+  const outcome = await badNetwork({ random: seeded('remote'), runs: scale(200) });
+  report('remote', outcome);
+  expect(outcome.violations).toEqual([]);
+  // The test is one only if the network was felt.
+  expect(outcome.figures['connections died']).toBeGreaterThan(0);
+});

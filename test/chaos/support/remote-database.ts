@@ -1,0 +1,75 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { Fault } from '../../support/sqld/faults.ts';
+import { Sqld } from '../../support/sqld/server.ts';
+import type { Random } from './random.ts';
+
+const STATUSES = [429, 500, 502, 503, 504] as const;
+
+/** A libSQL server for a fleet, whose network is as bad as the seed has it. Its file is the fleet's. */
+export class RemoteDatabase {
+  readonly #file: string;
+  readonly #random: Random;
+  #server: Sqld;
+  /** How many requests met each kind of fault. */
+  readonly met = new Map<Fault['kind'], number>();
+  #requestsBefore = 0;
+
+  private constructor(file: string, random: Random, server: Sqld) {
+    this.#file = file;
+    this.#random = random;
+    this.#server = server;
+    this.#spoil();
+  }
+
+  static async start(file: string, random: Random): Promise<RemoteDatabase> {
+    mkdirSync(dirname(file), { recursive: true });
+    return new RemoteDatabase(file, random, await Sqld.start({ file }));
+  }
+
+  get url(): string {
+    return this.#server.url;
+  }
+
+  get requests(): number {
+    return this.#requestsBefore + this.#server.requests;
+  }
+
+  /** Is not there while the work goes on. */
+  async outage(work: () => Promise<void>): Promise<void> {
+    const { port } = this.#server;
+    await this.stop();
+    this.#requestsBefore += this.#server.requests;
+    try {
+      await work();
+    } finally {
+      this.#server = await Sqld.start({ file: this.#file, port });
+      this.#spoil();
+    }
+  }
+
+  async stop(): Promise<void> {
+    await this.#server.stop();
+  }
+
+  #spoil(): void {
+    this.#server.latencyMs = () => this.#random.int(0, 8);
+    this.#server.fault = () => {
+      const fault = this.#choose();
+      this.met.set(fault.kind, (this.met.get(fault.kind) ?? 0) + 1);
+      return fault;
+    };
+  }
+
+  /** A tenth of the connections die, a few requests meet a proxy's mood, and now and then one is never answered. */
+  #choose(): Fault {
+    const random = this.#random;
+    const chance = random.fraction();
+    const when = random.pick(['before', 'after'] as const);
+    if (chance < 0.08) return { kind: 'drop', when };
+    if (chance < 0.1) return { kind: 'half' };
+    if (chance < 0.13) return { kind: 'status', status: random.pick(STATUSES), when };
+    if (chance < 0.131) return { kind: 'hang', when };
+    return { kind: 'none' };
+  }
+}

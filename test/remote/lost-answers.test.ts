@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest';
+import { ConflictError, NotFoundError } from '../../src/index.ts';
+import { echo, job } from '../support/jobs.ts';
+import { startRemote } from '../support/remote.ts';
+import { journalTypes, rejectionOf } from '../support/runs.ts';
+import type { Fault } from '../support/sqld/faults.ts';
+import type { Sqld } from '../support/sqld/server.ts';
+import { until } from '../support/until.ts';
+
+/** All that a server, or a proxy before it, may do to a request; executed or not. */
+const FAULTS: Readonly<Record<string, Fault>> = {
+  'the connection dies before': { kind: 'drop', when: 'before' },
+  'the connection dies after': { kind: 'drop', when: 'after' },
+  'half an answer': { kind: 'half' },
+  "a proxy's 502 after": { kind: 'status', status: 502, when: 'after' },
+  '504 after': { kind: 'status', status: 504, when: 'after' },
+  '503 before': { kind: 'status', status: 503, headers: { 'retry-after': '120' } },
+  '500 before': { kind: 'status', status: 500, body: '{"error":"Internal Error"}' },
+  '429 before': { kind: 'status', status: 429, body: '{"error":"Too many concurrent requests"}' },
+  '404 before': { kind: 'status', status: 404 },
+  'no JSON, after': { kind: 'status', status: 200, when: 'after' },
+  'foreign JSON, after': { kind: 'status', status: 200, when: 'after', body: '{"ok":true}' },
+  'a busy database': { kind: 'error', code: 'SQLITE_BUSY' },
+  'too many transactions': { kind: 'error', code: 'TRANSACTION_BUSY' },
+  'a transaction timeout': { kind: 'error', code: 'TRANSACTION_TIMEOUT' },
+  'an expired stream': { kind: 'status', status: 500, body: '{"message":"expired","code":"STREAM_EXPIRED"}' },
+  'an invalid baton': { kind: 'status', status: 400, headers: { 'content-type': 'text/plain' } },
+};
+
+/** Lets the n-th request from now on go wrong. */
+function failAt(server: Sqld, n: number, fault: Fault): void {
+  const at = server.requests + n;
+  server.fault = (number) => (number === at ? fault : { kind: 'none' });
+}
+
+describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
+  test('whichever of a run it is, each step runs once and is stored once, at its first attempt', async () => {
+    const { open, server } = await startRemote();
+    // Polls are no part of it.
+    const durably = open({ pollingInterval: 60_000, heartbeatInterval: 1e6, staleThreshold: 2e6 });
+    await durably.migrate();
+    const executions: string[] = [];
+    const { work } = durably.register({
+      work: job('work', async (step) => {
+        for (const name of ['a', 'b', 'c']) {
+          await step.run(name, () => executions.push(`${step.runId} ${name}`));
+        }
+      }),
+    });
+    durably.start();
+    await until(() => server.requests > 2 && server.underWay === 0);
+    // The trigger, the claim, three steps, the end.
+    for (let place = 1; place <= 6; place++) {
+      failAt(server, place, fault);
+      let ended = 0;
+      const off = durably.on('run:complete', () => void ended++);
+      const { id } = await work.trigger(place, { idempotencyKey: `place ${place}` });
+      await until(() => ended === 1, `the run at ${place} to end`);
+      off();
+      expect(await durably.getRun(id)).toMatchObject({ status: 'completed', attempt: 1, stepCount: 3 });
+      expect(executions.splice(0)).toEqual(['a', 'b', 'c'].map((name) => `${id} ${name}`));
+      expect(await journalTypes(durably, id)).toEqual([
+        'run:trigger',
+        'run:start',
+        ...['a', 'b', 'c'].flatMap(() => ['step:start', 'step:complete']),
+        'run:complete',
+      ]);
+    }
+    expect(await durably.getRuns()).toHaveLength(6);
+  });
+
+  test('a trigger stores one run, a batch each of its runs once, and a command is carried out once', async () => {
+    const { open, server } = await startRemote();
+    const durably = open();
+    await durably.migrate();
+    const { echo: handle } = durably.register({ echo });
+    failAt(server, 1, fault);
+    const { id } = await handle.trigger('alone');
+    failAt(server, 1, fault);
+    const batch = await handle.batchTrigger([1, { input: 2, options: { idempotencyKey: 'k' } }, 3]);
+    expect(batch.map(({ payload }) => payload)).toEqual([1, 2, 3]);
+    expect(await durably.getRuns()).toHaveLength(4);
+    for (const command of ['cancel', 'retry', 'cancel', 'deleteRun'] as const) {
+      failAt(server, 1, fault);
+      await durably[command](id);
+    }
+    expect(await journalTypes(durably, id)).toEqual(['run:delete']);
+    expect(await rejectionOf(durably.cancel(id))).toBeInstanceOf(NotFoundError);
+    expect(await rejectionOf(durably.retry(batch[0]?.id ?? ''))).toBeInstanceOf(ConflictError);
+  });
+
+  test('a migration comes to its end', async () => {
+    const { open, server } = await startRemote();
+    for (let place = 1; place <= 3; place++) {
+      failAt(server, place, fault);
+      await open().migrate();
+    }
+    expect(await open().getRuns()).toEqual([]);
+  });
+});

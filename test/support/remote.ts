@@ -1,0 +1,96 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createClient } from '@libsql/client';
+import { LibsqlDialect } from '@libsql/kysely-libsql';
+import { onTestFinished } from 'vitest';
+import { systemClock } from '../../src/core/clock.ts';
+import { assembleDurably, type DurablyOptions } from '../../src/create-durably.ts';
+import { FakeClock } from './fake-clock.ts';
+import { Sqld, type SqldOptions } from './sqld/server.ts';
+import { settle } from './until.ts';
+
+export interface RemoteOptions extends Omit<DurablyOptions, 'dialect' | 'reconnect' | 'jobs'> {
+  readonly clock?: FakeClock;
+  readonly fetch?: typeof fetch | ((request: Request) => Promise<Response>);
+  readonly authToken?: string;
+}
+
+/** A server of the test's own; both it and what is opened on it end with the test. */
+export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'durably-remote-'));
+  const file = join(folder, 'remote.db');
+  let server = await Sqld.start({ file, ...settings });
+  onTestFinished(async () => {
+    await server.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  const { url, port } = server;
+
+  /** An instance on a client of its own: what one process would have. */
+  const open = ({ clock, fetch, authToken, ...options }: RemoteOptions = {}) => {
+    const client = createClient({ url, ...(fetch && { fetch }), ...(authToken && { authToken }) });
+    const dialect = new LibsqlDialect({ client });
+    const durably = assembleDurably({ dialect, ...options }, { clock: clock ?? systemClock });
+    onTestFinished(async () => {
+      let isStopped = false;
+      const stopped = durably.stop({ timeoutMs: 0 }).finally(() => {
+        isStopped = true;
+      });
+      while (clock && !isStopped) {
+        clock.advance(50);
+        await settle(1);
+      }
+      await stopped;
+      client.close();
+    });
+    return durably;
+  };
+
+  /** A migrated instance with its worker, on a clock that stands still. */
+  const startStill = async (options: RemoteOptions = {}) => {
+    const clock = new FakeClock();
+    const durably = open({ clock, ...options });
+    await durably.init();
+    /** How many requests the task makes, until nothing is under way any more. */
+    const requestsOf = async (task: () => unknown): Promise<number> => {
+      await quiet(server);
+      const before = server.requests;
+      await task();
+      await quiet(server);
+      return server.requests - before;
+    };
+    return { durably, clock, requestsOf };
+  };
+
+  return {
+    url,
+    file,
+    get server() {
+      return server;
+    },
+    open,
+    startStill,
+    /** Lets the server end and start again at the same address. */
+    async restart(meanwhile: () => Promise<void>) {
+      await server.stop();
+      try {
+        await meanwhile();
+      } finally {
+        server = await Sqld.start({ file, port, ...settings });
+      }
+    },
+  };
+}
+
+/** Waits until no request comes in and none is being answered for a while. */
+export async function quiet(server: Sqld): Promise<void> {
+  let seen = -1;
+  for (let still = 0; still < 5; ) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    await settle(5);
+    const isStill = server.requests === seen && server.underWay === 0;
+    still = isStill ? still + 1 : 0;
+    seen = server.requests;
+  }
+}
