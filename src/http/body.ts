@@ -2,21 +2,16 @@ import { ValidationError } from '../core/errors.ts';
 import { isTooDeep, MAX_JSON_DEPTH } from '../core/json.ts';
 import { RequestError } from './problem.ts';
 
-/** What came of reading a body: its JSON value, or the error to answer with. */
-export type BodyOutcome =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: unknown };
-
 export interface JsonBody {
   readonly text: string;
   readonly value: unknown;
 }
 
-const handedOn = new WeakMap<Request, BodyOutcome>();
+const readers = new WeakMap<Request, () => Promise<unknown>>();
 
-/** A body can be read once: a framework that has read one passes the outcome on with this. */
-export function handOnBody(request: Request, outcome: BodyOutcome): void {
-  handedOn.set(request, outcome);
+/** A framework that reads bodies its own way says so with this: `read` is called once the caller may send one. */
+export function handOnBody(request: Request, read: () => Promise<unknown>): void {
+  readers.set(request, read);
 }
 
 /**
@@ -25,10 +20,8 @@ export function handOnBody(request: Request, outcome: BodyOutcome): void {
  * @throws {RequestError | ValidationError} as {@link readJson} does.
  */
 export async function bodyOf(request: Request, maxBytes: number): Promise<unknown> {
-  const outcome = handedOn.get(request);
-  if (outcome === undefined) return (await readJson(request, maxBytes)).value;
-  if (!outcome.ok) throw outcome.error;
-  return outcome.value;
+  const read = readers.get(request);
+  return read === undefined ? (await readJson(request, maxBytes)).value : await read();
 }
 
 /**

@@ -25,9 +25,9 @@ export type DurablyHandler = {
  * const handler = createDurablyHandler(durably, { onRequest: () => durably.init() })
  * export const loader = ({ request }) => handler.handle(request, '/api/durably')
  */
-export function createDurablyHandler(
+export function createDurablyHandler<TContext = unknown>(
   durably: DurablyService,
-  options: CreateDurablyHandlerOptions = {},
+  options: CreateDurablyHandlerOptions<TContext> = {},
 ): DurablyHandler {
   const answer = createPipeline(durably, options);
   const handlers = Object.fromEntries(

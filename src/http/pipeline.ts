@@ -1,40 +1,53 @@
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
+import { createAuthenticate, type DurablyAuth } from './auth.ts';
 import { bodyOf } from './body.ts';
 import type { Operation } from './operation.ts';
 import { problemResponse, toValidationError } from './problem.ts';
 import { readQuery } from './query.ts';
+import { requestIdOf } from './request-id.ts';
+import { isResponse } from './response.ts';
 import { createEventStreams } from './sse.ts';
 
 export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
-export interface CreateDurablyHandlerOptions {
+export interface CreateDurablyHandlerOptions<TContext = unknown> {
   /**
    * Called once for each request, before anything else. A Response it throws
    * is the answer; an error it throws is answered as a problem.
    */
   onRequest?: (request: Request) => Promise<void> | void;
+  /** Who may do what, in every handler. Everyone may everything unless given. */
+  auth?: DurablyAuth<TContext> | undefined;
   /** Larger bodies are refused with 413. 1 MiB unless given. */
   maxBodyBytes?: number | undefined;
   /** Hears the causes of answers with status 500 and 503. Writes them to the console unless given. */
-  onError?: ((error: unknown) => void) | undefined;
+  onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
   /** Ends every event stream when aborted. */
   shutdown?: AbortSignal | undefined;
+}
+
+/** Of an error: the request that met it, by the id that the app gave it. */
+export interface ErrorContext {
+  readonly requestId: string | undefined;
 }
 
 /** Answers a request by the operation that `select` names, or with the problem it throws. */
 export type Pipeline = (request: Request, select: (request: Request) => Operation) => Promise<Response>;
 
 /**
- * What every request goes through: onRequest → authenticate → parse → access →
- * act, and any error on the way becomes a problem. (Authentication is yet to
- * come: its principal and the operation's `access` are what the access check
- * will need.)
+ * What every request goes through: onRequest → authenticate → select → parse →
+ * access → act, and any error on the way becomes a problem. Nothing of a
+ * request but its head is read before its caller is known.
  */
-export function createPipeline(durably: DurablyService, options: CreateDurablyHandlerOptions): Pipeline {
+export function createPipeline<TContext>(
+  durably: DurablyService,
+  options: CreateDurablyHandlerOptions<TContext>,
+): Pipeline {
   const maxBodyBytes = checkMaxBodyBytes(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
-  const report = createReport(options.onError);
-  const streams = createEventStreams({ report, shutdown: options.shutdown });
+  const authenticate = createAuthenticate(durably, options.auth);
+  const reportOf = createReport(options.onError);
+  const streams = createEventStreams({ shutdown: options.shutdown });
 
   const parse = async ({ input }: Operation, request: Request) => {
     const given =
@@ -49,17 +62,18 @@ export function createPipeline(durably: DurablyService, options: CreateDurablyHa
     const answer = await operation.act(durably, call.input);
     return answer.kind === 'ended'
       ? new Response(null, { status: 204 })
-      : streams.respond({ ...answer, signal: call.request.signal });
+      : streams.respond({ ...answer, signal: call.request.signal, report: reportOf(call.request) });
   };
 
   const answer: Pipeline = async (request, select) => {
     try {
       await options.onRequest?.(request);
+      const authorize = await authenticate(request);
       const operation = select(request);
-      const input = await parse(operation, request);
+      const input = await authorize(operation, await parse(operation, request));
       return await act(operation, { input, request });
     } catch (error) {
-      return isResponse(error) ? error : problemResponse(error, report);
+      return isResponse(error) ? error : problemResponse(error, reportOf(request));
     }
   };
 
@@ -78,17 +92,15 @@ function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
-/** By its tag: servers replace the global class, and `fetch` answers with one of its own. */
-export function isResponse(value: unknown): value is Response {
-  return Object.prototype.toString.call(value) === '[object Response]';
-}
-
-/** What hears of errors; it can't fail itself. */
-export function createReport(onError: CreateDurablyHandlerOptions['onError']): (error: unknown) => void {
-  return (error) => {
+/** What hears of the errors that a request meets; it can't fail itself. */
+export function createReport(
+  onError: CreateDurablyHandlerOptions['onError'],
+): (request: Request) => (error: unknown) => void {
+  return (request) => (error) => {
+    const requestId = requestIdOf(request);
     try {
-      if (onError === undefined) console.error('durably:', error);
-      else onError(error);
+      if (onError !== undefined) onError(error, { requestId });
+      else console.error(requestId === undefined ? 'durably:' : `durably: request ${requestId}:`, error);
     } catch (failure) {
       console.error('durably: onError threw', failure, 'on', error);
     }
