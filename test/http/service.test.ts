@@ -255,7 +255,7 @@ describe('the service', () => {
   it.each([
     [{ PORT: 'http' }, 'PORT must be a whole number from 0 to 65535, got "http"'],
     [{ DURABLY_CONCURRENCY: '0' }, 'DURABLY_CONCURRENCY must be'],
-    [{ HOST: '192.0.2.1' }, 'EADDRNOTAVAIL'],
+    [{ HOST: '192.0.2.1', DURABLY_INSECURE: '1' }, 'EADDRNOTAVAIL'],
     [{ TURSO_DATABASE_URL: `file:${ROOT}/package.json` }, 'Cannot open the database'],
   ])('does not start with %j: one line says why', async (env, message) => {
     const service = spawnService(await temporaryFolder(), env);
