@@ -4,8 +4,8 @@ import { ConflictError, NotFoundError } from '../../src/core/errors.ts';
 import type { RunFilter } from '../../src/core/run.ts';
 import type { DurablyAuth } from '../../src/http/auth.ts';
 import { createDurablyHandler } from '../../src/http/create-handler.ts';
-import { guardRun, type RunGuard } from '../../src/http/guard.ts';
-import { jsonOperation } from '../../src/http/operation.ts';
+import { guardRun } from '../../src/http/guard.ts';
+import { jsonOperation, type Operation } from '../../src/http/operation.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { createPipeline } from '../../src/http/pipeline.ts';
 import { RequestError } from '../../src/http/problem.ts';
@@ -42,18 +42,20 @@ const throwing = (thrown: unknown) => () => {
 };
 
 describe('the table of operations', () => {
-  it.each(operations)('$method $path is guarded by what its input says', ({ guard, input, method, name }) => {
-    const takesRun = 'runId' in input.schema.shape;
-    expect(guard.hook === 'onRunAccess').toBe(takesRun);
-    if (guard.hook === 'onRunAccess') {
-      const { runIdOf }: RunGuard<{ readonly runId: string }> = guard;
-      expect(runIdOf({ runId: 'run_9' })).toBe('run_9');
-      expect(guard.operation).toBe(name === 'run' ? 'read' : name);
-    }
-    // What tells of many runs, or makes one, is never open to just anyone who is known.
-    if (method === 'GET') expect(guard.hook).not.toBe('authenticate');
-    if (input.from === 'body') expect(guard.hook).toBe('onTrigger');
-  });
+  it.each<Operation>(operations)(
+    '$method $path is guarded by what its input says',
+    ({ guard, input, method, name }) => {
+      const takesRun = 'runId' in input.schema.shape;
+      expect(guard.hook === 'onRunAccess').toBe(takesRun);
+      if (guard.hook === 'onRunAccess') {
+        expect(guard.runIdOf({ runId: 'run_9' })).toBe('run_9');
+        expect(guard.operation).toBe(name === 'run' ? 'read' : name);
+      }
+      // What tells of many runs, or makes one, is never open to just anyone who is known.
+      if (method === 'GET') expect(guard.hook).not.toBe('authenticate');
+      if (input.from === 'body') expect(guard.hook).toBe('onTrigger');
+    },
+  );
 
   it('has another operation name for each guarded one', () => {
     const names = operations.flatMap(({ guard }) => (guard.hook === 'onRunAccess' ? [guard.operation] : []));
