@@ -76,12 +76,16 @@ export function createDurablyApp<TContext = unknown>(
 
   app.notFound((c) => {
     const unknown = unknownPath(c.req.path);
-    if (!c.req.path.startsWith(`${basePath}/`)) return problemResponse(unknown, reportOf(c.req.raw));
-    return pipeline(c.req.raw, () => {
-      throw unknown;
+    if (!c.req.path.startsWith(`${basePath}/`)) return problemResponse(unknown, reportOf(c.get('requestId')));
+    return pipeline({
+      request: c.req.raw,
+      select: () => {
+        throw unknown;
+      },
+      requestId: c.get('requestId'),
     });
   });
-  app.onError((error, c) => problemResponse(error, reportOf(c.req.raw)));
+  app.onError((error, c) => problemResponse(error, reportOf(c.get('requestId'))));
   return app;
 }
 

@@ -17,7 +17,7 @@ export const readinessSchema = z
 
 export interface ReadinessOptions {
   readonly durably: DurablyService;
-  readonly reportOf: (request: Request) => (error: unknown) => void;
+  readonly reportOf: (requestId: string | undefined) => (error: unknown) => void;
   readonly draining: AbortSignal | undefined;
 }
 
@@ -33,7 +33,7 @@ export function mountHealth(app: Hono): void {
 export function mountReadiness(app: Hono, { durably, reportOf, draining }: ReadinessOptions): void {
   app.get('/readyz', async (c) => {
     const health = await durably.health().catch((error: unknown): Health => {
-      reportOf(c.req.raw)(error);
+      reportOf(c.get('requestId'))(error);
       return { database: false, worker: false };
     });
     const isDraining = draining?.aborted ?? false;

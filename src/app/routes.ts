@@ -1,6 +1,6 @@
 import { zValidator } from '@hono/zod-validator';
-import type { Context, Handler, Hono } from 'hono';
-import { handOnBody, readJson } from '../http/body.ts';
+import type { Context, Env, Handler, Hono } from 'hono';
+import { readJson } from '../http/body.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import type { Pipeline } from '../http/pipeline.ts';
@@ -18,16 +18,24 @@ export function mountOperations(app: Hono, { basePath, pipeline, maxBodyBytes }:
   for (const operation of operations) {
     const read = operation.input.from === 'body' ? bodyReader(operation, maxBodyBytes) : undefined;
     const answer: Handler = (c) => {
-      const request = c.req.raw;
-      if (read !== undefined) handOnBody(request, () => read(c));
-      return pipeline(request, () => operation);
+      const readBody = read && (() => read(c));
+      return pipeline({
+        request: c.req.raw,
+        select: () => operation,
+        readBody,
+        requestId: c.get('requestId'),
+      });
     };
     app.on(operation.method, [`${basePath}${operation.path}`], answer);
   }
   for (const [path, byMethod] of routes) {
     app.all(`${basePath}${path}`, (c) =>
-      pipeline(c.req.raw, () => {
-        throw wrongMethod(c.req.method, byMethod.keys());
+      pipeline({
+        request: c.req.raw,
+        select: () => {
+          throw wrongMethod(c.req.method, byMethod.keys());
+        },
+        requestId: c.get('requestId'),
       }),
     );
   }
@@ -35,13 +43,11 @@ export function mountOperations(app: Hono, { basePath, pipeline, maxBodyBytes }:
 
 /** Reads a body within its limit, then validates it; the pipeline calls this when the body's turn has come. */
 function bodyReader({ input }: Operation, maxBodyBytes: number): (c: Context) => Promise<unknown> {
-  const validated = new WeakMap<Context, unknown>();
-  const validate = zValidator('json', input.schema, (result, c) => {
+  const validate = zValidator('json', input.schema, (result) => {
     if (!result.success) throw toValidationError(result.error);
-    validated.set(c, result.data);
   });
 
-  return async (c) => {
+  return async (c: Context<Env, string, { out: { json: unknown } }>) => {
     const { value } = await readJson(c.req.raw, maxBodyBytes);
     // The validator takes the body from here, and only if it is declared to be JSON.
     Object.assign(c.req, { json: async () => value });
@@ -49,7 +55,7 @@ function bodyReader({ input }: Operation, maxBodyBytes: number): (c: Context) =>
       c.req.raw = declaredJson(c.req.raw);
     }
     await validate(c, async () => {});
-    return validated.get(c);
+    return c.req.valid('json');
   };
 }
 

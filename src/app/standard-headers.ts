@@ -1,7 +1,6 @@
 import type { MiddlewareHandler } from 'hono';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
-import { handOnRequestId } from '../http/request-id.ts';
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
 
@@ -18,17 +17,24 @@ export function standardHeaders(): MiddlewareHandler[] {
   });
 
   const announce: MiddlewareHandler = async (c, next) => {
-    const id: string = c.get('requestId');
-    handOnRequestId(c.req.raw, id);
     await next();
     // What the middleware set before is not in an answer that was made without the context.
-    c.res.headers.set(REQUEST_ID_HEADER, id);
+    c.res.headers.set(REQUEST_ID_HEADER, c.get('requestId'));
   };
 
   return [
     identify,
     announce,
-    // Subdomains of the service's host are not its own to decide on.
-    secureHeaders({ strictTransportSecurity: 'max-age=15552000' }),
+    secureHeaders({
+      // Subdomains of the service's host are not its own to decide on.
+      strictTransportSecurity: 'max-age=15552000',
+      // These are of use to documents, or to browsers of the past, and cost every answer some.
+      crossOriginOpenerPolicy: false,
+      originAgentCluster: false,
+      xDnsPrefetchControl: false,
+      xDownloadOptions: false,
+      xPermittedCrossDomainPolicies: false,
+      xXssProtection: false,
+    }),
   ];
 }

@@ -7,25 +7,8 @@ export interface JsonBody {
   readonly value: unknown;
 }
 
-const readers = new WeakMap<Request, () => Promise<unknown>>();
-
-/** A framework that reads bodies its own way says so with this: `read` is called once the caller may send one. */
-export function handOnBody(request: Request, read: () => Promise<unknown>): void {
-  readers.set(request, read);
-}
-
 /**
- * The JSON value of a request's body, whatever its Content-Type.
- *
- * @throws {RequestError | ValidationError} as {@link readJson} does.
- */
-export async function bodyOf(request: Request, maxBytes: number): Promise<unknown> {
-  const read = readers.get(request);
-  return read === undefined ? (await readJson(request, maxBytes)).value : await read();
-}
-
-/**
- * Reads a body as JSON. No more than `maxBytes` are held.
+ * Reads a body as JSON, whatever its Content-Type. No more than `maxBytes` are held.
  *
  * @throws {RequestError} for a body over the limit.
  * @throws {ValidationError} for one that is empty, no UTF-8, no JSON or nested too deep.

@@ -31,10 +31,14 @@ export function createDurablyHandler<TContext = unknown>(
 ): DurablyHandler {
   const answer = createPipeline(durably, options);
   const handlers = Object.fromEntries(
-    operations.map((operation) => [operation.name, (request: Request) => answer(request, () => operation)]),
+    operations.map((operation) => [
+      operation.name,
+      (request: Request) => answer({ request, select: () => operation }),
+    ]),
   ) as Record<OperationName, (request: Request) => Promise<Response>>;
   return {
     ...handlers,
-    handle: (request, basePath) => answer(request, (received) => selectOperation(received, basePath)),
+    handle: (request, basePath) =>
+      answer({ request, select: (received) => selectOperation(received, basePath) }),
   };
 }

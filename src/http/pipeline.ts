@@ -1,11 +1,10 @@
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
 import { createAuthenticate, type DurablyAuth } from './auth.ts';
-import { bodyOf } from './body.ts';
+import { readJson } from './body.ts';
 import type { Operation } from './operation.ts';
 import { problemResponse, toValidationError } from './problem.ts';
 import { readQuery } from './query.ts';
-import { requestIdOf } from './request-id.ts';
 import { isResponse } from './response.ts';
 import { createEventStreams } from './sse.ts';
 
@@ -32,8 +31,18 @@ export interface ErrorContext {
   readonly requestId: string | undefined;
 }
 
-/** Answers a request by the operation that `select` names, or with the problem it throws. */
-export type Pipeline = (request: Request, select: (request: Request) => Operation) => Promise<Response>;
+/** One request on its way, with what the framework around knows of it. */
+export interface PipelineCall {
+  readonly request: Request;
+  /** Names the operation, or throws why there is none. */
+  readonly select: (request: Request) => Operation;
+  /** Reads and validates the body where the framework has its own way to; called when the caller may send one. */
+  readonly readBody?: (() => Promise<unknown>) | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** Answers a request by its operation, or with a problem. Never rejects. */
+export type Pipeline = (call: PipelineCall) => Promise<Response>;
 
 /**
  * What every request goes through: onRequest → authenticate → select → parse →
@@ -49,37 +58,40 @@ export function createPipeline<TContext>(
   const reportOf = createReport(options.onError);
   const streams = createEventStreams({ shutdown: options.shutdown });
 
-  const parse = async ({ input }: Operation, request: Request) => {
-    const given =
-      input.from === 'body' ? await bodyOf(request, maxBodyBytes) : readQuery(request, input.schema);
+  const readBody = async ({ request, readBody }: PipelineCall) =>
+    readBody === undefined ? (await readJson(request, maxBodyBytes)).value : await readBody();
+
+  const parse = async ({ input }: Operation, call: PipelineCall) => {
+    const given = input.from === 'body' ? await readBody(call) : readQuery(call.request, input.schema);
     const parsed = input.schema.safeParse(given);
     if (!parsed.success) throw toValidationError(parsed.error);
     return parsed.data;
   };
 
-  const act = async (operation: Operation, call: { input: Record<string, unknown>; request: Request }) => {
-    if (operation.answers === 'json') return jsonResponse(await operation.act(durably, call.input));
-    const answer = await operation.act(durably, call.input);
+  const act = async (operation: Operation, input: Record<string, unknown>, call: PipelineCall) => {
+    if (operation.answers === 'json') return jsonResponse(await operation.act(durably, input));
+    const answer = await operation.act(durably, input);
     return answer.kind === 'ended'
       ? new Response(null, { status: 204 })
-      : streams.respond({ ...answer, signal: call.request.signal, report: reportOf(call.request) });
+      : streams.respond({ ...answer, signal: call.request.signal, report: reportOf(call.requestId) });
   };
 
-  const answer: Pipeline = async (request, select) => {
+  const answer: Pipeline = async (call) => {
+    const { request } = call;
     try {
       await options.onRequest?.(request);
       const authorize = await authenticate(request);
-      const operation = select(request);
-      const input = await authorize(operation, await parse(operation, request));
-      return await act(operation, { input, request });
+      const operation = call.select(request);
+      const input = await authorize(operation, await parse(operation, call));
+      return await act(operation, input, call);
     } catch (error) {
-      return isResponse(error) ? error : problemResponse(error, reportOf(request));
+      return isResponse(error) ? error : problemResponse(error, reportOf(call.requestId));
     }
   };
 
-  return async (request, select) => {
-    const response = await answer(request, select);
-    return request.method === 'HEAD' ? withoutBody(response) : response;
+  return async (call) => {
+    const response = await answer(call);
+    return call.request.method === 'HEAD' ? withoutBody(response) : response;
   };
 }
 
@@ -95,9 +107,8 @@ function withoutBody(response: Response): Response {
 /** What hears of the errors that a request meets; it can't fail itself. */
 export function createReport(
   onError: CreateDurablyHandlerOptions['onError'],
-): (request: Request) => (error: unknown) => void {
-  return (request) => (error) => {
-    const requestId = requestIdOf(request);
+): (requestId: string | undefined) => (error: unknown) => void {
+  return (requestId) => (error) => {
     try {
       if (onError !== undefined) onError(error, { requestId });
       else console.error(requestId === undefined ? 'durably:' : `durably: request ${requestId}:`, error);

@@ -282,7 +282,9 @@ describe('an operation that makes a new run of another', () => {
 
   const send = async (auth: Partial<DurablyAuth<Ada>>) => {
     const pipeline = createPipeline(fakeDurably(), { auth: { authenticate, ...auth } });
-    return (await pipeline(requestTo('/again?runId=run_1', { method: 'POST' }), () => again)).status;
+    return (
+      await pipeline({ request: requestTo('/again?runId=run_1', { method: 'POST' }), select: () => again })
+    ).status;
   };
 
   it('asks for the run and for the trigger', async () => {
