@@ -8,7 +8,7 @@ export interface ApiKeyPair {
   readonly key: string;
 }
 
-export const API_KEY_RULE =
+const API_KEY_RULE =
   'name:key pairs, split by commas: each name once, of 1 to 64 letters, digits, ".", "_" and "-"; ' +
   'each key once, of 16 to 512 printable ASCII characters without space and comma';
 
