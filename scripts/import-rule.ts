@@ -11,7 +11,7 @@ const allowances: Readonly<Record<string, Allowance>> = {
   storage: { rooms: ['core'], packages: ['kysely'] },
   engine: { rooms: ['core'], packages: ['node:async_hooks', 'zod'] },
   http: { rooms: ['core'], packages: ['zod'] },
-  app: { rooms: ['core', 'http'], packages: ['@hono/zod-validator', 'hono', 'zod'] },
+  app: { rooms: ['core', 'http'], packages: ['@hono/zod-validator', 'hono', 'hono-rate-limiter', 'zod'] },
   'app/database.ts': {
     rooms: ['core'],
     packages: ['@libsql/client', '@libsql/kysely-libsql', 'kysely', 'node:'],

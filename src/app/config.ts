@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
 import { isPlainPath } from '../http/routing.ts';
+import { apiKeysText } from './api-keys.ts';
 import { DEFAULT_BASE_PATH } from './create-app.ts';
+import { isOrigin } from './origins.ts';
 
 /** The longest a timer can wait. */
 const MAX_MS = 2 ** 31 - 1;
@@ -20,7 +22,17 @@ const ms = () => wholeNumber(1, MAX_MS);
 const isDatabaseUrl = (url: string) =>
   url === ':memory:' || /^file:./.test(url) || (/^(libsql|https?|wss?):\/\//.test(url) && URL.canParse(url));
 
-const isOrigin = (text: string) => URL.canParse(text) && new URL(text).origin === text;
+const originList = () =>
+  z
+    .string()
+    .transform((list) => list.split(',').map((origin) => origin.trim()))
+    .refine(
+      (origins) => origins.every(isOrigin),
+      'must be origins such as https://example.com, split by commas',
+    )
+    .default([]);
+
+const isLoopback = (host: string) => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 
 /** Every variable the service reads, what it must be, and its default. */
 const environment = z
@@ -52,14 +64,24 @@ const environment = z
     DURABLY_MAX_BODY_BYTES: wholeNumber(1, 2 ** 30).default(DEFAULT_MAX_BODY_BYTES),
     DURABLY_SHUTDOWN_MS: ms().default(10_000),
     DURABLY_DATA_DIR: z.string().default('data'),
-    DURABLY_FETCH_ORIGINS: z
-      .string()
-      .transform((list) => list.split(',').map((origin) => origin.trim()))
-      .refine(
-        (origins) => origins.every(isOrigin),
-        'must be origins such as https://example.com, split by commas',
-      )
-      .default([]),
+    DURABLY_FETCH_ORIGINS: originList(),
+    DURABLY_API_KEYS: apiKeysText.optional(),
+    DURABLY_INSECURE: z
+      .enum(['0', '1'], 'must be 0 or 1')
+      .transform((flag) => flag === '1')
+      .default(false),
+    DURABLY_CORS_ORIGINS: originList(),
+    DURABLY_RATE_LIMIT: wholeNumber(1, 1_000_000).optional(),
+  })
+  .superRefine((env, context) => {
+    if (isLoopback(env.HOST) || env.DURABLY_API_KEYS !== undefined || env.DURABLY_INSECURE) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['HOST'],
+      message:
+        'must be a loopback address unless DURABLY_API_KEYS is set (or DURABLY_INSECURE=1, which serves anyone)',
+      input: env.HOST,
+    });
   })
   .superRefine((env, context) => {
     if (env.DURABLY_HEARTBEAT_INTERVAL_MS < env.DURABLY_STALE_THRESHOLD_MS) return;
@@ -94,9 +116,15 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   throw new ConfigError([...new Set(lines)].join('; '));
 }
 
-/** Text for a log: a token stays hidden, also one in a URL. */
+/** The hosts to which requests may be sent: while anyone is served, browsers must not be anyone's tool. */
+export function allowedHostsOf(config: Config): readonly string[] | 'any' | undefined {
+  if (config.DURABLY_API_KEYS !== undefined) return undefined;
+  return config.DURABLY_INSECURE ? 'any' : [config.HOST];
+}
+
+/** Text for a log: keys and tokens stay hidden, also in a URL. */
 function shown(name: string, value: unknown): string {
-  if (name === 'TURSO_AUTH_TOKEN') return 'something else';
+  if (name === 'TURSO_AUTH_TOKEN' || name === 'DURABLY_API_KEYS') return 'something else';
   return JSON.stringify(
     String(value)
       .replace(/\/\/[^/@]*@/, '//…@')

@@ -1,32 +1,46 @@
-import { Hono, type MiddlewareHandler } from 'hono';
+import { Hono } from 'hono';
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
-import { createDurablyHandler } from '../http/create-handler.ts';
 import {
   type CreateDurablyHandlerOptions,
+  createPipeline,
   createReport,
   DEFAULT_MAX_BODY_BYTES,
-  isResponse,
 } from '../http/pipeline.ts';
 import { problemResponse } from '../http/problem.ts';
 import { isPlainPath, normalizeBasePath, unknownPath, wrongMethod } from '../http/routing.ts';
+import type { ApiKeys } from './api-keys.ts';
+import { mountGate } from './gate.ts';
 import { hostGuard } from './host-guard.ts';
 import { buildOpenApi } from './openapi.ts';
-import { mountProbes } from './probes.ts';
+import { allowOrigins } from './origins.ts';
+import { mountHealth, mountReadiness } from './probes.ts';
 import { mountOperations } from './routes.ts';
+import { standardHeaders } from './standard-headers.ts';
 
 export const DEFAULT_BASE_PATH = '/api/durably';
 
-export interface CreateDurablyAppOptions extends CreateDurablyHandlerOptions {
+export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurablyHandlerOptions<TContext> {
   /** Where the operations are. `/api/durably` unless given; health and openapi.json stay at the root. */
   basePath?: string | undefined;
   /** Makes `/readyz` answer 503 once aborted. */
   draining?: AbortSignal | undefined;
   /**
-   * Serve only requests to these host names (and loopback ones), and none from
-   * a foreign `Origin`. Any host and origin unless given.
+   * Serve nothing but `/healthz` without one of these keys, as
+   * `Authorization: Bearer`, and add `/stream-ticket` below the base path.
+   * Asked before anything else, `onRequest` too.
    */
-  allowedHosts?: readonly string[] | undefined;
+  apiKeys?: ApiKeys | undefined;
+  /** The most requests a minute that one key may make of this instance; without keys, all callers together. */
+  rateLimit?: number | undefined;
+  /** Origins whose pages may read answers (CORS): `https://example.com`. */
+  corsOrigins?: readonly string[] | undefined;
+  /**
+   * Serve only requests to these host names (and loopback ones), or to any, and
+   * none from an `Origin` that is neither such a host nor in `corsOrigins`. Any
+   * host and origin unless given.
+   */
+  allowedHosts?: readonly string[] | 'any' | undefined;
 }
 
 /**
@@ -36,41 +50,43 @@ export interface CreateDurablyAppOptions extends CreateDurablyHandlerOptions {
  * @throws {ValidationError} for a bad option.
  * @example serve({ fetch: createDurablyApp(durably).fetch, port: 3000 })
  */
-export function createDurablyApp(durably: DurablyService, options: CreateDurablyAppOptions = {}): Hono {
-  const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts } = options;
+export function createDurablyApp<TContext = unknown>(
+  durably: DurablyService,
+  options: CreateDurablyAppOptions<TContext> = {},
+): Hono {
+  const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts, corsOrigins = [] } = options;
   const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
-  const report = createReport(options.onError);
+  const pipeline = createPipeline(durably, options);
+  const reportOf = createReport(options.onError);
   const app = new Hono();
-  // Asked here already, for the routes below read the body before a handler has the request.
-  const { onRequest, ...handlerOptions } = options;
 
-  if (allowedHosts !== undefined) app.use(hostGuard(allowedHosts));
-  if (onRequest !== undefined) app.use(`${basePath}/*`, beforeAnything(onRequest));
-  mountOperations(app, { basePath, handler: createDurablyHandler(durably, handlerOptions), maxBodyBytes });
-  mountProbes(app, { durably, report, draining });
-
+  app.use(...standardHeaders());
+  if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
+  if (allowedHosts !== undefined) app.use(hostGuard({ hosts: allowedHosts, origins: corsOrigins }));
+  mountHealth(app);
+  mountGate(app, { basePath, apiKeys: options.apiKeys, rateLimit: options.rateLimit });
+  mountReadiness(app, { durably, reportOf, draining });
   app.get('/openapi.json', (c) => c.json(buildOpenApi({ basePath })));
-  for (const path of ['/healthz', '/readyz', '/openapi.json']) {
+  for (const path of ['/readyz', '/openapi.json']) {
     app.all(path, (c) => {
       throw wrongMethod(c.req.method, ['GET']);
     });
   }
-  app.notFound((c) => problemResponse(unknownPath(c.req.path), report));
-  app.onError((error) => problemResponse(error, report));
-  return app;
-}
+  mountOperations(app, { basePath, pipeline, maxBodyBytes });
 
-/** A Response it throws is the answer; an error becomes a problem. */
-function beforeAnything(onRequest: NonNullable<CreateDurablyAppOptions['onRequest']>): MiddlewareHandler {
-  return async (c, next) => {
-    try {
-      await onRequest(c.req.raw);
-    } catch (thrown) {
-      if (isResponse(thrown)) return thrown;
-      throw thrown;
-    }
-    return await next();
-  };
+  app.notFound((c) => {
+    const unknown = unknownPath(c.req.path);
+    if (!c.req.path.startsWith(`${basePath}/`)) return problemResponse(unknown, reportOf(c.get('requestId')));
+    return pipeline({
+      request: c.req.raw,
+      select: () => {
+        throw unknown;
+      },
+      requestId: c.get('requestId'),
+    });
+  });
+  app.onError((error, c) => problemResponse(error, reportOf(c.get('requestId'))));
+  return app;
 }
 
 function checkBasePath(basePath: string): string {

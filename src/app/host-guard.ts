@@ -3,31 +3,54 @@ import { RequestError } from '../http/problem.ts';
 
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
+export interface HostGuardOptions {
+  /** The host names that are ours besides the loopback ones; `any` if all are. */
+  readonly hosts: readonly string[] | 'any';
+  /** Foreign origins that may. */
+  readonly origins: readonly string[];
+}
+
 /**
  * Refuses requests that a web page of another site could have caused: those
  * sent to a host name that isn't ours (a name that was pointed at this machine,
- * "DNS rebinding") and those that come from a foreign origin. Loopback names
- * are ours, on any port, and so are `hosts`.
+ * "DNS rebinding") and those that come from a foreign origin. Our own origins
+ * are our host names, on any port; where any host is ours, the one that the
+ * request was sent to.
  *
  * @throws {RequestError} FORBIDDEN
  */
-export function hostGuard(hosts: readonly string[]): MiddlewareHandler {
-  const ours = new Set([...LOOPBACK, ...hosts.map(bracketed)].map((host) => hostnameOf(`http://${host}`)));
+export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandler {
+  const ours = hosts === 'any' ? undefined : ourHostnames(hosts);
 
   return async (c, next) => {
     const { headers, url } = c.req.raw;
+    const sentTo = headers.get('host') ?? '';
     // A request line may hold a host of its own.
-    for (const host of [headers.get('host') ?? '', new URL(url).host]) {
-      if (host !== '' && !(isPlainHost(host) && ours.has(hostnameOf(`http://${host}`)))) {
+    for (const host of [sentTo, new URL(url).host]) {
+      if (ours !== undefined && host !== '' && !ours.has(hostnameOf(host))) {
         throw new RequestError('FORBIDDEN', `Requests to the host ${host} are not accepted`);
       }
     }
     const origin = headers.get('origin');
-    if (origin !== null && !(/^https?:\/\//i.test(origin) && ours.has(hostnameOf(origin)))) {
+    if (origin !== null && !origins.includes(origin) && !isHome(origin, { ours, sentTo })) {
       throw new RequestError('FORBIDDEN', `Requests from the origin ${origin} are not accepted`);
     }
     await next();
   };
+}
+
+function ourHostnames(hosts: readonly string[]): ReadonlySet<string | null> {
+  return new Set([...LOOPBACK, ...hosts.map(bracketed)].map(hostnameOf));
+}
+
+function isHome(
+  origin: string,
+  { ours, sentTo }: { readonly ours: ReadonlySet<string | null> | undefined; readonly sentTo: string },
+): boolean {
+  const [, scheme, host = ''] = /^(https?:)\/\/(.*)$/i.exec(origin) ?? [];
+  if (scheme === undefined || hostnameOf(host) === null) return false;
+  if (ours !== undefined) return ours.has(hostnameOf(host));
+  return hostnameOf(sentTo) !== null && new URL(`${scheme}//${sentTo}`).host === new URL(origin).host;
 }
 
 /** A URL has an IPv6 address in brackets. */
@@ -35,11 +58,8 @@ function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
-/** Not something in which a URL would find its host elsewhere: `evil.example#`, `user@host`. */
-function isPlainHost(host: string): boolean {
-  return /^[^\s/\\?#@]+$/.test(host);
-}
-
-function hostnameOf(url: string): string | null {
-  return URL.canParse(url) ? new URL(url).hostname : null;
+/** Null for something in which a URL would find its host elsewhere: `evil.example#`, `user@host`. */
+function hostnameOf(host: string): string | null {
+  const url = `http://${host}`;
+  return /^[^\s/\\?#@]+$/.test(host) && URL.canParse(url) ? new URL(url).hostname : null;
 }

@@ -3,25 +3,31 @@ import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { type ProblemCode, problemSchema, RETRY_AFTER_SECONDS, statusOf } from '../http/problem.ts';
 import { headerOf, isList } from '../http/query.ts';
+import { TICKET_PATH, ticketQuery } from './gate.ts';
 import { livenessSchema, readinessSchema } from './probes.ts';
+import { TICKET_SECONDS, ticketSchema } from './stream-ticket.ts';
 
 type Json = Record<string, unknown>;
 
 /** What any operation may answer with, whatever it does. */
 const commonRefusals: readonly ProblemCode[] = [
   'VALIDATION',
+  'UNAUTHORIZED',
   'FORBIDDEN',
+  'RATE_LIMITED',
   'INTERNAL',
   'DATABASE_UNAVAILABLE',
 ];
 
 const refusalText: Record<ProblemCode, string> = {
   VALIDATION: 'A parameter or the body is missing or not valid',
-  FORBIDDEN: 'The request was sent to a foreign host or comes from a foreign origin',
+  UNAUTHORIZED: 'The key, or the ticket, is missing or not valid',
+  FORBIDDEN: 'The caller may not, or the request was sent to a foreign host or comes from a foreign origin',
   NOT_FOUND: 'No such run or job',
   METHOD_NOT_ALLOWED: 'The path has other methods',
   CONFLICT: "The run's state forbids it",
   BODY_TOO_LARGE: 'The body is over the limit',
+  RATE_LIMITED: 'The key has made too many requests in this minute',
   INTERNAL: 'A fault of the server',
   DATABASE_UNAVAILABLE: 'The database is unreachable, busy or not migrated',
 };
@@ -33,6 +39,7 @@ export function buildOpenApi({ basePath }: { readonly basePath: string }): Json 
   for (const operation of operations) {
     paths[operation.path] = { ...paths[operation.path], ...pathItem(operation, components) };
   }
+  paths[TICKET_PATH] = ticketPath(components);
   const root = rootPaths(components);
   const responses = refusalResponses(components);
   return {
@@ -43,14 +50,27 @@ export function buildOpenApi({ basePath }: { readonly basePath: string }): Json 
       description: 'Durable jobs: trigger a run, follow it, retry or cancel it.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
+    security: [{ bearer: [] }],
     servers: [{ url: basePath === '' ? '/' : basePath }],
     paths: { ...paths, ...root },
     components: {
+      securitySchemes,
       responses,
       schemas: Object.fromEntries([...components].sort(([one], [other]) => (one < other ? -1 : 1))),
     },
   };
 }
+
+/** A service without keys asks for neither. */
+const securitySchemes = {
+  bearer: { type: 'http', scheme: 'bearer', description: 'A key of `DURABLY_API_KEYS`' },
+  ticket: {
+    type: 'apiKey',
+    in: 'query',
+    name: 'ticket',
+    description: `From \`POST ${TICKET_PATH}\`: opens streams for ${TICKET_SECONDS} seconds, which then stay open`,
+  },
+};
 
 /** Schemas by the name under which others refer to them. */
 type Components = Map<string, unknown>;
@@ -61,7 +81,8 @@ function pathItem(operation: Operation, components: Components): Json {
     input.from === 'body'
       ? { requestBody: { required: true, content: jsonContent(input.schema, { components, io: 'input' }) } }
       : { parameters: parametersOf(input.schema, components) };
-  const described = { operationId: name, summary, tags: [access], ...request };
+  const security = operation.answers === 'events' ? { security: [{ bearer: [] }, { ticket: [] }] } : {};
+  const described = { operationId: name, summary, tags: [access], ...security, ...request };
   return { [method.toLowerCase()]: { ...described, responses: responsesOf(operation, components) } };
 }
 
@@ -78,11 +99,28 @@ function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
 }
 
 function responsesOf(operation: Operation, components: Components): Json {
-  const refusals = [...commonRefusals, ...operation.refusals].map((code) => [
-    String(statusOf(code)),
-    { $ref: `#/components/responses/${code}` },
-  ]);
-  return { ...successOf(operation, components), ...Object.fromEntries(refusals) };
+  return { ...successOf(operation, components), ...refusalsOf([...commonRefusals, ...operation.refusals]) };
+}
+
+function refusalsOf(codes: readonly ProblemCode[]): Json {
+  return Object.fromEntries(
+    codes.map((code) => [String(statusOf(code)), { $ref: `#/components/responses/${code}` }]),
+  );
+}
+
+function ticketPath(components: Components): Json {
+  return {
+    post: {
+      operationId: 'streamTicket',
+      summary: 'Get a ticket to open streams with; only where keys are configured',
+      tags: ['service'],
+      parameters: parametersOf(ticketQuery, components),
+      responses: {
+        200: { description: 'Done', content: jsonContent(ticketSchema, { components, io: 'output' }) },
+        ...refusalsOf(['VALIDATION', 'UNAUTHORIZED', 'NOT_FOUND', 'RATE_LIMITED', 'INTERNAL']),
+      },
+    },
+  };
 }
 
 function successOf({ answers, output }: Operation, components: Components): Json {
@@ -111,7 +149,7 @@ function refusalResponses(components: Components): Json {
       {
         description: refusalText[code],
         content,
-        ...(code === 'DATABASE_UNAVAILABLE' ? { headers: retryAfter } : {}),
+        ...(code in headersOf ? { headers: headersOf[code] } : {}),
       },
     ]),
   );
@@ -121,18 +159,36 @@ const retryAfter = {
   'Retry-After': { description: 'Seconds', schema: { type: 'integer', const: RETRY_AFTER_SECONDS } },
 };
 
+const headersOf: Partial<Record<ProblemCode, Json>> = {
+  UNAUTHORIZED: { 'WWW-Authenticate': { schema: { type: 'string', const: 'Bearer' } } },
+  RATE_LIMITED: { 'Retry-After': { description: 'Seconds', schema: { type: 'integer', minimum: 1 } } },
+  DATABASE_UNAVAILABLE: retryAfter,
+};
+
 /** What is at the root, whatever the base path. */
 function rootPaths(components: Components): Json {
   const readiness = jsonContent(readinessSchema, { components, io: 'output' });
   const liveness = jsonContent(livenessSchema, { components, io: 'output' });
   const get = (operationId: string, summary: string, responses: Json) => ({
     servers: [{ url: '/' }],
-    get: { operationId, summary, tags: ['service'], responses },
+    get: {
+      operationId,
+      summary,
+      tags: ['service'],
+      responses: { ...responses, ...refusalsOf(['UNAUTHORIZED', 'RATE_LIMITED']) },
+    },
   });
   return {
-    '/healthz': get('healthz', 'Whether the process answers', {
-      200: { description: 'It does', content: liveness },
-    }),
+    '/healthz': {
+      servers: [{ url: '/' }],
+      get: {
+        operationId: 'healthz',
+        summary: 'Whether the process answers',
+        tags: ['service'],
+        security: [],
+        responses: { 200: { description: 'It does', content: liveness } },
+      },
+    },
     '/readyz': get('readyz', 'Whether work is accepted and run', {
       200: { description: 'It is', content: readiness },
       503: { description: 'It is not', content: readiness, headers: retryAfter },

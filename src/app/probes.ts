@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import type { DurablyService, Health } from '../core/durably.ts';
 import { RETRY_AFTER_SECONDS } from '../http/problem.ts';
+import { wrongMethod } from '../http/routing.ts';
 
 export const livenessSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness' });
 
@@ -14,19 +15,25 @@ export const readinessSchema = z
   })
   .meta({ id: 'Readiness' });
 
-export interface ProbeOptions {
+export interface ReadinessOptions {
   readonly durably: DurablyService;
-  readonly report: (error: unknown) => void;
+  readonly reportOf: (requestId: string | undefined) => (error: unknown) => void;
   readonly draining: AbortSignal | undefined;
 }
 
-/** `/healthz`: the process answers. `/readyz`: it can accept and run work. */
-export function mountProbes(app: Hono, { durably, report, draining }: ProbeOptions): void {
+/** `/healthz`: the process answers. */
+export function mountHealth(app: Hono): void {
   app.get('/healthz', (c) => c.json({ status: 'ok' } satisfies z.infer<typeof livenessSchema>));
+  app.all('/healthz', (c) => {
+    throw wrongMethod(c.req.method, ['GET']);
+  });
+}
 
+/** `/readyz`: it can accept and run work. */
+export function mountReadiness(app: Hono, { durably, reportOf, draining }: ReadinessOptions): void {
   app.get('/readyz', async (c) => {
     const health = await durably.health().catch((error: unknown): Health => {
-      report(error);
+      reportOf(c.get('requestId'))(error);
       return { database: false, worker: false };
     });
     const isDraining = draining?.aborted ?? false;

@@ -70,7 +70,7 @@ export interface DurablyService {
   deleteRun(runId: string): Promise<void>;
   /** A run's events after a sequence, from its first on unless given. */
   openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;
-  /** `run:*` and `step:*` events of all runs, from now on unless `after` is given. */
+  /** `run:*` and `step:*` events of all runs, or of these jobs', from now on unless `after` is given. */
   openRunListFeed(from?: {
     after?: number | undefined;
     jobNames?: readonly string[] | undefined;

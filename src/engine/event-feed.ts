@@ -47,15 +47,15 @@ export class EventFeed {
 
   async openList({
     after,
-    jobNames = [],
+    jobNames,
   }: {
     after?: number | undefined;
     jobNames?: readonly string[] | undefined;
   } = {}): Promise<RunListFeed> {
-    const names = new Set(jobNames);
+    const names = jobNames && new Set(jobNames);
     const filter: FeedFilter = {
       runId: null,
-      matches: ({ row }) => isListed(row.type) && (names.size === 0 || names.has(row.jobName)),
+      matches: ({ row }) => isListed(row.type) && (names === undefined || names.has(row.jobName)),
     };
     const start = await this.#placeAt(after);
     const readPage = (place: number) => this.#readAll(place);

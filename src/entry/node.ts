@@ -2,7 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
-import { type Config, ConfigError, readConfig } from '../app/config.ts';
+import { createApiKeys } from '../app/api-keys.ts';
+import { allowedHostsOf, type Config, ConfigError, readConfig } from '../app/config.ts';
 import { createDurablyApp } from '../app/create-app.ts';
 import { type Database, DatabaseOpenError, isBusy, openDatabase } from '../app/database.ts';
 import { DatabaseUnavailableError, DurablyError, errorMessage } from '../core/errors.ts';
@@ -25,6 +26,7 @@ function logError(context: string, error: unknown): void {
 
 async function start(): Promise<void> {
   const config = readConfig(process.env);
+  const access = await accessOptions(config);
   const database = await openDatabase({
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
@@ -37,7 +39,7 @@ async function start(): Promise<void> {
   const app = createDurablyApp(durably, {
     basePath: config.DURABLY_BASE_PATH,
     maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
-    allowedHosts: [config.HOST],
+    ...access,
     draining: draining.signal,
     shutdown: closing.signal,
   });
@@ -62,6 +64,21 @@ async function start(): Promise<void> {
     await durably.db.destroy();
     database.close();
   }, config.DURABLY_SHUTDOWN_MS);
+}
+
+/** Takes the keys out of the configuration and the environment: only their hashes stay in memory. */
+async function accessOptions(config: Config) {
+  const { DURABLY_API_KEYS: pairs } = config;
+  const options = {
+    apiKeys: pairs && (await createApiKeys(pairs)),
+    rateLimit: config.DURABLY_RATE_LIMIT,
+    corsOrigins: config.DURABLY_CORS_ORIGINS,
+    allowedHosts: allowedHostsOf(config),
+  };
+  delete config.DURABLY_API_KEYS;
+  delete process.env.DURABLY_API_KEYS;
+  if (options.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
+  return options;
 }
 
 function createInstance(config: Config, { dialect }: Database) {

@@ -2,37 +2,13 @@ import { ValidationError } from '../core/errors.ts';
 import { isTooDeep, MAX_JSON_DEPTH } from '../core/json.ts';
 import { RequestError } from './problem.ts';
 
-/** What came of reading a body: its JSON value, or the error to answer with. */
-export type BodyOutcome =
-  | { readonly ok: true; readonly value: unknown }
-  | { readonly ok: false; readonly error: unknown };
-
 export interface JsonBody {
   readonly text: string;
   readonly value: unknown;
 }
 
-const handedOn = new WeakMap<Request, BodyOutcome>();
-
-/** A body can be read once: a framework that has read one passes the outcome on with this. */
-export function handOnBody(request: Request, outcome: BodyOutcome): void {
-  handedOn.set(request, outcome);
-}
-
 /**
- * The JSON value of a request's body, whatever its Content-Type.
- *
- * @throws {RequestError | ValidationError} as {@link readJson} does.
- */
-export async function bodyOf(request: Request, maxBytes: number): Promise<unknown> {
-  const outcome = handedOn.get(request);
-  if (outcome === undefined) return (await readJson(request, maxBytes)).value;
-  if (!outcome.ok) throw outcome.error;
-  return outcome.value;
-}
-
-/**
- * Reads a body as JSON. No more than `maxBytes` are held.
+ * Reads a body as JSON, whatever its Content-Type. No more than `maxBytes` are held.
  *
  * @throws {RequestError} for a body over the limit.
  * @throws {ValidationError} for one that is empty, no UTF-8, no JSON or nested too deep.

@@ -25,16 +25,20 @@ export type DurablyHandler = {
  * const handler = createDurablyHandler(durably, { onRequest: () => durably.init() })
  * export const loader = ({ request }) => handler.handle(request, '/api/durably')
  */
-export function createDurablyHandler(
+export function createDurablyHandler<TContext = unknown>(
   durably: DurablyService,
-  options: CreateDurablyHandlerOptions = {},
+  options: CreateDurablyHandlerOptions<TContext> = {},
 ): DurablyHandler {
   const answer = createPipeline(durably, options);
   const handlers = Object.fromEntries(
-    operations.map((operation) => [operation.name, (request: Request) => answer(request, () => operation)]),
+    operations.map((operation) => [
+      operation.name,
+      (request: Request) => answer({ request, select: () => operation }),
+    ]),
   ) as Record<OperationName, (request: Request) => Promise<Response>>;
   return {
     ...handlers,
-    handle: (request, basePath) => answer(request, (received) => selectOperation(received, basePath)),
+    handle: (request, basePath) =>
+      answer({ request, select: (received) => selectOperation(received, basePath) }),
   };
 }

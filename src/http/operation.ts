@@ -1,8 +1,9 @@
 import type { z } from 'zod';
 import type { DurablyService, EventCursor } from '../core/durably.ts';
+import type { Guard } from './guard.ts';
 import type { ProblemCode } from './problem.ts';
 
-/** What a caller must be allowed to do for an operation to be theirs. */
+/** What kind of operation it is: openapi.yaml sorts by it. */
 export type Access = 'trigger' | 'read' | 'write';
 
 /** What an operation with a stream answers. */
@@ -24,6 +25,8 @@ interface OperationBase<TName extends string, TInput extends z.ZodObject> {
   readonly path: `/${string}`;
   readonly summary: string;
   readonly access: Access;
+  /** Who may: none can do without. */
+  readonly guard: Guard<z.output<TInput>>;
   /** Where its input comes from, and what it must be. */
   readonly input: { readonly from: 'query' | 'body'; readonly schema: TInput };
   /** What it may refuse with beyond bad input and faults of the server. */

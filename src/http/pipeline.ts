@@ -1,71 +1,97 @@
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
-import { bodyOf } from './body.ts';
+import { createAuthenticate, type DurablyAuth } from './auth.ts';
+import { readJson } from './body.ts';
 import type { Operation } from './operation.ts';
 import { problemResponse, toValidationError } from './problem.ts';
 import { readQuery } from './query.ts';
+import { isResponse } from './response.ts';
 import { createEventStreams } from './sse.ts';
 
 export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
-export interface CreateDurablyHandlerOptions {
+export interface CreateDurablyHandlerOptions<TContext = unknown> {
   /**
    * Called once for each request, before anything else. A Response it throws
    * is the answer; an error it throws is answered as a problem.
    */
   onRequest?: (request: Request) => Promise<void> | void;
+  /** Who may do what, in every handler. Everyone may everything unless given. */
+  auth?: DurablyAuth<TContext> | undefined;
   /** Larger bodies are refused with 413. 1 MiB unless given. */
   maxBodyBytes?: number | undefined;
   /** Hears the causes of answers with status 500 and 503. Writes them to the console unless given. */
-  onError?: ((error: unknown) => void) | undefined;
+  onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
   /** Ends every event stream when aborted. */
   shutdown?: AbortSignal | undefined;
 }
 
-/** Answers a request by the operation that `select` names, or with the problem it throws. */
-export type Pipeline = (request: Request, select: (request: Request) => Operation) => Promise<Response>;
+/** Of an error: the request that met it, by the id that the app gave it. */
+export interface ErrorContext {
+  readonly requestId: string | undefined;
+}
+
+/** One request on its way, with what the framework around knows of it. */
+export interface PipelineCall {
+  readonly request: Request;
+  /** Names the operation, or throws why there is none. */
+  readonly select: (request: Request) => Operation;
+  /** Reads and validates the body where the framework has its own way to; called when the caller may send one. */
+  readonly readBody?: (() => Promise<unknown>) | undefined;
+  readonly requestId?: string | undefined;
+}
+
+/** Answers a request by its operation, or with a problem. Never rejects. */
+export type Pipeline = (call: PipelineCall) => Promise<Response>;
 
 /**
- * What every request goes through: onRequest → authenticate → parse → access →
- * act, and any error on the way becomes a problem. (Authentication is yet to
- * come: its principal and the operation's `access` are what the access check
- * will need.)
+ * What every request goes through: onRequest → authenticate → select → parse →
+ * access → act, and any error on the way becomes a problem. Nothing of a
+ * request but its head is read before its caller is known.
  */
-export function createPipeline(durably: DurablyService, options: CreateDurablyHandlerOptions): Pipeline {
+export function createPipeline<TContext>(
+  durably: DurablyService,
+  options: CreateDurablyHandlerOptions<TContext>,
+): Pipeline {
   const maxBodyBytes = checkMaxBodyBytes(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
-  const report = createReport(options.onError);
-  const streams = createEventStreams({ report, shutdown: options.shutdown });
+  const authenticate = createAuthenticate(durably, options.auth);
+  const reportOf = createReport(options.onError);
+  const streams = createEventStreams({ shutdown: options.shutdown });
 
-  const parse = async ({ input }: Operation, request: Request) => {
-    const given =
-      input.from === 'body' ? await bodyOf(request, maxBodyBytes) : readQuery(request, input.schema);
+  const readBody = async ({ request, readBody }: PipelineCall) =>
+    readBody === undefined ? (await readJson(request, maxBodyBytes)).value : await readBody();
+
+  const parse = async ({ input }: Operation, call: PipelineCall) => {
+    const given = input.from === 'body' ? await readBody(call) : readQuery(call.request, input.schema);
     const parsed = input.schema.safeParse(given);
     if (!parsed.success) throw toValidationError(parsed.error);
     return parsed.data;
   };
 
-  const act = async (operation: Operation, call: { input: Record<string, unknown>; request: Request }) => {
-    if (operation.answers === 'json') return jsonResponse(await operation.act(durably, call.input));
-    const answer = await operation.act(durably, call.input);
+  const act = async (operation: Operation, input: Record<string, unknown>, call: PipelineCall) => {
+    if (operation.answers === 'json') return jsonResponse(await operation.act(durably, input));
+    const answer = await operation.act(durably, input);
     return answer.kind === 'ended'
       ? new Response(null, { status: 204 })
-      : streams.respond({ ...answer, signal: call.request.signal });
+      : streams.respond({ ...answer, signal: call.request.signal, report: reportOf(call.requestId) });
   };
 
-  const answer: Pipeline = async (request, select) => {
+  const answer: Pipeline = async (call) => {
+    const { request } = call;
     try {
       await options.onRequest?.(request);
-      const operation = select(request);
-      const input = await parse(operation, request);
-      return await act(operation, { input, request });
+      const authorize = await authenticate(request);
+      const operation = call.select(request);
+      const input = await authorize(operation, await parse(operation, call));
+      return await act(operation, input, call);
     } catch (error) {
-      return isResponse(error) ? error : problemResponse(error, report);
+      return isResponse(error) ? error : problemResponse(error, reportOf(call.requestId));
     }
   };
 
-  return async (request, select) => {
-    const response = await answer(request, select);
-    return request.method === 'HEAD' ? withoutBody(response) : response;
+  return async (call) => {
+    const response = await answer(call);
+    return call.request.method === 'HEAD' ? withoutBody(response) : response;
   };
 }
 
@@ -78,17 +104,14 @@ function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
-/** By its tag: servers replace the global class, and `fetch` answers with one of its own. */
-export function isResponse(value: unknown): value is Response {
-  return Object.prototype.toString.call(value) === '[object Response]';
-}
-
-/** What hears of errors; it can't fail itself. */
-export function createReport(onError: CreateDurablyHandlerOptions['onError']): (error: unknown) => void {
-  return (error) => {
+/** What hears of the errors that a request meets; it can't fail itself. */
+export function createReport(
+  onError: CreateDurablyHandlerOptions['onError'],
+): (requestId: string | undefined) => (error: unknown) => void {
+  return (requestId) => (error) => {
     try {
-      if (onError === undefined) console.error('durably:', error);
-      else onError(error);
+      if (onError !== undefined) onError(error, { requestId });
+      else console.error(requestId === undefined ? 'durably:' : `durably: request ${requestId}:`, error);
     } catch (failure) {
       console.error('durably: onError threw', failure, 'on', error);
     }

@@ -4,11 +4,13 @@ import { DurablyError, type ErrorCode, ValidationError } from '../core/errors.ts
 /** Every problem this interface answers with: its stable code, its status, and the status's phrase. */
 const problems = {
   VALIDATION: { status: 400, title: 'Bad Request' },
+  UNAUTHORIZED: { status: 401, title: 'Unauthorized' },
   FORBIDDEN: { status: 403, title: 'Forbidden' },
   NOT_FOUND: { status: 404, title: 'Not Found' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'Method Not Allowed' },
   CONFLICT: { status: 409, title: 'Conflict' },
   BODY_TOO_LARGE: { status: 413, title: 'Content Too Large' },
+  RATE_LIMITED: { status: 429, title: 'Too Many Requests' },
   INTERNAL: { status: 500, title: 'Internal Server Error' },
   DATABASE_UNAVAILABLE: { status: 503, title: 'Service Unavailable' },
 } as const;
@@ -49,7 +51,11 @@ export const problemSchema = z
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457)' });
 
-/** A refusal that only HTTP knows of. */
+/**
+ * A refusal that only HTTP knows of.
+ *
+ * @example throw new RequestError('UNAUTHORIZED', 'No valid session')
+ */
 export class RequestError extends Error {
   readonly code: ProblemCode;
   readonly headers: Readonly<Record<string, string>>;
@@ -92,7 +98,9 @@ function codeOf(error: unknown): ProblemCode {
 
 function extraHeaders(code: ProblemCode, error: unknown): Readonly<Record<string, string>> {
   if (code === 'DATABASE_UNAVAILABLE') return { 'retry-after': String(RETRY_AFTER_SECONDS) };
-  return error instanceof RequestError ? error.headers : {};
+  const headers = error instanceof RequestError ? error.headers : {};
+  // A 401 has to say how to authenticate (RFC 9110, 15.5.2).
+  return code === 'UNAUTHORIZED' ? { 'www-authenticate': 'Bearer', ...headers } : headers;
 }
 
 /** A failed parse as an error whose message is made of the issues' own. */

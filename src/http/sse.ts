@@ -36,6 +36,8 @@ export interface EventFeed {
   readonly head?: number;
   /** The request's: ends the stream. */
   readonly signal: AbortSignal;
+  /** Hears why the stream broke off. */
+  readonly report: (error: unknown) => void;
 }
 
 export interface EventStreams {
@@ -49,11 +51,10 @@ export interface EventStreams {
 
 /** @param options.shutdown ends every stream; clients reconnect and resume. */
 export function createEventStreams(options: {
-  readonly report: (error: unknown) => void;
   readonly shutdown?: AbortSignal | undefined;
   readonly clock?: Clock;
 }): EventStreams {
-  const { report, shutdown, clock = systemClock } = options;
+  const { shutdown, clock = systemClock } = options;
   const live = new Set<() => void>();
   const endAll = () => {
     for (const end of live) end();
@@ -61,7 +62,7 @@ export function createEventStreams(options: {
   shutdown?.addEventListener('abort', endAll, { once: true });
 
   const open = (feed: EventFeed) => {
-    const source = new FrameSource({ ...feed, clock, report, onEnd: () => live.delete(source.end) });
+    const source = new FrameSource({ ...feed, clock, onEnd: () => live.delete(source.end) });
     live.add(source.end);
     // With no room of its own the stream asks for frames only when someone reads.
     const stream = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
@@ -74,7 +75,6 @@ export function createEventStreams(options: {
 
 interface FrameSourceParts extends EventFeed {
   readonly clock: Clock;
-  readonly report: (error: unknown) => void;
   readonly onEnd: () => void;
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, readConfig } from '../../src/app/config.ts';
+import { allowedHostsOf, ConfigError, readConfig } from '../../src/app/config.ts';
 
 const messageFor = (env: Record<string, string>) => {
   try {
@@ -24,6 +24,8 @@ const defaults = {
   DURABLY_SHUTDOWN_MS: 10_000,
   DURABLY_DATA_DIR: 'data',
   DURABLY_FETCH_ORIGINS: [],
+  DURABLY_INSECURE: false,
+  DURABLY_CORS_ORIGINS: [],
 };
 
 describe('the configuration', () => {
@@ -33,7 +35,10 @@ describe('the configuration', () => {
 
   it('takes an empty variable for one that is not set', () => {
     const empty = Object.fromEntries(
-      [...Object.keys(defaults), 'TURSO_AUTH_TOKEN'].map((name) => [name, '']),
+      [...Object.keys(defaults), 'TURSO_AUTH_TOKEN', 'DURABLY_API_KEYS', 'DURABLY_RATE_LIMIT'].map((name) => [
+        name,
+        '',
+      ]),
     );
     expect(readConfig(empty)).toEqual(defaults);
   });
@@ -54,6 +59,10 @@ describe('the configuration', () => {
         DURABLY_SHUTDOWN_MS: '1',
         DURABLY_DATA_DIR: '/var/data',
         DURABLY_FETCH_ORIGINS: 'https://a.example, http://b.example:81',
+        DURABLY_API_KEYS: 'ci:0123456789abcdef, dash-board.1:k3y:with/colons+=~',
+        DURABLY_INSECURE: '1',
+        DURABLY_CORS_ORIGINS: 'https://dash.example',
+        DURABLY_RATE_LIMIT: '600',
       }),
     ).toEqual({
       PORT: 0,
@@ -69,6 +78,13 @@ describe('the configuration', () => {
       DURABLY_SHUTDOWN_MS: 1,
       DURABLY_DATA_DIR: '/var/data',
       DURABLY_FETCH_ORIGINS: ['https://a.example', 'http://b.example:81'],
+      DURABLY_API_KEYS: [
+        { name: 'ci', key: '0123456789abcdef' },
+        { name: 'dash-board.1', key: 'k3y:with/colons+=~' },
+      ],
+      DURABLY_INSECURE: true,
+      DURABLY_CORS_ORIGINS: ['https://dash.example'],
+      DURABLY_RATE_LIMIT: 600,
     });
   });
 
@@ -102,6 +118,18 @@ describe('the configuration', () => {
     ['DURABLY_STALE_THRESHOLD_MS', '1e99', 'DURABLY_STALE_THRESHOLD_MS must be'],
     ['DURABLY_MAX_BODY_BYTES', '1MB', 'DURABLY_MAX_BODY_BYTES must be'],
     ['DURABLY_SHUTDOWN_MS', 'Infinity', 'DURABLY_SHUTDOWN_MS must be'],
+    ['DURABLY_INSECURE', 'yes', 'DURABLY_INSECURE must be 0 or 1, got "yes"'],
+    ['DURABLY_CORS_ORIGINS', '*', 'DURABLY_CORS_ORIGINS must be origins such as https://example.com'],
+    ['DURABLY_RATE_LIMIT', '0', 'DURABLY_RATE_LIMIT must be a whole number from 1 to 1000000, got "0"'],
+    [
+      'HOST',
+      '0.0.0.0',
+      'HOST must be a loopback address unless DURABLY_API_KEYS is set (or DURABLY_INSECURE=1',
+    ],
+    ['HOST', '::', 'HOST must be a loopback address'],
+    ['HOST', '10.0.0.1', 'HOST must be a loopback address'],
+    ['HOST', 'localhost.example', 'HOST must be a loopback address'],
+    ['HOST', '127.0.0.1.example', 'HOST must be a loopback address'],
     ['DURABLY_FETCH_ORIGINS', 'example.com', 'DURABLY_FETCH_ORIGINS must be origins'],
   ])('names %s=%s in one line', (name, value, message) => {
     const shown = messageFor({ [name]: value });
@@ -113,6 +141,44 @@ describe('the configuration', () => {
     const shown = messageFor({ PORT: 'x\ny', DURABLY_CONCURRENCY: 'z' });
     expect(shown).toMatch(/PORT .*; DURABLY_CONCURRENCY /);
     expect(shown).not.toContain('\n');
+  });
+
+  it.each(['localhost', '127.0.0.1', '127.1.2.3', '::1'])('needs no keys to listen on %s', (HOST) => {
+    expect(readConfig({ HOST }).HOST).toBe(HOST);
+  });
+
+  it.each([{ DURABLY_API_KEYS: 'ci:0123456789abcdef' }, { DURABLY_INSECURE: '1' }])(
+    'lets the service listen anywhere with %j',
+    (env) => {
+      expect(readConfig({ HOST: '0.0.0.0', ...env }).HOST).toBe('0.0.0.0');
+    },
+  );
+
+  it('guards the hosts unless keys do, and all of them if it is insecure', () => {
+    const DURABLY_API_KEYS = 'ci:0123456789abcdef';
+    expect(allowedHostsOf(readConfig({ HOST: '127.0.0.2' }))).toEqual(['127.0.0.2']);
+    expect(allowedHostsOf(readConfig({ DURABLY_INSECURE: '1' }))).toBe('any');
+    expect(allowedHostsOf(readConfig({ DURABLY_API_KEYS }))).toBeUndefined();
+    expect(allowedHostsOf(readConfig({ DURABLY_API_KEYS, DURABLY_INSECURE: '1' }))).toBeUndefined();
+  });
+
+  it.each([
+    'sekretsekretsekret',
+    'sekret:short',
+    ':sekretsekretsekret',
+    'ci:sekretsekretsekret,',
+    'ci:sekretsekretsekret,ci:sekretsekretsekret2',
+    'ci:sekretsekretsekret,dash:sekretsekretsekret',
+    'ci:sekret sekretsekret',
+    'ci:sekretsekretsekretü',
+    'c/i:sekretsekretsekret',
+    'ci=sekretsekretsekret',
+  ])('refuses the keys "%s" without quoting them', (DURABLY_API_KEYS) => {
+    const shown = messageFor({ DURABLY_API_KEYS });
+    expect(shown).toMatch(
+      /^DURABLY_API_KEYS must be name:key pairs, split by commas: .*, got something else$/,
+    );
+    expect(shown).not.toContain('sekret');
   });
 
   it('shows no secrets', () => {

@@ -78,7 +78,7 @@ describe.each(doors)('through $door', ({ open }) => {
         expect(headers.get('retry-after')).toMatch(/^\d+$/);
         expect(body).toMatchObject({ code: 'DATABASE_UNAVAILABLE', status: 503 });
         expect(JSON.stringify(body)).not.toContain('secret');
-        expect(onError).toHaveBeenCalledExactlyOnceWith(error);
+        expect(onError).toHaveBeenCalledExactlyOnceWith(error, expect.anything());
       }
     });
 
@@ -90,7 +90,7 @@ describe.each(doors)('through $door', ({ open }) => {
         expect(problem.contentType).toBe('application/problem+json');
         expect(JSON.stringify(problem.body)).not.toContain('secret');
         expect(problem.body).toMatchObject({ title: 'Internal Server Error', code: 'INTERNAL' });
-        expect(onError).toHaveBeenCalledExactlyOnceWith(error);
+        expect(onError).toHaveBeenCalledExactlyOnceWith(error, expect.anything());
       }
     });
   });

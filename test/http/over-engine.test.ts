@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { openDatabase } from '../../src/app/database.ts';
+import type { RunFilter } from '../../src/core/run.ts';
 import { createDurably } from '../../src/create-durably.ts';
 import { defineJob } from '../../src/engine/define-job.ts';
 import { operations } from '../../src/http/operations/index.ts';
@@ -378,6 +379,29 @@ describe.each(combinations)('over a real engine on $database, through $door', ({
     await runToEnd('lie');
     const frames = await framesOf(stream, ({ data }) => data?.type === 'run:fail' && data.jobName === 'lie');
     expect(new Set(frames.flatMap(({ data }) => data?.jobName ?? []))).toEqual(new Set(['fail', 'lie']));
+  });
+
+  it('streams no more runs than scopeRuns leaves', async () => {
+    const { durably, trigger, get } = await start();
+    const shutdown = new AbortController();
+    const streamOf = (scope: RunFilter) => {
+      const auth = { authenticate: () => null, scopeRuns: () => scope };
+      return open(durably, { auth, shutdown: shutdown.signal })(requestTo('/runs/subscribe?jobName=fail'));
+    };
+    const all = await get('/runs/subscribe');
+    const [lies, none] = await Promise.all([streamOf({ jobName: 'lie' }), streamOf({ jobName: [] })]);
+    const told = Promise.all([framesOf(lies), framesOf(none)]);
+    await trigger('fail');
+    const lie = await trigger('lie');
+    const ends = { fail: false, lie: false };
+    await framesOf(all, ({ data }) => {
+      if (data?.type === 'run:fail') ends[data.jobName as keyof typeof ends] = true;
+      return ends.fail && ends.lie;
+    });
+    shutdown.abort();
+    const [ofLies, ofNone] = await told;
+    expect(new Set(ofLies.flatMap(({ data }) => data?.runId ?? []))).toEqual(new Set([lie]));
+    expect(typesOf(ofNone)).toEqual([]);
   });
 
   it('nothing answers before the database is migrated, but 503', async () => {

@@ -140,7 +140,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     cursor.fail(failure);
     const response = await subscribe(cursor, {}, { onError });
     expect(await response.text()).toBe(`retry: 1000\n\n${frame(1)}`);
-    expect(onError).toHaveBeenCalledExactlyOnceWith(failure);
+    expect(onError).toHaveBeenCalledExactlyOnceWith(failure, expect.anything());
     expect(cursor.closed).toBe(true);
   });
 

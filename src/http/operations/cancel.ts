@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guardRun } from '../guard.ts';
 import { jsonOperation } from '../operation.ts';
 import { runIdParam, successSchema } from '../schemas.ts';
 
@@ -8,6 +9,7 @@ export const cancel = jsonOperation({
   path: '/cancel',
   summary: 'Cancel a pending or running run',
   access: 'write',
+  guard: guardRun('cancel'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },
   output: successSchema,
   refusals: ['NOT_FOUND', 'CONFLICT'],

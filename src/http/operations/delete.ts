@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guardRun } from '../guard.ts';
 import { jsonOperation } from '../operation.ts';
 import { runIdParam, successSchema } from '../schemas.ts';
 
@@ -8,6 +9,7 @@ export const deleteRun = jsonOperation({
   path: '/run',
   summary: 'Delete a finished run with its steps, logs and events',
   access: 'write',
+  guard: guardRun('delete'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },
   output: successSchema,
   refusals: ['NOT_FOUND', 'CONFLICT'],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guardRun } from '../guard.ts';
 import { jsonOperation } from '../operation.ts';
 import { afterParam, levelParam, limitParam, logLineSchema, runIdParam } from '../schemas.ts';
 
@@ -8,6 +9,7 @@ export const logs = jsonOperation({
   path: '/logs',
   summary: "List a run's log lines, oldest first",
   access: 'read',
+  guard: guardRun('logs'),
   input: {
     from: 'query',
     schema: z.object({ runId: runIdParam, level: levelParam, limit: limitParam, after: afterParam }),

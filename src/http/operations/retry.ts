@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guardRun } from '../guard.ts';
 import { jsonOperation } from '../operation.ts';
 import { runIdParam, successSchema } from '../schemas.ts';
 
@@ -8,6 +9,7 @@ export const retry = jsonOperation({
   path: '/retry',
   summary: 'Put a failed or cancelled run back to pending; finished steps are kept',
   access: 'write',
+  guard: guardRun('retry'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },
   output: successSchema,
   refusals: ['NOT_FOUND', 'CONFLICT'],

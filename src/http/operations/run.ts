@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NotFoundError } from '../../core/errors.ts';
+import { guardRun } from '../guard.ts';
 import { jsonOperation } from '../operation.ts';
 import { runIdParam, runSchema } from '../schemas.ts';
 
@@ -9,6 +10,7 @@ export const run = jsonOperation({
   path: '/run',
   summary: 'Get a run',
   access: 'read',
+  guard: guardRun('read'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },
   output: runSchema,
   refusals: ['NOT_FOUND'],

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { listOf } from '../guard.ts';
 import { eventsOperation } from '../operation.ts';
 import { jobNamesParam, lastEventIdParam, listedEventSchema } from '../schemas.ts';
 
@@ -8,6 +9,12 @@ export const runsSubscribe = eventsOperation({
   path: '/runs/subscribe',
   summary: 'Stream the run and step events of all runs, from now on',
   access: 'read',
+  guard: {
+    hook: 'scopeRunsSubscribe',
+    narrowsBy: ['jobName'],
+    filterOf: ({ jobName }) => ({ jobName }),
+    narrow: (query, { jobName }) => ({ ...query, jobName: listOf(jobName) }),
+  },
   input: { from: 'query', schema: z.object({ jobName: jobNamesParam, lastEventId: lastEventIdParam }) },
   output: listedEventSchema,
   refusals: [],

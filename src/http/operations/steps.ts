@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { guardRun } from '../guard.ts';
 import { jsonOperation } from '../operation.ts';
 import { runIdParam, stepSchema } from '../schemas.ts';
 
@@ -8,6 +9,7 @@ export const steps = jsonOperation({
   path: '/steps',
   summary: "List a run's completed and failed steps, by index",
   access: 'read',
+  guard: guardRun('steps'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },
   output: z.array(stepSchema),
   refusals: ['NOT_FOUND'],

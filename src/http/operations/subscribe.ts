@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { NotFoundError } from '../../core/errors.ts';
+import { guardRun } from '../guard.ts';
 import { eventsOperation } from '../operation.ts';
 import { lastEventIdParam, runEventSchema, runIdParam } from '../schemas.ts';
 
@@ -9,6 +10,7 @@ export const subscribe = eventsOperation({
   path: '/subscribe',
   summary: "Stream a run's events from its first on; ends with the run",
   access: 'read',
+  guard: guardRun('subscribe'),
   input: { from: 'query', schema: z.object({ runId: runIdParam, lastEventId: lastEventIdParam }) },
   output: runEventSchema,
   refusals: ['NOT_FOUND'],

@@ -7,6 +7,7 @@ export const trigger = jsonOperation({
   path: '/trigger',
   summary: 'Trigger a job',
   access: 'trigger',
+  guard: { hook: 'onTrigger', requestOf: (request) => request },
   input: { from: 'body', schema: triggerEnvelope },
   output: triggeredSchema,
   refusals: ['NOT_FOUND', 'BODY_TOO_LARGE'],

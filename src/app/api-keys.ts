@@ -1,0 +1,120 @@
+import { z } from 'zod';
+import { ValidationError } from '../core/errors.ts';
+import { RequestError } from '../http/problem.ts';
+
+/** One key and who bears it. */
+export interface ApiKeyPair {
+  readonly name: string;
+  readonly key: string;
+}
+
+const API_KEY_RULE =
+  'name:key pairs, split by commas: each name once, of 1 to 64 letters, digits, ".", "_" and "-"; ' +
+  'each key once, of 16 to 512 printable ASCII characters without space and comma';
+
+const pairsSchema = z
+  .array(
+    z.object({
+      name: z.string().regex(/^[\w.-]{1,64}$/),
+      key: z.string().regex(/^[\x21-\x2b\x2d-\x7e]{16,512}$/),
+    }),
+  )
+  .min(1)
+  .refine((pairs) => new Set(pairs.map(({ name }) => name)).size === pairs.length)
+  .refine((pairs) => new Set(pairs.map(({ key }) => key)).size === pairs.length);
+
+/** `name:key,name:key` as pairs. A key may hold colons, a name may not. */
+export const apiKeysText = z.string().transform((text, context): ApiKeyPair[] => {
+  const pairs = text.split(',').map((pair) => {
+    const [name = '', ...key] = pair.trim().split(':');
+    return { name, key: key.join(':') };
+  });
+  // Zod's own issues would quote the keys.
+  if (!pairsSchema.safeParse(pairs).success) {
+    context.addIssue({ code: 'custom', message: `must be ${API_KEY_RULE}` });
+  }
+  return pairs;
+});
+
+interface HashedKey {
+  readonly name: string;
+  /** SHA-256 of the key. */
+  readonly hash: Uint8Array;
+  /** Signs and verifies this key's tickets. */
+  readonly ticketSecret: CryptoKey;
+}
+
+/**
+ * The keys that callers may bear, as hashes: the keys themselves are not kept.
+ *
+ * @throws {ValidationError} for a bad name or key, which it does not quote.
+ * @example
+ * const apiKeys = await createApiKeys([{ name: 'dashboard', key: secrets.dashboardKey }])
+ * createDurablyApp(durably, { apiKeys })
+ */
+export async function createApiKeys(pairs: readonly ApiKeyPair[]): Promise<ApiKeys> {
+  if (!pairsSchema.safeParse(pairs).success) throw new ValidationError(`apiKeys must be ${API_KEY_RULE}`);
+  const hashed = pairs.map(async ({ name, key }): Promise<HashedKey> => {
+    const hash = await sha256(key);
+    return { name, hash, ticketSecret: await deriveTicketSecret(hash) };
+  });
+  return new ApiKeys(await Promise.all(hashed));
+}
+
+export class ApiKeys {
+  readonly #keys: readonly HashedKey[];
+
+  /** Made by {@link createApiKeys}. */
+  constructor(keys: readonly HashedKey[]) {
+    this.#keys = keys;
+  }
+
+  /**
+   * Whose key an `Authorization: Bearer` header bears. It fits
+   * `createDurablyHandler` as its `auth.authenticate`.
+   *
+   * @throws {RequestError} UNAUTHORIZED
+   */
+  readonly authenticate = async (request: Request): Promise<{ readonly name: string }> => {
+    const header = request.headers.get('authorization');
+    if (header === null) throw unauthorized('An Authorization header with a Bearer key is required');
+    const key = /^bearer +(\S+)$/i.exec(header)?.[1];
+    const name = key === undefined ? undefined : await this.#nameOf(key);
+    if (name === undefined) throw unauthorized('The key is not valid');
+    return { name };
+  };
+
+  /** Undefined for a name that has no key any more. */
+  ticketSecretOf(name: string): CryptoKey | undefined {
+    return this.#keys.find((known) => known.name === name)?.ticketSecret;
+  }
+
+  /** Takes as long for every key, whichever it is like: all hashes are compared in full. */
+  async #nameOf(key: string): Promise<string | undefined> {
+    const hash = await sha256(key);
+    let found: string | undefined;
+    for (const known of this.#keys) {
+      let difference = 0;
+      for (const [at, byte] of known.hash.entries()) difference |= byte ^ (hash[at] ?? 0);
+      if (difference === 0) found = known.name;
+    }
+    return found;
+  }
+}
+
+export function unauthorized(message: string): RequestError {
+  return new RequestError('UNAUTHORIZED', message);
+}
+
+async function sha256(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  return new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text)));
+}
+
+const HMAC = { name: 'HMAC', hash: 'SHA-256' };
+
+/** The same in every instance that has the key, and of no use for finding the key. */
+async function deriveTicketSecret(hash: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
+  const base = await crypto.subtle.importKey('raw', hash, HMAC, false, ['sign']);
+  const derived = await crypto.subtle.sign('HMAC', base, new TextEncoder().encode('durably stream ticket'));
+  return await crypto.subtle.importKey('raw', derived, HMAC, false, ['sign', 'verify']);
+}

@@ -1,0 +1,91 @@
+import type { Hono, MiddlewareHandler } from 'hono';
+import { z } from 'zod';
+import { ValidationError } from '../core/errors.ts';
+import { operations } from '../http/operations/index.ts';
+import { toValidationError } from '../http/problem.ts';
+import { readQuery } from '../http/query.ts';
+import { wrongMethod } from '../http/routing.ts';
+import { runIdParam } from '../http/schemas.ts';
+import type { ApiKeys } from './api-keys.ts';
+import { perMinute } from './rate-limit.ts';
+import { issueTicket, redeemTicket, type ticketSchema } from './stream-ticket.ts';
+
+export const TICKET_PATH = '/stream-ticket';
+
+/** What a ticket may be asked for with. */
+export const ticketQuery = z.object({
+  runId: runIdParam.optional().meta({ description: "Only for this run's stream" }),
+});
+
+export interface GateOptions {
+  readonly basePath: string;
+  readonly apiKeys: ApiKeys | undefined;
+  readonly rateLimit: number | undefined;
+}
+
+/**
+ * Lets nothing that is mounted after it be reached without a key, or more
+ * often than the rate limit. A stream may be opened with a ticket instead.
+ */
+export function mountGate(app: Hono, { basePath, apiKeys, rateLimit }: GateOptions): void {
+  // Not in the context's variables, which an app around this one could have set.
+  const callers = new WeakMap<Request, string>();
+  if (apiKeys !== undefined) {
+    for (const { answers, method, path } of operations) {
+      if (answers === 'events') app.on(method, [`${basePath}${path}`], ticketGate(apiKeys, callers));
+    }
+    app.use(keyGate(apiKeys, callers));
+  }
+  if (rateLimit !== undefined) {
+    app.use(perMinute(checkRateLimit(rateLimit), (c) => callers.get(c.req.raw) ?? ''));
+  }
+  if (apiKeys !== undefined) mountTickets(app, { basePath, apiKeys, callers });
+}
+
+function ticketGate(apiKeys: ApiKeys, callers: WeakMap<Request, string>): MiddlewareHandler {
+  return async (c, next) => {
+    const ticket = c.req.query('ticket');
+    // A header, if there is one, decides alone.
+    if (ticket !== undefined && c.req.header('authorization') === undefined) {
+      callers.set(c.req.raw, await redeemTicket(apiKeys, { ticket, runIds: c.req.queries('runId') ?? [] }));
+    }
+    await next();
+  };
+}
+
+function keyGate(apiKeys: ApiKeys, callers: WeakMap<Request, string>): MiddlewareHandler {
+  return async (c, next) => {
+    if (!callers.has(c.req.raw)) callers.set(c.req.raw, (await apiKeys.authenticate(c.req.raw)).name);
+    await next();
+  };
+}
+
+function mountTickets(
+  app: Hono,
+  options: {
+    readonly basePath: string;
+    readonly apiKeys: ApiKeys;
+    readonly callers: WeakMap<Request, string>;
+  },
+): void {
+  const { basePath, apiKeys, callers } = options;
+  const path = `${basePath}${TICKET_PATH}`;
+  app.post(path, async (c) => {
+    const query = ticketQuery.safeParse(readQuery(c.req.raw, ticketQuery));
+    if (!query.success) throw toValidationError(query.error);
+    const name = callers.get(c.req.raw) ?? '';
+    const ticket: z.infer<typeof ticketSchema> = await issueTicket(apiKeys, {
+      name,
+      runId: query.data.runId,
+    });
+    return c.json(ticket, 200, { 'cache-control': 'no-store' });
+  });
+  app.all(path, (c) => {
+    throw wrongMethod(c.req.method, ['POST']);
+  });
+}
+
+function checkRateLimit(rateLimit: number): number {
+  if (Number.isInteger(rateLimit) && rateLimit > 0) return rateLimit;
+  throw new ValidationError(`rateLimit must be a positive whole number, got ${String(rateLimit)}`);
+}

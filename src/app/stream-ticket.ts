@@ -1,0 +1,73 @@
+import { decode, sign, verify } from 'hono/jwt';
+import { z } from 'zod';
+import { systemClock } from '../core/clock.ts';
+import { type ApiKeys, unauthorized } from './api-keys.ts';
+
+/** How long a ticket opens streams. One that is open stays open. */
+export const TICKET_SECONDS = 60;
+
+const ALGORITHM = 'HS256';
+const AUDIENCE = 'durably:stream';
+
+export const ticketSchema = z
+  .object({
+    ticket: z.string().meta({ description: 'For the query parameter `ticket` of a stream' }),
+    expiresAt: z.iso.datetime(),
+  })
+  .meta({ id: 'StreamTicket' });
+
+const claimsSchema = z.object({
+  /** The name of the key that signed it. */
+  sub: z.string(),
+  aud: z.literal(AUDIENCE),
+  exp: z.int(),
+  /** The only run whose stream it opens. */
+  runId: z.string().optional(),
+});
+
+/**
+ * A signed permission to open event streams, for those that can't send a
+ * header: a browser's EventSource. Every instance with the same key takes it.
+ */
+export async function issueTicket(
+  apiKeys: ApiKeys,
+  { name, runId }: { readonly name: string; readonly runId: string | undefined },
+): Promise<z.infer<typeof ticketSchema>> {
+  const secret = apiKeys.ticketSecretOf(name);
+  if (secret === undefined) throw unauthorized('The key is not valid');
+  const exp = Math.floor(systemClock.now() / 1000) + TICKET_SECONDS;
+  const claims: z.infer<typeof claimsSchema> = { sub: name, aud: AUDIENCE, exp, ...(runId && { runId }) };
+  const ticket = await sign(claims, secret, ALGORITHM);
+  return { ticket, expiresAt: new Date(exp * 1000).toISOString() };
+}
+
+/**
+ * The name of the key by which a ticket was issued.
+ *
+ * @param asked.runIds the runs that the stream is asked for.
+ * @throws {RequestError} UNAUTHORIZED
+ */
+export async function redeemTicket(
+  apiKeys: ApiKeys,
+  asked: { readonly ticket: string; readonly runIds: readonly string[] },
+): Promise<string> {
+  const claims = await readClaims(apiKeys, asked.ticket);
+  const { runIds } = asked;
+  const isForThis =
+    claims !== undefined &&
+    (claims.runId === undefined || (runIds.length === 1 && runIds[0] === claims.runId));
+  if (!isForThis) throw unauthorized('The ticket is not valid, or not any more: ask for a new one');
+  return claims.sub;
+}
+
+async function readClaims(apiKeys: ApiKeys, ticket: string) {
+  try {
+    const { sub } = claimsSchema.parse(decode(ticket).payload);
+    const secret = apiKeys.ticketSecretOf(sub);
+    if (secret === undefined) return undefined;
+    return claimsSchema.parse(await verify(ticket, secret, { alg: ALGORITHM, aud: AUDIENCE }));
+  } catch {
+    // Whatever is wrong with it: the reasons quote the ticket.
+    return undefined;
+  }
+}

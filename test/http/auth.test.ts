@@ -1,0 +1,346 @@
+import { describe, expect, it, vi } from 'vitest';
+import { z } from 'zod';
+import { ConflictError, NotFoundError } from '../../src/core/errors.ts';
+import type { RunFilter } from '../../src/core/run.ts';
+import type { DurablyAuth } from '../../src/http/auth.ts';
+import { createDurablyHandler } from '../../src/http/create-handler.ts';
+import { guardRun } from '../../src/http/guard.ts';
+import { jsonOperation, type Operation } from '../../src/http/operation.ts';
+import { operations } from '../../src/http/operations/index.ts';
+import { createPipeline } from '../../src/http/pipeline.ts';
+import { RequestError } from '../../src/http/problem.ts';
+import { BASE, doors, postJson, readProblem, requestTo, validRequest } from './doors.ts';
+import { type FakeDurably, fakeDurably, sampleRun } from './fake-durably.ts';
+
+interface Ada {
+  readonly user: string;
+}
+
+const ada: Ada = { user: 'Ada' };
+const authenticate = () => ada;
+const silent = { onError: () => {} };
+
+const onRuns = operations.filter(({ guard }) => guard.hook === 'onRunAccess');
+
+/** What the operation itself asks of the service, besides loading the run for a hook. */
+const actsOf = (durably: FakeDurably, operation: { readonly name: string }) =>
+  durably.calls
+    .filter(({ method }) => method !== 'getRun' || operation.name === 'run')
+    .map(({ method }) => method);
+
+const refusals: readonly (readonly [string, unknown, number, string | null])[] = [
+  ['a Response', new Response('no', { status: 418 }), 418, null],
+  ['UNAUTHORIZED', new RequestError('UNAUTHORIZED', 'Who are you?'), 401, 'UNAUTHORIZED'],
+  ['FORBIDDEN', new RequestError('FORBIDDEN', 'Not yours'), 403, 'FORBIDDEN'],
+  ['an error of the engine', new NotFoundError('Run not found'), 404, 'NOT_FOUND'],
+  ['anything else', new Error('secret'), 500, 'INTERNAL'],
+  ['what is no error at all', undefined, 500, 'INTERNAL'],
+];
+
+const throwing = (thrown: unknown) => () => {
+  throw thrown instanceof Response ? thrown.clone() : thrown;
+};
+
+describe('the table of operations', () => {
+  it.each<Operation>(operations)(
+    '$method $path is guarded by what its input says',
+    ({ guard, input, method, name }) => {
+      const takesRun = 'runId' in input.schema.shape;
+      expect(guard.hook === 'onRunAccess').toBe(takesRun);
+      if (guard.hook === 'onRunAccess') {
+        expect(guard.runIdOf({ runId: 'run_9' })).toBe('run_9');
+        expect(guard.operation).toBe(name === 'run' ? 'read' : name);
+      }
+      // What tells of many runs, or makes one, is never open to just anyone who is known.
+      if (method === 'GET') expect(guard.hook).not.toBe('authenticate');
+      if (input.from === 'body') expect(guard.hook).toBe('onTrigger');
+    },
+  );
+
+  it('has another operation name for each guarded one', () => {
+    const names = operations.flatMap(({ guard }) => (guard.hook === 'onRunAccess' ? [guard.operation] : []));
+    expect(new Set(names).size).toBe(names.length);
+  });
+});
+
+describe.each(doors)('through $door', ({ open }) => {
+  describe.each(operations)('$method $path', (operation) => {
+    it.each(refusals)('authenticate refuses with %s', async (_, thrown, status, code) => {
+      const durably = fakeDurably();
+      const send = open(durably, { ...silent, auth: { authenticate: throwing(thrown) } });
+      // Not even told that its input is wrong.
+      const response = await send(requestTo(operation.path, { method: operation.method }));
+      expect(response.status).toBe(status);
+      const text = await response.text();
+      if (code !== null) expect(JSON.parse(text)).toMatchObject({ code, status });
+      expect(text).not.toContain('secret');
+      expect(response.headers.get('www-authenticate')).toBe(status === 401 ? 'Bearer' : null);
+      expect(durably.calls).toEqual([]);
+    });
+
+    it('authenticate has the request once, after onRequest, before the body is read', async () => {
+      const order: string[] = [];
+      const send = open(fakeDurably(), {
+        onRequest: () => void order.push('onRequest'),
+        auth: {
+          authenticate: (request) => {
+            expect(request.bodyUsed).toBe(false);
+            order.push(`authenticate ${request.method}`);
+          },
+        },
+      });
+      const response = await send(validRequest(operation));
+      expect(response.status).toBe(200);
+      await response.body?.cancel();
+      expect(order).toEqual(['onRequest', `authenticate ${operation.method}`]);
+    });
+
+    it('a Response that authenticate returns is a refusal too', async () => {
+      const durably = fakeDurably();
+      const send = open(durably, { auth: { authenticate: () => new Response('log in', { status: 401 }) } });
+      const response = await send(validRequest(operation));
+      expect([response.status, await response.text()]).toEqual([401, 'log in']);
+      expect(durably.calls).toEqual([]);
+    });
+
+    it('its hook decides, and no other is asked', async () => {
+      const hooks = {
+        onTrigger: vi.fn(),
+        onRunAccess: vi.fn(),
+        scopeRuns: vi.fn((_: unknown, filter: RunFilter) => filter),
+        scopeRunsSubscribe: vi.fn((_: unknown, filter: RunFilter) => filter),
+      };
+      const response = await open(fakeDurably(), { auth: { authenticate, ...hooks } })(
+        validRequest(operation),
+      );
+      expect(response.status).toBe(200);
+      await response.body?.cancel();
+      const asked = Object.entries(hooks).flatMap(([name, hook]) =>
+        hook.mock.calls.length > 0 ? [name] : [],
+      );
+      expect(asked).toEqual([operation.guard.hook]);
+      for (const hook of Object.values(hooks))
+        for (const [context] of hook.mock.calls) expect(context).toBe(ada);
+    });
+
+    it.each(refusals)('its hook refuses with %s, and nothing is done', async (_, thrown, status, code) => {
+      const durably = fakeDurably();
+      const refuse = throwing(thrown);
+      const auth = { authenticate, onTrigger: refuse, onRunAccess: refuse, scopeRuns: refuse };
+      const response = await open(durably, { ...silent, auth })(validRequest(operation));
+      expect(response.status).toBe(status);
+      if (code !== null) expect((await readProblem(response)).body).toMatchObject({ code, status });
+      expect(durably.calls.filter(({ method }) => method !== 'getRun')).toEqual([]);
+    });
+  });
+
+  it.each(onRuns)('onRunAccess is shown the run before $method $path', async (operation) => {
+    const durably = fakeDurably();
+    const onRunAccess = vi.fn(() => expect(actsOf(durably, { name: '' })).toEqual([]));
+    const response = await open(durably, { auth: { authenticate, onRunAccess } })(validRequest(operation));
+    await response.body?.cancel();
+    const expected = operation.name === 'run' ? 'read' : operation.name;
+    expect(onRunAccess).toHaveBeenCalledExactlyOnceWith(ada, sampleRun, { operation: expected });
+    expect(durably.calls[0]).toEqual({ method: 'getRun', args: ['run_1'] });
+    expect(actsOf(durably, operation).length).toBeGreaterThan(0);
+  });
+
+  it.each(onRuns)('an unknown run is 404 before onRunAccess is asked of $method $path', async (operation) => {
+    const onRunAccess = vi.fn();
+    const durably = fakeDurably({ getRun: async () => null });
+    const response = await open(durably, { auth: { authenticate, onRunAccess } })(validRequest(operation));
+    expect((await readProblem(response)).body).toMatchObject({ code: 'NOT_FOUND', error: 'Run not found' });
+    expect(onRunAccess).not.toHaveBeenCalled();
+    expect(durably.calls.map(({ method }) => method)).toEqual(['getRun']);
+  });
+
+  it('onTrigger is shown what is asked for', async () => {
+    const onTrigger = vi.fn();
+    const send = open(fakeDurably(), { auth: { authenticate, onTrigger } });
+    await send(
+      postJson('/trigger', { jobName: 'greet', input: [1], idempotencyKey: 'i', concurrencyKey: 'c' }),
+    );
+    expect(onTrigger).toHaveBeenCalledExactlyOnceWith(ada, {
+      jobName: 'greet',
+      input: [1],
+      idempotencyKey: 'i',
+      concurrencyKey: 'c',
+    });
+    await send(postJson('/trigger', { input: 1 }));
+    expect(onTrigger).toHaveBeenCalledOnce();
+  });
+
+  it('scopeRuns is shown the filter, and lists go by what it returns', async () => {
+    const durably = fakeDurably();
+    const scopeRuns = vi.fn(
+      (_: unknown, filter: RunFilter): RunFilter => ({ ...filter, jobName: 'mine', limit: 5 }),
+    );
+    const send = open(durably, { auth: { authenticate, scopeRuns } });
+    await send(requestTo('/runs?jobName=theirs&jobName=mine&status=failed&limit=7&offset=2'));
+    expect(scopeRuns).toHaveBeenCalledExactlyOnceWith(ada, {
+      jobName: ['theirs', 'mine'],
+      status: ['failed'],
+      limit: 7,
+      offset: 2,
+    });
+    expect(durably.calls).toEqual([
+      { method: 'getRuns', args: [{ jobName: ['mine'], status: ['failed'], limit: 5, offset: 2 }] },
+    ]);
+  });
+
+  it('scopeRuns narrows the stream of all runs too, unless that has a hook of its own', async () => {
+    const feedOf = async (auth: DurablyAuth<unknown>, query = '') => {
+      const durably = fakeDurably();
+      const response = await open(durably, { auth })(requestTo(`/runs/subscribe${query}`));
+      expect(response.status).toBe(200);
+      await response.body?.cancel();
+      return durably.calls[0]?.args[0];
+    };
+    const scopeRuns = vi.fn(
+      (_: unknown, filter: RunFilter): RunFilter => ({ ...filter, jobName: ['mine', 'ours'] }),
+    );
+    expect(await feedOf({ authenticate, scopeRuns }, '?jobName=theirs&lastEventId=4')).toEqual({
+      after: 4,
+      jobNames: ['mine', 'ours'],
+    });
+    expect(scopeRuns).toHaveBeenCalledExactlyOnceWith(ada, { jobName: ['theirs'] });
+    const scopeRunsSubscribe = () => ({ jobName: 'streamed' });
+    expect(await feedOf({ authenticate, scopeRuns, scopeRunsSubscribe })).toEqual({ jobNames: ['streamed'] });
+  });
+
+  it.each([{ jobName: [] }, { status: [] }, { jobName: ['mine'], status: [] }])(
+    'a list narrowed to %j is empty',
+    async (filter) => {
+      const durably = fakeDurably();
+      const response = await open(durably, { auth: { authenticate, scopeRuns: () => filter } })(
+        requestTo('/runs'),
+      );
+      expect([response.status, await response.json()]).toEqual([200, []]);
+      expect(durably.calls).toEqual([]);
+    },
+  );
+
+  it('a stream narrowed to no job asks for the events of none', async () => {
+    const durably = fakeDurably();
+    const send = open(durably, { auth: { authenticate, scopeRuns: () => ({ jobName: [] }) } });
+    await (await send(requestTo('/runs/subscribe'))).body?.cancel();
+    expect(durably.calls).toEqual([{ method: 'openRunListFeed', args: [{ jobNames: [] }] }]);
+  });
+
+  it.each([
+    ['/runs', { labels: { team: 'a' } }],
+    ['/runs/subscribe', { status: 'failed' }],
+    ['/runs/subscribe', { team: 'a' }],
+    ['/runs', undefined],
+    ['/runs', null],
+    ['/runs', 'mine'],
+  ])('GET %s shows nothing when scopeRuns returns %j, which it can not go by', async (path, filter) => {
+    const durably = fakeDurably();
+    const onError = vi.fn();
+    const scopeRuns = () => filter as RunFilter;
+    const response = await open(durably, { onError, auth: { authenticate, scopeRuns } })(requestTo(path));
+    expect(response.status).toBe(500);
+    expect(String(onError.mock.calls[0]?.[0])).toContain('scopeRuns');
+    expect(durably.calls).toEqual([]);
+  });
+
+  it('without further hooks whoever is authenticated may everything, at no further cost', async () => {
+    for (const operation of operations) {
+      const durably = fakeDurably();
+      const response = await open(durably, { auth: { authenticate } })(validRequest(operation));
+      expect(response.status).toBe(200);
+      await response.body?.cancel();
+      expect(durably.calls).toHaveLength(1);
+    }
+  });
+
+  it('an error after the hooks is told as ever', async () => {
+    const conflict = async () => {
+      throw new ConflictError('Cannot cancel a completed run');
+    };
+    const send = open(fakeDurably({ cancel: conflict }), { auth: { authenticate, onRunAccess: () => {} } });
+    expect((await send(requestTo('/cancel?runId=run_1', { method: 'POST' }))).status).toBe(409);
+  });
+});
+
+describe('an operation that makes a new run of another', () => {
+  const again = jsonOperation({
+    name: 'again',
+    method: 'POST',
+    path: '/again',
+    summary: 'Trigger the like of a run',
+    access: 'trigger',
+    guard: {
+      ...guardRun('retrigger'),
+      triggerOf: ({ jobName, payload }) => ({ jobName, input: payload }),
+    },
+    input: { from: 'query', schema: z.object({ runId: z.string() }) },
+    output: z.object({}),
+    refusals: [],
+    act: async () => ({}),
+  });
+
+  const send = async (auth: Partial<DurablyAuth<Ada>>) => {
+    const pipeline = createPipeline(fakeDurably(), { auth: { authenticate, ...auth } });
+    return (
+      await pipeline({ request: requestTo('/again?runId=run_1', { method: 'POST' }), select: () => again })
+    ).status;
+  };
+
+  it('asks for the run and for the trigger', async () => {
+    const onRunAccess = vi.fn();
+    const onTrigger = vi.fn();
+    expect(await send({ onRunAccess, onTrigger })).toBe(200);
+    expect(onRunAccess).toHaveBeenCalledExactlyOnceWith(ada, sampleRun, { operation: 'retrigger' });
+    expect(onTrigger).toHaveBeenCalledExactlyOnceWith(ada, { jobName: 'greet', input: { name: 'Ada' } });
+  });
+
+  it('is refused by either', async () => {
+    const refuse = throwing(new RequestError('FORBIDDEN', 'Not yours'));
+    expect(await send({ onRunAccess: refuse })).toBe(403);
+    expect(await send({ onTrigger: refuse })).toBe(403);
+  });
+});
+
+describe('auth that would let everyone in by mistake', () => {
+  it.each([
+    [{}, 'auth.authenticate must be a function'],
+    [{ authenticate: 'token' }, 'auth.authenticate must be a function'],
+    [{ authenticate, onRunAcces: () => {} }, 'auth.onRunAcces must be one of the functions'],
+    [{ authenticate, onTrigger: true }, 'auth.onTrigger must be one of the functions'],
+  ])('is refused: %j', (auth, message) => {
+    expect(() => createDurablyHandler(fakeDurably(), { auth: auth as DurablyAuth<unknown> })).toThrow(
+      message,
+    );
+  });
+});
+
+it('the hooks get what authenticate resolves to, typed', async () => {
+  const orgs: string[] = [];
+  const handler = createDurablyHandler(fakeDurably(), {
+    auth: {
+      authenticate: async (request) => ({ org: request.headers.get('x-org') ?? 'none' }),
+      onTrigger: ({ org }) => void orgs.push(org),
+      onRunAccess: (context, run, { operation }) => void orgs.push(context.org, run.id, operation),
+      scopeRuns: async ({ org }, filter) => ({ ...filter, jobName: org }),
+    },
+  });
+  await handler.trigger(postJson('/anywhere', { jobName: 'greet' }));
+  await handler.cancel(requestTo('/anywhere?runId=run_1', { headers: { 'x-org': 'acme' } }));
+  expect(orgs).toEqual(['none', 'acme', 'run_1', 'cancel']);
+});
+
+describe('handle()', () => {
+  it.each([
+    ['GET', '/nothing', 404],
+    ['GET', '/trigger', 405],
+  ])('tells nobody unknown that %s %s is not there', async (method, path, status) => {
+    const request = () => requestTo(path, { method });
+    const closed = createDurablyHandler(fakeDurably(), {
+      auth: { authenticate: throwing(new RequestError('UNAUTHORIZED', 'Who?')) },
+    });
+    expect((await closed.handle(request(), BASE)).status).toBe(401);
+    const opened = createDurablyHandler(fakeDurably(), { auth: { authenticate } });
+    expect((await opened.handle(request(), BASE)).status).toBe(status);
+  });
+});
