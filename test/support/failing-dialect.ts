@@ -1,12 +1,34 @@
-import type { CompiledQuery, DatabaseConnection, Dialect, Driver } from 'kysely';
+import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely';
+
+type Execute = () => Promise<QueryResult<unknown>>;
 
 /** The dialect, with a driver that throws what `faultOf` answers instead of executing a statement. */
 export function failStatements(
   dialect: Dialect,
   faultOf: (query: CompiledQuery) => Error | undefined,
 ): Dialect {
+  return interceptStatements(dialect, async (query, execute) => {
+    const fault = faultOf(query);
+    if (fault) throw fault;
+    return await execute();
+  });
+}
+
+/** The dialect, with a driver that executes those statements and then throws as if the network had lost the answer. */
+export function loseAnswers(dialect: Dialect, isLost: (query: CompiledQuery) => boolean): Dialect {
+  return interceptStatements(dialect, async (query, execute) => {
+    const result = await execute();
+    if (isLost(query)) throw new Error('the connection was reset');
+    return result;
+  });
+}
+
+function interceptStatements(
+  dialect: Dialect,
+  intercept: (query: CompiledQuery, execute: Execute) => Promise<QueryResult<unknown>>,
+): Dialect {
   return {
-    createDriver: () => failingDriver(dialect.createDriver(), faultOf),
+    createDriver: () => interceptDriver(dialect.createDriver(), intercept),
     createQueryCompiler: () => dialect.createQueryCompiler(),
     createAdapter: () => dialect.createAdapter(),
     createIntrospector: (db) => dialect.createIntrospector(db),
@@ -14,7 +36,10 @@ export function failStatements(
 }
 
 /** The driver itself, its methods wrapped: what else it shows (a client, say) stays visible. */
-function failingDriver(driver: Driver, faultOf: (query: CompiledQuery) => Error | undefined): Driver {
+function interceptDriver(
+  driver: Driver,
+  intercept: (query: CompiledQuery, execute: Execute) => Promise<QueryResult<unknown>>,
+): Driver {
   const seen = new WeakSet<DatabaseConnection>();
   const acquire = driver.acquireConnection.bind(driver);
   driver.acquireConnection = async () => {
@@ -22,11 +47,8 @@ function failingDriver(driver: Driver, faultOf: (query: CompiledQuery) => Error 
     if (seen.has(connection)) return connection;
     seen.add(connection);
     const execute = connection.executeQuery.bind(connection);
-    connection.executeQuery = async (query) => {
-      const fault = faultOf(query);
-      if (fault) throw fault;
-      return await execute(query);
-    };
+    connection.executeQuery = async <R>(query: CompiledQuery) =>
+      (await intercept(query, () => execute(query))) as QueryResult<R>;
     return connection;
   };
   return driver;
