@@ -117,6 +117,16 @@ describe('a reader', () => {
     }
   });
 
+  test('goes on past an end that was the last of a full page, if a retry followed', async () => {
+    const { write, openRun } = listedJournal();
+    write('run_1', 'run:trigger');
+    for (let i = 0; i < 198; i++) write('run_1', 'run:progress', '{"current":1}');
+    for (const type of ['run:fail', 'run:retry', 'run:complete'] as const) write('run_1', type);
+    const cursor = await openRun('run_1');
+    expect(await takeAll(cursor, 202)).toEqual(Array.from({ length: 202 }, (_, i) => i + 1));
+    expect(await cursor.next()).toBeNull();
+  });
+
   test('whose page cannot be read hears the error, and may ask again', async () => {
     const { write, openRun, setFailure } = listedJournal();
     write('run_1', 'run:trigger');
