@@ -176,26 +176,28 @@ contract('concurrency keys', (test) => {
     await untilStatus(durably, second?.id ?? '', 'completed');
   });
 
-  test('runs that are retried in any order take their turns one at a time', async ({ world }) => {
-    const { durably } = await world.idle({ maxConcurrentRuns: 3 });
-    const seen = watch();
-    const { work } = durably.register({
-      work: job('work', (_, input) => seen.during(input, () => settle(5))),
-    });
-    const runs = await work.batchTrigger([1, 2, 3].map((input) => ({ input, options: keyed('k') })));
-    for (const order of [
-      [0, 1, 2],
-      [2, 1, 0],
-      [1, 2, 0],
-    ]) {
-      for (const i of order) await durably.cancel(runs[i]?.id ?? '');
-      for (const i of order) await durably.retry(runs[i]?.id ?? '');
-    }
-    durably.start();
-    for (const { id } of runs) await untilStatus(durably, id, 'completed');
-    expect(seen.started).toEqual([1, 2, 3]);
-    expect(seen.most).toBe(1);
-  });
+  test.for([
+    { cancelled: [1, 2, 3], retried: [1, 2, 3] },
+    { cancelled: [3, 2, 1], retried: [3, 2] },
+    { cancelled: [2, 3, 1], retried: [3, 1, 2] },
+  ])(
+    'cancelled as $cancelled and retried as $retried they take turns, the oldest first',
+    async ({ cancelled, retried }, { world }) => {
+      const { durably } = await world.idle({ maxConcurrentRuns: 3 });
+      const seen = watch();
+      const { work } = durably.register({
+        work: job('work', (_, input) => seen.during(input, () => settle(5))),
+      });
+      const runs = await work.batchTrigger([1, 2, 3].map((input) => ({ input, options: keyed('k') })));
+      const idOf = (input: number) => runs[input - 1]?.id ?? '';
+      for (const input of cancelled) await durably.cancel(idOf(input));
+      for (const input of retried) await durably.retry(idOf(input));
+      durably.start();
+      for (const input of retried) await untilStatus(durably, idOf(input), 'completed');
+      expect(seen.started).toEqual(retried.toSorted());
+      expect(seen.most).toBe(1);
+    },
+  );
 
   test('of several jobs, a retried run of one goes ahead of the others', async ({ world }) => {
     const { durably } = await world.idle();

@@ -147,6 +147,27 @@ contract(
       expect(rows.map(({ n }) => n)).toEqual([1, 2]);
     });
 
+    test('a health check waits two seconds for an answer, and no longer', async ({ world }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ clock });
+      const transaction = await durably.db.startTransaction().execute();
+      let isOver = false;
+      const health = durably.health().finally(() => {
+        isOver = true;
+      });
+      let passedMs = 0;
+      await until(() => {
+        if (isOver) return true;
+        clock.advance(100);
+        passedMs += 100;
+        return false;
+      });
+      expect((await health).database).toBe(false);
+      expect(passedMs).toBeGreaterThanOrEqual(2_000);
+      expect(passedMs).toBeLessThan(5_000);
+      await transaction.rollback().execute();
+    });
+
     test('a transaction of a caller on durably.db is whole or not there', async ({ world }) => {
       const { durably } = await world.idle();
       await sql`create table mine (n integer)`.execute(durably.db);
