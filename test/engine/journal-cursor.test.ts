@@ -125,7 +125,7 @@ describe('a reader', () => {
     const cursor = await openRun('run_1');
     const taken: number[] = [];
     for (let page = await cursor.next(); page !== null; page = await cursor.next()) {
-      taken.push(...sequences(page));
+      taken.push(...page.map(({ sequence }) => sequence));
     }
     expect(taken).toEqual(Array.from({ length: 202 }, (_, i) => i + 1));
   });
