@@ -6,6 +6,7 @@ import { checkAccepted, checkEnded, checkJournal } from './support/check-journal
 import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
+import { holdWriteLock } from './support/lock.ts';
 import { countOpen, readRecords } from './support/records.ts';
 import type { ServiceProcess } from './support/service-process.ts';
 
@@ -109,6 +110,21 @@ test('open event streams end when a process drains, and go on at another', async
     expect(
       (await fetch(`${fleet.api(second).base}/runs/subscribe`, { headers: { 'last-event-id': '0' } })).status,
     ).toBe(200);
+  });
+});
+
+test('a process whose time is up exits, though the database has not taken its runs back', async () => {
+  await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 400 }, async (fleet) => {
+    const service = await fleet.start();
+    await standAt(fleet, service, 1);
+    const release = holdWriteLock(fleet.database);
+    try {
+      service.signal('SIGTERM');
+      expect(await service.ended()).toEqual({ code: 1, signal: null });
+      expect(service.log).toContain('not drained within 400 ms');
+    } finally {
+      release();
+    }
   });
 });
 

@@ -153,6 +153,52 @@ contract('concurrency keys', (test) => {
     expect(ids()).toEqual([first?.id, first?.id, second?.id]);
   });
 
+  test('a handed-back run does not run beside the next of its key', async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 3 });
+    const gate = deferred();
+    let hangs = true;
+    const { held, quick } = durably.register({
+      held: job('held', () => (hangs ? new Promise(() => undefined) : gate.promise)),
+      quick: job('quick', () => 1),
+    });
+    const ids = startedIds(durably);
+    const [first, second] = await held.batchTrigger([1, 2].map((input) => ({ input, options: keyed('k') })));
+    await until(() => ids().length === 1);
+    await durably.stop({ timeoutMs: 0 });
+    hangs = false;
+    durably.start();
+    await untilStatus(durably, first?.id ?? '', 'running');
+    // It has slots for more, and takes another run into one.
+    const other = await quick.trigger(0);
+    await untilStatus(durably, other.id, 'completed');
+    expect(ids()).toEqual([first?.id, first?.id, other.id]);
+    gate.resolve();
+    await untilStatus(durably, second?.id ?? '', 'completed');
+  });
+
+  test.for([
+    { cancelled: [1, 2, 3], retried: [1, 2, 3] },
+    { cancelled: [3, 2, 1], retried: [3, 2] },
+    { cancelled: [2, 3, 1], retried: [3, 1, 2] },
+  ])(
+    'cancelled as $cancelled and retried as $retried they take turns, the oldest first',
+    async ({ cancelled, retried }, { world }) => {
+      const { durably } = await world.idle({ maxConcurrentRuns: 3 });
+      const seen = watch();
+      const { work } = durably.register({
+        work: job('work', (_, input) => seen.during(input, () => settle(5))),
+      });
+      const runs = await work.batchTrigger([1, 2, 3].map((input) => ({ input, options: keyed('k') })));
+      const idOf = (input: number) => runs[input - 1]?.id ?? '';
+      for (const input of cancelled) await durably.cancel(idOf(input));
+      for (const input of retried) await durably.retry(idOf(input));
+      durably.start();
+      for (const input of retried) await untilStatus(durably, idOf(input), 'completed');
+      expect(seen.started).toEqual(retried.toSorted());
+      expect(seen.most).toBe(1);
+    },
+  );
+
   test('of several jobs, a retried run of one goes ahead of the others', async ({ world }) => {
     const { durably } = await world.idle();
     const { a, b } = durably.register({ a: job('a', () => 1), b: job('b', () => 1) });

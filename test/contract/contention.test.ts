@@ -1,5 +1,5 @@
 import { Kysely, sql } from 'kysely';
-import { expect } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -95,6 +95,77 @@ contract(
       await handle.trigger('accepted');
       const { durably: reader } = await world.idle();
       expect((await reader.getRuns()).map(({ payload }) => payload)).toEqual(['accepted']);
+    });
+
+    test('is asked for again after a pause of random length, not in a loop', async ({ world }) => {
+      const clock = new FakeClock();
+      const random = vi.spyOn(Math, 'random').mockReturnValue(0.25);
+      onTestFinished(() => random.mockRestore());
+      const { durably, statements } = await world.idle({ clock });
+      const { echo: handle } = durably.register({ echo });
+      const lock = await holdLock(world);
+      const sent = statements.length;
+      let isStored = false;
+      const waiting = handle.trigger('while locked').finally(() => {
+        isStored = true;
+      });
+      // A quarter of 4, 8, 16, … ms, and never of more than 100.
+      const pausesMs = [1, 2, 4, 8, 16, 25, 25];
+      for (const [tries, pauseMs] of pausesMs.entries()) {
+        await until(() => clock.pendingMs.length > 0);
+        await settle(30);
+        expect(statements.length - sent).toBe(tries + 1);
+        expect(clock.pendingMs).toEqual([pauseMs]);
+        clock.advance(pauseMs);
+      }
+      await lock.release();
+      await until(() => {
+        clock.advance(25);
+        return isStored;
+      });
+      expect((await waiting).payload).toBe('while locked');
+    });
+
+    test('what is asked beside an open transaction of a caller waits for its end', async ({ world }) => {
+      const { durably } = await world.idle();
+      const { echo: handle } = durably.register({ echo });
+      await sql`create table mine (n integer)`.execute(durably.db);
+      const transaction = await durably.db.startTransaction().execute();
+      await sql`insert into mine values (1)`.execute(transaction);
+      let isStored = false;
+      const waiting = handle.trigger('beside').finally(() => {
+        isStored = true;
+      });
+      await settle(50);
+      expect(isStored).toBe(false);
+      await sql`insert into mine values (2)`.execute(transaction);
+      await transaction.commit().execute();
+      const run = await waiting;
+      const { durably: reader } = await world.idle();
+      expect(await reader.getRun(run.id)).toEqual(run);
+      const { rows } = await sql<{ n: number }>`select n from mine order by n`.execute(reader.db);
+      expect(rows.map(({ n }) => n)).toEqual([1, 2]);
+    });
+
+    test('a health check waits two seconds for an answer, and no longer', async ({ world }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ clock });
+      const transaction = await durably.db.startTransaction().execute();
+      let isOver = false;
+      const health = durably.health().finally(() => {
+        isOver = true;
+      });
+      let passedMs = 0;
+      await until(() => {
+        if (isOver) return true;
+        clock.advance(100);
+        passedMs += 100;
+        return false;
+      });
+      expect((await health).database).toBe(false);
+      expect(passedMs).toBeGreaterThanOrEqual(2_000);
+      expect(passedMs).toBeLessThan(5_000);
+      await transaction.rollback().execute();
     });
 
     test('a transaction of a caller on durably.db is whole or not there', async ({ world }) => {

@@ -1,9 +1,9 @@
-import { expect } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { RUN_STATUSES, type RunFilter } from '../../src/core/run.ts';
 import { type Durably, ValidationError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { job } from '../support/jobs.ts';
-import { rejectionOf } from '../support/runs.ts';
+import { nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
 import type { World } from '../support/world.ts';
 
 const JOBS = ['alpha', 'beta', 'gamma'] as const;
@@ -132,3 +132,44 @@ function select<T extends { jobName: string; status: string }>(all: readonly T[]
     .filter((run) => statuses.length === 0 || statuses.includes(run.status))
     .slice(offset, offset + limit);
 }
+
+contract('stored times', (test) => {
+  test("are the database's, whatever this process takes for the time", async ({ world }) => {
+    const begunAt = Date.now();
+    vi.useFakeTimers({ toFake: ['Date'], now: begunAt + 60 * 60 * 1000 });
+    onTestFinished(() => void vi.useRealTimers());
+    const { durably } = await world.start();
+    const { task } = durably.register({
+      task: job('task', async (step, input) => {
+        await step.run('one', () => step.log.info('line'));
+        if (input === 'fail') throw new Error('failed');
+        if (input === 'hang') await new Promise(() => undefined);
+      }),
+    });
+    const { id: failing } = await task.trigger('fail');
+    await untilStatus(durably, failing, 'failed');
+    await durably.retry(failing);
+    await untilStatus(durably, failing, 'failed');
+    await durably.stop();
+    await durably.retry(failing);
+    const { id: hanging } = await task.trigger('hang');
+    await durably.cancel(failing);
+    const atOne = nextEvent(durably, 'step:complete', hanging);
+    durably.start();
+    await atOne;
+    await durably.stop({ timeoutMs: 0 });
+    expect((await durably.getRuns()).map(({ status }) => status)).toEqual(['pending', 'cancelled']);
+    const rows = await durably.db.selectFrom('durably_journal').select('created_at').execute();
+    const runs = await durably.getRuns();
+    const times = [
+      ...rows.map(({ created_at }) => created_at),
+      ...runs.flatMap(({ createdAt, startedAt, completedAt, updatedAt, heartbeatAt }) =>
+        [createdAt, startedAt, completedAt, updatedAt, heartbeatAt].flatMap((time) =>
+          time === null ? [] : [Date.parse(time)],
+        ),
+      ),
+    ];
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(begunAt);
+    expect(Math.max(...times)).toBeLessThan(Date.now() - 30 * 60 * 1000);
+  });
+});

@@ -2,7 +2,14 @@ import { expect } from 'vitest';
 import { LeaseLostError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { echo, job } from '../support/jobs.ts';
-import { journalTypes, nextEvent, recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
+import {
+  ageHeartbeat,
+  journalTypes,
+  nextEvent,
+  recordEvents,
+  rejectionOf,
+  untilStatus,
+} from '../support/runs.ts';
 import { deferred } from '../support/until.ts';
 
 contract('stop with a timeout', (test) => {
@@ -136,6 +143,44 @@ contract('stop with a timeout', (test) => {
     }
     const done = await untilStatus(durably, run.id, 'completed');
     expect(done).toMatchObject({ attempt: 13, output: 'done' });
+    const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
+    expect(row.lost_count).toBe(0);
+  });
+
+  test('leaves alone what was cancelled elsewhere, though this worker has not heard of it', async ({
+    world,
+  }) => {
+    const { durably } = await world.start();
+    const other = await world.idle();
+    const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
+    const started = nextEvent(durably, 'run:start');
+    const run = await held.trigger(1);
+    await started;
+    await other.durably.cancel(run.id);
+    await durably.stop({ timeoutMs: 1 });
+    expect((await other.durably.getRun(run.id))?.status).toBe('cancelled');
+    expect(await journalTypes(other.durably, run.id)).toEqual(['run:trigger', 'run:start', 'run:cancel']);
+  });
+
+  test('leaves alone what another worker has taken over, though this one has not heard of it', async ({
+    world,
+  }) => {
+    const { durably } = await world.start();
+    const other = await world.instance({ pollingInterval: 5 });
+    const gate = deferred();
+    const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
+    other.durably.register({ held: job('held', () => gate.promise) });
+    const started = nextEvent(durably, 'run:start');
+    const run = await held.trigger(1);
+    await started;
+    await ageHeartbeat(durably, run.id, 30_001);
+    const takenOver = nextEvent(other.durably, 'run:start');
+    await other.durably.init();
+    await takenOver;
+    await durably.stop({ timeoutMs: 1 });
+    expect(await other.durably.getRun(run.id)).toMatchObject({ status: 'running', attempt: 2 });
+    gate.resolve();
+    expect(await untilStatus(other.durably, run.id, 'completed')).toMatchObject({ attempt: 2 });
   });
 
   test('init during a stop does not start the worker again', async ({ world }) => {

@@ -19,6 +19,20 @@ contract('idempotency keys', (test) => {
     expect(await durably.getRuns()).toHaveLength(1);
   });
 
+  test('each job has keys of its own, also when several are triggered at once', async ({ world }) => {
+    const { durably } = await world.idle();
+    const handles = durably.register({ one: job('one', () => 1), two: job('two', () => 2) });
+    const triggerBoth = () =>
+      Promise.all([
+        handles.one.trigger('x', { idempotencyKey: 'key' }),
+        handles.two.trigger('x', { idempotencyKey: 'key' }),
+      ]);
+    const first = await triggerBoth();
+    expect(first.map(({ jobName }) => jobName)).toEqual(['one', 'two']);
+    expect(await triggerBoth()).toEqual(first);
+    expect(await durably.getRuns()).toHaveLength(2);
+  });
+
   test('the input is validated first', async ({ world }) => {
     const strict = defineJob({ name: 'strict', input: z.string(), run: () => 1 });
     const { durably } = await world.idle();

@@ -101,13 +101,19 @@ contract('odd text', (test) => {
       odd: job('odd', async (step) => {
         await step.run('name \ud800\0', () => step.log.info('line \udfff\0'));
         step.progress(1, 2, 'progress \ud800\0');
+        const failing = step.run('failing', () => Promise.reject(new Error('step \ud800\0')));
+        await failing.catch(() => undefined);
         throw new Error('error \ud800\0');
       }),
     });
     const run = await untilStatus(durably, (await odd.trigger(0)).id, 'failed');
     expect(run.error).toBe('error \ufffd\ufffd');
     expect(run.progress?.message).toBe('progress \ufffd\ufffd');
-    expect((await durably.getSteps(run.id))[0]?.name).toBe('name \ufffd\ufffd');
+    const steps = await durably.getSteps(run.id);
+    expect(steps.map(({ name, error }) => [name, error])).toEqual([
+      ['name \ufffd\ufffd', null],
+      ['failing', 'step \ufffd\ufffd'],
+    ]);
     const [line] = await durably.getLogs({ runId: run.id });
     expect(line).toMatchObject({ message: 'line \ufffd\ufffd', stepName: 'name \ufffd\ufffd' });
     const told = JSON.stringify(heard);

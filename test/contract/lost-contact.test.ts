@@ -4,7 +4,7 @@ import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { databaseError, failStatements, interceptStatements } from '../support/intercepted-dialect.ts';
 import { job } from '../support/jobs.ts';
-import { ageHeartbeat, recordEvents, untilStatus } from '../support/runs.ts';
+import { ageHeartbeat, nextEvent, recordEvents, untilStatus } from '../support/runs.ts';
 import { deferred, settle, until } from '../support/until.ts';
 
 contract('a worker that does not reach the database', (test) => {
@@ -54,6 +54,40 @@ contract('a worker that does not reach the database', (test) => {
     await ageHeartbeat(other.durably, id, 30_001);
     await other.durably.init();
     expect(await untilStatus(other.durably, id, 'completed')).toMatchObject({ attempt: 2, output: 'done' });
+  });
+
+  test('hands back a run whose finished steps it cannot load, tells of it, and goes on', async ({
+    world,
+  }) => {
+    let isCutOff = false;
+    const cut = ({ sql }: { sql: string }) => {
+      if (!isCutOff || !sql.includes('"durably_steps"')) return undefined;
+      isCutOff = false;
+      return databaseError('SQLITE_IOERR');
+    };
+    const { durably } = await world.start({
+      pollingInterval: 5,
+      wrap: (dialect) => failStatements(dialect, cut),
+    });
+    const errors = recordEvents(durably, ['worker:error']);
+    let hangs = true;
+    const { task } = durably.register({
+      task: job('task', async (step) => {
+        await step.run('one', () => 1);
+        if (hangs) await new Promise(() => undefined);
+      }),
+    });
+    const stored = nextEvent(durably, 'step:complete');
+    const { id } = await task.trigger(0);
+    await stored;
+    await durably.stop({ timeoutMs: 0 });
+    hangs = false;
+    isCutOff = true;
+    durably.start();
+    expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 3, stepCount: 1 });
+    expect(errors).toMatchObject([{ context: 'execute', runId: id }]);
+    const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
+    expect(row.lost_count).toBe(0);
   });
 
   test('hands back what it gave up, if the database is there again by then', async ({ world }) => {

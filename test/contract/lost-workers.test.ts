@@ -164,8 +164,33 @@ contract('lost workers', (test) => {
     // It claims again and again, and other runs too.
     for (let i = 0; i < 3; i++)
       await untilStatus(durably, (await task.trigger(`other ${i}`)).id, 'completed');
-    expect((await durably.getRun(second.id))?.status).toBe('pending');
+    expect(await durably.getRun(second.id)).toMatchObject({ status: 'pending', attempt: 0 });
     gate.resolve();
     await untilStatus(durably, second.id, 'completed');
+  });
+
+  test('of several that grew stale it takes over one, and leaves the others be until that has ended', async ({
+    world,
+  }) => {
+    const { durably } = await world.idle({ pollingInterval: 5, maxConcurrentRuns: 10 });
+    const gate = deferred();
+    const { task } = durably.register({
+      task: job('task', (_, input) => (input === 'first' ? gate.promise : input)),
+    });
+    const first = await task.trigger('first');
+    const second = await task.trigger('second');
+    await durably.db
+      .updateTable('durably_runs')
+      .set({ status: 'running', attempt: 3, lost_count: 3, heartbeat_at: 1 })
+      .execute();
+    durably.start();
+    // It claims again and again, and other runs too.
+    for (let i = 0; i < 3; i++)
+      await untilStatus(durably, (await task.trigger(`other ${i}`)).id, 'completed');
+    expect(await durably.getRun(first.id)).toMatchObject({ status: 'running', attempt: 4 });
+    expect(await durably.getRun(second.id)).toMatchObject({ status: 'running', attempt: 3 });
+    gate.resolve();
+    await untilStatus(durably, first.id, 'completed');
+    expect(await untilStatus(durably, second.id, 'completed')).toMatchObject({ attempt: 4 });
   });
 });

@@ -97,7 +97,8 @@ contract('defaults', (test) => {
     const [, second] = await held.batchTrigger([1, 2]);
     await started;
     await settle();
-    expect(clock.pendingMs).toEqual([5_000, 60 * 60 * 1000]);
+    // The heartbeat, the lease's end, and the purge.
+    expect(clock.pendingMs).toEqual([5_000, 30_000, 60 * 60 * 1000]);
     expect((await durably.getRun(second?.id ?? ''))?.status).toBe('pending');
   });
 

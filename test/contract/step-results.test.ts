@@ -221,3 +221,30 @@ function bottomless(depth: number): unknown {
 function raise(error: Error): never {
   throw error;
 }
+
+contract('a stored result', (test) => {
+  test('stands, whatever else is appended under its name', async ({ world }) => {
+    const { durably } = await world.start();
+    const { task } = durably.register({ task: job('task', (step) => step.run('one', () => 'first')) });
+    const run = await untilStatus(durably, (await task.trigger(0)).id, 'completed');
+    const before = await durably.getSteps(run.id);
+    await durably.db
+      .insertInto('durably_journal')
+      .values({
+        run_id: run.id,
+        job_name: 'task',
+        type: 'step:complete',
+        attempt: 2,
+        append_no: null,
+        step_name: 'one',
+        step_index: 0,
+        level: null,
+        message: null,
+        duration_ms: 1,
+        data: '"second"',
+      })
+      .execute();
+    expect(await durably.getSteps(run.id)).toEqual(before);
+    expect(before).toMatchObject([{ name: 'one', output: 'first' }]);
+  });
+});

@@ -19,6 +19,26 @@ const stepped = job('stepped', (step) =>
 );
 
 contract('subscribe', (test) => {
+  test('reads a page only when the one before it was read', async ({ world }) => {
+    const { durably, statements } = await world.start();
+    const { chatty } = durably.register({
+      chatty: job('chatty', (step) => {
+        for (let i = 0; i < 700; i++) step.log.info(`line ${i}`);
+      }),
+    });
+    const { id } = await chatty.triggerAndWait(0);
+    const before = statements.length;
+    const pages = () => statements.slice(before).filter(({ sql }) => sql.includes('j.run_id = ?')).length;
+    const reader = durably.subscribe(id).getReader();
+    await reader.read();
+    await settle(50);
+    expect(pages()).toBe(1);
+    for (let i = 0; i < 200; i++) await reader.read();
+    await settle(50);
+    expect(pages()).toBe(2);
+    await reader.cancel();
+  });
+
   test('replays a finished run from its first event, and closes', async ({ world }) => {
     const { durably } = await world.start();
     const { id } = await durably.register({ stepped }).stepped.triggerAndWait('in');

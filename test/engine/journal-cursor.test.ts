@@ -117,6 +117,19 @@ describe('a reader', () => {
     }
   });
 
+  test('goes on past an end that was the last of a full page, if a retry followed', async () => {
+    const { write, openRun } = listedJournal();
+    write('run_1', 'run:trigger');
+    for (let i = 0; i < 198; i++) write('run_1', 'run:progress', '{"current":1}');
+    for (const type of ['run:fail', 'run:retry', 'run:complete'] as const) write('run_1', type);
+    const cursor = await openRun('run_1');
+    const taken: number[] = [];
+    for (let page = await cursor.next(); page !== null; page = await cursor.next()) {
+      taken.push(...page.map(({ sequence }) => sequence));
+    }
+    expect(taken).toEqual(Array.from({ length: 202 }, (_, i) => i + 1));
+  });
+
   test('whose page cannot be read hears the error, and may ask again', async () => {
     const { write, openRun, setFailure } = listedJournal();
     write('run_1', 'run:trigger');

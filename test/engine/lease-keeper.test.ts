@@ -24,7 +24,7 @@ function keeper() {
   });
   const keeper = new LeaseKeeper({ store, bus, clock, heartbeatIntervalMs: 100, staleThresholdMs: 350 });
   const leases = {
-    hold: (control: RunControl) => keeper.hold(control, { claimedAtMs: clock.monotonicMs() }),
+    hold: (control: RunControl, claimedAtMs = clock.monotonicMs()) => keeper.hold(control, { claimedAtMs }),
     release: (control: RunControl) => keeper.release(control),
   };
   const beat = async () => {
@@ -169,15 +169,44 @@ describe('the keeper of leases', () => {
     },
   );
 
+  test('counts from when the claim or the renewal was sent, not from its answer', async () => {
+    const { leases, beat, clock, onRenew } = keeper();
+    const away = () => Promise.reject(new DatabaseUnavailableError('away'));
+    const [a, b] = [control('a'), control('b')];
+    leases.hold(a);
+    const answer = deferred<Lease[]>();
+    onRenew(() => answer.promise);
+    await beat();
+    // The beat of 100 ms is answered at 140 ms, as is the claim of `b`, sent at 110 ms.
+    clock.advance(40);
+    answer.resolve([{ runId: 'a', attempt: 1 }]);
+    await settle(2);
+    leases.hold(b, clock.monotonicMs() - 30);
+    onRenew(away);
+    for (let i = 0; i < 3; i++) await beat();
+    clock.advance(9);
+    expect([a.isOver, b.isOver]).toEqual([false, false]);
+    clock.advance(1);
+    expect([a.isOver, b.isOver]).toEqual([true, false]);
+    clock.advance(9);
+    expect(b.isOver).toBe(false);
+    clock.advance(1);
+    expect(b.isOver).toBe(true);
+  });
+
   test('asks before it gives up what it could not renew because its own process stood still', async () => {
-    const { leases, beats, clock, onRenew } = keeper();
+    const { leases, beat, beats, clock, onRenew } = keeper();
     const [a, b] = [control('a'), control('b')];
     leases.hold(a);
     leases.hold(b);
+    await beat();
     onRenew(async (asked) => asked.filter(({ runId }) => runId === 'a'));
     clock.standStill(10_000);
     await settle(2);
-    expect(beats).toEqual([['a/1', 'b/1']]);
+    expect(beats).toEqual([
+      ['a/1', 'b/1'],
+      ['a/1', 'b/1'],
+    ]);
     expect([a.isOver, b.isOver]).toEqual([false, true]);
     expect(await b.stopped).toBe('lease-lost');
   });

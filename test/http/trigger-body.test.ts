@@ -181,6 +181,23 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     expect(cancelled).toBe(true);
   });
 
+  it('is not read at all when it is declared to be over the limit', async () => {
+    let pulled = 0;
+    const long = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          pulled++;
+          if (pulled > 10) controller.close();
+          else controller.enqueue(new Uint8Array(1024));
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const { status } = await refused(post(long, { 'content-length': '4097' }), { maxBodyBytes: 4096 });
+    expect(status).toBe(413);
+    expect(pulled).toBe(0);
+  });
+
   it('is limited to 1 MiB unless said otherwise', async () => {
     const shell = '{"jobName":"greet","input":""}';
     const body = (length: number) => post(shell.replace('""', `"${'x'.repeat(length - shell.length)}"`));

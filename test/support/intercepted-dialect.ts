@@ -43,6 +43,15 @@ export function failStatements(
   });
 }
 
+/** The dialect, with a driver that executes those statements and then throws as if the network had lost the answer. */
+export function loseAnswers(dialect: Dialect, isLost: (query: CompiledQuery) => boolean): Dialect {
+  return interceptStatements(dialect, async (query, execute) => {
+    const result = await execute();
+    if (isLost(query)) throw new Error('the connection was reset');
+    return result;
+  });
+}
+
 /** An error as drivers throw it. */
 export function databaseError(code: string): Error {
   return Object.assign(new Error(`${code}: as the driver says it`), { code });
