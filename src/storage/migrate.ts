@@ -6,7 +6,14 @@ import { migrations } from './migrations.generated.ts';
 import type { Schema } from './schema.ts';
 import { NOW_MS } from './sql.ts';
 
-const OUR_TABLES = ['durably_runs', 'durably_steps', 'durably_journal', 'durably_schema_versions'] as const;
+/** Our tables, and the version of the schema since which there are such. */
+const OUR_TABLES: Readonly<Record<string, number>> = {
+  durably_runs: 1,
+  durably_steps: 1,
+  durably_journal: 1,
+  durably_schema_versions: 1,
+  durably_labels: 2,
+};
 const NEWEST = migrations.length;
 const BUDGET_MS = 10_000;
 
@@ -21,7 +28,8 @@ export async function migrate(db: Kysely<Schema>, clock: Clock): Promise<void> {
   const start = clock.monotonicMs();
   for (let tries = 0; ; tries++) {
     try {
-      if ((await schemaVersion(db)) === NEWEST) return;
+      const found = await readSchema(db);
+      if (found?.version === NEWEST && found.isWhole) return;
       await db.transaction().execute(applyPending);
       return;
     } catch (error) {
@@ -45,13 +53,13 @@ async function applyPending(transaction: Transaction<Schema>): Promise<void> {
   // with: of several transactions that have read, none could go on to write.
   await execute('create table durably_migrating (lock integer)');
   await execute('drop table durably_migrating');
-  const version = await schemaVersion(transaction);
-  if (version === null) {
+  const found = await readSchema(transaction);
+  if (found === null) {
     await execute(
       'create table durably_schema_versions (version integer primary key, name text not null, applied_at integer not null) strict',
     );
-  }
-  for (const migration of migrations.slice(version ?? 0)) {
+  } else if (!found.isWhole) throw notOurs(found.tables);
+  for (const migration of migrations.slice(found?.version ?? 0)) {
     for (const statement of migration.statements) await execute(statement);
     await execute(
       `insert into durably_schema_versions (version, name, applied_at) values (?, ?, ${NOW_MS})`,
@@ -60,28 +68,33 @@ async function applyPending(transaction: Transaction<Schema>): Promise<void> {
   }
 }
 
-/** The version of our schema in the database; null where there is none. @throws {SchemaMismatchError} */
-async function schemaVersion(db: Kysely<Schema>): Promise<number | null> {
+interface FoundSchema {
+  readonly version: number;
+  readonly tables: readonly string[];
+  /** Whether the tables are those of the version: not if another process migrates between the two reads. */
+  readonly isWhole: boolean;
+}
+
+/** Our schema in the database; null where there is none. @throws {SchemaMismatchError} */
+async function readSchema(db: Kysely<Schema>): Promise<FoundSchema | null> {
   const found = await db
     .selectFrom('sqlite_master')
     .select(['name', 'sql'])
-    .where('name', 'in', OUR_TABLES)
+    .where('name', 'in', Object.keys(OUR_TABLES))
     .execute();
   if (found.length === 0) return null;
+  const tables = found.map(({ name }) => name);
   const versionsTable = found.find(({ name }) => name === 'durably_schema_versions');
-  if (found.length < OUR_TABLES.length || !versionsTable?.sql?.includes('applied_at integer')) {
-    const names = found.map(({ name }) => name).join(', ');
-    throw new SchemaMismatchError(`The database holds tables that are not this durably's: ${names}`);
-  }
+  if (!versionsTable?.sql?.includes('applied_at integer')) throw notOurs(tables);
   const applied = await db
     .selectFrom('durably_schema_versions')
     .select(['version', 'name'])
     .orderBy('version')
     .execute();
-  const newest = applied.at(-1)?.version ?? 0;
-  if (newest > NEWEST) {
+  const version = applied.at(-1)?.version ?? 0;
+  if (version > NEWEST) {
     throw new SchemaMismatchError(
-      `The database's schema is version ${newest}; this durably knows versions up to ${NEWEST}`,
+      `The database's schema is version ${version}; this durably knows versions up to ${NEWEST}`,
     );
   }
   const foreign = applied.find(({ version, name }) => migrations[version - 1]?.name !== name);
@@ -90,5 +103,14 @@ async function schemaVersion(db: Kysely<Schema>): Promise<number | null> {
       `The database's schema has an unknown migration ${foreign.version} ${foreign.name}`,
     );
   }
-  return newest;
+  const isWhole = Object.entries(OUR_TABLES).every(
+    ([name, since]) => tables.includes(name) === since <= version,
+  );
+  return { version, tables, isWhole };
+}
+
+function notOurs(tables: readonly string[]): SchemaMismatchError {
+  return new SchemaMismatchError(
+    `The database holds tables that are not this durably's: ${tables.join(', ')}`,
+  );
 }
