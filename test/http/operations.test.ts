@@ -19,6 +19,7 @@ function failing(error: unknown): FakeDurably {
   };
   return fakeDurably({
     trigger: fail,
+    retrigger: fail,
     getRun: fail,
     getRuns: fail,
     getSteps: fail,

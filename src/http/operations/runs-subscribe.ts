@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { eventsOperation } from '../operation.ts';
-import { jobNamesParam, lastEventIdParam, listedEventSchema } from '../schemas.ts';
+import { jobNamesParam, labelsParam, lastEventIdParam, listedEventSchema } from '../schemas.ts';
 
 export const runsSubscribe = eventsOperation({
   name: 'runsSubscribe',
@@ -8,11 +8,14 @@ export const runsSubscribe = eventsOperation({
   path: '/runs/subscribe',
   summary: 'Stream the run and step events of all runs, from now on',
   access: 'read',
-  input: { from: 'query', schema: z.object({ jobName: jobNamesParam, lastEventId: lastEventIdParam }) },
+  input: {
+    from: 'query',
+    schema: z.object({ jobName: jobNamesParam, label: labelsParam, lastEventId: lastEventIdParam }),
+  },
   output: listedEventSchema,
   refusals: [],
-  async act(durably, { jobName, lastEventId }) {
-    const feed = await durably.openRunListFeed({ after: lastEventId, jobNames: jobName });
+  async act(durably, { jobName, label, lastEventId }) {
+    const feed = await durably.openRunListFeed({ after: lastEventId, jobNames: jobName, labels: label });
     const open = { kind: 'open', cursor: feed.cursor } as const;
     return lastEventId === undefined ? { ...open, head: feed.after } : open;
   },

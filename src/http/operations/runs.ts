@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { jsonOperation } from '../operation.ts';
-import { jobNamesParam, limitParam, offsetParam, runSchema, statusesParam } from '../schemas.ts';
+import { jobNamesParam, labelsParam, limitParam, offsetParam, runSchema, statusesParam } from '../schemas.ts';
 
 export const runs = jsonOperation({
   name: 'runs',
@@ -13,11 +13,12 @@ export const runs = jsonOperation({
     schema: z.object({
       jobName: jobNamesParam,
       status: statusesParam,
+      label: labelsParam,
       limit: limitParam,
       offset: offsetParam,
     }),
   },
   output: z.array(runSchema),
   refusals: [],
-  act: (durably, filter) => durably.getRuns(filter),
+  act: (durably, { label, ...filter }) => durably.getRuns({ ...filter, labels: label }),
 });

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { jsonOperation } from '../operation.ts';
+import { retriggeredSchema, runIdParam } from '../schemas.ts';
+
+export const retrigger = jsonOperation({
+  name: 'retrigger',
+  method: 'POST',
+  path: '/retrigger',
+  summary: 'Trigger a fresh run with the job, payload, concurrency key and labels of another',
+  access: 'trigger',
+  input: { from: 'query', schema: z.object({ runId: runIdParam }) },
+  output: retriggeredSchema,
+  refusals: ['NOT_FOUND'],
+  async act(durably, { runId }) {
+    const run = await durably.retrigger(runId);
+    return { success: true as const, runId: run.id };
+  },
+});
