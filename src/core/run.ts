@@ -91,6 +91,7 @@ export interface RunFilter {
   /**
    * Only runs that have all of these. The runs of the first are read through,
    * newest first, until the page is full: name the one with the fewest first.
+   * (Not if only active statuses are asked for: there are fewer of those.)
    */
   readonly labels?: Labels | undefined;
   /** 1 to 1,000; 100 unless given. */

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
 import { decodeJson } from '../core/json.ts';
-import { RUN_STATUSES, type Run, type RunQuery, type RunStatus } from '../core/run.ts';
+import { isTerminal, RUN_STATUSES, type Run, type RunQuery, type RunStatus } from '../core/run.ts';
 import type { LogLine, Step } from '../core/step.ts';
 import type { CompletedStep, LogPage } from '../core/store.ts';
 import type { Connection } from './connection.ts';
@@ -26,8 +26,14 @@ export async function getRuns(connection: Connection, filter: RunQuery): Promise
  * sort of all matches nor a scan is needed, however many runs there are.
  */
 function listRuns(db: Kysely<Schema>, query: RunQuery) {
-  const page = query.labels.length > 0 ? labelledPage(db, query) : filteredPage(db, query);
+  const page = goesByLabel(query) ? labelledPage(db, query) : filteredPage(db, query);
   return db.selectFrom('durably_runs').select(RUN_COLUMNS).where('seq', 'in', page).orderBy('seq', 'desc');
+}
+
+/** A label may have a long history; what is pending or running is soon looked through. */
+function goesByLabel({ labels, statuses }: RunQuery): boolean {
+  const onlyActive = statuses.length > 0 && !statuses.some(isTerminal);
+  return labels.length > 0 && !onlyActive;
 }
 
 function filteredPage(db: Kysely<Schema>, query: RunQuery) {
@@ -36,6 +42,17 @@ function filteredPage(db: Kysely<Schema>, query: RunQuery) {
     let arm = db.selectFrom('durably_runs').select('seq').where('seq', '>', 0);
     if (jobName !== undefined) arm = arm.where('job_name', '=', jobName);
     if (status !== undefined) arm = arm.where('status', '=', status);
+    for (const [key, value] of query.labels) {
+      arm = arm.where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('durably_labels as o')
+            .select('o.run_seq')
+            .where('o.key', '=', key)
+            .where('o.value', '=', value)
+            .whereRef('o.run_seq', '=', 'durably_runs.seq'),
+        ),
+      );
+    }
     return arm;
   });
   const [first, ...others] = arms;

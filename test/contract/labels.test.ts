@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { RUN_STATUSES } from '../../src/core/run.ts';
 import { type Durably, type RunFilter, ValidationError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { echo, job } from '../support/jobs.ts';
@@ -93,6 +94,10 @@ contract('labels', (test) => {
       .echo.batchTrigger([labels, long].map((each) => ({ input: 0, options: { labels: each } })));
     expect(runs.map((run) => run.labels)).toEqual([labels, long]);
     expect(ids(await durably.getRuns({ labels }))).toEqual([runs[0]?.id]);
+    const jobName = ['echo', ...Array.from({ length: 19 }, (_, i) => `job ${i}`)];
+    for (const status of [['pending', 'running'], RUN_STATUSES] as const) {
+      expect(ids(await durably.getRuns({ labels, jobName, status }))).toEqual([runs[0]?.id]);
+    }
     expect(ids(await durably.getRuns({ labels: long }))).toEqual([runs[1]?.id]);
   });
 
@@ -148,7 +153,7 @@ contract('labels', (test) => {
 });
 
 const JOBS = ['alpha', 'beta'] as const;
-const STATUSES = ['completed', 'failed', 'pending'] as const;
+const STATUSES = ['completed', 'running', 'pending'] as const;
 
 /** Runs of two jobs, three statuses and three organisations, interleaved; each second has a stage. */
 async function populated(world: World): Promise<Durably> {
@@ -191,9 +196,10 @@ contract('lists by labels', (test) => {
       { offset: 17 },
       { jobName: 'alpha' },
       { jobName: ['beta', 'alpha', 'nobody'], limit: 5, offset: 2 },
-      { status: 'failed' },
+      { status: 'running' },
+      { status: ['running', 'pending'], jobName: 'alpha', limit: 3, offset: 1 },
       { status: ['pending', 'completed'], limit: 4, offset: 1 },
-      { jobName: 'beta', status: ['failed', 'pending'], limit: 2 },
+      { jobName: 'beta', status: ['running', 'completed'], limit: 2 },
       { jobName: 'nobody' },
     ];
     for (const labels of labelled) {

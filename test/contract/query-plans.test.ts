@@ -135,6 +135,25 @@ contract('query plans', (test) => {
     }
   });
 
+  test('of lists by labels of what is pending or running', async ({ world }) => {
+    const { durably, during } = await planned(world);
+    const labels = { org: '1', stage: 'live' };
+    for (const jobName of someNames) {
+      for (const status of ['running', ['pending', 'running']] as const) {
+        const [list] = await during(() => durably.getRuns({ jobName, status, labels }));
+        if (!list) throw new Error('nothing was asked');
+        expect([scansOf(list), temporariesOf(list)]).toEqual([[], []]);
+        const [, ...searches] = searchesOf(list);
+        const probes = searches.filter((search) => search.startsWith('SEARCH o'));
+        const arms = searches.filter((search) => !search.startsWith('SEARCH o'));
+        expect(probes).toHaveLength(2 * arms.length);
+        for (const probe of probes) expect(probe).toMatch(/\(key=\? AND value=\? AND run_seq=\?\)$/);
+        for (const arm of arms)
+          expect(arm).toMatch(/durably_runs_by_(job|status) \(.*status=\? AND rowid>\?\)/);
+      }
+    }
+  });
+
   test('of a run, its steps, its logs and its events', async ({ world }) => {
     const { durably, handles, during } = await planned(world);
     const ended = nextEvent(durably, 'run:complete');
