@@ -5,7 +5,7 @@ import { isStorableText } from './json.ts';
 export type Labels = Readonly<Record<string, string>>;
 
 /** The most a run has, and the most a filter names. */
-export const MAX_LABELS = 20;
+const MAX_LABELS = 20;
 const MAX_KEY_LENGTH = 64;
 const MAX_VALUE_LENGTH = 256;
 // An object that is built key by key loses a __proto__.
