@@ -12,6 +12,7 @@ import type { JobHandle } from './engine/job-handle.ts';
 import { createLifecycle } from './engine/lifecycle.ts';
 import { createReads } from './engine/reads.ts';
 import { Registry } from './engine/registry.ts';
+import { retriggerRun } from './engine/retrigger.ts';
 import { Worker } from './engine/worker.ts';
 import { checkWorkerOptions } from './engine/worker-options.ts';
 import type { Schema } from './storage/schema.ts';
@@ -101,11 +102,8 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   });
   bus.onPublish = () => feed.nudge();
   const lifecycle = createLifecycle({ store, worker, clock });
-  const catalogue = createCatalogue(
-    registry,
-    { store, bus, feed, clock, onEnqueued: () => worker.wake() },
-    worker,
-  );
+  const handles = { store, bus, feed, clock, onEnqueued: () => worker.wake() };
+  const catalogue = createCatalogue(registry, handles, worker);
   const command = { store, bus, worker };
   const durably: Durably = {
     ...lifecycle,
@@ -114,6 +112,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     db,
     on: (type, handler) => bus.on(type, handler),
     onError: (handler) => bus.onError(handler),
+    retrigger: (runId) => retriggerRun(runId, { registry, ...handles }),
     retry: (runId) => commandRun('retry', runId, command),
     cancel: (runId) => commandRun('cancel', runId, command),
     deleteRun: (runId) => commandRun('delete', runId, command),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { type ProblemCode, problemSchema, RETRY_AFTER_SECONDS, statusOf } from '../http/problem.ts';
-import { headerOf, isList } from '../http/query.ts';
+import { headerOf, isList, prefixOf } from '../http/query.ts';
 import { TICKET_PATH, ticketQuery } from './gate.ts';
 import { livenessSchema, readinessSchema } from './probes.ts';
 import { TICKET_SECONDS, ticketSchema } from './stream-ticket.ts';
@@ -91,7 +91,8 @@ function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
     const { description, ...type } = toJson(z.optional(schema), { components, io: 'output' });
     const required = !z.safeParse(schema, undefined).success;
     const common = { required, schema: type, ...(description === undefined ? {} : { description }) };
-    const list = isList(schema) ? { style: 'form', explode: true } : {};
+    // Exploded, a list repeats its parameter, and an object has one for each of its properties.
+    const list = isList(schema) || name in prefixOf ? { style: 'form', explode: true } : {};
     const query = { name, in: 'query', ...common, ...list };
     const header = headerOf[name];
     return header === undefined ? [query] : [query, { name: header, in: 'header', ...common }];

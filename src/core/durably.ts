@@ -1,4 +1,5 @@
 import type { JournalEvent } from './events.ts';
+import type { Labels } from './labels.ts';
 import type { Run, RunFilter } from './run.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
 
@@ -7,6 +8,11 @@ export interface TriggerOptions {
   readonly idempotencyKey?: string | undefined;
   /** At most one run with this key runs at a time, in the order triggered; 1 to 256 UTF-16 units. */
   readonly concurrencyKey?: string | undefined;
+  /**
+   * What the run is filed under, for filters of lists and streams: at most 20,
+   * keys of 1 to 64 letters, digits and `._/-`, values of up to 256 UTF-16 units.
+   */
+  readonly labels?: Labels | undefined;
 }
 
 export interface TriggerRequest extends TriggerOptions {
@@ -55,6 +61,11 @@ export interface Health {
 export interface DurablyService {
   /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or key. */
   trigger(request: TriggerRequest): Promise<Run>;
+  /**
+   * A fresh run with the job, payload, concurrency key and labels of another,
+   * whatever became of that one. @throws {NotFoundError} for an unknown run or job.
+   */
+  retrigger(runId: string): Promise<Run>;
   getRun(runId: string): Promise<Run | null>;
   /** @throws {ValidationError} for a bad filter. */
   getRuns(filter?: RunFilter): Promise<Run[]>;
@@ -74,6 +85,8 @@ export interface DurablyService {
   openRunListFeed(from?: {
     after?: number | undefined;
     jobNames?: readonly string[] | undefined;
+    /** Only of runs that have all of these. */
+    labels?: Labels | undefined;
   }): Promise<RunListFeed>;
   health(): Promise<Health>;
 }

@@ -24,6 +24,8 @@ export interface JournalRow {
   /** JSON text: a payload, an output, a progress, a log line's data. */
   readonly data: string | null;
   readonly durationMs: number | null;
+  /** JSON text of its run's labels, null without any; only where they were asked for. */
+  readonly labels?: string | null;
 }
 
 interface EventKind<S extends z.ZodObject = z.ZodObject> {

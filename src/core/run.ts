@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { errorMessage, ValidationError } from './errors.ts';
+import { type Labels, labelsSchema } from './labels.ts';
 
 export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
@@ -47,8 +48,14 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly jobName: string;
   readonly payload: TPayload;
   readonly status: RunStatus;
+  /** Completed, failed or cancelled. */
+  readonly isTerminal: boolean;
+  /** Pending or running. */
+  readonly isActive: boolean;
   readonly idempotencyKey: string | null;
   readonly concurrencyKey: string | null;
+  /** As given when it was triggered; empty when there were none. */
+  readonly labels: Labels;
   /** How many steps are stored as completed; the index of the step to come in a job without parallel steps. */
   readonly currentStepIndex: number;
   /** How many steps are stored as completed. */
@@ -82,6 +89,12 @@ export const MAX_LIST_OFFSET = 100_000;
 export interface RunFilter {
   readonly jobName?: string | readonly string[] | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
+  /**
+   * Only runs that have all of these. The runs of the first are read through,
+   * newest first, until the page is full: name the one with the fewest first.
+   * (Not if only active statuses are asked for: there are fewer of those.)
+   */
+  readonly labels?: Labels | undefined;
   /** 1 to 1,000; 100 unless given. */
   readonly limit?: number | undefined;
   /** 0 to 100,000. */
@@ -92,6 +105,7 @@ export interface RunFilter {
 export interface RunQuery {
   readonly jobNames: readonly string[];
   readonly statuses: readonly RunStatus[];
+  readonly labels: readonly (readonly [key: string, value: string])[];
   readonly limit: number;
   readonly offset: number;
 }
@@ -106,13 +120,15 @@ export const runQuerySchema = z
   .object({
     jobName: oneOrMany(z.string()),
     status: oneOrMany(z.enum(RUN_STATUSES)),
+    labels: labelsSchema().default({}),
     limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
     offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
   })
   .transform(
-    ({ jobName, status, limit, offset }): RunQuery => ({
+    ({ jobName, status, labels, limit, offset }): RunQuery => ({
       jobNames: jobName,
       statuses: status,
+      labels: Object.entries(labels),
       limit,
       offset,
     }),

@@ -2,7 +2,7 @@ import type { JournalRow } from './events.ts';
 import type { Run, RunCommand, RunQuery } from './run.ts';
 import type { LogLevel, LogLine, Step } from './step.ts';
 
-/** A run to be stored, its payload and keys already checked. */
+/** A run to be stored, its payload, keys and labels already checked. */
 export interface NewRun {
   readonly id: string;
   readonly jobName: string;
@@ -10,6 +10,8 @@ export interface NewRun {
   readonly payload: string;
   readonly idempotencyKey: string | null;
   readonly concurrencyKey: string | null;
+  /** JSON text; null without any. */
+  readonly labels: string | null;
 }
 
 export interface Enqueued {
@@ -132,8 +134,8 @@ export interface Store {
 
   /** The newest sequence of the journal; 0 when it is empty. */
   journalHead(): Promise<number>;
-  /** Rows after a sequence, oldest first. */
-  readJournal(page: { after: number; limit: number }): Promise<JournalRow[]>;
+  /** Rows after a sequence, oldest first; with their runs' labels if asked for. */
+  readJournal(page: { after: number; limit: number; withLabels: boolean }): Promise<JournalRow[]>;
   readRunJournal(page: { runId: string; after: number; limit: number }): Promise<JournalRow[]>;
 
   /** Forgets `run:delete` rows older than a day. */

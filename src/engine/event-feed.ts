@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { EventCursor, RunFeed, RunListFeed } from '../core/durably.ts';
 import { isListed } from '../core/events.ts';
+import type { Labels } from '../core/labels.ts';
 import { isTerminal } from '../core/run.ts';
 import type { Store } from '../core/store.ts';
 import { type FeedFilter, JournalCursor } from './journal-cursor.ts';
@@ -40,7 +41,7 @@ export class EventFeed {
         return { kind: wasSeen ? 'ended' : 'not-found' };
       }
     }
-    const filter: FeedFilter = { runId, matches: ({ row }) => row.runId === runId };
+    const filter: FeedFilter = { runId, needsLabels: false, matches: ({ row }) => row.runId === runId };
     const start = firstPage.length > 0 ? (after ?? 0) : await this.#placeAt(after ?? 0);
     return { kind: 'open', cursor: await this.#open({ filter, after: start, firstPage, readPage }) };
   }
@@ -48,17 +49,25 @@ export class EventFeed {
   async openList({
     after,
     jobNames,
+    labels = {},
   }: {
     after?: number | undefined;
     jobNames?: readonly string[] | undefined;
+    labels?: Labels | undefined;
   } = {}): Promise<RunListFeed> {
     const names = jobNames && new Set(jobNames);
+    const asked = Object.entries(labels);
+    const needsLabels = asked.length > 0;
     const filter: FeedFilter = {
       runId: null,
-      matches: ({ row }) => isListed(row.type) && (names === undefined || names.has(row.jobName)),
+      needsLabels,
+      matches: (event) =>
+        isListed(event.row.type) &&
+        (names === undefined || names.has(event.row.jobName)) &&
+        asked.every(([key, value]) => event.labels[key] === value),
     };
     const start = await this.#placeAt(after);
-    const readPage = (place: number) => this.#readAll(place);
+    const readPage = (place: number) => this.#readAll(place, needsLabels);
     return {
       after: start,
       cursor: await this.#open({ filter, after: start, firstPage: undefined, readPage }),
@@ -86,8 +95,8 @@ export class EventFeed {
     return rows.map((row) => new StreamedRow(row));
   }
 
-  async #readAll(after: number): Promise<StreamedRow[]> {
-    const rows = await this.#store.readJournal({ after, limit: PAGE_ROWS });
+  async #readAll(after: number, withLabels: boolean): Promise<StreamedRow[]> {
+    const rows = await this.#store.readJournal({ after, limit: PAGE_ROWS, withLabels });
     return rows.map((row) => new StreamedRow(row));
   }
 }

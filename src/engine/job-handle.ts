@@ -3,6 +3,7 @@ import type { TriggerOptions } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
 import { newRunId } from '../core/id.ts';
 import { encodeJson, isStorableText } from '../core/json.ts';
+import { encodeLabels, labelsSchema } from '../core/labels.ts';
 import { MAX_KEY_LENGTH, type Run, type RunFilter, runQuerySchema } from '../core/run.ts';
 import type { Enqueued, NewRun, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
@@ -60,16 +61,8 @@ export interface HandleDeps {
 }
 
 export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
-  const enqueue = async (runs: readonly NewRun[]): Promise<Run[]> => {
-    const enqueued = await deps.store.enqueue(runs);
-    announce(enqueued, deps);
-    return enqueued.map(({ run }) => run);
-  };
-  const triggerOne = async (input: unknown, options?: TriggerOptions): Promise<Run> => {
-    const [run] = await enqueue([await newRun(job, input, options)]);
-    if (!run) throw new Error('a stored run was not returned');
-    return run;
-  };
+  const triggerOne = async (input: unknown, options?: TriggerOptions): Promise<Run> =>
+    await enqueueOne(await newRun(job, input, options), deps);
   const handle: JobHandle = {
     name: job.name,
     trigger: triggerOne,
@@ -83,7 +76,7 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
       const runs = await Promise.all(
         inputs.map((item) => (isPair(item) ? newRun(job, item.input, item.options) : newRun(job, item))),
       );
-      return await enqueue(runs);
+      return await enqueue(runs, deps);
     },
     async getRun(runId) {
       const run = await deps.store.getRun(runId);
@@ -94,6 +87,18 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
     },
   };
   return Object.freeze(handle);
+}
+
+async function enqueue(runs: readonly NewRun[], deps: HandleDeps): Promise<Run[]> {
+  const enqueued = await deps.store.enqueue(runs);
+  announce(enqueued, deps);
+  return enqueued.map(({ run }) => run);
+}
+
+export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Run> {
+  const [run] = await enqueue([newRun], deps);
+  if (!run) throw new Error('a stored run was not returned');
+  return run;
 }
 
 /** @throws {ValidationError} that names what is out of bounds. */
@@ -120,7 +125,19 @@ async function newRun(job: JobDefinition, input: unknown, options: TriggerOption
     payload: encoding.text ?? 'null',
     idempotencyKey: checkKey('idempotencyKey', options.idempotencyKey),
     concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
+    labels: checkLabels(options.labels),
   };
+}
+
+const triggerLabels = labelsSchema('labels');
+
+/** As JSON text; null when there are none. @throws {ValidationError} */
+function checkLabels(labels: unknown): string | null {
+  if (labels === undefined || labels === null) return null;
+  const parsed = triggerLabels.safeParse(labels);
+  if (parsed.success) return encodeLabels(parsed.data);
+  const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
+  throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
 }
 
 function checkKey(name: 'idempotencyKey' | 'concurrencyKey', key: unknown): string | null {

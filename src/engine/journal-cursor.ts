@@ -6,6 +6,8 @@ import type { StreamedRow } from './streamed-row.ts';
 export interface FeedFilter {
   /** The one run whose events these are; null for many runs' events, which never end. */
   readonly runId: string | null;
+  /** Whether it goes by the labels of the events' runs. */
+  readonly needsLabels: boolean;
   matches(event: StreamedRow): boolean;
 }
 
@@ -52,6 +54,10 @@ export class JournalCursor implements EventCursor, TailReader {
     return this.#options.filter.runId;
   }
 
+  get needsLabels(): boolean {
+    return this.#options.filter.needsLabels;
+  }
+
   async next(): Promise<readonly StreamedRow[] | null> {
     while (!this.#isClosed && !this.#isOver) {
       const events = this.#take(await this.#reach());
@@ -92,7 +98,7 @@ export class JournalCursor implements EventCursor, TailReader {
         tail.wait(this);
       });
     }
-    const recent = tail.eventsAfter(this.#place);
+    const recent = tail.eventsAfter(this.#place, this);
     if (recent) return { events: recent, upTo: head, isAtEnd: true };
     return this.#reachOfPage(await readPage(this.#place), head);
   }

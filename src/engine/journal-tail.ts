@@ -14,6 +14,8 @@ const MAX_ERROR_PAUSE_MS = 5_000;
 export interface TailReader {
   /** The run whose events it reads; null for those of all. */
   readonly runId: string | null;
+  /** Whether its events must come with their runs' labels. */
+  readonly needsLabels: boolean;
   /** The tail has read on to `head`: all its events, or those of the reader's run. */
   receive(events: readonly StreamedRow[], head: number): void;
 }
@@ -35,6 +37,9 @@ export class JournalTail {
   #windowChars = 0;
   #head = 0;
   #floor = 0;
+  /** Labels are read while a reader needs them: the window has them from here on. */
+  #labelsFloor = 0;
+  #labelReaders = 0;
   #starting: Promise<void> | undefined;
   #isReading = false;
   #isNudged = false;
@@ -56,6 +61,8 @@ export class JournalTail {
 
   async join(reader: TailReader): Promise<void> {
     this.#readers.add(reader);
+    // What was read without labels so far is not for this reader to be taken from the window.
+    if (reader.needsLabels && this.#labelReaders++ === 0) this.#labelsFloor = this.#head;
     this.#starting ??= this.#start();
     try {
       await this.#starting;
@@ -67,7 +74,7 @@ export class JournalTail {
 
   leave(reader: TailReader): void {
     this.stopWaiting(reader);
-    this.#readers.delete(reader);
+    if (this.#readers.delete(reader) && reader.needsLabels) this.#labelReaders--;
     if (this.#readers.size > 0) return;
     this.#cancelRead?.();
     this.#cancelRead = undefined;
@@ -76,9 +83,9 @@ export class JournalTail {
     this.#windowChars = 0;
   }
 
-  /** The events after a place, if the window still holds them all. */
-  eventsAfter(place: number): readonly StreamedRow[] | undefined {
-    if (place < this.#floor) return undefined;
+  /** The events after a place, if the window still holds them all as the reader needs them. */
+  eventsAfter(place: number, { needsLabels }: TailReader): readonly StreamedRow[] | undefined {
+    if (place < this.#floor || (needsLabels && place < this.#labelsFloor)) return undefined;
     let first = this.#window.length;
     while (first > 0 && (this.#window[first - 1]?.sequence ?? 0) > place) first--;
     return this.#window.slice(first);
@@ -115,6 +122,7 @@ export class JournalTail {
     const head = await this.#store.journalHead();
     this.#head = head;
     this.#floor = head;
+    this.#labelsFloor = head;
     this.#scheduleRead();
   }
 
@@ -141,11 +149,14 @@ export class JournalTail {
     this.#isReading = true;
     this.#isNudged = false;
     const started = this.#starting;
+    const withLabels = this.#labelReaders > 0;
     try {
-      const rows = await this.#store.readJournal({ after: this.#head, limit: PAGE_ROWS });
+      const rows = await this.#store.readJournal({ after: this.#head, limit: PAGE_ROWS, withLabels });
+      // The first reader that needs labels may have come meanwhile: these are read again, with them.
+      const lacksLabels = !withLabels && this.#labelReaders > 0;
       // All readers may have left meanwhile, and a new tail begun elsewhere.
-      if (this.#starting === started) this.#deliver(rows.map((row) => new StreamedRow(row)));
-      this.#isNudged ||= rows.length === PAGE_ROWS;
+      if (this.#starting === started && !lacksLabels) this.#deliver(rows.map((row) => new StreamedRow(row)));
+      this.#isNudged ||= rows.length === PAGE_ROWS || lacksLabels;
       this.#failures = 0;
     } catch (error) {
       this.#failures++;

@@ -4,11 +4,16 @@ import { ValidationError } from '../core/errors.ts';
 /** Parameters that a header may give too. The header wins: it is what a reconnecting EventSource sends. */
 export const headerOf: Readonly<Record<string, string>> = { lastEventId: 'Last-Event-ID' };
 
-export type QueryValues = Record<string, string | readonly string[]>;
+/** Parameters that are many: what follows this in a name is the key of one. */
+export const prefixOf: Readonly<Record<string, string>> = { label: 'label.' };
+
+type QueryValue = string | readonly string[];
+export type QueryValues = Record<string, QueryValue | Readonly<Record<string, QueryValue>>>;
 
 /**
  * The parameters that a schema asks for, not yet validated: a list for those
- * that may be repeated, a string for others unless they were repeated.
+ * that may be repeated, a string for others unless they were repeated, an object
+ * by key for those of a prefix.
  *
  * @throws {ValidationError} for percent-encoding that isn't UTF-8.
  */
@@ -16,6 +21,12 @@ export function readQuery(request: Request, { shape }: z.ZodObject): QueryValues
   const given = decodeQuery(new URL(request.url).search);
   const values: QueryValues = {};
   for (const [name, schema] of Object.entries(shape)) {
+    const prefix = prefixOf[name];
+    if (prefix !== undefined) {
+      const keyed = withPrefix(given, prefix);
+      if (Object.keys(keyed).length > 0) values[name] = keyed;
+      continue;
+    }
     const texts = given.get(name) ?? [];
     const [first] = texts;
     const header = headerOf[name] === undefined ? null : request.headers.get(headerOf[name]);
@@ -30,6 +41,16 @@ export function readQuery(request: Request, { shape }: z.ZodObject): QueryValues
 /** Whether a parameter may be repeated. */
 export function isList(schema: unknown): boolean {
   return schema instanceof z.ZodArray || (schema instanceof z.ZodOptional && isList(schema.unwrap()));
+}
+
+function withPrefix(given: ReadonlyMap<string, readonly string[]>, prefix: string) {
+  const keyed = [...given].filter(([name]) => name.startsWith(prefix));
+  return Object.fromEntries(
+    keyed.map(([name, texts]): [string, QueryValue] => {
+      const [first = ''] = texts;
+      return [name.slice(prefix.length), texts.length > 1 ? texts : first];
+    }),
+  );
 }
 
 /** Unlike URLSearchParams, refuses what it can't decode instead of putting U+FFFD in its place. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
 import { isStorableText } from '../core/json.ts';
+import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
   MAX_FILTER_VALUES,
@@ -47,9 +48,23 @@ export const jobNamesParam = repeated(
   storable('jobName', z.string().min(1, 'jobName must not be empty')),
 ).meta({ description: 'Only runs of this job; may be repeated' });
 
-export const statusesParam = repeated('status', z.enum(RUN_STATUSES, oneOf('status', RUN_STATUSES))).meta({
-  description: 'Only runs in this status; may be repeated',
+/** Clients of the peer say `leased` for running. */
+const statusParam = z
+  .string()
+  .transform((given) => (given === 'leased' ? 'running' : given))
+  .pipe(z.enum(RUN_STATUSES, oneOf('status', RUN_STATUSES)));
+
+export const statusesParam = repeated('status', statusParam).meta({
+  description: 'Only runs in this status (`leased` is taken for `running`); may be repeated',
 });
+
+export const labelsParam = labelsSchema('label')
+  .optional()
+  .meta({
+    description: 'Only runs with this label, `label.<key>=<value>`; with all of them if several are given',
+    // By its parameter's name, which begins with that.
+    propertyNames: { type: 'string', pattern: `^label\\.${LABEL_KEY.source.slice(1)}` },
+  });
 
 export const limitParam = wholeNumber('limit', { min: 1, max: MAX_LIST_LIMIT }).default(DEFAULT_LIST_LIMIT);
 export const offsetParam = wholeNumber('offset', { min: 0, max: MAX_LIST_OFFSET }).default(0);
@@ -87,6 +102,10 @@ export const triggerEnvelope = z
       concurrencyKey: key('concurrencyKey').meta({
         description: 'At most one run with this key runs at a time, in the order triggered',
       }),
+      labels: labelsSchema('labels')
+        .nullish()
+        .transform((given) => given ?? undefined)
+        .meta({ description: 'What the run is filed under: lists and streams filter by it' }),
     },
     'The body must be a JSON object',
   )
@@ -102,8 +121,11 @@ export const runSchema = z
     jobName: z.string(),
     payload: z.unknown(),
     status: z.enum(RUN_STATUSES),
+    isTerminal: z.boolean().meta({ description: 'Completed, failed or cancelled' }),
+    isActive: z.boolean().meta({ description: 'Pending or running' }),
     idempotencyKey: z.string().nullable(),
     concurrencyKey: z.string().nullable(),
+    labels: z.record(z.string(), z.string()),
     currentStepIndex: z.int(),
     stepCount: z.int(),
     progress: progressSchema.nullable(),
@@ -142,6 +164,9 @@ export const logLineSchema = z
   .meta({ id: 'LogLine' });
 
 export const successSchema = z.object({ success: z.literal(true) }).meta({ id: 'Success' });
+export const retriggeredSchema = z
+  .object({ success: z.literal(true), runId: z.string().meta({ description: "The fresh run's id" }) })
+  .meta({ id: 'Retriggered' });
 export const triggeredSchema = z.object({ runId: z.string() }).meta({ id: 'Triggered' });
 
 const journalEventTypes = Object.keys(eventCatalogue) as JournalEventType[];

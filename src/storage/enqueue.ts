@@ -9,8 +9,9 @@ import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
  * very run, sent again because the answer was lost.
  */
 const ENQUEUE = `
-insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key)
-select value->>'id', value->>'jobName', value->>'payload', value->>'idempotencyKey', value->>'concurrencyKey'
+insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels)
+select value->>'id', value->>'jobName', value->>'payload', value->>'idempotencyKey', value->>'concurrencyKey',
+  value->>'labels'
 from json_each(?)
 where true
 order by key
@@ -37,7 +38,7 @@ export class EnqueueLane {
 
   async submit(runs: readonly NewRun[]): Promise<Enqueued[]> {
     if (runs.length === 0) return [];
-    const chars = runs.reduce((sum, run) => sum + run.payload.length, 0);
+    const chars = runs.reduce((sum, run) => sum + run.payload.length + (run.labels?.length ?? 0), 0);
     return await this.#lane.submit({ runs, rows: runs.length, chars });
   }
 }

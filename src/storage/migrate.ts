@@ -7,9 +7,18 @@ import { migrations } from './migrations.generated.ts';
 import type { Schema } from './schema.ts';
 import { NOW_MS } from './sql.ts';
 
-const OUR_TABLES = ['durably_runs', 'durably_steps', 'durably_journal', 'durably_schema_versions'] as const;
+/** Our tables, and the version of the schema since which there are such. */
+const OUR_TABLES: Readonly<Record<string, number>> = {
+  durably_runs: 1,
+  durably_steps: 1,
+  durably_journal: 1,
+  durably_schema_versions: 1,
+  durably_labels: 2,
+};
 const NEWEST = migrations.length;
 const BUDGET_MS = 10_000;
+/** Tables and version are two reads: while another process migrates they may not fit. */
+const MAX_SCHEMA_READS = 3;
 
 interface MigrationStatement {
   readonly sql: string;
@@ -38,9 +47,9 @@ export async function migrate({ db, clock, batch }: MigrateOptions): Promise<voi
   const start = clock.monotonicMs();
   for (let tries = 0; ; tries++) {
     try {
-      const version = await schemaVersion(db);
-      if (version === NEWEST) return;
-      if (batch) await batch(pendingStatements(version));
+      const found = await readSchema(db);
+      if (found?.version === NEWEST && found.isWhole) return;
+      if (batch) await applyInBatch(db, { batch, found });
       else await db.transaction().execute(applyPending);
       return;
     } catch (error) {
@@ -48,7 +57,7 @@ export async function migrate({ db, clock, batch }: MigrateOptions): Promise<voi
       // Whatever met the transaction, it left nothing behind; another process may have migrated meanwhile.
       const fault = classifyDatabaseError(error, true);
       if (fault === 'denied') throw new AccessRefusedError(error);
-      const isOvertaken = fault === 'statement' && batch && (await schemaVersion(db)) === NEWEST;
+      const isOvertaken = fault === 'statement' && batch && (await readSchema(db))?.version === NEWEST;
       if (isOvertaken) return;
       if (fault === 'statement') throw error;
       if (clock.monotonicMs() - start > BUDGET_MS) {
@@ -68,51 +77,70 @@ async function applyPending(transaction: Transaction<Schema>): Promise<void> {
   // with: of several transactions that have read, none could go on to write.
   await execute(plain('create table durably_migrating (lock integer)'));
   await execute(plain('drop table durably_migrating'));
-  const version = await schemaVersion(transaction);
-  for (const statement of pendingStatements(version)) await execute(statement);
+  const found = await readSchema(transaction);
+  if (found?.isWhole === false) throw notOurs(found.tables);
+  for (const statement of pendingStatements(found)) await execute(statement);
+}
+
+async function applyInBatch(
+  db: Kysely<Schema>,
+  { batch, found }: { batch: Batch; found: FoundSchema | null },
+): Promise<void> {
+  let schema = found;
+  for (let reads = 1; schema?.isWhole === false; reads++) {
+    if (reads === MAX_SCHEMA_READS) throw notOurs(schema.tables);
+    schema = await readSchema(db);
+  }
+  const pending = pendingStatements(schema);
+  if (pending.length > 0) await batch(pending);
 }
 
 /** A migration is entered before it is made: in a process that is late, it is that which fails. */
-function pendingStatements(version: number | null): MigrationStatement[] {
+function pendingStatements(found: FoundSchema | null): MigrationStatement[] {
   const first = plain(
     'create table durably_schema_versions (version integer primary key, name text not null, applied_at integer not null) strict',
   );
-  const steps = migrations.slice(version ?? 0).flatMap((migration) => [
+  const steps = migrations.slice(found?.version ?? 0).flatMap((migration) => [
     {
       sql: `insert into durably_schema_versions (version, name, applied_at) values (?, ?, ${NOW_MS})`,
       parameters: [migration.version, migration.name],
     },
     ...migration.statements.map(plain),
   ]);
-  return version === null ? [first, ...steps] : steps;
+  return found === null ? [first, ...steps] : steps;
 }
 
 function plain(sql: string): MigrationStatement {
   return { sql, parameters: [] };
 }
 
-/** The version of our schema in the database; null where there is none. @throws {SchemaMismatchError} */
-async function schemaVersion(db: Kysely<Schema>): Promise<number | null> {
+interface FoundSchema {
+  readonly version: number;
+  readonly tables: readonly string[];
+  /** Whether the tables are those of the version: not if another process migrates between the two reads. */
+  readonly isWhole: boolean;
+}
+
+/** Our schema in the database; null where there is none. @throws {SchemaMismatchError} */
+async function readSchema(db: Kysely<Schema>): Promise<FoundSchema | null> {
   const found = await db
     .selectFrom('sqlite_master')
     .select(['name', 'sql'])
-    .where('name', 'in', OUR_TABLES)
+    .where('name', 'in', Object.keys(OUR_TABLES))
     .execute();
   if (found.length === 0) return null;
+  const tables = found.map(({ name }) => name);
   const versionsTable = found.find(({ name }) => name === 'durably_schema_versions');
-  if (found.length < OUR_TABLES.length || !versionsTable?.sql?.includes('applied_at integer')) {
-    const names = found.map(({ name }) => name).join(', ');
-    throw new SchemaMismatchError(`The database holds tables that are not this durably's: ${names}`);
-  }
+  if (!versionsTable?.sql?.includes('applied_at integer')) throw notOurs(tables);
   const applied = await db
     .selectFrom('durably_schema_versions')
     .select(['version', 'name'])
     .orderBy('version')
     .execute();
-  const newest = applied.at(-1)?.version ?? 0;
-  if (newest > NEWEST) {
+  const version = applied.at(-1)?.version ?? 0;
+  if (version > NEWEST) {
     throw new SchemaMismatchError(
-      `The database's schema is version ${newest}; this durably knows versions up to ${NEWEST}`,
+      `The database's schema is version ${version}; this durably knows versions up to ${NEWEST}`,
     );
   }
   const foreign = applied.find(({ version, name }) => migrations[version - 1]?.name !== name);
@@ -121,5 +149,14 @@ async function schemaVersion(db: Kysely<Schema>): Promise<number | null> {
       `The database's schema has an unknown migration ${foreign.version} ${foreign.name}`,
     );
   }
-  return newest;
+  const isWhole = Object.entries(OUR_TABLES).every(
+    ([name, since]) => tables.includes(name) === since <= version,
+  );
+  return { version, tables, isWhole };
+}
+
+function notOurs(tables: readonly string[]): SchemaMismatchError {
+  return new SchemaMismatchError(
+    `The database holds tables that are not this durably's: ${tables.join(', ')}`,
+  );
 }

@@ -1,12 +1,15 @@
 import type { Kysely } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
 import { decodeJson } from '../core/json.ts';
-import { RUN_STATUSES, type Run, type RunQuery, type RunStatus } from '../core/run.ts';
+import { isTerminal, RUN_STATUSES, type Run, type RunQuery, type RunStatus } from '../core/run.ts';
 import type { LogLine, Step } from '../core/step.ts';
 import type { CompletedStep, LogPage } from '../core/store.ts';
 import type { Connection } from './connection.ts';
 import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
 import type { Schema } from './schema.ts';
+
+/** Each probe of an arm is about 0.1 ms of SQLite's preparing. */
+const MAX_PROBES = 100;
 
 export async function getRun(connection: Connection, runId: string): Promise<Run | null> {
   const [row] = await connection.query(
@@ -25,22 +28,79 @@ export async function getRuns(connection: Connection, filter: RunQuery): Promise
  * an index; SQLite merges the arms as far as the page reaches, so neither a
  * sort of all matches nor a scan is needed, however many runs there are.
  */
-function listRuns(db: Kysely<Schema>, { jobNames, statuses, limit, offset }: RunQuery) {
-  const seqs = filterArms({ jobNames, statuses }).map(({ jobName, status }) => {
+function listRuns(db: Kysely<Schema>, query: RunQuery) {
+  const page = goesByLabel(query) ? labelledPage(db, query) : filteredPage(db, query);
+  return db.selectFrom('durably_runs').select(RUN_COLUMNS).where('seq', 'in', page).orderBy('seq', 'desc');
+}
+
+/** A label may have a long history; what is pending or running is soon looked through. */
+function goesByLabel({ labels, jobNames, statuses }: RunQuery): boolean {
+  const onlyActive = statuses.length > 0 && !statuses.some(isTerminal);
+  const probes = Math.max(1, jobNames.length) * statuses.length * labels.length;
+  return labels.length > 0 && (!onlyActive || probes > MAX_PROBES);
+}
+
+function filteredPage(db: Kysely<Schema>, query: RunQuery) {
+  const arms = filterArms(query).map(({ jobName, status }) => {
     // Any seq is above 0; that says to SQLite that it is to be read by the key.
     let arm = db.selectFrom('durably_runs').select('seq').where('seq', '>', 0);
     if (jobName !== undefined) arm = arm.where('job_name', '=', jobName);
     if (status !== undefined) arm = arm.where('status', '=', status);
+    for (const [key, value] of query.labels) {
+      arm = arm.where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('durably_labels as o')
+            .select('o.run_seq')
+            .where('o.key', '=', key)
+            .where('o.value', '=', value)
+            .whereRef('o.run_seq', '=', 'durably_runs.seq'),
+        ),
+      );
+    }
     return arm;
   });
-  const [first, ...others] = seqs;
+  const [first, ...others] = arms;
   if (!first) throw new Error('a filter has at least one arm');
-  const page = others
+  return others
     .reduce((union, arm) => union.unionAll(arm), first)
     .orderBy('seq', 'desc')
+    .limit(query.limit)
+    .offset(query.offset);
+}
+
+/**
+ * The runs of the first label, in order from its index; whatever else is asked
+ * of each is one probe by key. So a filter costs by what bears its first label,
+ * not by the runs that are none of its business.
+ */
+function labelledPage(db: Kysely<Schema>, { labels, jobNames, statuses, limit, offset }: RunQuery) {
+  const [[key, value] = ['', ''], ...others] = labels;
+  let page = db
+    .selectFrom('durably_labels as l')
+    .select('l.run_seq as seq')
+    .where('l.key', '=', key)
+    .where('l.value', '=', value)
+    .orderBy('l.run_seq', 'desc')
     .limit(limit)
     .offset(offset);
-  return db.selectFrom('durably_runs').select(RUN_COLUMNS).where('seq', 'in', page).orderBy('seq', 'desc');
+  for (const [otherKey, otherValue] of others) {
+    page = page.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('durably_labels as o')
+          .select('o.run_seq')
+          .where('o.key', '=', otherKey)
+          .where('o.value', '=', otherValue)
+          .whereRef('o.run_seq', '=', 'l.run_seq'),
+      ),
+    );
+  }
+  if (jobNames.length === 0 && statuses.length === 0) return page;
+  return page.where(({ exists, selectFrom }) => {
+    let run = selectFrom('durably_runs as r').select('r.seq').whereRef('r.seq', '=', 'l.run_seq');
+    if (jobNames.length > 0) run = run.where('r.job_name', 'in', jobNames);
+    if (statuses.length > 0) run = run.where('r.status', 'in', statuses);
+    return exists(run);
+  });
 }
 
 interface FilterArm {

@@ -1,7 +1,8 @@
 import type { Selectable } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
 import { decodeJson } from '../core/json.ts';
-import type { Run, RunProgress } from '../core/run.ts';
+import type { Labels } from '../core/labels.ts';
+import { isTerminal, type Run, type RunProgress } from '../core/run.ts';
 import type { RunsTable } from './schema.ts';
 
 /** The columns of which a {@link Run} is made. snake_case ends in this file. */
@@ -22,6 +23,7 @@ export const RUN_COLUMNS = [
   'error',
   'output',
   'payload',
+  'labels',
 ] as const satisfies readonly (keyof RunsTable)[];
 
 export type RunRow = Pick<Selectable<RunsTable>, (typeof RUN_COLUMNS)[number]>;
@@ -32,8 +34,11 @@ export function toRun(row: RunRow): Run {
     jobName: row.job_name,
     payload: decodeJson(row.payload),
     status: row.status,
+    isTerminal: isTerminal(row.status),
+    isActive: !isTerminal(row.status),
     idempotencyKey: row.idempotency_key,
     concurrencyKey: row.concurrency_key,
+    labels: row.labels === null ? {} : (decodeJson(row.labels) as Labels),
     currentStepIndex: row.step_count,
     stepCount: row.step_count,
     progress: row.progress === null ? null : (decodeJson(row.progress) as RunProgress),

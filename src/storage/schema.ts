@@ -8,6 +8,7 @@ export interface Schema {
   durably_runs: RunsTable;
   durably_steps: StepsTable;
   durably_journal: JournalTable;
+  durably_labels: LabelsTable;
   durably_schema_versions: SchemaVersionsTable;
   sqlite_master: { type: string; name: string; sql: string | null };
 }
@@ -34,6 +35,8 @@ export interface RunsTable {
   error: string | null;
   output: string | null;
   payload: string;
+  /** JSON text; null when there are none. */
+  labels: string | null;
 }
 
 interface StepsTable {
@@ -59,6 +62,13 @@ interface JournalTable {
   message: string | null;
   duration_ms: number | null;
   data: string | null;
+}
+
+/** The runs' labels once more, one by one. */
+interface LabelsTable {
+  key: string;
+  value: string;
+  run_seq: number;
 }
 
 interface SchemaVersionsTable {

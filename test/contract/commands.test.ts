@@ -113,6 +113,8 @@ contract('retry', (test) => {
       expect(retried).toEqual({
         ...run,
         status: 'pending',
+        isTerminal: false,
+        isActive: true,
         error: null,
         output: null,
         progress: null,

@@ -1,12 +1,19 @@
 import { Kysely, sql } from 'kysely';
 import { expect } from 'vitest';
 import { DatabaseUnavailableError, SchemaMismatchError } from '../../src/index.ts';
+import { migrations } from '../../src/storage/migrations.generated.ts';
 import { contract } from '../support/contract.ts';
 import { echo } from '../support/jobs.ts';
 import { rejectionOf } from '../support/runs.ts';
 import type { World } from '../support/world.ts';
 
-const TABLES = ['durably_journal', 'durably_runs', 'durably_schema_versions', 'durably_steps'];
+const TABLES = [
+  'durably_journal',
+  'durably_labels',
+  'durably_runs',
+  'durably_schema_versions',
+  'durably_steps',
+];
 
 async function rawDatabase(world: World): Promise<Kysely<Record<string, Record<string, unknown>>>> {
   const { dialect } = await world.open();
@@ -17,6 +24,24 @@ type Raw = Awaited<ReturnType<typeof rawDatabase>>;
 
 async function schemaOf(raw: Raw): Promise<unknown[]> {
   return (await sql`select name, sql from sqlite_master order by name`.execute(raw)).rows;
+}
+
+/** A database as the first version made it, with a cancelled run in it. */
+async function firstVersion(world: World): Promise<Raw> {
+  const raw = await rawDatabase(world);
+  const [first] = migrations;
+  if (!first) throw new Error('no migration');
+  await sql`
+    create table durably_schema_versions
+      (version integer primary key, name text not null, applied_at integer not null) strict
+  `.execute(raw);
+  for (const statement of first.statements) await sql.raw(statement).execute(raw);
+  await sql`insert into durably_schema_versions values (1, ${first.name}, 0)`.execute(raw);
+  await sql`insert into durably_runs (id, job_name, payload) values ('run_old', 'echo', '{"old":true}')`.execute(
+    raw,
+  );
+  await sql`update durably_runs set status = 'cancelled'`.execute(raw);
+  return raw;
 }
 
 contract('migrate', (test) => {
@@ -66,12 +91,42 @@ contract('migrate', (test) => {
     expect(statements.length).toBeLessThanOrEqual(needed);
   });
 
+  test('a database of the first version keeps its runs, which have no labels', async ({ world }) => {
+    await firstVersion(world);
+    const instances = await Promise.all(Array.from({ length: 4 }, () => world.instance()));
+    await Promise.all(instances.map(({ durably }) => durably.migrate()));
+    const { durably } = await world.idle();
+    const versions = await durably.db.selectFrom('durably_schema_versions').select('version').execute();
+    expect(versions.map(({ version }) => version)).toEqual(migrations.map(({ version }) => version));
+    expect(await durably.getRun('run_old')).toMatchObject({ payload: { old: true }, labels: {} });
+    const run = await durably.register({ echo }).echo.trigger(1, { labels: { org: '1' } });
+    expect(await durably.getRuns({ labels: { org: '1' } })).toEqual([run]);
+    await durably.retry('run_old');
+    await durably.cancel('run_old');
+    await durably.deleteRun('run_old');
+    expect(await durably.getRuns()).toEqual([run]);
+  });
+
+  test('a database of the first version with a stranger among our names is refused', async ({ world }) => {
+    const raw = await firstVersion(world);
+    await sql`create table durably_labels (label text)`.execute(raw);
+    await expectRefused(world, raw, /durably_labels/);
+  });
+
+  test('a database that lacks one of our tables is refused', async ({ world }) => {
+    await world.idle();
+    const raw = await rawDatabase(world);
+    await sql`drop table durably_labels`.execute(raw);
+    await expectRefused(world, raw, /not this durably's/);
+  });
+
   test("the peer's tables are refused and not touched", async ({ world }) => {
     const raw = await rawDatabase(world);
     await sql`create table durably_runs (id text primary key, job_name text not null, payload text)`.execute(
       raw,
     );
     await sql`create table durably_steps (id text primary key, run_id text not null, name text)`.execute(raw);
+    await sql`create table durably_run_labels (run_id text not null, key text, value text)`.execute(raw);
     await sql`create table durably_logs (id text primary key, run_id text not null)`.execute(raw);
     await sql`create table durably_schema_versions (version integer primary key, applied_at text not null)`.execute(
       raw,

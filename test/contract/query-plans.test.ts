@@ -109,6 +109,51 @@ contract('query plans', (test) => {
     }
   });
 
+  test('of lists by labels, together with any other filter', async ({ world }) => {
+    const { durably, during } = await planned(world);
+    for (const labels of [{ org: '1' }, { org: '1', stage: 'live', kind: 'x' }]) {
+      for (const filter of filters) {
+        const [list] = await during(() => durably.getRuns({ ...filter, labels }));
+        if (!list) throw new Error('nothing was asked');
+        expect({ filter, scans: scansOf(list), temporaries: temporariesOf(list) }).toEqual({
+          filter,
+          scans: [],
+          temporaries: [],
+        });
+        // The first label's runs in order; the rest is one probe for each of them.
+        const [rows, first, ...probes] = searchesOf(list);
+        expect(rows).toMatch(/INTEGER PRIMARY KEY \(rowid=\?\)/);
+        expect(first).toMatch(/^SEARCH l USING PRIMARY KEY \(key=\? AND value=\?\)$/);
+        const others = probes.filter((probe) => probe.startsWith('SEARCH o'));
+        expect(others).toHaveLength(Object.keys(labels).length - 1);
+        for (const probe of others) expect(probe).toMatch(/\(key=\? AND value=\? AND run_seq=\?\)$/);
+        const run = probes.filter((probe) => probe.startsWith('SEARCH r'));
+        expect(run).toHaveLength(filter.jobName || filter.status ? 1 : 0);
+        for (const probe of run) expect(probe).toMatch(/INTEGER PRIMARY KEY \(rowid=\?\)$/);
+        expect(probes).toHaveLength(others.length + run.length);
+      }
+    }
+  });
+
+  test('of lists by labels of what is pending or running', async ({ world }) => {
+    const { durably, during } = await planned(world);
+    const labels = { org: '1', stage: 'live' };
+    for (const jobName of someNames) {
+      for (const status of ['running', ['pending', 'running']] as const) {
+        const [list] = await during(() => durably.getRuns({ jobName, status, labels }));
+        if (!list) throw new Error('nothing was asked');
+        expect([scansOf(list), temporariesOf(list)]).toEqual([[], []]);
+        const [, ...searches] = searchesOf(list);
+        const probes = searches.filter((search) => search.startsWith('SEARCH o'));
+        const arms = searches.filter((search) => !search.startsWith('SEARCH o'));
+        expect(probes).toHaveLength(2 * arms.length);
+        for (const probe of probes) expect(probe).toMatch(/\(key=\? AND value=\? AND run_seq=\?\)$/);
+        for (const arm of arms)
+          expect(arm).toMatch(/durably_runs_by_(job|status) \(.*status=\? AND rowid>\?\)/);
+      }
+    }
+  });
+
   test('of a run, its steps, its logs and its events', async ({ world }) => {
     const { durably, handles, during } = await planned(world);
     const ended = nextEvent(durably, 'run:complete');
@@ -139,10 +184,10 @@ contract('query plans', (test) => {
     expect(steps.flatMap(temporariesOf)).toEqual([SORT]);
   });
 
-  test('of the tail of the journal', async ({ world }) => {
+  test.for([{}, { org: '1' }])('of the tail of the journal, by labels %j', async (labels, { world }) => {
     const { durably, clock, during } = await planned(world);
     const plans = await during(async () => {
-      const { cursor } = await durably.openRunListFeed();
+      const { cursor } = await durably.openRunListFeed({ labels });
       const waiting = cursor.next();
       await settle();
       clock.advance(250);
@@ -154,6 +199,10 @@ contract('query plans', (test) => {
     expect(plans.flatMap(temporariesOf)).toEqual([]);
     const tail = plans.find((plan) => searchesOf(plan).some((line) => line.includes('(rowid>?)')));
     expect(tail).toBeDefined();
+    // The payload of a run:start; the labels.
+    const runs = searchesOf(tail ?? { sql: '', lines: [] }).filter((line) => line.startsWith('SEARCH r'));
+    expect(runs).toHaveLength('org' in labels ? 2 : 1);
+    for (const run of runs) expect(run).toMatch(/^SEARCH r USING INDEX \S+ \(id=\?\)$/);
   });
 
   test('of what a worker writes', async ({ world }) => {

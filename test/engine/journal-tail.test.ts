@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors.ts';
 import { listedJournal, POLL_MS, sequences, takeAll } from '../support/listed-journal.ts';
-import { settle } from '../support/until.ts';
+import { deferred, settle } from '../support/until.ts';
 
 describe('the tail of the journal', () => {
   test('is read once for all readers, and by them not at all', async () => {
@@ -45,6 +45,69 @@ describe('the tail of the journal', () => {
     await poll();
     expect(reads.tail).toBe(4);
     cursor.close();
+  });
+
+  const OURS = '{"org":"1"}';
+  const labels = { org: '1' };
+
+  test('is read with labels only while a reader goes by them', async () => {
+    const { feed, write, poll, reads } = listedJournal();
+    const { cursor: all } = await feed.openList();
+    await poll();
+    expect(reads).toMatchObject({ tail: 1, withLabels: 0 });
+    const readers = await Promise.all([1, 2].map(async () => (await feed.openList({ labels })).cursor));
+    const waiting = readers.map((cursor) => cursor.next());
+    write('run_1', 'run:trigger', null, '{"org":"2"}');
+    write('run_2', 'run:trigger', null, OURS);
+    await poll();
+    expect(reads).toMatchObject({ tail: 2, withLabels: 1 });
+    const [first, second] = await Promise.all(waiting);
+    expect([sequences(first ?? null), sequences(second ?? null)]).toEqual([[2], [2]]);
+    expect((await all.next())?.map(({ json }) => json)[1]).toBe(first?.[0]?.json);
+    for (const cursor of readers) cursor.close();
+    readers[0]?.close();
+    await poll();
+    expect(reads).toMatchObject({ tail: 3, withLabels: 1 });
+    all.close();
+  });
+
+  test('is read again for the first that goes by labels and came during a read', async () => {
+    const { feed, write, poll, reads, clock, setHold } = listedJournal();
+    const { cursor: all } = await feed.openList();
+    const { promise, resolve } = deferred();
+    setHold(promise);
+    const everything = all.next();
+    write('run_1', 'run:trigger', null, OURS);
+    await poll();
+    const { cursor } = await feed.openList({ after: 0, labels });
+    const ours = cursor.next();
+    resolve();
+    await poll();
+    clock.advance(5);
+    await settle(2);
+    expect(sequences(await ours)).toEqual([1]);
+    expect(sequences(await everything)).toEqual([1]);
+    expect(reads.withLabels).toBeGreaterThan(0);
+    cursor.close();
+    all.close();
+  });
+
+  test('does not give rows that were read without labels to one that goes by them', async () => {
+    const { feed, write, poll, reads } = listedJournal();
+    const { cursor: all } = await feed.openList();
+    write('run_1', 'run:trigger', null, OURS);
+    await poll();
+    expect(sequences(await all.next())).toEqual([1]);
+    const { cursor } = await feed.openList({ after: 0, labels });
+    expect(sequences(await cursor.next())).toEqual([1]);
+    expect(reads.withLabels).toBe(1);
+    // What is read from then on it takes from there.
+    write('run_2', 'run:trigger', null, OURS);
+    await poll();
+    expect(sequences(await cursor.next())).toEqual([2]);
+    expect(reads.withLabels).toBe(2);
+    cursor.close();
+    all.close();
   });
 
   test('is left alone while nobody follows it', async () => {

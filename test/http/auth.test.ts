@@ -103,7 +103,7 @@ describe.each(doors)('through $door', ({ open }) => {
       expect(durably.calls).toEqual([]);
     });
 
-    it('its hook decides, and no other is asked', async () => {
+    it('its hook decides, one that makes a run asks onTrigger too, and no other is asked', async () => {
       const hooks = {
         onTrigger: vi.fn(),
         onRunAccess: vi.fn(),
@@ -118,7 +118,8 @@ describe.each(doors)('through $door', ({ open }) => {
       const asked = Object.entries(hooks).flatMap(([name, hook]) =>
         hook.mock.calls.length > 0 ? [name] : [],
       );
-      expect(asked).toEqual([operation.guard.hook]);
+      const isRetrigger = 'triggerOf' in operation.guard;
+      expect(asked).toEqual([...(isRetrigger ? ['onTrigger'] : []), operation.guard.hook]);
       for (const hook of Object.values(hooks))
         for (const [context] of hook.mock.calls) expect(context).toBe(ada);
     });
@@ -220,6 +221,22 @@ describe.each(doors)('through $door', ({ open }) => {
     },
   );
 
+  it('lists and streams are narrowed by labels', async () => {
+    const durably = fakeDurably();
+    const scopeRuns = vi.fn(() => ({ labels: { team: 'a' } }));
+    const send = open(durably, { auth: { authenticate, scopeRuns } });
+    await (await send(requestTo('/runs?label.team=b&limit=5'))).body?.cancel();
+    await (await send(requestTo('/runs/subscribe?label.team=b'))).body?.cancel();
+    expect(scopeRuns.mock.calls).toMatchObject([
+      [ada, { labels: { team: 'b' } }],
+      [ada, { labels: { team: 'b' } }],
+    ]);
+    expect(durably.calls).toEqual([
+      { method: 'getRuns', args: [{ labels: { team: 'a' }, limit: 5, offset: 0 }] },
+      { method: 'openRunListFeed', args: [{ labels: { team: 'a' } }] },
+    ]);
+  });
+
   it('a stream narrowed to no job asks for the events of none', async () => {
     const durably = fakeDurably();
     const send = open(durably, { auth: { authenticate, scopeRuns: () => ({ jobName: [] }) } });
@@ -228,7 +245,7 @@ describe.each(doors)('through $door', ({ open }) => {
   });
 
   it.each([
-    ['/runs', { labels: { team: 'a' } }],
+    ['/runs', { team: 'a' }],
     ['/runs/subscribe', { status: 'failed' }],
     ['/runs/subscribe', { team: 'a' }],
     ['/runs', undefined],

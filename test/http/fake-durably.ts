@@ -7,8 +7,11 @@ export const sampleRun: Run = {
   jobName: 'greet',
   payload: { name: 'Ada' },
   status: 'completed',
+  isTerminal: true,
+  isActive: false,
   idempotencyKey: null,
   concurrencyKey: null,
+  labels: { org: '1' },
   currentStepIndex: 1,
   stepCount: 1,
   progress: { current: 1, total: 2 },
@@ -36,6 +39,7 @@ export function fakeDurably(answers: Partial<DurablyService> = {}): FakeDurably 
   const calls: Call[] = [];
   const usual: DurablyService = {
     trigger: async () => sampleRun,
+    retrigger: async () => ({ ...sampleRun, id: 'run_2' }),
     getRun: async () => sampleRun,
     getRuns: async () => [sampleRun],
     getSteps: async () => [],

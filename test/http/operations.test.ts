@@ -19,6 +19,7 @@ function failing(error: unknown): FakeDurably {
   };
   return fakeDurably({
     trigger: fail,
+    retrigger: fail,
     getRun: fail,
     getRuns: fail,
     getSteps: fail,
@@ -172,6 +173,19 @@ describe.each(doors)('through $door', ({ open }) => {
     ['/runs', 'jobName=%00', 'jobName holds a NUL or a lone surrogate'],
     ['/runs', 'jobName=%ff', 'jobName is not percent-encoded UTF-8'],
     ['/runs', Array(21).fill('jobName=a').join('&'), 'jobName may be given at most 20 times'],
+    ['/runs', 'label.org=1&label.org=2', 'label.org must be one string of at most 256 characters'],
+    ['/runs', `label.org=${'v'.repeat(257)}`, 'label.org must be one string of at most 256 characters'],
+    ['/runs', 'label.org=%00', 'label.org holds a NUL or a lone surrogate'],
+    ['/runs', 'label.org=%ff', 'label.org is not percent-encoded UTF-8'],
+    ['/runs', 'label.=1', 'label. must have a key of 1 to 64 letters, digits and ._/-'],
+    ['/runs', 'label.a+b=1', 'label.a b must have a key of 1 to 64 letters, digits and ._/-'],
+    ['/runs', 'label.__proto__=1', 'label.__proto__ must have a key of 1 to 64 letters, digits and ._/-'],
+    [
+      '/runs',
+      Array.from({ length: 21 }, (_, i) => `label.k${i}=1`).join('&'),
+      'label must have at most 20 keys',
+    ],
+    ['/runs/subscribe', 'label.%C3%A4=1', 'label.ä must have a key of 1 to 64 letters, digits and ._/-'],
     ['/runs/subscribe', 'jobName=', 'jobName must not be empty'],
     ['/runs/subscribe', 'lastEventId=x', 'lastEventId must be a whole number from 0 to 9007199254740991'],
     ['/subscribe', 'runId=r&lastEventId=-1', 'lastEventId must be a whole number from 0 to 9007199254740991'],
@@ -203,6 +217,28 @@ describe.each(doors)('through $door', ({ open }) => {
       { limit: 100, offset: 0 },
       { runId: 'run_1', level: 'warn', after: 0, limit: 1 },
     ]);
+  });
+
+  it('passes labels on by their keys, and leased as running', async () => {
+    const durably = fakeDurably();
+    const send = open(durably);
+    await send(requestTo('/runs?label.org=1&label.a.b/c=x%26y&status=leased&status=failed&labels=no'));
+    await (await send(requestTo('/runs/subscribe?label.org=&label.7=+&lastEventId=5'))).body?.cancel();
+    await send(postJson('/trigger', { jobName: 'greet', labels: { org: '1' } }));
+    await send(postJson('/trigger', { jobName: 'greet', labels: null }));
+    expect(durably.calls.map(({ args }) => args[0])).toEqual([
+      { status: ['running', 'failed'], labels: { org: '1', 'a.b/c': 'x&y' }, limit: 100, offset: 0 },
+      { after: 5, jobNames: undefined, labels: { org: '', 7: ' ' } },
+      { jobName: 'greet', input: {}, labels: { org: '1' } },
+      { jobName: 'greet', input: {}, labels: undefined },
+    ]);
+  });
+
+  it('answers a retrigger with the fresh run', async () => {
+    const durably = fakeDurably();
+    const response = await open(durably)(requestTo('/retrigger?runId=run_1', { method: 'POST' }));
+    expect(await response.json()).toEqual({ success: true, runId: 'run_2' });
+    expect(durably.calls).toEqual([{ method: 'retrigger', args: ['run_1'] }]);
   });
 
   it('reads the last event id from the header first, then from the query', async () => {

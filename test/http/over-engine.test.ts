@@ -254,6 +254,7 @@ describe.each(combinations)('over a real engine on $database, through $door', ({
     ['GET', '/steps'],
     ['GET', '/logs'],
     ['GET', '/subscribe'],
+    ['POST', '/retrigger'],
     ['POST', '/retry'],
     ['POST', '/cancel'],
     ['DELETE', '/run'],
@@ -402,6 +403,53 @@ describe.each(combinations)('over a real engine on $database, through $door', ({
     const [ofLies, ofNone] = await told;
     expect(new Set(ofLies.flatMap(({ data }) => data?.runId ?? []))).toEqual(new Set([lie]));
     expect(typesOf(ofNone)).toEqual([]);
+  });
+
+  it('lists and streams runs by their labels, and retriggers them under the same', async () => {
+    const { get, runToEnd, readRun, command } = await start();
+    const stream = await get('/runs/subscribe?label.org=1&label.kind=x');
+    const input = { name: 'Ada' };
+    const one = await runToEnd('greet', { input, labels: { org: '1', kind: 'x' } });
+    const two = await runToEnd('greet', { input, labels: { org: '1', kind: 'y' } });
+    const three = await runToEnd('fail', { labels: { kind: 'x', org: '1' } });
+    expect((await command('DELETE', '/run', three.runId)).status).toBe(200);
+    expect(await readRun(two.runId)).toMatchObject({
+      ...{ labels: { org: '1', kind: 'y' }, isTerminal: true, isActive: false },
+    });
+    const ids = async (query: string) => {
+      const runs: { id: string }[] = await (await get(`/runs?${query}`)).json();
+      return runs.map(({ id }) => id);
+    };
+    expect(await ids('label.org=1')).toEqual([two.runId, one.runId]);
+    expect(await ids('label.org=1&label.kind=x&jobName=greet&status=completed')).toEqual([one.runId]);
+    expect(await ids('label.org=1&status=leased')).toEqual([]);
+    expect(await ids('label.org=2')).toEqual([]);
+
+    const { success, runId } = await (await command('POST', '/retrigger', one.runId)).json();
+    expect(success).toBe(true);
+    await framesOf(await get(`/subscribe?runId=${runId}`));
+    expect(await readRun(runId)).toMatchObject({
+      ...{ jobName: 'greet', status: 'completed', payload: { name: 'Ada', loud: false } },
+      labels: { org: '1', kind: 'x' },
+    });
+
+    const frames = await framesOf(
+      stream,
+      ({ data }) => data?.type === 'run:complete' && data.runId === runId,
+    );
+    const deleted = frames.find(({ data }) => data?.type === 'run:delete');
+    expect(deleted?.data).toEqual({
+      ...{ type: 'run:delete', runId: three.runId, jobName: 'fail' },
+      ...{ timestamp: expect.any(String), sequence: expect.any(Number) },
+    });
+    const seen = new Set(frames.flatMap(({ data }) => data?.runId ?? []));
+    expect(seen).toContain(one.runId);
+    expect(seen).not.toContain(two.runId);
+    const resumed = await get('/runs/subscribe?label.kind=x&label.org=1', {
+      headers: { 'last-event-id': deleted?.id ?? '' },
+    });
+    const rest = await framesOf(resumed, ({ data }) => data?.type === 'run:complete');
+    expect(rest.slice(1)).toEqual(frames.slice(frames.indexOf(deleted as Frame) + 1));
   });
 
   it('nothing answers before the database is migrated, but 503', async () => {

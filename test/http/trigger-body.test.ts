@@ -38,7 +38,13 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
   };
 
   it('is handed to the service whole', async () => {
-    const body = { jobName: 'greet', input: { a: [1] }, idempotencyKey: 'i', concurrencyKey: 'c' };
+    const body = {
+      jobName: 'greet',
+      input: { a: [1] },
+      idempotencyKey: 'i',
+      concurrencyKey: 'c',
+      labels: { l: '' },
+    };
     expect(await accepted(postJson('/trigger', { ...body, unknown: 1 }))).toEqual(body);
   });
 
@@ -107,6 +113,15 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     ['{"jobName":"g","concurrencyKey":{}}', 'concurrencyKey must be a string of 1 to 256 characters'],
     ['{"jobName":"g","concurrencyKey":"\\udc00"}', 'concurrencyKey holds a NUL or a lone surrogate'],
     ['{"jobName":"g","concurrencyKey":"\\u0000"}', 'concurrencyKey holds a NUL or a lone surrogate'],
+    ['{"jobName":"g","labels":[]}', 'labels must be an object of strings'],
+    ['{"jobName":"g","labels":"a"}', 'labels must be an object of strings'],
+    ['{"jobName":"g","labels":{"a":1}}', 'labels.a must be one string of at most 256 characters'],
+    ['{"jobName":"g","labels":{"a":"\\ud800"}}', 'labels.a holds a NUL or a lone surrogate'],
+    ['{"jobName":"g","labels":{"__proto__":"x"}}', 'labels.__proto__ must have a key of'],
+    [
+      '{"jobName":"g","labels":{"a b":"","c":null}}',
+      /^labels.a b must have a key of .*; labels.c must be one/,
+    ],
   ])('is refused when it is %j', async (text, message) => {
     for (const type of ['application/json', 'text/plain']) {
       const { status, body } = await refused(post(text, { 'content-type': type }));

@@ -13,9 +13,10 @@ export function listedJournal() {
   const clock = new FakeClock();
   const rows: JournalRow[] = [];
   const statuses = new Map<string, RunStatus>();
-  const reads = { tail: 0, run: 0 };
+  const reads = { tail: 0, run: 0, withLabels: 0 };
   const errors: unknown[] = [];
   let failure: Error | undefined;
+  let hold: Promise<void> | undefined;
   const page = (after: number, limit: number, runId?: string) => {
     if (failure) throw failure;
     return rows
@@ -24,9 +25,12 @@ export function listedJournal() {
   };
   const store = fakeStore({
     journalHead: async () => rows.at(-1)?.sequence ?? 0,
-    readJournal: async ({ after, limit }) => {
+    readJournal: async ({ after, limit, withLabels }) => {
       reads.tail++;
-      return page(after, limit);
+      if (withLabels) reads.withLabels++;
+      const read = page(after, limit);
+      await hold;
+      return withLabels ? read : read.map(({ labels, ...row }) => row);
     },
     readRunJournal: async ({ runId, after, limit }) => {
       reads.run++;
@@ -38,7 +42,12 @@ export function listedJournal() {
     },
   });
   const feed = new EventFeed({ store, clock, pollMs: POLL_MS, onError: (error) => errors.push(error) });
-  const write = (runId: string, type: JournalEventType, data: string | null = null) => {
+  const write = (
+    runId: string,
+    type: JournalEventType,
+    data: string | null = null,
+    labels: string | null = null,
+  ) => {
     if (type === 'run:trigger' || type === 'run:retry') statuses.set(runId, 'pending');
     if (type === 'run:complete') statuses.set(runId, 'completed');
     if (type === 'run:fail') statuses.set(runId, 'failed');
@@ -55,6 +64,7 @@ export function listedJournal() {
       message: null,
       data,
       durationMs: null,
+      labels,
     });
   };
   const poll = async () => {
@@ -75,6 +85,10 @@ export function listedJournal() {
     write,
     poll,
     openRun,
+    /** Reads of the journal that begin from now on answer when that is over. */
+    setHold: (until: Promise<void>) => {
+      hold = until;
+    },
     setFailure: (error: Error | undefined) => {
       failure = error;
     },

@@ -29,6 +29,11 @@ export async function givenJobsTypeTheInstance(dialect: Dialect): Promise<void> 
   durably.jobs.other;
   // @ts-expect-error a wrong input
   await durably.jobs.greet.trigger({ who: 7 });
+  const { labels } = await durably.jobs.greet.trigger({ who: 'you' }, { labels: { org: '1' } });
+  typed<Readonly<Record<string, string>>>()(labels);
+  // @ts-expect-error labels are strings
+  await durably.jobs.greet.getRuns({ labels: { org: 1 } });
+  typed<Run>()(await durably.retrigger('run_1'));
   // More may be registered; they are typed where they are returned.
   const more = durably.register({ other: defineJob({ name: 'other', input: z.string(), run: () => 1 }) });
   await more.other.trigger('text');

@@ -1,6 +1,7 @@
 import { cancel } from './cancel.ts';
 import { deleteRun } from './delete.ts';
 import { logs } from './logs.ts';
+import { retrigger } from './retrigger.ts';
 import { retry } from './retry.ts';
 import { run } from './run.ts';
 import { runs } from './runs.ts';
@@ -17,6 +18,7 @@ export const operations = [
   run,
   steps,
   logs,
+  retrigger,
   retry,
   cancel,
   deleteRun,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { listOf } from '../guard.ts';
 import { eventsOperation } from '../operation.ts';
-import { jobNamesParam, lastEventIdParam, listedEventSchema } from '../schemas.ts';
+import { jobNamesParam, labelsParam, lastEventIdParam, listedEventSchema } from '../schemas.ts';
 
 export const runsSubscribe = eventsOperation({
   name: 'runsSubscribe',
@@ -11,15 +11,18 @@ export const runsSubscribe = eventsOperation({
   access: 'read',
   guard: {
     hook: 'scopeRunsSubscribe',
-    narrowsBy: ['jobName'],
-    filterOf: ({ jobName }) => ({ jobName }),
-    narrow: (query, { jobName }) => ({ ...query, jobName: listOf(jobName) }),
+    narrowsBy: ['jobName', 'labels'],
+    filterOf: ({ jobName, label }) => ({ jobName, labels: label }),
+    narrow: (query, { jobName, labels }) => ({ ...query, jobName: listOf(jobName), label: labels }),
   },
-  input: { from: 'query', schema: z.object({ jobName: jobNamesParam, lastEventId: lastEventIdParam }) },
+  input: {
+    from: 'query',
+    schema: z.object({ jobName: jobNamesParam, label: labelsParam, lastEventId: lastEventIdParam }),
+  },
   output: listedEventSchema,
   refusals: [],
-  async act(durably, { jobName, lastEventId }) {
-    const feed = await durably.openRunListFeed({ after: lastEventId, jobNames: jobName });
+  async act(durably, { jobName, label, lastEventId }) {
+    const feed = await durably.openRunListFeed({ after: lastEventId, jobNames: jobName, labels: label });
     const open = { kind: 'open', cursor: feed.cursor } as const;
     return lastEventId === undefined ? { ...open, head: feed.after } : open;
   },

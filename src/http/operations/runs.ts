@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { listOf } from '../guard.ts';
 import { jsonOperation } from '../operation.ts';
-import { jobNamesParam, limitParam, offsetParam, runSchema, statusesParam } from '../schemas.ts';
+import { jobNamesParam, labelsParam, limitParam, offsetParam, runSchema, statusesParam } from '../schemas.ts';
 
 export const runs = jsonOperation({
   name: 'runs',
@@ -11,11 +11,12 @@ export const runs = jsonOperation({
   access: 'read',
   guard: {
     hook: 'scopeRuns',
-    narrowsBy: ['jobName', 'status'],
-    filterOf: (query) => query,
-    narrow: (query, { jobName, status, limit = query.limit, offset = query.offset }) => ({
+    narrowsBy: ['jobName', 'status', 'labels'],
+    filterOf: ({ label, ...query }) => ({ ...query, labels: label }),
+    narrow: (query, { jobName, status, labels, limit = query.limit, offset = query.offset }) => ({
       jobName: listOf(jobName),
       status: listOf(status),
+      label: labels,
       limit,
       offset,
     }),
@@ -25,15 +26,16 @@ export const runs = jsonOperation({
     schema: z.object({
       jobName: jobNamesParam,
       status: statusesParam,
+      label: labelsParam,
       limit: limitParam,
       offset: offsetParam,
     }),
   },
   output: z.array(runSchema),
   refusals: [],
-  async act(durably, filter) {
+  async act(durably, { label, ...filter }) {
     // Of getRuns an empty list asks for all; a query can't hold one, only a scope that leaves nothing.
     if (filter.jobName?.length === 0 || filter.status?.length === 0) return [];
-    return await durably.getRuns(filter);
+    return await durably.getRuns({ ...filter, labels: label });
   },
 });

@@ -70,9 +70,15 @@ const badNumber = fc.constantFrom(
 );
 const number = mostly(fc.nat(1000).map(String), badNumber);
 const status = mostly(
-  fc.constantFrom('pending', 'running', 'completed', 'failed', 'cancelled'),
+  fc.constantFrom('pending', 'running', 'leased', 'completed', 'failed', 'cancelled'),
   fc.constantFrom('PENDING', '', 'all'),
 );
+
+const labelKey = mostly(
+  fc.constantFrom('org', 'a.b/c-d_e', 'constructor', '7'),
+  fc.oneof(hostileText, fc.constant('__proto__')),
+);
+const labelValue = mostly(fc.constantFrom('1', '', 'x y', "it's"), hostileText);
 
 export interface HostileRequest {
   readonly method: string;
@@ -88,8 +94,12 @@ const body = (jobNames: readonly string[]) => {
     fc.oneof(fc.constantFrom('one', 'two "quoted"', 'three\n👋'), hostileText.filter(isGoodKey)),
     fc.oneof(hostileText, hostileJson),
   );
+  const labels = mostly<unknown>(fc.dictionary(labelKey, labelValue, { maxKeys: 3 }), hostileJson);
   const envelope = fc
-    .record({ jobName, input: hostileJson, idempotencyKey: key, concurrencyKey: key }, { requiredKeys: [] })
+    .record(
+      { jobName, input: hostileJson, idempotencyKey: key, concurrencyKey: key, labels },
+      { requiredKeys: [] },
+    )
     .map((value) => JSON.stringify(value));
   return fc.oneof(
     { weight: 8, arbitrary: envelope },
@@ -144,6 +154,10 @@ export function hostileRequest(
   const one = mostly(fc.tuple(runId), fc.array(runId, { maxLength: 2 })).map((ids) =>
     ids.map((id) => ['runId', id] as const),
   );
+  const labels = mostly(
+    fc.dictionary(labelKey, labelValue, { maxKeys: 2 }),
+    fc.dictionary(labelKey, labelValue, { maxKeys: 25 }),
+  ).map((given) => Object.entries(given).map(([key, value]) => [`label.${key}`, value] as const));
   const lastEventId = some('lastEventId', number);
   return fc.oneof(
     {
@@ -157,7 +171,7 @@ export function hostileRequest(
       arbitrary: request(
         'GET',
         '/runs',
-        query(jobName, some('status', status, 4), some('limit', number), some('offset', number)),
+        query(jobName, labels, some('status', status, 4), some('limit', number), some('offset', number)),
       ),
     },
     { weight: 1, arbitrary: request('GET', '/run', query(one)) },
@@ -171,9 +185,10 @@ export function hostileRequest(
       ),
     },
     { weight: 2, arbitrary: request('GET', '/subscribe', query(one, lastEventId)) },
-    { weight: 1, arbitrary: request('GET', '/runs/subscribe', query(jobName, lastEventId)) },
+    { weight: 1, arbitrary: request('GET', '/runs/subscribe', query(jobName, labels, lastEventId)) },
     { weight: 2, arbitrary: request('POST', '/cancel', query(one)) },
     { weight: 2, arbitrary: request('POST', '/retry', query(one)) },
+    { weight: 1, arbitrary: request('POST', '/retrigger', query(one)) },
     { weight: 1, arbitrary: request('DELETE', '/run', query(one)) },
     {
       weight: 1,
