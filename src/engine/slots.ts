@@ -16,14 +16,16 @@ interface SlotsDeps {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly heartbeatIntervalMs: number;
+  readonly maxConcurrentRuns: number;
   /** Called when a run has left its slot. */
   readonly onFree: (run: ClaimedRun) => void;
 }
 
-interface Slot {
+export interface Slot {
   readonly control: RunControl;
   /** Its run lost its workers too often to be executed beside another such run. */
   readonly isSuspect: boolean;
+  /** Resolves when the run has left the slot. Never rejects. */
   readonly done: Promise<void>;
 }
 
@@ -44,18 +46,22 @@ export class Slots {
     return this.#slots.size;
   }
 
+  get free(): number {
+    return this.#deps.maxConcurrentRuns - this.#slots.size;
+  }
+
   get hasSuspect(): boolean {
     return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
   }
 
-  /** Begins to execute a run that was claimed. */
-  fill(run: ClaimedRun): void {
+  /** Begins to execute a run that was claimed; undefined for one of an unknown job. */
+  fill(run: ClaimedRun): Slot | undefined {
     const { registry, bus } = this.#deps;
     const job = registry.get(run.jobName);
     if (!job) {
       const error = `claimed a run of the unknown job ${run.jobName}`;
       bus.reportWorkerError({ error, context: 'claim', runId: run.runId });
-      return;
+      return undefined;
     }
     // A worker that slept past its own heartbeat may take a run over from itself.
     this.#slots.get(run.runId)?.control.stop('lease-lost');
@@ -65,12 +71,14 @@ export class Slots {
     const done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(
-        (outcome) => this.#reportOutcome(run, outcome),
+        (outcome) => this.#afterOutcome(control, outcome),
         (error: unknown) => this.#reportFailure(run, error),
       )
       .finally(() => this.#free(run, control));
     const isSuspect = run.lostCount >= SUSPECT_AFTER_LOST_WORKERS;
-    this.#slots.set(run.runId, { control, isSuspect, done });
+    const slot = { control, isSuspect, done };
+    this.#slots.set(run.runId, slot);
+    return slot;
   }
 
   /** Stops the execution of a run that was cancelled in this process. */
@@ -88,7 +96,7 @@ export class Slots {
     const controls = [...this.#slots.values()].map(({ control }) => control);
     for (const control of controls) control.stop('handed-back');
     await this.settled();
-    await this.handBack(controls.map(({ lease }) => lease));
+    await this.handBack(controls.filter(({ isLeaving }) => !isLeaving).map(({ lease }) => lease));
   }
 
   /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
@@ -101,10 +109,12 @@ export class Slots {
     }
   }
 
-  #reportOutcome({ runId }: ClaimedRun, { kind }: Outcome): void {
+  async #afterOutcome({ lease, isLeaving }: RunControl, { kind }: Outcome): Promise<void> {
+    // One that left at a step of its own does not wait for others.
+    if (kind === 'handed-back' && isLeaving) await this.handBack([lease]);
     if (kind !== 'lease-lost') return;
     const error = 'lease lost: the run belongs to another worker';
-    this.#deps.bus.reportWorkerError({ error, context: 'lease', runId });
+    this.#deps.bus.reportWorkerError({ error, context: 'lease', runId: lease.runId });
   }
 
   async #reportFailure(run: ClaimedRun, error: unknown): Promise<void> {

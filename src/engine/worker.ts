@@ -1,9 +1,10 @@
-import { type Clock, defer } from '../core/clock.ts';
+import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
-import { newClaimToken } from '../core/id.ts';
-import type { Claim, ClaimedRun, Store } from '../core/store.ts';
+import type { Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
+import { Intake } from './intake.ts';
 import type { Registry } from './registry.ts';
+import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
 
 const PURGE_INTERVAL_MS = 60 * 60 * 1000;
@@ -11,6 +12,8 @@ const MAX_CLAIM_PAUSE_MS = 30_000;
 const HAND_BACK_WITHIN_MS = 1_000;
 
 export interface WorkerOptions {
+  /** `on-demand`: it only ever works in shifts, and `start` does nothing. */
+  readonly presence: 'resident' | 'on-demand';
   readonly pollingIntervalMs: number;
   readonly heartbeatIntervalMs: number;
   readonly staleThresholdMs: number;
@@ -28,15 +31,16 @@ interface WorkerDeps {
  * Fills its slots with claimed runs. It looks for work when a slot frees and
  * when it is woken; else once in each polling interval. A claim that found
  * everything there was is remembered until then, so that a lone run costs no
- * second claim.
+ * second claim. Besides, and without being started, it works shifts on demand.
  */
 export class Worker {
   readonly #deps: WorkerDeps;
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
+  readonly #intake: Intake;
+  readonly #shifts = new Set<Shift>();
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
   #claiming: Promise<void> | undefined;
-  readonly #cancelledInClaim = new Set<string>();
   #isWoken = false;
   /** The last claim left runs behind, for want of slots. */
   #hasMore = false;
@@ -55,16 +59,20 @@ export class Worker {
     this.#slots = new Slots({
       ...deps,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
+      maxConcurrentRuns: options.maxConcurrentRuns,
       onFree: (run) => {
         // A freed concurrency key may let another run go ahead.
-        if (run.concurrencyKey !== null) this.#isWoken = true;
+        if (run.concurrencyKey !== null) return this.wake();
+        for (const shift of this.#shifts) shift.noteFreed();
         this.#look();
       },
     });
+    this.#intake = new Intake({ ...deps, slots: this.#slots, staleThresholdMs: options.staleThresholdMs });
   }
 
-  get isRunning(): boolean {
-    return this.#state === 'running';
+  /** Whether runs are taken up: by its loop, or on demand. */
+  get isAlive(): boolean {
+    return this.#state === 'running' || (this.#options.presence === 'on-demand' && this.#state === 'stopped');
   }
 
   get isStopping(): boolean {
@@ -72,7 +80,7 @@ export class Worker {
   }
 
   start(): void {
-    if (this.#state === 'running') return;
+    if (this.#state === 'running' || this.#options.presence === 'on-demand') return;
     if (this.#state === 'stopping') {
       this.#isStartDue = true;
       return;
@@ -87,21 +95,37 @@ export class Worker {
   /** Looks for work at once, or as soon as a slot is free. */
   wake(): void {
     this.#isWoken = true;
+    for (const shift of this.#shifts) shift.expectMore();
     this.#look();
+  }
+
+  /**
+   * Works a {@link Shift}, whether started or not; how many runs it took. A
+   * worker that is being stopped takes none.
+   *
+   * @throws {DatabaseUnavailableError} if a claim fails.
+   */
+  async work(options: ShiftOptions): Promise<number> {
+    if (this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
+    const isRelieved = () => this.#state === 'running';
+    const { clock } = this.#deps;
+    const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isRelieved }, options);
+    this.#shifts.add(shift);
+    return await shift.work().finally(() => this.#shifts.delete(shift));
   }
 
   /** Stops the execution of a run that was cancelled in this process. */
   cancel(runId: string): void {
     this.#slots.cancel(runId);
-    // A claim under way may have taken it before it was cancelled.
-    if (this.#claiming) this.#cancelledInClaim.add(runId);
+    this.#intake.cancel(runId);
   }
 
   /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
   stop(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
     this.#isStartDue = false;
-    if (this.#state === 'stopped') return Promise.resolve();
+    if (this.#state === 'stopped' && this.#shifts.size === 0) return Promise.resolve();
     this.#state = 'stopping';
+    for (const shift of this.#shifts) shift.close();
     this.#cancelPoll?.();
     this.#cancelPurge?.();
     this.#stopping ??= this.#drain().finally(() => {
@@ -133,18 +157,17 @@ export class Worker {
 
   async #drain(): Promise<void> {
     await this.#claiming;
+    await this.#intake.settled();
     await this.#slots.settled();
     await this.#handingBack;
   }
 
   #look(): void {
     if (this.#state !== 'running' || this.#claiming) return;
-    const free = this.#options.maxConcurrentRuns - this.#slots.taken;
-    if (free <= 0) return;
+    if (this.#slots.free <= 0) return;
     const { clock, registry } = this.#deps;
-    const jobNames = registry.names();
     // Registering a job wakes the worker.
-    if (jobNames.length === 0) return;
+    if (registry.isEmpty) return;
     this.#cancelPoll?.();
     const waitMs = this.#isWoken || this.#hasMore ? 0 : this.#nextLookMs - clock.monotonicMs();
     if (waitMs > 0) {
@@ -152,8 +175,7 @@ export class Worker {
       return;
     }
     this.#isWoken = false;
-    this.#cancelledInClaim.clear();
-    this.#claiming = this.#claim(jobNames, free).finally(() => {
+    this.#claiming = this.#claim().finally(() => {
       this.#claiming = undefined;
       this.#look();
     });
@@ -166,21 +188,17 @@ export class Worker {
     return pauseMs * (0.5 + Math.random() / 2);
   }
 
-  async #claim(jobNames: readonly string[], limit: number): Promise<void> {
-    const { store, bus, clock } = this.#deps;
+  async #claim(): Promise<void> {
+    const { bus, clock } = this.#deps;
     try {
-      const claim = await store.claim({
-        jobNames,
-        limit,
-        claimToken: newClaimToken(),
-        staleThresholdMs: this.#options.staleThresholdMs,
-        takesSuspect: !this.#slots.hasSuspect,
+      const taken = await this.#intake.take({
+        atMost: this.#options.maxConcurrentRuns,
+        isWanted: () => this.#state === 'running',
       });
       this.#failedClaims = 0;
-      this.#hasMore = claim.more && claim.runs.length + claim.lost.length === limit;
-      // Whoever triggered one of these runs hears of that first.
-      await new Promise<void>((resolve) => defer(resolve));
-      await this.#accept(claim);
+      this.#hasMore = taken?.hasMore ?? false;
+      // A shift took the last slot first: the look is made up for when one is free.
+      if (!taken) this.#isWoken = true;
     } catch (error) {
       this.#hasMore = false;
       this.#failedClaims++;
@@ -189,35 +207,6 @@ export class Worker {
     } finally {
       this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
     }
-  }
-
-  async #accept({ runs, lost }: Claim): Promise<void> {
-    const { bus } = this.#deps;
-    bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
-    const held = await this.#stillHeld(runs);
-    if (this.#state !== 'running') return await this.#slots.handBack(held);
-    bus.publish(
-      held.map(({ runId, jobName, attempt, payload }) => ({
-        type: 'run:start',
-        runId,
-        jobName,
-        attempt,
-        data: payload,
-      })),
-    );
-    for (const run of held) this.#slots.fill(run);
-  }
-
-  /** Those of the claimed runs that were not cancelled here before they got a slot. */
-  async #stillHeld(runs: readonly ClaimedRun[]): Promise<readonly ClaimedRun[]> {
-    const doubtful = runs.filter(({ runId }) => this.#cancelledInClaim.has(runId));
-    this.#cancelledInClaim.clear();
-    if (doubtful.length === 0) return runs;
-    const { store } = this.#deps;
-    // The cancel may also have come before the claim, and a retry between them: the database knows.
-    const kept = await store.renew(doubtful).catch(() => doubtful);
-    const keptIds = new Set(kept.map(({ runId }) => runId));
-    return await this.#stillHeld(runs.filter((run) => !doubtful.includes(run) || keptIds.has(run.runId)));
   }
 
   #schedulePurge(): void {
