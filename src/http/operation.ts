@@ -3,7 +3,7 @@ import type { DurablyService, EventCursor } from '../core/durably.ts';
 import type { ProblemCode } from './problem.ts';
 
 /** What a caller must be allowed to do for an operation to be theirs. */
-export type Access = 'trigger' | 'read' | 'write';
+export type Access = 'trigger' | 'read' | 'write' | 'work';
 
 /** What an operation with a stream answers. */
 export type EventsAnswer =

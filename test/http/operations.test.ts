@@ -28,6 +28,7 @@ function failing(error: unknown): FakeDurably {
     deleteRun: fail,
     openRunFeed: fail,
     openRunListFeed: fail,
+    processUntilIdle: fail,
   });
 }
 
