@@ -20,6 +20,11 @@ export interface CreateDurablyHandlerOptions {
   onError?: ((error: unknown) => void) | undefined;
   /** Ends every event stream when aborted. */
   shutdown?: AbortSignal | undefined;
+  /**
+   * How often an event stream without events sends a comment, ms; 15000 unless
+   * given. On some platforms only that finds out that the reader has gone.
+   */
+  keepAliveMs?: number | undefined;
 }
 
 /** Answers a request by the operation that `select` names, or with the problem it throws. */
@@ -34,7 +39,8 @@ export type Pipeline = (request: Request, select: (request: Request) => Operatio
 export function createPipeline(durably: DurablyService, options: CreateDurablyHandlerOptions): Pipeline {
   const maxBodyBytes = checkMaxBodyBytes(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
   const report = createReport(options.onError);
-  const streams = createEventStreams({ report, shutdown: options.shutdown });
+  const { shutdown, keepAliveMs } = options;
+  const streams = createEventStreams({ report, shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
 
   const parse = async ({ input }: Operation, request: Request) => {
     const given =
@@ -98,4 +104,9 @@ export function createReport(onError: CreateDurablyHandlerOptions['onError']): (
 function checkMaxBodyBytes(maxBodyBytes: number): number {
   if (Number.isInteger(maxBodyBytes) && maxBodyBytes > 0) return maxBodyBytes;
   throw new ValidationError(`maxBodyBytes must be a positive whole number, got ${String(maxBodyBytes)}`);
+}
+
+function checkKeepAliveMs(keepAliveMs: number | undefined): number | undefined {
+  if (keepAliveMs === undefined || (Number.isFinite(keepAliveMs) && keepAliveMs > 0)) return keepAliveMs;
+  throw new ValidationError(`keepAliveMs must be a positive number of ms, got ${String(keepAliveMs)}`);
 }

@@ -8,8 +8,10 @@ const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_DATA_DIR'];
 const LAST_REQUESTS_PER_RUN = 3;
 /** For heartbeats, and for what must be sent again. */
 const SPARE_REQUESTS = 4;
-/** What an invocation needs to get anywhere: two to look for migrations, a claim, the finished steps, a step. */
-const LEAST_WORK_REQUESTS = 5;
+/** A stream ends while there is still room for reads under way, and for those sent again. */
+const STREAM_RESERVE = 10;
+/** What an invocation needs to get anywhere: two to look for migrations, three to open a stream, or a claim and a step. */
+const LEAST_REQUESTS = 6;
 
 const edgeEnvironment = z
   .object({
@@ -25,7 +27,8 @@ const edgeEnvironment = z
     DURABLY_SUBREQUESTS: wholeNumber(1, 100_000).default(50),
   })
   .superRefine((env, context) => {
-    const least = reserveFor(env.DURABLY_CONCURRENCY) + LEAST_WORK_REQUESTS;
+    const reserve = Math.max(workReserve(env.DURABLY_CONCURRENCY), STREAM_RESERVE);
+    const least = reserve + LEAST_REQUESTS;
     if (env.DURABLY_SUBREQUESTS >= least) return;
     context.addIssue({
       code: 'custom',
@@ -51,7 +54,14 @@ export function readEdgeConfig(bindings: Readonly<Record<string, unknown>>): Edg
   return { ...readConfig(env), ...readWith(edgeEnvironment, env) };
 }
 
-/** How many of an invocation's requests are kept for ending the work. */
-export function reserveFor(concurrency: number): number {
+/** After how many requests work, and event streams, are to end. */
+export function requestLimits({ DURABLY_SUBREQUESTS, DURABLY_CONCURRENCY }: EdgeConfig) {
+  return {
+    work: DURABLY_SUBREQUESTS - workReserve(DURABLY_CONCURRENCY),
+    streams: DURABLY_SUBREQUESTS - STREAM_RESERVE,
+  };
+}
+
+function workReserve(concurrency: number): number {
   return LAST_REQUESTS_PER_RUN * concurrency + SPARE_REQUESTS;
 }

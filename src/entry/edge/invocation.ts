@@ -1,11 +1,8 @@
 import type { DurablyService } from '../../core/durably.ts';
 import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
-import { type EdgeConfig, reserveFor } from './config.ts';
+import { type EdgeConfig, requestLimits } from './config.ts';
 import { remoteDialect } from './database.ts';
 import { RequestBudget } from './request-budget.ts';
-
-/** A stream ends while there is still room for reads under way, and for those sent again. */
-const STREAM_RESERVE = 10;
 
 type Jobs = NonNullable<DurablyOptions['jobs']>;
 
@@ -29,7 +26,8 @@ export interface Invocation {
 }
 
 export function createInvocation(config: EdgeConfig, createJobs: CreateJobs): Invocation {
-  const { TURSO_DATABASE_URL: url, DURABLY_SUBREQUESTS: subrequests } = config;
+  const { TURSO_DATABASE_URL: url } = config;
+  const limits = requestLimits(config);
   const budget = new RequestBudget();
   const durably = createDurably({
     dialect: remoteDialect({ url, authToken: config.TURSO_AUTH_TOKEN, fetch: budget.fetch }),
@@ -50,7 +48,7 @@ export function createInvocation(config: EdgeConfig, createJobs: CreateJobs): In
     await durably.migrate();
     migratedUrls.add(url);
   };
-  const workEnds = budget.signalAfter(subrequests - reserveFor(config.DURABLY_CONCURRENCY));
+  const workEnds = budget.signalAfter(limits.work);
   const work: DurablyService['processUntilIdle'] = (options) =>
     durably.processUntilIdle({ ...options, signal: workEnds });
   const service: DurablyService = {
@@ -62,7 +60,7 @@ export function createInvocation(config: EdgeConfig, createJobs: CreateJobs): In
       return await durably.health();
     },
   };
-  return { durably, service, migrate, work, streamsEnd: budget.signalAfter(subrequests - STREAM_RESERVE) };
+  return { durably, service, migrate, work, streamsEnd: budget.signalAfter(limits.streams) };
 }
 
 export function logError(context: string, error: unknown): void {

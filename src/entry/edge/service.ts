@@ -4,6 +4,9 @@ import { problemResponse } from '../../http/problem.ts';
 import { type EdgeConfig, readEdgeConfig } from './config.ts';
 import { type CreateJobs, createInvocation, type Invocation, logError } from './invocation.ts';
 
+/** Only by writing does a Worker find out that a stream's reader has gone, after a comment or two. */
+const KEEP_ALIVE_MS = 1_000;
+
 type Bindings = Readonly<Record<string, unknown>>;
 
 /** The part of a Worker's context that is used here. */
@@ -51,6 +54,7 @@ function createApp({ service, migrate, streamsEnd }: Invocation, config: EdgeCon
     allowedHosts: [],
     onRequest: migrate,
     shutdown: streamsEnd,
+    keepAliveMs: KEEP_ALIVE_MS,
   });
 }
 
