@@ -4,9 +4,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { WRANGLER, wranglerEnv } from '../../../scripts/wrangler.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
 const READY_WITHIN_MS = 60_000;
 
 export interface WranglerDev {
@@ -67,18 +67,6 @@ export async function startWranglerDev(options: {
   }
   const url = `http://127.0.0.1:${port}`;
   return { url, output: () => output, cron: () => fetch(`${url}/cdn-cgi/handler/scheduled`), stop };
-}
-
-/** Where wrangler writes besides, and that it asks the internet nothing. */
-export function wranglerEnv(folder: string): NodeJS.ProcessEnv {
-  return {
-    PATH: process.env.PATH,
-    HOME: folder,
-    XDG_CONFIG_HOME: join(folder, 'config'),
-    WRANGLER_SEND_METRICS: 'false',
-    CLOUDFLARE_CF_FETCH_ENABLED: 'false',
-    CI: 'true',
-  };
 }
 
 function kill({ pid }: ChildProcess): void {

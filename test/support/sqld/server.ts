@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HranaDatabase, toHranaError } from './database.ts';
-import type { HranaRequest, PipelineRequest } from './protocol.ts';
+import { type HranaRequest, type PipelineRequest, toSql } from './protocol.ts';
 
 /** What goes wrong with a request: nothing, or how. */
 export type Fault =
@@ -67,6 +67,12 @@ export class Sqld {
 
   get url(): string {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  /** Rows as the file has them, past the wire and its faults. */
+  query(sql: string): Record<string, unknown>[] {
+    const { cols, rows } = this.#database.execute({ sql }, new Map());
+    return rows.map((row) => Object.fromEntries(row.map((value, i) => [cols[i]?.name ?? '', toSql(value)])));
   }
 
   async stop(): Promise<void> {
