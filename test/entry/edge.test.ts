@@ -73,7 +73,7 @@ describe('the settings on an edge runtime', () => {
         'application/problem+json',
       ]);
     }
-    await expect(worker.scheduled({}, env)).rejects.toThrow(ConfigError);
+    await expect(worker.scheduled({}, env, createContext())).rejects.toThrow(ConfigError);
     expect(printed).toHaveBeenCalledTimes(1);
     expect(String(printed.mock.calls[0]?.[0])).toContain('TURSO_DATABASE_URL must be');
     expect(String(printed.mock.calls[0]?.[0])).not.toContain('secret');
@@ -160,7 +160,7 @@ describe('requests to the edge service', () => {
     await Promise.all(next.context.waiting);
     const readRuns = async () => (await send(requestTo('/runs'))).response.json();
     await until(async () => (await readRuns()).length === 2);
-    await service.scheduled({}, env);
+    await service.scheduled({}, env, createContext());
     expect(await readRuns()).toMatchObject([
       { jobName: 'greet', status: 'completed', attempt: 1 },
       { id: runId, status: 'running', attempt: 1 },

@@ -25,7 +25,7 @@ const worker: EdgeService = {
     const service = createEdgeService(() => ({ told, ...createSuiteJobs(() => fetch(gateUrl)) }));
     return service.fetch(request, { ...env, ...settings }, context);
   },
-  scheduled: (event, env) => createEdgeService(() => ({ told })).scheduled(event, env),
+  scheduled: (event, env, context) => createEdgeService(() => ({ told })).scheduled(event, env, context),
 };
 
 export default worker;

@@ -1,3 +1,4 @@
+import { systemClock } from '../../core/clock.ts';
 import type { DurablyService } from '../../core/durably.ts';
 import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
 import { type EdgeConfig, requestLimits } from './config.ts';
@@ -9,6 +10,14 @@ type Jobs = NonNullable<DurablyOptions['jobs']>;
 /** Makes the jobs of one invocation; requests they send by this `fetch` count for its budget. */
 export type CreateJobs = (context: { readonly config: EdgeConfig; readonly fetch: typeof fetch }) => Jobs;
 
+/** How long a health check waits for the database to be migrated, ms. */
+const MIGRATED_WITHIN_MS = 2_000;
+
+/** The part of a Worker's context that is used here. */
+export interface Context {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
 /** The databases that this isolate has found migrated. A flag and no promise: requests must not share one. */
 const migratedUrls = new Set<string>();
 
@@ -19,13 +28,16 @@ export interface Invocation {
   readonly service: DurablyService;
   /** Migrates the database unless this isolate knows that it is. */
   migrate(): Promise<void>;
-  /** Works the queue within this time and the budget of requests. */
+  /** Works the queue within this time and the budget of requests, whether or not the caller stays. */
   work(options: { readonly timeoutMs: number }): Promise<number>;
   /** Aborts when event streams must end, for want of requests. */
   readonly streamsEnd: AbortSignal;
 }
 
-export function createInvocation(config: EdgeConfig, createJobs: CreateJobs): Invocation {
+export function createInvocation(
+  config: EdgeConfig,
+  { createJobs, context }: { createJobs: CreateJobs; context: Context },
+): Invocation {
   const { TURSO_DATABASE_URL: url } = config;
   const limits = requestLimits(config);
   const budget = new RequestBudget();
@@ -49,18 +61,25 @@ export function createInvocation(config: EdgeConfig, createJobs: CreateJobs): In
     migratedUrls.add(url);
   };
   const workEnds = budget.signalAfter(limits.work);
-  const work: DurablyService['processUntilIdle'] = (options) =>
-    durably.processUntilIdle({ ...options, signal: workEnds });
+  const work: DurablyService['processUntilIdle'] = (options) => {
+    const working = durably.processUntilIdle({ ...options, signal: workEnds });
+    context.waitUntil(working.catch(() => undefined));
+    return working;
+  };
   const service: DurablyService = {
     ...durably,
     processUntilIdle: work,
     async health() {
       // Nothing else may have asked for it yet. That it failed shows in the answer.
-      await migrate().catch(() => undefined);
+      await Promise.race([migrate().catch(() => undefined), pause(MIGRATED_WITHIN_MS)]);
       return await durably.health();
     },
   };
   return { durably, service, migrate, work, streamsEnd: budget.signalAfter(limits.streams) };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => systemClock.schedule(ms, resolve));
 }
 
 export function logError(context: string, error: unknown): void {

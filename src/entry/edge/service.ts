@@ -2,22 +2,17 @@ import { ConfigError } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
 import { problemResponse } from '../../http/problem.ts';
 import { type EdgeConfig, readEdgeConfig } from './config.ts';
-import { type CreateJobs, createInvocation, type Invocation, logError } from './invocation.ts';
+import { type Context, type CreateJobs, createInvocation, type Invocation, logError } from './invocation.ts';
 
 /** Only by writing does a Worker find out that a stream's reader has gone, after a comment or two. */
 const KEEP_ALIVE_MS = 1_000;
 
 type Bindings = Readonly<Record<string, unknown>>;
 
-/** The part of a Worker's context that is used here. */
-interface Context {
-  waitUntil(promise: Promise<unknown>): void;
-}
-
 /** What a module Worker exports (https://developers.cloudflare.com/workers/runtime-apis/handlers/). */
 export interface EdgeService {
   fetch(request: Request, env: Bindings, context: Context): Promise<Response>;
-  scheduled(event: unknown, env: Bindings): Promise<void>;
+  scheduled(event: unknown, env: Bindings, context: Context): Promise<void>;
 }
 
 /**
@@ -31,15 +26,15 @@ export function createEdgeService(createJobs: CreateJobs): EdgeService {
     async fetch(request, env, context) {
       const config = configOf(env);
       if (config instanceof ConfigError) return problemResponse(config, () => undefined);
-      const invocation = createInvocation(config, createJobs);
-      workAfterChanges(invocation, { config, context });
+      const invocation = createInvocation(config, { createJobs, context });
+      workAfterChanges(invocation, config);
       return await createApp(invocation, config).fetch(request);
     },
 
-    async scheduled(_event, env) {
+    async scheduled(_event, env, context) {
       const config = configOf(env);
       if (config instanceof ConfigError) throw config;
-      const { migrate, work } = createInvocation(config, createJobs);
+      const { migrate, work } = createInvocation(config, { createJobs, context });
       await migrate();
       await work({ timeoutMs: config.DURABLY_CRON_MS });
     },
@@ -59,16 +54,14 @@ function createApp({ service, migrate, streamsEnd }: Invocation, config: EdgeCon
 }
 
 /** What was triggered or retried, or may go ahead since another was cancelled, is worked on beyond the answer. */
-function workAfterChanges(
-  { durably, work }: Invocation,
-  { config, context }: { config: EdgeConfig; context: Context },
-): void {
+function workAfterChanges({ durably, work }: Invocation, config: EdgeConfig): void {
   let isWorking = false;
   const begin = () => {
     if (isWorking) return;
     isWorking = true;
-    const working = work({ timeoutMs: config.DURABLY_WORK_MS });
-    context.waitUntil(working.catch((error: unknown) => logError('work after a request', error)));
+    work({ timeoutMs: config.DURABLY_WORK_MS }).catch((error: unknown) =>
+      logError('work after a request', error),
+    );
   };
   for (const type of ['run:trigger', 'run:retry', 'run:cancel'] as const) durably.on(type, begin);
 }
