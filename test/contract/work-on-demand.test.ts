@@ -377,22 +377,37 @@ contract('processUntilIdle', (test) => {
     expect(calls).toEqual(['step 0']);
   });
 
-  test('a started worker keeps what is unfinished when the time is up', async ({ world }) => {
+  test('a started worker goes on with what is unfinished when the time is up', async ({ world }) => {
     const clock = new FakeClock();
-    const { durably } = await world.start({ clock });
+    const { durably } = await world.idle({ clock });
     const { gated, gates } = gatedJob();
-    const handle = durably.register({ gated }).gated;
+    const run = await durably.register({ gated }).gated.trigger(1);
     const started = atStep(durably, 0);
-    const run = await handle.trigger(1);
-    await started;
     const working = durably.processUntilIdle({ timeoutMs: 10 });
+    await started;
     await settle();
+    durably.start();
     clock.advance(10);
-    expect(await working).toBe(0);
+    expect(await working).toBe(1);
+    expect((await durably.getRun(run.id))?.status).toBe('running');
     const ended = nextEvent(durably, 'run:complete');
     for (const gate of gates) gate.resolve();
     await ended;
     expect((await durably.getRun(run.id))?.attempt).toBe(1);
+  });
+
+  test('hands back unseen what a claim brings after the budget was spent', async ({ world }) => {
+    const { durably } = await world.idle({ maxConcurrentRuns: 2 });
+    const calls: unknown[] = [];
+    const { noted } = durably.register({ noted: job('noted', (_step, n) => void calls.push(n)) });
+    const [run] = await noted.batchTrigger([1, 2]);
+    const end = new AbortController();
+    const working = durably.processUntilIdle({ signal: end.signal });
+    end.abort();
+    expect(await working).toBe(0);
+    expect(calls).toEqual([]);
+    expect(await durably.getRun(run?.id ?? '')).toMatchObject({ status: 'pending', attempt: 1 });
+    expect(await durably.processUntilIdle()).toBe(2);
   });
 
   test('beside a started worker it ends when both have nothing to do', async ({ world }) => {
