@@ -41,7 +41,7 @@ describe('the settings on an edge runtime', () => {
       DURABLY_CRON_MS: 45_000,
       DURABLY_SUBREQUESTS: 50,
     });
-    expect(requestLimits(config)).toEqual({ work: 34, streams: 40 });
+    expect(requestLimits(config)).toEqual({ work: 38, streams: 40 });
   });
 
   it.each([
@@ -52,8 +52,8 @@ describe('the settings on an edge runtime', () => {
     [{ ...URL_SETTING, DURABLY_WORK_MS: '0' }, 'DURABLY_WORK_MS must be a whole number'],
     [{ ...URL_SETTING, DURABLY_CRON_MS: 'x' }, 'DURABLY_CRON_MS must be a whole number'],
     [
-      { ...URL_SETTING, DURABLY_SUBREQUESTS: '21' },
-      'DURABLY_SUBREQUESTS must be at least 22 for a DURABLY_CONCURRENCY of 4, got "21"',
+      { ...URL_SETTING, DURABLY_SUBREQUESTS: '17' },
+      'DURABLY_SUBREQUESTS must be at least 18 for a DURABLY_CONCURRENCY of 4, got "17"',
     ],
     [{ ...URL_SETTING, DURABLY_POLLING_INTERVAL_MS: '-5' }, 'DURABLY_POLLING_INTERVAL_MS must be'],
   ])('%j is refused in one line that names it', (bindings, message) => {

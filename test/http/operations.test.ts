@@ -347,6 +347,10 @@ describe('individual handlers', () => {
 });
 
 describe('options', () => {
+  it.each([0, -1, Number.NaN, Infinity])('refuse keepAliveMs %s', (keepAliveMs) => {
+    expect(() => createDurablyHandler(fakeDurably(), { keepAliveMs })).toThrow(/keepAliveMs/);
+  });
+
   it.each([0, -1, 1.5, Number.NaN, Infinity])('refuse maxBodyBytes %s', (maxBodyBytes) => {
     expect(() => createDurablyHandler(fakeDurably(), { maxBodyBytes })).toThrow(/maxBodyBytes/);
   });

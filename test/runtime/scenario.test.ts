@@ -21,7 +21,7 @@ beforeAll(async () => {
   told = await startToldServer({ isOpen: true });
   dev = await startWranglerDev({
     entry: 'test/runtime/worker.ts',
-    // The least that is allowed: work ends after 9 requests, a stream after 6.
+    // The least that is allowed: work ends after 10 requests, a stream after 6.
     vars: {
       TURSO_DATABASE_URL: sqld.url,
       DURABLY_SUBREQUESTS: '16',

@@ -4,9 +4,9 @@ import { type Config, ms, readConfig, readWith, wholeNumber } from '../../app/co
 /** Variables that mean something to the service on Node alone. */
 const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_DATA_DIR'];
 
-/** Each run at work may need so many requests when the work is to end: a step's result, what it logged, the hand-back. */
-const LAST_REQUESTS_PER_RUN = 3;
-/** For heartbeats, and for what must be sent again. */
+/** What each run at work may still need when the work is to end: its step's result, its hand-back. */
+const LAST_REQUESTS_PER_RUN = 2;
+/** For heartbeats, late log lines, and what must be sent again. */
 const SPARE_REQUESTS = 4;
 /** A stream ends while there is still room for reads under way, and for those sent again. */
 const STREAM_RESERVE = 10;
