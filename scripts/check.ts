@@ -12,6 +12,7 @@ const parts: Readonly<Record<string, string>> = {
   migrations: 'npm run --silent migrations -- --check',
   openapi: 'npm run --silent openapi -- --check',
   package: 'tsx scripts/check-package.ts',
+  worker: 'tsx scripts/check-worker.ts',
   tests: 'npm test --silent',
 };
 

@@ -26,8 +26,9 @@ const allowances: Readonly<Record<string, Allowance>> = {
   'hono.ts': { rooms: ['app', 'core', 'http'], packages: ['hono'] },
   entry: {
     rooms: ['app', 'core', 'create-durably.ts', 'http', 'jobs'],
-    packages: ['@hono/node-server', 'hono', 'node:'],
+    packages: ['@hono/node-server', 'hono', 'node:', 'zod'],
   },
+  'entry/edge/database.ts': { rooms: [], packages: ['@libsql/client', '@libsql/kysely-libsql'] },
 };
 
 export interface SourceFile {

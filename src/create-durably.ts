@@ -18,13 +18,16 @@ import { checkWorkerOptions } from './engine/worker-options.ts';
 import type { Schema } from './storage/schema.ts';
 import { createStore } from './storage/store.ts';
 
-/** How often streams look for what other processes wrote, ms. */
+/** How often streams of a resident instance look for what other processes wrote, ms. */
 const MAX_FEED_POLL_MS = 250;
 
 export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   /** A Kysely SQLite dialect. */
   readonly dialect: Dialect;
-  /** How long an idle worker waits before it looks for work that others created; ms, 1000 unless given. */
+  /**
+   * How long an idle worker waits before it looks for work that others created,
+   * and, on demand, how often a stream looks for events; ms, 1000 unless given.
+   */
   readonly pollingInterval?: number | undefined;
   /** How often a worker renews its leases; ms, 5000 unless given, less than `staleThreshold`. */
   readonly heartbeatInterval?: number | undefined;
@@ -32,6 +35,12 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   readonly staleThreshold?: number | undefined;
   /** How many runs this worker executes at once; 1 unless given. */
   readonly maxConcurrentRuns?: number | undefined;
+  /**
+   * `on-demand`: for platforms where nothing may go on between requests. No loop
+   * is ever started, also not by `init()`: call `processUntilIdle()`. `resident`
+   * unless given, on Cloudflare Workers `on-demand`.
+   */
+  readonly worker?: 'resident' | 'on-demand' | undefined;
   /** Jobs to register at once; they type `durably.jobs`. */
   readonly jobs?: TJobs | undefined;
   /**
@@ -42,7 +51,7 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
 }
 
 export interface Durably<THandles = OpenHandles> extends DurablyService {
-  /** `migrate()`, then `start()`. Cheap when both are done: it may be called before each request. */
+  /** `migrate()`, then `start()`, which does nothing for a worker on demand. Cheap when both are done: it may be called before each request. */
   init(): Promise<void>;
   /** Brings the schema up to date; safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
@@ -53,6 +62,12 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
    * aborts their steps and hands them back, for another worker to take at once.
    */
   stop(options?: { readonly timeoutMs?: number | undefined }): Promise<void>;
+  /**
+   * Takes one run, once a slot is free, and executes it; false if there was none
+   * to take. Needs no started worker.
+   * @throws {DatabaseUnavailableError} if the claim fails.
+   */
+  processOne(): Promise<boolean>;
   /** Adds all jobs or none. @throws {ConflictError} for another definition under a registered name. */
   register<TJobs extends AnyJobs>(jobs: TJobs): HandlesOf<TJobs>;
   /** The registered jobs' handles, by the keys they were registered under. */
@@ -90,6 +105,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     throw new ValidationError('dialect must be a Kysely dialect');
   }
   const workerOptions = checkWorkerOptions(options);
+  const isResident = workerOptions.presence === 'resident';
   const { store, db } = createStore({ dialect: options.dialect, reconnect: options.reconnect, clock });
   const bus = new EventBus(clock);
   const registry = new Registry();
@@ -97,7 +113,9 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const feed = new EventFeed({
     store,
     clock,
-    pollMs: Math.min(MAX_FEED_POLL_MS, workerOptions.pollingIntervalMs),
+    pollMs: isResident
+      ? Math.min(MAX_FEED_POLL_MS, workerOptions.pollingIntervalMs)
+      : workerOptions.pollingIntervalMs,
     onError: (error) => bus.reportWorkerError({ error, context: 'feed' }),
   });
   bus.onPublish = () => feed.nudge();
@@ -115,7 +133,12 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     retrigger: (runId) => retriggerRun(runId, { registry, ...handles }),
     retry: (runId) => commandRun('retry', runId, command),
     cancel: (runId) => commandRun('cancel', runId, command),
-    deleteRun: (runId) => commandRun('delete', runId, command),
+    async deleteRun(runId) {
+      await commandRun('delete', runId, command);
+      // Without a loop that does it each hour, whoever leaves a row behind clears the old ones away.
+      if (isResident) return;
+      await store.purge().catch((error: unknown) => bus.reportWorkerError({ error, context: 'purge' }));
+    },
     openRunFeed: (runId, from) => feed.openRun(runId, from),
     openRunListFeed: (from) => feed.openList(from),
     subscribe: (runId) => streamOf(feed, runId),

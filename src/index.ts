@@ -1,6 +1,6 @@
 /** The door `durably`: the engine. */
 
-export type { Health, TriggerOptions } from './core/durably.ts';
+export type { Health, TriggerOptions, WorkOptions } from './core/durably.ts';
 export {
   ConflictError,
   DatabaseUnavailableError,

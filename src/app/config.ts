@@ -8,7 +8,7 @@ import { isOrigin } from './origins.ts';
 /** The longest a timer can wait. */
 const MAX_MS = 2 ** 31 - 1;
 
-const wholeNumber = (min: number, max: number) => {
+export const wholeNumber = (min: number, max: number) => {
   const error = `must be a whole number from ${min} to ${max}`;
   return z
     .string()
@@ -17,7 +17,7 @@ const wholeNumber = (min: number, max: number) => {
     .pipe(z.int(error).min(min, error).max(max, error));
 };
 
-const ms = () => wholeNumber(1, MAX_MS);
+export const ms = () => wholeNumber(1, MAX_MS);
 
 const isDatabaseUrl = (url: string) =>
   url === ':memory:' || /^file:./.test(url) || (/^(libsql|https?|wss?):\/\//.test(url) && URL.canParse(url));
@@ -106,8 +106,16 @@ export class ConfigError extends Error {
  * @throws {ConfigError}
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  return readWith(environment, env);
+}
+
+/** {@link readConfig} for other settings than those of the service on Node. */
+export function readWith<T extends z.ZodType>(
+  schema: T,
+  env: Readonly<Record<string, string | undefined>>,
+): z.output<T> {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const parsed = environment.safeParse(given, { reportInput: true });
+  const parsed = schema.safeParse(given, { reportInput: true });
   if (parsed.success) return parsed.data;
   const lines = parsed.error.issues.map(({ path, message, input }) => {
     const name = String(path[0]);

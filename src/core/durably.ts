@@ -50,10 +50,20 @@ export interface RunListFeed {
   readonly cursor: EventCursor;
 }
 
+/** The budget of a call that works the queue. */
+export interface WorkOptions {
+  /** How many runs to take at most; any number unless given. */
+  readonly maxRuns?: number | undefined;
+  /** After this time nothing more is taken, and what runs is handed back at its next step; ms. */
+  readonly timeoutMs?: number | undefined;
+  /** Aborting it does the same. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 export interface Health {
   /** The database is migrated and takes writes, without long waiting. */
   readonly database: boolean;
-  /** The worker is started and has not given up. */
+  /** The worker is started and has not given up, or works on demand. */
   readonly worker: boolean;
 }
 
@@ -88,5 +98,18 @@ export interface DurablyService {
     /** Only of runs that have all of these. */
     labels?: Labels | undefined;
   }): Promise<RunListFeed>;
+  /**
+   * Works the queue until nothing is left to do: all that can be claimed, runs
+   * of vanished workers too. Needs no started worker and starts none; with one
+   * it shares the slots. Answers how many runs it took.
+   *
+   * When the budget is spent it claims nothing more. A step that runs then is
+   * finished and stored, and its run handed back, to be gone on with by the next
+   * call or another worker; a started worker keeps the run instead.
+   *
+   * @throws {ValidationError} for a bad option.
+   * @throws {DatabaseUnavailableError} if a claim fails.
+   */
+  processUntilIdle(options?: WorkOptions): Promise<number>;
   health(): Promise<Health>;
 }

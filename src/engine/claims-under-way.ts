@@ -17,7 +17,7 @@ export interface ClaimUnderWay {
  * in which order they are answered is open.
  */
 export class ClaimsUnderWay {
-  readonly #claims = new Map<ClaimUnderWay, Promise<void>>();
+  readonly #claims = new Map<ClaimUnderWay, Promise<unknown>>();
 
   /** How many slots are kept for what these claims take. */
   get keptSlots(): number {
@@ -28,19 +28,21 @@ export class ClaimsUnderWay {
     return [...this.#claims.keys()].some(({ takesSuspect }) => takesSuspect);
   }
 
-  begin(
+  /** Does the work of a claim, as one that is under way until then. */
+  async follow<T>(
     asked: Pick<ClaimUnderWay, 'limit' | 'takesSuspect'>,
-    work: (claim: ClaimUnderWay) => Promise<void>,
-    onEnd: () => void,
-  ): void {
+    work: (claim: ClaimUnderWay) => Promise<T>,
+  ): Promise<T> {
     const claim = { ...asked, cancelled: new Set<string>() };
     // Entered before the work begins: it may look for more.
     this.#claims.set(claim, Promise.resolve());
-    const done = work(claim).finally(() => {
-      this.#claims.delete(claim);
-      onEnd();
-    });
+    const done = work(claim);
     this.#claims.set(claim, done);
+    try {
+      return await done;
+    } finally {
+      this.#claims.delete(claim);
+    }
   }
 
   noteCancelled(runId: string): void {
@@ -48,7 +50,7 @@ export class ClaimsUnderWay {
   }
 
   async settled(): Promise<void> {
-    await Promise.all(this.#claims.values());
+    await Promise.allSettled(this.#claims.values());
   }
 }
 

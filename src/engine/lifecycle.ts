@@ -1,11 +1,13 @@
 import type { Clock } from '../core/clock.ts';
+import type { WorkOptions } from '../core/durably.ts';
 import type { Store } from '../core/store.ts';
 import type { Worker } from './worker.ts';
+import { checkWorkOptions } from './worker-options.ts';
 
 /** A database that takes longer for a health check is not healthy, ms. */
 const MAX_PROBE_MS = 2_000;
 
-/** Starting, stopping, and how it fares meanwhile. */
+/** Starting, stopping, working on demand, and how it fares meanwhile. */
 export function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
   let migrating: Promise<void> | undefined;
   const migrate = async () => {
@@ -45,8 +47,15 @@ export function createLifecycle({ store, worker, clock }: { store: Store; worker
       // A request that comes in while the worker stops must not start it again.
       if (!worker.isStopping) worker.start();
     },
+    async processOne() {
+      const taken = await worker.work({ ...checkWorkOptions({ maxRuns: 1 }), endsWhen: 'nothing-found' });
+      return taken > 0;
+    },
+    async processUntilIdle(options?: WorkOptions) {
+      return await worker.work({ ...checkWorkOptions(options), endsWhen: 'idle' });
+    },
     async health() {
-      return { database: await takesWrites(), worker: worker.isRunning };
+      return { database: await takesWrites(), worker: worker.isAlive };
     },
   };
 }

@@ -23,6 +23,10 @@ export class Registry {
     return this.#jobs.get(name);
   }
 
+  get isEmpty(): boolean {
+    return this.#jobs.size === 0;
+  }
+
   names(): string[] {
     return [...this.#jobs.keys()];
   }

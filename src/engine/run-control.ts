@@ -11,6 +11,7 @@ export class RunControl {
   readonly stopped: Promise<StopReason>;
   #settle: (reason: StopReason) => void = () => undefined;
   #error: RunCancelledError | LeaseLostError | undefined;
+  #isLeaving = false;
 
   constructor(lease: Lease) {
     this.lease = lease;
@@ -28,6 +29,15 @@ export class RunControl {
     this.#error = stopError(this.lease.runId, reason);
     this.#settle(reason);
     this.#abort.abort(this.#error);
+  }
+
+  /** Has the run handed back at its next step: those that run now may finish, and no other begins. */
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
+  get isLeaving(): boolean {
+    return this.#isLeaving;
   }
 
   /** The job is over: what its steps still do comes too late. */
@@ -59,6 +69,6 @@ function stopError(runId: string, reason: StopReason): RunCancelledError | Lease
         `Run ${runId} may be another worker's: the database has not confirmed its lease in time`,
       );
     case 'handed-back':
-      return new LeaseLostError(`Run ${runId} was handed back: this worker is stopping`);
+      return new LeaseLostError(`Run ${runId} was handed back, for a worker to go on with it`);
   }
 }

@@ -17,14 +17,16 @@ interface SlotsDeps {
   readonly registry: Registry;
   readonly heartbeatIntervalMs: number;
   readonly staleThresholdMs: number;
+  readonly maxConcurrentRuns: number;
   /** Called when a run has left its slot. */
   readonly onFree: (run: ClaimedRun) => void;
 }
 
-interface Slot {
+export interface Slot {
   readonly control: RunControl;
   /** Its run lost its workers too often to be executed beside another such run. */
   readonly isSuspect: boolean;
+  /** Resolves when the run has left the slot. Never rejects. */
   readonly done: Promise<void>;
 }
 
@@ -45,6 +47,10 @@ export class Slots {
     return this.#slots.size;
   }
 
+  get free(): number {
+    return this.#deps.maxConcurrentRuns - this.#slots.size;
+  }
+
   get hasSuspect(): boolean {
     return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
   }
@@ -59,14 +65,17 @@ export class Slots {
     return runs.filter((run) => !isSuspect(run) || ++suspects === 1).slice(0, limit);
   }
 
-  /** Begins to execute a run that was claimed with a request sent at `claimedAtMs`, on the monotonic clock. */
-  fill(run: ClaimedRun, { claimedAtMs }: { claimedAtMs: number }): void {
+  /**
+   * Begins to execute a run that was claimed with a request sent at `claimedAtMs`,
+   * on the monotonic clock; undefined for one of an unknown job.
+   */
+  fill(run: ClaimedRun, { claimedAtMs }: { claimedAtMs: number }): Slot | undefined {
     const { registry, bus } = this.#deps;
     const job = registry.get(run.jobName);
     if (!job) {
       const error = `claimed a run of the unknown job ${run.jobName}`;
       bus.reportWorkerError({ error, context: 'claim', runId: run.runId });
-      return;
+      return undefined;
     }
     // A worker that slept past its own heartbeat may take a run over from itself.
     this.#slots.get(run.runId)?.control.stop('lease-lost');
@@ -76,11 +85,13 @@ export class Slots {
     const done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(
-        (outcome) => this.#conclude(run, outcome),
+        (outcome) => this.#conclude(control, outcome),
         (error: unknown) => this.#reportFailure(run, error),
       )
       .finally(() => this.#free(run, control));
-    this.#slots.set(run.runId, { control, isSuspect: isSuspect(run), done });
+    const slot = { control, isSuspect: isSuspect(run), done };
+    this.#slots.set(run.runId, slot);
+    return slot;
   }
 
   /** Stops the execution of a run that was cancelled in this process. */
@@ -98,7 +109,7 @@ export class Slots {
     const controls = [...this.#slots.values()].map(({ control }) => control);
     for (const control of controls) control.stop('handed-back');
     await this.settled();
-    await this.handBack(controls.map(({ lease }) => lease));
+    await this.handBack(controls.filter(({ isLeaving }) => !isLeaving).map(({ lease }) => lease));
   }
 
   /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
@@ -111,13 +122,25 @@ export class Slots {
     }
   }
 
-  async #conclude(run: ClaimedRun, outcome: Outcome): Promise<void> {
-    if (outcome.kind !== 'lease-lost' && outcome.kind !== 'lease-expired') return;
-    const reason = outcome.kind === 'lease-lost' ? outcome.reason : 'the database did not renew it in time';
-    const error = `lease lost: ${reason}`;
-    this.#deps.bus.reportWorkerError({ error, context: 'lease', runId: run.runId });
-    // If it is still this worker's after all, nobody need wait for it to grow stale.
-    if (outcome.kind === 'lease-expired') await this.handBack([run]);
+  async #conclude({ lease, isLeaving }: RunControl, outcome: Outcome): Promise<void> {
+    switch (outcome.kind) {
+      case 'handed-back':
+        // One that left at a step of its own does not wait for others.
+        if (isLeaving) await this.handBack([lease]);
+        break;
+      case 'lease-lost':
+        this.#reportLostLease(lease, outcome.reason);
+        break;
+      case 'lease-expired':
+        this.#reportLostLease(lease, 'the database did not renew it in time');
+        // If it is still this worker's after all, nobody need wait for it to grow stale.
+        await this.handBack([lease]);
+        break;
+    }
+  }
+
+  #reportLostLease({ runId }: Lease, reason: string): void {
+    this.#deps.bus.reportWorkerError({ error: `lease lost: ${reason}`, context: 'lease', runId });
   }
 
   async #reportFailure(run: ClaimedRun, error: unknown): Promise<void> {

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import type { Clock } from '../core/clock.ts';
+import { type Clock, defer } from '../core/clock.ts';
 import { DurablyError, errorMessage, StepError } from '../core/errors.ts';
 import { decodeJson, encodeJson, type Jsonified, storableText } from '../core/json.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
@@ -27,6 +27,7 @@ export class Steps {
   readonly #states = new Map<string, 'running' | 'completed'>();
   /** What steps threw, with the name of the last step that threw it. */
   readonly #failures = new Map<unknown, string>();
+  readonly #onStepEnd = new Set<() => void>();
   readonly log: StepContext['log'];
 
   constructor(deps: {
@@ -76,6 +77,10 @@ export class Steps {
       this.#states.set(name, 'completed');
       return decodeJson(stored) as Jsonified<T>;
     }
+    if (this.#control.isLeaving) {
+      await this.#leave();
+      this.#control.throwIfOver();
+    }
     this.#states.set(name, 'running');
     const call = { name, index, startMs: this.#clock.monotonicMs() };
     this.#journal.note({ type: 'step:start', stepName: name, stepIndex: index });
@@ -97,6 +102,7 @@ export class Steps {
       );
     }
     this.#states.set(name, 'completed');
+    this.#noteStepEnd();
     return decodeJson(text) as Jsonified<T>;
   }
 
@@ -122,6 +128,27 @@ export class Steps {
       seen.add(cause);
     }
     return undefined;
+  }
+
+  /**
+   * The boundary at which a run is handed back: where a step would begin, once
+   * those beside it are stored, and unless the job ends by what they came to.
+   */
+  async #leave(): Promise<void> {
+    const { signal } = this.#control;
+    while (this.areRunning && !this.#control.isOver) {
+      await new Promise<void>((resolve) => {
+        this.#onStepEnd.add(resolve);
+        signal.addEventListener('abort', () => resolve(), { once: true });
+      });
+    }
+    await new Promise<void>((resolve) => defer(resolve));
+    this.#control.stop('handed-back');
+  }
+
+  #noteStepEnd(): void {
+    for (const resolve of this.#onStepEnd) resolve();
+    this.#onStepEnd.clear();
   }
 
   #enter(givenName: string, fn: unknown): string {
@@ -150,6 +177,7 @@ export class Steps {
     }
     this.#states.delete(call.name);
     this.#failures.set(error, call.name);
+    this.#noteStepEnd();
     throw error;
   }
 

@@ -1,3 +1,4 @@
+import type { WorkOptions } from '../core/durably.ts';
 import { errorMessage, ValidationError } from '../core/errors.ts';
 import type { WorkerOptions } from './worker.ts';
 
@@ -7,35 +8,53 @@ interface GivenOptions {
   readonly heartbeatInterval?: number | undefined;
   readonly staleThreshold?: number | undefined;
   readonly maxConcurrentRuns?: number | undefined;
+  readonly worker?: WorkerOptions['presence'] | undefined;
 }
 
 /** @throws {ValidationError} that names a bad option and its value. */
 export function checkWorkerOptions(options: GivenOptions): WorkerOptions {
-  const milliseconds = (
-    name: 'pollingInterval' | 'heartbeatInterval' | 'staleThreshold',
-    byDefault: number,
-  ) => {
-    const value: unknown = options[name] === undefined ? byDefault : options[name];
-    if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-    throw new ValidationError(`${name} must be a positive number of ms, not ${errorMessage(value)}`);
-  };
-  const pollingIntervalMs = milliseconds('pollingInterval', 1_000);
-  const heartbeatIntervalMs = milliseconds('heartbeatInterval', 5_000);
-  const staleThresholdMs = milliseconds('staleThreshold', 30_000);
+  const pollingIntervalMs = milliseconds('pollingInterval', options.pollingInterval) ?? 1_000;
+  const heartbeatIntervalMs = milliseconds('heartbeatInterval', options.heartbeatInterval) ?? 5_000;
+  const staleThresholdMs = milliseconds('staleThreshold', options.staleThreshold) ?? 30_000;
   if (heartbeatIntervalMs >= staleThresholdMs) {
     throw new ValidationError(
       `heartbeatInterval (${heartbeatIntervalMs}) must be less than staleThreshold (${staleThresholdMs})`,
     );
   }
-  const maxConcurrentRuns: unknown = options.maxConcurrentRuns === undefined ? 1 : options.maxConcurrentRuns;
-  if (
-    typeof maxConcurrentRuns !== 'number' ||
-    !Number.isInteger(maxConcurrentRuns) ||
-    maxConcurrentRuns < 1
-  ) {
-    throw new ValidationError(
-      `maxConcurrentRuns must be a positive whole number, not ${errorMessage(maxConcurrentRuns)}`,
-    );
+  const maxConcurrentRuns = count('maxConcurrentRuns', options.maxConcurrentRuns) ?? 1;
+  const { worker: presence = defaultPresence() } = options;
+  if (presence !== 'resident' && presence !== 'on-demand') {
+    throw new ValidationError(`worker must be 'resident' or 'on-demand', not ${errorMessage(presence)}`);
   }
-  return { pollingIntervalMs, heartbeatIntervalMs, staleThresholdMs, maxConcurrentRuns };
+  return { presence, pollingIntervalMs, heartbeatIntervalMs, staleThresholdMs, maxConcurrentRuns };
+}
+
+/** @throws {ValidationError} that names a bad option and its value. */
+export function checkWorkOptions(options: WorkOptions = {}) {
+  const { signal } = options;
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw new ValidationError('signal must be an AbortSignal');
+  }
+  return {
+    maxRuns: count('maxRuns', options.maxRuns) ?? Number.POSITIVE_INFINITY,
+    timeoutMs: milliseconds('timeoutMs', options.timeoutMs),
+    signal,
+  };
+}
+
+/** On Cloudflare Workers nothing may go on between two requests. */
+function defaultPresence(): WorkerOptions['presence'] {
+  return globalThis.navigator?.userAgent === 'Cloudflare-Workers' ? 'on-demand' : 'resident';
+}
+
+function milliseconds(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+  throw new ValidationError(`${name} must be a positive number of ms, not ${errorMessage(value)}`);
+}
+
+function count(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
+  throw new ValidationError(`${name} must be a positive whole number, not ${errorMessage(value)}`);
 }

@@ -1,10 +1,10 @@
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
-import { newClaimToken } from '../core/id.ts';
-import type { Claim, Store } from '../core/store.ts';
-import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
+import type { Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
+import { Intake } from './intake.ts';
 import type { Registry } from './registry.ts';
+import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
 
 const PURGE_INTERVAL_MS = 60 * 60 * 1000;
@@ -12,6 +12,8 @@ const MAX_CLAIM_PAUSE_MS = 30_000;
 const HAND_BACK_WITHIN_MS = 1_000;
 
 export interface WorkerOptions {
+  /** `on-demand`: it only ever works in shifts, and `start` does nothing. */
+  readonly presence: 'resident' | 'on-demand';
   readonly pollingIntervalMs: number;
   readonly heartbeatIntervalMs: number;
   readonly staleThresholdMs: number;
@@ -29,7 +31,7 @@ interface WorkerDeps {
  * Fills its slots with claimed runs. It looks for work when a slot frees and
  * when it is woken; else once in each polling interval. A claim that found
  * everything there was is remembered until then, so that a lone run costs no
- * second claim.
+ * second claim. Besides, and without being started, it works shifts on demand.
  *
  * Slots that free together are filled by one claim; one that frees later does
  * not wait for its answer. Answers may come in another order than the claims
@@ -40,10 +42,9 @@ export class Worker {
   readonly #deps: WorkerDeps;
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
+  readonly #intake: Intake;
+  readonly #shifts = new Set<Shift>();
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
-  readonly #claims = new ClaimsUnderWay();
-  /** Claims that failed: they may have taken runs all the same, and are asked again. */
-  readonly #doubtful: { readonly claimToken: string; readonly sentAtMs: number }[] = [];
   #isLookDue = false;
   #isWoken = false;
   /** The last claim left runs behind, for want of slots. */
@@ -64,16 +65,25 @@ export class Worker {
       ...deps,
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       staleThresholdMs: options.staleThresholdMs,
+      maxConcurrentRuns: options.maxConcurrentRuns,
       onFree: (run) => {
         // A freed concurrency key may let another run go ahead.
-        if (run.concurrencyKey !== null) this.#isWoken = true;
+        if (run.concurrencyKey !== null) return this.wake();
+        this.#noteFreed();
         this.#lookSoon();
       },
     });
+    this.#intake = new Intake({
+      ...deps,
+      slots: this.#slots,
+      staleThresholdMs: options.staleThresholdMs,
+      onEnd: () => this.#noteFreed(),
+    });
   }
 
-  get isRunning(): boolean {
-    return this.#state === 'running';
+  /** Whether runs are taken up: by its loop, or on demand. */
+  get isAlive(): boolean {
+    return this.#state === 'running' || (this.#options.presence === 'on-demand' && this.#state === 'stopped');
   }
 
   get isStopping(): boolean {
@@ -81,7 +91,7 @@ export class Worker {
   }
 
   start(): void {
-    if (this.#state === 'running') return;
+    if (this.#state === 'running' || this.#options.presence === 'on-demand') return;
     if (this.#state === 'stopping') {
       this.#isStartDue = true;
       return;
@@ -96,21 +106,37 @@ export class Worker {
   /** Looks for work at once, or as soon as a slot is free. */
   wake(): void {
     this.#isWoken = true;
+    for (const shift of this.#shifts) shift.expectMore();
     this.#lookSoon();
+  }
+
+  /**
+   * Works a {@link Shift}, whether started or not; how many runs it took. A
+   * worker that is being stopped takes none.
+   *
+   * @throws {DatabaseUnavailableError} if a claim fails.
+   */
+  async work(options: ShiftOptions): Promise<number> {
+    if (this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
+    const isRelieved = () => this.#state === 'running';
+    const { clock } = this.#deps;
+    const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isRelieved }, options);
+    this.#shifts.add(shift);
+    return await shift.work().finally(() => this.#shifts.delete(shift));
   }
 
   /** Stops the execution of a run that was cancelled in this process. */
   cancel(runId: string): void {
     this.#slots.cancel(runId);
-    // A claim under way may have taken it before it was cancelled.
-    this.#claims.noteCancelled(runId);
+    this.#intake.cancel(runId);
   }
 
   /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
   stop(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
     this.#isStartDue = false;
-    if (this.#state === 'stopped') return Promise.resolve();
+    if (this.#state === 'stopped' && this.#shifts.size === 0) return Promise.resolve();
     this.#state = 'stopping';
+    for (const shift of this.#shifts) shift.close();
     this.#cancelPoll?.();
     this.#cancelPurge?.();
     this.#stopping ??= this.#drain().finally(() => {
@@ -141,9 +167,13 @@ export class Worker {
   }
 
   async #drain(): Promise<void> {
-    await this.#claims.settled();
+    await this.#intake.settled();
     await this.#slots.settled();
     await this.#handingBack;
+  }
+
+  #noteFreed(): void {
+    for (const shift of this.#shifts) shift.noteFreed();
   }
 
   /** After this turn of the event loop, in which more slots may free. */
@@ -157,13 +187,10 @@ export class Worker {
   }
 
   #look(): void {
-    if (this.#state !== 'running') return;
-    const free = this.#options.maxConcurrentRuns - this.#slots.taken - this.#claims.keptSlots;
-    if (free <= 0) return;
+    if (this.#state !== 'running' || this.#intake.free <= 0) return;
     const { clock, registry } = this.#deps;
-    const jobNames = registry.names();
     // Registering a job wakes the worker.
-    if (jobNames.length === 0) return;
+    if (registry.isEmpty) return;
     this.#cancelPoll?.();
     const waitMs = this.#isWoken || this.#hasMore ? 0 : this.#nextLookMs - clock.monotonicMs();
     if (waitMs > 0) {
@@ -172,12 +199,7 @@ export class Worker {
     }
     this.#isWoken = false;
     this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
-    const takesSuspect = !this.#slots.hasSuspect && !this.#claims.mayTakeSuspect;
-    this.#claims.begin(
-      { limit: free, takesSuspect },
-      (claim) => this.#claim(jobNames, claim),
-      () => this.#look(),
-    );
+    void this.#claim().finally(() => this.#look());
   }
 
   #pauseMs(): number {
@@ -187,59 +209,23 @@ export class Worker {
     return pauseMs * (0.5 + Math.random() / 2);
   }
 
-  async #claim(jobNames: readonly string[], underWay: ClaimUnderWay): Promise<void> {
-    const { store, bus, clock } = this.#deps;
-    const { limit, takesSuspect } = underWay;
-    const doubtful = this.#doubtful.pop();
-    const { claimToken, sentAtMs } = doubtful ?? {
-      claimToken: newClaimToken(),
-      sentAtMs: clock.monotonicMs(),
-    };
+  async #claim(): Promise<void> {
+    const { bus, clock } = this.#deps;
     try {
-      const claim = await store.claim({
-        jobNames,
-        limit,
-        claimToken,
-        isAskedAgain: doubtful !== undefined,
-        staleThresholdMs: this.#options.staleThresholdMs,
-        takesSuspect,
+      const taken = await this.#intake.take({
+        atMost: this.#options.maxConcurrentRuns,
+        isWanted: () => this.#state === 'running',
       });
       this.#failedClaims = 0;
-      this.#hasMore = claim.more && claim.runs.length + claim.lost.length === limit;
-      // Whoever triggered one of these runs hears of that first.
-      await new Promise<void>((resolve) => defer(resolve));
-      await this.#accept(claim, { underWay, sentAtMs });
+      this.#hasMore = taken?.hasMore ?? false;
     } catch (error) {
       this.#hasMore = false;
       this.#failedClaims++;
-      this.#doubtful.push({ claimToken, sentAtMs });
       bus.reportWorkerError({ error, context: 'claim' });
       if (error instanceof DatabaseUnavailableError && error.permanent) this.#state = 'failed';
     } finally {
       this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
     }
-  }
-
-  async #accept(
-    { runs, lost }: Claim,
-    { underWay, sentAtMs }: { underWay: ClaimUnderWay; sentAtMs: number },
-  ): Promise<void> {
-    const { bus, store } = this.#deps;
-    bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
-    const held = await stillHeld(runs, underWay, store);
-    if (this.#state !== 'running') return await this.#slots.handBack(held);
-    const fitting = this.#slots.fitting(held, underWay);
-    await this.#slots.handBack(held.filter((run) => !fitting.includes(run)));
-    bus.publish(
-      fitting.map(({ runId, jobName, attempt, payload }) => ({
-        type: 'run:start',
-        runId,
-        jobName,
-        attempt,
-        data: payload,
-      })),
-    );
-    for (const run of fitting) this.#slots.fill(run, { claimedAtMs: sentAtMs });
   }
 
   #schedulePurge(): void {

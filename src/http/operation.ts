@@ -4,7 +4,7 @@ import type { Guard } from './guard.ts';
 import type { ProblemCode } from './problem.ts';
 
 /** What kind of operation it is: openapi.yaml sorts by it. */
-export type Access = 'trigger' | 'read' | 'write';
+export type Access = 'trigger' | 'read' | 'write' | 'work';
 
 /** What an operation with a stream answers. */
 export type EventsAnswer =

@@ -24,6 +24,11 @@ export interface CreateDurablyHandlerOptions<TContext = unknown> {
   onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
   /** Ends every event stream when aborted. */
   shutdown?: AbortSignal | undefined;
+  /**
+   * How often an event stream without events sends a comment, ms; 15000 unless
+   * given. On some platforms only that finds out that the reader has gone.
+   */
+  keepAliveMs?: number | undefined;
 }
 
 /** Of an error: the request that met it, by the id that the app gave it. */
@@ -56,7 +61,8 @@ export function createPipeline<TContext>(
   const maxBodyBytes = checkMaxBodyBytes(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
   const authenticate = createAuthenticate(durably, options.auth);
   const reportOf = createReport(options.onError);
-  const streams = createEventStreams({ shutdown: options.shutdown });
+  const { shutdown, keepAliveMs } = options;
+  const streams = createEventStreams({ shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
 
   const readBody = async ({ request, readBody }: PipelineCall) =>
     readBody === undefined ? (await readJson(request, maxBodyBytes)).value : await readBody();
@@ -121,4 +127,9 @@ export function createReport(
 function checkMaxBodyBytes(maxBodyBytes: number): number {
   if (Number.isInteger(maxBodyBytes) && maxBodyBytes > 0) return maxBodyBytes;
   throw new ValidationError(`maxBodyBytes must be a positive whole number, got ${String(maxBodyBytes)}`);
+}
+
+function checkKeepAliveMs(keepAliveMs: number | undefined): number | undefined {
+  if (keepAliveMs === undefined || (Number.isFinite(keepAliveMs) && keepAliveMs > 0)) return keepAliveMs;
+  throw new ValidationError(`keepAliveMs must be a positive number of ms, got ${String(keepAliveMs)}`);
 }

@@ -76,6 +76,11 @@ export const lastEventIdParam = sequence('lastEventId')
   .optional()
   .meta({ description: 'Only events after the one with this `sequence`' });
 
+/** How long a tick may take; callers of the cron kind wait no longer than minutes. */
+export const tickTimeoutParam = wholeNumber('timeoutMs', { min: 1, max: 300_000 })
+  .default(20_000)
+  .meta({ description: 'After this time what runs is handed back at its next step; ms' });
+
 const key = (name: string) => {
   const error = `${name} must be a string of 1 to ${MAX_KEY_LENGTH} characters`;
   return storable(name, z.string(error).min(1, error).max(MAX_KEY_LENGTH, error))
@@ -167,6 +172,9 @@ export const successSchema = z.object({ success: z.literal(true) }).meta({ id: '
 export const retriggeredSchema = z
   .object({ success: z.literal(true), runId: z.string().meta({ description: "The fresh run's id" }) })
   .meta({ id: 'Retriggered' });
+export const tickedSchema = z
+  .object({ processed: z.int().meta({ description: 'How many runs were taken' }) })
+  .meta({ id: 'Ticked' });
 export const triggeredSchema = z.object({ runId: z.string() }).meta({ id: 'Triggered' });
 
 const journalEventTypes = Object.keys(eventCatalogue) as JournalEventType[];

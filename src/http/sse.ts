@@ -2,7 +2,7 @@ import { type Clock, systemClock } from '../core/clock.ts';
 import type { EventCursor, StreamedEvent } from '../core/durably.ts';
 import { concatBytes } from './body.ts';
 
-const KEEP_ALIVE_MS = 15_000;
+const DEFAULT_KEEP_ALIVE_MS = 15_000;
 const RECONNECT_MS = 1000;
 
 /** `no-transform` and `X-Accel-Buffering` keep proxies from holding frames back. */
@@ -49,12 +49,16 @@ export interface EventStreams {
   respond(feed: EventFeed): Response;
 }
 
-/** @param options.shutdown ends every stream; clients reconnect and resume. */
+/**
+ * @param options.shutdown ends every stream; clients reconnect and resume.
+ * @param options.keepAliveMs how often a stream without events sends a comment; 15 s unless given.
+ */
 export function createEventStreams(options: {
+  readonly keepAliveMs?: number | undefined;
   readonly shutdown?: AbortSignal | undefined;
   readonly clock?: Clock;
 }): EventStreams {
-  const { shutdown, clock = systemClock } = options;
+  const { shutdown, keepAliveMs = DEFAULT_KEEP_ALIVE_MS, clock = systemClock } = options;
   const live = new Set<() => void>();
   const endAll = () => {
     for (const end of live) end();
@@ -62,7 +66,8 @@ export function createEventStreams(options: {
   shutdown?.addEventListener('abort', endAll, { once: true });
 
   const open = (feed: EventFeed) => {
-    const source = new FrameSource({ ...feed, clock, onEnd: () => live.delete(source.end) });
+    const onEnd = () => live.delete(source.end);
+    const source: FrameSource = new FrameSource({ ...feed, keepAliveMs, clock, onEnd });
     live.add(source.end);
     // With no room of its own the stream asks for frames only when someone reads.
     const stream = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
@@ -74,6 +79,7 @@ export function createEventStreams(options: {
 }
 
 interface FrameSourceParts extends EventFeed {
+  readonly keepAliveMs: number;
   readonly clock: Clock;
   readonly onEnd: () => void;
 }
@@ -129,7 +135,8 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
   }
 
   #keepAliveLater(): void {
-    this.#stopKeepAlive = this.#parts.clock.schedule(KEEP_ALIVE_MS, () => {
+    const { clock, keepAliveMs } = this.#parts;
+    this.#stopKeepAlive = clock.schedule(keepAliveMs, () => {
       // Below zero a frame waits for the reader already.
       if (this.#controller?.desiredSize === 0) this.#controller.enqueue(keepAliveFrame);
       this.#keepAliveLater();

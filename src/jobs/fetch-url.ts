@@ -11,6 +11,8 @@ export interface FetchUrlOptions {
   readonly origins?: readonly string[] | undefined;
   /** The pause before a second try; doubled for each further one, up to `longestMs`, less a random part. */
   readonly backoff?: { readonly firstMs: number; readonly longestMs: number } | undefined;
+  /** The runtime's own unless given. */
+  readonly fetch?: typeof fetch | undefined;
 }
 
 type Outcome =
@@ -32,6 +34,7 @@ const outputSchema = z.object({
 export function createFetchUrl({
   origins = [],
   backoff = { firstMs: 250, longestMs: 10_000 },
+  fetch = globalThis.fetch,
 }: FetchUrlOptions) {
   const isAllowed = (url: string) => {
     if (!URL.canParse(url)) return false;
@@ -56,7 +59,7 @@ export function createFetchUrl({
         // The service may have been started anew with fewer origins.
         if (!isAllowed(url)) throw new Error(`${new URL(url).origin} is not allowed`);
         for (let tries = 1; ; tries += 1) {
-          const outcome = await tryOnce(url, { signal, timeoutMs });
+          const outcome = await tryOnce(url, { fetch, signal, timeoutMs });
           if (outcome.kind === 'fetched') {
             const { status, bytes, sha256 } = outcome;
             return { status, bytes, sha256, tries };
@@ -71,7 +74,10 @@ export function createFetchUrl({
   });
 }
 
-async function tryOnce(url: string, limits: { signal: AbortSignal; timeoutMs: number }): Promise<Outcome> {
+async function tryOnce(
+  url: string,
+  { fetch, ...limits }: { fetch: typeof globalThis.fetch; signal: AbortSignal; timeoutMs: number },
+): Promise<Outcome> {
   const signal = AbortSignal.any([limits.signal, AbortSignal.timeout(limits.timeoutMs)]);
   let response: Response;
   let body: { bytes: number; sha256: string } | undefined;

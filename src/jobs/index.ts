@@ -1,4 +1,4 @@
-import { createFetchUrl } from './fetch-url.ts';
+import { createEdgeJobs } from './edge.ts';
 import { createImportCsv } from './import-csv.ts';
 
 export interface JobsOptions {
@@ -8,10 +8,10 @@ export interface JobsOptions {
   readonly fetchOrigins?: readonly string[] | undefined;
 }
 
-/** The jobs that the service runs. A new one is a file in this folder and a line here. */
+/** The jobs that the service runs. A new one is a file in this folder and a line here, or in edge.ts. */
 export function createJobs({ dataDir, fetchOrigins }: JobsOptions) {
   return {
     importCsv: createImportCsv({ dataDir }),
-    fetchUrl: createFetchUrl({ origins: fetchOrigins }),
+    ...createEdgeJobs({ fetchOrigins }),
   };
 }

@@ -55,7 +55,13 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   ]);
   const worker = new Worker(
     { store, bus, clock, registry },
-    { pollingIntervalMs: 1_000, heartbeatIntervalMs: 500_000, staleThresholdMs: 600_000, maxConcurrentRuns },
+    {
+      presence: 'resident',
+      pollingIntervalMs: 1_000,
+      heartbeatIntervalMs: 500_000,
+      staleThresholdMs: 600_000,
+      maxConcurrentRuns,
+    },
   );
   stopLast = async () => {
     const stopped = worker.stop({ timeoutMs: 0 });
@@ -291,12 +297,12 @@ describe('claims that fail', () => {
     answers.push(() => Promise.reject(new DatabaseUnavailableError('gone', { permanent: true })));
     worker.start();
     await settle(4);
-    expect(worker.isRunning).toBe(false);
+    expect(worker.isAlive).toBe(false);
     worker.wake();
     expect(await claimsDuring(100_000)).toBe(0);
     worker.start();
     await settle(4);
-    expect(worker.isRunning).toBe(true);
+    expect(worker.isAlive).toBe(true);
   });
 });
 

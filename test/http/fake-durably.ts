@@ -49,6 +49,7 @@ export function fakeDurably(answers: Partial<DurablyService> = {}): FakeDurably 
     deleteRun: async () => {},
     openRunFeed: async () => ({ kind: 'open', cursor: new ManualCursor([]) }),
     openRunListFeed: async () => ({ after: 7, cursor: new ManualCursor([]) }),
+    processUntilIdle: async () => 2,
     health: async () => ({ database: true, worker: true }),
   };
   const service: DurablyService = { ...usual, ...answers };

@@ -29,6 +29,7 @@ function failing(error: unknown): FakeDurably {
     deleteRun: fail,
     openRunFeed: fail,
     openRunListFeed: fail,
+    processUntilIdle: fail,
   });
 }
 
@@ -382,6 +383,10 @@ describe('individual handlers', () => {
 });
 
 describe('options', () => {
+  it.each([0, -1, Number.NaN, Infinity])('refuse keepAliveMs %s', (keepAliveMs) => {
+    expect(() => createDurablyHandler(fakeDurably(), { keepAliveMs })).toThrow(/keepAliveMs/);
+  });
+
   it.each([0, -1, 1.5, Number.NaN, Infinity])('refuse maxBodyBytes %s', (maxBodyBytes) => {
     expect(() => createDurablyHandler(fakeDurably(), { maxBodyBytes })).toThrow(/maxBodyBytes/);
   });

@@ -8,6 +8,7 @@ import { runs } from './runs.ts';
 import { runsSubscribe } from './runs-subscribe.ts';
 import { steps } from './steps.ts';
 import { subscribe } from './subscribe.ts';
+import { tick } from './tick.ts';
 import { trigger } from './trigger.ts';
 
 /** THE route table. */
@@ -23,6 +24,7 @@ export const operations = [
   cancel,
   deleteRun,
   runsSubscribe,
+  tick,
 ] as const;
 
 export type OperationName = (typeof operations)[number]['name'];

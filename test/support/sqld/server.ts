@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { HranaDatabase, toHranaError } from './database.ts';
 import { type Fault, fail, isExecuted, send, sendText } from './faults.ts';
-import type { HranaRequest, PipelineRequest } from './protocol.ts';
+import { type HranaRequest, type PipelineRequest, toSql } from './protocol.ts';
 import { newStream, type Stream } from './stream.ts';
 
 export interface SqldOptions {
@@ -70,6 +70,12 @@ export class Sqld {
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Rows as the file has them, past the wire and its faults. */
+  query(sql: string): Record<string, unknown>[] {
+    const { cols, rows } = this.#database.execute({ sql }, new Map());
+    return rows.map((row) => Object.fromEntries(row.map((value, i) => [cols[i]?.name ?? '', toSql(value)])));
   }
 
   async stop(): Promise<void> {

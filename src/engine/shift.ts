@@ -1,0 +1,146 @@
+import type { Clock } from '../core/clock.ts';
+import type { Intake } from './intake.ts';
+import type { Slot, Slots } from './slots.ts';
+
+export interface ShiftOptions {
+  /** When there is no more to do: nothing is found, or nothing is found and every slot is empty. */
+  readonly endsWhen: 'nothing-found' | 'idle';
+  readonly maxRuns: number;
+  readonly timeoutMs: number | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface ShiftDeps {
+  readonly intake: Intake;
+  readonly slots: Slots;
+  readonly clock: Clock;
+  /** Whether the worker's loop is there to go on with what the shift leaves unfinished. */
+  readonly isRelieved: () => boolean;
+}
+
+/**
+ * Works the queue until there is no more to do, or the budget is spent: its
+ * time is up or its signal aborts. Then nothing more is claimed, and each of its
+ * runs is handed back at its next step, unless the worker is started: a started
+ * worker just goes on with them.
+ *
+ * Shifts and the worker's loop may be at work at once: they share the slots.
+ */
+export class Shift {
+  readonly #deps: ShiftDeps;
+  readonly #options: ShiftOptions;
+  readonly #running = new Set<Slot>();
+  #taken = 0;
+  #mayFindMore = true;
+  #takesNoMore = false;
+  #isSpent = false;
+  /** The started worker goes on with what was unfinished when the budget was spent. */
+  #isRelieved = false;
+  #hasChanged = false;
+  #noteChange: () => void = () => undefined;
+
+  constructor(deps: ShiftDeps, options: ShiftOptions) {
+    this.#deps = deps;
+    this.#options = options;
+  }
+
+  /**
+   * How many runs were taken. Resolves when they have ended or were handed back.
+   *
+   * @throws {DatabaseUnavailableError} if a claim fails, when the runs taken before it are over.
+   */
+  async work(): Promise<number> {
+    const { timeoutMs, signal } = this.#options;
+    const cancelTimeout =
+      timeoutMs === undefined ? undefined : this.#deps.clock.schedule(timeoutMs, this.#spend);
+    signal?.addEventListener('abort', this.#spend);
+    if (signal?.aborted) this.#spend();
+    try {
+      await this.#takeRuns();
+      return this.#taken;
+    } finally {
+      while (this.#running.size > 0 && !this.#isRelieved) await this.#change();
+      cancelTimeout?.();
+      signal?.removeEventListener('abort', this.#spend);
+    }
+  }
+
+  /** Claims nothing more; what runs goes on to its end. */
+  close(): void {
+    this.#takesNoMore = true;
+    this.#wake();
+  }
+
+  /** There may be something new to find. */
+  expectMore(): void {
+    this.#mayFindMore = true;
+    this.#wake();
+  }
+
+  /** A slot is free. */
+  noteFreed(): void {
+    this.#wake();
+  }
+
+  readonly #spend = (): void => {
+    this.#isSpent = true;
+    this.#isRelieved = this.#deps.isRelieved();
+    for (const slot of this.#running) this.#dismiss(slot);
+    this.close();
+  };
+
+  async #takeRuns(): Promise<void> {
+    const { intake, slots } = this.#deps;
+    const { endsWhen, maxRuns } = this.#options;
+    while (!this.#takesNoMore && this.#taken < maxRuns) {
+      // Once everything has ended the last look is due: others may have triggered something.
+      const isLookDue = this.#mayFindMore || slots.taken === 0;
+      if (intake.free <= 0 || !isLookDue) {
+        await this.#change();
+        continue;
+      }
+      this.#mayFindMore = false;
+      const taken = await intake.take({
+        atMost: maxRuns - this.#taken,
+        isWanted: () => !this.#takesNoMore || this.#deps.isRelieved(),
+      });
+      for (const slot of taken?.slots ?? []) this.#follow(slot);
+      if (taken === undefined) return;
+      if (taken.isEmpty) {
+        if (endsWhen === 'nothing-found' || (slots.taken === 0 && !this.#mayFindMore)) return;
+      } else {
+        this.#mayFindMore ||= taken.hasMore;
+      }
+    }
+  }
+
+  #follow(slot: Slot): void {
+    this.#taken++;
+    this.#running.add(slot);
+    // The budget may have been spent between its claim and now.
+    if (this.#isSpent) this.#dismiss(slot);
+    void slot.done.then(() => {
+      this.#running.delete(slot);
+      this.#wake();
+    });
+  }
+
+  #dismiss({ control }: Slot): void {
+    if (!this.#isRelieved) control.leave();
+  }
+
+  /** Resolves at the next change, or at once if there was one since the last wait. */
+  async #change(): Promise<void> {
+    if (!this.#hasChanged) {
+      await new Promise<void>((resolve) => {
+        this.#noteChange = resolve;
+      });
+    }
+    this.#hasChanged = false;
+  }
+
+  #wake(): void {
+    this.#hasChanged = true;
+    this.#noteChange();
+  }
+}

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { type Config, ms, readConfig, readWith, wholeNumber } from '../../app/config.ts';
+
+/** Variables that mean something to the service on Node alone. */
+const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_DATA_DIR'];
+
+/** What each run at work may still need when the work is to end: its step's result, its hand-back. */
+const LAST_REQUESTS_PER_RUN = 2;
+/** For heartbeats, late log lines, and what must be sent again. */
+const SPARE_REQUESTS = 4;
+/** A stream ends while there is still room for reads under way, and for those sent again. */
+const STREAM_RESERVE = 10;
+/** What an invocation needs to get anywhere: two to look for migrations, three to open a stream, or a claim and a step. */
+const LEAST_REQUESTS = 6;
+
+const edgeEnvironment = z
+  .object({
+    TURSO_DATABASE_URL: z
+      .string({ error: 'must be set' })
+      .refine(
+        (url) => /^(libsql|https?):\/\//.test(url) && URL.canParse(url),
+        'must be a libsql: or http(s): URL',
+      ),
+    DURABLY_CONCURRENCY: wholeNumber(1, 1000).default(4),
+    DURABLY_WORK_MS: ms().default(20_000),
+    DURABLY_CRON_MS: ms().default(45_000),
+    DURABLY_SUBREQUESTS: wholeNumber(1, 100_000).default(50),
+  })
+  .superRefine((env, context) => {
+    const reserve = Math.max(workReserve(env.DURABLY_CONCURRENCY), STREAM_RESERVE);
+    const least = reserve + LEAST_REQUESTS;
+    if (env.DURABLY_SUBREQUESTS >= least) return;
+    context.addIssue({
+      code: 'custom',
+      path: ['DURABLY_SUBREQUESTS'],
+      message: `must be at least ${least} for a DURABLY_CONCURRENCY of ${env.DURABLY_CONCURRENCY}`,
+      input: env.DURABLY_SUBREQUESTS,
+    });
+  });
+
+export type EdgeConfig = Config & z.output<typeof edgeEnvironment>;
+
+/**
+ * The service's settings on an edge runtime. Bindings that are no text are no
+ * settings, and an empty one counts as unset.
+ *
+ * @throws {ConfigError} with one line that names what is wrong.
+ */
+export function readEdgeConfig(bindings: Readonly<Record<string, unknown>>): EdgeConfig {
+  const env: Record<string, string> = {};
+  for (const [name, value] of Object.entries(bindings)) {
+    if (typeof value === 'string' && !NODE_ONLY.includes(name)) env[name] = value;
+  }
+  return { ...readConfig(env), ...readWith(edgeEnvironment, env) };
+}
+
+/** After how many requests work, and event streams, are to end. */
+export function requestLimits({ DURABLY_SUBREQUESTS, DURABLY_CONCURRENCY }: EdgeConfig) {
+  return {
+    work: DURABLY_SUBREQUESTS - workReserve(DURABLY_CONCURRENCY),
+    streams: DURABLY_SUBREQUESTS - STREAM_RESERVE,
+  };
+}
+
+function workReserve(concurrency: number): number {
+  return LAST_REQUESTS_PER_RUN * concurrency + SPARE_REQUESTS;
+}

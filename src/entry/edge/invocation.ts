@@ -1,0 +1,87 @@
+import { systemClock } from '../../core/clock.ts';
+import type { DurablyService } from '../../core/durably.ts';
+import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
+import { type EdgeConfig, requestLimits } from './config.ts';
+import { remoteDialect } from './database.ts';
+import { RequestBudget } from './request-budget.ts';
+
+type Jobs = NonNullable<DurablyOptions['jobs']>;
+
+/** Makes the jobs of one invocation; requests they send by this `fetch` count for its budget. */
+export type CreateJobs = (context: { readonly config: EdgeConfig; readonly fetch: typeof fetch }) => Jobs;
+
+/** How long a health check waits for the database to be migrated, ms. */
+const MIGRATED_WITHIN_MS = 2_000;
+
+/** The part of a Worker's context that is used here. */
+export interface Context {
+  waitUntil(promise: Promise<unknown>): void;
+}
+
+/** The databases that this isolate has found migrated. A flag and no promise: requests must not share one. */
+const migratedUrls = new Set<string>();
+
+/** What one request or cron event has to itself: nothing that does I/O may be shared between two. */
+export interface Invocation {
+  readonly durably: Durably;
+  /** The instance for the HTTP side, its work bound by the budget. */
+  readonly service: DurablyService;
+  /** Migrates the database unless this isolate knows that it is. */
+  migrate(): Promise<void>;
+  /** Works the queue within this time and the budget of requests, whether or not the caller stays. */
+  work(options: { readonly timeoutMs: number }): Promise<number>;
+  /** Aborts when event streams must end, for want of requests. */
+  readonly streamsEnd: AbortSignal;
+}
+
+export function createInvocation(
+  config: EdgeConfig,
+  { createJobs, context }: { createJobs: CreateJobs; context: Context },
+): Invocation {
+  const { TURSO_DATABASE_URL: url } = config;
+  const limits = requestLimits(config);
+  const budget = new RequestBudget();
+  const durably = createDurably({
+    dialect: remoteDialect({ url, authToken: config.TURSO_AUTH_TOKEN, fetch: budget.fetch }),
+    worker: 'on-demand',
+    pollingInterval: config.DURABLY_POLLING_INTERVAL_MS,
+    heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
+    staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
+    maxConcurrentRuns: config.DURABLY_CONCURRENCY,
+    jobs: createJobs({ config, fetch: budget.fetch }),
+  });
+  durably.on('worker:error', ({ context, error, runId }) => {
+    logError(`worker failed at ${context}${runId === undefined ? '' : ` (${runId})`}`, error);
+  });
+  durably.onError((error) => logError('event listener', error));
+
+  const migrate = async () => {
+    if (migratedUrls.has(url)) return;
+    await durably.migrate();
+    migratedUrls.add(url);
+  };
+  const workEnds = budget.signalAfter(limits.work);
+  const work: DurablyService['processUntilIdle'] = (options) => {
+    const working = durably.processUntilIdle({ ...options, signal: workEnds });
+    context.waitUntil(working.catch(() => undefined));
+    return working;
+  };
+  const service: DurablyService = {
+    ...durably,
+    processUntilIdle: work,
+    async health() {
+      // Nothing else may have asked for it yet. That it failed shows in the answer.
+      await Promise.race([migrate().catch(() => undefined), pause(MIGRATED_WITHIN_MS)]);
+      return await durably.health();
+    },
+  };
+  return { durably, service, migrate, work, streamsEnd: budget.signalAfter(limits.streams) };
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => systemClock.schedule(ms, resolve));
+}
+
+export function logError(context: string, error: unknown): void {
+  console.error(`durably: ${context}:`, error);
+}

@@ -1,0 +1,7 @@
+import { createEdgeJobs } from '../jobs/edge.ts';
+import { createEdgeService } from './edge/service.ts';
+
+/** The service on Cloudflare Workers; wrangler.toml names it. */
+export default createEdgeService(({ config, fetch }) =>
+  createEdgeJobs({ fetchOrigins: config.DURABLY_FETCH_ORIGINS, fetch }),
+);

@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { jsonOperation } from '../operation.ts';
+import { tickedSchema, tickTimeoutParam } from '../schemas.ts';
+
+export const tick = jsonOperation({
+  name: 'tick',
+  method: 'POST',
+  path: '/tick',
+  summary: 'Work the queue until it is idle or the time is up, where only an HTTP cron can wake the worker',
+  access: 'work',
+  guard: { hook: 'authenticate' },
+  input: { from: 'query', schema: z.object({ timeoutMs: tickTimeoutParam }) },
+  output: tickedSchema,
+  refusals: [],
+  async act(durably, { timeoutMs }) {
+    return { processed: await durably.processUntilIdle({ timeoutMs }) };
+  },
+});

@@ -1,0 +1,119 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { BASE } from '../http/doors.ts';
+import { Sqld } from '../support/sqld/server.ts';
+import { until } from '../support/until.ts';
+import { startToldServer, type ToldServer } from './support/told-server.ts';
+import { startWranglerDev, type WranglerDev } from './support/wrangler.ts';
+
+const STEPS = 14;
+
+let folder: string;
+let sqld: Sqld;
+let told: ToldServer;
+let dev: WranglerDev;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'durably-runtime-'));
+  sqld = await Sqld.start({ file: join(folder, 'test.db') });
+  told = await startToldServer({ isOpen: true });
+  dev = await startWranglerDev({
+    entry: 'test/runtime/worker.ts',
+    // The least that is allowed: work ends after 10 requests, a stream after 6.
+    vars: {
+      TURSO_DATABASE_URL: sqld.url,
+      DURABLY_SUBREQUESTS: '16',
+      DURABLY_CONCURRENCY: '1',
+      DURABLY_POLLING_INTERVAL_MS: '50',
+    },
+  });
+}, 90_000);
+
+afterAll(async () => {
+  await dev?.stop();
+  await told?.stop();
+  await sqld?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function getJson(path: string) {
+  return await (await fetch(`${dev.url}${path}`)).json();
+}
+
+/** What an EventSource does: comes back with the id of the last event, until it is told not to. */
+async function followToEnd(runId: string) {
+  const ids: string[] = [];
+  const types: string[] = [];
+  let connections = 0;
+  for (;;) {
+    const response = await fetch(`${dev.url}${BASE}/subscribe?runId=${runId}`, {
+      headers: { 'last-event-id': ids.at(-1) ?? '' },
+    });
+    if (response.status === 204) return { ids, types, connections };
+    expect(response.status).toBe(200);
+    connections++;
+    const text = await response.text();
+    for (const [, id = '', data = '{}'] of text.matchAll(/^id: (\d+)\ndata: (.*)$/gm)) {
+      ids.push(id);
+      types.push(JSON.parse(data).type);
+    }
+  }
+}
+
+test('a run goes from the trigger over cron events to its end, each step once, on streams that end before it', async () => {
+  expect(await getJson('/readyz')).toMatchObject({ status: 'ready', database: true, worker: true });
+  const triggered = await fetch(`${dev.url}${BASE}/trigger`, {
+    method: 'POST',
+    body: JSON.stringify({ jobName: 'told', input: { url: told.url, steps: STEPS } }),
+  });
+  const { runId } = await triggered.json();
+  const following = followToEnd(runId);
+  const readRun = () => getJson(`${BASE}/run?runId=${runId}`);
+
+  // The request's own work ends within its budget, at a step, and leaves the run for the next.
+  const handedBack = await until(async () => {
+    const run = await readRun();
+    return run.attempt === 1 && run.status === 'pending' && run.stepCount > 0 ? run : null;
+  }, 'the run to be handed back');
+  expect(handedBack.stepCount).toBeLessThan(STEPS);
+  expect(told.told).toHaveLength(handedBack.stepCount);
+
+  let stepCount = handedBack.stepCount;
+  for (let attempt = 2; ; attempt++) {
+    expect((await dev.cron()).status).toBe(200);
+    const run = await readRun();
+    expect(run.attempt).toBe(attempt);
+    if (run.status === 'completed') break;
+    expect(run.status).toBe('pending');
+    expect(run.stepCount).toBeGreaterThan(stepCount);
+    stepCount = run.stepCount;
+  }
+
+  expect(await readRun()).toMatchObject({ status: 'completed', output: STEPS, stepCount: STEPS });
+  expect(told.told).toEqual(Array.from({ length: STEPS }, (_, i) => `/step-${i}`));
+
+  const { ids, types, connections } = await following;
+  expect(connections).toBeGreaterThan(1);
+  expect(ids.map(Number)).toEqual([...new Set(ids.map(Number))].sort((a, b) => a - b));
+  const whole = sqld.query('select type from durably_journal order by sequence');
+  expect(types).toEqual(whole.map(({ type }) => type));
+  expect(types.filter((type) => type === 'step:complete')).toHaveLength(STEPS);
+  expect(types.at(-1)).toBe('run:complete');
+});
+
+test('no invocation sends more requests than it may', async () => {
+  await (await fetch(`${dev.url}${BASE}/runs`)).text();
+  const body = JSON.stringify({ jobName: 'told', input: { url: told.url, steps: STEPS } });
+  const { runId } = await (await fetch(`${dev.url}${BASE}/trigger`, { method: 'POST', body })).json();
+  const readRun = () => getJson(`${BASE}/run?runId=${runId}`);
+  await until(async () => (await readRun()).status === 'pending' && (await readRun()).stepCount > 0);
+  const beforeCron = sqld.requests;
+  await dev.cron();
+  expect(sqld.requests - beforeCron).toBeLessThanOrEqual(16);
+
+  const beforeStream = sqld.requests;
+  await (await fetch(`${dev.url}${BASE}/runs/subscribe`)).text();
+  expect(sqld.requests - beforeStream).toBeLessThanOrEqual(16);
+});

@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { WRANGLER, wranglerEnv } from '../../../scripts/wrangler.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const READY_WITHIN_MS = 60_000;
+
+export interface WranglerDev {
+  readonly url: string;
+  /** What it has printed so far. */
+  readonly output: () => string;
+  /** Fires the cron event and waits for its end. */
+  cron(): Promise<Response>;
+  stop(): Promise<void>;
+}
+
+/**
+ * Runs `wrangler dev` with the repository's wrangler.toml, and so the Worker in
+ * workerd, on a port of its own. It writes into a folder that is gone after
+ * `stop`, and needs no network.
+ *
+ * @param options.entry in place of the one that wrangler.toml names.
+ * @param options.vars on top of the settings there.
+ */
+export async function startWranglerDev(options: {
+  readonly entry?: string;
+  readonly vars?: Readonly<Record<string, string>>;
+}): Promise<WranglerDev> {
+  const { entry, vars = {} } = options;
+  const folder = mkdtempSync(join(tmpdir(), 'durably-wrangler-'));
+  const port = await freePort();
+  const args = ['dev', ...(entry === undefined ? [] : [entry]), '--local'];
+  args.push('--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0');
+  args.push('--persist-to', join(folder, 'state'), '--show-interactive-dev-session=false');
+  for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`);
+  // It leaves children behind when it is ended alone: they are ended as a group.
+  const child = spawn(process.execPath, [WRANGLER, ...args], {
+    cwd: ROOT,
+    env: wranglerEnv(folder),
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const killGroup = () => kill(child);
+  process.once('exit', killGroup);
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const stop = async () => {
+    process.off('exit', killGroup);
+    const exited = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+    killGroup();
+    await exited;
+    rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+  };
+  try {
+    await untilReady(child, () => output);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  const url = `http://127.0.0.1:${port}`;
+  return { url, output: () => output, cron: () => fetch(`${url}/cdn-cgi/handler/scheduled`), stop };
+}
+
+function kill({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // It has ended by itself.
+  }
+}
+
+async function untilReady(child: ChildProcess, output: () => string): Promise<void> {
+  const start = performance.now();
+  while (!output().includes('Ready on http')) {
+    const isLate = performance.now() - start > READY_WITHIN_MS;
+    if (isLate || child.exitCode !== null) throw new Error(`wrangler dev did not start:\n${output()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
