@@ -124,12 +124,6 @@ export function readWith<T extends z.ZodType>(
   throw new ConfigError([...new Set(lines)].join('; '));
 }
 
-/** The hosts to which requests may be sent: while anyone is served, browsers must not be anyone's tool. */
-export function allowedHostsOf(config: Config): readonly string[] | 'any' | undefined {
-  if (config.DURABLY_API_KEYS !== undefined) return undefined;
-  return config.DURABLY_INSECURE ? 'any' : [config.HOST];
-}
-
 /** Text for a log: keys and tokens stay hidden, also in a URL. */
 function shown(name: string, value: unknown): string {
   if (name === 'TURSO_AUTH_TOKEN' || name === 'DURABLY_API_KEYS') return 'something else';

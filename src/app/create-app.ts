@@ -15,6 +15,7 @@ import { hostGuard } from './host-guard.ts';
 import { buildOpenApi } from './openapi.ts';
 import { allowOrigins } from './origins.ts';
 import { mountHealth, mountReadiness } from './probes.ts';
+import type { RateLimit } from './rate-limit.ts';
 import { mountOperations } from './routes.ts';
 import { standardHeaders } from './standard-headers.ts';
 
@@ -32,7 +33,7 @@ export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurab
    */
   apiKeys?: ApiKeys | undefined;
   /** The most requests a minute that one key may make of this instance; without keys, all callers together. */
-  rateLimit?: number | undefined;
+  rateLimit?: number | RateLimit | undefined;
   /** Origins whose pages may read answers (CORS): `https://example.com`. */
   corsOrigins?: readonly string[] | undefined;
   /**

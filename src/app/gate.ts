@@ -1,13 +1,12 @@
 import type { Hono, MiddlewareHandler } from 'hono';
 import { z } from 'zod';
-import { ValidationError } from '../core/errors.ts';
 import { operations } from '../http/operations/index.ts';
 import { toValidationError } from '../http/problem.ts';
 import { readQuery } from '../http/query.ts';
 import { wrongMethod } from '../http/routing.ts';
 import { runIdParam } from '../http/schemas.ts';
 import type { ApiKeys } from './api-keys.ts';
-import { perMinute } from './rate-limit.ts';
+import { RateLimit } from './rate-limit.ts';
 import { issueTicket, redeemTicket, type ticketSchema } from './stream-ticket.ts';
 
 export const TICKET_PATH = '/stream-ticket';
@@ -20,7 +19,7 @@ export const ticketQuery = z.object({
 export interface GateOptions {
   readonly basePath: string;
   readonly apiKeys: ApiKeys | undefined;
-  readonly rateLimit: number | undefined;
+  readonly rateLimit: number | RateLimit | undefined;
 }
 
 /**
@@ -37,7 +36,8 @@ export function mountGate(app: Hono, { basePath, apiKeys, rateLimit }: GateOptio
     app.use(keyGate(apiKeys, callers));
   }
   if (rateLimit !== undefined) {
-    app.use(perMinute(checkRateLimit(rateLimit), (c) => callers.get(c.req.raw) ?? ''));
+    const limit = typeof rateLimit === 'number' ? new RateLimit(rateLimit) : rateLimit;
+    app.use(limit.by((c) => callers.get(c.req.raw) ?? ''));
   }
   if (apiKeys !== undefined) mountTickets(app, { basePath, apiKeys, callers });
 }
@@ -83,9 +83,4 @@ function mountTickets(
   app.all(path, (c) => {
     throw wrongMethod(c.req.method, ['POST']);
   });
-}
-
-function checkRateLimit(rateLimit: number): number {
-  if (Number.isInteger(rateLimit) && rateLimit > 0) return rateLimit;
-  throw new ValidationError(`rateLimit must be a positive whole number, got ${String(rateLimit)}`);
 }

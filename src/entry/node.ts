@@ -2,8 +2,8 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
-import { createApiKeys } from '../app/api-keys.ts';
-import { allowedHostsOf, type Config, ConfigError, readConfig } from '../app/config.ts';
+import { createAccess } from '../app/access.ts';
+import { type Config, ConfigError, readConfig } from '../app/config.ts';
 import { createDurablyApp } from '../app/create-app.ts';
 import { type Database, DatabaseOpenError, isBusy, openDatabase } from '../app/database.ts';
 import { DatabaseUnavailableError, DurablyError, errorMessage } from '../core/errors.ts';
@@ -26,7 +26,9 @@ function logError(context: string, error: unknown): void {
 
 async function start(): Promise<void> {
   const config = readConfig(process.env);
-  const access = await accessOptions(config);
+  const access = await createAccess(config);
+  delete process.env.DURABLY_API_KEYS;
+  if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
   const database = await openDatabase({
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
@@ -64,21 +66,6 @@ async function start(): Promise<void> {
     await durably.db.destroy();
     database.close();
   }, config.DURABLY_SHUTDOWN_MS);
-}
-
-/** Takes the keys out of the configuration and the environment: only their hashes stay in memory. */
-async function accessOptions(config: Config) {
-  const { DURABLY_API_KEYS: pairs } = config;
-  const options = {
-    apiKeys: pairs && (await createApiKeys(pairs)),
-    rateLimit: config.DURABLY_RATE_LIMIT,
-    corsOrigins: config.DURABLY_CORS_ORIGINS,
-    allowedHosts: allowedHostsOf(config),
-  };
-  delete config.DURABLY_API_KEYS;
-  delete process.env.DURABLY_API_KEYS;
-  if (options.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
-  return options;
 }
 
 function createInstance(config: Config, { dialect }: Database) {

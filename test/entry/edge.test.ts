@@ -126,6 +126,33 @@ describe('requests to the edge service', () => {
     expect(refused.context.waiting).toEqual([]);
   });
 
+  it('need a key where keys are set, whoever they are sent to, and else only go to this machine', async () => {
+    const { sqld, service, send } = await startService();
+    const ask = async (env: Record<string, string>, { host = 'jobs.example', key = '' } = {}) => {
+      const headers = key === '' ? {} : { authorization: `Bearer ${key}` };
+      const request = new Request(`https://${host}/api/durably/runs`, { headers });
+      return (await service.fetch(request, env, createContext())).status;
+    };
+    const url = { TURSO_DATABASE_URL: sqld.url };
+    expect(await ask(url)).toBe(403);
+    expect((await send(requestTo('/runs'))).response.status).toBe(200);
+    expect(await ask({ ...url, DURABLY_INSECURE: '1' })).toBe(200);
+    const keyed = { ...url, DURABLY_API_KEYS: 'ci:0123456789abcdef' };
+    const before = sqld.requests;
+    expect([await ask(keyed), await ask(keyed, { key: '0123456789abcdeX' })]).toEqual([401, 401]);
+    expect(sqld.requests).toBe(before);
+    expect(await ask(keyed, { key: '0123456789abcdef' })).toBe(200);
+  });
+
+  it('are counted for the rate limit in all of an isolate', async () => {
+    const { service, env } = await startService();
+    const limited = { ...env, DURABLY_RATE_LIMIT: '2' };
+    const statuses: number[] = [];
+    for (let i = 0; i < 3; i++)
+      statuses.push((await service.fetch(requestTo('/runs'), limited, createContext())).status);
+    expect(statuses).toEqual([200, 200, 429]);
+  });
+
   it('look for migrations once', async () => {
     const { sqld, send } = await startService();
     await send(requestTo('/runs'));

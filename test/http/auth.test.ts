@@ -118,21 +118,28 @@ describe.each(doors)('through $door', ({ open }) => {
       const asked = Object.entries(hooks).flatMap(([name, hook]) =>
         hook.mock.calls.length > 0 ? [name] : [],
       );
+      const { hook } = operation.guard;
       const isRetrigger = 'triggerOf' in operation.guard;
-      expect(asked).toEqual([...(isRetrigger ? ['onTrigger'] : []), operation.guard.hook]);
+      expect(asked).toEqual([
+        ...(isRetrigger ? ['onTrigger'] : []),
+        ...(hook === 'authenticate' ? [] : [hook]),
+      ]);
       for (const hook of Object.values(hooks))
         for (const [context] of hook.mock.calls) expect(context).toBe(ada);
     });
 
-    it.each(refusals)('its hook refuses with %s, and nothing is done', async (_, thrown, status, code) => {
-      const durably = fakeDurably();
-      const refuse = throwing(thrown);
-      const auth = { authenticate, onTrigger: refuse, onRunAccess: refuse, scopeRuns: refuse };
-      const response = await open(durably, { ...silent, auth })(validRequest(operation));
-      expect(response.status).toBe(status);
-      if (code !== null) expect((await readProblem(response)).body).toMatchObject({ code, status });
-      expect(durably.calls.filter(({ method }) => method !== 'getRun')).toEqual([]);
-    });
+    it.runIf(operation.guard.hook !== 'authenticate').each(refusals)(
+      'its hook refuses with %s, and nothing is done',
+      async (_, thrown, status, code) => {
+        const durably = fakeDurably();
+        const refuse = throwing(thrown);
+        const auth = { authenticate, onTrigger: refuse, onRunAccess: refuse, scopeRuns: refuse };
+        const response = await open(durably, { ...silent, auth })(validRequest(operation));
+        expect(response.status).toBe(status);
+        if (code !== null) expect((await readProblem(response)).body).toMatchObject({ code, status });
+        expect(durably.calls.filter(({ method }) => method !== 'getRun')).toEqual([]);
+      },
+    );
   });
 
   it.each(onRuns)('onRunAccess is shown the run before $method $path', async (operation) => {

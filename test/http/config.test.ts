@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { allowedHostsOf, ConfigError, readConfig } from '../../src/app/config.ts';
+import { createAccess } from '../../src/app/access.ts';
+import { ConfigError, readConfig } from '../../src/app/config.ts';
 
 const messageFor = (env: Record<string, string>) => {
   try {
@@ -154,12 +155,20 @@ describe('the configuration', () => {
     },
   );
 
-  it('guards the hosts unless keys do, and all of them if it is insecure', () => {
+  it('guards the hosts unless keys do, and all of them if it is insecure', async () => {
     const DURABLY_API_KEYS = 'ci:0123456789abcdef';
-    expect(allowedHostsOf(readConfig({ HOST: '127.0.0.2' }))).toEqual(['127.0.0.2']);
-    expect(allowedHostsOf(readConfig({ DURABLY_INSECURE: '1' }))).toBe('any');
-    expect(allowedHostsOf(readConfig({ DURABLY_API_KEYS }))).toBeUndefined();
-    expect(allowedHostsOf(readConfig({ DURABLY_API_KEYS, DURABLY_INSECURE: '1' }))).toBeUndefined();
+    const hostsFor = async (env: Record<string, string>) =>
+      (await createAccess(readConfig(env))).allowedHosts;
+    expect(await hostsFor({ HOST: '127.0.0.2' })).toEqual(['127.0.0.2']);
+    expect(await hostsFor({ DURABLY_INSECURE: '1' })).toBe('any');
+    expect(await hostsFor({ DURABLY_API_KEYS })).toBeUndefined();
+    expect(await hostsFor({ DURABLY_API_KEYS, DURABLY_INSECURE: '1' })).toBeUndefined();
+  });
+
+  it('keeps no key once access is made of it', async () => {
+    const config = readConfig({ DURABLY_API_KEYS: 'ci:0123456789abcdef' });
+    await createAccess(config);
+    expect(JSON.stringify(config)).not.toContain('0123456789abcdef');
   });
 
   it.each([

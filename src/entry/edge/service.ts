@@ -1,3 +1,4 @@
+import { type Access, createAccess } from '../../app/access.ts';
 import { ConfigError } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
 import { problemResponse } from '../../http/problem.ts';
@@ -24,29 +25,28 @@ export interface EdgeService {
 export function createEdgeService(createJobs: CreateJobs): EdgeService {
   return {
     async fetch(request, env, context) {
-      const config = configOf(env);
-      if (config instanceof ConfigError) return problemResponse(config, () => undefined);
-      const invocation = createInvocation(config, { createJobs, context });
-      workAfterChanges(invocation, config);
-      return await createApp(invocation, config).fetch(request);
+      const settings = await settingsOf(env);
+      if (settings instanceof ConfigError) return problemResponse(settings, () => undefined);
+      const invocation = createInvocation(settings.config, { createJobs, context });
+      workAfterChanges(invocation, settings.config);
+      return await createApp(invocation, settings).fetch(request);
     },
 
     async scheduled(_event, env, context) {
-      const config = configOf(env);
-      if (config instanceof ConfigError) throw config;
-      const { migrate, work } = createInvocation(config, { createJobs, context });
+      const settings = await settingsOf(env);
+      if (settings instanceof ConfigError) throw settings;
+      const { migrate, work } = createInvocation(settings.config, { createJobs, context });
       await migrate();
-      await work({ timeoutMs: config.DURABLY_CRON_MS });
+      await work({ timeoutMs: settings.config.DURABLY_CRON_MS });
     },
   };
 }
 
-function createApp({ service, migrate, streamsEnd }: Invocation, config: EdgeConfig) {
+function createApp({ service, migrate, streamsEnd }: Invocation, { config, access }: Settings) {
   return createDurablyApp(service, {
     basePath: config.DURABLY_BASE_PATH,
     maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
-    // Until there is access control it answers on this machine alone, under `wrangler dev`.
-    allowedHosts: [],
+    ...access,
     onRequest: migrate,
     shutdown: streamsEnd,
     keepAliveMs: KEEP_ALIVE_MS,
@@ -66,23 +66,28 @@ function workAfterChanges({ durably, work }: Invocation, config: EdgeConfig): vo
   for (const type of ['run:trigger', 'run:retry', 'run:cancel'] as const) durably.on(type, begin);
 }
 
-const configs = new WeakMap<Bindings, EdgeConfig | ConfigError>();
-
-/** Read, and complained of, once in an isolate. */
-function configOf(env: Bindings): EdgeConfig | ConfigError {
-  const known = configs.get(env);
-  if (known !== undefined) return known;
-  const config = tryReadConfig(env);
-  if (config instanceof ConfigError) console.error(`durably: cannot start: ${config.message}`);
-  configs.set(env, config);
-  return config;
+/** What an isolate knows, and each of its invocations uses. */
+interface Settings {
+  readonly config: EdgeConfig;
+  readonly access: Access;
 }
 
-function tryReadConfig(env: Bindings): EdgeConfig | ConfigError {
+const known = new WeakMap<Bindings, Settings | ConfigError>();
+
+/** Read, and complained of, once in an isolate; kept as a value, for requests must not share a promise. */
+async function settingsOf(env: Bindings): Promise<Settings | ConfigError> {
+  const settings = known.get(env) ?? (await readSettings(env));
+  known.set(env, settings);
+  return settings;
+}
+
+async function readSettings(env: Bindings): Promise<Settings | ConfigError> {
   try {
-    return readEdgeConfig(env);
+    const config = readEdgeConfig(env);
+    return { config, access: await createAccess(config) };
   } catch (error) {
-    if (error instanceof ConfigError) return error;
-    throw error;
+    if (!(error instanceof ConfigError)) throw error;
+    console.error(`durably: cannot start: ${error.message}`);
+    return error;
   }
 }
