@@ -22,7 +22,7 @@ export const memory: Workload = {
     const full = { early: 10_000, late: 100_000 };
     await bench.interleave<ContenderName>({
       workload: 'memory',
-      contenders: ['floor', 'durably', 'durably-service', 'openworkflow', 'coji'],
+      contenders: ['durably', 'durably-service', 'openworkflow', 'coji'],
       rounds: 1,
       warmUp: false,
       round: async (child, contender) => {
