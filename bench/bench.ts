@@ -1,0 +1,100 @@
+import { Child } from './processes/child.ts';
+import type { Figures, Scales } from './workloads/workload.ts';
+
+export type Party = string;
+
+/** Every figure of every round: rounds of one workload are neighbours in time. */
+export interface Sample {
+  readonly workload: string;
+  readonly metric: string;
+  readonly contender: Party;
+  readonly round: number;
+  readonly value: number;
+}
+
+export interface Failure {
+  readonly workload: string;
+  readonly contender: Party;
+  readonly error: string;
+}
+
+interface Interleaving<N extends Party> {
+  readonly workload: string;
+  readonly contenders: readonly N[];
+  readonly rounds: number;
+  /** A first round that is not recorded; unless it is expensive and says nothing. */
+  readonly warmUp?: boolean;
+  round(child: Child, contender: N): Promise<Figures>;
+}
+
+/** What the workloads measure with, and where their figures go. */
+export class Bench {
+  readonly folder: string;
+  readonly isQuick: boolean;
+  readonly #rounds: number | undefined;
+  readonly #log: (line: string) => void;
+  readonly samples: Sample[] = [];
+  readonly failures: Failure[] = [];
+
+  constructor(options: {
+    folder: string;
+    isQuick: boolean;
+    rounds: number | undefined;
+    log: (line: string) => void;
+  }) {
+    this.folder = options.folder;
+    this.isQuick = options.isQuick;
+    this.#rounds = options.rounds;
+    this.#log = options.log;
+  }
+
+  pick<S>(scales: Scales<S>): S {
+    return this.isQuick ? scales.quick : scales.full;
+  }
+
+  record(sample: Sample): void {
+    this.samples.push(sample);
+  }
+
+  /** A contender that can't is named with its error, and the others go on. */
+  fail(failure: Failure): void {
+    this.failures.push(failure);
+    this.#log(`    ${failure.contender}: ${failure.error}`);
+  }
+
+  /**
+   * A B C, C B A, A B C …: each contender in a process of its own, one at work
+   * at a time, so that whatever else the machine does meets neighbours alike.
+   */
+  async interleave<N extends Party>(options: Interleaving<N>): Promise<void> {
+    const { workload, warmUp = true } = options;
+    const children = new Map(options.contenders.map((contender) => [contender, new Child()]));
+    const rounds = this.#rounds ?? options.rounds;
+    try {
+      for (let round = warmUp ? -1 : 0; round < rounds; round++) {
+        const order = round % 2 === 0 ? [...children] : [...children].reverse();
+        for (const [contender, child] of order) {
+          try {
+            const figures = await options.round(child, contender);
+            this.#note({ workload, contender, round }, figures);
+          } catch (error) {
+            child.end();
+            children.delete(contender);
+            this.fail({ workload, contender, error: String(error) });
+          }
+        }
+      }
+    } finally {
+      for (const child of children.values()) child.end();
+    }
+  }
+
+  #note(at: { workload: string; contender: Party; round: number }, figures: Figures): void {
+    const told = Object.entries(figures).map(([metric, value]) => `${metric} ${value.toPrecision(4)}`);
+    this.#log(
+      `    ${at.round < 0 ? 'warm-up' : `round ${at.round + 1}`}  ${at.contender}: ${told.join(', ')}`,
+    );
+    if (at.round < 0) return;
+    for (const [metric, value] of Object.entries(figures)) this.record({ ...at, metric, value });
+  }
+}

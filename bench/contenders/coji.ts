@@ -1,0 +1,64 @@
+import { createDurably, defineJob } from '@coji/durably';
+import { createClient } from '@libsql/client';
+import { LibsqlDialect } from '@libsql/kysely-libsql';
+import { CompiledQuery } from 'kysely';
+import { z } from 'zod';
+import { type Contender, type Engine, INPUT, type OpenOptions, STEPS, stepResult } from './contender.ts';
+import { countDialect, StatementCounter } from './counting.ts';
+
+const input = z.object({ n: z.number() });
+const jobs = {
+  empty: defineJob({ name: 'empty', input, run: async () => undefined }),
+  fiveSteps: defineJob({
+    name: 'fiveSteps',
+    input,
+    run: async (step) => {
+      for (let i = 0; i < STEPS; i++) await step.run(`step-${i}`, async () => stepResult(i));
+    },
+  }),
+};
+
+/** Over a default client: with a single connection it fails, for it uses the client beside its own transactions. */
+export async function createInstance({ file, url, concurrency, isCounting = false }: OpenOptions) {
+  const client = createClient({ url: url ?? `file:${file}` });
+  const dialect = new LibsqlDialect({ client });
+  const counter = new StatementCounter();
+  if (isCounting) countDialect(dialect, counter);
+  const durably = createDurably({
+    dialect,
+    jobs,
+    ...(concurrency === undefined ? {} : { maxConcurrentRuns: concurrency }),
+  });
+  durably.on('worker:error', ({ error }) => console.error(error));
+  await durably.migrate();
+  return { durably, counter, close: () => client.close() };
+}
+
+export const coji: Contender = {
+  synchronous: 'FULL',
+  completedRuns: `select count(*) from durably_runs where status = 'completed'`,
+  // Its steps are deleted when a run ends, unless it is told to keep them.
+  completedSteps: `select coalesce(sum(completed_step_count), 0) from durably_runs where status = 'completed'`,
+  allRuns: 'select count(*) from durably_runs',
+  open: async (options): Promise<Engine> => {
+    const { durably, counter, close } = await createInstance(options);
+    const engine: Engine = {
+      trigger: (job) => durably.jobs[job].trigger(INPUT),
+      triggerMany: (job, count) => durably.jobs[job].batchTrigger(Array.from({ length: count }, () => INPUT)),
+      onCompleted: () => undefined,
+      start: async () => durably.start(),
+      stop: () => durably.stop(),
+      statements: () => counter.count,
+      pragma: async (pragma) => {
+        const { rows } = await durably.db.executeQuery(CompiledQuery.raw(`pragma ${pragma}`));
+        return String(Object.values(rows[0] ?? {})[0]);
+      },
+      close: async () => {
+        await durably.db.destroy();
+        close();
+      },
+    };
+    durably.on('run:complete', () => engine.onCompleted());
+    return engine;
+  },
+};

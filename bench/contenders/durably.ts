@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type { Durably, DurablyOptions } from '../../src/index.ts';
+import { createDurably, defineJob, openDatabase, requireAsDurably } from '../repository.ts';
+import { type Contender, type Engine, INPUT, type OpenOptions, STEPS, stepResult } from './contender.ts';
+import { countDialect, StatementCounter } from './counting.ts';
+
+const input = z.object({ n: z.number() });
+const jobs = {
+  empty: defineJob({ name: 'empty', input, run: () => undefined }),
+  fiveSteps: defineJob({
+    name: 'fiveSteps',
+    input,
+    run: async (step) => {
+      for (let i = 0; i < STEPS; i++) await step.run(`step-${i}`, () => stepResult(i));
+    },
+  }),
+};
+
+interface Opened extends Pick<DurablyOptions, 'dialect' | 'reconnect'> {
+  close(): void;
+}
+
+/** As README has it. */
+async function openAsDocumented(url: string): Promise<Opened> {
+  const { createClient } = requireAsDurably('@libsql/client') as typeof import('@libsql/client');
+  const { LibsqlDialect } = requireAsDurably('@libsql/kysely-libsql') as {
+    LibsqlDialect: new (config: { client: object }) => Opened['dialect'];
+  };
+  const client = createClient({ url });
+  return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
+}
+
+export async function createInstance(
+  open: (url: string) => Promise<Opened>,
+  { file, url = `file:${file}`, concurrency, isCounting = false }: OpenOptions,
+) {
+  const { close, ...opened } = await open(url);
+  const counter = new StatementCounter();
+  if (isCounting) countDialect(opened.dialect, counter);
+  const durably = createDurably({ ...opened, maxConcurrentRuns: concurrency, jobs });
+  durably.on('worker:error', ({ error }) => console.error(error));
+  await durably.migrate();
+  return { durably, counter, close };
+}
+
+function contender(open: (url: string) => Promise<Opened>): Contender {
+  return {
+    synchronous: 'FULL',
+    completedRuns: `select count(*) from durably_runs where status = 'completed'`,
+    completedSteps: `select count(*) from durably_steps where status = 'completed'`,
+    allRuns: 'select count(*) from durably_runs',
+    open: async (options): Promise<Engine> => {
+      const { durably, counter, close } = await createInstance(open, options);
+      const engine: Engine = {
+        trigger: (job) => durably.jobs[job].trigger(INPUT),
+        triggerMany: (job, count) =>
+          durably.jobs[job].batchTrigger(Array.from({ length: count }, () => INPUT)),
+        onCompleted: () => undefined,
+        start: async () => durably.start(),
+        stop: () => durably.stop(),
+        statements: () => counter.count,
+        pragma: async (pragma) => {
+          const { rows } = await durably.db.executeQuery(rawQuery(`pragma ${pragma}`));
+          return String(Object.values(rows[0] ?? {})[0]);
+        },
+        close: async () => {
+          await durably.db.destroy();
+          close();
+        },
+      };
+      durably.on('run:complete', () => engine.onCompleted());
+      return engine;
+    },
+  };
+}
+
+type Query = Parameters<Durably['db']['executeQuery']>[0];
+
+function rawQuery(sql: string): Query {
+  const { CompiledQuery } = requireAsDurably('kysely') as { CompiledQuery: { raw(sql: string): Query } };
+  return CompiledQuery.raw(sql);
+}
+
+export const openers = { documented: openAsDocumented, service: (url: string) => openDatabase({ url }) };
+
+export const durablyDocumented = contender(openers.documented);
+export const durablyService = contender(openers.service);

@@ -1,0 +1,27 @@
+import type { Contender } from './contender.ts';
+
+/** Loaded when asked for: where a peer can't be loaded, the others still run. */
+const contenders = {
+  floor: async () => (await import('./floor.ts')).floorFull,
+  'floor-normal': async () => (await import('./floor.ts')).floorNormal,
+  durably: async () => (await import('./durably.ts')).durablyDocumented,
+  'durably-service': async () => (await import('./durably.ts')).durablyService,
+  coji: async () => (await import('./coji.ts')).coji,
+  openworkflow: async () => (await import('./openworkflow.ts')).openworkflow,
+  plainjob: async () => (await import('./plainjob.ts')).plainjob,
+} satisfies Record<string, () => Promise<Contender>>;
+
+export type ContenderName = keyof typeof contenders;
+
+export const loadContender = (name: ContenderName): Promise<Contender> => contenders[name]();
+
+export const labels: Readonly<Record<ContenderName | 'bare', string>> = {
+  floor: 'floor, FULL',
+  'floor-normal': 'floor, NORMAL',
+  durably: 'durably, LibsqlDialect',
+  'durably-service': 'durably, service default',
+  coji: '@coji/durably 0.15.0',
+  openworkflow: 'openworkflow 0.10.1',
+  plainjob: 'plainjob 0.0.14',
+  bare: 'bare Hono',
+};

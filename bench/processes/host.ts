@@ -1,0 +1,45 @@
+/** What each process of the benchmark runs: it does what the main process asks and answers with the figures. */
+import type { Reply, Request } from './child.ts';
+import { describe, measure } from './measure.ts';
+import { seed } from './seed.ts';
+import { memoryKb, readEmitted, serve, stopServing, storedRuns } from './serve.ts';
+import { startSqld, stopSqld } from './sqld.ts';
+import { closeStreams, countArrivals, openStreams, readArrivals } from './streams.ts';
+import { fire } from './traffic.ts';
+
+const roles = {
+  describe,
+  measure,
+  seed,
+  serve,
+  stopServing,
+  storedRuns,
+  memoryKb,
+  readEmitted,
+  startSqld,
+  stopSqld,
+  openStreams,
+  countArrivals,
+  readArrivals,
+  closeStreams,
+  fire,
+};
+
+export type Roles = typeof roles;
+
+process.on('message', (request: Request) => {
+  const role: unknown = Reflect.get(roles, request.role);
+  if (typeof role !== 'function') throw new TypeError(`no role ${request.role}`);
+  Promise.resolve(Reflect.apply(role, undefined, request.args)).then(
+    (value) => reply({ id: request.id, ok: true, value }),
+    (error: unknown) => reply({ id: request.id, ok: false, error: String(error) }),
+  );
+});
+
+// Whatever it has open, it ends with the main process.
+process.on('disconnect', () => process.exit(0));
+process.on('unhandledRejection', (error) => console.error(error));
+
+function reply(message: Reply): void {
+  process.send?.(message);
+}

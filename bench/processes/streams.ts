@@ -1,0 +1,80 @@
+import { get, type IncomingMessage } from 'node:http';
+
+interface Stream {
+  response: IncomingMessage;
+  rest: string;
+}
+
+/** When something happened, ms since the epoch, by event: its type and its run. */
+export type EventTimes = Readonly<Record<string, number>>;
+
+export const eventKey = (type: string, runId: string) => `${type} ${runId}`;
+
+let streams: Stream[] = [];
+/** When each event came, once for each stream. */
+let arrivals = new Map<string, number[]>();
+
+/** Opens so many SSE streams; resolves when each has its headers. */
+export async function openStreams({ url, count }: { url: string; count: number }): Promise<void> {
+  arrivals = new Map();
+  for (let opened = 0; opened < count; opened += 100) {
+    const group = Array.from({ length: Math.min(100, count - opened) }, () => openStream(url));
+    streams.push(...(await Promise.all(group)));
+  }
+}
+
+function openStream(url: string): Promise<Stream> {
+  return new Promise((resolve, reject) => {
+    const request = get(url, { agent: false, headers: { accept: 'text/event-stream' } }, (response) => {
+      if (response.statusCode !== 200)
+        return reject(new Error(`the stream was answered ${response.statusCode}`));
+      const stream: Stream = { response, rest: '' };
+      response.setEncoding('utf8');
+      response.on('data', (chunk: string) => receive(stream, chunk));
+      response.on('error', () => undefined);
+      resolve(stream);
+    });
+    request.on('error', reject);
+  });
+}
+
+function receive(stream: Stream, chunk: string): void {
+  const now = Date.now();
+  const text = stream.rest + chunk;
+  const end = text.lastIndexOf('\n\n');
+  stream.rest = text.slice(end + 1);
+  if (end < 0) return;
+  for (const [, type = '', runId = ''] of text.slice(0, end).matchAll(EVENT)) {
+    const key = eventKey(type, runId);
+    const times = arrivals.get(key);
+    if (times) times.push(now);
+    else arrivals.set(key, [now]);
+  }
+}
+
+const EVENT = /"type":"(run:trigger|run:complete)".*?"runId":"([^"]+)"/g;
+
+/** How many of the two events of each run came, over all streams. */
+export async function countArrivals(): Promise<number> {
+  let count = 0;
+  for (const times of arrivals.values()) count += times.length;
+  return count;
+}
+
+/** How late the events came, and whether each came to each stream, once. */
+export async function readArrivals(emitted: EventTimes) {
+  const late: number[] = [];
+  let isComplete = true;
+  for (const [key, time] of Object.entries(emitted)) {
+    const times = arrivals.get(key) ?? [];
+    if (times.length !== streams.length) isComplete = false;
+    for (const arrived of times) late.push(arrived - time);
+  }
+  late.sort((a, b) => a - b);
+  return { isComplete, p95Ms: late[Math.floor(late.length * 0.95)] ?? Number.NaN };
+}
+
+export async function closeStreams(): Promise<void> {
+  for (const { response } of streams) response.destroy();
+  streams = [];
+}

@@ -1,0 +1,54 @@
+import { Pool } from 'undici';
+
+export interface Traffic {
+  readonly url: string;
+  readonly path: string;
+  readonly method: 'GET' | 'POST';
+  readonly body?: string | undefined;
+  readonly connections: number;
+  /** Ends after so many requests, or after so long. */
+  readonly requests?: number | undefined;
+  readonly durationMs?: number | undefined;
+}
+
+export interface TrafficFigures {
+  readonly answered: number;
+  readonly perSecond: number;
+  readonly p50Ms: number;
+}
+
+/** Keeps every connection busy with one request after the other. @throws unless every answer is 200. */
+export async function fire(traffic: Traffic): Promise<TrafficFigures> {
+  const { connections, requests = Number.POSITIVE_INFINITY, durationMs = Number.POSITIVE_INFINITY } = traffic;
+  const pool = new Pool(traffic.url, { connections, pipelining: 1 });
+  const latencies: number[] = [];
+  let sent = 0;
+  const start = performance.now();
+  const caller = async () => {
+    while (sent < requests && performance.now() - start < durationMs) {
+      sent++;
+      const sentAt = performance.now();
+      const { statusCode, body } = await pool.request({
+        path: traffic.path,
+        method: traffic.method,
+        headers: { 'content-type': 'application/json' },
+        body: traffic.body ?? null,
+      });
+      const text = await body.text();
+      if (statusCode !== 200) throw new Error(`answered ${statusCode}: ${text.slice(0, 200)}`);
+      latencies.push(performance.now() - sentAt);
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: connections }, caller));
+  } finally {
+    await pool.destroy();
+  }
+  const seconds = (performance.now() - start) / 1000;
+  latencies.sort((a, b) => a - b);
+  return {
+    answered: latencies.length,
+    perSecond: latencies.length / seconds,
+    p50Ms: latencies[Math.floor(latencies.length / 2)] ?? Number.NaN,
+  };
+}

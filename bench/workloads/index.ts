@@ -1,0 +1,29 @@
+import { backlog, drainEmpty, drainSteps } from './drain.ts';
+import { batch, enqueueMany, enqueueOne } from './enqueue.ts';
+import { fullTable } from './full-table.ts';
+import { httpRuns } from './http-runs.ts';
+import { idleStreams, subscribers } from './http-streams.ts';
+import { httpTrigger } from './http-trigger.ts';
+import { latency } from './latency.ts';
+import { memory } from './memory.ts';
+import { remote } from './remote.ts';
+import { statements } from './statements.ts';
+import type { Workload } from './workload.ts';
+
+export const workloads: readonly Workload[] = [
+  statements,
+  enqueueOne,
+  enqueueMany,
+  batch,
+  drainEmpty,
+  drainSteps,
+  backlog,
+  latency,
+  httpTrigger,
+  httpRuns,
+  fullTable,
+  subscribers,
+  idleStreams,
+  remote,
+  memory,
+];

@@ -1,0 +1,44 @@
+import { copyFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Bench } from '../bench.ts';
+import type { ContenderName } from '../contenders/index.ts';
+import { Child } from '../processes/child.ts';
+
+/** A database with so many completed runs in the contender's tables; made once for all workloads. */
+export async function seededFile(
+  bench: Bench,
+  { contender, runs }: { contender: ContenderName; runs: number },
+): Promise<string> {
+  const family = contender.replace('-service', '') as ContenderName;
+  const key = `${family}-${runs}`;
+  let file = files.get(key);
+  if (file === undefined) {
+    file = seedFile(bench, { contender: family, runs });
+    files.set(key, file);
+  }
+  return await file;
+}
+
+const files = new Map<string, Promise<string>>();
+
+async function seedFile(bench: Bench, request: { contender: ContenderName; runs: number }): Promise<string> {
+  const file = join(bench.folder, `seeded-${request.contender}-${request.runs}.db`);
+  const child = new Child();
+  try {
+    await child.call('seed', { ...request, file });
+  } finally {
+    child.end();
+  }
+  return file;
+}
+
+/** A copy to write to, and its removal. */
+export function copyOf(file: string, { folder, name }: { folder: string; name: string }) {
+  const copy = join(folder, name);
+  copyFileSync(file, copy);
+  return { copy, remove: () => removeDatabase(copy) };
+}
+
+function removeDatabase(file: string): void {
+  for (const suffix of ['', '-wal', '-shm']) rmSync(file + suffix, { force: true });
+}

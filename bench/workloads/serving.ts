@@ -1,0 +1,41 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Bench } from '../bench.ts';
+import type { Child } from '../processes/child.ts';
+import type { Served } from '../processes/serve.ts';
+
+export const SERVED = ['bare', 'durably', 'durably-service', 'coji'] as const satisfies readonly Served[];
+
+export const TRIGGER_BODY = JSON.stringify({ jobName: 'empty', input: { n: 1 } });
+
+interface Serving {
+  readonly contender: Served;
+  readonly worker: 'on' | 'off';
+  /** A seeded database in place of a new one; it is only read. */
+  readonly file?: string | undefined;
+}
+
+export interface Address {
+  /** Origin, without a path. */
+  readonly url: string;
+  readonly basePath: string;
+  readonly file: string;
+}
+
+/** Serves from a process for as long as `work` takes. */
+export async function whileServing<T>(
+  bench: Bench,
+  { server, contender, worker, file }: Serving & { server: Child },
+  work: (address: Address) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(bench.folder, 'serve-'));
+  const path = file ?? join(folder, 'bench.db');
+  try {
+    const base = new URL(await server.call('serve', { contender, worker, file: path }));
+    const result = await work({ url: base.origin, basePath: base.pathname, file: path });
+    await server.call('stopServing');
+    return result;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
