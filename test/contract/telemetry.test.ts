@@ -126,7 +126,7 @@ contract('step.log', (test) => {
     const { id, output } = await odd.triggerAndWait(0);
     expect(output).toBe('fine');
     const lines = await durably.getLogs({ runId: id });
-    expect(lines).toHaveLength(8);
+    expect(lines).toHaveLength(9);
     expect(lines.at(-1)?.message).toBe('a\ufffdb\ufffdc');
   });
 });
