@@ -117,6 +117,7 @@ test('a process that is not drained when its time is up exits 1', async () => {
   await withFleet({ ...NEVER_STALE }, async (fleet) => {
     const service = await fleet.start();
     await standAt(fleet, service, 1);
+    const stream = await fetch(`${fleet.api(service).base}/runs/subscribe`);
     service.signal('SIGTERM');
     await eventually('it to drain', () => service.log.includes('SIGTERM'));
     // It sleeps through all the time it has.
@@ -125,6 +126,7 @@ test('a process that is not drained when its time is up exits 1', async () => {
     service.signal('SIGCONT');
     expect(await service.ended()).toEqual({ code: 1, signal: null });
     expect(service.log).toContain(`not drained within ${SHUTDOWN_MS} ms`);
+    await stream.text().catch(() => undefined);
   });
 });
 
