@@ -1,6 +1,6 @@
 import { type Clock, defer } from '../core/clock.ts';
 import { newClaimToken } from '../core/id.ts';
-import type { Claim, ClaimedRun, Store } from '../core/store.ts';
+import type { Claim, Store } from '../core/store.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Registry } from './registry.ts';
@@ -92,9 +92,8 @@ export class Intake {
     // Whoever triggered one of these runs hears of that first.
     await new Promise<void>((resolve) => defer(resolve));
     const found = claim.runs.length + claim.lost.length;
-    const begun = await this.#accept(claim, { underWay, isWanted });
     return {
-      slots: begun.flatMap((run) => this.#deps.slots.fill(run, { claimedAtMs: sent.sentAtMs }) ?? []),
+      slots: await this.#accept(claim, { underWay, isWanted, claimedAtMs: sent.sentAtMs }),
       isEmpty: found === 0,
       hasMore: claim.more && found === underWay.limit,
     };
@@ -121,11 +120,15 @@ export class Intake {
     }
   }
 
-  /** The runs to be begun; those that can't be are handed back. */
+  /** Begins the runs that can be; the others are handed back. */
   async #accept(
     { runs, lost }: Claim,
-    { underWay, isWanted }: { underWay: ClaimUnderWay; isWanted: () => boolean },
-  ): Promise<readonly ClaimedRun[]> {
+    {
+      underWay,
+      isWanted,
+      claimedAtMs,
+    }: { underWay: ClaimUnderWay; isWanted: () => boolean; claimedAtMs: number },
+  ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
     bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
     const held = await stillHeld(runs, underWay, store);
@@ -140,6 +143,6 @@ export class Intake {
         data: payload,
       })),
     );
-    return fitting;
+    return fitting.flatMap((run) => slots.fill(run, { claimedAtMs }) ?? []);
   }
 }
