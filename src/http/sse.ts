@@ -6,11 +6,11 @@ const DEFAULT_KEEP_ALIVE_MS = 15_000;
 const RECONNECT_MS = 1000;
 
 /** `no-transform` and `X-Accel-Buffering` keep proxies from holding frames back. */
-const HEADERS = {
+export const EVENT_STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
-};
+} as const;
 
 const encoder = new TextEncoder();
 const keepAliveFrame = encoder.encode(': keep-alive\n\n');
@@ -42,11 +42,11 @@ export interface EventFeed {
 
 export interface EventStreams {
   /**
-   * The answer that streams a feed (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+   * Streams a feed (https://html.spec.whatwg.org/multipage/server-sent-events.html).
    * It reads the journal only as fast as it is read itself. However it ends,
    * the cursor is closed.
    */
-  respond(feed: EventFeed): Response;
+  open(feed: EventFeed): ReadableStream<Uint8Array>;
 }
 
 /**
@@ -65,7 +65,7 @@ export function createEventStreams(options: {
   };
   shutdown?.addEventListener('abort', endAll, { once: true });
 
-  const open = (feed: EventFeed) => {
+  const open: EventStreams['open'] = (feed) => {
     const onEnd = () => live.delete(source.end);
     const source: FrameSource = new FrameSource({ ...feed, keepAliveMs, clock, onEnd });
     live.add(source.end);
@@ -75,7 +75,7 @@ export function createEventStreams(options: {
     return stream;
   };
 
-  return { respond: (feed) => new Response(open(feed), { headers: HEADERS }) };
+  return { open };
 }
 
 interface FrameSourceParts extends EventFeed {
