@@ -99,8 +99,8 @@ export class StepError extends DurablyError {
 
 /** The database holds tables of our names that are not ours, or those of a newer version. */
 export class SchemaMismatchError extends DurablyError {
-  constructor(message: string) {
-    super('SCHEMA_MISMATCH', message);
+  constructor(message: string, options?: ErrorOptions) {
+    super('SCHEMA_MISMATCH', message, options);
   }
 }
 

@@ -54,10 +54,19 @@ export function encodeJson(value: unknown): JsonEncoding {
     }
     return { ok: true, text };
   } catch (error) {
-    if (error instanceof RangeError) {
+    if (isRangeError(error)) {
       return { ok: false, reason: `nested deeper than ${MAX_JSON_DEPTH} levels` };
     }
     return { ok: false, reason: errorMessage(error) };
+  }
+}
+
+/** What a `toJSON` throws may be anything: a proxy may throw at being asked what it is. */
+function isRangeError(error: unknown): boolean {
+  try {
+    return error instanceof RangeError;
+  } catch {
+    return false;
   }
 }
 

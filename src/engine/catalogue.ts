@@ -1,9 +1,8 @@
 import type { TriggerRequest } from '../core/durably.ts';
-import { NotFoundError } from '../core/errors.ts';
 import type { Run } from '../core/run.ts';
 import type { JobDefinition } from './define-job.ts';
 import { createJobHandle, type HandleDeps, type JobHandle } from './job-handle.ts';
-import type { Registry } from './registry.ts';
+import { jobNotFound, type Registry } from './registry.ts';
 import type { Worker } from './worker.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: any job, whatever its types: `unknown` would refuse handles that take a certain input.
@@ -40,7 +39,7 @@ export function createCatalogue(registry: Registry, deps: HandleDeps, worker: Wo
     getJob: (name: string) => handles.get(name),
     async trigger({ jobName, input, ...options }: TriggerRequest): Promise<Run> {
       const handle = handles.get(jobName);
-      if (!handle) throw new NotFoundError(`Job not found: ${jobName}`);
+      if (!handle) throw jobNotFound(jobName);
       return await handle.trigger(input, options);
     },
   };

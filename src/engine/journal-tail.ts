@@ -41,6 +41,10 @@ export class JournalTail {
   #labelsFloor = 0;
   #labelReaders = 0;
   #starting: Promise<void> | undefined;
+  /** Counts the times that all readers have left: what was asked for before concerns nobody. */
+  #session = 0;
+  /** The head is known: until then there is nothing to read on from. */
+  #isStarted = false;
   #isReading = false;
   #isNudged = false;
   #failures = 0;
@@ -79,6 +83,8 @@ export class JournalTail {
     this.#cancelRead?.();
     this.#cancelRead = undefined;
     this.#starting = undefined;
+    this.#session++;
+    this.#isStarted = false;
     this.#window = [];
     this.#windowChars = 0;
   }
@@ -115,11 +121,14 @@ export class JournalTail {
   nudge(): void {
     if (this.#readers.size === 0) return;
     this.#isNudged = true;
-    if (!this.#isReading) this.#scheduleRead();
+    if (this.#isStarted && !this.#isReading) this.#scheduleRead();
   }
 
   async #start(): Promise<void> {
+    const session = this.#session;
     const head = await this.#store.journalHead();
+    if (session !== this.#session) return;
+    this.#isStarted = true;
     this.#head = head;
     this.#floor = head;
     this.#labelsFloor = head;
@@ -145,17 +154,17 @@ export class JournalTail {
   }
 
   async #read(): Promise<void> {
-    if (this.#isReading || this.#readers.size === 0) return;
+    if (this.#isReading || !this.#isStarted) return;
     this.#isReading = true;
     this.#isNudged = false;
-    const started = this.#starting;
+    const session = this.#session;
     const withLabels = this.#labelReaders > 0;
     try {
       const rows = await this.#store.readJournal({ after: this.#head, limit: PAGE_ROWS, withLabels });
       // The first reader that needs labels may have come meanwhile: these are read again, with them.
       const lacksLabels = !withLabels && this.#labelReaders > 0;
-      // All readers may have left meanwhile, and a new tail begun elsewhere.
-      if (this.#starting === started && !lacksLabels) this.#deliver(rows.map((row) => new StreamedRow(row)));
+      // All readers may have left meanwhile, and others begun elsewhere.
+      if (this.#session === session && !lacksLabels) this.#deliver(rows.map((row) => new StreamedRow(row)));
       this.#isNudged ||= rows.length === PAGE_ROWS || lacksLabels;
       this.#failures = 0;
     } catch (error) {
@@ -164,7 +173,7 @@ export class JournalTail {
     } finally {
       this.#isReading = false;
       this.#lastReadMs = this.#clock.monotonicMs();
-      if (this.#readers.size > 0) this.#scheduleRead();
+      if (this.#isStarted) this.#scheduleRead();
     }
   }
 

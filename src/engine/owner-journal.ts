@@ -8,6 +8,8 @@ const FLUSH_AFTER_MS = 50;
 /** Waiting entries that make a flush due at once. */
 const FLUSH_AT_ENTRIES = 100;
 const MAX_ENTRIES_PER_APPEND = 200;
+/** An append goes out with at least one entry, whatever its size. */
+const MAX_CHARS_PER_APPEND = 256 * 1024;
 const MAX_RETRY_PAUSE_MS = 5_000;
 
 /** What an owner has to tell; the columns it doesn't name are null. */
@@ -91,23 +93,43 @@ export class OwnerJournal {
     while (this.#waiting.length > 0) {
       this.#cancelFlush?.();
       this.#cancelFlush = undefined;
-      const group = this.#waiting.splice(0, MAX_ENTRIES_PER_APPEND);
-      try {
-        const result = await this.#append(group);
-        if (result === 'stored') this.#publish(group);
-        else this.close();
-        for (const { settle } of group) settle?.resolve(result);
-      } catch (error) {
-        // An end that could not be stored may be followed by another.
-        this.#isEnded = false;
-        for (const { settle } of group) settle?.reject(error);
-        if (group.every(({ settle }) => !settle)) {
-          this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });
-        }
-      }
+      await this.#sendGroup(this.#waiting.splice(0, this.#groupLength()));
     }
     // In the same turn as the last look at what waits: nothing can come in between.
     this.#sending = undefined;
+  }
+
+  /** How many of those that wait make an append: bounded in rows and characters. */
+  #groupLength(): number {
+    let chars = 0;
+    for (const [i, { note }] of this.#waiting.entries()) {
+      chars += (note.data?.length ?? 0) + (note.message?.length ?? 0);
+      if (i > 0 && (i === MAX_ENTRIES_PER_APPEND || chars > MAX_CHARS_PER_APPEND)) return i;
+    }
+    return this.#waiting.length;
+  }
+
+  async #sendGroup(group: readonly Waiting[]): Promise<void> {
+    try {
+      const result = await this.#append(group);
+      if (result === 'stored') this.#publish(group);
+      else this.close();
+      for (const { settle } of group) settle?.resolve(result);
+    } catch (error) {
+      if (group.length > 1 && !(error instanceof DatabaseUnavailableError)) {
+        // One of them is what the database does not take: the others must not suffer for it.
+        for (const waiting of group) await this.#sendGroup([waiting]);
+        return;
+      }
+      for (const { note, settle } of group) {
+        // An end that could not be stored may be followed by another.
+        if (endsRun(note.type)) this.#isEnded = false;
+        settle?.reject(error);
+      }
+      if (group.every(({ settle }) => !settle)) {
+        this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });
+      }
+    }
   }
 
   /** Repeats an append while the database is unavailable: a result is not given up for an outage. */

@@ -1,5 +1,13 @@
-import { ConflictError } from '../core/errors.ts';
+import { ConflictError, NotFoundError } from '../core/errors.ts';
 import { checkDefinition, type JobDefinition } from './define-job.ts';
+
+/** An error repeats so much of a name that somebody sent. */
+const MAX_TOLD_NAME = 256;
+
+export function jobNotFound(name: string): NotFoundError {
+  const told = name.length > MAX_TOLD_NAME ? `${name.slice(0, MAX_TOLD_NAME).toWellFormed()}…` : name;
+  return new NotFoundError(`Job not found: ${told}`);
+}
 
 /** The jobs that this process knows, by name. */
 export class Registry {

@@ -51,6 +51,11 @@ export class RunControl {
     if (this.#error) throw this.#error;
   }
 
+  /** What its steps are refused with; undefined while it goes on. */
+  get error(): RunCancelledError | LeaseLostError | undefined {
+    return this.#error;
+  }
+
   get isOver(): boolean {
     return this.#error !== undefined;
   }

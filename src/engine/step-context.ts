@@ -7,6 +7,9 @@ import type { CompletedStep } from '../core/store.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';
 
+/** An error further down is not looked for a step's: a chain may have no end. */
+const MAX_CAUSES = 20;
+
 /** The step within which code runs, and whose it is, for the log lines it writes. */
 const currentStep = new AsyncLocalStorage<{ readonly steps: Steps; readonly name: string }>();
 
@@ -69,8 +72,13 @@ export class Steps {
   }
 
   async #run<T>(givenName: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>> {
-    this.#control.throwIfOver();
-    const name = this.#enter(givenName, fn);
+    const refusal = this.#refusalOf(givenName, fn);
+    if (refusal) {
+      // A job that tries again and again whatever it is told must not hold the event loop.
+      await new Promise<void>((resolve) => defer(resolve));
+      throw refusal.error;
+    }
+    const name = storableText(givenName);
     const index = this.#indexOf(name);
     const stored = this.#stored.get(name);
     if (stored !== undefined) {
@@ -121,11 +129,11 @@ export class Steps {
 
   /** The step that threw what the job rejected with, as it is or as the cause of what it is. */
   failedStepOf(error: unknown): string | undefined {
-    const seen = new Set<unknown>();
-    for (let cause = error; !seen.has(cause); cause = cause instanceof Error ? cause.cause : cause) {
+    let cause = error;
+    for (let depth = 0; depth < MAX_CAUSES; depth++) {
       const stepName = this.#failures.get(cause);
       if (stepName !== undefined) return stepName;
-      seen.add(cause);
+      cause = causeOf(cause);
     }
     return undefined;
   }
@@ -151,15 +159,17 @@ export class Steps {
     this.#onStepEnd.clear();
   }
 
-  #enter(givenName: string, fn: unknown): string {
-    if (typeof givenName !== 'string' || givenName === '')
-      throw new StepError('A step needs a non-empty name');
+  /** Why a step can't be run now; undefined if it can. */
+  #refusalOf(givenName: unknown, fn: unknown): { readonly error: Error } | undefined {
+    const refuse = (message: string) => ({ error: new StepError(message) });
+    if (this.#control.error) return { error: this.#control.error };
+    if (typeof givenName !== 'string' || givenName === '') return refuse('A step needs a non-empty name');
     const name = storableText(givenName);
-    if (typeof fn !== 'function') throw new StepError(`Step "${name}" needs a function`);
+    if (typeof fn !== 'function') return refuse(`Step "${name}" needs a function`);
     const state = this.#states.get(name);
-    if (state === 'running') throw new StepError(`Step "${name}" is still running`);
-    if (state === 'completed') throw new StepError(`Step "${name}" already ran in this attempt`);
-    return name;
+    if (state === 'running') return refuse(`Step "${name}" is still running`);
+    if (state === 'completed') return refuse(`Step "${name}" already ran in this attempt`);
+    return undefined;
   }
 
   #indexOf(name: string): number {
@@ -215,6 +225,15 @@ export class Steps {
             message: `${text} (data left out: ${encoding.reason})`,
           },
     );
+  }
+}
+
+/** An error may be anything that was thrown: asking it may throw, too. */
+function causeOf(error: unknown): unknown {
+  try {
+    return error instanceof Error ? error.cause : undefined;
+  } catch {
+    return undefined;
   }
 }
 

@@ -54,14 +54,16 @@ async function start(): Promise<void> {
   onFirstSignal(async () => {
     // Until the runs are over requests are still answered: /readyz with 503, so that others are sent elsewhere.
     draining.abort();
-    // A part of the time is kept for the streams and the requests still being answered.
-    const reserveMs = Math.min(2000, config.DURABLY_SHUTDOWN_MS / 4);
-    await durably.stop({ timeoutMs: config.DURABLY_SHUTDOWN_MS - reserveMs });
+    // A part of the time is kept for the runs' return, the streams and the requests still being answered.
+    const reserveMs = Math.min(2500, config.DURABLY_SHUTDOWN_MS / 4);
+    const timeoutMs = config.DURABLY_SHUTDOWN_MS - reserveMs;
+    // A database that is locked does not take the runs back, and must not hold the rest up.
+    await Promise.race([durably.stop({ timeoutMs }), pause(timeoutMs + reserveMs * 0.4)]);
     const closed = closeServer(server);
     // Streams may still be about to tell of the last runs' ends.
-    await Promise.race([closed, pause(Math.min(LAST_EVENTS_MS, reserveMs / 4))]);
+    await Promise.race([closed, pause(Math.min(LAST_EVENTS_MS, reserveMs * 0.1))]);
     closing.abort();
-    await Promise.race([closed, pause(reserveMs / 2)]);
+    await Promise.race([closed, pause(reserveMs * 0.4)]);
     server.closeAllConnections();
     await durably.db.destroy();
     database.close();

@@ -1,6 +1,6 @@
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Clock } from '../core/clock.ts';
-import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../core/errors.ts';
+import { DatabaseUnavailableError, DurablyError, errorMessage, SchemaMismatchError } from '../core/errors.ts';
 import { AccessRefusedError, classifyDatabaseError } from './database-error.ts';
 import type { Batch } from './libsql-client.ts';
 import { migrations } from './migrations.generated.ts';
@@ -59,7 +59,11 @@ export async function migrate({ db, clock, batch }: MigrateOptions): Promise<voi
       if (fault === 'denied') throw new AccessRefusedError(error);
       const isOvertaken = fault === 'statement' && batch && (await readSchema(db))?.version === NEWEST;
       if (isOvertaken) return;
-      if (fault === 'statement') throw error;
+      if (fault === 'statement') {
+        throw new SchemaMismatchError(`The database can't be migrated: ${errorMessage(error)}`, {
+          cause: error,
+        });
+      }
       if (clock.monotonicMs() - start > BUDGET_MS) {
         throw new DatabaseUnavailableError('The database could not be migrated', { cause: error });
       }

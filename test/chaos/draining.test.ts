@@ -113,18 +113,40 @@ test('open event streams end when a process drains, and go on at another', async
   });
 });
 
-test('a process whose time is up exits, though the database has not taken its runs back', async () => {
-  await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 400 }, async (fleet) => {
+test('a process that is not drained when its time is up exits 1', async () => {
+  await withFleet({ ...NEVER_STALE }, async (fleet) => {
     const service = await fleet.start();
     await standAt(fleet, service, 1);
+    const stream = await fetch(`${fleet.api(service).base}/runs/subscribe`);
+    service.signal('SIGTERM');
+    await eventually('it to drain', () => service.log.includes('SIGTERM'));
+    // It sleeps through all the time it has.
+    service.signal('SIGSTOP');
+    await pause(SHUTDOWN_MS + 200);
+    service.signal('SIGCONT');
+    expect(await service.ended()).toEqual({ code: 1, signal: null });
+    expect(service.log).toContain(`not drained within ${SHUTDOWN_MS} ms`);
+    await stream.text().catch(() => undefined);
+  });
+});
+
+test('a process that drains while the database is locked exits 0 in time, and loses nothing', async () => {
+  await withFleet(NEVER_STALE, async (fleet) => {
+    const service = await fleet.start();
+    const standing = await standAt(fleet, service, 2);
     const release = holdWriteLock(fleet.database);
-    try {
-      service.signal('SIGTERM');
-      expect(await service.ended()).toEqual({ code: 1, signal: null });
-      expect(service.log).toContain('not drained within 400 ms');
-    } finally {
-      release();
-    }
+    const waiting = fleet.api(service).trigger({ jobName: 'work', input: { steps: 1 } });
+    waiting.catch(() => undefined);
+    service.signal('SIGTERM');
+    expect(await service.ended()).toEqual({ code: 0, signal: null });
+    release();
+    await waiting.catch(() => undefined);
+    const { runs } = readRecords(fleet.database);
+    const ours = runs.filter(({ id }) => [...standing.values()].includes(id));
+    expect(ours.map(({ status, attempt }) => ({ status, attempt }))).toEqual([
+      { status: 'running', attempt: 1 },
+      { status: 'running', attempt: 1 },
+    ]);
   });
 });
 

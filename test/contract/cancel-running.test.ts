@@ -50,6 +50,41 @@ contract('cancelling a running run', (test) => {
     expect((await journalTypes(durably, run.id)).at(-1)).toBe('run:cancel');
   });
 
+  test('does not let a job hold the event loop that tries a refused step again and again', async ({
+    world,
+  }) => {
+    const { durably } = await world.start();
+    let tries = 0;
+    let turns = 0;
+    const inStep = deferred();
+    const over = deferred();
+    const { insistent } = durably.register({
+      insistent: job('insistent', async (step) => {
+        await step
+          .run('wait', async (signal) => {
+            inStep.resolve();
+            await new Promise((resolve) => signal.addEventListener('abort', resolve));
+          })
+          .catch(() => undefined);
+        // Bounded, so that this test can fail.
+        while (turns < 3 && tries < 10_000) {
+          tries++;
+          await step.run('again', () => 1).catch(() => undefined);
+        }
+        over.resolve();
+      }),
+    });
+    const { id } = await insistent.trigger(0);
+    await inStep.promise;
+    const count = () => {
+      if (++turns < 3) setImmediate(count);
+    };
+    await durably.cancel(id);
+    setImmediate(count);
+    await over.promise;
+    expect([tries < 100, turns]).toEqual([true, 3]);
+  });
+
   test('elsewhere is noticed with the next heartbeat', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock, heartbeatInterval: 1_000, pollingInterval: 60_000 });

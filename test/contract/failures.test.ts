@@ -96,6 +96,22 @@ contract('failing', (test) => {
       () => Object.defineProperty(new Error(), 'message', { get: raise }),
       undefined,
     ],
+    [
+      'an error whose cause throws',
+      () => Object.defineProperty(new Error('c'), 'cause', { get: raise }),
+      'c',
+    ],
+    [
+      'an error with another cause each time',
+      () => Object.defineProperty(new Error('e'), 'cause', { get: endlessCause }),
+      'e',
+    ],
+    [
+      'a proxy that may not be asked anything',
+      () => new Proxy({}, { get: raise, has: raise, getPrototypeOf: raise, ownKeys: raise }),
+      undefined,
+    ],
+    ['a revoked proxy', revokedProxy, undefined],
     ['an error with a lone surrogate and a NUL', () => new Error('a\ud800b\0c'), 'a\ufffdb\ufffdc'],
   ];
 
@@ -172,4 +188,14 @@ contract('failing', (test) => {
 
 function raise(): never {
   throw new Error('no message');
+}
+
+function endlessCause(): Error {
+  return Object.defineProperty(new Error(), 'cause', { get: endlessCause });
+}
+
+function revokedProxy(): object {
+  const { proxy, revoke } = Proxy.revocable({}, {});
+  revoke();
+  return proxy;
 }

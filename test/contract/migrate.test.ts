@@ -164,6 +164,13 @@ contract('migrate', (test) => {
     await expectRefused(world, raw, /something else/);
   });
 
+  test('a table of another name in the way is named, and nothing is touched', async ({ world }) => {
+    const raw = await rawDatabase(world);
+    await sql`create table theirs (n integer)`.execute(raw);
+    await sql`create index durably_journal_by_run on theirs (n)`.execute(raw);
+    await expectRefused(world, raw, /can't be migrated: .*durably_journal_by_run/);
+  });
+
   test('a refused database can be migrated once it is cleared', async ({ world }) => {
     const raw = await rawDatabase(world);
     await sql`create table durably_steps (step text)`.execute(raw);

@@ -97,6 +97,13 @@ contract('step.log', (test) => {
   test('never throws, whatever it is given', async ({ world }) => {
     const { durably } = await world.start();
     const throwing = { toString: () => raise(), toJSON: () => raise() };
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const throwingProxy = {
+      toJSON: () => {
+        throw proxy;
+      },
+    };
     const { odd } = durably.register({
       odd: job('odd', (step) => {
         const log = step.log.info as (...values: unknown[]) => void;
@@ -106,6 +113,7 @@ contract('step.log', (test) => {
           7,
           Symbol('s'),
           throwing,
+          throwingProxy,
           Object.create(null),
           new Error('e'),
         ]) {
@@ -118,7 +126,7 @@ contract('step.log', (test) => {
     const { id, output } = await odd.triggerAndWait(0);
     expect(output).toBe('fine');
     const lines = await durably.getLogs({ runId: id });
-    expect(lines).toHaveLength(8);
+    expect(lines).toHaveLength(9);
     expect(lines.at(-1)?.message).toBe('a\ufffdb\ufffdc');
   });
 });

@@ -47,6 +47,34 @@ describe('the tail of the journal', () => {
     cursor.close();
   });
 
+  test('is not read before its head is known, also when a read for earlier readers ends meanwhile', async () => {
+    const { feed, write, poll, setHold, holdHeads } = listedJournal();
+    const [before, head, after] = [deferred(), deferred(), deferred()];
+    const { cursor: earlier } = await feed.openList();
+    setHold(before.promise);
+    await poll();
+    earlier.close();
+    // The first question is for the reader's place, the second for the tail's.
+    holdHeads(undefined, head.promise);
+    const opening = feed.openList({ after: 0 });
+    await settle(2);
+    write('run_1', 'run:trigger');
+    setHold(Promise.resolve());
+    before.resolve();
+    await settle(2);
+    await poll();
+    // What is asked for from here on must not pass over what the reader has not seen.
+    setHold(after.promise);
+    write('run_1', 'run:start');
+    await poll();
+    head.resolve();
+    const waiting = (await opening).cursor.next();
+    await settle(2);
+    after.resolve();
+    await poll();
+    expect(sequences(await waiting)?.[0]).toBe(1);
+  });
+
   const OURS = '{"org":"1"}';
   const labels = { org: '1' };
 

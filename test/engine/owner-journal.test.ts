@@ -217,6 +217,55 @@ describe('an append that is refused', () => {
   });
 });
 
+describe('an append that would be large, or is refused', () => {
+  test('is cut where it has enough characters', async () => {
+    const { log, step, texts, appends } = journal();
+    const [one, two] = ['1'.repeat(200_000), '2'.repeat(200_000)];
+    log(one);
+    log(two);
+    void step('step');
+    expect(texts()).toEqual([[one]]);
+    appends[0]?.answer.resolve('stored');
+    await settle();
+    expect(texts()).toEqual([[one], [two, 'step']]);
+  });
+
+  const refusing = (text: string) => (append: Append) =>
+    append.entries.some(({ message, stepName }) => message === text || stepName === text)
+      ? Promise.reject(new Error('statement refused'))
+      : Promise.resolve('stored' as const);
+
+  test('lets no neighbour suffer: each is sent alone, in order', async () => {
+    const { log, step, heard, errors } = journal(refusing('bad'));
+    log('one');
+    log('bad');
+    log('two');
+    expect(await step('step')).toBe('stored');
+    expect(heard).toEqual(['one', 'two']);
+    expect(errors).toEqual(['telemetry']);
+  });
+
+  test('rejects the outcome that is the reason, and no other', async () => {
+    const { step } = journal(refusing('bad'));
+    // The first is under way alone, and the next two wait for it together.
+    const outcomes = await Promise.allSettled([step('first'), step('bad'), step('good')]);
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+  });
+
+  test('leaves the end of a run its last row', async () => {
+    const { owner, log, texts } = journal(refusing('bad'));
+    log('bad');
+    const ended = owner.record({ type: 'run:complete', data: 'null' });
+    for (let turn = 0; turn < 5; turn++) {
+      log('late');
+      await settle(1);
+    }
+    expect(await ended).toBe('stored');
+    expect(texts().at(-1)).toEqual(['run:complete']);
+    expect(texts().flat()).not.toContain('late');
+  });
+});
+
 describe('closing and sealing', () => {
   test('close forgets what waits', async () => {
     const { clock, owner, log, texts } = journal();

@@ -17,6 +17,7 @@ export function listedJournal() {
   const errors: unknown[] = [];
   let failure: Error | undefined;
   let hold: Promise<void> | undefined;
+  const headHolds: (Promise<void> | undefined)[] = [];
   const page = (after: number, limit: number, runId?: string) => {
     if (failure) throw failure;
     return rows
@@ -24,7 +25,11 @@ export function listedJournal() {
       .slice(0, limit);
   };
   const store = fakeStore({
-    journalHead: async () => rows.at(-1)?.sequence ?? 0,
+    journalHead: async () => {
+      const head = rows.at(-1)?.sequence ?? 0;
+      await headHolds.shift();
+      return head;
+    },
     readJournal: async ({ after, limit, withLabels }) => {
       reads.tail++;
       if (withLabels) reads.withLabels++;
@@ -89,6 +94,8 @@ export function listedJournal() {
     setHold: (until: Promise<void>) => {
       hold = until;
     },
+    /** The next questions for the head answer, as of when they were asked, when these are over. */
+    holdHeads: (...untils: (Promise<void> | undefined)[]) => void headHolds.push(...untils),
     setFailure: (error: Error | undefined) => {
       failure = error;
     },
