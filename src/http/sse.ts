@@ -25,6 +25,17 @@ function frameOf(streamed: StreamedEvent): Uint8Array {
   return frame;
 }
 
+const chunks = new WeakMap<readonly StreamedEvent[], Uint8Array>();
+
+/** Readers at the same place are sent the same list. */
+function chunkOf(events: readonly StreamedEvent[]): Uint8Array {
+  const known = chunks.get(events);
+  if (known !== undefined) return known;
+  const chunk = concatBytes(events.map(frameOf));
+  chunks.set(events, chunk);
+  return chunk;
+}
+
 /** A frame without data only sets the id from which a reconnect resumes. */
 function openingFrame(head: number | undefined): Uint8Array {
   return encoder.encode(`retry: ${RECONNECT_MS}\n\n${head === undefined ? '' : `id: ${head}\n\n`}`);
@@ -107,7 +118,7 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
     try {
       const events = await this.#parts.cursor.next();
       if (events === null) this.end();
-      else this.#controller?.enqueue(concatBytes(events.map(frameOf)));
+      else this.#controller?.enqueue(chunkOf(events));
     } catch (error) {
       // An error in the stream would reach the client as text: it just ends, and the client resumes.
       if (this.#controller !== undefined) this.#parts.report(error);
