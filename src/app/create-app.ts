@@ -61,7 +61,7 @@ export function createDurablyApp<TContext = unknown>(
   const reportOf = createReport(options.onError);
   const app = new Hono();
 
-  app.use(...standardHeaders());
+  app.use(standardHeaders());
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   if (allowedHosts !== undefined) app.use(hostGuard({ hosts: allowedHosts, origins: corsOrigins }));
   mountHealth(app);

@@ -21,13 +21,22 @@ export interface HostGuardOptions {
  */
 export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandler {
   const ours = hosts === 'any' ? undefined : ourHostnames(hosts);
+  // Nearly all requests are sent to the same one.
+  let lastFound: string | undefined;
+  const isOurs = (host: string) => {
+    if (ours === undefined || host === lastFound) return true;
+    if (!ours.has(hostnameOf(host))) return false;
+    lastFound = host;
+    return true;
+  };
 
   return async (c, next) => {
     const { headers, url } = c.req.raw;
     const sentTo = headers.get('host') ?? '';
     // A request line may hold a host of its own.
-    for (const host of [sentTo, new URL(url).host]) {
-      if (ours !== undefined && host !== '' && !ours.has(hostnameOf(host))) {
+    const isSameInUrl = url.startsWith(`${sentTo}/`, url.indexOf('//') + 2);
+    for (const host of isSameInUrl ? [sentTo] : [sentTo, new URL(url).host]) {
+      if (host !== '' && !isOurs(host)) {
         throw new RequestError('FORBIDDEN', `Requests to the host ${host} are not accepted`);
       }
     }

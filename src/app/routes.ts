@@ -1,11 +1,12 @@
 import { zValidator } from '@hono/zod-validator';
 import type { Context, Env, Handler, Hono } from 'hono';
 import { readJson } from '../http/body.ts';
-import type { Operation } from '../http/operation.ts';
+import type { Operation, OperationInput } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import type { Pipeline } from '../http/pipeline.ts';
 import { toValidationError } from '../http/problem.ts';
 import { routes, wrongMethod } from '../http/routing.ts';
+import { answerMaker } from './standard-headers.ts';
 
 export interface OperationRoutes {
   readonly basePath: string;
@@ -24,6 +25,7 @@ export function mountOperations(app: Hono, { basePath, pipeline, maxBodyBytes }:
         select: () => operation,
         readBody,
         requestId: c.get('requestId'),
+        answer: answerMaker(c),
       });
     };
     app.on(operation.method, [`${basePath}${operation.path}`], answer);
@@ -42,12 +44,17 @@ export function mountOperations(app: Hono, { basePath, pipeline, maxBodyBytes }:
 }
 
 /** Reads a body within its limit, then validates it; the pipeline calls this when the body's turn has come. */
-function bodyReader({ input }: Operation, maxBodyBytes: number): (c: Context) => Promise<unknown> {
-  const validate = zValidator('json', input.schema, (result) => {
-    if (!result.success) throw toValidationError(result.error);
-  });
+function bodyReader({ input }: Operation, maxBodyBytes: number): (c: Context) => Promise<OperationInput> {
+  const validate = zValidator(
+    'json',
+    input.schema,
+    (result) => {
+      if (!result.success) throw toValidationError(result.error);
+    },
+    { validationFunction: (schema, value) => schema.safeParse(value) },
+  );
 
-  return async (c: Context<Env, string, { out: { json: unknown } }>) => {
+  return async (c: Context<Env, string, { out: { json: OperationInput } }>) => {
     const { value } = await readJson(c.req.raw, maxBodyBytes);
     // The validator takes the body from here, and only if it is declared to be JSON.
     Object.assign(c.req, { json: async () => value });

@@ -114,7 +114,9 @@ export class JournalCursor implements EventCursor, TailReader {
   #take({ events, upTo, isAtEnd }: Reach): readonly StreamedRow[] {
     const { filter } = this.#options;
     const place = this.#place;
-    const taken = events.filter((event) => event.sequence > place && filter.matches(event));
+    const matching = events.filter((event) => event.sequence > place && filter.matches(event));
+    // The list that other readers get too, if it may be: what is made of it is made once.
+    const taken = matching.length === events.length ? events : matching;
     this.#place = Math.max(place, upTo);
     if (filter.runId === null) return taken;
     for (const { row } of taken) {

@@ -6,8 +6,10 @@ import { StreamedRow } from './streamed-row.ts';
 const PAGE_ROWS = 500;
 const MAX_WINDOW_ROWS = 2_000;
 const MAX_WINDOW_CHARS = 4 * 1024 * 1024;
-/** Under a burst the tail is read this often, so that its events leave in groups. */
+/** Under a burst the tail rests between reads, so that its events leave in groups. */
 const MIN_PAUSE_MS = 5;
+/** Sending them costs by the reader: many must not keep this process from the work that they watch. */
+const PAUSE_PER_READER_MS = 0.05;
 const MAX_ERROR_PAUSE_MS = 5_000;
 
 /** What follows the tail: a cursor into the journal. */
@@ -56,6 +58,10 @@ export class JournalTail {
     this.#clock = deps.clock;
     this.#pollMs = deps.pollMs;
     this.#onError = deps.onError;
+  }
+
+  get #leastPauseMs(): number {
+    return Math.max(MIN_PAUSE_MS, PAUSE_PER_READER_MS * this.#readers.size);
   }
 
   /** The sequence up to which everything was read. */
@@ -119,7 +125,8 @@ export class JournalTail {
   }
 
   nudge(): void {
-    if (this.#readers.size === 0) return;
+    // Put off by every nudge, the read would not come while nudges do.
+    if (this.#readers.size === 0 || this.#isNudged) return;
     this.#isNudged = true;
     if (this.#isStarted && !this.#isReading) this.#scheduleRead();
   }
@@ -137,7 +144,7 @@ export class JournalTail {
 
   #scheduleRead(): void {
     this.#cancelRead?.();
-    const restMs = this.#lastReadMs + MIN_PAUSE_MS - this.#clock.monotonicMs();
+    const restMs = this.#lastReadMs + this.#leastPauseMs - this.#clock.monotonicMs();
     if (this.#isNudged && restMs <= 0) {
       let isCancelled = false;
       this.#cancelRead = () => {

@@ -29,9 +29,11 @@ export async function readJson(request: Request, maxBytes: number): Promise<Json
 }
 
 /** A byte order mark is skipped. */
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
 function decodeUtf8(bytes: Uint8Array): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return utf8.decode(bytes);
   } catch {
     throw new ValidationError('The body is not valid UTF-8');
   }

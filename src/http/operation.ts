@@ -6,6 +6,9 @@ import type { ProblemCode } from './problem.ts';
 /** What kind of operation it is: openapi.yaml sorts by it. */
 export type Access = 'trigger' | 'read' | 'write' | 'work';
 
+/** What an operation acts by: validated by its schema. */
+export type OperationInput = Record<string, unknown>;
+
 /** What an operation with a stream answers. */
 export type EventsAnswer =
   | {

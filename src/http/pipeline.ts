@@ -2,11 +2,11 @@ import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
 import { createAuthenticate, type DurablyAuth } from './auth.ts';
 import { readJson } from './body.ts';
-import type { Operation } from './operation.ts';
+import type { Operation, OperationInput } from './operation.ts';
 import { problemResponse, toValidationError } from './problem.ts';
 import { readQuery } from './query.ts';
-import { isResponse } from './response.ts';
-import { createEventStreams } from './sse.ts';
+import { type AnswerMaker, isResponse } from './response.ts';
+import { createEventStreams, EVENT_STREAM_HEADERS } from './sse.ts';
 
 export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
@@ -42,7 +42,9 @@ export interface PipelineCall {
   /** Names the operation, or throws why there is none. */
   readonly select: (request: Request) => Operation;
   /** Reads and validates the body where the framework has its own way to; called when the caller may send one. */
-  readonly readBody?: (() => Promise<unknown>) | undefined;
+  readonly readBody?: (() => Promise<OperationInput>) | undefined;
+  /** Makes good answers where the framework has headers to add. */
+  readonly answer?: AnswerMaker | undefined;
   readonly requestId?: string | undefined;
 }
 
@@ -64,22 +66,26 @@ export function createPipeline<TContext>(
   const { shutdown, keepAliveMs } = options;
   const streams = createEventStreams({ shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
 
-  const readBody = async ({ request, readBody }: PipelineCall) =>
-    readBody === undefined ? (await readJson(request, maxBodyBytes)).value : await readBody();
-
-  const parse = async ({ input }: Operation, call: PipelineCall) => {
-    const given = input.from === 'body' ? await readBody(call) : readQuery(call.request, input.schema);
+  const parse = async ({ input }: Operation, { request, readBody }: PipelineCall) => {
+    if (input.from === 'body' && readBody !== undefined) return await readBody();
+    const given =
+      input.from === 'body'
+        ? (await readJson(request, maxBodyBytes)).value
+        : readQuery(request, input.schema);
     const parsed = input.schema.safeParse(given);
     if (!parsed.success) throw toValidationError(parsed.error);
     return parsed.data;
   };
 
-  const act = async (operation: Operation, input: Record<string, unknown>, call: PipelineCall) => {
-    if (operation.answers === 'json') return jsonResponse(await operation.act(durably, input));
-    const answer = await operation.act(durably, input);
-    return answer.kind === 'ended'
-      ? new Response(null, { status: 204 })
-      : streams.respond({ ...answer, signal: call.request.signal, report: reportOf(call.requestId) });
+  const act = async (operation: Operation, input: OperationInput, call: PipelineCall) => {
+    const { answer = plainAnswer } = call;
+    if (operation.answers === 'json') {
+      return answer(JSON.stringify(await operation.act(durably, input)), JSON_HEADERS);
+    }
+    const events = await operation.act(durably, input);
+    if (events.kind === 'ended') return new Response(null, { status: 204 });
+    const feed = { ...events, signal: call.request.signal, report: reportOf(call.requestId) };
+    return answer(streams.open(feed), EVENT_STREAM_HEADERS);
   };
 
   const answer: Pipeline = async (call) => {
@@ -101,9 +107,9 @@ export function createPipeline<TContext>(
   };
 }
 
-function jsonResponse(value: unknown): Response {
-  return new Response(JSON.stringify(value), { headers: { 'content-type': 'application/json' } });
-}
+const JSON_HEADERS = { 'content-type': 'application/json' } as const;
+
+const plainAnswer: AnswerMaker = (body, headers) => new Response(body, { headers });
 
 function withoutBody(response: Response): Response {
   response.body?.cancel().catch(() => {});

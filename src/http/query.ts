@@ -18,7 +18,7 @@ export type QueryValues = Record<string, QueryValue | Readonly<Record<string, Qu
  * @throws {ValidationError} for percent-encoding that isn't UTF-8.
  */
 export function readQuery(request: Request, { shape }: z.ZodObject): QueryValues {
-  const given = decodeQuery(new URL(request.url).search);
+  const given = decodeQuery(searchOf(request.url));
   const values: QueryValues = {};
   for (const [name, schema] of Object.entries(shape)) {
     const prefix = prefixOf[name];
@@ -51,6 +51,11 @@ function withPrefix(given: ReadonlyMap<string, readonly string[]>, prefix: strin
       return [name.slice(prefix.length), texts.length > 1 ? texts : first];
     }),
   );
+}
+
+/** Of a URL in its normal form, which a request's is. */
+function searchOf(url: string): string {
+  return /^[^?#]*(\?[^#]*)?/.exec(url)?.[1] ?? '';
 }
 
 /** Unlike URLSearchParams, refuses what it can't decode instead of putting U+FFFD in its place. */

@@ -6,11 +6,11 @@ const DEFAULT_KEEP_ALIVE_MS = 15_000;
 const RECONNECT_MS = 1000;
 
 /** `no-transform` and `X-Accel-Buffering` keep proxies from holding frames back. */
-const HEADERS = {
+export const EVENT_STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
-};
+} as const;
 
 const encoder = new TextEncoder();
 const keepAliveFrame = encoder.encode(': keep-alive\n\n');
@@ -23,6 +23,17 @@ function frameOf(streamed: StreamedEvent): Uint8Array {
   const frame = encoder.encode(`id: ${streamed.sequence}\ndata: ${streamed.json}\n\n`);
   frames.set(streamed, frame);
   return frame;
+}
+
+const chunks = new WeakMap<readonly StreamedEvent[], Uint8Array>();
+
+/** Readers at the same place are sent the same list. */
+function chunkOf(events: readonly StreamedEvent[]): Uint8Array {
+  const known = chunks.get(events);
+  if (known !== undefined) return known;
+  const chunk = concatBytes(events.map(frameOf));
+  chunks.set(events, chunk);
+  return chunk;
 }
 
 /** A frame without data only sets the id from which a reconnect resumes. */
@@ -42,11 +53,11 @@ export interface EventFeed {
 
 export interface EventStreams {
   /**
-   * The answer that streams a feed (https://html.spec.whatwg.org/multipage/server-sent-events.html).
+   * Streams a feed (https://html.spec.whatwg.org/multipage/server-sent-events.html).
    * It reads the journal only as fast as it is read itself. However it ends,
    * the cursor is closed.
    */
-  respond(feed: EventFeed): Response;
+  open(feed: EventFeed): ReadableStream<Uint8Array>;
 }
 
 /**
@@ -65,7 +76,7 @@ export function createEventStreams(options: {
   };
   shutdown?.addEventListener('abort', endAll, { once: true });
 
-  const open = (feed: EventFeed) => {
+  const open: EventStreams['open'] = (feed) => {
     const onEnd = () => live.delete(source.end);
     const source: FrameSource = new FrameSource({ ...feed, keepAliveMs, clock, onEnd });
     live.add(source.end);
@@ -75,7 +86,7 @@ export function createEventStreams(options: {
     return stream;
   };
 
-  return { respond: (feed) => new Response(open(feed), { headers: HEADERS }) };
+  return { open };
 }
 
 interface FrameSourceParts extends EventFeed {
@@ -107,7 +118,7 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
     try {
       const events = await this.#parts.cursor.next();
       if (events === null) this.end();
-      else this.#controller?.enqueue(concatBytes(events.map(frameOf)));
+      else this.#controller?.enqueue(chunkOf(events));
     } catch (error) {
       // An error in the stream would reach the client as text: it just ends, and the client resumes.
       if (this.#controller !== undefined) this.#parts.report(error);

@@ -1,4 +1,4 @@
-import type { Kysely } from 'kysely';
+import type { CompiledQuery, Kysely } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
 import { decodeJson } from '../core/json.ts';
 import { isTerminal, RUN_STATUSES, type Run, type RunQuery, type RunStatus } from '../core/run.ts';
@@ -19,8 +19,27 @@ export async function getRun(connection: Connection, runId: string): Promise<Run
 }
 
 export async function getRuns(connection: Connection, filter: RunQuery): Promise<Run[]> {
-  const rows = await connection.query<RunRow>(listRuns(connection.db, filter).compile());
+  const rows = await connection.query(compiledList(connection, filter));
   return rows.map(toRun);
+}
+
+const MAX_COMPILED = 100;
+const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<RunRow>>>();
+
+/** Whoever shows a list asks for it again and again: the latest ones are compiled once. */
+function compiledList(connection: Connection, filter: RunQuery): CompiledQuery<RunRow> {
+  const compiled = compiledLists.get(connection) ?? new Map<string, CompiledQuery<RunRow>>();
+  compiledLists.set(connection, compiled);
+  const key = JSON.stringify(filter);
+  const list = compiled.get(key) ?? listRuns(connection.db, filter).compile();
+  // At the end of the map's order is what was asked for last.
+  compiled.delete(key);
+  compiled.set(key, list);
+  for (const oldest of compiled.keys()) {
+    if (compiled.size <= MAX_COMPILED) break;
+    compiled.delete(oldest);
+  }
+  return list;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock, toIsoTime } from '../../src/core/clock.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -27,5 +27,23 @@ describe('the system clock', () => {
     vi.advanceTimersByTime(100 * DAY_MS);
     expect(task).not.toHaveBeenCalled();
     expect(vi.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a time as text', () => {
+  it.each([
+    0, 999, 59_999, 60_000, -1, -60_001, 951_782_399_999, 951_782_400_000, 1_763_841_599_009,
+    253_402_300_800_000, -62_198_755_200_000, 8.64e15, -8.64e15,
+  ])('is that of Date, also beside its neighbours: %d', (epochMs) => {
+    for (const at of [epochMs, epochMs === 8.64e15 ? epochMs - 1 : epochMs + 1, epochMs]) {
+      expect(toIsoTime(at)).toBe(new Date(at).toISOString());
+    }
+  });
+
+  it('is refused for what is no time', () => {
+    for (const epochMs of [Number.NaN, Number.POSITIVE_INFINITY, 8.64e15 + 1]) {
+      expect(() => toIsoTime(epochMs)).toThrow(RangeError);
+    }
+    expect(toIsoTime(0)).toBe('1970-01-01T00:00:00.000Z');
   });
 });

@@ -15,9 +15,9 @@ describe('the tail of the journal', () => {
     expect(reads.tail).toBe(before + 1);
     const [first, ...others] = await Promise.all(waiting);
     expect(sequences(first ?? null)).toEqual([1]);
-    // One text for all of them.
+    // One list, and so one text, for all of them.
+    for (const events of others) expect(events).toBe(first);
     for (const events of others) expect(events?.[0]?.json).toBe(first?.[0]?.json);
-    for (const events of others) expect(events?.[0]?.event).toBe(first?.[0]?.event);
   });
 
   test('is read each interval, and at once when told of news, though not without end', async () => {
@@ -45,6 +45,45 @@ describe('the tail of the journal', () => {
     await poll();
     expect(reads.tail).toBe(4);
     cursor.close();
+  });
+
+  test('is read at the end of the turn, however often it is told of news until then', async () => {
+    const { feed, write, reads, clock } = listedJournal();
+    const { cursor } = await feed.openList();
+    const next = cursor.next();
+    clock.advance(100);
+    write('run_1', 'run:trigger');
+    let isOver = false;
+    const nudgeEachTurn = () => {
+      // Queued first, so that the next news comes before the read that this asks for.
+      if (!isOver) setImmediate(nudgeEachTurn);
+      feed.nudge();
+    };
+    nudgeEachTurn();
+    await settle(20);
+    isOver = true;
+    expect(reads.tail).toBe(1);
+    expect(sequences(await next)).toEqual([1]);
+    cursor.close();
+  });
+
+  test('rests longer the more readers it has', async () => {
+    const { feed, reads, clock } = listedJournal();
+    const cursors = await Promise.all(
+      Array.from({ length: 400 }, async () => (await feed.openList()).cursor),
+    );
+    clock.advance(100);
+    feed.nudge();
+    await settle(2);
+    expect(reads.tail).toBe(1);
+    feed.nudge();
+    clock.advance(19);
+    await settle(2);
+    expect(reads.tail).toBe(1);
+    clock.advance(1);
+    await settle(2);
+    expect(reads.tail).toBe(2);
+    for (const cursor of cursors) cursor.close();
   });
 
   test('is not read before its head is known, also when a read for earlier readers ends meanwhile', async () => {

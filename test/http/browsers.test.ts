@@ -145,32 +145,36 @@ describe('where any host is ours', () => {
 });
 
 describe('every answer', () => {
-  it('has the security headers, and content type and stream stay what they are', async () => {
-    const cursor = new ManualCursor([[streamedEvent(1)]]);
-    cursor.finish();
-    const openRunFeed = async () => ({ kind: 'open', cursor }) as const;
-    const url = await serve({ apiKeys, corsOrigins: [HOME] }, fakeDurably({ openRunFeed }));
-    const headers = { authorization: `Bearer ${KEY}`, origin: HOME };
-    const paths = {
-      '/healthz': 'application/json',
-      [`${BASE}/runs`]: 'application/json',
-      [`${BASE}/nothing`]: 'application/problem+json',
-      [`${BASE}/subscribe?runId=run_1`]: 'text/event-stream',
-    };
-    for (const [path, contentType] of Object.entries(paths)) {
-      const response = await fetch(`${url}${path}`, { headers });
-      expect(response.headers.get('content-type')).toBe(contentType);
-      expect(response.headers.get('x-content-type-options')).toBe('nosniff');
-      expect(response.headers.get('x-frame-options')).toBe('SAMEORIGIN');
-      expect(response.headers.get('referrer-policy')).toBe('no-referrer');
-      expect(response.headers.get('strict-transport-security')).toBe('max-age=15552000');
-      const text = await response.text();
-      if (contentType === 'text/event-stream') {
-        expect(text).toBe(`retry: 1000\n\nid: 1\ndata: ${streamedEvent(1).json}\n\n`);
-        expect(response.headers.get('cache-control')).toBe('no-cache, no-transform');
+  it.each([[[]], [[HOME]]])(
+    'has the security headers, and content type and stream stay what they are: origins %j',
+    async (corsOrigins) => {
+      const cursor = new ManualCursor([[streamedEvent(1)]]);
+      cursor.finish();
+      const openRunFeed = async () => ({ kind: 'open', cursor }) as const;
+      const url = await serve({ apiKeys, corsOrigins }, fakeDurably({ openRunFeed }));
+      const headers = { authorization: `Bearer ${KEY}`, origin: HOME };
+      const paths = {
+        '/healthz': 'application/json',
+        [`${BASE}/runs`]: 'application/json',
+        [`${BASE}/nothing`]: 'application/problem+json',
+        [`${BASE}/subscribe?runId=run_1`]: 'text/event-stream',
+      };
+      for (const [path, contentType] of Object.entries(paths)) {
+        const response = await fetch(`${url}${path}`, { headers });
+        expect(response.headers.get('content-type')).toBe(contentType);
+        expect(response.headers.get('x-content-type-options')).toBe('nosniff');
+        expect(response.headers.get('x-frame-options')).toBe('SAMEORIGIN');
+        expect(response.headers.get('referrer-policy')).toBe('no-referrer');
+        expect(response.headers.get('strict-transport-security')).toBe('max-age=15552000');
+        expect(response.headers.get('cross-origin-resource-policy')).toBe('same-origin');
+        const text = await response.text();
+        if (contentType === 'text/event-stream') {
+          expect(text).toBe(`retry: 1000\n\nid: 1\ndata: ${streamedEvent(1).json}\n\n`);
+          expect(response.headers.get('cache-control')).toBe('no-cache, no-transform');
+        }
       }
-    }
-  });
+    },
+  );
 
   it.each(operations)('to $method $path has a request id of its own', async (operation) => {
     const app = createDurablyApp(fakeDurably());

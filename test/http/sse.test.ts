@@ -54,6 +54,20 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     await chunks.cancel();
   });
 
+  it('is encoded once for readers who are given the same list', async () => {
+    const events = [streamedEvent(1), streamedEvent(2)];
+    const sent = [1, 2].map(async () => {
+      const reader = (await subscribe(new ManualCursor([events]))).body?.getReader();
+      await reader?.read();
+      const { value } = (await reader?.read()) ?? {};
+      await reader?.cancel();
+      return value;
+    });
+    const [one, other] = await Promise.all(sent);
+    expect(one).toBeInstanceOf(Uint8Array);
+    expect(other).toBe(one);
+  });
+
   it('answers 204 to a reconnect that has seen the end', async () => {
     const durably = fakeDurably({ openRunFeed: async () => ({ kind: 'ended' }) });
     const response = await open(durably)(
