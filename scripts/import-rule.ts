@@ -16,6 +16,7 @@ const allowances: Readonly<Record<string, Allowance>> = {
     rooms: ['core'],
     packages: ['@libsql/client', '@libsql/kysely-libsql', 'kysely', 'node:'],
   },
+  'app/local-database.ts': { rooms: [], packages: ['kysely', 'libsql'] },
   jobs: {
     rooms: ['core', 'engine/define-job.ts'],
     packages: ['@libsql/client', 'csv-parse', 'node:', 'zod'],

@@ -1,9 +1,11 @@
 import { mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { type Client, createClient } from '@libsql/client';
+import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
+import type { Dialect } from 'kysely';
 import { errorMessage } from '../core/errors.ts';
+import { LocalConnection, localDialect } from './local-database.ts';
 import { timedFetch } from './timed-fetch.ts';
 
 /** How long a write waits for another connection's lock; the event loop waits with it. */
@@ -22,7 +24,7 @@ export interface DatabaseOptions {
 }
 
 export interface Database {
-  readonly dialect: LibsqlDialect;
+  readonly dialect: Dialect;
   close(): void;
 }
 
@@ -40,14 +42,17 @@ export class DatabaseOpenError extends Error {
  */
 export async function openDatabase({ url, authToken }: DatabaseOptions): Promise<Database> {
   try {
-    const client = url.startsWith('file:')
-      ? await openFile(url)
-      : createClient({
-          url,
-          concurrency: MAX_REQUESTS,
-          fetch: timedFetch,
-          ...(authToken === undefined ? {} : { authToken }),
-        });
+    const path = localPath(url);
+    if (path !== undefined) {
+      const connection = await openLocal(path);
+      return { dialect: localDialect(connection), close: () => connection.close() };
+    }
+    const client = createClient({
+      url,
+      concurrency: MAX_REQUESTS,
+      fetch: timedFetch,
+      ...(authToken === undefined ? {} : { authToken }),
+    });
     return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
   } catch (error) {
     const name = url.replace(/\?.*$/s, '');
@@ -55,20 +60,16 @@ export async function openDatabase({ url, authToken }: DatabaseOptions): Promise
   }
 }
 
-/** One connection, for a second one would not have the first one's settings. */
-async function openFile(url: string): Promise<Client> {
-  const path = filePath(url);
+async function openLocal(path: string): Promise<LocalConnection> {
+  const connection = new LocalConnection({ path, busyTimeoutMs: BUSY_TIMEOUT_MS });
+  if (connection.isInMemory) return connection;
   await makeFolder(dirname(path));
   await checkLength(path);
-  const client = createClient({ url, concurrency: 1, timeout: BUSY_TIMEOUT_MS });
   try {
-    await whileBusy(client, async () => {
-      await client.execute('PRAGMA journal_mode = WAL');
-      await client.execute('PRAGMA synchronous = FULL');
-    });
-    return client;
+    await whileBusy(connection, () => connection.execute('pragma journal_mode = WAL'));
+    return connection;
   } catch (error) {
-    client.close();
+    connection.close();
     throw error;
   }
 }
@@ -116,15 +117,15 @@ async function sizeOf(path: string): Promise<number> {
   );
 }
 
-async function whileBusy(client: Client, work: () => Promise<void>): Promise<void> {
+async function whileBusy(connection: LocalConnection, work: () => void): Promise<void> {
   const deadline = performance.now() + BUSY_BUDGET_MS;
   for (;;) {
     try {
-      return await work();
+      return work();
     } catch (error) {
       if (!isBusy(error) || performance.now() > deadline) throw error;
       // A libSQL connection that met BUSY commits nothing any more, whatever it answers.
-      await client.reconnect();
+      connection.reconnect();
       await pause(10 + Math.random() * 90);
     }
   }
@@ -137,7 +138,15 @@ export function isBusy(error: unknown): boolean {
   return isBusy(error.cause);
 }
 
-/** `file:a/b.db`, `file:/a/b.db` and `file:///a/b.db`, each with or without a query. */
-function filePath(url: string): string {
-  return decodeURIComponent(url.replace(/^file:(\/\/[^/]*)?/, '').replace(/[?#].*$/s, ''));
+/**
+ * `file:a/b.db`, `file:/a/b.db`, `file:///a/b.db` and `file://localhost/a/b.db`,
+ * or `:memory:`; undefined for a server's address.
+ */
+function localPath(url: string): string | undefined {
+  if (url === ':memory:') return url;
+  const [, host = '', path] = /^file:(?:\/\/([^/]*))?(.*)$/s.exec(url) ?? [];
+  if (path === undefined) return undefined;
+  if (host !== '' && host !== 'localhost') throw new Error(`a file has no host ${host}`);
+  if (/[?#]/.test(path)) throw new Error('a file: URL has no query and no fragment');
+  return decodeURIComponent(path);
 }

@@ -5,6 +5,7 @@ import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { type Dialect, SqliteDialect } from 'kysely';
 import Database from 'libsql';
+import { openDatabase } from '../../src/app/database.ts';
 import { Sqld } from './sqld/server.ts';
 
 /** One way into a test's database: what one process would open. */
@@ -36,13 +37,13 @@ export const backends: readonly Backend[] = [
     name: 'LibsqlDialect, default client',
     needsReconnect: false,
     locks: 'refuse',
-    createDatabase: () => inFolder((path) => openLibsql(path, {})),
+    createDatabase: () => inFolder(openLibsql),
   },
   {
-    name: 'LibsqlDialect, as the service sets it',
+    name: "the service's own on a file",
     needsReconnect: false,
     locks: 'refuse',
-    createDatabase: () => inFolder((path) => openLibsql(path, { concurrency: 1, timeout: 25 }), setWal),
+    createDatabase: () => inFolder((path) => openDatabase({ url: `file:${path}` })),
   },
   {
     name: 'SqliteDialect on libsql',
@@ -69,25 +70,18 @@ async function onServer(): Promise<TestDatabase> {
   };
 }
 
-function inFolder(open: (path: string) => OpenedDatabase, prepare?: (path: string) => void): TestDatabase {
+function inFolder(open: (path: string) => OpenedDatabase | Promise<OpenedDatabase>): TestDatabase {
   const folder = mkdtempSync(join(tmpdir(), 'durably-test-'));
   const path = join(folder, 'test.db');
-  prepare?.(path);
   return {
     open: () => open(path),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 
-function openLibsql(path: string, settings: { concurrency?: number; timeout?: number }): OpenedDatabase {
-  const client = createClient({ url: `file:${path}`, ...settings });
+function openLibsql(path: string): OpenedDatabase {
+  const client = createClient({ url: `file:${path}` });
   return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
-}
-
-function setWal(path: string): void {
-  const database = new Database(path);
-  database.prepare('pragma journal_mode = wal').all();
-  database.close();
 }
 
 function openSqlite(path: string): OpenedDatabase {
