@@ -120,6 +120,7 @@ describe('a database of this machine', () => {
     const { connection, other, execute } = opened();
     await execute('pragma synchronous = off');
     await execute('pragma busy_timeout = 1');
+    expect(await execute('pragma busy_timeout')).toEqual([{ timeout: 1 }]);
     await execute('begin immediate');
     await execute('insert into t values (1, 1)');
     expect(() => other.exec('insert into t values (2, 2)')).toThrow('locked');
