@@ -59,12 +59,12 @@ export interface Claim {
 }
 
 /**
- * One thing that a run's owner tells. A step's outcome is projected onto the
- * steps, a run's outcome and progress onto the run, in the same statement.
+ * One thing that a run's owner tells; the columns it doesn't name are null. A
+ * step's outcome is projected onto the steps, a run's outcome and progress onto
+ * the run, in the same statement.
  */
-export type OwnerEntry = Pick<
-  JournalRow,
-  'stepName' | 'stepIndex' | 'level' | 'message' | 'data' | 'durationMs'
+export type OwnerEntry = Partial<
+  Pick<JournalRow, 'stepName' | 'stepIndex' | 'level' | 'message' | 'data' | 'durationMs'>
 > & {
   readonly type:
     | 'step:start'

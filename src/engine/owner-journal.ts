@@ -13,7 +13,7 @@ const MAX_CHARS_PER_APPEND = 256 * 1024;
 const MAX_RETRY_PAUSE_MS = 5_000;
 
 /** What an owner has to tell; the columns it doesn't name are null. */
-export type OwnerNote = Pick<OwnerEntry, 'type'> & Partial<Omit<OwnerEntry, 'type' | 'ageMs'>>;
+export type OwnerNote = Omit<OwnerEntry, 'ageMs'>;
 
 interface Waiting {
   readonly note: OwnerNote;
@@ -160,16 +160,9 @@ export class OwnerJournal {
   }
 }
 
+/** Whole milliseconds: the columns take no others. */
 function toEntry(note: OwnerNote, ageMs: number): OwnerEntry {
-  return {
-    stepName: null,
-    stepIndex: null,
-    level: null,
-    message: null,
-    data: null,
-    ...note,
-    durationMs:
-      note.durationMs === undefined || note.durationMs === null ? null : Math.round(note.durationMs),
-    ageMs: Math.round(ageMs),
-  };
+  const { durationMs } = note;
+  const entry = { ...note, ageMs: Math.round(ageMs) };
+  return durationMs == null ? entry : { ...entry, durationMs: Math.round(durationMs) };
 }

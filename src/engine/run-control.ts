@@ -7,10 +7,12 @@ export type StopReason = 'cancelled' | 'lease-lost' | 'lease-expired' | 'handed-
 /** The reins of one execution: stops it once, for one reason, and aborts its steps' signal. */
 export class RunControl {
   readonly lease: Lease;
-  readonly #abort = new AbortController();
   readonly stopped: Promise<StopReason>;
+  #abort: AbortController | undefined;
   #settle: (reason: StopReason) => void = () => undefined;
   #error: RunCancelledError | LeaseLostError | undefined;
+  #hasEnded = false;
+  #isAborted = false;
   #isLeaving = false;
 
   constructor(lease: Lease) {
@@ -20,15 +22,18 @@ export class RunControl {
     });
   }
 
+  /** Made when it is asked for: a job without steps may never look at it. */
   get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#isAborted) this.#abort.abort(this.#error);
     return this.#abort.signal;
   }
 
   stop(reason: StopReason): void {
-    if (this.#error) return;
+    if (this.isOver) return;
     this.#error = stopError(this.lease.runId, reason);
     this.#settle(reason);
-    this.#abort.abort(this.#error);
+    this.#abortWith(this.#error);
   }
 
   /** Has the run handed back at its next step: those that run now may finish, and no other begins. */
@@ -42,13 +47,13 @@ export class RunControl {
 
   /** The job is over: what its steps still do comes too late. */
   end(options: { stepsRunning: boolean }): void {
-    this.#error ??= new LeaseLostError(`Run ${this.lease.runId} has ended`);
-    if (options.stepsRunning) this.#abort.abort(this.#error);
+    this.#hasEnded = true;
+    if (options.stepsRunning) this.#abortWith(this.#whyOver());
   }
 
   /** @throws {RunCancelledError | LeaseLostError} once stopped or ended. */
   throwIfOver(): void {
-    if (this.#error) throw this.#error;
+    if (this.isOver) throw this.#whyOver();
   }
 
   /** What its steps are refused with; undefined while it goes on. */
@@ -57,7 +62,18 @@ export class RunControl {
   }
 
   get isOver(): boolean {
-    return this.#error !== undefined;
+    return this.#hasEnded || this.#error !== undefined;
+  }
+
+  #abortWith(error: RunCancelledError | LeaseLostError): void {
+    this.#isAborted = true;
+    this.#abort?.abort(error);
+  }
+
+  /** Made when it is asked for: an error's stack costs more than all else here, and few runs need one. */
+  #whyOver(): RunCancelledError | LeaseLostError {
+    this.#error ??= new LeaseLostError(`Run ${this.lease.runId} has ended`);
+    return this.#error;
   }
 }
 

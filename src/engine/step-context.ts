@@ -50,10 +50,13 @@ export class Steps {
 
   /** What the job gets: its methods may be taken off it. */
   toContext(): StepContext {
+    const control = this.#control;
     return {
-      runId: this.#control.lease.runId,
-      attempt: this.#control.lease.attempt,
-      signal: this.#control.signal,
+      runId: control.lease.runId,
+      attempt: control.lease.attempt,
+      get signal() {
+        return control.signal;
+      },
       run: (name, fn) => this.run(name, fn),
       progress: (current, total, message) => this.progress(current, total, message),
       log: this.log,

@@ -11,14 +11,17 @@ import { NOW_MS } from './sql.ts';
  * longer running, inserts nothing. `append_count` makes a repeated append
  * harmless. Both are read before the first row is inserted, since SQLite
  * collects the rows of an INSERT … SELECT first when its table has triggers.
+ *
+ * Materialized, for `json_each` writes its value anew each time it is read.
  */
 const APPEND = `
+with entries as materialized (select key, value from json_each(?))
 insert into durably_journal
   (run_id, job_name, type, created_at, attempt, append_no, step_name, step_index, level, message, duration_ms, data)
 select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.attempt, e.value->>'appendNo',
   e.value->>'stepName', e.value->>'stepIndex', e.value->>'level', e.value->>'message',
   e.value->>'durationMs', e.value->>'data'
-from json_each(?) e cross join durably_runs r
+from entries e cross join durably_runs r
 where r.id = e.value->>'runId' and r.attempt = e.value->>'attempt' and r.status = 'running'
   and r.append_count < e.value->>'after'
 order by e.key
@@ -79,13 +82,21 @@ async function appendAll(connection: Connection, members: readonly AppendMember[
   return appends.map((append) => (stored.has(identifyAppend(append)) ? 'stored' : 'refused'));
 }
 
+/** What is null is left out: the shorter the JSON, the sooner SQLite has found in it what it looks for. */
 function toRows({ lease, number, entries }: Append) {
   return entries.map((entry, i) => ({
-    ...entry,
     runId: lease.runId,
     attempt: lease.attempt,
     after: number,
-    appendNo: i === entries.length - 1 ? number : null,
+    appendNo: i === entries.length - 1 ? number : undefined,
+    type: entry.type,
+    ageMs: entry.ageMs,
+    stepName: entry.stepName ?? undefined,
+    stepIndex: entry.stepIndex ?? undefined,
+    level: entry.level ?? undefined,
+    message: entry.message ?? undefined,
+    durationMs: entry.durationMs ?? undefined,
+    data: entry.data ?? undefined,
   }));
 }
 

@@ -83,7 +83,7 @@ describe('the journal of an owner', () => {
     void step('step');
     const [{ append } = { append: undefined }] = appends;
     expect(append?.entries.map(({ ageMs }) => ageMs)).toEqual([35, 15, 0]);
-    expect(append?.entries[2]).toMatchObject({ durationMs: 2, level: null, data: null });
+    expect(append?.entries[2]).toMatchObject({ type: 'step:complete', durationMs: 2 });
   });
 
   test('a hundred waiting entries leave at once, at most two hundred in one append', async () => {

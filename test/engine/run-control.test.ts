@@ -1,0 +1,33 @@
+import { describe, expect, test } from 'vitest';
+import { LeaseLostError, RunCancelledError } from '../../src/core/errors.ts';
+import { RunControl } from '../../src/engine/run-control.ts';
+
+const control = () => new RunControl({ runId: 'run_1', attempt: 1 });
+
+describe("a run's signal", () => {
+  test('is aborted, for its reason, also when it is first asked for after the stop', () => {
+    const stopped = control();
+    stopped.stop('cancelled');
+    expect(stopped.signal.aborted).toBe(true);
+    expect(stopped.signal.reason).toBeInstanceOf(RunCancelledError);
+    expect(() => stopped.throwIfOver()).toThrow(RunCancelledError);
+  });
+
+  test('is aborted at the end of a job whose steps still run, and not else', () => {
+    const [still, over] = [control(), control()];
+    const { signal } = still;
+    still.end({ stepsRunning: true });
+    over.end({ stepsRunning: false });
+    expect([signal.aborted, over.signal.aborted]).toEqual([true, false]);
+    expect(signal.reason).toBeInstanceOf(LeaseLostError);
+    for (const each of [still, over]) expect(() => each.throwIfOver()).toThrow('Run run_1 has ended');
+  });
+
+  test('stays as it is when the run is stopped after its end', () => {
+    const over = control();
+    over.end({ stepsRunning: false });
+    over.stop('cancelled');
+    expect(over.signal.aborted).toBe(false);
+    expect(() => over.throwIfOver()).toThrow(LeaseLostError);
+  });
+});
