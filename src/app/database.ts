@@ -25,6 +25,8 @@ export interface DatabaseOptions {
 
 export interface Database {
   readonly dialect: Dialect;
+  /** Puts a file into WAL mode, once it is known to be ours. */
+  useWal(): Promise<void>;
   close(): void;
 }
 
@@ -34,7 +36,7 @@ export class DatabaseOpenError extends Error {
 }
 
 /**
- * Opens the service's database. A file's folder is made, and the file put into
+ * Opens the service's database. A file's folder is made, and a new file put into
  * WAL mode; while another process holds its lock, that is tried again for up to
  * ten seconds. A server is not asked anything yet.
  *
@@ -45,7 +47,11 @@ export async function openDatabase({ url, authToken }: DatabaseOptions): Promise
     const path = localPath(url);
     if (path !== undefined) {
       const connection = await openLocal(path);
-      return { dialect: localDialect(connection), close: () => connection.close() };
+      return {
+        dialect: localDialect(connection),
+        useWal: async () => await whileBusy(connection, () => setWal(connection)),
+        close: () => connection.close(),
+      };
     }
     const client = createClient({
       url,
@@ -53,7 +59,11 @@ export async function openDatabase({ url, authToken }: DatabaseOptions): Promise
       fetch: timedFetch,
       ...(authToken === undefined ? {} : { authToken }),
     });
-    return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
+    return {
+      dialect: new LibsqlDialect({ client }),
+      useWal: async () => undefined,
+      close: () => client.close(),
+    };
   } catch (error) {
     const name = url.replace(/\?.*$/s, '');
     throw new DatabaseOpenError(`Cannot open the database ${name}: ${errorMessage(error)}`, { cause: error });
@@ -66,12 +76,24 @@ async function openLocal(path: string): Promise<LocalConnection> {
   await makeFolder(dirname(path));
   await checkLength(path);
   try {
-    await whileBusy(connection, () => connection.execute('pragma journal_mode = WAL'));
+    await whileBusy(connection, () => {
+      // What holds tables may be somebody else's, and is not ours to change.
+      if (isEmpty(connection)) setWal(connection);
+    });
     return connection;
   } catch (error) {
     connection.close();
     throw error;
   }
+}
+
+function isEmpty(connection: LocalConnection): boolean {
+  return connection.prepare('select 1 from sqlite_master limit 1').all([]).length === 0;
+}
+
+/** Nothing changes in memory, where there is no other mode. */
+function setWal(connection: LocalConnection): void {
+  connection.execute('pragma journal_mode = WAL');
 }
 
 /** What `mkdir` does if `recursive`, where that never ends: in a file system that takes no folders, Linux's `/proc`. */

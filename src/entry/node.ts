@@ -35,6 +35,7 @@ async function start(): Promise<void> {
   });
   const durably = createInstance(config, database);
   await migrate(durably);
+  await database.useWal();
 
   const draining = new AbortController();
   const closing = new AbortController();

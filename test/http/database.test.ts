@@ -1,13 +1,15 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { createClient } from '@libsql/client';
 import { Kysely, sql } from 'kysely';
+import Database from 'libsql';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { DatabaseOpenError, openDatabase } from '../../src/app/database.ts';
+import { createDurably } from '../../src/create-durably.ts';
 import { temporaryFolder } from './temporary.ts';
 
 async function pragma(url: string, name: string): Promise<unknown> {
@@ -44,6 +46,22 @@ describe('the database', () => {
     expect(existsSync(path)).toBe(true);
     expect(await pragma(`file:${path}`, 'synchronous')).toBe(2);
     expect(await pragma(`file:${path}`, 'busy_timeout')).toBe(25);
+  });
+
+  it('leaves a file that holds something as it is, until it is told to use it', async () => {
+    const path = join(await temporaryFolder(), 'theirs.db');
+    const theirs = new Database(path);
+    theirs.exec('create table durably_runs (mine)');
+    theirs.close();
+    const before = readFileSync(path);
+    const database = await openDatabase({ url: `file:${path}` });
+    onTestFinished(() => database.close());
+    const durably = createDurably({ dialect: database.dialect });
+    await expect(durably.migrate()).rejects.toThrow(/durably_runs/);
+    expect(readFileSync(path)).toEqual(before);
+    expect(existsSync(`${path}-wal`)).toBe(false);
+    await database.useWal();
+    expect(await pragma(`file:${path}`, 'journal_mode')).toBe('wal');
   });
 
   it.each([
