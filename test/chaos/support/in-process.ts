@@ -6,6 +6,7 @@ import { createDurablyApp } from '../../../src/app/create-app.ts';
 import { openDatabase } from '../../../src/app/database.ts';
 import { createDurably } from '../../../src/create-durably.ts';
 import type { JobDefinition } from '../../../src/engine/define-job.ts';
+import { interceptStatements } from '../../support/intercepted-dialect.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: any job, whatever its types.
 type Jobs = Record<string, JobDefinition<string, any, any, any>>;
@@ -44,24 +45,9 @@ export type InProcess = Awaited<ReturnType<typeof startInProcess>>;
 
 /** The dialect, its driver watched. */
 function countRows(dialect: Dialect, rows: { most: number }): Dialect {
-  return {
-    createQueryCompiler: () => dialect.createQueryCompiler(),
-    createAdapter: () => dialect.createAdapter(),
-    createIntrospector: (db) => dialect.createIntrospector(db),
-    createDriver: () => {
-      const driver = dialect.createDriver();
-      const acquire = driver.acquireConnection.bind(driver);
-      driver.acquireConnection = async () => {
-        const connection = await acquire();
-        const execute = connection.executeQuery.bind(connection);
-        connection.executeQuery = async <R>(query: Parameters<typeof execute>[0]) => {
-          const result = await execute<R>(query);
-          rows.most = Math.max(rows.most, result.rows.length);
-          return result;
-        };
-        return connection;
-      };
-      return driver;
-    },
-  };
+  return interceptStatements(dialect, async (_query, execute) => {
+    const result = await execute();
+    rows.most = Math.max(rows.most, result.rows.length);
+    return result;
+  });
 }
