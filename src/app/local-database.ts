@@ -1,4 +1,12 @@
-import { type Dialect, type Driver, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely';
+import {
+  type DatabaseConnection,
+  type Dialect,
+  type Driver,
+  type SqliteDatabase,
+  SqliteDialect,
+  SqliteDriver,
+  type SqliteStatement,
+} from 'kysely';
 import Database from 'libsql';
 
 /** More than durably's own, for those of whoever uses `durably.db`. */
@@ -16,23 +24,38 @@ export interface LocalOptions {
  * SQLITE_BUSY would be its last, but nobody else can lock it.
  */
 export function localDialect(connection: LocalConnection): Dialect {
-  return connection.isInMemory
-    ? new SqliteDialect({ database: connection })
-    : new RenewableDialect(connection);
+  return new LocalDialect(connection);
 }
 
-/** Shows its connection as a driver of `@libsql/client` shows its client. */
-class RenewableDialect extends SqliteDialect {
-  readonly #client: LocalConnection;
+class LocalDialect extends SqliteDialect {
+  readonly #connection: LocalConnection;
 
   constructor(connection: LocalConnection) {
     super({ database: connection });
-    this.#client = connection;
+    this.#connection = connection;
   }
 
   override createDriver(): Driver {
-    return Object.assign(super.createDriver(), { client: this.#client });
+    const driver = new SharingDriver({ database: this.#connection });
+    // As a driver of `@libsql/client` shows its client.
+    return this.#connection.isInMemory ? driver : Object.assign(driver, { client: this.#connection });
   }
+}
+
+/**
+ * Kysely's driver keeps the connection for whoever has it, also while a write
+ * that met a lock waits to be tried again: reads would wait behind it. Here it
+ * is everybody's, for each statement is executed in one go; the guard around
+ * the dialect keeps others out of a transaction.
+ */
+class SharingDriver extends SqliteDriver {
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    const connection = await super.acquireConnection();
+    await super.releaseConnection();
+    return connection;
+  }
+
+  override async releaseConnection(): Promise<void> {}
 }
 
 /**
