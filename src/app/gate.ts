@@ -1,5 +1,6 @@
 import type { Hono, MiddlewareHandler } from 'hono';
 import { z } from 'zod';
+import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { toValidationError } from '../http/problem.ts';
 import { readQuery } from '../http/query.ts';
@@ -30,8 +31,9 @@ export function mountGate(app: Hono, { basePath, apiKeys, rateLimit }: GateOptio
   // Not in the context's variables, which an app around this one could have set.
   const callers = new WeakMap<Request, string>();
   if (apiKeys !== undefined) {
-    for (const { answers, method, path } of operations) {
-      if (answers === 'events') app.on(method, [`${basePath}${path}`], ticketGate(apiKeys, callers));
+    for (const operation of operations) {
+      if (operation.answers !== 'events') continue;
+      app.on(operation.method, [`${basePath}${operation.path}`], ticketGate(operation, { apiKeys, callers }));
     }
     app.use(keyGate(apiKeys, callers));
   }
@@ -42,12 +44,18 @@ export function mountGate(app: Hono, { basePath, apiKeys, rateLimit }: GateOptio
   if (apiKeys !== undefined) mountTickets(app, { basePath, apiKeys, callers });
 }
 
-function ticketGate(apiKeys: ApiKeys, callers: WeakMap<Request, string>): MiddlewareHandler {
+function ticketGate(
+  { guard }: Operation,
+  { apiKeys, callers }: { readonly apiKeys: ApiKeys; readonly callers: WeakMap<Request, string> },
+): MiddlewareHandler {
+  const isOfOneRun = guard.hook === 'onRunAccess';
   return async (c, next) => {
     const ticket = c.req.query('ticket');
     // A header, if there is one, decides alone.
     if (ticket !== undefined && c.req.header('authorization') === undefined) {
-      callers.set(c.req.raw, await redeemTicket(apiKeys, { ticket, runIds: c.req.queries('runId') ?? [] }));
+      // A stream of more than one run takes no notice of a `runId`.
+      const runIds = isOfOneRun ? (c.req.queries('runId') ?? []) : [];
+      callers.set(c.req.raw, await redeemTicket(apiKeys, { ticket, runIds }));
     }
     await next();
   };

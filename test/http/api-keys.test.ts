@@ -264,6 +264,8 @@ describe('a ticket', () => {
     expect(await statusOf('/subscribe?runId=run_2&runId=run_1')).toBe(401);
     expect(await statusOf('/runs/subscribe')).toBe(401);
     expect(await statusOf('/runs/subscribe?runId=run_2')).toBe(401);
+    // It takes no notice of the parameter, so the parameter is no proof.
+    expect(await statusOf('/runs/subscribe?runId=run_1')).toBe(401);
   });
 
   it.each([
