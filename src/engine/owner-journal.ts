@@ -4,7 +4,7 @@ import { endsRun } from '../core/events.ts';
 import type { ClaimedRun, OwnerEntry, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 
-const FLUSH_AFTER_MS = 50;
+const DEFAULT_FLUSH_AFTER_MS = 50;
 /** Waiting entries that make a flush due at once. */
 const FLUSH_AT_ENTRIES = 100;
 const MAX_ENTRIES_PER_APPEND = 200;
@@ -25,7 +25,7 @@ interface Waiting {
 /**
  * The pen of one run's owner. Telemetry (step:start, progress, log lines) waits
  * here for a moment and leaves with the next outcome, in order and in the same
- * statement, or after {@link FLUSH_AFTER_MS} on its own. One append is under
+ * statement, or after a while on its own. One append is under
  * way at a time, so that each can be repeated until its fate is known.
  */
 export class OwnerJournal {
@@ -41,19 +41,36 @@ export class OwnerJournal {
   #isEnded = false;
   #closed = false;
 
-  constructor(run: ClaimedRun, deps: { store: Store; bus: EventBus; clock: Clock }) {
+  /** Telemetry waits for an outcome, however long. */
+  #isHoldingBack = false;
+  readonly #flushAfterMs: number;
+
+  /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with; 50 unless given. */
+  constructor(
+    run: ClaimedRun,
+    deps: { store: Store; bus: EventBus; clock: Clock; flushAfterMs?: number | undefined },
+  ) {
     this.#run = run;
     this.#store = deps.store;
     this.#bus = deps.bus;
     this.#clock = deps.clock;
+    this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
 
   /** Takes telemetry down. Never throws and never waits. */
   note(note: OwnerNote): void {
     if (this.#closed || this.#isEnded) return;
     this.#waiting.push({ note, atMs: this.#clock.monotonicMs() });
+    if (this.#isHoldingBack) return;
     if (this.#waiting.length >= FLUSH_AT_ENTRIES) this.#send();
-    else this.#cancelFlush ??= this.#clock.schedule(FLUSH_AFTER_MS, () => this.#send());
+    else this.#cancelFlush ??= this.#clock.schedule(this.#flushAfterMs, () => this.#send());
+  }
+
+  /** Sends no more telemetry on its own: each request may be one of the last that the run has. */
+  holdBack(): void {
+    this.#isHoldingBack = true;
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
   }
 
   /** Stores an outcome, after all that was noted before it. */

@@ -125,8 +125,8 @@ export class Shift {
     });
   }
 
-  #dismiss({ control }: Slot): void {
-    if (!this.#isRelieved) control.leave();
+  #dismiss(slot: Slot): void {
+    if (!this.#isRelieved) slot.leave();
   }
 
   /** Resolves at the next change, or at once if there was one since the last wait. */

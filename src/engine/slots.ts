@@ -18,6 +18,8 @@ interface SlotsDeps {
   readonly heartbeatIntervalMs: number;
   readonly staleThresholdMs: number;
   readonly maxConcurrentRuns: number;
+  /** How long telemetry waits for an outcome to leave with. */
+  readonly flushAfterMs?: number | undefined;
   /** Called when a run has left its slot. */
   readonly onFree: (run: ClaimedRun) => void;
 }
@@ -28,6 +30,8 @@ export interface Slot {
   readonly isSuspect: boolean;
   /** Resolves when the run has left the slot. Never rejects. */
   readonly done: Promise<void>;
+  /** Has the run handed back at its next step, and spends no more on telemetry until then. */
+  leave(): void;
 }
 
 /** The runs that a worker executes at the moment, each in a slot with its lease kept. */
@@ -89,7 +93,15 @@ export class Slots {
         (error: unknown) => this.#reportFailure(run, error),
       )
       .finally(() => this.#free(run, control));
-    const slot = { control, isSuspect: isSuspect(run), done };
+    const slot: Slot = {
+      control,
+      isSuspect: isSuspect(run),
+      done,
+      leave() {
+        control.leave();
+        journal.holdBack();
+      },
+    };
     this.#slots.set(run.runId, slot);
     return slot;
   }

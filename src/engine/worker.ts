@@ -10,6 +10,8 @@ import { Slots } from './slots.ts';
 const PURGE_INTERVAL_MS = 60 * 60 * 1000;
 const MAX_CLAIM_PAUSE_MS = 30_000;
 const HAND_BACK_WITHIN_MS = 1_000;
+/** On demand a platform allows only so many requests, and streams don't look more often. */
+const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
 export interface WorkerOptions {
   /** `on-demand`: it only ever works in shifts, and `start` does nothing. */
@@ -66,6 +68,7 @@ export class Worker {
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       staleThresholdMs: options.staleThresholdMs,
       maxConcurrentRuns: options.maxConcurrentRuns,
+      flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
       onFree: (run) => {
         // A freed concurrency key may let another run go ahead.
         if (run.concurrencyKey !== null) return this.wake();

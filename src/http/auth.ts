@@ -21,7 +21,7 @@ export interface DurablyAuth<TContext> {
     | undefined;
   /** Answers with the filter to list runs by, and to stream all runs by; an empty list in it means none. */
   scopeRuns?: ((context: TContext, filter: RunFilter) => RunFilter | Promise<RunFilter>) | undefined;
-  /** The same for the stream of all runs alone, which goes by `jobName` only. `scopeRuns` unless given. */
+  /** The same for the stream of all runs alone, which goes by `jobName` and `labels`. `scopeRuns` unless given. */
   scopeRunsSubscribe?: ((context: TContext, filter: RunFilter) => RunFilter | Promise<RunFilter>) | undefined;
 }
 

@@ -266,6 +266,20 @@ describe('an append that would be large, or is refused', () => {
   });
 });
 
+describe('holding back', () => {
+  test('telemetry then leaves with the next outcome only, however much there is', async () => {
+    const { clock, owner, log, step, texts } = journal();
+    log('one');
+    owner.holdBack();
+    for (let i = 0; i < 150; i++) log('more');
+    clock.advance(60_000);
+    expect(texts()).toEqual([]);
+    void step('step');
+    expect(texts()[0]).toHaveLength(152);
+    expect(texts()[0]?.at(-1)).toBe('step');
+  });
+});
+
 describe('closing and sealing', () => {
   test('close forgets what waits', async () => {
     const { clock, owner, log, texts } = journal();

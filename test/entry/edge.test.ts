@@ -91,6 +91,20 @@ describe('a budget of requests', () => {
     expect([two.aborted, three.aborted]).toEqual([true, false]);
     expect(budget.signalAfter(2).aborted).toBe(true);
   });
+
+  it('refuses a job what is kept for its result', async () => {
+    const { url } = await startSqld();
+    const sent = vi.spyOn(globalThis, 'fetch');
+    onTestFinished(() => sent.mockRestore());
+    const budget = new RequestBudget();
+    const fetchForJobs = budget.fetchUntil(2);
+    await fetchForJobs(url);
+    await budget.fetch(url);
+    await expect(fetchForJobs(url)).rejects.toThrow('no more than 2 requests');
+    expect(sent).toHaveBeenCalledTimes(2);
+    await budget.fetch(url);
+    expect(sent).toHaveBeenCalledTimes(3);
+  });
 });
 
 describe('requests to the edge service', () => {

@@ -7,7 +7,7 @@ import { RequestBudget } from './request-budget.ts';
 
 type Jobs = NonNullable<DurablyOptions['jobs']>;
 
-/** Makes the jobs of one invocation; requests they send by this `fetch` count for its budget. */
+/** Makes the jobs of one invocation; requests they send by this `fetch` count for its budget, and are refused once it is spent. */
 export type CreateJobs = (context: { readonly config: EdgeConfig; readonly fetch: typeof fetch }) => Jobs;
 
 /** How long a health check waits for the database to be migrated, ms. */
@@ -48,7 +48,8 @@ export function createInvocation(
     heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
     staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
     maxConcurrentRuns: config.DURABLY_CONCURRENCY,
-    jobs: createJobs({ config, fetch: budget.fetch }),
+    // What is left is for their results.
+    jobs: createJobs({ config, fetch: budget.fetchUntil(limits.work) }),
   });
   durably.on('worker:error', ({ context, error, runId }) => {
     logError(`worker failed at ${context}${runId === undefined ? '' : ` (${runId})`}`, error);

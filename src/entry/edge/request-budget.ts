@@ -13,6 +13,16 @@ export class RequestBudget {
     return fetch(input, init);
   };
 
+  /** {@link fetch} until so many requests have been sent; from then on it refuses, and sends nothing. */
+  fetchUntil(requests: number): typeof fetch {
+    return (input, init) => {
+      if (this.#sent < requests) return this.fetch(input, init);
+      return Promise.reject(
+        new Error(`this invocation may send no more than ${requests} requests for its jobs`),
+      );
+    };
+  }
+
   /** Aborts when so many requests have been sent. */
   signalAfter(requests: number): AbortSignal {
     const controller = new AbortController();
