@@ -36,7 +36,7 @@ export function normalizeBasePath(basePath: string): string {
 
 /** Whether routers take it literally: letters, digits, `.`, `_`, `~` and `-` between its slashes. */
 export function isPlainPath(path: string): boolean {
-  return /^(\/[\w.~-]+)*\/?$/.test(path);
+  return /^(\/(?!\.\.?(\/|$))[\w.~-]+)*\/?$/.test(path);
 }
 
 export function unknownPath(pathname: string): RequestError {

@@ -103,6 +103,7 @@ describe('the configuration', () => {
     ['TURSO_DATABASE_URL', 'file:', 'TURSO_DATABASE_URL must be'],
     ['DURABLY_BASE_PATH', 'api', 'DURABLY_BASE_PATH must be a path such as /api/durably, got "api"'],
     ['DURABLY_BASE_PATH', '/api/*', 'DURABLY_BASE_PATH must be'],
+    ['DURABLY_BASE_PATH', '/api/../x', 'DURABLY_BASE_PATH must be'],
     ['DURABLY_CONCURRENCY', '0', 'DURABLY_CONCURRENCY must be a whole number from 1 to 10000, got "0"'],
     ['DURABLY_CONCURRENCY', '1.5', 'DURABLY_CONCURRENCY must be'],
     ['DURABLY_POLLING_INTERVAL_MS', 'soon', 'DURABLY_POLLING_INTERVAL_MS must be'],
