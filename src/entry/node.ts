@@ -56,7 +56,7 @@ async function start(): Promise<void> {
     // Until the runs are over requests are still answered: /readyz with 503, so that others are sent elsewhere.
     draining.abort();
     // A part of the time is kept for the runs' return, the streams and the requests still being answered.
-    const reserveMs = Math.min(2500, config.DURABLY_SHUTDOWN_MS / 4);
+    const reserveMs = Math.min(3000, config.DURABLY_SHUTDOWN_MS / 3);
     const timeoutMs = config.DURABLY_SHUTDOWN_MS - reserveMs;
     // A database that is locked does not take the runs back, and must not hold the rest up.
     await Promise.race([durably.stop({ timeoutMs }), pause(timeoutMs + reserveMs * 0.4)]);
@@ -64,7 +64,7 @@ async function start(): Promise<void> {
     // Streams may still be about to tell of the last runs' ends.
     await Promise.race([closed, pause(Math.min(LAST_EVENTS_MS, reserveMs * 0.1))]);
     closing.abort();
-    await Promise.race([closed, pause(reserveMs * 0.4)]);
+    await Promise.race([closed, pause(reserveMs * 0.2)]);
     server.closeAllConnections();
     await durably.db.destroy();
     database.close();

@@ -131,7 +131,7 @@ test('a process that is not drained when its time is up exits 1', async () => {
 });
 
 test('a process that drains while the database is locked exits 0 in time, and loses nothing', async () => {
-  await withFleet(NEVER_STALE, async (fleet) => {
+  await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 4000 }, async (fleet) => {
     const service = await fleet.start();
     const standing = await standAt(fleet, service, 2);
     const release = holdWriteLock(fleet.database);
