@@ -45,10 +45,12 @@ export interface MigrateOptions {
  */
 export async function migrate({ db, clock, batch }: MigrateOptions): Promise<void> {
   const start = clock.monotonicMs();
+  let refusal: unknown;
   for (let tries = 0; ; tries++) {
     try {
       const found = await readSchema(db);
       if (found?.version === NEWEST && found.isWhole) return;
+      if (refusal !== undefined) throw cannotMigrate(refusal);
       if (batch) await applyInBatch(db, { batch, found });
       else await db.transaction().execute(applyPending);
       return;
@@ -57,12 +59,10 @@ export async function migrate({ db, clock, batch }: MigrateOptions): Promise<voi
       // Whatever met the transaction, it left nothing behind; another process may have migrated meanwhile.
       const fault = classifyDatabaseError(error, true);
       if (fault === 'denied') throw new AccessRefusedError(error);
-      const isOvertaken = fault === 'statement' && batch && (await readSchema(db))?.version === NEWEST;
-      if (isOvertaken) return;
       if (fault === 'statement') {
-        throw new SchemaMismatchError(`The database can't be migrated: ${errorMessage(error)}`, {
-          cause: error,
-        });
+        if (batch === undefined) throw cannotMigrate(error);
+        // Another process was faster, or the answer to this one's own batch was lost: the schema says.
+        refusal = error;
       }
       if (clock.monotonicMs() - start > BUDGET_MS) {
         throw new DatabaseUnavailableError('The database could not be migrated', { cause: error });
@@ -72,6 +72,10 @@ export async function migrate({ db, clock, batch }: MigrateOptions): Promise<voi
       clock.schedule(Math.random() * Math.min(250, 10 * 2 ** tries), resolve),
     );
   }
+}
+
+function cannotMigrate(error: unknown): SchemaMismatchError {
+  return new SchemaMismatchError(`The database can't be migrated: ${errorMessage(error)}`, { cause: error });
 }
 
 async function applyPending(transaction: Transaction<Schema>): Promise<void> {

@@ -98,3 +98,23 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
     expect(await open().getRuns()).toEqual([]);
   });
 });
+
+describe('migrating', () => {
+  test('when another process is faster, and the question whether it was is lost', async () => {
+    const { open } = await startRemote();
+    const faster = open();
+    let sent = 0;
+    const late = open({
+      fetch: async (request: Request) => {
+        sent++;
+        // Its schema is read by now, and its migration about to be sent.
+        if (sent === 2) await faster.migrate();
+        if (sent === 3) throw new TypeError('fetch failed');
+        return await fetch(request);
+      },
+    });
+    await late.migrate();
+    expect(sent).toBeGreaterThan(3);
+    expect(await late.getRuns()).toEqual([]);
+  });
+});

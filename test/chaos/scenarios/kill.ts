@@ -74,7 +74,7 @@ class KillStory {
         ...checkJournal(records),
         ...checkLedger(records, ledger),
         ...checkKeys(records),
-        ...checkOverlaps(ledger, (run) => lostLeases.has(run)),
+        ...checkOverlaps(records, ledger, (run) => lostLeases.has(run)),
         ...this.#checkStreams(records),
       ],
       figures: {

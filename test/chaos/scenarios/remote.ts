@@ -89,7 +89,7 @@ class RemoteStory {
         ...checkJournal(records),
         ...checkLedger(records, ledger),
         ...(handedBack ? [] : checkKeys(records)),
-        ...checkOverlaps(ledger, (run) => lostLeases.has(run)),
+        ...checkOverlaps(records, ledger, (run) => lostLeases.has(run)),
         ...[...this.#followed].flatMap(([id, subscriber]) =>
           checkStream(`stream of ${id}`, subscriber, byRun.get(id) ?? []),
         ),

@@ -1,6 +1,6 @@
 import { groupBy } from './group-by.ts';
 import type { LedgerRow } from './ledger.ts';
-import type { Records, RunRecord } from './records.ts';
+import { type JournalRecord, journalByRun, type Records, type RunRecord } from './records.ts';
 
 /**
  * Whether at most one run of each concurrency key ran at a time, and the oldest
@@ -59,16 +59,30 @@ class KeyLine {
 }
 
 /**
- * Whether what the jobs did under one key did not overlap in real time. Only
- * for runs that were not cancelled and kept their leases as long as their
- * process lived: code that goes on after that is no run any more.
+ * Whether what the jobs did under one key did not overlap in real time. Code
+ * that goes on after its attempt is over (taken over, cancelled, or failed by
+ * one of two steps that ran at the same time) is no run any more. A run whose
+ * lease was given up is left out: its hand-back leaves no trace in the journal.
  */
-export function checkOverlaps(ledger: readonly LedgerRow[], isExempt: (run: string) => boolean): string[] {
-  const spans = new Map<string, { run: string; key: string; from: number; to: number }>();
-  for (const { kind, execution, run, key, at } of ledger) {
-    if (kind === 'begin' && key !== undefined) spans.set(execution, { run, key, from: at, to: at });
+export function checkOverlaps(
+  { journal }: Records,
+  ledger: readonly LedgerRow[],
+  isExempt: (run: string) => boolean,
+): string[] {
+  const byRun = journalByRun(journal);
+  const spans = new Map<string, { run: string; key: string; from: number; to: number; until: number }>();
+  for (const { kind, execution, run, attempt, key, at } of ledger) {
+    if (kind === 'begin' && key !== undefined) {
+      spans.set(execution, {
+        run,
+        key,
+        from: at,
+        to: at,
+        until: endOfAttempt(byRun.get(run) ?? [], attempt),
+      });
+    }
     const span = spans.get(execution);
-    if (span) span.to = at;
+    if (span) span.to = Math.max(span.from, Math.min(at, span.until));
   }
   const kept = [...spans.values()].filter(({ run }) => !isExempt(run));
   return [...groupBy(kept, ({ key }) => key)].flatMap(([key, ofKey]) => {
@@ -79,4 +93,14 @@ export function checkOverlaps(ledger: readonly LedgerRow[], isExempt: (run: stri
       return [`key ${key}: ${span.run} did something while ${before.run} did`];
     });
   });
+}
+
+const ENDS = ['run:start', 'run:complete', 'run:fail', 'run:cancel'];
+
+/** Real time, ms, by the database's clock, which is this machine's. */
+function endOfAttempt(rows: readonly JournalRecord[], attempt: number): number {
+  const start = rows.findIndex((row) => row.type === 'run:start' && row.attempt === attempt);
+  return (
+    rows.slice(start + 1).find(({ type }) => ENDS.includes(type))?.created_at ?? Number.POSITIVE_INFINITY
+  );
 }
