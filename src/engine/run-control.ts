@@ -53,12 +53,13 @@ export class RunControl {
 
   /** @throws {RunCancelledError | LeaseLostError} once stopped or ended. */
   throwIfOver(): void {
-    if (this.isOver) throw this.#whyOver();
+    const { error } = this;
+    if (error) throw error;
   }
 
   /** What its steps are refused with; undefined while it goes on. */
   get error(): RunCancelledError | LeaseLostError | undefined {
-    return this.#error;
+    return this.isOver ? this.#whyOver() : undefined;
   }
 
   get isOver(): boolean {

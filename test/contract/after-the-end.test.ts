@@ -5,6 +5,28 @@ import { job } from '../support/jobs.ts';
 import { journalTypes, untilStatus } from '../support/runs.ts';
 import { deferred, settle, until } from '../support/until.ts';
 
+contract('a step that is called after the end of its run', (test) => {
+  test('is refused, and its function not called', async ({ world }) => {
+    const { durably } = await world.start();
+    const ended = deferred();
+    const called: string[] = [];
+    const refused = deferred<Error>();
+    const { hasty } = durably.register({
+      hasty: job('hasty', (step) => {
+        void ended.promise.then(() => {
+          step.run('late', () => called.push('late')).catch((error: Error) => refused.resolve(error));
+        });
+        return 'done';
+      }),
+    });
+    const { id } = await hasty.trigger(0);
+    await untilStatus(durably, id, 'completed');
+    ended.resolve();
+    expect(await refused.promise).toMatchObject({ code: 'LEASE_LOST', message: `Run ${id} has ended` });
+    expect(called).toEqual([]);
+  });
+});
+
 contract(
   'what comes after the end of a run',
   (test) => {
