@@ -28,6 +28,12 @@ export interface JournalRow {
   readonly labels?: string | null;
 }
 
+/** What a journal row tells of its run; the columns it doesn't name are null. */
+export interface JournalNote
+  extends Partial<Pick<JournalRow, 'stepName' | 'stepIndex' | 'level' | 'message' | 'data' | 'durationMs'>> {
+  readonly type: JournalEventType;
+}
+
 interface EventKind<S extends z.ZodObject = z.ZodObject> {
   /** The fields beyond `type`, `timestamp`, `sequence`, `runId` and `jobName`. */
   readonly schema: S;

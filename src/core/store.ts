@@ -1,4 +1,4 @@
-import type { JournalRow } from './events.ts';
+import type { JournalNote, JournalRow } from './events.ts';
 import type { Run, RunCommand, RunQuery } from './run.ts';
 import type { LogLevel, LogLine, Step } from './step.ts';
 
@@ -59,13 +59,10 @@ export interface Claim {
 }
 
 /**
- * One thing that a run's owner tells; the columns it doesn't name are null. A
- * step's outcome is projected onto the steps, a run's outcome and progress onto
- * the run, in the same statement.
+ * One thing that a run's owner tells. A step's outcome is projected onto the
+ * steps, a run's outcome and progress onto the run, in the same statement.
  */
-export type OwnerEntry = Partial<
-  Pick<JournalRow, 'stepName' | 'stepIndex' | 'level' | 'message' | 'data' | 'durationMs'>
-> & {
+export interface OwnerNote extends JournalNote {
   readonly type:
     | 'step:start'
     | 'step:complete'
@@ -74,9 +71,13 @@ export type OwnerEntry = Partial<
     | 'log:write'
     | 'run:complete'
     | 'run:fail';
+}
+
+export interface OwnerEntry {
+  readonly note: OwnerNote;
   /** How long before the append it happened. */
   readonly ageMs: number;
-};
+}
 
 export interface Append {
   readonly lease: Lease;

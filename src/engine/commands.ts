@@ -24,7 +24,7 @@ export async function commandRun(
   const result = await store.command(command, checkRunId(runId));
   if (result.kind === 'not-found') throw new NotFoundError('Run not found');
   if (result.kind === 'wrong-state') throw new ConflictError(`Cannot ${command} a ${result.status} run`);
-  bus.publish([{ type: EVENTS[command], runId, jobName: result.jobName }]);
+  bus.publish([{ run: { runId, jobName: result.jobName }, note: { type: EVENTS[command] } }]);
   if (command === 'cancel') worker.cancel(runId);
   // A retried run is pending, and a cancelled one may have freed its concurrency key.
   if (command !== 'delete') worker.wake();

@@ -6,17 +6,19 @@ import {
   EVENT_TYPES,
   type EventHandler,
   type EventType,
+  type JournalNote,
   type JournalRow,
   toEvent,
   type WorkerErrorEvent,
 } from '../core/events.ts';
 
-/** What this process committed to the journal; the columns it doesn't name are null. */
-export type CommittedRow = Pick<JournalRow, 'type' | 'runId' | 'jobName'> &
-  Partial<Omit<JournalRow, 'sequence' | 'createdAt'>> & {
-    /** How long before the commit it happened, ms. */
-    readonly ageMs?: number;
-  };
+/** What this process committed to the journal. */
+export interface Committed {
+  readonly run: { readonly runId: string; readonly jobName: string; readonly attempt?: number };
+  readonly note: JournalNote;
+  /** How long before the commit it happened. */
+  readonly ageMs?: number;
+}
 
 type AnyHandler = (event: DurablyEvent) => unknown;
 export type ErrorHandler = (error: unknown, event: DurablyEvent) => void;
@@ -50,14 +52,12 @@ export class EventBus {
     return () => void this.#errorHandlers.delete(own);
   }
 
-  publish(rows: readonly CommittedRow[]): void {
-    for (const row of rows) {
+  publish(committed: readonly Committed[]): void {
+    for (const each of committed) {
       const sequence = ++this.#sequence;
-      const handlers = this.#handlers.get(row.type);
+      const handlers = this.#handlers.get(each.note.type);
       if (!handlers || handlers.size === 0) continue;
-      const { ageMs = 0, ...columns } = row;
-      const event = toEvent({ ...NO_COLUMNS, ...columns, sequence, createdAt: this.#clock.now() - ageMs });
-      this.#tell(handlers, event);
+      this.#tell(handlers, toEvent(toRow(each, { sequence, nowMs: this.#clock.now() })));
     }
     this.onPublish();
   }
@@ -98,12 +98,22 @@ export class EventBus {
   }
 }
 
-const NO_COLUMNS = {
-  attempt: null,
-  stepName: null,
-  stepIndex: null,
-  level: null,
-  message: null,
-  data: null,
-  durationMs: null,
-} as const;
+function toRow(
+  { run, note, ageMs = 0 }: Committed,
+  { sequence, nowMs }: { sequence: number; nowMs: number },
+): JournalRow {
+  return {
+    sequence,
+    runId: run.runId,
+    jobName: run.jobName,
+    type: note.type,
+    createdAt: nowMs - ageMs,
+    attempt: run.attempt ?? null,
+    stepName: note.stepName ?? null,
+    stepIndex: note.stepIndex ?? null,
+    level: note.level ?? null,
+    message: note.message ?? null,
+    data: note.data ?? null,
+    durationMs: note.durationMs ?? null,
+  };
+}

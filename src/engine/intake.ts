@@ -130,19 +130,11 @@ export class Intake {
     }: { underWay: ClaimUnderWay; isWanted: () => boolean; claimedAtMs: number },
   ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
-    bus.publish(lost.map(({ error, ...run }) => ({ type: 'run:fail', ...run, message: error })));
+    bus.publish(lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error } })));
     const held = await stillHeld(runs, underWay, store);
     const fitting = isWanted() ? slots.fitting(held, underWay) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
-    bus.publish(
-      fitting.map(({ runId, jobName, attempt, payload }) => ({
-        type: 'run:start',
-        runId,
-        jobName,
-        attempt,
-        data: payload,
-      })),
-    );
+    bus.publish(fitting.map((run) => ({ run, note: { type: 'run:start', data: run.payload } })));
     return fitting.flatMap((run) => slots.fill(run, { claimedAtMs }) ?? []);
   }
 }

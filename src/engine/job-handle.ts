@@ -167,6 +167,7 @@ function isPair(item: unknown): item is { input: unknown; options?: TriggerOptio
 function announce(enqueued: readonly Enqueued[], { bus, onEnqueued }: HandleDeps): void {
   const created = enqueued.filter((one) => one.created);
   if (created.length === 0) return;
-  bus.publish(created.map(({ run }) => ({ type: 'run:trigger', runId: run.id, jobName: run.jobName })));
+  const note = { type: 'run:trigger' } as const;
+  bus.publish(created.map(({ run }) => ({ run: { runId: run.id, jobName: run.jobName }, note })));
   onEnqueued();
 }

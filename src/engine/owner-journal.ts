@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { endsRun } from '../core/events.ts';
-import type { ClaimedRun, OwnerEntry, Store } from '../core/store.ts';
+import type { ClaimedRun, OwnerNote, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
@@ -11,9 +11,6 @@ const MAX_ENTRIES_PER_APPEND = 200;
 /** An append goes out with at least one entry, whatever its size. */
 const MAX_CHARS_PER_APPEND = 256 * 1024;
 const MAX_RETRY_PAUSE_MS = 5_000;
-
-/** What an owner has to tell; the columns it doesn't name are null. */
-export type OwnerNote = Omit<OwnerEntry, 'ageMs'>;
 
 interface Waiting {
   readonly note: OwnerNote;
@@ -99,7 +96,9 @@ export class OwnerJournal {
   close(): void {
     this.#closed = true;
     this.#cancelFlush?.();
-    for (const { settle } of this.#waiting.splice(0)) settle?.resolve('refused');
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const { settle } of waiting) settle?.resolve('refused');
   }
 
   #send(): void {
@@ -155,7 +154,7 @@ export class OwnerJournal {
     const { runId, attempt } = this.#run;
     for (let tries = 0; ; tries++) {
       const nowMs = this.#clock.monotonicMs();
-      const entries = group.map(({ note, atMs }) => toEntry(note, nowMs - atMs));
+      const entries = group.map(({ note, atMs }) => ({ note, ageMs: nowMs - atMs }));
       try {
         return await this.#store.append({ lease: { runId, attempt }, number, entries });
       } catch (error) {
@@ -170,16 +169,7 @@ export class OwnerJournal {
 
   #publish(group: readonly Waiting[]): void {
     const nowMs = this.#clock.monotonicMs();
-    const { runId, jobName, attempt } = this.#run;
-    this.#bus.publish(
-      group.map(({ note, atMs }) => ({ ...note, runId, jobName, attempt, ageMs: nowMs - atMs })),
-    );
+    const run = this.#run;
+    this.#bus.publish(group.map(({ note, atMs }) => ({ run, note, ageMs: nowMs - atMs })));
   }
-}
-
-/** Whole milliseconds: the columns take no others. */
-function toEntry(note: OwnerNote, ageMs: number): OwnerEntry {
-  const { durationMs } = note;
-  const entry = { ...note, ageMs: Math.round(ageMs) };
-  return durationMs == null ? entry : { ...entry, durationMs: Math.round(durationMs) };
 }

@@ -40,7 +40,7 @@ function journal(answer?: (append: Append) => Promise<Answer>) {
   const step = (stepName: string) =>
     owner.record({ type: 'step:complete', stepName, stepIndex: 0, durationMs: 1.6 });
   const texts = () =>
-    appends.map(({ append }) => append.entries.map((entry) => entry.message ?? entry.stepName ?? entry.type));
+    appends.map(({ append }) => append.entries.map(({ note }) => note.message ?? note.stepName ?? note.type));
   return { clock, appends, errors, heard, owner, log, step, texts };
 }
 
@@ -83,7 +83,7 @@ describe('the journal of an owner', () => {
     void step('step');
     const [{ append } = { append: undefined }] = appends;
     expect(append?.entries.map(({ ageMs }) => ageMs)).toEqual([35, 15, 0]);
-    expect(append?.entries[2]).toMatchObject({ type: 'step:complete', durationMs: 2 });
+    expect(append?.entries[2]?.note).toMatchObject({ type: 'step:complete', durationMs: 1.6 });
   });
 
   test('a hundred waiting entries leave at once, at most two hundred in one append', async () => {
@@ -231,7 +231,7 @@ describe('an append that would be large, or is refused', () => {
   });
 
   const refusing = (text: string) => (append: Append) =>
-    append.entries.some(({ message, stepName }) => message === text || stepName === text)
+    append.entries.some(({ note }) => note.message === text || note.stepName === text)
       ? Promise.reject(new Error('statement refused'))
       : Promise.resolve('stored' as const);
 
