@@ -1,6 +1,7 @@
 import type { CompiledQuery } from 'kysely';
 import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { loseAnswers } from '../support/intercepted-dialect.ts';
 import { echo, job } from '../support/jobs.ts';
 import { journalTypes, recordEvents, untilStatus } from '../support/runs.ts';
@@ -42,6 +43,25 @@ contract(
       expect((await durably.getRuns()).map(({ id }) => id)).toEqual([run.id]);
       expect(await journalTypes(durably, run.id)).toEqual(['run:trigger']);
       expect(events).toHaveLength(1);
+    });
+
+    test('to a trigger, and the run has ended before it is sent again: it is told as it is', async ({
+      world,
+    }) => {
+      const worker = await world.start();
+      worker.durably.register({ echo });
+      const network = losing('insert into durably_runs');
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ ...network.options, clock });
+      const handle = durably.register({ echo }).echo;
+      network.loseNext();
+      const triggered = handle.trigger('once');
+      await until(async () => (await worker.durably.getRuns({ status: 'completed' })).length === 1);
+      clock.advance(1_000);
+      const run = await triggered;
+      expect(network.lost).toBe(1);
+      expect(run).toMatchObject({ status: 'completed', output: 'once' });
+      expect(await durably.getRuns()).toEqual([run]);
     });
 
     test('to a claim: it takes the runs it took, and no more than that', async ({ world }) => {

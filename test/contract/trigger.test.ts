@@ -49,6 +49,30 @@ contract('trigger', (test) => {
     expect(await other.getRun(run.id)).toEqual(run);
   });
 
+  test.for([
+    { what: 'no key', options: {} },
+    { what: 'labels and a concurrency key', options: { labels: { a: 'é"\\' }, concurrencyKey: "it's" } },
+    { what: 'an idempotency key', options: { idempotencyKey: '\n"😀' } },
+    { what: 'all of them', options: { idempotencyKey: 'i', concurrencyKey: 'c', labels: { a: '1', b: '' } } },
+  ])(
+    'the run it answers is the stored one, whatever is in it, with $what',
+    async ({ options }, { world }) => {
+      const { durably } = await world.idle();
+      const handle = durably.register({ echo }).echo;
+      const input = {
+        lone: '\ud800',
+        nul: '\0',
+        texts: ['"', '\\', '\u2028', '😀'],
+        big: 2 ** 60,
+        none: null,
+      };
+      const run = await handle.trigger(input, options);
+      expect(run).toMatchObject({ payload: input, ...options });
+      expect(await durably.getRun(run.id)).toEqual(run);
+      if ('idempotencyKey' in options) expect(await handle.trigger(1, options)).toEqual(run);
+    },
+  );
+
   test('times are by the database, not by this process', async ({ world }) => {
     const clock = new FakeClock(Date.UTC(1999, 0, 1));
     const { durably } = await world.start({ clock });
