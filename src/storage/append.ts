@@ -4,19 +4,20 @@ import { Lane, type LaneMember } from './lane.ts';
 import { NOW_MS } from './sql.ts';
 
 /**
- * Appends what owners tell of their runs to the journal, whose triggers store
- * the steps' and the runs' outcomes: one statement for any number of both.
+ * Appends what owners tell of their runs to the journal, through a view whose
+ * triggers store the steps' and the runs' outcomes besides: one statement for
+ * any number of both.
  *
  * The join is the fence: an owner whose attempt is over, or whose run is no
  * longer running, inserts nothing. `append_count` makes a repeated append
  * harmless. Both are read before the first row is inserted, since SQLite
- * collects the rows of an INSERT … SELECT first when its table has triggers.
+ * collects the rows of an INSERT … SELECT first when its target has triggers.
  *
  * Materialized, for `json_each` writes its value anew each time it is read.
  */
 const APPEND = `
 with entries as materialized (select key, value from json_each(?))
-insert into durably_journal
+insert into durably_appends
   (run_id, job_name, type, created_at, attempt, append_no, step_name, step_index, level, message, duration_ms, data)
 select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.attempt, e.value->>'appendNo',
   e.value->>'stepName', e.value->>'stepIndex', e.value->>'level', e.value->>'message',

@@ -3,35 +3,25 @@ import type { Connection } from './connection.ts';
 import { Lane, type LaneMember } from './lane.ts';
 import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
 
-/**
- * A key that has a run already, or comes twice in one statement, gives that
- * run back, and no journal row is written. An id that is there already is this
- * very run, sent again because the answer was lost.
- *
- * Each column that is returned costs as much as storing two. Of a run that is
- * as it was sent nothing is told but its time; `found` is the row of one that
- * may not be: its key had it already, or it has been under way since.
- */
-const ENQUEUE = `
+/** An id that is there already is this very run, sent again because the answer was lost. */
+const STORE = `
 insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels)
 select value->>'id', value->>'jobName', value->>'payload', value->>'idempotencyKey', value->>'concurrencyKey',
   value->>'labels'
 from json_each(?)
 where true
 order by key
-on conflict (id) do update set id = excluded.id
+on conflict (id) do update set id = excluded.id`;
+
+/** Of a run that can only be new, its time is all that is not known: each column returned costs time. */
+const STORE_NEW = `${STORE}
+returning id, created_at`;
+
+/** A key that has a run already, or comes twice in one statement, gives that run back, and nothing is journalled. */
+const STORE_KEYED = `${STORE}
 on conflict (job_name, idempotency_key) where idempotency_key is not null
   do update set idempotency_key = excluded.idempotency_key
-returning id, created_at,
-  case when idempotency_key is not null or status <> 'pending' or attempt > 0 or updated_at <> created_at
-    then json_object(${RUN_COLUMNS.map((column) => `'${column}', ${column}`).join(', ')}) end as found`;
-
-interface EnqueuedRow {
-  readonly id: string;
-  readonly created_at: number;
-  /** JSON text of a {@link RunRow}. */
-  readonly found: string | null;
-}
+returning ${RUN_COLUMNS.join(', ')}`;
 
 interface EnqueueMember extends LaneMember {
   readonly runs: readonly NewRun[];
@@ -58,31 +48,47 @@ export class EnqueueLane {
 
 async function enqueue(connection: Connection, members: readonly EnqueueMember[]): Promise<Enqueued[][]> {
   const all = members.flatMap((member) => member.runs);
-  const rows = await connection.execute<EnqueuedRow>({ sql: ENQUEUE, parameters: [JSON.stringify(all)] });
-  const asSent = new Map<string, number>();
-  const byId = new Map<string, RunRow>();
-  const byKey = new Map<string, RunRow>();
-  for (const { id, created_at, found } of rows) {
-    if (found === null) {
-      asSent.set(id, created_at);
-      continue;
-    }
-    const row: RunRow = JSON.parse(found);
-    byId.set(id, row);
-    if (row.idempotency_key !== null) byKey.set(keyOf(row.job_name, row.idempotency_key), row);
-  }
-  const resultOf = (run: NewRun): Enqueued => {
-    const createdAt = asSent.get(run.id);
-    if (createdAt !== undefined) return { run: toRun(rowAsSent(run, createdAt)), created: true };
-    const own = byId.get(run.id);
-    const row = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
-    if (!row) throw new Error(`run ${run.id} was not stored`);
-    return { run: toRun(row), created: own !== undefined };
-  };
+  const isKeyed = all.some((run) => run.idempotencyKey !== null);
+  const resultOf = isKeyed ? await storeKeyed(connection, all) : await storeNew(connection, all);
   return members.map((member) => member.runs.map(resultOf));
 }
 
-function rowAsSent(run: NewRun, createdAt: number): RunRow {
+type Results = (run: NewRun) => Enqueued;
+
+async function storeNew(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
+  let sendings = 0;
+  const rows = await connection.execute<Pick<RunRow, 'id' | 'created_at'>>({
+    sql: STORE_NEW,
+    parameters: [JSON.stringify(runs)],
+    onSend: () => {
+      sendings++;
+    },
+  });
+  // Stored by an earlier sending, it may have been under way since.
+  if (sendings > 1) return await storeKeyed(connection, runs);
+  const createdAt = new Map(rows.map((row) => [row.id, row.created_at]));
+  return (run) => ({ run: toRun(toNewRow(run, createdAt.get(run.id))), created: true });
+}
+
+async function storeKeyed(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
+  const rows = await connection.execute<RunRow>({ sql: STORE_KEYED, parameters: [JSON.stringify(runs)] });
+  const byId = new Map<string, RunRow>();
+  const byKey = new Map<string, RunRow>();
+  for (const row of rows) {
+    byId.set(row.id, row);
+    if (row.idempotency_key !== null) byKey.set(keyOf(row.job_name, row.idempotency_key), row);
+  }
+  return (run) => {
+    const own = byId.get(run.id);
+    const row = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
+    if (!row) throw notStored(run);
+    return { run: toRun(row), created: own !== undefined };
+  };
+}
+
+/** A run as the database has it in the moment that it is stored. */
+function toNewRow(run: NewRun, createdAt: number | undefined): RunRow {
+  if (createdAt === undefined) throw notStored(run);
   return {
     id: run.id,
     job_name: run.jobName,
@@ -102,6 +108,10 @@ function rowAsSent(run: NewRun, createdAt: number): RunRow {
     payload: run.payload,
     labels: run.labels,
   };
+}
+
+function notStored({ id }: NewRun): Error {
+  return new Error(`run ${id} was not stored`);
 }
 
 function keyOf(jobName: string, idempotencyKey: string): string {

@@ -7,13 +7,14 @@ import { migrations } from './migrations.generated.ts';
 import type { Schema } from './schema.ts';
 import { NOW_MS } from './sql.ts';
 
-/** Our tables, and the version of the schema since which there are such. */
+/** Our tables and views, and the version of the schema since which there are such. */
 const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_runs: 1,
   durably_steps: 1,
   durably_journal: 1,
   durably_schema_versions: 1,
   durably_labels: 2,
+  durably_appends: 3,
 };
 const NEWEST = migrations.length;
 const BUDGET_MS = 10_000;

@@ -55,7 +55,7 @@ interface JournalTable {
   type: JournalEventType;
   created_at: Generated<number>;
   attempt: number | null;
-  append_no: number | null;
+  former_append_no: number | null;
   step_name: string | null;
   step_index: number | null;
   level: LogLevel | null;

@@ -3,8 +3,8 @@ import { expect } from 'vitest';
 import { DatabaseUnavailableError, SchemaMismatchError } from '../../src/index.ts';
 import { migrations } from '../../src/storage/migrations.generated.ts';
 import { contract } from '../support/contract.ts';
-import { echo } from '../support/jobs.ts';
-import { rejectionOf } from '../support/runs.ts';
+import { echo, job } from '../support/jobs.ts';
+import { journalTypes, rejectionOf, untilStatus } from '../support/runs.ts';
 import type { World } from '../support/world.ts';
 
 const TABLES = [
@@ -26,17 +26,23 @@ async function schemaOf(raw: Raw): Promise<unknown[]> {
   return (await sql`select name, sql from sqlite_master order by name`.execute(raw)).rows;
 }
 
-/** A database as the first version made it, with a cancelled run in it. */
-async function firstVersion(world: World): Promise<Raw> {
+/** A database as an earlier version made it. */
+async function atVersion(world: World, newest: number): Promise<Raw> {
   const raw = await rawDatabase(world);
-  const [first] = migrations;
-  if (!first) throw new Error('no migration');
   await sql`
     create table durably_schema_versions
       (version integer primary key, name text not null, applied_at integer not null) strict
   `.execute(raw);
-  for (const statement of first.statements) await sql.raw(statement).execute(raw);
-  await sql`insert into durably_schema_versions values (1, ${first.name}, 0)`.execute(raw);
+  for (const { version, name, statements } of migrations.slice(0, newest)) {
+    for (const statement of statements) await sql.raw(statement).execute(raw);
+    await sql`insert into durably_schema_versions values (${version}, ${name}, 0)`.execute(raw);
+  }
+  return raw;
+}
+
+/** A database as the first version made it, with a cancelled run in it. */
+async function firstVersion(world: World): Promise<Raw> {
+  const raw = await atVersion(world, 1);
   await sql`insert into durably_runs (id, job_name, payload) values ('run_old', 'echo', '{"old":true}')`.execute(
     raw,
   );
@@ -105,6 +111,37 @@ contract('migrate', (test) => {
     await durably.cancel('run_old');
     await durably.deleteRun('run_old');
     expect(await durably.getRuns()).toEqual([run]);
+  });
+
+  test('what a version that appended to the journal itself has stored is kept, and it can append no more', async ({
+    world,
+  }) => {
+    const raw = await atVersion(world, 2);
+    await sql`insert into durably_runs (id, job_name, payload) values ('run_old', 'task', '0')`.execute(raw);
+    await sql`update durably_runs set status = 'running', attempt = 1`.execute(raw);
+    const append = () =>
+      sql`
+        insert into durably_journal (run_id, job_name, type, attempt, append_no, step_name, step_index, data)
+        values ('run_old', 'task', 'step:complete', 1, 1, 'one', 0, '"stored"')
+      `.execute(raw);
+    await append();
+    await sql`update durably_runs set status = 'pending'`.execute(raw);
+    const { durably } = await world.idle();
+    expect((await rejectionOf(append())).message).toContain('append_no');
+    durably.register({ task: job('task', (step) => step.run('one', () => 'run again')) });
+    durably.start();
+    expect(await untilStatus(durably, 'run_old', 'completed')).toMatchObject({
+      attempt: 2,
+      stepCount: 1,
+      output: 'stored',
+    });
+    expect(await journalTypes(durably, 'run_old')).toEqual([
+      'run:trigger',
+      'run:start',
+      'step:complete',
+      'run:start',
+      'run:complete',
+    ]);
   });
 
   test('a database of the first version with a stranger among our names is refused', async ({ world }) => {

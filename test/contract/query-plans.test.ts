@@ -216,7 +216,7 @@ contract('query plans', (test) => {
     expect(triggered.flatMap(scansOf)).toEqual([]);
     // The rows of the parameter, to keep their order; the claim's candidates.
     for (const plan of triggered) expect(temporariesOf(plan).length).toBeLessThanOrEqual(2);
-    const [append] = triggered.filter((plan) => plan.sql.includes('insert into durably_journal'));
+    const [append] = triggered.filter((plan) => plan.sql.includes('insert into durably_appends'));
     expect(searchesOf(append ?? { sql: '', lines: [] })).toEqual([
       expect.stringMatching(/^SEARCH r USING INDEX \S+ \(id=\?\)$/),
     ]);

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { defineJob, StepError } from '../../src/index.ts';
@@ -228,22 +229,10 @@ contract('a stored result', (test) => {
     const { task } = durably.register({ task: job('task', (step) => step.run('one', () => 'first')) });
     const run = await untilStatus(durably, (await task.trigger(0)).id, 'completed');
     const before = await durably.getSteps(run.id);
-    await durably.db
-      .insertInto('durably_journal')
-      .values({
-        run_id: run.id,
-        job_name: 'task',
-        type: 'step:complete',
-        attempt: 2,
-        append_no: null,
-        step_name: 'one',
-        step_index: 0,
-        level: null,
-        message: null,
-        duration_ms: 1,
-        data: '"second"',
-      })
-      .execute();
+    await sql`
+      insert into durably_appends (run_id, job_name, type, created_at, attempt, step_name, step_index, data)
+      values (${run.id}, 'task', 'step:complete', 0, 2, 'one', 0, '"second"')
+    `.execute(durably.db);
     expect(await durably.getSteps(run.id)).toEqual(before);
     expect(before).toMatchObject([{ name: 'one', output: 'first' }]);
   });
