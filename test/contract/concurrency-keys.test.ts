@@ -1,5 +1,7 @@
 import { expect } from 'vitest';
+import type { RunStatus } from '../../src/core/run.ts';
 import type { Durably } from '../../src/index.ts';
+import { Random } from '../chaos/support/random.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { job } from '../support/jobs.ts';
@@ -7,6 +9,27 @@ import { ageHeartbeat, nextEvent, recordEvents, untilStatus } from '../support/r
 import { deferred, settle, until } from '../support/until.ts';
 
 const keyed = (concurrencyKey: string) => ({ concurrencyKey });
+
+/** The pending runs that have the turn at their key. */
+async function turnsOf(durably: Durably): Promise<string[]> {
+  const rows = await durably.db
+    .selectFrom('durably_runs')
+    .select('id')
+    .where('status', '=', 'pending')
+    .where('key_turn', '=', 1)
+    .where('concurrency_key', 'is not', null)
+    .execute();
+  return rows.map(({ id }) => id).sort();
+}
+
+async function oldestOf(durably: Durably): Promise<string[]> {
+  const oldest = new Map<string, string>();
+  // Newest first: the last one entered is the oldest.
+  for (const { id, jobName, concurrencyKey } of await durably.getRuns({ status: 'pending' })) {
+    if (concurrencyKey !== null) oldest.set(`${jobName} ${concurrencyKey}`, id);
+  }
+  return [...oldest.values()].sort();
+}
 
 /** Tells which inputs run at the moment, and which have started so far. */
 function watch() {
@@ -38,6 +61,33 @@ const startedIds = (durably: Durably) => {
 };
 
 contract('concurrency keys', (test) => {
+  test('the oldest pending run of each key and job has the turn, whatever happens to them', async ({
+    world,
+  }) => {
+    const { durably } = await world.idle();
+    const handles = [
+      durably.register({ one: job('one', () => 1) }).one,
+      durably.register({ two: job('two', () => 2) }).two,
+    ];
+    const next: Record<RunStatus, readonly RunStatus[]> = {
+      pending: ['running', 'cancelled'],
+      running: ['pending', 'completed', 'failed', 'cancelled'],
+      failed: ['pending'],
+      cancelled: ['pending'],
+      completed: [],
+    };
+    const random = new Random(7);
+    for (let i = 0; i < 24; i++) {
+      await random.pick(handles).trigger(i, random.pick([keyed('a'), keyed('b'), {}]));
+    }
+    for (let i = 0; i < 200; i++) {
+      const run = random.pick((await durably.getRuns()).filter(({ status }) => status !== 'completed'));
+      const status = random.pick(next[run.status]);
+      await durably.db.updateTable('durably_runs').set({ status }).where('id', '=', run.id).execute();
+      expect(await turnsOf(durably)).toEqual(await oldestOf(durably));
+    }
+  });
+
   test('never two runs of one key at a time, in insertion order, across instances and jobs', async ({
     world,
   }) => {
