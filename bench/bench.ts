@@ -24,7 +24,19 @@ interface Interleaving<N extends Party> {
   readonly rounds: number;
   /** A first round that is not recorded; unless it is expensive and says nothing. */
   readonly warmUp?: boolean;
+  /** A contender that needs longer for a round is left out of those that follow. */
+  readonly roundWithinMs?: number;
   round(child: Child, contender: N): Promise<Figures>;
+}
+
+const ROUND_WITHIN_MS = 120_000;
+
+async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`a round took longer than ${ms / 1000} s`)), ms);
+  });
+  return await Promise.race([work(), late]).finally(() => clearTimeout(timer));
 }
 
 /** What the workloads measure with, and where their figures go. */
@@ -67,7 +79,7 @@ export class Bench {
    * at a time, so that whatever else the machine does meets neighbours alike.
    */
   async interleave<N extends Party>(options: Interleaving<N>): Promise<void> {
-    const { workload, warmUp = true } = options;
+    const { workload, warmUp = true, roundWithinMs = ROUND_WITHIN_MS } = options;
     const children = new Map(options.contenders.map((contender) => [contender, new Child()]));
     const rounds = this.#rounds ?? options.rounds;
     try {
@@ -75,7 +87,7 @@ export class Bench {
         const order = round % 2 === 0 ? [...children] : [...children].reverse();
         for (const [contender, child] of order) {
           try {
-            const figures = await options.round(child, contender);
+            const figures = await within(roundWithinMs, () => options.round(child, contender));
             this.#note({ workload, contender, round }, figures);
           } catch (error) {
             child.end();

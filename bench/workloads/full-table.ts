@@ -1,7 +1,7 @@
 import { onFreshDatabase } from '../contenders/fresh.ts';
 import type { ContenderName } from '../contenders/index.ts';
 import { drain } from './runs.ts';
-import { copyOf, seededFile } from './seeded.ts';
+import { copyOf, seedAll, seededFile } from './seeded.ts';
 import type { Workload } from './workload.ts';
 
 const CONTENDERS = ['floor', 'durably', 'durably-service', 'openworkflow', 'plainjob', 'coji'] as const;
@@ -21,6 +21,7 @@ export const fullTable: Workload = {
   run: async (bench) => {
     const finished = bench.pick({ full: 1_000_000, quick: 100_000 });
     const runs = bench.pick({ full: 1_000, quick: 200 });
+    await seedAll(bench, CONTENDERS, [1, finished]);
     await bench.interleave<ContenderName>({
       workload: 'full-table',
       contenders: CONTENDERS,

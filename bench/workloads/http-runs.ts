@@ -1,6 +1,6 @@
 import { Child } from '../processes/child.ts';
 import type { Served } from '../processes/serve.ts';
-import { seededFile } from './seeded.ts';
+import { seedAll, seededFile } from './seeded.ts';
 import { SERVED, whileServing } from './serving.ts';
 import type { Workload } from './workload.ts';
 
@@ -19,6 +19,7 @@ export const httpRuns: Workload = {
       quick: { small: 10_000, large: 100_000 },
     });
     const durationMs = bench.pick({ full: 3_000, quick: 700 });
+    await seedAll(bench, ['durably', 'coji'], Object.values(sizes));
     const load = new Child();
     try {
       await bench.interleave<Served>({

@@ -25,6 +25,7 @@ export const memory: Workload = {
       contenders: ['durably', 'durably-service', 'openworkflow', 'coji'],
       rounds: 1,
       warmUp: false,
+      roundWithinMs: 15 * 60_000,
       round: async (child, contender) => {
         const isPeer = contender === 'coji' || contender === 'openworkflow';
         const { early, late } = bench.pick({ full, quick: { early: 500, late: 5_000 } });

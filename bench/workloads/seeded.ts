@@ -19,6 +19,15 @@ export async function seededFile(
   return await file;
 }
 
+/** Seeded beforehand: it takes its time, and none of a round's. */
+export async function seedAll(
+  bench: Bench,
+  contenders: readonly ContenderName[],
+  sizes: readonly number[],
+): Promise<void> {
+  for (const contender of contenders) for (const runs of sizes) await seededFile(bench, { contender, runs });
+}
+
 const files = new Map<string, Promise<string>>();
 
 async function seedFile(bench: Bench, request: { contender: ContenderName; runs: number }): Promise<string> {
