@@ -186,8 +186,14 @@ function toRow(columns: readonly string[], values: unknown): Record<string, unkn
   if (!Array.isArray(values)) throw new TypeError('a row of libsql is not a list');
   const row: Record<string, unknown> = {};
   let i = 0;
-  for (const column of columns) row[column] = values[i++];
+  for (const column of columns) row[column] = toRead(values[i++]);
   return row;
+}
+
+/** In a list libsql has a blob as a Buffer; in an object, as the client does, as an ArrayBuffer. */
+function toRead(value: unknown): unknown {
+  if (!(value instanceof Uint8Array)) return value;
+  return value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
 }
 
 type Bindable = string | number | bigint | Uint8Array | null;
