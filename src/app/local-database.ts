@@ -81,7 +81,7 @@ export class LocalConnection implements SqliteDatabase {
 
   prepare(sql: string): SqliteStatement {
     const database = this.#open();
-    const statement = this.#statements.get(sql) ?? new PreparedStatement(database.prepare(sql));
+    const statement = this.#statements.get(sql) ?? new PreparedStatement(database.prepare(sql), sql);
     this.#statements.delete(sql);
     this.#statements.set(sql, statement);
     if (this.#statements.size > MAX_STATEMENTS) {
@@ -133,6 +133,9 @@ export class LocalConnection implements SqliteDatabase {
   }
 }
 
+/** A star that is no product with a number may stand for columns, as many as the table has by then. */
+const MAY_CHANGE_COLUMNS = /\*(?!\s*\d)/;
+
 /**
  * A statement that is always run to its end: one that stopped half-way would
  * keep its lock. SQLite prepares it anew by itself when the schema has changed.
@@ -142,15 +145,24 @@ export class LocalConnection implements SqliteDatabase {
 class PreparedStatement implements SqliteStatement {
   readonly reader: boolean;
   readonly #statement: Database.Statement;
+  /** What to name the values of a row by; undefined where libsql is to ask anew each time. */
+  readonly #columns: readonly string[] | undefined;
   #parameterCount = 0;
 
-  constructor(statement: Database.Statement) {
+  constructor(statement: Database.Statement, sql: string) {
     this.#statement = statement;
     this.reader = statement.reader;
+    if (this.reader && !MAY_CHANGE_COLUMNS.test(sql)) {
+      this.#columns = statement.columns().map(({ name }) => name);
+      // Lists cost libsql two thirds of what objects do.
+      statement.raw();
+    }
   }
 
   all(parameters: readonly unknown[]): unknown[] {
-    return this.#statement.all(this.#bindable(parameters));
+    const rows = this.#statement.all(this.#bindable(parameters));
+    const columns = this.#columns;
+    return columns === undefined ? rows : rows.map((values) => toRow(columns, values));
   }
 
   run(parameters: readonly unknown[]): Database.RunResult {
@@ -168,6 +180,20 @@ class PreparedStatement implements SqliteStatement {
     this.#parameterCount = values.length;
     return values;
   }
+}
+
+function toRow(columns: readonly string[], values: unknown): Record<string, unknown> {
+  if (!Array.isArray(values)) throw new TypeError('a row of libsql is not a list');
+  const row: Record<string, unknown> = {};
+  let i = 0;
+  for (const column of columns) row[column] = toRead(values[i++]);
+  return row;
+}
+
+/** In a list libsql has a blob as a Buffer; in an object, as the client does, as an ArrayBuffer. */
+function toRead(value: unknown): unknown {
+  if (!(value instanceof Uint8Array)) return value;
+  return value.buffer.slice(value.byteOffset, value.byteOffset + value.byteLength);
 }
 
 type Bindable = string | number | bigint | Uint8Array | null;

@@ -5,7 +5,7 @@ import { isTerminal, RUN_STATUSES, type Run, type RunQuery, type RunStatus } fro
 import type { LogLine, Step } from '../core/step.ts';
 import type { CompletedStep, LogPage } from '../core/store.ts';
 import type { Connection } from './connection.ts';
-import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
+import { type PackedRunRow, packedRun, RUN_COLUMNS, toRun, unpackRun } from './rows.ts';
 import type { Schema } from './schema.ts';
 
 /** Each probe of an arm is about 0.1 ms of SQLite's preparing. */
@@ -20,15 +20,15 @@ export async function getRun(connection: Connection, runId: string): Promise<Run
 
 export async function getRuns(connection: Connection, filter: RunQuery): Promise<Run[]> {
   const rows = await connection.query(compiledList(connection, filter));
-  return rows.map(toRun);
+  return rows.map((row) => toRun(unpackRun(row)));
 }
 
 const MAX_COMPILED = 100;
-const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<RunRow>>>();
+const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<PackedRunRow>>>();
 
 /** Whoever shows a list asks for it again and again: the latest ones are compiled once. */
-function compiledList(connection: Connection, filter: RunQuery): CompiledQuery<RunRow> {
-  const compiled = compiledLists.get(connection) ?? new Map<string, CompiledQuery<RunRow>>();
+function compiledList(connection: Connection, filter: RunQuery): CompiledQuery<PackedRunRow> {
+  const compiled = compiledLists.get(connection) ?? new Map<string, CompiledQuery<PackedRunRow>>();
   compiledLists.set(connection, compiled);
   const key = JSON.stringify(filter);
   const list = compiled.get(key) ?? listRuns(connection.db, filter).compile();
@@ -49,7 +49,7 @@ function compiledList(connection: Connection, filter: RunQuery): CompiledQuery<R
  */
 function listRuns(db: Kysely<Schema>, query: RunQuery) {
   const page = goesByLabel(query) ? labelledPage(db, query) : filteredPage(db, query);
-  return db.selectFrom('durably_runs').select(RUN_COLUMNS).where('seq', 'in', page).orderBy('seq', 'desc');
+  return db.selectFrom('durably_runs').select(packedRun).where('seq', 'in', page).orderBy('seq', 'desc');
 }
 
 /** A label may have a long history; what is pending or running is soon looked through. */

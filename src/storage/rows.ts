@@ -1,12 +1,12 @@
-import type { Selectable } from 'kysely';
+import type { ExpressionBuilder, Selectable } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
 import { decodeJson } from '../core/json.ts';
 import type { Labels } from '../core/labels.ts';
 import { isTerminal, type Run, type RunProgress } from '../core/run.ts';
-import type { RunsTable } from './schema.ts';
+import type { RunsTable, Schema } from './schema.ts';
 
-/** The columns of which a {@link Run} is made. snake_case ends in this file. */
-export const RUN_COLUMNS = [
+/** The columns of a run that are short. snake_case ends in this file. */
+const SHORT_COLUMNS = [
   'id',
   'job_name',
   'status',
@@ -21,12 +21,72 @@ export const RUN_COLUMNS = [
   'concurrency_key',
   'progress',
   'error',
-  'output',
-  'payload',
   'labels',
 ] as const satisfies readonly (keyof RunsTable)[];
 
+/** Those that may be long: within JSON they would be escaped, and parsed twice. */
+const LONG_COLUMNS = ['output', 'payload'] as const satisfies readonly (keyof RunsTable)[];
+
+/** The columns of which a {@link Run} is made. */
+export const RUN_COLUMNS = [...SHORT_COLUMNS, ...LONG_COLUMNS] as const;
+
 export type RunRow = Pick<Selectable<RunsTable>, (typeof RUN_COLUMNS)[number]>;
+
+type ValuesOf<Columns extends readonly (keyof RunRow)[]> = {
+  -readonly [I in keyof Columns]: RunRow[Columns[I]];
+};
+
+export interface PackedRunRow extends Pick<RunRow, (typeof LONG_COLUMNS)[number]> {
+  /** The short columns, as a JSON array. */
+  readonly packed: string;
+}
+
+/**
+ * The columns of a list's runs. A driver makes every value of every row by
+ * itself, which takes longer than JSON does, written and read.
+ */
+export function packedRun({ fn }: ExpressionBuilder<Schema, 'durably_runs'>) {
+  return [fn<string>('json_array', [...SHORT_COLUMNS]).as('packed'), ...LONG_COLUMNS] as const;
+}
+
+export function unpackRun({ packed, output, payload }: PackedRunRow): RunRow {
+  const [
+    id,
+    job_name,
+    status,
+    attempt,
+    step_count,
+    heartbeat_at,
+    created_at,
+    started_at,
+    completed_at,
+    updated_at,
+    idempotency_key,
+    concurrency_key,
+    progress,
+    error,
+    labels,
+  ] = decodeJson(packed) as ValuesOf<typeof SHORT_COLUMNS>;
+  return {
+    id,
+    job_name,
+    status,
+    attempt,
+    step_count,
+    heartbeat_at,
+    created_at,
+    started_at,
+    completed_at,
+    updated_at,
+    idempotency_key,
+    concurrency_key,
+    progress,
+    error,
+    labels,
+    output,
+    payload,
+  };
+}
 
 export function toRun(row: RunRow): Run {
   return {

@@ -102,6 +102,34 @@ describe('a database of this machine', () => {
     expect(await execute('select * from t')).toEqual([{ b: 3, a: 4 }]);
   });
 
+  test.each([
+    'select t.*, 2 as two from t',
+    'select 2 as two,* from t',
+    'update t set a = a returning *, 2 as two',
+    'select c.*, 2 * 1 as two from (select * from t) as c',
+  ])('names the columns that a star stands for by then: %s', async (text) => {
+    const { execute, other } = opened();
+    await execute('insert into t values (?, ?)', [1, 3]);
+    expect(await execute(text)).toEqual([{ a: 1, b: 3, two: 2 }]);
+    other.exec("alter table t rename column b to c; alter table t add column d text default 'new'");
+    expect(await execute(text)).toEqual([{ a: 1, c: 3, d: 'new', two: 2 }]);
+  });
+
+  test('names columns as the statement does, whatever became of the table', async () => {
+    const { execute, other } = opened();
+    await execute('insert into t values (?, ?)', [1, 3]);
+    const text = 'select a, a * 2 as twice, b as a, 2*3, "b" as __proto__ from t';
+    const row = { a: 3, twice: 2, '2*3': 6 };
+    expect(await execute(text)).toEqual([row]);
+    other.exec('alter table t add column c');
+    expect(await execute(text)).toEqual([row]);
+    expect(await execute('pragma table_info(t)')).toMatchObject([
+      { name: 'a' },
+      { name: 'b' },
+      { name: 'c' },
+    ]);
+  });
+
   test('holds no lock for a stream that was broken off', async () => {
     const { db, other, execute } = opened();
     await execute('insert into t select value, null from json_each(?)', [JSON.stringify(Array(500).fill(1))]);
