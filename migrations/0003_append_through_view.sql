@@ -7,15 +7,20 @@ drop trigger durably_journal_progress;
 drop trigger durably_journal_flush;
 drop trigger durably_journal_run;
 
--- A process from before names this column when it appends, and nobody would
--- project what it appends: now it is refused.
-alter table durably_journal rename column append_no to former_append_no;
+-- A process from before appends to the journal itself, and nobody would project
+-- what it appends: it is refused. (To rename the column would cost nothing, but
+-- fail where some other view or trigger of the database is broken.)
+create trigger durably_journal_guarded before insert on durably_journal
+when new.append_no is not null
+begin
+  select raise(abort, 'a durably of an earlier version cannot append to this database');
+end;
 
 create view durably_appends as
 select
   run_id, job_name, type, created_at, attempt, step_name, step_index, level, message, duration_ms, data,
   -- On the last row of each append: 1, 2, … within the attempt.
-  former_append_no as append_no
+  append_no
 from durably_journal;
 
 -- Each trigger costs each row a little, whether it has to do with it or not.

@@ -221,11 +221,15 @@ end`,
 `drop trigger durably_journal_progress`,
 `drop trigger durably_journal_flush`,
 `drop trigger durably_journal_run`,
-`alter table durably_journal rename column append_no to former_append_no`,
+`create trigger durably_journal_guarded before insert on durably_journal
+when new.append_no is not null
+begin
+  select raise(abort, 'a durably of an earlier version cannot append to this database');
+end`,
 `create view durably_appends as
 select
   run_id, job_name, type, created_at, attempt, step_name, step_index, level, message, duration_ms, data,
-  former_append_no as append_no
+  append_no
 from durably_journal`,
 `create trigger durably_appends_step instead of insert on durably_appends
 when new.type in ('step:complete', 'step:fail')

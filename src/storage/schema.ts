@@ -55,7 +55,8 @@ interface JournalTable {
   type: JournalEventType;
   created_at: Generated<number>;
   attempt: number | null;
-  former_append_no: number | null;
+  /** Of rows from before the third migration only. */
+  append_no: number | null;
   step_name: string | null;
   step_index: number | null;
   level: LogLevel | null;

@@ -269,6 +269,8 @@ contract('query plans', (test) => {
       const statements = splitStatements(body);
       expect(statements.length).toBeGreaterThan(0);
       for (const statement of statements) {
+        // It reads nothing, and SQLite takes it nowhere else.
+        if (statement.startsWith('select raise(')) continue;
         // The row's columns are values to the planner, as parameters are.
         const text = statement.replaceAll(/\b(new|old)\.\w+/gi, '?');
         const values = Array.from({ length: text.split('?').length - 1 }, () => null);
