@@ -133,8 +133,12 @@ export class LocalConnection implements SqliteDatabase {
   }
 }
 
-/** A star that is no product with a number may stand for columns, as many as the table has by then. */
-const MAY_CHANGE_COLUMNS = /\*(?!\s*\d)/;
+/**
+ * SQLite takes the names of some columns from the schema (of `rowid`, say, or as
+ * many as a star stands for) which may change. durably's own tables don't, but
+ * by a migration, and a star before a number is a product.
+ */
+const HAS_LASTING_COLUMNS = /^(?!.*\*(?!\s*\d)).*\bdurably_/s;
 
 /**
  * A statement that is always run to its end: one that stopped half-way would
@@ -152,7 +156,7 @@ class PreparedStatement implements SqliteStatement {
   constructor(statement: Database.Statement, sql: string) {
     this.#statement = statement;
     this.reader = statement.reader;
-    if (this.reader && !MAY_CHANGE_COLUMNS.test(sql)) {
+    if (this.reader && HAS_LASTING_COLUMNS.test(sql)) {
       this.#columns = statement.columns().map(({ name }) => name);
       // Lists cost libsql two thirds of what objects do.
       statement.raw();

@@ -23,6 +23,9 @@ on conflict (job_name, idempotency_key) where idempotency_key is not null
   do update set idempotency_key = excluded.idempotency_key
 returning ${RUN_COLUMNS.join(', ')}`;
 
+const READ = `
+select ${RUN_COLUMNS.join(', ')} from durably_runs where id in (select value from json_each(?))`;
+
 interface EnqueueMember extends LaneMember {
   readonly runs: readonly NewRun[];
 }
@@ -64,10 +67,22 @@ async function storeNew(connection: Connection, runs: readonly NewRun[]): Promis
       sendings++;
     },
   });
-  // Stored by an earlier sending, it may have been under way since.
-  if (sendings > 1) return await storeKeyed(connection, runs);
   const createdAt = new Map(rows.map((row) => [row.id, row.created_at]));
-  return (run) => ({ run: toRun(toNewRow(run, createdAt.get(run.id))), created: true });
+  // Stored by an earlier sending, it may have been under way since.
+  const current = sendings > 1 ? await readRows(connection, runs) : undefined;
+  return (run) => ({
+    run: toRun(current?.get(run.id) ?? toNewRow(run, createdAt.get(run.id))),
+    created: true,
+  });
+}
+
+async function readRows(
+  connection: Connection,
+  runs: readonly NewRun[],
+): Promise<ReadonlyMap<string, RunRow>> {
+  const ids = JSON.stringify(runs.map(({ id }) => id));
+  const rows = await connection.execute<RunRow>({ sql: READ, parameters: [ids] });
+  return new Map(rows.map((row) => [row.id, row]));
 }
 
 async function storeKeyed(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
