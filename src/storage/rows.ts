@@ -32,10 +32,6 @@ export const RUN_COLUMNS = [...SHORT_COLUMNS, ...LONG_COLUMNS] as const;
 
 export type RunRow = Pick<Selectable<RunsTable>, (typeof RUN_COLUMNS)[number]>;
 
-type ValuesOf<Columns extends readonly (keyof RunRow)[]> = {
-  -readonly [I in keyof Columns]: RunRow[Columns[I]];
-};
-
 export interface PackedRunRow extends Pick<RunRow, (typeof LONG_COLUMNS)[number]> {
   /** The short columns, as a JSON array. */
   readonly packed: string;
@@ -50,42 +46,11 @@ export function packedRun({ fn }: ExpressionBuilder<Schema, 'durably_runs'>) {
 }
 
 export function unpackRun({ packed, output, payload }: PackedRunRow): RunRow {
-  const [
-    id,
-    job_name,
-    status,
-    attempt,
-    step_count,
-    heartbeat_at,
-    created_at,
-    started_at,
-    completed_at,
-    updated_at,
-    idempotency_key,
-    concurrency_key,
-    progress,
-    error,
-    labels,
-  ] = decodeJson(packed) as ValuesOf<typeof SHORT_COLUMNS>;
-  return {
-    id,
-    job_name,
-    status,
-    attempt,
-    step_count,
-    heartbeat_at,
-    created_at,
-    started_at,
-    completed_at,
-    updated_at,
-    idempotency_key,
-    concurrency_key,
-    progress,
-    error,
-    labels,
-    output,
-    payload,
-  };
+  const values = decodeJson(packed) as readonly unknown[];
+  const row: Record<string, unknown> = { output, payload };
+  let i = 0;
+  for (const column of SHORT_COLUMNS) row[column] = values[i++];
+  return row as RunRow;
 }
 
 export function toRun(row: RunRow): Run {
