@@ -36,6 +36,12 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   /** How many runs this worker executes at once; 1 unless given. */
   readonly maxConcurrentRuns?: number | undefined;
   /**
+   * The most bytes that a step's result, a run's output or a job's input takes as
+   * JSON. A larger result fails its step, a larger output its run, a larger input
+   * is refused. 16 MiB unless given; 4 MiB on a server, whose rows hold 5 MB.
+   */
+  readonly maxResultBytes?: number | undefined;
+  /**
    * `on-demand`: for platforms where nothing may go on between requests. No loop
    * is ever started, also not by `init()`: call `processUntilIdle()`. `resident`
    * unless given, on Cloudflare Workers `on-demand`.
@@ -104,9 +110,13 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   if (typeof options?.dialect?.createDriver !== 'function') {
     throw new ValidationError('dialect must be a Kysely dialect');
   }
-  const workerOptions = checkWorkerOptions(options);
+  const { store, db, isRemote } = createStore({
+    dialect: options.dialect,
+    reconnect: options.reconnect,
+    clock,
+  });
+  const workerOptions = checkWorkerOptions(options, { isRemote });
   const isResident = workerOptions.presence === 'resident';
-  const { store, db } = createStore({ dialect: options.dialect, reconnect: options.reconnect, clock });
   const bus = new EventBus(clock);
   const registry = new Registry();
   const worker = new Worker({ store, bus, clock, registry }, workerOptions);
@@ -120,7 +130,14 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   });
   bus.onPublish = () => feed.nudge();
   const lifecycle = createLifecycle({ store, worker, clock });
-  const handles = { store, bus, feed, clock, onEnqueued: () => worker.wake() };
+  const handles = {
+    store,
+    bus,
+    feed,
+    clock,
+    maxInputBytes: workerOptions.maxResultBytes,
+    onEnqueued: () => worker.wake(),
+  };
   const catalogue = createCatalogue(registry, handles, worker);
   const command = { store, bus, worker };
   const durably: Durably = {

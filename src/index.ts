@@ -6,6 +6,7 @@ export {
   DatabaseUnavailableError,
   DurablyError,
   type ErrorCode,
+  InputTooLargeError,
   LeaseLostError,
   NotFoundError,
   RunCancelledError,
@@ -17,7 +18,7 @@ export {
   type ValidationIssue,
 } from './core/errors.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
-export type { Run, RunFilter, RunProgress, RunStatus } from './core/run.ts';
+export type { Run, RunField, RunFilter, RunPage, RunProgress, RunSelection, RunStatus } from './core/run.ts';
 export type { LogLevel, LogLine, LogQuery, Step, StepContext } from './core/step.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/define-job.ts';

@@ -62,6 +62,8 @@ const environment = z
     DURABLY_HEARTBEAT_INTERVAL_MS: ms().default(5000),
     DURABLY_STALE_THRESHOLD_MS: ms().default(30_000),
     DURABLY_MAX_BODY_BYTES: wholeNumber(1, 2 ** 30).default(DEFAULT_MAX_BODY_BYTES),
+    /** The engine's own default unless given. */
+    DURABLY_MAX_RESULT_BYTES: wholeNumber(1, 2 ** 29).optional(),
     DURABLY_SHUTDOWN_MS: ms().default(10_000),
     DURABLY_DATA_DIR: z.string().default('data'),
     DURABLY_FETCH_ORIGINS: originList(),

@@ -25,7 +25,7 @@ export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
     origin: [...origins],
     allowMethods: [...methods, 'HEAD'],
     allowHeaders: ['Authorization', 'Content-Type', 'Last-Event-ID', REQUEST_ID_HEADER],
-    exposeHeaders: [REQUEST_ID_HEADER, 'Retry-After'],
+    exposeHeaders: [REQUEST_ID_HEADER, 'Retry-After', 'Link'],
     maxAge: 600,
   });
   return async (c, next) => {

@@ -1,6 +1,7 @@
 import type { JournalEvent } from './events.ts';
+import type { JsonPieces } from './json-text.ts';
 import type { Labels } from './labels.ts';
-import type { Run, RunFilter } from './run.ts';
+import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
 
 export interface TriggerOptions {
@@ -67,6 +68,22 @@ export interface Health {
   readonly worker: boolean;
 }
 
+/**
+ * The reads for whoever passes them on: JSON text as it is stored, in pieces. It
+ * is never parsed and never in memory as a whole.
+ */
+export interface JsonReads {
+  run(runId: string): Promise<JsonPieces | null>;
+  /** @throws {ValidationError} for a bad filter. */
+  runs(
+    filter?: RunFilter & { readonly fields?: readonly RunField[] | undefined },
+  ): Promise<{ readonly pieces: JsonPieces; readonly nextCursor: string | null }>;
+  /** @throws {NotFoundError} */
+  steps(runId: string): Promise<JsonPieces>;
+  /** @throws {NotFoundError | ValidationError} */
+  logs(query: LogQuery): Promise<JsonPieces>;
+}
+
 /** What the HTTP side needs of a durably instance. */
 export interface DurablyService {
   /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or key. */
@@ -77,8 +94,14 @@ export interface DurablyService {
    */
   retrigger(runId: string): Promise<Run>;
   getRun(runId: string): Promise<Run | null>;
-  /** @throws {ValidationError} for a bad filter. */
+  /**
+   * Newest first; with `fields`, of each run only those.
+   * @throws {ValidationError} for a bad filter.
+   */
+  getRuns<F extends RunField>(filter: RunSelection<F>): Promise<Pick<Run, F>[]>;
   getRuns(filter?: RunFilter): Promise<Run[]>;
+  /** {@link getRuns} with the cursor of the page that follows. @throws {ValidationError} for a bad filter. */
+  getRunsPage(filter?: RunFilter): Promise<RunPage>;
   /** Finished steps by index. @throws {NotFoundError} */
   getSteps(runId: string): Promise<Step[]>;
   /** Log lines, oldest first. @throws {NotFoundError | ValidationError} */
@@ -112,4 +135,5 @@ export interface DurablyService {
    */
   processUntilIdle(options?: WorkOptions): Promise<number>;
   health(): Promise<Health>;
+  readonly asJson: JsonReads;
 }

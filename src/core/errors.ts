@@ -54,6 +54,9 @@ export class ValidationError extends DurablyError {
   }
 }
 
+/** A job input takes more bytes than are stored of one: `maxResultBytes`. */
+export class InputTooLargeError extends ValidationError {}
+
 /** `triggerAndWait` stopped waiting. The run goes on. */
 export class TimeoutError extends DurablyError {
   constructor(message: string) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { toIsoTime } from './clock.ts';
 import { decodeJson } from './json.ts';
+import { JsonText, recordText } from './json-text.ts';
 import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
 
@@ -37,11 +38,11 @@ export interface JournalNote
 interface EventKind<S extends z.ZodObject = z.ZodObject> {
   /** The fields beyond `type`, `timestamp`, `sequence`, `runId` and `jobName`. */
   readonly schema: S;
-  /** Reads those fields from a journal row. */
-  readonly read: (row: JournalRow) => z.input<S>;
+  /** Reads those fields from a journal row, and its JSON text by `json`, which makes undefined of null. */
+  readonly read: (row: JournalRow, json: (text: string | null) => unknown) => z.input<S>;
 }
 
-const kind = <S extends z.ZodObject>(schema: S, read: (row: JournalRow) => z.input<S>): EventKind<S> => ({
+const kind = <S extends z.ZodObject>(schema: S, read: EventKind<S>['read']): EventKind<S> => ({
   schema,
   read,
 });
@@ -59,15 +60,15 @@ export const progressSchema = z.object({
 /** THE list of events. Types, the journal, SSE and openapi.yaml are all made from it. */
 export const eventCatalogue = {
   'run:trigger': nothing,
-  'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row) => ({
-    payload: decodeJson(row.data),
+  'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
+    payload: json(row.data),
     attempt: row.attempt ?? 0,
   })),
-  'run:progress': kind(z.object({ progress: progressSchema }), (row) => ({
-    progress: decodeJson(row.data) as RunProgress,
+  'run:progress': kind(z.object({ progress: progressSchema }), (row, json) => ({
+    progress: json(row.data) as RunProgress,
   })),
-  'run:complete': kind(z.object({ output: z.unknown(), duration: z.number() }), (row) => ({
-    output: decodeJson(row.data) ?? null,
+  'run:complete': kind(z.object({ output: z.unknown(), duration: z.number() }), (row, json) => ({
+    output: json(row.data) ?? null,
     duration: row.durationMs ?? 0,
   })),
   'run:fail': kind(z.object({ error: z.string(), failedStepName: z.string() }), (row) => ({
@@ -78,11 +79,14 @@ export const eventCatalogue = {
   'run:retry': nothing,
   'run:delete': nothing,
   'step:start': kind(z.object(stepFields), readStep),
-  'step:complete': kind(z.object({ ...stepFields, output: z.unknown(), duration: z.number() }), (row) => ({
-    ...readStep(row),
-    output: decodeJson(row.data) ?? null,
-    duration: row.durationMs ?? 0,
-  })),
+  'step:complete': kind(
+    z.object({ ...stepFields, output: z.unknown(), duration: z.number() }),
+    (row, json) => ({
+      ...readStep(row),
+      output: json(row.data) ?? null,
+      duration: row.durationMs ?? 0,
+    }),
+  ),
   'step:fail': kind(z.object({ ...stepFields, error: z.string() }), (row) => ({
     ...readStep(row),
     error: row.message ?? '',
@@ -94,11 +98,11 @@ export const eventCatalogue = {
       message: z.string(),
       data: z.unknown(),
     }),
-    (row) => ({
+    (row, json) => ({
       stepName: row.stepName,
       level: row.level ?? 'info',
       message: row.message ?? '',
-      data: decodeJson(row.data) ?? null,
+      data: json(row.data) ?? null,
     }),
   ),
 } as const;
@@ -147,16 +151,25 @@ export const EVENT_TYPES: readonly EventType[] = [
   'worker:error',
 ];
 
-/** The event that a journal row tells of. Readers of one row all get the same one. */
+/** The event that a journal row tells of. */
 export function toEvent(row: JournalRow): JournalEvent {
+  return readEvent(row, decodeJson) as JournalEvent;
+}
+
+/** The text of {@link toEvent}'s event, to the byte, without parsing what the row holds. */
+export function toEventText(row: JournalRow): string {
+  return recordText(readEvent(row, (text) => JsonText.of(text) ?? undefined));
+}
+
+function readEvent(row: JournalRow, json: (text: string | null) => unknown) {
   return {
     type: row.type,
     timestamp: toIsoTime(row.createdAt),
     sequence: row.sequence,
     runId: row.runId,
     jobName: row.jobName,
-    ...eventCatalogue[row.type].read(row),
-  } as JournalEvent;
+    ...eventCatalogue[row.type].read(row, json),
+  };
 }
 
 /** Whether the event ends a run (until a retry opens it again). */

@@ -40,15 +40,26 @@ type JsonKey<T, K extends keyof T> = K extends symbol
 
 export type JsonEncoding =
   | { readonly ok: true; readonly text: string | undefined }
-  | { readonly ok: false; readonly reason: string };
+  | { readonly ok: false; readonly reason: string; readonly isTooLarge?: true };
 
-/** JSON text of a value; `text` is undefined for undefined. Never throws. */
-export function encodeJson(value: unknown): JsonEncoding {
+/**
+ * JSON text of a value; `text` is undefined for undefined. Refuses what takes
+ * more than `maxBytes` as UTF-8. Never throws.
+ */
+export function encodeJson(value: unknown, maxBytes = Number.POSITIVE_INFINITY): JsonEncoding {
   if (typeof value === 'function' || typeof value === 'symbol') {
     return { ok: false, reason: `a ${typeof value} is not JSON` };
   }
   try {
     const text: string | undefined = JSON.stringify(value);
+    const bytes = text === undefined ? 0 : bytesBeyond(text, maxBytes);
+    if (bytes > 0) {
+      return {
+        ok: false,
+        reason: `${bytes} bytes of JSON, where at most ${maxBytes} are stored`,
+        isTooLarge: true,
+      };
+    }
     if (text !== undefined && isTooDeep(text)) {
       return { ok: false, reason: `nested deeper than ${MAX_JSON_DEPTH} levels` };
     }
@@ -59,6 +70,21 @@ export function encodeJson(value: unknown): JsonEncoding {
     }
     return { ok: false, reason: errorMessage(error) };
   }
+}
+
+/** The size of a text as UTF-8 if that is more than so many bytes; otherwise 0. */
+function bytesBeyond(text: string, maxBytes: number): number {
+  // A UTF-16 unit takes one to three bytes.
+  if (text.length * 3 <= maxBytes) return 0;
+  let bytes = 0;
+  for (let i = 0; i < text.length; i++) {
+    const unit = text.charCodeAt(i);
+    if (unit < 0x80) bytes += 1;
+    else if (unit < 0x800) bytes += 2;
+    // Either half of a surrogate pair, which takes four.
+    else bytes += unit >= 0xd800 && unit < 0xe000 ? 2 : 3;
+  }
+  return bytes > maxBytes ? bytes : 0;
 }
 
 /** What a `toJSON` throws may be anything: a proxy may throw at being asked what it is. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { errorMessage, ValidationError } from './errors.ts';
+import type { JsonText } from './json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
 
 export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
@@ -73,6 +74,39 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly updatedAt: string;
 }
 
+/** A run as it is stored: what its job takes and gives is JSON text. */
+export type StoredRun = Run<JsonText, JsonText>;
+
+export function parseRun(stored: StoredRun): Run {
+  return { ...stored, payload: stored.payload.parse(), output: stored.output?.parse() ?? null };
+}
+
+export type RunField = keyof Run;
+
+/** The fields of a {@link Run}, in its order. */
+export const RUN_FIELDS = [
+  'id',
+  'jobName',
+  'payload',
+  'status',
+  'isTerminal',
+  'isActive',
+  'idempotencyKey',
+  'concurrencyKey',
+  'labels',
+  'currentStepIndex',
+  'stepCount',
+  'progress',
+  'output',
+  'error',
+  'attempt',
+  'heartbeatAt',
+  'createdAt',
+  'startedAt',
+  'completedAt',
+  'updatedAt',
+] as const satisfies readonly RunField[];
+
 /** @throws {ValidationError} for what is no text at all; one that no run bears is for the database to say. */
 export function checkRunId(runId: unknown): string {
   // No run bears a lone surrogate, and not every server can be asked for one.
@@ -97,18 +131,53 @@ export interface RunFilter {
   readonly labels?: Labels | undefined;
   /** 1 to 1,000; 100 unless given. */
   readonly limit?: number | undefined;
-  /** 0 to 100,000. */
+  /**
+   * 0 to 100,000. A page by offset repeats or skips runs when others come or go
+   * meanwhile; one by `cursor` doesn't.
+   */
   readonly offset?: number | undefined;
+  /**
+   * Where an earlier page of the same list ended: its `nextCursor` (over HTTP, the
+   * `cursor` in its `Link` header). Not with `offset`.
+   */
+  readonly cursor?: string | undefined;
 }
 
-/** A {@link RunFilter} once checked: lists without doubles (empty: any), and both bounds. */
+/** A filter whose runs come with some of their fields only. What a job takes and gives may be large. */
+export interface RunSelection<F extends RunField = RunField> extends RunFilter {
+  readonly fields: readonly F[];
+}
+
+export interface RunPage {
+  readonly runs: Run[];
+  /** The `cursor` of the page that follows; null after the last. */
+  readonly nextCursor: string | null;
+}
+
+/** A {@link RunFilter} once checked: lists without doubles (empty: any), and its bounds. */
 export interface RunQuery {
   readonly jobNames: readonly string[];
   readonly statuses: readonly RunStatus[];
   readonly labels: readonly (readonly [key: string, value: string])[];
+  /** The fields to read, without doubles; null for all. */
+  readonly fields: readonly RunField[] | null;
   readonly limit: number;
   readonly offset: number;
+  /** Only runs before this place; null from the newest on. */
+  readonly before: number | null;
 }
+
+/** A place in a list of runs, opaque to callers. */
+export function encodeCursor(place: number): string {
+  return `c${place.toString(36)}`;
+}
+
+const CURSOR = /^c([0-9a-z]{1,10})$/;
+
+const cursorSchema = z
+  .string()
+  .regex(CURSOR, 'is not the cursor of a list')
+  .transform((cursor) => Number.parseInt(CURSOR.exec(cursor)?.[1] ?? '', 36));
 
 const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
   z
@@ -123,13 +192,21 @@ export const runQuerySchema = z
     labels: labelsSchema().default({}),
     limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
     offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
+    cursor: cursorSchema.optional(),
+    fields: z.array(z.enum(RUN_FIELDS)).min(1).optional(),
+  })
+  .refine(({ cursor, offset }) => cursor === undefined || offset === 0, {
+    path: ['offset'],
+    error: 'does not go with a cursor',
   })
   .transform(
-    ({ jobName, status, labels, limit, offset }): RunQuery => ({
+    ({ jobName, status, labels, limit, offset, cursor, fields }): RunQuery => ({
       jobNames: jobName,
       statuses: status,
       labels: Object.entries(labels),
+      fields: fields === undefined ? null : [...new Set(fields)],
       limit,
       offset,
+      before: cursor ?? null,
     }),
   );

@@ -1,12 +1,13 @@
 import type { Jsonified } from './json.ts';
+import type { JsonText } from './json-text.ts';
 
 /** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
-export interface Step {
+export interface Step<TOutput = unknown> {
   readonly name: string;
   /** 0-based order in which the attempt that stored it first called its steps. */
   readonly index: number;
   readonly status: 'completed' | 'failed';
-  readonly output: unknown;
+  readonly output: TOutput;
   readonly error: string | null;
   readonly startedAt: string;
   readonly completedAt: string;
@@ -16,14 +17,26 @@ export const LOG_LEVELS = ['info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** One log line of a run. */
-export interface LogLine {
+export interface LogLine<TData = unknown> {
   /** Its place in the journal: rising, and usable as `after`. */
   readonly sequence: number;
   readonly stepName: string | null;
   readonly level: LogLevel;
   readonly message: string;
-  readonly data: unknown;
+  readonly data: TData;
   readonly createdAt: string;
+}
+
+/** A step and a log line as they are stored. */
+export type StoredStep = Step<JsonText | null>;
+export type StoredLogLine = LogLine<JsonText | null>;
+
+export function parseStep(stored: StoredStep): Step {
+  return { ...stored, output: stored.output?.parse() ?? null };
+}
+
+export function parseLogLine(stored: StoredLogLine): LogLine {
+  return { ...stored, data: stored.data?.parse() ?? null };
 }
 
 export interface LogQuery {

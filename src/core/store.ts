@@ -1,6 +1,6 @@
 import type { JournalNote, JournalRow } from './events.ts';
-import type { Run, RunCommand, RunQuery } from './run.ts';
-import type { LogLevel, LogLine, Step } from './step.ts';
+import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
+import type { LogLevel, StoredLogLine, StoredStep } from './step.ts';
 
 /** A run to be stored, its payload, keys and labels already checked. */
 export interface NewRun {
@@ -15,7 +15,7 @@ export interface NewRun {
 }
 
 export interface Enqueued {
-  readonly run: Run;
+  readonly run: StoredRun;
   /** False when the idempotency key already had a run: `run` is that one. */
   readonly created: boolean;
 }
@@ -56,6 +56,8 @@ export interface Claim {
   readonly lost: readonly { readonly runId: string; readonly jobName: string; readonly error: string }[];
   /** Whether more pending runs of these jobs were left. */
   readonly more: boolean;
+  /** Fewer runs than asked for, because their payloads are large. */
+  readonly isCut: boolean;
 }
 
 /**
@@ -86,17 +88,35 @@ export interface Append {
   readonly entries: readonly OwnerEntry[];
 }
 
+/** A finished step that waits to be replayed. */
 export interface CompletedStep {
   readonly name: string;
-  /** JSON text; null for undefined. */
-  readonly output: string | null;
+  readonly outputBytes: number;
+  /** JSON text, null for undefined; not there if it is left for {@link Store.readStepOutputs}. */
+  readonly output?: string | null;
+}
+
+/** A row of a page of the journal. Large data is left for {@link Store.readJournalData}: null stands in its place. */
+export interface ListedJournalRow extends JournalRow {
+  readonly dataBytes: number;
+  readonly isDataLeft: boolean;
+}
+
+/** What a list may be read in: parts of bounded size, read while they are asked for. */
+export type Portions<T> = AsyncIterable<readonly T[]>;
+
+export interface StoredRunPage {
+  /** Of each run the fields that were asked for. */
+  readonly portions: Portions<Partial<StoredRun>>;
+  /** The place that the page ends at, for {@link RunQuery.before}; null when the list is at its end. */
+  readonly next: number | null;
 }
 
 /** What became of a caller's command: done, or why not. */
 export type CommandResult =
   | { readonly kind: 'done'; readonly jobName: string }
   | { readonly kind: 'not-found' }
-  | { readonly kind: 'wrong-state'; readonly status: Run['status'] };
+  | { readonly kind: 'wrong-state'; readonly status: RunStatus };
 
 export interface LogPage {
   readonly runId: string;
@@ -127,17 +147,28 @@ export interface Store {
 
   command(command: RunCommand, runId: string): Promise<CommandResult>;
 
-  getRun(runId: string): Promise<Run | null>;
-  getRuns(query: RunQuery): Promise<Run[]>;
-  getSteps(runId: string): Promise<Step[]>;
-  getLogs(page: LogPage): Promise<LogLine[]>;
-  getCompletedSteps(runId: string): Promise<CompletedStep[]>;
+  getRun(runId: string): Promise<StoredRun | null>;
+  /** Newest first. */
+  listRuns(query: RunQuery): Promise<StoredRunPage>;
+  /** By index. */
+  listSteps(runId: string): Portions<StoredStep>;
+  /** Oldest first. */
+  listLogs(page: LogPage): Portions<StoredLogLine>;
+
+  /** All completed steps of a run by index; the outputs of the first of them, as far as they fit into one answer. */
+  listCompletedSteps(runId: string): Promise<CompletedStep[]>;
+  readStepOutputs(page: {
+    readonly runId: string;
+    readonly names: readonly string[];
+  }): Promise<ReadonlyMap<string, string | null>>;
 
   /** The newest sequence of the journal; 0 when it is empty. */
   journalHead(): Promise<number>;
   /** Rows after a sequence, oldest first; with their runs' labels if asked for. */
-  readJournal(page: { after: number; limit: number; withLabels: boolean }): Promise<JournalRow[]>;
-  readRunJournal(page: { runId: string; after: number; limit: number }): Promise<JournalRow[]>;
+  readJournal(page: { after: number; limit: number; withLabels: boolean }): Promise<ListedJournalRow[]>;
+  readRunJournal(page: { runId: string; after: number; limit: number }): Promise<ListedJournalRow[]>;
+  /** The data of these rows; those that are no longer there are missing. */
+  readJournalData(sequences: readonly number[]): Promise<ReadonlyMap<number, string | null>>;
 
   /** Forgets `run:delete` rows older than a day. */
   purge(): Promise<void>;

@@ -43,7 +43,7 @@ export class EventFeed {
     }
     const filter: FeedFilter = { runId, needsLabels: false, matches: ({ row }) => row.runId === runId };
     const start = firstPage.length > 0 ? (after ?? 0) : await this.#placeAt(after ?? 0);
-    return { kind: 'open', cursor: await this.#open({ filter, after: start, firstPage, readPage }) };
+    return { kind: 'open', cursor: await this.#open({ filter, after: start, readPage }, firstPage) };
   }
 
   async openList({
@@ -70,7 +70,7 @@ export class EventFeed {
     const readPage = (place: number) => this.#readAll(place, needsLabels);
     return {
       after: start,
-      cursor: await this.#open({ filter, after: start, firstPage: undefined, readPage }),
+      cursor: await this.#open({ filter, after: start, readPage }),
     };
   }
 
@@ -79,13 +79,19 @@ export class EventFeed {
     return Math.min(after, await this.#store.journalHead());
   }
 
-  async #open(options: {
-    filter: FeedFilter;
-    after: number;
-    firstPage: readonly StreamedRow[] | undefined;
-    readPage: (after: number) => Promise<readonly StreamedRow[]>;
-  }): Promise<EventCursor> {
-    const cursor = new JournalCursor({ ...options, tail: this.#tail, pageRows: PAGE_ROWS });
+  async #open(
+    options: {
+      readonly filter: FeedFilter;
+      readonly after: number;
+      readonly readPage: (after: number) => Promise<readonly StreamedRow[]>;
+    },
+    firstPage?: readonly StreamedRow[],
+  ): Promise<EventCursor> {
+    const complete = (events: readonly StreamedRow[]) => StreamedRow.complete(events, this.#store);
+    const cursor = new JournalCursor(
+      { ...options, complete, tail: this.#tail, pageRows: PAGE_ROWS },
+      firstPage,
+    );
     await this.#tail.join(cursor);
     return cursor;
   }

@@ -11,6 +11,7 @@ import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl, StopReason } from './run-control.ts';
 import { parseWith } from './schema-parse.ts';
 import { Steps } from './step-context.ts';
+import { StoredResults } from './stored-results.ts';
 
 /** How one claim of a run came out, for the worker that held it. */
 export type Outcome =
@@ -31,6 +32,8 @@ interface Engine {
   readonly store: Store;
   readonly bus: EventBus;
   readonly clock: Clock;
+  /** A step's result and a run's output take so many bytes as JSON at most. */
+  readonly maxResultBytes: number;
 }
 
 /** What a job came to: JSON text of its output, or why there is none. */
@@ -43,13 +46,15 @@ type JobResult =
  * runs until it settles or the run is stopped, and the last write is fenced
  * like every other: refused, the run was cancelled or belongs to someone else.
  */
-export async function executeRun(execution: Execution, { store, clock }: Engine): Promise<Outcome> {
+export async function executeRun(execution: Execution, engine: Engine): Promise<Outcome> {
+  const { store, clock, maxResultBytes } = engine;
   const { run, job, control, journal } = execution;
   const startMs = clock.monotonicMs();
   try {
-    const completed = run.stepCount > 0 ? await store.getCompletedSteps(run.runId) : [];
-    const steps = new Steps({ control, journal, clock, completed });
-    const settled = await Promise.race([runJob(job, run, steps), control.stopped]);
+    const completed = run.stepCount > 0 ? await store.listCompletedSteps(run.runId) : [];
+    const results = new StoredResults(completed, { control, store, clock });
+    const steps = new Steps({ control, journal, clock, stored: results, maxResultBytes });
+    const settled = await Promise.race([runJob({ job, run, steps, maxResultBytes }), control.stopped]);
     // Whoever takes a run that was handed back goes on from here.
     if (settled === 'handed-back') await journal.seal();
     if (typeof settled === 'string') return await resolveStop(settled, execution, store);
@@ -90,10 +95,20 @@ const REFUSED_ERROR: JobResult = {
 };
 
 /** Runs the job to its end. Never rejects: what it throws is its result. */
-async function runJob(job: JobDefinition, run: ClaimedRun, steps: Steps): Promise<JobResult> {
+async function runJob({
+  job,
+  run,
+  steps,
+  maxResultBytes,
+}: {
+  job: JobDefinition;
+  run: ClaimedRun;
+  steps: Steps;
+  maxResultBytes: number;
+}): Promise<JobResult> {
   try {
     const returned = await job.run(steps.toContext(), decodeJson(run.payload));
-    return await encodeOutput(job.output, returned);
+    return await encodeOutput(job.output, returned, maxResultBytes);
   } catch (error) {
     return {
       ok: false,
@@ -103,14 +118,18 @@ async function runJob(job: JobDefinition, run: ClaimedRun, steps: Steps): Promis
   }
 }
 
-async function encodeOutput(schema: z.ZodType | undefined, returned: unknown): Promise<JobResult> {
+async function encodeOutput(
+  schema: z.ZodType | undefined,
+  returned: unknown,
+  maxBytes: number,
+): Promise<JobResult> {
   let output = returned;
   if (schema) {
     const parsed = await parseWith(schema, returned);
     if (!parsed.ok) return invalidOutput(parsed.summary);
     output = parsed.value;
   }
-  const encoding = encodeJson(output);
+  const encoding = encodeJson(output, maxBytes);
   return encoding.ok ? { ok: true, output: encoding.text ?? null } : invalidOutput(encoding.reason);
 }
 

@@ -29,7 +29,7 @@ export interface Taken {
   readonly slots: readonly Slot[];
   /** Whether the claim found nothing, not even runs that it had to fail. */
   readonly isEmpty: boolean;
-  /** It left runs behind, for want of slots. */
+  /** It left runs behind, for want of slots or for the size of their payloads. */
   readonly hasMore: boolean;
 }
 
@@ -95,7 +95,7 @@ export class Intake {
     return {
       slots: await this.#accept(claim, { underWay, isWanted, claimedAtMs: sent.sentAtMs }),
       isEmpty: found === 0,
-      hasMore: claim.more && found === underWay.limit,
+      hasMore: claim.more && (claim.isCut || found === underWay.limit),
     };
   }
 

@@ -1,16 +1,20 @@
 import type { Clock } from '../core/clock.ts';
 import type { TriggerOptions } from '../core/durably.ts';
-import { ValidationError } from '../core/errors.ts';
+import { InputTooLargeError, ValidationError } from '../core/errors.ts';
 import { newRunId } from '../core/id.ts';
 import { encodeJson, isStorableText } from '../core/json.ts';
 import { encodeLabels, labelsSchema } from '../core/labels.ts';
-import { MAX_KEY_LENGTH, type Run, type RunFilter, runQuerySchema } from '../core/run.ts';
+import { MAX_KEY_LENGTH, parseRun, type Run, type RunFilter } from '../core/run.ts';
 import type { Enqueued, NewRun, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
-import { parseWith, summarize, toIssues } from './schema-parse.ts';
+import { readRuns } from './reads.ts';
+import { parseWith, toIssues } from './schema-parse.ts';
 import { waitForOutput } from './wait-for-run.ts';
+
+/** The inputs of one batch are stored in one transaction, which holds up every other write. */
+const MAX_BATCH_CHARS = 64 * 1024 * 1024;
 
 /** What one job is used by. */
 export interface JobHandle<
@@ -56,13 +60,15 @@ export interface HandleDeps {
   readonly bus: EventBus;
   readonly feed: EventFeed;
   readonly clock: Clock;
+  /** An input takes so many bytes as JSON at most. */
+  readonly maxInputBytes: number;
   /** Called when runs were created. */
   readonly onEnqueued: () => void;
 }
 
 export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
   const triggerOne = async (input: unknown, options?: TriggerOptions): Promise<Run> =>
-    await enqueueOne(await newRun(job, input, options), deps);
+    await enqueueOne(await newRun(job, { input, options }, deps.maxInputBytes), deps);
   const handle: JobHandle = {
     name: job.name,
     trigger: triggerOne,
@@ -74,16 +80,17 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
     },
     async batchTrigger(inputs) {
       const runs = await Promise.all(
-        inputs.map((item) => (isPair(item) ? newRun(job, item.input, item.options) : newRun(job, item))),
+        inputs.map((item) => newRun(job, isPair(item) ? item : { input: item }, deps.maxInputBytes)),
       );
+      checkTotal(runs);
       return await enqueue(runs, deps);
     },
     async getRun(runId) {
       const run = await deps.store.getRun(runId);
-      return run?.jobName === job.name ? run : null;
+      return run?.jobName === job.name ? parseRun(run) : null;
     },
     async getRuns(filter = {}) {
-      return await deps.store.getRuns(parseRunFilter({ ...filter, jobName: job.name }));
+      return (await readRuns(deps.store, { ...filter, jobName: job.name })).runs;
     },
   };
   return Object.freeze(handle);
@@ -92,7 +99,7 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
 async function enqueue(runs: readonly NewRun[], deps: HandleDeps): Promise<Run[]> {
   const enqueued = await deps.store.enqueue(runs);
   announce(enqueued, deps);
-  return enqueued.map(({ run }) => run);
+  return enqueued.map(({ run }) => parseRun(run));
 }
 
 export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Run> {
@@ -101,23 +108,20 @@ export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Run>
   return run;
 }
 
-/** @throws {ValidationError} that names what is out of bounds. */
-export function parseRunFilter(filter: RunFilter) {
-  const parsed = runQuerySchema.safeParse(filter);
-  if (parsed.success) return parsed.data;
-  const issues = toIssues(parsed.error);
-  throw new ValidationError(`Invalid filter: ${summarize(issues)}`, issues);
-}
-
-async function newRun(job: JobDefinition, input: unknown, options: TriggerOptions = {}): Promise<NewRun> {
+async function newRun(
+  job: JobDefinition,
+  { input, options = {} }: { readonly input: unknown; readonly options?: TriggerOptions | undefined },
+  maxBytes: number,
+): Promise<NewRun> {
   const parsed = await parseWith(job.input, input);
   if (!parsed.ok) {
     throw new ValidationError(`Invalid input for job ${job.name}: ${parsed.summary}`, parsed.issues);
   }
-  const encoding = encodeJson(parsed.value);
+  const encoding = encodeJson(parsed.value, maxBytes);
   if (!encoding.ok) {
     const issues = [{ path: [], message: encoding.reason }];
-    throw new ValidationError(`Invalid input for job ${job.name}: ${encoding.reason}`, issues);
+    const Refusal = encoding.isTooLarge ? InputTooLargeError : ValidationError;
+    throw new Refusal(`Invalid input for job ${job.name}: ${encoding.reason}`, issues);
   }
   return {
     id: newRunId(),
@@ -127,6 +131,15 @@ async function newRun(job: JobDefinition, input: unknown, options: TriggerOption
     concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
     labels: checkLabels(options.labels),
   };
+}
+
+/** All of a batch are stored at once. @throws {InputTooLargeError} */
+function checkTotal(runs: readonly NewRun[]): void {
+  const chars = runs.reduce((sum, { payload }) => sum + payload.length, 0);
+  if (chars <= MAX_BATCH_CHARS) return;
+  throw new InputTooLargeError(
+    `The inputs of a batch may have ${MAX_BATCH_CHARS} characters of JSON together, these have ${chars}`,
+  );
 }
 
 const triggerLabels = labelsSchema('labels');

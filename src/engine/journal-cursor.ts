@@ -1,5 +1,6 @@
 import type { EventCursor } from '../core/durably.ts';
 import { endsRun } from '../core/events.ts';
+import { portionLength } from '../core/portions.ts';
 import type { JournalTail, TailReader } from './journal-tail.ts';
 import type { StreamedRow } from './streamed-row.ts';
 
@@ -14,10 +15,10 @@ export interface FeedFilter {
 interface CursorOptions {
   readonly filter: FeedFilter;
   readonly after: number;
-  /** The page after that place, if it was read already. */
-  readonly firstPage: readonly StreamedRow[] | undefined;
   /** Reads a page after a place from the database. */
   readonly readPage: (after: number) => Promise<readonly StreamedRow[]>;
+  /** Reads what a page left out for its size. */
+  readonly complete: (events: readonly StreamedRow[]) => Promise<void>;
   readonly pageRows: number;
   readonly tail: JournalTail;
 }
@@ -28,26 +29,31 @@ interface Reach {
   readonly upTo: number;
   /** Whether nothing more was there. */
   readonly isAtEnd: boolean;
+  /** A page is this reader's own. What the tail has is there for all, and need not be kept by one. */
+  readonly from: 'page' | 'tail';
 }
 
 /**
  * A place in the journal. Far behind the tail it reads pages of its own; close
- * behind it takes from the tail's window; at the head it waits.
+ * behind it takes from the tail's window; at the head it waits. However far it
+ * is behind, it holds one page of small rows and hands out a portion at a time.
  */
 export class JournalCursor implements EventCursor, TailReader {
   readonly #options: CursorOptions;
   #place: number;
-  #firstPage: readonly StreamedRow[] | undefined;
+  /** The part of a page that was not handed out yet. */
+  #rest: Reach | undefined;
   /** The last event of the run's life that was read is an end. */
   #hasEnded = false;
   #isOver = false;
   #isClosed = false;
   #waiting: ((reach: Reach) => void) | undefined;
 
-  constructor(options: CursorOptions) {
+  /** @param firstPage the page after the cursor's place, if it was read already. It is not kept. */
+  constructor(options: CursorOptions, firstPage?: readonly StreamedRow[]) {
     this.#options = options;
     this.#place = options.after;
-    this.#firstPage = options.firstPage;
+    this.#rest = firstPage && this.#reachOfPage(firstPage, this.#place);
   }
 
   get runId(): string | null {
@@ -60,7 +66,7 @@ export class JournalCursor implements EventCursor, TailReader {
 
   async next(): Promise<readonly StreamedRow[] | null> {
     while (!this.#isClosed && !this.#isOver) {
-      const events = this.#take(await this.#reach());
+      const events = await this.#take(await this.#reach());
       if (events.length > 0) return events;
     }
     this.close();
@@ -79,16 +85,12 @@ export class JournalCursor implements EventCursor, TailReader {
     if (!resolve) return;
     this.#waiting = undefined;
     this.#options.tail.stopWaiting(this);
-    resolve({ events, upTo: head, isAtEnd: true });
+    resolve({ events, upTo: head, isAtEnd: true, from: 'tail' });
   }
 
   async #reach(): Promise<Reach> {
     const { tail, readPage } = this.#options;
-    if (this.#firstPage) {
-      const page = this.#firstPage;
-      this.#firstPage = undefined;
-      return this.#reachOfPage(page, this.#place);
-    }
+    if (this.#rest) return this.#rest;
     const { head } = tail;
     // Its end was the last of a full page: whether anything followed is not for the tail to say.
     if (this.#hasEnded) return this.#reachOfPage(await readPage(this.#place), head);
@@ -99,7 +101,7 @@ export class JournalCursor implements EventCursor, TailReader {
       });
     }
     const recent = tail.eventsAfter(this.#place, this);
-    if (recent) return { events: recent, upTo: head, isAtEnd: true };
+    if (recent) return { events: recent, upTo: head, isAtEnd: true, from: 'tail' };
     return this.#reachOfPage(await readPage(this.#place), head);
   }
 
@@ -107,23 +109,30 @@ export class JournalCursor implements EventCursor, TailReader {
   #reachOfPage(page: readonly StreamedRow[], head: number): Reach {
     const last = page.at(-1)?.sequence ?? this.#place;
     const isAtEnd = page.length < this.#options.pageRows;
-    return { events: page, upTo: isAtEnd ? Math.max(last, head) : last, isAtEnd };
+    return { events: page, upTo: isAtEnd ? Math.max(last, head) : last, isAtEnd, from: 'page' };
   }
 
-  /** Moves on, and keeps the events that the reader is for. */
-  #take({ events, upTo, isAtEnd }: Reach): readonly StreamedRow[] {
-    const { filter } = this.#options;
+  /** Moves on by a portion of the events that the reader is for. */
+  async #take(reach: Reach): Promise<readonly StreamedRow[]> {
+    const { filter, complete } = this.#options;
     const place = this.#place;
-    const matching = events.filter((event) => event.sequence > place && filter.matches(event));
+    const matching = reach.events.filter((event) => event.sequence > place && filter.matches(event));
+    const length = portionLength(matching, ({ bytes }) => bytes);
     // The list that other readers get too, if it may be: what is made of it is made once.
-    const taken = matching.length === events.length ? events : matching;
-    this.#place = Math.max(place, upTo);
-    if (filter.runId === null) return taken;
-    for (const { row } of taken) {
-      if (endsRun(row.type)) this.#hasEnded = true;
-      else if (row.type === 'run:retry') this.#hasEnded = false;
+    const taken = length === reach.events.length ? reach.events : matching.slice(0, length);
+    // Should that fail, the same events are taken again.
+    await complete(taken);
+    const isWhole = length === matching.length;
+    const rest = { ...reach, events: matching.slice(length) };
+    this.#rest = isWhole || reach.from === 'tail' ? undefined : rest;
+    this.#place = isWhole ? Math.max(place, reach.upTo) : (taken.at(-1)?.sequence ?? place);
+    if (filter.runId !== null) {
+      for (const { row } of taken) {
+        if (endsRun(row.type)) this.#hasEnded = true;
+        else if (row.type === 'run:retry') this.#hasEnded = false;
+      }
+      this.#isOver = this.#hasEnded && isWhole && reach.isAtEnd;
     }
-    this.#isOver = this.#hasEnded && isAtEnd;
-    return taken;
+    return taken.some(({ isGone }) => isGone) ? taken.filter(({ isGone }) => !isGone) : taken;
   }
 }

@@ -5,7 +5,7 @@ import { StreamedRow } from './streamed-row.ts';
 
 const PAGE_ROWS = 500;
 const MAX_WINDOW_ROWS = 2_000;
-const MAX_WINDOW_CHARS = 4 * 1024 * 1024;
+const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 /** Under a burst the tail rests between reads, so that its events leave in groups. */
 const MIN_PAUSE_MS = 5;
 /** Sending them costs by the reader: many must not keep this process from the work that they watch. */
@@ -36,7 +36,7 @@ export class JournalTail {
   readonly #waitingForAll = new Set<TailReader>();
   readonly #waitingByRun = new Map<string, Set<TailReader>>();
   #window: StreamedRow[] = [];
-  #windowChars = 0;
+  #windowBytes = 0;
   #head = 0;
   #floor = 0;
   /** Labels are read while a reader needs them: the window has them from here on. */
@@ -92,7 +92,7 @@ export class JournalTail {
     this.#session++;
     this.#isStarted = false;
     this.#window = [];
-    this.#windowChars = 0;
+    this.#windowBytes = 0;
   }
 
   /** The events after a place, if the window still holds them all as the reader needs them. */
@@ -210,12 +210,12 @@ export class JournalTail {
 
   #extendWindow(events: readonly StreamedRow[]): void {
     this.#window.push(...events);
-    for (const { chars } of events) this.#windowChars += chars;
+    for (const { bytes } of events) this.#windowBytes += bytes;
     let dropped = 0;
-    while (this.#window.length - dropped > MAX_WINDOW_ROWS || this.#windowChars > MAX_WINDOW_CHARS) {
+    while (this.#window.length - dropped > MAX_WINDOW_ROWS || this.#windowBytes > MAX_WINDOW_BYTES) {
       const oldest = this.#window[dropped];
       if (!oldest) break;
-      this.#windowChars -= oldest.chars;
+      this.#windowBytes -= oldest.bytes;
       this.#floor = oldest.sequence;
       dropped++;
     }

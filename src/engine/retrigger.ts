@@ -24,7 +24,7 @@ export async function retriggerRun(
       id: newRunId(),
       jobName,
       // As stored: it was parsed when it came in, and a schema that transforms need not take what it made.
-      payload: JSON.stringify(run.payload),
+      payload: run.payload.text,
       idempotencyKey: null,
       concurrencyKey,
       labels: encodeLabels(run.labels),

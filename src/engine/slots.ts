@@ -18,6 +18,7 @@ interface SlotsDeps {
   readonly heartbeatIntervalMs: number;
   readonly staleThresholdMs: number;
   readonly maxConcurrentRuns: number;
+  readonly maxResultBytes: number;
   /** How long telemetry waits for an outcome to leave with. */
   readonly flushAfterMs?: number | undefined;
   /** Called when a run has left its slot. */

@@ -3,9 +3,9 @@ import { type Clock, defer } from '../core/clock.ts';
 import { DurablyError, errorMessage, StepError } from '../core/errors.ts';
 import { decodeJson, encodeJson, type Jsonified, storableText } from '../core/json.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
-import type { CompletedStep } from '../core/store.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';
+import type { StoredResults } from './stored-results.ts';
 
 /** An error further down is not looked for a step's: a chain may have no end. */
 const MAX_CAUSES = 20;
@@ -24,8 +24,8 @@ export class Steps {
   readonly #control: RunControl;
   readonly #journal: OwnerJournal;
   readonly #clock: Clock;
-  /** Outcomes of earlier attempts, JSON text. */
-  readonly #stored: ReadonlyMap<string, string | null>;
+  readonly #stored: StoredResults;
+  readonly #maxResultBytes: number;
   readonly #indexes = new Map<string, number>();
   readonly #states = new Map<string, 'running' | 'completed'>();
   /** What steps threw, with the name of the last step that threw it. */
@@ -37,12 +37,14 @@ export class Steps {
     control: RunControl;
     journal: OwnerJournal;
     clock: Clock;
-    completed: readonly CompletedStep[];
+    stored: StoredResults;
+    maxResultBytes: number;
   }) {
+    this.#maxResultBytes = deps.maxResultBytes;
     this.#control = deps.control;
     this.#journal = deps.journal;
     this.#clock = deps.clock;
-    this.#stored = new Map(deps.completed.map(({ name, output }) => [name, output]));
+    this.#stored = deps.stored;
     const writer = (level: LogLevel) => (message: string, data?: unknown) =>
       this.#writeLog(level, message, data);
     this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
@@ -83,10 +85,9 @@ export class Steps {
     }
     const name = storableText(givenName);
     const index = this.#indexOf(name);
-    const stored = this.#stored.get(name);
-    if (stored !== undefined) {
+    if (this.#stored.has(name)) {
       this.#states.set(name, 'completed');
-      return decodeJson(stored) as Jsonified<T>;
+      return decodeJson(await this.#stored.take(name)) as Jsonified<T>;
     }
     if (this.#control.isLeaving) {
       await this.#leave();
@@ -98,7 +99,7 @@ export class Steps {
     let text: string | null;
     try {
       const result = await currentStep.run({ steps: this, name }, async () => await fn(this.#control.signal));
-      text = encodeResult(name, result);
+      text = this.#encodeResult(name, result);
     } catch (error) {
       return await this.#fail(call, error);
     }
@@ -213,11 +214,18 @@ export class Steps {
     this.#control.throwIfOver();
   }
 
+  #encodeResult(name: string, result: unknown): string | null {
+    const encoding = encodeJson(result, this.#maxResultBytes);
+    if (encoding.ok) return encoding.text ?? null;
+    const fault = encoding.isTooLarge ? 'too much' : "what JSON can't hold";
+    throw new StepError(`Step "${name}" returned ${fault}: ${encoding.reason}`);
+  }
+
   #writeLog(level: LogLevel, message: string, data?: unknown): void {
     const current = currentStep.getStore();
     const stepName = current?.steps === this ? current.name : null;
     const text = storableText(textOf(message));
-    const encoding = encodeJson(data);
+    const encoding = encodeJson(data, this.#maxResultBytes);
     this.#journal.note(
       encoding.ok
         ? { type: 'log:write', stepName, level, message: text, data: encoding.text ?? null }
@@ -238,12 +246,6 @@ function causeOf(error: unknown): unknown {
   } catch {
     return undefined;
   }
-}
-
-function encodeResult(name: string, result: unknown): string | null {
-  const encoding = encodeJson(result);
-  if (!encoding.ok) throw new StepError(`Step "${name}" returned what JSON can't hold: ${encoding.reason}`);
-  return encoding.text ?? null;
 }
 
 function textOf(message: unknown): string {

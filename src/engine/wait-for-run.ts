@@ -1,6 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../core/errors.ts';
-import { isTerminal, type Run } from '../core/run.ts';
+import { isTerminal, type StoredRun } from '../core/run.ts';
 import type { Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
@@ -53,12 +53,12 @@ async function follow(
     if (stop.aborted) {
       throw new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`);
     }
-    if (run) return completed(run).output;
+    if (run) return completed(run).output?.parse() ?? null;
   }
 }
 
 /** Follows the run to an end; null when it opened again meanwhile, or the wait was stopped. */
-async function endOf(runId: string, stop: AbortSignal, deps: Waiting): Promise<Run | null> {
+async function endOf(runId: string, stop: AbortSignal, deps: Waiting): Promise<StoredRun | null> {
   try {
     const feed = await deps.feed.openRun(runId);
     if (feed.kind === 'open') {
@@ -83,7 +83,7 @@ async function endOf(runId: string, stop: AbortSignal, deps: Waiting): Promise<R
   }
 }
 
-function completed(run: Run): Run {
+function completed(run: StoredRun): StoredRun {
   if (run.status === 'completed') return run;
   if (run.status === 'cancelled') {
     throw new RunEndedError({ runId: run.id, ending: 'cancelled', message: `Run ${run.id} was cancelled` });

@@ -2,17 +2,25 @@ import type { WorkOptions } from '../core/durably.ts';
 import { errorMessage, ValidationError } from '../core/errors.ts';
 import type { WorkerOptions } from './worker.ts';
 
+const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
+/** A row of a libSQL server holds 5 MB. */
+const REMOTE_RESULT_BYTES = 4 * 1024 * 1024;
+
 /** What users give, as they name it. */
 interface GivenOptions {
   readonly pollingInterval?: number | undefined;
   readonly heartbeatInterval?: number | undefined;
   readonly staleThreshold?: number | undefined;
   readonly maxConcurrentRuns?: number | undefined;
+  readonly maxResultBytes?: number | undefined;
   readonly worker?: WorkerOptions['presence'] | undefined;
 }
 
 /** @throws {ValidationError} that names a bad option and its value. */
-export function checkWorkerOptions(options: GivenOptions): WorkerOptions {
+export function checkWorkerOptions(
+  options: GivenOptions,
+  { isRemote }: { readonly isRemote: boolean },
+): WorkerOptions {
   const pollingIntervalMs = milliseconds('pollingInterval', options.pollingInterval) ?? 1_000;
   const heartbeatIntervalMs = milliseconds('heartbeatInterval', options.heartbeatInterval) ?? 5_000;
   const staleThresholdMs = milliseconds('staleThreshold', options.staleThreshold) ?? 30_000;
@@ -22,11 +30,20 @@ export function checkWorkerOptions(options: GivenOptions): WorkerOptions {
     );
   }
   const maxConcurrentRuns = count('maxConcurrentRuns', options.maxConcurrentRuns) ?? 1;
+  const maxResultBytes =
+    count('maxResultBytes', options.maxResultBytes) ?? (isRemote ? REMOTE_RESULT_BYTES : LOCAL_RESULT_BYTES);
   const { worker: presence = defaultPresence() } = options;
   if (presence !== 'resident' && presence !== 'on-demand') {
     throw new ValidationError(`worker must be 'resident' or 'on-demand', not ${errorMessage(presence)}`);
   }
-  return { presence, pollingIntervalMs, heartbeatIntervalMs, staleThresholdMs, maxConcurrentRuns };
+  return {
+    presence,
+    pollingIntervalMs,
+    heartbeatIntervalMs,
+    staleThresholdMs,
+    maxConcurrentRuns,
+    maxResultBytes,
+  };
 }
 
 /** @throws {ValidationError} that names a bad option and its value. */

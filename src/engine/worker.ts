@@ -20,6 +20,7 @@ export interface WorkerOptions {
   readonly heartbeatIntervalMs: number;
   readonly staleThresholdMs: number;
   readonly maxConcurrentRuns: number;
+  readonly maxResultBytes: number;
 }
 
 interface WorkerDeps {
@@ -68,6 +69,7 @@ export class Worker {
       heartbeatIntervalMs: options.heartbeatIntervalMs,
       staleThresholdMs: options.staleThresholdMs,
       maxConcurrentRuns: options.maxConcurrentRuns,
+      maxResultBytes: options.maxResultBytes,
       flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
       onFree: (run) => {
         // A freed concurrency key may let another run go ahead.

@@ -78,6 +78,7 @@ function createInstance(config: Config, { dialect }: Database) {
     heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
     staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
     maxConcurrentRuns: config.DURABLY_CONCURRENCY,
+    maxResultBytes: config.DURABLY_MAX_RESULT_BYTES,
     jobs: createJobs({ dataDir: config.DURABLY_DATA_DIR, fetchOrigins: config.DURABLY_FETCH_ORIGINS }),
   });
   durably.on('worker:error', ({ context, error, runId }) => {

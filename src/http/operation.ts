@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { DurablyService, EventCursor } from '../core/durably.ts';
 import type { Guard } from './guard.ts';
+import type { JsonAnswer } from './json-answer.ts';
 import type { ProblemCode } from './problem.ts';
 
 /** What kind of operation it is: openapi.yaml sorts by it. */
@@ -43,7 +44,7 @@ export interface JsonOperation<
 > extends OperationBase<TName, TInput> {
   readonly answers: 'json';
   readonly output: TOutput;
-  act(durably: DurablyService, input: z.output<TInput>): Promise<z.input<TOutput>>;
+  act(durably: DurablyService, input: z.output<TInput>): Promise<z.input<TOutput> | JsonAnswer>;
 }
 
 export interface EventsOperation<TName extends string = string, TInput extends z.ZodObject = z.ZodObject>

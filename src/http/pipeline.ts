@@ -2,6 +2,7 @@ import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
 import { createAuthenticate, type DurablyAuth } from './auth.ts';
 import { readJson } from './body.ts';
+import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { Operation, OperationInput } from './operation.ts';
 import { problemResponse, toValidationError } from './problem.ts';
 import { readQuery } from './query.ts';
@@ -80,7 +81,12 @@ export function createPipeline<TContext>(
   const act = async (operation: Operation, input: OperationInput, call: PipelineCall) => {
     const { answer = plainAnswer } = call;
     if (operation.answers === 'json') {
-      return answer(JSON.stringify(await operation.act(durably, input)), JSON_HEADERS);
+      const result = await operation.act(durably, input);
+      if (!(result instanceof JsonAnswer)) return answer(JSON.stringify(result), JSON_HEADERS);
+      const { pieces, nextCursor } = result;
+      const body = await bodyOf(pieces, reportOf(call.requestId));
+      if (nextCursor === null) return answer(body, JSON_HEADERS);
+      return answer(body, { ...JSON_HEADERS, link: linkToNext(call.request.url, nextCursor) });
     }
     const events = await operation.act(durably, input);
     if (events.kind === 'ended') return new Response(null, { status: 204 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DurablyError, type ErrorCode, ValidationError } from '../core/errors.ts';
+import { DurablyError, type ErrorCode, InputTooLargeError, ValidationError } from '../core/errors.ts';
 
 /** Every problem this interface answers with: its stable code, its status, and the status's phrase. */
 const problems = {
@@ -92,6 +92,7 @@ export function problemResponse(error: unknown, report: (error: unknown) => void
 
 function codeOf(error: unknown): ProblemCode {
   if (error instanceof RequestError) return error.code;
+  if (error instanceof InputTooLargeError) return 'BODY_TOO_LARGE';
   if (error instanceof DurablyError) return problemOf[error.code] ?? 'INTERNAL';
   return 'INTERNAL';
 }

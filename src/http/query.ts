@@ -7,6 +7,9 @@ export const headerOf: Readonly<Record<string, string>> = { lastEventId: 'Last-E
 /** Parameters that are many: what follows this in a name is the key of one. */
 export const prefixOf: Readonly<Record<string, string>> = { label: 'label.' };
 
+/** Parameters that are lists of plain names: commas may split them, too. */
+const COMMA_LISTS: ReadonlySet<string> = new Set(['fields']);
+
 type QueryValue = string | readonly string[];
 export type QueryValues = Record<string, QueryValue | Readonly<Record<string, QueryValue>>>;
 
@@ -27,7 +30,7 @@ export function readQuery(request: Request, { shape }: z.ZodObject): QueryValues
       if (Object.keys(keyed).length > 0) values[name] = keyed;
       continue;
     }
-    const texts = given.get(name) ?? [];
+    const texts = textsOf(name, given);
     const [first] = texts;
     const header = headerOf[name] === undefined ? null : request.headers.get(headerOf[name]);
     if (header) values[name] = header;
@@ -36,6 +39,11 @@ export function readQuery(request: Request, { shape }: z.ZodObject): QueryValues
     else if (first !== undefined) values[name] = isList(schema) || texts.length > 1 ? texts : first;
   }
   return values;
+}
+
+function textsOf(name: string, given: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const texts = given.get(name) ?? [];
+  return COMMA_LISTS.has(name) ? texts.flatMap((text) => text.split(',')) : texts;
 }
 
 /** Whether a parameter may be repeated. */

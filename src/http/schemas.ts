@@ -8,6 +8,7 @@ import {
   MAX_KEY_LENGTH,
   MAX_LIST_LIMIT,
   MAX_LIST_OFFSET,
+  RUN_FIELDS,
   RUN_STATUSES,
 } from '../core/run.ts';
 import { LOG_LEVELS } from '../core/step.ts';
@@ -68,6 +69,20 @@ export const labelsParam = labelsSchema('label')
 
 export const limitParam = wholeNumber('limit', { min: 1, max: MAX_LIST_LIMIT }).default(DEFAULT_LIST_LIMIT);
 export const offsetParam = wholeNumber('offset', { min: 0, max: MAX_LIST_OFFSET }).default(0);
+export const cursorParam = z
+  .string({ error: 'cursor must be given once' })
+  .optional()
+  .meta({ description: 'Goes on after the page whose `Link` header gave it; not with `offset`' });
+
+export const fieldsParam = z
+  .array(z.enum(RUN_FIELDS, oneOf('fields', RUN_FIELDS)))
+  .max(RUN_FIELDS.length, `fields may be given at most ${RUN_FIELDS.length} times`)
+  .optional()
+  .meta({
+    description:
+      'Only these fields of each run: `payload` and `output` may be large. May be repeated, or split by commas',
+  });
+
 export const levelParam = z.enum(LOG_LEVELS, oneOf('level', LOG_LEVELS)).optional();
 export const afterParam = sequence('after')
   .optional()

@@ -14,14 +14,16 @@ import { NOW_MS } from './sql.ts';
  * collects the rows of an INSERT … SELECT first when its target has triggers.
  *
  * Materialized, for `json_each` writes its value anew each time it is read.
+ *
+ * ?1 the entries, ?2 the data of a lone entry that has none there; empty without.
  */
 const APPEND = `
-with entries as materialized (select key, value from json_each(?))
+with entries as materialized (select key, value from json_each(?1))
 insert into durably_appends
   (run_id, job_name, type, created_at, attempt, append_no, step_name, step_index, level, message, duration_ms, data)
 select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.attempt, e.value->>'appendNo',
   e.value->>'stepName', e.value->>'stepIndex', e.value->>'level', e.value->>'message',
-  e.value->>'durationMs', e.value->>'data'
+  e.value->>'durationMs', coalesce(e.value->>'data', nullif(?2, ''))
 from entries e cross join durably_runs r
 where r.id = e.value->>'runId' and r.attempt = e.value->>'attempt' and r.status = 'running'
   and r.append_count < e.value->>'after'
@@ -33,6 +35,9 @@ const STORED = `
 select r.id as run_id, a.value->>'number' as append_no
 from json_each(?) a cross join durably_runs r
 where r.id = a.value->>'runId' and r.attempt = a.value->>'attempt' and r.append_count >= a.value->>'number'`;
+
+/** One entry of this size is an append of its own. */
+const LARGE_CHARS = 256 * 1024;
 
 interface AppendedRow {
   readonly run_id: string;
@@ -68,7 +73,7 @@ async function appendAll(connection: Connection, members: readonly AppendMember[
   const appends = members.map((member) => member.append);
   const rows = await connection.execute<AppendedRow>({
     sql: APPEND,
-    parameters: [JSON.stringify(appends.flatMap(toRows))],
+    parameters: toParameters(appends.flatMap(toRows)),
   });
   const stored = new Set(rows.filter((row) => row.append_no !== null).map(identify));
   const missing = appends.filter((append) => !stored.has(identifyAppend(append)));
@@ -100,6 +105,17 @@ function toRows({ lease, number, entries }: Append) {
     durationMs: note.durationMs == null ? undefined : Math.round(note.durationMs),
     data: note.data ?? undefined,
   }));
+}
+
+type AppendRow = ReturnType<typeof toRows>[number];
+
+/** A large text travels as a parameter of its own: within JSON it would be escaped, and parsed. */
+function toParameters(rows: readonly AppendRow[]): [entries: string, data: string] {
+  const [first] = rows;
+  if (first?.data === undefined || rows.length > 1 || first.data.length <= LARGE_CHARS) {
+    return [JSON.stringify(rows), ''];
+  }
+  return [JSON.stringify([{ ...first, data: undefined }]), first.data];
 }
 
 function identify(row: AppendedRow): string {

@@ -5,6 +5,12 @@ import type { Connection } from './connection.ts';
 import { NOW_MS } from './sql.ts';
 
 /**
+ * Once the payloads of the runs that a claim takes reach this size, it takes no
+ * more: a server refuses to answer beyond 10 MB, with the claim already made.
+ */
+const PAYLOAD_BYTES = 2 * 1024 * 1024;
+
+/**
  * Takes the oldest claimable runs, in one statement that is also the recovery
  * of runs whose owner vanished. Parameters: ?1 the job names (a JSON array),
  * ?2 how many runs, ?3 the claim token, ?4 the stale threshold in ms, ?5 whether
@@ -39,7 +45,8 @@ update durably_runs set
   updated_at = ${NOW_MS}
 where seq in (
   select seq from (
-    select r.seq
+  select seq, bytes, sum(bytes) over (order by seq) as total from (
+    select r.seq, octet_length(r.payload) as bytes
     from json_each(?1) job cross join durably_runs r
     where r.seq in (
       select p.seq from durably_runs p indexed by durably_runs_claimable
@@ -63,7 +70,7 @@ where seq in (
       limit ?2
     )
     union all
-    select s.seq from durably_runs s indexed by durably_runs_leases
+    select s.seq, octet_length(s.payload) from durably_runs s indexed by durably_runs_leases
     where s.status = 'running' and s.heartbeat_at < ${NOW_MS} - ?4
       and s.job_name in (select value from json_each(?1))
       and (s.lost_count + 1 < ${SUSPECT_AFTER_LOST_WORKERS} or ?5 and s.seq = (
@@ -75,6 +82,7 @@ where seq in (
   )
   order by seq
   limit ?2
+  ) where total - bytes < ${PAYLOAD_BYTES}
 )
 returning ${claimColumns('durably_runs')}`;
 
@@ -101,13 +109,15 @@ function claimColumns(table: string): string {
     where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
   )
 ) as more`;
-  return [...columns.map((column) => `${table}.${column}`), more].join(', ');
+  const bytes = `octet_length(${table}.payload) as payload_bytes`;
+  return [...columns.map((column) => `${table}.${column}`), bytes, more].join(', ');
 }
 
 interface ClaimRow {
   readonly id: string;
   readonly job_name: string;
   readonly payload: string;
+  readonly payload_bytes: number;
   readonly status: RunStatus;
   readonly error: string | null;
   readonly attempt: number;
@@ -152,6 +162,7 @@ function toClaim(rows: readonly ClaimRow[]): Claim {
       .filter((row) => row.status === 'failed')
       .map((row) => ({ runId: row.id, jobName: row.job_name, error: row.error ?? '' })),
     more: rows.length > 0 && rows.every((row) => row.more === 1),
+    isCut: rows.reduce((sum, row) => sum + row.payload_bytes, 0) >= PAYLOAD_BYTES,
   };
 }
 

@@ -60,6 +60,14 @@ export class Connection {
     return this.#dialect.batch;
   }
 
+  get isRemote(): boolean {
+    return this.#dialect.isRemote;
+  }
+
+  get canBatch(): boolean {
+    return this.batch !== undefined;
+  }
+
   /** Whether an error lies in the statement or its parameters, and would come again. */
   readonly isStatementFault = (error: unknown): boolean =>
     !(error instanceof DurablyError) && classifyDatabaseError(error, this.#dialect.isRemote) === 'statement';
@@ -87,6 +95,34 @@ export class Connection {
         await this.#pauseOrThrow(error, { start, tries, sql });
         ({ sql, parameters } = statement.ifAnswerLost ?? statement);
       }
+    }
+  }
+
+  /**
+   * Executes writes together, where {@link canBatch}: all of them or none. Sent
+   * again when the answer was lost, so they must be harmless then.
+   *
+   * @throws {DatabaseUnavailableError}
+   */
+  async executeBatch<Row>(statements: readonly Statement<Row>[], onSend?: () => void): Promise<Row[][]> {
+    const { batch } = this;
+    const sql = statements[0]?.sql ?? '';
+    if (!batch) throw new Error('this connection executes no batches');
+    const noteEnd = this.#health.noteBegin(sql);
+    try {
+      const start = this.#clock.monotonicMs();
+      for (let tries = 0; ; tries++) {
+        onSend?.();
+        try {
+          const results = await batch(statements);
+          this.#health.noteSuccess(sql, results.length);
+          return results as Row[][];
+        } catch (error) {
+          await this.#pauseOrThrow(error, { start, tries, sql });
+        }
+      }
+    } finally {
+      noteEnd();
     }
   }
 

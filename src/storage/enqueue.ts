@@ -1,19 +1,33 @@
+import { JsonText } from '../core/json-text.ts';
+import { collect } from '../core/portions.ts';
+import type { StoredRun } from '../core/run.ts';
 import type { Enqueued, NewRun } from '../core/store.ts';
-import type { Connection } from './connection.ts';
+import type { Connection, Statement } from './connection.ts';
 import { Lane, type LaneMember } from './lane.ts';
-import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
+import { readWholeRuns } from './list-runs.ts';
+import { inPortions, type Listed } from './portions.ts';
+import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
 
-/** An id that is there already is this very run, sent again because the answer was lost. */
+/** A payload of this length travels as a parameter of its own: within JSON it would be escaped, and parsed. */
+const LARGE_CHARS = 256 * 1024;
+/** On a server, where a parameter may hold only so much, many runs are several statements of one batch. */
+const BATCH_ROWS = 500;
+const BATCH_CHARS = 1024 * 1024;
+
+/**
+ * ?1 the runs, ?2 the payload of the one that has none there. An id that is
+ * there already is this very run, sent again because the answer was lost.
+ */
 const STORE = `
 insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels)
-select value->>'id', value->>'jobName', value->>'payload', value->>'idempotencyKey', value->>'concurrencyKey',
-  value->>'labels'
-from json_each(?)
+select value->>'id', value->>'jobName', coalesce(value->>'payload', ?2), value->>'idempotencyKey',
+  value->>'concurrencyKey', value->>'labels'
+from json_each(?1)
 where true
 order by key
 on conflict (id) do update set id = excluded.id`;
 
-/** Of a run that can only be new, its time is all that is not known: each column returned costs time. */
+/** A new run needs only its id and `created_at` back: each column returned costs time. */
 const STORE_NEW = `${STORE}
 returning id, created_at`;
 
@@ -21,10 +35,9 @@ returning id, created_at`;
 const STORE_KEYED = `${STORE}
 on conflict (job_name, idempotency_key) where idempotency_key is not null
   do update set idempotency_key = excluded.idempotency_key
-returning ${RUN_COLUMNS.join(', ')}`;
+returning ${listedColumns(null)}`;
 
-const READ = `
-select ${RUN_COLUMNS.join(', ')} from durably_runs where id in (select value from json_each(?))`;
+const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
 interface EnqueueMember extends LaneMember {
   readonly runs: readonly NewRun[];
@@ -44,9 +57,12 @@ export class EnqueueLane {
 
   async submit(runs: readonly NewRun[]): Promise<Enqueued[]> {
     if (runs.length === 0) return [];
-    const chars = runs.reduce((sum, run) => sum + run.payload.length + (run.labels?.length ?? 0), 0);
-    return await this.#lane.submit({ runs, rows: runs.length, chars });
+    return await this.#lane.submit({ runs, rows: runs.length, chars: runs.reduce(addChars, 0) });
   }
+}
+
+function addChars(sum: number, { payload, labels }: NewRun): number {
+  return sum + payload.length + (labels?.length ?? 0);
 }
 
 async function enqueue(connection: Connection, members: readonly EnqueueMember[]): Promise<Enqueued[][]> {
@@ -60,45 +76,101 @@ type Results = (run: NewRun) => Enqueued;
 
 async function storeNew(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
   let sendings = 0;
-  const rows = await connection.execute<Pick<RunRow, 'id' | 'created_at'>>({
+  const rows = await store<Pick<RunRow, 'id' | 'created_at'>>(connection, {
     sql: STORE_NEW,
-    parameters: [JSON.stringify(runs)],
+    runs,
     onSend: () => {
       sendings++;
     },
   });
   const createdAt = new Map(rows.map((row) => [row.id, row.created_at]));
   // Stored by an earlier sending, it may have been under way since.
-  const current = sendings > 1 ? await readRows(connection, runs) : undefined;
+  const current = sendings > 1 ? await readRuns(connection, runs) : undefined;
   return (run) => ({
-    run: toRun(current?.get(run.id) ?? toNewRow(run, createdAt.get(run.id))),
+    run: current?.get(run.id) ?? toRun(toNewRow(run, createdAt.get(run.id))),
     created: true,
   });
 }
 
-async function readRows(
-  connection: Connection,
-  runs: readonly NewRun[],
-): Promise<ReadonlyMap<string, RunRow>> {
-  const ids = JSON.stringify(runs.map(({ id }) => id));
-  const rows = await connection.execute<RunRow>({ sql: READ, parameters: [ids] });
-  return new Map(rows.map((row) => [row.id, row]));
-}
-
 async function storeKeyed(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
-  const rows = await connection.execute<RunRow>({ sql: STORE_KEYED, parameters: [JSON.stringify(runs)] });
-  const byId = new Map<string, RunRow>();
-  const byKey = new Map<string, RunRow>();
-  for (const row of rows) {
-    byId.set(row.id, row);
-    if (row.idempotency_key !== null) byKey.set(keyOf(row.job_name, row.idempotency_key), row);
+  const rows = await store<ListedRunRow>(connection, { sql: STORE_KEYED, runs });
+  const listed = rows.map(toListedRun);
+  const given = new Map(runs.map((run) => [run.id, run]));
+  // What was just stored is known, however large it is.
+  const known = listed.map((one): Listed<StoredRun> => {
+    const run = given.get(one.row.id);
+    return one.isWhole || run === undefined ? one : { ...one, row: withPayload(one.row, run), isWhole: true };
+  });
+  const byId = new Map<string, StoredRun>();
+  const byKey = new Map<string, StoredRun>();
+  for (const run of await whole(connection, known)) {
+    byId.set(run.id, run);
+    if (run.idempotencyKey !== null) byKey.set(keyOf(run.jobName, run.idempotencyKey), run);
   }
   return (run) => {
     const own = byId.get(run.id);
-    const row = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
-    if (!row) throw notStored(run);
-    return { run: toRun(row), created: own !== undefined };
+    const stored = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
+    if (!stored) throw notStored(run);
+    return { run: stored, created: own !== undefined };
   };
+}
+
+/** Stores all runs or none: in one statement, or on a server in several of one batch. */
+async function store<Row>(
+  connection: Connection,
+  { sql, runs, onSend }: { sql: string; runs: readonly NewRun[]; onSend?: () => void },
+): Promise<Row[]> {
+  const statements = connection.canBatch
+    ? splitForBatch(runs).map((part) => toStatement<Row>(sql, part))
+    : [toStatement<Row>(sql, runs)];
+  const [only, ...others] = statements;
+  if (only && others.length === 0)
+    return await connection.execute<Row>({ ...only, ...(onSend && { onSend }) });
+  return (await connection.executeBatch(statements, onSend)).flat();
+}
+
+function toStatement<Row>(sql: string, runs: readonly NewRun[]): Statement<Row> {
+  const [first] = runs;
+  if (first && runs.length === 1 && first.payload.length > LARGE_CHARS) {
+    return { sql, parameters: [JSON.stringify([{ ...first, payload: undefined }]), first.payload] };
+  }
+  return { sql, parameters: [JSON.stringify(runs), ''] };
+}
+
+/** In order; a large payload leaves alone. */
+function splitForBatch(runs: readonly NewRun[]): NewRun[][] {
+  const parts: NewRun[][] = [];
+  let part: NewRun[] = [];
+  let chars = 0;
+  for (const run of runs) {
+    const added = addChars(0, run);
+    const isFull = part.length === BATCH_ROWS || chars + added > BATCH_CHARS || added > LARGE_CHARS;
+    if (part.length > 0 && (isFull || chars > LARGE_CHARS)) {
+      parts.push(part);
+      part = [];
+      chars = 0;
+    }
+    part.push(run);
+    chars += added;
+  }
+  return [...parts, part];
+}
+
+async function readRuns(
+  connection: Connection,
+  runs: readonly NewRun[],
+): Promise<ReadonlyMap<string, StoredRun>> {
+  const ids = JSON.stringify(runs.map(({ id }) => id));
+  const rows = await connection.execute<ListedRunRow>({ sql: READ, parameters: [ids] });
+  return new Map((await whole(connection, rows.map(toListedRun))).map((run) => [run.id, run]));
+}
+
+async function whole(connection: Connection, listed: readonly Listed<StoredRun>[]): Promise<StoredRun[]> {
+  return await collect(inPortions(listed, (cut) => readWholeRuns(connection, null, cut)));
+}
+
+function withPayload(row: StoredRun, { payload }: NewRun): StoredRun {
+  return { ...row, payload: new JsonText(payload) };
 }
 
 /** A run as the database has it in the moment that it is stored. */

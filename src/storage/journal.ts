@@ -1,24 +1,31 @@
 import type { JournalRow } from '../core/events.ts';
+import type { ListedJournalRow } from '../core/store.ts';
 import type { Connection } from './connection.ts';
+import { inlineValue } from './portions.ts';
 
 // A run:start carries the payload, which is kept once, with its run.
+const DATA = `case j.type when 'run:start' then r.payload else j.data end`;
+const DATA_BYTES = `case j.type when 'run:start' then octet_length(r.payload) else octet_length(j.data) end`;
+const WITH_PAYLOAD = `left join durably_runs r on r.id = case j.type when 'run:start' then j.run_id end`;
+
+/** The run is there as long as its rows are, but for the row that tells of its deletion. */
+const WITH_RUN = `left join durably_runs r on r.id = j.run_id`;
+const LABELS = `case j.type when 'run:delete' then j.data else r.labels end`;
+
 const COLUMNS = `
 j.sequence, j.run_id as runId, j.job_name as jobName, j.type, j.created_at as createdAt, j.attempt,
 j.step_name as stepName, j.step_index as stepIndex, j.level, j.message, j.duration_ms as durationMs,
-case j.type when 'run:start' then (select payload from durably_runs r where r.id = j.run_id) else j.data end as data`;
+${inlineValue(DATA, DATA_BYTES)} as data, ${DATA_BYTES} as dataBytes`;
 
-const tail = (columns: string) =>
-  `select ${columns} from durably_journal j where j.sequence > ? order by j.sequence limit ?`;
+const NEXT_ROWS = `where j.sequence > ? order by j.sequence limit ?`;
 
-const TAIL = tail(COLUMNS);
+const TAIL = `select ${COLUMNS} from durably_journal j ${WITH_PAYLOAD} ${NEXT_ROWS}`;
 
-/** A row's run is there as long as the row is, but for the row that tells of its deletion. */
-const TAIL_WITH_LABELS = tail(`${COLUMNS},
-case j.type when 'run:delete' then j.data
-  else (select labels from durably_runs r where r.id = j.run_id) end as labels`);
+const TAIL_WITH_LABELS = `
+select ${COLUMNS}, ${LABELS} as labels from durably_journal j ${WITH_RUN} ${NEXT_ROWS}`;
 
 const RUN_TAIL = `
-select ${COLUMNS} from durably_journal j indexed by durably_journal_by_run
+select ${COLUMNS} from durably_journal j indexed by durably_journal_by_run ${WITH_PAYLOAD}
 where j.run_id = ? and j.sequence > ? order by j.sequence limit ?`;
 
 const HEAD = `select coalesce(max(sequence), 0) as head from durably_journal`;
@@ -28,17 +35,43 @@ export async function journalHead(connection: Connection): Promise<number> {
   return row?.head ?? 0;
 }
 
-export function readJournal(
+export async function readJournal(
   connection: Connection,
   { after, limit, withLabels }: { after: number; limit: number; withLabels: boolean },
-): Promise<JournalRow[]> {
+): Promise<ListedJournalRow[]> {
   const sql = withLabels ? TAIL_WITH_LABELS : TAIL;
-  return connection.execute<JournalRow>({ sql, parameters: [after, limit] });
+  return (await connection.execute<PageRow>({ sql, parameters: [after, limit] })).map(toListed);
 }
 
-export function readRunJournal(
+export async function readRunJournal(
   connection: Connection,
   page: { runId: string; after: number; limit: number },
-): Promise<JournalRow[]> {
-  return connection.execute<JournalRow>({ sql: RUN_TAIL, parameters: [page.runId, page.after, page.limit] });
+): Promise<ListedJournalRow[]> {
+  const parameters = [page.runId, page.after, page.limit];
+  return (await connection.execute<PageRow>({ sql: RUN_TAIL, parameters })).map(toListed);
+}
+
+interface PageRow extends JournalRow {
+  /** Null without data. */
+  readonly dataBytes: number | null;
+}
+
+function toListed(row: PageRow): ListedJournalRow {
+  const { dataBytes } = row;
+  return { ...row, dataBytes: dataBytes ?? 0, isDataLeft: row.data === null && dataBytes !== null };
+}
+
+const DATA_OF = `
+select j.sequence, ${DATA} as data from durably_journal j ${WITH_PAYLOAD}
+where j.sequence in (select value from json_each(?))`;
+
+export async function readJournalData(
+  connection: Connection,
+  sequences: readonly number[],
+): Promise<ReadonlyMap<number, string | null>> {
+  const rows = await connection.execute<Pick<JournalRow, 'sequence' | 'data'>>({
+    sql: DATA_OF,
+    parameters: [JSON.stringify(sequences)],
+  });
+  return new Map(rows.map(({ sequence, data }) => [sequence, data]));
 }

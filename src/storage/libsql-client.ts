@@ -1,9 +1,9 @@
 import type { Driver } from 'kysely';
 
-/** Executes statements in one request and one transaction. */
+/** Executes statements in one request and one transaction; answers with the rows of each. */
 export type Batch = (
   statements: readonly { readonly sql: string; readonly parameters: readonly (string | number)[] }[],
-) => Promise<unknown>;
+) => Promise<(readonly unknown[])[]>;
 
 /** What the LibsqlDialect's driver shows of its client. */
 interface LibsqlClient {
@@ -12,7 +12,7 @@ interface LibsqlClient {
   batch?(
     statements: readonly { readonly sql: string; readonly args: readonly (string | number)[] }[],
     mode: 'write',
-  ): Promise<unknown>;
+  ): Promise<readonly { readonly rows: readonly unknown[] }[]>;
 }
 
 export function libsqlClientOf(driver: Driver): LibsqlClient | undefined {
@@ -24,11 +24,8 @@ export function libsqlClientOf(driver: Driver): LibsqlClient | undefined {
 
 export function batchOf(client: LibsqlClient | undefined): Batch | undefined {
   if (typeof client?.batch !== 'function') return undefined;
-  return (statements) =>
-    Promise.resolve(
-      client.batch?.(
-        statements.map(({ sql, parameters }) => ({ sql, args: parameters })),
-        'write',
-      ),
-    );
+  return async (statements) => {
+    const args = statements.map(({ sql, parameters }) => ({ sql, args: parameters }));
+    return ((await client.batch?.(args, 'write')) ?? []).map(({ rows }) => rows);
+  };
 }

@@ -1,9 +1,11 @@
-import type { ExpressionBuilder, Selectable } from 'kysely';
+import type { Selectable } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
 import { decodeJson } from '../core/json.ts';
+import { JsonText } from '../core/json-text.ts';
 import type { Labels } from '../core/labels.ts';
-import { isTerminal, type Run, type RunProgress } from '../core/run.ts';
-import type { RunsTable, Schema } from './schema.ts';
+import { isTerminal, RUN_FIELDS, type RunField, type RunProgress, type StoredRun } from '../core/run.ts';
+import { inlineValue, type Listed } from './portions.ts';
+import type { RunsTable } from './schema.ts';
 
 /** The columns of a run that are short. snake_case ends in this file. */
 const SHORT_COLUMNS = [
@@ -32,32 +34,68 @@ export const RUN_COLUMNS = [...SHORT_COLUMNS, ...LONG_COLUMNS] as const;
 
 export type RunRow = Pick<Selectable<RunsTable>, (typeof RUN_COLUMNS)[number]>;
 
-export interface PackedRunRow extends Pick<RunRow, (typeof LONG_COLUMNS)[number]> {
+type LongColumn = (typeof LONG_COLUMNS)[number];
+
+/** The long columns of which these fields are made. */
+function longColumns(fields: readonly RunField[] | null): readonly LongColumn[] {
+  return fields === null ? LONG_COLUMNS : LONG_COLUMNS.filter((column) => fields.includes(column));
+}
+
+/** A row of a page of runs. A long column that was not asked for is missing. */
+export interface ListedRunRow {
+  readonly seq: number;
   /** The short columns, as a JSON array. */
   readonly packed: string;
+  readonly output?: string | null;
+  readonly output_bytes?: number | null;
+  readonly payload?: string | null;
+  readonly payload_bytes?: number | null;
 }
 
 /**
- * The columns of a list's runs. A driver makes every value of every row by
- * itself, which takes longer than JSON does, written and read.
+ * The columns of a page. A driver makes every value of every row by itself,
+ * which takes longer than JSON does, written and read.
  */
-export function packedRun({ fn }: ExpressionBuilder<Schema, 'durably_runs'>) {
-  return [fn<string>('json_array', [...SHORT_COLUMNS]).as('packed'), ...LONG_COLUMNS] as const;
+export function listedColumns(fields: readonly RunField[] | null): string {
+  const values = longColumns(fields).flatMap((column) => {
+    const bytes = `octet_length(${column})`;
+    return [`${inlineValue(column, bytes)} as ${column}`, `${bytes} as ${column}_bytes`];
+  });
+  return ['seq', `json_array(${SHORT_COLUMNS.join(', ')}) as packed`, ...values].join(', ');
 }
 
-export function unpackRun({ packed, output, payload }: PackedRunRow): RunRow {
-  const values = decodeJson(packed) as readonly unknown[];
-  const row: Record<string, unknown> = { output, payload };
-  let i = 0;
-  for (const column of SHORT_COLUMNS) row[column] = values[i++];
-  return row as RunRow;
+/** The columns of a run that is read whole, by the same fields. */
+export function wholeColumns(fields: readonly RunField[] | null): string {
+  return ['seq', ...SHORT_COLUMNS, ...longColumns(fields)].join(', ');
 }
 
-export function toRun(row: RunRow): Run {
+export function toListedRun(row: ListedRunRow): Listed<StoredRun> {
+  const values = decodeJson(row.packed) as readonly unknown[];
+  const whole: Record<string, unknown> = { output: row.output ?? null, payload: row.payload ?? null };
+  for (const [i, column] of SHORT_COLUMNS.entries()) whole[column] = values[i];
+  const isCut = (column: LongColumn) => row[column] === null && (row[`${column}_bytes`] ?? null) !== null;
+  return {
+    key: row.seq,
+    row: toRun(whole as RunRow),
+    bytes: (row.output_bytes ?? 0) + (row.payload_bytes ?? 0),
+    isWhole: !LONG_COLUMNS.some(isCut),
+  };
+}
+
+/** A run's fields in their usual order, or all of them. */
+export function selectFields(run: StoredRun, fields: readonly RunField[] | null): Partial<StoredRun> {
+  if (fields === null) return run;
+  return Object.fromEntries(
+    RUN_FIELDS.flatMap((field) => (fields.includes(field) ? [[field, run[field]]] : [])),
+  );
+}
+
+/** One whose payload was not read must not be asked for it. */
+export function toRun(row: RunRow): StoredRun {
   return {
     id: row.id,
     jobName: row.job_name,
-    payload: decodeJson(row.payload),
+    payload: new JsonText(row.payload),
     status: row.status,
     isTerminal: isTerminal(row.status),
     isActive: !isTerminal(row.status),
@@ -67,7 +105,7 @@ export function toRun(row: RunRow): Run {
     currentStepIndex: row.step_count,
     stepCount: row.step_count,
     progress: row.progress === null ? null : (decodeJson(row.progress) as RunProgress),
-    output: decodeJson(row.output) ?? null,
+    output: JsonText.of(row.output),
     error: row.error,
     attempt: row.attempt,
     heartbeatAt: timeOrNull(row.heartbeat_at),

@@ -3,17 +3,24 @@ import type { Store } from '../core/store.ts';
 import { AppendLane } from './append.ts';
 import { claim } from './claim.ts';
 import { command } from './commands.ts';
+import { listCompletedSteps, readStepOutputs } from './completed-steps.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
 import { EnqueueLane } from './enqueue.ts';
-import { journalHead, readJournal, readRunJournal } from './journal.ts';
+import { journalHead, readJournal, readJournalData, readRunJournal } from './journal.ts';
 import { handBack, renew } from './lease.ts';
+import { listRuns } from './list-runs.ts';
 import { migrate } from './migrate.ts';
 import { purgeDeletions } from './purge.ts';
-import { getCompletedSteps, getLogs, getRun, getRuns, getSteps } from './queries.ts';
+import { getRun, listLogs, listSteps } from './queries.ts';
 import type { Schema } from './schema.ts';
 
 /** A {@link Store} over any Kysely SQLite dialect, and the Kysely instance under it. */
-export function createStore(options: ConnectionOptions): { store: Store; db: Kysely<Schema> } {
+export function createStore(options: ConnectionOptions): {
+  store: Store;
+  db: Kysely<Schema>;
+  /** Whether it is reached over a network. */
+  isRemote: boolean;
+} {
   const connection = new Connection(options);
   const enqueueLane = new EnqueueLane(connection);
   const appendLane = new AppendLane(connection);
@@ -26,15 +33,17 @@ export function createStore(options: ConnectionOptions): { store: Store; db: Kys
     handBack: (leases) => handBack(connection, leases),
     command: (name, runId) => command(connection, name, runId),
     getRun: (runId) => getRun(connection, runId),
-    getRuns: (query) => getRuns(connection, query),
-    getSteps: (runId) => getSteps(connection, runId),
-    getLogs: (page) => getLogs(connection, page),
-    getCompletedSteps: (runId) => getCompletedSteps(connection, runId),
+    listRuns: (query) => listRuns(connection, query),
+    listSteps: (runId) => listSteps(connection, runId),
+    listLogs: (page) => listLogs(connection, page),
+    listCompletedSteps: (runId) => listCompletedSteps(connection, runId),
+    readStepOutputs: (page) => readStepOutputs(connection, page),
     journalHead: () => journalHead(connection),
     readJournal: (page) => readJournal(connection, page),
     readRunJournal: (page) => readRunJournal(connection, page),
+    readJournalData: (sequences) => readJournalData(connection, sequences),
     purge: () => purgeDeletions(connection),
     ping: () => connection.ping(),
   };
-  return { store, db: connection.db };
+  return { store, db: connection.db, isRemote: connection.isRemote };
 }

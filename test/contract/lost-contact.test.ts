@@ -61,7 +61,7 @@ contract('a worker that does not reach the database', (test) => {
   }) => {
     let isCutOff = false;
     const cut = ({ sql }: { sql: string }) => {
-      if (!isCutOff || !sql.includes('"durably_steps"')) return undefined;
+      if (!isCutOff || !sql.includes('from durably_steps')) return undefined;
       isCutOff = false;
       return databaseError('SQLITE_IOERR');
     };

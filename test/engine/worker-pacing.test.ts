@@ -9,7 +9,7 @@ import { fakeStore } from '../support/fake-store.ts';
 import { job } from '../support/jobs.ts';
 import { type Deferred, deferred, settle } from '../support/until.ts';
 
-const NOTHING: Claim = { runs: [], lost: [], more: false };
+const NOTHING: Claim = { runs: [], lost: [], more: false, isCut: false };
 
 let nextRun = 0;
 const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
@@ -61,6 +61,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       heartbeatIntervalMs: 500_000,
       staleThresholdMs: 600_000,
       maxConcurrentRuns,
+      maxResultBytes: 1_000_000,
     },
   );
   stopLast = async () => {

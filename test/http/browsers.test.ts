@@ -62,7 +62,7 @@ describe('an origin of the allow-list', () => {
     const ask = async (path: string, headers: Record<string, string> = {}) => {
       const response = await fetch(`${url}${path}`, { headers: { origin: HOME, ...headers } });
       expect(response.headers.get('access-control-allow-origin')).toBe(HOME);
-      expect(response.headers.get('access-control-expose-headers')).toBe('X-Request-Id,Retry-After');
+      expect(response.headers.get('access-control-expose-headers')).toBe('X-Request-Id,Retry-After,Link');
       expect(response.headers.get('vary')).toContain('Origin');
       await response.body?.cancel();
       return response.status;

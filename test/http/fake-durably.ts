@@ -1,4 +1,4 @@
-import type { DurablyService, EventCursor, StreamedEvent } from '../../src/core/durably.ts';
+import type { DurablyService, EventCursor, JsonReads, StreamedEvent } from '../../src/core/durably.ts';
 import type { JournalEvent } from '../../src/core/events.ts';
 import type { Run } from '../../src/core/run.ts';
 
@@ -34,14 +34,33 @@ export interface FakeDurably extends DurablyService {
   readonly calls: Call[];
 }
 
+type Methods = Omit<DurablyService, 'asJson'>;
+
+/** The same answers as text. */
+function jsonReads(service: Methods): JsonReads {
+  async function* pieces(value: unknown) {
+    yield JSON.stringify(value);
+  }
+  return {
+    run: async (runId) => {
+      const run = await service.getRun(runId);
+      return run && pieces(run);
+    },
+    runs: async (filter) => ({ pieces: pieces(await service.getRuns(filter)), nextCursor: null }),
+    steps: async (runId) => pieces(await service.getSteps(runId)),
+    logs: async (query) => pieces(await service.getLogs(query)),
+  };
+}
+
 /** A service that answers every question with little, and keeps what it was asked. */
-export function fakeDurably(answers: Partial<DurablyService> = {}): FakeDurably {
+export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
   const calls: Call[] = [];
-  const usual: DurablyService = {
+  const usual: Methods = {
     trigger: async () => sampleRun,
     retrigger: async () => ({ ...sampleRun, id: 'run_2' }),
     getRun: async () => sampleRun,
     getRuns: async () => [sampleRun],
+    getRunsPage: async () => ({ runs: [sampleRun], nextCursor: null }),
     getSteps: async () => [],
     getLogs: async () => [],
     retry: async () => {},
@@ -52,15 +71,16 @@ export function fakeDurably(answers: Partial<DurablyService> = {}): FakeDurably 
     processUntilIdle: async () => 2,
     health: async () => ({ database: true, worker: true }),
   };
-  const service: DurablyService = { ...usual, ...answers };
-  const recorded = Object.entries(service).map(([method, answer]) => [
+  const methods = { ...usual, ...answers };
+  const recorded = Object.entries(methods).map(([method, answer]) => [
     method,
     (...args: unknown[]) => {
       calls.push({ method: method as keyof DurablyService, args });
       return (answer as (...args: unknown[]) => unknown)(...args);
     },
   ]);
-  return { calls, ...(Object.fromEntries(recorded) as DurablyService) };
+  const recording = Object.fromEntries(recorded) as Methods;
+  return { calls, ...recording, asJson: jsonReads(recording) };
 }
 
 export function streamedEvent(sequence: number): StreamedEvent {

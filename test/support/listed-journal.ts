@@ -1,6 +1,7 @@
 import type { EventCursor, StreamedEvent } from '../../src/core/durably.ts';
-import type { JournalEventType, JournalRow } from '../../src/core/events.ts';
-import type { Run, RunStatus } from '../../src/core/run.ts';
+import type { JournalEventType } from '../../src/core/events.ts';
+import type { RunStatus, StoredRun } from '../../src/core/run.ts';
+import type { ListedJournalRow } from '../../src/core/store.ts';
 import { EventFeed } from '../../src/engine/event-feed.ts';
 import { FakeClock } from './fake-clock.ts';
 import { fakeStore } from './fake-store.ts';
@@ -11,7 +12,7 @@ export const POLL_MS = 250;
 /** A feed over a journal that is a list. */
 export function listedJournal() {
   const clock = new FakeClock();
-  const rows: JournalRow[] = [];
+  const rows: ListedJournalRow[] = [];
   const statuses = new Map<string, RunStatus>();
   const reads = { tail: 0, run: 0, withLabels: 0 };
   const errors: unknown[] = [];
@@ -43,7 +44,7 @@ export function listedJournal() {
     },
     getRun: async (runId) => {
       const status = statuses.get(runId);
-      return status ? ({ id: runId, status } as Run) : null;
+      return status ? ({ id: runId, status } as StoredRun) : null;
     },
   });
   const feed = new EventFeed({ store, clock, pollMs: POLL_MS, onError: (error) => errors.push(error) });
@@ -70,6 +71,8 @@ export function listedJournal() {
       data,
       durationMs: null,
       labels,
+      dataBytes: data?.length ?? 0,
+      isDataLeft: false,
     });
   };
   const poll = async () => {

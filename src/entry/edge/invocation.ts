@@ -48,6 +48,7 @@ export function createInvocation(
     heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
     staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
     maxConcurrentRuns: config.DURABLY_CONCURRENCY,
+    maxResultBytes: config.DURABLY_MAX_RESULT_BYTES,
     // What is left is for their results.
     jobs: createJobs({ config, fetch: budget.fetchUntil(limits.work) }),
   });

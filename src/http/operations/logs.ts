@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { guardRun } from '../guard.ts';
+import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
 import { afterParam, levelParam, limitParam, logLineSchema, runIdParam } from '../schemas.ts';
 
@@ -16,5 +17,5 @@ export const logs = jsonOperation({
   },
   output: z.array(logLineSchema),
   refusals: ['NOT_FOUND'],
-  act: (durably, query) => durably.getLogs(query),
+  act: async (durably, query) => new JsonAnswer(await durably.asJson.logs(query)),
 });

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { NotFoundError } from '../../core/errors.ts';
 import { guardRun } from '../guard.ts';
+import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
 import { runIdParam, runSchema } from '../schemas.ts';
 
@@ -15,8 +16,8 @@ export const run = jsonOperation({
   output: runSchema,
   refusals: ['NOT_FOUND'],
   async act(durably, { runId }) {
-    const found = await durably.getRun(runId);
-    if (found === null) throw new NotFoundError('Run not found');
-    return found;
+    const pieces = await durably.asJson.run(runId);
+    if (pieces === null) throw new NotFoundError('Run not found');
+    return new JsonAnswer(pieces);
   },
 });

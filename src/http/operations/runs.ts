@@ -1,7 +1,17 @@
 import { z } from 'zod';
 import { listOf } from '../guard.ts';
+import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
-import { jobNamesParam, labelsParam, limitParam, offsetParam, runSchema, statusesParam } from '../schemas.ts';
+import {
+  cursorParam,
+  fieldsParam,
+  jobNamesParam,
+  labelsParam,
+  limitParam,
+  offsetParam,
+  runSchema,
+  statusesParam,
+} from '../schemas.ts';
 
 export const runs = jsonOperation({
   name: 'runs',
@@ -12,8 +22,15 @@ export const runs = jsonOperation({
   guard: {
     hook: 'scopeRuns',
     narrowsBy: ['jobName', 'status', 'labels'],
-    filterOf: ({ label, ...query }) => ({ ...query, labels: label }),
+    filterOf: ({ jobName, status, label, limit, offset }) => ({
+      jobName,
+      status,
+      labels: label,
+      limit,
+      offset,
+    }),
     narrow: (query, { jobName, status, labels, limit = query.limit, offset = query.offset }) => ({
+      ...query,
       jobName: listOf(jobName),
       status: listOf(status),
       label: labels,
@@ -29,13 +46,16 @@ export const runs = jsonOperation({
       label: labelsParam,
       limit: limitParam,
       offset: offsetParam,
+      cursor: cursorParam,
+      fields: fieldsParam,
     }),
   },
-  output: z.array(runSchema),
+  output: z.array(runSchema).meta({ description: 'Runs, or the asked `fields` of them' }),
   refusals: [],
   async act(durably, { label, ...filter }) {
     // Of getRuns an empty list asks for all; a query can't hold one, only a scope that leaves nothing.
     if (filter.jobName?.length === 0 || filter.status?.length === 0) return [];
-    return await durably.getRuns({ ...filter, labels: label });
+    const { pieces, nextCursor } = await durably.asJson.runs({ ...filter, labels: label });
+    return new JsonAnswer(pieces, { nextCursor });
   },
 });

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { guardRun } from '../guard.ts';
+import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
 import { runIdParam, stepSchema } from '../schemas.ts';
 
@@ -13,5 +14,5 @@ export const steps = jsonOperation({
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },
   output: z.array(stepSchema),
   refusals: ['NOT_FOUND'],
-  act: (durably, { runId }) => durably.getSteps(runId),
+  act: async (durably, { runId }) => new JsonAnswer(await durably.asJson.steps(runId)),
 });

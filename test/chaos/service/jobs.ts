@@ -135,6 +135,24 @@ const chatter = defineJob({
   },
 });
 
+/** Stores large results and log lines, and forgets each of them at once. */
+const large = defineJob({
+  name: 'large',
+  input: z.object({ results: z.int(), bytes: z.int(), failsFirst: z.boolean().default(false) }),
+  run: async (step, { results, bytes, failsFirst }) => {
+    let sum = 0;
+    for (let i = 0; i < results; i++) {
+      const result = await step.run(`result ${i}`, () => {
+        step.log.info(`line ${i}`, 'l'.repeat(bytes));
+        return 'r'.repeat(bytes);
+      });
+      sum += result.length;
+    }
+    if (failsFirst && step.attempt === 1) throw new Error('once');
+    return { sum };
+  },
+});
+
 /** Answers what it is given, from a step, a log line and its output. */
 const echo = defineJob({
   name: 'echo "quoted"\n👋 \'job\'',
@@ -151,5 +169,5 @@ const echo = defineJob({
 
 /** Stands in for the shipped jobs in the service under test. */
 export function createJobs() {
-  return { work, gate, poison, careless, chatter, echo };
+  return { work, gate, poison, careless, chatter, large, echo };
 }

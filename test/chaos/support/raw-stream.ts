@@ -11,6 +11,8 @@ export class RawStream {
   constructor(response: IncomingMessage) {
     this.#response = response;
     this.#ended = once(response, 'close');
+    // One whose process died is for its test to notice.
+    this.#ended.catch(() => undefined);
     response.on('error', () => undefined);
     response.setEncoding('latin1').on('data', (text: string) => {
       this.bytes += text.length;

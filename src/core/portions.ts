@@ -1,0 +1,26 @@
+/** How many bytes of values are read and passed on at a time; a single value may be larger. */
+export const PORTION_BYTES = 1024 * 1024;
+
+/**
+ * How many of the first items make a portion: those whose sizes fit together
+ * into `maxBytes`, and at least one.
+ */
+export function portionLength<T>(
+  items: readonly T[],
+  bytesOf: (item: T) => number,
+  maxBytes: number = PORTION_BYTES,
+): number {
+  let bytes = 0;
+  for (const [i, item] of items.entries()) {
+    bytes += bytesOf(item);
+    if (i > 0 && bytes > maxBytes) return i;
+  }
+  return items.length;
+}
+
+/** All items of a list that comes in portions. */
+export async function collect<T>(portions: AsyncIterable<readonly T[]>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const portion of portions) for (const item of portion) all.push(item);
+  return all;
+}

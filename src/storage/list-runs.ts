@@ -1,0 +1,205 @@
+import { type CompiledQuery, type Kysely, sql } from 'kysely';
+import {
+  isTerminal,
+  RUN_STATUSES,
+  type RunField,
+  type RunQuery,
+  type RunStatus,
+  type StoredRun,
+} from '../core/run.ts';
+import type { StoredRunPage } from '../core/store.ts';
+import type { Connection } from './connection.ts';
+import { inPortions, type Listed, PAGE_ROWS } from './portions.ts';
+import {
+  type ListedRunRow,
+  listedColumns,
+  type RunRow,
+  selectFields,
+  toListedRun,
+  toRun,
+  wholeColumns,
+} from './rows.ts';
+import type { Schema } from './schema.ts';
+
+/** Each probe of an arm is about 0.1 ms of SQLite's preparing. */
+const MAX_PROBES = 100;
+
+/** A page of runs. Its rows are read in portions; a short page comes with the first statement. */
+export async function listRuns(connection: Connection, query: RunQuery): Promise<StoredRunPage> {
+  if (query.limit <= PAGE_ROWS) {
+    const rows = await connection.query(compiled(connection, query, 'rows'));
+    const page = rows.map(toListedRun);
+    return {
+      next: nextOf(query, page.at(-1)?.key, page.length),
+      portions: portionsOf(connection, query, page),
+    };
+  }
+  const places = (await connection.query(compiled(connection, query, 'places'))).map(({ seq }) => seq);
+  return {
+    next: nextOf(query, places.at(-1), places.length),
+    portions: readPlaces(connection, query, places),
+  };
+}
+
+function nextOf({ limit }: RunQuery, last: number | undefined, length: number): number | null {
+  return last !== undefined && length === limit ? last : null;
+}
+
+async function* readPlaces(
+  connection: Connection,
+  query: RunQuery,
+  places: readonly number[],
+): AsyncGenerator<readonly Partial<StoredRun>[]> {
+  for (let i = 0; i < places.length; i += PAGE_ROWS) {
+    const rows = await connection.execute<ListedRunRow>({
+      sql: `select ${listedColumns(query.fields)} from durably_runs
+        where seq in (select value from json_each(?)) order by seq desc`,
+      parameters: [JSON.stringify(places.slice(i, i + PAGE_ROWS))],
+    });
+    yield* portionsOf(connection, query, rows.map(toListedRun));
+  }
+}
+
+async function* portionsOf(
+  connection: Connection,
+  { fields }: RunQuery,
+  page: readonly Listed<StoredRun>[],
+): AsyncGenerator<readonly Partial<StoredRun>[]> {
+  const portions = inPortions(page, (cut) => readWholeRuns(connection, fields, cut));
+  for await (const portion of portions) yield portion.map((run) => selectFields(run, fields));
+}
+
+/** Runs of a page that came without their large values, by their keys. */
+export async function readWholeRuns(
+  connection: Connection,
+  fields: readonly RunField[] | null,
+  listed: readonly Listed<StoredRun>[],
+): Promise<ReadonlyMap<number, StoredRun>> {
+  const rows = await connection.execute<RunRow & { seq: number }>({
+    sql: `select ${wholeColumns(fields)} from durably_runs where seq in (select value from json_each(?))`,
+    parameters: [JSON.stringify(listed.map(({ key }) => key))],
+  });
+  return new Map(rows.map((row) => [row.seq, toRun(row)]));
+}
+
+const MAX_COMPILED = 100;
+const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<ListedRunRow>>>();
+
+/** Whoever shows a list asks for it again and again: the latest ones are compiled once. */
+function compiled(
+  connection: Connection,
+  query: RunQuery,
+  reads: 'rows' | 'places',
+): CompiledQuery<ListedRunRow> {
+  const lists = compiledLists.get(connection) ?? new Map<string, CompiledQuery<ListedRunRow>>();
+  compiledLists.set(connection, lists);
+  const key = JSON.stringify([reads, query]);
+  const list = lists.get(key) ?? compile(connection.db, query, reads);
+  // At the end of the map's order is what was asked for last.
+  lists.delete(key);
+  lists.set(key, list);
+  for (const oldest of lists.keys()) {
+    if (lists.size <= MAX_COMPILED) break;
+    lists.delete(oldest);
+  }
+  return list;
+}
+
+/**
+ * Newest first. Each value of a filter is an arm of its own, read in order from
+ * an index; SQLite merges the arms as far as the page reaches, so neither a
+ * sort of all matches nor a scan is needed, however many runs there are.
+ */
+function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'): CompiledQuery<ListedRunRow> {
+  const page = goesByLabel(query) ? labelledPage(db, query) : filteredPage(db, query);
+  const columns = reads === 'places' ? 'seq' : listedColumns(query.fields);
+  return sql<ListedRunRow>`select ${sql.raw(columns)} from durably_runs where seq in ${page} order by seq desc`.compile(
+    db,
+  );
+}
+
+/** A label may have a long history; what is pending or running is soon looked through. */
+function goesByLabel({ labels, jobNames, statuses }: RunQuery): boolean {
+  const onlyActive = statuses.length > 0 && !statuses.some(isTerminal);
+  const probes = Math.max(1, jobNames.length) * statuses.length * labels.length;
+  return labels.length > 0 && (!onlyActive || probes > MAX_PROBES);
+}
+
+function filteredPage(db: Kysely<Schema>, query: RunQuery) {
+  const arms = filterArms(query).map(({ jobName, status }) => {
+    // Any seq is above 0; that says to SQLite that it is to be read by the key.
+    let arm = db.selectFrom('durably_runs').select('seq').where('seq', '>', 0);
+    if (query.before !== null) arm = arm.where('seq', '<', query.before);
+    if (jobName !== undefined) arm = arm.where('job_name', '=', jobName);
+    if (status !== undefined) arm = arm.where('status', '=', status);
+    for (const [key, value] of query.labels) {
+      arm = arm.where(({ exists, selectFrom }) =>
+        exists(
+          selectFrom('durably_labels as o')
+            .select('o.run_seq')
+            .where('o.key', '=', key)
+            .where('o.value', '=', value)
+            .whereRef('o.run_seq', '=', 'durably_runs.seq'),
+        ),
+      );
+    }
+    return arm;
+  });
+  const [first, ...others] = arms;
+  if (!first) throw new Error('a filter has at least one arm');
+  return others
+    .reduce((union, arm) => union.unionAll(arm), first)
+    .orderBy('seq', 'desc')
+    .limit(query.limit)
+    .offset(query.offset);
+}
+
+/**
+ * The runs of the first label, in order from its index; whatever else is asked
+ * of each is one probe by key. So a filter costs by what bears its first label,
+ * not by the runs that are none of its business.
+ */
+function labelledPage(db: Kysely<Schema>, { labels, jobNames, statuses, limit, offset, before }: RunQuery) {
+  const [[key, value] = ['', ''], ...others] = labels;
+  let page = db
+    .selectFrom('durably_labels as l')
+    .select('l.run_seq as seq')
+    .where('l.key', '=', key)
+    .where('l.value', '=', value)
+    .orderBy('l.run_seq', 'desc')
+    .limit(limit)
+    .offset(offset);
+  if (before !== null) page = page.where('l.run_seq', '<', before);
+  for (const [otherKey, otherValue] of others) {
+    page = page.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('durably_labels as o')
+          .select('o.run_seq')
+          .where('o.key', '=', otherKey)
+          .where('o.value', '=', otherValue)
+          .whereRef('o.run_seq', '=', 'l.run_seq'),
+      ),
+    );
+  }
+  if (jobNames.length === 0 && statuses.length === 0) return page;
+  return page.where(({ exists, selectFrom }) => {
+    let run = selectFrom('durably_runs as r').select('r.seq').whereRef('r.seq', '=', 'l.run_seq');
+    if (jobNames.length > 0) run = run.where('r.job_name', 'in', jobNames);
+    if (statuses.length > 0) run = run.where('r.status', 'in', statuses);
+    return exists(run);
+  });
+}
+
+interface FilterArm {
+  readonly jobName?: string;
+  readonly status?: RunStatus;
+}
+
+function filterArms({ jobNames, statuses }: Pick<RunQuery, 'jobNames' | 'statuses'>): FilterArm[] {
+  if (jobNames.length === 0) {
+    return statuses.length === 0 ? [{}] : statuses.map((status) => ({ status }));
+  }
+  // The index by job is ordered within one status: a job alone takes an arm for each.
+  const each = statuses.length === 0 ? RUN_STATUSES : statuses;
+  return jobNames.flatMap((jobName) => each.map((status) => ({ jobName, status })));
+}

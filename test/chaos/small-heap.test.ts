@@ -1,0 +1,101 @@
+import { expect, test, vi } from 'vitest';
+import { openDatabase } from '../../src/app/database.ts';
+import { createDurably } from '../../src/index.ts';
+import { job } from '../support/jobs.ts';
+import { eventually } from './support/eventually.ts';
+import { type Fleet, withFleet } from './support/fleet.ts';
+import { openStream } from './support/raw-stream.ts';
+
+vi.setConfig({ testTimeout: 120_000 });
+
+/** What is stored in each test is more than twice as much. */
+const HEAP_MB = 96;
+const MB = 1024 * 1024;
+const RESULTS = 40;
+const RESULT_BYTES = 2 * MB;
+const RUNS = 120;
+const RUN_BYTES = MB;
+
+const SMALL_HEAP = { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` };
+
+/** The length of an answer, which is not kept. */
+async function lengthOf(url: string): Promise<number> {
+  const response = await fetch(url);
+  expect(response.status).toBe(200);
+  let length = 0;
+  for await (const bytes of response.body ?? []) length += bytes.length;
+  return length;
+}
+
+/** Runs of a job that the service doesn't know: they stay pending. */
+async function storeRuns(fleet: Fleet): Promise<void> {
+  const database = await openDatabase({ url: `file:${fleet.database}` });
+  const durably = createDurably({
+    dialect: database.dialect,
+    jobs: { archived: job('archived', () => null) },
+  });
+  await durably.migrate();
+  const input = 'p'.repeat(RUN_BYTES);
+  for (let i = 0; i < RUNS; i++) await durably.jobs.archived.trigger(input);
+  await durably.db.destroy();
+  database.close();
+}
+
+async function storeResults(
+  fleet: Fleet,
+): Promise<{ base: string; runId: string; failed: () => Promise<void> }> {
+  const service = await fleet.start(SMALL_HEAP);
+  const api = fleet.api(service);
+  const input = { results: RESULTS, bytes: RESULT_BYTES, failsFirst: true };
+  const runId = await api.triggered({ jobName: 'large', input });
+  const untilStatus = async (status: string) => {
+    await eventually(
+      `the run to be ${status}`,
+      async () => {
+        expect(service.isAlive, service.log).toBe(true);
+        const [run] = (await (await fetch(`${api.base}/runs?fields=status`)).json()) as { status: string }[];
+        return run?.status === status;
+      },
+      { withinMs: 60_000, everyMs: 50 },
+    );
+  };
+  await untilStatus('failed');
+  return { base: api.base, runId, failed: () => untilStatus('completed') };
+}
+
+test('three lists at once of more than the heap holds are answered whole', async () => {
+  await withFleet({}, async (fleet) => {
+    await storeRuns(fleet);
+    const service = await fleet.start(SMALL_HEAP);
+    const url = `${fleet.api(service).base}/runs?limit=500`;
+    const lengths = await Promise.all([url, url, url].map(lengthOf));
+    for (const length of lengths) expect(length).toBeGreaterThan(RUNS * RUN_BYTES);
+    // Without what is large the list is short.
+    expect(await lengthOf(`${url}&fields=id,status`)).toBeLessThan(RUNS * 100);
+    expect(service.isAlive).toBe(true);
+  });
+});
+
+test('a run whose results are more than the heap holds is read, followed and resumed', async () => {
+  await withFleet({ DURABLY_STALE_THRESHOLD_MS: 30_000 }, async (fleet) => {
+    const { base, runId, failed: untilCompleted } = await storeResults(fleet);
+    const urls = ['steps', 'logs', 'subscribe'].map((name) => `${base}/${name}?runId=${runId}&limit=1000`);
+    const [steps, logs, stream] = urls.map((url) => url.replace(/&limit.*/, '')) as [string, string, string];
+    // Readers that stall hold a portion each.
+    const stalled = await Promise.all([steps, stream, stream, stream].map(openStream));
+    for (const reader of stalled) reader.stopReading();
+    for (const url of [steps, `${logs}&limit=1000`, stream]) {
+      expect(await lengthOf(url)).toBeGreaterThan(RESULTS * RESULT_BYTES);
+    }
+    for (const reader of stalled) reader.close();
+
+    const retried = await fetch(`${base}/retry?runId=${runId}`, { method: 'POST' });
+    expect(retried.status).toBe(200);
+    await untilCompleted();
+    const run = (await (await fetch(`${base}/run?runId=${runId}`)).json()) as {
+      output: unknown;
+      attempt: number;
+    };
+    expect(run).toMatchObject({ attempt: 2, output: { sum: RESULTS * RESULT_BYTES } });
+  });
+});
