@@ -31,7 +31,8 @@ const FAULTS: readonly (readonly [prefix: string, fault: DatabaseFault])[] = [
   ['SQLITE_', 'unavailable'],
   ['SQL_', 'statement'],
   ['ARGS_', 'statement'],
-  ['RESPONSE_TOO_LARGE', 'statement'],
+  // A single write was executed all the same, and a small answer is refused when others read much.
+  ['RESPONSE_TOO_LARGE', 'uncertain'],
   ['TRANSACTION_BUSY', 'busy'],
   // Turso refuses writes beyond a plan's quota, say.
   ['BLOCKED', 'unavailable'],

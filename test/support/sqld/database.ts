@@ -5,11 +5,26 @@ import {
   type HranaCondition,
   type HranaError,
   type HranaStatement,
+  type HranaValue,
   type StatementResult,
   toSql,
 } from './protocol.ts';
 
 type Sqls = ReadonlyMap<number, string>;
+
+/** What libsql-server refuses unless told otherwise: a larger parameter or value, a larger answer. */
+const MAX_VALUE_BYTES = 5_000_000;
+const MAX_ANSWER_BYTES = 10_000_000;
+
+/** A refusal of the server's own, told by its code. */
+class Refusal extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
 
 /** One connection to the file, executing what Hrana's requests ask for. */
 export class HranaDatabase {
@@ -24,7 +39,19 @@ export class HranaDatabase {
     return this.#db.inTransaction;
   }
 
+  /** An answer that is too large is refused after the statement was executed: outside of a transaction it stays done. */
   execute(statement: HranaStatement, sqls: Sqls): StatementResult {
+    const given = [...(statement.args ?? []), ...(statement.named_args ?? []).map(({ value }) => value)];
+    if (given.some((value) => bytesOf(value) > MAX_VALUE_BYTES)) {
+      throw new Refusal('ARGS_INVALID', 'string or blob too big');
+    }
+    const result = this.#execute(statement, sqls);
+    const bytes = result.rows.flat().reduce((sum, value) => sum + bytesOf(value), 0);
+    if (bytes > MAX_ANSWER_BYTES) throw new Refusal('RESPONSE_TOO_LARGE', 'Response is too large');
+    return result;
+  }
+
+  #execute(statement: HranaStatement, sqls: Sqls): StatementResult {
     const prepared = this.#db.prepare(sqlOf(statement, sqls));
     prepared.safeIntegers(true);
     const args = argumentsOf(statement);
@@ -115,8 +142,13 @@ function argumentsOf({ args = [], named_args: named = [] }: HranaStatement) {
   return Object.fromEntries(named.map(({ name, value }) => [name.replace(/^[@$:]/, ''), toSql(value)]));
 }
 
+function bytesOf(value: HranaValue): number {
+  return value.type === 'text' ? Buffer.byteLength(value.value) : 8;
+}
+
 /** Servers tell the base code alone: no extended one. */
 export function toHranaError(error: unknown): HranaError {
+  if (error instanceof Refusal) return { message: error.message, code: error.code };
   const { message, code } = error as { message: string; code?: string };
   const base = /^SQLITE_[A-Z]+/.exec(code ?? '')?.[0] ?? 'SQLITE_ERROR';
   return { message: `SQLite error: ${message}`, code: base === 'SQLITE_ERROR' ? 'SQL_INPUT_ERROR' : base };
