@@ -50,16 +50,12 @@ export function encodeJson(value: unknown, maxBytes = Number.POSITIVE_INFINITY):
   if (typeof value === 'function' || typeof value === 'symbol') {
     return { ok: false, reason: `a ${typeof value} is not JSON` };
   }
+  // Written as JSON it would take its own size in memory once more.
+  if (typeof value === 'string' && value.length > maxBytes) return tooLarge(value.length, maxBytes);
   try {
     const text: string | undefined = JSON.stringify(value);
     const bytes = text === undefined ? 0 : bytesBeyond(text, maxBytes);
-    if (bytes > 0) {
-      return {
-        ok: false,
-        reason: `${bytes} bytes of JSON, where at most ${maxBytes} are stored`,
-        isTooLarge: true,
-      };
-    }
+    if (bytes > 0) return tooLarge(bytes, maxBytes);
     if (text !== undefined && isTooDeep(text)) {
       return { ok: false, reason: `nested deeper than ${MAX_JSON_DEPTH} levels` };
     }
@@ -72,10 +68,19 @@ export function encodeJson(value: unknown, maxBytes = Number.POSITIVE_INFINITY):
   }
 }
 
-/** The size of a text as UTF-8 if that is more than so many bytes; otherwise 0. */
+function tooLarge(bytes: number, maxBytes: number): JsonEncoding {
+  return {
+    ok: false,
+    reason: `at least ${bytes} bytes of JSON, where ${maxBytes} are stored at most`,
+    isTooLarge: true,
+  };
+}
+
+/** The size of a text as UTF-8 if that is more than so many bytes, or a part of it; otherwise 0. */
 function bytesBeyond(text: string, maxBytes: number): number {
   // A UTF-16 unit takes one to three bytes.
   if (text.length * 3 <= maxBytes) return 0;
+  if (text.length > maxBytes) return text.length;
   let bytes = 0;
   for (let i = 0; i < text.length; i++) {
     const unit = text.charCodeAt(i);

@@ -198,7 +198,7 @@ contract('the bound of a value', (test) => {
     });
     const { id } = await task.trigger(0);
     const { error } = await untilStatus(durably, id, 'failed');
-    expect(error).toMatch(/^Invalid output: 1001 bytes/);
+    expect(error).toMatch(/^Invalid output: at least 1001 bytes/);
     const [line] = await durably.getLogs({ runId: id });
     expect(line).toMatchObject({ level: 'warn', data: null });
     expect(line?.message).toContain('1001 bytes');
