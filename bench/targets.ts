@@ -95,6 +95,11 @@ export const targets: readonly Target[] = [
     over: own('small'),
     is: 'atLeast',
   }),
+  ...each('peak of large lists and streams, many ÷ few', 'large-values', 1.5, {
+    metric: 'peak many',
+    over: own('peak few'),
+    is: 'atMost',
+  }),
   ...each('trigger, full ÷ empty table', 'full-table', 1.1, {
     metric: 'trigger full',
     over: own('trigger empty'),

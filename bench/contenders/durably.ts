@@ -14,6 +14,16 @@ const jobs = {
       for (let i = 0; i < STEPS; i++) await step.run(`step-${i}`, () => stepResult(i));
     },
   }),
+  /** An output of so many bytes. */
+  largeOutput: defineJob({ name: 'largeOutput', input, run: (_step, { n }) => 'x'.repeat(n) }),
+  /** So many results of a megabyte. */
+  largeSteps: defineJob({
+    name: 'largeSteps',
+    input,
+    run: async (step, { n }) => {
+      for (let i = 0; i < n; i++) await step.run(`step-${i}`, () => 'x'.repeat(1024 * 1024));
+    },
+  }),
 };
 
 interface Opened extends Pick<DurablyOptions, 'dialect' | 'reconnect'> {

@@ -2,7 +2,7 @@
 import type { Reply, Request } from './child.ts';
 import { describe, measure } from './measure.ts';
 import { seed } from './seed.ts';
-import { memoryKb, readEmitted, serve, stopServing, storedRuns } from './serve.ts';
+import { memoryKb, peakMemoryKb, readEmitted, serve, stopServing, storedRuns } from './serve.ts';
 import { startSqld, stopSqld } from './sqld.ts';
 import { closeStreams, countArrivals, openStreams, readArrivals } from './streams.ts';
 import { fire } from './traffic.ts';
@@ -15,6 +15,7 @@ const roles = {
   stopServing,
   storedRuns,
   memoryKb,
+  peakMemoryKb,
   readEmitted,
   startSqld,
   stopSqld,

@@ -68,6 +68,11 @@ export async function memoryKb(): Promise<number> {
   return process.memoryUsage.rss() / 1024;
 }
 
+/** The most memory that this process ever had. */
+export async function peakMemoryKb(): Promise<number> {
+  return process.resourceUsage().maxRSS;
+}
+
 type Opener = (options: OpenOptions, worker: 'on' | 'off') => Promise<Service>;
 
 const openers: Readonly<Record<Served, Opener>> = {

@@ -4,6 +4,7 @@ import { fullTable } from './full-table.ts';
 import { httpRuns } from './http-runs.ts';
 import { idleStreams, subscribers } from './http-streams.ts';
 import { httpTrigger } from './http-trigger.ts';
+import { largeValues } from './large-values.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { remote } from './remote.ts';
@@ -21,6 +22,7 @@ export const workloads: readonly Workload[] = [
   latency,
   httpTrigger,
   httpRuns,
+  largeValues,
   fullTable,
   subscribers,
   idleStreams,

@@ -8,8 +8,8 @@ export type Figures = Readonly<Record<string, number>>;
 export interface Metric {
   readonly id: string;
   readonly title: string;
-  /** 'per second' figures are the better the higher, all others the lower. */
-  readonly unit: 'per second' | 'ms' | 'statements' | 'KB' | 'MB' | 'requests' | 'share';
+  /** Figures per second are the better the higher, all others the lower. */
+  readonly unit: 'per second' | 'MB per second' | 'ms' | 'statements' | 'KB' | 'MB' | 'requests' | 'share';
 }
 
 export interface Workload {
