@@ -117,13 +117,3 @@ export class DatabaseUnavailableError extends DurablyError {
     this.permanent = permanent;
   }
 }
-
-/** The text by which an error of unknown kind is stored and reported. */
-export function errorMessage(error: unknown): string {
-  try {
-    // Code may have put anything into an error's fields.
-    return error instanceof Error ? String(error.message || error.name) : String(error);
-  } catch {
-    return 'unknown error';
-  }
-}

@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { errorMessage, ValidationError } from './errors.ts';
+import { errorMessage } from './error-text.ts';
+import { ValidationError } from './errors.ts';
 import { type Labels, labelsSchema } from './labels.ts';
 
 export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;

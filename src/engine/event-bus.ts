@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { toIsoTime } from '../core/clock.ts';
-import { errorMessage, ValidationError } from '../core/errors.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { ValidationError } from '../core/errors.ts';
 import {
   type DurablyEvent,
   EVENT_TYPES,

@@ -1,10 +1,12 @@
 import type { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
-import { DatabaseUnavailableError, errorMessage } from '../core/errors.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
 import { UNKNOWN_STEP } from '../core/events.ts';
-import { decodeJson, encodeJson, storableText } from '../core/json.ts';
+import { decodeJson, encodeJson } from '../core/json.ts';
 import type { Run } from '../core/run.ts';
 import type { ClaimedRun, OwnerNote, Store } from '../core/store.ts';
+import { boundedText } from '../core/text.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
 import type { OwnerJournal } from './owner-journal.ts';
@@ -97,7 +99,7 @@ async function runJob(job: JobDefinition, run: ClaimedRun, steps: Steps): Promis
   } catch (error) {
     return {
       ok: false,
-      error: storableText(errorMessage(error)),
+      error: errorMessage(error),
       failedStepName: steps.failedStepOf(error) ?? UNKNOWN_STEP,
     };
   }
@@ -115,7 +117,7 @@ async function encodeOutput(schema: z.ZodType | undefined, returned: unknown): P
 }
 
 function invalidOutput(reason: string): JobResult & { readonly ok: false } {
-  return { ok: false, error: storableText(`Invalid output: ${reason}`), failedStepName: UNKNOWN_STEP };
+  return { ok: false, error: boundedText(`Invalid output: ${reason}`), failedStepName: UNKNOWN_STEP };
 }
 
 /** A write that was refused says that the run is no longer ours; the run itself says why. */

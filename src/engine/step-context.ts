@@ -1,9 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Clock, defer } from '../core/clock.ts';
-import { DurablyError, errorMessage, StepError } from '../core/errors.ts';
-import { decodeJson, encodeJson, type Jsonified, storableText } from '../core/json.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { DurablyError, StepError } from '../core/errors.ts';
+import { decodeJson, encodeJson, type Jsonified } from '../core/json.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
 import type { CompletedStep } from '../core/store.ts';
+import { boundedText, storableText } from '../core/text.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';
 
@@ -125,7 +127,7 @@ export class Steps {
     const progress = {
       current,
       total: total ?? undefined,
-      message: message == null ? undefined : storableText(textOf(message)),
+      message: message == null ? undefined : boundedText(textOf(message)),
     };
     this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) });
   }
@@ -183,7 +185,7 @@ export class Steps {
 
   async #fail(call: StepCall, error: unknown): Promise<never> {
     try {
-      await this.#record('step:fail', call, { message: storableText(errorMessage(error)) });
+      await this.#record('step:fail', call, { message: errorMessage(error) });
     } catch (failure) {
       if (failure instanceof DurablyError) throw failure;
       await this.#record('step:fail', call, { message: 'The database refused the text of its error' });
@@ -216,7 +218,7 @@ export class Steps {
   #writeLog(level: LogLevel, message: string, data?: unknown): void {
     const current = currentStep.getStore();
     const stepName = current?.steps === this ? current.name : null;
-    const text = storableText(textOf(message));
+    const text = boundedText(textOf(message));
     const encoding = encodeJson(data);
     this.#journal.note(
       encoding.ok

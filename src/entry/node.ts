@@ -6,7 +6,8 @@ import { createAccess } from '../app/access.ts';
 import { type Config, ConfigError, readConfig } from '../app/config.ts';
 import { createDurablyApp } from '../app/create-app.ts';
 import { type Database, DatabaseOpenError, isBusy, openDatabase } from '../app/database.ts';
-import { DatabaseUnavailableError, DurablyError, errorMessage } from '../core/errors.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
 import { createDurably } from '../create-durably.ts';
 import { createJobs } from '../jobs/index.ts';
 
