@@ -61,13 +61,19 @@ export class TimeoutError extends DurablyError {
   }
 }
 
-/** `triggerAndWait` saw its run end without an output: failed, cancelled or deleted. */
+/**
+ * `triggerAndWait` saw its run end without an output: failed, cancelled or
+ * deleted. The `cause` of a failed one is the run's error, as it was stored.
+ */
 export class RunEndedError extends DurablyError {
   readonly runId: string;
   readonly ending: 'failed' | 'cancelled' | 'deleted';
 
-  constructor(ended: { runId: string; ending: 'failed' | 'cancelled' | 'deleted'; message: string }) {
-    super('RUN_ENDED', ended.message);
+  constructor(
+    ended: { runId: string; ending: 'failed' | 'cancelled' | 'deleted'; message: string },
+    options?: ErrorOptions,
+  ) {
+    super('RUN_ENDED', ended.message, options);
     this.runId = ended.runId;
     this.ending = ended.ending;
   }

@@ -1,3 +1,4 @@
+import type { ErrorDetail } from './error-detail.ts';
 import type { Jsonified } from './json.ts';
 
 /** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
@@ -7,7 +8,10 @@ export interface Step {
   readonly index: number;
   readonly status: 'completed' | 'failed';
   readonly output: unknown;
+  /** Why it failed, in short; null unless it failed. */
   readonly error: string | null;
+  /** The error that failed it: name, message, stack, code and causes; null unless it failed. */
+  readonly errorDetail: ErrorDetail | null;
   readonly startedAt: string;
   readonly completedAt: string;
 }

@@ -1,11 +1,13 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Clock, defer } from '../core/clock.ts';
+import { type ErrorDetailMode, encodeErrorDetail } from '../core/error-detail.ts';
 import { errorMessage } from '../core/error-text.ts';
 import { DurablyError, StepError } from '../core/errors.ts';
 import { decodeJson, encodeJson, type Jsonified } from '../core/json.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
 import type { CompletedStep } from '../core/store.ts';
-import { boundedText, storableText } from '../core/text.ts';
+import { storableText } from '../core/text.ts';
+import { logNote, messageText } from './log-note.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';
 
@@ -26,6 +28,7 @@ export class Steps {
   readonly #control: RunControl;
   readonly #journal: OwnerJournal;
   readonly #clock: Clock;
+  readonly #errorDetail: ErrorDetailMode;
   /** Outcomes of earlier attempts, JSON text. */
   readonly #stored: ReadonlyMap<string, string | null>;
   readonly #indexes = new Map<string, number>();
@@ -39,11 +42,13 @@ export class Steps {
     control: RunControl;
     journal: OwnerJournal;
     clock: Clock;
+    errorDetail: ErrorDetailMode;
     completed: readonly CompletedStep[];
   }) {
     this.#control = deps.control;
     this.#journal = deps.journal;
     this.#clock = deps.clock;
+    this.#errorDetail = deps.errorDetail;
     this.#stored = new Map(deps.completed.map(({ name, output }) => [name, output]));
     const writer = (level: LogLevel) => (message: string, data?: unknown) =>
       this.#writeLog(level, message, data);
@@ -127,7 +132,7 @@ export class Steps {
     const progress = {
       current,
       total: total ?? undefined,
-      message: message == null ? undefined : boundedText(textOf(message)),
+      message: message == null ? undefined : messageText(message),
     };
     this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) });
   }
@@ -185,7 +190,10 @@ export class Steps {
 
   async #fail(call: StepCall, error: unknown): Promise<never> {
     try {
-      await this.#record('step:fail', call, { message: errorMessage(error) });
+      await this.#record('step:fail', call, {
+        message: errorMessage(error),
+        data: encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name }),
+      });
     } catch (failure) {
       if (failure instanceof DurablyError) throw failure;
       await this.#record('step:fail', call, { message: 'The database refused the text of its error' });
@@ -218,18 +226,7 @@ export class Steps {
   #writeLog(level: LogLevel, message: string, data?: unknown): void {
     const current = currentStep.getStore();
     const stepName = current?.steps === this ? current.name : null;
-    const text = boundedText(textOf(message));
-    const encoding = encodeJson(data);
-    this.#journal.note(
-      encoding.ok
-        ? { type: 'log:write', stepName, level, message: text, data: encoding.text ?? null }
-        : {
-            type: 'log:write',
-            stepName,
-            level: 'warn',
-            message: `${text} (data left out: ${encoding.reason})`,
-          },
-    );
+    this.#journal.note(logNote({ stepName, level, message, data }, this.#errorDetail));
   }
 }
 
@@ -244,10 +241,12 @@ function causeOf(error: unknown): unknown {
 
 function encodeResult(name: string, result: unknown): string | null {
   const encoding = encodeJson(result);
-  if (!encoding.ok) throw new StepError(`Step "${name}" returned what JSON can't hold: ${encoding.reason}`);
+  if (!encoding.ok) {
+    const { reason, cause } = encoding;
+    throw new StepError(
+      `Step "${name}" returned what JSON can't hold: ${reason}`,
+      cause === undefined ? undefined : { cause },
+    );
+  }
   return encoding.text ?? null;
-}
-
-function textOf(message: unknown): string {
-  return typeof message === 'string' ? message : errorMessage(message);
 }

@@ -8,6 +8,7 @@ import { createDurablyApp } from '../app/create-app.ts';
 import { type Database, DatabaseOpenError, isBusy, openDatabase } from '../app/database.ts';
 import { errorMessage } from '../core/error-text.ts';
 import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
+import { consoleLogger } from '../core/logger.ts';
 import { createDurably } from '../create-durably.ts';
 import { createJobs } from '../jobs/index.ts';
 
@@ -79,10 +80,9 @@ function createInstance(config: Config, { dialect }: Database) {
     heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
     staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
     maxConcurrentRuns: config.DURABLY_CONCURRENCY,
+    errorDetail: config.DURABLY_ERROR_DETAIL,
+    logger: consoleLogger,
     jobs: createJobs({ dataDir: config.DURABLY_DATA_DIR, fetchOrigins: config.DURABLY_FETCH_ORIGINS }),
-  });
-  durably.on('worker:error', ({ context, error, runId }) => {
-    logError(`worker failed at ${context}${runId === undefined ? '' : ` (${runId})`}`, error);
   });
   durably.onError((error) => logError('event listener', error));
   return durably;

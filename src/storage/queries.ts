@@ -1,5 +1,6 @@
 import type { CompiledQuery, Kysely } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
+import type { ErrorDetail } from '../core/error-detail.ts';
 import { decodeJson } from '../core/json.ts';
 import { isTerminal, RUN_STATUSES, type Run, type RunQuery, type RunStatus } from '../core/run.ts';
 import type { LogLine, Step } from '../core/step.ts';
@@ -150,8 +151,9 @@ export async function getSteps(connection: Connection, runId: string): Promise<S
     name: row.name,
     index: row.step_index,
     status: row.status,
-    output: decodeJson(row.data) ?? null,
+    output: row.status === 'completed' ? (decodeJson(row.data) ?? null) : null,
     error: row.message,
+    errorDetail: row.status === 'failed' ? ((decodeJson(row.data) ?? null) as ErrorDetail | null) : null,
     startedAt: toIsoTime(row.created_at - (row.duration_ms ?? 0)),
     completedAt: toIsoTime(row.created_at),
   }));

@@ -1,5 +1,7 @@
 import type { ExpressionBuilder, Selectable } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
+import type { ErrorDetail } from '../core/error-detail.ts';
+import { UNKNOWN_STEP } from '../core/events.ts';
 import { decodeJson } from '../core/json.ts';
 import type { Labels } from '../core/labels.ts';
 import { isTerminal, type Run, type RunProgress } from '../core/run.ts';
@@ -22,10 +24,11 @@ const SHORT_COLUMNS = [
   'progress',
   'error',
   'labels',
+  'failed_step_name',
 ] as const satisfies readonly (keyof RunsTable)[];
 
 /** Those that may be long: within JSON they would be escaped, and parsed twice. */
-const LONG_COLUMNS = ['output', 'payload'] as const satisfies readonly (keyof RunsTable)[];
+const LONG_COLUMNS = ['output', 'payload', 'error_detail'] as const satisfies readonly (keyof RunsTable)[];
 
 /** The columns of which a {@link Run} is made. */
 export const RUN_COLUMNS = [...SHORT_COLUMNS, ...LONG_COLUMNS] as const;
@@ -45,9 +48,9 @@ export function packedRun({ fn }: ExpressionBuilder<Schema, 'durably_runs'>) {
   return [fn<string>('json_array', [...SHORT_COLUMNS]).as('packed'), ...LONG_COLUMNS] as const;
 }
 
-export function unpackRun({ packed, output, payload }: PackedRunRow): RunRow {
+export function unpackRun({ packed, ...long }: PackedRunRow): RunRow {
   const values = decodeJson(packed) as readonly unknown[];
-  const row: Record<string, unknown> = { output, payload };
+  const row: Record<string, unknown> = { ...long };
   let i = 0;
   for (const column of SHORT_COLUMNS) row[column] = values[i++];
   return row as RunRow;
@@ -69,12 +72,22 @@ export function toRun(row: RunRow): Run {
     progress: row.progress === null ? null : (decodeJson(row.progress) as RunProgress),
     output: decodeJson(row.output) ?? null,
     error: row.error,
+    ...failureOf(row),
     attempt: row.attempt,
     heartbeatAt: timeOrNull(row.heartbeat_at),
     createdAt: toIsoTime(row.created_at),
     startedAt: timeOrNull(row.started_at),
     completedAt: timeOrNull(row.completed_at),
     updatedAt: toIsoTime(row.updated_at),
+  };
+}
+
+/** A process of an earlier version leaves what a failure left behind where it was, and stores none. */
+function failureOf({ status, error_detail, failed_step_name }: RunRow) {
+  if (status !== 'failed') return { errorDetail: null, failedStepName: null };
+  return {
+    errorDetail: (decodeJson(error_detail) ?? null) as ErrorDetail | null,
+    failedStepName: failed_step_name ?? UNKNOWN_STEP,
   };
 }
 
