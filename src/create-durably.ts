@@ -1,8 +1,11 @@
 import type { Dialect, Kysely } from 'kysely';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { DurablyService } from './core/durably.ts';
+import { ERROR_DETAIL_MODES, type ErrorDetailMode } from './core/error-detail.ts';
+import { errorMessage } from './core/error-text.ts';
 import { ValidationError } from './core/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
+import type { Logger } from './core/logger.ts';
 import { type AnyJobs, createCatalogue, type HandlesOf, type OpenHandles } from './engine/catalogue.ts';
 import { commandRun } from './engine/commands.ts';
 import { type ErrorHandler, EventBus } from './engine/event-bus.ts';
@@ -13,6 +16,7 @@ import { createLifecycle } from './engine/lifecycle.ts';
 import { createReads } from './engine/reads.ts';
 import { Registry } from './engine/registry.ts';
 import { retriggerRun } from './engine/retrigger.ts';
+import { RunLog } from './engine/run-log.ts';
 import { Worker } from './engine/worker.ts';
 import { checkWorkerOptions } from './engine/worker-options.ts';
 import type { Schema } from './storage/schema.ts';
@@ -54,6 +58,18 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
    * LibsqlDialect. A dialect that has neither stops at the first SQLITE_BUSY.
    */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
+  /**
+   * What is kept of the errors that fail runs and steps, and of errors in log
+   * data: `full` unless given; `message` stores no stacks.
+   */
+  readonly errorDetail?: ErrorDetailMode | undefined;
+  /**
+   * Gets a line for each run that failed, was resumed after a retry or a
+   * hand-back, was taken over from a lost worker or handed back, and what no
+   * `worker:error` or `onError` listener hears. Unless given, failures that
+   * nobody listens to and takeovers go to the console.
+   */
+  readonly logger?: Logger | undefined;
 }
 
 export interface Durably<THandles = OpenHandles> extends DurablyService {
@@ -117,9 +133,11 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   });
   const workerOptions = checkWorkerOptions(options, { isRemote });
   const isResident = workerOptions.presence === 'resident';
-  const bus = new EventBus(clock);
+  const errorDetail = checkErrorDetail(options.errorDetail);
+  const log = new RunLog(options.logger);
+  const bus = new EventBus(clock, log);
   const registry = new Registry();
-  const worker = new Worker({ store, bus, clock, registry }, workerOptions);
+  const worker = new Worker({ store, bus, clock, registry, log, errorDetail }, workerOptions);
   const feed = new EventFeed({
     store,
     clock,
@@ -162,4 +180,9 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   };
   if (options.jobs) durably.register(options.jobs);
   return durably;
+}
+
+function checkErrorDetail(mode: ErrorDetailMode = 'full'): ErrorDetailMode {
+  if (ERROR_DETAIL_MODES.includes(mode)) return mode;
+  throw new ValidationError(`errorDetail must be 'full' or 'message', not ${errorMessage(mode)}`);
 }

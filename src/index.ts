@@ -1,6 +1,7 @@
 /** The door `durably`: the engine. */
 
 export type { Health, TriggerOptions, WorkOptions } from './core/durably.ts';
+export type { ErrorDetail } from './core/error-detail.ts';
 export {
   ConflictError,
   DatabaseUnavailableError,
@@ -17,7 +18,8 @@ export {
   ValidationError,
   type ValidationIssue,
 } from './core/errors.ts';
-export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
+export type { DurablyEvent, EventHandler, EventType, WorkerErrorContext } from './core/events.ts';
+export type { Logger } from './core/logger.ts';
 export type { Run, RunField, RunFilter, RunPage, RunProgress, RunSelection, RunStatus } from './core/run.ts';
 export type { LogLevel, LogLine, LogQuery, Step, StepContext } from './core/step.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';

@@ -53,18 +53,22 @@ async function readAll(
   bench: Bench,
   { server, contender, values }: { server: Child; contender: Served; values: number },
 ) {
-  return await whileServing(bench, { server, contender, worker: 'on' }, async ({ url, basePath }: Address) => {
-    const base = `${url}${basePath}`;
-    for (let i = 0; i < values; i++) await completed(base, { jobName: 'largeOutput', input: { n: MB } });
-    const runId = await completed(base, { jobName: 'largeSteps', input: { n: values } });
-    const before = (await server.call('memoryKb')) / 1024;
-    const rates = {
-      runs: await rateOf(`${base}/runs?jobName=largeOutput&limit=1000`),
-      steps: await rateOf(`${base}/steps?runId=${runId}`),
-      subscribe: await rateOf(`${base}/subscribe?runId=${runId}`),
-    };
-    return { ...rates, peak: (await server.call('peakMemoryKb')) / 1024 - before };
-  });
+  return await whileServing(
+    bench,
+    { server, contender, worker: 'on' },
+    async ({ url, basePath }: Address) => {
+      const base = `${url}${basePath}`;
+      for (let i = 0; i < values; i++) await completed(base, { jobName: 'largeOutput', input: { n: MB } });
+      const runId = await completed(base, { jobName: 'largeSteps', input: { n: values } });
+      const before = (await server.call('memoryKb')) / 1024;
+      const rates = {
+        runs: await rateOf(`${base}/runs?jobName=largeOutput&limit=1000`),
+        steps: await rateOf(`${base}/steps?runId=${runId}`),
+        subscribe: await rateOf(`${base}/subscribe?runId=${runId}`),
+      };
+      return { ...rates, peak: (await server.call('peakMemoryKb')) / 1024 - before };
+    },
+  );
 }
 
 async function completed(base: string, body: { jobName: string; input: object }): Promise<string> {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { ERROR_DETAIL_MODES } from '../core/error-detail.ts';
 import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
 import { isPlainPath } from '../http/routing.ts';
 import { apiKeysText } from './api-keys.ts';
@@ -65,6 +66,7 @@ const environment = z
     /** The engine's own default unless given. */
     DURABLY_MAX_RESULT_BYTES: wholeNumber(1, 2 ** 29).optional(),
     DURABLY_SHUTDOWN_MS: ms().default(10_000),
+    DURABLY_ERROR_DETAIL: z.enum(ERROR_DETAIL_MODES, 'must be full or message').default('full'),
     DURABLY_DATA_DIR: z.string().default('data'),
     DURABLY_FETCH_ORIGINS: originList(),
     DURABLY_API_KEYS: apiKeysText.optional(),

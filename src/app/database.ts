@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import type { Dialect } from 'kysely';
-import { errorMessage } from '../core/errors.ts';
+import { errorMessage } from '../core/error-text.ts';
 import { LocalConnection, localDialect } from './local-database.ts';
 import { timedFetch } from './timed-fetch.ts';
 

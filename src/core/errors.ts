@@ -64,13 +64,19 @@ export class TimeoutError extends DurablyError {
   }
 }
 
-/** `triggerAndWait` saw its run end without an output: failed, cancelled or deleted. */
+/**
+ * `triggerAndWait` saw its run end without an output: failed, cancelled or
+ * deleted. The `cause` of a failed one is the run's error, as it was stored.
+ */
 export class RunEndedError extends DurablyError {
   readonly runId: string;
   readonly ending: 'failed' | 'cancelled' | 'deleted';
 
-  constructor(ended: { runId: string; ending: 'failed' | 'cancelled' | 'deleted'; message: string }) {
-    super('RUN_ENDED', ended.message);
+  constructor(
+    ended: { runId: string; ending: 'failed' | 'cancelled' | 'deleted'; message: string },
+    options?: ErrorOptions,
+  ) {
+    super('RUN_ENDED', ended.message, options);
     this.runId = ended.runId;
     this.ending = ended.ending;
   }
@@ -118,15 +124,5 @@ export class DatabaseUnavailableError extends DurablyError {
   constructor(message: string, { permanent = false, cause }: { permanent?: boolean; cause?: unknown } = {}) {
     super('DATABASE_UNAVAILABLE', message, { cause });
     this.permanent = permanent;
-  }
-}
-
-/** The text by which an error of unknown kind is stored and reported. */
-export function errorMessage(error: unknown): string {
-  try {
-    // Code may have put anything into an error's fields.
-    return error instanceof Error ? String(error.message || error.name) : String(error);
-  } catch {
-    return 'unknown error';
   }
 }

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { toIsoTime } from './clock.ts';
+import { type ErrorDetail, errorDetailSchema } from './error-detail.ts';
 import { decodeJson } from './json.ts';
 import { JsonText, recordText } from './json-text.ts';
 import type { RunProgress } from './run.ts';
@@ -22,7 +23,7 @@ export interface JournalRow {
   readonly level: LogLevel | null;
   /** An error's or a log line's text. */
   readonly message: string | null;
-  /** JSON text: a payload, an output, a progress, a log line's data. */
+  /** JSON text: a payload, an output, a progress, a log line's data, an error's detail. */
   readonly data: string | null;
   readonly durationMs: number | null;
   /** JSON text of its run's labels, null without any; only where they were asked for. */
@@ -51,6 +52,12 @@ const nothing = kind(z.object({}), () => ({}));
 const stepFields = { stepName: z.string(), stepIndex: z.int() };
 const readStep = (row: JournalRow) => ({ stepName: row.stepName ?? '', stepIndex: row.stepIndex ?? 0 });
 
+const errorFields = { error: z.string(), errorDetail: errorDetailSchema.nullable() };
+const readError = (row: JournalRow) => ({
+  error: row.message ?? '',
+  errorDetail: (decodeJson(row.data) ?? null) as ErrorDetail | null,
+});
+
 export const progressSchema = z.object({
   current: z.number(),
   total: z.number().optional(),
@@ -71,8 +78,8 @@ export const eventCatalogue = {
     output: json(row.data) ?? null,
     duration: row.durationMs ?? 0,
   })),
-  'run:fail': kind(z.object({ error: z.string(), failedStepName: z.string() }), (row) => ({
-    error: row.message ?? '',
+  'run:fail': kind(z.object({ ...errorFields, failedStepName: z.string() }), (row) => ({
+    ...readError(row),
     failedStepName: row.stepName ?? UNKNOWN_STEP,
   })),
   'run:cancel': nothing,
@@ -87,9 +94,9 @@ export const eventCatalogue = {
       duration: row.durationMs ?? 0,
     }),
   ),
-  'step:fail': kind(z.object({ ...stepFields, error: z.string() }), (row) => ({
+  'step:fail': kind(z.object({ ...stepFields, ...errorFields }), (row) => ({
     ...readStep(row),
-    error: row.message ?? '',
+    ...readError(row),
   })),
   'log:write': kind(
     z.object({
@@ -132,11 +139,31 @@ export type JournalEvent<E extends JournalEventType = JournalEventType> = {
   [K in E]: EventBase<K> & { readonly runId: string; readonly jobName: string } & FieldsOf<K>;
 }[E];
 
+/** What the worker was doing when something went wrong. */
+export type WorkerErrorContext =
+  /** Storing what a run's owner tells, its results too; it goes on trying. */
+  | 'append'
+  /** Claiming runs; it tries again. */
+  | 'claim'
+  /** Executing a run: it could be neither completed nor failed. */
+  | 'execute'
+  /** Reading the journal for streams. */
+  | 'feed'
+  /** Returning runs to pending: they are taken over once their heartbeat is stale. */
+  | 'hand-back'
+  /** Renewing leases. */
+  | 'heartbeat'
+  /** A run is no longer this worker's. */
+  | 'lease'
+  /** Clearing away old `run:delete` rows. */
+  | 'purge'
+  /** Storing log lines and progress: they are lost. */
+  | 'telemetry';
+
 /** Something went wrong in the worker itself; not in the journal. */
 export interface WorkerErrorEvent extends EventBase<'worker:error'> {
   readonly error: string;
-  /** What the worker was doing: `claim`, `heartbeat`, `lease`, `execute`, `listener`, … */
-  readonly context: string;
+  readonly context: WorkerErrorContext;
   readonly runId?: string;
 }
 

@@ -1,6 +1,9 @@
 /** The only door to JSON: what is stored, what is refused, and what it reads back as. */
 
-import { errorMessage } from './errors.ts';
+import { errorMessage } from './error-text.ts';
+import { nestsDeeperThan } from './nesting.ts';
+
+export { isStorableText, storableText } from './text.ts';
 
 /** JSON nested deeper than this is refused: SQLite's own limit is 1,000, less the wrapping a group adds. */
 export const MAX_JSON_DEPTH = 500;
@@ -40,20 +43,35 @@ type JsonKey<T, K extends keyof T> = K extends symbol
 
 export type JsonEncoding =
   | { readonly ok: true; readonly text: string | undefined }
-  | { readonly ok: false; readonly reason: string; readonly isTooLarge?: true };
+  /** `cause`: what was thrown. */
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      readonly cause?: unknown;
+      readonly isTooLarge?: true;
+    };
 
-/**
- * JSON text of a value; `text` is undefined for undefined. Refuses what takes
- * more than `maxBytes` as UTF-8. Never throws.
- */
-export function encodeJson(value: unknown, maxBytes = Number.POSITIVE_INFINITY): JsonEncoding {
+/** What `JSON.stringify` may be given to put other values in the place of some; `this` holds the value. */
+export type JsonReplacer = (this: unknown, key: string, value: unknown) => unknown;
+
+export interface EncodeOptions {
+  /** More bytes of UTF-8 than these are refused. */
+  readonly maxBytes?: number | undefined;
+  readonly replacer?: JsonReplacer | undefined;
+}
+
+/** JSON text of a value; `text` is undefined for undefined. Never throws. */
+export function encodeJson(
+  value: unknown,
+  { maxBytes = Number.POSITIVE_INFINITY, replacer }: EncodeOptions = {},
+): JsonEncoding {
   if (typeof value === 'function' || typeof value === 'symbol') {
     return { ok: false, reason: `a ${typeof value} is not JSON` };
   }
   // Written as JSON it would take its own size in memory once more.
   if (typeof value === 'string' && value.length > maxBytes) return tooLarge(value.length, maxBytes);
   try {
-    const text: string | undefined = JSON.stringify(value);
+    const text: string | undefined = JSON.stringify(value, replacer);
     const bytes = text === undefined ? 0 : bytesBeyond(text, maxBytes);
     if (bytes > 0) return tooLarge(bytes, maxBytes);
     if (text !== undefined && isTooDeep(text)) {
@@ -61,10 +79,7 @@ export function encodeJson(value: unknown, maxBytes = Number.POSITIVE_INFINITY):
     }
     return { ok: true, text };
   } catch (error) {
-    if (isRangeError(error)) {
-      return { ok: false, reason: `nested deeper than ${MAX_JSON_DEPTH} levels` };
-    }
-    return { ok: false, reason: errorMessage(error) };
+    return { ok: false, reason: failureReason(error, value), cause: error };
   }
 }
 
@@ -92,8 +107,24 @@ function bytesBeyond(text: string, maxBytes: number): number {
   return bytes > maxBytes ? bytes : 0;
 }
 
+/**
+ * Why `JSON.stringify` threw. The engine throws a RangeError both where the stack
+ * ends and where a string can't grow, and a `toJSON` may throw one of its own:
+ * only the value itself tells whether it is nested too deep.
+ */
+function failureReason(error: unknown, value: unknown): string {
+  if (isRangeError(error) && nestsDeeperThan(MAX_JSON_DEPTH, value)) {
+    return `nested deeper than ${MAX_JSON_DEPTH} levels`;
+  }
+  const reason = errorMessage(error);
+  return isRangeError(error) && reason === STRING_TOO_LONG ? 'longer than a string can be' : reason;
+}
+
+/** All that V8 says of it; there is no code to tell it by. */
+const STRING_TOO_LONG = 'Invalid string length';
+
 /** What a `toJSON` throws may be anything: a proxy may throw at being asked what it is. */
-function isRangeError(error: unknown): boolean {
+export function isRangeError(error: unknown): boolean {
   try {
     return error instanceof RangeError;
   } catch {
@@ -136,18 +167,4 @@ function endOfString(text: string, start: number): number {
     else if (code === 0x22) return i;
   }
   return text.length;
-}
-
-/**
- * Text that SQL can hold whole: lone surrogates (which abort libSQL's process
- * when a JSON function meets them) and NULs (which cut a text short when it is
- * read back) become U+FFFD.
- */
-export function storableText(text: string): string {
-  return text.toWellFormed().replaceAll('\0', '\ufffd');
-}
-
-/** Whether {@link storableText} would leave the text as it is. */
-export function isStorableText(text: string): boolean {
-  return text.isWellFormed() && !text.includes('\0');
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
-import { errorMessage, ValidationError } from './errors.ts';
+import type { ErrorDetail } from './error-detail.ts';
+import { errorMessage } from './error-text.ts';
+import { ValidationError } from './errors.ts';
 import type { JsonText } from './json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
 
@@ -63,7 +65,15 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly stepCount: number;
   readonly progress: RunProgress | null;
   readonly output: TOutput | null;
+  /** Why it failed, in short: the error's message. Null unless it failed. */
   readonly error: string | null;
+  /**
+   * The error that failed it: name, message, stack, code and causes. Null unless
+   * it failed, and where there was no error: its workers were lost.
+   */
+  readonly errorDetail: ErrorDetail | null;
+  /** The step that failed it, `unknown` when it failed outside its steps; null unless it failed. */
+  readonly failedStepName: string | null;
   /** How often the run was claimed. */
   readonly attempt: number;
   readonly heartbeatAt: string | null;
@@ -99,6 +109,8 @@ export const RUN_FIELDS = [
   'progress',
   'output',
   'error',
+  'errorDetail',
+  'failedStepName',
   'attempt',
   'heartbeatAt',
   'createdAt',

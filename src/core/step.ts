@@ -1,3 +1,4 @@
+import type { ErrorDetail } from './error-detail.ts';
 import type { Jsonified } from './json.ts';
 import type { JsonText } from './json-text.ts';
 
@@ -8,7 +9,10 @@ export interface Step<TOutput = unknown> {
   readonly index: number;
   readonly status: 'completed' | 'failed';
   readonly output: TOutput;
+  /** Why it failed, in short; null unless it failed. */
   readonly error: string | null;
+  /** The error that failed it: name, message, stack, code and causes; null unless it failed. */
+  readonly errorDetail: ErrorDetail | null;
   readonly startedAt: string;
   readonly completedAt: string;
 }

@@ -26,6 +26,10 @@ export interface Lease {
   readonly attempt: number;
 }
 
+export interface HandedBackRun extends Lease {
+  readonly jobName: string;
+}
+
 export interface ClaimRequest {
   readonly jobNames: readonly string[];
   /** How many runs at most. */
@@ -48,12 +52,19 @@ export interface ClaimedRun extends Lease {
   readonly stepCount: number;
   /** Owners that vanished in a row, without a newly stored step. */
   readonly lostCount: number;
+  /** It was taken from a worker that had vanished. */
+  readonly isTakeover: boolean;
+}
+
+export interface LostRun extends Lease {
+  readonly jobName: string;
+  readonly error: string;
 }
 
 export interface Claim {
   readonly runs: readonly ClaimedRun[];
   /** Runs that were not claimed but failed, because their workers vanished too often. */
-  readonly lost: readonly { readonly runId: string; readonly jobName: string; readonly error: string }[];
+  readonly lost: readonly LostRun[];
   /** Whether more pending runs of these jobs were left. */
   readonly more: boolean;
   /** Fewer runs than asked for, because their payloads are large. */
@@ -142,8 +153,8 @@ export interface Store {
   append(append: Append): Promise<'stored' | 'refused'>;
   /** Renews all leases; answers with those still held. */
   renew(leases: readonly Lease[]): Promise<Lease[]>;
-  /** Returns runs to pending, their attempt kept. */
-  handBack(leases: readonly Lease[]): Promise<void>;
+  /** Returns runs to pending, their attempt kept; answers with those that were still held. */
+  handBack(leases: readonly Lease[]): Promise<HandedBackRun[]>;
 
   command(command: RunCommand, runId: string): Promise<CommandResult>;
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import { toIsoTime } from '../core/clock.ts';
-import { errorMessage, ValidationError } from '../core/errors.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { ValidationError } from '../core/errors.ts';
 import {
   type DurablyEvent,
   EVENT_TYPES,
@@ -9,8 +10,10 @@ import {
   type JournalNote,
   type JournalRow,
   toEvent,
+  type WorkerErrorContext,
   type WorkerErrorEvent,
 } from '../core/events.ts';
+import { RunLog } from './run-log.ts';
 
 /** What this process committed to the journal. */
 export interface Committed {
@@ -26,14 +29,17 @@ export type ErrorHandler = (error: unknown, event: DurablyEvent) => void;
 /** Tells this process's listeners what this process committed, after the commit. */
 export class EventBus {
   readonly #clock: Clock;
+  readonly #log: RunLog;
   readonly #handlers = new Map<EventType, Set<AnyHandler>>();
   readonly #errorHandlers = new Set<ErrorHandler>();
   #sequence = 0;
   /** Called at each publication, whoever listens. */
   onPublish: () => void = () => undefined;
 
-  constructor(clock: Clock) {
+  /** @param log where goes what nobody listens to: to the console unless given. */
+  constructor(clock: Clock, log: RunLog = new RunLog()) {
     this.#clock = clock;
+    this.#log = log;
   }
 
   on<E extends EventType>(type: E, handler: EventHandler<E>): () => void {
@@ -52,6 +58,11 @@ export class EventBus {
     return () => void this.#errorHandlers.delete(own);
   }
 
+  /** Whether somebody listens to events of that type. */
+  isHeard(type: EventType): boolean {
+    return (this.#handlers.get(type)?.size ?? 0) > 0;
+  }
+
   publish(committed: readonly Committed[]): void {
     for (const each of committed) {
       const sequence = ++this.#sequence;
@@ -62,8 +73,8 @@ export class EventBus {
     this.onPublish();
   }
 
-  /** Reports what went wrong in the worker itself. */
-  reportWorkerError(failure: { error: unknown; context: string; runId?: string }): void {
+  /** Reports what went wrong in the worker itself; a line in the log if nobody listens. */
+  reportWorkerError(failure: { error: unknown; context: WorkerErrorContext; runId?: string }): void {
     const event: WorkerErrorEvent = {
       type: 'worker:error',
       timestamp: toIsoTime(this.#clock.now()),
@@ -72,7 +83,8 @@ export class EventBus {
       context: failure.context,
       ...(failure.runId === undefined ? {} : { runId: failure.runId }),
     };
-    this.#tell(this.#handlers.get('worker:error') ?? new Set(), event);
+    if (this.isHeard('worker:error')) this.#tell(this.#handlers.get('worker:error') ?? new Set(), event);
+    else this.#log.workerError(event);
   }
 
   #tell(handlers: ReadonlySet<AnyHandler>, event: DurablyEvent): void {
@@ -87,12 +99,12 @@ export class EventBus {
   }
 
   #tellError(error: unknown, event: DurablyEvent): void {
-    if (this.#errorHandlers.size === 0) console.error(`durably: a ${event.type} listener failed:`, error);
+    if (this.#errorHandlers.size === 0) this.#log.listenerFailed(`a ${event.type} listener`, error);
     for (const handler of [...this.#errorHandlers]) {
       try {
         handler(error, event);
       } catch (failure) {
-        console.error('durably: an onError handler failed:', failure);
+        this.#log.listenerFailed('an onError handler', failure);
       }
     }
   }

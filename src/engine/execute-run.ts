@@ -1,8 +1,10 @@
 import type { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
-import { DatabaseUnavailableError, errorMessage } from '../core/errors.ts';
+import { type ErrorDetailMode, encodeErrorDetail } from '../core/error-detail.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { DatabaseUnavailableError, ValidationError } from '../core/errors.ts';
 import { UNKNOWN_STEP } from '../core/events.ts';
-import { decodeJson, encodeJson, storableText } from '../core/json.ts';
+import { decodeJson, encodeJson } from '../core/json.ts';
 import type { Run } from '../core/run.ts';
 import type { ClaimedRun, OwnerNote, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
@@ -16,7 +18,7 @@ import { StoredResults } from './stored-results.ts';
 /** How one claim of a run came out, for the worker that held it. */
 export type Outcome =
   | { readonly kind: 'completed' }
-  | { readonly kind: 'failed'; readonly error: string }
+  | { readonly kind: 'failed'; readonly error: string; readonly failedStepName: string }
   | { readonly kind: Exclude<StopReason, 'lease-lost'> }
   /** `reason`: what became of the run. */
   | { readonly kind: 'lease-lost'; readonly reason: string };
@@ -34,12 +36,19 @@ interface Engine {
   readonly clock: Clock;
   /** A step's result and a run's output take so many bytes as JSON at most. */
   readonly maxResultBytes: number;
+  readonly errorDetail: ErrorDetailMode;
 }
 
 /** What a job came to: JSON text of its output, or why there is none. */
-type JobResult =
-  | { readonly ok: true; readonly output: string | null }
-  | { readonly ok: false; readonly error: string; readonly failedStepName: string };
+type JobResult = { readonly ok: true; readonly output: string | null } | Failure;
+
+interface Failure {
+  readonly ok: false;
+  readonly error: string;
+  /** JSON text. */
+  readonly detail: string;
+  readonly failedStepName: string;
+}
 
 /**
  * Takes one claimed run to one outcome. Finished steps are loaded once, the job
@@ -47,14 +56,14 @@ type JobResult =
  * like every other: refused, the run was cancelled or belongs to someone else.
  */
 export async function executeRun(execution: Execution, engine: Engine): Promise<Outcome> {
-  const { store, clock, maxResultBytes } = engine;
-  const { run, job, control, journal } = execution;
+  const { store, clock } = engine;
+  const { run, control, journal } = execution;
   const startMs = clock.monotonicMs();
   try {
     const completed = run.stepCount > 0 ? await store.listCompletedSteps(run.runId) : [];
     const results = new StoredResults(completed, { control, store, clock });
-    const steps = new Steps({ control, journal, clock, stored: results, maxResultBytes });
-    const settled = await Promise.race([runJob({ job, run, steps, maxResultBytes }), control.stopped]);
+    const steps = new Steps({ ...engine, control, journal, stored: results });
+    const settled = await Promise.race([runJob(execution, { ...engine, steps }), control.stopped]);
     // Whoever takes a run that was handed back goes on from here.
     if (settled === 'handed-back') await journal.seal();
     if (typeof settled === 'string') return await resolveStop(settled, execution, store);
@@ -62,7 +71,8 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     const durationMs = clock.monotonicMs() - startMs;
     const { stored, result } = await recordEnd(journal, { result: settled, durationMs });
     if (stored === 'refused') return await resolveStop('lease-lost', execution, store);
-    return result.ok ? { kind: 'completed' } : { kind: 'failed', error: result.error };
+    if (result.ok) return { kind: 'completed' };
+    return { kind: 'failed', error: result.error, failedStepName: result.failedStepName };
   } finally {
     control.end({ stepsRunning: false });
     journal.close();
@@ -77,44 +87,35 @@ async function recordEnd(
   const { result, durationMs } = end;
   const note: OwnerNote = result.ok
     ? { type: 'run:complete', data: result.output, durationMs }
-    : { type: 'run:fail', message: result.error, stepName: result.failedStepName };
+    : { type: 'run:fail', message: result.error, data: result.detail, stepName: result.failedStepName };
   try {
     return { stored: await journal.record(note), result };
   } catch (error) {
     if (error instanceof DatabaseUnavailableError || result === REFUSED_ERROR) throw error;
-    const refused = result.ok ? invalidOutput('the database refused it') : REFUSED_ERROR;
+    const refused = result.ok ? invalidOutput('the database refused it', { cause: error }) : REFUSED_ERROR;
     return await recordEnd(journal, { result: refused, durationMs });
   }
 }
 
 /** Stands in for an error whose text the database does not take. */
-const REFUSED_ERROR: JobResult = {
-  ok: false,
-  error: 'The run failed, and the database refused the text of its error',
-  failedStepName: UNKNOWN_STEP,
-};
+const REFUSED_ERROR = failure(new Error('The run failed, and the database refused the text of its error'), {
+  mode: 'message',
+});
 
 /** Runs the job to its end. Never rejects: what it throws is its result. */
-async function runJob({
-  job,
-  run,
-  steps,
-  maxResultBytes,
-}: {
-  job: JobDefinition;
-  run: ClaimedRun;
-  steps: Steps;
-  maxResultBytes: number;
-}): Promise<JobResult> {
+async function runJob(
+  { job, run }: Execution,
+  {
+    steps,
+    errorDetail,
+    maxResultBytes,
+  }: { steps: Steps; errorDetail: ErrorDetailMode; maxResultBytes: number },
+): Promise<JobResult> {
   try {
     const returned = await job.run(steps.toContext(), decodeJson(run.payload));
     return await encodeOutput(job.output, returned, maxResultBytes);
   } catch (error) {
-    return {
-      ok: false,
-      error: storableText(errorMessage(error)),
-      failedStepName: steps.failedStepOf(error) ?? UNKNOWN_STEP,
-    };
+    return failure(error, { mode: errorDetail, failedStepName: steps.failedStepOf(error) });
   }
 }
 
@@ -129,12 +130,27 @@ async function encodeOutput(
     if (!parsed.ok) return invalidOutput(parsed.summary);
     output = parsed.value;
   }
-  const encoding = encodeJson(output, maxBytes);
-  return encoding.ok ? { ok: true, output: encoding.text ?? null } : invalidOutput(encoding.reason);
+  const encoding = encodeJson(output, { maxBytes });
+  return encoding.ok ? { ok: true, output: encoding.text ?? null } : invalidOutput(encoding.reason, encoding);
 }
 
-function invalidOutput(reason: string): JobResult & { readonly ok: false } {
-  return { ok: false, error: storableText(`Invalid output: ${reason}`), failedStepName: UNKNOWN_STEP };
+/** Without a stack: it would tell of this engine alone. */
+function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } = {}): Failure {
+  const error = new ValidationError(`Invalid output: ${reason}`);
+  if (cause !== undefined) error.cause = cause;
+  return failure(error, { mode: 'message' });
+}
+
+function failure(
+  error: unknown,
+  { mode, failedStepName }: { mode: ErrorDetailMode; failedStepName?: string | undefined },
+): Failure {
+  return {
+    ok: false,
+    error: errorMessage(error),
+    detail: encodeErrorDetail(error, { mode, stepName: failedStepName }),
+    failedStepName: failedStepName ?? UNKNOWN_STEP,
+  };
 }
 
 /** A write that was refused says that the run is no longer ours; the run itself says why. */

@@ -1,9 +1,11 @@
 import { type Clock, defer } from '../core/clock.ts';
+import { UNKNOWN_STEP } from '../core/events.ts';
 import { newClaimToken } from '../core/id.ts';
-import type { Claim, Store } from '../core/store.ts';
+import type { Claim, ClaimedRun, LostRun, Store } from '../core/store.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Registry } from './registry.ts';
+import type { RunLog } from './run-log.ts';
 import type { Slot, Slots } from './slots.ts';
 
 interface IntakeDeps {
@@ -12,6 +14,7 @@ interface IntakeDeps {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly slots: Slots;
+  readonly log: RunLog;
   readonly staleThresholdMs: number;
   /** Called when a claim is over: slots that were kept for it may be free. */
   readonly onEnd: () => void;
@@ -131,10 +134,26 @@ export class Intake {
   ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
     bus.publish(lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error } })));
+    this.#logLost(lost);
     const held = await stillHeld(runs, underWay, store);
     const fitting = isWanted() ? slots.fitting(held, underWay) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(fitting.map((run) => ({ run, note: { type: 'run:start', data: run.payload } })));
+    this.#logBegun(fitting);
     return fitting.flatMap((run) => slots.fill(run, { claimedAtMs }) ?? []);
+  }
+
+  #logLost(lost: readonly LostRun[]): void {
+    const { log, bus } = this.#deps;
+    const isHeard = bus.isHeard('run:fail');
+    for (const run of lost) log.failed(run, { error: run.error, failedStepName: UNKNOWN_STEP, isHeard });
+  }
+
+  #logBegun(runs: readonly ClaimedRun[]): void {
+    const { log } = this.#deps;
+    for (const run of runs) {
+      if (run.isTakeover) log.takenOver(run);
+      else if (run.attempt > 1) log.resumed(run);
+    }
   }
 }

@@ -117,7 +117,7 @@ async function newRun(
   if (!parsed.ok) {
     throw new ValidationError(`Invalid input for job ${job.name}: ${parsed.summary}`, parsed.issues);
   }
-  const encoding = encodeJson(parsed.value, maxBytes);
+  const encoding = encodeJson(parsed.value, { maxBytes });
   if (!encoding.ok) {
     const issues = [{ path: [], message: encoding.reason }];
     const Refusal = encoding.isTooLarge ? InputTooLargeError : ValidationError;

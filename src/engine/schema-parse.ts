@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import type { ValidationIssue } from '../core/errors.ts';
-import { MAX_JSON_DEPTH } from '../core/json.ts';
+import { isRangeError, MAX_JSON_DEPTH } from '../core/json.ts';
+import { nestsDeeperThan } from '../core/nesting.ts';
+import { boundedText } from '../core/text.ts';
 
 export type Parsed =
   | { readonly ok: true; readonly value: unknown }
@@ -11,7 +13,8 @@ export async function parseWith(schema: z.ZodType, value: unknown): Promise<Pars
   try {
     return toParsed(safeParseSync(schema, value) ?? (await schema.safeParseAsync(value)));
   } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
+    // What a user's own refinement throws is no fault of the value's depth.
+    if (!isRangeError(error) || !nestsDeeperThan(MAX_JSON_DEPTH, value)) throw error;
     // A recursive schema followed the value deeper than the stack goes.
     const message = `nested deeper than ${MAX_JSON_DEPTH} levels`;
     return { ok: false, issues: [{ path: [], message }], summary: message };
@@ -48,9 +51,10 @@ export function toIssues(error: z.ZodError): ValidationIssue[] {
   }));
 }
 
-/** One line: `amount: expected number; items.0.id: required`. */
+/** One line: `amount: expected number; items.0.id: required`, cut where there are very many. */
 export function summarize(issues: readonly ValidationIssue[]): string {
-  return issues
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
-    .join('; ');
+  const lines = issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join('.')}: ${message}`,
+  );
+  return boundedText(lines.join('; '));
 }

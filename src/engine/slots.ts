@@ -1,5 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../core/clock.ts';
+import type { ErrorDetailMode } from '../core/error-detail.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
 import type { ClaimedRun, Lease, Store } from '../core/store.ts';
@@ -9,12 +10,15 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { OwnerJournal } from './owner-journal.ts';
 import type { Registry } from './registry.ts';
 import { RunControl } from './run-control.ts';
+import type { RunLog } from './run-log.ts';
 
 interface SlotsDeps {
   readonly store: Store;
   readonly bus: EventBus;
   readonly clock: Clock;
   readonly registry: Registry;
+  readonly log: RunLog;
+  readonly errorDetail: ErrorDetailMode;
   readonly heartbeatIntervalMs: number;
   readonly staleThresholdMs: number;
   readonly maxConcurrentRuns: number;
@@ -90,7 +94,7 @@ export class Slots {
     const done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(
-        (outcome) => this.#conclude(control, outcome),
+        (outcome) => this.#conclude(run, { control, outcome }),
         (error: unknown) => this.#reportFailure(run, error),
       )
       .finally(() => this.#free(run, control));
@@ -129,14 +133,22 @@ export class Slots {
   async handBack(leases: readonly Lease[]): Promise<void> {
     if (leases.length === 0) return;
     try {
-      await this.#deps.store.handBack(leases);
+      for (const run of await this.#deps.store.handBack(leases)) this.#deps.log.handedBack(run);
     } catch (error) {
       this.#deps.bus.reportWorkerError({ error, context: 'hand-back' });
     }
   }
 
-  async #conclude({ lease, isLeaving }: RunControl, outcome: Outcome): Promise<void> {
+  async #conclude(
+    run: ClaimedRun,
+    { control, outcome }: { control: RunControl; outcome: Outcome },
+  ): Promise<void> {
+    const { log, bus } = this.#deps;
+    const { lease, isLeaving } = control;
     switch (outcome.kind) {
+      case 'failed':
+        log.failed(run, { ...outcome, isHeard: bus.isHeard('run:fail') });
+        break;
       case 'handed-back':
         // One that left at a step of its own does not wait for others.
         if (isLeaving) await this.handBack([lease]);

@@ -1,8 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Clock, defer } from '../core/clock.ts';
-import { DurablyError, errorMessage, StepError } from '../core/errors.ts';
-import { decodeJson, encodeJson, type Jsonified, storableText } from '../core/json.ts';
+import { type ErrorDetailMode, encodeErrorDetail } from '../core/error-detail.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { DurablyError, StepError } from '../core/errors.ts';
+import { decodeJson, encodeJson, type Jsonified } from '../core/json.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
+import { storableText } from '../core/text.ts';
+import { logNote, messageText } from './log-note.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';
 import type { StoredResults } from './stored-results.ts';
@@ -26,6 +30,7 @@ export class Steps {
   readonly #clock: Clock;
   readonly #stored: StoredResults;
   readonly #maxResultBytes: number;
+  readonly #errorDetail: ErrorDetailMode;
   readonly #indexes = new Map<string, number>();
   readonly #states = new Map<string, 'running' | 'completed'>();
   /** What steps threw, with the name of the last step that threw it. */
@@ -39,12 +44,14 @@ export class Steps {
     clock: Clock;
     stored: StoredResults;
     maxResultBytes: number;
+    errorDetail: ErrorDetailMode;
   }) {
     this.#maxResultBytes = deps.maxResultBytes;
     this.#control = deps.control;
     this.#journal = deps.journal;
     this.#clock = deps.clock;
     this.#stored = deps.stored;
+    this.#errorDetail = deps.errorDetail;
     const writer = (level: LogLevel) => (message: string, data?: unknown) =>
       this.#writeLog(level, message, data);
     this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
@@ -126,7 +133,7 @@ export class Steps {
     const progress = {
       current,
       total: total ?? undefined,
-      message: message == null ? undefined : storableText(textOf(message)),
+      message: message == null ? undefined : messageText(message),
     };
     this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) });
   }
@@ -184,7 +191,10 @@ export class Steps {
 
   async #fail(call: StepCall, error: unknown): Promise<never> {
     try {
-      await this.#record('step:fail', call, { message: storableText(errorMessage(error)) });
+      await this.#record('step:fail', call, {
+        message: errorMessage(error),
+        data: encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name }),
+      });
     } catch (failure) {
       if (failure instanceof DurablyError) throw failure;
       await this.#record('step:fail', call, { message: 'The database refused the text of its error' });
@@ -215,27 +225,19 @@ export class Steps {
   }
 
   #encodeResult(name: string, result: unknown): string | null {
-    const encoding = encodeJson(result, this.#maxResultBytes);
+    const encoding = encodeJson(result, { maxBytes: this.#maxResultBytes });
     if (encoding.ok) return encoding.text ?? null;
-    const fault = encoding.isTooLarge ? 'too much' : "what JSON can't hold";
-    throw new StepError(`Step "${name}" returned ${fault}: ${encoding.reason}`);
+    const { reason, cause, isTooLarge } = encoding;
+    const fault = isTooLarge ? 'too much' : "what JSON can't hold";
+    const message = `Step "${name}" returned ${fault}: ${reason}`;
+    throw new StepError(message, cause === undefined ? undefined : { cause });
   }
 
   #writeLog(level: LogLevel, message: string, data?: unknown): void {
     const current = currentStep.getStore();
     const stepName = current?.steps === this ? current.name : null;
-    const text = storableText(textOf(message));
-    const encoding = encodeJson(data, this.#maxResultBytes);
-    this.#journal.note(
-      encoding.ok
-        ? { type: 'log:write', stepName, level, message: text, data: encoding.text ?? null }
-        : {
-            type: 'log:write',
-            stepName,
-            level: 'warn',
-            message: `${text} (data left out: ${encoding.reason})`,
-          },
-    );
+    const limits = { mode: this.#errorDetail, maxBytes: this.#maxResultBytes };
+    this.#journal.note(logNote({ stepName, level, message, data }, limits));
   }
 }
 
@@ -246,8 +248,4 @@ function causeOf(error: unknown): unknown {
   } catch {
     return undefined;
   }
-}
-
-function textOf(message: unknown): string {
-  return typeof message === 'string' ? message : errorMessage(message);
 }

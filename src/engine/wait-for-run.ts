@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.ts';
+import { toError } from '../core/error-detail.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../core/errors.ts';
 import { isTerminal, type StoredRun } from '../core/run.ts';
 import type { Store } from '../core/store.ts';
@@ -88,7 +89,9 @@ function completed(run: StoredRun): StoredRun {
   if (run.status === 'cancelled') {
     throw new RunEndedError({ runId: run.id, ending: 'cancelled', message: `Run ${run.id} was cancelled` });
   }
-  throw new RunEndedError({ runId: run.id, ending: 'failed', message: run.error ?? `Run ${run.id} failed` });
+  const message = run.error ?? `Run ${run.id} failed`;
+  const cause = toError(run.errorDetail, message);
+  throw new RunEndedError({ runId: run.id, ending: 'failed', message }, { cause });
 }
 
 function pause(clock: Clock, stop: AbortSignal): Promise<void> {

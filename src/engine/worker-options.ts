@@ -1,5 +1,6 @@
 import type { WorkOptions } from '../core/durably.ts';
-import { errorMessage, ValidationError } from '../core/errors.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { ValidationError } from '../core/errors.ts';
 import type { WorkerOptions } from './worker.ts';
 
 const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;

@@ -1,9 +1,11 @@
 import { type Clock, defer } from '../core/clock.ts';
+import type { ErrorDetailMode } from '../core/error-detail.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 import { Intake } from './intake.ts';
 import type { Registry } from './registry.ts';
+import type { RunLog } from './run-log.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
 
@@ -28,6 +30,8 @@ interface WorkerDeps {
   readonly bus: EventBus;
   readonly clock: Clock;
   readonly registry: Registry;
+  readonly log: RunLog;
+  readonly errorDetail: ErrorDetailMode;
 }
 
 /**

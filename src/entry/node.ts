@@ -6,7 +6,9 @@ import { createAccess } from '../app/access.ts';
 import { type Config, ConfigError, readConfig } from '../app/config.ts';
 import { createDurablyApp } from '../app/create-app.ts';
 import { type Database, DatabaseOpenError, isBusy, openDatabase } from '../app/database.ts';
-import { DatabaseUnavailableError, DurablyError, errorMessage } from '../core/errors.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
+import { consoleLogger } from '../core/logger.ts';
 import { createDurably } from '../create-durably.ts';
 import { createJobs } from '../jobs/index.ts';
 
@@ -79,10 +81,9 @@ function createInstance(config: Config, { dialect }: Database) {
     staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
     maxConcurrentRuns: config.DURABLY_CONCURRENCY,
     maxResultBytes: config.DURABLY_MAX_RESULT_BYTES,
+    errorDetail: config.DURABLY_ERROR_DETAIL,
+    logger: consoleLogger,
     jobs: createJobs({ dataDir: config.DURABLY_DATA_DIR, fetchOrigins: config.DURABLY_FETCH_ORIGINS }),
-  });
-  durably.on('worker:error', ({ context, error, runId }) => {
-    logError(`worker failed at ${context}${runId === undefined ? '' : ` (${runId})`}`, error);
   });
   durably.onError((error) => logError('event listener', error));
   return durably;

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { errorDetailSchema } from '../core/error-detail.ts';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
 import { isStorableText } from '../core/json.ts';
 import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
@@ -150,7 +151,14 @@ export const runSchema = z
     stepCount: z.int(),
     progress: progressSchema.nullable(),
     output: z.unknown(),
-    error: z.string().nullable(),
+    error: z.string().nullable().meta({ description: 'Why it failed, in short' }),
+    errorDetail: errorDetailSchema
+      .nullable()
+      .meta({ description: 'The error that failed it; null where its workers were lost' }),
+    failedStepName: z
+      .string()
+      .nullable()
+      .meta({ description: 'The step that failed it; `unknown` when it failed outside its steps' }),
     attempt: z.int().meta({ description: 'How often the run was claimed' }),
     heartbeatAt: time.nullable(),
     createdAt: time,
@@ -167,6 +175,7 @@ export const stepSchema = z
     status: z.enum(['completed', 'failed']),
     output: z.unknown(),
     error: z.string().nullable(),
+    errorDetail: errorDetailSchema.nullable(),
     startedAt: time,
     completedAt: time,
   })

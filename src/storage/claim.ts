@@ -37,6 +37,7 @@ update durably_runs set
     then 'worker lost ${MAX_LOST_WORKERS} times' end,
   completed_at = case when status = 'running' and lost_count + 1 >= ${MAX_LOST_WORKERS} then ${NOW_MS} end,
   lost_count = lost_count + (status = 'running'),
+  taken_over = (status = 'running'),
   attempt = attempt + 1,
   append_count = 0,
   claim_token = ?3,
@@ -101,6 +102,7 @@ function claimColumns(table: string): string {
     'attempt',
     'step_count',
     'lost_count',
+    'taken_over',
     'concurrency_key',
   ];
   const more = `exists (
@@ -123,6 +125,7 @@ interface ClaimRow {
   readonly attempt: number;
   readonly step_count: number;
   readonly lost_count: number;
+  readonly taken_over: number;
   readonly concurrency_key: string | null;
   /** Whether pending runs were left when this row was updated: the last row's answer holds. */
   readonly more: number;
@@ -160,7 +163,12 @@ function toClaim(rows: readonly ClaimRow[]): Claim {
     runs: rows.filter((row) => row.status === 'running').map(toClaimedRun),
     lost: rows
       .filter((row) => row.status === 'failed')
-      .map((row) => ({ runId: row.id, jobName: row.job_name, error: row.error ?? '' })),
+      .map((row) => ({
+        runId: row.id,
+        jobName: row.job_name,
+        attempt: row.attempt,
+        error: row.error ?? '',
+      })),
     more: rows.length > 0 && rows.every((row) => row.more === 1),
     isCut: rows.reduce((sum, row) => sum + row.payload_bytes, 0) >= PAYLOAD_BYTES,
   };
@@ -175,5 +183,6 @@ function toClaimedRun(row: ClaimRow) {
     concurrencyKey: row.concurrency_key,
     stepCount: row.step_count,
     lostCount: row.lost_count,
+    isTakeover: row.taken_over === 1,
   };
 }

@@ -166,8 +166,9 @@ export class Connection {
       .select('name')
       .where('name', '=', 'durably_schema_versions')
       .execute()
-      .catch(() => []);
-    if (tables.length > 0) return error;
+      .catch(() => undefined);
+    // Where even that can't be asked, nobody knows whether it is migrated.
+    if (tables === undefined || tables.length > 0) return error;
     return new DatabaseUnavailableError('The database is not migrated: call init() or migrate() first', {
       cause: error,
     });

@@ -194,6 +194,8 @@ function toNewRow(run: NewRun, createdAt: number | undefined): RunRow {
     output: null,
     payload: run.payload,
     labels: run.labels,
+    error_detail: null,
+    failed_step_name: null,
   };
 }
 

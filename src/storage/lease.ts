@@ -1,4 +1,4 @@
-import type { Lease } from '../core/store.ts';
+import type { HandedBackRun, Lease } from '../core/store.ts';
 import type { Connection } from './connection.ts';
 import { NOW_MS } from './sql.ts';
 
@@ -14,7 +14,8 @@ returning id, attempt`;
 const HAND_BACK = `
 update durably_runs as r set status = 'pending', heartbeat_at = null, updated_at = ${NOW_MS}
 from json_each(?) l
-where ${HELD}`;
+where ${HELD}
+returning id, attempt, job_name`;
 
 /** One statement for all leases of a worker; answers with those it still holds. */
 export async function renew(connection: Connection, leases: readonly Lease[]): Promise<Lease[]> {
@@ -25,9 +26,16 @@ export async function renew(connection: Connection, leases: readonly Lease[]): P
   return rows.map((row) => ({ runId: row.id, attempt: row.attempt }));
 }
 
-/** Runs return to pending without an event; leases that are no longer held are left alone. */
-export async function handBack(connection: Connection, leases: readonly Lease[]): Promise<void> {
-  await connection.execute({ sql: HAND_BACK, parameters: [encode(leases)] });
+/**
+ * Runs return to pending without an event; leases that are no longer held are
+ * left alone. A run whose hand-back was sent again may be missing in the answer.
+ */
+export async function handBack(connection: Connection, leases: readonly Lease[]): Promise<HandedBackRun[]> {
+  const rows = await connection.execute<{ id: string; attempt: number; job_name: string }>({
+    sql: HAND_BACK,
+    parameters: [encode(leases)],
+  });
+  return rows.map((row) => ({ runId: row.id, attempt: row.attempt, jobName: row.job_name }));
 }
 
 function encode(leases: readonly Lease[]): string {

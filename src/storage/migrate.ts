@@ -1,6 +1,7 @@
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Clock } from '../core/clock.ts';
-import { DatabaseUnavailableError, DurablyError, errorMessage, SchemaMismatchError } from '../core/errors.ts';
+import { errorMessage } from '../core/error-text.ts';
+import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../core/errors.ts';
 import { AccessRefusedError, classifyDatabaseError } from './database-error.ts';
 import type { Batch } from './libsql-client.ts';
 import { migrations } from './migrations.generated.ts';

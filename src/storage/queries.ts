@@ -1,4 +1,6 @@
 import { toIsoTime } from '../core/clock.ts';
+import type { ErrorDetail } from '../core/error-detail.ts';
+import { decodeJson } from '../core/json.ts';
 import { JsonText } from '../core/json-text.ts';
 import type { StoredRun } from '../core/run.ts';
 import type { LogLevel, StoredLogLine, StoredStep } from '../core/step.ts';
@@ -87,8 +89,9 @@ function toStep(row: StepRow): StoredStep {
     name: row.name,
     index: row.step_index,
     status: row.status,
-    output: JsonText.of(row.data),
+    output: row.status === 'completed' ? JsonText.of(row.data) : null,
     error: row.message,
+    errorDetail: row.status === 'failed' ? ((decodeJson(row.data) ?? null) as ErrorDetail | null) : null,
     startedAt: toIsoTime(row.created_at - (row.duration_ms ?? 0)),
     completedAt: toIsoTime(row.created_at),
   };

@@ -1,5 +1,7 @@
 import type { Selectable } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
+import type { ErrorDetail } from '../core/error-detail.ts';
+import { UNKNOWN_STEP } from '../core/events.ts';
 import { decodeJson } from '../core/json.ts';
 import { JsonText } from '../core/json-text.ts';
 import type { Labels } from '../core/labels.ts';
@@ -24,10 +26,11 @@ const SHORT_COLUMNS = [
   'progress',
   'error',
   'labels',
+  'failed_step_name',
 ] as const satisfies readonly (keyof RunsTable)[];
 
 /** Those that may be long: within JSON they would be escaped, and parsed twice. */
-const LONG_COLUMNS = ['output', 'payload'] as const satisfies readonly (keyof RunsTable)[];
+const LONG_COLUMNS = ['output', 'payload', 'error_detail'] as const satisfies readonly (keyof RunsTable)[];
 
 /** The columns of which a {@link Run} is made. */
 export const RUN_COLUMNS = [...SHORT_COLUMNS, ...LONG_COLUMNS] as const;
@@ -36,21 +39,25 @@ export type RunRow = Pick<Selectable<RunsTable>, (typeof RUN_COLUMNS)[number]>;
 
 type LongColumn = (typeof LONG_COLUMNS)[number];
 
+const FIELD_OF = {
+  output: 'output',
+  payload: 'payload',
+  error_detail: 'errorDetail',
+} as const satisfies Record<LongColumn, RunField>;
+
 /** The long columns of which these fields are made. */
 function longColumns(fields: readonly RunField[] | null): readonly LongColumn[] {
-  return fields === null ? LONG_COLUMNS : LONG_COLUMNS.filter((column) => fields.includes(column));
+  return fields === null ? LONG_COLUMNS : LONG_COLUMNS.filter((column) => fields.includes(FIELD_OF[column]));
 }
 
 /** A row of a page of runs. A long column that was not asked for is missing. */
-export interface ListedRunRow {
+export type ListedRunRow = {
   readonly seq: number;
   /** The short columns, as a JSON array. */
   readonly packed: string;
-  readonly output?: string | null;
-  readonly output_bytes?: number | null;
-  readonly payload?: string | null;
-  readonly payload_bytes?: number | null;
-}
+} & { readonly [C in LongColumn]?: string | null } & {
+  readonly [C in `${LongColumn}_bytes`]?: number | null;
+};
 
 /**
  * The columns of a page. A driver makes every value of every row by itself,
@@ -71,15 +78,19 @@ export function wholeColumns(fields: readonly RunField[] | null): string {
 
 export function toListedRun(row: ListedRunRow): Listed<StoredRun> {
   const values = decodeJson(row.packed) as readonly unknown[];
-  const whole: Record<string, unknown> = { output: row.output ?? null, payload: row.payload ?? null };
-  for (const [i, column] of SHORT_COLUMNS.entries()) whole[column] = values[i];
-  const isCut = (column: LongColumn) => row[column] === null && (row[`${column}_bytes`] ?? null) !== null;
-  return {
-    key: row.seq,
-    row: toRun(whole as RunRow),
-    bytes: (row.output_bytes ?? 0) + (row.payload_bytes ?? 0),
-    isWhole: !LONG_COLUMNS.some(isCut),
-  };
+  const whole: Record<string, unknown> = {};
+  let i = 0;
+  for (const column of SHORT_COLUMNS) whole[column] = values[i++];
+  let bytes = 0;
+  let isWhole = true;
+  for (const column of LONG_COLUMNS) {
+    const value = row[column] ?? null;
+    const valueBytes = row[`${column}_bytes`] ?? 0;
+    whole[column] = value;
+    bytes += valueBytes;
+    if (value === null && valueBytes > 0) isWhole = false;
+  }
+  return { key: row.seq, row: toRun(whole as RunRow), bytes, isWhole };
 }
 
 /** A run's fields in their usual order, or all of them. */
@@ -107,12 +118,22 @@ export function toRun(row: RunRow): StoredRun {
     progress: row.progress === null ? null : (decodeJson(row.progress) as RunProgress),
     output: JsonText.of(row.output),
     error: row.error,
+    ...failureOf(row),
     attempt: row.attempt,
     heartbeatAt: timeOrNull(row.heartbeat_at),
     createdAt: toIsoTime(row.created_at),
     startedAt: timeOrNull(row.started_at),
     completedAt: timeOrNull(row.completed_at),
     updatedAt: toIsoTime(row.updated_at),
+  };
+}
+
+/** A process of an earlier version leaves what a failure left behind where it was, and stores none. */
+function failureOf({ status, error_detail, failed_step_name }: RunRow) {
+  if (status !== 'failed') return { errorDetail: null, failedStepName: null };
+  return {
+    errorDetail: (decodeJson(error_detail) ?? null) as ErrorDetail | null,
+    failedStepName: failed_step_name ?? UNKNOWN_STEP,
   };
 }
 

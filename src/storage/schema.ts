@@ -37,6 +37,11 @@ export interface RunsTable {
   payload: string;
   /** JSON text; null when there are none. */
   labels: string | null;
+  /** JSON text. */
+  error_detail: string | null;
+  failed_step_name: string | null;
+  /** 1: the last claim took the run from a worker that had vanished. */
+  taken_over: Generated<number>;
 }
 
 interface StepsTable {

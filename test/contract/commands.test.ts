@@ -116,6 +116,8 @@ contract('retry', (test) => {
         isTerminal: false,
         isActive: true,
         error: null,
+        errorDetail: null,
+        failedStepName: null,
         output: null,
         progress: null,
         completedAt: null,

@@ -54,6 +54,7 @@ contract('events', (test) => {
     const kept = { ...base, stepName: 'kept', stepIndex: 0 };
     const flaky = { ...base, stepName: 'flaky', stepIndex: 1 };
     const payload = { some: 'payload' };
+    const errorDetail = { name: 'Error', message: 'broken', stack: expect.any(String), stepName: 'flaky' };
     expect(heard).toStrictEqual([
       { ...base, type: 'run:trigger' },
       { ...base, type: 'run:start', payload, attempt: 1 },
@@ -62,8 +63,8 @@ contract('events', (test) => {
       { ...base, type: 'log:write', stepName: 'kept', level: 'warn', message: 'within', data: { a: 1 } },
       { ...kept, type: 'step:complete', output: { kept: true }, duration },
       { ...flaky, type: 'step:start' },
-      { ...flaky, type: 'step:fail', error: 'broken' },
-      { ...base, type: 'run:fail', error: 'broken', failedStepName: 'flaky' },
+      { ...flaky, type: 'step:fail', error: 'broken', errorDetail },
+      { ...base, type: 'run:fail', error: 'broken', errorDetail, failedStepName: 'flaky' },
       { ...base, type: 'run:retry' },
       { ...base, type: 'run:start', payload, attempt: 2 },
       { ...base, type: 'run:progress', progress: { current: 1, total: 3, message: 'begun' } },

@@ -90,7 +90,9 @@ contract('failing', (test) => {
     ['an object that has no text', () => Object.create(null), 'unknown error'],
     ['a symbol', () => Symbol('odd'), 'Symbol(odd)'],
     ['an error whose message is a number', () => oddMessage(404), '404'],
-    ['an error whose message is an object', () => oddMessage({ code: 1 }), '[object Object]'],
+    ['an error whose message is an object', () => oddMessage({ code: 1 }), '{"code":1}'],
+    ['an object with a message', () => ({ code: 'E', message: 'told' }), 'told'],
+    ['an object without a message', () => ({ code: 'E', at: [1] }), '{"code":"E","at":[1]}'],
     [
       'an error whose message throws',
       () => Object.defineProperty(new Error(), 'message', { get: raise }),

@@ -3,7 +3,7 @@ import type { StepContext } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { databaseError, failStatements } from '../support/intercepted-dialect.ts';
 import { job } from '../support/jobs.ts';
-import { untilStatus } from '../support/runs.ts';
+import { rejectionOf, untilStatus } from '../support/runs.ts';
 import type { World } from '../support/world.ts';
 
 /** Starts a run on a database that takes no value with HUGE in it, as one does that is too large for it. */
@@ -54,5 +54,16 @@ contract('a value that the database refuses', (test) => {
       error: 'The run failed, and the database refused the text of its error',
       attempt: 1,
     });
+  });
+});
+
+contract('a statement that the database refuses', (test) => {
+  test('is not blamed on a missing migration when that can not be asked', async ({ world }) => {
+    let isBroken = false;
+    const refuse = () => (isBroken ? databaseError('SQLITE_ERROR') : undefined);
+    const { durably } = await world.idle({ wrap: (dialect) => failStatements(dialect, refuse) });
+    isBroken = true;
+    expect((await rejectionOf(durably.getRun('run_1'))).message).not.toContain('not migrated');
+    isBroken = false;
   });
 });

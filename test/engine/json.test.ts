@@ -108,3 +108,49 @@ describe('storable text', () => {
     expect(storableText(text)).toBe(storable);
   });
 });
+
+describe('why a value is no JSON', () => {
+  const reasonOf = (value: unknown) => {
+    const encoding = encodeJson(value);
+    return encoding.ok ? undefined : encoding.reason;
+  };
+  const throwing = (error: unknown) => ({
+    toJSON() {
+      throw error;
+    },
+  });
+
+  test.for<[string, () => unknown, string]>([
+    ['too deep', () => JSON.parse(nested(501, '[', ']')), 'nested deeper than 500 levels'],
+    ['so deep that the stack ends', () => bottomless(100_000), 'nested deeper than 500 levels'],
+    ['a toJSON that throws', () => throwing(new Error('no JSON today')), 'no JSON today'],
+    [
+      'a toJSON that throws a RangeError',
+      () => throwing(new RangeError('price out of range')),
+      'price out of range',
+    ],
+    ['a toJSON that calls itself', () => selfCalling(), 'Maximum call stack size exceeded'],
+    ['a toJSON that throws an object', () => ({ deep: [throwing({ code: 'E' })] }), '{"code":"E"}'],
+    // As JSON.stringify throws it, once it has written half a gigabyte.
+    ['too long', () => ({ toJSON: () => 'x'.repeat(2 ** 30) }), 'longer than a string can be'],
+  ])('%s', ([, make, reason]) => {
+    expect(reasonOf(make())).toBe(reason);
+  });
+
+  test('is told of values that refer to one another a thousandfold without walking for ever', () => {
+    let value: unknown = throwing(new RangeError('at the end'));
+    for (let i = 0; i < 200; i++) value = [value, value];
+    expect(reasonOf(value)).toBe('at the end');
+  });
+});
+
+function bottomless(depth: number): unknown {
+  let value: unknown = 1;
+  for (let i = 0; i < depth; i++) value = { value };
+  return value;
+}
+
+function selfCalling(): object {
+  const value = { toJSON: (): unknown => value.toJSON() };
+  return value;
+}

@@ -17,6 +17,7 @@ const RUN: ClaimedRun = {
   concurrencyKey: null,
   stepCount: 0,
   lostCount: 0,
+  isTakeover: false,
 };
 
 /** A journal whose appends wait for the test to answer them, unless an answer is given. */

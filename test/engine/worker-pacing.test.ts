@@ -3,6 +3,7 @@ import { DatabaseUnavailableError } from '../../src/core/errors.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/store.ts';
 import { EventBus } from '../../src/engine/event-bus.ts';
 import { Registry } from '../../src/engine/registry.ts';
+import { RunLog } from '../../src/engine/run-log.ts';
 import { Worker } from '../../src/engine/worker.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
@@ -20,6 +21,7 @@ const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
   concurrencyKey: null,
   stepCount: 0,
   lostCount: 0,
+  isTakeover: false,
   ...changes,
 });
 
@@ -43,7 +45,10 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     },
     append: async () => 'stored',
     renew: async (leases) => [...leases],
-    handBack: async (leases) => void handedBack.push(...leases.map(({ runId }) => runId)),
+    handBack: async (leases) => {
+      handedBack.push(...leases.map(({ runId }) => runId));
+      return [];
+    },
     purge: async () => undefined,
   });
   registry.add([
@@ -54,7 +59,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     }),
   ]);
   const worker = new Worker(
-    { store, bus, clock, registry },
+    { store, bus, clock, registry, log: new RunLog(), errorDetail: 'full' },
     {
       presence: 'resident',
       pollingIntervalMs: 1_000,

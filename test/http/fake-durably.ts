@@ -17,6 +17,8 @@ export const sampleRun: Run = {
   progress: { current: 1, total: 2 },
   output: { text: 'Hello Ada' },
   error: null,
+  errorDetail: null,
+  failedStepName: null,
   attempt: 1,
   heartbeatAt: '2026-11-22T10:00:00.000Z',
   createdAt: '2026-11-22T10:00:00.000Z',

@@ -7,9 +7,11 @@ import {
   type DurablyEvent,
   type DurablyOptions,
   defineJob,
+  type ErrorDetail,
   type JobHandle,
   type Run,
   type RunFilter,
+  type WorkerErrorContext,
 } from '../../src/index.ts';
 import { type Equal, type Expect, typed } from './equal.ts';
 
@@ -108,8 +110,13 @@ export function eventsAreNarrowed(durably: Durably): void {
     typed<string>()(message);
     typed<unknown>()(data);
   });
+  durably.on('run:fail', ({ error, errorDetail, failedStepName }) => {
+    typed<string>()(error);
+    typed<ErrorDetail | null>()(errorDetail);
+    typed<string>()(failedStepName);
+  });
   durably.on('worker:error', (event) => {
-    typed<string>()(event.context);
+    typed<WorkerErrorContext>()(event.context);
     typed<string | undefined>()(event.runId);
     // @ts-expect-error a worker's error is of no job
     event.jobName;

@@ -1,5 +1,6 @@
 import { systemClock } from '../../core/clock.ts';
 import type { DurablyService } from '../../core/durably.ts';
+import { consoleLogger } from '../../core/logger.ts';
 import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
 import { type EdgeConfig, requestLimits } from './config.ts';
 import { remoteDialect } from './database.ts';
@@ -49,11 +50,10 @@ export function createInvocation(
     staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
     maxConcurrentRuns: config.DURABLY_CONCURRENCY,
     maxResultBytes: config.DURABLY_MAX_RESULT_BYTES,
+    errorDetail: config.DURABLY_ERROR_DETAIL,
+    logger: consoleLogger,
     // What is left is for their results.
     jobs: createJobs({ config, fetch: budget.fetchUntil(limits.work) }),
-  });
-  durably.on('worker:error', ({ context, error, runId }) => {
-    logError(`worker failed at ${context}${runId === undefined ? '' : ` (${runId})`}`, error);
   });
   durably.onError((error) => logError('event listener', error));
 

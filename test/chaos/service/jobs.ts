@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { errorMessage } from '../../../src/core/errors.ts';
+import { errorMessage } from '../../../src/core/error-text.ts';
 import type { StepContext } from '../../../src/core/step.ts';
 import { defineJob } from '../../../src/engine/define-job.ts';
 import { LedgerPen } from './ledger-pen.ts';

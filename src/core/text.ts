@@ -1,0 +1,42 @@
+/** How texts are made fit to be stored and shown: well-formed, without NULs, bounded. */
+
+/** The most that an error's text, a log line's message or a progress message takes, in bytes of UTF-8. */
+export const MAX_TEXT_BYTES = 16 * 1024;
+
+const ELLIPSIS = '…';
+/** A UTF-16 unit takes at most three bytes; a pair of surrogates takes four. */
+const MAX_BYTES_PER_UNIT = 3;
+const encoder = new TextEncoder();
+
+/**
+ * Text that SQL can hold whole: lone surrogates (which abort libSQL's process
+ * when a JSON function meets them) and NULs (which cut a text short when it is
+ * read back) become U+FFFD.
+ */
+export function storableText(text: string): string {
+  return text.toWellFormed().replaceAll('\0', '\ufffd');
+}
+
+/** Whether {@link storableText} would leave the text as it is. */
+export function isStorableText(text: string): boolean {
+  return text.isWellFormed() && !text.includes('\0');
+}
+
+/**
+ * {@link storableText} of at most `maxBytes` bytes of UTF-8. A longer text is cut
+ * between two characters, and ends in an ellipsis.
+ */
+export function boundedText(text: string, maxBytes: number = MAX_TEXT_BYTES): string {
+  if (text.length * MAX_BYTES_PER_UNIT <= maxBytes) return storableText(text);
+  // What lies behind can't fit: a unit takes at least one byte.
+  const head = storableText(text.slice(0, maxBytes + 1));
+  const bytes = new Uint8Array(maxBytes);
+  if (head.length <= maxBytes && encoder.encodeInto(head, bytes).read === head.length) return head;
+  const room = bytes.subarray(0, Math.max(0, maxBytes - encoder.encode(ELLIPSIS).length));
+  return head.slice(0, encoder.encodeInto(head, room).read) + ELLIPSIS;
+}
+
+/** How many bytes a text takes in UTF-8. */
+export function bytesOf(text: string): number {
+  return encoder.encode(text).length;
+}

@@ -1,0 +1,127 @@
+import { errorMessage } from '../core/error-text.ts';
+import { ValidationError } from '../core/errors.ts';
+import { UNKNOWN_STEP, type WorkerErrorEvent } from '../core/events.ts';
+import { consoleLogger, type Logger } from '../core/logger.ts';
+import type { HandedBackRun } from '../core/store.ts';
+import { boundedText } from '../core/text.ts';
+
+/** The most that a line repeats of an error's text, and of a name, in bytes. */
+const MAX_ERROR_BYTES = 1024;
+const MAX_NAME_BYTES = 256;
+
+type RunOfLine = HandedBackRun;
+type Level = keyof Logger;
+
+/**
+ * Writes a line for each run that failed, was resumed, taken over or handed
+ * back, and for what goes wrong in the worker. A line holds ids, names and an
+ * error's text; never a payload, an output or a stack.
+ *
+ * Without a logger of the user's only what needs somebody's attention goes to
+ * the console, and of that only what nobody listens to.
+ */
+export class RunLog {
+  readonly #logger: Logger;
+  readonly #isUsers: boolean;
+
+  /** @throws {ValidationError} for a logger that can't log. */
+  constructor(logger?: Logger) {
+    if (logger !== undefined) checkLogger(logger);
+    this.#logger = logger ?? consoleLogger;
+    this.#isUsers = logger !== undefined;
+  }
+
+  failed(
+    run: RunOfLine,
+    { error, failedStepName, isHeard }: { error: string; failedStepName: string; isHeard: boolean },
+  ): void {
+    if (isHeard && !this.#isUsers) return;
+    const stepName = failedStepName === UNKNOWN_STEP ? undefined : failedStepName;
+    this.#write('error', 'run failed', { ...fieldsOf(run), stepName, error });
+  }
+
+  /** A run that was retried or handed back goes on. */
+  resumed(run: RunOfLine): void {
+    if (this.#isUsers) this.#write('info', 'run resumed', fieldsOf(run));
+  }
+
+  takenOver(run: RunOfLine): void {
+    this.#write('warn', 'run taken over from a lost worker', fieldsOf(run));
+  }
+
+  handedBack(run: RunOfLine): void {
+    if (this.#isUsers) this.#write('info', 'run handed back', fieldsOf(run));
+  }
+
+  /** What went wrong in the worker, and no listener hears. */
+  workerError({ context, error, runId }: WorkerErrorEvent): void {
+    const where = runId === undefined ? context : `${context} (${runId})`;
+    this.#writeLine('error', `worker failed at ${where}: ${onOneLine(boundedText(error, MAX_ERROR_BYTES))}`);
+  }
+
+  /** A listener threw, and there is no `onError` handler. */
+  listenerFailed(listener: string, error: unknown): void {
+    if (this.#isUsers) {
+      const text = boundedText(errorMessage(error), MAX_ERROR_BYTES);
+      this.#writeLine('error', `${listener} failed: ${onOneLine(text)}`);
+    } else console.error(`durably: ${listener} failed:`, error);
+  }
+
+  #write(level: Level, what: string, fields: Fields): void {
+    const parts = Object.entries(fields).flatMap(([name, value]) =>
+      value === undefined ? [] : [`${name}=${shown(name, value)}`],
+    );
+    this.#writeLine(level, [what, ...parts].join(' '));
+  }
+
+  #writeLine(level: Level, text: string): void {
+    try {
+      const answer = this.#logger[level](`durably: ${text}`);
+      if (answer instanceof Promise) answer.catch((error: unknown) => complain(error));
+    } catch (error) {
+      complain(error);
+    }
+  }
+}
+
+type Fields = Readonly<Record<string, string | number | undefined>>;
+
+function fieldsOf({ runId, jobName, attempt }: RunOfLine): Fields {
+  return { runId, jobName, attempt };
+}
+
+/** Text as a JSON string: what somebody sent can't end the line, nor hide or reorder a part of it. */
+function shown(name: string, value: string | number): string {
+  if (typeof value === 'number' || name === 'runId') return String(value);
+  const text = boundedText(value, name === 'error' ? MAX_ERROR_BYTES : MAX_NAME_BYTES);
+  return onOneLine(JSON.stringify(text));
+}
+
+/** Control characters, separators of lines, and marks that turn or hide text. */
+const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+
+function onOneLine(text: string): string {
+  return text.replace(URL_CREDENTIALS, '//…@').replace(CREDENTIALS, '$1 …').replace(INVISIBLE, escaped);
+}
+
+/** Who reads the log need not be who may use these: errors of requests repeat them. */
+const URL_CREDENTIALS = /\/\/[^\s/@]+@/g;
+const CREDENTIALS = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
+
+function escaped(char: string): string {
+  return [...Array(char.length).keys()]
+    .map((i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`)
+    .join('');
+}
+
+function checkLogger(logger: unknown): void {
+  for (const level of ['info', 'warn', 'error'] as const) {
+    if (typeof (logger as Partial<Logger> | null)?.[level] !== 'function') {
+      throw new ValidationError(`logger must have a function ${level}`);
+    }
+  }
+}
+
+function complain(error: unknown): void {
+  console.error('durably: the logger failed:', error);
+}

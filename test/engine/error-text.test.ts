@@ -1,0 +1,128 @@
+import { createServer } from 'node:net';
+import { runInNewContext } from 'node:vm';
+import { describe, expect, test } from 'vitest';
+import { errorMessage, isError } from '../../src/core/error-text.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../src/core/text.ts';
+
+const raise = () => {
+  throw new Error('asked');
+};
+
+describe('the text of an error', () => {
+  test.for<[string, unknown, string]>([
+    ['its message', new TypeError('outer', { cause: new Error('inner') }), 'outer'],
+    ['its name without a message', new RangeError(), 'RangeError'],
+    ['its code, where there is nothing else', Object.assign(new Error(), { code: 'E_X' }), 'Error (E_X)'],
+    ['its cause, where its message says nothing', new Error('', { cause: new Error('why') }), 'why'],
+    [
+      'message and cause of a generic message',
+      new TypeError('Fetch failed.', { cause: new Error('connect ECONNREFUSED 127.0.0.1:1') }),
+      'Fetch failed.: connect ECONNREFUSED 127.0.0.1:1',
+    ],
+    [
+      'the errors of a group without a message',
+      new TypeError('fetch failed', { cause: new AggregateError([new Error('a'), new Error('b')]) }),
+      'fetch failed: a; b',
+    ],
+    [
+      'the first of many errors',
+      new AggregateError(
+        ['a', 'b', 'c', 'd', 'e'].map((text) => new Error(text)),
+        'All promises were rejected',
+      ),
+      'All promises were rejected: a; b; c; and 2 more',
+    ],
+    [
+      "a group's own message",
+      new AggregateError([new Error('a')], 'two uploads failed'),
+      'two uploads failed',
+    ],
+    [
+      'what the driver said of a database',
+      new DatabaseUnavailableError('The database is unavailable', { cause: new Error('connect ETIMEDOUT') }),
+      'The database is unavailable: connect ETIMEDOUT',
+    ],
+    ["an object's message", { code: 'E', message: 'told' }, 'told'],
+    [
+      'JSON of an object without one',
+      { code: 'E', n: 1n, list: [1, 'x'] },
+      '{"code":"E","n":"1","list":[1,"x"]}',
+    ],
+    ['JSON of an object whose message is empty', { code: 'E', message: '' }, '{"code":"E","message":""}'],
+    [
+      'nothing of what looks secret',
+      { status: 401, headers: { Authorization: 'Bearer x' }, apiKey: 'k' },
+      '{"status":401,"headers":{"Authorization":"[redacted]"},"apiKey":"[redacted]"}',
+    ],
+    ["an object's own toString", { toString: () => 'mine' }, 'mine'],
+    ['the tag of an object without fields', new Response(null), '[object Response]'],
+    ['JSON of a list', [1, { a: null }], '[1,{"a":null}]'],
+    [
+      'the readable part of an object',
+      {
+        bad: undefined,
+        ok: 1,
+        get worse() {
+          return raise();
+        },
+      },
+      '{"ok":1}',
+    ],
+    ['nothing of an empty object', {}, 'unknown error'],
+    ['a text', 'plain', 'plain'],
+    ['null', null, 'null'],
+  ])('is %s', ([, error, text]) => {
+    expect(errorMessage(error)).toBe(text);
+  });
+
+  test('of a fetch to a closed port names the address', async () => {
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as { port: number };
+    await new Promise((resolve) => server.close(resolve));
+    const error = await fetch(`http://127.0.0.1:${port}/`).catch((reason: unknown) => reason);
+    expect(errorMessage(error)).toBe(`fetch failed: connect ECONNREFUSED 127.0.0.1:${port}`);
+  });
+
+  test('of another realm is told like one of this', () => {
+    const error: unknown = runInNewContext(`new TypeError('', { cause: new Error('elsewhere') })`);
+    expect(errorMessage(error)).toBe('elsewhere');
+    expect(isError(error)).toBe(true);
+  });
+
+  test('ends where causes go round in a circle', () => {
+    const one = new Error('');
+    one.cause = new Error('failed', { cause: one });
+    expect(errorMessage(one)).toMatch(/^failed/);
+  });
+
+  test('is bounded, whatever was thrown', () => {
+    const huge = 'ä'.repeat(100_000);
+    const circular: Record<string, unknown> = { huge, list: Array(10_000).fill({ huge }) };
+    circular.self = circular;
+    for (const error of [huge, new Error(huge), { message: huge }, circular, [huge], { [huge]: 1 }]) {
+      const text = errorMessage(error);
+      expect(bytesOf(text)).toBeLessThanOrEqual(MAX_TEXT_BYTES);
+      expect(text).toContain('…');
+    }
+  });
+});
+
+describe('a bounded text', () => {
+  test.for(['a', 'é', '€', '😀', '\0', '\ud800', 'a😀'])('of %j is cut between two characters', (unit) => {
+    for (const maxBytes of [10, 11, 12, 13, 14]) {
+      const text = boundedText(unit.repeat(50), maxBytes);
+      expect(bytesOf(text)).toBeLessThanOrEqual(maxBytes);
+      expect(bytesOf(text)).toBeGreaterThan(maxBytes - 5);
+      expect(text.isWellFormed()).toBe(true);
+      expect(text).toMatch(/^[^\0]+…$/u);
+    }
+  });
+
+  test('is left whole up to the bound', () => {
+    expect(boundedText('x'.repeat(20), 20)).toBe('x'.repeat(20));
+    expect(boundedText('x'.repeat(21), 20)).toBe(`${'x'.repeat(17)}…`);
+    expect(boundedText('€'.repeat(4), 12)).toBe('€€€€');
+  });
+});

@@ -1,0 +1,148 @@
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import type { Logger } from '../../src/core/logger.ts';
+import { EventBus } from '../../src/engine/event-bus.ts';
+import { RunLog } from '../../src/engine/run-log.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { settle } from '../support/until.ts';
+
+const RUN = { runId: 'run_1', jobName: 'pay', attempt: 2 };
+
+afterEach(() => void vi.restoreAllMocks());
+
+function recorded() {
+  const lines: string[] = [];
+  const write = (level: string) => (line: string) => void lines.push(`${level} ${line}`);
+  return { lines, logger: { info: write('info'), warn: write('warn'), error: write('error') } };
+}
+
+function consoleLines(): string[] {
+  const lines: string[] = [];
+  for (const level of ['info', 'warn', 'error'] as const) {
+    vi.spyOn(console, level).mockImplementation((line) => void lines.push(`${level} ${line}`));
+  }
+  return lines;
+}
+
+function tellAll(log: RunLog, { isHeard = false } = {}): void {
+  log.failed(RUN, { error: 'card "x" expired', failedStepName: 'charge', isHeard });
+  log.failed(RUN, { error: 'gone', failedStepName: 'unknown', isHeard });
+  log.resumed(RUN);
+  log.takenOver(RUN);
+  log.handedBack(RUN);
+}
+
+describe("an instance's log", () => {
+  test("gives a user's logger a line for each", () => {
+    const { lines, logger } = recorded();
+    tellAll(new RunLog(logger), { isHeard: true });
+    expect(lines).toEqual([
+      'error durably: run failed runId=run_1 jobName="pay" attempt=2 stepName="charge" error="card \\"x\\" expired"',
+      'error durably: run failed runId=run_1 jobName="pay" attempt=2 error="gone"',
+      'info durably: run resumed runId=run_1 jobName="pay" attempt=2',
+      'warn durably: run taken over from a lost worker runId=run_1 jobName="pay" attempt=2',
+      'info durably: run handed back runId=run_1 jobName="pay" attempt=2',
+    ]);
+  });
+
+  test('says on the console only what needs attention and nobody listens to', () => {
+    const lines = consoleLines();
+    tellAll(new RunLog());
+    expect(lines.map((line) => line.split(' runId=')[0])).toEqual([
+      'error durably: run failed',
+      'error durably: run failed',
+      'warn durably: run taken over from a lost worker',
+    ]);
+    lines.length = 0;
+    tellAll(new RunLog(), { isHeard: true });
+    expect(lines.map((line) => line.split(' runId=')[0])).toEqual([
+      'warn durably: run taken over from a lost worker',
+    ]);
+  });
+
+  test('writes one printable line, whatever an error or a name holds', () => {
+    const { lines, logger } = recorded();
+    const forged =
+      'x\r\ndurably: run failed\u2028\u2029\u0085\u0000\u001b[2J\u007f\u009b\u202e\u200b\ufeff\ud800"';
+    const log = new RunLog(logger);
+    log.failed({ ...RUN, jobName: forged }, { error: forged, failedStepName: forged, isHeard: false });
+    log.workerError({ type: 'worker:error', timestamp: '', sequence: 1, error: forged, context: 'claim' });
+    for (const line of lines) {
+      expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u);
+      expect(line).toContain('x\\');
+    }
+  });
+
+  test('leaves out the credentials that errors of requests repeat', () => {
+    const { lines, logger } = recorded();
+    const error =
+      'GET https://me:hidden@example.com/a failed with Authorization: Bearer hidden.to-ken, basic hidden==';
+    new RunLog(logger).failed(RUN, { error, failedStepName: 'unknown', isHeard: false });
+    expect(lines[0]).toContain('GET https://…@example.com/a failed with Authorization: Bearer …, basic …');
+    expect(lines[0]).not.toContain('hidden');
+  });
+
+  test('cuts long errors and names', () => {
+    const { lines, logger } = recorded();
+    const long = 'ä'.repeat(10_000);
+    new RunLog(logger).failed(
+      { ...RUN, jobName: long },
+      { error: long, failedStepName: long, isHeard: false },
+    );
+    expect(Buffer.byteLength(lines[0] ?? '')).toBeLessThan(2000);
+  });
+
+  test('survives a logger that throws or rejects', async () => {
+    const complaints = consoleLines();
+    const fail = () => {
+      throw new Error('disk full');
+    };
+    const reject = () => Promise.reject(new Error('disk full'));
+    tellAll(new RunLog({ info: fail, warn: fail, error: reject }));
+    await settle(1);
+    expect(complaints).toHaveLength(5);
+    expect(complaints[0]).toBe('error durably: the logger failed:');
+  });
+
+  test.for([null, {}, { info: 1 }, { info() {}, warn() {} }, 'console'])('%j is no logger', (logger) => {
+    expect(() => new RunLog(logger as unknown as Logger)).toThrow('logger must have a function');
+  });
+});
+
+describe('what goes wrong in the worker', () => {
+  const failure = {
+    error: new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') }),
+    runId: 'run_1',
+  };
+
+  test('goes to the console while nobody listens', () => {
+    const lines = consoleLines();
+    const bus = new EventBus(new FakeClock());
+    bus.reportWorkerError({ ...failure, context: 'claim' });
+    const heard: string[] = [];
+    const unsubscribe = bus.on('worker:error', ({ error }) => heard.push(error));
+    bus.reportWorkerError({ ...failure, context: 'claim' });
+    unsubscribe();
+    bus.reportWorkerError({ error: 'lease lost', context: 'lease' });
+    expect(heard).toEqual(['fetch failed: ECONNREFUSED']);
+    expect(lines).toEqual([
+      'error durably: worker failed at claim (run_1): fetch failed: ECONNREFUSED',
+      'error durably: worker failed at lease: lease lost',
+    ]);
+  });
+
+  test("goes to a user's logger, and what listeners throw too", () => {
+    const printed = consoleLines();
+    const { lines, logger } = recorded();
+    const bus = new EventBus(new FakeClock(), new RunLog(logger));
+    bus.reportWorkerError({ ...failure, context: 'purge' });
+    bus.on('run:delete', () => {
+      throw new Error('in\na listener');
+    });
+    bus.publish([{ run: { runId: 'run_1', jobName: 'pay' }, note: { type: 'run:delete' } }]);
+    expect(lines).toEqual([
+      'error durably: worker failed at purge (run_1): fetch failed: ECONNREFUSED',
+      'error durably: a run:delete listener failed: in\\u000aa listener',
+    ]);
+    expect(printed).toEqual([]);
+  });
+});
