@@ -131,7 +131,7 @@ export type JournalEvent<E extends JournalEventType = JournalEventType> = {
 /** Something went wrong in the worker itself; not in the journal. */
 export interface WorkerErrorEvent extends EventBase<'worker:error'> {
   readonly error: string;
-  /** What the worker was doing: `claim`, `heartbeat`, `lease`, `execute`, `listener`, … */
+  /** What the worker was doing: `claim`, `heartbeat`, `lease`, `execute`, `abort-listener` (one of a job's), … */
   readonly context: string;
   readonly runId?: string;
 }

@@ -61,8 +61,8 @@ export function encodeJson(value: unknown): JsonEncoding {
   }
 }
 
-/** What a `toJSON` throws may be anything: a proxy may throw at being asked what it is. */
-function isRangeError(error: unknown): boolean {
+/** What a user's code throws may be anything: a proxy may throw at being asked what it is. */
+export function isRangeError(error: unknown): boolean {
   try {
     return error instanceof RangeError;
   } catch {

@@ -11,6 +11,8 @@ import {
   toEvent,
   type WorkerErrorEvent,
 } from '../core/events.ts';
+import { callOutsideRuns } from '../core/run-context.ts';
+import { reportToConsole, watchRejection } from '../core/user-code.ts';
 
 /** What this process committed to the journal. */
 export interface Committed {
@@ -78,8 +80,9 @@ export class EventBus {
   #tell(handlers: ReadonlySet<AnyHandler>, event: DurablyEvent): void {
     for (const handler of [...handlers]) {
       try {
-        const answer = handler(event);
-        if (answer instanceof Promise) answer.catch((error: unknown) => this.#tellError(error, event));
+        // A job's call may have led to the event: whoever listens is none of its code.
+        const answer = callOutsideRuns(() => handler(event));
+        watchRejection(answer, (error) => this.#tellError(error, event));
       } catch (error) {
         this.#tellError(error, event);
       }
@@ -87,12 +90,16 @@ export class EventBus {
   }
 
   #tellError(error: unknown, event: DurablyEvent): void {
-    if (this.#errorHandlers.size === 0) console.error(`durably: a ${event.type} listener failed:`, error);
+    if (this.#errorHandlers.size === 0) reportToConsole(`durably: a ${event.type} listener failed:`, error);
+    const report = (failure: unknown) => reportToConsole('durably: an onError handler failed:', failure);
     for (const handler of [...this.#errorHandlers]) {
       try {
-        handler(error, event);
+        watchRejection(
+          callOutsideRuns(() => handler(error, event)),
+          report,
+        );
       } catch (failure) {
-        console.error('durably: an onError handler failed:', failure);
+        report(failure);
       }
     }
   }

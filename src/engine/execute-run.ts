@@ -4,6 +4,7 @@ import { DatabaseUnavailableError, errorMessage } from '../core/errors.ts';
 import { UNKNOWN_STEP } from '../core/events.ts';
 import { decodeJson, encodeJson, storableText } from '../core/json.ts';
 import type { Run } from '../core/run.ts';
+import { callWithinRun } from '../core/run-context.ts';
 import type { ClaimedRun, OwnerNote, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
@@ -44,12 +45,12 @@ type JobResult =
  * like every other: refused, the run was cancelled or belongs to someone else.
  */
 export async function executeRun(execution: Execution, { store, clock }: Engine): Promise<Outcome> {
-  const { run, job, control, journal } = execution;
+  const { run, control, journal } = execution;
   const startMs = clock.monotonicMs();
   try {
     const completed = run.stepCount > 0 ? await store.getCompletedSteps(run.runId) : [];
     const steps = new Steps({ control, journal, clock, completed });
-    const settled = await Promise.race([runJob(job, run, steps), control.stopped]);
+    const settled = await Promise.race([runJob(execution, steps), control.stopped]);
     // Whoever takes a run that was handed back goes on from here.
     if (settled === 'handed-back') await journal.seal();
     if (typeof settled === 'string') return await resolveStop(settled, execution, store);
@@ -90,10 +91,13 @@ const REFUSED_ERROR: JobResult = {
 };
 
 /** Runs the job to its end. Never rejects: what it throws is its result. */
-async function runJob(job: JobDefinition, run: ClaimedRun, steps: Steps): Promise<JobResult> {
-  try {
+async function runJob({ run, job, control }: Execution, steps: Steps): Promise<JobResult> {
+  const callJob = async () => {
     const returned = await job.run(steps.toContext(), decodeJson(run.payload));
     return await encodeOutput(job.output, returned);
+  };
+  try {
+    return await callWithinRun(control.lease, callJob);
   } catch (error) {
     return {
       ok: false,

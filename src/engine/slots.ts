@@ -83,7 +83,9 @@ export class Slots {
     }
     // A worker that slept past its own heartbeat may take a run over from itself.
     this.#slots.get(run.runId)?.control.stop('lease-lost');
-    const control = new RunControl(run);
+    const control = new RunControl(run, (error) =>
+      bus.reportWorkerError({ error, context: 'abort-listener', runId: run.runId }),
+    );
     const journal = new OwnerJournal(run, this.#deps);
     this.#leases.hold(control, { claimedAtMs });
     const done = this.#scope
@@ -139,6 +141,9 @@ export class Slots {
       case 'handed-back':
         // One that left at a step of its own does not wait for others.
         if (isLeaving) await this.handBack([lease]);
+        break;
+      case 'database-closed':
+        this.#reportLostLease(lease, 'the database connection was closed');
         break;
       case 'lease-lost':
         this.#reportLostLease(lease, outcome.reason);

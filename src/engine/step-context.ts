@@ -2,6 +2,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Clock, defer } from '../core/clock.ts';
 import { DurablyError, errorMessage, StepError } from '../core/errors.ts';
 import { decodeJson, encodeJson, type Jsonified, storableText } from '../core/json.ts';
+import { callOutsideRuns, callWithinRun } from '../core/run-context.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
 import type { CompletedStep } from '../core/store.ts';
 import type { OwnerJournal } from './owner-journal.ts';
@@ -44,7 +45,7 @@ export class Steps {
     this.#clock = deps.clock;
     this.#stored = new Map(deps.completed.map(({ name, output }) => [name, output]));
     const writer = (level: LogLevel) => (message: string, data?: unknown) =>
-      this.#writeLog(level, message, data);
+      callOutsideRuns(() => this.#writeLog(level, message, data));
     this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
   }
 
@@ -57,8 +58,8 @@ export class Steps {
       get signal() {
         return control.signal;
       },
-      run: (name, fn) => this.run(name, fn),
-      progress: (current, total, message) => this.progress(current, total, message),
+      run: (name, fn) => callOutsideRuns(() => this.run(name, fn)),
+      progress: (current, total, message) => callOutsideRuns(() => this.progress(current, total, message)),
       log: this.log,
     };
   }
@@ -97,7 +98,7 @@ export class Steps {
     this.#journal.note({ type: 'step:start', stepName: name, stepIndex: index });
     let text: string | null;
     try {
-      const result = await currentStep.run({ steps: this, name }, async () => await fn(this.#control.signal));
+      const result = await this.#call(name, fn);
       text = encodeResult(name, result);
     } catch (error) {
       return await this.#fail(call, error);
@@ -115,6 +116,13 @@ export class Steps {
     this.#states.set(name, 'completed');
     this.#noteStepEnd();
     return decodeJson(text) as Jsonified<T>;
+  }
+
+  /** Calls a step's function as the run's code, which all around it is not. */
+  #call<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
+    const { lease, signal } = this.#control;
+    const callStep = async () => await fn(signal);
+    return callWithinRun(lease, () => currentStep.run({ steps: this, name }, callStep));
   }
 
   progress(current: number, total?: number | null, message?: string | null): void {
@@ -146,12 +154,9 @@ export class Steps {
    * those beside it are stored, and unless the job ends by what they came to.
    */
   async #leave(): Promise<void> {
-    const { signal } = this.#control;
     while (this.areRunning && !this.#control.isOver) {
-      await new Promise<void>((resolve) => {
-        this.#onStepEnd.add(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      const stepEnd = new Promise<void>((resolve) => this.#onStepEnd.add(resolve));
+      await Promise.race([stepEnd, this.#control.whenOver()]);
     }
     await new Promise<void>((resolve) => defer(resolve));
     this.#control.stop('handed-back');

@@ -1,3 +1,4 @@
+import { onAbort } from '../core/abort-listeners.ts';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../core/errors.ts';
 import { isTerminal, type Run } from '../core/run.ts';
@@ -63,12 +64,12 @@ async function endOf(runId: string, stop: AbortSignal, deps: Waiting): Promise<R
     const feed = await deps.feed.openRun(runId);
     if (feed.kind === 'open') {
       const close = () => feed.cursor.close();
-      stop.addEventListener('abort', close);
+      const stopListening = onAbort(stop, close);
       if (stop.aborted) close();
       try {
         while ((await feed.cursor.next()) !== null);
       } finally {
-        stop.removeEventListener('abort', close);
+        stopListening();
         close();
       }
     }
@@ -93,10 +94,17 @@ function completed(run: Run): Run {
 
 function pause(clock: Clock, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const cancel = clock.schedule(RETRY_PAUSE_MS, resolve);
-    stop.addEventListener('abort', () => {
+    const stopListening = onAbort(stop, () => {
       cancel();
       resolve();
     });
+    const cancel = clock.schedule(RETRY_PAUSE_MS, () => {
+      stopListening();
+      resolve();
+    });
+    if (stop.aborted) {
+      cancel();
+      resolve();
+    }
   });
 }
