@@ -24,7 +24,16 @@ interface Waiting {
  * @throws {TimeoutError} after `timeoutMs`; the run goes on.
  */
 export async function waitForOutput(
-  { runId, timeoutMs }: { runId: string; timeoutMs?: number | undefined },
+  {
+    runId,
+    timeoutMs,
+    callerStopped,
+  }: {
+    runId: string;
+    timeoutMs?: number | undefined;
+    /** Rejects when nobody waits any more: the run that called was stopped. */
+    callerStopped?: Promise<unknown> | undefined;
+  },
   deps: Waiting,
 ): Promise<unknown> {
   const stop = new AbortController();
@@ -37,7 +46,8 @@ export async function waitForOutput(
     });
   });
   try {
-    return await Promise.race([completedHere, follow({ runId, timeoutMs, stop: stop.signal }, deps)]);
+    const followed = follow({ runId, timeoutMs, stop: stop.signal }, deps);
+    return await Promise.race([completedHere, followed, ...(callerStopped ? [callerStopped] : [])]);
   } finally {
     cancelTimeout?.();
     unsubscribe();
