@@ -42,6 +42,7 @@ export class JournalCursor implements EventCursor, TailReader {
   #hasEnded = false;
   #isOver = false;
   #isClosed = false;
+  #failure: { readonly error: unknown } | undefined;
   #waiting: ((reach: Reach) => void) | undefined;
 
   constructor(options: CursorOptions) {
@@ -64,6 +65,7 @@ export class JournalCursor implements EventCursor, TailReader {
       if (events.length > 0) return events;
     }
     this.close();
+    if (this.#failure) throw this.#failure.error;
     return null;
   }
 
@@ -72,6 +74,11 @@ export class JournalCursor implements EventCursor, TailReader {
     this.#isClosed = true;
     this.#options.tail.leave(this);
     this.receive([], this.#place);
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.close();
   }
 
   receive(events: readonly StreamedRow[], head: number): void {

@@ -2,6 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
+import { currentRun, type RunContext } from '../core/run-context.ts';
 import type { ClaimedRun, Lease, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 import { executeRun, type Outcome } from './execute-run.ts';
@@ -9,6 +10,7 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { OwnerJournal } from './owner-journal.ts';
 import type { Registry } from './registry.ts';
 import { RunControl } from './run-control.ts';
+import { RunWaits, type SlotHolder } from './run-waits.ts';
 
 interface SlotsDeps {
   readonly store: Store;
@@ -24,7 +26,7 @@ interface SlotsDeps {
   readonly onFree: (run: ClaimedRun) => void;
 }
 
-export interface Slot {
+export interface Slot extends SlotHolder {
   readonly control: RunControl;
   /** Its run lost its workers too often to be executed beside another such run. */
   readonly isSuspect: boolean;
@@ -41,10 +43,23 @@ export class Slots {
   readonly #slots = new Map<string, Slot>();
   /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
   readonly #scope = new AsyncResource('durably');
+  /** Which of its runs wait for other runs. */
+  readonly waits: RunWaits;
+  readonly #onChange = new Set<() => void>();
 
   constructor(deps: SlotsDeps) {
     this.#deps = deps;
     this.#leases = new LeaseKeeper(deps);
+    const { maxConcurrentRuns } = deps;
+    this.waits = new RunWaits({ executing: () => this.#slots.values(), maxConcurrentRuns });
+  }
+
+  /** The slot whose job calls; undefined for callers outside of jobs, and in those of other instances. */
+  get caller(): Slot | undefined {
+    const context = currentRun();
+    if (context === undefined) return undefined;
+    const slot = this.#slots.get(context.runId);
+    return slot?.context === context ? slot : undefined;
   }
 
   get taken(): number {
@@ -88,23 +103,26 @@ export class Slots {
     );
     const journal = new OwnerJournal(run, this.#deps);
     this.#leases.hold(control, { claimedAtMs });
-    const done = this.#scope
+    const slot = {
+      control,
+      context: control.lease,
+      concurrencyKey: run.concurrencyKey,
+      isSuspect: isSuspect(run),
+      done: Promise.resolve(),
+      leave() {
+        control.leave();
+        journal.holdBack();
+      },
+    };
+    // Before it begins: what its job calls first asks whose call that is.
+    this.#slots.set(run.runId, slot);
+    slot.done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(
         (outcome) => this.#conclude(control, outcome),
         (error: unknown) => this.#reportFailure(run, error),
       )
       .finally(() => this.#free(run, control));
-    const slot: Slot = {
-      control,
-      isSuspect: isSuspect(run),
-      done,
-      leave() {
-        control.leave();
-        journal.holdBack();
-      },
-    };
-    this.#slots.set(run.runId, slot);
     return slot;
   }
 
@@ -113,17 +131,52 @@ export class Slots {
     this.#slots.get(runId)?.control.stop('cancelled');
   }
 
-  /** Resolves when what is executed now has come to its end. */
-  async settled(): Promise<void> {
-    await Promise.all([...this.#slots.values()].map(({ done }) => done));
+  /** Resolves when nothing is executed any more but for what `spared` answers at that time. */
+  async settled(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
+    for (;;) {
+      const awaited = this.#except(spared());
+      if (awaited.length === 0) return;
+      let change: () => void = () => undefined;
+      const changed = new Promise<void>((resolve) => {
+        change = resolve;
+      });
+      this.#onChange.add(change);
+      await Promise.race([changed, Promise.all(awaited.map(({ done }) => done))]);
+      this.#onChange.delete(change);
+    }
   }
 
-  /** Stops what is executed and returns it to pending, with all that it has told. */
-  async handBackAll(): Promise<void> {
-    const controls = [...this.#slots.values()].map(({ control }) => control);
+  /** Those of its runs that wait for others. */
+  get waiting(): Slot[] {
+    return [...this.#slots.values()].filter(({ context }) => this.waits.isWaiting(context));
+  }
+
+  /** Stops what is executed: none of it can be stored. */
+  abandonAll(): void {
+    for (const { control } of this.#slots.values()) control.stop('database-closed');
+  }
+
+  /** Hands a run back at once, without the others. */
+  release(slot: Slot): void {
+    slot.leave();
+    slot.control.stop('handed-back');
+  }
+
+  /** Somebody waits for others than before: those who wait for the slots look at them again. */
+  noteChange(): void {
+    for (const change of this.#onChange) change();
+  }
+
+  /** Stops what is executed, but for the spared, and returns it to pending, with all that it has told. */
+  async handBackAll(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
+    const controls = this.#except(spared()).map(({ control }) => control);
     for (const control of controls) control.stop('handed-back');
-    await this.settled();
+    await this.settled(spared);
     await this.handBack(controls.filter(({ isLeaving }) => !isLeaving).map(({ lease }) => lease));
+  }
+
+  #except(spared: ReadonlySet<RunContext>): Slot[] {
+    return [...this.#slots.values()].filter(({ context }) => !spared.has(context));
   }
 
   /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
@@ -172,6 +225,8 @@ export class Slots {
     this.#deps.onFree(run);
   }
 }
+
+const NOBODY: ReadonlySet<RunContext> = new Set();
 
 function isSuspect({ lostCount }: ClaimedRun): boolean {
   return lostCount >= SUSPECT_AFTER_LOST_WORKERS;

@@ -1,15 +1,16 @@
 import { type Clock, defer } from '../core/clock.ts';
-import { DatabaseUnavailableError } from '../core/errors.ts';
+import { ConflictError, DatabaseUnavailableError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
+import { Drain } from './drain.ts';
 import type { EventBus } from './event-bus.ts';
 import { Intake } from './intake.ts';
 import type { Registry } from './registry.ts';
+import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
 
 const PURGE_INTERVAL_MS = 60 * 60 * 1000;
 const MAX_CLAIM_PAUSE_MS = 30_000;
-const HAND_BACK_WITHIN_MS = 1_000;
 /** On demand a platform allows only so many requests, and streams don't look more often. */
 const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
@@ -45,6 +46,7 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
   readonly #intake: Intake;
+  readonly #drain: Drain;
   readonly #shifts = new Set<Shift>();
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
   #isLookDue = false;
@@ -56,7 +58,6 @@ export class Worker {
   #cancelPoll: (() => void) | undefined;
   #cancelPurge: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
-  #handingBack: Promise<void> | undefined;
   /** Started again during a stop: it starts when that is over, unless stopped again. */
   #isStartDue = false;
 
@@ -82,6 +83,8 @@ export class Worker {
       staleThresholdMs: options.staleThresholdMs,
       onEnd: () => this.#noteFreed(),
     });
+    const { pollingIntervalMs } = options;
+    this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
   }
 
   /** Whether runs are taken up: by its loop, or on demand. */
@@ -118,8 +121,15 @@ export class Worker {
    * worker that is being stopped takes none.
    *
    * @throws {DatabaseUnavailableError} if a claim fails.
+   * @throws {ConflictError} inside a job of this worker.
    */
   async work(options: ShiftOptions): Promise<number> {
+    if (this.#slots.caller !== undefined) {
+      throw new ConflictError(
+        'processOne and processUntilIdle cannot be called inside a job: they would wait for its run. ' +
+          'Call them outside of jobs',
+      );
+    }
     if (this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
     const isRelieved = () => this.#state === 'running';
     const { clock } = this.#deps;
@@ -128,13 +138,47 @@ export class Worker {
     return await shift.work().finally(() => this.#shifts.delete(shift));
   }
 
+  /**
+   * Notes that the job that calls waits for a run. Whoever calls from outside of this
+   * worker's runs may wait for anything.
+   *
+   * @throws {ConflictError} if it would wait for ever.
+   * @throws {LeaseLostError} once the worker is being stopped: its run is handed back.
+   */
+  beginWait(awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
+    const { caller } = this.#slots;
+    if (caller === undefined) return { end: () => undefined };
+    if (awaited.needsSlot && this.#state === 'stopping') this.#slots.release(caller);
+    caller.control.throwIfOver();
+    const end = this.#slots.waits.begin(caller.context, awaited);
+    this.#slots.noteChange();
+    const callerStopped = caller.control.stopped.then(() => caller.control.throwIfOver());
+    // Nobody may come to wait for it.
+    callerStopped.catch(() => undefined);
+    return { end, callerStopped };
+  }
+
   /** Stops the execution of a run that was cancelled in this process. */
   cancel(runId: string): void {
     this.#slots.cancel(runId);
     this.#intake.cancel(runId);
   }
 
-  /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
+  /** Gives up what it executes, and claims no more: the database is closed. */
+  abandon(error: unknown): void {
+    const wasAtWork = this.#state === 'running' || this.#slots.taken > 0;
+    if (this.#state === 'running') this.#state = 'failed';
+    this.#cancelPoll?.();
+    this.#cancelPurge?.();
+    this.#slots.abandonAll();
+    if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
+  }
+
+  /**
+   * Claims nothing new and waits for the running runs; after `timeoutMs` it hands them
+   * back. Called inside a job it does neither with the job's own run, nor with those
+   * that wait for it: they go on.
+   */
   stop(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
     this.#isStartDue = false;
     if (this.#state === 'stopped' && this.#shifts.size === 0) return Promise.resolve();
@@ -142,37 +186,12 @@ export class Worker {
     for (const shift of this.#shifts) shift.close();
     this.#cancelPoll?.();
     this.#cancelPurge?.();
-    this.#stopping ??= this.#drain().finally(() => {
+    this.#stopping ??= this.#drain.everything().finally(() => {
       this.#state = 'stopped';
       this.#stopping = undefined;
-      this.#handingBack = undefined;
       if (this.#isStartDue) this.start();
     });
-    const drained = this.#stopping;
-    const { timeoutMs } = options;
-    return timeoutMs === undefined ? drained : this.#giveUpAfter(timeoutMs, drained);
-  }
-
-  /** Hands back what still runs after that time; a database that doesn't answer is waited for a little longer. */
-  #giveUpAfter(timeoutMs: number, drained: Promise<void>): Promise<void> {
-    const { clock, bus } = this.#deps;
-    let cancel: () => void = () => undefined;
-    const givenUp = new Promise<void>((resolve) => {
-      cancel = clock.schedule(timeoutMs, () => {
-        this.#handingBack ??= this.#slots.handBackAll();
-        cancel = clock.schedule(HAND_BACK_WITHIN_MS, () => {
-          bus.reportWorkerError({ error: 'the database has not taken the runs back', context: 'hand-back' });
-          resolve();
-        });
-      });
-    });
-    return Promise.race([drained, givenUp]).finally(() => cancel());
-  }
-
-  async #drain(): Promise<void> {
-    await this.#intake.settled();
-    await this.#slots.settled();
-    await this.#handingBack;
+    return this.#drain.forCaller({ timeoutMs: options.timeoutMs, everything: this.#stopping });
   }
 
   #noteFreed(): void {
