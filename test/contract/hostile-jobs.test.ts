@@ -1,4 +1,4 @@
-import { expect } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { defineJob } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
@@ -181,6 +181,8 @@ contract("a job's code harms nobody", (test) => {
     world,
   }) => {
     const raised = watchProcess();
+    const onConsole = vi.spyOn(console, 'error').mockReturnValue();
+    onTestFinished(() => onConsole.mockRestore());
     const { durably } = await world.start();
     const heard: unknown[] = [];
     const { fine } = durably.register({ fine: echo });
