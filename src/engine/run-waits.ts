@@ -1,9 +1,11 @@
 import { ConflictError } from '../core/errors.ts';
-import type { RunContext } from '../core/run-context.ts';
+import { currentRun, type RunContext } from '../core/run-context.ts';
+import type { RunControl } from './run-control.ts';
 
-/** A run as the waits see it: its execution's identity, and the concurrency key that it holds. */
+/** An execution of a run, and the concurrency key that it holds. */
 export interface SlotHolder {
   readonly context: RunContext;
+  readonly control: RunControl;
   readonly concurrencyKey: string | null;
 }
 
@@ -21,62 +23,91 @@ export interface RunWait {
   end(): void;
 }
 
+/** All that is executed in this process: a run may wait for one of another instance, and that for the first's. */
+const executions = new Set<SlotHolder>();
+/** What they wait for, and by whose worker it is taken up. */
+const awaitedBy = new Map<RunContext, Set<Awaited & { readonly at: RunWaits }>>();
+
+/** The execution whose job calls, in whatever instance. */
+export function currentExecution(): SlotHolder | undefined {
+  const context = currentRun();
+  return context && [...executions].find((holder) => holder.context === context);
+}
+
 /**
- * Which of the runs that a worker executes wait for another run's end inside their
- * job. Such a run keeps its slot and its concurrency key, so that what it waits for
+ * Which runs wait, inside their job, for the end of one that this worker takes up.
+ * Such a run keeps its slot and its concurrency key, so that what it waits for
  * may never begin: that is found out before the wait, by following who waits for whom.
  */
 export class RunWaits {
-  readonly #executing: () => Iterable<SlotHolder>;
+  readonly #executing = new Set<SlotHolder>();
   readonly #maxConcurrentRuns: number;
-  readonly #awaitedBy = new Map<RunContext, Set<Awaited>>();
 
-  constructor(deps: { executing: () => Iterable<SlotHolder>; maxConcurrentRuns: number }) {
-    this.#executing = deps.executing;
-    this.#maxConcurrentRuns = deps.maxConcurrentRuns;
+  constructor({ maxConcurrentRuns }: { maxConcurrentRuns: number }) {
+    this.#maxConcurrentRuns = maxConcurrentRuns;
+  }
+
+  /** This worker executes a run now. */
+  enter(holder: SlotHolder): void {
+    executions.add(holder);
+    this.#executing.add(holder);
+  }
+
+  leave(holder: SlotHolder): void {
+    executions.delete(holder);
+    this.#executing.delete(holder);
+    awaitedBy.delete(holder.context);
   }
 
   /**
-   * Notes that a run waits for another; call the answer when it doesn't any more.
+   * Notes that a run waits for another, which is this worker's to take up.
    *
-   * @param awaited.needsSlot whether the awaited run has yet to be taken up.
+   * @param awaited.needsSlot whether that has yet to be taken up.
    * @throws {ConflictError} if the awaited run could not begin, or end, for the wait itself.
    */
-  begin(waiter: RunContext, awaited: Awaited & { readonly needsSlot: boolean }): () => void {
-    this.#checkCircle(waiter, awaited);
-    if (awaited.needsSlot) this.#checkSlots(waiter);
-    const all = this.#awaitedBy.get(waiter) ?? new Set();
-    this.#awaitedBy.set(waiter, all);
-    all.add(awaited);
-    return () => {
-      all.delete(awaited);
-      if (all.size === 0 && this.#awaitedBy.get(waiter) === all) this.#awaitedBy.delete(waiter);
+  begin(waiter: SlotHolder, awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
+    const { context, control } = waiter;
+    const entry = { ...awaited, at: this };
+    this.#checkCircle(context, entry);
+    if (awaited.needsSlot) this.#checkSlots(context);
+    const all = awaitedBy.get(context) ?? new Set();
+    awaitedBy.set(context, all);
+    all.add(entry);
+    const callerStopped = control.stopped.then(() => control.throwIfOver());
+    // Nobody may come to wait for it.
+    callerStopped.catch(() => undefined);
+    const end = () => {
+      all.delete(entry);
+      if (all.size === 0 && awaitedBy.get(context) === all) awaitedBy.delete(context);
     };
+    return { callerStopped, end };
   }
 
   isWaiting(context: RunContext): boolean {
-    return this.#awaitedBy.has(context);
+    return awaitedBy.has(context);
   }
 
   /** What an execution waits for and nobody executes here. */
   awaitedElsewhere(waiter: RunContext): Awaited[] {
-    return [...(this.#awaitedBy.get(waiter) ?? [])].filter(({ runId }) => this.#find(runId) === undefined);
+    return [...(awaitedBy.get(waiter) ?? [])].filter(({ runId }) => this.#find(runId) === undefined);
   }
 
   /** Those executions that can't end before one of the given does, which are among them. */
   heldUpBy(contexts: ReadonlySet<RunContext>): ReadonlySet<RunContext> {
     return new Set(
-      [...this.#executing()]
+      [...this.#executing]
         .filter(({ context }) => contexts.has(context) || this.#dependsOn(context, contexts))
         .map(({ context }) => context),
     );
   }
 
   #checkSlots(waiter: RunContext): void {
-    const waiting = [...this.#executing()].filter(
-      ({ context }) => context === waiter || this.isWaiting(context),
-    );
-    if (waiting.length < this.#maxConcurrentRuns) return;
+    const own = [...this.#executing];
+    const isOwn = own.some(({ context }) => context === waiter);
+    // A run that holds none of the slots may wait for those whose runs don't wait for it.
+    const isTaken = ({ context }: SlotHolder) =>
+      context === waiter || (isOwn ? this.isWaiting(context) : this.#dependsOn(context, new Set([waiter])));
+    if (own.filter(isTaken).length < this.#maxConcurrentRuns) return;
     throw new ConflictError(
       'triggerAndWait inside a job would wait for ever: each slot of this worker ' +
         `(maxConcurrentRuns: ${this.#maxConcurrentRuns}) would be held by a run that waits for another. ` +
@@ -84,7 +115,7 @@ export class RunWaits {
     );
   }
 
-  #checkCircle(waiter: RunContext, awaited: Awaited): void {
+  #checkCircle(waiter: RunContext, awaited: Awaited & { readonly at: RunWaits }): void {
     if (!this.#leadsTo(awaited, new Set([waiter]), new Set())) return;
     const { runId, concurrencyKey } = awaited;
     const why =
@@ -102,22 +133,26 @@ export class RunWaits {
   #dependsOn(context: RunContext, ends: ReadonlySet<RunContext>, seen = new Set<RunContext>()): boolean {
     if (seen.has(context)) return false;
     seen.add(context);
-    return [...(this.#awaitedBy.get(context) ?? [])].some((awaited) => this.#leadsTo(awaited, ends, seen));
+    return [...(awaitedBy.get(context) ?? [])].some((awaited) => this.#leadsTo(awaited, ends, seen));
   }
 
   /** Whether one of `ends` must end first: it is the awaited run, or holds its key, or so on. */
-  #leadsTo(awaited: Awaited, ends: ReadonlySet<RunContext>, seen: Set<RunContext>): boolean {
+  #leadsTo(
+    awaited: Awaited & { readonly at: RunWaits },
+    ends: ReadonlySet<RunContext>,
+    seen: Set<RunContext>,
+  ): boolean {
     const executing = this.#find(awaited.runId);
-    const blockers = executing === undefined ? this.#holdersOf(awaited.concurrencyKey) : [executing];
+    const blockers = executing === undefined ? awaited.at.#holdersOf(awaited.concurrencyKey) : [executing];
     return blockers.some(({ context }) => ends.has(context) || this.#dependsOn(context, ends, seen));
   }
 
   #find(runId: string): SlotHolder | undefined {
-    return [...this.#executing()].find(({ context }) => context.runId === runId);
+    return [...executions].find(({ context }) => context.runId === runId);
   }
 
   #holdersOf(concurrencyKey: string | null): SlotHolder[] {
     if (concurrencyKey === null) return [];
-    return [...this.#executing()].filter((holder) => holder.concurrencyKey === concurrencyKey);
+    return [...this.#executing].filter((holder) => holder.concurrencyKey === concurrencyKey);
   }
 }

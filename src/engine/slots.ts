@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../core/clock.ts';
-import { DatabaseUnavailableError } from '../core/errors.ts';
+import { ConflictError, DatabaseUnavailableError } from '../core/errors.ts';
 import { SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
 import { currentRun, type RunContext } from '../core/run-context.ts';
 import type { ClaimedRun, Lease, Store } from '../core/store.ts';
@@ -10,7 +10,7 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { OwnerJournal } from './owner-journal.ts';
 import type { Registry } from './registry.ts';
 import { RunControl } from './run-control.ts';
-import { RunWaits, type SlotHolder } from './run-waits.ts';
+import { type Awaited, currentExecution, type RunWait, RunWaits, type SlotHolder } from './run-waits.ts';
 
 interface SlotsDeps {
   readonly store: Store;
@@ -27,7 +27,6 @@ interface SlotsDeps {
 }
 
 export interface Slot extends SlotHolder {
-  readonly control: RunControl;
   /** Its run lost its workers too often to be executed beside another such run. */
   readonly isSuspect: boolean;
   /** Resolves when the run has left the slot. Never rejects. */
@@ -51,7 +50,7 @@ export class Slots {
     this.#deps = deps;
     this.#leases = new LeaseKeeper(deps);
     const { maxConcurrentRuns } = deps;
-    this.waits = new RunWaits({ executing: () => this.#slots.values(), maxConcurrentRuns });
+    this.waits = new RunWaits({ maxConcurrentRuns });
   }
 
   /** The slot whose job calls; undefined for callers outside of jobs, and in those of other instances. */
@@ -60,6 +59,28 @@ export class Slots {
     if (context === undefined) return undefined;
     const slot = this.#slots.get(context.runId);
     return slot?.context === context ? slot : undefined;
+  }
+
+  /** @throws {ConflictError} inside a job of one of its runs, which those calls would wait for. */
+  refuseCaller(calls: string): void {
+    if (this.caller === undefined) return;
+    throw new ConflictError(
+      `${calls} cannot be called inside a job: they would wait for its run. Call them outside of jobs`,
+    );
+  }
+
+  /** Notes that the job that calls waits for a run; hands its own run back if that would come too late. */
+  beginWait(
+    awaited: Awaited & { readonly needsSlot: boolean },
+    { isStopping }: { isStopping: boolean },
+  ): RunWait {
+    const waiter = currentExecution();
+    if (waiter === undefined) return { end: () => undefined };
+    if (this.caller && awaited.needsSlot && isStopping) this.release(this.caller);
+    waiter.control.throwIfOver();
+    const wait = this.waits.begin(waiter, awaited);
+    this.noteChange();
+    return wait;
   }
 
   get taken(): number {
@@ -116,13 +137,14 @@ export class Slots {
     };
     // Before it begins: what its job calls first asks whose call that is.
     this.#slots.set(run.runId, slot);
+    this.waits.enter(slot);
     slot.done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(
         (outcome) => this.#conclude(control, outcome),
         (error: unknown) => this.#reportFailure(run, error),
       )
-      .finally(() => this.#free(run, control));
+      .finally(() => this.#free(run, slot));
     return slot;
   }
 
@@ -219,9 +241,10 @@ export class Slots {
     if (error instanceof DatabaseUnavailableError) await this.handBack([run]);
   }
 
-  #free(run: ClaimedRun, control: RunControl): void {
-    this.#leases.release(control);
-    if (this.#slots.get(run.runId)?.control === control) this.#slots.delete(run.runId);
+  #free(run: ClaimedRun, slot: Slot): void {
+    this.#leases.release(slot.control);
+    this.waits.leave(slot);
+    if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
     this.#deps.onFree(run);
   }
 }

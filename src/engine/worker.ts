@@ -1,5 +1,5 @@
 import { type Clock, defer } from '../core/clock.ts';
-import { ConflictError, DatabaseUnavailableError } from '../core/errors.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import { Drain } from './drain.ts';
 import type { EventBus } from './event-bus.ts';
@@ -124,12 +124,7 @@ export class Worker {
    * @throws {ConflictError} inside a job of this worker.
    */
   async work(options: ShiftOptions): Promise<number> {
-    if (this.#slots.caller !== undefined) {
-      throw new ConflictError(
-        'processOne and processUntilIdle cannot be called inside a job: they would wait for its run. ' +
-          'Call them outside of jobs',
-      );
-    }
+    this.#slots.refuseCaller('processOne and processUntilIdle');
     if (this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
     const isRelieved = () => this.#state === 'running';
     const { clock } = this.#deps;
@@ -139,23 +134,14 @@ export class Worker {
   }
 
   /**
-   * Notes that the job that calls waits for a run. Whoever calls from outside of this
-   * worker's runs may wait for anything.
+   * Notes that the job that calls waits for a run that this worker takes up. Whoever
+   * calls from outside of runs may wait for anything.
    *
    * @throws {ConflictError} if it would wait for ever.
    * @throws {LeaseLostError} once the worker is being stopped: its run is handed back.
    */
   beginWait(awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
-    const { caller } = this.#slots;
-    if (caller === undefined) return { end: () => undefined };
-    if (awaited.needsSlot && this.#state === 'stopping') this.#slots.release(caller);
-    caller.control.throwIfOver();
-    const end = this.#slots.waits.begin(caller.context, awaited);
-    this.#slots.noteChange();
-    const callerStopped = caller.control.stopped.then(() => caller.control.throwIfOver());
-    // Nobody may come to wait for it.
-    callerStopped.catch(() => undefined);
-    return { end, callerStopped };
+    return this.#slots.beginWait(awaited, { isStopping: this.#state === 'stopping' });
   }
 
   /** Stops the execution of a run that was cancelled in this process. */

@@ -139,6 +139,27 @@ contract('waiting inside a job', (test) => {
     expect((await parent.triggerAndWait(0)).output).toMatchObject({ output: 'there' });
   });
 
+  test('is refused across two instances that would wait for each other, and their keys are not mixed up', async ({
+    world,
+  }) => {
+    const { durably } = await world.start();
+    const { durably: other } = await (await world.another()).start({ maxConcurrentRuns: 2 });
+    const { leaf } = durably.register({ leaf: echo });
+    const { there, leafThere } = other.register({
+      there: job('there', () => leaf.triggerAndWait(0)),
+      leafThere: echo,
+    });
+    const { across, sameKey } = durably.register({
+      across: job('across', () => there.triggerAndWait(0)),
+      sameKey: job('same-key', () => leafThere.triggerAndWait('there', { concurrencyKey: 'key' })),
+    });
+    expect(await rejectionOf(across.triggerAndWait(0))).toMatchObject({
+      message: expect.stringContaining('would wait for ever'),
+    });
+    const { output } = await sameKey.triggerAndWait(0, { concurrencyKey: 'key' });
+    expect(output).toMatchObject({ output: 'there' });
+  });
+
   test('that nobody waits for ends no process when it is refused', async ({ world }) => {
     const raised = watchProcess();
     const { durably } = await world.start();
