@@ -18,6 +18,7 @@ export class RunControl {
   #hasEnded = false;
   #isAborted = false;
   #isLeaving = false;
+  #isStopped = false;
 
   /** @param onListenerError hears what listeners of the job's on its signal throw. */
   constructor(lease: Lease, onListenerError: (error: unknown) => void = () => undefined) {
@@ -39,6 +40,7 @@ export class RunControl {
 
   stop(reason: StopReason): void {
     if (this.isOver) return;
+    this.#isStopped = true;
     this.#error = stopError(this.lease.runId, reason);
     this.#settle(reason);
     this.#tellOver();
@@ -65,6 +67,11 @@ export class RunControl {
     this.#hasEnded = true;
     this.#tellOver();
     if (options.stepsRunning) this.#abortWith(this.#whyOver());
+  }
+
+  /** Its job came to its end, and nothing stopped it. */
+  get hasEndedByItself(): boolean {
+    return this.#hasEnded && !this.#isStopped;
   }
 
   /** @throws {RunCancelledError | LeaseLostError} once stopped or ended. */

@@ -75,7 +75,8 @@ export class Slots {
     { isStopping }: { isStopping: boolean },
   ): RunWait {
     const waiter = currentExecution();
-    if (waiter === undefined) return { end: () => undefined };
+    // A job that has ended and goes on beside keeps nothing from anybody.
+    if (waiter === undefined || waiter.control.hasEndedByItself) return { end: () => undefined };
     if (this.caller && awaited.needsSlot && isStopping) this.release(this.caller);
     waiter.control.throwIfOver();
     const wait = this.waits.begin(waiter, awaited);

@@ -3,7 +3,7 @@ import { ConflictError, type JobHandle, LeaseLostError } from '../../src/index.t
 import { contract } from '../support/contract.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
-import { deferred, until } from '../support/until.ts';
+import { deferred, settle, until } from '../support/until.ts';
 import { watchProcess } from '../support/watch-process.ts';
 
 /** Anything that a job may trigger. */
@@ -167,6 +167,20 @@ contract('waiting inside a job', (test) => {
     const { parent } = durably.register({ parent: job('parent', () => void child.triggerAndWait(0)) });
     await parent.triggerAndWait(0);
     expect(raised).toEqual([]);
+  });
+
+  test('after its own end a job may wait for anything', async ({ world }) => {
+    const { durably } = await world.start();
+    const { child } = durably.register({ child: echo });
+    const waited = deferred<unknown>();
+    const { parent } = durably.register({
+      parent: job('parent', () => {
+        const later = settle(1).then(() => child.triggerAndWait('after'));
+        void later.then(waited.resolve, waited.resolve);
+      }),
+    });
+    await parent.triggerAndWait(0);
+    expect(await waited.promise).toMatchObject({ output: 'after' });
   });
 
   test('ends with the run: a cancelled parent waits no longer', async ({ world }) => {
