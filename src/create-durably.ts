@@ -82,12 +82,14 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
   /**
    * Claims nothing new and waits for the running runs. After `timeoutMs` it
    * aborts their steps and hands them back, for another worker to take at once.
+   * Called inside a job it waits for the others only: the calling run goes on.
    */
   stop(options?: { readonly timeoutMs?: number | undefined }): Promise<void>;
   /**
    * Takes one run, once a slot is free, and executes it; false if there was none
    * to take. Needs no started worker.
    * @throws {DatabaseUnavailableError} if the claim fails.
+   * @throws {ConflictError} inside a job, whose run it would wait for.
    */
   processOne(): Promise<boolean>;
   /** Adds all jobs or none. @throws {ConflictError} for another definition under a registered name. */
@@ -104,7 +106,10 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
    * NotFoundError for an unknown run.
    */
   subscribe(runId: string): ReadableStream<DurablyEvent>;
-  /** The Kysely instance, for advanced use and for closing. */
+  /**
+   * The Kysely instance, for advanced use and for closing: once `db.destroy()` was
+   * called everything that waits is rejected with {@link DatabaseUnavailableError}.
+   */
   readonly db: Kysely<Schema>;
 }
 
@@ -155,6 +160,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     clock,
     maxInputBytes: workerOptions.maxResultBytes,
     onEnqueued: () => worker.wake(),
+    beginWait: worker.beginWait.bind(worker),
   };
   const catalogue = createCatalogue(registry, handles, worker);
   const command = { store, bus, worker };

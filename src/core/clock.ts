@@ -1,3 +1,5 @@
+import { callOutsideRuns } from './run-context.ts';
+
 /**
  * The only door to time. Nothing durable depends on it: leases, order and
  * stored timestamps come from the database's clock. It paces this process
@@ -18,18 +20,20 @@ const MAX_TIMER_MS = 2_147_483_647;
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
-  schedule: (delayMs, task) => {
-    const endMs = performance.now() + delayMs;
-    const fire = () => {
-      const restMs = endMs - performance.now();
-      if (restMs > 0) timer = setTimeout(fire, Math.min(restMs, MAX_TIMER_MS));
-      else task();
-    };
-    // A longer timer than that would fire at once.
-    let timer = delayMs > MAX_TIMER_MS ? setTimeout(fire, MAX_TIMER_MS) : setTimeout(task, delayMs);
-    return () => clearTimeout(timer);
-  },
+  schedule: (delayMs, task) => callOutsideRuns(() => schedule(delayMs, task)),
 };
+
+function schedule(delayMs: number, task: () => void): () => void {
+  const endMs = performance.now() + delayMs;
+  const fire = () => {
+    const restMs = endMs - performance.now();
+    if (restMs > 0) timer = setTimeout(fire, Math.min(restMs, MAX_TIMER_MS));
+    else task();
+  };
+  // A longer timer than that would fire at once.
+  let timer = delayMs > MAX_TIMER_MS ? setTimeout(fire, MAX_TIMER_MS) : setTimeout(task, delayMs);
+  return () => clearTimeout(timer);
+}
 
 const MINUTE_MS = 60_000;
 let lastMinute = Number.NaN;
@@ -50,6 +54,13 @@ export function toIsoTime(epochMs: number): string {
   return `${lastMinuteText}${digits.slice(1, 3)}.${digits.slice(3)}Z`;
 }
 
-/** Runs a task after this turn of the event loop, before its timers where the runtime can. */
-export const defer: (task: () => void) => void =
+const later: (task: () => void) => void =
   typeof setImmediate === 'function' ? (task) => void setImmediate(task) : (task) => void setTimeout(task, 0);
+
+/**
+ * Runs a task after this turn of the event loop, before its timers where the runtime
+ * can. It is the engine's task, also when a job's call led to it.
+ */
+export function defer(task: () => void): void {
+  callOutsideRuns(() => later(task));
+}

@@ -132,6 +132,7 @@ export interface DurablyService {
    *
    * @throws {ValidationError} for a bad option.
    * @throws {DatabaseUnavailableError} if a claim fails.
+   * @throws {ConflictError} inside a job, whose run it would wait for.
    */
   processUntilIdle(options?: WorkOptions): Promise<number>;
   health(): Promise<Health>;

@@ -141,10 +141,14 @@ export type JournalEvent<E extends JournalEventType = JournalEventType> = {
 
 /** What the worker was doing when something went wrong. */
 export type WorkerErrorContext =
+  /** A listener of a job's signal threw. */
+  | 'abort-listener'
   /** Storing what a run's owner tells, its results too; it goes on trying. */
   | 'append'
   /** Claiming runs; it tries again. */
   | 'claim'
+  /** The database was closed while the worker was at work; it has stopped. */
+  | 'database'
   /** Executing a run: it could be neither completed nor failed. */
   | 'execute'
   /** Reading the journal for streams. */

@@ -123,7 +123,7 @@ function failureReason(error: unknown, value: unknown): string {
 /** All that V8 says of it; there is no code to tell it by. */
 const STRING_TOO_LONG = 'Invalid string length';
 
-/** What a `toJSON` throws may be anything: a proxy may throw at being asked what it is. */
+/** What a user's code throws may be anything: a proxy may throw at being asked what it is. */
 export function isRangeError(error: unknown): boolean {
   try {
     return error instanceof RangeError;

@@ -13,6 +13,8 @@ import {
   type WorkerErrorContext,
   type WorkerErrorEvent,
 } from '../core/events.ts';
+import { callOutsideRuns } from '../core/run-context.ts';
+import { watchRejection } from '../core/user-code.ts';
 import { RunLog } from './run-log.ts';
 
 /** What this process committed to the journal. */
@@ -90,8 +92,9 @@ export class EventBus {
   #tell(handlers: ReadonlySet<AnyHandler>, event: DurablyEvent): void {
     for (const handler of [...handlers]) {
       try {
-        const answer = handler(event);
-        if (answer instanceof Promise) answer.catch((error: unknown) => this.#tellError(error, event));
+        // A job's call may have led to the event: whoever listens is none of its code.
+        const answer = callOutsideRuns(() => handler(event));
+        watchRejection(answer, (error) => this.#tellError(error, event));
       } catch (error) {
         this.#tellError(error, event);
       }
@@ -100,11 +103,15 @@ export class EventBus {
 
   #tellError(error: unknown, event: DurablyEvent): void {
     if (this.#errorHandlers.size === 0) this.#log.listenerFailed(`a ${event.type} listener`, error);
+    const report = (failure: unknown) => this.#log.listenerFailed('an onError handler', failure);
     for (const handler of [...this.#errorHandlers]) {
       try {
-        handler(error, event);
+        watchRejection(
+          callOutsideRuns(() => handler(error, event)),
+          report,
+        );
       } catch (failure) {
-        this.#log.listenerFailed('an onError handler', failure);
+        report(failure);
       }
     }
   }

@@ -25,6 +25,11 @@ export class EventFeed {
     this.#tail.nudge();
   }
 
+  /** The database is closed: every stream fails with this error. */
+  close(error: unknown): void {
+    this.#tail.close(error);
+  }
+
   async openRun(runId: string, { after }: { after?: number | undefined } = {}): Promise<RunFeed> {
     const readPage = (place: number) => this.#readRun(runId, place);
     let firstPage = await readPage(after ?? 0);

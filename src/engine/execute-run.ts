@@ -6,6 +6,7 @@ import { DatabaseUnavailableError, ValidationError } from '../core/errors.ts';
 import { UNKNOWN_STEP } from '../core/events.ts';
 import { decodeJson, encodeJson } from '../core/json.ts';
 import type { Run } from '../core/run.ts';
+import { callWithinRun } from '../core/run-context.ts';
 import type { ClaimedRun, OwnerNote, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
@@ -104,16 +105,19 @@ const REFUSED_ERROR = failure(new Error('The run failed, and the database refuse
 
 /** Runs the job to its end. Never rejects: what it throws is its result. */
 async function runJob(
-  { job, run }: Execution,
+  { job, run, control }: Execution,
   {
     steps,
     errorDetail,
     maxResultBytes,
   }: { steps: Steps; errorDetail: ErrorDetailMode; maxResultBytes: number },
 ): Promise<JobResult> {
-  try {
+  const callJob = async () => {
     const returned = await job.run(steps.toContext(), decodeJson(run.payload));
     return await encodeOutput(job.output, returned, maxResultBytes);
+  };
+  try {
+    return await callWithinRun(control.lease, callJob);
   } catch (error) {
     return failure(error, { mode: errorDetail, failedStepName: steps.failedStepOf(error) });
   }

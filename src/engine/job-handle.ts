@@ -5,13 +5,16 @@ import { newRunId } from '../core/id.ts';
 import { encodeJson, isStorableText } from '../core/json.ts';
 import { encodeLabels, labelsSchema } from '../core/labels.ts';
 import { MAX_KEY_LENGTH, parseRun, type Run, type RunFilter } from '../core/run.ts';
+import { currentRun } from '../core/run-context.ts';
 import type { Enqueued, NewRun, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
 import { readRuns } from './reads.ts';
+import type { RunWait } from './run-waits.ts';
 import { parseWith, toIssues } from './schema-parse.ts';
 import { waitForOutput } from './wait-for-run.ts';
+import type { Worker } from './worker.ts';
 
 /** The inputs of one batch are stored in one transaction, which holds up every other write. */
 const MAX_BATCH_CHARS = 64 * 1024 * 1024;
@@ -33,8 +36,11 @@ export interface JobHandle<
 
   /**
    * Triggers and waits for the output, whichever process runs it. `timeout` is in ms.
+   * Inside a job the waiting run keeps its slot and its concurrency key.
    * @throws {RunEndedError} if the run fails, is cancelled or deleted.
    * @throws {TimeoutError} when the time is up; the run goes on.
+   * @throws {ConflictError} inside a job, if that would wait for ever: no slot of this
+   * worker, or the concurrency key, would become free before the calling run ends.
    */
   triggerAndWait(
     input: TInput,
@@ -64,6 +70,8 @@ export interface HandleDeps {
   readonly maxInputBytes: number;
   /** Called when runs were created. */
   readonly onEnqueued: () => void;
+  /** Notes that the caller waits for a run. @throws {ConflictError} if it would wait for ever. */
+  readonly beginWait: Worker['beginWait'];
 }
 
 export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
@@ -72,11 +80,11 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
   const handle: JobHandle = {
     name: job.name,
     trigger: triggerOne,
-    async triggerAndWait(input, { timeout, ...options } = {}) {
-      checkTimeout(timeout);
-      const { id } = await triggerOne(input, options);
-      const output = await waitForOutput({ runId: id, timeoutMs: timeout }, deps);
-      return { id, output };
+    triggerAndWait(input, options) {
+      const ended = triggerAndWait(job, { input, ...options }, deps);
+      // A job that does not wait for it must not end the process by its failure.
+      if (currentRun() !== undefined) ended.catch(() => undefined);
+      return ended;
     },
     async batchTrigger(inputs) {
       const runs = await Promise.all(
@@ -94,6 +102,32 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
     },
   };
   return Object.freeze(handle);
+}
+
+async function triggerAndWait(
+  job: JobDefinition,
+  { input, timeout, ...options }: TriggerOptions & { input: unknown; timeout?: number | undefined },
+  deps: HandleDeps,
+): Promise<{ id: string; output: unknown }> {
+  checkTimeout(timeout);
+  const fresh = await newRun(job, { input, options }, deps.maxInputBytes);
+  // Under an idempotency key there may be a run that has ended, or goes on, and needs no slot.
+  const mayExist = fresh.idempotencyKey !== null;
+  let wait: RunWait | undefined;
+  try {
+    const { id: runId, concurrencyKey } = fresh;
+    if (!mayExist) wait = deps.beginWait({ runId, concurrencyKey, needsSlot: true });
+    const run = await enqueueOne(fresh, deps);
+    if (mayExist && run.isActive) {
+      const needsSlot = run.status === 'pending';
+      wait = deps.beginWait({ runId: run.id, concurrencyKey: run.concurrencyKey, needsSlot });
+    }
+    const { callerStopped } = wait ?? {};
+    const output = await waitForOutput({ runId: run.id, timeoutMs: timeout, callerStopped }, deps);
+    return { id: run.id, output };
+  } finally {
+    wait?.end();
+  }
 }
 
 async function enqueue(runs: readonly NewRun[], deps: HandleDeps): Promise<Run[]> {

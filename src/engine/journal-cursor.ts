@@ -47,6 +47,7 @@ export class JournalCursor implements EventCursor, TailReader {
   #hasEnded = false;
   #isOver = false;
   #isClosed = false;
+  #failure: { readonly error: unknown } | undefined;
   #waiting: ((reach: Reach) => void) | undefined;
 
   /** @param firstPage the page after the cursor's place, if it was read already. It is not kept. */
@@ -70,6 +71,7 @@ export class JournalCursor implements EventCursor, TailReader {
       if (events.length > 0) return events;
     }
     this.close();
+    if (this.#failure) throw this.#failure.error;
     return null;
   }
 
@@ -78,6 +80,11 @@ export class JournalCursor implements EventCursor, TailReader {
     this.#isClosed = true;
     this.#options.tail.leave(this);
     this.receive([], this.#place);
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.close();
   }
 
   receive(events: readonly StreamedRow[], head: number): void {

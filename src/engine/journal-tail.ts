@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { defer } from '../core/clock.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import { StreamedRow } from './streamed-row.ts';
 
@@ -20,6 +21,8 @@ export interface TailReader {
   readonly needsLabels: boolean;
   /** The tail has read on to `head`: all its events, or those of the reader's run. */
   receive(events: readonly StreamedRow[], head: number): void;
+  /** Nothing can be read any more. It leaves the tail. */
+  fail(error: unknown): void;
 }
 
 /**
@@ -93,6 +96,11 @@ export class JournalTail {
     this.#isStarted = false;
     this.#window = [];
     this.#windowBytes = 0;
+  }
+
+  /** Fails all readers, and reads no more: the database is closed. */
+  close(error: unknown): void {
+    for (const reader of [...this.#readers]) reader.fail(error);
   }
 
   /** The events after a place, if the window still holds them all as the reader needs them. */
@@ -176,7 +184,9 @@ export class JournalTail {
       this.#failures = 0;
     } catch (error) {
       this.#failures++;
-      this.#onError(error);
+      // Nobody reads any more: the failure concerns nobody.
+      if (this.#session === session) this.#onError(error);
+      if (error instanceof DatabaseUnavailableError && error.permanent) this.close(error);
     } finally {
       this.#isReading = false;
       this.#lastReadMs = this.#clock.monotonicMs();

@@ -1,22 +1,29 @@
 import { LeaseLostError, RunCancelledError } from '../core/errors.ts';
+import { callWithinRun } from '../core/run-context.ts';
 import type { Lease } from '../core/store.ts';
+import { createGuardedController } from './guarded-signal.ts';
 
 /** Why a run's execution ends before its job does. */
-export type StopReason = 'cancelled' | 'lease-lost' | 'lease-expired' | 'handed-back';
+export type StopReason = 'cancelled' | 'lease-lost' | 'lease-expired' | 'handed-back' | 'database-closed';
 
 /** The reins of one execution: stops it once, for one reason, and aborts its steps' signal. */
 export class RunControl {
   readonly lease: Lease;
   readonly stopped: Promise<StopReason>;
+  readonly #onListenerError: (error: unknown) => void;
+  readonly #onOver = new Set<() => void>();
   #abort: AbortController | undefined;
   #settle: (reason: StopReason) => void = () => undefined;
   #error: RunCancelledError | LeaseLostError | undefined;
   #hasEnded = false;
   #isAborted = false;
   #isLeaving = false;
+  #isStopped = false;
 
-  constructor(lease: Lease) {
+  /** @param onListenerError hears what listeners of the job's on its signal throw. */
+  constructor(lease: Lease, onListenerError: (error: unknown) => void = () => undefined) {
     this.lease = lease;
+    this.#onListenerError = onListenerError;
     this.stopped = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -24,16 +31,26 @@ export class RunControl {
 
   /** Made when it is asked for: a job without steps may never look at it. */
   get signal(): AbortSignal {
-    this.#abort ??= new AbortController();
-    if (this.#isAborted) this.#abort.abort(this.#error);
+    if (this.#abort === undefined) {
+      this.#abort = createGuardedController(this.#onListenerError);
+      if (this.#isAborted) this.#abort.abort(this.#error);
+    }
     return this.#abort.signal;
   }
 
   stop(reason: StopReason): void {
     if (this.isOver) return;
+    this.#isStopped = true;
     this.#error = stopError(this.lease.runId, reason);
     this.#settle(reason);
+    this.#tellOver();
     this.#abortWith(this.#error);
+  }
+
+  /** Resolves once the run is stopped or has ended. */
+  async whenOver(): Promise<void> {
+    if (this.isOver) return;
+    await new Promise<void>((resolve) => this.#onOver.add(resolve));
   }
 
   /** Has the run handed back at its next step: those that run now may finish, and no other begins. */
@@ -48,7 +65,13 @@ export class RunControl {
   /** The job is over: what its steps still do comes too late. */
   end(options: { stepsRunning: boolean }): void {
     this.#hasEnded = true;
+    this.#tellOver();
     if (options.stepsRunning) this.#abortWith(this.#whyOver());
+  }
+
+  /** Its job came to its end, and nothing stopped it. */
+  get hasEndedByItself(): boolean {
+    return this.#hasEnded && !this.#isStopped;
   }
 
   /** @throws {RunCancelledError | LeaseLostError} once stopped or ended. */
@@ -66,9 +89,15 @@ export class RunControl {
     return this.#hasEnded || this.#error !== undefined;
   }
 
+  #tellOver(): void {
+    for (const resolve of this.#onOver) resolve();
+    this.#onOver.clear();
+  }
+
+  /** The job's listeners are its code, whoever cancelled it. */
   #abortWith(error: RunCancelledError | LeaseLostError): void {
     this.#isAborted = true;
-    this.#abort?.abort(error);
+    callWithinRun(this.lease, () => this.#abort?.abort(error));
   }
 
   /** Made when it is asked for: an error's stack costs more than all else here, and few runs need one. */
@@ -90,6 +119,8 @@ function stopError(runId: string, reason: StopReason): RunCancelledError | Lease
       return new LeaseLostError(
         `Run ${runId} may be another worker's: the database has not confirmed its lease in time`,
       );
+    case 'database-closed':
+      return new LeaseLostError(`Run ${runId} cannot go on: the database connection was closed`);
     case 'handed-back':
       return new LeaseLostError(`Run ${runId} was handed back, for a worker to go on with it`);
   }

@@ -4,6 +4,7 @@ import { UNKNOWN_STEP, type WorkerErrorEvent } from '../core/events.ts';
 import { consoleLogger, type Logger } from '../core/logger.ts';
 import type { HandedBackRun } from '../core/store.ts';
 import { boundedText } from '../core/text.ts';
+import { reportToConsole, watchRejection } from '../core/user-code.ts';
 
 /** The most that a line repeats of an error's text, and of a name, in bytes. */
 const MAX_ERROR_BYTES = 1024;
@@ -64,7 +65,7 @@ export class RunLog {
     if (this.#isUsers) {
       const text = boundedText(errorMessage(error), MAX_ERROR_BYTES);
       this.#writeLine('error', `${listener} failed: ${onOneLine(text)}`);
-    } else console.error(`durably: ${listener} failed:`, error);
+    } else reportToConsole(`durably: ${listener} failed:`, error);
   }
 
   #write(level: Level, what: string, fields: Fields): void {
@@ -77,7 +78,7 @@ export class RunLog {
   #writeLine(level: Level, text: string): void {
     try {
       const answer = this.#logger[level](`durably: ${text}`);
-      if (answer instanceof Promise) answer.catch((error: unknown) => complain(error));
+      watchRejection(answer, complain);
     } catch (error) {
       complain(error);
     }
@@ -123,5 +124,5 @@ function checkLogger(logger: unknown): void {
 }
 
 function complain(error: unknown): void {
-  console.error('durably: the logger failed:', error);
+  reportToConsole('durably: the logger failed:', error);
 }

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { ValidationIssue } from '../core/errors.ts';
 import { isRangeError, MAX_JSON_DEPTH } from '../core/json.ts';
 import { nestsDeeperThan } from '../core/nesting.ts';
@@ -8,10 +8,14 @@ export type Parsed =
   | { readonly ok: true; readonly value: unknown }
   | { readonly ok: false; readonly issues: readonly ValidationIssue[]; readonly summary: string };
 
-/** Parses with a user's schema, which may be asynchronous. */
+/**
+ * Parses with a user's schema. It is always asked asynchronously: one that turns out
+ * to be asynchronous when it is asked otherwise has begun something by then, whose
+ * failure would end the process.
+ */
 export async function parseWith(schema: z.ZodType, value: unknown): Promise<Parsed> {
   try {
-    return toParsed(safeParseSync(schema, value) ?? (await schema.safeParseAsync(value)));
+    return toParsed(await askSchema(schema, value));
   } catch (error) {
     // What a user's own refinement throws is no fault of the value's depth.
     if (!isRangeError(error) || !nestsDeeperThan(MAX_JSON_DEPTH, value)) throw error;
@@ -21,21 +25,13 @@ export async function parseWith(schema: z.ZodType, value: unknown): Promise<Pars
   }
 }
 
-/** Schemas that turned out to be asynchronous: they are not tried the other way again. */
-const asyncSchemas = new WeakSet<z.ZodType>();
-
-/** Undefined if the schema needs to be asked asynchronously. */
-function safeParseSync(schema: z.ZodType, value: unknown): z.ZodSafeParseResult<unknown> | undefined {
-  if (asyncSchemas.has(schema)) return undefined;
-  try {
-    return schema.safeParse(value);
-  } catch (error) {
-    if (error instanceof z.core.$ZodAsyncError) {
-      asyncSchemas.add(schema);
-      return undefined;
-    }
-    throw error;
-  }
+/** A schema of another make may have `safeParse` alone. */
+async function askSchema(schema: z.ZodType, value: unknown): Promise<z.ZodSafeParseResult<unknown>> {
+  const result = await (typeof schema.safeParseAsync === 'function'
+    ? schema.safeParseAsync(value)
+    : schema.safeParse(value));
+  if (typeof result?.success === 'boolean') return result;
+  throw new TypeError('the schema answered neither a value nor issues');
 }
 
 function toParsed(result: z.ZodSafeParseResult<unknown>): Parsed {

@@ -1,3 +1,4 @@
+import { onAbort } from '../core/abort-listeners.ts';
 import type { Clock } from '../core/clock.ts';
 import type { Intake } from './intake.ts';
 import type { Slot, Slots } from './slots.ts';
@@ -53,7 +54,7 @@ export class Shift {
     const { timeoutMs, signal } = this.#options;
     const cancelTimeout =
       timeoutMs === undefined ? undefined : this.#deps.clock.schedule(timeoutMs, this.#spend);
-    signal?.addEventListener('abort', this.#spend);
+    const stopListening = signal && onAbort(signal, this.#spend);
     if (signal?.aborted) this.#spend();
     try {
       await this.#takeRuns();
@@ -61,7 +62,7 @@ export class Shift {
     } finally {
       while (this.#running.size > 0 && !this.#isRelieved) await this.#change();
       cancelTimeout?.();
-      signal?.removeEventListener('abort', this.#spend);
+      stopListening?.();
     }
   }
 

@@ -1,8 +1,9 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../core/clock.ts';
 import type { ErrorDetailMode } from '../core/error-detail.ts';
-import { DatabaseUnavailableError } from '../core/errors.ts';
+import { ConflictError, DatabaseUnavailableError } from '../core/errors.ts';
 import { SUSPECT_AFTER_LOST_WORKERS } from '../core/run.ts';
+import { currentRun, type RunContext } from '../core/run-context.ts';
 import type { ClaimedRun, Lease, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 import { executeRun, type Outcome } from './execute-run.ts';
@@ -11,6 +12,7 @@ import { OwnerJournal } from './owner-journal.ts';
 import type { Registry } from './registry.ts';
 import { RunControl } from './run-control.ts';
 import type { RunLog } from './run-log.ts';
+import { type Awaited, currentExecution, type RunWait, RunWaits, type SlotHolder } from './run-waits.ts';
 
 interface SlotsDeps {
   readonly store: Store;
@@ -29,8 +31,7 @@ interface SlotsDeps {
   readonly onFree: (run: ClaimedRun) => void;
 }
 
-export interface Slot {
-  readonly control: RunControl;
+export interface Slot extends SlotHolder {
   /** Its run lost its workers too often to be executed beside another such run. */
   readonly isSuspect: boolean;
   /** Resolves when the run has left the slot. Never rejects. */
@@ -46,10 +47,46 @@ export class Slots {
   readonly #slots = new Map<string, Slot>();
   /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
   readonly #scope = new AsyncResource('durably');
+  /** Which of its runs wait for other runs. */
+  readonly waits: RunWaits;
+  readonly #onChange = new Set<() => void>();
 
   constructor(deps: SlotsDeps) {
     this.#deps = deps;
     this.#leases = new LeaseKeeper(deps);
+    const { maxConcurrentRuns } = deps;
+    this.waits = new RunWaits({ maxConcurrentRuns });
+  }
+
+  /** The slot whose job calls; undefined for callers outside of jobs, and in those of other instances. */
+  get caller(): Slot | undefined {
+    const context = currentRun();
+    if (context === undefined) return undefined;
+    const slot = this.#slots.get(context.runId);
+    return slot?.context === context ? slot : undefined;
+  }
+
+  /** @throws {ConflictError} inside a job of one of its runs, which those calls would wait for. */
+  refuseCaller(calls: string): void {
+    if (this.caller === undefined) return;
+    throw new ConflictError(
+      `${calls} cannot be called inside a job: they would wait for its run. Call them outside of jobs`,
+    );
+  }
+
+  /** Notes that the job that calls waits for a run; hands its own run back if that would come too late. */
+  beginWait(
+    awaited: Awaited & { readonly needsSlot: boolean },
+    { isStopping }: { isStopping: boolean },
+  ): RunWait {
+    const waiter = currentExecution();
+    // A job that has ended and goes on beside keeps nothing from anybody.
+    if (waiter === undefined || waiter.control.hasEndedByItself) return { end: () => undefined };
+    if (this.caller && awaited.needsSlot && isStopping) this.release(this.caller);
+    waiter.control.throwIfOver();
+    const wait = this.waits.begin(waiter, awaited);
+    this.noteChange();
+    return wait;
   }
 
   get taken(): number {
@@ -88,26 +125,32 @@ export class Slots {
     }
     // A worker that slept past its own heartbeat may take a run over from itself.
     this.#slots.get(run.runId)?.control.stop('lease-lost');
-    const control = new RunControl(run);
+    const control = new RunControl(run, (error) =>
+      bus.reportWorkerError({ error, context: 'abort-listener', runId: run.runId }),
+    );
     const journal = new OwnerJournal(run, this.#deps);
     this.#leases.hold(control, { claimedAtMs });
-    const done = this.#scope
-      .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
-      .then(
-        (outcome) => this.#conclude(run, { control, outcome }),
-        (error: unknown) => this.#reportFailure(run, error),
-      )
-      .finally(() => this.#free(run, control));
-    const slot: Slot = {
+    const slot = {
       control,
+      context: control.lease,
+      concurrencyKey: run.concurrencyKey,
       isSuspect: isSuspect(run),
-      done,
+      done: Promise.resolve(),
       leave() {
         control.leave();
         journal.holdBack();
       },
     };
+    // Before it begins: what its job calls first asks whose call that is.
     this.#slots.set(run.runId, slot);
+    this.waits.enter(slot);
+    slot.done = this.#scope
+      .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
+      .then(
+        (outcome) => this.#conclude(run, { control, outcome }),
+        (error: unknown) => this.#reportFailure(run, error),
+      )
+      .finally(() => this.#free(run, slot));
     return slot;
   }
 
@@ -116,17 +159,52 @@ export class Slots {
     this.#slots.get(runId)?.control.stop('cancelled');
   }
 
-  /** Resolves when what is executed now has come to its end. */
-  async settled(): Promise<void> {
-    await Promise.all([...this.#slots.values()].map(({ done }) => done));
+  /** Resolves when nothing is executed any more but for what `spared` answers at that time. */
+  async settled(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
+    for (;;) {
+      const awaited = this.#except(spared());
+      if (awaited.length === 0) return;
+      let change: () => void = () => undefined;
+      const changed = new Promise<void>((resolve) => {
+        change = resolve;
+      });
+      this.#onChange.add(change);
+      await Promise.race([changed, Promise.all(awaited.map(({ done }) => done))]);
+      this.#onChange.delete(change);
+    }
   }
 
-  /** Stops what is executed and returns it to pending, with all that it has told. */
-  async handBackAll(): Promise<void> {
-    const controls = [...this.#slots.values()].map(({ control }) => control);
+  /** Those of its runs that wait for others. */
+  get waiting(): Slot[] {
+    return [...this.#slots.values()].filter(({ context }) => this.waits.isWaiting(context));
+  }
+
+  /** Stops what is executed: none of it can be stored. */
+  abandonAll(): void {
+    for (const { control } of this.#slots.values()) control.stop('database-closed');
+  }
+
+  /** Hands a run back at once, without the others. */
+  release(slot: Slot): void {
+    slot.leave();
+    slot.control.stop('handed-back');
+  }
+
+  /** Somebody waits for others than before: those who wait for the slots look at them again. */
+  noteChange(): void {
+    for (const change of this.#onChange) change();
+  }
+
+  /** Stops what is executed, but for the spared, and returns it to pending, with all that it has told. */
+  async handBackAll(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
+    const controls = this.#except(spared()).map(({ control }) => control);
     for (const control of controls) control.stop('handed-back');
-    await this.settled();
+    await this.settled(spared);
     await this.handBack(controls.filter(({ isLeaving }) => !isLeaving).map(({ lease }) => lease));
+  }
+
+  #except(spared: ReadonlySet<RunContext>): Slot[] {
+    return [...this.#slots.values()].filter(({ context }) => !spared.has(context));
   }
 
   /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
@@ -153,6 +231,9 @@ export class Slots {
         // One that left at a step of its own does not wait for others.
         if (isLeaving) await this.handBack([lease]);
         break;
+      case 'database-closed':
+        this.#reportLostLease(lease, 'the database connection was closed');
+        break;
       case 'lease-lost':
         this.#reportLostLease(lease, outcome.reason);
         break;
@@ -174,12 +255,15 @@ export class Slots {
     if (error instanceof DatabaseUnavailableError) await this.handBack([run]);
   }
 
-  #free(run: ClaimedRun, control: RunControl): void {
-    this.#leases.release(control);
-    if (this.#slots.get(run.runId)?.control === control) this.#slots.delete(run.runId);
+  #free(run: ClaimedRun, slot: Slot): void {
+    this.#leases.release(slot.control);
+    this.waits.leave(slot);
+    if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
     this.#deps.onFree(run);
   }
 }
+
+const NOBODY: ReadonlySet<RunContext> = new Set();
 
 function isSuspect({ lostCount }: ClaimedRun): boolean {
   return lostCount >= SUSPECT_AFTER_LOST_WORKERS;

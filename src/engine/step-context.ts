@@ -4,6 +4,7 @@ import { type ErrorDetailMode, encodeErrorDetail } from '../core/error-detail.ts
 import { errorMessage } from '../core/error-text.ts';
 import { DurablyError, StepError } from '../core/errors.ts';
 import { decodeJson, encodeJson, type Jsonified } from '../core/json.ts';
+import { callOutsideRuns, callWithinRun } from '../core/run-context.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
 import { storableText } from '../core/text.ts';
 import { logNote, messageText } from './log-note.ts';
@@ -53,7 +54,7 @@ export class Steps {
     this.#stored = deps.stored;
     this.#errorDetail = deps.errorDetail;
     const writer = (level: LogLevel) => (message: string, data?: unknown) =>
-      this.#writeLog(level, message, data);
+      callOutsideRuns(() => this.#writeLog(level, message, data));
     this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
   }
 
@@ -66,8 +67,8 @@ export class Steps {
       get signal() {
         return control.signal;
       },
-      run: (name, fn) => this.run(name, fn),
-      progress: (current, total, message) => this.progress(current, total, message),
+      run: (name, fn) => callOutsideRuns(() => this.run(name, fn)),
+      progress: (current, total, message) => callOutsideRuns(() => this.progress(current, total, message)),
       log: this.log,
     };
   }
@@ -105,7 +106,7 @@ export class Steps {
     this.#journal.note({ type: 'step:start', stepName: name, stepIndex: index });
     let text: string | null;
     try {
-      const result = await currentStep.run({ steps: this, name }, async () => await fn(this.#control.signal));
+      const result = await this.#call(name, fn);
       text = this.#encodeResult(name, result);
     } catch (error) {
       return await this.#fail(call, error);
@@ -123,6 +124,13 @@ export class Steps {
     this.#states.set(name, 'completed');
     this.#noteStepEnd();
     return decodeJson(text) as Jsonified<T>;
+  }
+
+  /** Calls a step's function as the run's code, which all around it is not. */
+  #call<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
+    const { lease, signal } = this.#control;
+    const callStep = async () => await fn(signal);
+    return callWithinRun(lease, () => currentStep.run({ steps: this, name }, callStep));
   }
 
   progress(current: number, total?: number | null, message?: string | null): void {
@@ -154,12 +162,9 @@ export class Steps {
    * those beside it are stored, and unless the job ends by what they came to.
    */
   async #leave(): Promise<void> {
-    const { signal } = this.#control;
     while (this.areRunning && !this.#control.isOver) {
-      await new Promise<void>((resolve) => {
-        this.#onStepEnd.add(resolve);
-        signal.addEventListener('abort', () => resolve(), { once: true });
-      });
+      const stepEnd = new Promise<void>((resolve) => this.#onStepEnd.add(resolve));
+      await Promise.race([stepEnd, this.#control.whenOver()]);
     }
     await new Promise<void>((resolve) => defer(resolve));
     this.#control.stop('handed-back');

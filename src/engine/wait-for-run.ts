@@ -1,3 +1,4 @@
+import { onAbort } from '../core/abort-listeners.ts';
 import type { Clock } from '../core/clock.ts';
 import { toError } from '../core/error-detail.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../core/errors.ts';
@@ -24,7 +25,16 @@ interface Waiting {
  * @throws {TimeoutError} after `timeoutMs`; the run goes on.
  */
 export async function waitForOutput(
-  { runId, timeoutMs }: { runId: string; timeoutMs?: number | undefined },
+  {
+    runId,
+    timeoutMs,
+    callerStopped,
+  }: {
+    runId: string;
+    timeoutMs?: number | undefined;
+    /** Rejects when nobody waits any more: the run that called was stopped. */
+    callerStopped?: Promise<unknown> | undefined;
+  },
   deps: Waiting,
 ): Promise<unknown> {
   const stop = new AbortController();
@@ -37,7 +47,8 @@ export async function waitForOutput(
     });
   });
   try {
-    return await Promise.race([completedHere, follow({ runId, timeoutMs, stop: stop.signal }, deps)]);
+    const followed = follow({ runId, timeoutMs, stop: stop.signal }, deps);
+    return await Promise.race([completedHere, followed, ...(callerStopped ? [callerStopped] : [])]);
   } finally {
     cancelTimeout?.();
     unsubscribe();
@@ -64,12 +75,12 @@ async function endOf(runId: string, stop: AbortSignal, deps: Waiting): Promise<S
     const feed = await deps.feed.openRun(runId);
     if (feed.kind === 'open') {
       const close = () => feed.cursor.close();
-      stop.addEventListener('abort', close);
+      const stopListening = onAbort(stop, close);
       if (stop.aborted) close();
       try {
         while ((await feed.cursor.next()) !== null);
       } finally {
-        stop.removeEventListener('abort', close);
+        stopListening();
         close();
       }
     }
@@ -96,10 +107,17 @@ function completed(run: StoredRun): StoredRun {
 
 function pause(clock: Clock, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const cancel = clock.schedule(RETRY_PAUSE_MS, resolve);
-    stop.addEventListener('abort', () => {
+    const stopListening = onAbort(stop, () => {
       cancel();
       resolve();
     });
+    const cancel = clock.schedule(RETRY_PAUSE_MS, () => {
+      stopListening();
+      resolve();
+    });
+    if (stop.aborted) {
+      cancel();
+      resolve();
+    }
   });
 }

@@ -2,16 +2,17 @@ import { type Clock, defer } from '../core/clock.ts';
 import type { ErrorDetailMode } from '../core/error-detail.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
+import { Drain } from './drain.ts';
 import type { EventBus } from './event-bus.ts';
 import { Intake } from './intake.ts';
 import type { Registry } from './registry.ts';
 import type { RunLog } from './run-log.ts';
+import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
 
 const PURGE_INTERVAL_MS = 60 * 60 * 1000;
 const MAX_CLAIM_PAUSE_MS = 30_000;
-const HAND_BACK_WITHIN_MS = 1_000;
 /** On demand a platform allows only so many requests, and streams don't look more often. */
 const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
@@ -50,6 +51,7 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
   readonly #intake: Intake;
+  readonly #drain: Drain;
   readonly #shifts = new Set<Shift>();
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
   #isLookDue = false;
@@ -61,7 +63,6 @@ export class Worker {
   #cancelPoll: (() => void) | undefined;
   #cancelPurge: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
-  #handingBack: Promise<void> | undefined;
   /** Started again during a stop: it starts when that is over, unless stopped again. */
   #isStartDue = false;
 
@@ -88,6 +89,8 @@ export class Worker {
       staleThresholdMs: options.staleThresholdMs,
       onEnd: () => this.#noteFreed(),
     });
+    const { pollingIntervalMs } = options;
+    this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
   }
 
   /** Whether runs are taken up: by its loop, or on demand. */
@@ -124,8 +127,10 @@ export class Worker {
    * worker that is being stopped takes none.
    *
    * @throws {DatabaseUnavailableError} if a claim fails.
+   * @throws {ConflictError} inside a job of this worker.
    */
   async work(options: ShiftOptions): Promise<number> {
+    this.#slots.refuseCaller('processOne and processUntilIdle');
     if (this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
     const isRelieved = () => this.#state === 'running';
     const { clock } = this.#deps;
@@ -134,13 +139,38 @@ export class Worker {
     return await shift.work().finally(() => this.#shifts.delete(shift));
   }
 
+  /**
+   * Notes that the job that calls waits for a run that this worker takes up. Whoever
+   * calls from outside of runs may wait for anything.
+   *
+   * @throws {ConflictError} if it would wait for ever.
+   * @throws {LeaseLostError} once the worker is being stopped: its run is handed back.
+   */
+  beginWait(awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
+    return this.#slots.beginWait(awaited, { isStopping: this.#state === 'stopping' });
+  }
+
   /** Stops the execution of a run that was cancelled in this process. */
   cancel(runId: string): void {
     this.#slots.cancel(runId);
     this.#intake.cancel(runId);
   }
 
-  /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
+  /** Gives up what it executes, and claims no more: the database is closed. */
+  abandon(error: unknown): void {
+    const wasAtWork = this.#state === 'running' || this.#slots.taken > 0;
+    if (this.#state === 'running') this.#state = 'failed';
+    this.#cancelPoll?.();
+    this.#cancelPurge?.();
+    this.#slots.abandonAll();
+    if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
+  }
+
+  /**
+   * Claims nothing new and waits for the running runs; after `timeoutMs` it hands them
+   * back. Called inside a job it does neither with the job's own run, nor with those
+   * that wait for it: they go on.
+   */
   stop(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
     this.#isStartDue = false;
     if (this.#state === 'stopped' && this.#shifts.size === 0) return Promise.resolve();
@@ -148,37 +178,12 @@ export class Worker {
     for (const shift of this.#shifts) shift.close();
     this.#cancelPoll?.();
     this.#cancelPurge?.();
-    this.#stopping ??= this.#drain().finally(() => {
+    this.#stopping ??= this.#drain.everything().finally(() => {
       this.#state = 'stopped';
       this.#stopping = undefined;
-      this.#handingBack = undefined;
       if (this.#isStartDue) this.start();
     });
-    const drained = this.#stopping;
-    const { timeoutMs } = options;
-    return timeoutMs === undefined ? drained : this.#giveUpAfter(timeoutMs, drained);
-  }
-
-  /** Hands back what still runs after that time; a database that doesn't answer is waited for a little longer. */
-  #giveUpAfter(timeoutMs: number, drained: Promise<void>): Promise<void> {
-    const { clock, bus } = this.#deps;
-    let cancel: () => void = () => undefined;
-    const givenUp = new Promise<void>((resolve) => {
-      cancel = clock.schedule(timeoutMs, () => {
-        this.#handingBack ??= this.#slots.handBackAll();
-        cancel = clock.schedule(HAND_BACK_WITHIN_MS, () => {
-          bus.reportWorkerError({ error: 'the database has not taken the runs back', context: 'hand-back' });
-          resolve();
-        });
-      });
-    });
-    return Promise.race([drained, givenUp]).finally(() => cancel());
-  }
-
-  async #drain(): Promise<void> {
-    await this.#intake.settled();
-    await this.#slots.settled();
-    await this.#handingBack;
+    return this.#drain.forCaller({ timeoutMs: options.timeoutMs, everything: this.#stopping });
   }
 
   #noteFreed(): void {

@@ -9,8 +9,10 @@ import { type Database, DatabaseOpenError, isBusy, openDatabase } from '../app/d
 import { errorMessage } from '../core/error-text.ts';
 import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
 import { consoleLogger } from '../core/logger.ts';
+import { reportToConsole } from '../core/user-code.ts';
 import { createDurably } from '../create-durably.ts';
 import { createJobs } from '../jobs/index.ts';
+import { surviveStrayErrorsOfJobs } from './stray-errors.ts';
 
 /** How often a draining server looks for connections that fell idle. */
 const SWEEP_MS = 20;
@@ -23,7 +25,7 @@ function log(message: string): void {
 }
 
 function logError(context: string, error: unknown): void {
-  console.error(`durably: ${context}:`, error);
+  reportToConsole(`durably: ${context}:`, error);
 }
 
 async function start(): Promise<void> {
@@ -174,8 +176,7 @@ function reportFailedStart(error: unknown): void {
   }
 }
 
-// A job that forgets to await a promise must not take the other runs down with it.
-process.on('unhandledRejection', (error) => logError('unhandled rejection', error));
+surviveStrayErrorsOfJobs(logError);
 
 try {
   await start();

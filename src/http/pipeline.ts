@@ -1,5 +1,7 @@
 import type { DurablyService } from '../core/durably.ts';
+import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
+import { reportToConsole, watchRejection } from '../core/user-code.ts';
 import { createAuthenticate, type DurablyAuth } from './auth.ts';
 import { readJson } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
@@ -103,7 +105,7 @@ export function createPipeline<TContext>(
       const input = await authorize(operation, await parse(operation, call));
       return await act(operation, input, call);
     } catch (error) {
-      return isResponse(error) ? error : problemResponse(error, reportOf(call.requestId));
+      return answerOf(error, reportOf(call.requestId));
     }
   };
 
@@ -122,16 +124,27 @@ function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
+/** What a hook throws may be anything, also something that throws when it is looked at. */
+function answerOf(error: unknown, report: (error: unknown) => void): Response {
+  try {
+    return isResponse(error) ? error : problemResponse(error, report);
+  } catch {
+    return problemResponse(new Error(errorMessage(error)), report);
+  }
+}
+
 /** What hears of the errors that a request meets; it can't fail itself. */
 export function createReport(
   onError: CreateDurablyHandlerOptions['onError'],
 ): (requestId: string | undefined) => (error: unknown) => void {
   return (requestId) => (error) => {
+    const reportFailure = (failure: unknown) =>
+      reportToConsole('durably: onError threw', failure, 'on', error);
     try {
-      if (onError !== undefined) onError(error, { requestId });
-      else console.error(requestId === undefined ? 'durably:' : `durably: request ${requestId}:`, error);
+      if (onError !== undefined) watchRejection(onError(error, { requestId }), reportFailure);
+      else reportToConsole(requestId === undefined ? 'durably:' : `durably: request ${requestId}:`, error);
     } catch (failure) {
-      console.error('durably: onError threw', failure, 'on', error);
+      reportFailure(failure);
     }
   };
 }

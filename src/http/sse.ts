@@ -1,3 +1,4 @@
+import { onAbort } from '../core/abort-listeners.ts';
 import { type Clock, systemClock } from '../core/clock.ts';
 import type { EventCursor, StreamedEvent } from '../core/durably.ts';
 import { concatBytes } from './body.ts';
@@ -70,16 +71,11 @@ export function createEventStreams(options: {
   readonly clock?: Clock;
 }): EventStreams {
   const { shutdown, keepAliveMs = DEFAULT_KEEP_ALIVE_MS, clock = systemClock } = options;
-  const live = new Set<() => void>();
-  const endAll = () => {
-    for (const end of live) end();
-  };
-  shutdown?.addEventListener('abort', endAll, { once: true });
-
   const open: EventStreams['open'] = (feed) => {
-    const onEnd = () => live.delete(source.end);
+    let stopListening: (() => void) | undefined;
+    const onEnd = () => stopListening?.();
     const source: FrameSource = new FrameSource({ ...feed, keepAliveMs, clock, onEnd });
-    live.add(source.end);
+    stopListening = shutdown && onAbort(shutdown, source.end);
     // With no room of its own the stream asks for frames only when someone reads.
     const stream = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
     if (shutdown?.aborted) source.end();
@@ -100,6 +96,7 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
   /** Undefined once the stream is over. */
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #stopKeepAlive = () => {};
+  #stopListening = () => {};
 
   constructor(parts: FrameSourceParts) {
     this.#parts = parts;
@@ -110,7 +107,7 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
     this.#controller = controller;
     controller.enqueue(openingFrame(head));
     this.#keepAliveLater();
-    signal.addEventListener('abort', this.end, { once: true });
+    this.#stopListening = onAbort(signal, this.end);
     if (signal.aborted) this.end();
   }
 
@@ -139,7 +136,7 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
     if (controller === undefined) return undefined;
     this.#controller = undefined;
     this.#stopKeepAlive();
-    this.#parts.signal.removeEventListener('abort', this.end);
+    this.#stopListening();
     this.#parts.cursor.close();
     this.#parts.onEnd();
     return controller;

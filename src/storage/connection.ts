@@ -1,7 +1,8 @@
 import { CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
-import { AccessRefusedError, classifyDatabaseError } from './database-error.ts';
+import { Closing } from './closing.ts';
+import { AccessRefusedError, classifyDatabaseError, isRefusedByDriver } from './database-error.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
 import type { Schema } from './schema.ts';
 import { WriteHealth } from './write-health.ts';
@@ -27,6 +28,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   /** Renews the dialect's connection after SQLITE_BUSY, where its driver has no client that can. */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
+  /** Called once, when the connection was closed for good. */
+  readonly onClosed?: ((error: DatabaseUnavailableError) => void) | undefined;
 }
 
 /**
@@ -38,11 +41,13 @@ export class Connection {
   readonly #dialect: GuardedDialect;
   readonly #clock: Clock;
   readonly #health: WriteHealth;
+  readonly #closing = new Closing();
 
   constructor(options: ConnectionOptions) {
+    if (options.onClosed) this.#closing.onClose(options.onClosed);
     this.#clock = options.clock;
     this.#health = new WriteHealth(options.clock);
-    this.#dialect = new GuardedDialect(options.dialect, options);
+    this.#dialect = new GuardedDialect(options.dialect, { ...options, closing: this.#closing });
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
   }
 
@@ -86,6 +91,7 @@ export class Connection {
     const start = this.#clock.monotonicMs();
     let { sql, parameters } = statement;
     for (let tries = 0; ; tries++) {
+      if (this.#closing.error) throw this.#closing.error;
       statement.onSend?.();
       try {
         const { rows } = await this.db.executeQuery(CompiledQuery.raw(sql, [...parameters]));
@@ -140,6 +146,7 @@ export class Connection {
     error: unknown,
     { start, tries, sql }: { start: number; tries: number; sql: string },
   ): Promise<void> {
+    if (this.#closing.error) throw this.#closing.error;
     if (error instanceof DurablyError) {
       this.#health.noteFailure(sql);
       throw error;
@@ -166,8 +173,12 @@ export class Connection {
       .select('name')
       .where('name', '=', 'durably_schema_versions')
       .execute()
-      .catch(() => undefined);
-    // Where even that can't be asked, nobody knows whether it is migrated.
+      .catch((refusal: unknown) => {
+        if (this.#closing.error) throw this.#closing.error;
+        // Where even that can't be asked, nobody knows whether it is migrated.
+        if (!this.isStatementFault(refusal) || !isRefusedByDriver(refusal)) return undefined;
+        throw this.#closing.close(refusal);
+      });
     if (tables === undefined || tables.length > 0) return error;
     return new DatabaseUnavailableError('The database is not migrated: call init() or migrate() first', {
       cause: error,

@@ -77,6 +77,19 @@ function errorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** Whether a client says that it was closed. One that is renewed may say so too, for a moment. */
+export function isClosedError(error: unknown): boolean {
+  return errorCode(error) === 'CLIENT_CLOSED';
+}
+
+/**
+ * Whether a question that every SQLite database answers was refused, and not by
+ * SQLite: its connection is closed. Drivers have no common way to say so.
+ */
+export function isRefusedByDriver(error: unknown): boolean {
+  return !(errorCode(error)?.startsWith('SQL') ?? false);
+}
+
 /** Not permanent: the server may let us in again, without a restart of ours. */
 export class AccessRefusedError extends DatabaseUnavailableError {
   constructor(cause: unknown) {

@@ -8,7 +8,8 @@ import type {
 } from 'kysely';
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
-import { classifyDatabaseError } from './database-error.ts';
+import { Closing } from './closing.ts';
+import { classifyDatabaseError, isClosedError } from './database-error.ts';
 import { type Batch, batchOf, libsqlClientOf } from './libsql-client.ts';
 
 const BUSY_BUDGET_MS = 10_000;
@@ -20,6 +21,8 @@ export interface GuardOptions {
   readonly clock: Clock;
   /** Renews the dialect's connection, where its driver has no client that can. */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
+  /** Told when the driver is destroyed, or found closed by its owner. */
+  readonly closing?: Closing | undefined;
 }
 
 /**
@@ -74,13 +77,19 @@ class GuardedDriver implements Driver {
   readonly batch: Batch | undefined;
   /** Why nothing may be executed any more: a BUSY connection that can't be renewed. */
   #spoiled: DatabaseUnavailableError | undefined;
+  /** The connection met BUSY, and its renewal failed: until it succeeds nothing may be executed on it. */
+  #isRenewalDue = false;
+  readonly #closing: Closing;
+  readonly #client: ReturnType<typeof libsqlClientOf>;
   #turn: Promise<void> = Promise.resolve();
   #openTransactions = 0;
 
-  constructor(inner: Driver, { clock, reconnect }: GuardOptions) {
+  constructor(inner: Driver, { clock, reconnect, closing = new Closing() }: GuardOptions) {
     this.#inner = inner;
     this.#clock = clock;
+    this.#closing = closing;
     const client = libsqlClientOf(inner);
+    this.#client = client;
     this.isRemote = client !== undefined && client.protocol !== 'file';
     const batch = this.isRemote ? batchOf(client) : undefined;
     this.batch = batch && ((statements) => this.attempt(() => batch(statements)));
@@ -126,8 +135,9 @@ class GuardedDriver implements Driver {
     return this.#inner.releaseConnection(asGuarded(connection).inner);
   }
 
-  destroy() {
-    return this.#inner.destroy();
+  async destroy() {
+    this.#closing.close();
+    await this.#inner.destroy();
   }
 
   /** Executes, retrying while the database is busy. */
@@ -154,7 +164,12 @@ class GuardedDriver implements Driver {
 
   /** Executes once. When it fails for BUSY, the connection is renewed before anyone else's turn. */
   async attempt<T>(execute: () => Promise<T>): Promise<T> {
-    if (this.isRemote) return await this.#inTime(execute());
+    if (this.#closing.error) throw this.#closing.error;
+    if (this.isRemote) {
+      return await this.#inTime(execute()).catch((error: unknown) => {
+        throw this.#closedBy(error) ?? error;
+      });
+    }
     const turn = this.#turn;
     let done: () => void = () => undefined;
     this.#turn = new Promise((resolve) => {
@@ -162,9 +177,13 @@ class GuardedDriver implements Driver {
     });
     await turn;
     try {
+      if (this.#closing.error) throw this.#closing.error;
       if (this.#spoiled) throw this.#spoiled;
+      if (this.#isRenewalDue) await this.#renewConnection();
       return await execute();
     } catch (error) {
+      const closed = this.#closedBy(error);
+      if (closed) throw closed;
       await this.#renewAfter(error);
       // The wait for the lock held the event loop: whoever is next waits for it in a turn of its own.
       await new Promise<void>((resolve) => defer(resolve));
@@ -182,20 +201,46 @@ class GuardedDriver implements Driver {
         reject(new Error(`the database has not answered within ${ANSWER_WITHIN_MS} ms`)),
       );
     });
-    return await Promise.race([answer, late]).finally(() => cancel());
+    let forget: () => void = () => undefined;
+    const closed = new Promise<never>((_, reject) => {
+      forget = this.#closing.onClose(reject);
+    });
+    return await Promise.race([answer, late, closed]).finally(() => {
+      cancel();
+      forget();
+    });
+  }
+
+  /** Why nothing can be asked any more, if the error came of that: a client that is only renewed isn't closed. */
+  #closedBy(error: unknown): DatabaseUnavailableError | undefined {
+    if (this.#closing.error) return this.#closing.error;
+    const isClosed = this.#client?.closed ?? isClosedError(error);
+    return isClosed ? this.#closing.close(error) : undefined;
   }
 
   async #renewAfter(error: unknown): Promise<void> {
     const fault = classifyDatabaseError(error, this.isRemote);
     if (fault === 'statement' || fault === 'blocked' || error === this.#spoiled) return;
     if (this.#renew) {
-      await this.#renew();
+      await this.#renewConnection();
     } else if (fault === 'busy') {
       this.#spoiled = new DatabaseUnavailableError(
         'The database was busy and its connection cannot be renewed: pass createDurably a `reconnect`',
         { cause: error, permanent: true },
       );
       throw this.#spoiled;
+    }
+  }
+
+  /** @throws {DatabaseUnavailableError} if it can't be renewed now; the next turn tries it again. */
+  async #renewConnection(): Promise<void> {
+    const renew = async () => await this.#renew?.();
+    this.#isRenewalDue = true;
+    try {
+      await this.#inTime(renew());
+      this.#isRenewalDue = false;
+    } catch (error) {
+      throw new DatabaseUnavailableError('The database connection could not be renewed', { cause: error });
     }
   }
 }

@@ -8,6 +8,8 @@ export type Batch = (
 /** What the LibsqlDialect's driver shows of its client. */
 interface LibsqlClient {
   readonly protocol?: unknown;
+  /** Whether its owner has closed it. */
+  readonly closed?: boolean;
   reconnect(): void | Promise<void>;
   batch?(
     statements: readonly { readonly sql: string; readonly args: readonly (string | number)[] }[],

@@ -127,6 +127,34 @@ test('promises that reject and that no job waits for do not take the service dow
   });
 });
 
+test('what a job throws in callbacks and abort listeners does not end the service, cancelled or drained', async () => {
+  await withFleet({}, async (fleet) => {
+    const service = await fleet.start();
+    const api = fleet.api(service);
+    const trigger = () => api.triggered({ jobName: 'reckless', input: {} });
+    const [cancelled, drained] = [await trigger(), await trigger()];
+    const other = await api.triggered({ jobName: 'work', input: { steps: 4, maxMs: 20 } });
+    const escaped = (where: string, id: string) =>
+      new RegExp(`uncaught exception in the code of ${id}: Error: thrown ${where}`).test(service.log);
+    await eventually('what escaped to be reported', () =>
+      [cancelled, drained].every(
+        (id) => escaped('in a timer', id) && escaped('in an immediate', id) && escaped('by an emitter', id),
+      ),
+    );
+    expect((await api.command('cancel', cancelled)).status).toBe(200);
+    await eventually('the derived listener', () => escaped('by a derived listener', cancelled));
+    await eventually('the other run to end', async () => (await api.run(other)).status === 'completed');
+    service.signal('SIGTERM');
+    expect(await service.ended()).toEqual({ code: 0, signal: null });
+    const guarded = service.workerErrors.filter(({ context }) => context === 'abort-listener');
+    expect(guarded.map(({ runId }) => runId)).toEqual([cancelled, drained]);
+    const statuses = Object.fromEntries(
+      readRecords(fleet.database).runs.map(({ id, status }) => [id, status]),
+    );
+    expect(statuses).toEqual({ [cancelled]: 'cancelled', [drained]: 'pending', [other]: 'completed' });
+  });
+});
+
 function rename(path: string, { from, to }: { from: string; to: string }): void {
   withDatabase(path, (database) => {
     // Triggers go on to name the table as they did.

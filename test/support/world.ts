@@ -20,6 +20,8 @@ export interface Instance {
   readonly durably: Durably;
   /** Every statement that it gave to its driver. */
   readonly statements: RecordedStatement[];
+  /** Closes its connection, as its owner may. */
+  close(): void;
 }
 
 /** One test's database, and all that the test opens on it. */
@@ -52,7 +54,7 @@ export class World {
     const reconnect = withoutReconnect ? undefined : opened.reconnect;
     const durably = assembleDurably({ dialect, reconnect, ...settings }, { clock: clock ?? systemClock });
     this.#cleanups.push(() => stopNow(durably, clock));
-    return { durably, statements };
+    return { durably, statements, close: () => opened.close() };
   }
 
   /** A migrated and started instance. */

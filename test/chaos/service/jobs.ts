@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
@@ -122,6 +123,28 @@ const careless = defineJob({
   },
 });
 
+/** Its callbacks throw where no promise and no `try` of anybody catches it, then it waits to be cancelled. */
+const reckless = defineJob({
+  name: 'reckless',
+  input: z.unknown(),
+  run: async (step) => {
+    setTimeout(thrower('in a timer'), 1);
+    setImmediate(thrower('in an immediate'));
+    await step.run('step', async (signal) => {
+      setTimeout(() => new EventEmitter().emit('error', new Error('thrown by an emitter')), 1);
+      signal.addEventListener('abort', thrower('by a listener'));
+      AbortSignal.any([signal]).addEventListener('abort', thrower('by a derived listener'));
+      await pause(60_000, undefined, { signal });
+    });
+  },
+});
+
+function thrower(where: string): () => never {
+  return () => {
+    throw new Error(`thrown ${where}`);
+  };
+}
+
 /** Writes many log lines: a stream of events of a known size. */
 const chatter = defineJob({
   name: 'chatter',
@@ -169,5 +192,5 @@ const echo = defineJob({
 
 /** Stands in for the shipped jobs in the service under test. */
 export function createJobs() {
-  return { work, gate, poison, careless, chatter, large, echo };
+  return { work, gate, poison, careless, reckless, chatter, large, echo };
 }

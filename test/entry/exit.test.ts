@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
+import { temporaryFolder } from '../http/temporary.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** What a user's program does, on a file in the given folder; it prints what became of what waited. */
+const program = (folder: string, end: string) => `
+import { createClient } from '@libsql/client';
+import { LibsqlDialect } from '@libsql/kysely-libsql';
+import { z } from 'zod';
+import { createDurably, defineJob } from './src/index.ts';
+
+const client = createClient({ url: ${JSON.stringify(`file:${folder}/test.db`)} });
+const never = defineJob({ name: 'never', input: z.unknown(), run: () => new Promise(() => {}) });
+const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { never } });
+await durably.init();
+const tell = (what) => (error) => console.log(what, error.code, error.message);
+const started = new Promise((resolve) => durably.on('run:start', resolve));
+durably.jobs.never.triggerAndWait(1).catch(tell('running'));
+const { runId } = await started;
+durably.jobs.never.triggerAndWait(2).catch(tell('pending'));
+const feed = await durably.openRunFeed(runId);
+const reader = durably.subscribe(runId).getReader();
+(async () => { while (!(await reader.read()).done); })().catch(tell('stream'));
+await new Promise((resolve) => setImmediate(resolve));
+${end}
+console.log('ended');
+`;
+
+test.for([
+  { how: 'stop() and destroy()', end: 'await durably.stop({ timeoutMs: 1 }); await durably.db.destroy();' },
+  { how: 'destroy() alone', end: 'await durably.db.destroy();' },
+  { how: 'its client closed', end: 'client.close();' },
+])('after $how a program has nothing left to wait for, and ends by itself', async ({ end }) => {
+  const folder = await temporaryFolder();
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '--eval', program(folder, end)],
+    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
+  );
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      output += text;
+    });
+  }
+  const [code, signal] = await once(child, 'close');
+  expect({ code, signal }, output).toEqual({ code: 0, signal: null });
+  for (const what of ['running', 'pending', 'stream']) {
+    expect(output).toContain(`${what} DATABASE_UNAVAILABLE The database connection was closed`);
+  }
+  expect(output).toContain('ended');
+});

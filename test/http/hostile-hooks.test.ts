@@ -1,0 +1,79 @@
+import { format } from 'node:util';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createDurablyHandler } from '../../src/http/create-handler.ts';
+import { settle } from '../support/until.ts';
+import { watchProcess } from '../support/watch-process.ts';
+import { doors, readProblem, requestTo } from './doors.ts';
+import { fakeDurably, ManualCursor } from './fake-durably.ts';
+
+// What is reported to the console is no part of these tests.
+beforeEach(() => void vi.spyOn(console, 'error').mockReturnValue());
+afterEach(() => vi.restoreAllMocks());
+
+const thrower = (thrown: unknown) => () => {
+  throw thrown;
+};
+
+/** Throws whatever is asked of it. */
+const hostile = () =>
+  new Proxy(new Error('never seen'), {
+    get: thrower('get'),
+    getPrototypeOf: thrower('getPrototypeOf'),
+    ownKeys: thrower('ownKeys'),
+    has: thrower('has'),
+  });
+
+test.for(doors)('what hooks throw or answer is a 500 and raises nothing, through $door', async ({ open }) => {
+  const raised = watchProcess();
+  const heard: unknown[] = [];
+  const onError = (error: unknown) => {
+    heard.push(error);
+    return Promise.reject(hostile()) as never;
+  };
+  const hooks: Parameters<typeof open>[1][] = [
+    { onRequest: thrower(hostile()) },
+    { onRequest: () => Promise.reject(hostile()) },
+    // biome-ignore lint/suspicious/noThenProperty: thenables are what is tested.
+    { onRequest: () => ({ then: thrower('then') }) as never },
+    { auth: { authenticate: thrower(hostile()) } },
+    { auth: { authenticate: () => 1, scopeRuns: () => hostile() as never } },
+  ];
+  for (const hook of hooks) {
+    const response = await open(fakeDurably(), { ...hook, onError })(requestTo('/runs'));
+    expect(response.status).toBe(500);
+    expect((await readProblem(response)).body).toMatchObject({ code: 'INTERNAL' });
+  }
+  await settle();
+  expect(heard).toHaveLength(hooks.length);
+  expect(raised).toEqual([]);
+});
+
+test('an error that throws when it is printed is reported without an onError', async () => {
+  const raised = watchProcess();
+  // The console's own way with errors.
+  vi.mocked(console.error).mockImplementation((...shown: unknown[]) => void format(...shown));
+  const error = Object.defineProperty(new Error('hidden'), 'stack', { get: thrower('stack') });
+  const { handle } = createDurablyHandler(fakeDurably(), { onRequest: thrower(error) });
+  expect((await handle(requestTo('/runs'), '/api/durably')).status).toBe(500);
+  expect(raised).toEqual([]);
+});
+
+test('any number of handlers and streams share a shutdown and a request signal without a warning', async () => {
+  const raised = watchProcess();
+  const shutdown = new AbortController();
+  const client = new AbortController();
+  const cursors = Array.from({ length: 30 }, () => new ManualCursor([]));
+  const responses = await Promise.all(
+    cursors.map(async (cursor) => {
+      const durably = fakeDurably({ openRunFeed: async () => ({ kind: 'open', cursor }) });
+      const { handle } = createDurablyHandler(durably, { shutdown: shutdown.signal });
+      const request = requestTo('/subscribe?runId=run_1', {});
+      Object.defineProperty(request, 'signal', { value: client.signal });
+      return await handle(request, '/api/durably');
+    }),
+  );
+  shutdown.abort();
+  for (const response of responses) expect(await response.text()).toContain('retry: 1000');
+  expect(cursors.every(({ closed }) => closed)).toBe(true);
+  expect(raised).toEqual([]);
+});
