@@ -106,7 +106,13 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   }
   const workerOptions = checkWorkerOptions(options);
   const isResident = workerOptions.presence === 'resident';
-  const { store, db } = createStore({ dialect: options.dialect, reconnect: options.reconnect, clock });
+  const { store, db } = createStore({
+    dialect: options.dialect,
+    reconnect: options.reconnect,
+    clock,
+    // On demand an instance may live for one request alone.
+    checksAtFirstUse: isResident,
+  });
   const bus = new EventBus(clock);
   const registry = new Registry();
   const worker = new Worker({ store, bus, clock, registry }, workerOptions);

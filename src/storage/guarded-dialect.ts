@@ -147,11 +147,7 @@ class GuardedDriver implements Driver {
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings) {
     const guarded = asGuarded(connection);
     const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
-    await this.retryWhileBusy(
-      () => this.#inner.beginTransaction(guarded.inner, settings),
-      passage,
-      guarded,
-    );
+    await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings), passage, guarded);
     guarded.inTransaction = true;
     this.#openTransactions++;
   }

@@ -2,6 +2,7 @@ import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError, errorMessage, SchemaMismatchError } from '../core/errors.ts';
 import { AccessRefusedError, classifyDatabaseError } from './database-error.ts';
+import { readOnlyError } from './dialect-check.ts';
 import type { Batch } from './libsql-client.ts';
 import { migrations } from './migrations.generated.ts';
 import type { Schema } from './schema.ts';
@@ -60,6 +61,8 @@ export async function migrate({ db, clock, batch }: MigrateOptions): Promise<voi
       // Whatever met the transaction, it left nothing behind; another process may have migrated meanwhile.
       const fault = classifyDatabaseError(error, true);
       if (fault === 'denied') throw new AccessRefusedError(error);
+      const readOnly = readOnlyError(error, fault);
+      if (readOnly) throw readOnly;
       if (fault === 'statement') {
         if (batch === undefined) throw cannotMigrate(error);
         // Another process was faster, or the answer to this one's own batch was lost: the schema says.
@@ -146,13 +149,14 @@ async function readSchema(db: Kysely<Schema>): Promise<FoundSchema | null> {
     .select(['version', 'name'])
     .orderBy('version')
     .execute();
-  const version = applied.at(-1)?.version ?? 0;
+  // Some drivers have bigints.
+  const version = Number(applied.at(-1)?.version ?? 0);
   if (version > NEWEST) {
     throw new SchemaMismatchError(
       `The database's schema is version ${version}; this durably knows versions up to ${NEWEST}`,
     );
   }
-  const foreign = applied.find(({ version, name }) => migrations[version - 1]?.name !== name);
+  const foreign = applied.find(({ version, name }) => migrations[Number(version) - 1]?.name !== name);
   if (foreign) {
     throw new SchemaMismatchError(
       `The database's schema has an unknown migration ${foreign.version} ${foreign.name}`,

@@ -48,7 +48,9 @@ function guarded(options: {
     createIntrospector: (db) => new SqliteIntrospector(db),
   };
   const reconnect = options.reconnect ?? (() => undefined);
-  const db = new Kysely({ dialect: new GuardedDialect(dialect, { clock: options.clock ?? systemClock, reconnect }) });
+  const db = new Kysely({
+    dialect: new GuardedDialect(dialect, { clock: options.clock ?? systemClock, reconnect }),
+  });
   const execute = (sql: string) => db.executeQuery(CompiledQuery.raw(sql));
   return { happened, execute, db };
 }
