@@ -20,7 +20,12 @@ export function createStore(options: ConnectionOptions): { store: Store; db: Kys
   const store: Store = {
     async migrate() {
       await connection.checkReads();
-      await migrate({ db: connection.db, clock: options.clock, batch: connection.batch });
+      await migrate({
+        db: connection.db,
+        clock: options.clock,
+        batch: connection.batch,
+        onWriteChecked: (rows) => connection.noteWritten(rows),
+      });
       await connection.tune();
       await connection.checkWrites();
     },
