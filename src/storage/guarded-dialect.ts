@@ -171,7 +171,8 @@ class GuardedDriver implements Driver, Guard {
     connection?: GuardedConnection,
   ): Promise<T> {
     // Who holds the only connection must not wait in line for those who wait for it.
-    if (this.isRemote || connection?.isHeld) return await this.#retry(execute, passage);
+    if (connection?.isHeld) return await this.#retry(execute, passage);
+    if (this.isRemote) return await this.#retry(execute, passage, connection);
     const line = passage.commits ? this.#writes : this.#reads;
     const entering = line.enter(passage.deadlineMs);
     if (entering !== undefined) await entering;
