@@ -18,16 +18,28 @@ import { Registry } from './engine/registry.ts';
 import { retriggerRun } from './engine/retrigger.ts';
 import { RunLog } from './engine/run-log.ts';
 import { Worker } from './engine/worker.ts';
-import { checkWorkerOptions } from './engine/worker-options.ts';
+import { checkWorkerOptions, defaultResultBytes } from './engine/worker-options.ts';
 import type { Schema } from './storage/schema.ts';
 import { createStore } from './storage/store.ts';
 
 /** How often streams of a resident instance look for what other processes wrote, ms. */
 const MAX_FEED_POLL_MS = 250;
 
+/**
+ * A Kysely dialect, as far as types go of whichever copy of Kysely: a project
+ * may have another one than durably has, and the classes of two copies don't
+ * fit each other.
+ */
+export interface AnyDialect {
+  createDriver(): { acquireConnection(): Promise<object> };
+  createQueryCompiler(): object;
+  createAdapter(): object;
+  createIntrospector(db: never): object;
+}
+
 export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   /** A Kysely SQLite dialect. */
-  readonly dialect: Dialect;
+  readonly dialect: AnyDialect;
   /**
    * How long an idle worker waits before it looks for work that others created,
    * and, on demand, how often a stream looks for events; ms, 1000 unless given.
@@ -131,13 +143,21 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   if (typeof options?.dialect?.createDriver !== 'function') {
     throw new ValidationError('dialect must be a Kysely dialect');
   }
+  const given = checkWorkerOptions(options);
+  const isResident = given.presence === 'resident';
   const { store, db, isRemote } = createStore({
-    dialect: options.dialect,
+    dialect: options.dialect as Dialect,
     reconnect: options.reconnect,
     clock,
+    // On demand an instance may live for one request alone.
+    checksAtFirstUse: isResident,
+    onClosed: (error) => {
+      feed.close(error);
+      worker.abandon(error);
+    },
   });
-  const workerOptions = checkWorkerOptions(options, { isRemote });
-  const isResident = workerOptions.presence === 'resident';
+  const maxResultBytes = given.maxResultBytes ?? defaultResultBytes({ isRemote });
+  const workerOptions = { ...given, maxResultBytes };
   const errorDetail = checkErrorDetail(options.errorDetail);
   const log = new RunLog(options.logger);
   const bus = new EventBus(clock, log);
@@ -158,7 +178,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     bus,
     feed,
     clock,
-    maxInputBytes: workerOptions.maxResultBytes,
+    maxInputBytes: maxResultBytes,
     onEnqueued: () => worker.wake(),
     beginWait: worker.beginWait.bind(worker),
   };

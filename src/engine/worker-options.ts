@@ -17,11 +17,15 @@ interface GivenOptions {
   readonly worker?: WorkerOptions['presence'] | undefined;
 }
 
+/** The options of a worker, of which one depends on the database. */
+type CheckedOptions = Omit<WorkerOptions, 'maxResultBytes'> & { readonly maxResultBytes: number | undefined };
+
+export function defaultResultBytes({ isRemote }: { readonly isRemote: boolean }): number {
+  return isRemote ? REMOTE_RESULT_BYTES : LOCAL_RESULT_BYTES;
+}
+
 /** @throws {ValidationError} that names a bad option and its value. */
-export function checkWorkerOptions(
-  options: GivenOptions,
-  { isRemote }: { readonly isRemote: boolean },
-): WorkerOptions {
+export function checkWorkerOptions(options: GivenOptions): CheckedOptions {
   const pollingIntervalMs = milliseconds('pollingInterval', options.pollingInterval) ?? 1_000;
   const heartbeatIntervalMs = milliseconds('heartbeatInterval', options.heartbeatInterval) ?? 5_000;
   const staleThresholdMs = milliseconds('staleThreshold', options.staleThreshold) ?? 30_000;
@@ -31,8 +35,7 @@ export function checkWorkerOptions(
     );
   }
   const maxConcurrentRuns = count('maxConcurrentRuns', options.maxConcurrentRuns) ?? 1;
-  const maxResultBytes =
-    count('maxResultBytes', options.maxResultBytes) ?? (isRemote ? REMOTE_RESULT_BYTES : LOCAL_RESULT_BYTES);
+  const maxResultBytes = count('maxResultBytes', options.maxResultBytes);
   const { worker: presence = defaultPresence() } = options;
   if (presence !== 'resident' && presence !== 'on-demand') {
     throw new ValidationError(`worker must be 'resident' or 'on-demand', not ${errorMessage(presence)}`);

@@ -1,10 +1,14 @@
 import { CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
-import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
+import { DatabaseUnavailableError, DurablyError, ValidationError } from '../core/errors.ts';
 import { Closing } from './closing.ts';
 import { AccessRefusedError, classifyDatabaseError, isRefusedByDriver } from './database-error.ts';
+import { CALLER_BUDGET_MS, TimeUpError, withDeadline } from './deadline.ts';
+import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
+import { rowsOf } from './libsql-client.ts';
 import type { Schema } from './schema.ts';
+import { isWrite } from './sql.ts';
 import { WriteHealth } from './write-health.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
@@ -17,6 +21,8 @@ export interface Statement<Row> {
   readonly parameters: readonly (string | number)[];
   /** What to ask instead of sending the statement again, for one that must not be executed twice. */
   readonly ifAnswerLost?: { readonly sql: string; readonly parameters: readonly (string | number)[] };
+  /** When its caller has waited long enough, on the monotonic clock; ten seconds from each sending on unless given. */
+  readonly deadlineMs?: number | undefined;
   /** Called at each sending. */
   readonly onSend?: () => void;
   /** Carries the row type; never set. */
@@ -30,6 +36,8 @@ export interface ConnectionOptions {
   readonly reconnect?: (() => void | Promise<void>) | undefined;
   /** Called once, when the connection was closed for good. */
   readonly onClosed?: ((error: DatabaseUnavailableError) => void) | undefined;
+  /** False where a request more is dear, and the dialect known. */
+  readonly checksAtFirstUse?: boolean | undefined;
 }
 
 /**
@@ -39,14 +47,18 @@ export interface ConnectionOptions {
 export class Connection {
   readonly db: Kysely<Schema>;
   readonly #dialect: GuardedDialect;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #health: WriteHealth;
   readonly #closing = new Closing();
+  readonly #check = new DialectCheck();
+  /** Whether what was never migrated through this connection is asked first what it is. */
+  readonly #checksAtFirstUse: boolean;
 
   constructor(options: ConnectionOptions) {
     if (options.onClosed) this.#closing.onClose(options.onClosed);
-    this.#clock = options.clock;
+    this.clock = options.clock;
     this.#health = new WriteHealth(options.clock);
+    this.#checksAtFirstUse = options.checksAtFirstUse ?? true;
     this.#dialect = new GuardedDialect(options.dialect, { ...options, closing: this.#closing });
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
   }
@@ -58,6 +70,49 @@ export class Connection {
    */
   get maxUnderWay(): number {
     return this.#dialect.isRemote ? MAX_REMOTE_GROUPS : 1;
+  }
+
+  /** When whoever calls now has waited long enough. Everything that a call needs shares one deadline. */
+  callerDeadline(): number {
+    return this.clock.monotonicMs() + CALLER_BUDGET_MS;
+  }
+
+  /** Refuses a dialect whose answers can't be read; over a network the first write does. @throws {ValidationError} */
+  async checkReads(): Promise<void> {
+    if (this.#dialect.isRemote) return;
+    const { rows } = await this.db.executeQuery(CompiledQuery.raw(READ_CHECK));
+    this.#check.noteAnswer(rows as Record<string, unknown>[]);
+  }
+
+  /** The rows that a {@link WRITE_CHECK} was answered. @throws {ValidationError} */
+  noteWritten(rows: readonly Readonly<Record<string, unknown>>[]): void {
+    this.#check.noteWritten(rows);
+  }
+
+  /**
+   * Writes for the writing's sake, once; over a network the migration has done
+   * so. What may pass by itself (a lock, a full disk) is no reason to refuse
+   * anything.
+   *
+   * @throws {DatabaseUnavailableError} if nothing can be written @throws {ValidationError}
+   */
+  async checkWrites(): Promise<void> {
+    if (this.#dialect.isRemote) return;
+    const query = withDeadline(CompiledQuery.raw(WRITE_CHECK), this.clock.monotonicMs());
+    try {
+      const { rows } = await this.db.executeQuery(query);
+      this.#check.noteWritten(rows as Record<string, unknown>[]);
+    } catch (error) {
+      if (error instanceof ValidationError) throw error;
+      if (error instanceof DatabaseUnavailableError && error.permanent) throw error;
+      const refusal = readOnlyError(error, classifyDatabaseError(error, false));
+      if (refusal) throw refusal;
+    }
+  }
+
+  /** Puts a local file into its fastest mode, once it is known to be ours. */
+  async tune(): Promise<void> {
+    await this.#dialect.tune();
   }
 
   /** Executes statements in one request and one transaction, where the driver can and a network makes it worth it. */
@@ -81,24 +136,43 @@ export class Connection {
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
     const noteEnd = this.#health.noteBegin(statement.sql);
     try {
+      if (this.#checksAtFirstUse && !this.#check.isWriteChecked) await this.#checkAtFirstUse(statement);
       return await this.#send(statement);
     } finally {
       noteEnd();
     }
   }
 
+  async #checkAtFirstUse({ sql, deadlineMs }: Statement<unknown>): Promise<void> {
+    if (!isWrite(sql)) {
+      if (this.#check.isReadChecked) return;
+      const rows = await this.#send<Record<string, unknown>>({ sql: READ_CHECK, parameters: [] });
+      this.#check.noteAnswer(rows);
+    } else if (!this.#check.isWriteChecked) {
+      const rows = await this.#send<Record<string, unknown>>({
+        sql: WRITE_CHECK,
+        parameters: [],
+        deadlineMs,
+      });
+      this.#check.noteWritten(rows);
+    }
+  }
+
   async #send<Row>(statement: Statement<Row>): Promise<Row[]> {
-    const start = this.#clock.monotonicMs();
+    const start = this.clock.monotonicMs();
+    const { deadlineMs } = statement;
     let { sql, parameters } = statement;
     for (let tries = 0; ; tries++) {
       if (this.#closing.error) throw this.#closing.error;
       statement.onSend?.();
       try {
-        const { rows } = await this.db.executeQuery(CompiledQuery.raw(sql, [...parameters]));
+        const query = CompiledQuery.raw(sql, [...parameters]);
+        if (deadlineMs !== undefined) withDeadline(query, deadlineMs);
+        const { rows } = await this.db.executeQuery(query);
         this.#health.noteSuccess(sql, rows.length);
-        return rows as Row[];
+        return this.#check.readable(rows as Record<string, unknown>[]) as Row[];
       } catch (error) {
-        await this.#pauseOrThrow(error, { start, tries, sql });
+        await this.#pauseOrThrow(error, { start, deadlineMs, tries, sql });
         ({ sql, parameters } = statement.ifAnswerLost ?? statement);
       }
     }
@@ -110,21 +184,24 @@ export class Connection {
    *
    * @throws {DatabaseUnavailableError}
    */
-  async executeBatch<Row>(statements: readonly Statement<Row>[], onSend?: () => void): Promise<Row[][]> {
+  async executeBatch<Row>(
+    statements: readonly Statement<Row>[],
+    { deadlineMs, onSend }: Pick<Statement<Row>, 'deadlineMs' | 'onSend'>,
+  ): Promise<Row[][]> {
     const { batch } = this;
     const sql = statements[0]?.sql ?? '';
     if (!batch) throw new Error('this connection executes no batches');
     const noteEnd = this.#health.noteBegin(sql);
     try {
-      const start = this.#clock.monotonicMs();
+      const start = this.clock.monotonicMs();
       for (let tries = 0; ; tries++) {
         onSend?.();
         try {
-          const results = await batch(statements);
+          const results = (await batch(statements)).map(rowsOf);
           this.#health.noteSuccess(sql, results.length);
-          return results as Row[][];
+          return results.map((rows) => this.#check.readable(rows) as Row[]);
         } catch (error) {
-          await this.#pauseOrThrow(error, { start, tries, sql });
+          await this.#pauseOrThrow(error, { start, deadlineMs, tries, sql });
         }
       }
     } finally {
@@ -144,7 +221,12 @@ export class Connection {
 
   async #pauseOrThrow(
     error: unknown,
-    { start, tries, sql }: { start: number; tries: number; sql: string },
+    {
+      start,
+      deadlineMs,
+      tries,
+      sql,
+    }: { start: number; deadlineMs: number | undefined; tries: number; sql: string },
   ): Promise<void> {
     if (this.#closing.error) throw this.#closing.error;
     if (error instanceof DurablyError) {
@@ -157,13 +239,18 @@ export class Connection {
       this.#health.noteFailure(sql);
       throw new AccessRefusedError(error);
     }
-    const isLate = tries > 0 && this.#clock.monotonicMs() - start > UNREACHABLE_BUDGET_MS;
+    const nowMs = this.clock.monotonicMs();
+    if (fault === 'uncertain' && deadlineMs !== undefined && nowMs >= deadlineMs) {
+      this.#health.noteFailure(sql);
+      throw new TimeUpError(error);
+    }
+    const isLate = tries > 0 && nowMs - start > UNREACHABLE_BUDGET_MS;
     if (fault !== 'uncertain' || isLate) {
       this.#health.noteFailure(sql);
       throw new DatabaseUnavailableError('The database is unavailable', { cause: error });
     }
     const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);
-    await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+    await new Promise<void>((resolve) => this.clock.schedule(pauseMs, resolve));
   }
 
   /** A statement that is refused may be right, and the database not migrated. */

@@ -3,7 +3,7 @@ import { collect } from '../core/portions.ts';
 import type { StoredRun } from '../core/run.ts';
 import type { Enqueued, NewRun } from '../core/store.ts';
 import type { Connection, Statement } from './connection.ts';
-import { Lane, type LaneMember } from './lane.ts';
+import { type Departure, Lane, type LaneMember } from './lane.ts';
 import { readWholeRuns } from './list-runs.ts';
 import { inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
@@ -45,11 +45,14 @@ interface EnqueueMember extends LaneMember {
 
 /** Stores runs, those of concurrent callers in one statement. */
 export class EnqueueLane {
+  readonly #connection: Connection;
   readonly #lane: Lane<EnqueueMember, Enqueued[]>;
 
   constructor(connection: Connection) {
+    this.#connection = connection;
     this.#lane = new Lane({
-      send: (members) => enqueue(connection, members),
+      clock: connection.clock,
+      send: (members, departure) => enqueue(connection, members, departure),
       isMembersFault: connection.isStatementFault,
       maxUnderWay: () => connection.maxUnderWay,
     });
@@ -57,7 +60,8 @@ export class EnqueueLane {
 
   async submit(runs: readonly NewRun[]): Promise<Enqueued[]> {
     if (runs.length === 0) return [];
-    return await this.#lane.submit({ runs, rows: runs.length, chars: runs.reduce(addChars, 0) });
+    const member = { runs, rows: runs.length, chars: runs.reduce(addChars, 0) };
+    return await this.#lane.submit(member, this.#connection.callerDeadline());
   }
 }
 
@@ -65,20 +69,31 @@ function addChars(sum: number, { payload, labels }: NewRun): number {
   return sum + payload.length + (labels?.length ?? 0);
 }
 
-async function enqueue(connection: Connection, members: readonly EnqueueMember[]): Promise<Enqueued[][]> {
+async function enqueue(
+  connection: Connection,
+  members: readonly EnqueueMember[],
+  departure: Departure,
+): Promise<Enqueued[][]> {
   const all = members.flatMap((member) => member.runs);
   const isKeyed = all.some((run) => run.idempotencyKey !== null);
-  const resultOf = isKeyed ? await storeKeyed(connection, all) : await storeNew(connection, all);
+  const resultOf = isKeyed
+    ? await storeKeyed(connection, all, departure)
+    : await storeNew(connection, all, departure);
   return members.map((member) => member.runs.map(resultOf));
 }
 
 type Results = (run: NewRun) => Enqueued;
 
-async function storeNew(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
-  let sendings = 0;
+async function storeNew(
+  connection: Connection,
+  runs: readonly NewRun[],
+  { deadlineMs, isSentAgain }: Departure,
+): Promise<Results> {
+  let sendings = isSentAgain ? 1 : 0;
   const rows = await store<Pick<RunRow, 'id' | 'created_at'>>(connection, {
     sql: STORE_NEW,
     runs,
+    deadlineMs,
     onSend: () => {
       sendings++;
     },
@@ -92,8 +107,12 @@ async function storeNew(connection: Connection, runs: readonly NewRun[]): Promis
   });
 }
 
-async function storeKeyed(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
-  const rows = await store<ListedRunRow>(connection, { sql: STORE_KEYED, runs });
+async function storeKeyed(
+  connection: Connection,
+  runs: readonly NewRun[],
+  { deadlineMs }: Departure,
+): Promise<Results> {
+  const rows = await store<ListedRunRow>(connection, { sql: STORE_KEYED, runs, deadlineMs });
   const listed = rows.map(toListedRun);
   const given = new Map(runs.map((run) => [run.id, run]));
   // What was just stored is known, however large it is.
@@ -115,18 +134,19 @@ async function storeKeyed(connection: Connection, runs: readonly NewRun[]): Prom
   };
 }
 
+interface StoreRequest extends Pick<Statement<unknown>, 'deadlineMs' | 'onSend'> {
+  readonly sql: string;
+  readonly runs: readonly NewRun[];
+}
+
 /** Stores all runs or none: in one statement, or on a server in several of one batch. */
-async function store<Row>(
-  connection: Connection,
-  { sql, runs, onSend }: { sql: string; runs: readonly NewRun[]; onSend?: () => void },
-): Promise<Row[]> {
+async function store<Row>(connection: Connection, { sql, runs, ...sending }: StoreRequest): Promise<Row[]> {
   const statements = connection.canBatch
     ? splitForBatch(runs).map((part) => toStatement<Row>(sql, part))
     : [toStatement<Row>(sql, runs)];
   const [only, ...others] = statements;
-  if (only && others.length === 0)
-    return await connection.execute<Row>({ ...only, ...(onSend && { onSend }) });
-  return (await connection.executeBatch(statements, onSend)).flat();
+  if (only && others.length === 0) return await connection.execute<Row>({ ...only, ...sending });
+  return (await connection.executeBatch(statements, sending)).flat();
 }
 
 function toStatement<Row>(sql: string, runs: readonly NewRun[]): Statement<Row> {

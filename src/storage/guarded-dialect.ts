@@ -1,18 +1,21 @@
-import type {
-  CompiledQuery,
-  DatabaseConnection,
-  Dialect,
-  Driver,
-  QueryResult,
-  TransactionSettings,
-} from 'kysely';
+import type { CompiledQuery, DatabaseConnection, Dialect, Driver, TransactionSettings } from 'kysely';
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { Closing } from './closing.ts';
 import { classifyDatabaseError, isClosedError } from './database-error.ts';
+import { CALLER_BUDGET_MS, Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
+import {
+  asGuarded,
+  type Guard,
+  GuardedConnection,
+  type Passage,
+  TransactionOpenError,
+} from './guarded-connection.ts';
 import { type Batch, batchOf, libsqlClientOf } from './libsql-client.ts';
+import { Line } from './line.ts';
+import { isWrite } from './sql.ts';
+import { Turns } from './turns.ts';
 
-const BUSY_BUDGET_MS = 10_000;
 /** A remote database that has not answered by then has lost the request, or its answer. */
 const ANSWER_WITHIN_MS = 5_000;
 const MAX_BUSY_PAUSE_MS = 100;
@@ -30,6 +33,9 @@ export interface GuardOptions {
  * SQLITE_BUSY: libSQL's connections answer success from then on and commit
  * nothing. The connection is renewed before any other statement gets at it,
  * and the statement that was refused is tried again, with jitter.
+ *
+ * A local database holds the event loop while it commits, so there is at most
+ * one commit in each of its turns: timers and sockets get theirs in between.
  */
 export class GuardedDialect implements Dialect {
   readonly #inner: Dialect;
@@ -51,6 +57,11 @@ export class GuardedDialect implements Dialect {
     return this.#driver?.batch;
   }
 
+  /** Puts a local file into its fastest mode, where the driver can. */
+  async tune(): Promise<void> {
+    await this.#driver?.tune();
+  }
+
   createDriver(): Driver {
     this.#driver = new GuardedDriver(this.#inner.createDriver(), this.#options);
     return this.#driver;
@@ -69,7 +80,7 @@ export class GuardedDialect implements Dialect {
   }
 }
 
-class GuardedDriver implements Driver {
+class GuardedDriver implements Driver, Guard {
   readonly #inner: Driver;
   readonly #clock: Clock;
   readonly #renew: (() => void | Promise<void>) | undefined;
@@ -81,8 +92,12 @@ class GuardedDriver implements Driver {
   #isRenewalDue = false;
   readonly #closing: Closing;
   readonly #client: ReturnType<typeof libsqlClientOf>;
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
   #openTransactions = 0;
+  readonly #useWal: (() => void) | undefined;
+  /** Reads don't wait for a write that meets a lock: in WAL mode they need none. */
+  readonly #reads: Line;
+  readonly #writes: Line;
 
   constructor(inner: Driver, { clock, reconnect, closing = new Closing() }: GuardOptions) {
     this.#inner = inner;
@@ -94,6 +109,20 @@ class GuardedDriver implements Driver {
     const batch = this.isRemote ? batchOf(client) : undefined;
     this.batch = batch && ((statements) => this.attempt(() => batch(statements)));
     this.#renew = reconnect ?? (client && (() => client.reconnect()));
+    this.#useWal = client?.useWal?.bind(client);
+    const waiting = new Deadlines(clock);
+    this.#reads = new Line(waiting);
+    this.#writes = new Line(waiting);
+  }
+
+  /** A file that others keep from it stays in the mode that it is in. */
+  async tune(): Promise<void> {
+    const useWal = this.#useWal;
+    if (useWal === undefined) return;
+    const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
+    await this.retryWhileBusy(async () => useWal(), passage).catch((error: unknown) => {
+      if (!(error instanceof TimeUpError)) throw error;
+    });
   }
 
   init() {
@@ -101,19 +130,24 @@ class GuardedDriver implements Driver {
   }
 
   async acquireConnection(): Promise<DatabaseConnection> {
-    return new GuardedConnection(await this.#inner.acquireConnection(), this);
+    return new GuardedConnection(this.#inner, this);
+  }
+
+  passageOf(query: CompiledQuery): Passage {
+    return { deadlineMs: deadlineOf(query, this.#clock), commits: isWrite(query.sql) };
   }
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings) {
     const guarded = asGuarded(connection);
-    await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings));
+    const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
+    await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings), passage, guarded);
     guarded.inTransaction = true;
     this.#openTransactions++;
   }
 
   async commitTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
-    await this.attempt(() => this.#inner.commitTransaction(guarded.inner));
+    await this.attempt(() => this.#inner.commitTransaction(guarded.inner), { commits: true });
     this.#endTransaction(guarded);
   }
 
@@ -132,7 +166,7 @@ class GuardedDriver implements Driver {
   }
 
   releaseConnection(connection: DatabaseConnection) {
-    return this.#inner.releaseConnection(asGuarded(connection).inner);
+    return asGuarded(connection).release();
   }
 
   async destroy() {
@@ -140,22 +174,46 @@ class GuardedDriver implements Driver {
     await this.#inner.destroy();
   }
 
-  /** Executes, retrying while the database is busy. */
-  async retryWhileBusy<T>(execute: () => Promise<T>): Promise<T> {
-    const start = this.#clock.monotonicMs();
+  /** Executes, retrying while the database is busy. @throws {TimeUpError} */
+  async retryWhileBusy<T>(
+    execute: () => Promise<T>,
+    passage: Passage,
+    connection?: GuardedConnection,
+  ): Promise<T> {
+    // Who holds the only connection must not wait in line for those who wait for it.
+    if (connection?.isHeld) return await this.#retry(execute, passage);
+    if (this.isRemote) return await this.#retry(execute, passage, connection);
+    const line = passage.commits ? this.#writes : this.#reads;
+    const entering = line.enter(passage.deadlineMs);
+    if (entering !== undefined) await entering;
+    try {
+      return await this.#retry(execute, passage, connection);
+    } finally {
+      line.leave();
+    }
+  }
+
+  async #retry<T>(
+    execute: () => Promise<T>,
+    { deadlineMs, commits }: Passage,
+    connection?: GuardedConnection,
+  ): Promise<T> {
     for (let tries = 0; ; tries++) {
       try {
-        return await this.attempt(() => {
-          // Beside an open transaction it would be refused, and the connection's renewal would end that.
-          if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
-          return execute();
-        });
+        await connection?.acquire();
+        return await this.attempt(
+          () => {
+            // Beside an open transaction it would be refused, and the connection's renewal would end that.
+            if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
+            return execute();
+          },
+          { commits, deadlineMs },
+        );
       } catch (error) {
         const fault = classifyDatabaseError(error, this.isRemote);
         if (fault !== 'busy' && fault !== 'blocked') throw error;
-        if (this.#clock.monotonicMs() - start > BUSY_BUDGET_MS) {
-          throw new DatabaseUnavailableError('The database stayed busy', { cause: error });
-        }
+        if (this.#clock.monotonicMs() >= deadlineMs) throw new TimeUpError(error);
+        await connection?.release();
       }
       const pauseMs = Math.random() * Math.min(MAX_BUSY_PAUSE_MS, 4 * 2 ** tries);
       await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
@@ -163,24 +221,24 @@ class GuardedDriver implements Driver {
   }
 
   /** Executes once. When it fails for BUSY, the connection is renewed before anyone else's turn. */
-  async attempt<T>(execute: () => Promise<T>): Promise<T> {
+  async attempt<T>(
+    execute: () => Promise<T>,
+    { commits = false, deadlineMs = Number.POSITIVE_INFINITY } = {},
+  ): Promise<T> {
     if (this.#closing.error) throw this.#closing.error;
     if (this.isRemote) {
-      return await this.#inTime(execute()).catch((error: unknown) => {
+      return await this.#inTime(execute(), deadlineMs).catch((error: unknown) => {
         throw this.#closedBy(error) ?? error;
       });
     }
-    const turn = this.#turn;
-    let done: () => void = () => undefined;
-    this.#turn = new Promise((resolve) => {
-      done = resolve;
-    });
-    await turn;
+    const done = await this.#turns.take(commits);
     try {
       if (this.#closing.error) throw this.#closing.error;
       if (this.#spoiled) throw this.#spoiled;
       if (this.#isRenewalDue) await this.#renewConnection();
-      return await execute();
+      const result = await execute();
+      if (commits) this.#turns.noteCommit();
+      return result;
     } catch (error) {
       const closed = this.#closedBy(error);
       if (closed) throw closed;
@@ -194,11 +252,12 @@ class GuardedDriver implements Driver {
   }
 
   /** A network may lose an answer without a word; locally none is lost. */
-  async #inTime<T>(answer: Promise<T>): Promise<T> {
+  async #inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
     let cancel: () => void = () => undefined;
+    const withinMs = Math.max(0, Math.min(ANSWER_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
     const late = new Promise<never>((_, reject) => {
-      cancel = this.#clock.schedule(ANSWER_WITHIN_MS, () =>
-        reject(new Error(`the database has not answered within ${ANSWER_WITHIN_MS} ms`)),
+      cancel = this.#clock.schedule(withinMs, () =>
+        reject(new Error(`the database has not answered within ${Math.round(withinMs)} ms`)),
       );
     });
     let forget: () => void = () => undefined;
@@ -237,45 +296,10 @@ class GuardedDriver implements Driver {
     const renew = async () => await this.#renew?.();
     this.#isRenewalDue = true;
     try {
-      await this.#inTime(renew());
+      await this.#inTime(renew(), Number.POSITIVE_INFINITY);
       this.#isRenewalDue = false;
     } catch (error) {
       throw new DatabaseUnavailableError('The database connection could not be renewed', { cause: error });
     }
   }
-}
-
-/** Coded as the client codes it. */
-class TransactionOpenError extends Error {
-  readonly code = 'TRANSACTION_ACTIVE';
-
-  constructor() {
-    super('a transaction of this process is open');
-  }
-}
-
-class GuardedConnection implements DatabaseConnection {
-  readonly inner: DatabaseConnection;
-  readonly #driver: GuardedDriver;
-  inTransaction = false;
-
-  constructor(inner: DatabaseConnection, driver: GuardedDriver) {
-    this.inner = inner;
-    this.#driver = driver;
-  }
-
-  executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const execute = () => this.inner.executeQuery<R>(query);
-    // Inside a transaction a renewed connection has lost what came before: only its beginner can start over.
-    return this.inTransaction ? this.#driver.attempt(execute) : this.#driver.retryWhileBusy(execute);
-  }
-
-  streamQuery<R>(query: CompiledQuery, chunkSize?: number) {
-    return this.inner.streamQuery<R>(query, chunkSize ?? 100);
-  }
-}
-
-function asGuarded(connection: DatabaseConnection): GuardedConnection {
-  if (!(connection instanceof GuardedConnection)) throw new TypeError('not a connection of this driver');
-  return connection;
 }

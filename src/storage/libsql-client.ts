@@ -1,9 +1,9 @@
 import type { Driver } from 'kysely';
 
-/** Executes statements in one request and one transaction; answers with the rows of each. */
+/** Executes statements in one request and one transaction; answers with the client's result of each. */
 export type Batch = (
   statements: readonly { readonly sql: string; readonly parameters: readonly (string | number)[] }[],
-) => Promise<(readonly unknown[])[]>;
+) => Promise<readonly unknown[]>;
 
 /** What the LibsqlDialect's driver shows of its client. */
 interface LibsqlClient {
@@ -11,10 +11,12 @@ interface LibsqlClient {
   /** Whether its owner has closed it. */
   readonly closed?: boolean;
   reconnect(): void | Promise<void>;
+  /** What the dialect of `durably/sqlite` shows besides: it puts the file into WAL mode. */
+  useWal?(): void;
   batch?(
     statements: readonly { readonly sql: string; readonly args: readonly (string | number)[] }[],
     mode: 'write',
-  ): Promise<readonly { readonly rows: readonly unknown[] }[]>;
+  ): Promise<readonly unknown[]>;
 }
 
 export function libsqlClientOf(driver: Driver): LibsqlClient | undefined {
@@ -25,9 +27,17 @@ export function libsqlClientOf(driver: Driver): LibsqlClient | undefined {
 }
 
 export function batchOf(client: LibsqlClient | undefined): Batch | undefined {
-  if (typeof client?.batch !== 'function') return undefined;
-  return async (statements) => {
-    const args = statements.map(({ sql, parameters }) => ({ sql, args: parameters }));
-    return ((await client.batch?.(args, 'write')) ?? []).map(({ rows }) => rows);
-  };
+  const batch = client?.batch?.bind(client);
+  if (batch === undefined) return undefined;
+  return (statements) =>
+    batch(
+      statements.map(({ sql, parameters }) => ({ sql, args: parameters })),
+      'write',
+    );
+}
+
+/** The rows of a client's result. */
+export function rowsOf(result: unknown): Readonly<Record<string, unknown>>[] {
+  if (typeof result !== 'object' || result === null || !('rows' in result)) return [];
+  return Array.isArray(result.rows) ? result.rows : [];
 }

@@ -25,7 +25,17 @@ export function createStore(options: ConnectionOptions): {
   const enqueueLane = new EnqueueLane(connection);
   const appendLane = new AppendLane(connection);
   const store: Store = {
-    migrate: () => migrate({ db: connection.db, clock: options.clock, batch: connection.batch }),
+    async migrate() {
+      await connection.checkReads();
+      await migrate({
+        db: connection.db,
+        clock: options.clock,
+        batch: connection.batch,
+        onWriteChecked: (rows) => connection.noteWritten(rows),
+      });
+      await connection.tune();
+      await connection.checkWrites();
+    },
     enqueue: (runs) => enqueueLane.submit(runs),
     claim: (request) => claim(connection, request),
     append: (append) => appendLane.submit(append),

@@ -63,7 +63,7 @@ test('a database of a newer version stops the start with one line, and stays as 
   });
 });
 
-test('a read-only database is said to be not ready; once it may be written, the service goes on', async () => {
+test('a read-only database is refused at the start, in one line; once it may be written, nothing is missing', async () => {
   await withFleet({}, async (fleet) => {
     const folder = dirname(fleet.database);
     mkdirSync(folder);
@@ -83,12 +83,12 @@ test('a read-only database is said to be not ready; once it may be written, the 
     await first.kill();
 
     allow({ folder: 0o555, file: 0o444 });
-    const service = fleet.spawn({}, owner);
-    await service.listening();
-    const api = fleet.api(service);
-    await expectRefusal(api);
+    const refused = fleet.spawn({}, owner);
+    expect(await refused.ended()).toEqual({ code: 1, signal: null });
+    expect(refused.log).toMatch(/^durably: cannot start: .*(read-only|not writable) \(EACCES\)\n$/);
     allow({ folder: 0o755, file: 0o644 });
-    await expectRecovery(fleet, api, waiting);
+    const service = await fleet.start({}, owner);
+    await expectRecovery(fleet, fleet.api(service), waiting);
   });
 });
 

@@ -77,6 +77,6 @@ test('a reconnect that fails is tried again before anything is executed on the c
     expect(await rejectionOf(handle.trigger(2))).toBeInstanceOf(DatabaseUnavailableError);
     expect((await handle.trigger(3)).payload).toBe(3);
     expect(executed).toEqual(['after 0', 'after 3']);
-    close();
+    await close();
   });
 });
