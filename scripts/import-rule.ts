@@ -9,14 +9,11 @@ interface Allowance {
 const allowances: Readonly<Record<string, Allowance>> = {
   core: { rooms: [], packages: ['ulidx', 'zod'] },
   storage: { rooms: ['core'], packages: ['kysely'] },
+  'storage/sqlite': { rooms: ['core'], packages: ['kysely', 'libsql', 'node:'] },
   engine: { rooms: ['core'], packages: ['node:async_hooks', 'zod'] },
   http: { rooms: ['core'], packages: ['zod'] },
   app: { rooms: ['core', 'http'], packages: ['@hono/zod-validator', 'hono', 'hono-rate-limiter', 'zod'] },
-  'app/database.ts': {
-    rooms: ['core'],
-    packages: ['@libsql/client', '@libsql/kysely-libsql', 'kysely', 'node:'],
-  },
-  'app/local-database.ts': { rooms: [], packages: ['kysely', 'libsql'] },
+  'app/database.ts': { rooms: ['storage/sqlite'], packages: ['@libsql/client', '@libsql/kysely-libsql'] },
   jobs: {
     rooms: ['core', 'engine/define-job.ts'],
     packages: ['@libsql/client', 'csv-parse', 'node:', 'zod'],
@@ -24,6 +21,7 @@ const allowances: Readonly<Record<string, Allowance>> = {
   'create-durably.ts': { rooms: ['core', 'engine', 'storage'], packages: ['kysely'] },
   'index.ts': { rooms: ['core', 'create-durably.ts', 'engine'], packages: [] },
   'server.ts': { rooms: ['core', 'http'], packages: [] },
+  'sqlite.ts': { rooms: ['storage/sqlite'], packages: [] },
   'hono.ts': { rooms: ['app', 'core', 'http'], packages: ['hono'] },
   entry: {
     rooms: ['app', 'core', 'create-durably.ts', 'http', 'jobs'],
@@ -57,7 +55,11 @@ function specifiersOf(text: string): string[] {
 }
 
 function allowanceOf(path: string): Allowance | undefined {
-  return allowances[path] ?? allowances[path.split('/', 1)[0] ?? ''];
+  for (let room = path; room !== '.'; room = dirname(room)) {
+    const allowance = allowances[room];
+    if (allowance !== undefined) return allowance;
+  }
+  return undefined;
 }
 
 function isAllowed(path: string, specifier: string, allowance: Allowance): boolean {

@@ -35,7 +35,6 @@ async function start(): Promise<void> {
   });
   const durably = createInstance(config, database);
   await migrate(durably);
-  await database.useWal();
 
   const draining = new AbortController();
   const closing = new AbortController();
@@ -67,7 +66,7 @@ async function start(): Promise<void> {
     await Promise.race([closed, pause(reserveMs * 0.2)]);
     server.closeAllConnections();
     await durably.db.destroy();
-    database.close();
+    await database.close();
   }, config.DURABLY_SHUTDOWN_MS);
 }
 

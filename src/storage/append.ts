@@ -51,6 +51,7 @@ export class AppendLane {
 
   constructor(connection: Connection) {
     this.#lane = new Lane({
+      clock: connection.clock,
       send: (members) => appendAll(connection, members),
       isMembersFault: connection.isStatementFault,
       maxUnderWay: () => connection.maxUnderWay,

@@ -20,10 +20,12 @@ export async function command(
   runId: string,
 ): Promise<CommandResult> {
   const from = RUN_TRANSITIONS[name].from.map((status) => `'${status}'`).join(', ');
+  const deadlineMs = connection.callerDeadline();
   let sendings = 0;
   const [changed] = await connection.execute<{ job_name: string }>({
     sql: `${CHANGES[name]} where id = ? and status in (${from}) returning job_name`,
     parameters: [runId],
+    deadlineMs,
     onSend: () => {
       sendings++;
     },
@@ -32,6 +34,7 @@ export async function command(
   const [run] = await connection.execute<{ job_name: string; status: RunStatus }>({
     sql: 'select job_name, status from durably_runs where id = ?',
     parameters: [runId],
+    deadlineMs,
   });
   // Sent more than once, the earlier sending may be what left the run as it is.
   const mayBeOurs = sendings > 1;

@@ -2,7 +2,8 @@ import { CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
 import { AccessRefusedError, classifyDatabaseError } from './database-error.ts';
-import { GuardedDialect } from './guarded-dialect.ts';
+import { CALLER_BUDGET_MS, TimeUpError } from './deadline.ts';
+import { GuardedDialect, withDeadline } from './guarded-dialect.ts';
 import type { Schema } from './schema.ts';
 import { WriteHealth } from './write-health.ts';
 
@@ -16,6 +17,8 @@ export interface Statement<Row> {
   readonly parameters: readonly (string | number)[];
   /** What to ask instead of sending the statement again, for one that must not be executed twice. */
   readonly ifAnswerLost?: { readonly sql: string; readonly parameters: readonly (string | number)[] };
+  /** When its caller has waited long enough, on the monotonic clock; ten seconds from each sending on unless given. */
+  readonly deadlineMs?: number | undefined;
   /** Called at each sending. */
   readonly onSend?: () => void;
   /** Carries the row type; never set. */
@@ -36,11 +39,11 @@ export interface ConnectionOptions {
 export class Connection {
   readonly db: Kysely<Schema>;
   readonly #dialect: GuardedDialect;
-  readonly #clock: Clock;
+  readonly clock: Clock;
   readonly #health: WriteHealth;
 
   constructor(options: ConnectionOptions) {
-    this.#clock = options.clock;
+    this.clock = options.clock;
     this.#health = new WriteHealth(options.clock);
     this.#dialect = new GuardedDialect(options.dialect, options);
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
@@ -53,6 +56,16 @@ export class Connection {
    */
   get maxUnderWay(): number {
     return this.#dialect.isRemote ? MAX_REMOTE_GROUPS : 1;
+  }
+
+  /** When whoever calls now has waited long enough. Everything that a call needs shares one deadline. */
+  callerDeadline(): number {
+    return this.clock.monotonicMs() + CALLER_BUDGET_MS;
+  }
+
+  /** Puts a local file into its fastest mode, once it is known to be ours. */
+  async tune(): Promise<void> {
+    await this.#dialect.tune();
   }
 
   /** Executes statements in one request and one transaction, where the driver can and a network makes it worth it. */
@@ -75,16 +88,19 @@ export class Connection {
   }
 
   async #send<Row>(statement: Statement<Row>): Promise<Row[]> {
-    const start = this.#clock.monotonicMs();
+    const start = this.clock.monotonicMs();
+    const { deadlineMs } = statement;
     let { sql, parameters } = statement;
     for (let tries = 0; ; tries++) {
       statement.onSend?.();
       try {
-        const { rows } = await this.db.executeQuery(CompiledQuery.raw(sql, [...parameters]));
+        const query = CompiledQuery.raw(sql, [...parameters]);
+        if (deadlineMs !== undefined) withDeadline(query, deadlineMs);
+        const { rows } = await this.db.executeQuery(query);
         this.#health.noteSuccess(sql, rows.length);
         return rows as Row[];
       } catch (error) {
-        await this.#pauseOrThrow(error, { start, tries, sql });
+        await this.#pauseOrThrow(error, { start, deadlineMs, tries, sql });
         ({ sql, parameters } = statement.ifAnswerLost ?? statement);
       }
     }
@@ -102,7 +118,12 @@ export class Connection {
 
   async #pauseOrThrow(
     error: unknown,
-    { start, tries, sql }: { start: number; tries: number; sql: string },
+    {
+      start,
+      deadlineMs,
+      tries,
+      sql,
+    }: { start: number; deadlineMs: number | undefined; tries: number; sql: string },
   ): Promise<void> {
     if (error instanceof DurablyError) {
       this.#health.noteFailure(sql);
@@ -114,13 +135,18 @@ export class Connection {
       this.#health.noteFailure(sql);
       throw new AccessRefusedError(error);
     }
-    const isLate = tries > 0 && this.#clock.monotonicMs() - start > UNREACHABLE_BUDGET_MS;
+    const nowMs = this.clock.monotonicMs();
+    if (fault === 'uncertain' && deadlineMs !== undefined && nowMs >= deadlineMs) {
+      this.#health.noteFailure(sql);
+      throw new TimeUpError(error);
+    }
+    const isLate = tries > 0 && nowMs - start > UNREACHABLE_BUDGET_MS;
     if (fault !== 'uncertain' || isLate) {
       this.#health.noteFailure(sql);
       throw new DatabaseUnavailableError('The database is unavailable', { cause: error });
     }
     const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);
-    await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+    await new Promise<void>((resolve) => this.clock.schedule(pauseMs, resolve));
   }
 
   /** A statement that is refused may be right, and the database not migrated. */

@@ -1,6 +1,6 @@
 import type { Enqueued, NewRun } from '../core/store.ts';
 import type { Connection } from './connection.ts';
-import { Lane, type LaneMember } from './lane.ts';
+import { type Departure, Lane, type LaneMember } from './lane.ts';
 import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
 
 /** An id that is there already is this very run, sent again because the answer was lost. */
@@ -32,11 +32,14 @@ interface EnqueueMember extends LaneMember {
 
 /** Stores runs, those of concurrent callers in one statement. */
 export class EnqueueLane {
+  readonly #connection: Connection;
   readonly #lane: Lane<EnqueueMember, Enqueued[]>;
 
   constructor(connection: Connection) {
+    this.#connection = connection;
     this.#lane = new Lane({
-      send: (members) => enqueue(connection, members),
+      clock: connection.clock,
+      send: (members, departure) => enqueue(connection, members, departure),
       isMembersFault: connection.isStatementFault,
       maxUnderWay: () => connection.maxUnderWay,
     });
@@ -45,24 +48,38 @@ export class EnqueueLane {
   async submit(runs: readonly NewRun[]): Promise<Enqueued[]> {
     if (runs.length === 0) return [];
     const chars = runs.reduce((sum, run) => sum + run.payload.length + (run.labels?.length ?? 0), 0);
-    return await this.#lane.submit({ runs, rows: runs.length, chars });
+    return await this.#lane.submit(
+      { runs, rows: runs.length, chars },
+      this.#connection.callerDeadline(),
+    );
   }
 }
 
-async function enqueue(connection: Connection, members: readonly EnqueueMember[]): Promise<Enqueued[][]> {
+async function enqueue(
+  connection: Connection,
+  members: readonly EnqueueMember[],
+  departure: Departure,
+): Promise<Enqueued[][]> {
   const all = members.flatMap((member) => member.runs);
   const isKeyed = all.some((run) => run.idempotencyKey !== null);
-  const resultOf = isKeyed ? await storeKeyed(connection, all) : await storeNew(connection, all);
+  const resultOf = isKeyed
+    ? await storeKeyed(connection, all, departure)
+    : await storeNew(connection, all, departure);
   return members.map((member) => member.runs.map(resultOf));
 }
 
 type Results = (run: NewRun) => Enqueued;
 
-async function storeNew(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
-  let sendings = 0;
+async function storeNew(
+  connection: Connection,
+  runs: readonly NewRun[],
+  { deadlineMs, isSentAgain }: Departure,
+): Promise<Results> {
+  let sendings = isSentAgain ? 1 : 0;
   const rows = await connection.execute<Pick<RunRow, 'id' | 'created_at'>>({
     sql: STORE_NEW,
     parameters: [JSON.stringify(runs)],
+    deadlineMs,
     onSend: () => {
       sendings++;
     },
@@ -85,8 +102,16 @@ async function readRows(
   return new Map(rows.map((row) => [row.id, row]));
 }
 
-async function storeKeyed(connection: Connection, runs: readonly NewRun[]): Promise<Results> {
-  const rows = await connection.execute<RunRow>({ sql: STORE_KEYED, parameters: [JSON.stringify(runs)] });
+async function storeKeyed(
+  connection: Connection,
+  runs: readonly NewRun[],
+  { deadlineMs }: Departure,
+): Promise<Results> {
+  const rows = await connection.execute<RunRow>({
+    sql: STORE_KEYED,
+    parameters: [JSON.stringify(runs)],
+    deadlineMs,
+  });
   const byId = new Map<string, RunRow>();
   const byKey = new Map<string, RunRow>();
   for (const row of rows) {

@@ -9,6 +9,8 @@ export type Batch = (
 interface LibsqlClient {
   readonly protocol?: unknown;
   reconnect(): void | Promise<void>;
+  /** What the dialect of `durably/sqlite` shows besides: it puts the file into WAL mode. */
+  useWal?(): void;
   batch?(
     statements: readonly { readonly sql: string; readonly args: readonly (string | number)[] }[],
     mode: 'write',

@@ -18,7 +18,10 @@ export function createStore(options: ConnectionOptions): { store: Store; db: Kys
   const enqueueLane = new EnqueueLane(connection);
   const appendLane = new AppendLane(connection);
   const store: Store = {
-    migrate: () => migrate({ db: connection.db, clock: options.clock, batch: connection.batch }),
+    async migrate() {
+      await migrate({ db: connection.db, clock: options.clock, batch: connection.batch });
+      await connection.tune();
+    },
     enqueue: (runs) => enqueueLane.submit(runs),
     claim: (request) => claim(connection, request),
     append: (append) => appendLane.submit(append),

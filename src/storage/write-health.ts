@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
+import { isWrite } from './sql.ts';
 
 /** How long the database counts as unfit for writes after one failed. */
 const DISTRUST_MS = 5_000;
@@ -68,8 +69,4 @@ export class WriteHealth {
   #isDistrusted(): boolean {
     return this.#failedAtMs !== undefined && this.#clock.monotonicMs() - this.#failedAtMs < DISTRUST_MS;
   }
-}
-
-function isWrite(sql: string): boolean {
-  return !/^\s*select\b/i.test(sql);
 }

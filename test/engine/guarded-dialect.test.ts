@@ -7,13 +7,19 @@ import {
   SqliteQueryCompiler,
 } from 'kysely';
 import { describe, expect, test } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors.ts';
 import { GuardedDialect } from '../../src/storage/guarded-dialect.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { databaseError } from '../support/intercepted-dialect.ts';
 import { deferred, settle, until } from '../support/until.ts';
 
 /** A database on a dialect that refuses a statement as busy while the test says so. */
-function guarded(options: { refuses: (sql: string) => boolean; reconnect?: () => void | Promise<void> }) {
+function guarded(options: {
+  refuses: (sql: string) => boolean;
+  reconnect?: () => void | Promise<void>;
+  clock?: Clock;
+}) {
   const happened: string[] = [];
   const nothing = async () => undefined;
   const connection = {
@@ -32,7 +38,7 @@ function guarded(options: { refuses: (sql: string) => boolean; reconnect?: () =>
       init: nothing,
       acquireConnection: async () => connection,
       beginTransaction: nothing,
-      commitTransaction: nothing,
+      commitTransaction: async () => void happened.push('commit'),
       rollbackTransaction: nothing,
       releaseConnection: nothing,
       destroy: nothing,
@@ -42,9 +48,9 @@ function guarded(options: { refuses: (sql: string) => boolean; reconnect?: () =>
     createIntrospector: (db) => new SqliteIntrospector(db),
   };
   const reconnect = options.reconnect ?? (() => undefined);
-  const db = new Kysely({ dialect: new GuardedDialect(dialect, { clock: systemClock, reconnect }) });
+  const db = new Kysely({ dialect: new GuardedDialect(dialect, { clock: options.clock ?? systemClock, reconnect }) });
   const execute = (sql: string) => db.executeQuery(CompiledQuery.raw(sql));
-  return { happened, execute };
+  return { happened, execute, db };
 }
 
 /** Refuses each statement once. */
@@ -64,27 +70,111 @@ describe('after a statement was refused as busy', () => {
         return renewal.promise;
       },
     });
-    const both = [execute('first'), execute('second')];
+    const both = [execute('first'), execute('select second')];
     await until(() => renewals === 1);
     await settle(30);
-    expect(happened.filter((what) => what === 'first' || what === 'second')).toEqual(['first']);
+    expect(happened.filter((what) => what === 'first' || what === 'select second')).toEqual(['first']);
     renewal.resolve();
     await Promise.all(both);
-    expect(happened.filter((what) => what === 'first' || what === 'second')).toEqual([
+    expect(happened.filter((what) => what === 'first' || what === 'select second')).toEqual([
       'first',
-      'second',
+      'select second',
       'first',
     ]);
   });
 
   test('the next has a turn of the event loop of its own', async () => {
     const { happened, execute } = guarded({ refuses: onceEach() });
-    await Promise.all([execute('first'), execute('second')]);
+    await Promise.all([execute('first'), execute('select second')]);
     expect(happened.slice(0, 4)).toEqual([
       'first',
       'a turn of the event loop',
-      'second',
+      'select second',
       'a turn of the event loop',
     ]);
+  });
+});
+
+describe('while the database is locked', () => {
+  test('one write and one read ask for it, the others wait for them', async () => {
+    let isLocked = true;
+    const { happened, execute } = guarded({ refuses: () => isLocked });
+    const all = Promise.all(['a', 'b', 'select c', 'select d', 'e'].map(execute));
+    await until(() => happened.filter((what) => what === 'a').length > 2);
+    const asked = new Set(happened.filter((what) => what !== 'a turn of the event loop'));
+    expect(asked).toEqual(new Set(['a', 'select c']));
+    happened.length = 0;
+    isLocked = false;
+    await all;
+    expect(happened.filter((what) => /^[abe]$/.test(what))).toEqual(['a', 'b', 'e']);
+    expect(happened.filter((what) => what.startsWith('select'))).toEqual(['select c', 'select d']);
+  });
+
+  test('each has its answer ten seconds after it came, and is not executed later', async () => {
+    const clock = new FakeClock();
+    let isLocked = true;
+    const { happened, execute } = guarded({ refuses: () => isLocked, clock });
+    const answeredMs: Record<string, number> = {};
+    const ask = (sql: string) => {
+      execute(sql).catch((error: unknown) => {
+        expect(error).toBeInstanceOf(DatabaseUnavailableError);
+        answeredMs[sql] = clock.monotonicMs();
+      });
+    };
+    const letPass = async (ms: number) => {
+      for (let passedMs = 0; passedMs < ms; passedMs += 100) {
+        await settle(3);
+        clock.advance(100);
+      }
+      await settle(3);
+    };
+    for (const name of ['a', 'b', 'c']) {
+      ask(name);
+      ask(`select ${name}`);
+      await letPass(4_000);
+    }
+    await letPass(5_900);
+    const bounds = { a: 10_000, b: 14_000, 'select a': 10_000, 'select b': 14_000 };
+    expect(Object.keys(answeredMs).sort()).toEqual(Object.keys(bounds).sort());
+    for (const [sql, boundMs] of Object.entries(bounds)) {
+      expect(answeredMs[sql]).toBeGreaterThanOrEqual(boundMs);
+      expect(answeredMs[sql]).toBeLessThanOrEqual(boundMs + 200);
+    }
+    happened.length = 0;
+    isLocked = false;
+    await letPass(200);
+    expect(happened).toEqual(expect.arrayContaining(['c', 'select c']));
+    expect(happened).toHaveLength(2);
+  });
+});
+
+describe('commits of a local database', () => {
+  test('are one in each turn of the event loop, whoever asks for them', async () => {
+    const { happened, execute, db } = guarded({ refuses: () => false });
+    let isCounting = true;
+    const count = () => {
+      happened.push('a turn');
+      if (isCounting) setImmediate(count);
+    };
+    setImmediate(count);
+    const writes = Array.from({ length: 20 }, (_, i) => execute(`write ${i}`));
+    const transaction = db.transaction().execute((trx) => trx.executeQuery(CompiledQuery.raw('inside')));
+    await Promise.all([...writes, transaction]);
+    isCounting = false;
+    const commits = happened.filter((what) => what !== 'a turn' && what !== 'inside');
+    expect(commits).toHaveLength(21);
+    const turns = happened.join().split('a turn');
+    for (const turn of turns) {
+      expect(turn.split(',').filter((what) => what !== '' && what !== 'inside').length).toBeLessThan(2);
+    }
+  });
+
+  test('keep no read waiting', async () => {
+    const { happened, execute } = guarded({ refuses: () => false });
+    setImmediate(() => happened.push('the next turn'));
+    const all = ['write 1', 'write 2', 'select 1', 'select 2'].map(execute);
+    await Promise.all(all);
+    expect(happened.indexOf('select 2')).toBeLessThan(happened.indexOf('the next turn'));
+    expect(happened.indexOf('write 2')).toBeGreaterThan(happened.indexOf('the next turn'));
   });
 });

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { Lane, type LaneMember } from '../../src/storage/lane.ts';
+import { TimeUpError } from '../../src/storage/deadline.ts';
+import { type Departure, Lane, type LaneMember } from '../../src/storage/lane.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 import { type Deferred, deferred, settle } from '../support/until.ts';
 
 interface Member extends LaneMember {
@@ -160,5 +162,75 @@ describe('a group that fails', () => {
     const { refusing } = lane({ isMembersFault: false });
     await Promise.allSettled([refusing.submit(member('bad'))]);
     expect(await refusing.submit(member('later'))).toBe('stored later');
+  });
+});
+
+describe('a member with a deadline', () => {
+  function timedLane() {
+    const clock = new FakeClock();
+    const groups: {
+      readonly names: readonly string[];
+      readonly departure: Departure;
+      readonly answer: Deferred<readonly string[]>;
+    }[] = [];
+    const lane = new Lane<Member, string>({
+      clock,
+      send: (members, departure) => {
+        const answer = deferred<readonly string[]>();
+        groups.push({ names: members.map(({ name }) => name), departure, answer });
+        return answer.promise;
+      },
+      isMembersFault: () => true,
+      maxUnderWay: () => 1,
+    });
+    const outcomes: Record<string, string> = {};
+    const submit = async (name: string, deadlineMs?: number) => {
+      lane.submit(member(name), deadlineMs).then(
+        (result) => void (outcomes[name] = result),
+        (error: unknown) => void (outcomes[name] = error instanceof TimeUpError ? 'time up' : String(error)),
+      );
+      await settle(3);
+    };
+    return { clock, groups, outcomes, submit };
+  }
+
+  test('that still waits then is answered, and never leaves', async () => {
+    const { clock, groups, outcomes, submit } = timedLane();
+    await submit('a', 10_000);
+    await submit('b', 11_000);
+    await submit('c', 12_000);
+    clock.advance(11_500);
+    await settle(3);
+    expect(outcomes).toEqual({ b: 'time up' });
+    groups[0]?.answer.resolve(['stored a']);
+    await settle(3);
+    expect(groups.map(({ names }) => names)).toEqual([['a'], ['c']]);
+    groups[1]?.answer.resolve(['stored c']);
+    await settle(3);
+    expect(outcomes).toEqual({ a: 'stored a', b: 'time up', c: 'stored c' });
+    expect(clock.pendingMs).toEqual([]);
+  });
+
+  test('takes no neighbour along when its group is given up', async () => {
+    const { clock, groups, outcomes, submit } = timedLane();
+    await submit('a');
+    await submit('b', 10_000);
+    await submit('c', 15_000);
+    await submit('d');
+    groups[0]?.answer.resolve(['stored a']);
+    await settle(3);
+    expect(groups[1]).toMatchObject({
+      names: ['b', 'c', 'd'],
+      departure: { deadlineMs: 10_000, isSentAgain: false },
+    });
+    await submit('e', 20_000);
+    clock.advance(10_000);
+    groups[1]?.answer.reject(new TimeUpError());
+    await settle(3);
+    expect(outcomes).toEqual({ a: 'stored a', b: 'time up' });
+    expect(groups[2]).toMatchObject({
+      names: ['c', 'd', 'e'],
+      departure: { deadlineMs: 15_000, isSentAgain: true },
+    });
   });
 });

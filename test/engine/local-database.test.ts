@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { CompiledQuery, Kysely, sql } from 'kysely';
 import Database from 'libsql';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { openDatabase } from '../../src/app/database.ts';
-import { LocalConnection, localDialect } from '../../src/app/local-database.ts';
 import { createDurably } from '../../src/index.ts';
+import { openDatabase } from '../../src/sqlite.ts';
+import { LocalConnection } from '../../src/storage/sqlite/local-connection.ts';
+import { localDialect } from '../../src/storage/sqlite/local-dialect.ts';
 import { echo } from '../support/jobs.ts';
 import { rejectionOf } from '../support/runs.ts';
 

@@ -48,7 +48,7 @@ describe('the database', () => {
     expect(await pragma(`file:${path}`, 'busy_timeout')).toBe(25);
   });
 
-  it('leaves a file that holds something as it is, until it is told to use it', async () => {
+  it('leaves a file that holds something else as it is', async () => {
     const path = join(await temporaryFolder(), 'theirs.db');
     const theirs = new Database(path);
     theirs.exec('create table durably_runs (mine)');
@@ -60,7 +60,18 @@ describe('the database', () => {
     await expect(durably.migrate()).rejects.toThrow(/durably_runs/);
     expect(readFileSync(path)).toEqual(before);
     expect(existsSync(`${path}-wal`)).toBe(false);
-    await database.useWal();
+  });
+
+  it('puts a file that holds something into WAL mode once it has migrated it', async () => {
+    const path = join(await temporaryFolder(), 'shared.db');
+    const theirs = new Database(path);
+    theirs.exec('create table mine (a)');
+    theirs.close();
+    const database = await openDatabase({ url: `file:${path}` });
+    onTestFinished(() => database.close());
+    const durably = createDurably({ dialect: database.dialect });
+    expect(await pragma(`file:${path}`, 'journal_mode')).toBe('delete');
+    await durably.migrate();
     expect(await pragma(`file:${path}`, 'journal_mode')).toBe('wal');
   });
 

@@ -13,7 +13,7 @@ export interface OpenedDatabase {
   readonly dialect: Dialect;
   /** For dialects whose connection the engine can't renew by itself. */
   readonly reconnect?: () => void;
-  close(): void;
+  close(): void | Promise<void>;
 }
 
 /** A database of one test, empty at first. */
@@ -94,6 +94,8 @@ function openSqlite(path: string): OpenedDatabase {
       database.close();
       database = new Database(path);
     },
-    close: () => database.close(),
+    close: () => {
+      database.close();
+    },
   };
 }

@@ -1,0 +1,128 @@
+import type { SqliteDatabase, SqliteStatement } from 'kysely';
+import Database from 'libsql';
+import { FileWatch } from './file-watch.ts';
+import { PreparedStatement } from './prepared-statement.ts';
+
+/** More than durably's own, for those of whoever uses `durably.db`. */
+const MAX_STATEMENTS = 100;
+
+export interface LocalOptions {
+  /** A file, or `:memory:`. */
+  readonly path: string;
+  readonly busyTimeoutMs: number;
+  /** A clock that never jumps, ms; the system's unless given. */
+  readonly monotonicMs?: () => number;
+}
+
+/**
+ * A connection to a database of this machine, whose statements are prepared
+ * once. `@libsql/client` prepares at each call, which takes longer than most of
+ * durably's statements do.
+ *
+ * Every statement is refused once the file was deleted or replaced.
+ */
+export class LocalConnection implements SqliteDatabase {
+  readonly protocol = 'file';
+  readonly #options: LocalOptions;
+  /** By their SQL, the one used last at the end. */
+  readonly #statements = new Map<string, PreparedStatement>();
+  /** Undefined in memory. */
+  readonly #watch: FileWatch | undefined;
+  #database: Database.Database | undefined;
+  #isClosed = false;
+
+  constructor(options: LocalOptions) {
+    this.#options = options;
+    const { path, monotonicMs = () => performance.now() } = options;
+    if (!this.isInMemory) this.#watch = new FileWatch({ path, monotonicMs, isWal: () => this.#isWal() });
+  }
+
+  get isInMemory(): boolean {
+    return this.#options.path === ':memory:';
+  }
+
+  prepare(sql: string): SqliteStatement {
+    const database = this.#open();
+    const statement = this.#statements.get(sql) ?? new PreparedStatement(database.prepare(sql), sql);
+    this.#statements.delete(sql);
+    this.#statements.set(sql, statement);
+    if (this.#statements.size > MAX_STATEMENTS) {
+      for (const oldest of this.#statements.keys()) {
+        this.#statements.delete(oldest);
+        break;
+      }
+    }
+    return statement;
+  }
+
+  /** Puts the file into WAL mode, if it isn't. In memory there is no other mode, and nothing changes. */
+  useWal(): void {
+    this.#open().exec('pragma journal_mode = WAL');
+  }
+
+  /** The next statement opens another connection: should that fail, it is tried again by the one after. */
+  reconnect(): void {
+    const database = this.#database;
+    this.#database = undefined;
+    this.#statements.clear();
+    if (database === undefined) return;
+    this.#watch?.noteClosing();
+    // libsql keeps a closed connection for as long as its statements are not collected: it must hold no lock.
+    try {
+      if (database.inTransaction) database.exec('rollback');
+    } finally {
+      database.close();
+    }
+  }
+
+  /** Moves what is in the `-wal` into the file, unless somebody uses it, and closes the connection. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#checkpoint();
+    this.reconnect();
+  }
+
+  /**
+   * libsql closes a connection only once its statements are collected, so a
+   * process that ends would leave the `-wal` as it is. What others prevent is
+   * left to whoever closes last.
+   */
+  #checkpoint(): void {
+    const database = this.#database;
+    if (database === undefined || this.#watch === undefined || this.#watch.isLost) return;
+    try {
+      if (database.inTransaction) database.exec('rollback');
+      database.exec('pragma busy_timeout = 0');
+      database.prepare('pragma wal_checkpoint(TRUNCATE)').all();
+    } catch {
+      // Nothing is lost by it: the next to open the file reads the -wal.
+    }
+  }
+
+  #isWal(): boolean {
+    const [row] = this.#database?.prepare('pragma journal_mode').all() ?? [];
+    return typeof row === 'object' && row !== null && Object.values(row)[0] === 'wal';
+  }
+
+  #open(): Database.Database {
+    // Coded as the client codes it.
+    if (this.#isClosed) throw Object.assign(new Error('the database is closed'), { code: 'CLIENT_CLOSED' });
+    if (this.#database !== undefined) {
+      this.#watch?.check();
+      return this.#database;
+    }
+    this.#watch?.checkBeforeOpening();
+    const { path, busyTimeoutMs } = this.#options;
+    const database = new Database(path, { timeout: busyTimeoutMs });
+    try {
+      database.exec('pragma synchronous = FULL');
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+    this.#watch?.noteOpened();
+    this.#database = database;
+    return database;
+  }
+}
