@@ -18,9 +18,17 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 const samples = resolve('test/package');
-const manifest: { dependencies: Record<string, string> } = JSON.parse(readFileSync('package.json', 'utf8'));
+const manifest: Record<'dependencies' | 'peerDependencies', Record<string, string>> = JSON.parse(
+  readFileSync('package.json', 'utf8'),
+);
 // What a TypeScript project on Node has besides.
-const linked = [...Object.keys(manifest.dependencies), '@types/node', 'undici-types', 'typescript'];
+const { dependencies, peerDependencies } = manifest;
+const linked = [
+  ...Object.keys({ ...dependencies, ...peerDependencies }),
+  '@types/node',
+  'undici-types',
+  'typescript',
+];
 
 const project = mkdtempSync(join(tmpdir(), 'durably-package-'));
 try {
