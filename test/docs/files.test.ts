@@ -18,6 +18,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'npm ci is how CI begins; npm start is run by examples.test.ts',
   'npm ci && npm test': 'npm ci is how CI begins; this test is a part of npm test',
   'npm pack': 'scripts/check-package.ts does',
+  'npm pkg set type=module': 'the project of examples.test.ts has it from the start',
   'npm install ../durably/durably-0.1.0.tgz zod': 'needs a registry; tried by hand',
   'npm install ../durably/durably-0.1.0.tgz zod @libsql/client @libsql/kysely-libsql':
     'needs a registry; tried by hand, in every order',
