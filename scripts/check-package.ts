@@ -1,7 +1,7 @@
 /**
  * Packs the package, unpacks it into an empty project that has its
  * dependencies and nothing else, type-checks the documented example there and
- * runs a job through every door.
+ * runs a job through every door; then into one that has only the package itself.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -21,28 +21,32 @@ const samples = resolve('test/package');
 const manifest: Record<'dependencies' | 'peerDependencies', Record<string, string>> = JSON.parse(
   readFileSync('package.json', 'utf8'),
 );
+const needed = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
 // What a TypeScript project on Node has besides.
-const { dependencies, peerDependencies } = manifest;
-const linked = [
-  ...Object.keys({ ...dependencies, ...peerDependencies }),
-  '@types/node',
-  'undici-types',
-  'typescript',
-];
+const linked = [...needed, '@types/node', 'undici-types'];
 
-const project = mkdtempSync(join(tmpdir(), 'durably-package-'));
+const folders = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'durably-package-')));
+const [project = '', alone = ''] = folders;
 try {
   installPacked(project);
-  prepareProject(project);
-  const inProject = { cwd: project, stdio: 'inherit' } as const;
-  execFileSync(process.execPath, [join('node_modules', 'typescript', 'bin', 'tsc'), '-p', '.'], inProject);
-  execFileSync(process.execPath, ['out/doors.js'], inProject);
+  prepareProject(project, { modules: 'node_modules', names: linked, types: ['node'] });
+  cpSync(samples, project, { recursive: true });
+  run(project, ['doors', 'sqlite-door']);
+
+  cpSync(join(project, 'node_modules', 'durably'), join(alone, 'node_modules', 'durably'), {
+    recursive: true,
+  });
+  // As a package manager lays them out that lets nobody import what they don't depend on.
+  const modules = join('node_modules', 'durably', 'node_modules');
+  prepareProject(alone, { modules, names: needed, types: [] });
+  cpSync(join(samples, 'alone'), alone, { recursive: true });
+  run(alone, ['app']);
   console.log('the packed package type-checks and runs');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
 } finally {
-  rmSync(project, { recursive: true });
+  for (const folder of folders) rmSync(folder, { recursive: true });
 }
 
 function installPacked(folder: string): void {
@@ -56,13 +60,22 @@ function installPacked(folder: string): void {
   execFileSync('tar', ['-xzf', join(folder, tarball), '-C', target, '--strip-components=1']);
 }
 
-function prepareProject(folder: string): void {
-  for (const name of linked) {
-    const link = join(folder, 'node_modules', name);
+/** Type-checks a project strictly, and runs some of its files. */
+function run(folder: string, names: readonly string[]): void {
+  const inFolder = { cwd: folder, stdio: 'inherit' } as const;
+  execFileSync(process.execPath, [resolve('node_modules/typescript/bin/tsc'), '-p', '.'], inFolder);
+  for (const name of names) execFileSync(process.execPath, [`out/${name}.js`], inFolder);
+}
+
+function prepareProject(
+  folder: string,
+  { modules, names, types }: { modules: string; names: readonly string[]; types: readonly string[] },
+): void {
+  for (const name of names) {
+    const link = join(folder, modules, name);
     mkdirSync(dirname(link), { recursive: true });
     symlinkSync(resolve('node_modules', name), link, 'junction');
   }
-  cpSync(samples, folder, { recursive: true });
   writeFileSync(
     join(folder, 'package.json'),
     JSON.stringify({ name: 'sample', private: true, type: 'module' }),
@@ -70,7 +83,7 @@ function prepareProject(folder: string): void {
   const compilerOptions = {
     target: 'es2023',
     module: 'nodenext',
-    types: ['node'],
+    types,
     strict: true,
     exactOptionalPropertyTypes: true,
     rootDir: '.',

@@ -21,9 +21,21 @@ import { createStore } from './storage/store.ts';
 /** How often streams of a resident instance look for what other processes wrote, ms. */
 const MAX_FEED_POLL_MS = 250;
 
+/**
+ * A Kysely dialect, as far as types go of whichever copy of Kysely: a project
+ * may have another one than durably has, and the classes of two copies don't
+ * fit each other.
+ */
+export interface AnyDialect {
+  createDriver(): { acquireConnection(): Promise<object> };
+  createQueryCompiler(): object;
+  createAdapter(): object;
+  createIntrospector(db: never): object;
+}
+
 export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   /** A Kysely SQLite dialect. */
-  readonly dialect: Dialect;
+  readonly dialect: AnyDialect;
   /**
    * How long an idle worker waits before it looks for work that others created,
    * and, on demand, how often a stream looks for events; ms, 1000 unless given.
@@ -125,7 +137,13 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   }
   const workerOptions = checkWorkerOptions(options);
   const isResident = workerOptions.presence === 'resident';
-  const { store, db } = createStore({ dialect: options.dialect, reconnect: options.reconnect, clock });
+  const { store, db } = createStore({
+    dialect: options.dialect as Dialect,
+    reconnect: options.reconnect,
+    clock,
+    // On demand an instance may live for one request alone.
+    checksAtFirstUse: isResident,
+  });
   const bus = new EventBus(clock);
   const registry = new Registry();
   const worker = new Worker({ store, bus, clock, registry }, workerOptions);

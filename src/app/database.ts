@@ -3,8 +3,8 @@ import { LibsqlDialect } from '@libsql/kysely-libsql';
 import {
   type Database,
   isLocal,
-  openDatabase as openLocalDatabase,
   openError,
+  openDatabase as openLocalDatabase,
 } from '../storage/sqlite/open-database.ts';
 import { timedFetch } from './timed-fetch.ts';
 

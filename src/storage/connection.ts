@@ -1,10 +1,12 @@
 import { CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
-import { DatabaseUnavailableError, DurablyError } from '../core/errors.ts';
+import { DatabaseUnavailableError, DurablyError, ValidationError } from '../core/errors.ts';
 import { AccessRefusedError, classifyDatabaseError } from './database-error.ts';
-import { CALLER_BUDGET_MS, TimeUpError } from './deadline.ts';
-import { GuardedDialect, withDeadline } from './guarded-dialect.ts';
+import { CALLER_BUDGET_MS, TimeUpError, withDeadline } from './deadline.ts';
+import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
+import { GuardedDialect } from './guarded-dialect.ts';
 import type { Schema } from './schema.ts';
+import { isWrite } from './sql.ts';
 import { WriteHealth } from './write-health.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
@@ -30,6 +32,8 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   /** Renews the dialect's connection after SQLITE_BUSY, where its driver has no client that can. */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
+  /** False where a request more is dear, and the dialect known. */
+  readonly checksAtFirstUse?: boolean | undefined;
 }
 
 /**
@@ -41,10 +45,14 @@ export class Connection {
   readonly #dialect: GuardedDialect;
   readonly clock: Clock;
   readonly #health: WriteHealth;
+  readonly #check = new DialectCheck();
+  /** Whether what was never migrated through this connection is asked first what it is. */
+  readonly #checksAtFirstUse: boolean;
 
   constructor(options: ConnectionOptions) {
     this.clock = options.clock;
     this.#health = new WriteHealth(options.clock);
+    this.#checksAtFirstUse = options.checksAtFirstUse ?? true;
     this.#dialect = new GuardedDialect(options.dialect, options);
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
   }
@@ -61,6 +69,39 @@ export class Connection {
   /** When whoever calls now has waited long enough. Everything that a call needs shares one deadline. */
   callerDeadline(): number {
     return this.clock.monotonicMs() + CALLER_BUDGET_MS;
+  }
+
+  /** Refuses a dialect whose answers can't be read; over a network the first write does. @throws {ValidationError} */
+  async checkReads(): Promise<void> {
+    if (this.#dialect.isRemote) return;
+    const { rows } = await this.db.executeQuery(CompiledQuery.raw(READ_CHECK));
+    this.#check.noteAnswer(rows as Record<string, unknown>[]);
+  }
+
+  /** The rows that a {@link WRITE_CHECK} was answered. @throws {ValidationError} */
+  noteWritten(rows: readonly Readonly<Record<string, unknown>>[]): void {
+    this.#check.noteWritten(rows);
+  }
+
+  /**
+   * Writes for the writing's sake, once; over a network the migration has done
+   * so. What may pass by itself (a lock, a full disk) is no reason to refuse
+   * anything.
+   *
+   * @throws {DatabaseUnavailableError} if nothing can be written @throws {ValidationError}
+   */
+  async checkWrites(): Promise<void> {
+    if (this.#dialect.isRemote) return;
+    const query = withDeadline(CompiledQuery.raw(WRITE_CHECK), this.clock.monotonicMs());
+    try {
+      const { rows } = await this.db.executeQuery(query);
+      this.#check.noteWritten(rows as Record<string, unknown>[]);
+    } catch (error) {
+      if (error instanceof ValidationError) throw error;
+      if (error instanceof DatabaseUnavailableError && error.permanent) throw error;
+      const refusal = readOnlyError(error, classifyDatabaseError(error, false));
+      if (refusal) throw refusal;
+    }
   }
 
   /** Puts a local file into its fastest mode, once it is known to be ours. */
@@ -81,9 +122,25 @@ export class Connection {
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
     const noteEnd = this.#health.noteBegin(statement.sql);
     try {
+      if (this.#checksAtFirstUse && !this.#check.isWriteChecked) await this.#checkAtFirstUse(statement);
       return await this.#send(statement);
     } finally {
       noteEnd();
+    }
+  }
+
+  async #checkAtFirstUse({ sql, deadlineMs }: Statement<unknown>): Promise<void> {
+    if (!isWrite(sql)) {
+      if (this.#check.isReadChecked) return;
+      const rows = await this.#send<Record<string, unknown>>({ sql: READ_CHECK, parameters: [] });
+      this.#check.noteAnswer(rows);
+    } else if (!this.#check.isWriteChecked) {
+      const rows = await this.#send<Record<string, unknown>>({
+        sql: WRITE_CHECK,
+        parameters: [],
+        deadlineMs,
+      });
+      this.#check.noteWritten(rows);
     }
   }
 
@@ -98,7 +155,7 @@ export class Connection {
         if (deadlineMs !== undefined) withDeadline(query, deadlineMs);
         const { rows } = await this.db.executeQuery(query);
         this.#health.noteSuccess(sql, rows.length);
-        return rows as Row[];
+        return this.#check.readable(rows as Record<string, unknown>[]) as Row[];
       } catch (error) {
         await this.#pauseOrThrow(error, { start, deadlineMs, tries, sql });
         ({ sql, parameters } = statement.ifAnswerLost ?? statement);

@@ -48,10 +48,7 @@ export class EnqueueLane {
   async submit(runs: readonly NewRun[]): Promise<Enqueued[]> {
     if (runs.length === 0) return [];
     const chars = runs.reduce((sum, run) => sum + run.payload.length + (run.labels?.length ?? 0), 0);
-    return await this.#lane.submit(
-      { runs, rows: runs.length, chars },
-      this.#connection.callerDeadline(),
-    );
+    return await this.#lane.submit({ runs, rows: runs.length, chars }, this.#connection.callerDeadline());
   }
 }
 

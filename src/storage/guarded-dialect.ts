@@ -1,18 +1,19 @@
-import type {
-  CompiledQuery,
-  DatabaseConnection,
-  Dialect,
-  Driver,
-  QueryResult,
-  TransactionSettings,
-} from 'kysely';
+import type { CompiledQuery, DatabaseConnection, Dialect, Driver, TransactionSettings } from 'kysely';
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
 import { classifyDatabaseError } from './database-error.ts';
-import { CALLER_BUDGET_MS, Deadlines, TimeUpError } from './deadline.ts';
+import { CALLER_BUDGET_MS, Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
+import {
+  asGuarded,
+  type Guard,
+  GuardedConnection,
+  type Passage,
+  TransactionOpenError,
+} from './guarded-connection.ts';
 import { type Batch, batchOf, libsqlClientOf } from './libsql-client.ts';
 import { Line } from './line.ts';
 import { isWrite } from './sql.ts';
+import { Turns } from './turns.ts';
 
 /** A remote database that has not answered by then has lost the request, or its answer. */
 const ANSWER_WITHIN_MS = 5_000;
@@ -22,20 +23,6 @@ export interface GuardOptions {
   readonly clock: Clock;
   /** Renews the dialect's connection, where its driver has no client that can. */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
-}
-
-/** A statement's way to the database: when to stop trying, on the monotonic clock, and whether it ends in a commit. */
-interface Passage {
-  readonly deadlineMs: number;
-  readonly commits: boolean;
-}
-
-const deadlines = new WeakMap<CompiledQuery, number>();
-
-/** Gives a query another deadline than {@link CALLER_BUDGET_MS} from its execution on. */
-export function withDeadline(query: CompiledQuery, deadlineMs: number): CompiledQuery {
-  deadlines.set(query, deadlineMs);
-  return query;
 }
 
 /**
@@ -90,7 +77,7 @@ export class GuardedDialect implements Dialect {
   }
 }
 
-class GuardedDriver implements Driver {
+class GuardedDriver implements Driver, Guard {
   readonly #inner: Driver;
   readonly #clock: Clock;
   readonly #renew: (() => void | Promise<void>) | undefined;
@@ -98,10 +85,8 @@ class GuardedDriver implements Driver {
   readonly batch: Batch | undefined;
   /** Why nothing may be executed any more: a BUSY connection that can't be renewed. */
   #spoiled: DatabaseUnavailableError | undefined;
-  #turn: Promise<void> = Promise.resolve();
+  readonly #turns = new Turns();
   #openTransactions = 0;
-  /** Set when there was a commit in this turn of the event loop; resolves in the next. */
-  #nextLoopTurn: Promise<void> | undefined;
   readonly #useWal: (() => void) | undefined;
   /** Reads don't wait for a write that meets a lock: in WAL mode they need none. */
   readonly #reads: Line;
@@ -140,18 +125,13 @@ class GuardedDriver implements Driver {
   }
 
   passageOf(query: CompiledQuery): Passage {
-    const deadlineMs = deadlines.get(query) ?? this.#clock.monotonicMs() + CALLER_BUDGET_MS;
-    return { deadlineMs, commits: isWrite(query.sql) };
+    return { deadlineMs: deadlineOf(query, this.#clock), commits: isWrite(query.sql) };
   }
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings) {
     const guarded = asGuarded(connection);
     const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
-    await this.retryWhileBusy(
-      () => this.#inner.beginTransaction(guarded.inner, settings),
-      passage,
-      guarded,
-    );
+    await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings), passage, guarded);
     guarded.inTransaction = true;
     this.#openTransactions++;
   }
@@ -190,7 +170,8 @@ class GuardedDriver implements Driver {
     passage: Passage,
     connection?: GuardedConnection,
   ): Promise<T> {
-    if (this.isRemote) return await this.#retry(execute, passage, connection);
+    // Who holds the only connection must not wait in line for those who wait for it.
+    if (this.isRemote || connection?.isHeld) return await this.#retry(execute, passage);
     const line = passage.commits ? this.#writes : this.#reads;
     const entering = line.enter(passage.deadlineMs);
     if (entering !== undefined) await entering;
@@ -204,7 +185,7 @@ class GuardedDriver implements Driver {
   async #retry<T>(
     execute: () => Promise<T>,
     { deadlineMs, commits }: Passage,
-    connection: GuardedConnection | undefined,
+    connection?: GuardedConnection,
   ): Promise<T> {
     for (let tries = 0; ; tries++) {
       try {
@@ -234,11 +215,11 @@ class GuardedDriver implements Driver {
     { commits = false, deadlineMs = Number.POSITIVE_INFINITY } = {},
   ): Promise<T> {
     if (this.isRemote) return await this.#inTime(execute(), deadlineMs);
-    const done = await this.#takeTurn(commits);
+    const done = await this.#turns.take(commits);
     try {
       if (this.#spoiled) throw this.#spoiled;
       const result = await execute();
-      if (commits) this.#noteCommit();
+      if (commits) this.#turns.noteCommit();
       return result;
     } catch (error) {
       await this.#renewAfter(error);
@@ -250,38 +231,13 @@ class GuardedDriver implements Driver {
     }
   }
 
-  /** Resolves when nothing else is executed, and whoever commits may; call the answer when that is over. */
-  async #takeTurn(commits: boolean): Promise<() => void> {
-    for (;;) {
-      while (commits && this.#nextLoopTurn) await this.#nextLoopTurn;
-      const turn = this.#turn;
-      let done: () => void = () => undefined;
-      this.#turn = new Promise((resolve) => {
-        done = resolve;
-      });
-      await turn;
-      if (!commits || this.#nextLoopTurn === undefined) return done;
-      // Somebody who was before it committed: it doesn't keep the others waiting for the next turn of the loop.
-      done();
-    }
-  }
-
-  #noteCommit(): void {
-    this.#nextLoopTurn = new Promise((resolve) => {
-      defer(() => {
-        this.#nextLoopTurn = undefined;
-        resolve();
-      });
-    });
-  }
-
   /** A network may lose an answer without a word; locally none is lost. */
   async #inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
     let cancel: () => void = () => undefined;
     const withinMs = Math.max(0, Math.min(ANSWER_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
     const late = new Promise<never>((_, reject) => {
       cancel = this.#clock.schedule(withinMs, () =>
-        reject(new Error(`the database has not answered within ${ANSWER_WITHIN_MS} ms`)),
+        reject(new Error(`the database has not answered within ${Math.round(withinMs)} ms`)),
       );
     });
     return await Promise.race([answer, late]).finally(() => cancel());
@@ -300,62 +256,4 @@ class GuardedDriver implements Driver {
       throw this.#spoiled;
     }
   }
-}
-
-/** Coded as the client codes it. */
-class TransactionOpenError extends Error {
-  readonly code = 'TRANSACTION_ACTIVE';
-
-  constructor() {
-    super('a transaction of this process is open');
-  }
-}
-
-/**
- * Holds one of the driver's connections only while a statement is tried, and
- * from its success on: many drivers have but one, and others would wait for it
- * as long as a statement waits for a lock.
- */
-class GuardedConnection implements DatabaseConnection {
-  readonly #innerDriver: Driver;
-  readonly #driver: GuardedDriver;
-  #inner: DatabaseConnection | undefined;
-  inTransaction = false;
-
-  constructor(innerDriver: Driver, driver: GuardedDriver) {
-    this.#innerDriver = innerDriver;
-    this.#driver = driver;
-  }
-
-  get inner(): DatabaseConnection {
-    if (this.#inner === undefined) throw new TypeError('no statement was executed on this connection');
-    return this.#inner;
-  }
-
-  async acquire(): Promise<void> {
-    this.#inner ??= await this.#innerDriver.acquireConnection();
-  }
-
-  async release(): Promise<void> {
-    const inner = this.#inner;
-    this.#inner = undefined;
-    if (inner !== undefined) await this.#innerDriver.releaseConnection(inner);
-  }
-
-  executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
-    const execute = () => this.inner.executeQuery<R>(query);
-    // Inside a transaction a renewed connection has lost what came before: only its beginner can start over.
-    if (this.inTransaction) return this.#driver.attempt(execute);
-    return this.#driver.retryWhileBusy(execute, this.#driver.passageOf(query), this);
-  }
-
-  async *streamQuery<R>(query: CompiledQuery, chunkSize?: number) {
-    await this.acquire();
-    yield* this.inner.streamQuery<R>(query, chunkSize ?? 100);
-  }
-}
-
-function asGuarded(connection: DatabaseConnection): GuardedConnection {
-  if (!(connection instanceof GuardedConnection)) throw new TypeError('not a connection of this driver');
-  return connection;
 }

@@ -1,9 +1,9 @@
 import type { Driver } from 'kysely';
 
-/** Executes statements in one request and one transaction. */
+/** Executes statements in one request and one transaction; answers with the client's result of each. */
 export type Batch = (
   statements: readonly { readonly sql: string; readonly parameters: readonly (string | number)[] }[],
-) => Promise<unknown>;
+) => Promise<readonly unknown[]>;
 
 /** What the LibsqlDialect's driver shows of its client. */
 interface LibsqlClient {
@@ -14,7 +14,7 @@ interface LibsqlClient {
   batch?(
     statements: readonly { readonly sql: string; readonly args: readonly (string | number)[] }[],
     mode: 'write',
-  ): Promise<unknown>;
+  ): Promise<readonly unknown[]>;
 }
 
 export function libsqlClientOf(driver: Driver): LibsqlClient | undefined {
@@ -25,12 +25,11 @@ export function libsqlClientOf(driver: Driver): LibsqlClient | undefined {
 }
 
 export function batchOf(client: LibsqlClient | undefined): Batch | undefined {
-  if (typeof client?.batch !== 'function') return undefined;
+  const batch = client?.batch?.bind(client);
+  if (batch === undefined) return undefined;
   return (statements) =>
-    Promise.resolve(
-      client.batch?.(
-        statements.map(({ sql, parameters }) => ({ sql, args: parameters })),
-        'write',
-      ),
+    batch(
+      statements.map(({ sql, parameters }) => ({ sql, args: parameters })),
+      'write',
     );
 }

@@ -2,6 +2,7 @@ import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError, errorMessage, SchemaMismatchError } from '../core/errors.ts';
 import { AccessRefusedError, classifyDatabaseError } from './database-error.ts';
+import { readOnlyError, WRITE_CHECK } from './dialect-check.ts';
 import type { Batch } from './libsql-client.ts';
 import { migrations } from './migrations.generated.ts';
 import type { Schema } from './schema.ts';
@@ -35,6 +36,8 @@ export interface MigrateOptions {
    * ends a transaction after five seconds.
    */
   readonly batch: Batch | undefined;
+  /** Hears the rows of a {@link WRITE_CHECK} that went along with a batch. */
+  readonly onWriteChecked: (rows: readonly Readonly<Record<string, unknown>>[]) => void;
 }
 
 /**
@@ -44,15 +47,16 @@ export interface MigrateOptions {
  *
  * @throws {SchemaMismatchError} if the tables are not ours, or newer; nothing is touched then.
  */
-export async function migrate({ db, clock, batch }: MigrateOptions): Promise<void> {
+export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptions): Promise<void> {
+  const checked = batch && { batch, onWriteChecked };
   const start = clock.monotonicMs();
   let refusal: unknown;
   for (let tries = 0; ; tries++) {
     try {
-      const found = await readSchema(db);
+      const found = await readSchema(db, checked);
       if (found?.version === NEWEST && found.isWhole) return;
       if (refusal !== undefined) throw cannotMigrate(refusal);
-      if (batch) await applyInBatch(db, { batch, found });
+      if (checked) await applyInBatch(db, { ...checked, found });
       else await db.transaction().execute(applyPending);
       return;
     } catch (error) {
@@ -60,6 +64,8 @@ export async function migrate({ db, clock, batch }: MigrateOptions): Promise<voi
       // Whatever met the transaction, it left nothing behind; another process may have migrated meanwhile.
       const fault = classifyDatabaseError(error, true);
       if (fault === 'denied') throw new AccessRefusedError(error);
+      const readOnly = readOnlyError(error, fault);
+      if (readOnly) throw readOnly;
       if (fault === 'statement') {
         if (batch === undefined) throw cannotMigrate(error);
         // Another process was faster, or the answer to this one's own batch was lost: the schema says.
@@ -93,7 +99,7 @@ async function applyPending(transaction: Transaction<Schema>): Promise<void> {
 
 async function applyInBatch(
   db: Kysely<Schema>,
-  { batch, found }: { batch: Batch; found: FoundSchema | null },
+  { batch, onWriteChecked, found }: CheckedBatch & { found: FoundSchema | null },
 ): Promise<void> {
   let schema = found;
   for (let reads = 1; schema?.isWhole === false; reads++) {
@@ -101,7 +107,7 @@ async function applyInBatch(
     schema = await readSchema(db);
   }
   const pending = pendingStatements(schema);
-  if (pending.length > 0) await batch(pending);
+  if (pending.length > 0) onWriteChecked(rowsOf((await batch([...pending, plain(WRITE_CHECK)])).at(-1)));
 }
 
 /** A migration is entered before it is made: in a process that is late, it is that which fails. */
@@ -130,8 +136,49 @@ interface FoundSchema {
   readonly isWhole: boolean;
 }
 
+type CheckedBatch = Pick<MigrateOptions, 'onWriteChecked'> & { readonly batch: Batch };
+
+const VERSIONS = 'select version, name from durably_schema_versions order by version';
+
+/** Of no version but ours anything is changed. */
+const CHECK_OF_NEWEST = WRITE_CHECK.replace(
+  'where version = 1',
+  `where version = 1 and (select max(version) from durably_schema_versions) = ${NEWEST}`,
+);
+
+/** Over a network the same request tells whether anything may be written. @throws what denies that */
+async function readVersions(
+  db: Kysely<Schema>,
+  checked: CheckedBatch | undefined,
+): Promise<{ version: number; name: string }[]> {
+  if (checked) {
+    try {
+      const [versions, written] = await checked.batch([VERSIONS, CHECK_OF_NEWEST].map(plain));
+      const rows = rowsOf(written);
+      if (rows.length > 0) checked.onWriteChecked(rows);
+      return rowsOf(versions).map(({ version, name }) => ({ version: Number(version), name: String(name) }));
+    } catch (error) {
+      const fault = classifyDatabaseError(error, true);
+      if (error instanceof DurablyError || readOnlyError(error, fault)) throw error;
+      // A write may have to wait; whether the schema is ours is known by reading.
+    }
+  }
+  const rows = await db
+    .selectFrom('durably_schema_versions')
+    .select(['version', 'name'])
+    .orderBy('version')
+    .execute();
+  // Some drivers have bigints.
+  return rows.map(({ version, name }) => ({ version: Number(version), name }));
+}
+
+function rowsOf(result: unknown): Readonly<Record<string, unknown>>[] {
+  if (typeof result !== 'object' || result === null || !('rows' in result)) return [];
+  return Array.isArray(result.rows) ? result.rows : [];
+}
+
 /** Our schema in the database; null where there is none. @throws {SchemaMismatchError} */
-async function readSchema(db: Kysely<Schema>): Promise<FoundSchema | null> {
+async function readSchema(db: Kysely<Schema>, checked?: CheckedBatch): Promise<FoundSchema | null> {
   const found = await db
     .selectFrom('sqlite_master')
     .select(['name', 'sql'])
@@ -141,11 +188,7 @@ async function readSchema(db: Kysely<Schema>): Promise<FoundSchema | null> {
   const tables = found.map(({ name }) => name);
   const versionsTable = found.find(({ name }) => name === 'durably_schema_versions');
   if (!versionsTable?.sql?.includes('applied_at integer')) throw notOurs(tables);
-  const applied = await db
-    .selectFrom('durably_schema_versions')
-    .select(['version', 'name'])
-    .orderBy('version')
-    .execute();
+  const applied = await readVersions(db, checked);
   const version = applied.at(-1)?.version ?? 0;
   if (version > NEWEST) {
     throw new SchemaMismatchError(

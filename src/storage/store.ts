@@ -19,8 +19,15 @@ export function createStore(options: ConnectionOptions): { store: Store; db: Kys
   const appendLane = new AppendLane(connection);
   const store: Store = {
     async migrate() {
-      await migrate({ db: connection.db, clock: options.clock, batch: connection.batch });
+      await connection.checkReads();
+      await migrate({
+        db: connection.db,
+        clock: options.clock,
+        batch: connection.batch,
+        onWriteChecked: (rows) => connection.noteWritten(rows),
+      });
       await connection.tune();
+      await connection.checkWrites();
     },
     enqueue: (runs) => enqueueLane.submit(runs),
     claim: (request) => claim(connection, request),

@@ -105,7 +105,7 @@ test("the service's connection waits for a lock no longer than that, also once i
     release();
     await write;
     expect(await busyTimeout()).toBe(25);
-    close();
+    await close();
   });
 });
 

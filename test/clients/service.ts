@@ -53,7 +53,7 @@ export async function startService() {
     server.close();
     await durably.stop({ timeoutMs: 1_000 });
     await durably.db.destroy();
-    database.close();
+    await database.close();
   });
   const { port } = server.address() as AddressInfo;
   return { durably, api: `http://127.0.0.1:${port}/api/durably`, openGate: () => gate.resolve() };

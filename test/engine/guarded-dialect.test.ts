@@ -3,10 +3,12 @@ import {
   type Dialect,
   Kysely,
   SqliteAdapter,
+  SqliteDialect,
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from 'kysely';
-import { describe, expect, test } from 'vitest';
+import Database from 'libsql';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { DatabaseUnavailableError } from '../../src/core/errors.ts';
 import { GuardedDialect } from '../../src/storage/guarded-dialect.ts';
@@ -48,7 +50,9 @@ function guarded(options: {
     createIntrospector: (db) => new SqliteIntrospector(db),
   };
   const reconnect = options.reconnect ?? (() => undefined);
-  const db = new Kysely({ dialect: new GuardedDialect(dialect, { clock: options.clock ?? systemClock, reconnect }) });
+  const db = new Kysely({
+    dialect: new GuardedDialect(dialect, { clock: options.clock ?? systemClock, reconnect }),
+  });
   const execute = (sql: string) => db.executeQuery(CompiledQuery.raw(sql));
   return { happened, execute, db };
 }
@@ -177,4 +181,22 @@ describe('commits of a local database', () => {
     expect(happened.indexOf('select 2')).toBeLessThan(happened.indexOf('the next turn'));
     expect(happened.indexOf('write 2')).toBeGreaterThan(happened.indexOf('the next turn'));
   });
+});
+
+test('whoever has taken a connection goes on with it, while others wait for one', async () => {
+  const database = new Database(':memory:');
+  const inner = new SqliteDialect({ database: database as never });
+  const db = new Kysely({
+    dialect: new GuardedDialect(inner, { clock: systemClock, reconnect: () => undefined }),
+  });
+  onTestFinished(() => db.destroy());
+  const select = (n: number) => CompiledQuery.raw(`select ${n} as n`);
+  let others: Promise<unknown> | undefined;
+  await db.connection().execute(async (mine) => {
+    await mine.executeQuery(select(1));
+    others = Promise.all([db.executeQuery(select(2)), db.executeQuery(select(3))]);
+    await settle();
+    await mine.executeQuery(select(4));
+  });
+  expect(await others).toMatchObject([{ rows: [{ n: 2 }] }, { rows: [{ n: 3 }] }]);
 });

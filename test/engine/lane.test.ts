@@ -185,10 +185,12 @@ describe('a member with a deadline', () => {
     });
     const outcomes: Record<string, string> = {};
     const submit = async (name: string, deadlineMs?: number) => {
-      lane.submit(member(name), deadlineMs).then(
-        (result) => void (outcomes[name] = result),
-        (error: unknown) => void (outcomes[name] = error instanceof TimeUpError ? 'time up' : String(error)),
-      );
+      const note = (outcome: string) => {
+        outcomes[name] = outcome;
+      };
+      lane
+        .submit(member(name), deadlineMs)
+        .then(note, (error: unknown) => note(error instanceof TimeUpError ? 'time up' : String(error)));
       await settle(3);
     };
     return { clock, groups, outcomes, submit };

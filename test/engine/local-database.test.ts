@@ -199,7 +199,7 @@ test('a database in memory outlives a write that it refused', async () => {
   });
   expect((await durably.getRuns()).map(({ payload }) => payload)).toEqual(['kept']);
   await durably.db.destroy();
-  close();
+  await close();
 });
 
 test.each(['file://elsewhere/d.db', 'file:d.db?mode=ro', 'file:d.db#part'])('%s is refused', async (url) => {

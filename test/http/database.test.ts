@@ -81,7 +81,7 @@ describe('the database', () => {
     (folder: string) => `file:${folder}/new%20one/d.db`,
   ])('understands each form of a file URL (%#)', async (urlIn) => {
     const folder = await temporaryFolder();
-    (await openDatabase({ url: urlIn(folder) })).close();
+    await (await openDatabase({ url: urlIn(folder) })).close();
     expect(existsSync(join(folder, 'new one', 'd.db'))).toBe(true);
   });
 

@@ -33,7 +33,7 @@ async function startDurably(databaseUrl: () => Promise<string>) {
     gate.resolve();
     await durably.stop({ timeoutMs: 1000 });
     await durably.db.destroy();
-    database.close();
+    await database.close();
   });
   return { durably, openGate: () => gate.resolve() };
 }
@@ -79,7 +79,7 @@ describe.each(doors)('through $door', ({ open }) => {
     const durably = createDurably({ dialect: database.dialect });
     onTestFinished(async () => {
       await durably.db.destroy();
-      database.close();
+      await database.close();
     });
     const unmigrated = open(durably, { onError: () => {} });
     for (const path of [

@@ -60,7 +60,9 @@ export async function openDatabase({ url }: OpenDatabaseOptions): Promise<Databa
 }
 
 export function openError(url: string, error: unknown): DatabaseOpenError {
-  const name = url.replace(/\?.*$/s, '').replace(/\/\/[^/@]*@/, '//…@');
+  const name = String(url)
+    .replace(/\?.*$/s, '')
+    .replace(/\/\/[^/@]*@/, '//…@');
   const message = errorMessage(error).replace(/\s*\n\s*/g, ' ');
   return new DatabaseOpenError(`Cannot open the database ${name}: ${message}`, { cause: error });
 }
@@ -117,6 +119,7 @@ export function isBusy(error: unknown): boolean {
  * or `:memory:`; undefined for a server's address.
  */
 function localPath(url: string): string | undefined {
+  if (typeof url !== 'string') throw new TypeError('`url` must be a string');
   if (url === ':memory:') return url;
   const [, host = '', path] = /^file:(?:\/\/([^/]*))?(.*)$/s.exec(url) ?? [];
   if (path === undefined) return undefined;

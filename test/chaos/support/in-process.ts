@@ -35,7 +35,7 @@ export async function startInProcess(jobs: Jobs) {
     rows,
     async dispose() {
       await durably.stop({ timeoutMs: 0 });
-      database.close();
+      await database.close();
       rmSync(folder, { recursive: true, force: true });
     },
   };

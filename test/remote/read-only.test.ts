@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { DatabaseUnavailableError } from '../../src/index.ts';
+import { startRemote } from '../support/remote.ts';
+import { rejectionOf } from '../support/runs.ts';
+
+/** As libsql-server answers a token that may only read: 403, at the first write. */
+async function refusingWrites(request: Request): Promise<Response> {
+  const body = await request.clone().text();
+  if (/"sql":"\s*(\\n)*(update|insert|create|delete|begin immediate)/i.test(body)) {
+    const error = "Forbidden: Current session doesn't not have Write permission to namespace default";
+    return Response.json({ error }, { status: 403 });
+  }
+  return await fetch(request);
+}
+
+test.each([['an empty database'], ['a migrated one']])(
+  'a token that may only read is refused when %s is migrated, by name',
+  async (state) => {
+    const { open } = await startRemote();
+    if (state === 'a migrated one') await open().migrate();
+    const error = await rejectionOf(open({ fetch: refusingWrites }).migrate());
+    expect(error).toBeInstanceOf(DatabaseUnavailableError);
+    expect(error.message).toMatch(/auth token/);
+  },
+);
+
+test('a server that is slow to write is not taken for one that may only be read', async () => {
+  const { open, server } = await startRemote();
+  await open().migrate();
+  let requests = 0;
+  server.fault = () => (++requests > 2 ? { kind: 'drop', when: 'before' } : { kind: 'none' });
+  await open().migrate();
+});
