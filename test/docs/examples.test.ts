@@ -80,14 +80,17 @@ describe('the commands of the documentation', () => {
     ).toBe(true);
   });
 
-  it('write the override that npm needs', async () => {
+  it('prepare a project for its install', async () => {
     const commands = blocksIn('sh').flatMap(shellCommandsOf);
-    const command = commands.find((text) => text.startsWith('npm pkg set')) ?? '';
-    await promisify(execFile)('sh', ['-c', command], { cwd: project });
-    const { overrides } = JSON.parse(readFileSync(join(project, 'package.json'), 'utf8'));
+    const settings = commands.filter((text) => text.startsWith('npm pkg set'));
+    const user = mkdtempSync(join(folder, 'user-'));
+    writeFileSync(join(user, 'package.json'), '{}');
+    await promisify(execFile)('sh', ['-c', settings.join('\n')], { cwd: user });
+    const { type, overrides } = JSON.parse(readFileSync(join(user, 'package.json'), 'utf8'));
     const { version } = JSON.parse(
       readFileSync(join(project, 'node_modules/@libsql/client/package.json'), 'utf8'),
     );
+    expect(type).toBe('module');
     expect(overrides).toEqual({ '@libsql/kysely-libsql': { '@libsql/client': `^${version}` } });
   });
 });

@@ -10,6 +10,7 @@ const RUN = [
   'node -p "crypto.randomBytes(32).toString(\'hex\')" > ~/durably.key',
   'chmod 600 ~/durably.key',
   'HOST=0.0.0.0 DURABLY_API_KEYS="dashboard:$(cat ~/durably.key)" npm start',
+  'npm pkg set type=module',
   "npm pkg set 'overrides[@libsql/kysely-libsql][@libsql/client]=^0.18.0'",
 ];
 
@@ -18,7 +19,6 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'npm ci is how CI begins; npm start is run by examples.test.ts',
   'npm ci && npm test': 'npm ci is how CI begins; this test is a part of npm test',
   'npm pack': 'scripts/check-package.ts does',
-  'npm pkg set type=module': 'the project of examples.test.ts has it from the start',
   'npm install ../durably/durably-0.1.0.tgz zod': 'needs a registry; tried by hand',
   'npm install ../durably/durably-0.1.0.tgz zod @libsql/client @libsql/kysely-libsql':
     'needs a registry; tried by hand, in every order',
