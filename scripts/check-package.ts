@@ -18,9 +18,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 
 const samples = resolve('test/package');
-const manifest: { dependencies: Record<string, string> } = JSON.parse(readFileSync('package.json', 'utf8'));
+const manifest: Record<'dependencies' | 'peerDependencies', Record<string, string>> = JSON.parse(
+  readFileSync('package.json', 'utf8'),
+);
+const needed = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
 // What a TypeScript project on Node has besides.
-const linked = [...Object.keys(manifest.dependencies), '@types/node', 'undici-types'];
+const linked = [...needed, '@types/node', 'undici-types'];
 
 const folders = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'durably-package-')));
 const [project = '', alone = ''] = folders;
@@ -35,7 +38,7 @@ try {
   });
   // As a package manager lays them out that lets nobody import what they don't depend on.
   const modules = join('node_modules', 'durably', 'node_modules');
-  prepareProject(alone, { modules, names: Object.keys(manifest.dependencies), types: [] });
+  prepareProject(alone, { modules, names: needed, types: [] });
   cpSync(join(samples, 'alone'), alone, { recursive: true });
   run(alone, ['app']);
   console.log('the packed package type-checks and runs');

@@ -95,6 +95,8 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
    * Claims nothing new and waits for the running runs. After `timeoutMs` it
    * aborts their steps and hands them back, for another worker to take at once.
    * Called inside a job it waits for the others only: the calling run goes on.
+   *
+   * @example process.once('SIGTERM', () => durably.stop({ timeoutMs: 8_000 }))
    */
   stop(options?: { readonly timeoutMs?: number | undefined }): Promise<void>;
   /**
@@ -109,13 +111,20 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
   /** The registered jobs' handles, by the keys they were registered under. */
   readonly jobs: THandles;
   getJob(name: string): JobHandle | undefined;
-  /** Hears this process's events, after their commit; the answer unsubscribes. */
+  /**
+   * Hears this process's events, after their commit; the answer unsubscribes.
+   *
+   * @example
+   * const unsubscribe = durably.on('run:fail', ({ jobName, error }) => console.error(jobName, error))
+   */
   on<E extends EventType>(event: E, handler: EventHandler<E>): () => void;
   /** Hears what listeners throw; it never affects a run. The answer unsubscribes. */
   onError(handler: ErrorHandler): () => void;
   /**
    * A run's events from its first on. Closes after its end; errors with
    * NotFoundError for an unknown run.
+   *
+   * @example for await (const event of durably.subscribe(runId)) console.log(event.type)
    */
   subscribe(runId: string): ReadableStream<DurablyEvent>;
   /**
@@ -129,6 +138,16 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
  * Creates a durably instance. Nothing is read or written until it is used.
  *
  * @throws {ValidationError} that names a bad option and its value.
+ * @example
+ * const greet = defineJob({
+ *   name: 'greet',
+ *   input: z.object({ name: z.string() }),
+ *   run: async (step, { name }) => ({ text: await step.run('compose', () => `Hello ${name}`) }),
+ * })
+ * const durably = createDurably({ dialect, jobs: { greet } })
+ * await durably.init()
+ * const { output } = await durably.jobs.greet.triggerAndWait({ name: 'Ada' })
+ * await durably.stop()
  */
 export function createDurably<TJobs extends AnyJobs>(
   options: DurablyOptions<TJobs> & { readonly jobs: TJobs },

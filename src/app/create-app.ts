@@ -49,7 +49,9 @@ export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurab
  * `/readyz` and `/openapi.json`. Serve it, or mount it in an app of yours.
  *
  * @throws {ValidationError} for a bad option.
- * @example serve({ fetch: createDurablyApp(durably).fetch, port: 3000 })
+ * @example
+ * await durably.init()
+ * serve({ fetch: createDurablyApp(durably).fetch, port: 3000, hostname: '127.0.0.1' })
  */
 export function createDurablyApp<TContext = unknown>(
   durably: DurablyService,

@@ -23,7 +23,7 @@ export type DurablyHandler = {
  * @throws {ValidationError} for a bad option.
  * @example
  * const handler = createDurablyHandler(durably, { onRequest: () => durably.init() })
- * export const loader = ({ request }) => handler.handle(request, '/api/durably')
+ * export const loader = ({ request }: { request: Request }) => handler.handle(request, '/api/durably')
  */
 export function createDurablyHandler<TContext = unknown>(
   durably: DurablyService,

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
-import { openDatabase } from '../../src/app/database.ts';
 import { createDurably } from '../../src/index.ts';
+import { openDatabase } from '../../src/sqlite.ts';
 import { job } from '../support/jobs.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
@@ -38,7 +38,7 @@ async function storeRuns(fleet: Fleet): Promise<void> {
   const input = 'p'.repeat(RUN_BYTES);
   for (let i = 0; i < RUNS; i++) await durably.jobs.archived.trigger(input);
   await durably.db.destroy();
-  database.close();
+  await database.close();
 }
 
 async function storeResults(

@@ -1,0 +1,144 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'vitest';
+import type { Block } from './markdown.ts';
+
+/** Stands for any lines, or for the rest. */
+const ELISION = '…';
+const PATIENCE_MS = 10_000;
+
+interface Exchange {
+  readonly command: string;
+  /** What the documentation shows as its output. */
+  readonly shown: readonly string[];
+}
+
+/** The `$ command` lines of a block, each with the output below it. */
+export function exchangesOf({ code }: Block): readonly Exchange[] {
+  const exchanges: { command: string; shown: string[] }[] = [];
+  for (const line of code.split('\n')) {
+    if (line.startsWith('$ ')) exchanges.push({ command: line.slice(2), shown: [] });
+    else exchanges.at(-1)?.shown.push(line);
+  }
+  return exchanges.map(({ command, shown }) => ({ command, shown: withoutLastBlanks(shown) }));
+}
+
+/**
+ * Runs the commands of the documentation one after the other, as a reader would,
+ * against a service of the test's. What it shows as ids, tickets and places in
+ * the journal is replaced by what the commands before really answered.
+ */
+export class Console {
+  readonly #env: Readonly<Record<string, string>>;
+  readonly #address: string;
+  readonly #assignments: string[] = [];
+  readonly #known = new Map<string, string>();
+
+  constructor({ folder, url }: { readonly folder: string; readonly url: string }) {
+    const bin = join(folder, 'bin');
+    mkdirSync(bin, { recursive: true });
+    copyFileSync(join(import.meta.dirname, 'curl.mjs'), join(bin, 'curl'));
+    chmodSync(join(bin, 'curl'), 0o755);
+    this.#env = { PATH: `${bin}:${process.env.PATH}`, HOME: folder };
+    this.#address = new URL(url).host;
+  }
+
+  async run({ command, shown }: Exchange): Promise<void> {
+    if (/^\w+=\S+$/.test(command) || /^\w+=\$\(.*\)$/.test(command)) {
+      this.#assignments.push(command);
+      return;
+    }
+    const script = [...this.#assignments, `exec ${this.#translate(command)}`].join('\n');
+    const lines = command.includes(' -i ') ? shown.flatMap((line) => [line, ELISION]) : shown;
+    const deadline = performance.now() + PATIENCE_MS;
+    for (;;) {
+      const output = await this.#outputOf(script, lines);
+      const pairs = matched(lines, output);
+      if (pairs !== undefined) return this.#learn(pairs);
+      // What it asks for may not have happened yet; a reader is slower.
+      if (command.includes('-X POST') || performance.now() > deadline) {
+        expect(output.join('\n').trimEnd(), command).toBe(lines.join('\n'));
+      }
+    }
+  }
+
+  #translate(command: string): string {
+    let text = command.replaceAll('localhost:3000', this.#address);
+    for (const [shown, real] of this.#known) {
+      if (/^\d+$/.test(shown)) {
+        text = text.replace(new RegExp(`(Last-Event-ID: |lastEventId=)${shown}\\b`), `$1${real}`);
+      } else {
+        text = text.replaceAll(shown, real);
+      }
+    }
+    return text;
+  }
+
+  #learn(pairs: readonly (readonly [shown: string, real: string])[]): void {
+    for (const [shown, real] of pairs) {
+      for (const pattern of [/run_[0-9A-Z]{26}/, /(?<=^id: )\d+/, /(?<="ticket":")[^"]+/]) {
+        const [from] = pattern.exec(shown) ?? [];
+        const [to] = pattern.exec(real) ?? [];
+        if (from !== undefined && to !== undefined) this.#known.set(from, to);
+      }
+    }
+  }
+
+  /** Until it ends; a stream without an end, until all that is shown has come. */
+  async #outputOf(script: string, shown: readonly string[]): Promise<readonly string[]> {
+    const child = spawn('sh', ['-c', script], { env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
+    let output = '';
+    let errors = '';
+    child.stderr.setEncoding('utf8').on('data', (text) => {
+      errors += text;
+    });
+    child.stdout.setEncoding('utf8').on('data', (text) => {
+      output += text;
+      if (shown.at(-1) === ELISION && matched(shown, output.split('\n')) !== undefined) child.kill('SIGKILL');
+    });
+    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
+    await once(child, 'close');
+    clearTimeout(timer);
+    if (errors !== '') throw new Error(`${script}\n${errors}`);
+    return output.split('\n');
+  }
+}
+
+function withoutLastBlanks(lines: readonly string[]): readonly string[] {
+  const last = lines.findLastIndex((line) => line.trim() !== '');
+  return lines.slice(0, last + 1);
+}
+
+/** The shown lines beside the real ones, or undefined if these don't look like them. */
+function matched(
+  shown: readonly string[],
+  real: readonly string[],
+): readonly (readonly [string, string])[] | undefined {
+  const [first, ...others] = shown;
+  if (first === undefined) return real.every((line) => line.trim() === '') ? [] : undefined;
+  if (first === ELISION) {
+    if (others.length === 0) return [];
+    for (let skipped = 0; skipped <= real.length; skipped++) {
+      const rest = matched(others, real.slice(skipped));
+      if (rest !== undefined) return rest;
+    }
+    return undefined;
+  }
+  const [line, ...rest] = real;
+  if (line === undefined || shapeOf(first) !== shapeOf(line)) return undefined;
+  const pairs = matched(others, rest);
+  return pairs && [[first, line], ...pairs];
+}
+
+/** A line without what differs from run to run. */
+function shapeOf(line: string): string {
+  return line
+    .trimEnd()
+    .replace(/run_[0-9A-Z]{26}/g, '<run>')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, '<time>')
+    .replace(/"ticket":"[^"]+"/g, '"ticket":<ticket>')
+    .replace(/"(sequence|duration)":\d+/g, '"$1":<number>')
+    .replace(/^id: \d+$/, 'id: <number>');
+}

@@ -1,0 +1,140 @@
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { makeCheckout, makeProject, type RunningService, startService } from './checkout.ts';
+import { Console, exchangesOf } from './console.ts';
+import { blocksIn, blocksOf, fileNameOf, readDocument, shellCommandsOf } from './markdown.ts';
+import { compile, examplesInSources, PACKAGES, saveBlock } from './typescript.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'durably-docs-'));
+const checkout = join(folder, 'checkout');
+const project = join(folder, 'project');
+let service: RunningService;
+
+// Builds, compiles and starts a dozen processes: on a busy machine each takes seconds.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
+
+beforeAll(async () => {
+  makeCheckout(checkout);
+  makeProject(project, checkout, PACKAGES);
+  // `npm start` builds first; what it has built is what the project has installed.
+  service = await startService('npm start', { cwd: checkout, env: { PORT: '0', HOME: folder } });
+});
+
+afterAll(async () => {
+  await service?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const runConsole = async (path: string, { url, home }: { url: string; home: string }) => {
+  const reader = new Console({ folder: home, url });
+  const blocks = blocksOf(readDocument(path)).filter(({ language }) => language === 'console');
+  const exchanges = blocks.flatMap(exchangesOf);
+  for (const exchange of exchanges) await reader.run(exchange);
+  return exchanges.length;
+};
+
+describe('the commands of the documentation', () => {
+  it('answer as the README shows, its first job too', async () => {
+    expect(await runConsole('README.md', { url: service.url, home: folder })).toBeGreaterThan(3);
+  });
+
+  it('answer as docs/http.md shows', async () => {
+    expect(await runConsole('docs/http.md', { url: service.url, home: folder })).toBeGreaterThan(5);
+  });
+
+  it('make a key, start the service with it, and open a stream with a ticket', async () => {
+    const home = join(folder, 'home');
+    mkdirSync(home);
+    await service.stop();
+    const [setUp] = blocksOf(readDocument('docs/access.md')).filter(({ language }) => language === 'sh');
+    const command = setUp?.code.replace('HOST=0.0.0.0', 'HOST=127.0.0.1') ?? '';
+    // Without `prestart`: it is built already.
+    const env = { PORT: '0', HOME: home, npm_config_ignore_scripts: 'true' };
+    const withKey = await startService(command, { cwd: checkout, env });
+    onTestFinished(() => withKey.stop());
+    expect(await runConsole('docs/access.md', { url: withKey.url, home })).toBeGreaterThan(4);
+  });
+
+  it('are shown in no other document', () => {
+    const documents = blocksIn('console').map(({ document }) => document);
+    expect([...new Set(documents)].sort()).toEqual(['README.md', 'docs/access.md', 'docs/http.md']);
+  });
+
+  it('make a token that the public key verifies', async () => {
+    const { generateKeyPairSync, verify } = await import('node:crypto');
+    const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+    writeFileSync(join(folder, 'libsql.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const commands = blocksIn('sh').flatMap(shellCommandsOf);
+    const command = commands.find((text) => text.startsWith('node -e')) ?? '';
+    const { stdout } = await promisify(execFile)('sh', ['-c', command], { cwd: folder });
+    const [head = '', claims = '', signature = ''] = stdout.trim().split('.');
+    expect(JSON.parse(Buffer.from(claims, 'base64url').toString())).toEqual({ a: 'rw' });
+    expect(
+      verify(null, Buffer.from(`${head}.${claims}`), publicKey, Buffer.from(signature, 'base64url')),
+    ).toBe(true);
+  });
+
+  it('prepare a project for its install', async () => {
+    const commands = blocksIn('sh').flatMap(shellCommandsOf);
+    const settings = commands.filter((text) => text.startsWith('npm pkg set'));
+    const user = mkdtempSync(join(folder, 'user-'));
+    writeFileSync(join(user, 'package.json'), '{}');
+    await promisify(execFile)('sh', ['-c', settings.join('\n')], { cwd: user });
+    const { type, overrides } = JSON.parse(readFileSync(join(user, 'package.json'), 'utf8'));
+    const { version } = JSON.parse(
+      readFileSync(join(project, 'node_modules/@libsql/client/package.json'), 'utf8'),
+    );
+    expect(type).toBe('module');
+    expect(overrides).toEqual({ '@libsql/kysely-libsql': { '@libsql/client': `^${version}` } });
+  });
+});
+
+describe('the TypeScript of the documentation', () => {
+  beforeAll(async () => {
+    const inCheckout = /^src\//;
+    const blocks = [...blocksIn('ts'), ...examplesInSources()];
+    for (const block of blocks) {
+      if (!inCheckout.test(fileNameOf(block) ?? '')) saveBlock(project, block);
+    }
+    expect(blocks.length).toBeGreaterThan(10);
+  });
+
+  it('compiles under --strict, the examples in the sources too', async () => {
+    expect(await compile(project)).toBe('');
+  });
+
+  it.each(['main', 'libsql-dialect'])('runs: %s.ts', async (name) => {
+    const { stdout } = await promisify(execFile)(process.execPath, [`out/${name}.js`], { cwd: project });
+    expect(stdout).toBe('Hello Ada\n');
+  });
+
+  it('serves the routes from node:http, and stops when it is asked to', async () => {
+    const port = await freePort();
+    const file = join(project, 'out/http-server.js');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('3000', String(port)));
+    const child = spawn(process.execPath, [file], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] });
+    onTestFinished(() => {
+      child.kill('SIGKILL');
+    });
+    const runs = await vi.waitFor(() => fetch(`http://127.0.0.1:${port}/api/durably/runs`), 10_000);
+    expect(await runs.json()).toEqual(expect.any(Array));
+    child.kill('SIGTERM');
+    expect(await once(child, 'close')).toEqual([0, null]);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  server.close();
+  await once(server, 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}

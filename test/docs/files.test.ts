@@ -1,0 +1,101 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { type Block, blocksIn, blocksOf, exists, readDocuments, shellCommandsOf } from './markdown.ts';
+
+/** How each kind of block is tried; `ts`, `console` and `diff` are in examples.test.ts. */
+const LANGUAGES = ['console', 'diff', 'dockerfile', 'ini', 'mermaid', 'nginx', 'sh', 'ts', 'yaml'];
+
+/** Shell commands that examples.test.ts runs, as they stand or with the test's port and folders. */
+const RUN = [
+  'node -p "crypto.randomBytes(32).toString(\'hex\')" > ~/durably.key',
+  'chmod 600 ~/durably.key',
+  'HOST=0.0.0.0 DURABLY_API_KEYS="dashboard:$(cat ~/durably.key)" npm start',
+  'npm pkg set type=module',
+  "npm pkg set 'overrides[@libsql/kysely-libsql][@libsql/client]=^0.18.0'",
+];
+
+/** Shell commands that no test here runs, and why. */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  'npm ci && npm start': 'npm ci is how CI begins; npm start is run by examples.test.ts',
+  'npm ci && npm test': 'npm ci is how CI begins; this test is a part of npm test',
+  'npm pack': 'scripts/check-package.ts does',
+  'npm install ../durably/durably-0.1.0.tgz zod': 'needs a registry; tried by hand',
+  'npm install ../durably/durably-0.1.0.tgz zod @libsql/client @libsql/kysely-libsql':
+    'needs a registry; tried by hand, in every order',
+  'TURSO_DATABASE_URL=libsql://durably-acme.turso.io TURSO_AUTH_TOKEN=… node dist/entry/node.js':
+    'needs an account; test/remote runs the service on a server',
+  'turso db create durably': 'needs an account',
+  'turso db show durably --url': 'needs an account',
+  'turso db tokens create durably': 'needs an account',
+  'turso dev --db-file local.db': 'needs the turso CLI',
+  'TURSO_DATABASE_URL=http://127.0.0.1:8080 npm start': 'needs a libSQL server',
+  'openssl genpkey -algorithm ed25519 -out libsql.pem': 'openssl may be missing; tried by hand',
+  'openssl pkey -in libsql.pem -pubout -out libsql.pub': 'openssl may be missing; tried by hand',
+  'npx wrangler secret put TURSO_DATABASE_URL': 'needs an account',
+  'npx wrangler secret put TURSO_AUTH_TOKEN': 'needs an account',
+  'npx wrangler secret put DURABLY_API_KEYS': 'needs an account',
+  'npx wrangler deploy': 'needs an account; scripts/check-worker.ts bundles what it would deploy',
+};
+
+const whereOf = ({ document, line }: Block) => `${document}:${line}`;
+
+describe('a block of the documentation', () => {
+  it('is of a kind that a test tries', () => {
+    const unknown = readDocuments()
+      .filter(({ path }) => !path.startsWith('docs/adr/'))
+      .flatMap(blocksOf)
+      .filter(({ language }) => !LANGUAGES.includes(language));
+    expect(unknown.map(whereOf)).toEqual([]);
+  });
+
+  it('of shell commands is run, or says why not', () => {
+    const commands = blocksIn('sh').flatMap(shellCommandsOf);
+    const signing = commands.filter((command) => command.startsWith('node -e'));
+    expect(signing).toHaveLength(1);
+    const others = commands.filter((command) => !signing.includes(command));
+    expect([...new Set(others)].sort()).toEqual([...RUN, ...Object.keys(NOT_RUN)].sort());
+  });
+
+  it.each(blocksIn('yaml'))('is YAML: $document:$line', ({ code }) => {
+    const { services } = parse(code);
+    expect(Object.keys(services)).toEqual(['database', 'durably']);
+  });
+
+  it.each(blocksIn('ini'))('is a systemd unit: $document:$line', ({ code }) => {
+    const lines = code.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    for (const line of lines) expect(line).toMatch(/^(\[(Unit|Service|Install)\]|[A-Z][A-Za-z]+=.+)$/);
+    expect(lines).toContain('[Service]');
+    const entry = /ExecStart=\S+ dist\/(\S+)\.js/.exec(code)?.[1];
+    expect(exists(`src/${entry}.ts`)).toBe(true);
+  });
+
+  it.each(blocksIn('dockerfile'))('is a Dockerfile: $document:$line', ({ code }) => {
+    const instructions = code.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    for (const line of instructions) {
+      expect(line).toMatch(/^(FROM|WORKDIR|COPY|RUN|USER|ENV|VOLUME|EXPOSE|CMD) \S/);
+    }
+    const entry = /^CMD \["node", "dist\/(\S+)\.js"\]$/m.exec(code)?.[1];
+    expect(exists(`src/${entry}.ts`)).toBe(true);
+  });
+
+  it.each(blocksIn('nginx'))('is nginx configuration: $document:$line', ({ code }) => {
+    let depth = 0;
+    for (const line of code.replace(/#.*$/gm, '').split('\n')) {
+      if (line.trim() === '') continue;
+      expect(line.trim()).toMatch(/[;{}]$/);
+      depth += line.split('{').length - line.split('}').length;
+      expect(depth).toBeGreaterThanOrEqual(0);
+    }
+    expect(depth).toBe(0);
+    // Unknown to the nginx of Debian 12, where `listen … http2` is known.
+    expect(code.replace(/#.*$/gm, '')).not.toContain('http2 on');
+  });
+
+  it.each(blocksIn('mermaid'))('is a diagram: $document:$line', ({ code }) => {
+    const [kind, ...lines] = code.split('\n').map((line) => line.trim());
+    expect(kind).toBe('sequenceDiagram');
+    for (const line of lines) {
+      expect(line).toMatch(/^(participant \w+( as .+)?|\w+--?>>\w+: .+|loop .+|end|Note over [\w,]+: .+)$/);
+    }
+  });
+});

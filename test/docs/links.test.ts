@@ -1,0 +1,47 @@
+import { execFileSync } from 'node:child_process';
+import { posix } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { anchorsOf, exists, proseOf, ROOT, readDocument, readDocuments } from './markdown.ts';
+
+interface Link {
+  readonly from: string;
+  readonly path: string;
+  readonly anchor: string | undefined;
+}
+
+const links = readDocuments().flatMap((document): Link[] =>
+  [...proseOf(document).matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = '']) => target)
+    .filter((target) => !/^https?:/.test(target))
+    .map((target) => {
+      const [path = '', anchor] = target.split('#');
+      const from = document.path;
+      return { from, anchor, path: path === '' ? from : posix.join(posix.dirname(from), path) };
+    }),
+);
+
+function packedFiles(): readonly string[] {
+  const answer = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const parsed = JSON.parse(answer);
+  // npm answers with a list of packages, or with an object of them by name.
+  const [packed] = Object.values<{ files: { path: string }[] }>(parsed);
+  return packed?.files.map(({ path }) => path) ?? [];
+}
+
+describe('a link in the documentation', () => {
+  it.each(links)('leads to something: $path#$anchor, from $from', ({ path, anchor }) => {
+    expect(exists(path), path).toBe(true);
+    if (anchor !== undefined) expect(anchorsOf(readDocument(path))).toContain(anchor);
+  });
+
+  it('stays within the packed package', () => {
+    const files = packedFiles();
+    expect(files).toContain('README.md');
+    const isPacked = (path: string) => files.some((file) => file === path || file.startsWith(`${path}/`));
+    expect(links.filter(({ path }) => !isPacked(path))).toEqual([]);
+  });
+});

@@ -1,0 +1,161 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { z } from 'zod';
+import { readConfig } from '../../src/app/config.ts';
+import { operations } from '../../src/http/operations/index.ts';
+import { exists, ROOT, readDocument, readDocuments } from './markdown.ts';
+
+const source = (path: string) => readFileSync(join(ROOT, path), 'utf8');
+const readme = readDocument('README.md').text;
+
+/** The rows of the tables below a heading: the texts of their cells. */
+function rowsBelow(text: string, heading: string): readonly (readonly string[])[] {
+  const [section = ''] = text.split(`\n## ${heading}\n`)[1]?.split('\n## ') ?? [];
+  return rowsOf(section);
+}
+
+function rowsOf(text: string): readonly (readonly string[])[] {
+  return [...text.matchAll(/^\|(.*)\|$/gm)]
+    .map(([, cells = '']) => cells.split('|').map((cell) => cell.trim()))
+    .filter(([first = '']) => !/^-+$/.test(first));
+}
+
+const codesIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
+
+/** The variables that a schema of the environment names. */
+const variablesOf = (path: string) =>
+  [...source(path).matchAll(/^ {4}([A-Z][A-Z0-9_]+):/gm)].map(([, name = '']) => name);
+
+describe('a variable of the environment', () => {
+  const read = [...variablesOf('src/app/config.ts'), ...variablesOf('src/entry/edge/config.ts')];
+
+  it('is in the table of the service exactly if the service reads it', () => {
+    const shown = rowsBelow(readme, 'Configuration').flatMap(([cell]) => codesIn(cell));
+    expect(shown.sort()).toEqual(variablesOf('src/app/config.ts').sort());
+  });
+
+  it('is in the table of Workers if only they read it', () => {
+    const rows = rowsBelow(readDocument('docs/deployment.md').text, 'Cloudflare Workers');
+    const shown = rows.flatMap(([cell]) => codesIn(cell));
+    const edge = variablesOf('src/entry/edge/config.ts');
+    for (const name of edge) expect([...shown, 'TURSO_DATABASE_URL']).toContain(name);
+    for (const name of shown) expect(read).toContain(name);
+  });
+
+  it('has the default that the table says', () => {
+    const config: Readonly<Record<string, unknown>> = readConfig({});
+    for (const [names, defaults] of rowsBelow(readme, 'Configuration')) {
+      for (const [index, name] of codesIn(names).entries()) {
+        const value = config[name];
+        const isNone = value === undefined || (Array.isArray(value) && value.length === 0);
+        expect(codesIn(defaults)[index], name).toBe(isNone ? undefined : String(value === false ? 0 : value));
+      }
+    }
+  });
+
+  it('that a document names is read', () => {
+    for (const { path, text } of readDocuments()) {
+      if (path === 'CHANGELOG.md') continue;
+      for (const [name] of text.matchAll(/\b(DURABLY|TURSO)_[A-Z_]+\b/g)) {
+        expect(read, `${name} in ${path}`).toContain(name);
+      }
+    }
+  });
+});
+
+describe('a route', () => {
+  const rows = rowsBelow(readme, 'Routes').filter(([method = '']) => /^[A-Z]+$/.test(method));
+  const shown = rows.map(([method = '', cell]) => {
+    const [path = '', query = ''] = (codesIn(cell)[0] ?? '').split('?');
+    return { route: `${method} ${path}`, parameters: query.split('&').filter((name) => name !== '') };
+  });
+
+  it('is in the table exactly if the service has it', () => {
+    const mounted = operations.map(({ method, path }) => `${method} ${path}`);
+    // The app's own, in src/app/gate.ts.
+    mounted.push('POST /stream-ticket');
+    expect(shown.map(({ route }) => route).sort()).toEqual(mounted.sort());
+  });
+
+  it('is shown with the parameters that it takes', () => {
+    for (const { method, path, input } of operations) {
+      if (input.from !== 'query') continue;
+      const row = shown.find(({ route }) => route === `${method} ${path}`);
+      const names = row?.parameters.map((name) => (name === 'label.<key>' ? 'label' : name));
+      expect(names?.sort(), path).toEqual(parametersOf(input.schema).sort());
+    }
+  });
+});
+
+/** By what OpenAPI would be told of a schema: it may be wrapped. */
+function parametersOf(schema: z.ZodType): string[] {
+  const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
+  return Object.keys(properties);
+}
+
+describe('an option', () => {
+  const optionsOf = (path: string, name: string) => {
+    const [body = ''] = source(path).split(`interface ${name}<`)[1]?.split('\n}') ?? [];
+    return [...body.matchAll(/^ {2}(?:readonly )?(\w+)\??:/gm)].map(([, option = '']) => option);
+  };
+  const tables = readDocument('docs/library.md').text.split('\n\n');
+  const shownBelow = (title: string) => {
+    const table = tables.find((text) => text.startsWith(`| ${title}`)) ?? '';
+    return rowsOf(table)
+      .slice(1)
+      .flatMap(([cell]) => codesIn(cell));
+  };
+
+  it.each([
+    ['Option of `createDurably`', 'src/create-durably.ts', 'DurablyOptions'],
+    ['Option of `createDurablyHandler`', 'src/http/pipeline.ts', 'CreateDurablyHandlerOptions'],
+    ['`createDurablyApp` takes these too', 'src/app/create-app.ts', 'CreateDurablyAppOptions'],
+  ])('is in the table "%s" exactly if it is taken', (title, path, name) => {
+    const taken = optionsOf(path, name);
+    expect(taken.length).toBeGreaterThan(3);
+    expect(shownBelow(title).sort()).toEqual(taken.sort());
+  });
+});
+
+describe('a door', () => {
+  it('is in the table exactly if the package has it', () => {
+    const { exports } = JSON.parse(source('package.json'));
+    const doors = Object.keys(exports).filter((path) => path !== './package.json');
+    const shown = rowsBelow(readme, 'Use it as a library').map(([cell]) => codesIn(cell)[0]);
+    expect(shown.filter((name) => name !== undefined).sort()).toEqual(
+      doors.map((path) => path.replace('.', 'durably')).sort(),
+    );
+  });
+});
+
+describe('what the documentation names', () => {
+  const documents = readDocuments().filter(({ path }) => path !== 'CHANGELOG.md' && !path.includes('/adr/'));
+
+  it('is a script of package.json if it is run by npm', () => {
+    const { scripts } = JSON.parse(source('package.json'));
+    for (const { path, text } of documents) {
+      for (const [, name = ''] of text.matchAll(/\bnpm run (?:--silent )?([\w-]+)/g)) {
+        // The bench has a package.json of its own.
+        if (name !== 'bench') expect(Object.keys(scripts), `npm run ${name} in ${path}`).toContain(name);
+      }
+    }
+  });
+
+  it('is in the repository if it is a path of it', () => {
+    for (const { path, text } of documents) {
+      for (const [, name = ''] of text.matchAll(/`((?:src|test|data|docs|bench|scripts|\.ci)\/[\w./-]+)`/g)) {
+        // The service makes its database and its first job is the reader's.
+        if (name === 'data/durably.db' || name === 'src/jobs/greet.ts') continue;
+        expect(exists(name), `${name} in ${path}`).toBe(true);
+      }
+    }
+  });
+
+  it('is a test where a guarantee says so', () => {
+    const { text } = readDocument('docs/guarantees.md');
+    const tests = [...text.matchAll(/`((?:chaos|contract|http|remote|runtime)\/[a-z-]+)`/g)];
+    expect(tests.length).toBeGreaterThan(30);
+    for (const [, name = ''] of tests) expect(exists(`test/${name}.test.ts`), name).toBe(true);
+  });
+});
