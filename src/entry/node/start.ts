@@ -1,0 +1,64 @@
+import type { Server } from 'node:http';
+import { createAccess } from '../../app/access.ts';
+import { type Config, readConfig } from '../../app/config.ts';
+import { createDurablyApp } from '../../app/create-app.ts';
+import { type Database, isBusy, openDatabase } from '../../app/database.ts';
+import type { Durably } from '../../create-durably.ts';
+import { createInstance } from './instance.ts';
+import { log } from './report.ts';
+import { addressOf, createHttpServer, listen } from './server.ts';
+
+/** The running service, in the parts that its end has to do with. */
+export interface RunningService {
+  readonly config: Config;
+  readonly database: Database;
+  readonly durably: Pick<Durably, 'stop' | 'db'>;
+  readonly server: Server;
+  /** Aborted when the service begins to drain. */
+  readonly draining: AbortController;
+  /** Aborted when event streams are to end. */
+  readonly closing: AbortController;
+}
+
+/** Starts the service by the process's environment; resolves once it listens and its worker works. */
+export async function startService(): Promise<RunningService> {
+  const config = readConfig(process.env);
+  const access = await createAccess(config);
+  delete process.env.DURABLY_API_KEYS;
+  if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
+  const database = await openDatabase({
+    url: config.TURSO_DATABASE_URL,
+    authToken: config.TURSO_AUTH_TOKEN,
+  });
+  const durably = createInstance(config, database.dialect);
+  await migrate(durably);
+  await database.useWal();
+
+  const draining = new AbortController();
+  const closing = new AbortController();
+  const app = createDurablyApp(durably, {
+    basePath: config.DURABLY_BASE_PATH,
+    maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
+    ...access,
+    draining: draining.signal,
+    shutdown: closing.signal,
+  });
+  const server = createHttpServer(app.fetch, { hostname: config.HOST });
+  await listen(server, config);
+  // Not before: with the port taken this process ends, and must not have taken runs along.
+  durably.start();
+  log(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
+  return { config, database, durably, server, draining, closing };
+}
+
+/** Another process may hold the database's lock for long: that is waited for. */
+async function migrate(durably: { migrate(): Promise<void> }): Promise<void> {
+  for (;;) {
+    try {
+      return await durably.migrate();
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      log('the database is locked by another process; waiting');
+    }
+  }
+}
