@@ -22,6 +22,16 @@ export interface WorkerOptions {
   readonly maxConcurrentRuns: number;
 }
 
+export interface StopOptions {
+  /** After this time the steps' signals abort, and the runs are handed back for another worker to take at once; ms. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * For a process that is about to end: whatever is called from then on (`start`,
+   * `init`, `processOne`, `processUntilIdle`), this instance claims no run again.
+   */
+  readonly final?: boolean | undefined;
+}
+
 interface WorkerDeps {
   readonly store: Store;
   readonly bus: EventBus;
@@ -59,6 +69,8 @@ export class Worker {
   #handingBack: Promise<void> | undefined;
   /** Started again during a stop: it starts when that is over, unless stopped again. */
   #isStartDue = false;
+  /** Stopped for good: nothing is claimed any more, by its loop or on demand. */
+  #isFinal = false;
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
     this.#deps = deps;
@@ -86,7 +98,13 @@ export class Worker {
 
   /** Whether runs are taken up: by its loop, or on demand. */
   get isAlive(): boolean {
+    if (this.#isFinal) return false;
     return this.#state === 'running' || (this.#options.presence === 'on-demand' && this.#state === 'stopped');
+  }
+
+  /** How many runs are executed at the moment. */
+  get running(): number {
+    return this.#slots.taken;
   }
 
   get isStopping(): boolean {
@@ -94,7 +112,7 @@ export class Worker {
   }
 
   start(): void {
-    if (this.#state === 'running' || this.#options.presence === 'on-demand') return;
+    if (this.#isFinal || this.#state === 'running' || this.#options.presence === 'on-demand') return;
     if (this.#state === 'stopping') {
       this.#isStartDue = true;
       return;
@@ -115,12 +133,12 @@ export class Worker {
 
   /**
    * Works a {@link Shift}, whether started or not; how many runs it took. A
-   * worker that is being stopped takes none.
+   * worker that is being stopped, or was for good, takes none.
    *
    * @throws {DatabaseUnavailableError} if a claim fails.
    */
   async work(options: ShiftOptions): Promise<number> {
-    if (this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
+    if (this.#isFinal || this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
     const isRelieved = () => this.#state === 'running';
     const { clock } = this.#deps;
     const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isRelieved }, options);
@@ -134,9 +152,13 @@ export class Worker {
     this.#intake.cancel(runId);
   }
 
-  /** Claims nothing new and waits for the running runs; after `timeoutMs` it hands them back. */
-  stop(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
+  /**
+   * Claims nothing new and waits for the running runs; after `timeoutMs` it hands
+   * them back. Once it was `final`, nothing starts the worker again.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
     this.#isStartDue = false;
+    this.#isFinal ||= options.final === true;
     if (this.#state === 'stopped' && this.#shifts.size === 0) return Promise.resolve();
     this.#state = 'stopping';
     for (const shift of this.#shifts) shift.close();

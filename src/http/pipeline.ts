@@ -3,7 +3,7 @@ import { ValidationError } from '../core/errors.ts';
 import { createAuthenticate, type DurablyAuth } from './auth.ts';
 import { readJson } from './body.ts';
 import type { Operation, OperationInput } from './operation.ts';
-import { problemResponse, toValidationError } from './problem.ts';
+import { problemResponse, RequestError, toValidationError } from './problem.ts';
 import { readQuery } from './query.ts';
 import { type AnswerMaker, isResponse } from './response.ts';
 import { createEventStreams, EVENT_STREAM_HEADERS } from './sse.ts';
@@ -22,6 +22,8 @@ export interface CreateDurablyHandlerOptions<TContext = unknown> {
   maxBodyBytes?: number | undefined;
   /** Hears the causes of answers with status 500 and 503. Writes them to the console unless given. */
   onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
+  /** Once aborted, `/tick` is answered 503: a process that is about to end takes no work up. */
+  draining?: AbortSignal | undefined;
   /** Ends every event stream when aborted. */
   shutdown?: AbortSignal | undefined;
   /**
@@ -79,6 +81,9 @@ export function createPipeline<TContext>(
 
   const act = async (operation: Operation, input: OperationInput, call: PipelineCall) => {
     const { answer = plainAnswer } = call;
+    if (operation.access === 'work' && options.draining?.aborted) {
+      throw new RequestError('DRAINING', 'The service is shutting down and takes no work up');
+    }
     if (operation.answers === 'json') {
       return answer(JSON.stringify(await operation.act(durably, input)), JSON_HEADERS);
     }
