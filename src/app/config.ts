@@ -63,6 +63,7 @@ const environment = z
     DURABLY_STALE_THRESHOLD_MS: ms().default(30_000),
     DURABLY_MAX_BODY_BYTES: wholeNumber(1, 2 ** 30).default(DEFAULT_MAX_BODY_BYTES),
     DURABLY_SHUTDOWN_MS: ms().default(10_000),
+    DURABLY_KEEP_ALIVE_MS: wholeNumber(1, 3_600_000).default(75_000),
     DURABLY_DATA_DIR: z.string().default('data'),
     DURABLY_FETCH_ORIGINS: originList(),
     DURABLY_API_KEYS: apiKeysText.optional(),

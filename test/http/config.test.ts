@@ -23,6 +23,7 @@ const defaults = {
   DURABLY_STALE_THRESHOLD_MS: 30_000,
   DURABLY_MAX_BODY_BYTES: 1_048_576,
   DURABLY_SHUTDOWN_MS: 10_000,
+  DURABLY_KEEP_ALIVE_MS: 75_000,
   DURABLY_DATA_DIR: 'data',
   DURABLY_FETCH_ORIGINS: [],
   DURABLY_INSECURE: false,
@@ -58,6 +59,7 @@ describe('the configuration', () => {
         DURABLY_STALE_THRESHOLD_MS: '101',
         DURABLY_MAX_BODY_BYTES: '10',
         DURABLY_SHUTDOWN_MS: '1',
+        DURABLY_KEEP_ALIVE_MS: '65000',
         DURABLY_DATA_DIR: '/var/data',
         DURABLY_FETCH_ORIGINS: 'https://a.example, http://b.example:81',
         DURABLY_API_KEYS: 'ci:0123456789abcdef, dash-board.1:k3y:with/colons+=~',
@@ -77,6 +79,7 @@ describe('the configuration', () => {
       DURABLY_STALE_THRESHOLD_MS: 101,
       DURABLY_MAX_BODY_BYTES: 10,
       DURABLY_SHUTDOWN_MS: 1,
+      DURABLY_KEEP_ALIVE_MS: 65_000,
       DURABLY_DATA_DIR: '/var/data',
       DURABLY_FETCH_ORIGINS: ['https://a.example', 'http://b.example:81'],
       DURABLY_API_KEYS: [

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { type Config, ms, readConfig, readWith, wholeNumber } from '../../app/config.ts';
 
 /** Variables that mean something to the service on Node alone. */
-const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_DATA_DIR'];
+const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_KEEP_ALIVE_MS', 'DURABLY_DATA_DIR'];
 
 /** What each run at work may still need when the work is to end: its step's result, its hand-back. */
 const LAST_REQUESTS_PER_RUN = 2;

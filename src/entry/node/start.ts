@@ -6,13 +6,13 @@ import { type Database, isBusy, openDatabase } from '../../app/database.ts';
 import type { Durably } from '../../create-durably.ts';
 import { createInstance } from './instance.ts';
 import { log } from './report.ts';
-import { addressOf, createHttpServer, listen } from './server.ts';
+import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
 
 /** The running service, in the parts that its end has to do with. */
 export interface RunningService {
   readonly config: Config;
   readonly database: Database;
-  readonly durably: Pick<Durably, 'stop' | 'db'>;
+  readonly durably: Pick<Durably, 'stop' | 'countRunning' | 'db'>;
   readonly server: Server;
   /** Aborted when the service begins to drain. */
   readonly draining: AbortController;
@@ -26,6 +26,8 @@ export async function startService(): Promise<RunningService> {
   const access = await createAccess(config);
   delete process.env.DURABLY_API_KEYS;
   if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
+  // With the port taken the database, which may be that of the service there, is left alone.
+  await checkAddress(config);
   const database = await openDatabase({
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
@@ -43,7 +45,11 @@ export async function startService(): Promise<RunningService> {
     draining: draining.signal,
     shutdown: closing.signal,
   });
-  const server = createHttpServer(app.fetch, { hostname: config.HOST });
+  const server = createHttpServer(app.fetch, {
+    hostname: config.HOST,
+    keepAliveMs: config.DURABLY_KEEP_ALIVE_MS,
+    draining: draining.signal,
+  });
   await listen(server, config);
   // Not before: with the port taken this process ends, and must not have taken runs along.
   durably.start();
