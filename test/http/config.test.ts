@@ -177,7 +177,7 @@ describe('the configuration', () => {
 
   it.each([
     'sekretsekretsekret',
-    'sekret:short',
+    'ci:short',
     ':sekretsekretsekret',
     'ci:sekretsekretsekret,',
     'ci:sekretsekretsekret,ci:sekretsekretsekret2',
@@ -192,6 +192,19 @@ describe('the configuration', () => {
       /^DURABLY_API_KEYS must be name:key pairs, split by commas: .*, got something else$/,
     );
     expect(shown).not.toContain('sekret');
+  });
+
+  it.each([
+    ['ci:0123456789abcdef,dash:sekret', 'pair 2 (dash): its key has less than 16 characters'],
+    ['0123456789abcdef:sekret', 'pair 1: its key has less than 16 characters'],
+    ['ci:0123456789abcdef,ci:0123456789abcde2', 'pair 2 (ci): its name is that of pair 1'],
+    ['ci:0123456789abcdef,', 'pair 2: it has no name'],
+    ['sekretsekretsekret', 'pair 1: it has no key'],
+    [`ci:${'x'.repeat(513)}`, 'pair 1 (ci): its key has more than 512 characters'],
+  ])('says of the keys "%s" which pair is wrong and why', (DURABLY_API_KEYS, fault) => {
+    const shown = messageFor({ DURABLY_API_KEYS });
+    expect(shown).toContain(fault);
+    expect(shown).not.toMatch(/sekret|0123456789/);
   });
 
   it('shows no secrets', () => {

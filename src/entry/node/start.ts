@@ -1,11 +1,11 @@
 import type { Server } from 'node:http';
 import { createAccess } from '../../app/access.ts';
-import { type Config, readConfig } from '../../app/config.ts';
+import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
 import { type Database, isBusy, openDatabase } from '../../app/database.ts';
 import type { Durably } from '../../create-durably.ts';
 import { createInstance } from './instance.ts';
-import { log } from './report.ts';
+import { log, logWarning } from './report.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
 
 /** The running service, in the parts that its end has to do with. */
@@ -22,6 +22,8 @@ export interface RunningService {
 
 /** Starts the service by the process's environment; resolves once it listens and its worker works. */
 export async function startService(): Promise<RunningService> {
+  const unknown = describeUnknownNodeSettings(process.env);
+  if (unknown !== undefined) logWarning(unknown);
   const config = readConfig(process.env);
   const access = await createAccess(config);
   delete process.env.DURABLY_API_KEYS;
