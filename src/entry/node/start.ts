@@ -1,12 +1,17 @@
 import type { Server } from 'node:http';
-import { createAccess } from '../../app/access.ts';
+import { CompiledQuery } from 'kysely';
+import { type Access, createAccess } from '../../app/access.ts';
 import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
 import { type Database, isBusy, openDatabase } from '../../app/database.ts';
+import { DatabaseUnavailableError } from '../../core/errors.ts';
 import type { Durably } from '../../create-durably.ts';
+import { checkDatabaseFile } from './database-file.ts';
 import { createInstance } from './instance.ts';
+import { reachServer } from './reach-server.ts';
 import { log, logWarning } from './report.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
+import { explainFailedStart } from './start-failure.ts';
 
 /** The running service, in the parts that its end has to do with. */
 export interface RunningService {
@@ -27,16 +32,27 @@ export async function startService(): Promise<RunningService> {
   const config = readConfig(process.env);
   const access = await createAccess(config);
   delete process.env.DURABLY_API_KEYS;
+  try {
+    return await startWith(config, access);
+  } catch (error) {
+    throw explainFailedStart(error, config);
+  }
+}
+
+async function startWith(config: Config, access: Access): Promise<RunningService> {
   if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
   // With the port taken the database, which may be that of the service there, is left alone.
   await checkAddress(config);
+  await checkDatabaseFile(config.TURSO_DATABASE_URL);
   const database = await openDatabase({
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });
   const durably = createInstance(config, database.dialect);
+  await reachServer(durably.db, config);
   await migrate(durably);
   await database.useWal();
+  await checkWritable(durably.db);
 
   const draining = new AbortController();
   const closing = new AbortController();
@@ -57,6 +73,19 @@ export async function startService(): Promise<RunningService> {
   durably.start();
   log(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
   return { config, database, durably, server, draining, closing };
+}
+
+/**
+ * A read-only database answers every question: only a write finds it out. This
+ * one changes no row. @throws {DatabaseUnavailableError}
+ */
+async function checkWritable(db: Durably['db']): Promise<void> {
+  const nothing = 'update durably_schema_versions set name = name where false';
+  try {
+    await db.executeQuery(CompiledQuery.raw(nothing));
+  } catch (error) {
+    throw new DatabaseUnavailableError('The database takes no writes', { cause: error });
+  }
 }
 
 /** Another process may hold the database's lock for long: that is waited for. */
