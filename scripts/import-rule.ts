@@ -11,7 +11,10 @@ const allowances: Readonly<Record<string, Allowance>> = {
   storage: { rooms: ['core'], packages: ['kysely'] },
   engine: { rooms: ['core'], packages: ['node:async_hooks', 'zod'] },
   http: { rooms: ['core'], packages: ['zod'] },
-  app: { rooms: ['core', 'http'], packages: ['@hono/zod-validator', 'hono', 'hono-rate-limiter', 'zod'] },
+  app: {
+    rooms: ['core', 'http'],
+    packages: ['@hono/zod-validator', 'fastest-levenshtein', 'hono', 'hono-rate-limiter', 'zod'],
+  },
   'app/database.ts': {
     rooms: ['core'],
     packages: ['@libsql/client', '@libsql/kysely-libsql', 'kysely', 'node:'],
@@ -29,6 +32,9 @@ const allowances: Readonly<Record<string, Allowance>> = {
     rooms: ['app', 'core', 'create-durably.ts', 'http', 'jobs'],
     packages: ['@hono/node-server', 'hono', 'node:', 'zod'],
   },
+  // What a database answers at the start, before there is an instance to ask.
+  'entry/node/ask-database.ts': { rooms: ['app', 'core', 'storage'], packages: ['kysely', 'node:'] },
+  'entry/node/start-failure.ts': { rooms: ['app', 'core', 'storage'], packages: [] },
   'entry/edge/database.ts': { rooms: [], packages: ['@libsql/client', '@libsql/kysely-libsql'] },
 };
 

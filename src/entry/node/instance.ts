@@ -1,11 +1,11 @@
-import type { Dialect } from 'kysely';
 import type { Config } from '../../app/config.ts';
+import type { Database } from '../../app/database.ts';
 import { createDurably } from '../../create-durably.ts';
 import { createJobs } from '../../jobs/index.ts';
 import { logError } from './report.ts';
 
 /** The durably instance of the service, with the service's own jobs. */
-export function createInstance(config: Config, dialect: Dialect) {
+export function createInstance(config: Config, { dialect }: Database) {
   const durably = createDurably({
     dialect,
     pollingInterval: config.DURABLY_POLLING_INTERVAL_MS,

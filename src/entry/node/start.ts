@@ -1,14 +1,12 @@
 import type { Server } from 'node:http';
-import { CompiledQuery } from 'kysely';
 import { type Access, createAccess } from '../../app/access.ts';
 import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
 import { type Database, isBusy, openDatabase } from '../../app/database.ts';
-import { DatabaseUnavailableError } from '../../core/errors.ts';
 import type { Durably } from '../../create-durably.ts';
+import { checkWritable, reachServer } from './ask-database.ts';
 import { checkDatabaseFile } from './database-file.ts';
 import { createInstance } from './instance.ts';
-import { reachServer } from './reach-server.ts';
 import { log, logWarning } from './report.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
 import { explainFailedStart } from './start-failure.ts';
@@ -48,7 +46,7 @@ async function startWith(config: Config, access: Access): Promise<RunningService
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });
-  const durably = createInstance(config, database.dialect);
+  const durably = createInstance(config, database);
   await reachServer(durably.db, config);
   await migrate(durably);
   await database.useWal();
@@ -73,19 +71,6 @@ async function startWith(config: Config, access: Access): Promise<RunningService
   durably.start();
   log(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
   return { config, database, durably, server, draining, closing };
-}
-
-/**
- * A read-only database answers every question: only a write finds it out. This
- * one changes no row. @throws {DatabaseUnavailableError}
- */
-async function checkWritable(db: Durably['db']): Promise<void> {
-  const nothing = 'update durably_schema_versions set name = name where false';
-  try {
-    await db.executeQuery(CompiledQuery.raw(nothing));
-  } catch (error) {
-    throw new DatabaseUnavailableError('The database takes no writes', { cause: error });
-  }
 }
 
 /** Another process may hold the database's lock for long: that is waited for. */

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { Config } from '../../app/config.ts';
+import { DatabaseUnavailableError } from '../../core/errors.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../../storage/database-error.ts';
 import { log } from './report.ts';
 import { codesOf, rootMessage, StartError, shownUrl } from './start-failure.ts';
@@ -52,4 +53,17 @@ function unreachable(error: unknown, url: string): StartError {
     `cannot reach the database server: TURSO_DATABASE_URL=${shownUrl(url)} (${reason}): start that server, or correct the address`,
     { cause: error },
   );
+}
+
+/**
+ * A read-only database answers every question: only a write finds it out. This
+ * one changes no row. @throws {DatabaseUnavailableError}
+ */
+export async function checkWritable<T>(db: Kysely<T>): Promise<void> {
+  const nothing = 'update durably_schema_versions set name = name where false';
+  try {
+    await db.executeQuery(CompiledQuery.raw(nothing));
+  } catch (error) {
+    throw new DatabaseUnavailableError('The database takes no writes', { cause: error });
+  }
 }
