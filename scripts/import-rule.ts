@@ -16,7 +16,10 @@ const allowances: Readonly<Record<string, Allowance>> = {
   // A signal's bound on listeners can be raised in no other way.
   'engine/guarded-signal.ts': { rooms: ['core'], packages: ['node:events'] },
   http: { rooms: ['core'], packages: ['zod'] },
-  app: { rooms: ['core', 'http'], packages: ['@hono/zod-validator', 'hono', 'hono-rate-limiter', 'zod'] },
+  app: {
+    rooms: ['core', 'http'],
+    packages: ['@hono/zod-validator', 'fastest-levenshtein', 'hono', 'hono-rate-limiter', 'zod'],
+  },
   'app/database.ts': { rooms: ['storage/sqlite'], packages: ['@libsql/client', '@libsql/kysely-libsql'] },
   jobs: {
     rooms: ['core', 'engine/define-job.ts'],
@@ -31,6 +34,9 @@ const allowances: Readonly<Record<string, Allowance>> = {
     rooms: ['app', 'core', 'create-durably.ts', 'http', 'jobs'],
     packages: ['@hono/node-server', 'hono', 'node:', 'zod'],
   },
+  // What a database answers at the start, before there is an instance to ask.
+  'entry/node/ask-database.ts': { rooms: ['app', 'core', 'storage'], packages: ['kysely', 'node:'] },
+  'entry/node/start-failure.ts': { rooms: ['app', 'core', 'storage'], packages: [] },
   'entry/edge/database.ts': { rooms: [], packages: ['@libsql/client', '@libsql/kysely-libsql'] },
 };
 

@@ -17,7 +17,7 @@ import { createReads } from './engine/reads.ts';
 import { Registry } from './engine/registry.ts';
 import { retriggerRun } from './engine/retrigger.ts';
 import { RunLog } from './engine/run-log.ts';
-import { Worker } from './engine/worker.ts';
+import { type StopOptions, Worker } from './engine/worker.ts';
 import { checkWorkerOptions, defaultResultBytes } from './engine/worker-options.ts';
 import type { Schema } from './storage/schema.ts';
 import { createStore } from './storage/store.ts';
@@ -95,10 +95,15 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
    * Claims nothing new and waits for the running runs. After `timeoutMs` it
    * aborts their steps and hands them back, for another worker to take at once.
    * Called inside a job it waits for the others only: the calling run goes on.
+   * A second call may shorten the time. `start()` and `init()` start it again,
+   * unless it was stopped with `final`: a process that is about to end and still
+   * answers requests, which may call `init()` or `/tick`, must not claim again.
    *
    * @example process.once('SIGTERM', () => durably.stop({ timeoutMs: 8_000 }))
    */
-  stop(options?: { readonly timeoutMs?: number | undefined }): Promise<void>;
+  stop(options?: StopOptions): Promise<void>;
+  /** How many runs this instance executes at the moment. */
+  countRunning(): number;
   /**
    * Takes one run, once a slot is free, and executes it; false if there was none
    * to take. Needs no started worker.

@@ -12,16 +12,47 @@ const API_KEY_RULE =
   'name:key pairs, split by commas: each name once, of 1 to 64 letters, digits, ".", "_" and "-"; ' +
   'each key once, of 16 to 512 printable ASCII characters without space and comma';
 
-const pairsSchema = z
-  .array(
-    z.object({
-      name: z.string().regex(/^[\w.-]{1,64}$/),
-      key: z.string().regex(/^[\x21-\x2b\x2d-\x7e]{16,512}$/),
-    }),
-  )
-  .min(1)
-  .refine((pairs) => new Set(pairs.map(({ name }) => name)).size === pairs.length)
-  .refine((pairs) => new Set(pairs.map(({ key }) => key)).size === pairs.length);
+const NAME = /^[\w.-]{1,64}$/;
+const KEY_CHARACTERS = /^[\x21-\x2b\x2d-\x7e]*$/;
+const MIN_KEY_LENGTH = 16;
+const MAX_KEY_LENGTH = 512;
+
+/**
+ * Which pair is wrong and by which rule, without its key; undefined if none is.
+ * A name that could be a key, of a pair that was given the wrong way round, is
+ * not shown either.
+ */
+function findFault(pairs: readonly ApiKeyPair[]): string | undefined {
+  if (pairs.length === 0) return 'there is no pair';
+  const names = new Map<string, number>();
+  const keys = new Map<string, number>();
+  for (const [index, { name, key }] of pairs.entries()) {
+    const position = index + 1;
+    const sameName = names.get(name);
+    const sameKey = keys.get(key);
+    const rule = faultOf({ name, key });
+    const isShown = NAME.test(name) && name.length < MIN_KEY_LENGTH;
+    const pair = `pair ${position}${isShown ? ` (${name})` : ''}`;
+    if (rule !== undefined) return `${pair}: ${rule}`;
+    if (sameName !== undefined) return `${pair}: its name is that of pair ${sameName}`;
+    if (sameKey !== undefined) return `${pair}: its key is that of pair ${sameKey}`;
+    names.set(name, position);
+    keys.set(key, position);
+  }
+  return undefined;
+}
+
+function faultOf({ name, key }: ApiKeyPair): string | undefined {
+  if (typeof name !== 'string' || typeof key !== 'string') return 'its name and key must be strings';
+  if (name === '') return 'it has no name';
+  if (!NAME.test(name)) return 'its name must be of 1 to 64 letters, digits, ".", "_" and "-"';
+  if (key === '') return 'it has no key: "name:key" is needed';
+  if (!KEY_CHARACTERS.test(key))
+    return 'its key must be of printable ASCII characters without space and comma';
+  if (key.length < MIN_KEY_LENGTH) return `its key has less than ${MIN_KEY_LENGTH} characters`;
+  if (key.length > MAX_KEY_LENGTH) return `its key has more than ${MAX_KEY_LENGTH} characters`;
+  return undefined;
+}
 
 /** `name:key,name:key` as pairs. A key may hold colons, a name may not. */
 export const apiKeysText = z.string().transform((text, context): ApiKeyPair[] => {
@@ -29,10 +60,8 @@ export const apiKeysText = z.string().transform((text, context): ApiKeyPair[] =>
     const [name = '', ...key] = pair.trim().split(':');
     return { name, key: key.join(':') };
   });
-  // Zod's own issues would quote the keys.
-  if (!pairsSchema.safeParse(pairs).success) {
-    context.addIssue({ code: 'custom', message: `must be ${API_KEY_RULE}` });
-  }
+  const fault = findFault(pairs);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: `must be ${API_KEY_RULE}; ${fault}` });
   return pairs;
 });
 
@@ -53,7 +82,8 @@ interface HashedKey {
  * createDurablyApp(durably, { apiKeys })
  */
 export async function createApiKeys(pairs: readonly ApiKeyPair[]): Promise<ApiKeys> {
-  if (!pairsSchema.safeParse(pairs).success) throw new ValidationError(`apiKeys must be ${API_KEY_RULE}`);
+  const fault = findFault(pairs);
+  if (fault !== undefined) throw new ValidationError(`apiKeys must be ${API_KEY_RULE}; ${fault}`);
   const hashed = pairs.map(async ({ name, key }): Promise<HashedKey> => {
     const hash = await sha256(key);
     return { name, hash, ticketSecret: await deriveTicketSecret(hash) };

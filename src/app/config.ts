@@ -5,6 +5,10 @@ import { isPlainPath } from '../http/routing.ts';
 import { apiKeysText } from './api-keys.ts';
 import { DEFAULT_BASE_PATH } from './create-app.ts';
 import { isOrigin } from './origins.ts';
+import { describeUnknownSettings } from './unknown-settings.ts';
+
+/** How much of a bad value is shown. */
+const MAX_SHOWN = 200;
 
 /** The longest a timer can wait. */
 const MAX_MS = 2 ** 31 - 1;
@@ -36,47 +40,49 @@ const originList = () =>
 const isLoopback = (host: string) => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 
 /** Every variable the service reads, what it must be, and its default. */
-const environment = z
-  .object({
-    PORT: wholeNumber(0, 65_535).default(3000),
-    HOST: z
-      .string()
-      .regex(/^[\w.:-]+$/, 'must be a host name or an IP address')
-      .default('127.0.0.1'),
-    TURSO_DATABASE_URL: z
-      .string()
-      .refine(isDatabaseUrl, 'must be a file:, libsql:, http(s): or ws(s): URL')
-      .default('file:data/durably.db'),
-    TURSO_AUTH_TOKEN: z
-      .string()
-      .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
-      .optional(),
-    DURABLY_BASE_PATH: z
-      .string()
-      .refine(
-        (path) => path.startsWith('/') && isPlainPath(path),
-        `must be a path such as ${DEFAULT_BASE_PATH}`,
-      )
-      .default(DEFAULT_BASE_PATH),
-    DURABLY_CONCURRENCY: wholeNumber(1, 10_000).default(10),
-    DURABLY_POLLING_INTERVAL_MS: ms().default(1000),
-    DURABLY_HEARTBEAT_INTERVAL_MS: ms().default(5000),
-    DURABLY_STALE_THRESHOLD_MS: ms().default(30_000),
-    DURABLY_MAX_BODY_BYTES: wholeNumber(1, 2 ** 30).default(DEFAULT_MAX_BODY_BYTES),
-    /** The engine's own default unless given. */
-    DURABLY_MAX_RESULT_BYTES: wholeNumber(1, 2 ** 29).optional(),
-    DURABLY_SHUTDOWN_MS: ms().default(10_000),
-    DURABLY_ERROR_DETAIL: z.enum(ERROR_DETAIL_MODES, 'must be full or message').default('full'),
-    DURABLY_DATA_DIR: z.string().default('data'),
-    DURABLY_FETCH_ORIGINS: originList(),
-    DURABLY_API_KEYS: apiKeysText.optional(),
-    DURABLY_INSECURE: z
-      .enum(['0', '1'], 'must be 0 or 1')
-      .transform((flag) => flag === '1')
-      .default(false),
-    DURABLY_CORS_ORIGINS: originList(),
-    DURABLY_RATE_LIMIT: wholeNumber(1, 1_000_000).optional(),
-  })
+const settings = z.object({
+  PORT: wholeNumber(0, 65_535).default(3000),
+  HOST: z
+    .string()
+    .regex(/^[\w.:-]+$/, 'must be a host name or an IP address')
+    .default('127.0.0.1'),
+  TURSO_DATABASE_URL: z
+    .string()
+    .refine(isDatabaseUrl, 'must be a file:, libsql:, http(s): or ws(s): URL')
+    .default('file:data/durably.db'),
+  TURSO_AUTH_TOKEN: z
+    .string()
+    .regex(/^[\x21-\x7e]+$/, 'must be printable ASCII without spaces')
+    .optional(),
+  DURABLY_BASE_PATH: z
+    .string()
+    .refine(
+      (path) => path.startsWith('/') && isPlainPath(path),
+      `must be a path such as ${DEFAULT_BASE_PATH}`,
+    )
+    .default(DEFAULT_BASE_PATH),
+  DURABLY_CONCURRENCY: wholeNumber(1, 10_000).default(10),
+  DURABLY_POLLING_INTERVAL_MS: ms().default(1000),
+  DURABLY_HEARTBEAT_INTERVAL_MS: ms().default(5000),
+  DURABLY_STALE_THRESHOLD_MS: ms().default(30_000),
+  DURABLY_MAX_BODY_BYTES: wholeNumber(1, 2 ** 30).default(DEFAULT_MAX_BODY_BYTES),
+  /** The engine's own default unless given. */
+  DURABLY_MAX_RESULT_BYTES: wholeNumber(1, 2 ** 29).optional(),
+  DURABLY_SHUTDOWN_MS: ms().default(10_000),
+  DURABLY_KEEP_ALIVE_MS: wholeNumber(1, 3_600_000).default(75_000),
+  DURABLY_ERROR_DETAIL: z.enum(ERROR_DETAIL_MODES, 'must be full or message').default('full'),
+  DURABLY_DATA_DIR: z.string().default('data'),
+  DURABLY_FETCH_ORIGINS: originList(),
+  DURABLY_API_KEYS: apiKeysText.optional(),
+  DURABLY_INSECURE: z
+    .enum(['0', '1'], 'must be 0 or 1')
+    .transform((flag) => flag === '1')
+    .default(false),
+  DURABLY_CORS_ORIGINS: originList(),
+  DURABLY_RATE_LIMIT: wholeNumber(1, 1_000_000).optional(),
+});
+
+const environment = settings
   .superRefine((env, context) => {
     if (isLoopback(env.HOST) || env.DURABLY_API_KEYS !== undefined || env.DURABLY_INSECURE) return;
     context.addIssue({
@@ -96,6 +102,20 @@ const environment = z
       input: env.DURABLY_HEARTBEAT_INTERVAL_MS,
     });
   });
+
+/** The names of the variables that {@link readConfig} reads. */
+export const settingNames: readonly string[] = Object.keys(settings.shape);
+
+/** Those besides that the service on Workers reads. */
+export const EDGE_ONLY = ['DURABLY_WORK_MS', 'DURABLY_CRON_MS', 'DURABLY_SUBREQUESTS'];
+
+/** One line about variables that look like settings of the service on Node and are none. */
+export function describeUnknownNodeSettings(env: Readonly<Record<string, unknown>>): string | undefined {
+  return describeUnknownSettings(env, {
+    known: settingNames,
+    elsewhere: { names: EDGE_ONLY, place: 'Cloudflare Workers' },
+  });
+}
 
 export type Config = z.output<typeof environment>;
 
@@ -133,6 +153,7 @@ function shown(name: string, value: unknown): string {
   if (name === 'TURSO_AUTH_TOKEN' || name === 'DURABLY_API_KEYS') return 'something else';
   return JSON.stringify(
     String(value)
+      .slice(0, MAX_SHOWN)
       .replace(/\/\/[^/@]*@/, '//…@')
       .replace(/\?.*$/s, '?…'),
   );

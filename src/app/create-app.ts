@@ -24,7 +24,7 @@ export const DEFAULT_BASE_PATH = '/api/durably';
 export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurablyHandlerOptions<TContext> {
   /** Where the operations are. `/api/durably` unless given; health and openapi.json stay at the root. */
   basePath?: string | undefined;
-  /** Makes `/readyz` answer 503 once aborted. */
+  /** Makes `/readyz` and `/tick` answer 503 once aborted. */
   draining?: AbortSignal | undefined;
   /**
    * Serve nothing but `/healthz` without one of these keys, as

@@ -37,12 +37,18 @@ export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandl
     const isSameInUrl = url.startsWith(`${sentTo}/`, url.indexOf('//') + 2);
     for (const host of isSameInUrl ? [sentTo] : [sentTo, new URL(url).host]) {
       if (host !== '' && !isOurs(host)) {
-        throw new RequestError('FORBIDDEN', `Requests to the host ${host} are not accepted`);
+        throw new RequestError(
+          'FORBIDDEN',
+          `Requests to the host ${host} are not accepted without access control: set DURABLY_API_KEYS, as behind a proxy, or allowedHosts in an app of your own`,
+        );
       }
     }
     const origin = headers.get('origin');
     if (origin !== null && !origins.includes(origin) && !isHome(origin, { ours, sentTo })) {
-      throw new RequestError('FORBIDDEN', `Requests from the origin ${origin} are not accepted`);
+      throw new RequestError(
+        'FORBIDDEN',
+        `Requests from the origin ${origin} are not accepted: name it in DURABLY_CORS_ORIGINS, or corsOrigins in an app of your own`,
+      );
     }
     await next();
   };

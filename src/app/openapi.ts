@@ -30,6 +30,7 @@ const refusalText: Record<ProblemCode, string> = {
   RATE_LIMITED: 'The key has made too many requests in this minute',
   INTERNAL: 'A fault of the server',
   DATABASE_UNAVAILABLE: 'The database is unreachable, busy or not migrated',
+  DRAINING: 'The service is shutting down',
 };
 
 /** The OpenAPI 3.1 description of the service (https://spec.openapis.org/oas/v3.1.1). */

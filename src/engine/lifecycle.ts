@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.ts';
 import type { WorkOptions } from '../core/durably.ts';
 import type { Store } from '../core/store.ts';
-import type { Worker } from './worker.ts';
+import type { StopOptions, Worker } from './worker.ts';
 import { checkWorkOptions } from './worker-options.ts';
 
 /** A database that takes longer for a health check is not healthy, ms. */
@@ -41,7 +41,8 @@ export function createLifecycle({ store, worker, clock }: { store: Store; worker
   return {
     migrate,
     start: () => worker.start(),
-    stop: (options?: { timeoutMs?: number | undefined }) => worker.stop(options),
+    stop: (options?: StopOptions) => worker.stop(options),
+    countRunning: () => worker.running,
     async init() {
       await migrate();
       // A request that comes in while the worker stops must not start it again.

@@ -26,6 +26,16 @@ export interface WorkerOptions {
   readonly maxResultBytes: number;
 }
 
+export interface StopOptions {
+  /** After this time the steps' signals abort, and the runs are handed back for another worker to take at once; ms. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * For a process that is about to end: whatever is called from then on (`start`,
+   * `init`, `processOne`, `processUntilIdle`), this instance claims no run again.
+   */
+  readonly final?: boolean | undefined;
+}
+
 interface WorkerDeps {
   readonly store: Store;
   readonly bus: EventBus;
@@ -65,6 +75,8 @@ export class Worker {
   #stopping: Promise<void> | undefined;
   /** Started again during a stop: it starts when that is over, unless stopped again. */
   #isStartDue = false;
+  /** Stopped for good: nothing is claimed any more, by its loop or on demand. */
+  #isFinal = false;
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
     this.#deps = deps;
@@ -95,7 +107,13 @@ export class Worker {
 
   /** Whether runs are taken up: by its loop, or on demand. */
   get isAlive(): boolean {
+    if (this.#isFinal) return false;
     return this.#state === 'running' || (this.#options.presence === 'on-demand' && this.#state === 'stopped');
+  }
+
+  /** How many runs are executed at the moment. */
+  get running(): number {
+    return this.#slots.taken;
   }
 
   get isStopping(): boolean {
@@ -103,7 +121,7 @@ export class Worker {
   }
 
   start(): void {
-    if (this.#state === 'running' || this.#options.presence === 'on-demand') return;
+    if (this.#isFinal || this.#state === 'running' || this.#options.presence === 'on-demand') return;
     if (this.#state === 'stopping') {
       this.#isStartDue = true;
       return;
@@ -124,14 +142,14 @@ export class Worker {
 
   /**
    * Works a {@link Shift}, whether started or not; how many runs it took. A
-   * worker that is being stopped takes none.
+   * worker that is being stopped, or was for good, takes none.
    *
    * @throws {DatabaseUnavailableError} if a claim fails.
    * @throws {ConflictError} inside a job of this worker.
    */
   async work(options: ShiftOptions): Promise<number> {
     this.#slots.refuseCaller('processOne and processUntilIdle');
-    if (this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
+    if (this.#isFinal || this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
     const isRelieved = () => this.#state === 'running';
     const { clock } = this.#deps;
     const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isRelieved }, options);
@@ -169,10 +187,11 @@ export class Worker {
   /**
    * Claims nothing new and waits for the running runs; after `timeoutMs` it hands them
    * back. Called inside a job it does neither with the job's own run, nor with those
-   * that wait for it: they go on.
+   * that wait for it: they go on. Once it was `final`, nothing starts the worker again.
    */
-  stop(options: { timeoutMs?: number | undefined } = {}): Promise<void> {
+  stop(options: StopOptions = {}): Promise<void> {
     this.#isStartDue = false;
+    this.#isFinal ||= options.final === true;
     if (this.#state === 'stopped' && this.#shifts.size === 0) return Promise.resolve();
     this.#state = 'stopping';
     for (const shift of this.#shifts) shift.close();

@@ -6,7 +6,7 @@ import { createAuthenticate, type DurablyAuth } from './auth.ts';
 import { readJson } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { Operation, OperationInput } from './operation.ts';
-import { problemResponse, toValidationError } from './problem.ts';
+import { problemResponse, RequestError, toValidationError } from './problem.ts';
 import { readQuery } from './query.ts';
 import { type AnswerMaker, isResponse } from './response.ts';
 import { createEventStreams, EVENT_STREAM_HEADERS } from './sse.ts';
@@ -25,6 +25,8 @@ export interface CreateDurablyHandlerOptions<TContext = unknown> {
   maxBodyBytes?: number | undefined;
   /** Hears the causes of answers with status 500 and 503. Writes them to the console unless given. */
   onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
+  /** Once aborted, `/tick` is answered 503: a process that is about to end takes no work up. */
+  draining?: AbortSignal | undefined;
   /** Ends every event stream when aborted. */
   shutdown?: AbortSignal | undefined;
   /**
@@ -82,6 +84,9 @@ export function createPipeline<TContext>(
 
   const act = async (operation: Operation, input: OperationInput, call: PipelineCall) => {
     const { answer = plainAnswer } = call;
+    if (operation.access === 'work' && options.draining?.aborted) {
+      throw new RequestError('DRAINING', 'The service is shutting down and takes no work up');
+    }
     if (operation.answers === 'json') {
       const result = await operation.act(durably, input);
       if (!(result instanceof JsonAnswer)) return answer(JSON.stringify(result), JSON_HEADERS);

@@ -13,6 +13,7 @@ const problems = {
   RATE_LIMITED: { status: 429, title: 'Too Many Requests' },
   INTERNAL: { status: 500, title: 'Internal Server Error' },
   DATABASE_UNAVAILABLE: { status: 503, title: 'Service Unavailable' },
+  DRAINING: { status: 503, title: 'Service Unavailable' },
 } as const;
 
 export type ProblemCode = keyof typeof problems;
@@ -32,7 +33,7 @@ const problemOf: Partial<Record<ErrorCode, ProblemCode>> = {
   SCHEMA_MISMATCH: 'DATABASE_UNAVAILABLE',
 };
 
-/** Seconds after which a caller may try again what an unavailable database refused. */
+/** Seconds after which a caller may try again what was answered with 503. */
 export const RETRY_AFTER_SECONDS = 5;
 
 /** RFC 9457, plus `error` (the detail once more: existing clients read it), `code` and `issues`. */
@@ -98,7 +99,7 @@ function codeOf(error: unknown): ProblemCode {
 }
 
 function extraHeaders(code: ProblemCode, error: unknown): Readonly<Record<string, string>> {
-  if (code === 'DATABASE_UNAVAILABLE') return { 'retry-after': String(RETRY_AFTER_SECONDS) };
+  if (statusOf(code) === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) };
   const headers = error instanceof RequestError ? error.headers : {};
   // A 401 has to say how to authenticate (RFC 9110, 15.5.2).
   return code === 'UNAUTHORIZED' ? { 'www-authenticate': 'Bearer', ...headers } : headers;

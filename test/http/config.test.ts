@@ -24,6 +24,7 @@ const defaults = {
   DURABLY_MAX_BODY_BYTES: 1_048_576,
   DURABLY_SHUTDOWN_MS: 10_000,
   DURABLY_ERROR_DETAIL: 'full',
+  DURABLY_KEEP_ALIVE_MS: 75_000,
   DURABLY_DATA_DIR: 'data',
   DURABLY_FETCH_ORIGINS: [],
   DURABLY_INSECURE: false,
@@ -60,6 +61,7 @@ describe('the configuration', () => {
         DURABLY_MAX_BODY_BYTES: '10',
         DURABLY_SHUTDOWN_MS: '1',
         DURABLY_ERROR_DETAIL: 'message',
+        DURABLY_KEEP_ALIVE_MS: '65000',
         DURABLY_DATA_DIR: '/var/data',
         DURABLY_FETCH_ORIGINS: 'https://a.example, http://b.example:81',
         DURABLY_API_KEYS: 'ci:0123456789abcdef, dash-board.1:k3y:with/colons+=~',
@@ -80,6 +82,7 @@ describe('the configuration', () => {
       DURABLY_MAX_BODY_BYTES: 10,
       DURABLY_SHUTDOWN_MS: 1,
       DURABLY_ERROR_DETAIL: 'message',
+      DURABLY_KEEP_ALIVE_MS: 65_000,
       DURABLY_DATA_DIR: '/var/data',
       DURABLY_FETCH_ORIGINS: ['https://a.example', 'http://b.example:81'],
       DURABLY_API_KEYS: [
@@ -178,7 +181,7 @@ describe('the configuration', () => {
 
   it.each([
     'sekretsekretsekret',
-    'sekret:short',
+    'ci:short',
     ':sekretsekretsekret',
     'ci:sekretsekretsekret,',
     'ci:sekretsekretsekret,ci:sekretsekretsekret2',
@@ -193,6 +196,19 @@ describe('the configuration', () => {
       /^DURABLY_API_KEYS must be name:key pairs, split by commas: .*, got something else$/,
     );
     expect(shown).not.toContain('sekret');
+  });
+
+  it.each([
+    ['ci:0123456789abcdef,dash:sekret', 'pair 2 (dash): its key has less than 16 characters'],
+    ['0123456789abcdef:sekret', 'pair 1: its key has less than 16 characters'],
+    ['ci:0123456789abcdef,ci:0123456789abcde2', 'pair 2 (ci): its name is that of pair 1'],
+    ['ci:0123456789abcdef,', 'pair 2: it has no name'],
+    ['sekretsekretsekret', 'pair 1: it has no key'],
+    [`ci:${'x'.repeat(513)}`, 'pair 1 (ci): its key has more than 512 characters'],
+  ])('says of the keys "%s" which pair is wrong and why', (DURABLY_API_KEYS, fault) => {
+    const shown = messageFor({ DURABLY_API_KEYS });
+    expect(shown).toContain(fault);
+    expect(shown).not.toMatch(/sekret|0123456789/);
   });
 
   it('shows no secrets', () => {

@@ -1,8 +1,17 @@
 import { z } from 'zod';
-import { type Config, ms, readConfig, readWith, wholeNumber } from '../../app/config.ts';
+import {
+  type Config,
+  EDGE_ONLY,
+  ms,
+  readConfig,
+  readWith,
+  settingNames,
+  wholeNumber,
+} from '../../app/config.ts';
+import { describeUnknownSettings } from '../../app/unknown-settings.ts';
 
 /** Variables that mean something to the service on Node alone. */
-const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_DATA_DIR'];
+const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_KEEP_ALIVE_MS', 'DURABLY_DATA_DIR'];
 
 /** What each run at work may still need when the work is to end: its step's result, its hand-back. */
 const LAST_REQUESTS_PER_RUN = 2;
@@ -52,6 +61,14 @@ export function readEdgeConfig(bindings: Readonly<Record<string, unknown>>): Edg
     if (typeof value === 'string' && !NODE_ONLY.includes(name)) env[name] = value;
   }
   return { ...readConfig(env), ...readWith(edgeEnvironment, env) };
+}
+
+/** One line about bindings that look like settings of the service on Workers and are none. */
+export function describeUnknownBindings(bindings: Readonly<Record<string, unknown>>): string | undefined {
+  return describeUnknownSettings(bindings, {
+    known: [...settingNames.filter((name) => !NODE_ONLY.includes(name)), ...EDGE_ONLY],
+    elsewhere: { names: NODE_ONLY, place: 'Node' },
+  });
 }
 
 /** After how many requests work, and event streams, are to end. */

@@ -2,7 +2,7 @@ import { type Access, createAccess } from '../../app/access.ts';
 import { ConfigError } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
 import { problemResponse } from '../../http/problem.ts';
-import { type EdgeConfig, readEdgeConfig } from './config.ts';
+import { describeUnknownBindings, type EdgeConfig, readEdgeConfig } from './config.ts';
 import { type Context, type CreateJobs, createInvocation, type Invocation, logError } from './invocation.ts';
 
 /** Only by writing does a Worker find out that a stream's reader has gone, after a comment or two. */
@@ -82,6 +82,8 @@ async function settingsOf(env: Bindings): Promise<Settings | ConfigError> {
 }
 
 async function readSettings(env: Bindings): Promise<Settings | ConfigError> {
+  const unknown = describeUnknownBindings(env);
+  if (unknown !== undefined) console.warn(`durably: warning: ${unknown}`);
   try {
     const config = readEdgeConfig(env);
     return { config, access: await createAccess(config) };

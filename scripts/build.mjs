@@ -1,0 +1,48 @@
+/**
+ * npm run build: compiles src/ into dist/. It is compiled beside and then
+ * swapped in, so that a running service, or a build that fails, never finds
+ * dist/ missing or half-made. Plain JavaScript: it runs without a loader.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
+const DIST = join(ROOT, 'dist');
+const PREFIX = '.dist-';
+/** A build that is older was killed. */
+const FORGET_AFTER_MS = 10 * 60 * 1000;
+const MAX_SWAPS = 10;
+
+const remove = (folder) => rmSync(folder, { recursive: true, force: true });
+
+for (const name of readdirSync(ROOT).filter((entry) => entry.startsWith(PREFIX))) {
+  if (Date.now() - statSync(join(ROOT, name)).mtimeMs > FORGET_AFTER_MS) remove(join(ROOT, name));
+}
+const work = mkdtempSync(join(ROOT, PREFIX));
+const draft = join(work, 'new');
+try {
+  const tsc = join(dirname(createRequire(import.meta.url).resolve('typescript/package.json')), 'bin/tsc');
+  const args = [tsc, '-p', join(ROOT, 'tsconfig.build.json'), '--outDir', draft];
+  const { status, error } = spawnSync(process.execPath, args, { stdio: 'inherit', cwd: ROOT });
+  if (error) throw error;
+  if (status === 0) swapIn();
+  else process.exitCode = status ?? 1;
+} finally {
+  remove(work);
+}
+
+/** Another build may do the same at the same time. */
+function swapIn() {
+  for (let swaps = 1; ; swaps++) {
+    try {
+      if (existsSync(DIST)) renameSync(DIST, join(work, `old-${swaps}`));
+      renameSync(draft, DIST);
+      return;
+    } catch (error) {
+      if (swaps === MAX_SWAPS) throw error;
+    }
+  }
+}

@@ -1,0 +1,55 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { CompiledQuery, type Kysely } from 'kysely';
+import type { Config } from '../../app/config.ts';
+import { AccessRefusedError, classifyDatabaseError } from '../../storage/database-error.ts';
+import { log } from './report.ts';
+import { codesOf, rootMessage, StartError, shownUrl } from './start-failure.ts';
+
+/** A server that refuses, or whose name is not known, has this long to come up. */
+const COME_UP_WITHIN_MS = 2000;
+const RETRY_MS = 200;
+/** How often it is said that a server is silent. */
+const SAY_SO_MS = 2000;
+
+/**
+ * Asks a database server for the first time. One that can't be reached ends the
+ * start soon; one that is reached and silent is waited for, for a busy server
+ * may take its time, and that is said every few seconds.
+ *
+ * @throws {StartError | AccessRefusedError}
+ */
+export async function reachServer<T>(
+  db: Kysely<T>,
+  { TURSO_DATABASE_URL: url }: Pick<Config, 'TURSO_DATABASE_URL'>,
+): Promise<void> {
+  if (!/^(libsql|https?|wss?):/.test(url)) return;
+  const stillWaiting = setInterval(() => {
+    log(`the database server at TURSO_DATABASE_URL=${shownUrl(url)} has not answered yet; waiting`);
+  }, SAY_SO_MS);
+  const giveUpAtMs = performance.now() + COME_UP_WITHIN_MS;
+  try {
+    for (;;) {
+      try {
+        await db.executeQuery(CompiledQuery.raw('select 1'));
+        return;
+      } catch (error) {
+        const fault = classifyDatabaseError(error, true);
+        if (fault === 'denied') throw new AccessRefusedError(error);
+        if (performance.now() + RETRY_MS > giveUpAtMs) throw unreachable(error, url);
+        await pause(RETRY_MS);
+      }
+    }
+  } finally {
+    clearInterval(stillWaiting);
+  }
+}
+
+function unreachable(error: unknown, url: string): StartError {
+  const [code] = codesOf(error).slice(-1);
+  const text = rootMessage(error);
+  const reason = code === undefined || text.includes(code) ? text : `${code}: ${text}`;
+  return new StartError(
+    `cannot reach the database server: TURSO_DATABASE_URL=${shownUrl(url)} (${reason}): start that server, or correct the address`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,98 @@
+import { type Config, ConfigError } from '../../app/config.ts';
+import { DatabaseOpenError } from '../../app/database.ts';
+import { errorMessage } from '../../core/error-text.ts';
+import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../core/errors.ts';
+import { AccessRefusedError } from '../../storage/database-error.ts';
+
+/** The service can't start. The message is one line: what, which setting, what to do. */
+export class StartError extends Error {
+  override readonly name = 'StartError';
+}
+
+/** One line for what the operator can mend; all there is for what only we can. */
+export function reportFailedStart(error: unknown): void {
+  if (error instanceof StartError || error instanceof ConfigError) {
+    console.error(`durably: cannot start: ${oneLine(error.message)}`);
+  } else {
+    console.error('durably: cannot start:', error);
+  }
+}
+
+/** What an error of a start with these settings means to the operator; the error itself if it is ours. */
+export function explainFailedStart(error: unknown, config: Config): unknown {
+  const text = explanationOf(error, config);
+  return text === undefined ? error : new StartError(text, { cause: error });
+}
+
+function explanationOf(error: unknown, config: Config): string | undefined {
+  const setting = `TURSO_DATABASE_URL=${shownUrl(config.TURSO_DATABASE_URL)}`;
+  if (error instanceof DatabaseOpenError || error instanceof DatabaseUnavailableError) {
+    const advice = error instanceof AccessRefusedError ? TOKEN_ADVICE : databaseAdvice(error);
+    const reason = error instanceof DatabaseUnavailableError ? ` (${rootMessage(error.cause)})` : '';
+    return `${error.message}${reason}: ${setting}: ${advice}`;
+  }
+  if (error instanceof SchemaMismatchError) {
+    return `${error.message}: ${setting}: name a database that is this durably's, or a new one, or start the durably that made it`;
+  }
+  if (error instanceof DurablyError) return `${error.message}: ${setting}`;
+  if (error instanceof Error && 'syscall' in error) return addressFault(error, config);
+  return undefined;
+}
+
+const TOKEN_ADVICE = 'set TURSO_AUTH_TOKEN to a token of this server that is valid and may write';
+
+const DATABASE_ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
+  [/^(EACCES|EPERM)$/, 'let the user of this process write in its folder, or name another place'],
+  [/^(EROFS|SQLITE_READONLY.*)$/, 'let this process write the file and its folder, or name another place'],
+  [/^(ENOTDIR|EEXIST|EISDIR|ENOENT)$/, 'a part of the path is no folder: name another place'],
+  [/^(ENOSPC|SQLITE_FULL)$/, 'the disk is full: make room'],
+  [/^SQLITE_NOTADB$/, 'the file is no SQLite database: name another'],
+  [/^SQLITE_CORRUPT/, 'the file is damaged: restore a backup'],
+  [/^SQLITE_(BUSY|LOCKED)/, 'another process holds its lock: end that one'],
+  [
+    /^(E(CONN|NETUN|HOSTUN|AI_AGAIN|TIMEDOUT|PIPE)|ENOTFOUND|UND_|CERT_|DEPTH_|SELF_|UNABLE_|ERR_TLS)/,
+    'start that server, or correct the address',
+  ],
+];
+
+function databaseAdvice(error: unknown): string {
+  const codes = codesOf(error);
+  const known = DATABASE_ADVICE.find(([pattern]) => codes.some((code) => pattern.test(code)));
+  return known?.[1] ?? 'check that this is the right database, and that it works';
+}
+
+function addressFault(error: Error, { PORT, HOST }: Config): string {
+  const [code = error.message] = codesOf(error);
+  const advice: Readonly<Record<string, string>> = {
+    EADDRINUSE: 'another process listens there: end it, or set another PORT',
+    EACCES: 'this user may not listen there: set a PORT from 1024 on, or another HOST',
+    EADDRNOTAVAIL: 'that is no address of this machine: set HOST to one that is, or to 0.0.0.0 for all',
+    ENOTFOUND: 'no such host name is known here: set another HOST',
+    EAI_AGAIN: 'the host name could not be looked up: set HOST to an IP address',
+  };
+  return `cannot listen on HOST=${HOST}, PORT=${PORT} (${code}): ${advice[code] ?? 'set another HOST or PORT'}`;
+}
+
+/** The codes of an error and of all that caused it, the outermost first. */
+export function codesOf(error: unknown): string[] {
+  if (!(error instanceof Error)) return [];
+  const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
+  return [...own, ...codesOf(error.cause)];
+}
+
+/** `fetch failed` says nothing: what it was caused by does. */
+export function rootMessage(error: unknown): string {
+  if (error instanceof Error && error.cause !== undefined) return rootMessage(error.cause);
+  // Of several addresses that were tried, the error itself has no message.
+  if (error instanceof AggregateError && error.message === '') return codesOf(error)[0] ?? error.name;
+  return errorMessage(error);
+}
+
+/** Without a token, or a password, that may be in it. */
+export function shownUrl(url: string): string {
+  return url.replace(/\/\/[^/@]*@/, '//…@').replace(/[?#].*$/s, '');
+}
+
+function oneLine(text: string): string {
+  return text.replace(/\s*[\r\n]+\s*/g, ' ');
+}

@@ -1,0 +1,84 @@
+import type { Server } from 'node:http';
+import { type Access, createAccess } from '../../app/access.ts';
+import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
+import { createDurablyApp } from '../../app/create-app.ts';
+import { type Database, isBusy, openDatabase } from '../../app/database.ts';
+import type { Durably } from '../../create-durably.ts';
+import { reachServer } from './ask-database.ts';
+import { checkDatabaseFile } from './database-file.ts';
+import { createInstance } from './instance.ts';
+import { log, logWarning } from './report.ts';
+import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
+import { explainFailedStart } from './start-failure.ts';
+
+/** The running service, in the parts that its end has to do with. */
+export interface RunningService {
+  readonly config: Config;
+  readonly database: Database;
+  readonly durably: Pick<Durably, 'stop' | 'countRunning' | 'db'>;
+  readonly server: Server;
+  /** Aborted when the service begins to drain. */
+  readonly draining: AbortController;
+  /** Aborted when event streams are to end. */
+  readonly closing: AbortController;
+}
+
+/** Starts the service by the process's environment; resolves once it listens and its worker works. */
+export async function startService(): Promise<RunningService> {
+  const unknown = describeUnknownNodeSettings(process.env);
+  if (unknown !== undefined) logWarning(unknown);
+  const config = readConfig(process.env);
+  const access = await createAccess(config);
+  delete process.env.DURABLY_API_KEYS;
+  try {
+    return await startWith(config, access);
+  } catch (error) {
+    throw explainFailedStart(error, config);
+  }
+}
+
+async function startWith(config: Config, access: Access): Promise<RunningService> {
+  if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
+  // With the port taken the database, which may be that of the service there, is left alone.
+  await checkAddress(config);
+  await checkDatabaseFile(config.TURSO_DATABASE_URL);
+  const database = await openDatabase({
+    url: config.TURSO_DATABASE_URL,
+    authToken: config.TURSO_AUTH_TOKEN,
+  });
+  const durably = createInstance(config, database);
+  await reachServer(durably.db, config);
+  await migrate(durably);
+
+  const draining = new AbortController();
+  const closing = new AbortController();
+  const app = createDurablyApp(durably, {
+    basePath: config.DURABLY_BASE_PATH,
+    maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
+    ...access,
+    draining: draining.signal,
+    shutdown: closing.signal,
+  });
+  const server = createHttpServer(app.fetch, {
+    hostname: config.HOST,
+    keepAliveMs: config.DURABLY_KEEP_ALIVE_MS,
+    draining: draining.signal,
+  });
+  await listen(server, config);
+  // Not before: with the port taken this process ends, and must not have taken runs along.
+  durably.start();
+  log(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
+  return { config, database, durably, server, draining, closing };
+}
+
+/** Another process may hold the database's lock for long: that is waited for. */
+async function migrate(durably: { migrate(): Promise<void> }): Promise<void> {
+  for (;;) {
+    try {
+      return await durably.migrate();
+    } catch (error) {
+      if (!isBusy(error)) throw error;
+      log('the database is locked by another process; waiting');
+    }
+  }
+}

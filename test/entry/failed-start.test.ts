@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import Database from 'libsql';
+import { expect, it, onTestFinished } from 'vitest';
+import { temporaryFolder } from '../http/temporary.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+
+/** The one line that a start which fails prints. */
+async function lineOf(env: Record<string, string>): Promise<string> {
+  const child = spawn(process.execPath, ['--import', 'tsx', 'src/entry/node.ts'], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, PORT: '0', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    stderr += text;
+  });
+  child.stdout.resume();
+  expect(await once(child, 'close')).toEqual([1, null]);
+  expect(stderr.trim().split('\n')).toHaveLength(1);
+  return stderr;
+}
+
+it('names the address of a server that is not there, without its secrets', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  const line = await lineOf({ TURSO_DATABASE_URL: `http://127.0.0.1:${port}/?authToken=sekret` });
+  expect(line).toMatch(/TURSO_DATABASE_URL=http:\/\/127\.0\.0\.1:\d+\/.*ECONNREFUSED.*start that server/);
+  expect(line).not.toContain('sekret');
+});
+
+it('says that a folder is a file, and a file a folder', async () => {
+  const folder = await temporaryFolder();
+  await writeFile(join(folder, 'notes'), 'x');
+  await mkdir(join(folder, 'd.db'));
+  expect(await lineOf({ TURSO_DATABASE_URL: `file:${folder}/notes/d.db` })).toMatch(
+    /notes is a file, not a folder: TURSO_DATABASE_URL/,
+  );
+  expect(await lineOf({ TURSO_DATABASE_URL: `file:${folder}/d.db` })).toMatch(
+    /d\.db is a folder: TURSO_DATABASE_URL/,
+  );
+});
+
+it('names PORT and HOST where it cannot listen, and leaves the database alone', async () => {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => void server.close());
+  const { port } = server.address() as AddressInfo;
+  const folder = await temporaryFolder();
+  const TURSO_DATABASE_URL = `file:${folder}/d.db`;
+  expect(await lineOf({ TURSO_DATABASE_URL, PORT: String(port) })).toMatch(
+    new RegExp(`HOST=127.0.0.1, PORT=${port} \\(EADDRINUSE\\): .*set another PORT`),
+  );
+  expect(await lineOf({ TURSO_DATABASE_URL, HOST: '192.0.2.1', DURABLY_INSECURE: '1', PORT: '9' })).toMatch(
+    /HOST=192\.0\.2\.1.*EADDRNOTAVAIL/,
+  );
+});
+
+it('names the setting of a database that is newer', async () => {
+  const folder = await temporaryFolder();
+  const database = new Database(join(folder, 'd.db'));
+  database.exec(
+    "create table durably_schema_versions (version integer primary key, name text, applied_at integer); insert into durably_schema_versions values (999, 'x', 0)",
+  );
+  database.close();
+  expect(await lineOf({ TURSO_DATABASE_URL: `file:${folder}/d.db` })).toMatch(
+    /version 999.*TURSO_DATABASE_URL=file:.*name a database/,
+  );
+});

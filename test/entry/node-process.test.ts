@@ -1,0 +1,179 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo, connect } from 'node:net';
+import { join } from 'node:path';
+import { expect, it, onTestFinished, vi } from 'vitest';
+import { createHttpServer } from '../../src/entry/node/server.ts';
+import { temporaryFolder } from '../http/temporary.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000 });
+
+interface Options {
+  readonly env?: Record<string, string>;
+  readonly script?: string;
+}
+
+async function spawnService({ env = {}, script = 'src/entry/node.ts' }: Options = {}) {
+  const folder = await temporaryFolder();
+  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', script], {
+    cwd: ROOT,
+    env: { PATH: process.env.PATH, PORT: '0', TURSO_DATABASE_URL: `file:${folder}/d.db`, ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  const output = { text: '', stderr: '' };
+  child.stdout?.setEncoding('utf8').on('data', (text) => {
+    output.text += text;
+  });
+  child.stderr?.setEncoding('utf8').on('data', (text) => {
+    output.text += text;
+    output.stderr += text;
+  });
+  const exit = once(child, 'close').then(([code, signal]) => ({ code, signal }));
+  const listening = async () => {
+    await eventually(() => expect(output.text).toContain('listening on'));
+    return /listening on (http:\S+)/.exec(output.text)?.[1] ?? '';
+  };
+  return { child, output, exit, listening };
+}
+
+/** A web server that never answers: a job that fetches from it is kept at work. */
+async function silentServer() {
+  const server = createServer(() => server.emit('asked'));
+  await listenAnywhere(server);
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, asked: once(server, 'asked') };
+}
+
+async function listenAnywhere(server: Server): Promise<number> {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return (server.address() as AddressInfo).port;
+}
+
+async function holdARun(url: string) {
+  const { url: target, asked } = await silentServer();
+  const answer = await fetch(`${url}/api/durably/trigger`, {
+    method: 'POST',
+    body: JSON.stringify({ jobName: 'fetch-url', input: { url: target, timeoutMs: 60_000 } }),
+  });
+  expect(answer.status).toBe(200);
+  await asked;
+}
+
+it('says what it waits for, takes no /tick up, and hands back on the second signal', async () => {
+  const service = await spawnService({ env: { DURABLY_SHUTDOWN_MS: '60000' } });
+  const url = await service.listening();
+  await holdARun(url);
+  service.child.kill('SIGINT');
+  await eventually(() =>
+    expect(service.output.text).toMatch(
+      /SIGINT: draining: waiting for 1 run for up to 57 s; a second signal/,
+    ),
+  );
+  const tick = await fetch(`${url}/api/durably/tick`, { method: 'POST' });
+  expect(tick.status).toBe(503);
+  expect(tick.headers.get('connection')).toBe('close');
+  service.child.kill('SIGINT');
+  expect(await service.exit).toEqual({ code: 130, signal: null });
+  expect(service.output.text).toContain('handing back 1 run');
+  expect(service.output.stderr).toBe('');
+});
+
+it.each(['1', '300'])('hands back in time with DURABLY_SHUTDOWN_MS=%s', async (DURABLY_SHUTDOWN_MS) => {
+  const service = await spawnService({ env: { DURABLY_SHUTDOWN_MS } });
+  await holdARun(await service.listening());
+  service.child.kill('SIGTERM');
+  expect(await service.exit).toEqual({ code: 0, signal: null });
+  expect(service.output.stderr).toBe('');
+});
+
+it('drains on SIGHUP, though nobody reads what it prints any more', async () => {
+  const service = await spawnService();
+  await service.listening();
+  service.child.stdout?.destroy();
+  service.child.stderr?.destroy();
+  service.child.kill('SIGHUP');
+  expect(await service.exit).toEqual({ code: 0, signal: null });
+});
+
+it('hands back on the first signal where a watcher starts it', async () => {
+  const service = await spawnService({ script: 'scripts/dev.ts' });
+  await holdARun(await service.listening());
+  service.child.kill('SIGTERM');
+  service.child.kill('SIGINT');
+  expect(await service.exit).toEqual({ code: 0, signal: null });
+  expect(service.output.text).toContain('handing back 1 run at once');
+});
+
+async function serve(options: { keepAliveMs?: number; status?: number; readsBody: boolean }) {
+  const draining = new AbortController();
+  const server = createHttpServer(
+    async (request) => {
+      const text = options.readsBody ? await request.text() : '';
+      return new Response(`got ${text}`, { status: options.status ?? 200 });
+    },
+    { hostname: '127.0.0.1', keepAliveMs: options.keepAliveMs ?? 75_000, draining: draining.signal },
+  );
+  return { server, draining, port: await listenAnywhere(server) };
+}
+
+function open(port: number) {
+  const socket = connect(port, '127.0.0.1');
+  onTestFinished(() => void socket.destroy());
+  const received = { text: '', ended: once(socket, 'end') };
+  socket.setEncoding('utf8').on('data', (text) => {
+    received.text += text;
+  });
+  return { socket, received };
+}
+
+const EXPECTING = 'POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n';
+
+it('sends 100 Continue when the body is asked for', async () => {
+  const { port } = await serve({ readsBody: true });
+  const { socket, received } = open(port);
+  socket.write(EXPECTING);
+  await eventually(() => expect(received.text).toBe('HTTP/1.1 100 Continue\r\n\r\n'));
+  socket.write('hi');
+  await eventually(() => expect(received.text).toContain('got hi'));
+  expect(received.text).toContain('Connection: keep-alive');
+});
+
+it('refuses without 100 Continue, and closes the connection that held a body back', async () => {
+  const { port } = await serve({ readsBody: false, status: 401 });
+  const { socket, received } = open(port);
+  socket.write(EXPECTING);
+  await received.ended;
+  expect(received.text).toMatch(/^HTTP\/1.1 401 /);
+  expect(received.text).toContain('Connection: close');
+  expect(received.text).not.toContain('100 Continue');
+});
+
+it('keeps idle connections as long as it is told, and gives heads and requests longer', async () => {
+  const { server } = await serve({ readsBody: true });
+  expect(server.keepAliveTimeout).toBe(75_000);
+  expect(server.headersTimeout).toBeGreaterThan(server.keepAliveTimeout);
+  expect(server.requestTimeout).toBeGreaterThanOrEqual(server.headersTimeout);
+  const { port } = await serve({ readsBody: true, keepAliveMs: 50 });
+  const { socket, received } = open(port);
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await received.ended;
+  expect(received.text).toContain('Connection: keep-alive');
+});
+
+it('closes each connection with its answer once it drains', async () => {
+  const { port, draining } = await serve({ readsBody: true });
+  const { socket, received } = open(port);
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await eventually(() => expect(received.text).toContain('keep-alive'));
+  draining.abort();
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await received.ended;
+  expect(received.text).toContain('Connection: close');
+});
