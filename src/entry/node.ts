@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
-import { createAccess } from '../app/access.ts';
+import { type Access, createAccess, fetchLoopback } from '../app/access.ts';
 import { type Config, ConfigError, readConfig } from '../app/config.ts';
 import { createDurablyApp } from '../app/create-app.ts';
 import { type Database, DatabaseOpenError, isBusy, openDatabase } from '../app/database.ts';
@@ -33,7 +33,7 @@ async function start(): Promise<void> {
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });
-  const durably = createInstance(config, database);
+  const durably = createInstance(config, database, access);
   await migrate(durably);
   await database.useWal();
 
@@ -71,14 +71,18 @@ async function start(): Promise<void> {
   }, config.DURABLY_SHUTDOWN_MS);
 }
 
-function createInstance(config: Config, { dialect }: Database) {
+function createInstance(config: Config, { dialect }: Database, access: Access) {
   const durably = createDurably({
     dialect,
     pollingInterval: config.DURABLY_POLLING_INTERVAL_MS,
     heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
     staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
     maxConcurrentRuns: config.DURABLY_CONCURRENCY,
-    jobs: createJobs({ dataDir: config.DURABLY_DATA_DIR, fetchOrigins: config.DURABLY_FETCH_ORIGINS }),
+    jobs: createJobs({
+      dataDir: config.DURABLY_DATA_DIR,
+      fetchOrigins: config.DURABLY_FETCH_ORIGINS,
+      fetchLoopback: fetchLoopback(access),
+    }),
   });
   durably.on('worker:error', ({ context, error, runId }) => {
     logError(`worker failed at ${context}${runId === undefined ? '' : ` (${runId})`}`, error);
