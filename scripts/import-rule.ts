@@ -7,10 +7,10 @@ interface Allowance {
 }
 
 const allowances: Readonly<Record<string, Allowance>> = {
-  core: { rooms: [], packages: ['ulidx', 'zod'] },
+  core: { rooms: [], packages: ['fastest-levenshtein', 'ulidx', 'zod'] },
   storage: { rooms: ['core'], packages: ['kysely'] },
   engine: { rooms: ['core'], packages: ['node:async_hooks', 'zod'] },
-  http: { rooms: ['core'], packages: ['zod'] },
+  http: { rooms: ['core'], packages: ['jsonc-parser', 'zod'] },
   app: { rooms: ['core', 'http'], packages: ['@hono/zod-validator', 'hono', 'hono-rate-limiter', 'zod'] },
   'app/database.ts': {
     rooms: ['core'],

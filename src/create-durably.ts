@@ -3,13 +3,14 @@ import { type Clock, systemClock } from './core/clock.ts';
 import type { DurablyService } from './core/durably.ts';
 import { ValidationError } from './core/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
+import { checkMembers, type MembersOf } from './core/known-names.ts';
 import { type AnyJobs, createCatalogue, type HandlesOf, type OpenHandles } from './engine/catalogue.ts';
 import { commandRun } from './engine/commands.ts';
 import { type ErrorHandler, EventBus } from './engine/event-bus.ts';
 import { EventFeed } from './engine/event-feed.ts';
 import { streamOf } from './engine/event-stream.ts';
 import type { JobHandle } from './engine/job-handle.ts';
-import { createLifecycle } from './engine/lifecycle.ts';
+import { createLifecycle, type StopOptions } from './engine/lifecycle.ts';
 import { createReads } from './engine/reads.ts';
 import { Registry } from './engine/registry.ts';
 import { retriggerRun } from './engine/retrigger.ts';
@@ -61,7 +62,7 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
    * Claims nothing new and waits for the running runs. After `timeoutMs` it
    * aborts their steps and hands them back, for another worker to take at once.
    */
-  stop(options?: { readonly timeoutMs?: number | undefined }): Promise<void>;
+  stop(options?: StopOptions): Promise<void>;
   /**
    * Takes one run, once a slot is free, and executes it; false if there was none
    * to take. Needs no started worker.
@@ -99,11 +100,23 @@ export function createDurably(options: DurablyOptions): Durably {
   return assembleDurably(options, { clock: systemClock });
 }
 
+const OPTIONS: MembersOf<DurablyOptions> = {
+  dialect: true,
+  pollingInterval: true,
+  heartbeatInterval: true,
+  staleThreshold: true,
+  maxConcurrentRuns: true,
+  worker: true,
+  jobs: true,
+  reconnect: true,
+};
+
 /** {@link createDurably} on a clock of the caller's. */
 export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clock }): Durably {
   if (typeof options?.dialect?.createDriver !== 'function') {
     throw new ValidationError('dialect must be a Kysely dialect');
   }
+  checkMembers('createDurably option', options, OPTIONS);
   const workerOptions = checkWorkerOptions(options);
   const isResident = workerOptions.presence === 'resident';
   const { store, db } = createStore({ dialect: options.dialect, reconnect: options.reconnect, clock });

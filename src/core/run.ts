@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { errorMessage, ValidationError } from './errors.ts';
+import { knownMembers } from './issues.ts';
 import { type Labels, labelsSchema } from './labels.ts';
 
 export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
@@ -116,20 +117,18 @@ const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
     .default([])
     .transform((values) => [...new Set(values)]);
 
-export const runQuerySchema = z
-  .object({
-    jobName: oneOrMany(z.string()),
-    status: oneOrMany(z.enum(RUN_STATUSES)),
-    labels: labelsSchema().default({}),
-    limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
-    offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
-  })
-  .transform(
-    ({ jobName, status, labels, limit, offset }): RunQuery => ({
-      jobNames: jobName,
-      statuses: status,
-      labels: Object.entries(labels),
-      limit,
-      offset,
-    }),
-  );
+export const runQuerySchema = knownMembers('filter member', {
+  jobName: oneOrMany(z.string()),
+  status: oneOrMany(z.enum(RUN_STATUSES)),
+  labels: labelsSchema().default({}),
+  limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
+  offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
+}).transform(
+  ({ jobName, status, labels, limit, offset }): RunQuery => ({
+    jobNames: jobName,
+    statuses: status,
+    labels: Object.entries(labels),
+    limit,
+    offset,
+  }),
+);

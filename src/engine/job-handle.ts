@@ -2,14 +2,17 @@ import type { Clock } from '../core/clock.ts';
 import type { TriggerOptions } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
 import { newRunId } from '../core/id.ts';
+import { summarize, toIssues } from '../core/issues.ts';
 import { encodeJson, isStorableText } from '../core/json.ts';
+import { isScope, scopedKey } from '../core/key-scope.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import { encodeLabels, labelsSchema } from '../core/labels.ts';
 import { MAX_KEY_LENGTH, type Run, type RunFilter, runQuerySchema } from '../core/run.ts';
 import type { Enqueued, NewRun, Store } from '../core/store.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
-import { parseWith, summarize, toIssues } from './schema-parse.ts';
+import { parseWith } from './schema-parse.ts';
 import { waitForOutput } from './wait-for-run.ts';
 
 /** What one job is used by. */
@@ -60,13 +63,35 @@ export interface HandleDeps {
   readonly onEnqueued: () => void;
 }
 
+const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
+  idempotencyKey: true,
+  keyScope: true,
+  concurrencyKey: true,
+  labels: true,
+};
+
+const WAIT_OPTIONS: MembersOf<NonNullable<Parameters<JobHandle['triggerAndWait']>[1]>> = {
+  ...TRIGGER_OPTIONS,
+  timeout: true,
+};
+
+/** A handle's runs are those of its job: it takes no `jobName`. */
+const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>> = {
+  status: true,
+  labels: true,
+  limit: true,
+  offset: true,
+};
+
 export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
   const triggerOne = async (input: unknown, options?: TriggerOptions): Promise<Run> =>
-    await enqueueOne(await newRun(job, input, options), deps);
+    (await enqueueOne(await newRun(job, input, options), deps)).run;
   const handle: JobHandle = {
     name: job.name,
     trigger: triggerOne,
-    async triggerAndWait(input, { timeout, ...options } = {}) {
+    async triggerAndWait(input, given = {}) {
+      checkMembers('triggerAndWait option', given, WAIT_OPTIONS);
+      const { timeout, ...options } = given;
       checkTimeout(timeout);
       const { id } = await triggerOne(input, options);
       const output = await waitForOutput({ runId: id, timeoutMs: timeout }, deps);
@@ -76,26 +101,27 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
       const runs = await Promise.all(
         inputs.map((item) => (isPair(item) ? newRun(job, item.input, item.options) : newRun(job, item))),
       );
-      return await enqueue(runs, deps);
+      return (await enqueue(runs, deps)).map(({ run }) => run);
     },
     async getRun(runId) {
       const run = await deps.store.getRun(runId);
       return run?.jobName === job.name ? run : null;
     },
     async getRuns(filter = {}) {
+      checkMembers('filter member', filter, HANDLE_FILTER);
       return await deps.store.getRuns(parseRunFilter({ ...filter, jobName: job.name }));
     },
   };
   return Object.freeze(handle);
 }
 
-async function enqueue(runs: readonly NewRun[], deps: HandleDeps): Promise<Run[]> {
+async function enqueue(runs: readonly NewRun[], deps: HandleDeps): Promise<readonly Enqueued[]> {
   const enqueued = await deps.store.enqueue(runs);
   announce(enqueued, deps);
-  return enqueued.map(({ run }) => run);
+  return enqueued;
 }
 
-export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Run> {
+export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Enqueued> {
   const [run] = await enqueue([newRun], deps);
   if (!run) throw new Error('a stored run was not returned');
   return run;
@@ -109,7 +135,13 @@ export function parseRunFilter(filter: RunFilter) {
   throw new ValidationError(`Invalid filter: ${summarize(issues)}`, issues);
 }
 
-async function newRun(job: JobDefinition, input: unknown, options: TriggerOptions = {}): Promise<NewRun> {
+/** @throws {ValidationError} for a bad input or option. */
+export async function newRun(
+  job: JobDefinition,
+  input: unknown,
+  options: TriggerOptions = {},
+): Promise<NewRun> {
+  checkMembers('trigger option', options, TRIGGER_OPTIONS);
   const parsed = await parseWith(job.input, input);
   if (!parsed.ok) {
     throw new ValidationError(`Invalid input for job ${job.name}: ${parsed.summary}`, parsed.issues);
@@ -123,7 +155,7 @@ async function newRun(job: JobDefinition, input: unknown, options: TriggerOption
     id: newRunId(),
     jobName: job.name,
     payload: encoding.text ?? 'null',
-    idempotencyKey: checkKey('idempotencyKey', options.idempotencyKey),
+    idempotencyKey: idempotencyKeyOf(options),
     concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
     labels: checkLabels(options.labels),
   };
@@ -140,7 +172,14 @@ function checkLabels(labels: unknown): string | null {
   throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
 }
 
-function checkKey(name: 'idempotencyKey' | 'concurrencyKey', key: unknown): string | null {
+function idempotencyKeyOf(options: TriggerOptions): string | null {
+  const key = checkKey('idempotencyKey', options.idempotencyKey);
+  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
+  if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
+  return key === null ? null : scopedKey(scope, key);
+}
+
+function checkKey(name: 'idempotencyKey' | 'concurrencyKey' | 'keyScope', key: unknown): string | null {
   if (key === undefined || key === null) return null;
   const refuse = (message: string) =>
     new ValidationError(`${name} ${message}`, [{ path: [name], message: `${name} ${message}` }]);

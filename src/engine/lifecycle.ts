@@ -1,11 +1,18 @@
 import type { Clock } from '../core/clock.ts';
 import type { WorkOptions } from '../core/durably.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import type { Store } from '../core/store.ts';
 import type { Worker } from './worker.ts';
 import { checkWorkOptions } from './worker-options.ts';
 
 /** A database that takes longer for a health check is not healthy, ms. */
 const MAX_PROBE_MS = 2_000;
+
+export interface StopOptions {
+  readonly timeoutMs?: number | undefined;
+}
+
+const STOP_OPTIONS: MembersOf<StopOptions> = { timeoutMs: true };
 
 /** Starting, stopping, working on demand, and how it fares meanwhile. */
 export function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
@@ -41,7 +48,10 @@ export function createLifecycle({ store, worker, clock }: { store: Store; worker
   return {
     migrate,
     start: () => worker.start(),
-    stop: (options?: { timeoutMs?: number | undefined }) => worker.stop(options),
+    async stop(options?: StopOptions) {
+      checkMembers('stop option', options, STOP_OPTIONS);
+      await worker.stop(options);
+    },
     async init() {
       await migrate();
       // A request that comes in while the worker stops must not start it again.

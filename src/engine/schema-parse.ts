@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { ValidationIssue } from '../core/errors.ts';
+import { summarize, toIssues } from '../core/issues.ts';
 import { MAX_JSON_DEPTH } from '../core/json.ts';
 
 export type Parsed =
@@ -39,18 +40,4 @@ function toParsed(result: z.ZodSafeParseResult<unknown>): Parsed {
   if (result.success) return { ok: true, value: result.data };
   const issues = toIssues(result.error);
   return { ok: false, issues, summary: summarize(issues) };
-}
-
-export function toIssues(error: z.ZodError): ValidationIssue[] {
-  return error.issues.map(({ path, message }) => ({
-    path: path.map((key) => (typeof key === 'symbol' ? String(key) : key)),
-    message,
-  }));
-}
-
-/** One line: `amount: expected number; items.0.id: required`. */
-export function summarize(issues: readonly ValidationIssue[]): string {
-  return issues
-    .map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`))
-    .join('; ');
 }

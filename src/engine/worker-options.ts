@@ -1,5 +1,6 @@
 import type { WorkOptions } from '../core/durably.ts';
 import { errorMessage, ValidationError } from '../core/errors.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import type { WorkerOptions } from './worker.ts';
 
 /** What users give, as they name it. */
@@ -29,8 +30,11 @@ export function checkWorkerOptions(options: GivenOptions): WorkerOptions {
   return { presence, pollingIntervalMs, heartbeatIntervalMs, staleThresholdMs, maxConcurrentRuns };
 }
 
+const WORK_OPTIONS: MembersOf<WorkOptions> = { maxRuns: true, timeoutMs: true, signal: true };
+
 /** @throws {ValidationError} that names a bad option and its value. */
 export function checkWorkOptions(options: WorkOptions = {}) {
+  checkMembers('processUntilIdle option', options, WORK_OPTIONS);
   const { signal } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw new ValidationError('signal must be an AbortSignal');

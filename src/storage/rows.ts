@@ -1,6 +1,7 @@
 import type { ExpressionBuilder, Selectable } from 'kysely';
 import { toIsoTime } from '../core/clock.ts';
 import { decodeJson } from '../core/json.ts';
+import { bareKey } from '../core/key-scope.ts';
 import type { Labels } from '../core/labels.ts';
 import { isTerminal, type Run, type RunProgress } from '../core/run.ts';
 import type { RunsTable, Schema } from './schema.ts';
@@ -61,7 +62,7 @@ export function toRun(row: RunRow): Run {
     status: row.status,
     isTerminal: isTerminal(row.status),
     isActive: !isTerminal(row.status),
-    idempotencyKey: row.idempotency_key,
+    idempotencyKey: bareKey(row.idempotency_key),
     concurrencyKey: row.concurrency_key,
     labels: row.labels === null ? {} : (decodeJson(row.labels) as Labels),
     currentStepIndex: row.step_count,

@@ -39,6 +39,10 @@ export function fakeDurably(answers: Partial<DurablyService> = {}): FakeDurably 
   const calls: Call[] = [];
   const usual: DurablyService = {
     trigger: async () => sampleRun,
+    submit: async (request) => ({
+      run: await (answers.trigger ?? usual.trigger)(request),
+      disposition: 'created',
+    }),
     retrigger: async () => ({ ...sampleRun, id: 'run_2' }),
     getRun: async () => sampleRun,
     getRuns: async () => [sampleRun],
