@@ -5,6 +5,7 @@ import { ERROR_DETAIL_MODES, type ErrorDetailMode } from './core/error-detail.ts
 import { errorMessage } from './core/error-text.ts';
 import { ValidationError } from './core/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
+import { checkMembers, type MembersOf } from './core/known-names.ts';
 import type { Logger } from './core/logger.ts';
 import { type AnyJobs, createCatalogue, type HandlesOf, type OpenHandles } from './engine/catalogue.ts';
 import { commandRun } from './engine/commands.ts';
@@ -162,11 +163,26 @@ export function createDurably(options: DurablyOptions): Durably {
   return assembleDurably(options, { clock: systemClock });
 }
 
+const OPTIONS: MembersOf<DurablyOptions> = {
+  dialect: true,
+  pollingInterval: true,
+  heartbeatInterval: true,
+  staleThreshold: true,
+  maxConcurrentRuns: true,
+  maxResultBytes: true,
+  errorDetail: true,
+  logger: true,
+  worker: true,
+  jobs: true,
+  reconnect: true,
+};
+
 /** {@link createDurably} on a clock of the caller's. */
 export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clock }): Durably {
   if (typeof options?.dialect?.createDriver !== 'function') {
     throw new ValidationError('dialect must be a Kysely dialect');
   }
+  checkMembers('createDurably option', options, OPTIONS);
   const given = checkWorkerOptions(options);
   const isResident = given.presence === 'resident';
   const { store, db, isRemote } = createStore({

@@ -10,6 +10,11 @@ export interface Access {
   readonly allowedHosts: readonly string[] | 'any' | undefined;
 }
 
+/** Behind keys the service may be reached from elsewhere: a caller's way to what only this machine reaches must be opened by name. */
+export function fetchLoopback({ apiKeys }: Access): 'open' | 'named' {
+  return apiKeys === undefined ? 'open' : 'named';
+}
+
 /** Takes the keys out of the configuration: only their hashes stay in memory. */
 export async function createAccess(config: Config): Promise<Access> {
   const { DURABLY_API_KEYS: pairs, DURABLY_RATE_LIMIT: limit } = config;

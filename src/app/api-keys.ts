@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ValidationError } from '../core/errors.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import { RequestError } from '../http/problem.ts';
 
 /** One key and who bears it. */
@@ -7,6 +8,8 @@ export interface ApiKeyPair {
   readonly name: string;
   readonly key: string;
 }
+
+const PAIR: MembersOf<ApiKeyPair> = { name: true, key: true };
 
 const API_KEY_RULE =
   'name:key pairs, split by commas: each name once, of 1 to 64 letters, digits, ".", "_" and "-"; ' +
@@ -82,6 +85,7 @@ interface HashedKey {
  * createDurablyApp(durably, { apiKeys })
  */
 export async function createApiKeys(pairs: readonly ApiKeyPair[]): Promise<ApiKeys> {
+  if (Array.isArray(pairs)) for (const pair of pairs) checkMembers('API key member', pair, PAIR);
   const fault = findFault(pairs);
   if (fault !== undefined) throw new ValidationError(`apiKeys must be ${API_KEY_RULE}; ${fault}`);
   const hashed = pairs.map(async ({ name, key }): Promise<HashedKey> => {

@@ -1,11 +1,13 @@
 import { Hono } from 'hono';
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import {
   type CreateDurablyHandlerOptions,
   createPipeline,
   createReport,
   DEFAULT_MAX_BODY_BYTES,
+  HANDLER_OPTIONS,
 } from '../http/pipeline.ts';
 import { problemResponse } from '../http/problem.ts';
 import { isPlainPath, normalizeBasePath, unknownPath, wrongMethod } from '../http/routing.ts';
@@ -44,6 +46,16 @@ export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurab
   allowedHosts?: readonly string[] | 'any' | undefined;
 }
 
+const APP_OPTIONS: MembersOf<CreateDurablyAppOptions> = {
+  ...HANDLER_OPTIONS,
+  basePath: true,
+  draining: true,
+  apiKeys: true,
+  rateLimit: true,
+  corsOrigins: true,
+  allowedHosts: true,
+};
+
 /**
  * The service as a Hono app: every operation below the base path, `/healthz`,
  * `/readyz` and `/openapi.json`. Serve it, or mount it in an app of yours.
@@ -57,6 +69,7 @@ export function createDurablyApp<TContext = unknown>(
   durably: DurablyService,
   options: CreateDurablyAppOptions<TContext> = {},
 ): Hono {
+  checkMembers('createDurablyApp option', options, APP_OPTIONS);
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts, corsOrigins = [] } = options;
   const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
   const pipeline = createPipeline(durably, options);
@@ -69,13 +82,19 @@ export function createDurablyApp<TContext = unknown>(
   mountHealth(app);
   mountGate(app, { basePath, apiKeys: options.apiKeys, rateLimit: options.rateLimit });
   mountReadiness(app, { durably, reportOf, draining });
-  app.get('/openapi.json', (c) => c.json(buildOpenApi({ basePath })));
+  const described = {
+    basePath,
+    hasKeys: options.apiKeys !== undefined,
+    hasAuth: options.auth !== undefined,
+    hasRateLimit: options.rateLimit !== undefined,
+  };
+  app.get('/openapi.json', (c) => c.json(buildOpenApi(described)));
   for (const path of ['/readyz', '/openapi.json']) {
     app.all(path, (c) => {
       throw wrongMethod(c.req.method, ['GET']);
     });
   }
-  mountOperations(app, { basePath, pipeline, maxBodyBytes });
+  mountOperations(app, { basePath, pipeline, maxBodyBytes, hasTickets: described.hasKeys });
 
   app.notFound((c) => {
     const unknown = unknownPath(c.req.path);

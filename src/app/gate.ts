@@ -2,8 +2,7 @@ import type { Hono, MiddlewareHandler } from 'hono';
 import { z } from 'zod';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
-import { toValidationError } from '../http/problem.ts';
-import { readQuery } from '../http/query.ts';
+import { parseQuery } from '../http/query.ts';
 import { wrongMethod } from '../http/routing.ts';
 import { runIdParam } from '../http/schemas.ts';
 import type { ApiKeys } from './api-keys.ts';
@@ -11,6 +10,8 @@ import { RateLimit } from './rate-limit.ts';
 import { issueTicket, redeemTicket, type ticketSchema } from './stream-ticket.ts';
 
 export const TICKET_PATH = '/stream-ticket';
+/** Of a stream's query: what the gate reads. */
+export const TICKET_PARAM = 'ticket';
 
 /** What a ticket may be asked for with. */
 export const ticketQuery = z.object({
@@ -50,7 +51,7 @@ function ticketGate(
 ): MiddlewareHandler {
   const isOfOneRun = guard.hook === 'onRunAccess';
   return async (c, next) => {
-    const ticket = c.req.query('ticket');
+    const ticket = c.req.query(TICKET_PARAM);
     // A header, if there is one, decides alone.
     if (ticket !== undefined && c.req.header('authorization') === undefined) {
       // A stream of more than one run takes no notice of a `runId`.
@@ -79,12 +80,11 @@ function mountTickets(
   const { basePath, apiKeys, callers } = options;
   const path = `${basePath}${TICKET_PATH}`;
   app.post(path, async (c) => {
-    const query = ticketQuery.safeParse(readQuery(c.req.raw, ticketQuery));
-    if (!query.success) throw toValidationError(query.error);
+    const { runId } = parseQuery(c.req.raw, ticketQuery);
     const name = callers.get(c.req.raw) ?? '';
     const ticket: z.infer<typeof ticketSchema> = await issueTicket(apiKeys, {
       name,
-      runId: query.data.runId,
+      runId,
     });
     return c.json(ticket, 200, { 'cache-control': 'no-store' });
   });

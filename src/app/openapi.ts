@@ -4,20 +4,31 @@ import { operations } from '../http/operations/index.ts';
 import { type ProblemCode, problemSchema, RETRY_AFTER_SECONDS, statusOf } from '../http/problem.ts';
 import { headerOf, isList, prefixOf } from '../http/query.ts';
 import { TICKET_PATH, ticketQuery } from './gate.ts';
+import { type Components, type Json, jsonContent, toJson } from './json-schema.ts';
 import { livenessSchema, readinessSchema } from './probes.ts';
 import { TICKET_SECONDS, ticketSchema } from './stream-ticket.ts';
 
-type Json = Record<string, unknown>;
+/** The instance that is described: what is asked of its callers depends on it. */
+export interface DescribedInstance {
+  readonly basePath: string;
+  /** Whether callers need a key. */
+  readonly hasKeys: boolean;
+  /** Whether hooks of the app's own decide too. */
+  readonly hasAuth: boolean;
+  readonly hasRateLimit: boolean;
+}
 
 /** What any operation may answer with, whatever it does. */
-const commonRefusals: readonly ProblemCode[] = [
-  'VALIDATION',
-  'UNAUTHORIZED',
-  'FORBIDDEN',
-  'RATE_LIMITED',
-  'INTERNAL',
-  'DATABASE_UNAVAILABLE',
-];
+function commonRefusals({ hasKeys, hasAuth, hasRateLimit }: DescribedInstance): readonly ProblemCode[] {
+  return [
+    'VALIDATION',
+    ...(hasKeys || hasAuth ? (['UNAUTHORIZED'] as const) : []),
+    'FORBIDDEN',
+    ...(hasRateLimit ? (['RATE_LIMITED'] as const) : []),
+    'INTERNAL',
+    'DATABASE_UNAVAILABLE',
+  ];
+}
 
 const refusalText: Record<ProblemCode, string> = {
   VALIDATION: 'A parameter or the body is missing or not valid',
@@ -27,22 +38,26 @@ const refusalText: Record<ProblemCode, string> = {
   METHOD_NOT_ALLOWED: 'The path has other methods',
   CONFLICT: "The run's state forbids it",
   BODY_TOO_LARGE: 'The body is over the limit',
+  UNSUPPORTED_ENCODING: 'The body has a Content-Encoding',
   RATE_LIMITED: 'The key has made too many requests in this minute',
   INTERNAL: 'A fault of the server',
+  BODY_CONSUMED: 'The app around this service had read the body before',
   DATABASE_UNAVAILABLE: 'The database is unreachable, busy or not migrated',
   DRAINING: 'The service is shutting down',
 };
 
 /** The OpenAPI 3.1 description of the service (https://spec.openapis.org/oas/v3.1.1). */
-export function buildOpenApi({ basePath }: { readonly basePath: string }): Json {
+export function buildOpenApi(instance: DescribedInstance): Json {
+  const { basePath, hasKeys } = instance;
   const components: Components = new Map();
+  const context = { components, instance };
   const paths: Record<string, Json> = {};
   for (const operation of operations) {
-    paths[operation.path] = { ...paths[operation.path], ...pathItem(operation, components) };
+    paths[operation.path] = { ...paths[operation.path], ...pathItem(operation, context) };
   }
-  paths[TICKET_PATH] = ticketPath(components);
-  const root = rootPaths(components);
-  const responses = refusalResponses(components);
+  if (hasKeys) paths[TICKET_PATH] = ticketPath(context);
+  const root = rootPaths(context);
+  const responses = refusalResponses(context);
   return {
     openapi: '3.1.1',
     info: {
@@ -51,18 +66,17 @@ export function buildOpenApi({ basePath }: { readonly basePath: string }): Json 
       description: 'Durable jobs: trigger a run, follow it, retry or cancel it.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
-    security: [{ bearer: [] }],
+    ...(hasKeys ? { security: [{ bearer: [] }] } : {}),
     servers: [{ url: basePath === '' ? '/' : basePath }],
     paths: { ...paths, ...root },
     components: {
-      securitySchemes,
+      ...(hasKeys ? { securitySchemes } : {}),
       responses,
       schemas: Object.fromEntries([...components].sort(([one], [other]) => (one < other ? -1 : 1))),
     },
   };
 }
 
-/** A service without keys asks for neither. */
 const securitySchemes = {
   bearer: { type: 'http', scheme: 'bearer', description: 'A key of `DURABLY_API_KEYS`' },
   ticket: {
@@ -73,23 +87,27 @@ const securitySchemes = {
   },
 };
 
-/** Schemas by the name under which others refer to them. */
-type Components = Map<string, unknown>;
+interface Context {
+  readonly components: Components;
+  readonly instance: DescribedInstance;
+}
 
-function pathItem(operation: Operation, components: Components): Json {
+function pathItem(operation: Operation, context: Context): Json {
+  const { components, instance } = context;
   const { name, method, summary, access, input } = operation;
   const request =
     input.from === 'body'
       ? { requestBody: { required: true, content: jsonContent(input.schema, { components, io: 'input' }) } }
       : { parameters: parametersOf(input.schema, components) };
-  const security = operation.answers === 'events' ? { security: [{ bearer: [] }, { ticket: [] }] } : {};
+  const takesTicket = instance.hasKeys && operation.answers === 'events';
+  const security = takesTicket ? { security: [{ bearer: [] }, { ticket: [] }] } : {};
   const described = { operationId: name, summary, tags: [access], ...security, ...request };
-  return { [method.toLowerCase()]: { ...described, responses: responsesOf(operation, components) } };
+  return { [method.toLowerCase()]: { ...described, responses: responsesOf(operation, context) } };
 }
 
 function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
   return Object.entries(shape).flatMap(([name, schema]) => {
-    const { description, ...type } = toJson(z.optional(schema), { components, io: 'output' });
+    const { description, ...type } = toJson(z.optional(schema), { components, io: 'output', bounds: 'all' });
     const required = !z.safeParse(schema, undefined).success;
     const common = { required, schema: type, ...(description === undefined ? {} : { description }) };
     // Exploded, a list repeats its parameter, and an object has one for each of its properties.
@@ -100,8 +118,9 @@ function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
   });
 }
 
-function responsesOf(operation: Operation, components: Components): Json {
-  return { ...successOf(operation, components), ...refusalsOf([...commonRefusals, ...operation.refusals]) };
+function responsesOf(operation: Operation, { components, instance }: Context): Json {
+  const refusals = refusalsOf([...commonRefusals(instance), ...operation.refusals]);
+  return { ...successOf(operation, components), ...refusals };
 }
 
 function refusalsOf(codes: readonly ProblemCode[]): Json {
@@ -110,7 +129,7 @@ function refusalsOf(codes: readonly ProblemCode[]): Json {
   );
 }
 
-function ticketPath(components: Components): Json {
+function ticketPath({ components, instance }: Context): Json {
   return {
     post: {
       operationId: 'streamTicket',
@@ -119,7 +138,7 @@ function ticketPath(components: Components): Json {
       parameters: parametersOf(ticketQuery, components),
       responses: {
         200: { description: 'Done', content: jsonContent(ticketSchema, { components, io: 'output' }) },
-        ...refusalsOf(['VALIDATION', 'UNAUTHORIZED', 'NOT_FOUND', 'RATE_LIMITED', 'INTERNAL']),
+        ...refusalsOf(commonRefusals(instance).filter((code) => code !== 'DATABASE_UNAVAILABLE')),
       },
     },
   };
@@ -127,7 +146,8 @@ function ticketPath(components: Components): Json {
 
 function successOf({ answers, output }: Operation, components: Components): Json {
   if (answers === 'json') {
-    return { 200: { description: 'Done', content: jsonContent(output, { components, io: 'output' }) } };
+    const content = jsonContent(output, { components, io: 'output' });
+    return { 200: { description: 'Done', content, ...linksOf(output) } };
   }
   const schema = toJson(output, { components, io: 'output' });
   return {
@@ -141,10 +161,18 @@ function successOf({ answers, output }: Operation, components: Components): Json
   };
 }
 
-function refusalResponses(components: Components): Json {
+/** From an answer that names a run to what can be asked about it, so that tools can follow. */
+function linksOf(output: z.ZodType): Json {
+  if (!(output instanceof z.ZodObject) || !('runId' in output.shape)) return {};
+  const about = operations.filter(({ input }) => 'runId' in input.schema.shape);
+  const link = (operationId: string) => ({ operationId, parameters: { runId: '$response.body#/runId' } });
+  return { links: Object.fromEntries(about.map(({ name }) => [name, link(name)])) };
+}
+
+function refusalResponses({ components, instance }: Context): Json {
   const schema = toJson(problemSchema, { components, io: 'output' });
   const content = { 'application/problem+json': { schema } };
-  const used = new Set(operations.flatMap(({ refusals }) => [...commonRefusals, ...refusals]));
+  const used = new Set(operations.flatMap(({ refusals }) => [...commonRefusals(instance), ...refusals]));
   return Object.fromEntries(
     [...used].map((code) => [
       code,
@@ -168,16 +196,20 @@ const headersOf: Partial<Record<ProblemCode, Json>> = {
 };
 
 /** What is at the root, whatever the base path. */
-function rootPaths(components: Components): Json {
+function rootPaths({ components, instance }: Context): Json {
   const readiness = jsonContent(readinessSchema, { components, io: 'output' });
   const liveness = jsonContent(livenessSchema, { components, io: 'output' });
+  const { hasKeys } = instance;
+  const gateRefusals = commonRefusals({ ...instance, hasAuth: false }).filter(
+    (code) => code === 'UNAUTHORIZED' || code === 'RATE_LIMITED',
+  );
   const get = (operationId: string, summary: string, responses: Json) => ({
     servers: [{ url: '/' }],
     get: {
       operationId,
       summary,
       tags: ['service'],
-      responses: { ...responses, ...refusalsOf(['UNAUTHORIZED', 'RATE_LIMITED']) },
+      responses: { ...responses, ...refusalsOf(gateRefusals) },
     },
   });
   return {
@@ -187,7 +219,7 @@ function rootPaths(components: Components): Json {
         operationId: 'healthz',
         summary: 'Whether the process answers',
         tags: ['service'],
-        security: [],
+        ...(hasKeys ? { security: [] } : {}),
         responses: { 200: { description: 'It does', content: liveness } },
       },
     },
@@ -199,34 +231,4 @@ function rootPaths(components: Components): Json {
       200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
     }),
   };
-}
-
-interface SchemaUse {
-  readonly components: Components;
-  readonly io: 'input' | 'output';
-}
-
-function jsonContent(schema: z.ZodType, use: SchemaUse): Json {
-  return { 'application/json': { schema: toJson(schema, use) } };
-}
-
-/** JSON Schema of a zod schema; those with an id of their own become components. */
-function toJson(schema: z.core.$ZodType, { components, io }: SchemaUse): Json {
-  const { $schema, $defs, ...own } = z.toJSONSchema(schema, {
-    io,
-    override: ({ jsonSchema }) => {
-      // Answers may grow, and what only zod needs to say is noise here.
-      if (jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
-      if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
-      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
-      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
-    },
-  });
-  for (const [id, definition] of Object.entries($defs ?? {}))
-    components.set(id, pointToComponents(definition));
-  return pointToComponents(own);
-}
-
-function pointToComponents(schema: object): Json {
-  return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', '"#/components/schemas/'));
 }

@@ -6,17 +6,22 @@ import { operations } from '../http/operations/index.ts';
 import type { Pipeline } from '../http/pipeline.ts';
 import { toValidationError } from '../http/problem.ts';
 import { routes, wrongMethod } from '../http/routing.ts';
+import { TICKET_PARAM } from './gate.ts';
 import { answerMaker } from './standard-headers.ts';
 
 export interface OperationRoutes {
   readonly basePath: string;
   readonly pipeline: Pipeline;
   readonly maxBodyBytes: number;
+  /** Whether streams may be opened with a ticket, which was read before. */
+  readonly hasTickets: boolean;
 }
 
 /** A route for each operation, and 405 for the other methods of its path. */
-export function mountOperations(app: Hono, { basePath, pipeline, maxBodyBytes }: OperationRoutes): void {
+export function mountOperations(app: Hono, options: OperationRoutes): void {
+  const { basePath, pipeline, maxBodyBytes, hasTickets } = options;
   for (const operation of operations) {
+    const queryParams = hasTickets && operation.answers === 'events' ? [TICKET_PARAM] : [];
     const read = operation.input.from === 'body' ? bodyReader(operation, maxBodyBytes) : undefined;
     const answer: Handler = (c) => {
       const readBody = read && (() => read(c));
@@ -24,6 +29,7 @@ export function mountOperations(app: Hono, { basePath, pipeline, maxBodyBytes }:
         request: c.req.raw,
         select: () => operation,
         readBody,
+        queryParams,
         requestId: c.get('requestId'),
         answer: answerMaker(c),
       });
@@ -45,30 +51,25 @@ export function mountOperations(app: Hono, { basePath, pipeline, maxBodyBytes }:
 
 /** Reads a body within its limit, then validates it; the pipeline calls this when the body's turn has come. */
 function bodyReader({ input }: Operation, maxBodyBytes: number): (c: Context) => Promise<OperationInput> {
-  const validate = zValidator(
-    'json',
-    input.schema,
-    (result) => {
-      if (!result.success) throw toValidationError(result.error);
-    },
-    { validationFunction: (schema, value) => schema.safeParse(value) },
-  );
-
   return async (c: Context<Env, string, { out: { json: OperationInput } }>) => {
-    const { value } = await readJson(c.req.raw, maxBodyBytes);
-    // The validator takes the body from here, and only if it is declared to be JSON.
+    const value = await readJson(c.req.raw, maxBodyBytes, keptBody(c));
+    // What hono's validator gets at is read without a limit, and only if it is declared to be JSON.
     Object.assign(c.req, { json: async () => value });
-    if (!/^application\/json\b/i.test(c.req.header('content-type') ?? '')) {
-      c.req.raw = declaredJson(c.req.raw);
-    }
+    const validate = zValidator(
+      'json',
+      input.schema,
+      (result) => {
+        if (!result.success) throw toValidationError(result.error);
+      },
+      { validationFunction: (schema) => schema.safeParse(value) },
+    );
     await validate(c, async () => {});
     return c.req.valid('json');
   };
 }
 
-/** The same request, its body already read, with the Content-Type that its sender left out. */
-function declaredJson({ url, method, headers, signal }: Request): Request {
-  const declared = new Headers(headers);
-  declared.set('content-type', 'application/json');
-  return new Request(url, { method, headers: declared, signal });
+/** The body that middleware of an app around this one has read through hono, which keeps it. A form is kept taken apart. */
+function keptBody(c: Context): (() => Promise<ArrayBuffer>) | undefined {
+  const kept = Object.keys(c.req.bodyCache).filter((form) => form !== 'formData');
+  return kept.length > 0 ? () => c.req.arrayBuffer() : undefined;
 }

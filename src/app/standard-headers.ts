@@ -1,7 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 // Types the context's `requestId`, which apps around this one may have set with hono's own middleware.
 import type {} from 'hono/request-id';
-import type { AnswerMaker } from '../http/response.ts';
+import { type AnswerMaker, headOf } from '../http/response.ts';
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
 
@@ -27,6 +27,8 @@ export function standardHeaders(): MiddlewareHandler {
     const id = givenId(c.req.header(REQUEST_ID_HEADER)) ?? c.get('requestId') ?? crypto.randomUUID();
     c.set('requestId', id);
     await next();
+    // Operations have answered HEAD without a body already; others leave it to hono, which tells no length.
+    if (c.req.raw.method === 'HEAD' && c.res.body !== null) c.res = await headOf(c.res);
     if (complete.has(c.res)) return;
     const { headers } = c.res;
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) headers.set(name, value);

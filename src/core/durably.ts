@@ -7,6 +7,11 @@ import type { LogLine, LogQuery, Step } from './step.ts';
 export interface TriggerOptions {
   /** Unique per job, 1 to 256 UTF-16 units: a second trigger under it returns the first one's run. */
   readonly idempotencyKey?: string | undefined;
+  /**
+   * Whose idempotency key it is, 1 to 256 UTF-16 units: the same key of another
+   * scope, or of none, is another key. Nobody is shown it.
+   */
+  readonly keyScope?: string | undefined;
   /** At most one run with this key runs at a time, in the order triggered; 1 to 256 UTF-16 units. */
   readonly concurrencyKey?: string | undefined;
   /**
@@ -19,6 +24,12 @@ export interface TriggerOptions {
 export interface TriggerRequest extends TriggerOptions {
   readonly jobName: string;
   readonly input: unknown;
+}
+
+/** What became of a trigger: a new run, or the one that its idempotency key already had. */
+export interface Submitted {
+  readonly run: Run;
+  readonly disposition: 'created' | 'idempotent';
 }
 
 /** A journal event in a stream; its JSON text is made once for all readers. */
@@ -88,6 +99,8 @@ export interface JsonReads {
 export interface DurablyService {
   /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or key. */
   trigger(request: TriggerRequest): Promise<Run>;
+  /** {@link trigger}, and whether the run is new. */
+  submit(request: TriggerRequest): Promise<Submitted>;
   /**
    * A fresh run with the job, payload, concurrency key and labels of another,
    * whatever became of that one. @throws {NotFoundError} for an unknown run or job.

@@ -31,6 +31,19 @@ export class NotFoundError extends DurablyError {
   }
 }
 
+/** No job is registered under that name. The message names the registered one that is nearest. */
+export class UnknownJobError extends NotFoundError {
+  /** The message without the name of another job, for callers who may not know those. */
+  readonly bareMessage: string;
+
+  constructor(jobName: string, nearest: string | undefined) {
+    const bareMessage = `Job not found: ${jobName}`;
+    super(nearest === undefined ? bareMessage : `${bareMessage}; did you mean "${nearest}"?`);
+    this.name = 'NotFoundError';
+    this.bareMessage = bareMessage;
+  }
+}
+
 /** The thing exists but is in a state that forbids the request; the message names the state. */
 export class ConflictError extends DurablyError {
   constructor(message: string) {

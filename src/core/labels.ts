@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isStorableText } from './json.ts';
+import { isStorableText, WITHOUT_NUL } from './text.ts';
 
 /** What a run is filed under, for filters of lists and streams; never changes. */
 export type Labels = Readonly<Record<string, string>>;
@@ -22,7 +22,11 @@ export function labelsSchema(name?: string) {
   };
   const noObject = `${about()}must be an object of strings`;
   const record = z
-    .record(z.string().regex(LABEL_KEY), z.string().max(MAX_VALUE_LENGTH), noObject)
+    .record(
+      z.string().regex(LABEL_KEY),
+      z.string().max(MAX_VALUE_LENGTH).meta({ pattern: WITHOUT_NUL }),
+      noObject,
+    )
     .meta({ maxProperties: MAX_LABELS });
   // What the record would say of itself doesn't name the label.
   return z.preprocess((given, context) => {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { ErrorDetail } from './error-detail.ts';
 import { errorMessage } from './error-text.ts';
 import { ValidationError } from './errors.ts';
+import { knownMembers } from './issues.ts';
 import type { JsonText } from './json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
 
@@ -197,16 +198,15 @@ const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
     .default([])
     .transform((values) => [...new Set(values)]);
 
-export const runQuerySchema = z
-  .object({
-    jobName: oneOrMany(z.string()),
-    status: oneOrMany(z.enum(RUN_STATUSES)),
-    labels: labelsSchema().default({}),
-    limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
-    offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
-    cursor: cursorSchema.optional(),
-    fields: z.array(z.enum(RUN_FIELDS)).min(1).optional(),
-  })
+export const runQuerySchema = knownMembers('filter member', {
+  jobName: oneOrMany(z.string()),
+  status: oneOrMany(z.enum(RUN_STATUSES)),
+  labels: labelsSchema().default({}),
+  limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
+  offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
+  cursor: cursorSchema.optional(),
+  fields: z.array(z.enum(RUN_FIELDS)).min(1).optional(),
+})
   .refine(({ cursor, offset }) => cursor === undefined || offset === 0, {
     path: ['offset'],
     error: 'does not go with a cursor',

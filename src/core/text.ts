@@ -17,6 +17,9 @@ export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
+/** As a JSON Schema says that a text holds no NUL; each language's regular expressions know it. */
+export const WITHOUT_NUL = '^[^\\x00]*$';
+
 /** Whether {@link storableText} would leave the text as it is. */
 export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');

@@ -1,8 +1,8 @@
-import type { TriggerRequest } from '../core/durably.ts';
-import type { Run } from '../core/run.ts';
+import type { Submitted, TriggerRequest } from '../core/durably.ts';
+import { parseRun, type Run } from '../core/run.ts';
 import type { JobDefinition } from './define-job.ts';
-import { createJobHandle, type HandleDeps, type JobHandle } from './job-handle.ts';
-import { jobNotFound, type Registry } from './registry.ts';
+import { createJobHandle, enqueueOne, type HandleDeps, type JobHandle, newRun } from './job-handle.ts';
+import type { Registry } from './registry.ts';
 import type { Worker } from './worker.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: any job, whatever its types: `unknown` would refuse handles that take a certain input.
@@ -33,14 +33,20 @@ export function createCatalogue(registry: Registry, deps: HandleDeps, worker: Wo
     worker.wake();
     return Object.fromEntries(added) as HandlesOf<TJobs>;
   };
+  const submit = async ({ jobName, input, ...options }: TriggerRequest): Promise<Submitted> => {
+    const job = registry.get(jobName);
+    if (!job) throw registry.notFound(jobName);
+    const { run, created } = await enqueueOne(
+      await newRun(job, { input, options }, deps.maxInputBytes),
+      deps,
+    );
+    return { run: parseRun(run), disposition: created ? 'created' : 'idempotent' };
+  };
   return {
     jobs,
     register,
     getJob: (name: string) => handles.get(name),
-    async trigger({ jobName, input, ...options }: TriggerRequest): Promise<Run> {
-      const handle = handles.get(jobName);
-      if (!handle) throw jobNotFound(jobName);
-      return await handle.trigger(input, options);
-    },
+    trigger: async (request: TriggerRequest): Promise<Run> => (await submit(request)).run,
+    submit,
   };
 }

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { ValidationError } from '../core/errors.ts';
 import { isStorableText, type Jsonified } from '../core/json.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import type { StepContext } from '../core/step.ts';
 
 /** A job's output as it reads back: null where nothing was returned. */
@@ -63,6 +64,14 @@ export function defineJob(job: JobDefinition): JobDefinition {
   return Object.freeze({ ...job });
 }
 
+const DEFINITION: MembersOf<JobDefinition> = {
+  name: true,
+  input: true,
+  output: true,
+  run: true,
+  '~output': true,
+};
+
 /** @throws {ValidationError} */
 export function checkDefinition(job: JobDefinition): void {
   const { name, input, output, run } = job;
@@ -75,6 +84,7 @@ export function checkDefinition(job: JobDefinition): void {
     throw new ValidationError(`Job ${name}: output must be a zod schema`);
   }
   if (typeof run !== 'function') throw new ValidationError(`Job ${name}: run must be a function`);
+  checkMembers('job definition member', job, DEFINITION);
 }
 
 function isSchema(value: unknown): boolean {

@@ -2,7 +2,10 @@ import type { Clock } from '../core/clock.ts';
 import type { TriggerOptions } from '../core/durably.ts';
 import { InputTooLargeError, ValidationError } from '../core/errors.ts';
 import { newRunId } from '../core/id.ts';
+import { toIssues } from '../core/issues.ts';
 import { encodeJson, isStorableText } from '../core/json.ts';
+import { isScope, scopedKey } from '../core/key-scope.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import { encodeLabels, labelsSchema } from '../core/labels.ts';
 import { MAX_KEY_LENGTH, parseRun, type Run, type RunFilter } from '../core/run.ts';
 import { currentRun } from '../core/run-context.ts';
@@ -12,7 +15,7 @@ import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
 import { readRuns } from './reads.ts';
 import type { RunWait } from './run-waits.ts';
-import { parseWith, toIssues } from './schema-parse.ts';
+import { parseWith } from './schema-parse.ts';
 import { waitForOutput } from './wait-for-run.ts';
 import type { Worker } from './worker.ts';
 
@@ -74,14 +77,37 @@ export interface HandleDeps {
   readonly beginWait: Worker['beginWait'];
 }
 
+const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
+  idempotencyKey: true,
+  keyScope: true,
+  concurrencyKey: true,
+  labels: true,
+};
+
+type WaitOptions = NonNullable<Parameters<JobHandle['triggerAndWait']>[1]>;
+
+const WAIT_OPTIONS: MembersOf<WaitOptions> = {
+  ...TRIGGER_OPTIONS,
+  timeout: true,
+};
+
+/** A handle's runs are those of its job: it takes no `jobName`. */
+const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>> = {
+  status: true,
+  labels: true,
+  limit: true,
+  offset: true,
+  cursor: true,
+};
+
 export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
   const triggerOne = async (input: unknown, options?: TriggerOptions): Promise<Run> =>
-    await enqueueOne(await newRun(job, { input, options }, deps.maxInputBytes), deps);
+    parseRun((await enqueueOne(await newRun(job, { input, options }, deps.maxInputBytes), deps)).run);
   const handle: JobHandle = {
     name: job.name,
     trigger: triggerOne,
     triggerAndWait(input, options) {
-      const ended = triggerAndWait(job, { input, ...options }, deps);
+      const ended = triggerAndWait(job, { input, options }, deps);
       // A job that does not wait for it must not end the process by its failure.
       if (currentRun() !== undefined) ended.catch(() => undefined);
       return ended;
@@ -91,13 +117,14 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
         inputs.map((item) => newRun(job, isPair(item) ? item : { input: item }, deps.maxInputBytes)),
       );
       checkTotal(runs);
-      return await enqueue(runs, deps);
+      return (await enqueue(runs, deps)).map(({ run }) => parseRun(run));
     },
     async getRun(runId) {
       const run = await deps.store.getRun(runId);
       return run?.jobName === job.name ? parseRun(run) : null;
     },
     async getRuns(filter = {}) {
+      checkMembers('filter member', filter, HANDLE_FILTER);
       return (await readRuns(deps.store, { ...filter, jobName: job.name })).runs;
     },
   };
@@ -106,9 +133,11 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
 
 async function triggerAndWait(
   job: JobDefinition,
-  { input, timeout, ...options }: TriggerOptions & { input: unknown; timeout?: number | undefined },
+  { input, options: given = {} }: { readonly input: unknown; readonly options: WaitOptions | undefined },
   deps: HandleDeps,
 ): Promise<{ id: string; output: unknown }> {
+  checkMembers('triggerAndWait option', given, WAIT_OPTIONS);
+  const { timeout, ...options } = given;
   checkTimeout(timeout);
   const fresh = await newRun(job, { input, options }, deps.maxInputBytes);
   // Under an idempotency key there may be a run that has ended, or goes on, and needs no slot.
@@ -117,7 +146,7 @@ async function triggerAndWait(
   try {
     const { id: runId, concurrencyKey } = fresh;
     if (!mayExist) wait = deps.beginWait({ runId, concurrencyKey, needsSlot: true });
-    const run = await enqueueOne(fresh, deps);
+    const { run } = await enqueueOne(fresh, deps);
     if (mayExist && run.isActive) {
       const needsSlot = run.status === 'pending';
       wait = deps.beginWait({ runId: run.id, concurrencyKey: run.concurrencyKey, needsSlot });
@@ -130,23 +159,25 @@ async function triggerAndWait(
   }
 }
 
-async function enqueue(runs: readonly NewRun[], deps: HandleDeps): Promise<Run[]> {
+async function enqueue(runs: readonly NewRun[], deps: HandleDeps): Promise<readonly Enqueued[]> {
   const enqueued = await deps.store.enqueue(runs);
   announce(enqueued, deps);
-  return enqueued.map(({ run }) => parseRun(run));
+  return enqueued;
 }
 
-export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Run> {
+export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Enqueued> {
   const [run] = await enqueue([newRun], deps);
   if (!run) throw new Error('a stored run was not returned');
   return run;
 }
 
-async function newRun(
+/** @throws {ValidationError} for a bad input or option. */
+export async function newRun(
   job: JobDefinition,
   { input, options = {} }: { readonly input: unknown; readonly options?: TriggerOptions | undefined },
   maxBytes: number,
 ): Promise<NewRun> {
+  checkMembers('trigger option', options, TRIGGER_OPTIONS);
   const parsed = await parseWith(job.input, input);
   if (!parsed.ok) {
     throw new ValidationError(`Invalid input for job ${job.name}: ${parsed.summary}`, parsed.issues);
@@ -161,7 +192,7 @@ async function newRun(
     id: newRunId(),
     jobName: job.name,
     payload: encoding.text ?? 'null',
-    idempotencyKey: checkKey('idempotencyKey', options.idempotencyKey),
+    idempotencyKey: idempotencyKeyOf(options),
     concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
     labels: checkLabels(options.labels),
   };
@@ -187,7 +218,14 @@ function checkLabels(labels: unknown): string | null {
   throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
 }
 
-function checkKey(name: 'idempotencyKey' | 'concurrencyKey', key: unknown): string | null {
+function idempotencyKeyOf(options: TriggerOptions): string | null {
+  const key = checkKey('idempotencyKey', options.idempotencyKey);
+  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
+  if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
+  return key === null ? null : scopedKey(scope, key);
+}
+
+function checkKey(name: 'idempotencyKey' | 'concurrencyKey' | 'keyScope', key: unknown): string | null {
   if (key === undefined || key === null) return null;
   const refuse = (message: string) =>
     new ValidationError(`${name} ${message}`, [{ path: [name], message: `${name} ${message}` }]);

@@ -1,11 +1,14 @@
 import type { Clock } from '../core/clock.ts';
 import type { WorkOptions } from '../core/durably.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import type { Store } from '../core/store.ts';
 import type { StopOptions, Worker } from './worker.ts';
 import { checkWorkOptions } from './worker-options.ts';
 
 /** A database that takes longer for a health check is not healthy, ms. */
 const MAX_PROBE_MS = 2_000;
+
+const STOP_OPTIONS: MembersOf<StopOptions> = { timeoutMs: true, final: true };
 
 /** Starting, stopping, working on demand, and how it fares meanwhile. */
 export function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
@@ -41,7 +44,10 @@ export function createLifecycle({ store, worker, clock }: { store: Store; worker
   return {
     migrate,
     start: () => worker.start(),
-    stop: (options?: StopOptions) => worker.stop(options),
+    async stop(options?: StopOptions) {
+      checkMembers('stop option', options, STOP_OPTIONS);
+      await worker.stop(options);
+    },
     countRunning: () => worker.running,
     async init() {
       await migrate();

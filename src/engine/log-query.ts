@@ -1,11 +1,11 @@
 import { z } from 'zod';
 import { ValidationError } from '../core/errors.ts';
+import { knownMembers, summarize, toIssues } from '../core/issues.ts';
 import { DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT } from '../core/run.ts';
 import { LOG_LEVELS, type LogQuery } from '../core/step.ts';
 import type { LogPage } from '../core/store.ts';
-import { summarize, toIssues } from './schema-parse.ts';
 
-const logQuerySchema = z.object({
+const logQuerySchema = knownMembers('log query member', {
   runId: z.string(),
   level: z.enum(LOG_LEVELS).nullable().default(null),
   after: z.int().min(0).default(0),

@@ -1,5 +1,6 @@
 import type { JsonReads } from '../core/durably.ts';
 import { NotFoundError, ValidationError } from '../core/errors.ts';
+import { summarize, toIssues } from '../core/issues.ts';
 import { arrayPieces, type JsonRecord, objectPieces } from '../core/json-text.ts';
 import { collect } from '../core/portions.ts';
 import {
@@ -18,7 +19,6 @@ import {
 import { type LogQuery, parseLogLine, parseStep } from '../core/step.ts';
 import type { Portions, Store } from '../core/store.ts';
 import { parseLogQuery } from './log-query.ts';
-import { summarize, toIssues } from './schema-parse.ts';
 
 /** A page of runs as a whole. @throws {ValidationError} for a bad filter. */
 export async function readRuns(store: Store, filter: RunFilter = {}): Promise<RunPage> {

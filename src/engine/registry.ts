@@ -1,13 +1,9 @@
-import { ConflictError, NotFoundError } from '../core/errors.ts';
+import { ConflictError, UnknownJobError } from '../core/errors.ts';
+import { nearestName, shorten } from '../core/known-names.ts';
 import { checkDefinition, type JobDefinition } from './define-job.ts';
 
 /** An error repeats so much of a name that somebody sent. */
 const MAX_TOLD_NAME = 256;
-
-export function jobNotFound(name: string): NotFoundError {
-  const told = name.length > MAX_TOLD_NAME ? `${name.slice(0, MAX_TOLD_NAME).toWellFormed()}…` : name;
-  return new NotFoundError(`Job not found: ${told}`);
-}
 
 /** The jobs that this process knows, by name. */
 export class Registry {
@@ -29,6 +25,11 @@ export class Registry {
 
   get(name: string): JobDefinition | undefined {
     return this.#jobs.get(name);
+  }
+
+  /** The error for a job that isn't there. It names the registered one that may have been meant. */
+  notFound(name: string): UnknownJobError {
+    return new UnknownJobError(shorten(name, MAX_TOLD_NAME), nearestName(name, this.#jobs.keys()));
   }
 
   get isEmpty(): boolean {

@@ -1,9 +1,9 @@
 import { NotFoundError } from '../core/errors.ts';
 import { newRunId } from '../core/id.ts';
 import { encodeLabels } from '../core/labels.ts';
-import { checkRunId, type Run } from '../core/run.ts';
+import { checkRunId, parseRun, type Run } from '../core/run.ts';
 import { enqueueOne, type HandleDeps } from './job-handle.ts';
-import { jobNotFound, type Registry } from './registry.ts';
+import type { Registry } from './registry.ts';
 
 /**
  * Stores a fresh run like another: its job, payload, concurrency key and
@@ -18,8 +18,8 @@ export async function retriggerRun(
   const run = await deps.store.getRun(checkRunId(runId));
   if (!run) throw new NotFoundError('Run not found');
   const { jobName, concurrencyKey } = run;
-  if (!registry.get(jobName)) throw jobNotFound(jobName);
-  return await enqueueOne(
+  if (!registry.get(jobName)) throw registry.notFound(jobName);
+  const { run: fresh } = await enqueueOne(
     {
       id: newRunId(),
       jobName,
@@ -31,4 +31,5 @@ export async function retriggerRun(
     },
     deps,
   );
+  return parseRun(fresh);
 }

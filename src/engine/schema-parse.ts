@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { ValidationIssue } from '../core/errors.ts';
+import { summarize, toIssues } from '../core/issues.ts';
 import { isRangeError, MAX_JSON_DEPTH } from '../core/json.ts';
 import { nestsDeeperThan } from '../core/nesting.ts';
-import { boundedText } from '../core/text.ts';
 
 export type Parsed =
   | { readonly ok: true; readonly value: unknown }
@@ -38,19 +38,4 @@ function toParsed(result: z.ZodSafeParseResult<unknown>): Parsed {
   if (result.success) return { ok: true, value: result.data };
   const issues = toIssues(result.error);
   return { ok: false, issues, summary: summarize(issues) };
-}
-
-export function toIssues(error: z.ZodError): ValidationIssue[] {
-  return error.issues.map(({ path, message }) => ({
-    path: path.map((key) => (typeof key === 'symbol' ? String(key) : key)),
-    message,
-  }));
-}
-
-/** One line: `amount: expected number; items.0.id: required`, cut where there are very many. */
-export function summarize(issues: readonly ValidationIssue[]): string {
-  const lines = issues.map(({ path, message }) =>
-    path.length === 0 ? message : `${path.join('.')}: ${message}`,
-  );
-  return boundedText(lines.join('; '));
 }

@@ -1,6 +1,7 @@
 import type { WorkOptions } from '../core/durably.ts';
 import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
+import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import type { WorkerOptions } from './worker.ts';
 
 const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
@@ -50,8 +51,11 @@ export function checkWorkerOptions(options: GivenOptions): CheckedOptions {
   };
 }
 
+const WORK_OPTIONS: MembersOf<WorkOptions> = { maxRuns: true, timeoutMs: true, signal: true };
+
 /** @throws {ValidationError} that names a bad option and its value. */
 export function checkWorkOptions(options: WorkOptions = {}) {
+  checkMembers('processUntilIdle option', options, WORK_OPTIONS);
   const { signal } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
     throw new ValidationError('signal must be an AbortSignal');

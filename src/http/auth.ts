@@ -1,8 +1,10 @@
 import type { DurablyService, TriggerRequest } from '../core/durably.ts';
-import { NotFoundError, ValidationError } from '../core/errors.ts';
-import type { Run, RunFilter } from '../core/run.ts';
+import { NotFoundError, UnknownJobError, ValidationError } from '../core/errors.ts';
+import { isStorableText } from '../core/json.ts';
+import { isScope } from '../core/key-scope.ts';
+import { MAX_KEY_LENGTH, type Run, type RunFilter } from '../core/run.ts';
 import type { RunGuard, RunOperation, ScopeGuard } from './guard.ts';
-import type { Operation } from './operation.ts';
+import type { AllowRun, Operation } from './operation.ts';
 import { isResponse } from './response.ts';
 
 /**
@@ -15,7 +17,16 @@ export interface DurablyAuth<TContext> {
   authenticate: (request: Request) => TContext | Promise<TContext>;
   /** Before a run is triggered; the job's own schema has not seen the input yet. */
   onTrigger?: ((context: TContext, trigger: TriggerRequest) => void | Promise<void>) | undefined;
-  /** Before anything is told of or done to a run. */
+  /**
+   * Whose idempotency keys this caller's are, 1 to 256 characters (a tenant's id): the same key of
+   * another scope is another key. Without it, the keys of all callers are one another's: two that use
+   * the same one mean the same run.
+   */
+  scopeKeys?: ((context: TContext) => string | Promise<string>) | undefined;
+  /**
+   * Before anything is told of or done to a run. Operation `trigger`: of the run
+   * that a trigger's idempotency key already had, before its id is told.
+   */
   onRunAccess?:
     | ((context: TContext, run: Run, info: { readonly operation: RunOperation }) => void | Promise<void>)
     | undefined;
@@ -25,7 +36,7 @@ export interface DurablyAuth<TContext> {
   scopeRunsSubscribe?: ((context: TContext, filter: RunFilter) => RunFilter | Promise<RunFilter>) | undefined;
 }
 
-const HOOKS = ['onTrigger', 'onRunAccess', 'scopeRuns', 'scopeRunsSubscribe'] as const;
+const HOOKS = ['onTrigger', 'scopeKeys', 'onRunAccess', 'scopeRuns', 'scopeRunsSubscribe'] as const;
 
 /** Rejects unless the caller may; answers with the input to act by, which may be narrower. */
 export type Authorize = <TInput extends Record<string, unknown>>(
@@ -33,15 +44,23 @@ export type Authorize = <TInput extends Record<string, unknown>>(
   input: TInput,
 ) => Promise<TInput | Record<string, unknown>>;
 
-/** Rejects unless the request comes from someone; answers with what decides on the rest. */
-export type Authenticate = (request: Request) => Promise<Authorize>;
+/** What decides on the rest of a request, once it is known whom it comes from. */
+export interface Caller {
+  readonly authorize: Authorize;
+  readonly allowRun: AllowRun;
+}
+
+/** Rejects unless the request comes from someone. */
+export type Authenticate = (request: Request) => Promise<Caller>;
+
+const ANYONE: Caller = { authorize: async (_, input) => input, allowRun: async () => {} };
 
 /** @throws {ValidationError} for an `auth` that would let everyone in by mistake. */
 export function createAuthenticate<TContext>(
   durably: DurablyService,
   auth: DurablyAuth<TContext> | undefined,
 ): Authenticate {
-  if (auth === undefined) return async () => async (_, input) => input;
+  if (auth === undefined) return async () => ANYONE;
   checkAuth(auth);
 
   const trigger = async (context: TContext, request: TriggerRequest) => {
@@ -70,15 +89,40 @@ export function createAuthenticate<TContext>(
     const context = await auth.authenticate(request);
     // Returned where it should have been thrown.
     if (isResponse(context)) throw context;
-    return async ({ guard }, input) => {
+    const allowRun: AllowRun = async (run) => {
+      await auth.onRunAccess?.(context, run, { operation: 'trigger' });
+    };
+    const authorize: Authorize = async ({ guard }, input) => {
       if (guard.hook === 'scopeRuns' || guard.hook === 'scopeRunsSubscribe') {
         return await scope(context, guard, input);
       }
-      if (guard.hook === 'onTrigger') await trigger(context, guard.requestOf(input));
+      if (guard.hook === 'onTrigger') {
+        await trigger(context, guard.requestOf(input));
+        if (auth.scopeKeys !== undefined)
+          return { ...input, keyScope: checkKeyScope(await auth.scopeKeys(context)) };
+      }
       if (guard.hook === 'onRunAccess') await accessRun(context, guard, input);
       return input;
     };
+    return { authorize, allowRun };
   };
+}
+
+/** The engine would blame the caller for it. */
+function checkKeyScope(scope: unknown): string {
+  const isGood =
+    typeof scope === 'string' &&
+    scope.length >= 1 &&
+    scope.length <= MAX_KEY_LENGTH &&
+    isStorableText(scope) &&
+    isScope(scope);
+  if (isGood) return scope;
+  throw new Error(`scopeKeys must return 1 to ${MAX_KEY_LENGTH} characters without control characters`);
+}
+
+/** Hooks may keep jobs from callers, so that an unknown job must not be told the name of another. */
+export function withoutJobNames(error: unknown): unknown {
+  return error instanceof UnknownJobError ? new NotFoundError(error.bareMessage) : error;
 }
 
 function checkAuth(auth: object): void {

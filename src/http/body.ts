@@ -1,31 +1,49 @@
 import { ValidationError } from '../core/errors.ts';
 import { isTooDeep, MAX_JSON_DEPTH } from '../core/json.ts';
+import { shorten } from '../core/known-names.ts';
+import { unheldNumbers } from './numbers.ts';
 import { RequestError } from './problem.ts';
-
-export interface JsonBody {
-  readonly text: string;
-  readonly value: unknown;
-}
 
 /**
  * Reads a body as JSON, whatever its Content-Type. No more than `maxBytes` are held.
  *
- * @throws {RequestError} for a body over the limit.
- * @throws {ValidationError} for one that is empty, no UTF-8, no JSON or nested too deep.
+ * @param kept the bytes, where the framework around has read them already and kept them.
+ * @throws {RequestError} for a body that is over the limit, encoded, or was read by somebody else.
+ * @throws {ValidationError} for one that is empty, no UTF-8, no JSON or nested too
+ * deep, or holds a number that would be changed.
  */
-export async function readJson(request: Request, maxBytes: number): Promise<JsonBody> {
-  const text = decodeUtf8(await readBytes(request, maxBytes));
+export async function readJson(
+  request: Request,
+  maxBytes: number,
+  kept?: () => Promise<ArrayBuffer>,
+): Promise<unknown> {
+  refuseEncoded(request.headers);
+  if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge(maxBytes);
+  if (kept === undefined) return parseJson(await readBytes(request, maxBytes));
+  const bytes = await kept().catch(() => {
+    throw consumed();
+  });
+  if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
+  return parseJson(new Uint8Array(bytes));
+}
+
+function parseJson(bytes: Uint8Array): unknown {
+  const text = decodeUtf8(bytes);
   if (text.trim() === '') throw new ValidationError('The body is empty; it must be JSON');
   // The envelope is one level around the input, which may use all of its own.
   if (isTooDeep(text, MAX_JSON_DEPTH + 1)) {
     throw new ValidationError(`The body is nested deeper than ${MAX_JSON_DEPTH} levels`);
   }
+  let value: unknown;
   try {
-    return { text, value: JSON.parse(text) };
+    value = JSON.parse(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : 'not JSON';
     throw new ValidationError(`The body is not valid JSON: ${reason}`);
   }
+  const unheld = unheldNumbers(text);
+  if (unheld.length === 0) return value;
+  throw new ValidationError(unheld.map(({ message }) => message).join('; '), unheld);
 }
 
 /** A byte order mark is skipped. */
@@ -39,13 +57,25 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
+/** Unpacking would be a way around the limit of the body's size. */
+function refuseEncoded(headers: Headers): void {
+  const encoding = headers.get('content-encoding');
+  if (encoding === null) return;
+  const isPlain = encoding.split(',').every((coding) => /^(identity)?$/i.test(coding.trim()));
+  if (isPlain) return;
+  throw new RequestError(
+    'UNSUPPORTED_ENCODING',
+    `The body has the Content-Encoding ${shorten(encoding)}; send it without one`,
+    // Which would be accepted (RFC 9110, 12.5.3).
+    { 'accept-encoding': 'identity' },
+  );
+}
+
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const declared = request.headers.get('content-length');
-  if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
-  if (request.bodyUsed) throw new Error('The body was read before the handler got the request');
+  if (request.bodyUsed) throw consumed();
   try {
     // A server hands out no more than a declared length, and whole bodies are its fast path.
-    if (declared === null || request.headers.has('transfer-encoding'))
+    if (!request.headers.has('content-length') || request.headers.has('transfer-encoding'))
       return await collect(request, maxBytes);
     const bytes = new Uint8Array(await request.arrayBuffer());
     if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
@@ -59,6 +89,7 @@ async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array
 async function collect({ body }: Request, maxBytes: number): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
+  if (body?.locked) throw consumed();
   const reader = body?.getReader();
   for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
     length += part.value.byteLength;
@@ -79,6 +110,15 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuff
     at += chunk.byteLength;
   }
   return whole;
+}
+
+/** The app around us is to blame, not the caller: it is told to both. */
+function consumed(): RequestError {
+  return new RequestError(
+    'BODY_CONSUMED',
+    "The request's body was read before durably got the request: hand durably the unread request, " +
+      'or a copy (request.clone()) that was made before the body was read',
+  );
 }
 
 function tooLarge(maxBytes: number): RequestError {

@@ -1,6 +1,7 @@
 import type { DurablyService } from '../core/durably.ts';
+import { checkMembers } from '../core/known-names.ts';
 import { type OperationName, operations } from './operations/index.ts';
-import { type CreateDurablyHandlerOptions, createPipeline } from './pipeline.ts';
+import { type CreateDurablyHandlerOptions, createPipeline, HANDLER_OPTIONS } from './pipeline.ts';
 import { selectOperation } from './routing.ts';
 
 /**
@@ -29,6 +30,7 @@ export function createDurablyHandler<TContext = unknown>(
   durably: DurablyService,
   options: CreateDurablyHandlerOptions<TContext> = {},
 ): DurablyHandler {
+  checkMembers('createDurablyHandler option', options, HANDLER_OPTIONS);
   const answer = createPipeline(durably, options);
   const handlers = Object.fromEntries(
     operations.map((operation) => [

@@ -3,14 +3,8 @@ import type { Run, RunFilter } from '../core/run.ts';
 
 /** What `onRunAccess` is told that a caller wants of a run. */
 export type RunOperation =
-  | 'read'
-  | 'subscribe'
-  | 'steps'
-  | 'logs'
-  | 'retry'
-  | 'retrigger'
-  | 'cancel'
-  | 'delete';
+  /** A trigger's idempotency key already had this run: the caller is about to be told its id. */
+  'trigger' | 'read' | 'subscribe' | 'steps' | 'logs' | 'retry' | 'retrigger' | 'cancel' | 'delete';
 
 export interface RunGuard<TInput> {
   readonly hook: 'onRunAccess';

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { DurablyService, EventCursor } from '../core/durably.ts';
+import type { Run } from '../core/run.ts';
 import type { Guard } from './guard.ts';
 import type { JsonAnswer } from './json-answer.ts';
 import type { ProblemCode } from './problem.ts';
@@ -37,6 +38,9 @@ interface OperationBase<TName extends string, TInput extends z.ZodObject> {
   readonly refusals: readonly ProblemCode[];
 }
 
+/** Asks `onRunAccess` about a run that a trigger came upon. */
+export type AllowRun = (run: Run) => Promise<void>;
+
 export interface JsonOperation<
   TName extends string = string,
   TInput extends z.ZodObject = z.ZodObject,
@@ -44,7 +48,12 @@ export interface JsonOperation<
 > extends OperationBase<TName, TInput> {
   readonly answers: 'json';
   readonly output: TOutput;
-  act(durably: DurablyService, input: z.output<TInput>): Promise<z.input<TOutput> | JsonAnswer>;
+  act(
+    durably: DurablyService,
+    input: z.output<TInput>,
+    /** Rejects unless the caller may be told of a run that it did not ask for by its id. */
+    allowRun: AllowRun,
+  ): Promise<z.input<TOutput> | JsonAnswer>;
 }
 
 export interface EventsOperation<TName extends string = string, TInput extends z.ZodObject = z.ZodObject>

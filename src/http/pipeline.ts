@@ -1,14 +1,16 @@
+import { z } from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
+import type { MembersOf } from '../core/known-names.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
-import { createAuthenticate, type DurablyAuth } from './auth.ts';
+import { createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
-import type { Operation, OperationInput } from './operation.ts';
+import type { AllowRun, Operation, OperationInput } from './operation.ts';
 import { problemResponse, RequestError, toValidationError } from './problem.ts';
-import { readQuery } from './query.ts';
-import { type AnswerMaker, isResponse } from './response.ts';
+import { parseQuery } from './query.ts';
+import { type AnswerMaker, asStreamed, headOf, isResponse } from './response.ts';
 import { createEventStreams, EVENT_STREAM_HEADERS } from './sse.ts';
 
 export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
@@ -29,12 +31,26 @@ export interface CreateDurablyHandlerOptions<TContext = unknown> {
   draining?: AbortSignal | undefined;
   /** Ends every event stream when aborted. */
   shutdown?: AbortSignal | undefined;
+  /** Query parameters that your own hooks read, such as the `token` of an EventSource. Others that durably doesn't know are refused. */
+  queryParams?: readonly string[] | undefined;
   /**
    * How often an event stream without events sends a comment, ms; 15000 unless
    * given. On some platforms only that finds out that the reader has gone.
    */
   keepAliveMs?: number | undefined;
 }
+
+/** Every option of a handler; an app has more. */
+export const HANDLER_OPTIONS: MembersOf<CreateDurablyHandlerOptions> = {
+  onRequest: true,
+  auth: true,
+  maxBodyBytes: true,
+  onError: true,
+  draining: true,
+  shutdown: true,
+  queryParams: true,
+  keepAliveMs: true,
+};
 
 /** Of an error: the request that met it, by the id that the app gave it. */
 export interface ErrorContext {
@@ -51,6 +67,8 @@ export interface PipelineCall {
   /** Makes good answers where the framework has headers to add. */
   readonly answer?: AnswerMaker | undefined;
   readonly requestId?: string | undefined;
+  /** Query parameters that the framework has read itself. */
+  readonly queryParams?: readonly string[] | undefined;
 }
 
 /** Answers a request by its operation, or with a problem. Never rejects. */
@@ -68,66 +86,67 @@ export function createPipeline<TContext>(
   const maxBodyBytes = checkMaxBodyBytes(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
   const authenticate = createAuthenticate(durably, options.auth);
   const reportOf = createReport(options.onError);
-  const { shutdown, keepAliveMs } = options;
+  const { shutdown, keepAliveMs, queryParams: ownParams = [] } = options;
   const streams = createEventStreams({ shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
 
-  const parse = async ({ input }: Operation, { request, readBody }: PipelineCall) => {
-    if (input.from === 'body' && readBody !== undefined) return await readBody();
-    const given =
-      input.from === 'body'
-        ? (await readJson(request, maxBodyBytes)).value
-        : readQuery(request, input.schema);
-    const parsed = input.schema.safeParse(given);
+  const parse = async ({ input }: Operation, { request, readBody, queryParams }: PipelineCall) => {
+    const others = [...ownParams, ...(queryParams ?? [])];
+    if (input.from === 'query') return parseQuery(request, input.schema, others);
+    parseQuery(request, noParameters, others);
+    if (readBody !== undefined) return await readBody();
+    const parsed = input.schema.safeParse(await readJson(request, maxBodyBytes));
     if (!parsed.success) throw toValidationError(parsed.error);
     return parsed.data;
   };
 
-  const act = async (operation: Operation, input: OperationInput, call: PipelineCall) => {
+  const act = async (
+    operation: Operation,
+    input: OperationInput,
+    call: PipelineCall & { readonly allowRun: AllowRun },
+  ) => {
     const { answer = plainAnswer } = call;
     if (operation.access === 'work' && options.draining?.aborted) {
       throw new RequestError('DRAINING', 'The service is shutting down and takes no work up');
     }
     if (operation.answers === 'json') {
-      const result = await operation.act(durably, input);
+      const result = await operation.act(durably, input, call.allowRun);
       if (!(result instanceof JsonAnswer)) return answer(JSON.stringify(result), JSON_HEADERS);
       const { pieces, nextCursor } = result;
       const body = await bodyOf(pieces, reportOf(call.requestId));
-      if (nextCursor === null) return answer(body, JSON_HEADERS);
-      return answer(body, { ...JSON_HEADERS, link: linkToNext(call.request.url, nextCursor) });
+      const link = nextCursor === null ? {} : { link: linkToNext(call.request.url, nextCursor) };
+      const response = answer(body, { ...JSON_HEADERS, ...link });
+      return typeof body === 'string' ? response : asStreamed(response);
     }
     const events = await operation.act(durably, input);
     if (events.kind === 'ended') return new Response(null, { status: 204 });
     const feed = { ...events, signal: call.request.signal, report: reportOf(call.requestId) };
-    return answer(streams.open(feed), EVENT_STREAM_HEADERS);
+    return asStreamed(answer(streams.open(feed), EVENT_STREAM_HEADERS));
   };
 
   const answer: Pipeline = async (call) => {
     const { request } = call;
     try {
       await options.onRequest?.(request);
-      const authorize = await authenticate(request);
+      const { authorize, allowRun } = await authenticate(request);
       const operation = call.select(request);
       const input = await authorize(operation, await parse(operation, call));
-      return await act(operation, input, call);
+      return await act(operation, input, { ...call, allowRun });
     } catch (error) {
-      return answerOf(error, reportOf(call.requestId));
+      return answerOf(options.auth === undefined ? error : withoutJobNames(error), reportOf(call.requestId));
     }
   };
 
   return async (call) => {
     const response = await answer(call);
-    return call.request.method === 'HEAD' ? withoutBody(response) : response;
+    return call.request.method === 'HEAD' ? await headOf(response) : response;
   };
 }
+
+const noParameters = z.object({});
 
 const JSON_HEADERS = { 'content-type': 'application/json' } as const;
 
 const plainAnswer: AnswerMaker = (body, headers) => new Response(body, { headers });
-
-function withoutBody(response: Response): Response {
-  response.body?.cancel().catch(() => {});
-  return new Response(null, { status: response.status, headers: response.headers });
-}
 
 /** What a hook throws may be anything, also something that throws when it is looked at. */
 function answerOf(error: unknown, report: (error: unknown) => void): Response {

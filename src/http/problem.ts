@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DurablyError, type ErrorCode, InputTooLargeError, ValidationError } from '../core/errors.ts';
+import { toIssues } from '../core/issues.ts';
 
 /** Every problem this interface answers with: its stable code, its status, and the status's phrase. */
 const problems = {
@@ -10,8 +11,10 @@ const problems = {
   METHOD_NOT_ALLOWED: { status: 405, title: 'Method Not Allowed' },
   CONFLICT: { status: 409, title: 'Conflict' },
   BODY_TOO_LARGE: { status: 413, title: 'Content Too Large' },
+  UNSUPPORTED_ENCODING: { status: 415, title: 'Unsupported Media Type' },
   RATE_LIMITED: { status: 429, title: 'Too Many Requests' },
   INTERNAL: { status: 500, title: 'Internal Server Error' },
+  BODY_CONSUMED: { status: 500, title: 'Internal Server Error' },
   DATABASE_UNAVAILABLE: { status: 503, title: 'Service Unavailable' },
   DRAINING: { status: 503, title: 'Service Unavailable' },
 } as const;
@@ -80,8 +83,8 @@ export function statusOf(code: ProblemCode): number {
 export function problemResponse(error: unknown, report: (error: unknown) => void): Response {
   const code = codeOf(error);
   const generic = genericText[code];
-  if (generic !== undefined) report(error);
   const { status, title } = problems[code];
+  if (status >= 500) report(error);
   const detail = generic ?? (error instanceof Error ? error.message : title);
   const issues = error instanceof ValidationError && error.issues.length > 0 ? error.issues : undefined;
   const problem = { type: 'about:blank', title, status, detail, error: detail, code, issues };
@@ -107,9 +110,12 @@ function extraHeaders(code: ProblemCode, error: unknown): Readonly<Record<string
 
 /** A failed parse as an error whose message is made of the issues' own. */
 export function toValidationError(error: Pick<z.core.$ZodError, 'issues'>): ValidationError {
-  const issues = error.issues.map(({ path, message }) => ({
-    path: path.map((key) => (typeof key === 'symbol' ? String(key) : key)),
-    message,
-  }));
+  const issues = toIssues({ issues: error.issues.map(atMember) });
   return new ValidationError([...new Set(issues.map((issue) => issue.message))].join('; '), issues);
+}
+
+/** A member that isn't known is where it stands, not at the object around it. */
+function atMember(issue: z.core.$ZodIssue): z.core.$ZodIssue {
+  const [key] = issue.code === 'unrecognized_keys' && issue.keys.length === 1 ? issue.keys : [];
+  return key === undefined ? issue : { ...issue, path: [...issue.path, key] };
 }

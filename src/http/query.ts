@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { ValidationError } from '../core/errors.ts';
+import { type KnownName, nearestName, shorten, unknownName } from '../core/known-names.ts';
+import { toValidationError } from './problem.ts';
 
 /** Parameters that a header may give too. The header wins: it is what a reconnecting EventSource sends. */
 export const headerOf: Readonly<Record<string, string>> = { lastEventId: 'Last-Event-ID' };
@@ -11,17 +13,35 @@ export const prefixOf: Readonly<Record<string, string>> = { label: 'label.' };
 const COMMA_LISTS: ReadonlySet<string> = new Set(['fields']);
 
 type QueryValue = string | readonly string[];
-export type QueryValues = Record<string, QueryValue | Readonly<Record<string, QueryValue>>>;
+type QueryValues = Record<string, QueryValue | Readonly<Record<string, QueryValue>>>;
+
+/** A query that gives more than this is refused: 20 values for each filter, and room for the others. */
+export const MAX_QUERY_PARAMETERS = 100;
+
+/**
+ * What a schema makes of a request's query. Whatever it doesn't name is refused.
+ *
+ * @param others parameters that others read: hooks, or the gate.
+ * @throws {ValidationError} for what is not valid, not known, too much or not percent-encoded UTF-8.
+ */
+export function parseQuery<TSchema extends z.ZodObject>(
+  request: Request,
+  schema: TSchema,
+  others: readonly string[] = [],
+): z.output<TSchema> {
+  const given = decodeQuery(searchOf(request.url));
+  const parsed = schema.safeParse(valuesOf(given, request, schema));
+  const unknown = unknownParameters(given, schema, others);
+  if (parsed.success && unknown.length === 0) return parsed.data;
+  throw toValidationError({ issues: [...(parsed.error?.issues ?? []), ...unknown] });
+}
 
 /**
  * The parameters that a schema asks for, not yet validated: a list for those
  * that may be repeated, a string for others unless they were repeated, an object
  * by key for those of a prefix.
- *
- * @throws {ValidationError} for percent-encoding that isn't UTF-8.
  */
-export function readQuery(request: Request, { shape }: z.ZodObject): QueryValues {
-  const given = decodeQuery(searchOf(request.url));
+function valuesOf(given: GivenQuery, request: Request, { shape }: z.ZodObject): QueryValues {
   const values: QueryValues = {};
   for (const [name, schema] of Object.entries(shape)) {
     const prefix = prefixOf[name];
@@ -51,7 +71,7 @@ export function isList(schema: unknown): boolean {
   return schema instanceof z.ZodArray || (schema instanceof z.ZodOptional && isList(schema.unwrap()));
 }
 
-function withPrefix(given: ReadonlyMap<string, readonly string[]>, prefix: string) {
+function withPrefix(given: GivenQuery, prefix: string) {
   const keyed = [...given].filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(
     keyed.map(([name, texts]): [string, QueryValue] => {
@@ -61,27 +81,79 @@ function withPrefix(given: ReadonlyMap<string, readonly string[]>, prefix: strin
   );
 }
 
+function unknownParameters(given: GivenQuery, { shape }: z.ZodObject, others: readonly string[]) {
+  const names = Object.keys(shape);
+  const plain = [...names.filter((name) => !(name in prefixOf)), ...others];
+  const prefixes = names.flatMap((name) => prefixOf[name] ?? []);
+  const unknown: z.core.$ZodIssue[] = [];
+  for (const [name, texts] of given) {
+    if (plain.includes(name)) {
+      if (texts.length > 1 && others.includes(name))
+        unknown.push(issueOf(name, `${name} must be given once`));
+    } else if (!prefixes.some((prefix) => name.startsWith(prefix))) {
+      const known = [...plain, ...prefixes.flatMap((prefix) => meantWith(prefix, name))];
+      unknown.push(issueOf(name, unknownName('query parameter', name, known)));
+    }
+  }
+  return unknown;
+}
+
+function issueOf(name: string, message: string): z.core.$ZodIssue {
+  return { code: 'custom', input: undefined, path: [name], message };
+}
+
+/** How a prefix's parameters are written: with the key that was given in another spelling, as in `label[org]`. */
+function meantWith(prefix: string, name: string): KnownName[] {
+  const word = prefix.slice(0, -1);
+  const [, head = '', key = ''] = /^([a-z]+)[^a-z0-9]+([\w./-]+)/i.exec(shorten(name)) ?? [];
+  const isMeant = nearestName(head, [word]) !== undefined;
+  return [
+    ...(isMeant ? [{ spelled: name, shown: `${prefix}${key}` }] : []),
+    { spelled: word, shown: `${prefix}<key>` },
+  ];
+}
+
 /** Of a URL in its normal form, which a request's is. */
 function searchOf(url: string): string {
   return /^[^?#]*(\?[^#]*)?/.exec(url)?.[1] ?? '';
 }
 
+type GivenQuery = ReadonlyMap<string, readonly string[]>;
+
 /** Unlike URLSearchParams, refuses what it can't decode instead of putting U+FFFD in its place. */
-function decodeQuery(search: string): Map<string, string[]> {
+function decodeQuery(search: string): GivenQuery {
   const values = new Map<string, string[]>();
-  for (const pair of search.slice(1).split('&')) {
-    const [encodedName = '', ...rest] = pair.split('=');
-    const name = decode(encodedName, encodedName);
-    const text = decode(rest.join('='), name);
-    values.set(name, [...(values.get(name) ?? []), text]);
+  let parameters = 0;
+  for (let start = 1; start < search.length; ) {
+    const end = indexOrEnd(search, '&', start);
+    if (++parameters > MAX_QUERY_PARAMETERS) {
+      throw new ValidationError(`The query must have at most ${MAX_QUERY_PARAMETERS} parameters`);
+    }
+    if (end > start) addParameter(values, search.slice(start, end));
+    start = end + 1;
   }
   return values;
+}
+
+function addParameter(values: Map<string, string[]>, pair: string): void {
+  const equals = indexOrEnd(pair, '=', 0);
+  const encodedName = pair.slice(0, equals);
+  const name = decode(encodedName, encodedName);
+  const text = decode(pair.slice(equals + 1), name);
+  const texts = values.get(name);
+  if (texts === undefined) values.set(name, [text]);
+  else texts.push(text);
+}
+
+function indexOrEnd(text: string, character: string, from: number): number {
+  const at = text.indexOf(character, from);
+  return at === -1 ? text.length : at;
 }
 
 function decode(text: string, name: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
-    throw new ValidationError(`${name} is not percent-encoded UTF-8`);
+    throw new ValidationError(`${shorten(name)} is not percent-encoded UTF-8`);
   }
 }

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { errorDetailSchema } from '../core/error-detail.ts';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
-import { isStorableText } from '../core/json.ts';
+import { knownMembers } from '../core/issues.ts';
 import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
@@ -13,11 +13,12 @@ import {
   RUN_STATUSES,
 } from '../core/run.ts';
 import { LOG_LEVELS } from '../core/step.ts';
+import { isStorableText, WITHOUT_NUL } from '../core/text.ts';
 
 // What comes in. Every message names its parameter: it is shown alone.
 
 const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
-  text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`);
+  text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`).meta({ pattern: WITHOUT_NUL });
 
 const oneOf = (name: string, values: readonly string[]) => `${name} must be one of ${values.join(', ')}`;
 
@@ -63,7 +64,10 @@ export const statusesParam = repeated('status', statusParam).meta({
 export const labelsParam = labelsSchema('label')
   .optional()
   .meta({
-    description: 'Only runs with this label, `label.<key>=<value>`; with all of them if several are given',
+    description:
+      'Only runs with this label, `label.<key>=<value>`; with all of them if several are given. ' +
+      'Each property is a parameter of its own, by its whole name: `label.org=7`, not `label[org]=7`',
+    examples: [{ 'label.org': '7' }],
     // By its parameter's name, which begins with that.
     propertyNames: { type: 'string', pattern: `^label\\.${LABEL_KEY.source.slice(1)}` },
   });
@@ -107,30 +111,29 @@ const key = (name: string) => {
 const missingJobName = 'jobName is required';
 
 /** The body of a trigger; `input` is checked by the job's own schema. */
-export const triggerEnvelope = z
-  .object(
-    {
-      jobName: storable(
-        'jobName',
-        z
-          .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
-          .min(1, missingJobName),
-      ),
-      input: z.unknown().default({}),
-      idempotencyKey: key('idempotencyKey').meta({
-        description: "Unique per job: triggering again under it answers with the first one's run",
-      }),
-      concurrencyKey: key('concurrencyKey').meta({
-        description: 'At most one run with this key runs at a time, in the order triggered',
-      }),
-      labels: labelsSchema('labels')
-        .nullish()
-        .transform((given) => given ?? undefined)
-        .meta({ description: 'What the run is filed under: lists and streams filter by it' }),
-    },
-    'The body must be a JSON object',
-  )
-  .meta({ id: 'TriggerRequest' });
+export const triggerEnvelope = knownMembers(
+  'member of the body',
+  {
+    jobName: storable(
+      'jobName',
+      z
+        .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
+        .min(1, missingJobName),
+    ),
+    input: z.unknown().default({}),
+    idempotencyKey: key('idempotencyKey').meta({
+      description: "Unique per job: triggering again under it answers with the first one's run",
+    }),
+    concurrencyKey: key('concurrencyKey').meta({
+      description: 'At most one run with this key runs at a time, in the order triggered',
+    }),
+    labels: labelsSchema('labels')
+      .nullish()
+      .transform((given) => given ?? undefined)
+      .meta({ description: 'What the run is filed under: lists and streams filter by it' }),
+  },
+  'The body must be a JSON object',
+).meta({ id: 'TriggerRequest' });
 
 // What goes out.
 

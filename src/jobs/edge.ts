@@ -1,15 +1,17 @@
-import { createFetchUrl } from './fetch-url.ts';
+import { createFetchUrl, type LoopbackRule } from './fetch-url.ts';
 
 export interface EdgeJobsOptions {
-  /** Origins that `fetch-url` may fetch from, besides this machine's own. */
+  /** Origins that `fetch-url` may fetch from. */
   readonly fetchOrigins?: readonly string[] | undefined;
+  /** Whether it may fetch from this machine's own addresses without their being named. */
+  readonly fetchLoopback?: LoopbackRule | undefined;
   /** By which jobs send their requests. */
   readonly fetch?: typeof fetch | undefined;
 }
 
 /** The jobs that also run where there are no files, on Cloudflare Workers. A new one is a file in this folder and a line here. */
-export function createEdgeJobs({ fetchOrigins, fetch }: EdgeJobsOptions) {
+export function createEdgeJobs({ fetchOrigins, fetchLoopback, fetch }: EdgeJobsOptions) {
   return {
-    fetchUrl: createFetchUrl({ origins: fetchOrigins, fetch }),
+    fetchUrl: createFetchUrl({ origins: fetchOrigins, loopback: fetchLoopback, fetch }),
   };
 }

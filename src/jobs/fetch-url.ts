@@ -6,9 +6,14 @@ import { defineJob } from '../engine/define-job.ts';
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const MAX_RETRY_AFTER_MS = 60_000;
 
+/** Whoever can reach the service could otherwise have it reach what listens for its machine alone. */
+export type LoopbackRule = 'open' | 'named';
+
 export interface FetchUrlOptions {
-  /** Origins such as `https://api.example.com` that may be fetched from, besides this machine's own. */
+  /** Origins such as `https://api.example.com` that may be fetched from, wherever their names lead. */
   readonly origins?: readonly string[] | undefined;
+  /** This machine's own addresses: `open` to be fetched from unless given; `named`: only those in `origins`. */
+  readonly loopback?: LoopbackRule | undefined;
   /** The pause before a second try; doubled for each further one, up to `longestMs`, less a random part. */
   readonly backoff?: { readonly firstMs: number; readonly longestMs: number } | undefined;
   /** The runtime's own unless given. */
@@ -33,13 +38,14 @@ const outputSchema = z.object({
  */
 export function createFetchUrl({
   origins = [],
+  loopback = 'open',
   backoff = { firstMs: 250, longestMs: 10_000 },
   fetch = globalThis.fetch,
 }: FetchUrlOptions) {
   const isAllowed = (url: string) => {
     if (!URL.canParse(url)) return false;
     const { hostname, origin } = new URL(url);
-    return isLoopback(hostname) || origins.includes(origin);
+    return origins.includes(origin) || (loopback === 'open' && isLoopback(hostname));
   };
   return defineJob({
     name: 'fetch-url',

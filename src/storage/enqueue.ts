@@ -35,7 +35,7 @@ returning id, created_at`;
 const STORE_KEYED = `${STORE}
 on conflict (job_name, idempotency_key) where idempotency_key is not null
   do update set idempotency_key = excluded.idempotency_key
-returning ${listedColumns(null)}`;
+returning ${listedColumns(null)}, idempotency_key as stored_key`;
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
@@ -107,12 +107,15 @@ async function storeNew(
   });
 }
 
+/** With the key as it is stored: a run shows it without its scope. */
+type KeyedRow = ListedRunRow & { readonly stored_key: string | null };
+
 async function storeKeyed(
   connection: Connection,
   runs: readonly NewRun[],
   { deadlineMs }: Departure,
 ): Promise<Results> {
-  const rows = await store<ListedRunRow>(connection, { sql: STORE_KEYED, runs, deadlineMs });
+  const rows = await store<KeyedRow>(connection, { sql: STORE_KEYED, runs, deadlineMs });
   const listed = rows.map(toListedRun);
   const given = new Map(runs.map((run) => [run.id, run]));
   // What was just stored is known, however large it is.
@@ -120,11 +123,13 @@ async function storeKeyed(
     const run = given.get(one.row.id);
     return one.isWhole || run === undefined ? one : { ...one, row: withPayload(one.row, run), isWhole: true };
   });
+  const storedKeys = new Map(listed.map(({ row }, i) => [row.id, rows[i]?.stored_key ?? null]));
   const byId = new Map<string, StoredRun>();
   const byKey = new Map<string, StoredRun>();
   for (const run of await whole(connection, known)) {
     byId.set(run.id, run);
-    if (run.idempotencyKey !== null) byKey.set(keyOf(run.jobName, run.idempotencyKey), run);
+    const storedKey = storedKeys.get(run.id) ?? null;
+    if (storedKey !== null) byKey.set(keyOf(run.jobName, storedKey), run);
   }
   return (run) => {
     const own = byId.get(run.id);

@@ -4,6 +4,7 @@ import type { ErrorDetail } from '../core/error-detail.ts';
 import { UNKNOWN_STEP } from '../core/events.ts';
 import { decodeJson } from '../core/json.ts';
 import { JsonText } from '../core/json-text.ts';
+import { bareKey } from '../core/key-scope.ts';
 import type { Labels } from '../core/labels.ts';
 import { isTerminal, RUN_FIELDS, type RunField, type RunProgress, type StoredRun } from '../core/run.ts';
 import { inlineValue, type Listed } from './portions.ts';
@@ -110,7 +111,7 @@ export function toRun(row: RunRow): StoredRun {
     status: row.status,
     isTerminal: isTerminal(row.status),
     isActive: !isTerminal(row.status),
-    idempotencyKey: row.idempotency_key,
+    idempotencyKey: bareKey(row.idempotency_key),
     concurrencyKey: row.concurrency_key,
     labels: row.labels === null ? {} : (decodeJson(row.labels) as Labels),
     currentStepIndex: row.step_count,

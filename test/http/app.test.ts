@@ -1,6 +1,7 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { Hono } from 'hono';
 import { describe, expect, it, vi } from 'vitest';
+import { createApiKeys } from '../../src/app/api-keys.ts';
 import { createDurablyApp } from '../../src/app/create-app.ts';
 import { buildOpenApi } from '../../src/app/openapi.ts';
 import { eventCatalogue } from '../../src/core/events.ts';
@@ -93,7 +94,8 @@ describe('the app', () => {
 });
 
 describe('the OpenAPI document', () => {
-  const document = buildOpenApi({ basePath: BASE });
+  const open = { basePath: BASE, hasKeys: false, hasAuth: false, hasRateLimit: false };
+  const document = buildOpenApi(open);
 
   it('is valid', async () => {
     expect(await new Validator().validate(structuredClone(document))).toMatchObject({ valid: true });
@@ -103,6 +105,46 @@ describe('the OpenAPI document', () => {
     const response = await createDurablyApp(fakeDurably()).request('/openapi.json');
     expect(response.headers.get('content-type')).toBe('application/json');
     expect(await response.json()).toEqual(JSON.parse(JSON.stringify(document)));
+  });
+
+  it('asks for keys, and has tickets, only where there are keys', async () => {
+    const pairs = [{ name: 'dashboard', key: 'k'.repeat(16) }];
+    const app = createDurablyApp(fakeDurably(), { apiKeys: await createApiKeys(pairs), rateLimit: 5 });
+    const response = await app.request('/openapi.json', {
+      headers: { authorization: `Bearer ${'k'.repeat(16)}` },
+    });
+    const keyed = buildOpenApi({ ...open, hasKeys: true, hasRateLimit: true });
+    expect(await response.json()).toEqual(JSON.parse(JSON.stringify(keyed)));
+    expect(keyed).toMatchObject({ security: [{ bearer: [] }], paths: { '/stream-ticket': {} } });
+    expect(JSON.stringify(keyed)).toContain('RATE_LIMITED');
+    expect(await new Validator().validate(structuredClone(keyed))).toMatchObject({ valid: true });
+    expect(JSON.stringify({ ...document, components: {} })).not.toMatch(
+      /bearer|stream-ticket|security|UNAUTHORIZED|RATE_LIMITED/,
+    );
+    expect(document).not.toHaveProperty('components.securitySchemes');
+  });
+
+  it('says what is refused: NUL, an unknown member, a sequence beyond all', () => {
+    const { paths } = JSON.parse(JSON.stringify(document));
+    const parameter = (path: string, name: string) =>
+      paths[path].get.parameters.find((one: { name: string }) => one.name === name).schema;
+    expect(new RegExp(parameter('/run', 'runId').pattern).test('a\0')).toBe(false);
+    expect(parameter('/logs', 'after')).toMatchObject({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+    expect(document).toHaveProperty('components.schemas.TriggerRequest.additionalProperties', false);
+  });
+
+  it("leads from a trigger's answer to all that can be asked about its run", () => {
+    const { paths } = JSON.parse(JSON.stringify(document));
+    for (const path of ['/trigger', '/retrigger']) {
+      const { links } = paths[path].post.responses[200];
+      expect(Object.keys(links).sort()).toEqual(
+        operations
+          .filter(({ input }) => 'runId' in input.schema.shape)
+          .map(({ name }) => name)
+          .sort(),
+      );
+      expect(links.run).toEqual({ operationId: 'run', parameters: { runId: '$response.body#/runId' } });
+    }
   });
 
   it('has every operation and every event', () => {

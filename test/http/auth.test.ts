@@ -287,6 +287,45 @@ describe.each(doors)('through $door', ({ open }) => {
   });
 });
 
+describe('a run that an idempotency key already had', () => {
+  const existing = () => fakeDurably({ submit: async () => ({ run: sampleRun, disposition: 'idempotent' }) });
+  const send = (auth: Partial<DurablyAuth<Ada>>, durably = existing()) =>
+    createDurablyHandler(durably, { auth: { authenticate, ...auth } }).trigger(
+      postJson('/trigger', { jobName: 'greet', idempotencyKey: 'order-7' }),
+    );
+
+  it('is told of only to whom onRunAccess lets have it', async () => {
+    const onRunAccess = vi.fn();
+    expect(await (await send({ onRunAccess })).json()).toEqual({ runId: 'run_1' });
+    expect(onRunAccess).toHaveBeenCalledExactlyOnceWith(ada, sampleRun, { operation: 'trigger' });
+    const refused = await send({ onRunAccess: throwing(new RequestError('FORBIDDEN', 'Not yours')) });
+    expect(refused.status).toBe(403);
+    expect(await refused.text()).not.toContain('run_1');
+  });
+
+  it('is not asked about when it is new', async () => {
+    const onRunAccess = vi.fn();
+    expect((await send({ onRunAccess }, fakeDurably())).status).toBe(200);
+    expect(onRunAccess).not.toHaveBeenCalled();
+  });
+
+  it('is the own one where a hook scopes keys', async () => {
+    const durably = fakeDurably();
+    expect((await send({ scopeKeys: ({ user }) => user }, durably)).status).toBe(200);
+    expect(durably.calls[0]).toMatchObject({
+      method: 'submit',
+      args: [{ jobName: 'greet', idempotencyKey: 'order-7', keyScope: 'Ada' }],
+    });
+    for (const scope of ['', 'a'.repeat(257), 'a\u001fb', undefined]) {
+      const handler = createDurablyHandler(fakeDurably(), {
+        ...silent,
+        auth: { authenticate, scopeKeys: () => scope as string },
+      });
+      expect((await handler.trigger(postJson('/trigger', { jobName: 'greet' }))).status).toBe(500);
+    }
+  });
+});
+
 describe('an operation that makes a new run of another', () => {
   const again = jsonOperation({
     name: 'again',

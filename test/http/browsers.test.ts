@@ -234,7 +234,7 @@ describe('a failure is reported', () => {
   it('to the console, unless someone else hears it, without the query', async () => {
     const error = vi.spyOn(console, 'error').mockImplementation(() => {});
     onTestFinished(() => error.mockRestore());
-    const app = createDurablyApp(fakeDurably({ openRunFeed: fail }));
+    const app = createDurablyApp(fakeDurably({ openRunFeed: fail }), { queryParams: ['ticket'] });
     await app.request(`${BASE}/subscribe?runId=run_1&ticket=hidden`, { headers });
     expect(error).toHaveBeenCalledExactlyOnceWith('durably: request trace-1:', failure);
     expect(JSON.stringify(error.mock.calls)).not.toContain('hidden');

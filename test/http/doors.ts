@@ -55,7 +55,12 @@ export function requestTo(path: string, init: RequestInit & { duplex?: 'half' } 
 /** A request that the operation accepts. */
 export function validRequest(operation: Operation): Request {
   if (operation.input.from === 'body') return postJson(operation.path, { jobName: 'greet' });
-  return requestTo(`${operation.path}?runId=run_1`, { method: operation.method });
+  return requestTo(pathOf(operation, 'run_1'), { method: operation.method });
+}
+
+/** An operation's path, with the run's id where it takes one. */
+export function pathOf({ path, input }: Operation, runId: string): string {
+  return 'runId' in input.schema.shape ? `${path}?runId=${runId}` : path;
 }
 
 export function postJson(path: string, body: unknown): Request {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { operations } from '../../src/http/operations/index.ts';
-import { postJson, readProblem, requestTo, type Send } from './doors.ts';
+import { pathOf, postJson, readProblem, requestTo, type Send } from './doors.ts';
 
 /** A service of one test's own, on an empty database, with the suite's jobs. */
 export interface StartedService {
@@ -121,7 +121,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     const { runId, frames } = await runToEnd('greet', { input: { name: 'Ada' } });
     for (const operation of operations.filter(({ method }) => method === 'GET')) {
       if (operation.answers === 'json') {
-        const body = await (await get(`${operation.path}?runId=${runId}`)).json();
+        const body = await (await get(pathOf(operation, runId))).json();
         expect(operation.output.safeParse(body).error).toBeUndefined();
       } else if (operation.name === 'subscribe') {
         for (const { data } of frames.slice(1))

@@ -287,9 +287,14 @@ describe('the service with keys', () => {
   const keys = { DURABLY_API_KEYS: `dashboard:${KEY},ci:another-key-of-ours` };
 
   it('listens anywhere, answers whoever bears one, streams to whoever has a ticket, and logs neither', async () => {
-    const service = await startService({ ...keys, HOST: '0.0.0.0', DURABLY_RATE_LIMIT: '1000' });
-    const url = service.url.replace('0.0.0.0', '127.0.0.1');
     const target = await slowServer();
+    const service = await startService({
+      ...keys,
+      HOST: '0.0.0.0',
+      DURABLY_RATE_LIMIT: '1000',
+      DURABLY_FETCH_ORIGINS: new URL(target.url).origin,
+    });
+    const url = service.url.replace('0.0.0.0', '127.0.0.1');
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     for (const path of ['/readyz', '/openapi.json', `${API}/runs`, `${API}/trigger`, '/nothing']) {
       expect([path, (await fetch(`${url}${path}`)).status]).toEqual([path, 401]);

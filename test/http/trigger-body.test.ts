@@ -45,7 +45,7 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
       concurrencyKey: 'c',
       labels: { l: '' },
     };
-    expect(await accepted(postJson('/trigger', { ...body, unknown: 1 }))).toEqual(body);
+    expect(await accepted(postJson('/trigger', body))).toEqual(body);
   });
 
   it('may lack an input: it is {}', async () => {

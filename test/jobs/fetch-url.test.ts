@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { createFetchUrl } from '../../src/jobs/fetch-url.ts';
 import { type JobInstance, JobService } from './service.ts';
 
 type Answer = (response: ServerResponse, request: IncomingMessage) => void;
@@ -127,4 +128,38 @@ describe('an origin', () => {
       await expect(failing).rejects.toThrow('gave up after 1 tries');
     },
   );
+});
+
+test('behind keys this machine is fetched from only where it is named', async () => {
+  const input = (loopback: 'open' | 'named', origins: string[] = []) =>
+    createFetchUrl({ loopback, origins }).input;
+  const own = [
+    'http://localhost:1/',
+    'http://127.0.0.1:1/',
+    'http://127.1:1/',
+    'http://2130706433:1/',
+    'http://[::1]:1/',
+  ];
+  for (const url of own) {
+    expect(input('open').safeParse({ url }).success, url).toBe(true);
+    expect(input('named').safeParse({ url }).success, url).toBe(false);
+    expect(input('named', [new URL(url).origin]).safeParse({ url }).success, url).toBe(true);
+  }
+  const others = [
+    'http://0.0.0.0/',
+    'http://10.0.0.1/',
+    'http://169.254.169.254/',
+    'http://[::ffff:127.0.0.1]/',
+  ];
+  for (const url of [
+    ...others,
+    'http://localhost./',
+    'http://[::]/',
+    'http://0177.0.0.1.nip.io/',
+    'http://0x0/',
+  ]) {
+    for (const loopback of ['open', 'named'] as const) {
+      expect(input(loopback).safeParse({ url }).success, url).toBe(false);
+    }
+  }
 });

@@ -1,3 +1,4 @@
+import { type Access, fetchLoopback } from '../../app/access.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { DurablyService } from '../../core/durably.ts';
 import { consoleLogger } from '../../core/logger.ts';
@@ -9,7 +10,11 @@ import { RequestBudget } from './request-budget.ts';
 type Jobs = NonNullable<DurablyOptions['jobs']>;
 
 /** Makes the jobs of one invocation; requests they send by this `fetch` count for its budget, and are refused once it is spent. */
-export type CreateJobs = (context: { readonly config: EdgeConfig; readonly fetch: typeof fetch }) => Jobs;
+export type CreateJobs = (context: {
+  readonly config: EdgeConfig;
+  readonly fetch: typeof fetch;
+  readonly fetchLoopback: 'open' | 'named';
+}) => Jobs;
 
 /** How long a health check waits for the database to be migrated, ms. */
 const MIGRATED_WITHIN_MS = 2_000;
@@ -21,6 +26,12 @@ export interface Context {
 
 /** The databases that this isolate has found migrated. A flag and no promise: requests must not share one. */
 const migratedUrls = new Set<string>();
+
+/** What an isolate knows, and each of its invocations uses. */
+export interface Settings {
+  readonly config: EdgeConfig;
+  readonly access: Access;
+}
 
 /** What one request or cron event has to itself: nothing that does I/O may be shared between two. */
 export interface Invocation {
@@ -36,7 +47,7 @@ export interface Invocation {
 }
 
 export function createInvocation(
-  config: EdgeConfig,
+  { config, access }: Settings,
   { createJobs, context }: { createJobs: CreateJobs; context: Context },
 ): Invocation {
   const { TURSO_DATABASE_URL: url } = config;
@@ -53,7 +64,11 @@ export function createInvocation(
     errorDetail: config.DURABLY_ERROR_DETAIL,
     logger: consoleLogger,
     // What is left is for their results.
-    jobs: createJobs({ config, fetch: budget.fetchUntil(limits.work) }),
+    jobs: createJobs({
+      config,
+      fetch: budget.fetchUntil(limits.work),
+      fetchLoopback: fetchLoopback(access),
+    }),
   });
   durably.onError((error) => logError('event listener', error));
 

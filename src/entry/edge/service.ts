@@ -1,9 +1,16 @@
-import { type Access, createAccess } from '../../app/access.ts';
+import { createAccess } from '../../app/access.ts';
 import { ConfigError } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
 import { problemResponse } from '../../http/problem.ts';
 import { describeUnknownBindings, type EdgeConfig, readEdgeConfig } from './config.ts';
-import { type Context, type CreateJobs, createInvocation, type Invocation, logError } from './invocation.ts';
+import {
+  type Context,
+  type CreateJobs,
+  createInvocation,
+  type Invocation,
+  logError,
+  type Settings,
+} from './invocation.ts';
 
 /** Only by writing does a Worker find out that a stream's reader has gone, after a comment or two. */
 const KEEP_ALIVE_MS = 1_000;
@@ -27,7 +34,7 @@ export function createEdgeService(createJobs: CreateJobs): EdgeService {
     async fetch(request, env, context) {
       const settings = await settingsOf(env);
       if (settings instanceof ConfigError) return problemResponse(settings, () => undefined);
-      const invocation = createInvocation(settings.config, { createJobs, context });
+      const invocation = createInvocation(settings, { createJobs, context });
       workAfterChanges(invocation, settings.config);
       return await createApp(invocation, settings).fetch(request);
     },
@@ -35,7 +42,7 @@ export function createEdgeService(createJobs: CreateJobs): EdgeService {
     async scheduled(_event, env, context) {
       const settings = await settingsOf(env);
       if (settings instanceof ConfigError) throw settings;
-      const { migrate, work } = createInvocation(settings.config, { createJobs, context });
+      const { migrate, work } = createInvocation(settings, { createJobs, context });
       await migrate();
       await work({ timeoutMs: settings.config.DURABLY_CRON_MS });
     },
@@ -64,12 +71,6 @@ function workAfterChanges({ durably, work }: Invocation, config: EdgeConfig): vo
     );
   };
   for (const type of ['run:trigger', 'run:retry', 'run:cancel'] as const) durably.on(type, begin);
-}
-
-/** What an isolate knows, and each of its invocations uses. */
-interface Settings {
-  readonly config: EdgeConfig;
-  readonly access: Access;
 }
 
 const known = new WeakMap<Bindings, Settings | ConfigError>();

@@ -46,7 +46,7 @@ async function startWith(config: Config, access: Access): Promise<RunningService
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });
-  const durably = createInstance(config, database);
+  const durably = createInstance(config, database, access);
   await reachServer(durably.db, config);
   await migrate(durably);
 

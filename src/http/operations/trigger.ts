@@ -10,9 +10,10 @@ export const trigger = jsonOperation({
   guard: { hook: 'onTrigger', requestOf: (request) => request },
   input: { from: 'body', schema: triggerEnvelope },
   output: triggeredSchema,
-  refusals: ['NOT_FOUND', 'BODY_TOO_LARGE'],
-  async act(durably, request) {
-    const run = await durably.trigger(request);
+  refusals: ['NOT_FOUND', 'BODY_TOO_LARGE', 'UNSUPPORTED_ENCODING'],
+  async act(durably, request, allowRun) {
+    const { run, disposition } = await durably.submit(request);
+    if (disposition !== 'created') await allowRun(run);
     return { runId: run.id };
   },
 });
