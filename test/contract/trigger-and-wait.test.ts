@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { defineJob, RunEndedError, TimeoutError, ValidationError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 contract('triggerAndWait', (test) => {
   test('answers the id and the output', async ({ world }) => {
@@ -76,7 +77,7 @@ contract('triggerAndWait', (test) => {
       isOver = true;
     });
     await until(() => statements.at(-1)?.sql.includes('durably_journal'));
-    await settle();
+    await idle();
     // This process looks again only when its clock goes on: it sees both at once.
     const [run] = await other.getRuns();
     await other.cancel(run?.id ?? '');
@@ -101,7 +102,7 @@ contract('triggerAndWait', (test) => {
     });
     const { runId } = await started;
     clock.advance(4_999);
-    await settle();
+    await idle();
     expect(isOver).toBe(false);
     clock.advance(1);
     const error = await waiting;

@@ -9,8 +9,9 @@ import {
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { GuardedDialect } from '../../src/storage/guarded-dialect.ts';
+import { idle } from '../support/idle.ts';
 import { databaseError } from '../support/intercepted-dialect.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 /** A database on a dialect that refuses a statement as busy while the test says so. */
 function guarded(options: { refuses: (sql: string) => boolean; reconnect?: () => void | Promise<void> }) {
@@ -66,7 +67,7 @@ describe('after a statement was refused as busy', () => {
     });
     const both = [execute('first'), execute('second')];
     await until(() => renewals === 1);
-    await settle(30);
+    await idle();
     expect(happened.filter((what) => what === 'first' || what === 'second')).toEqual(['first']);
     renewal.resolve();
     await Promise.all(both);

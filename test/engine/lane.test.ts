@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Lane, type LaneMember } from '../../src/storage/lane.ts';
-import { type Deferred, deferred, settle } from '../support/until.ts';
+import { idle } from '../support/idle.ts';
+import { type Deferred, deferred } from '../support/until.ts';
 
 interface Member extends LaneMember {
   readonly name: string;
@@ -28,7 +29,7 @@ function heldLane({ maxUnderWay = 1, isMembersFault = true } = {}) {
   const store = async (i: number) => {
     const group = groups[i];
     group?.answer.resolve(group.names.map((name) => `stored ${name}`));
-    await settle(3);
+    await idle();
   };
   return { lane, groups, store, sent: () => groups.map(({ names }) => names) };
 }
@@ -38,7 +39,7 @@ describe('group commit', () => {
     const { lane, sent, store } = heldLane();
     const results = ['a', 'b', 'c'].map((name) => lane.submit(member(name)));
     expect(sent()).toEqual([]);
-    await settle(1);
+    await idle();
     expect(sent()).toEqual([['a', 'b', 'c']]);
     await store(0);
     expect(await Promise.all(results)).toEqual(['stored a', 'stored b', 'stored c']);
@@ -47,18 +48,18 @@ describe('group commit', () => {
   test('a lone member does not wait for others', async () => {
     const { lane, sent } = heldLane();
     void lane.submit(member('a'));
-    await settle(1);
+    await idle();
     expect(sent()).toEqual([['a']]);
   });
 
   test('what arrives while a group is under way leaves as the next one', async () => {
     const { lane, sent, store } = heldLane();
     const first = lane.submit(member('a'));
-    await settle(1);
+    await idle();
     const rest = ['b', 'c'].map((name) => lane.submit(member(name)));
-    await settle();
+    await idle();
     rest.push(lane.submit(member('d')));
-    await settle();
+    await idle();
     expect(sent()).toEqual([['a']]);
     await store(0);
     expect(await first).toBe('stored a');
@@ -66,7 +67,7 @@ describe('group commit', () => {
     await store(1);
     expect(await Promise.all(rest)).toEqual(['stored b', 'stored c', 'stored d']);
     void lane.submit(member('e'));
-    await settle(3);
+    await idle();
     expect(sent()).toHaveLength(3);
   });
 
@@ -74,12 +75,12 @@ describe('group commit', () => {
     for (let hops = 0; hops < 20; hops++) {
       const { lane, sent, groups } = heldLane();
       const first = lane.submit(member('a'));
-      await settle(1);
+      await idle();
       groups[0]?.answer.resolve(['stored a']);
       for (let i = 0; i < hops; i++) await Promise.resolve();
       void lane.submit(member('b'));
       await first;
-      await settle(3);
+      await idle();
       expect({ hops, sent: sent() }).toEqual({ hops, sent: [['a'], ['b']] });
     }
   });
@@ -88,7 +89,7 @@ describe('group commit', () => {
     const { lane, sent, store } = heldLane({ maxUnderWay: 2 });
     for (const name of ['a', 'b', 'c', 'd']) {
       void lane.submit(member(name));
-      await settle(2);
+      await idle();
     }
     expect(sent()).toEqual([['a'], ['b']]);
     await store(1);
@@ -103,7 +104,7 @@ describe('group commit', () => {
     const { lane, sent, store } = heldLane();
     for (const one of members) void lane.submit(one);
     for (let i = 0; i < sizes.length; i++) {
-      await settle(3);
+      await idle();
       await store(i);
     }
     expect(sent().map((names) => names.length)).toEqual(sizes);
@@ -115,7 +116,7 @@ describe('group commit', () => {
     const sizes = [{}, { rows: 1_000 }, { chars: 10_000_000 }, {}];
     for (const [i, size] of sizes.entries()) void lane.submit(member(`${i}`, size));
     for (let i = 0; i < 4; i++) {
-      await settle(3);
+      await idle();
       await store(i);
     }
     expect(sent()).toEqual([['0'], ['1'], ['2'], ['3']]);

@@ -4,7 +4,7 @@ import type { Run, RunStatus } from '../../src/core/run.ts';
 import { EventFeed } from '../../src/engine/event-feed.ts';
 import { FakeClock } from './fake-clock.ts';
 import { fakeStore } from './fake-store.ts';
-import { settle } from './until.ts';
+import { idle } from './idle.ts';
 
 export const POLL_MS = 250;
 
@@ -74,7 +74,7 @@ export function listedJournal() {
   };
   const poll = async () => {
     clock.advance(POLL_MS);
-    await settle(2);
+    await idle();
   };
   const openRun = async (runId: string) => {
     const run = await feed.openRun(runId);
