@@ -1,5 +1,4 @@
 import type { WorkOptions } from '../core/durably.ts';
-import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
 import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import type { WorkerOptions } from './worker.ts';
@@ -39,7 +38,7 @@ export function checkWorkerOptions(options: GivenOptions): CheckedOptions {
   const maxResultBytes = count('maxResultBytes', options.maxResultBytes);
   const { worker: presence = defaultPresence() } = options;
   if (presence !== 'resident' && presence !== 'on-demand') {
-    throw new ValidationError(`worker must be 'resident' or 'on-demand', not ${errorMessage(presence)}`);
+    throw new ValidationError(`worker must be 'resident' or 'on-demand', not ${shown(presence)}`);
   }
   return {
     presence,
@@ -75,11 +74,20 @@ function defaultPresence(): WorkerOptions['presence'] {
 function milliseconds(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  throw new ValidationError(`${name} must be a positive number of ms, not ${errorMessage(value)}`);
+  throw new ValidationError(`${name} must be a positive number of ms, not ${shown(value)}`);
 }
 
 function count(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
-  throw new ValidationError(`${name} must be a positive whole number, not ${errorMessage(value)}`);
+  throw new ValidationError(`${name} must be a positive whole number, not ${shown(value)}`);
+}
+
+/** A refused value: anything may have been given. */
+function shown(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return typeof value;
+  }
 }

@@ -132,7 +132,8 @@ export function createPipeline<TContext>(
       const input = await authorize(operation, await parse(operation, call));
       return await act(operation, input, { ...call, allowRun });
     } catch (error) {
-      return answerOf(options.auth === undefined ? error : withoutJobNames(error), reportOf(call.requestId));
+      const told = options.auth === undefined ? (each: unknown) => each : withoutJobNames;
+      return answerOf(error, { told, report: reportOf(call.requestId) });
     }
   };
 
@@ -149,9 +150,12 @@ const JSON_HEADERS = { 'content-type': 'application/json' } as const;
 const plainAnswer: AnswerMaker = (body, headers) => new Response(body, { headers });
 
 /** What a hook throws may be anything, also something that throws when it is looked at. */
-function answerOf(error: unknown, report: (error: unknown) => void): Response {
+function answerOf(
+  error: unknown,
+  { told, report }: { told: (error: unknown) => unknown; report: (error: unknown) => void },
+): Response {
   try {
-    return isResponse(error) ? error : problemResponse(error, report);
+    return isResponse(error) ? error : problemResponse(told(error), report);
   } catch {
     return problemResponse(new Error(errorMessage(error)), report);
   }

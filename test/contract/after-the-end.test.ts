@@ -1,9 +1,11 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { Kysely, sql } from 'kysely';
 import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
+import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
 import { journalTypes, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 contract('a step that is called after the end of its run', (test) => {
   test('is refused, and its function not called', async ({ world }) => {
@@ -37,13 +39,15 @@ contract(
       const isLocked = deferred();
       let isOver = false;
       let executions = 0;
+      let told = 0;
       const { chatty } = durably.register({
         chatty: job('chatty', async (step) => {
           executions++;
           void step.run('left behind', async () => {
             while (!isOver) {
               step.log.info('still here');
-              await settle(1);
+              told++;
+              await nextTurn();
             }
           });
           await isLocked.promise;
@@ -59,11 +63,12 @@ contract(
       // A flush waits for the lock; behind it waits the end, and the step goes on telling.
       await until(() => statements.length > sent);
       isLocked.resolve();
-      await settle(50);
+      const toldBefore = told;
+      await until(() => told > toldBefore + 50);
       await transaction.commit().execute();
       await untilStatus(durably, id, 'completed');
       isOver = true;
-      await settle(50);
+      await idle();
       const types = await journalTypes(durably, id);
       expect(types.at(-1)).toBe('run:complete');
       expect(types.filter((type) => type === 'run:complete')).toHaveLength(1);

@@ -1,9 +1,9 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
+import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
 import { untilStatus } from '../support/runs.ts';
-import { settle } from '../support/until.ts';
 
 contract('the context of a job', (test) => {
   test("is not that of whoever triggered it: a child's log lines are its own", async ({ world }) => {
@@ -27,7 +27,7 @@ contract('the context of a job', (test) => {
     const seen: unknown[] = [];
     const { look } = durably.register({ look: job('look', () => void seen.push(tenant.getStore())) });
     // The worker is idle: what wakes it is the trigger.
-    await settle(50);
+    await idle();
     await tenant.run('a tenant', () => look.triggerAndWait(0));
     expect(seen).toEqual([undefined]);
   });

@@ -1,10 +1,12 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { RunCancelledError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { journalTypes, nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 /** A job that waits in its first step for the signal and tells all that it meets afterwards. */
 function stubborn() {
@@ -39,7 +41,7 @@ contract('cancelling a running run', (test) => {
     await durably.cancel(run.id);
     const { first, second, reason } = await met.promise;
     for (const error of [first, second, reason]) expect(error).toBeInstanceOf(RunCancelledError);
-    await settle();
+    await idle();
     expect(await durably.getRun(run.id)).toMatchObject({
       status: 'cancelled',
       output: null,
@@ -163,7 +165,8 @@ contract('cancelling a running run', (test) => {
     const handle = durably.register({ echo }).echo;
     for (let i = 0; i < 20; i++) {
       const run = await handle.trigger(i);
-      await settle(i % 5);
+      // Each time at another moment.
+      for (let turn = 0; turn < i % 5; turn++) await nextTurn();
       const cancelled = await other.cancel(run.id).then(
         () => true,
         () => false,
@@ -202,7 +205,7 @@ contract('cancelling a running run', (test) => {
     await durably.retry(run.id);
     const done = await untilStatus(durably, run.id, 'completed');
     gate.resolve();
-    await settle();
+    await idle();
     expect(done).toMatchObject({ attempt: 2, output: 'from the second' });
     expect((await durably.getSteps(run.id)).map(({ name }) => name)).toEqual(['second']);
   });

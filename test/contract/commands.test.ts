@@ -3,9 +3,9 @@ import { RUN_STATUSES, RUN_TRANSITIONS, type RunCommand, type RunStatus } from '
 import { ConflictError, type Durably, NotFoundError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { journalTypes, nextEvent, recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
-import { settle } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 const COMMANDS = ['cancel', 'retry', 'delete'] as const satisfies RunCommand[];
@@ -205,7 +205,7 @@ contract('deleteRun', (test) => {
     const types = () => Promise.all(ids.map((id) => journalTypes(durably, id)));
     const before = await types();
     clock.advance(59 * 60 * 1000);
-    await settle();
+    await idle();
     expect(await types()).toEqual(before);
     clock.advance(60 * 1000);
     await expect.poll(types).toEqual([['run:delete'], [], before[2]]);

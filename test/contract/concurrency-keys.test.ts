@@ -4,9 +4,10 @@ import type { Durably } from '../../src/index.ts';
 import { Random } from '../chaos/support/random.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
-import { ageHeartbeat, nextEvent, recordEvents, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { ageHeartbeat, nextEvent, recordEvents, untilLooked, untilStatus } from '../support/runs.ts';
+import { deferred, until } from '../support/until.ts';
 
 const keyed = (concurrencyKey: string) => ({ concurrencyKey });
 
@@ -92,7 +93,7 @@ contract('concurrency keys', (test) => {
     world,
   }) => {
     const seen = watch();
-    const work = (_: unknown, input: unknown) => seen.during(input, () => settle(2));
+    const work = (_: unknown, input: unknown) => seen.during(input, () => idle());
     const instances = await Promise.all(
       [1, 2].map(() => world.instance({ maxConcurrentRuns: 4, pollingInterval: 5 })),
     );
@@ -125,7 +126,7 @@ contract('concurrency keys', (test) => {
       { input: 'b2', options: keyed('b') },
     ]);
     await until(() => running.size === 3);
-    await settle(30);
+    await idle();
     expect([...running].toSorted()).toEqual(['a1', 'b1', 'plain']);
     gate.resolve();
     await until(() => running.size === 5);
@@ -236,7 +237,7 @@ contract('concurrency keys', (test) => {
       const { durably } = await world.idle({ maxConcurrentRuns: 3 });
       const seen = watch();
       const { work } = durably.register({
-        work: job('work', (_, input) => seen.during(input, () => settle(5))),
+        work: job('work', (_, input) => seen.during(input, () => idle())),
       });
       const runs = await work.batchTrigger([1, 2, 3].map((input) => ({ input, options: keyed('k') })));
       const idOf = (input: number) => runs[input - 1]?.id ?? '';
@@ -271,13 +272,14 @@ contract('concurrency keys', (test) => {
     const gate = deferred();
     const { unknown } = other.register({ unknown: job('unknown', () => gate.promise) });
     const foreign = await unknown.trigger(1, keyed('k'));
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const instance = await world.start({ pollingInterval: 5 });
+    const { durably } = instance;
     const { known } = durably.register({ known: job('known', () => 1) });
     await untilStatus(durably, (await known.trigger(1, keyed('k'))).id, 'completed');
     other.start();
     await untilStatus(durably, foreign.id, 'running');
     const waiting = await known.trigger(2, keyed('k'));
-    await settle(50);
+    await untilLooked(instance);
     expect((await durably.getRun(waiting.id))?.status).toBe('pending');
     gate.resolve();
     await untilStatus(durably, waiting.id, 'completed');
@@ -293,11 +295,12 @@ contract('concurrency keys', (test) => {
       .held.batchTrigger([1, 2].map((input) => ({ input, options: keyed('k') })));
     await started;
     hangs = false;
-    const { durably } = await world.instance({ pollingInterval: 5, maxConcurrentRuns: 3 });
+    const instance = await world.instance({ pollingInterval: 5, maxConcurrentRuns: 3 });
+    const { durably } = instance;
     durably.register({ held });
     const ids = startedIds(durably);
     await durably.init();
-    await settle(50);
+    await untilLooked(instance);
     expect(ids()).toEqual([]);
     await ageHeartbeat(durably, first?.id ?? '', 31_000);
     await untilStatus(durably, second?.id ?? '', 'completed');

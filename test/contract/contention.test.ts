@@ -3,9 +3,10 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
-import { settle, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 /** Another connection that holds the write lock until it is told to let go. */
@@ -113,7 +114,7 @@ contract(
       const pausesMs = [1, 2, 4, 8, 16, 25, 25];
       for (const [tries, pauseMs] of pausesMs.entries()) {
         await until(() => clock.pendingMs.length > 0);
-        await settle(30);
+        await idle();
         expect(statements.length - sent).toBe(tries + 1);
         expect(clock.pendingMs).toEqual([pauseMs]);
         clock.advance(pauseMs);
@@ -136,7 +137,7 @@ contract(
       const waiting = handle.trigger('beside').finally(() => {
         isStored = true;
       });
-      await settle(50);
+      await idle();
       expect(isStored).toBe(false);
       await sql`insert into mine values (2)`.execute(transaction);
       await transaction.commit().execute();
@@ -190,17 +191,18 @@ contract(
 
 contract('a connection that cannot be renewed', (test) => {
   test('is not used again after a lock was met, unless its driver can renew it', async ({ world }) => {
-    const { durably } = await world.start({ withoutReconnect: true, pollingInterval: 5 });
+    const { durably, statements } = await world.start({ withoutReconnect: true, pollingInterval: 5 });
     const { echo: handle } = durably.register({ echo });
-    await settle();
+    await idle();
     const lock = await holdLock(world);
+    const isInsert = ({ sql }: { sql: string }) => sql.includes('insert into durably_runs');
     const error = nextEvent(durably, 'worker:error');
     const outcome = handle.trigger('met the lock').then(
       () => null,
       (refused: unknown) => refused,
     );
     if (!world.backend.needsReconnect) {
-      await settle();
+      await until(() => statements.some(isInsert));
       await lock.release();
       expect(await outcome).toBeNull();
       return;

@@ -1,9 +1,10 @@
 import { expect } from 'vitest';
 import type { EventCursor, StreamedEvent } from '../../src/core/durably.ts';
 import { contract } from '../support/contract.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { untilStatus } from '../support/runs.ts';
-import { deferred, settle } from '../support/until.ts';
+import { deferred } from '../support/until.ts';
 
 /** Reads on until it has that many events. */
 async function take(cursor: EventCursor, count: number): Promise<StreamedEvent[]> {
@@ -84,7 +85,7 @@ contract("a run's feed", (test) => {
     if (feed.kind !== 'open') throw new Error('not open');
     await take(feed.cursor, 1);
     const waiting = feed.cursor.next();
-    await settle();
+    await idle();
     feed.cursor.close();
     feed.cursor.close();
     expect(await waiting).toBeNull();

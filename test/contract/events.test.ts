@@ -3,9 +3,9 @@ import { EVENT_TYPES, type JournalEvent } from '../../src/core/events.ts';
 import { type Durably, type DurablyEvent, ValidationError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, readAll, recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
-import { settle } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -120,7 +120,7 @@ contract('events', (test) => {
     await durably.getRuns();
     await rejectionOf(durably.cancel(id));
     await readAll(durably.subscribe(id));
-    await settle();
+    await idle();
     expect(heard).toEqual([]);
   });
 
@@ -185,7 +185,7 @@ contract('onError', (test) => {
     });
     const { id } = await one.triggerAndWait(0);
     await after;
-    await settle();
+    await idle();
     expect(await durably.getRun(id)).toMatchObject({ status: 'completed', error: null });
     const types = ['run:trigger', 'run:start', 'step:start', 'log:write', 'step:complete', 'run:complete'];
     expect(heard).toEqual([
@@ -240,7 +240,7 @@ contract('worker:error', (test) => {
     await durably.db.schema.alterTable('hidden_runs').renameTo('durably_runs').execute();
     const { durably: other } = await world.idle();
     const run = await other.register({ echo }).echo.trigger('later');
-    await settle();
+    await idle();
     clock.advance(1_000);
     await untilStatus(other, run.id, 'completed');
   });

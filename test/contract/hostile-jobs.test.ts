@@ -2,9 +2,10 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { z } from 'zod';
 import { defineJob } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, recordEvents, untilStatus } from '../support/runs.ts';
-import { deferred, settle } from '../support/until.ts';
+import { deferred } from '../support/until.ts';
 import { watchProcess } from '../support/watch-process.ts';
 
 const thrower = (message: string) => () => {
@@ -84,7 +85,7 @@ contract("a job's code harms nobody", (test) => {
           step.run(`step ${i}`, async (signal) => {
             signal.addEventListener('abort', () => undefined);
             step.signal.addEventListener('abort', () => undefined);
-            await settle(1);
+            await idle();
           }),
         );
         await Promise.all(steps);
@@ -206,7 +207,7 @@ contract("a job's code harms nobody", (test) => {
     const completed = nextEvent(durably, 'run:complete');
     await fine.triggerAndWait('x');
     await completed;
-    await settle();
+    await idle();
     expect(heard).toEqual(expect.arrayContaining(['thenable', 'getter', 'promise']));
     expect(raised).toEqual([]);
   });

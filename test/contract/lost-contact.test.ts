@@ -2,10 +2,11 @@ import { expect } from 'vitest';
 import type { StepContext } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { databaseError, failStatements, interceptStatements } from '../support/intercepted-dialect.ts';
 import { job } from '../support/jobs.ts';
 import { ageHeartbeat, nextEvent, recordEvents, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 contract('a worker that does not reach the database', (test) => {
   test('aborts its steps when its leases may be another worker’s, and not before', async ({ world }) => {
@@ -29,7 +30,7 @@ contract('a worker that does not reach the database', (test) => {
     isCutOff = true;
     for (let ms = 0; ms < 29_999; ms += 4_000) {
       clock.advance(Math.min(4_000, 29_999 - ms));
-      await settle();
+      await idle();
     }
     expect(signal?.aborted).toBe(false);
     clock.advance(1);
@@ -106,7 +107,7 @@ contract('a worker that does not reach the database', (test) => {
     isCutOff = true;
     for (let ms = 0; ms < 30_000; ms += 5_000) {
       clock.advance(5_000);
-      await settle();
+      await idle();
     }
     await until(() => {
       clock.advance(1_000);

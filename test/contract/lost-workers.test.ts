@@ -2,9 +2,10 @@ import { expect } from 'vitest';
 import type { Durably } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
 import { ageHeartbeat, untilEnded, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 const STALE_MS = 30_001;
@@ -42,7 +43,7 @@ async function vanishingWorkers(world: World, run: Execute = () => new Promise((
 async function loseTimes(times: number, lose: (runId: string) => Promise<{ status: string }>, runId: string) {
   for (let i = 0; i < times; i++) {
     expect((await lose(runId)).status).toBe('running');
-    await settle(3);
+    await idle();
   }
 }
 

@@ -3,9 +3,9 @@ import { createDurably, type DurablyOptions, ValidationError } from '../../src/i
 import { backends } from '../support/backends.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent } from '../support/runs.ts';
-import { settle } from '../support/until.ts';
 
 /** What createDurably does with these options; whatever it opened is closed again. */
 async function create(options: Omit<Partial<DurablyOptions>, 'jobs'>): Promise<unknown> {
@@ -91,12 +91,12 @@ contract('defaults', (test) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock });
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
-    await settle();
+    await idle();
     expect(clock.pendingMs).toEqual([1_000, 60 * 60 * 1000]);
     const started = nextEvent(durably, 'run:start');
     const [, second] = await held.batchTrigger([1, 2]);
     await started;
-    await settle();
+    await idle();
     // The heartbeat, the lease's end, and the purge.
     expect(clock.pendingMs).toEqual([5_000, 30_000, 60 * 60 * 1000]);
     expect((await durably.getRun(second?.id ?? ''))?.status).toBe('pending');
@@ -106,10 +106,10 @@ contract('defaults', (test) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock });
     durably.register({ echo });
-    await settle();
+    await idle();
     const before = statements.length;
     clock.advance(1_000);
-    await settle();
+    await idle();
     expect(statements[before]?.parameters).toContain(30_000);
   });
 
@@ -117,7 +117,7 @@ contract('defaults', (test) => {
     const { durably, statements } = await world.instance();
     durably.register({ echo });
     durably.on('run:start', () => undefined);
-    await settle();
+    await idle();
     expect(statements).toEqual([]);
   });
 });

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
+import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
 import {
   journalTypes,
@@ -9,7 +10,7 @@ import {
   untilEnded,
   untilStatus,
 } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 contract('parallel steps', (test) => {
   test('run at once and are stored each on its own', async ({ world }) => {
@@ -49,7 +50,7 @@ contract('parallel steps', (test) => {
           ['a', 'b', 'c'].map((name) =>
             step.run(name, async () => {
               step.log.info(`${name} starts`);
-              await settle(2);
+              await idle();
               step.log.warn(`${name} goes on`);
             }),
           ),
@@ -132,7 +133,7 @@ contract('parallel steps', (test) => {
     const { id } = await hasty.triggerAndWait(0);
     expect(signals[0]?.aborted).toBe(true);
     gate.resolve();
-    await settle();
+    await idle();
     expect(await durably.getSteps(id)).toEqual([]);
     expect(events.at(-1)?.type).toBe('run:complete');
     expect((await journalTypes(durably, id)).at(-1)).toBe('run:complete');
@@ -147,7 +148,7 @@ contract('parallel steps', (test) => {
       }),
     });
     await orderly.triggerAndWait(0);
-    await settle();
+    await idle();
     expect(signals[0]?.aborted).toBe(false);
   });
 

@@ -5,9 +5,9 @@ import type { RunFilter } from '../../src/core/run.ts';
 import type { Durably } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent } from '../support/runs.ts';
-import { settle } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 const SORT = 'USE TEMP B-TREE FOR ORDER BY';
@@ -56,10 +56,10 @@ async function planned(world: World) {
     }),
   });
   const during = async (task: () => unknown): Promise<Plan[]> => {
-    await settle();
+    await idle();
     const before = statements.length;
     await task();
-    await settle();
+    await idle();
     const made = statements.slice(before);
     return await Promise.all(made.map((one) => planOf(durably, one.sql, one.parameters)));
   };
@@ -198,9 +198,9 @@ contract('query plans', (test) => {
     const plans = await during(async () => {
       const { cursor } = await durably.openRunListFeed({ labels });
       const waiting = cursor.next();
-      await settle();
+      await idle();
       clock.advance(250);
-      await settle();
+      await idle();
       cursor.close();
       await waiting;
     });

@@ -2,6 +2,7 @@ import { expect } from 'vitest';
 import { LeaseLostError, type StepContext } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import {
   ageHeartbeat,
@@ -9,9 +10,10 @@ import {
   nextEvent,
   recordEvents,
   rejectionOf,
+  untilLooked,
   untilStatus,
 } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 const STALE_MS = 30_001;
@@ -27,11 +29,12 @@ async function frozenWorker(world: World, run: Parameters<typeof job>[1]) {
 }
 
 async function rescuer(world: World, run: Parameters<typeof job>[1]) {
-  const { durably } = await world.instance({ pollingInterval: 5 });
+  const instance = await world.instance({ pollingInterval: 5 });
+  const { durably } = instance;
   durably.register({ task: job('task', run) });
   const events = recordEvents(durably);
   await durably.init();
-  return { durably, events };
+  return { instance, durably, events };
 }
 
 contract('crash recovery', (test) => {
@@ -64,8 +67,8 @@ contract('crash recovery', (test) => {
     };
     const lost = await frozenWorker(world, work('lost', new Promise(() => undefined)));
     await until(() => calls.length === 2);
-    const { durably, events } = await rescuer(world, work('rescuer', Promise.resolve()));
-    await settle(50);
+    const { instance, durably, events } = await rescuer(world, work('rescuer', Promise.resolve()));
+    await untilLooked(instance);
     expect(events).toEqual([]);
     await ageHeartbeat(durably, lost.id, STALE_MS);
     const run = await untilStatus(durably, lost.id, 'completed');
@@ -145,9 +148,9 @@ contract('crash recovery', (test) => {
     const { task } = durably.register({ task: job('task', () => gate.promise) });
     const runs = await task.batchTrigger([1, 2, 3]);
     for (const { id } of runs) await untilStatus(durably, id, 'running');
-    const { durably: other } = await world.instance({ pollingInterval: 5, staleThreshold: 20_000 });
-    other.register({ task: job('task', () => 'stolen') });
-    await other.init();
+    const other = await world.instance({ pollingInterval: 5, staleThreshold: 20_000 });
+    other.durably.register({ task: job('task', () => 'stolen') });
+    await other.durably.init();
     for (let beat = 0; beat < 4; beat++) {
       for (const { id } of runs) await ageHeartbeat(durably, id, 10_000);
       const aged = await Promise.all(runs.map(({ id }) => durably.getRun(id)));
@@ -160,7 +163,7 @@ contract('crash recovery', (test) => {
         );
       }, 'a heartbeat of each run');
     }
-    await settle(50);
+    await untilLooked(other);
     gate.resolve();
     for (const { id } of runs)
       expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 1, output: null });
@@ -168,16 +171,17 @@ contract('crash recovery', (test) => {
 
   test('a run that is not stale is left alone, one of an unknown job too', async ({ world }) => {
     const fresh = await frozenWorker(world, () => new Promise(() => undefined));
-    const { durably } = await rescuer(world, () => 'stolen');
+    const { instance, durably } = await rescuer(world, () => 'stolen');
     await ageHeartbeat(durably, fresh.id, 25_000);
-    await settle(50);
+    await untilLooked(instance);
     expect(await durably.getRun(fresh.id)).toMatchObject({ status: 'running', attempt: 1 });
-    const { durably: stranger } = await world.start({ pollingInterval: 5 });
+    const other = await world.start({ pollingInterval: 5 });
+    const { durably: stranger } = other;
     const probe = stranger.register({ echo }).echo;
     await durably.stop();
     await ageHeartbeat(durably, fresh.id, STALE_MS);
     await untilStatus(stranger, (await probe.trigger(1)).id, 'completed');
-    await settle(50);
+    await untilLooked(other);
     expect(await durably.getRun(fresh.id)).toMatchObject({ status: 'running', attempt: 1 });
   });
 
@@ -208,7 +212,7 @@ contract('crash recovery', (test) => {
     const { durably } = await world.start({ clock });
     durably.register({ task: job('task', () => 'stolen') });
     clock.advance(1_000_000);
-    await settle(50);
+    await idle();
     expect(await durably.getRun(fresh.id)).toMatchObject({ status: 'running', attempt: 1 });
   });
 });

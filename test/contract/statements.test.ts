@@ -1,10 +1,11 @@
 import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import type { RecordedStatement } from '../support/recording-dialect.ts';
 import { nextEvent, untilEnded } from '../support/runs.ts';
-import { deferred, settle } from '../support/until.ts';
+import { deferred } from '../support/until.ts';
 import type { InstanceOptions, World } from '../support/world.ts';
 
 /** An instance whose clock stands still: nothing is polled, beaten or flushed unless the test lets time pass. */
@@ -13,10 +14,10 @@ async function counted(world: World, options: InstanceOptions = {}) {
   const { durably, statements } = await world.start({ clock, ...options });
   /** The statements that the task makes, until nothing is under way any more. */
   const during = async (task: () => unknown): Promise<RecordedStatement[]> => {
-    await settle();
+    await idle();
     const before = statements.length;
     await task();
-    await settle();
+    await idle();
     return statements.slice(before);
   };
   return { durably, clock, during };
@@ -62,7 +63,7 @@ contract('statements', (test) => {
             await step.run(`step ${i}`, async () => {
               step.log.info(`within ${i}`, { i });
               step.progress(i, steps);
-              await settle(2);
+              await idle();
             });
             step.progress(i + 1, steps, 'done');
           }
@@ -155,7 +156,7 @@ contract('statements', (test) => {
     const started = nextEvent(durably, 'run:start');
     await held.trigger(0);
     await started;
-    await settle();
+    await idle();
     expect(await during(() => clock.advance(4_000))).toEqual([]);
     gate.resolve();
   });
@@ -169,13 +170,13 @@ contract('statements', (test) => {
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
     await held.batchTrigger(Array.from({ length: 7 }, (_, i) => i));
-    await settle();
+    await idle();
     for (let beat = 0; beat < 3; beat++) {
       const made = await during(() => clock.advance(1_000));
       expect(made).toHaveLength(1);
     }
     gate.resolve();
-    await settle();
+    await idle();
     expect(await during(() => clock.advance(10_000))).toEqual([]);
   });
 
@@ -197,7 +198,7 @@ contract('statements', (test) => {
     const ended = nextEvent(durably, 'run:complete');
     const { id } = await stepped.trigger(0);
     await ended;
-    await settle();
+    await idle();
     for (const read of [
       () => durably.getRun(id),
       () => durably.getRuns({ jobName: ['a', 'b'], status: ['failed', 'pending'] }),
@@ -213,7 +214,7 @@ contract('statements', (test) => {
     const { during, durably, clock } = await counted(world, { maxConcurrentRuns: 5 });
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     await held.batchTrigger([1, 2, 3, 4, 5]);
-    await settle();
+    await idle();
     const made = await during(async () => {
       const stopped = durably.stop({ timeoutMs: 100 });
       clock.advance(100);

@@ -3,9 +3,10 @@ import type { EventCursor } from '../../src/core/durably.ts';
 import { type Durably, type DurablyEvent, NotFoundError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, readAll, rejectionOf, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 const types = (events: readonly DurablyEvent[]) => events.map(({ type }) => type);
 
@@ -31,10 +32,10 @@ contract('subscribe', (test) => {
     const pages = () => statements.slice(before).filter(({ sql }) => sql.includes('j.run_id = ?')).length;
     const reader = durably.subscribe(id).getReader();
     await reader.read();
-    await settle(50);
+    await idle();
     expect(pages()).toBe(1);
     for (let i = 0; i < 200; i++) await reader.read();
-    await settle(50);
+    await idle();
     expect(pages()).toBe(2);
     await reader.cancel();
   });
@@ -160,7 +161,7 @@ contract('subscribe', (test) => {
   test('an error that nobody reads harms nothing', async ({ world }) => {
     const { durably } = await world.idle();
     durably.subscribe('run_unknown');
-    await settle();
+    await idle();
   });
 
   test('readers of two instances get the same bytes, live and replayed', async ({ world }) => {
@@ -231,10 +232,10 @@ contract('nobody subscribing', (test) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.idle({ clock });
     const expectQuiet = async () => {
-      await settle();
+      await idle();
       const before = statements.length;
       clock.advance(10_000);
-      await settle();
+      await idle();
       expect(statements.length).toBe(before);
     };
     const run = await durably.register({ echo }).echo.trigger(0);
@@ -243,7 +244,7 @@ contract('nobody subscribing', (test) => {
     const reader = durably.subscribe(run.id).getReader();
     await reader.read();
     const waiting = reader.read();
-    await settle();
+    await idle();
     const before = statements.length;
     clock.advance(250);
     await until(() => statements.length > before);
@@ -270,11 +271,11 @@ contract('nobody subscribing', (test) => {
     const readers = Array.from({ length: 50 }, () => durably.subscribe(run.id).getReader());
     for (const reader of readers) expect((await reader.read()).value?.type).toBe('run:trigger');
     const waiting = readers.map((reader) => reader.read());
-    await settle();
+    await idle();
     const before = statements.length;
     clock.advance(250);
     await until(() => statements.length > before);
-    await settle();
+    await idle();
     expect(statements.length).toBe(before + 1);
     await durably.cancel(run.id);
     await until(() => {

@@ -2,9 +2,10 @@ import { expect } from 'vitest';
 import { NotFoundError, ValidationError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
 import { journalTypes, nextEvent, recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 const circular: Record<string, unknown> = {};
 circular.self = circular;
@@ -210,7 +211,7 @@ contract('telemetry', (test) => {
       }),
     });
     const { id } = await mixed.triggerAndWait(0);
-    await settle();
+    await idle();
     expect(await journalTypes(durably, id)).toEqual([
       ...['run:trigger', 'run:start', 'log:write', 'step:start', 'run:progress', 'step:complete'],
       ...['log:write', 'step:start', 'log:write', 'step:complete', 'run:progress', 'run:complete'],
@@ -230,10 +231,10 @@ contract('telemetry', (test) => {
     const started = nextEvent(durably, 'run:start');
     const run = await quiet.trigger(0);
     await started;
-    await settle();
+    await idle();
     const before = statements.length;
     clock.advance(49);
-    await settle();
+    await idle();
     expect(statements.length).toBe(before);
     clock.advance(1);
     await until(async () => (await durably.getLogs({ runId: run.id })).length === 1);

@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { defineJob, ValidationError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
-import { deferred, settle } from '../support/until.ts';
+import { deferred } from '../support/until.ts';
 
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -38,6 +39,8 @@ contract('trigger', (test) => {
       progress: null,
       output: null,
       error: null,
+      errorDetail: null,
+      failedStepName: null,
       attempt: 0,
       heartbeatAt: null,
       createdAt: expect.stringMatching(ISO_MS),
@@ -263,6 +266,6 @@ contract("a run's fields", (test) => {
     });
     const run = await untilStatus(durably, (await steady.trigger(1)).id, 'completed');
     expect(run.progress).toEqual({ current: 6 });
-    await settle();
+    await idle();
   });
 });

@@ -3,8 +3,9 @@ import { expect } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo } from '../support/jobs.ts';
-import { settle, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 /** Another connection that lets nobody write, or in rollback-journal mode nobody read either. */
@@ -41,7 +42,7 @@ function timed(clock: FakeClock) {
   const run = async (condition: () => boolean) => {
     await until(async () => {
       if (condition()) return true;
-      await settle(2);
+      await idle();
       clock.advance(250);
       return false;
     });

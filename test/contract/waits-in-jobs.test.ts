@@ -1,9 +1,10 @@
 import { expect } from 'vitest';
 import { ConflictError, type JobHandle, LeaseLostError } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 import { watchProcess } from '../support/watch-process.ts';
 
 /** Anything that a job may trigger. */
@@ -175,7 +176,7 @@ contract('waiting inside a job', (test) => {
     const waited = deferred<unknown>();
     const { parent } = durably.register({
       parent: job('parent', () => {
-        const later = settle(1).then(() => child.triggerAndWait('after'));
+        const later = idle().then(() => child.triggerAndWait('after'));
         void later.then(waited.resolve, waited.resolve);
       }),
     });

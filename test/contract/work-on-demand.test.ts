@@ -3,9 +3,10 @@ import { LeaseLostError, ValidationError } from '../../src/core/errors.ts';
 import type { Durably } from '../../src/create-durably.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { ageHeartbeat, journalTypes, nextEvent, recordEvents, rejectionOf } from '../support/runs.ts';
-import { deferred, settle } from '../support/until.ts';
+import { deferred } from '../support/until.ts';
 
 /** A job of five steps, each of which waits for its gate; the names of those whose function was called. */
 function gatedJob() {
@@ -37,7 +38,7 @@ contract('processOne', (test) => {
     const [first, second] = await handle.batchTrigger(['a', 'b']);
     expect(await durably.processOne()).toBe(true);
     expect(await durably.getRun(first?.id ?? '')).toMatchObject({ status: 'completed', output: 'a' });
-    await settle(30);
+    await idle();
     expect((await durably.getRun(second?.id ?? ''))?.status).toBe('pending');
     expect((await durably.health()).worker).toBe(false);
     expect([await durably.processOne(), await durably.processOne()]).toEqual([true, false]);
@@ -86,7 +87,7 @@ contract('processOne', (test) => {
     const { counted } = durably.register({
       counted: job('counted', async () => {
         most = Math.max(most, ++running);
-        await settle(20);
+        await idle();
         running--;
       }),
     });
@@ -104,10 +105,10 @@ contract('processOne', (test) => {
     const working = durably.processOne();
     const waiting = atStep(durably, 0);
     await waiting;
-    await settle();
+    await idle();
     const before = statements.length;
     clock.advance(1_000);
-    await settle();
+    await idle();
     expect(statements.slice(before).some(({ sql }) => /set heartbeat_at/.test(sql))).toBe(true);
     for (const gate of gates) gate.resolve();
     expect(await working).toBe(true);
@@ -184,10 +185,10 @@ contract('processUntilIdle', (test) => {
         bound === 'signal' ? { signal: end.signal } : { timeoutMs: 1_000 },
       );
       await atSecond;
-      await settle();
+      await idle();
       if (bound === 'signal') end.abort();
       else clock.advance(1_000);
-      await settle();
+      await idle();
       // The step that runs is waited for.
       expect((await durably.getRun(run?.id ?? ''))?.status).toBe('running');
       gates[1]?.resolve();
@@ -234,7 +235,7 @@ contract('processUntilIdle', (test) => {
     clock.advance(10);
     gate.resolve();
     await working;
-    await settle();
+    await idle();
     expect(aborted).toBe(false);
     expect(refusal).toBeInstanceOf(LeaseLostError);
     expect((await durably.getRun(run.id))?.progress).toEqual({ current: 1, total: 2 });
@@ -288,7 +289,7 @@ contract('processUntilIdle', (test) => {
       const started = atStep(durably, 0);
       const working = durably.processUntilIdle({ timeoutMs: 10 });
       await started;
-      await settle();
+      await idle();
       clock.advance(10);
       gate.resolve();
       await working;
@@ -321,10 +322,10 @@ contract('processUntilIdle', (test) => {
     const started = atStep(durably, 0);
     const working = durably.processUntilIdle({ timeoutMs: 10 });
     await started;
-    await settle();
+    await idle();
     clock.advance(10);
     gates[0]?.resolve();
-    await settle(30);
+    await idle();
     expect((await durably.getRun(run.id))?.status).toBe('running');
     gates[1]?.resolve();
     await working;
@@ -351,10 +352,10 @@ contract('processUntilIdle', (test) => {
     const started = atStep(durably, 0);
     const working = durably.processUntilIdle({ timeoutMs: 10 });
     await started;
-    await settle();
+    await idle();
     clock.advance(10);
     gates[0]?.resolve();
-    await settle(30);
+    await idle();
     gates[1]?.reject(new Error('b failed'));
     await working;
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'failed', error: 'b failed', attempt: 1 });
@@ -368,7 +369,7 @@ contract('processUntilIdle', (test) => {
     const started = atStep(durably, 0);
     const working = durably.processUntilIdle({ timeoutMs: 10 });
     await started;
-    await settle();
+    await idle();
     clock.advance(10);
     await durably.cancel(run.id);
     gates[0]?.resolve();
@@ -385,7 +386,7 @@ contract('processUntilIdle', (test) => {
     const started = atStep(durably, 0);
     const working = durably.processUntilIdle({ timeoutMs: 10 });
     await started;
-    await settle();
+    await idle();
     durably.start();
     clock.advance(10);
     expect(await working).toBe(1);
@@ -433,7 +434,7 @@ contract('processUntilIdle', (test) => {
       isStopped = true;
     });
     expect(await durably.processOne()).toBe(false);
-    await settle(30);
+    await idle();
     expect(isStopped).toBe(false);
     for (const gate of gates) gate.resolve();
     await stopped;
@@ -499,10 +500,10 @@ contract('a worker on demand', (test) => {
     const { durably, statements } = await world.start({ clock, worker: 'on-demand' });
     const run = await durably.register({ echo }).echo.trigger(1);
     durably.start();
-    await settle();
+    await idle();
     const before = statements.length;
     clock.advance(7_200_000);
-    await settle();
+    await idle();
     expect(statements.length).toBe(before);
     expect((await durably.getRun(run.id))?.status).toBe('pending');
     expect(await durably.health()).toEqual({ database: true, worker: true });
@@ -534,13 +535,13 @@ contract('a worker on demand', (test) => {
     const reader = durably.subscribe(run.id).getReader();
     await reader.read();
     void reader.read().catch(() => undefined);
-    await settle(30);
+    await idle();
     const before = statements.length;
     clock.advance(899);
-    await settle();
+    await idle();
     expect(statements.length).toBe(before);
     clock.advance(1);
-    await settle();
+    await idle();
     expect(statements.length).toBe(before + 1);
     await reader.cancel();
   });

@@ -1,9 +1,10 @@
 import { expect } from 'vitest';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent, recordEvents, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 contract('init, start and stop', (test) => {
   test('init migrates and starts the worker', async ({ world }) => {
@@ -17,11 +18,11 @@ contract('init, start and stop', (test) => {
 
   test('init again asks the database nothing', async ({ world }) => {
     const { durably, statements } = await world.start({ clock: new FakeClock() });
-    await settle();
+    await idle();
     const before = statements.length;
     await Promise.all([durably.init(), durably.init()]);
     await durably.init();
-    await settle();
+    await idle();
     expect(statements.length).toBe(before);
   });
 
@@ -31,7 +32,7 @@ contract('init, start and stop', (test) => {
     const run = await durably.register({ echo }).echo.trigger(1);
     const before = statements.length;
     clock.advance(60_000);
-    await settle();
+    await idle();
     expect(statements.length).toBe(before);
     durably.start();
     await untilStatus(durably, run.id, 'completed');
@@ -41,21 +42,23 @@ contract('init, start and stop', (test) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock });
     durably.register({ echo });
-    await settle();
+    await idle();
     const before = statements.length;
     durably.start();
     durably.start();
-    await settle();
+    await idle();
     expect(statements.length).toBe(before);
   });
 
   test('a stopped worker claims nothing, and goes on once it is started again', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const clock = new FakeClock();
+    const { durably } = await world.start({ clock });
     const handle = durably.register({ echo }).echo;
     await durably.stop();
     expect((await durably.health()).worker).toBe(false);
     const run = await handle.trigger(1);
-    await settle(30);
+    clock.advance(60_000);
+    await idle();
     expect((await durably.getRun(run.id))?.status).toBe('pending');
     durably.start();
     await untilStatus(durably, run.id, 'completed');
@@ -75,7 +78,7 @@ contract('init, start and stop', (test) => {
     const stopped = durably.stop().then(() => {
       isStopped = true;
     });
-    await settle(30);
+    await idle();
     expect(isStopped).toBe(false);
     gate.resolve();
     await stopped;
@@ -119,7 +122,7 @@ contract('init, start and stop', (test) => {
     const last = durably.stop();
     gate.resolve();
     await Promise.all([first, last]);
-    await settle();
+    await idle();
     expect((await durably.health()).worker).toBe(false);
   });
 
@@ -148,7 +151,7 @@ contract('looking for work', (test) => {
   test('a triggered run is claimed at once, without waiting for the poll', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const handle = durably.register({ echo }).echo;
-    await settle();
+    await idle();
     for (const input of [1, 2]) await untilStatus(durably, (await handle.trigger(input)).id, 'completed');
   });
 
@@ -194,7 +197,7 @@ contract('looking for work', (test) => {
     await until(() => running === maxConcurrentRuns);
     for (const gate of gates) {
       gate.resolve();
-      await settle();
+      await idle();
     }
     await Promise.all(runs.map(({ id }) => untilStatus(durably, id, 'completed')));
     expect(most).toBe(maxConcurrentRuns);
@@ -204,12 +207,12 @@ contract('looking for work', (test) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock, pollingInterval: 700 });
     durably.register({ echo });
-    await settle();
+    await idle();
     const { durably: other } = await world.idle();
     const run = await other.register({ echo }).echo.trigger(1);
     const before = statements.length;
     clock.advance(699);
-    await settle();
+    await idle();
     expect(statements.length).toBe(before);
     clock.advance(1);
     await untilStatus(other, run.id, 'completed');

@@ -13,8 +13,9 @@ import { type Clock, systemClock } from '../../src/core/clock.ts';
 import { DatabaseUnavailableError } from '../../src/core/errors.ts';
 import { GuardedDialect } from '../../src/storage/guarded-dialect.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { databaseError } from '../support/intercepted-dialect.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 /** A database on a dialect that refuses a statement as busy while the test says so. */
 function guarded(options: {
@@ -76,7 +77,7 @@ describe('after a statement was refused as busy', () => {
     });
     const both = [execute('first'), execute('select second')];
     await until(() => renewals === 1);
-    await settle(30);
+    await idle();
     expect(happened.filter((what) => what === 'first' || what === 'select second')).toEqual(['first']);
     renewal.resolve();
     await Promise.all(both);
@@ -127,10 +128,10 @@ describe('while the database is locked', () => {
     };
     const letPass = async (ms: number) => {
       for (let passedMs = 0; passedMs < ms; passedMs += 100) {
-        await settle(3);
+        await idle();
         clock.advance(100);
       }
-      await settle(3);
+      await idle();
     };
     for (const name of ['a', 'b', 'c']) {
       ask(name);
@@ -195,7 +196,7 @@ test('whoever has taken a connection goes on with it, while others wait for one'
   await db.connection().execute(async (mine) => {
     await mine.executeQuery(select(1));
     others = Promise.all([db.executeQuery(select(2)), db.executeQuery(select(3))]);
-    await settle();
+    await idle();
     await mine.executeQuery(select(4));
   });
   expect(await others).toMatchObject([{ rows: [{ n: 2 }] }, { rows: [{ n: 3 }] }]);

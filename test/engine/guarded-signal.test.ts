@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createGuardedController } from '../../src/engine/guarded-signal.ts';
-import { settle } from '../support/until.ts';
+import { idle } from '../support/idle.ts';
 import { watchProcess } from '../support/watch-process.ts';
 
 /** A guarded controller, what its listeners failed with, and what Node raised or warned of. */
@@ -28,7 +28,7 @@ test('what listeners of every kind throw is reported, and the others are called'
   signal.onabort = thrower('onabort');
   signal.addEventListener('abort', () => called.push('last'));
   controller.abort();
-  await settle();
+  await idle();
   expect(reported).toEqual(
     expect.arrayContaining(['function', 'object', 'rejection', 'thenable', 'onabort']),
   );
@@ -98,6 +98,6 @@ test('cancels what takes a signal: timers, events, fetch, AbortSignal.any', asyn
 test('takes any number of listeners without a warning', async () => {
   const { signal, raised } = guarded();
   for (let i = 0; i < 50; i++) signal.addEventListener('abort', () => i);
-  await settle();
+  await idle();
   expect(raised).toEqual([]);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { idle } from '../support/idle.ts';
 import { listedJournal, sequences, takeAll } from '../support/listed-journal.ts';
-import { settle } from '../support/until.ts';
 
 describe('a reader', () => {
   test('a little behind takes from the window, without a read of its own', async () => {
@@ -32,7 +32,7 @@ describe('a reader', () => {
     await poll();
     for (let i = 0; i < 12; i++) {
       clock.advance(5);
-      await settle(2);
+      await idle();
     }
     await taken;
     const before = reads.run;

@@ -1,7 +1,8 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { idle } from '../support/idle.ts';
 import { listedJournal, POLL_MS, sequences, takeAll } from '../support/listed-journal.ts';
-import { deferred, settle } from '../support/until.ts';
+import { deferred } from '../support/until.ts';
 
 describe('the tail of the journal', () => {
   test('is read once for all readers, and by them not at all', async () => {
@@ -25,10 +26,10 @@ describe('the tail of the journal', () => {
     const { cursor } = await feed.openList();
     const next = cursor.next();
     clock.advance(POLL_MS - 1);
-    await settle(2);
+    await idle();
     expect(reads.tail).toBe(0);
     clock.advance(1);
-    await settle(2);
+    await idle();
     expect(reads.tail).toBe(1);
     clock.advance(100);
     write('run_1', 'run:trigger');
@@ -37,10 +38,10 @@ describe('the tail of the journal', () => {
     expect(reads.tail).toBe(2);
     // A burst of news makes one read, after a short rest.
     for (let i = 0; i < 10; i++) feed.nudge();
-    await settle(2);
+    await idle();
     expect(reads.tail).toBe(2);
     clock.advance(5);
-    await settle(2);
+    await idle();
     expect(reads.tail).toBe(3);
     await poll();
     expect(reads.tail).toBe(4);
@@ -59,11 +60,14 @@ describe('the tail of the journal', () => {
       if (!isOver) setImmediate(nudgeEachTurn);
       feed.nudge();
     };
+    onTestFinished(() => {
+      isOver = true;
+    });
     nudgeEachTurn();
-    await settle(20);
-    isOver = true;
-    expect(reads.tail).toBe(1);
     expect(sequences(await next)).toEqual([1]);
+    isOver = true;
+    await idle();
+    expect(reads.tail).toBe(1);
     cursor.close();
   });
 
@@ -74,14 +78,14 @@ describe('the tail of the journal', () => {
     );
     clock.advance(100);
     feed.nudge();
-    await settle(2);
+    await idle();
     expect(reads.tail).toBe(1);
     feed.nudge();
     clock.advance(19);
-    await settle(2);
+    await idle();
     expect(reads.tail).toBe(1);
     clock.advance(1);
-    await settle(2);
+    await idle();
     expect(reads.tail).toBe(2);
     for (const cursor of cursors) cursor.close();
   });
@@ -96,11 +100,11 @@ describe('the tail of the journal', () => {
     // The first question is for the reader's place, the second for the tail's.
     holdHeads(undefined, head.promise);
     const opening = feed.openList({ after: 0 });
-    await settle(2);
+    await idle();
     write('run_1', 'run:trigger');
     setHold(Promise.resolve());
     before.resolve();
-    await settle(2);
+    await idle();
     await poll();
     // What is asked for from here on must not pass over what the reader has not seen.
     setHold(after.promise);
@@ -108,7 +112,7 @@ describe('the tail of the journal', () => {
     await poll();
     head.resolve();
     const waiting = (await opening).cursor.next();
-    await settle(2);
+    await idle();
     after.resolve();
     await poll();
     expect(sequences(await waiting)?.[0]).toBe(1);
@@ -151,7 +155,7 @@ describe('the tail of the journal', () => {
     resolve();
     await poll();
     clock.advance(5);
-    await settle(2);
+    await idle();
     expect(sequences(await ours)).toEqual([1]);
     expect(sequences(await everything)).toEqual([1]);
     expect(reads.withLabels).toBeGreaterThan(0);
@@ -208,7 +212,7 @@ describe('the tail of the journal', () => {
     await poll();
     for (let i = 0; i < 3; i++) {
       clock.advance(5);
-      await settle(2);
+      await idle();
     }
     expect(await taken).toEqual(Array.from({ length: 1_200 }, (_, i) => i + 1));
     expect(reads.tail).toBeLessThanOrEqual(4);
@@ -226,7 +230,7 @@ describe('the tail of the journal', () => {
       const [pauseMs = 0] = clock.pendingMs;
       pauses.push(pauseMs);
       clock.advance(pauseMs);
-      await settle(2);
+      await idle();
     }
     expect(errors).toEqual(Array(8).fill(away));
     expect(pauses).toEqual([250, 250, 400, 800, 1_600, 3_200, 5_000, 5_000]);

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { TimeUpError } from '../../src/storage/deadline.ts';
 import { type Departure, Lane, type LaneMember } from '../../src/storage/lane.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { type Deferred, deferred, settle } from '../support/until.ts';
+import { idle } from '../support/idle.ts';
+import { type Deferred, deferred } from '../support/until.ts';
 
 interface Member extends LaneMember {
   readonly name: string;
@@ -30,7 +31,7 @@ function heldLane({ maxUnderWay = 1, isMembersFault = true } = {}) {
   const store = async (i: number) => {
     const group = groups[i];
     group?.answer.resolve(group.names.map((name) => `stored ${name}`));
-    await settle(3);
+    await idle();
   };
   return { lane, groups, store, sent: () => groups.map(({ names }) => names) };
 }
@@ -40,7 +41,7 @@ describe('group commit', () => {
     const { lane, sent, store } = heldLane();
     const results = ['a', 'b', 'c'].map((name) => lane.submit(member(name)));
     expect(sent()).toEqual([]);
-    await settle(1);
+    await idle();
     expect(sent()).toEqual([['a', 'b', 'c']]);
     await store(0);
     expect(await Promise.all(results)).toEqual(['stored a', 'stored b', 'stored c']);
@@ -49,18 +50,18 @@ describe('group commit', () => {
   test('a lone member does not wait for others', async () => {
     const { lane, sent } = heldLane();
     void lane.submit(member('a'));
-    await settle(1);
+    await idle();
     expect(sent()).toEqual([['a']]);
   });
 
   test('what arrives while a group is under way leaves as the next one', async () => {
     const { lane, sent, store } = heldLane();
     const first = lane.submit(member('a'));
-    await settle(1);
+    await idle();
     const rest = ['b', 'c'].map((name) => lane.submit(member(name)));
-    await settle();
+    await idle();
     rest.push(lane.submit(member('d')));
-    await settle();
+    await idle();
     expect(sent()).toEqual([['a']]);
     await store(0);
     expect(await first).toBe('stored a');
@@ -68,7 +69,7 @@ describe('group commit', () => {
     await store(1);
     expect(await Promise.all(rest)).toEqual(['stored b', 'stored c', 'stored d']);
     void lane.submit(member('e'));
-    await settle(3);
+    await idle();
     expect(sent()).toHaveLength(3);
   });
 
@@ -76,12 +77,12 @@ describe('group commit', () => {
     for (let hops = 0; hops < 20; hops++) {
       const { lane, sent, groups } = heldLane();
       const first = lane.submit(member('a'));
-      await settle(1);
+      await idle();
       groups[0]?.answer.resolve(['stored a']);
       for (let i = 0; i < hops; i++) await Promise.resolve();
       void lane.submit(member('b'));
       await first;
-      await settle(3);
+      await idle();
       expect({ hops, sent: sent() }).toEqual({ hops, sent: [['a'], ['b']] });
     }
   });
@@ -90,7 +91,7 @@ describe('group commit', () => {
     const { lane, sent, store } = heldLane({ maxUnderWay: 2 });
     for (const name of ['a', 'b', 'c', 'd']) {
       void lane.submit(member(name));
-      await settle(2);
+      await idle();
     }
     expect(sent()).toEqual([['a'], ['b']]);
     await store(1);
@@ -105,7 +106,7 @@ describe('group commit', () => {
     const { lane, sent, store } = heldLane();
     for (const one of members) void lane.submit(one);
     for (let i = 0; i < sizes.length; i++) {
-      await settle(3);
+      await idle();
       await store(i);
     }
     expect(sent().map((names) => names.length)).toEqual(sizes);
@@ -117,7 +118,7 @@ describe('group commit', () => {
     const sizes = [{}, { rows: 1_000 }, { chars: 10_000_000 }, {}];
     for (const [i, size] of sizes.entries()) void lane.submit(member(`${i}`, size));
     for (let i = 0; i < 4; i++) {
-      await settle(3);
+      await idle();
       await store(i);
     }
     expect(sent()).toEqual([['0'], ['1'], ['2'], ['3']]);
@@ -191,7 +192,7 @@ describe('a member with a deadline', () => {
       lane
         .submit(member(name), deadlineMs)
         .then(note, (error: unknown) => note(error instanceof TimeUpError ? 'time up' : String(error)));
-      await settle(3);
+      await idle();
     };
     return { clock, groups, outcomes, submit };
   }
@@ -202,13 +203,13 @@ describe('a member with a deadline', () => {
     await submit('b', 11_000);
     await submit('c', 12_000);
     clock.advance(11_500);
-    await settle(3);
+    await idle();
     expect(outcomes).toEqual({ b: 'time up' });
     groups[0]?.answer.resolve(['stored a']);
-    await settle(3);
+    await idle();
     expect(groups.map(({ names }) => names)).toEqual([['a'], ['c']]);
     groups[1]?.answer.resolve(['stored c']);
-    await settle(3);
+    await idle();
     expect(outcomes).toEqual({ a: 'stored a', b: 'time up', c: 'stored c' });
     expect(clock.pendingMs).toEqual([]);
   });
@@ -220,7 +221,7 @@ describe('a member with a deadline', () => {
     await submit('c', 15_000);
     await submit('d');
     groups[0]?.answer.resolve(['stored a']);
-    await settle(3);
+    await idle();
     expect(groups[1]).toMatchObject({
       names: ['b', 'c', 'd'],
       departure: { deadlineMs: 10_000, isSentAgain: false },
@@ -228,7 +229,7 @@ describe('a member with a deadline', () => {
     await submit('e', 20_000);
     clock.advance(10_000);
     groups[1]?.answer.reject(new TimeUpError());
-    await settle(3);
+    await idle();
     expect(outcomes).toEqual({ a: 'stored a', b: 'time up' });
     expect(groups[2]).toMatchObject({
       names: ['c', 'd', 'e'],

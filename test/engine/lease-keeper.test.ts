@@ -6,7 +6,8 @@ import { LeaseKeeper } from '../../src/engine/lease-keeper.ts';
 import { RunControl } from '../../src/engine/run-control.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
-import { deferred, settle } from '../support/until.ts';
+import { idle } from '../support/idle.ts';
+import { deferred } from '../support/until.ts';
 
 /** A keeper that beats each 100 ms on a store that renews what the test lets it. */
 function keeper() {
@@ -29,7 +30,7 @@ function keeper() {
   };
   const beat = async () => {
     clock.advance(100);
-    await settle(2);
+    await idle();
   };
   return {
     clock,
@@ -54,7 +55,7 @@ describe('the keeper of leases', () => {
     clock.advance(59);
     expect(beats).toEqual([]);
     clock.advance(1);
-    await settle(2);
+    await idle();
     await beat();
     expect(beats).toEqual([
       ['a/1', 'b/1'],
@@ -97,7 +98,7 @@ describe('the keeper of leases', () => {
     await beat();
     leases.release(a);
     answer.resolve([]);
-    await settle(2);
+    await idle();
     expect([a.isOver, b.isOver]).toEqual([false, true]);
   });
 
@@ -111,7 +112,7 @@ describe('the keeper of leases', () => {
     leases.hold(second);
     leases.release(first);
     answer.resolve([]);
-    await settle(2);
+    await idle();
     expect(second.isOver).toBe(false);
     onRenew(async (asked) => [...asked]);
     await beat();
@@ -180,7 +181,7 @@ describe('the keeper of leases', () => {
     // The beat of 100 ms is answered at 140 ms, as is the claim of `b`, sent at 110 ms.
     clock.advance(40);
     answer.resolve([{ runId: 'a', attempt: 1 }]);
-    await settle(2);
+    await idle();
     leases.hold(b, clock.monotonicMs() - 30);
     onRenew(away);
     for (let i = 0; i < 3; i++) await beat();
@@ -202,7 +203,7 @@ describe('the keeper of leases', () => {
     await beat();
     onRenew(async (asked) => asked.filter(({ runId }) => runId === 'a'));
     clock.standStill(10_000);
-    await settle(2);
+    await idle();
     expect(beats).toEqual([
       ['a/1', 'b/1'],
       ['a/1', 'b/1'],
@@ -234,7 +235,7 @@ describe('the keeper of leases', () => {
     await beat();
     expect(beats).toHaveLength(1);
     answer.resolve([{ runId: 'a', attempt: 1 }]);
-    await settle(2);
+    await idle();
     onRenew(async (asked) => [...asked]);
     await beat();
     expect(beats[1]).toEqual(['a/1', 'b/1']);

@@ -5,7 +5,8 @@ import { EventBus } from '../../src/engine/event-bus.ts';
 import { OwnerJournal } from '../../src/engine/owner-journal.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
-import { type Deferred, deferred, settle } from '../support/until.ts';
+import { idle } from '../support/idle.ts';
+import { type Deferred, deferred } from '../support/until.ts';
 
 type Answer = 'stored' | 'refused';
 
@@ -67,7 +68,7 @@ describe('the journal of an owner', () => {
     clock.advance(1);
     expect(texts()).toEqual([['one', 'two']]);
     appends[0]?.answer.resolve('stored');
-    await settle();
+    await idle();
     clock.advance(1_000);
     expect(texts()).toHaveLength(1);
     log('three');
@@ -97,7 +98,7 @@ describe('the journal of an owner', () => {
     void step('step');
     for (let i = 0; i < 4; i++) {
       appends[i]?.answer.resolve('stored');
-      await settle(1);
+      await idle();
     }
     expect(texts().map(({ length }) => length)).toEqual([100, 200, 200, 51]);
     expect(texts().at(-1)?.at(-1)).toBe('step');
@@ -109,11 +110,11 @@ describe('the journal of an owner', () => {
     const first = step('first');
     log('between');
     const others = [step('second'), step('third')];
-    await settle();
+    await idle();
     expect(texts()).toEqual([['first']]);
     appends[0]?.answer.resolve('stored');
     await first;
-    await settle();
+    await idle();
     expect(texts()[1]).toEqual(['between', 'second', 'third']);
     appends[1]?.answer.resolve('stored');
     expect(await Promise.all(others)).toEqual(['stored', 'stored']);
@@ -123,12 +124,12 @@ describe('the journal of an owner', () => {
     for (let hops = 0; hops < 20; hops++) {
       const { step, texts, appends } = journal();
       const first = step('first');
-      await settle(1);
+      await idle();
       appends[0]?.answer.resolve('stored');
       for (let i = 0; i < hops; i++) await Promise.resolve();
       void step('second');
       await first;
-      await settle(3);
+      await idle();
       expect({ hops, texts: texts() }).toEqual({ hops, texts: [['first'], ['second']] });
     }
   });
@@ -137,10 +138,10 @@ describe('the journal of an owner', () => {
     const { clock, log, heard, appends } = journal();
     log('one');
     clock.advance(50);
-    await settle();
+    await idle();
     expect(heard).toEqual([]);
     appends[0]?.answer.resolve('stored');
-    await settle();
+    await idle();
     expect(heard).toEqual(['one']);
   });
 });
@@ -157,7 +158,7 @@ describe('a database that is unavailable', () => {
       result = answer;
     });
     for (let i = 0; i < 20 && result === undefined; i++) {
-      await settle(2);
+      await idle();
       clock.advance(5_000);
     }
     expect(result).toBe('stored');
@@ -177,7 +178,7 @@ describe('a database that is unavailable', () => {
       Promise.reject(new DatabaseUnavailableError('away')),
     );
     const result = step('step');
-    await settle();
+    await idle();
     owner.close();
     clock.advance(5_000);
     expect(await result).toBe('refused');
@@ -195,7 +196,7 @@ describe('an append that is refused', () => {
     expect(await Promise.all([first, second, step('third')])).toEqual(['refused', 'refused', 'refused']);
     log('later');
     clock.advance(1_000);
-    await settle();
+    await idle();
     expect(texts()).toEqual([['first']]);
     expect(heard).toEqual([]);
   });
@@ -213,7 +214,7 @@ describe('an append that is refused', () => {
     const { clock, log, errors } = journal(() => Promise.reject(new Error('statement refused')));
     log('one');
     clock.advance(50);
-    await settle();
+    await idle();
     expect(errors).toEqual(['telemetry']);
   });
 });
@@ -227,7 +228,7 @@ describe('an append that would be large, or is refused', () => {
     void step('step');
     expect(texts()).toEqual([[one]]);
     appends[0]?.answer.resolve('stored');
-    await settle();
+    await idle();
     expect(texts()).toEqual([[one], [two, 'step']]);
   });
 
@@ -259,7 +260,7 @@ describe('an append that would be large, or is refused', () => {
     const ended = owner.record({ type: 'run:complete', data: 'null' });
     for (let turn = 0; turn < 5; turn++) {
       log('late');
-      await settle(1);
+      await idle();
     }
     expect(await ended).toBe('stored');
     expect(texts().at(-1)).toEqual(['run:complete']);
@@ -403,7 +404,7 @@ describe('closing and sealing', () => {
     const flushed = owner.flush().then(() => {
       isOver = true;
     });
-    await settle();
+    await idle();
     expect(isOver).toBe(false);
     appends[0]?.answer.resolve('stored');
     await flushed;

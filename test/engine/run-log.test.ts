@@ -3,7 +3,7 @@ import type { Logger } from '../../src/core/logger.ts';
 import { EventBus } from '../../src/engine/event-bus.ts';
 import { RunLog } from '../../src/engine/run-log.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { settle } from '../support/until.ts';
+import { idle } from '../support/idle.ts';
 
 const RUN = { runId: 'run_1', jobName: 'pay', attempt: 2 };
 
@@ -98,7 +98,7 @@ describe("an instance's log", () => {
     };
     const reject = () => Promise.reject(new Error('disk full'));
     tellAll(new RunLog({ info: fail, warn: fail, error: reject }));
-    await settle(1);
+    await idle();
     expect(complaints).toHaveLength(5);
     expect(complaints[0]).toBe('error durably: the logger failed:');
   });

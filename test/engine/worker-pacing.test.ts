@@ -8,8 +8,9 @@ import { RunLog } from '../../src/engine/run-log.ts';
 import { Worker } from '../../src/engine/worker.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
+import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
-import { type Deferred, deferred, settle } from '../support/until.ts';
+import { type Deferred, deferred } from '../support/until.ts';
 
 const NOTHING: Claim = { runs: [], lost: [], more: false, isCut: false };
 
@@ -88,7 +89,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   const claimsDuring = async (ms: number) => {
     const before = claims.length;
     clock.advance(ms);
-    await settle(4);
+    await idle();
     return claims.length - before;
   };
   return { worker, clock, claims, answers, gates, errors, handedBack, claimsDuring };
@@ -100,7 +101,7 @@ describe('looking for work', () => {
   test('an idle worker looks once in each interval', async () => {
     const { worker, claims, claimsDuring } = pacedWorker();
     worker.start();
-    await settle(4);
+    await idle();
     expect(claims).toHaveLength(1);
     expect(claims[0]).toMatchObject({ jobNames: ['held'], limit: 1, staleThresholdMs: 600_000 });
     expect(await claimsDuring(999)).toBe(0);
@@ -112,7 +113,7 @@ describe('looking for work', () => {
   test('each claim bears a token of its own', async () => {
     const { worker, claims, claimsDuring } = pacedWorker();
     worker.start();
-    await settle(4);
+    await idle();
     for (let i = 0; i < 5; i++) await claimsDuring(1_000);
     expect(new Set(claims.map(({ claimToken }) => claimToken)).size).toBe(6);
   });
@@ -121,9 +122,9 @@ describe('looking for work', () => {
     const { worker, answers, claims, gates, claimsDuring } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()] }));
     worker.start();
-    await settle(4);
+    await idle();
     gates[0]?.resolve();
-    await settle();
+    await idle();
     expect(claims).toHaveLength(1);
     expect(await claimsDuring(1_000)).toBe(1);
   });
@@ -132,10 +133,10 @@ describe('looking for work', () => {
     const { worker, answers, claims, gates } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
     worker.start();
-    await settle(4);
+    await idle();
     expect(claims).toHaveLength(1);
     gates[0]?.resolve();
-    await settle();
+    await idle();
     expect(claims).toHaveLength(2);
   });
 
@@ -144,18 +145,18 @@ describe('looking for work', () => {
     const first = [claimedRun(), claimedRun(), claimedRun()];
     answers.push(() => ({ ...NOTHING, runs: first, more: true }));
     worker.start();
-    await settle(4);
+    await idle();
     const slow = deferred<Claim>();
     answers.push(() => slow.promise);
     gates[0]?.resolve();
     gates[1]?.resolve();
-    await settle();
+    await idle();
     expect(claims.map(({ limit }) => limit)).toEqual([3, 2]);
     gates[2]?.resolve();
-    await settle();
+    await idle();
     expect(claims.map(({ limit }) => limit)).toEqual([3, 2, 1]);
     slow.resolve({ ...NOTHING, runs: [claimedRun(), claimedRun()] });
-    await settle();
+    await idle();
     expect(gates).toHaveLength(5);
   });
 
@@ -163,18 +164,18 @@ describe('looking for work', () => {
     const { worker, answers, claims, gates } = pacedWorker({ maxConcurrentRuns: 3 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun(), claimedRun()], more: true }));
     worker.start();
-    await settle(4);
+    await idle();
     const slow = deferred<Claim>();
     answers.push(() => slow.promise);
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
     gates[0]?.resolve();
-    await settle();
+    await idle();
     gates[1]?.resolve();
-    await settle();
+    await idle();
     slow.resolve({ ...NOTHING, runs: [claimedRun({ lostCount: 5 })], more: true });
-    await settle();
+    await idle();
     gates[2]?.resolve();
-    await settle();
+    await idle();
     expect(claims.map(({ takesSuspect }) => takesSuspect)).toEqual([true, true, false, false]);
   });
 
@@ -182,7 +183,7 @@ describe('looking for work', () => {
     const { worker, answers, claims, errors, handedBack, claimsDuring } = pacedWorker();
     answers.push(() => Promise.reject(new DatabaseUnavailableError('gone')));
     worker.start();
-    await settle(4);
+    await idle();
     expect(errors).toEqual(['claim']);
     const [kept, surplus] = [claimedRun(), claimedRun()];
     answers.push(() => ({ ...NOTHING, runs: [kept, surplus] }));
@@ -196,9 +197,9 @@ describe('looking for work', () => {
     const { worker, answers, claims, gates } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun({ concurrencyKey: 'k' })] }));
     worker.start();
-    await settle(4);
+    await idle();
     gates[0]?.resolve();
-    await settle();
+    await idle();
     expect(claims).toHaveLength(2);
   });
 
@@ -209,14 +210,14 @@ describe('looking for work', () => {
       () => ({ ...NOTHING, runs: [claimedRun(), claimedRun()] }),
     );
     worker.start();
-    await settle(4);
+    await idle();
     worker.wake();
-    await settle(4);
+    await idle();
     expect(claims.map(({ limit }) => limit)).toEqual([3, 2]);
     worker.wake();
     expect(await claimsDuring(5_000)).toBe(0);
     gates[1]?.resolve();
-    await settle();
+    await idle();
     expect(claims.map(({ limit }) => limit)).toEqual([3, 2, 1]);
   });
 
@@ -225,12 +226,12 @@ describe('looking for work', () => {
     const answer = deferred<Claim>();
     answers.push(() => answer.promise);
     worker.start();
-    await settle(4);
+    await idle();
     for (let i = 0; i < 5; i++) worker.wake();
-    await settle(4);
+    await idle();
     expect(claims).toHaveLength(1);
     answer.resolve(NOTHING);
-    await settle();
+    await idle();
     expect(claims).toHaveLength(2);
   });
 
@@ -238,13 +239,13 @@ describe('looking for work', () => {
     const { worker, answers, claims, gates } = pacedWorker({ maxConcurrentRuns: 2 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun({ lostCount: 3 })] }));
     worker.start();
-    await settle(4);
+    await idle();
     worker.wake();
-    await settle(4);
+    await idle();
     gates[0]?.resolve();
-    await settle();
+    await idle();
     worker.wake();
-    await settle(4);
+    await idle();
     expect(claims.map(({ takesSuspect }) => takesSuspect)).toEqual([true, false, true]);
   });
 
@@ -253,11 +254,11 @@ describe('looking for work', () => {
     const runs = [claimedRun({ lostCount: 4 }), claimedRun(), claimedRun({ lostCount: 3 })];
     answers.push(() => ({ ...NOTHING, runs }));
     worker.start();
-    await settle(4);
+    await idle();
     expect(handedBack).toEqual([runs[2]?.runId]);
     expect(gates).toHaveLength(2);
     worker.wake();
-    await settle(4);
+    await idle();
     expect(claims.map(({ limit, takesSuspect }) => [limit, takesSuspect])).toEqual([
       [5, true],
       [3, false],
@@ -272,13 +273,13 @@ describe('claims that fail', () => {
     const { worker, answers, errors, clock } = pacedWorker();
     answers.push(...Array.from({ length: 12 }, () => away));
     worker.start();
-    await settle(4);
+    await idle();
     const pauses: number[] = [];
     for (let i = 0; i < 11; i++) {
       const [pauseMs = 0] = clock.pendingMs;
       pauses.push(pauseMs);
       clock.advance(pauseMs);
-      await settle(4);
+      await idle();
     }
     for (const [i, pauseMs] of pauses.entries()) {
       const most = Math.min(30_000, 1_000 * 2 ** i);
@@ -292,7 +293,7 @@ describe('claims that fail', () => {
     const { worker, answers, claimsDuring } = pacedWorker();
     answers.push(away, away, away);
     worker.start();
-    await settle(4);
+    await idle();
     for (let i = 0; i < 3; i++) await claimsDuring(30_000);
     expect(await claimsDuring(999)).toBe(0);
     expect(await claimsDuring(1)).toBe(1);
@@ -302,9 +303,9 @@ describe('claims that fail', () => {
     const { worker, answers, claims } = pacedWorker();
     answers.push(away, away);
     worker.start();
-    await settle(4);
+    await idle();
     worker.wake();
-    await settle(4);
+    await idle();
     expect(claims).toHaveLength(2);
   });
 
@@ -312,12 +313,12 @@ describe('claims that fail', () => {
     const { worker, answers, claimsDuring } = pacedWorker();
     answers.push(() => Promise.reject(new DatabaseUnavailableError('gone', { permanent: true })));
     worker.start();
-    await settle(4);
+    await idle();
     expect(worker.isAlive).toBe(false);
     worker.wake();
     expect(await claimsDuring(100_000)).toBe(0);
     worker.start();
-    await settle(4);
+    await idle();
     expect(worker.isAlive).toBe(true);
   });
 });
@@ -328,12 +329,12 @@ describe('stopping', () => {
     const answer = deferred<Claim>();
     answers.push(() => answer.promise);
     worker.start();
-    await settle(4);
+    await idle();
     let isStopped = false;
     const stopped = worker.stop().then(() => {
       isStopped = true;
     });
-    await settle(4);
+    await idle();
     expect(isStopped).toBe(false);
     const run = claimedRun();
     answer.resolve({ ...NOTHING, runs: [run] });
@@ -345,7 +346,7 @@ describe('stopping', () => {
   test('neither polls nor purges after it', async () => {
     const { worker, clock } = pacedWorker();
     worker.start();
-    await settle(4);
+    await idle();
     await worker.stop();
     expect(clock.pendingMs).toEqual([]);
   });
@@ -354,7 +355,7 @@ describe('stopping', () => {
     const { worker, answers, errors, handedBack, clock } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()] }));
     worker.start();
-    await settle(4);
+    await idle();
     handedBack.push = () => {
       throw new DatabaseUnavailableError('away');
     };

@@ -1,7 +1,7 @@
 import { format } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createDurablyHandler } from '../../src/http/create-handler.ts';
-import { settle } from '../support/until.ts';
+import { idle } from '../support/idle.ts';
 import { watchProcess } from '../support/watch-process.ts';
 import { doors, readProblem, requestTo } from './doors.ts';
 import { fakeDurably, ManualCursor } from './fake-durably.ts';
@@ -43,7 +43,7 @@ test.for(doors)('what hooks throw or answer is a 500 and raises nothing, through
     expect(response.status).toBe(500);
     expect((await readProblem(response)).body).toMatchObject({ code: 'INTERNAL' });
   }
-  await settle();
+  await idle();
   expect(heard).toHaveLength(hooks.length);
   expect(raised).toEqual([]);
 });

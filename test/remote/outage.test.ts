@@ -2,10 +2,11 @@ import { sql } from 'kysely';
 import { describe, expect, test } from 'vitest';
 import { timedFetch } from '../../src/app/timed-fetch.ts';
 import { DatabaseUnavailableError } from '../../src/index.ts';
+import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { quiet, startRemote } from '../support/remote.ts';
 import { recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
-import { deferred, settle, until } from '../support/until.ts';
+import { deferred, until } from '../support/until.ts';
 
 const AFTER: { kind: 'drop'; when: 'after' } = { kind: 'drop', when: 'after' };
 
@@ -22,7 +23,7 @@ describe('an answer that never comes', () => {
       const triggered = handle.trigger('slow');
       await until(() => server.requests === hanging);
       clock.advance(4_999);
-      await settle();
+      await quiet(server, { underWay: 1 });
       expect(server.requests).toBe(hanging);
       clock.advance(1);
       await until(() => clock.pendingMs.length > 0);
@@ -47,8 +48,10 @@ describe('an answer that never comes', () => {
     // The statement's answer, then the rollback's: it waits behind the statement.
     for (let i = 0; i < 2; i++) {
       await until(() => clock.pendingMs.length > 0);
+      const [dueMs] = clock.pendingMs;
+      expect(dueMs).toBe(5_000);
       clock.advance(5_000);
-      await settle();
+      await idle();
     }
     expect((await failed).message).toContain('not answered within');
   });
@@ -205,7 +208,7 @@ describe('access that is refused', () => {
 async function untilAdvancing(condition: () => boolean, advance: () => void): Promise<void> {
   await until(async () => {
     advance();
-    await settle(3);
+    await idle();
     return condition();
   });
 }

@@ -5,7 +5,7 @@ import type { ListedJournalRow } from '../../src/core/store.ts';
 import { EventFeed } from '../../src/engine/event-feed.ts';
 import { FakeClock } from './fake-clock.ts';
 import { fakeStore } from './fake-store.ts';
-import { settle } from './until.ts';
+import { idle } from './idle.ts';
 
 export const POLL_MS = 250;
 
@@ -78,7 +78,7 @@ export function listedJournal() {
   };
   const poll = async () => {
     clock.advance(POLL_MS);
-    await settle(2);
+    await idle();
   };
   const openRun = async (runId: string) => {
     const run = await feed.openRun(runId);

@@ -1,4 +1,5 @@
 import type { DatabaseConnection, Dialect, Driver } from 'kysely';
+import { countUnderWay } from './idle.ts';
 
 export interface RecordedStatement {
   readonly sql: string;
@@ -28,14 +29,14 @@ function recordingDriver(driver: Driver, statements: RecordedStatement[]): Drive
     const execute = connection.executeQuery.bind(connection);
     connection.executeQuery = (query) => {
       statements.push({ sql: query.sql, parameters: query.parameters });
-      return execute(query);
+      return countUnderWay(() => execute(query));
     };
     return connection;
   };
   const begin = driver.beginTransaction.bind(driver);
   driver.beginTransaction = (connection, settings) => {
     statements.push({ sql: 'begin', parameters: [] });
-    return begin(connection, settings);
+    return countUnderWay(() => begin(connection, settings));
   };
   return driver;
 }

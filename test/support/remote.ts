@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { onTestFinished } from 'vitest';
@@ -8,7 +9,6 @@ import { systemClock } from '../../src/core/clock.ts';
 import { assembleDurably, type DurablyOptions } from '../../src/create-durably.ts';
 import { FakeClock } from './fake-clock.ts';
 import { Sqld, type SqldOptions } from './sqld/server.ts';
-import { settle } from './until.ts';
 
 export interface RemoteOptions extends Omit<DurablyOptions, 'dialect' | 'reconnect' | 'jobs'> {
   readonly clock?: FakeClock;
@@ -39,7 +39,7 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
       });
       while (clock && !isStopped) {
         clock.advance(50);
-        await settle(1);
+        await nextTurn();
       }
       await stopped;
       client.close();
@@ -83,13 +83,12 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
   };
 }
 
-/** Waits until no request comes in and none is being answered for a while. */
-export async function quiet(server: Sqld): Promise<void> {
+/** Waits until no request comes in and none is being answered, but those that are left hanging, for a while. */
+export async function quiet(server: Sqld, { underWay = 0 } = {}): Promise<void> {
   let seen = -1;
   for (let still = 0; still < 5; ) {
     await new Promise((resolve) => setTimeout(resolve, 2));
-    await settle(5);
-    const isStill = server.requests === seen && server.underWay === 0;
+    const isStill = server.requests === seen && server.underWay === underWay;
     still = isStill ? still + 1 : 0;
     seen = server.requests;
   }

@@ -2,7 +2,9 @@ import type { DurablyEvent, EventType } from '../../src/core/events.ts';
 import { EVENT_TYPES } from '../../src/core/events.ts';
 import type { Run, RunStatus } from '../../src/core/run.ts';
 import type { Durably } from '../../src/create-durably.ts';
+import { idle } from './idle.ts';
 import { until } from './until.ts';
+import type { Instance } from './world.ts';
 
 /** Waits until the run reads as being in that status. */
 export async function untilStatus(durably: Durably, runId: string, status: RunStatus): Promise<Run> {
@@ -78,4 +80,12 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
     throw new Error('rejected with what is not an Error', { cause: error });
   }
   throw new Error('resolved, though it should have been rejected');
+}
+
+/** Waits until the instance has looked for work so many more times, and done what it found. */
+export async function untilLooked({ statements }: Instance, times = 3): Promise<void> {
+  const looks = () => statements.filter(({ sql }) => sql.includes('claim_token =')).length;
+  const before = looks();
+  await until(() => looks() >= before + times, `${times} more claims`);
+  await idle();
 }

@@ -15,11 +15,6 @@ export async function until<T>(
   }
 }
 
-/** Lets everything run that is ready to run, a few turns of the event loop long. */
-export async function settle(turns = 10): Promise<void> {
-  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
-}
-
 export interface Deferred<T = void> {
   readonly promise: Promise<T>;
   resolve(value: T): void;

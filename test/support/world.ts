@@ -1,10 +1,10 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dialect } from 'kysely';
 import { systemClock } from '../../src/core/clock.ts';
 import { assembleDurably, type Durably, type DurablyOptions } from '../../src/create-durably.ts';
 import type { Backend, OpenedDatabase, TestDatabase } from './backends.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { type RecordedStatement, recordStatements } from './recording-dialect.ts';
-import { settle } from './until.ts';
 
 export interface InstanceOptions extends Omit<DurablyOptions, 'dialect' | 'reconnect' | 'jobs'> {
   /** The system's clock unless given. */
@@ -91,7 +91,7 @@ async function stopNow(durably: Durably, clock: FakeClock | undefined): Promise<
   });
   while (clock && !isStopped) {
     clock.advance(50);
-    await settle(1);
+    await nextTurn();
   }
   await stopped;
 }

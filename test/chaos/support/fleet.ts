@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Api } from './api.ts';
@@ -32,8 +32,6 @@ export class Fleet {
 
   constructor(settings: Settings = {}, folder = mkdtempSync(join(tmpdir(), 'durably-chaos-'))) {
     this.folder = folder;
-    // A process may be started as somebody else.
-    chmodSync(folder, 0o777);
     this.#settings = { ...SETTINGS, ...settings };
     this.ledger = new Ledger(join(folder, 'ledger.jsonl'));
     mkdirSync(this.gates, { recursive: true });

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { pathToFileURL } from 'node:url';
 import type { Measurement } from '../service/preload.ts';
 import { buildService } from './build-service.ts';
 import { eventually } from './eventually.ts';
@@ -13,7 +14,8 @@ export interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Run before the service in its shell: limits, say. */
   readonly prelude?: string | undefined;
-  readonly uid?: number | undefined;
+  /** What starts it in its own place: a program and its arguments, before the service's. */
+  readonly launcher?: readonly string[] | undefined;
 }
 
 export interface WorkerError {
@@ -36,16 +38,16 @@ export class ServiceProcess {
   #exit: Exit | undefined;
   #questions = 0;
 
-  constructor(name: string, { env, prelude, uid }: SpawnOptions) {
+  constructor(name: string, { env, prelude, launcher = [] }: SpawnOptions) {
     this.name = name;
     const { preload, entry } = buildService();
-    const command = [process.execPath, '--expose-gc', '--import', preload, entry];
+    const node = [process.execPath, '--expose-gc', '--import', pathToFileURL(preload).href, entry];
+    const command = [...launcher, ...node];
     const [file, ...args] =
       prelude === undefined ? command : ['sh', '-c', `${prelude}; exec "$@"`, 'sh', ...command];
     this.#child = spawn(file ?? '', args, {
       env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-      ...(uid === undefined ? {} : { uid }),
     });
     const child = this.#child;
     alive.add(child);
