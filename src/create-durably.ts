@@ -12,6 +12,7 @@ import { commandRun } from './engine/commands.ts';
 import { type ErrorHandler, EventBus } from './engine/event-bus.ts';
 import { EventFeed } from './engine/event-feed.ts';
 import { streamOf } from './engine/event-stream.ts';
+import { Housekeeping } from './engine/housekeeping.ts';
 import type { JobHandle } from './engine/job-handle.ts';
 import { createLifecycle } from './engine/lifecycle.ts';
 import { createReads } from './engine/reads.ts';
@@ -202,7 +203,8 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const log = new RunLog(options.logger);
   const bus = new EventBus(clock, log);
   const registry = new Registry();
-  const worker = new Worker({ store, bus, clock, registry, log, errorDetail }, workerOptions);
+  const housekeeping = new Housekeeping({ store, bus, clock });
+  const worker = new Worker({ store, bus, clock, registry, housekeeping, log, errorDetail }, workerOptions);
   const feed = new EventFeed({
     store,
     clock,
@@ -232,13 +234,17 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     on: (type, handler) => bus.on(type, handler),
     onError: (handler) => bus.onError(handler),
     retrigger: (runId) => retriggerRun(runId, { registry, ...handles }),
-    retry: (runId) => commandRun('retry', runId, command),
-    cancel: (runId) => commandRun('cancel', runId, command),
+    async retry(runId) {
+      await commandRun('retry', runId, command);
+    },
+    async cancel(runId) {
+      await commandRun('cancel', runId, command);
+    },
     async deleteRun(runId) {
-      await commandRun('delete', runId, command);
+      const { leavesMore } = await commandRun('delete', runId, command);
       // Without a loop that does it each hour, whoever leaves a row behind clears the old ones away.
-      if (isResident) return;
-      await store.purge().catch((error: unknown) => bus.reportWorkerError({ error, context: 'purge' }));
+      if (!isResident) await housekeeping.clearUpAfterDeletion({ leavesMore });
+      else if (leavesMore) housekeeping.clearUp();
     },
     openRunFeed: (runId, from) => feed.openRun(runId, from),
     openRunListFeed: (from) => feed.openList(from),

@@ -111,6 +111,8 @@ export interface CompletedStep {
 export interface ListedJournalRow extends JournalRow {
   readonly dataBytes: number;
   readonly isDataLeft: boolean;
+  /** Its run was deleted, and nobody is to see it any more: it counts for the page alone. */
+  readonly isLeftOver: boolean;
 }
 
 /** What a list may be read in: parts of bounded size, read while they are asked for. */
@@ -125,7 +127,12 @@ export interface StoredRunPage {
 
 /** What became of a caller's command: done, or why not. */
 export type CommandResult =
-  | { readonly kind: 'done'; readonly jobName: string }
+  | {
+      readonly kind: 'done';
+      readonly jobName: string;
+      /** Whether a deleted run may have left something over, for {@link Store.deletePortion}. */
+      readonly leavesMore: boolean;
+    }
   | { readonly kind: 'not-found' }
   | { readonly kind: 'wrong-state'; readonly status: RunStatus };
 
@@ -181,8 +188,10 @@ export interface Store {
   /** The data of these rows; those that are no longer there are missing. */
   readJournalData(sequences: readonly number[]): Promise<ReadonlyMap<number, string | null>>;
 
-  /** Forgets `run:delete` rows older than a day. */
-  purge(): Promise<void>;
+  /** Removes a portion of what deleted runs have left over, which no reader sees; false if nothing was left. */
+  deletePortion(): Promise<boolean>;
+  /** Forgets a portion of the `run:delete` rows older than a day; whether there may be more. */
+  purgePortion(): Promise<boolean>;
   /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;
 }

@@ -12,7 +12,8 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
 };
 
 /**
- * Carries out a caller's command. Of racing callers one wins.
+ * Carries out a caller's command. Of racing callers one wins. Whether a deleted
+ * run may have left something over, for {@link Housekeeping} to clear away.
  *
  * @throws {NotFoundError} @throws {ConflictError} that names the state the run is in.
  */
@@ -20,7 +21,7 @@ export async function commandRun(
   command: RunCommand,
   runId: string,
   { store, bus, worker }: { store: Store; bus: EventBus; worker: Worker },
-): Promise<void> {
+): Promise<{ readonly leavesMore: boolean }> {
   const result = await store.command(command, checkRunId(runId));
   if (result.kind === 'not-found') throw new NotFoundError('Run not found');
   if (result.kind === 'wrong-state') throw new ConflictError(`Cannot ${command} a ${result.status} run`);
@@ -28,4 +29,5 @@ export async function commandRun(
   if (command === 'cancel') worker.cancel(runId);
   // A retried run is pending, and a cancelled one may have freed its concurrency key.
   if (command !== 'delete') worker.wake();
+  return result;
 }

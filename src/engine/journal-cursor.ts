@@ -1,3 +1,4 @@
+import { defer } from '../core/clock.ts';
 import type { EventCursor } from '../core/durably.ts';
 import { endsRun } from '../core/events.ts';
 import { portionLength } from '../core/portions.ts';
@@ -67,8 +68,11 @@ export class JournalCursor implements EventCursor, TailReader {
 
   async next(): Promise<readonly StreamedRow[] | null> {
     while (!this.#isClosed && !this.#isOver) {
-      const events = await this.#take(await this.#reach());
+      const reach = await this.#reach();
+      const events = await this.#take(reach);
       if (events.length > 0) return events;
+      // Page after page of what others are for: the event loop must not wait for the last.
+      if (reach.from === 'page' && !reach.isAtEnd) await new Promise<void>((resolve) => defer(resolve));
     }
     this.close();
     if (this.#failure) throw this.#failure.error;
@@ -123,7 +127,8 @@ export class JournalCursor implements EventCursor, TailReader {
   async #take(reach: Reach): Promise<readonly StreamedRow[]> {
     const { filter, complete } = this.#options;
     const place = this.#place;
-    const matching = reach.events.filter((event) => event.sequence > place && filter.matches(event));
+    const isWanted = (event: StreamedRow) => event.sequence > place && !event.isGone && filter.matches(event);
+    const matching = reach.events.filter(isWanted);
     const length = portionLength(matching, ({ bytes }) => bytes);
     // The list that other readers get too, if it may be: what is made of it is made once.
     const taken = length === reach.events.length ? reach.events : matching.slice(0, length);

@@ -3,21 +3,12 @@ import { DatabaseUnavailableError } from '../core/errors.ts';
 import { endsRun } from '../core/events.ts';
 import type { ClaimedRun, OwnerNote, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
+import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
 /** Waiting entries that make a flush due at once. */
 const FLUSH_AT_ENTRIES = 100;
-const MAX_ENTRIES_PER_APPEND = 200;
-/** An append goes out with at least one entry, whatever its size. */
-const MAX_CHARS_PER_APPEND = 256 * 1024;
 const MAX_RETRY_PAUSE_MS = 5_000;
-
-interface Waiting {
-  readonly note: OwnerNote;
-  readonly atMs: number;
-  /** Set on what must be stored before the job goes on. */
-  readonly settle?: { resolve(result: 'stored' | 'refused'): void; reject(error: unknown): void };
-}
 
 /**
  * The pen of one run's owner. Telemetry (step:start, progress, log lines) waits
@@ -30,7 +21,7 @@ export class OwnerJournal {
   readonly #store: Store;
   readonly #bus: EventBus;
   readonly #clock: Clock;
-  #waiting: Waiting[] = [];
+  readonly #waiting = new WaitingNotes();
   #number = 0;
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
@@ -61,6 +52,11 @@ export class OwnerJournal {
     if (this.#isHoldingBack) return;
     if (this.#waiting.length >= FLUSH_AT_ENTRIES) this.#send();
     else this.#cancelFlush ??= this.#clock.schedule(this.#flushAfterMs, () => this.#send());
+  }
+
+  /** Whether log lines are left out, since too many wait: the one at hand is counted, and need not be made. */
+  leavesOutLogLine(): boolean {
+    return this.#waiting.leavesOutLogLine();
   }
 
   /** Sends no more telemetry on its own: each request may be one of the last that the run has. */
@@ -96,9 +92,7 @@ export class OwnerJournal {
   close(): void {
     this.#closed = true;
     this.#cancelFlush?.();
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const { settle } of waiting) settle?.resolve('refused');
+    for (const { settle } of this.#waiting.clear()) settle?.resolve('refused');
   }
 
   #send(): void {
@@ -109,23 +103,13 @@ export class OwnerJournal {
     while (this.#waiting.length > 0) {
       this.#cancelFlush?.();
       this.#cancelFlush = undefined;
-      await this.#sendGroup(this.#waiting.splice(0, this.#groupLength()));
+      await this.#sendGroup(this.#waiting.take());
     }
     // In the same turn as the last look at what waits: nothing can come in between.
     this.#sending = undefined;
   }
 
-  /** How many of those that wait make an append: bounded in rows and characters. */
-  #groupLength(): number {
-    let chars = 0;
-    for (const [i, { note }] of this.#waiting.entries()) {
-      chars += (note.data?.length ?? 0) + (note.message?.length ?? 0);
-      if (i > 0 && (i === MAX_ENTRIES_PER_APPEND || chars > MAX_CHARS_PER_APPEND)) return i;
-    }
-    return this.#waiting.length;
-  }
-
-  async #sendGroup(group: readonly Waiting[]): Promise<void> {
+  async #sendGroup(group: readonly WaitingNote[]): Promise<void> {
     try {
       const result = await this.#append(group);
       if (result === 'stored') this.#publish(group);
@@ -149,7 +133,7 @@ export class OwnerJournal {
   }
 
   /** Repeats an append while the database is unavailable: a result is not given up for an outage. */
-  async #append(group: readonly Waiting[]): Promise<'stored' | 'refused'> {
+  async #append(group: readonly WaitingNote[]): Promise<'stored' | 'refused'> {
     const number = ++this.#number;
     const { runId, attempt } = this.#run;
     for (let tries = 0; ; tries++) {
@@ -167,7 +151,7 @@ export class OwnerJournal {
     }
   }
 
-  #publish(group: readonly Waiting[]): void {
+  #publish(group: readonly WaitingNote[]): void {
     const nowMs = this.#clock.monotonicMs();
     const run = this.#run;
     this.#bus.publish(group.map(({ note, atMs }) => ({ run, note, ageMs: nowMs - atMs })));

@@ -239,6 +239,7 @@ export class Steps {
   }
 
   #writeLog(level: LogLevel, message: string, data?: unknown): void {
+    if (this.#journal.leavesOutLogLine()) return;
     const current = currentStep.getStore();
     const stepName = current?.steps === this ? current.name : null;
     const limits = { mode: this.#errorDetail, maxBytes: this.#maxResultBytes };

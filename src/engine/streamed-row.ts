@@ -14,7 +14,7 @@ export class StreamedRow implements StreamedEvent {
   readonly dataBytes: number;
   #isDataLeft: boolean;
   #reading: Promise<void> | undefined;
-  #isGone = false;
+  #isGone: boolean;
   #event: JournalEvent | undefined;
   #labels: Labels | undefined;
 
@@ -22,6 +22,7 @@ export class StreamedRow implements StreamedEvent {
     this.#row = row;
     this.dataBytes = row.dataBytes;
     this.#isDataLeft = row.isDataLeft;
+    this.#isGone = row.isLeftOver;
   }
 
   /** Its data may not have been read yet. */
@@ -49,7 +50,7 @@ export class StreamedRow implements StreamedEvent {
     return this.#labels;
   }
 
-  /** The run was deleted before its data was read: nothing is left to tell. */
+  /** The run was deleted before the row, or its data, was read: nothing is left to tell. */
   get isGone(): boolean {
     return this.#isGone;
   }

@@ -4,6 +4,7 @@ import { DatabaseUnavailableError } from '../core/errors.ts';
 import type { Store } from '../core/store.ts';
 import { Drain } from './drain.ts';
 import type { EventBus } from './event-bus.ts';
+import type { Housekeeping } from './housekeeping.ts';
 import { Intake } from './intake.ts';
 import type { Registry } from './registry.ts';
 import type { RunLog } from './run-log.ts';
@@ -11,7 +12,6 @@ import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
 
-const PURGE_INTERVAL_MS = 60 * 60 * 1000;
 const MAX_CLAIM_PAUSE_MS = 30_000;
 /** On demand a platform allows only so many requests, and streams don't look more often. */
 const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
@@ -41,6 +41,7 @@ interface WorkerDeps {
   readonly bus: EventBus;
   readonly clock: Clock;
   readonly registry: Registry;
+  readonly housekeeping: Housekeeping;
   readonly log: RunLog;
   readonly errorDetail: ErrorDetailMode;
 }
@@ -71,7 +72,6 @@ export class Worker {
   #nextLookMs = Number.NEGATIVE_INFINITY;
   #failedClaims = 0;
   #cancelPoll: (() => void) | undefined;
-  #cancelPurge: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
   /** Started again during a stop: it starts when that is over, unless stopped again. */
   #isStartDue = false;
@@ -129,7 +129,7 @@ export class Worker {
     this.#isStartDue = false;
     this.#state = 'running';
     this.#failedClaims = 0;
-    this.#schedulePurge();
+    this.#deps.housekeeping.start();
     this.wake();
   }
 
@@ -154,7 +154,14 @@ export class Worker {
     const { clock } = this.#deps;
     const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isRelieved }, options);
     this.#shifts.add(shift);
-    return await shift.work().finally(() => this.#shifts.delete(shift));
+    const startMs = clock.monotonicMs();
+    const taken = await shift.work().finally(() => this.#shifts.delete(shift));
+    // Without a loop that does it each hour, a shift that found nothing to do clears up.
+    if (taken === 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
+      const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
+      await this.#deps.housekeeping.clearUpWithin({ untilMs: startMs + timeoutMs, signal });
+    }
+    return taken;
   }
 
   /**
@@ -179,7 +186,7 @@ export class Worker {
     const wasAtWork = this.#state === 'running' || this.#slots.taken > 0;
     if (this.#state === 'running') this.#state = 'failed';
     this.#cancelPoll?.();
-    this.#cancelPurge?.();
+    void this.#deps.housekeeping.stop();
     this.#slots.abandonAll();
     if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
   }
@@ -192,12 +199,12 @@ export class Worker {
   stop(options: StopOptions = {}): Promise<void> {
     this.#isStartDue = false;
     this.#isFinal ||= options.final === true;
-    if (this.#state === 'stopped' && this.#shifts.size === 0) return Promise.resolve();
+    if (this.#state === 'stopped' && this.#shifts.size === 0) return this.#deps.housekeeping.stop();
     this.#state = 'stopping';
     for (const shift of this.#shifts) shift.close();
     this.#cancelPoll?.();
-    this.#cancelPurge?.();
-    this.#stopping ??= this.#drain.everything().finally(() => {
+    const { housekeeping } = this.#deps;
+    this.#stopping ??= Promise.all([this.#drain.everything(), housekeeping.stop()]).then(() => {
       this.#state = 'stopped';
       this.#stopping = undefined;
       if (this.#isStartDue) this.start();
@@ -259,15 +266,5 @@ export class Worker {
     } finally {
       this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
     }
-  }
-
-  #schedulePurge(): void {
-    this.#cancelPurge?.();
-    this.#cancelPurge = this.#deps.clock.schedule(PURGE_INTERVAL_MS, () => {
-      this.#deps.store
-        .purge()
-        .catch((error: unknown) => this.#deps.bus.reportWorkerError({ error, context: 'purge' }));
-      this.#schedulePurge();
-    });
   }
 }

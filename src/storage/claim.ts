@@ -5,6 +5,18 @@ import type { Connection } from './connection.ts';
 import { NOW_MS } from './sql.ts';
 
 /**
+ * The runs that are running, as far as is stored, while nobody renews their
+ * leases: the heartbeat is too old, or so far in the future that the database's
+ * clock was set back since the worker vanished. Each is a range of one index.
+ */
+const STALE = `
+select seq from durably_runs indexed by durably_runs_leases
+where status = 'running' and heartbeat_at < ${NOW_MS} - ?4
+union all
+select seq from durably_runs indexed by durably_runs_leases
+where status = 'running' and heartbeat_at > ${NOW_MS} + ?4`;
+
+/**
  * Once the payloads of the runs that a claim takes reach this size, it takes no
  * more: a server refuses to answer beyond 10 MB, with the claim already made.
  */
@@ -21,7 +33,7 @@ const PAYLOAD_BYTES = 2 * 1024 * 1024;
  * - a pending run whose turn it is at its key: nothing with that key runs, and
  *   none of these jobs has an older one waiting. `key_turn` says so within one
  *   job; between jobs it is asked here, one index probe for each;
- * - a running run whose heartbeat is too old. Its attempt rises like every
+ * - a running run that is stale (see above). Its attempt rises like every
  *   claim's, which fences out the worker that lost it. One that lost its
  *   worker too often is failed instead, and of those that lost it almost as
  *   often the oldest is taken, or none: one of them may be what ends the
@@ -71,12 +83,12 @@ where seq in (
       limit ?2
     )
     union all
-    select s.seq, octet_length(s.payload) from durably_runs s indexed by durably_runs_leases
-    where s.status = 'running' and s.heartbeat_at < ${NOW_MS} - ?4
+    select s.seq, octet_length(s.payload) from durably_runs s
+    where s.seq in (${STALE})
       and s.job_name in (select value from json_each(?1))
       and (s.lost_count + 1 < ${SUSPECT_AFTER_LOST_WORKERS} or ?5 and s.seq = (
-        select min(o.seq) from durably_runs o indexed by durably_runs_leases
-        where o.status = 'running' and o.heartbeat_at < ${NOW_MS} - ?4
+        select min(o.seq) from durably_runs o
+        where o.seq in (${STALE})
           and o.lost_count + 1 >= ${SUSPECT_AFTER_LOST_WORKERS}
           and o.job_name in (select value from json_each(?1))
       ))

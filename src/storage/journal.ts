@@ -1,6 +1,7 @@
 import type { JournalRow } from '../core/events.ts';
 import type { ListedJournalRow } from '../core/store.ts';
 import type { Connection } from './connection.ts';
+import { deletedUpTo, LEFT_OVER } from './deletions.ts';
 import { inlineValue } from './portions.ts';
 
 // A run:start carries the payload, which is kept once, with its run.
@@ -12,10 +13,14 @@ const WITH_PAYLOAD = `left join durably_runs r on r.id = case j.type when 'run:s
 const WITH_RUN = `left join durably_runs r on r.id = j.run_id`;
 const LABELS = `case j.type when 'run:delete' then j.data else r.labels end`;
 
+/** Stands for the size of what a deleted run left over: a column of its own would cost each row more. */
+const OF_DELETED_RUN = -1;
+
 const COLUMNS = `
 j.sequence, j.run_id as runId, j.job_name as jobName, j.type, j.created_at as createdAt, j.attempt,
 j.step_name as stepName, j.step_index as stepIndex, j.level, j.message, j.duration_ms as durationMs,
-${inlineValue(DATA, DATA_BYTES)} as data, ${DATA_BYTES} as dataBytes`;
+${inlineValue(DATA, DATA_BYTES)} as data,
+case when ${LEFT_OVER} then ${OF_DELETED_RUN} else ${DATA_BYTES} end as dataBytes`;
 
 const NEXT_ROWS = `where j.sequence > ? order by j.sequence limit ?`;
 
@@ -26,7 +31,7 @@ select ${COLUMNS}, ${LABELS} as labels from durably_journal j ${WITH_RUN} ${NEXT
 
 const RUN_TAIL = `
 select ${COLUMNS} from durably_journal j indexed by durably_journal_by_run ${WITH_PAYLOAD}
-where j.run_id = ? and j.sequence > ? order by j.sequence limit ?`;
+where j.run_id = ?1 and j.sequence > max(?2, ${deletedUpTo('?1')}) order by j.sequence limit ?3`;
 
 const HEAD = `select coalesce(max(sequence), 0) as head from durably_journal`;
 
@@ -52,18 +57,22 @@ export async function readRunJournal(
 }
 
 interface PageRow extends JournalRow {
-  /** Null without data. */
+  /** Null without data, {@link OF_DELETED_RUN} of what a deleted run left over. */
   readonly dataBytes: number | null;
 }
 
 function toListed(row: PageRow): ListedJournalRow {
   const { dataBytes } = row;
-  return { ...row, dataBytes: dataBytes ?? 0, isDataLeft: row.data === null && dataBytes !== null };
+  if (dataBytes === OF_DELETED_RUN) {
+    return { ...row, data: null, dataBytes: 0, isDataLeft: false, isLeftOver: true };
+  }
+  const isDataLeft = row.data === null && dataBytes !== null;
+  return { ...row, dataBytes: dataBytes ?? 0, isDataLeft, isLeftOver: false };
 }
 
 const DATA_OF = `
 select j.sequence, ${DATA} as data from durably_journal j ${WITH_PAYLOAD}
-where j.sequence in (select value from json_each(?))`;
+where j.sequence in (select value from json_each(?)) and not ${LEFT_OVER}`;
 
 export async function readJournalData(
   connection: Connection,

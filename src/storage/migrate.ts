@@ -17,6 +17,7 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_schema_versions: 1,
   durably_labels: 2,
   durably_appends: 3,
+  durably_deletions: 6,
 };
 const NEWEST = migrations.length;
 const BUDGET_MS = 10_000;

@@ -6,6 +6,7 @@ import type { StoredRun } from '../core/run.ts';
 import type { LogLevel, StoredLogLine, StoredStep } from '../core/step.ts';
 import type { LogPage } from '../core/store.ts';
 import type { Connection } from './connection.ts';
+import { existingRun } from './deletions.ts';
 import { readJournalData } from './journal.ts';
 import { inlineValue, inPortions, type Listed, PAGE_ROWS } from './portions.ts';
 import { RUN_COLUMNS, toRun } from './rows.ts';
@@ -64,7 +65,7 @@ const STEPS = `
 select s.name, s.step_index, s.status, s.sequence, j.message, j.created_at, j.duration_ms, ${DATA}
 from (
   select name, step_index, status, sequence from durably_steps
-  where run_id = ? and (step_index, name) > (?, ?)
+  where run_id = ${existingRun('?1')} and (step_index, name) > (?2, ?3)
   order by step_index, name limit ${PAGE_ROWS}
 ) s cross join durably_journal j on j.sequence = s.sequence
 order by s.step_index, s.name`;
@@ -107,7 +108,7 @@ interface LogRow extends DataRow {
 const LOGS = `
 select j.sequence, j.step_name, j.level, j.message, j.created_at, ${DATA}
 from durably_journal j indexed by durably_journal_logs
-where j.run_id = ? and j.type = 'log:write' and j.sequence > ? and (?3 = '' or j.level = ?3)
+where j.run_id = ${existingRun('?1')} and j.type = 'log:write' and j.sequence > ?2 and (?3 = '' or j.level = ?3)
 order by j.sequence limit ?4`;
 
 export async function* listLogs(

@@ -9,6 +9,7 @@ export interface Schema {
   durably_steps: StepsTable;
   durably_journal: JournalTable;
   durably_labels: LabelsTable;
+  durably_deletions: DeletionsTable;
   durably_schema_versions: SchemaVersionsTable;
   sqlite_master: { type: string; name: string; sql: string | null };
 }
@@ -75,6 +76,14 @@ interface LabelsTable {
   key: string;
   value: string;
   run_seq: number;
+}
+
+/** Deleted runs of which something is left over. */
+interface DeletionsTable {
+  run_id: string;
+  /** The `run:delete` row. */
+  sequence: number;
+  portions: Generated<number>;
 }
 
 interface SchemaVersionsTable {

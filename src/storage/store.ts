@@ -5,12 +5,12 @@ import { claim } from './claim.ts';
 import { command } from './commands.ts';
 import { listCompletedSteps, readStepOutputs } from './completed-steps.ts';
 import { Connection, type ConnectionOptions } from './connection.ts';
+import { deletePortion, purgePortion } from './deletions.ts';
 import { EnqueueLane } from './enqueue.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './journal.ts';
 import { handBack, renew } from './lease.ts';
 import { listRuns } from './list-runs.ts';
 import { migrate } from './migrate.ts';
-import { purgeDeletions } from './purge.ts';
 import { getRun, listLogs, listSteps } from './queries.ts';
 import type { Schema } from './schema.ts';
 
@@ -52,7 +52,8 @@ export function createStore(options: ConnectionOptions): {
     readJournal: (page) => readJournal(connection, page),
     readRunJournal: (page) => readRunJournal(connection, page),
     readJournalData: (sequences) => readJournalData(connection, sequences),
-    purge: () => purgeDeletions(connection),
+    deletePortion: () => deletePortion(connection),
+    purgePortion: () => purgePortion(connection),
     ping: () => connection.ping(),
   };
   return { store, db: connection.db, isRemote: connection.isRemote };

@@ -99,3 +99,24 @@ test('a run whose results are more than the heap holds is read, followed and res
     expect(run).toMatchObject({ attempt: 2, output: { sum: RESULTS * RESULT_BYTES } });
   });
 });
+
+test('a run that writes log lines without end leaves most of them out', async () => {
+  await withFleet({}, async (fleet) => {
+    const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=160' });
+    const api = fleet.api(service);
+    const runId = await api.triggered({ jobName: 'noisy', input: { lines: 100_000, bytes: MB } });
+    await eventually(
+      'the run to be completed',
+      async () => {
+        expect(service.isAlive, service.log).toBe(true);
+        const run = (await (await fetch(`${api.base}/run?runId=${runId}`)).json()) as { status: string };
+        return run.status === 'completed';
+      },
+      { withinMs: 60_000, everyMs: 50 },
+    );
+    const logs = await fetch(`${api.base}/logs?runId=${runId}&limit=1000`);
+    const lines = (await logs.json()) as { level: string; message: string }[];
+    expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
+    expect(lines.at(-1)?.message).toMatch(new RegExp(`^${100_001 - lines.length} log lines were left out`));
+  });
+});

@@ -8,6 +8,7 @@ import { journalTypes, rejectionOf, untilStatus } from '../support/runs.ts';
 import type { World } from '../support/world.ts';
 
 const TABLES = [
+  'durably_deletions',
   'durably_journal',
   'durably_labels',
   'durably_runs',
@@ -94,7 +95,9 @@ contract('migrate', (test) => {
     const { durably, statements } = await fresh.instance();
     await Promise.all([durably.migrate(), durably.init(), durably.migrate()]);
     await durably.init();
-    expect(statements.length).toBeLessThanOrEqual(needed);
+    // A worker that starts looks for what deleted runs have left over.
+    const others = statements.filter(({ sql }) => !sql.startsWith('\nupdate durably_deletions'));
+    expect(others.length).toBeLessThanOrEqual(needed);
   });
 
   test('a database of the first version keeps its runs, which have no labels', async ({ world }) => {

@@ -74,13 +74,15 @@ contract('query plans', (test) => {
     expect(others).toEqual([]);
     expect(scansOf(claim)).toEqual([]);
     // What is sorted are the candidates: of each job at most as many as there are
-    // free slots, and the runs whose heartbeat is stale.
-    expect(temporariesOf(claim)).toEqual([SORT, SORT]);
+    // free slots. The runs whose heartbeat is stale come in order already.
+    expect(temporariesOf(claim)).toEqual([SORT]);
     const searches = searchesOf(claim).join('\n');
     expect(searches).toMatch(/durably_runs_claimable \(job_name=\?\)/);
     expect(searches).toMatch(/durably_runs_running_key \(concurrency_key=\?\)/);
     expect(searches).toMatch(/durably_runs_waiting_key \(concurrency_key=\? AND job_name=\? AND rowid<\?\)/);
-    expect(searches).toMatch(/durably_runs_leases \(heartbeat_at<\?\)/);
+    // Too old, or too far in the future: of all that runs, and of the suspects among it.
+    expect(searches.match(/durably_runs_leases \(heartbeat_at<\?\)/g)).toHaveLength(2);
+    expect(searches.match(/durably_runs_leases \(heartbeat_at>\?\)/g)).toHaveLength(2);
   });
 
   const someNames = [undefined, 'a', ['a', 'b'], Array.from({ length: 20 }, (_, i) => `job ${i}`)];
@@ -257,8 +259,16 @@ contract('query plans', (test) => {
     const purge = hourly.filter((plan) => plan.sql.includes('delete from durably_journal'));
     expect(purge).toHaveLength(1);
     expect(purge.flatMap(scansOf)).toEqual([]);
-    expect(purge.flatMap(searchesOf)).toEqual([
-      expect.stringContaining('durably_journal_deletions (created_at<?)'),
+    expect(purge.flatMap(temporariesOf)).toEqual([]);
+    const [rows, old, early, newestOld] = purge.flatMap(searchesOf);
+    expect(rows).toContain('INTEGER PRIMARY KEY (rowid=?)');
+    expect(old).toContain('durably_journal_deletions (created_at<?)');
+    expect(early).toContain('durably_journal_deletions (created_at>?)');
+    expect(newestOld).toContain('durably_journal_deletions (created_at<?)');
+    const portions = hourly.filter((plan) => plan.sql.includes('update durably_deletions'));
+    expect(portions).toHaveLength(1);
+    expect(portions.flatMap(searchesOf)).toEqual([
+      expect.stringMatching(/durably_deletions .*\(run_id=\?\)/),
     ]);
   });
 

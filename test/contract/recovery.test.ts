@@ -38,6 +38,22 @@ async function rescuer(world: World, run: Parameters<typeof job>[1]) {
 }
 
 contract('crash recovery', (test) => {
+  test("a run whose worker vanished before the database's clock was set back is taken over", async ({
+    world,
+  }) => {
+    const lost = await frozenWorker(world, () => new Promise(() => undefined));
+    const other = await frozenWorker(world, () => new Promise(() => undefined));
+    const { durably, events } = await rescuer(world, () => 'rescued');
+    // To the database an hour that is gone from the clock is a heartbeat of the future.
+    await ageHeartbeat(durably, other.id, -20_000);
+    await settle(50);
+    expect(events).toEqual([]);
+    await ageHeartbeat(durably, lost.id, -60 * 60 * 1000);
+    const run = await untilStatus(durably, lost.id, 'completed');
+    expect(run).toMatchObject({ attempt: 2, output: 'rescued' });
+    expect((await durably.getRun(other.id))?.attempt).toBe(1);
+  });
+
   test('a run whose heartbeat is stale is taken over, and its finished steps are not run again', async ({
     world,
   }) => {

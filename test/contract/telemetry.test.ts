@@ -137,9 +137,11 @@ contract('step.progress', (test) => {
     const { durably } = await world.start();
     const events = recordEvents(durably, ['run:progress']);
     const { steady } = durably.register({
-      steady: job('steady', (step) => {
+      steady: job('steady', async (step) => {
         step.progress(1);
+        await step.run('one', () => 1);
         step.progress(2, 10);
+        await step.run('two', () => 2);
         step.progress(3.5, 10, 'on the way');
       }),
     });

@@ -268,6 +268,99 @@ describe('an append that would be large, or is refused', () => {
   });
 });
 
+describe('progress', () => {
+  const progressed = (kept: ReturnType<typeof journal>) => {
+    const texts = () =>
+      kept.appends.map(({ append }) =>
+        append.entries.map(({ note }) => note.data ?? note.message ?? note.stepName ?? note.type),
+      );
+    const progress = (current: number) => kept.owner.note({ type: 'run:progress', data: `${current}` });
+    return { ...kept, texts, progress };
+  };
+
+  test('of what waits together the last one counts, in the place of the last call', async () => {
+    const { clock, log, progress, texts, appends } = progressed(journal());
+    progress(1);
+    log('one');
+    progress(2);
+    clock.advance(10);
+    for (let i = 3; i <= 100_000; i++) progress(i);
+    log('two');
+    clock.advance(40);
+    expect(texts()).toEqual([['one', '100000', 'two']]);
+    expect(appends[0]?.append.entries.map(({ ageMs }) => ageMs)).toEqual([50, 40, 40]);
+    appends[0]?.answer.resolve('stored');
+    await settle();
+    // What has left is told: the next one is new.
+    progress(5);
+    clock.advance(50);
+    expect(texts()[1]).toEqual(['5']);
+  });
+
+  test('stays on its side of an outcome', async () => {
+    const { step, log, progress, texts, appends } = progressed(journal());
+    void step('first');
+    progress(1);
+    progress(2);
+    log('between');
+    void step('second');
+    progress(3);
+    progress(4);
+    void step('third');
+    appends[0]?.answer.resolve('stored');
+    await settle();
+    expect(texts()).toEqual([['first'], ['2', 'between', 'second', '4', 'third']]);
+  });
+
+  test('is the last one given when the run ends', async () => {
+    const { owner, progress, texts } = progressed(journal());
+    progress(1);
+    progress(2);
+    void owner.record({ type: 'run:complete', data: 'done' });
+    expect(texts()).toEqual([['2', 'done']]);
+  });
+});
+
+describe('log lines that come faster than they are stored', () => {
+  const line = 'x'.repeat(1024 * 1024);
+
+  test('are left out beyond 64 MiB, and one line says how many', async () => {
+    const kept = journal(async () => 'stored');
+    const { log, owner, texts } = kept;
+    for (let i = 0; i < 1_000; i++) log(line);
+    expect(owner.leavesOutLogLine()).toBe(true);
+    expect(await owner.record({ type: 'run:complete', data: 'null' })).toBe('stored');
+    const stored = texts().flat();
+    const warning = stored.filter((text) => text !== line && text !== 'run:complete');
+    const lines = stored.filter((text) => text === line).length;
+    // A mebibyte of characters counts twice; one left at once.
+    expect(lines).toBeGreaterThanOrEqual(31);
+    expect(lines).toBeLessThanOrEqual(33);
+    expect(warning).toEqual([
+      `${1_001 - lines} log lines were left out here: they came faster than they could be stored`,
+    ]);
+    expect(stored.slice(-2)).toEqual([warning[0], 'run:complete']);
+    for (const group of texts()) expect(group.filter((text) => text === line).length).toBeLessThanOrEqual(1);
+  });
+
+  test('are taken again once those that waited are stored', async () => {
+    const { clock, log, texts, owner } = journal(async () => 'stored');
+    for (let i = 0; i < 100; i++) log(line);
+    await owner.flush();
+    log('after');
+    clock.advance(50);
+    expect(texts().at(-1)).toEqual(['after']);
+  });
+
+  test('a hundred thousand short ones are all stored', async () => {
+    const { log, owner, texts } = journal(async () => 'stored');
+    for (let i = 0; i < 100_000; i++) log(`line ${i}`);
+    await owner.flush();
+    expect(texts().flat()).toHaveLength(100_000);
+    expect(texts().flat().at(-1)).toBe('line 99999');
+  });
+});
+
 describe('holding back', () => {
   test('telemetry then leaves with the next outcome only, however much there is', async () => {
     const { clock, owner, log, step, texts } = journal();

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/store.ts';
 import { EventBus } from '../../src/engine/event-bus.ts';
+import { Housekeeping } from '../../src/engine/housekeeping.ts';
 import { Registry } from '../../src/engine/registry.ts';
 import { RunLog } from '../../src/engine/run-log.ts';
 import { Worker } from '../../src/engine/worker.ts';
@@ -50,7 +51,8 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       handedBack.push(...leases.map(({ runId }) => runId));
       return [];
     },
-    purge: async () => undefined,
+    deletePortion: async () => false,
+    purgePortion: async () => false,
   });
   registry.add([
     job('held', async () => {
@@ -60,7 +62,15 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     }),
   ]);
   const worker = new Worker(
-    { store, bus, clock, registry, log: new RunLog(), errorDetail: 'full' },
+    {
+      store,
+      bus,
+      clock,
+      registry,
+      housekeeping: new Housekeeping({ store, bus, clock }),
+      log: new RunLog(),
+      errorDetail: 'full',
+    },
     {
       presence: 'resident',
       pollingIntervalMs: 1_000,

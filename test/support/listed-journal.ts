@@ -73,6 +73,7 @@ export function listedJournal() {
       labels,
       dataBytes: data?.length ?? 0,
       isDataLeft: false,
+      isLeftOver: false,
     });
   };
   const poll = async () => {

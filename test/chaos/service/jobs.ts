@@ -176,6 +176,17 @@ const large = defineJob({
   },
 });
 
+/** Writes so many log lines of that size without a pause. */
+const noisy = defineJob({
+  name: 'noisy',
+  input: z.object({ lines: z.int(), bytes: z.int() }),
+  run: (step, { lines, bytes }) => {
+    const data = 'l'.repeat(bytes);
+    for (let i = 0; i < lines; i++) step.log.info(`line ${i}`, data);
+    return lines;
+  },
+});
+
 /** Answers what it is given, from a step, a log line and its output. */
 const echo = defineJob({
   name: 'echo "quoted"\n👋 \'job\'',
@@ -192,5 +203,5 @@ const echo = defineJob({
 
 /** Stands in for the shipped jobs in the service under test. */
 export function createJobs() {
-  return { work, gate, poison, careless, reckless, chatter, large, echo };
+  return { work, gate, poison, careless, reckless, chatter, large, noisy, echo };
 }
