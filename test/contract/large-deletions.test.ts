@@ -3,9 +3,10 @@ import { NotFoundError } from '../../src/core/errors.ts';
 import type { Durably } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { idle } from '../support/idle.ts';
 import { echo } from '../support/jobs.ts';
 import { journalTypes, readAll, rejectionOf } from '../support/runs.ts';
-import { settle, until } from '../support/until.ts';
+import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
 /** A cancelled run with so many log lines and steps; who deletes it has a clock that stands still. */
@@ -85,7 +86,7 @@ contract('deleting a large run', (test) => {
     // Between two portions other writers get in: they come by the clock.
     await until(async () => {
       clock.advance(1_000);
-      await settle();
+      await idle();
       return (await leftOver(durably)) === 0;
     }, 'all portions to be deleted');
     const portions = statements.slice(before).filter(({ sql }) => sql.includes('update durably_deletions'));
@@ -98,7 +99,7 @@ contract('deleting a large run', (test) => {
     await durably.deleteRun(id);
     // Each portion ends with the row that makes it a mebibyte: two of three rows, and the next waits for the clock.
     await until(async () => (await leftOver(durably)) === 6, 'the first two portions to be deleted');
-    await settle();
+    await idle();
     expect(await leftOver(durably)).toBe(6);
   });
 
@@ -106,7 +107,7 @@ contract('deleting a large run', (test) => {
     const { durably, statements, id } = await largeRun(world, { rows: 400 });
     const before = statements.length;
     await durably.deleteRun(id);
-    await settle();
+    await idle();
     expect(statements.length - before).toBe(1);
     expect(await leftOver(durably)).toBe(0);
     expect(await durably.db.selectFrom('durably_deletions').selectAll().execute()).toEqual([]);

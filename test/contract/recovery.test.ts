@@ -43,10 +43,10 @@ contract('crash recovery', (test) => {
   }) => {
     const lost = await frozenWorker(world, () => new Promise(() => undefined));
     const other = await frozenWorker(world, () => new Promise(() => undefined));
-    const { durably, events } = await rescuer(world, () => 'rescued');
+    const { instance, durably, events } = await rescuer(world, () => 'rescued');
     // To the database an hour that is gone from the clock is a heartbeat of the future.
     await ageHeartbeat(durably, other.id, -20_000);
-    await settle(50);
+    await untilLooked(instance);
     expect(events).toEqual([]);
     await ageHeartbeat(durably, lost.id, -60 * 60 * 1000);
     const run = await untilStatus(durably, lost.id, 'completed');

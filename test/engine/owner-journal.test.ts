@@ -290,7 +290,7 @@ describe('progress', () => {
     expect(texts()).toEqual([['one', '100000', 'two']]);
     expect(appends[0]?.append.entries.map(({ ageMs }) => ageMs)).toEqual([50, 40, 40]);
     appends[0]?.answer.resolve('stored');
-    await settle();
+    await idle();
     // What has left is told: the next one is new.
     progress(5);
     clock.advance(50);
@@ -308,7 +308,7 @@ describe('progress', () => {
     progress(4);
     void step('third');
     appends[0]?.answer.resolve('stored');
-    await settle();
+    await idle();
     expect(texts()).toEqual([['first'], ['2', 'between', 'second', '4', 'third']]);
   });
 
