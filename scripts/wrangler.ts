@@ -8,6 +8,7 @@ export function wranglerEnv(folder: string): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH,
     HOME: folder,
+    TMPDIR: folder,
     XDG_CONFIG_HOME: join(folder, 'config'),
     WRANGLER_SEND_METRICS: 'false',
     CLOUDFLARE_CF_FETCH_ENABLED: 'false',

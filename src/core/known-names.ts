@@ -22,8 +22,7 @@ export function nearestName(name: string, known: Iterable<string>): string | und
  * What is said of a name that isn't known: it, and the nearest one, or all that
  * are known when none is near.
  *
- * @example unknownName('query parameter', 'lable', ['label', 'limit'])
- * // Unknown query parameter "lable"; did you mean "label"?
+ * Of `lable`, where `label` is known: `Unknown query parameter "lable"; did you mean "label"?`
  */
 export function unknownName(kind: string, name: string, known: readonly (string | KnownName)[]): string {
   const names = known.map((one) => (typeof one === 'string' ? { spelled: one, shown: one } : one));

@@ -84,7 +84,8 @@ export function problemResponse(error: unknown, report: (error: unknown) => void
   const code = codeOf(error);
   const generic = genericText[code];
   const { status, title } = problems[code];
-  if (status >= 500) report(error);
+  // That the service shuts down is nobody's fault.
+  if (status >= 500 && code !== 'DRAINING') report(error);
   const detail = generic ?? (error instanceof Error ? error.message : title);
   const issues = error instanceof ValidationError && error.issues.length > 0 ? error.issues : undefined;
   const problem = { type: 'about:blank', title, status, detail, error: detail, code, issues };

@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { Kysely, sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { openDatabase } from '../../src/app/database.ts';
@@ -89,7 +90,7 @@ test('a busy database blocks the event loop for less than 50 ms at a time', asyn
 
 test("the service's connection waits for a lock no longer than that, also once it was renewed", async () => {
   await withFleet({}, async (fleet) => {
-    const { dialect, close } = await openDatabase({ url: `file:${fleet.database}` });
+    const { dialect, close } = await openDatabase({ url: pathToFileURL(fleet.database).href });
     const db = new Kysely<Record<string, never>>({
       dialect: new GuardedDialect(dialect, { clock: systemClock }),
     });

@@ -84,7 +84,9 @@ test('a read-only database is refused at the start, in one line; once it may be 
     allow({ folder: 0o555, file: 0o444 });
     const refused = fleet.spawn({}, { launcher });
     expect(await refused.ended()).toEqual({ code: 1, signal: null });
-    expect(refused.log).toMatch(/^durably: cannot start: .*(read-only|not writable) \(EACCES\)\n$/);
+    expect(refused.log).toMatch(
+      /^durably: cannot start: .*(read-only|not writable) \(EACCES\): TURSO_DATABASE_URL=.*\n$/,
+    );
     allow({ folder: 0o755, file: 0o644 });
     const service = await fleet.start({}, { launcher });
     await expectRecovery(fleet, fleet.api(service), waiting);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { serve } from '@hono/node-server';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
@@ -36,7 +37,9 @@ export async function startService() {
     input: z.object({}),
     run: () => Promise.reject(new Error('no luck')),
   });
-  const database = await openDatabase({ url: `file:${join(await temporaryFolder(), 'durably.db')}` });
+  const database = await openDatabase({
+    url: pathToFileURL(join(await temporaryFolder(), 'durably.db')).href,
+  });
   const { dialect } = database;
   const durably = createDurably({
     dialect,

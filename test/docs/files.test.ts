@@ -3,7 +3,7 @@ import { parse } from 'yaml';
 import { type Block, blocksIn, blocksOf, exists, readDocuments, shellCommandsOf } from './markdown.ts';
 
 /** How each kind of block is tried; `ts`, `console` and `diff` are in examples.test.ts. */
-const LANGUAGES = ['console', 'diff', 'dockerfile', 'ini', 'mermaid', 'nginx', 'sh', 'ts', 'yaml'];
+const LANGUAGES = ['console', 'diff', 'dockerfile', 'ini', 'mermaid', 'nginx', 'sh', 'text', 'ts', 'yaml'];
 
 /** Shell commands that examples.test.ts runs, as they stand or with the test's port and folders. */
 const RUN = [

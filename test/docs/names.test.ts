@@ -25,7 +25,7 @@ const codesIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '
 
 /** The variables that a schema of the environment names. */
 const variablesOf = (path: string) =>
-  [...source(path).matchAll(/^ {4}([A-Z][A-Z0-9_]+):/gm)].map(([, name = '']) => name);
+  [...source(path).matchAll(/^ {2,4}([A-Z][A-Z0-9_]+):/gm)].map(([, name = '']) => name);
 
 describe('a variable of the environment', () => {
   const read = [...variablesOf('src/app/config.ts'), ...variablesOf('src/entry/edge/config.ts')];

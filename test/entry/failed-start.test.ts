@@ -43,10 +43,10 @@ it('says that a folder is a file, and a file a folder', async () => {
   await writeFile(join(folder, 'notes'), 'x');
   await mkdir(join(folder, 'd.db'));
   expect(await lineOf({ TURSO_DATABASE_URL: `file:${folder}/notes/d.db` })).toMatch(
-    /notes is a file, not a folder: TURSO_DATABASE_URL/,
+    /notes is a file, not a folder: TURSO_DATABASE_URL=/,
   );
   expect(await lineOf({ TURSO_DATABASE_URL: `file:${folder}/d.db` })).toMatch(
-    /d\.db is a folder: TURSO_DATABASE_URL/,
+    /d\.db: it is a folder, not a file: TURSO_DATABASE_URL=/,
   );
 });
 

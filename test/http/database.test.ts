@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { createClient } from '@libsql/client';
 import { Kysely, sql } from 'kysely';
 import Database from 'libsql';
@@ -42,10 +43,10 @@ async function lockedBy(path: string): Promise<ChildProcess> {
 describe('the database', () => {
   it('makes its folder and a file in WAL mode that survives power cuts', async () => {
     const path = join(await temporaryFolder(), 'deep', 'er', 'durably.db');
-    expect(await pragma(`file:${path}`, 'journal_mode')).toBe('wal');
+    expect(await pragma(pathToFileURL(path).href, 'journal_mode')).toBe('wal');
     expect(existsSync(path)).toBe(true);
-    expect(await pragma(`file:${path}`, 'synchronous')).toBe(2);
-    expect(await pragma(`file:${path}`, 'busy_timeout')).toBe(25);
+    expect(await pragma(pathToFileURL(path).href, 'synchronous')).toBe(2);
+    expect(await pragma(pathToFileURL(path).href, 'busy_timeout')).toBe(25);
   });
 
   it('leaves a file that holds something else as it is', async () => {
@@ -54,7 +55,7 @@ describe('the database', () => {
     theirs.exec('create table durably_runs (mine)');
     theirs.close();
     const before = readFileSync(path);
-    const database = await openDatabase({ url: `file:${path}` });
+    const database = await openDatabase({ url: pathToFileURL(path).href });
     onTestFinished(() => database.close());
     const durably = createDurably({ dialect: database.dialect });
     await expect(durably.migrate()).rejects.toThrow(/durably_runs/);
@@ -67,18 +68,18 @@ describe('the database', () => {
     const theirs = new Database(path);
     theirs.exec('create table mine (a)');
     theirs.close();
-    const database = await openDatabase({ url: `file:${path}` });
+    const database = await openDatabase({ url: pathToFileURL(path).href });
     onTestFinished(() => database.close());
     const durably = createDurably({ dialect: database.dialect });
-    expect(await pragma(`file:${path}`, 'journal_mode')).toBe('delete');
+    expect(await pragma(pathToFileURL(path).href, 'journal_mode')).toBe('delete');
     await durably.migrate();
-    expect(await pragma(`file:${path}`, 'journal_mode')).toBe('wal');
+    expect(await pragma(pathToFileURL(path).href, 'journal_mode')).toBe('wal');
   });
 
   it.each([
-    (folder: string) => `file://${folder}/new%20one/d.db`,
-    (folder: string) => `file://localhost${folder}/new%20one/d.db`,
-    (folder: string) => `file:${folder}/new%20one/d.db`,
+    (folder: string) => `file://${pathToFileURL(folder).pathname}/new%20one/d.db`,
+    (folder: string) => `file://localhost${pathToFileURL(folder).pathname}/new%20one/d.db`,
+    (folder: string) => `file:${pathToFileURL(folder).pathname}/new%20one/d.db`,
   ])('understands each form of a file URL (%#)', async (urlIn) => {
     const folder = await temporaryFolder();
     await (await openDatabase({ url: urlIn(folder) })).close();
@@ -93,11 +94,11 @@ describe('the database', () => {
     const path = join(await temporaryFolder(), 'd.db');
     const holder = await lockedBy(path);
     let opened = false;
-    const opening = openDatabase({ url: `file:${path}` }).then((database) => {
+    const opening = openDatabase({ url: pathToFileURL(path).href }).then((database) => {
       opened = true;
       return database;
     });
-    const probe = createClient({ url: `file:${path}`, concurrency: 1 });
+    const probe = createClient({ url: pathToFileURL(path).href, concurrency: 1 });
     await expect(probe.execute('insert into held values (2)')).rejects.toMatchObject({ code: 'SQLITE_BUSY' });
     probe.close();
     expect(opened).toBe(false);
@@ -106,7 +107,7 @@ describe('the database', () => {
     onTestFinished(() => database.close());
     // A connection that had met BUSY and was kept would answer this and lose it.
     await sql`insert into held values (3)`.execute(new Kysely({ dialect: database.dialect }));
-    const reader = createClient({ url: `file:${path}` });
+    const reader = createClient({ url: pathToFileURL(path).href });
     const { rows } = await reader.execute('select a from held order by a');
     reader.close();
     expect(rows.map(({ a }) => a)).toEqual([1, 3]);
@@ -115,7 +116,7 @@ describe('the database', () => {
   it('says in one line that a file is no database', async () => {
     const path = join(await temporaryFolder(), 'notes.txt');
     await writeFile(path, 'not a database, just notes\n'.repeat(200));
-    const error = await openDatabase({ url: `file:${path}` }).catch((reason: unknown) => reason);
+    const error = await openDatabase({ url: pathToFileURL(path).href }).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(DatabaseOpenError);
     expect(String(error)).toMatch(/Cannot open the database file:.*notes\.txt: .*not a database/);
     expect(String(error)).not.toContain('\n');
@@ -124,9 +125,11 @@ describe('the database', () => {
   it('says in one line that it cannot be opened', async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'd.db'));
-    await expect(openDatabase({ url: `file:${folder}/d.db` })).rejects.toThrow(DatabaseOpenError);
+    await expect(openDatabase({ url: pathToFileURL(`${folder}/d.db`).href })).rejects.toThrow(
+      DatabaseOpenError,
+    );
     await writeFile(join(folder, 'file'), '');
-    await expect(openDatabase({ url: `file:${folder}/file/d.db` })).rejects.toThrow(
+    await expect(openDatabase({ url: pathToFileURL(`${folder}/file/d.db`).href })).rejects.toThrow(
       /Cannot open the database/,
     );
   });

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/app/database.ts';
 import type { RunFilter } from '../../src/core/run.ts';
@@ -14,7 +15,7 @@ import { temporaryFolder } from './temporary.ts';
 const databases = [
   {
     database: 'a file',
-    databaseUrl: async () => `file:${join(await temporaryFolder(), 'durably.db')}`,
+    databaseUrl: async () => pathToFileURL(join(await temporaryFolder(), 'durably.db')).href,
   },
   { database: 'a libSQL server', databaseUrl: async () => (await startRemote()).url },
 ] as const;
@@ -75,7 +76,7 @@ describe.each(doors)('through $door', ({ open }) => {
   });
 
   it('nothing answers before the database is migrated, but 503', async () => {
-    const database = await openDatabase({ url: `file:${join(await temporaryFolder(), 'd.db')}` });
+    const database = await openDatabase({ url: pathToFileURL(join(await temporaryFolder(), 'd.db')).href });
     const durably = createDurably({ dialect: database.dialect });
     onTestFinished(async () => {
       await durably.db.destroy();

@@ -3,8 +3,10 @@ import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { pathToFileURL } from 'node:url';
 import Database from 'libsql';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { temporaryFolder } from './temporary.ts';
@@ -24,8 +26,9 @@ function spawnService(folder: string, env: Record<string, string> = {}) {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH,
+      TMPDIR: tmpdir(),
       PORT: '0',
-      TURSO_DATABASE_URL: `file:${folder}/db/durably.db`,
+      TURSO_DATABASE_URL: pathToFileURL(`${folder}/db/durably.db`).href,
       DURABLY_DATA_DIR: join(folder, 'data'),
       ...env,
     },
@@ -254,7 +257,7 @@ describe('the service', () => {
     [{ PORT: 'http' }, 'PORT must be a whole number from 0 to 65535, got "http"'],
     [{ DURABLY_CONCURRENCY: '0' }, 'DURABLY_CONCURRENCY must be'],
     [{ HOST: '192.0.2.1', DURABLY_INSECURE: '1' }, 'EADDRNOTAVAIL'],
-    [{ TURSO_DATABASE_URL: `file:${ROOT}/package.json` }, 'Cannot open the database'],
+    [{ TURSO_DATABASE_URL: pathToFileURL(`${ROOT}/package.json`).href }, 'Cannot open the database'],
   ])('does not start with %j: one line says why', async (env, message) => {
     const service = spawnService(await temporaryFolder(), env);
     expect(await service.exit).toEqual({ code: 1, signal: null });
@@ -273,7 +276,7 @@ describe('the service', () => {
   it('does not touch a file that is not its own', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'notes.txt'), 'just notes\n'.repeat(100));
-    const service = spawnService(folder, { TURSO_DATABASE_URL: `file:${folder}/notes.txt` });
+    const service = spawnService(folder, { TURSO_DATABASE_URL: pathToFileURL(`${folder}/notes.txt`).href });
     expect(await service.exit).toEqual({ code: 1, signal: null });
     expect(service.output.stderr).toMatch(
       /^durably: cannot start: Cannot open the database file:\S+notes\.txt: .*\n$/,

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { copyFileSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { createClient } from '@libsql/client';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { MAX_LOGGED_REJECTIONS } from '../../src/jobs/import-csv.ts';
@@ -25,7 +26,7 @@ const importing = (input: Parameters<JobInstance['jobs']['importCsv']['trigger']
 
 /** The table as a process without any part in the import reads it. */
 async function airports(columns = '*') {
-  const client = createClient({ url: `file:${join(service.dataDir, 'imports.db')}` });
+  const client = createClient({ url: pathToFileURL(join(service.dataDir, 'imports.db')).href });
   const { rows } = await client.execute(`select ${columns} from airports order by iata`);
   client.close();
   return rows.map((row) => ({ ...row }));
@@ -163,7 +164,7 @@ describe('a second attempt', () => {
   });
 
   test('does not redo the batches that are stored', async () => {
-    const client = createClient({ url: `file:${join(service.dataDir, 'imports.db')}` });
+    const client = createClient({ url: pathToFileURL(join(service.dataDir, 'imports.db')).href });
     await client.execute("update airports set name = 'Touched'");
     client.close();
     durably = await service.start();
@@ -201,7 +202,7 @@ test('cancelling cuts a pause short', async () => {
 
 test('waits for a locked imports database, and then really stores', async () => {
   await importing({ text: csvOf(rowOf('AAA')) });
-  const other = createClient({ url: `file:${join(service.dataDir, 'imports.db')}` });
+  const other = createClient({ url: pathToFileURL(join(service.dataDir, 'imports.db')).href });
   const lock = await other.transaction('write');
   const waiting = new Promise<void>((resolve) => {
     durably.on('log:write', ({ message }) => {

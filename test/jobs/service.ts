@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { createDurably } from '../../src/create-durably.ts';
@@ -19,7 +20,7 @@ export class JobService {
 
   /** Another worker on the same database, started. */
   async start() {
-    const client = createClient({ url: `file:${join(this.root, 'durably.db')}` });
+    const client = createClient({ url: pathToFileURL(join(this.root, 'durably.db')).href });
     const { importCsv } = createJobs({ dataDir: this.dataDir });
     const fetchUrl = createFetchUrl({ backoff: { firstMs: 1, longestMs: 2 } });
     const durably = createDurably({

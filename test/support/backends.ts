@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { type Dialect, SqliteDialect } from 'kysely';
@@ -43,7 +44,7 @@ export const backends: readonly Backend[] = [
     name: "the service's own on a file",
     needsReconnect: false,
     locks: 'refuse',
-    createDatabase: () => inFolder((path) => openDatabase({ url: `file:${path}` })),
+    createDatabase: () => inFolder((path) => openDatabase({ url: pathToFileURL(path).href })),
   },
   {
     name: 'SqliteDialect on libsql',
@@ -80,7 +81,7 @@ function inFolder(open: (path: string) => OpenedDatabase | Promise<OpenedDatabas
 }
 
 function openLibsql(path: string): OpenedDatabase {
-  const client = createClient({ url: `file:${path}` });
+  const client = createClient({ url: pathToFileURL(path).href });
   return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
 }
 

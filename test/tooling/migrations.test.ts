@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nextFileName, readMigrationFiles, renderMigrations } from '../../scripts/migration-files.ts';
@@ -105,7 +106,7 @@ describe('a folder of migrations', () => {
     const rendered = renderMigrations([{ version: 1, name: 'create_tables', statements: [statement] }]);
     const path = join(folder, 'rendered.ts');
     writeFileSync(path, rendered);
-    const module: { migrations: unknown } = await import(path);
+    const module: { migrations: unknown } = await import(pathToFileURL(path).href);
     expect(module.migrations).toEqual([{ version: 1, name: 'create_tables', statements: [statement] }]);
   });
 });

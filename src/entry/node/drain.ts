@@ -7,7 +7,7 @@ const LAST_EVENTS_MS = 250;
 /** How long idle connections stay open for requests that are on their way. */
 const LINGER_MS = 500;
 /** What handing back and closing may take, however short the time for the runs is. */
-const MIN_RESERVE_MS = 500;
+const MIN_RESERVE_MS = 1500;
 const MAX_RESERVE_MS = 3000;
 /** The most that handing back at once may take. */
 const HAND_BACK_WITHIN_MS = 1500;
@@ -24,11 +24,13 @@ export function drainTimes(shutdownMs: number) {
 /** Lets the runs end, or hands them back in time, and closes all. */
 export async function drain(service: RunningService): Promise<void> {
   const { config, durably, server, draining, closing } = service;
-  const { waitMs, reserveMs } = drainTimes(config.DURABLY_SHUTDOWN_MS);
+  const { waitMs, reserveMs, withinMs } = drainTimes(config.DURABLY_SHUTDOWN_MS);
+  const handedBackBy = pause(withinMs - reserveMs * 0.15);
   // Until the runs are over requests are still answered: /readyz with 503, so that others are sent elsewhere.
   draining.abort();
+  const stopped = durably.stop({ timeoutMs: waitMs, final: true });
   // A database that is locked does not take the runs back, and must not hold the rest up.
-  await Promise.race([durably.stop({ timeoutMs: waitMs, final: true }), pause(waitMs + reserveMs * 0.4)]);
+  await Promise.race([stopped, pause(waitMs + reserveMs * 0.4)]);
   const lingerMs = Math.min(LINGER_MS, reserveMs * 0.2);
   const closed = closeServer(server, { lingerMs });
   // Streams may still be about to tell of the last runs' ends.
@@ -36,6 +38,7 @@ export async function drain(service: RunningService): Promise<void> {
   closing.abort();
   await Promise.race([closed, pause(lingerMs + reserveMs * 0.2)]);
   server.closeAllConnections();
+  await Promise.race([stopped, handedBackBy]);
   await close(service);
 }
 

@@ -5,7 +5,6 @@ import { createDurablyApp } from '../../app/create-app.ts';
 import { type Database, isBusy, openDatabase } from '../../app/database.ts';
 import type { Durably } from '../../create-durably.ts';
 import { reachServer } from './ask-database.ts';
-import { checkDatabaseFile } from './database-file.ts';
 import { createInstance } from './instance.ts';
 import { log, logWarning } from './report.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
@@ -41,7 +40,6 @@ async function startWith(config: Config, access: Access): Promise<RunningService
   if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
   // With the port taken the database, which may be that of the service there, is left alone.
   await checkAddress(config);
-  await checkDatabaseFile(config.TURSO_DATABASE_URL);
   const database = await openDatabase({
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,

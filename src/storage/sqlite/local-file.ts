@@ -21,7 +21,7 @@ export async function makeFolder(path: string): Promise<void> {
  */
 export async function checkWritable(path: string): Promise<void> {
   const folder = dirname(path);
-  if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is not a folder`);
+  if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is a file, not a folder`);
   const file = await stat(path).catch(() => undefined);
   if (file?.isDirectory()) throw new Error('it is a folder, not a file');
   // Beside the file SQLite makes others.

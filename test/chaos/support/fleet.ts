@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { Api } from './api.ts';
 import { Ledger } from './ledger.ts';
 import type { Random } from './random.ts';
@@ -62,7 +63,7 @@ export class Fleet {
   /** Starts a process; it may not listen yet. */
   spawn(settings: Settings = {}, options: Omit<SpawnOptions, 'env'> = {}): ServiceProcess {
     const env = {
-      TURSO_DATABASE_URL: `file:${this.database}`,
+      TURSO_DATABASE_URL: pathToFileURL(this.database).href,
       CHAOS_LEDGER: this.ledger.path,
       CHAOS_GATES: this.gates,
       ...this.#settings,

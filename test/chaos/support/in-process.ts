@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import type { Dialect } from 'kysely';
 import { createDurablyApp } from '../../../src/app/create-app.ts';
 import { openDatabase } from '../../../src/app/database.ts';
@@ -14,7 +15,7 @@ type Jobs = Record<string, JobDefinition<string, any, any, any>>;
 /** The service's app on a database of its own, without a socket between. */
 export async function startInProcess(jobs: Jobs) {
   const folder = mkdtempSync(join(tmpdir(), 'durably-chaos-'));
-  const database = await openDatabase({ url: `file:${join(folder, 'durably.db')}` });
+  const database = await openDatabase({ url: pathToFileURL(join(folder, 'durably.db')).href });
   const reported: unknown[] = [];
   const rows = { most: 0 };
   const durably = createDurably({

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { tmpdir } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { Measurement } from '../service/preload.ts';
 import { buildService } from './build-service.ts';
@@ -46,7 +47,7 @@ export class ServiceProcess {
     const [file, ...args] =
       prelude === undefined ? command : ['sh', '-c', `${prelude}; exec "$@"`, 'sh', ...command];
     this.#child = spawn(file ?? '', args, {
-      env: { PATH: process.env.PATH, HOST: '127.0.0.1', PORT: '0', ...env },
+      env: { PATH: process.env.PATH, TMPDIR: tmpdir(), HOST: '127.0.0.1', PORT: '0', ...env },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const child = this.#child;
