@@ -3,6 +3,8 @@ import type { Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 
 const INTERVAL_MS = 60 * 60 * 1000;
+/** What a crash left over hurts nobody: a start has more urgent things to ask. */
+const FIRST_AFTER_MS = 10 * 60 * 1000;
 /** Other writers get in between two portions: as long as one took, and at least so long. */
 const MIN_PAUSE_MS = 5;
 
@@ -23,10 +25,11 @@ export class Housekeeping {
   readonly #store: Store;
   readonly #bus: EventBus;
   readonly #clock: Clock;
-  #cancelRound: (() => void) | undefined;
+  #cancelRounds: (() => void) | undefined;
   #cancelPause: (() => void) | undefined;
   #working: Promise<void> | undefined;
   #isDue = false;
+  #isPurgeDue = false;
   /** Counts the stops: what was begun before one ends at its next portion. */
   #session = 0;
 
@@ -36,16 +39,28 @@ export class Housekeeping {
     this.#clock = deps.clock;
   }
 
-  /** Clears up now, and each hour. */
+  /** Clears up each hour, what deleted runs have left over after ten minutes already. */
   start(): void {
-    this.#cancelRound?.();
-    this.#cancelRound = this.#clock.schedule(INTERVAL_MS, () => this.start());
-    this.clearUp();
+    this.#cancelRounds?.();
+    const cancelFirst = this.#clock.schedule(FIRST_AFTER_MS, () => this.clearUp());
+    let cancelNext: () => void = () => undefined;
+    const scheduleNext = () => {
+      cancelNext = this.#clock.schedule(INTERVAL_MS, () => {
+        this.clearUp({ purges: true });
+        scheduleNext();
+      });
+    };
+    scheduleNext();
+    this.#cancelRounds = () => {
+      cancelFirst();
+      cancelNext();
+    };
   }
 
   /** Clears up in the background. Errors are reported: the next round goes on. */
-  clearUp(): void {
+  clearUp({ purges = false } = {}): void {
     this.#isDue = true;
+    this.#isPurgeDue ||= purges;
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined;
       // Asked for while an earlier round was being stopped.
@@ -57,7 +72,8 @@ export class Housekeeping {
   async stop(): Promise<void> {
     this.#session++;
     this.#isDue = false;
-    this.#cancelRound?.();
+    this.#isPurgeDue = false;
+    this.#cancelRounds?.();
     this.#cancelPause?.();
     await this.#working;
   }
@@ -90,16 +106,21 @@ export class Housekeeping {
     try {
       while (this.#isDue && !isOver()) {
         this.#isDue = false;
-        for (const portion of [() => this.#store.deletePortion(), () => this.#store.purgePortion()]) {
-          let startMs = this.#clock.monotonicMs();
-          while (!isOver() && (await portion()) && !isOver()) {
-            await this.#pause(this.#clock.monotonicMs() - startMs);
-            startMs = this.#clock.monotonicMs();
-          }
-        }
+        await this.#removeAll(() => this.#store.deletePortion(), isOver);
+        if (!this.#isPurgeDue) continue;
+        this.#isPurgeDue = false;
+        await this.#removeAll(() => this.#store.purgePortion(), isOver);
       }
     } catch (error) {
       if (!isOver()) this.#report(error);
+    }
+  }
+
+  async #removeAll(removePortion: () => Promise<boolean>, isOver: () => boolean): Promise<void> {
+    while (!isOver()) {
+      const startMs = this.#clock.monotonicMs();
+      if (!(await removePortion()) || isOver()) return;
+      await this.#pause(this.#clock.monotonicMs() - startMs);
     }
   }
 

@@ -34,7 +34,7 @@ export function existingRun(runId: string): string {
 
 const DELETE_PORTION = `
 update durably_deletions set portions = portions + 1
-where run_id = (select run_id from durably_deletions order by run_id limit 1)
+where run_id = (select run_id from durably_deletions where run_id > '' order by run_id limit 1)
 returning run_id`;
 
 /** Removes a portion of what deleted runs have left over; false if nothing was. Executed twice it removes another. */

@@ -266,10 +266,15 @@ contract('query plans', (test) => {
     expect(early).toContain('durably_journal_deletions (created_at>?)');
     expect(newestOld).toContain('durably_journal_deletions (created_at<?)');
     const portions = hourly.filter((plan) => plan.sql.includes('update durably_deletions'));
-    expect(portions).toHaveLength(1);
-    expect(portions.flatMap(searchesOf)).toEqual([
-      expect.stringMatching(/durably_deletions .*\(run_id=\?\)/),
-    ]);
+    // Ten minutes after the start, and in the hour's round.
+    expect(portions).toHaveLength(2);
+    for (const portion of portions) {
+      expect([scansOf(portion), temporariesOf(portion)]).toEqual([[], []]);
+      expect(searchesOf(portion)).toEqual([
+        expect.stringMatching(/durably_deletions .*\(run_id=\?\)/),
+        expect.stringMatching(/durably_deletions .*\(run_id>\?\)/),
+      ]);
+    }
   });
 
   test("of the triggers' statements", async ({ world }) => {
