@@ -7,7 +7,7 @@ const LAST_EVENTS_MS = 250;
 /** How long idle connections stay open for requests that are on their way. */
 const LINGER_MS = 500;
 /** What handing back and closing may take, however short the time for the runs is. */
-const MIN_RESERVE_MS = 1500;
+const MIN_RESERVE_MS = 1000;
 const MAX_RESERVE_MS = 3000;
 /** The most that handing back at once may take. */
 const HAND_BACK_WITHIN_MS = 1500;
@@ -15,9 +15,8 @@ const HAND_BACK_WITHIN_MS = 1500;
 /** How the time of a drain is spent. */
 export function drainTimes(shutdownMs: number) {
   // A part is kept for the runs' return, the streams and the requests still being answered.
-  const part = shutdownMs / 3;
-  const waitMs = Math.max(1, shutdownMs - Math.min(MAX_RESERVE_MS, part));
-  const reserveMs = Math.max(MIN_RESERVE_MS, Math.min(MAX_RESERVE_MS, part));
+  const reserveMs = Math.max(MIN_RESERVE_MS, Math.min(MAX_RESERVE_MS, shutdownMs / 3));
+  const waitMs = Math.max(1, shutdownMs - reserveMs);
   return { waitMs, reserveMs, withinMs: Math.max(shutdownMs, waitMs + reserveMs) };
 }
 
