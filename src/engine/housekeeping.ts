@@ -83,7 +83,6 @@ export class Housekeeping {
     const hasTime = () => !signal?.aborted && this.#clock.monotonicMs() < untilMs;
     try {
       while (hasTime() && (await this.#store.deletePortion()));
-      while (hasTime() && (await this.#store.purgePortion()));
     } catch (error) {
       this.#report(error);
     }

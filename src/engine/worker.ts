@@ -156,8 +156,8 @@ export class Worker {
     this.#shifts.add(shift);
     const startMs = clock.monotonicMs();
     const taken = await shift.work().finally(() => this.#shifts.delete(shift));
-    // Without a loop that does it each hour, a shift that found nothing to do clears up.
-    if (taken === 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
+    // Without a loop that does it each hour, a shift clears up. An idle one asks for no more than a claim.
+    if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
       const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
       await this.#deps.housekeeping.clearUpWithin({ untilMs: startMs + timeoutMs, signal });
     }
