@@ -19,7 +19,16 @@ export class JsonText {
   parse(): unknown {
     return decodeJson(this.text);
   }
+
+  /** The mark that {@link writeRecord} puts the text in the place of. */
+  toJSON(): string {
+    return MARK;
+  }
 }
+
+/** No stored text holds a NUL, so none holds the mark. */
+const MARK = '\0text';
+const WRITTEN_MARK = JSON.stringify(MARK);
 
 /** JSON text in pieces, to be read once. None is much larger than the largest {@link JsonText} in it. */
 export type JsonPieces = AsyncIterable<string>;
@@ -30,39 +39,29 @@ export type JsonRecord = Readonly<Record<string, unknown>>;
 /** A text of this length leaves in a piece of its own rather than being copied into a longer one. */
 const LARGE_CHARS = 64 * 1024;
 
-/** The text of an object, large members in pieces of their own. */
+/**
+ * The text of an object, large members in pieces of their own. Written at once
+ * and split where a text belongs: member by member it would take five times as long.
+ */
 function* writeRecord(record: JsonRecord): Generator<string> {
-  let text = '{';
-  let plain: Record<string, unknown> = {};
-  let isEmpty = true;
-  const write = (members: string) => {
-    if (members === '') return;
-    text += isEmpty ? members : `,${members}`;
-    isEmpty = false;
-  };
-  for (const [name, value] of Object.entries(record)) {
-    if (!(value instanceof JsonText)) {
-      plain[name] = value;
-      continue;
-    }
-    write(membersOf(plain));
-    plain = {};
-    write(`${JSON.stringify(name)}:`);
-    if (value.text.length < LARGE_CHARS) {
-      text += value.text;
-      continue;
-    }
-    yield text;
-    yield value.text;
-    text = '';
+  const texts: string[] = [];
+  for (const name in record) {
+    const value = record[name];
+    if (value instanceof JsonText) texts.push(value.text);
   }
-  write(membersOf(plain));
-  yield `${text}}`;
-}
-
-/** What stands between the braces. */
-function membersOf(plain: JsonRecord): string {
-  return JSON.stringify(plain).slice(1, -1);
+  const parts = JSON.stringify(record).split(WRITTEN_MARK);
+  if (parts.length !== texts.length + 1) throw new Error('a text in a record holds the mark of another');
+  let piece = parts[0] ?? '';
+  for (const [i, text] of texts.entries()) {
+    if (text.length < LARGE_CHARS) piece += text;
+    else {
+      yield piece;
+      yield text;
+      piece = '';
+    }
+    piece += parts[i + 1] ?? '';
+  }
+  yield piece;
 }
 
 /** The text of an object in one piece. */

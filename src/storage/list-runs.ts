@@ -34,7 +34,9 @@ export async function listRuns(connection: Connection, query: RunQuery): Promise
       portions: portionsOf(connection, query, page),
     };
   }
-  const places = (await connection.query(compiled(connection, query, 'places'))).map(({ seq }) => seq);
+  const places = (await connection.query(compiled(connection, query, 'places'))).flatMap(
+    ({ seq }) => seq ?? [],
+  );
   return {
     next: nextOf(query, places.at(-1), places.length),
     portions: readPlaces(connection, query, places),
@@ -82,16 +84,19 @@ export async function readWholeRuns(
   return new Map(rows.map((row) => [row.seq, toRun(row)]));
 }
 
+/** Of a list of places each row is a `seq` alone. */
+type CompiledRow = ListedRunRow & { readonly seq?: number };
+
 const MAX_COMPILED = 100;
-const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<ListedRunRow>>>();
+const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<CompiledRow>>>();
 
 /** Whoever shows a list asks for it again and again: the latest ones are compiled once. */
 function compiled(
   connection: Connection,
   query: RunQuery,
   reads: 'rows' | 'places',
-): CompiledQuery<ListedRunRow> {
-  const lists = compiledLists.get(connection) ?? new Map<string, CompiledQuery<ListedRunRow>>();
+): CompiledQuery<CompiledRow> {
+  const lists = compiledLists.get(connection) ?? new Map<string, CompiledQuery<CompiledRow>>();
   compiledLists.set(connection, lists);
   const key = JSON.stringify([reads, query]);
   const list = lists.get(key) ?? compile(connection.db, query, reads);
@@ -110,10 +115,10 @@ function compiled(
  * an index; SQLite merges the arms as far as the page reaches, so neither a
  * sort of all matches nor a scan is needed, however many runs there are.
  */
-function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'): CompiledQuery<ListedRunRow> {
+function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'): CompiledQuery<CompiledRow> {
   const page = goesByLabel(query) ? labelledPage(db, query) : filteredPage(db, query);
   const columns = reads === 'places' ? 'seq' : listedColumns(query.fields);
-  return sql<ListedRunRow>`select ${sql.raw(columns)} from durably_runs where seq in ${page} order by seq desc`.compile(
+  return sql<CompiledRow>`select ${sql.raw(columns)} from durably_runs where seq in ${page} order by seq desc`.compile(
     db,
   );
 }

@@ -53,23 +53,20 @@ function longColumns(fields: readonly RunField[] | null): readonly LongColumn[] 
 
 /** A row of a page of runs. A long column that was not asked for is missing. */
 export type ListedRunRow = {
-  readonly seq: number;
-  /** The short columns, as a JSON array. */
+  /** Its place, the sizes of the long columns that were asked for, and the short columns, as a JSON array. */
   readonly packed: string;
-} & { readonly [C in LongColumn]?: string | null } & {
-  readonly [C in `${LongColumn}_bytes`]?: number | null;
-};
+} & { readonly [C in LongColumn]?: string | null };
 
 /**
  * The columns of a page. A driver makes every value of every row by itself,
  * which takes longer than JSON does, written and read.
  */
 export function listedColumns(fields: readonly RunField[] | null): string {
-  const values = longColumns(fields).flatMap((column) => {
-    const bytes = `octet_length(${column})`;
-    return [`${inlineValue(column, bytes)} as ${column}`, `${bytes} as ${column}_bytes`];
-  });
-  return ['seq', `json_array(${SHORT_COLUMNS.join(', ')}) as packed`, ...values].join(', ');
+  const long = longColumns(fields);
+  const sizes = LONG_COLUMNS.map((column) => (long.includes(column) ? `octet_length(${column})` : 'null'));
+  const packed = ['seq', ...sizes, ...SHORT_COLUMNS].join(', ');
+  const values = long.map((column) => `${inlineValue(column, `octet_length(${column})`)} as ${column}`);
+  return [`json_array(${packed}) as packed`, ...values].join(', ');
 }
 
 /** The columns of a run that is read whole, by the same fields. */
@@ -78,20 +75,20 @@ export function wholeColumns(fields: readonly RunField[] | null): string {
 }
 
 export function toListedRun(row: ListedRunRow): Listed<StoredRun> {
-  const values = decodeJson(row.packed) as readonly unknown[];
+  const [key, ...packed] = decodeJson(row.packed) as readonly [number, ...unknown[]];
   const whole: Record<string, unknown> = {};
-  let i = 0;
-  for (const column of SHORT_COLUMNS) whole[column] = values[i++];
   let bytes = 0;
   let isWhole = true;
+  let i = 0;
   for (const column of LONG_COLUMNS) {
     const value = row[column] ?? null;
-    const valueBytes = row[`${column}_bytes`] ?? 0;
+    const valueBytes = (packed[i++] as number | null) ?? 0;
     whole[column] = value;
     bytes += valueBytes;
     if (value === null && valueBytes > 0) isWhole = false;
   }
-  return { key: row.seq, row: toRun(whole as RunRow), bytes, isWhole };
+  for (const column of SHORT_COLUMNS) whole[column] = packed[i++];
+  return { key, row: toRun(whole as RunRow), bytes, isWhole };
 }
 
 /** A run's fields in their usual order, or all of them. */
