@@ -53,7 +53,8 @@ async function firstVersion(world: World): Promise<Raw> {
 
 contract('migrate', (test) => {
   test('creates the tables, which bear the documented columns', async ({ world }) => {
-    const { durably } = await world.idle();
+    const { durably } = await world.instance();
+    await durably.migrate();
     const { rows } = await sql<{ name: string }>`
       select name from sqlite_master where type = 'table' and name like 'durably!_%' escape '!' order by name
     `.execute(durably.db);
@@ -88,7 +89,7 @@ contract('migrate', (test) => {
   });
 
   test('concurrent calls share one migration, and a later one asks nothing', async ({ world }) => {
-    const fresh = await world.another();
+    const fresh = world.another();
     const alone = await world.instance();
     await alone.durably.migrate();
     const needed = alone.statements.length;

@@ -134,7 +134,7 @@ contract('waiting inside a job', (test) => {
 
   test('for a run of another instance is none of this worker’s slots', async ({ world }) => {
     const { durably } = await world.start();
-    const { durably: other } = await (await world.another()).start();
+    const { durably: other } = await world.another().start();
     const { child } = other.register({ child: echo });
     const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait('there')) });
     expect((await parent.triggerAndWait(0)).output).toMatchObject({ output: 'there' });
@@ -144,7 +144,7 @@ contract('waiting inside a job', (test) => {
     world,
   }) => {
     const { durably } = await world.start();
-    const { durably: other } = await (await world.another()).start({ maxConcurrentRuns: 2 });
+    const { durably: other } = await world.another().start({ maxConcurrentRuns: 2 });
     const { leaf } = durably.register({ leaf: echo });
     const { there, leafThere } = other.register({
       there: job('there', () => leaf.triggerAndWait(0)),

@@ -11,7 +11,7 @@ const [libsql] = backends;
 if (!libsql) throw new Error('no backend');
 
 async function withWorld(body: (world: World) => Promise<void>): Promise<void> {
-  const world = await World.on(libsql as (typeof backends)[number]);
+  const world = new World(libsql as (typeof backends)[number]);
   try {
     await body(world);
   } finally {

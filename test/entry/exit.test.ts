@@ -1,8 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../http/temporary.ts';
+import { buildService } from '../support/built-service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
@@ -11,7 +13,7 @@ const program = (folder: string, end: string) => `
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { z } from 'zod';
-import { createDurably, defineJob } from './src/index.ts';
+import { createDurably, defineJob } from ${JSON.stringify(pathToFileURL(buildService().library).href)};
 
 const client = createClient({ url: ${JSON.stringify(`file:${folder}/test.db`)} });
 const never = defineJob({ name: 'never', input: z.unknown(), run: () => new Promise(() => {}) });
@@ -36,11 +38,10 @@ test.for([
   { how: 'its client closed', end: 'client.close();' },
 ])('after $how a program has nothing left to wait for, and ends by itself', async ({ end }) => {
   const folder = await temporaryFolder();
-  const child = spawn(
-    process.execPath,
-    ['--import', 'tsx', '--input-type=module', '--eval', program(folder, end)],
-    { cwd: ROOT, stdio: ['ignore', 'pipe', 'pipe'] },
-  );
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program(folder, end)], {
+    cwd: ROOT,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   onTestFinished(() => void child.kill('SIGKILL'));
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {

@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../http/temporary.ts';
+import { buildService } from '../support/built-service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
 /** The one line that a start which fails prints. */
 async function lineOf(env: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/entry/node.ts'], {
+  const child = spawn(process.execPath, [buildService().entry], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

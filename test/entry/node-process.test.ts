@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { createHttpServer } from '../../src/entry/node/server.ts';
 import { temporaryFolder } from '../http/temporary.ts';
+import { buildService } from '../support/built-service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000 });
@@ -15,9 +16,9 @@ interface Options {
   readonly script?: string;
 }
 
-async function spawnService({ env = {}, script = 'src/entry/node.ts' }: Options = {}) {
+async function spawnService({ env = {}, script = buildService().entry }: Options = {}) {
   const folder = await temporaryFolder();
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', script], {
+  const child: ChildProcess = spawn(process.execPath, [script], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, PORT: '0', TURSO_DATABASE_URL: `file:${folder}/d.db`, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -103,7 +104,7 @@ it('drains on SIGHUP, though nobody reads what it prints any more', async () => 
 });
 
 it('hands back on the first signal where a watcher starts it', async () => {
-  const service = await spawnService({ script: 'scripts/dev.ts' });
+  const service = await spawnService({ script: buildService().dev });
   await holdARun(await service.listening());
   service.child.kill('SIGTERM');
   service.child.kill('SIGINT');

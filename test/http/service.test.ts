@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import Database from 'libsql';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { buildService } from '../support/built-service.ts';
 import { temporaryFolder } from './temporary.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -22,7 +23,7 @@ interface Service {
 }
 
 function spawnService(folder: string, env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/entry/node.ts'], {
+  const child = spawn(process.execPath, [buildService().entry], {
     cwd: ROOT,
     env: {
       PATH: process.env.PATH,

@@ -3,13 +3,14 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
+import { buildService } from '../support/built-service.ts';
 import { startRemote } from '../support/remote.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
 /** Starts the service, which is not expected to last; what it printed, and how it ended. */
 async function failedStart(env: Record<string, string>) {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/entry/node.ts'], {
+  const child = spawn(process.execPath, [buildService().entry], {
     cwd: ROOT,
     env: { PATH: process.env.PATH, TMPDIR: tmpdir(), PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

@@ -7,6 +7,7 @@ import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { type Dialect, SqliteDialect } from 'kysely';
 import Database from 'libsql';
 import { openDatabase } from '../../src/app/database.ts';
+import { copyMigratedFile } from './migrated-file.ts';
 import { Sqld } from './sqld/server.ts';
 
 /** One way into a test's database: what one process would open. */
@@ -17,7 +18,9 @@ export interface OpenedDatabase {
   close(): void | Promise<void>;
 }
 
-/** A database of one test, empty at first. */
+export type Content = 'empty' | 'migrated';
+
+/** A database of one test. */
 export interface TestDatabase {
   open(): OpenedDatabase | Promise<OpenedDatabase>;
   remove(): void | Promise<void>;
@@ -30,7 +33,8 @@ export interface Backend {
   readonly needsReconnect: boolean;
   /** On a file a writer is refused while another has the lock; a server lets it wait. */
   readonly locks: 'refuse' | 'wait';
-  createDatabase(): TestDatabase | Promise<TestDatabase>;
+  /** A database that is empty, or that {@link copyMigratedFile} has filled. */
+  createDatabase(content?: Content): Promise<TestDatabase>;
 }
 
 export const backends: readonly Backend[] = [
@@ -38,27 +42,27 @@ export const backends: readonly Backend[] = [
     name: 'LibsqlDialect, default client',
     needsReconnect: false,
     locks: 'refuse',
-    createDatabase: () => inFolder(openLibsql),
+    createDatabase: inFolder(openLibsql),
   },
   {
     name: "the service's own on a file",
     needsReconnect: false,
     locks: 'refuse',
-    createDatabase: () => inFolder((path) => openDatabase({ url: pathToFileURL(path).href })),
+    createDatabase: inFolder((path) => openDatabase({ url: pathToFileURL(path).href })),
   },
   {
     name: 'SqliteDialect on libsql',
     needsReconnect: true,
     locks: 'refuse',
-    createDatabase: () => inFolder(openSqlite),
+    createDatabase: inFolder(openSqlite),
   },
   { name: 'LibsqlDialect, remote', needsReconnect: false, locks: 'wait', createDatabase: onServer },
 ];
 
 /** A server of the test's own, on a file of the test's own. */
-async function onServer(): Promise<TestDatabase> {
-  const folder = mkdtempSync(join(tmpdir(), 'durably-test-'));
-  const server = await Sqld.start({ file: join(folder, 'test.db') });
+async function onServer(content: Content = 'empty'): Promise<TestDatabase> {
+  const { folder, path } = await makeFile(content);
+  const server = await Sqld.start({ file: path });
   return {
     open: () => {
       const client = createClient({ url: server.url });
@@ -71,13 +75,18 @@ async function onServer(): Promise<TestDatabase> {
   };
 }
 
-function inFolder(open: (path: string) => OpenedDatabase | Promise<OpenedDatabase>): TestDatabase {
+function inFolder(open: (path: string) => OpenedDatabase | Promise<OpenedDatabase>) {
+  return async (content: Content = 'empty'): Promise<TestDatabase> => {
+    const { folder, path } = await makeFile(content);
+    return { open: () => open(path), remove: () => rmSync(folder, { recursive: true, force: true }) };
+  };
+}
+
+async function makeFile(content: Content): Promise<{ folder: string; path: string }> {
   const folder = mkdtempSync(join(tmpdir(), 'durably-test-'));
   const path = join(folder, 'test.db');
-  return {
-    open: () => open(path),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
-  };
+  if (content === 'migrated') await copyMigratedFile(path);
+  return { folder, path };
 }
 
 function openLibsql(path: string): OpenedDatabase {

@@ -6,7 +6,7 @@ const testOn = (backend: (typeof backends)[number]) =>
   base.extend<{ world: World }>({
     // biome-ignore lint/correctness/noEmptyPattern: vitest reads a fixture's needs from this pattern.
     world: async ({}, use) => {
-      const world = await World.on(backend);
+      const world = new World(backend);
       await use(world);
       await world.dispose();
     },

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dialect } from 'kysely';
 import { systemClock } from '../../src/core/clock.ts';
 import { assembleDurably, type Durably, type DurablyOptions } from '../../src/create-durably.ts';
-import type { Backend, OpenedDatabase, TestDatabase } from './backends.ts';
+import type { Backend, Content, OpenedDatabase, TestDatabase } from './backends.ts';
 import type { FakeClock } from './fake-clock.ts';
 import { type RecordedStatement, recordStatements } from './recording-dialect.ts';
 
@@ -27,21 +27,17 @@ export interface Instance {
 /** One test's database, and all that the test opens on it. */
 export class World {
   readonly backend: Backend;
-  readonly #database: TestDatabase;
+  /** Made by what needs it first. */
+  #database: Promise<TestDatabase> | undefined;
   readonly #cleanups: (() => void | Promise<void>)[] = [];
 
-  private constructor(backend: Backend, database: TestDatabase) {
+  constructor(backend: Backend) {
     this.backend = backend;
-    this.#database = database;
-  }
-
-  static async on(backend: Backend): Promise<World> {
-    return new World(backend, await backend.createDatabase());
   }
 
   /** A world beside this one, with a database of its own. */
-  async another(): Promise<World> {
-    const other = await World.on(this.backend);
+  another(): World {
+    const other = new World(this.backend);
     this.#cleanups.push(() => other.dispose());
     return other;
   }
@@ -59,6 +55,7 @@ export class World {
 
   /** A migrated and started instance. */
   async start(options: InstanceOptions = {}): Promise<Instance> {
+    await this.#make('migrated');
     const instance = await this.instance(options);
     await instance.durably.init();
     return instance;
@@ -66,6 +63,7 @@ export class World {
 
   /** A migrated instance without a worker: a process that only triggers. */
   async idle(options: InstanceOptions = {}): Promise<Instance> {
+    await this.#make('migrated');
     const instance = await this.instance(options);
     await instance.durably.migrate();
     return instance;
@@ -73,14 +71,21 @@ export class World {
 
   /** A connection past durably, to see or do what it would not. */
   async open(): Promise<OpenedDatabase> {
-    const opened = await this.#database.open();
+    const database = await this.#make('empty');
+    const opened = await database.open();
     this.#cleanups.push(() => opened.close());
     return opened;
   }
 
   async dispose(): Promise<void> {
     for (const cleanup of this.#cleanups.reverse()) await cleanup();
-    await this.#database.remove();
+    await (await this.#database)?.remove();
+  }
+
+  /** What it holds is decided by the first caller. */
+  #make(content: Content): Promise<TestDatabase> {
+    this.#database ??= this.backend.createDatabase(content);
+    return this.#database;
   }
 }
 

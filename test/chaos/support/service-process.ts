@@ -2,8 +2,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { pathToFileURL } from 'node:url';
+import { buildService } from '../../support/built-service.ts';
 import type { Measurement } from '../service/preload.ts';
-import { buildService } from './build-service.ts';
 import { eventually } from './eventually.ts';
 
 export interface Exit {
@@ -41,7 +41,7 @@ export class ServiceProcess {
 
   constructor(name: string, { env, prelude, launcher = [] }: SpawnOptions) {
     this.name = name;
-    const { preload, entry } = buildService();
+    const { preload, entry } = buildService().chaos;
     const node = [process.execPath, '--expose-gc', '--import', pathToFileURL(preload).href, entry];
     const command = [...launcher, ...node];
     const [file, ...args] =

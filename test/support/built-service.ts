@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   readdirSync,
@@ -12,24 +13,27 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 
-const ROOT = join(import.meta.dirname, '../../..');
-const CACHE = join(ROOT, 'node_modules/.cache/durably-chaos');
+const ROOT = join(import.meta.dirname, '../..');
+const PROJECT = 'test/support/built-service.tsconfig.json';
+const SOURCES = ['src', 'scripts/dev.ts', 'test/chaos/service', 'tsconfig.json', PROJECT];
+const CACHE = join(ROOT, 'node_modules/.cache/durably-tests');
 const FORGET_AFTER_MS = 60 * 60 * 1000;
 
+/** The service compiled: started from its sources, a process needs three times as long. */
 export interface BuiltService {
-  /** Loaded before the entry. */
-  readonly preload: string;
+  /** The service with its own jobs. */
   readonly entry: string;
+  /** What `npm run dev` runs. */
+  readonly dev: string;
+  /** The library. */
+  readonly library: string;
+  /** The service with the chaos jobs in the place of its own, and what is loaded before it. */
+  readonly chaos: { readonly entry: string; readonly preload: string };
 }
 
 let built: BuiltService | undefined;
 
-/**
- * Compiles the service, `src/entry/node.ts` and all that it imports, with the
- * chaos jobs in the place of the shipped ones. Once for each state of the
- * sources: many processes are started, and starting from sources takes thrice
- * the time.
- */
+/** Compiles the service, once for each state of the sources. */
 export function buildService(): BuiltService {
   built ??= filesIn(join(CACHE, compileOnce()));
   return built;
@@ -37,17 +41,25 @@ export function buildService(): BuiltService {
 
 function filesIn(folder: string): BuiltService {
   return {
-    preload: join(folder, 'test/chaos/service/preload.js'),
-    entry: join(folder, 'src/entry/node.js'),
+    entry: join(folder, 'plain/src/entry/node.js'),
+    dev: join(folder, 'plain/scripts/dev.js'),
+    library: join(folder, 'plain/src/index.js'),
+    chaos: {
+      entry: join(folder, 'chaos/src/entry/node.js'),
+      preload: join(folder, 'chaos/test/chaos/service/preload.js'),
+    },
   };
 }
 
 function compileOnce(): string {
-  const name = hashOf(['src', 'test/chaos/service', 'tsconfig.json'].flatMap(listFiles));
+  const name = hashOf(SOURCES.flatMap(listFiles));
   if (existsSync(join(CACHE, name))) return name;
   forgetOldBuilds();
   const draft = join(CACHE, `draft-${randomUUID()}`);
-  compile(draft);
+  compile(join(draft, 'plain'));
+  cpSync(join(draft, 'plain'), join(draft, 'chaos'), { recursive: true });
+  const jobs = "export { createJobs } from '../../test/chaos/service/jobs.js';\n";
+  writeFileSync(join(draft, 'chaos/src/jobs/index.js'), jobs);
   try {
     renameSync(draft, join(CACHE, name));
   } catch (error) {
@@ -61,14 +73,11 @@ function compileOnce(): string {
 function compile(folder: string): void {
   mkdirSync(folder, { recursive: true });
   const tsc = join(ROOT, 'node_modules/.bin/tsc');
-  const project = join(ROOT, 'test/chaos/service/tsconfig.json');
-  const { status, stdout, stderr, error } = spawnSync(tsc, ['-p', project, '--outDir', folder], {
+  const { status, stdout, stderr, error } = spawnSync(tsc, ['-p', join(ROOT, PROJECT), '--outDir', folder], {
     encoding: 'utf8',
   });
   if (status !== 0) throw error ?? new Error(`the service does not compile:\n${stdout}${stderr}`);
   writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
-  const jobs = "export { createJobs } from '../../test/chaos/service/jobs.js';\n";
-  writeFileSync(join(folder, 'src/jobs/index.js'), jobs);
 }
 
 function listFiles(path: string): string[] {
