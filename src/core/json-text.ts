@@ -20,7 +20,7 @@ export class JsonText {
     return decodeJson(this.text);
   }
 
-  /** The mark that {@link writeRecord} puts the text in the place of. */
+  /** The mark that {@link fill} puts the text in the place of. */
   toJSON(): string {
     return MARK;
   }
@@ -39,29 +39,46 @@ export type JsonRecord = Readonly<Record<string, unknown>>;
 /** A text of this length leaves in a piece of its own rather than being copied into a longer one. */
 const LARGE_CHARS = 64 * 1024;
 
+/** The text of an object, large members in pieces of their own. */
+function writeRecord(record: JsonRecord): Generator<string> {
+  return fill(JSON.stringify(record).split(WRITTEN_MARK), [record]);
+}
+
+/** The elements of an array likewise, after an opening bracket or a comma. One by one they would take twice as long. */
+function writeElements(records: readonly JsonRecord[], opening: '[' | ','): Generator<string> {
+  return fill(`${opening}${JSON.stringify(records).slice(1, -1)}`.split(WRITTEN_MARK), records);
+}
+
 /**
- * The text of an object, large members in pieces of their own. Written at once
- * and split where a text belongs: member by member it would take five times as long.
+ * Puts each text between the parts that its mark has left. Written at once and
+ * split: member by member it would take ten times as long.
  */
-function* writeRecord(record: JsonRecord): Generator<string> {
-  const texts: string[] = [];
-  for (const name in record) {
-    const value = record[name];
-    if (value instanceof JsonText) texts.push(value.text);
-  }
-  const parts = JSON.stringify(record).split(WRITTEN_MARK);
+function* fill(parts: readonly string[], records: readonly JsonRecord[]): Generator<string> {
+  const texts = textsOf(records);
   if (parts.length !== texts.length + 1) throw new Error('a text in a record holds the mark of another');
   let piece = parts[0] ?? '';
-  for (const [i, text] of texts.entries()) {
-    if (text.length < LARGE_CHARS) piece += text;
-    else {
+  for (let i = 0; i < texts.length; i++) {
+    const text = texts[i] ?? '';
+    if (piece.length + text.length >= LARGE_CHARS) {
       yield piece;
       yield text;
       piece = '';
-    }
+    } else piece += text;
     piece += parts[i + 1] ?? '';
   }
   yield piece;
+}
+
+/** In the order in which they are written. */
+function textsOf(records: readonly JsonRecord[]): string[] {
+  const texts: string[] = [];
+  for (const record of records) {
+    for (const name in record) {
+      const value = record[name];
+      if (value instanceof JsonText) texts.push(value.text);
+    }
+  }
+  return texts;
 }
 
 /** The text of an object in one piece. */
@@ -87,19 +104,17 @@ export async function* objectPieces(record: JsonRecord): AsyncGenerator<string> 
 /** The text of an array whose elements come in portions; in one piece if it is short. */
 export async function* arrayPieces(portions: AsyncIterable<readonly JsonRecord[]>): AsyncGenerator<string> {
   let text = '';
-  let separator = '[';
+  let opening: '[' | ',' = '[';
   for await (const portion of portions) {
-    for (const record of portion) {
-      text += separator;
-      separator = ',';
-      for (const piece of writeRecord(record)) {
-        if (text.length + piece.length > LARGE_CHARS) {
-          yield text;
-          text = '';
-        }
-        text += piece;
+    if (portion.length === 0) continue;
+    for (const piece of writeElements(portion, opening)) {
+      if (text !== '' && text.length + piece.length > LARGE_CHARS) {
+        yield text;
+        text = '';
       }
+      text += piece;
     }
+    opening = ',';
   }
-  yield separator === '[' ? '[]' : `${text}]`;
+  yield opening === '[' ? '[]' : `${text}]`;
 }

@@ -11,11 +11,13 @@ export function portionLength<T>(
   maxBytes: number = PORTION_BYTES,
 ): number {
   let bytes = 0;
-  for (const [i, item] of items.entries()) {
+  let length = 0;
+  for (const item of items) {
     bytes += bytesOf(item);
-    if (i > 0 && bytes > maxBytes) return i;
+    if (length > 0 && bytes > maxBytes) return length;
+    length++;
   }
-  return items.length;
+  return length;
 }
 
 /** All items of a list that comes in portions. */

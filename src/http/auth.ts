@@ -46,21 +46,27 @@ export type Authorize = <TInput extends Record<string, unknown>>(
 
 /** What decides on the rest of a request, once it is known whom it comes from. */
 export interface Caller {
-  readonly authorize: Authorize;
+  /** Undefined for one who may everything. */
+  readonly authorize: Authorize | undefined;
   readonly allowRun: AllowRun;
 }
 
 /** Rejects unless the request comes from someone. */
 export type Authenticate = (request: Request) => Promise<Caller>;
 
-const ANYONE: Caller = { authorize: async (_, input) => input, allowRun: async () => {} };
+/** Whoever calls where there is no access control. */
+export const ANYONE: Caller = { authorize: undefined, allowRun: async () => {} };
 
-/** @throws {ValidationError} for an `auth` that would let everyone in by mistake. */
+/**
+ * Undefined without an `auth`.
+ *
+ * @throws {ValidationError} for an `auth` that would let everyone in by mistake.
+ */
 export function createAuthenticate<TContext>(
   durably: DurablyService,
   auth: DurablyAuth<TContext> | undefined,
-): Authenticate {
-  if (auth === undefined) return async () => ANYONE;
+): Authenticate | undefined {
+  if (auth === undefined) return undefined;
   checkAuth(auth);
 
   const trigger = async (context: TContext, request: TriggerRequest) => {

@@ -4,12 +4,12 @@ import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
 import type { MembersOf } from '../core/known-names.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
-import { createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
+import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { AllowRun, Operation, OperationInput } from './operation.ts';
 import { problemResponse, RequestError, toValidationError } from './problem.ts';
-import { parseQuery } from './query.ts';
+import { hasQuery, parseQuery } from './query.ts';
 import { type AnswerMaker, asStreamed, headOf, isResponse } from './response.ts';
 import { createEventStreams, EVENT_STREAM_HEADERS } from './sse.ts';
 
@@ -90,9 +90,9 @@ export function createPipeline<TContext>(
   const streams = createEventStreams({ shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
 
   const parse = async ({ input }: Operation, { request, readBody, queryParams }: PipelineCall) => {
-    const others = [...ownParams, ...(queryParams ?? [])];
+    const others = queryParams === undefined ? ownParams : [...ownParams, ...queryParams];
     if (input.from === 'query') return parseQuery(request, input.schema, others);
-    parseQuery(request, noParameters, others);
+    if (hasQuery(request)) parseQuery(request, noParameters, others);
     if (readBody !== undefined) return await readBody();
     const parsed = input.schema.safeParse(await readJson(request, maxBodyBytes));
     if (!parsed.success) throw toValidationError(parsed.error);
@@ -100,16 +100,15 @@ export function createPipeline<TContext>(
   };
 
   const act = async (
-    operation: Operation,
-    input: OperationInput,
-    call: PipelineCall & { readonly allowRun: AllowRun },
+    { operation, input, allowRun }: { operation: Operation; input: OperationInput; allowRun: AllowRun },
+    call: PipelineCall,
   ) => {
     const { answer = plainAnswer } = call;
     if (operation.access === 'work' && options.draining?.aborted) {
       throw new RequestError('DRAINING', 'The service is shutting down and takes no work up');
     }
     if (operation.answers === 'json') {
-      const result = await operation.act(durably, input, call.allowRun);
+      const result = await operation.act(durably, input, allowRun);
       if (!(result instanceof JsonAnswer)) return answer(JSON.stringify(result), JSON_HEADERS);
       const { pieces, nextCursor } = result;
       const body = await bodyOf(pieces, reportOf(call.requestId));
@@ -126,21 +125,19 @@ export function createPipeline<TContext>(
   const answer: Pipeline = async (call) => {
     const { request } = call;
     try {
-      await options.onRequest?.(request);
-      const { authorize, allowRun } = await authenticate(request);
+      if (options.onRequest !== undefined) await options.onRequest(request);
+      const caller = authenticate === undefined ? ANYONE : await authenticate(request);
       const operation = call.select(request);
-      const input = await authorize(operation, await parse(operation, call));
-      return await act(operation, input, { ...call, allowRun });
+      const given = await parse(operation, call);
+      const input = caller.authorize === undefined ? given : await caller.authorize(operation, given);
+      return await act({ operation, input, allowRun: caller.allowRun }, call);
     } catch (error) {
       const told = options.auth === undefined ? (each: unknown) => each : withoutJobNames;
       return answerOf(error, { told, report: reportOf(call.requestId) });
     }
   };
 
-  return async (call) => {
-    const response = await answer(call);
-    return call.request.method === 'HEAD' ? await headOf(response) : response;
-  };
+  return (call) => (call.request.method === 'HEAD' ? answer(call).then(headOf) : answer(call));
 }
 
 const noParameters = z.object({});

@@ -30,8 +30,9 @@ export function parseQuery<TSchema extends z.ZodObject>(
   others: readonly string[] = [],
 ): z.output<TSchema> {
   const given = decodeQuery(searchOf(request.url));
-  const parsed = schema.safeParse(valuesOf(given, request, schema));
-  const unknown = unknownParameters(given, schema, others);
+  const parameters = parametersOf(schema);
+  const parsed = schema.safeParse(valuesOf(given, request, parameters));
+  const unknown = unknownParameters(given, parameters, others);
   if (parsed.success && unknown.length === 0) return parsed.data;
   throw toValidationError({ issues: [...(parsed.error?.issues ?? []), ...unknown] });
 }
@@ -41,10 +42,9 @@ export function parseQuery<TSchema extends z.ZodObject>(
  * that may be repeated, a string for others unless they were repeated, an object
  * by key for those of a prefix.
  */
-function valuesOf(given: GivenQuery, request: Request, { shape }: z.ZodObject): QueryValues {
+function valuesOf(given: GivenQuery, request: Request, { all }: Parameters): QueryValues {
   const values: QueryValues = {};
-  for (const [name, schema] of Object.entries(shape)) {
-    const prefix = prefixOf[name];
+  for (const { name, isList, prefix, header: headerName } of all) {
     if (prefix !== undefined) {
       const keyed = withPrefix(given, prefix);
       if (Object.keys(keyed).length > 0) values[name] = keyed;
@@ -52,17 +52,58 @@ function valuesOf(given: GivenQuery, request: Request, { shape }: z.ZodObject): 
     }
     const texts = textsOf(name, given);
     const [first] = texts;
-    const header = headerOf[name] === undefined ? null : request.headers.get(headerOf[name]);
+    const header = headerName === undefined ? null : request.headers.get(headerName);
     if (header) values[name] = header;
     // An EventSource that has seen no event yet has an empty last event id.
-    else if (header !== null || (first === '' && name in headerOf)) continue;
-    else if (first !== undefined) values[name] = isList(schema) || texts.length > 1 ? texts : first;
+    else if (header !== null || (first === '' && headerName !== undefined)) continue;
+    else if (first !== undefined) values[name] = isList || texts.length > 1 ? texts : first;
   }
   return values;
 }
 
+/** A parameter that a schema asks for. */
+interface Parameter {
+  readonly name: string;
+  readonly isList: boolean;
+  /** Of many: what their names begin with. */
+  readonly prefix: string | undefined;
+  /** A header that may give it too. */
+  readonly header: string | undefined;
+}
+
+interface Parameters {
+  readonly all: readonly Parameter[];
+  /** The names of those that have no prefix. */
+  readonly plain: readonly string[];
+  readonly prefixes: readonly string[];
+}
+
+/** What was made of a schema once. */
+const known = new WeakMap<z.ZodObject, Parameters>();
+
+function parametersOf(schema: z.ZodObject): Parameters {
+  const parameters = known.get(schema) ?? toParameters(schema);
+  known.set(schema, parameters);
+  return parameters;
+}
+
+function toParameters({ shape }: z.ZodObject): Parameters {
+  const all = Object.entries(shape).map(([name, schema]) => ({
+    name,
+    isList: isList(schema),
+    prefix: prefixOf[name],
+    header: headerOf[name],
+  }));
+  return {
+    all,
+    plain: all.flatMap(({ name, prefix }) => (prefix === undefined ? [name] : [])),
+    prefixes: all.flatMap(({ prefix }) => prefix ?? []),
+  };
+}
+
 function textsOf(name: string, given: ReadonlyMap<string, readonly string[]>): readonly string[] {
-  const texts = given.get(name) ?? [];
+  const texts = given.get(name);
+  if (texts === undefined) return [];
   return COMMA_LISTS.has(name) ? texts.flatMap((text) => text.split(',')) : texts;
 }
 
@@ -81,18 +122,19 @@ function withPrefix(given: GivenQuery, prefix: string) {
   );
 }
 
-function unknownParameters(given: GivenQuery, { shape }: z.ZodObject, others: readonly string[]) {
-  const names = Object.keys(shape);
-  const plain = [...names.filter((name) => !(name in prefixOf)), ...others];
-  const prefixes = names.flatMap((name) => prefixOf[name] ?? []);
+function unknownParameters(
+  given: GivenQuery,
+  { plain, prefixes }: Parameters,
+  others: readonly string[],
+): z.core.$ZodIssue[] {
   const unknown: z.core.$ZodIssue[] = [];
   for (const [name, texts] of given) {
-    if (plain.includes(name)) {
-      if (texts.length > 1 && others.includes(name))
+    if (others.includes(name)) {
+      if (texts.length > 1 && !plain.includes(name))
         unknown.push(issueOf(name, `${name} must be given once`));
-    } else if (!prefixes.some((prefix) => name.startsWith(prefix))) {
-      const known = [...plain, ...prefixes.flatMap((prefix) => meantWith(prefix, name))];
-      unknown.push(issueOf(name, unknownName('query parameter', name, known)));
+    } else if (!plain.includes(name) && !prefixes.some((prefix) => name.startsWith(prefix))) {
+      const meant = [...plain, ...others, ...prefixes.flatMap((prefix) => meantWith(prefix, name))];
+      unknown.push(issueOf(name, unknownName('query parameter', name, meant)));
     }
   }
   return unknown;
@@ -111,6 +153,11 @@ function meantWith(prefix: string, name: string): KnownName[] {
     ...(isMeant ? [{ spelled: name, shown: `${prefix}${key}` }] : []),
     { spelled: word, shown: `${prefix}<key>` },
   ];
+}
+
+/** Whether a request has any. */
+export function hasQuery({ url }: Request): boolean {
+  return url.includes('?');
 }
 
 /** Of a URL in its normal form, which a request's is. */

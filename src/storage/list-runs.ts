@@ -1,4 +1,4 @@
-import { type CompiledQuery, type Kysely, sql } from 'kysely';
+import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
 import {
   isTerminal,
   RUN_STATUSES,
@@ -116,11 +116,13 @@ function compiled(
  * sort of all matches nor a scan is needed, however many runs there are.
  */
 function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'): CompiledQuery<CompiledRow> {
-  const page = goesByLabel(query) ? labelledPage(db, query) : filteredPage(db, query);
-  const columns = reads === 'places' ? 'seq' : listedColumns(query.fields);
-  return sql<CompiledRow>`select ${sql.raw(columns)} from durably_runs where seq in ${page} order by seq desc`.compile(
-    db,
-  );
+  const columns = sql.raw(reads === 'places' ? 'seq' : listedColumns(query.fields));
+  const ofPlaces = (places: Expression<unknown>) =>
+    sql<CompiledRow>`select ${columns} from durably_runs where seq in ${places} order by seq desc`;
+  const list = goesByLabel(query)
+    ? ofPlaces(labelledPage(db, query))
+    : filteredPage(query, { columns, ofPlaces });
+  return list.compile(db);
 }
 
 /** A label may have a long history; what is pending or running is soon looked through. */
@@ -130,33 +132,33 @@ function goesByLabel({ labels, jobNames, statuses }: RunQuery): boolean {
   return labels.length > 0 && (!onlyActive || probes > MAX_PROBES);
 }
 
-function filteredPage(db: Kysely<Schema>, query: RunQuery) {
-  const arms = filterArms(query).map(({ jobName, status }) => {
-    // Any seq is above 0; that says to SQLite that it is to be read by the key.
-    let arm = db.selectFrom('durably_runs').select('seq').where('seq', '>', 0);
-    if (query.before !== null) arm = arm.where('seq', '<', query.before);
-    if (jobName !== undefined) arm = arm.where('job_name', '=', jobName);
-    if (status !== undefined) arm = arm.where('status', '=', status);
-    for (const [key, value] of query.labels) {
-      arm = arm.where(({ exists, selectFrom }) =>
-        exists(
-          selectFrom('durably_labels as o')
-            .select('o.run_seq')
-            .where('o.key', '=', key)
-            .where('o.value', '=', value)
-            .whereRef('o.run_seq', '=', 'durably_runs.seq'),
-        ),
-      );
-    }
-    return arm;
-  });
-  const [first, ...others] = arms;
+interface PageParts {
+  readonly columns: RawBuilder<unknown>;
+  /** The rows of a page whose places are known. */
+  readonly ofPlaces: (places: Expression<unknown>) => RawBuilder<CompiledRow>;
+}
+
+function filteredPage(query: RunQuery, { columns, ofPlaces }: PageParts): RawBuilder<CompiledRow> {
+  const page = sql`order by seq desc limit ${query.limit} offset ${query.offset}`;
+  const [first, ...others] = filterArms(query).map((arm) => armCondition(query, arm));
   if (!first) throw new Error('a filter has at least one arm');
-  return others
-    .reduce((union, arm) => union.unionAll(arm), first)
-    .orderBy('seq', 'desc')
-    .limit(query.limit)
-    .offset(query.offset);
+  if (others.length === 0) return sql`select ${columns} from durably_runs where ${first} ${page}`;
+  const arms = [first, ...others].map((condition) => sql`select seq from durably_runs where ${condition}`);
+  return ofPlaces(sql`(${sql.join(arms, sql` union all `)} ${page})`);
+}
+
+function armCondition({ before, labels }: RunQuery, { jobName, status }: FilterArm): RawBuilder<unknown> {
+  // Any seq is above 0; that says to SQLite that it is to be read by the key.
+  const conditions = [sql`seq > 0`];
+  if (before !== null) conditions.push(sql`seq < ${before}`);
+  if (jobName !== undefined) conditions.push(sql`job_name = ${jobName}`);
+  if (status !== undefined) conditions.push(sql`status = ${status}`);
+  for (const [key, value] of labels) {
+    conditions.push(sql`exists (
+      select 1 from durably_labels as o where o.key = ${key} and o.value = ${value} and o.run_seq = durably_runs.seq
+    )`);
+  }
+  return sql.join(conditions, sql` and `);
 }
 
 /**

@@ -30,15 +30,35 @@ export async function* inPortions<R>(
 ): AsyncGenerator<readonly R[]> {
   let rest = page;
   while (rest.length > 0) {
-    const portion = rest.slice(
-      0,
-      portionLength(rest, ({ bytes }) => bytes),
-    );
-    rest = rest.slice(portion.length);
+    const length = portionLength(rest, ({ bytes }) => bytes);
+    const portion = length === rest.length ? rest : rest.slice(0, length);
+    rest = rest.slice(length);
     const cut = portion.filter(({ isWhole }) => !isWhole);
-    const read = cut.length === 0 ? new Map<number, R>() : await readWhole(cut);
-    yield portion.flatMap(({ key, row, isWhole }) => (isWhole ? [row] : (read.get(key) ?? [])));
+    if (cut.length === 0) {
+      yield portion.map(({ row }) => row);
+    } else {
+      const read = await readWhole(cut);
+      yield portion.flatMap(({ key, row, isWhole }) => (isWhole ? [row] : (read.get(key) ?? [])));
+    }
   }
+}
+
+/** A value that came with its page, or the size in bytes of one that is too large for that. */
+export type InlineValue = string | number | bigint | null;
+
+/** SQL of an {@link InlineValue}. */
+export function inlineOrSize(value: string): string {
+  return `iif(octet_length(${value}) <= ${INLINE_BYTES}, ${value}, octet_length(${value}))`;
+}
+
+export function isWhole(value: InlineValue): boolean {
+  return value === null || typeof value === 'string';
+}
+
+/** Of a value that is here its length, which is near enough to its size. */
+export function sizeOf(value: InlineValue): number {
+  if (value === null) return 0;
+  return typeof value === 'string' ? value.length : Number(value);
 }
 
 /** SQL of a value that comes with its page if it is small, and is null otherwise. */

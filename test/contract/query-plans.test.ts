@@ -66,6 +66,13 @@ async function planned(world: World) {
   return { durably, clock, handles, during };
 }
 
+/** The searches of a list's arms. Of several arms the rows are then read by their key, of one they are the list. */
+function armsOf(list: Parameters<typeof searchesOf>[0]): string[] {
+  const searches = searchesOf(list);
+  const isByKey = /durably_runs USING INTEGER PRIMARY KEY \(rowid=\?\)/.test(searches[0] ?? '');
+  return isByKey ? searches.slice(1) : searches;
+}
+
 contract('query plans', (test) => {
   test('of the claim, with its recovery of stale runs', async ({ world }) => {
     const { clock, during } = await planned(world);
@@ -111,8 +118,7 @@ contract('query plans', (test) => {
       const byStatus = /durably_runs_by_status \(status=\? AND rowid>\?\)/;
       const byKey = /INTEGER PRIMARY KEY \(rowid>\?\)/;
       const expected = filter.jobName ? byJob : filter.status ? byStatus : byKey;
-      const [rows, ...arms] = searchesOf(list);
-      expect(rows).toMatch(/INTEGER PRIMARY KEY \(rowid=\?\)/);
+      const arms = armsOf(list);
       expect(arms.length).toBeGreaterThan(0);
       for (const arm of arms) expect(arm).toMatch(expected);
     }
@@ -152,7 +158,7 @@ contract('query plans', (test) => {
         const [list] = await during(() => durably.getRuns({ jobName, status, labels }));
         if (!list) throw new Error('nothing was asked');
         expect([scansOf(list), temporariesOf(list)]).toEqual([[], []]);
-        const [, ...searches] = searchesOf(list);
+        const searches = armsOf(list);
         const probes = searches.filter((search) => search.startsWith('SEARCH o'));
         const arms = searches.filter((search) => !search.startsWith('SEARCH o'));
         expect(probes).toHaveLength(2 * arms.length);
