@@ -28,7 +28,9 @@ export interface TriggerRequest extends TriggerOptions {
 
 /** What became of a trigger: a new run, or the one that its idempotency key already had. */
 export interface Submitted {
-  readonly run: Run;
+  readonly runId: string;
+  /** The run as it is stored. Made when it is asked for: most callers answer an id. */
+  readonly toRun: () => Run;
   readonly disposition: 'created' | 'idempotent';
 }
 

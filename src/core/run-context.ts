@@ -5,19 +5,82 @@ export interface RunContext {
   readonly runId: string;
 }
 
-const storage = new AsyncLocalStorage<RunContext | undefined>();
+/** The step within which code runs, and whose it is. */
+export interface StepScope {
+  readonly owner: object;
+  readonly name: string;
+}
+
+interface Stored {
+  readonly run: RunContext;
+  readonly step?: StepScope;
+}
+
+const storage = new AsyncLocalStorage<Stored | undefined>();
+
+/** Before Node 24 every promise of the process pays for a context, whether it has one or not (ADR 21). */
+const isCostly = Number(globalThis.process?.versions?.node?.split('.')[0] ?? Number.POSITIVE_INFINITY) < 24;
+
+/** Anything else than undefined, which would not wake a storage that rests. */
+const NOBODY: Stored = { run: { runId: '' } };
+
+/** How much code of runs is under way. */
+let underWay = 0;
 
 /** The run whose job calls, in whatever instance of this process; undefined outside of jobs. */
 export function currentRun(): RunContext | undefined {
-  return storage.getStore();
+  return storage.getStore()?.run;
+}
+
+/** The step whose function calls; undefined outside of steps. */
+export function currentStep(): StepScope | undefined {
+  return storage.getStore()?.step;
+}
+
+/** The run of the code that has thrown what nobody caught, though its job may be over. */
+export function strayRun(): RunContext | undefined {
+  // What the code's timers and sockets were created with is found again when the context is kept again.
+  if (underWay === 0) storage.run(NOBODY, () => undefined);
+  const run = currentRun();
+  rest();
+  return run;
 }
 
 /** Calls code of a run: what it starts (timers, promises, event handlers) belongs to that run. */
 export function callWithinRun<T>(context: RunContext, code: () => T): T {
-  return storage.run(context, code);
+  return call({ run: context }, code);
+}
+
+/** Calls the function of a run's step. */
+export function callWithinStep<T>(context: RunContext, step: StepScope, code: () => T): T {
+  return call({ run: context, step }, code);
 }
 
 /** Calls code that belongs to no run, though a run's code may have caused it. */
 export function callOutsideRuns<T>(code: () => T): T {
   return storage.getStore() === undefined ? code() : storage.run(undefined, code);
+}
+
+function call<T>(stored: Stored, code: () => T): T {
+  underWay++;
+  let result: T;
+  try {
+    result = storage.run(stored, code);
+  } catch (error) {
+    end();
+    throw error;
+  }
+  if (result instanceof Promise) result.then(end, end);
+  else end();
+  return result;
+}
+
+function end(): void {
+  underWay--;
+  rest();
+}
+
+/** Keeps no context while no job's code is under way. */
+function rest(): void {
+  if (isCostly && underWay === 0) storage.disable();
 }

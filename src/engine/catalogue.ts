@@ -36,17 +36,19 @@ export function createCatalogue(registry: Registry, deps: HandleDeps, worker: Wo
   const submit = async ({ jobName, input, ...options }: TriggerRequest): Promise<Submitted> => {
     const job = registry.get(jobName);
     if (!job) throw registry.notFound(jobName);
-    const { run, created } = await enqueueOne(
-      await newRun(job, { input, options }, deps.maxInputBytes),
-      deps,
-    );
-    return { run: parseRun(run), disposition: created ? 'created' : 'idempotent' };
+    const fresh = await newRun(job, { input, options }, deps.maxInputBytes);
+    const { run, created } = await enqueueOne(fresh, deps);
+    return {
+      runId: run.id,
+      toRun: () => parseRun(run),
+      disposition: created ? 'created' : 'idempotent',
+    };
   };
   return {
     jobs,
     register,
     getJob: (name: string) => handles.get(name),
-    trigger: async (request: TriggerRequest): Promise<Run> => (await submit(request)).run,
+    trigger: async (request: TriggerRequest): Promise<Run> => (await submit(request)).toRun(),
     submit,
   };
 }

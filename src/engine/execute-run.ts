@@ -57,14 +57,14 @@ interface Failure {
  * like every other: refused, the run was cancelled or belongs to someone else.
  */
 export async function executeRun(execution: Execution, engine: Engine): Promise<Outcome> {
-  const { store, clock } = engine;
+  const { store, clock, maxResultBytes, errorDetail } = engine;
   const { run, control, journal } = execution;
   const startMs = clock.monotonicMs();
   try {
     const completed = run.stepCount > 0 ? await store.listCompletedSteps(run.runId) : [];
     const results = new StoredResults(completed, { control, store, clock });
-    const steps = new Steps({ ...engine, control, journal, stored: results });
-    const settled = await Promise.race([runJob(execution, { ...engine, steps }), control.stopped]);
+    const steps = new Steps({ control, journal, clock, stored: results, maxResultBytes, errorDetail });
+    const settled = await Promise.race([runJob(execution, steps, engine), control.stopped]);
     // Whoever takes a run that was handed back goes on from here.
     if (settled === 'handed-back') await journal.seal();
     if (typeof settled === 'string') return await resolveStop(settled, execution, store);
@@ -106,11 +106,8 @@ const REFUSED_ERROR = failure(new Error('The run failed, and the database refuse
 /** Runs the job to its end. Never rejects: what it throws is its result. */
 async function runJob(
   { job, run, control }: Execution,
-  {
-    steps,
-    errorDetail,
-    maxResultBytes,
-  }: { steps: Steps; errorDetail: ErrorDetailMode; maxResultBytes: number },
+  steps: Steps,
+  { errorDetail, maxResultBytes }: Pick<Engine, 'errorDetail' | 'maxResultBytes'>,
 ): Promise<JobResult> {
   const callJob = async () => {
     const returned = await job.run(steps.toContext(), decodeJson(run.payload));

@@ -117,7 +117,9 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
         inputs.map((item) => newRun(job, isPair(item) ? item : { input: item }, deps.maxInputBytes)),
       );
       checkTotal(runs);
-      return (await enqueue(runs, deps)).map(({ run }) => parseRun(run));
+      const enqueued = await deps.store.enqueue(runs);
+      announce(enqueued, deps);
+      return enqueued.map(({ run }) => parseRun(run));
     },
     async getRun(runId) {
       const run = await deps.store.getRun(runId);
@@ -159,14 +161,10 @@ async function triggerAndWait(
   }
 }
 
-async function enqueue(runs: readonly NewRun[], deps: HandleDeps): Promise<readonly Enqueued[]> {
-  const enqueued = await deps.store.enqueue(runs);
-  announce(enqueued, deps);
-  return enqueued;
-}
-
 export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Enqueued> {
-  const [run] = await enqueue([newRun], deps);
+  const enqueued = await deps.store.enqueue([newRun]);
+  announce(enqueued, deps);
+  const [run] = enqueued;
   if (!run) throw new Error('a stored run was not returned');
   return run;
 }

@@ -15,7 +15,12 @@ export type Parsed =
  */
 export async function parseWith(schema: z.ZodType, value: unknown): Promise<Parsed> {
   try {
-    return toParsed(await askSchema(schema, value));
+    // A schema of another make may have `safeParse` alone.
+    const result = await (typeof schema.safeParseAsync === 'function'
+      ? schema.safeParseAsync(value)
+      : schema.safeParse(value));
+    if (typeof result?.success === 'boolean') return toParsed(result);
+    throw new TypeError('the schema answered neither a value nor issues');
   } catch (error) {
     // What a user's own refinement throws is no fault of the value's depth.
     if (!isRangeError(error) || !nestsDeeperThan(MAX_JSON_DEPTH, value)) throw error;
@@ -23,15 +28,6 @@ export async function parseWith(schema: z.ZodType, value: unknown): Promise<Pars
     const message = `nested deeper than ${MAX_JSON_DEPTH} levels`;
     return { ok: false, issues: [{ path: [], message }], summary: message };
   }
-}
-
-/** A schema of another make may have `safeParse` alone. */
-async function askSchema(schema: z.ZodType, value: unknown): Promise<z.ZodSafeParseResult<unknown>> {
-  const result = await (typeof schema.safeParseAsync === 'function'
-    ? schema.safeParseAsync(value)
-    : schema.safeParse(value));
-  if (typeof result?.success === 'boolean') return result;
-  throw new TypeError('the schema answered neither a value nor issues');
 }
 
 function toParsed(result: z.ZodSafeParseResult<unknown>): Parsed {

@@ -1,10 +1,9 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Clock, defer } from '../core/clock.ts';
 import { type ErrorDetailMode, encodeErrorDetail } from '../core/error-detail.ts';
 import { errorMessage } from '../core/error-text.ts';
 import { DurablyError, StepError } from '../core/errors.ts';
 import { decodeJson, encodeJson, type Jsonified } from '../core/json.ts';
-import { callOutsideRuns, callWithinRun } from '../core/run-context.ts';
+import { callOutsideRuns, callWithinStep, currentStep } from '../core/run-context.ts';
 import type { LogLevel, StepContext } from '../core/step.ts';
 import { storableText } from '../core/text.ts';
 import { logNote, messageText } from './log-note.ts';
@@ -14,9 +13,6 @@ import type { StoredResults } from './stored-results.ts';
 
 /** An error further down is not looked for a step's: a chain may have no end. */
 const MAX_CAUSES = 20;
-
-/** The step within which code runs, and whose it is, for the log lines it writes. */
-const currentStep = new AsyncLocalStorage<{ readonly steps: Steps; readonly name: string }>();
 
 interface StepCall {
   readonly name: string;
@@ -54,7 +50,7 @@ export class Steps {
     this.#stored = deps.stored;
     this.#errorDetail = deps.errorDetail;
     const writer = (level: LogLevel) => (message: string, data?: unknown) =>
-      callOutsideRuns(() => this.#writeLog(level, message, data));
+      this.#writeLog(level, message, data);
     this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
   }
 
@@ -68,7 +64,7 @@ export class Steps {
         return control.signal;
       },
       run: (name, fn) => callOutsideRuns(() => this.run(name, fn)),
-      progress: (current, total, message) => callOutsideRuns(() => this.progress(current, total, message)),
+      progress: (current, total, message) => this.progress(current, total, message),
       log: this.log,
     };
   }
@@ -130,7 +126,7 @@ export class Steps {
   #call<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
     const { lease, signal } = this.#control;
     const callStep = async () => await fn(signal);
-    return callWithinRun(lease, () => currentStep.run({ steps: this, name }, callStep));
+    return callWithinStep(lease, { owner: this, name }, callStep);
   }
 
   progress(current: number, total?: number | null, message?: string | null): void {
@@ -143,7 +139,7 @@ export class Steps {
       total: total ?? undefined,
       message: message == null ? undefined : messageText(message),
     };
-    this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) });
+    callOutsideRuns(() => this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) }));
   }
 
   /** The step that threw what the job rejected with, as it is or as the cause of what it is. */
@@ -240,10 +236,10 @@ export class Steps {
 
   #writeLog(level: LogLevel, message: string, data?: unknown): void {
     if (this.#journal.leavesOutLogLine()) return;
-    const current = currentStep.getStore();
-    const stepName = current?.steps === this ? current.name : null;
+    const step = currentStep();
+    const stepName = step?.owner === this ? step.name : null;
     const limits = { mode: this.#errorDetail, maxBytes: this.#maxResultBytes };
-    this.#journal.note(logNote({ stepName, level, message, data }, limits));
+    callOutsideRuns(() => this.#journal.note(logNote({ stepName, level, message, data }, limits)));
   }
 }
 

@@ -1,4 +1,4 @@
-import { currentRun } from '../core/run-context.ts';
+import { strayRun } from '../core/run-context.ts';
 
 type LogError = (context: string, error: unknown) => void;
 
@@ -11,7 +11,7 @@ type LogError = (context: string, error: unknown) => void;
  */
 export function surviveStrayErrorsOfJobs(logError: LogError): void {
   process.on('uncaughtException', (error) => {
-    const run = currentRun();
+    const run = strayRun();
     if (run !== undefined) {
       logError(`uncaught exception in the code of ${run.runId}`, error);
       return;
@@ -21,7 +21,7 @@ export function surviveStrayErrorsOfJobs(logError: LogError): void {
   });
   // A job that forgets to await a promise must not take the other runs down with it.
   process.on('unhandledRejection', (error) => {
-    const run = currentRun();
+    const run = strayRun();
     logError(`unhandled rejection${run === undefined ? '' : ` in the code of ${run.runId}`}`, error);
   });
 }

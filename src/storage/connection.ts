@@ -168,7 +168,7 @@ export class Connection {
       try {
         const query = CompiledQuery.raw(sql, [...parameters]);
         if (deadlineMs !== undefined) withDeadline(query, deadlineMs);
-        const { rows } = await this.db.executeQuery(query);
+        const { rows } = await (this.#dialect.execute?.(query) ?? this.db.executeQuery(query));
         this.#health.noteSuccess(sql, rows.length);
         return this.#check.readable(rows as Record<string, unknown>[]) as Row[];
       } catch (error) {

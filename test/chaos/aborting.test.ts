@@ -127,6 +127,19 @@ test('promises that reject and that no job waits for do not take the service dow
   });
 });
 
+test('what a job leaves behind does not end the service when it throws after the job has ended', async () => {
+  await withFleet({}, async (fleet) => {
+    const service = await fleet.start();
+    const api = fleet.api(service);
+    const id = await api.triggered({ jobName: 'leaver', input: {} });
+    await eventually('the run to end', async () => (await api.run(id)).status === 'completed');
+    await eventually('what it left behind', () =>
+      service.log.includes(`uncaught exception in the code of ${id}: Error: thrown after its end`),
+    );
+    expect((await api.run(id)).status).toBe('completed');
+  });
+});
+
 test('what a job throws in callbacks and abort listeners does not end the service, cancelled or drained', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();

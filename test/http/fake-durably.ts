@@ -59,10 +59,10 @@ export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
   const calls: Call[] = [];
   const usual: Methods = {
     trigger: async () => sampleRun,
-    submit: async (request) => ({
-      run: await (answers.trigger ?? usual.trigger)(request),
-      disposition: 'created',
-    }),
+    submit: async (request) => {
+      const run = await (answers.trigger ?? usual.trigger)(request);
+      return { runId: run.id, toRun: () => run, disposition: 'created' };
+    },
     retrigger: async () => ({ ...sampleRun, id: 'run_2' }),
     getRun: async () => sampleRun,
     getRuns: async () => [sampleRun],

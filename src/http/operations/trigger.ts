@@ -12,8 +12,8 @@ export const trigger = jsonOperation({
   output: triggeredSchema,
   refusals: ['NOT_FOUND', 'BODY_TOO_LARGE', 'UNSUPPORTED_ENCODING'],
   async act(durably, request, allowRun) {
-    const { run, disposition } = await durably.submit(request);
-    if (disposition !== 'created') await allowRun(run);
-    return { runId: run.id };
+    const { runId, toRun, disposition } = await durably.submit(request);
+    if (disposition !== 'created') await allowRun(toRun());
+    return { runId };
   },
 });

@@ -32,10 +32,13 @@ class LocalDialect extends SqliteDialect {
  * the dialect keeps others out of a transaction.
  */
 class SharingDriver extends SqliteDriver {
+  #shared: DatabaseConnection | undefined;
+
   override async acquireConnection(): Promise<DatabaseConnection> {
-    const connection = await super.acquireConnection();
+    if (this.#shared !== undefined) return this.#shared;
+    this.#shared = await super.acquireConnection();
     await super.releaseConnection();
-    return connection;
+    return this.#shared;
   }
 
   override async releaseConnection(): Promise<void> {}

@@ -139,6 +139,15 @@ const reckless = defineJob({
   },
 });
 
+/** Ends at once, and leaves behind what throws when no job's code is under way any more. */
+const leaver = defineJob({
+  name: 'leaver',
+  input: z.object({}),
+  run: async () => {
+    setTimeout(thrower('after its end'), 200);
+  },
+});
+
 function thrower(where: string): () => never {
   return () => {
     throw new Error(`thrown ${where}`);
@@ -203,5 +212,5 @@ const echo = defineJob({
 
 /** Stands in for the shipped jobs in the service under test. */
 export function createJobs() {
-  return { work, gate, poison, careless, reckless, chatter, large, noisy, echo };
+  return { work, gate, poison, careless, reckless, leaver, chatter, large, noisy, echo };
 }
