@@ -288,7 +288,10 @@ describe.each(doors)('through $door', ({ open }) => {
 });
 
 describe('a run that an idempotency key already had', () => {
-  const existing = () => fakeDurably({ submit: async () => ({ runId: sampleRun.id, toRun: () => sampleRun, disposition: 'idempotent' }) });
+  const existing = () =>
+    fakeDurably({
+      submit: async () => ({ runId: sampleRun.id, toRun: () => sampleRun, disposition: 'idempotent' }),
+    });
   const send = (auth: Partial<DurablyAuth<Ada>>, durably = existing()) =>
     createDurablyHandler(durably, { auth: { authenticate, ...auth } }).trigger(
       postJson('/trigger', { jobName: 'greet', idempotencyKey: 'order-7' }),
