@@ -57,7 +57,8 @@ export type ListedRunRow = {
  * which takes longer than JSON does, written and read.
  */
 export function listedColumns(fields: readonly RunField[] | null): string {
-  const packed = `json_array(${['seq', ...SHORT_COLUMNS].join(', ')}) as packed`;
+  const short = SHORT_COLUMNS.map((column) => (column === 'error_detail' ? inlineOrSize(column) : column));
+  const packed = `json_array(${['seq', ...short].join(', ')}) as packed`;
   const values = longColumns(fields).map((column) => `${inlineOrSize(column)} as ${column}`);
   return [packed, ...values].join(', ');
 }
@@ -113,13 +114,13 @@ export function toListedRun({ packed, output = null, payload = null }: ListedRun
       error,
       labels,
       failed_step_name,
-      error_detail,
+      error_detail: typeof error_detail === 'string' ? error_detail : null,
       // One that is too large is read later: until then it is no JSON.
       output: typeof output === 'string' ? output : null,
       payload: typeof payload === 'string' ? payload : '',
     }),
-    bytes: sizeOf(output) + sizeOf(payload),
-    isWhole: isWhole(output) && isWhole(payload),
+    bytes: sizeOf(output) + sizeOf(payload) + sizeOf(error_detail),
+    isWhole: isWhole(output) && isWhole(payload) && isWhole(error_detail),
   };
 }
 
