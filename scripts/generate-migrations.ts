@@ -1,5 +1,5 @@
 /**
- * npm run migrations                      compiles migrations/*.sql into a TypeScript module
+ * npm run migrations                      compiles migrations/sqlite/*.sql into a TypeScript module
  * npm run migrations -- --check           fails when that module is stale
  * npm run migrations -- --new add_thing   begins the next migration
  */
@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import { writeOrCheck } from './generated-file.ts';
 import { nextFileName, readMigrationFiles, renderMigrations } from './migration-files.ts';
 
-const FOLDER = 'migrations';
+const FOLDER = 'migrations/sqlite';
 
 try {
   const { values } = parseArgs({ options: { check: { type: 'boolean' }, new: { type: 'string' } } });

@@ -45,7 +45,7 @@ function readStatements(folder: string, fileName: string): string[] {
 
 /** The TypeScript module that holds the migrations, for runtimes that read no folder. */
 export function renderMigrations(files: readonly MigrationFile[]): string {
-  return `// Generated from migrations/*.sql by \`npm run migrations\`. Do not edit.
+  return `// Generated from migrations/sqlite/*.sql by \`npm run migrations\`. Do not edit.
 
 export interface Migration {
   readonly version: number;

@@ -71,6 +71,7 @@ export const eventCatalogue = {
     payload: json(row.data),
     attempt: row.attempt ?? 0,
   })),
+  'run:resume': kind(z.object({ attempt: z.int() }), (row) => ({ attempt: row.attempt ?? 0 })),
   'run:progress': kind(z.object({ progress: progressSchema }), (row, json) => ({
     progress: json(row.data) as RunProgress,
   })),

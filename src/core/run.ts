@@ -75,7 +75,7 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly errorDetail: ErrorDetail | null;
   /** The step that failed it, `unknown` when it failed outside its steps; null unless it failed. */
   readonly failedStepName: string | null;
-  /** How often the run was claimed. */
+  /** Tries: the first, each retry and each takeover. Going on after a hand-back opens none. */
   readonly attempt: number;
   readonly heartbeatAt: string | null;
   readonly createdAt: string;

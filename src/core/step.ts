@@ -57,7 +57,7 @@ type LogFunction = (message: string, data?: unknown) => void;
 /** What a job's `run` gets as its first argument. */
 export interface StepContext {
   readonly runId: string;
-  /** Which claim of the run this is: 1 for the first, one more for each retry, hand-back and takeover. */
+  /** Which try of the run this is: 1 for the first, one more for each retry and takeover. */
   readonly attempt: number;
   /** Aborted when the run is cancelled, lost to another worker or handed back. */
   readonly signal: AbortSignal;

@@ -20,15 +20,25 @@ export interface Enqueued {
   readonly created: boolean;
 }
 
-/** The right to write for a run: valid while the run is running under this attempt. */
+/** The right to write for a run: valid while the run is running and no later claim has raised its fence. */
 export interface Lease {
   readonly runId: string;
+  readonly fence: number;
+}
+
+/** A run as a line of the log and an event name it. */
+export interface NamedRun {
+  readonly runId: string;
+  readonly jobName: string;
   readonly attempt: number;
 }
 
-export interface HandedBackRun extends Lease {
-  readonly jobName: string;
-}
+/**
+ * How a claim took a run: `start` opens an attempt, `resume` goes on with the
+ * one that was handed back, `takeover` opens an attempt of a run whose worker
+ * had vanished.
+ */
+export type ClaimKind = 'start' | 'resume' | 'takeover';
 
 export interface ClaimRequest {
   readonly jobNames: readonly string[];
@@ -43,8 +53,8 @@ export interface ClaimRequest {
   readonly takesSuspect: boolean;
 }
 
-export interface ClaimedRun extends Lease {
-  readonly jobName: string;
+export interface ClaimedRun extends Lease, NamedRun {
+  readonly kind: ClaimKind;
   /** JSON text. */
   readonly payload: string;
   readonly concurrencyKey: string | null;
@@ -52,12 +62,9 @@ export interface ClaimedRun extends Lease {
   readonly stepCount: number;
   /** Owners that vanished in a row, without a newly stored step. */
   readonly lostCount: number;
-  /** It was taken from a worker that had vanished. */
-  readonly isTakeover: boolean;
 }
 
-export interface LostRun extends Lease {
-  readonly jobName: string;
+export interface LostRun extends NamedRun {
   readonly error: string;
 }
 
@@ -67,8 +74,6 @@ export interface Claim {
   readonly lost: readonly LostRun[];
   /** Whether more pending runs of these jobs were left. */
   readonly more: boolean;
-  /** Fewer runs than asked for, because their payloads are large. */
-  readonly isCut: boolean;
 }
 
 /**
@@ -94,7 +99,7 @@ export interface OwnerEntry {
 
 export interface Append {
   readonly lease: Lease;
-  /** 1, 2, … within the attempt: an append sent twice is stored once. */
+  /** 1, 2, … since the claim: an append sent twice is stored once. */
   readonly number: number;
   readonly entries: readonly OwnerEntry[];
 }
@@ -161,7 +166,7 @@ export interface Store {
   /** Renews all leases; answers with those still held. */
   renew(leases: readonly Lease[]): Promise<Lease[]>;
   /** Returns runs to pending, their attempt kept; answers with those that were still held. */
-  handBack(leases: readonly Lease[]): Promise<HandedBackRun[]>;
+  handBack(leases: readonly Lease[]): Promise<NamedRun[]>;
 
   command(command: RunCommand, runId: string): Promise<CommandResult>;
 

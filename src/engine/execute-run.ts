@@ -63,7 +63,15 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
   try {
     const completed = run.stepCount > 0 ? await store.listCompletedSteps(run.runId) : [];
     const results = new StoredResults(completed, { control, store, clock });
-    const steps = new Steps({ control, journal, clock, stored: results, maxResultBytes, errorDetail });
+    const steps = new Steps({
+      attempt: run.attempt,
+      control,
+      journal,
+      clock,
+      stored: results,
+      maxResultBytes,
+      errorDetail,
+    });
     const settled = await Promise.race([runJob(execution, steps, engine), control.stopped]);
     // Whoever takes a run that was handed back goes on from here.
     if (settled === 'handed-back') await journal.seal();

@@ -1,5 +1,5 @@
 import { type Clock, defer } from '../core/clock.ts';
-import { UNKNOWN_STEP } from '../core/events.ts';
+import { type JournalNote, UNKNOWN_STEP } from '../core/events.ts';
 import { newClaimToken } from '../core/id.ts';
 import type { Claim, ClaimedRun, LostRun, Store } from '../core/store.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
@@ -32,7 +32,7 @@ export interface Taken {
   readonly slots: readonly Slot[];
   /** Whether the claim found nothing, not even runs that it had to fail. */
   readonly isEmpty: boolean;
-  /** It left runs behind, for want of slots or for the size of their payloads. */
+  /** It left runs behind for want of slots. */
   readonly hasMore: boolean;
 }
 
@@ -98,7 +98,7 @@ export class Intake {
     return {
       slots: await this.#accept(claim, { underWay, isWanted, claimedAtMs: sent.sentAtMs }),
       isEmpty: found === 0,
-      hasMore: claim.more && (claim.isCut || found === underWay.limit),
+      hasMore: claim.more && found === underWay.limit,
     };
   }
 
@@ -138,7 +138,7 @@ export class Intake {
     const held = await stillHeld(runs, underWay, store);
     const fitting = isWanted() ? slots.fitting(held, underWay) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
-    bus.publish(fitting.map((run) => ({ run, note: { type: 'run:start', data: run.payload } })));
+    bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));
     this.#logBegun(fitting);
     return fitting.flatMap((run) => slots.fill(run, { claimedAtMs }) ?? []);
   }
@@ -152,8 +152,12 @@ export class Intake {
   #logBegun(runs: readonly ClaimedRun[]): void {
     const { log } = this.#deps;
     for (const run of runs) {
-      if (run.isTakeover) log.takenOver(run);
-      else if (run.attempt > 1) log.resumed(run);
+      if (run.kind === 'takeover') log.takenOver(run);
+      else if (run.kind === 'resume' || run.attempt > 1) log.resumed(run);
     }
   }
+}
+
+function claimNote({ kind, payload }: ClaimedRun): JournalNote {
+  return kind === 'resume' ? { type: 'run:resume' } : { type: 'run:start', data: payload };
 }

@@ -135,12 +135,12 @@ export class OwnerJournal {
   /** Repeats an append while the database is unavailable: a result is not given up for an outage. */
   async #append(group: readonly WaitingNote[]): Promise<'stored' | 'refused'> {
     const number = ++this.#number;
-    const { runId, attempt } = this.#run;
+    const { runId, fence } = this.#run;
     for (let tries = 0; ; tries++) {
       const nowMs = this.#clock.monotonicMs();
       const entries = group.map(({ note, atMs }) => ({ note, ageMs: nowMs - atMs }));
       try {
-        return await this.#store.append({ lease: { runId, attempt }, number, entries });
+        return await this.#store.append({ lease: { runId, fence }, number, entries });
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
         if (this.#closed) return 'refused';

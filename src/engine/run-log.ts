@@ -2,7 +2,7 @@ import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
 import { UNKNOWN_STEP, type WorkerErrorEvent } from '../core/events.ts';
 import { consoleLogger, type Logger } from '../core/logger.ts';
-import type { HandedBackRun } from '../core/store.ts';
+import type { NamedRun } from '../core/store.ts';
 import { boundedText } from '../core/text.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
 
@@ -10,7 +10,6 @@ import { reportToConsole, watchRejection } from '../core/user-code.ts';
 const MAX_ERROR_BYTES = 1024;
 const MAX_NAME_BYTES = 256;
 
-type RunOfLine = HandedBackRun;
 type Level = keyof Logger;
 
 /**
@@ -33,7 +32,7 @@ export class RunLog {
   }
 
   failed(
-    run: RunOfLine,
+    run: NamedRun,
     { error, failedStepName, isHeard }: { error: string; failedStepName: string; isHeard: boolean },
   ): void {
     if (isHeard && !this.#isUsers) return;
@@ -42,15 +41,15 @@ export class RunLog {
   }
 
   /** A run that was retried or handed back goes on. */
-  resumed(run: RunOfLine): void {
+  resumed(run: NamedRun): void {
     if (this.#isUsers) this.#write('info', 'run resumed', fieldsOf(run));
   }
 
-  takenOver(run: RunOfLine): void {
+  takenOver(run: NamedRun): void {
     this.#write('warn', 'run taken over from a lost worker', fieldsOf(run));
   }
 
-  handedBack(run: RunOfLine): void {
+  handedBack(run: NamedRun): void {
     if (this.#isUsers) this.#write('info', 'run handed back', fieldsOf(run));
   }
 
@@ -87,7 +86,7 @@ export class RunLog {
 
 type Fields = Readonly<Record<string, string | number | undefined>>;
 
-function fieldsOf({ runId, jobName, attempt }: RunOfLine): Fields {
+function fieldsOf({ runId, jobName, attempt }: NamedRun): Fields {
   return { runId, jobName, attempt };
 }
 

@@ -20,7 +20,7 @@ interface StepCall {
   readonly startMs: number;
 }
 
-/** One attempt's steps: replays those that are stored, runs and records the others. */
+/** The steps of one execution of a run: replays those that are stored, runs and records the others. */
 export class Steps {
   readonly #control: RunControl;
   readonly #journal: OwnerJournal;
@@ -35,7 +35,10 @@ export class Steps {
   readonly #onStepEnd = new Set<() => void>();
   readonly log: StepContext['log'];
 
+  readonly #attempt: number;
+
   constructor(deps: {
+    attempt: number;
     control: RunControl;
     journal: OwnerJournal;
     clock: Clock;
@@ -44,6 +47,7 @@ export class Steps {
     errorDetail: ErrorDetailMode;
   }) {
     this.#maxResultBytes = deps.maxResultBytes;
+    this.#attempt = deps.attempt;
     this.#control = deps.control;
     this.#journal = deps.journal;
     this.#clock = deps.clock;
@@ -59,7 +63,7 @@ export class Steps {
     const control = this.#control;
     return {
       runId: control.lease.runId,
-      attempt: control.lease.attempt,
+      attempt: this.#attempt,
       get signal() {
         return control.signal;
       },

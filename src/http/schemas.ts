@@ -162,7 +162,9 @@ export const runSchema = z
       .string()
       .nullable()
       .meta({ description: 'The step that failed it; `unknown` when it failed outside its steps' }),
-    attempt: z.int().meta({ description: 'How often the run was claimed' }),
+    attempt: z.int().meta({
+      description: 'Tries: the first, each retry and each takeover. Going on after a hand-back opens none',
+    }),
     heartbeatAt: time.nullable(),
     createdAt: time,
     startedAt: time.nullable(),

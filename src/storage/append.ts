@@ -8,8 +8,8 @@ import { NOW_MS } from './sql.ts';
  * triggers store the steps' and the runs' outcomes besides: one statement for
  * any number of both.
  *
- * The join is the fence: an owner whose attempt is over, or whose run is no
- * longer running, inserts nothing. `append_count` makes a repeated append
+ * The join is the fence: an owner whose run was claimed again, or is no longer
+ * running, inserts nothing. `append_count` makes a repeated append
  * harmless. Both are read before the first row is inserted, since SQLite
  * collects the rows of an INSERT … SELECT first when its target has triggers.
  *
@@ -25,7 +25,7 @@ select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.at
   e.value->>'stepName', e.value->>'stepIndex', e.value->>'level', e.value->>'message',
   e.value->>'durationMs', coalesce(e.value->>'data', nullif(?2, ''))
 from entries e cross join durably_runs r
-where r.id = e.value->>'runId' and r.attempt = e.value->>'attempt' and r.status = 'running'
+where r.id = e.value->>'runId' and r.fence = e.value->>'fence' and r.status = 'running'
   and r.append_count < e.value->>'after'
 order by e.key
 returning run_id, append_no`;
@@ -34,7 +34,7 @@ returning run_id, append_no`;
 const STORED = `
 select r.id as run_id, a.value->>'number' as append_no
 from json_each(?) a cross join durably_runs r
-where r.id = a.value->>'runId' and r.attempt = a.value->>'attempt' and r.append_count >= a.value->>'number'`;
+where r.id = a.value->>'runId' and r.fence = a.value->>'fence' and r.append_count >= a.value->>'number'`;
 
 /** One entry of this size is an append of its own. */
 const LARGE_CHARS = 256 * 1024;
@@ -94,7 +94,7 @@ async function appendAll(connection: Connection, members: readonly AppendMember[
 function toRows({ lease, number, entries }: Append) {
   return entries.map(({ note, ageMs }, i) => ({
     runId: lease.runId,
-    attempt: lease.attempt,
+    fence: lease.fence,
     after: number,
     appendNo: i === entries.length - 1 ? number : undefined,
     type: note.type,

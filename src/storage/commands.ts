@@ -5,8 +5,8 @@ import { LEAVES_MORE } from './deletions.ts';
 import { NOW_MS } from './sql.ts';
 
 const CHANGES: Record<RunCommand, string> = {
-  cancel: `update durably_runs set status = 'cancelled', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`,
-  retry: `update durably_runs set status = 'pending', error = null, error_detail = null, failed_step_name = null,
+  cancel: `update durably_runs set status = 'cancelled', last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`,
+  retry: `update durably_runs set status = 'pending', last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
     output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, updated_at = ${NOW_MS}`,
   delete: 'delete from durably_runs',
 };

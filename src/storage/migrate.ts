@@ -15,9 +15,9 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_steps: 1,
   durably_journal: 1,
   durably_schema_versions: 1,
-  durably_labels: 2,
-  durably_appends: 3,
-  durably_deletions: 6,
+  durably_labels: 1,
+  durably_appends: 1,
+  durably_deletions: 1,
 };
 const NEWEST = migrations.length;
 const BUDGET_MS = 10_000;
@@ -187,15 +187,18 @@ async function readSchema(db: Kysely<Schema>, checked?: CheckedBatch): Promise<F
   if (!versionsTable?.sql?.includes('applied_at integer')) throw notOurs(tables);
   const applied = await readVersions(db, checked);
   const version = applied.at(-1)?.version ?? 0;
+  const foreign = applied.find(
+    ({ version, name }) => version <= NEWEST && migrations[version - 1]?.name !== name,
+  );
+  if (foreign) {
+    throw new SchemaMismatchError(
+      `The database's schema has an unknown migration ${foreign.version} ${foreign.name}. ` +
+        "One made before the first release can't be migrated: start with an empty database",
+    );
+  }
   if (version > NEWEST) {
     throw new SchemaMismatchError(
       `The database's schema is version ${version}; this durably knows versions up to ${NEWEST}`,
-    );
-  }
-  const foreign = applied.find(({ version, name }) => migrations[version - 1]?.name !== name);
-  if (foreign) {
-    throw new SchemaMismatchError(
-      `The database's schema has an unknown migration ${foreign.version} ${foreign.name}`,
     );
   }
   const isWhole = Object.entries(OUR_TABLES).every(

@@ -134,7 +134,6 @@ export function selectFields(run: StoredRun, fields: readonly RunField[] | null)
 
 /** One whose payload was not read must not be asked for it. */
 export function toRun(row: RunRow): StoredRun {
-  // A process of an earlier version leaves what a failure left behind where it was, and stores none.
   const hasFailed = row.status === 'failed';
   return {
     id: row.id,

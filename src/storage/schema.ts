@@ -2,8 +2,9 @@ import type { Generated } from 'kysely';
 import type { JournalEventType } from '../core/events.ts';
 import type { RunStatus } from '../core/run.ts';
 import type { LogLevel } from '../core/step.ts';
+import type { ClaimKind } from '../core/store.ts';
 
-/** The tables as `migrations/` makes them. Times are ms since the epoch. */
+/** The tables as `migrations/sqlite/` makes them. Times are ms since the epoch. */
 export interface Schema {
   durably_runs: RunsTable;
   durably_steps: StepsTable;
@@ -20,35 +21,47 @@ export interface RunsTable {
   job_name: string;
   status: Generated<RunStatus>;
   key_turn: Generated<number>;
+  claim_kind: Generated<ClaimKind>;
   attempt: Generated<number>;
+  fence: Generated<number>;
   step_count: Generated<number>;
   lost_count: Generated<number>;
   append_count: Generated<number>;
+  priority: Generated<number>;
+  last_command: 'cancel' | 'retry' | null;
   claim_token: string | null;
   heartbeat_at: number | null;
   created_at: Generated<number>;
   started_at: number | null;
   completed_at: number | null;
   updated_at: Generated<number>;
+  due_at: number | null;
+  scheduled_for: number | null;
+  schedule_id: string | null;
+  parent_run_id: string | null;
   idempotency_key: string | null;
   concurrency_key: string | null;
-  progress: string | null;
-  error: string | null;
-  output: string | null;
-  payload: string;
-  /** JSON text; null when there are none. */
+  /** JSON text; null without labels. */
   labels: string | null;
+  failed_step_name: string | null;
+  /** JSON text. */
+  progress: string | null;
+  /** JSON text. */
+  waits: string | null;
+  error: string | null;
   /** JSON text. */
   error_detail: string | null;
-  failed_step_name: string | null;
-  /** 1: the last claim took the run from a worker that had vanished. */
-  taken_over: Generated<number>;
+  /** JSON text. */
+  output: string | null;
+  /** JSON text. */
+  payload: string;
 }
 
 interface StepsTable {
   run_id: string;
   name: string;
   step_index: number;
+  kind: Generated<string>;
   status: 'completed' | 'failed';
   /** The journal row that holds its outcome. */
   sequence: number;
@@ -61,8 +74,6 @@ interface JournalTable {
   type: JournalEventType;
   created_at: Generated<number>;
   attempt: number | null;
-  /** Of rows from before the third migration only. */
-  append_no: number | null;
   step_name: string | null;
   step_index: number | null;
   level: LogLevel | null;

@@ -65,9 +65,9 @@ test('a worker whose run was cancelled and retried elsewhere may do a step that 
     await eventually('the first to be refused', () => fleet.ledger.marks('last refused').length === 1);
 
     const effects = fleet.ledger.rows().filter(({ kind, step }) => kind === 'effect' && step === 'gate');
-    expect(effects.map(({ attempt, pid }) => ({ attempt, pid }))).toEqual([
-      { attempt: 2, pid: second.pid },
-      { attempt: 1, pid: first.pid },
+    expect(effects.map(({ claim, pid }) => ({ claim, pid }))).toEqual([
+      { claim: 2, pid: second.pid },
+      { claim: 1, pid: first.pid },
     ]);
     const records = readRecords(fleet.database);
     const stored = records.journal.filter((row) => row.type === 'step:complete' && row.step_name === 'gate');

@@ -57,7 +57,7 @@ function watch() {
 }
 
 const startedIds = (durably: Durably) => {
-  const events = recordEvents(durably, ['run:start']);
+  const events = recordEvents(durably, ['run:start', 'run:resume']);
   return () => events.map((event) => ('runId' in event ? event.runId : ''));
 };
 

@@ -13,7 +13,7 @@ import {
 import { deferred } from '../support/until.ts';
 
 contract('stop with a timeout', (test) => {
-  test('hands a run back, and another instance takes it at once with the next attempt', async ({ world }) => {
+  test('hands a run back, and another instance goes on with the attempt at once', async ({ world }) => {
     const first = await world.start();
     const second = await world.start({ pollingInterval: 5 });
     const calls: string[] = [];
@@ -32,8 +32,12 @@ contract('stop with a timeout', (test) => {
     await first.durably.stop({ timeoutMs: 1 });
     second.durably.register({ held: define('second', Promise.resolve()) });
     const done = await untilStatus(second.durably, run.id, 'completed');
-    expect(done.attempt).toBe(2);
+    expect(done.attempt).toBe(1);
     expect(calls).toEqual(['first one', 'first two', 'second two']);
+    const claims = (await journalTypes(second.durably, run.id)).filter((type) =>
+      /^run:(start|resume)$/.test(type),
+    );
+    expect(claims).toEqual(['run:start', 'run:resume']);
   });
 
   test('resolves though the job never ends, its run pending and without an event', async ({ world }) => {
@@ -132,17 +136,17 @@ contract('stop with a timeout', (test) => {
     const { held } = durably.register({
       held: job('held', () => (waits ? new Promise(() => undefined) : 'done')),
     });
-    let started = nextEvent(durably, 'run:start');
+    let started: Promise<unknown> = nextEvent(durably, 'run:start');
     const run = await held.trigger(1);
     for (let i = 0; i < 12; i++) {
       await started;
       await durably.stop({ timeoutMs: 0 });
-      started = nextEvent(durably, 'run:start');
+      started = nextEvent(durably, 'run:resume');
       if (i === 11) waits = false;
       durably.start();
     }
     const done = await untilStatus(durably, run.id, 'completed');
-    expect(done).toMatchObject({ attempt: 13, output: 'done' });
+    expect(done).toMatchObject({ attempt: 1, output: 'done' });
     const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
     expect(row.lost_count).toBe(0);
   });

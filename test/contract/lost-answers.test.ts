@@ -65,7 +65,7 @@ contract(
     });
 
     test('to a claim: it takes the runs it took, and no more than that', async ({ world }) => {
-      const network = losing('update durably_runs set\n  status = case');
+      const network = losing('fence = fence + 1');
       const { durably } = await world.idle(network.options);
       const gate = deferred();
       const { task } = durably.register({ task: job('task', () => gate.promise) });
@@ -91,7 +91,7 @@ contract(
       const other = await world.start();
       const theirs = await other.durably.register({ task: define('other') }).task.trigger('theirs');
       await until(() => calls.length === 1);
-      const network = losing('update durably_runs set\n  status = case');
+      const network = losing('fence = fence + 1');
       const { durably } = await world.idle({ ...network.options, maxConcurrentRuns: 5 });
       const ours = await durably.register({ task: define('this') }).task.trigger('ours');
       network.loseNext();

@@ -1,10 +1,9 @@
 import { Kysely, sql } from 'kysely';
 import { expect } from 'vitest';
 import { DatabaseUnavailableError, SchemaMismatchError } from '../../src/index.ts';
-import { migrations } from '../../src/storage/migrations.generated.ts';
 import { contract } from '../support/contract.ts';
-import { echo, job } from '../support/jobs.ts';
-import { journalTypes, rejectionOf, untilStatus } from '../support/runs.ts';
+import { echo } from '../support/jobs.ts';
+import { rejectionOf } from '../support/runs.ts';
 import type { World } from '../support/world.ts';
 
 const TABLES = [
@@ -27,27 +26,18 @@ async function schemaOf(raw: Raw): Promise<unknown[]> {
   return (await sql`select name, sql from sqlite_master order by name`.execute(raw)).rows;
 }
 
-/** A database as an earlier version made it. */
-async function atVersion(world: World, newest: number): Promise<Raw> {
+/** A database as a durably from before the first release made it. */
+async function beforeTheFirstRelease(world: World): Promise<Raw> {
   const raw = await rawDatabase(world);
   await sql`
     create table durably_schema_versions
       (version integer primary key, name text not null, applied_at integer not null) strict
   `.execute(raw);
-  for (const { version, name, statements } of migrations.slice(0, newest)) {
-    for (const statement of statements) await sql.raw(statement).execute(raw);
-    await sql`insert into durably_schema_versions values (${version}, ${name}, 0)`.execute(raw);
+  for (const [i, name] of ['create_runs', 'add_run_labels', 'append_through_view'].entries()) {
+    await sql`insert into durably_schema_versions values (${i + 1}, ${name}, 0)`.execute(raw);
   }
-  return raw;
-}
-
-/** A database as the first version made it, with a cancelled run in it. */
-async function firstVersion(world: World): Promise<Raw> {
-  const raw = await atVersion(world, 1);
-  await sql`insert into durably_runs (id, job_name, payload) values ('run_old', 'echo', '{"old":true}')`.execute(
-    raw,
-  );
-  await sql`update durably_runs set status = 'cancelled'`.execute(raw);
+  await sql`create table durably_runs (id text not null unique, payload text not null) strict`.execute(raw);
+  await sql`insert into durably_runs values ('run_old', '{"old":true}')`.execute(raw);
   return raw;
 }
 
@@ -99,57 +89,11 @@ contract('migrate', (test) => {
     expect(statements.length).toBeLessThanOrEqual(needed);
   });
 
-  test('a database of the first version keeps its runs, which have no labels', async ({ world }) => {
-    await firstVersion(world);
-    const instances = await Promise.all(Array.from({ length: 4 }, () => world.instance()));
-    await Promise.all(instances.map(({ durably }) => durably.migrate()));
-    const { durably } = await world.idle();
-    const versions = await durably.db.selectFrom('durably_schema_versions').select('version').execute();
-    expect(versions.map(({ version }) => version)).toEqual(migrations.map(({ version }) => version));
-    expect(await durably.getRun('run_old')).toMatchObject({ payload: { old: true }, labels: {} });
-    const run = await durably.register({ echo }).echo.trigger(1, { labels: { org: '1' } });
-    expect(await durably.getRuns({ labels: { org: '1' } })).toEqual([run]);
-    await durably.retry('run_old');
-    await durably.cancel('run_old');
-    await durably.deleteRun('run_old');
-    expect(await durably.getRuns()).toEqual([run]);
-  });
-
-  test('what a version that appended to the journal itself has stored is kept, and it can append no more', async ({
-    world,
-  }) => {
-    const raw = await atVersion(world, 2);
-    await sql`insert into durably_runs (id, job_name, payload) values ('run_old', 'task', '0')`.execute(raw);
-    await sql`update durably_runs set status = 'running', attempt = 1`.execute(raw);
-    const append = () =>
-      sql`
-        insert into durably_journal (run_id, job_name, type, attempt, append_no, step_name, step_index, data)
-        values ('run_old', 'task', 'step:complete', 1, 1, 'one', 0, '"stored"')
-      `.execute(raw);
-    await append();
-    await sql`update durably_runs set status = 'pending'`.execute(raw);
-    const { durably } = await world.idle();
-    expect((await rejectionOf(append())).message).toContain('earlier version');
-    durably.register({ task: job('task', (step) => step.run('one', () => 'run again')) });
-    durably.start();
-    expect(await untilStatus(durably, 'run_old', 'completed')).toMatchObject({
-      attempt: 2,
-      stepCount: 1,
-      output: 'stored',
-    });
-    expect(await journalTypes(durably, 'run_old')).toEqual([
-      'run:trigger',
-      'run:start',
-      'step:complete',
-      'run:start',
-      'run:complete',
-    ]);
-  });
-
-  test('a database of the first version with a stranger among our names is refused', async ({ world }) => {
-    const raw = await firstVersion(world);
-    await sql`create table durably_labels (label text)`.execute(raw);
-    await expectRefused(world, raw, /durably_labels/);
+  test('refuses a database from before the first release, and touches nothing', async ({ world }) => {
+    const raw = await beforeTheFirstRelease(world);
+    await expectRefused(world, raw, /migration 1 create_runs\. .*before the first release.*empty database/);
+    const { rows } = await sql<{ id: string }>`select id from durably_runs`.execute(raw);
+    expect(rows).toEqual([{ id: 'run_old' }]);
   });
 
   test('a database that lacks one of our tables is refused', async ({ world }) => {

@@ -19,7 +19,7 @@ function keeper() {
   let renew = async (leases: readonly Lease[]): Promise<Lease[]> => [...leases];
   const store = fakeStore({
     renew: (leases) => {
-      beats.push(leases.map(({ runId, attempt }) => `${runId}/${attempt}`));
+      beats.push(leases.map(({ runId, fence }) => `${runId}/${fence}`));
       return renew(leases);
     },
   });
@@ -44,7 +44,7 @@ function keeper() {
   };
 }
 
-const control = (runId: string, attempt = 1) => new RunControl({ runId, attempt });
+const control = (runId: string, fence = 1) => new RunControl({ runId, fence });
 
 describe('the keeper of leases', () => {
   test('renews all leases with one beat per interval', async () => {
@@ -180,7 +180,7 @@ describe('the keeper of leases', () => {
     await beat();
     // The beat of 100 ms is answered at 140 ms, as is the claim of `b`, sent at 110 ms.
     clock.advance(40);
-    answer.resolve([{ runId: 'a', attempt: 1 }]);
+    answer.resolve([{ runId: 'a', fence: 1 }]);
     await idle();
     leases.hold(b, clock.monotonicMs() - 30);
     onRenew(away);
@@ -234,7 +234,7 @@ describe('the keeper of leases', () => {
     await beat();
     await beat();
     expect(beats).toHaveLength(1);
-    answer.resolve([{ runId: 'a', attempt: 1 }]);
+    answer.resolve([{ runId: 'a', fence: 1 }]);
     await idle();
     onRenew(async (asked) => [...asked]);
     await beat();

@@ -18,7 +18,8 @@ const RUN: ClaimedRun = {
   concurrencyKey: null,
   stepCount: 0,
   lostCount: 0,
-  isTakeover: false,
+  kind: 'start',
+  fence: 1,
 };
 
 /** A journal whose appends wait for the test to answer them, unless an answer is given. */
@@ -53,7 +54,7 @@ describe('the journal of an owner', () => {
     log('two');
     const stored = step('step');
     expect(texts()).toEqual([['one', 'two', 'step']]);
-    expect(appends[0]?.append).toMatchObject({ lease: { runId: 'run_1', attempt: 3 }, number: 1 });
+    expect(appends[0]?.append).toMatchObject({ lease: { runId: 'run_1', fence: 1 }, number: 1 });
     appends[0]?.answer.resolve('stored');
     expect(await stored).toBe('stored');
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LeaseLostError, RunCancelledError } from '../../src/core/errors.ts';
 import { RunControl } from '../../src/engine/run-control.ts';
 
-const control = () => new RunControl({ runId: 'run_1', attempt: 1 });
+const control = () => new RunControl({ runId: 'run_1', fence: 1 });
 
 describe("a run's signal", () => {
   test('is aborted, for its reason, also when it is first asked for after the stop', () => {

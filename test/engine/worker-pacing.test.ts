@@ -12,7 +12,7 @@ import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
 import { type Deferred, deferred } from '../support/until.ts';
 
-const NOTHING: Claim = { runs: [], lost: [], more: false, isCut: false };
+const NOTHING: Claim = { runs: [], lost: [], more: false };
 
 let nextRun = 0;
 const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
@@ -23,7 +23,8 @@ const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
   concurrencyKey: null,
   stepCount: 0,
   lostCount: 0,
-  isTakeover: false,
+  kind: 'start',
+  fence: 1,
   ...changes,
 });
 

@@ -161,7 +161,7 @@ describe('the service', () => {
     target.release();
     await eventually(async () => {
       target.release();
-      expect(await readRun(second, runId)).toMatchObject({ status: 'completed', attempt: 2 });
+      expect(await readRun(second, runId)).toMatchObject({ status: 'completed', attempt: 1 });
     });
     expect(await stream.text()).toContain('"type":"run:complete"');
   });

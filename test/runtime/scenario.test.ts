@@ -84,10 +84,10 @@ test('a run goes from the trigger over cron events to its end, each step once, o
   await until(() => endedStreams > 0, 'the stream to end itself');
 
   let stepCount = handedBack.stepCount;
-  for (let attempt = 2; ; attempt++) {
+  for (;;) {
     expect((await dev.cron()).status).toBe(200);
     const run = await readRun();
-    expect(run.attempt).toBe(attempt);
+    expect(run.attempt).toBe(1);
     if (run.status === 'completed') break;
     expect(run.status).toBe('pending');
     expect(run.stepCount).toBeGreaterThan(stepCount);

@@ -22,7 +22,7 @@ const work = defineJob({
     key: z.string().optional(),
   }),
   run: async (step, { steps, maxMs, failing, parallel, logs, key }) => {
-    const pen = new LedgerPen(step, key);
+    const pen = new LedgerPen(step.runId, key);
     const doStep = async (name: string) => {
       return await step.run(name, async () => {
         await pause(Math.random() * maxMs);
@@ -56,7 +56,7 @@ const gate = defineJob({
   name: 'gate',
   input: z.object({ key: z.string().optional(), standMs: z.number().optional() }),
   run: async (step, { key, standMs }) => {
-    const pen = new LedgerPen(step, key);
+    const pen = new LedgerPen(step.runId, key);
     await step.run('first', () => pen.effect('first'));
     const value = await tell(pen, 'gate', () =>
       step.run('gate', async (signal) => {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
+import { currentRun } from '../../../src/core/run-context.ts';
+import type { Lease } from '../../../src/core/store.ts';
 
 /** Real time, ms: `Date` may be made to lie in this process. */
 const now = () => performance.timeOrigin + performance.now();
@@ -15,12 +17,13 @@ function append(row: object): void {
 /** What one execution of a job writes into the ledger: the world outside, that no database rolls back. */
 export class LedgerPen {
   readonly #run: string;
-  readonly #attempt: number;
+  readonly #claim: number;
   readonly #execution = randomUUID();
 
-  constructor({ runId, attempt }: { runId: string; attempt: number }, key?: string) {
+  constructor(runId: string, key?: string) {
     this.#run = runId;
-    this.#attempt = attempt;
+    // The context is the lease. A run that is handed back goes on in the same attempt, but not under the same claim.
+    this.#claim = (currentRun() as Lease).fence;
     this.#write({ kind: 'begin', key });
   }
 
@@ -40,6 +43,6 @@ export class LedgerPen {
   }
 
   #write(row: object): void {
-    append({ run: this.#run, attempt: this.#attempt, execution: this.#execution, ...row });
+    append({ run: this.#run, claim: this.#claim, execution: this.#execution, ...row });
   }
 }

@@ -29,6 +29,11 @@ class JournalReader {
         this.attempt = row.attempt ?? 0;
         this.#begun = new Set();
         return;
+      case 'run:resume':
+        // A hand-back has no event.
+        this.#enter('running', row, ['running']);
+        this.#begun = new Set();
+        return this.#expectOwner(row);
       case 'run:cancel':
         return this.#enter('cancelled', row, ['pending', 'running']);
       case 'run:retry':
@@ -37,7 +42,6 @@ class JournalReader {
         this.#expectOwner(row);
         return this.#enter('completed', row, ['running']);
       case 'run:fail':
-        if (row.message?.startsWith('worker lost')) this.attempt++;
         this.#expectOwner(row);
         return this.#enter('failed', row, ['running']);
       case 'step:start':

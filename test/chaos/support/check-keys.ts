@@ -38,6 +38,7 @@ class KeyLine {
         this.#waiting.set(run.id, run);
         break;
       case 'run:start':
+      case 'run:resume':
         this.#start(run);
         break;
       case 'run:complete':
@@ -60,7 +61,7 @@ class KeyLine {
 
 /**
  * Whether what the jobs did under one key did not overlap in real time. Code
- * that goes on after its attempt is over (taken over, cancelled, or failed by
+ * that goes on after its claim is over (taken over, cancelled, or failed by
  * one of two steps that ran at the same time) is no run any more. A run whose
  * lease was given up is left out: its hand-back leaves no trace in the journal.
  */
@@ -71,14 +72,14 @@ export function checkOverlaps(
 ): string[] {
   const byRun = journalByRun(journal);
   const spans = new Map<string, { run: string; key: string; from: number; to: number; until: number }>();
-  for (const { kind, execution, run, attempt, key, at } of ledger) {
+  for (const { kind, execution, run, claim, key, at } of ledger) {
     if (kind === 'begin' && key !== undefined) {
       spans.set(execution, {
         run,
         key,
         from: at,
         to: at,
-        until: endOfAttempt(byRun.get(run) ?? [], attempt),
+        until: endOfClaim(byRun.get(run) ?? [], claim),
       });
     }
     const span = spans.get(execution);
@@ -95,11 +96,11 @@ export function checkOverlaps(
   });
 }
 
-const ENDS = ['run:start', 'run:complete', 'run:fail', 'run:cancel'];
+const ENDS = ['run:start', 'run:resume', 'run:complete', 'run:fail', 'run:cancel'];
 
 /** Real time, ms, by the database's clock, which is this machine's. */
-function endOfAttempt(rows: readonly JournalRecord[], attempt: number): number {
-  const start = rows.findIndex((row) => row.type === 'run:start' && row.attempt === attempt);
+function endOfClaim(rows: readonly JournalRecord[], claim: number): number {
+  const start = rows.findIndex((row) => row.claim === claim);
   return (
     rows.slice(start + 1).find(({ type }) => ENDS.includes(type))?.created_at ?? Number.POSITIVE_INFINITY
   );

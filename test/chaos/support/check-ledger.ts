@@ -5,15 +5,15 @@ import type { JournalRecord, Records } from './records.ts';
 /**
  * Whether what the jobs did outside, by the ledger, is what the journal says:
  *
- * - each stored result came from one effect, of that step in that attempt;
- * - no attempt did a step that an earlier attempt had stored;
- * - no attempt did a step twice;
- * - an effect without a stored result belongs to an attempt that was cut short:
+ * - each stored result came from one effect, of that step under that claim;
+ * - no worker did a step that was stored under an earlier claim than its own;
+ * - no worker did a step twice under one claim;
+ * - an effect without a stored result belongs to a claim that was cut short:
  *   its process died, or its run was no longer its own.
  *
- * No clock is asked: a claim raises the attempt, so that whatever an earlier
- * attempt stored was there before a later one began. An earlier attempt that has
- * lost its run, and doesn't know yet, may do what a later one has done.
+ * No clock is asked: claims are numbered, and whatever was stored under an
+ * earlier one was there before a later one began. A worker that has lost its
+ * run, and doesn't know yet, may do what the next has done.
  */
 export function checkLedger({ runs, journal }: Records, ledger: readonly LedgerRow[]): string[] {
   const known = new Set(runs.map(({ id }) => id));
@@ -37,11 +37,11 @@ function checkSources(stored: readonly JournalRecord[], effects: readonly Ledger
     if (typeof value !== 'string') return [];
     const sources = byValue.get(value) ?? [];
     const isItsOwn = sources.every(
-      ({ run, step, attempt }) => run === row.run_id && step === row.step_name && attempt === row.attempt,
+      ({ run, step, claim }) => run === row.run_id && step === row.step_name && claim === row.claim,
     );
     return [
       ...(sources.length === 1 ? [] : [`${nameOf(row)} is stored with ${sources.length} effects`]),
-      ...(isItsOwn ? [] : [`${nameOf(row)} is stored with another step's or attempt's effect`]),
+      ...(isItsOwn ? [] : [`${nameOf(row)} is stored with another step's or claim's effect`]),
     ];
   });
 }
@@ -50,21 +50,19 @@ function findRepeated(
   storedByRun: ReadonlyMap<string, readonly JournalRecord[]>,
   effects: readonly LedgerRow[],
 ): string[] {
-  return effects.flatMap(({ run, step, attempt }) => {
-    const before = storedByRun
-      .get(run)
-      ?.find((row) => row.step_name === step && (row.attempt ?? 0) < attempt);
-    return before === undefined ? [] : [`attempt ${attempt} did ${nameOf(before)} again`];
+  return effects.flatMap(({ run, step, claim }) => {
+    const before = storedByRun.get(run)?.find((row) => row.step_name === step && row.claim < claim);
+    return before === undefined ? [] : [`claim ${claim} did ${nameOf(before)} again`];
   });
 }
 
-/** Steps with effects fail before them or not at all, so that none is done again within an attempt. */
+/** Steps with effects fail before them or not at all, so that none is done again under one claim. */
 function findTwice(effects: readonly LedgerRow[]): string[] {
-  const calls = groupBy(effects, ({ run, attempt, step }) => `attempt ${attempt} of ${run} did "${step}"`);
+  const calls = groupBy(effects, ({ run, claim, step }) => `claim ${claim} of ${run} did "${step}"`);
   return [...calls].flatMap(([call, rows]) => (rows.length > 1 ? [`${call} ${rows.length} times`] : []));
 }
 
-/** An attempt that completed its run has stored all it did; one that failed it may have left parallel steps behind. */
+/** The worker that completed a run has stored all it did; one that failed it may have left parallel steps behind. */
 function findForgotten({
   journal,
   stored,
@@ -76,15 +74,15 @@ function findForgotten({
 }): string[] {
   const values = new Set(stored.map(({ data }) => data));
   const completions = journal.filter(({ type }) => type === 'run:complete');
-  const completed = new Set(completions.map(({ run_id, attempt }) => `${run_id} ${attempt}`));
-  return effects.flatMap(({ run, attempt, step, value }) => {
+  const completed = new Set(completions.map(({ run_id, claim }) => `${run_id} ${claim}`));
+  return effects.flatMap(({ run, claim, step, value }) => {
     const isStored = values.has(JSON.stringify(value));
-    if (isStored || !completed.has(`${run} ${attempt}`)) return [];
-    return [`attempt ${attempt} of ${run} completed it, but its effect of "${step}" is not stored`];
+    if (isStored || !completed.has(`${run} ${claim}`)) return [];
+    return [`claim ${claim} of ${run} completed it, but its effect of "${step}" is not stored`];
   });
 }
 
-/** A run's output is made of what its steps stored, whichever attempt did so. */
+/** A run's output is made of what its steps stored, under whichever claim. */
 function checkOutput(run: Records['runs'][number], stored: readonly JournalRecord[]): string[] {
   if (run.status !== 'completed' || run.job_name !== 'work') return [];
   const results = stored.map((row) => JSON.parse(row.data ?? 'null'));

@@ -6,7 +6,8 @@ const rowSchema = z.object({
   at: z.number(),
   pid: z.int(),
   run: z.string(),
-  attempt: z.int(),
+  /** Which claim of the run: 1 for the first. */
+  claim: z.int(),
   /** One call of the job's code. */
   execution: z.string(),
   kind: z.enum(['begin', 'effect', 'mark', 'end']),

@@ -27,6 +27,8 @@ export interface JournalRecord {
   readonly type: string;
   readonly created_at: number;
   readonly attempt: number | null;
+  /** How many claims of its run there were so far, this row included. */
+  readonly claim: number;
   readonly step_name: string | null;
   readonly message: string | null;
   readonly data: string | null;
@@ -47,9 +49,23 @@ export function readRecords(path: string): Records {
     return {
       runs: all<RunRecord>('select * from durably_runs order by seq'),
       steps: all<StepRecord>('select * from durably_steps'),
-      journal: all<JournalRecord>('select * from durably_journal order by sequence'),
+      journal: withClaims(all<JournalRecord>('select * from durably_journal order by sequence')),
     };
   });
+}
+
+function withClaims(journal: readonly Omit<JournalRecord, 'claim'>[]): JournalRecord[] {
+  const claims = new Map<string, number>();
+  return journal.map((row) => {
+    const claim = (claims.get(row.run_id) ?? 0) + (isClaim(row) ? 1 : 0);
+    claims.set(row.run_id, claim);
+    return { ...row, claim };
+  });
+}
+
+/** Whether a claim wrote the row. A claim also fails runs whose workers were lost too often. */
+export function isClaim({ type, message }: Pick<JournalRecord, 'type' | 'message'>): boolean {
+  return type === 'run:start' || type === 'run:resume' || (message?.startsWith('worker lost') ?? false);
 }
 
 /** How many runs are not over yet. */

@@ -1,0 +1,309 @@
+-- Runs, their steps, and the journal of everything that happened to them.
+-- Times are ms since the epoch by the database's clock.
+
+create table durably_runs (
+  -- The insertion order: claims, concurrency keys and lists go by it.
+  seq integer primary key,
+  id text not null unique,
+  job_name text not null,
+  -- pending, waiting, running, completed, failed or cancelled.
+  status text not null default 'pending',
+  -- 1: no older pending run of the same job waits for the same concurrency key.
+  key_turn integer not null default 1,
+  -- How the run was claimed last; of a pending run, how it will be claimed:
+  -- start (opens an attempt), resume (goes on with one) or takeover.
+  claim_kind text not null default 'start',
+  -- Tries, as users count them: the first, each retry, each takeover.
+  attempt integer not null default 0,
+  -- Raised by each claim. A write by a run's owner names the fence of its claim.
+  fence integer not null default 0,
+  -- Steps stored as completed.
+  step_count integer not null default 0,
+  -- Workers lost in a row without a newly stored step.
+  lost_count integer not null default 0,
+  -- The number of the owner's last append since the claim: an append sent twice is stored once.
+  append_count integer not null default 0,
+  -- Higher first.
+  priority integer not null default 0,
+  -- cancel or retry: what a caller did last.
+  last_command text,
+  -- Tells which claim took the run, when the claim's answer was lost.
+  claim_token text,
+  heartbeat_at integer,
+  created_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  started_at integer,
+  completed_at integer,
+  updated_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  -- When a waiting run becomes pending.
+  due_at integer,
+  -- The schedule's slot that the run was made for.
+  scheduled_for integer,
+  schedule_id text,
+  parent_run_id text,
+  idempotency_key text,
+  concurrency_key text,
+  -- JSON text, an object of strings; null without labels. See durably_labels.
+  labels text,
+  failed_step_name text,
+  progress text,
+  -- JSON text: what a waiting run waits for.
+  waits text,
+  error text,
+  -- JSON texts that may be long. They stand last: SQLite reads a row up to the last column asked for.
+  error_detail text,
+  output text,
+  payload text not null
+) strict;
+
+create unique index durably_runs_idempotency on durably_runs (job_name, idempotency_key)
+  where idempotency_key is not null;
+create index durably_runs_claimable on durably_runs (job_name)
+  where status = 'pending' and key_turn = 1;
+create index durably_runs_waiting_key on durably_runs (concurrency_key, job_name)
+  where status = 'pending' and concurrency_key is not null;
+create index durably_runs_running_key on durably_runs (concurrency_key)
+  where status = 'running' and concurrency_key is not null;
+create index durably_runs_leases on durably_runs (heartbeat_at) where status = 'running';
+create index durably_runs_by_status on durably_runs (status);
+create index durably_runs_by_job on durably_runs (job_name, status);
+
+-- Labels never change. They are stored twice: with their run, and one by one for lists.
+create table durably_labels (
+  key text not null,
+  value text not null,
+  run_seq integer not null,
+  primary key (key, value, run_seq)
+) strict, without rowid;
+
+-- Which steps have an outcome, and the journal row that holds it.
+create table durably_steps (
+  run_id text not null,
+  name text not null,
+  step_index integer not null,
+  kind text not null default 'run',
+  -- completed or failed.
+  status text not null,
+  sequence integer not null,
+  primary key (run_id, name)
+) strict, without rowid;
+
+-- Every event is a row.
+create table durably_journal (
+  sequence integer primary key autoincrement,
+  run_id text not null,
+  job_name text not null,
+  type text not null,
+  created_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  attempt integer,
+  step_name text,
+  step_index integer,
+  level text,
+  message text,
+  duration_ms integer,
+  data text
+) strict;
+
+create index durably_journal_by_run on durably_journal (run_id);
+create index durably_journal_logs on durably_journal (run_id) where type = 'log:write';
+create index durably_journal_deletions on durably_journal (created_at) where type = 'run:delete';
+
+-- Deleted runs whose steps and journal rows are not all removed yet. Readers see none of them.
+create table durably_deletions (
+  run_id text primary key,
+  -- The run:delete row. The run's journal rows before it are to be removed.
+  sequence integer not null,
+  -- Raised to remove the next portion. The row itself goes with the last portion.
+  portions integer not null default 0
+) strict, without rowid;
+
+-- 1. What is done to a run from outside is journalled by triggers of the run.
+--
+-- SQLite prepares a trigger with each statement that names one of the columns
+-- it watches, which takes longer than most triggers run. So each watches a
+-- column that only the statements it is meant for set.
+
+create trigger durably_runs_triggered after insert on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at)
+  values (new.id, new.job_name, 'run:trigger', new.created_at);
+end;
+
+-- A claim also fails runs whose workers were lost too often.
+create trigger durably_runs_claimed after update of fence on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, attempt, message)
+  values (
+    new.id, new.job_name,
+    case
+      when new.status = 'failed' then 'run:fail'
+      when new.claim_kind = 'resume' then 'run:resume'
+      else 'run:start'
+    end,
+    new.updated_at, new.attempt, new.error
+  );
+end;
+
+create trigger durably_runs_commanded after update of last_command on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at)
+  values (new.id, new.job_name, 'run:' || new.last_command, new.updated_at);
+end;
+
+create trigger durably_runs_labelled after insert on durably_runs
+when new.labels is not null
+begin
+  insert into durably_labels (key, value, run_seq)
+  select l.key, l.value, new.seq from json_each(new.labels) l;
+end;
+
+create trigger durably_runs_unlabelled after delete on durably_runs
+when old.labels is not null
+begin
+  delete from durably_labels
+  where run_seq = old.seq and (key, value) in (select l.key, l.value from json_each(old.labels) l);
+end;
+
+-- The labels stay in the run:delete row, for the streams that filter by them.
+create trigger durably_runs_deleted after delete on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, data)
+  values (old.id, old.job_name, 'run:delete', old.labels);
+  insert into durably_deletions (run_id, sequence) values (old.id, last_insert_rowid())
+  on conflict (run_id) do update set sequence = excluded.sequence;
+  -- Of most runs the first portion is all there is.
+  update durably_deletions set portions = portions + 1 where run_id = old.id;
+end;
+
+-- A portion is 500 journal rows and 500 steps, or fewer: it ends with the row
+-- that makes it 1 MiB of text. Other writers wait while it is removed.
+create trigger durably_deletions_portion after update of portions on durably_deletions
+begin
+  delete from durably_journal where sequence in (
+    select s.sequence from (
+      select p.sequence, p.bytes, sum(p.bytes) over (rows unbounded preceding) as total
+      from (
+        select j.sequence,
+          coalesce(octet_length(j.data), 0) + coalesce(octet_length(j.message), 0)
+            + coalesce(octet_length(j.step_name), 0) as bytes
+        from durably_journal j indexed by durably_journal_by_run
+        where j.run_id = new.run_id and j.sequence < new.sequence
+        order by j.sequence limit 500
+      ) p
+    ) s where s.total - s.bytes < 1048576
+  );
+  delete from durably_steps where run_id = new.run_id and name in (
+    select s.name from (
+      select p.name, p.bytes, sum(p.bytes) over (rows unbounded preceding) as total
+      from (
+        select o.name, octet_length(o.name) as bytes from durably_steps o
+        where o.run_id = new.run_id and o.sequence < new.sequence
+        limit 500
+      ) p
+    ) s where s.total - s.bytes < 1048576
+  );
+  delete from durably_deletions
+  where run_id = new.run_id
+    and not exists (
+      select 1 from durably_journal j indexed by durably_journal_by_run
+      where j.run_id = new.run_id and j.sequence < new.sequence
+    )
+    and not exists (
+      select 1 from durably_steps o where o.run_id = new.run_id and o.sequence < new.sequence
+    );
+end;
+
+-- 2. A run's owner appends through a view. Its triggers write the journal and
+-- update the run and its steps, in the same statement.
+
+create view durably_appends as
+select
+  run_id, job_name, type, created_at, attempt, step_name, step_index, level, message, duration_ms, data,
+  -- On the last row of each append: its number, 1, 2, … since the claim.
+  null as append_no
+from durably_journal;
+
+create trigger durably_appends_step instead of insert on durably_appends
+when new.type in ('step:complete', 'step:fail')
+begin
+  insert into durably_journal (
+    run_id, job_name, type, created_at, attempt, step_name, step_index, message, duration_ms, data
+  )
+  values (
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.step_index,
+    new.message, new.duration_ms, new.data
+  );
+  insert into durably_steps (run_id, name, step_index, status, sequence)
+  values (
+    new.run_id, new.step_name, new.step_index,
+    case new.type when 'step:complete' then 'completed' else 'failed' end, last_insert_rowid()
+  )
+  on conflict (run_id, name) do update set
+    step_index = excluded.step_index, status = excluded.status, sequence = excluded.sequence
+    where status = 'failed';
+  update durably_runs set
+    step_count = step_count + (new.type = 'step:complete'),
+    -- A failed step runs again on each attempt: only a completed one is progress.
+    lost_count = case new.type when 'step:complete' then 0 else lost_count end,
+    append_count = coalesce(new.append_no, append_count), updated_at = new.created_at
+  where id = new.run_id;
+end;
+
+create trigger durably_appends_other instead of insert on durably_appends
+when new.type not in ('step:complete', 'step:fail')
+begin
+  insert into durably_journal (
+    run_id, job_name, type, created_at, attempt, step_name, step_index, level, message, duration_ms, data
+  )
+  values (
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.step_index,
+    new.level, new.message, new.duration_ms, new.data
+  );
+end;
+
+-- The run's end and its progress. Other telemetry changes the run only with the last row of an append.
+create trigger durably_appends_run instead of insert on durably_appends
+when new.type not in ('step:complete', 'step:fail') and (new.append_no is not null or new.type = 'run:progress')
+begin
+  update durably_runs set
+    status = case new.type when 'run:complete' then 'completed' else 'failed' end,
+    output = case new.type when 'run:complete' then new.data end,
+    error_detail = case new.type when 'run:fail' then new.data end,
+    failed_step_name = new.step_name,
+    error = new.message, append_count = new.append_no,
+    completed_at = new.created_at, updated_at = new.created_at
+  where id = new.run_id and new.type in ('run:complete', 'run:fail');
+  update durably_runs set
+    append_count = coalesce(new.append_no, append_count),
+    progress = case new.type when 'run:progress' then new.data else progress end,
+    updated_at = case new.type when 'run:progress' then new.created_at else updated_at end
+  where id = new.run_id and new.type not in ('run:complete', 'run:fail');
+end;
+
+-- 3. A run's turn at its concurrency key. Only the oldest pending run of a key
+-- and job has it, so that a claim never walks a long line of waiting runs.
+
+create trigger durably_runs_queued after insert on durably_runs
+when new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = 0
+  where seq = new.seq and exists (
+    select 1 from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.seq < new.seq
+  );
+end;
+
+-- A run that leaves or joins a key's pending runs can only change the turn of the two oldest and its own.
+create trigger durably_runs_turned after update of status on durably_runs
+when (new.status = 'pending') <> (old.status = 'pending') and new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = seq is (
+    select min(o.seq) from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+  )
+  where seq = new.seq or seq in (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+    order by o.seq limit 2
+  );
+end;
