@@ -112,13 +112,13 @@ test('open event streams end when a process drains, and go on at another', async
 
 test('a process that is not drained when its time is up exits 1', async () => {
   await withFleet({ ...NEVER_STALE }, async (fleet) => {
-    const service = await fleet.start();
+    const service = await fleet.start({ CHAOS_STOPS_ON_SIGTERM: 1 });
     await standAt(fleet, service, 1);
     const stream = await fetch(`${fleet.api(service).base}/runs/subscribe`);
     service.signal('SIGTERM');
-    await eventually('it to drain', () => service.log.includes('SIGTERM'));
     // It sleeps through all the time it has.
-    service.signal('SIGSTOP');
+    await service.stopped();
+    await eventually('it to say that it drains', () => service.log.includes('SIGTERM: draining'));
     await pause(SHUTDOWN_MS + 200);
     service.signal('SIGCONT');
     expect(await service.ended()).toEqual({ code: 1, signal: null });

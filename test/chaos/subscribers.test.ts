@@ -80,7 +80,9 @@ test('2,000 subscribers of one process are each told every event', async () => {
     const told = await Promise.all(streams.map((stream) => stream.ids()));
     const expected = JSON.stringify(listed.map(({ sequence }) => sequence));
     expect(told.filter((ids) => JSON.stringify(ids) !== expected)).toEqual([]);
-    expect(new Set(streams.map((stream) => stream.text)).size).toBe(1);
+    // A keep-alive comes when a stream was quiet for long, which each was at its own time.
+    const texts = streams.map((stream) => stream.text.replaceAll(': keep-alive\n\n', ''));
+    expect(new Set(texts).size).toBe(1);
     report('2,000 subscribers', {
       figures: {
         'connected in ms': connectedMs,

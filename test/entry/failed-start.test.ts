@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
@@ -7,24 +6,12 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../http/temporary.ts';
-import { buildService } from '../support/built-service.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
+import { failedStart } from '../support/spawn-service.ts';
 
 /** The one line that a start which fails prints. */
 async function lineOf(env: Record<string, string>): Promise<string> {
-  const child = spawn(process.execPath, [buildService().entry], {
-    cwd: ROOT,
-    env: { PATH: process.env.PATH, PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    stderr += text;
-  });
-  child.stdout.resume();
-  expect(await once(child, 'close')).toEqual([1, null]);
+  const { code, signal, stderr } = await failedStart(env);
+  expect({ code, signal }, stderr).toEqual({ code: 1, signal: null });
   expect(stderr.trim().split('\n')).toHaveLength(1);
   return stderr;
 }

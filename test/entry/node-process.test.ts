@@ -1,43 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { join } from 'node:path';
-import { expect, it, onTestFinished, vi } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { createHttpServer } from '../../src/entry/node/server.ts';
 import { temporaryFolder } from '../http/temporary.ts';
 import { buildService } from '../support/built-service.ts';
+import { eventually, spawnService } from '../support/spawn-service.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
-const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000 });
-
-interface Options {
-  readonly env?: Record<string, string>;
-  readonly script?: string;
-}
-
-async function spawnService({ env = {}, script = buildService().entry }: Options = {}) {
-  const folder = await temporaryFolder();
-  const child: ChildProcess = spawn(process.execPath, [script], {
-    cwd: ROOT,
-    env: { PATH: process.env.PATH, PORT: '0', TURSO_DATABASE_URL: `file:${folder}/d.db`, ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  const output = { text: '', stderr: '' };
-  child.stdout?.setEncoding('utf8').on('data', (text) => {
-    output.text += text;
-  });
-  child.stderr?.setEncoding('utf8').on('data', (text) => {
-    output.text += text;
-    output.stderr += text;
-  });
-  const exit = once(child, 'close').then(([code, signal]) => ({ code, signal }));
-  const listening = async () => {
-    await eventually(() => expect(output.text).toContain('listening on'));
-    return /listening on (http:\S+)/.exec(output.text)?.[1] ?? '';
-  };
-  return { child, output, exit, listening };
+async function spawnOnFile({ env = {}, script }: { env?: Record<string, string>; script?: string } = {}) {
+  return spawnService({ TURSO_DATABASE_URL: `file:${await temporaryFolder()}/d.db`, ...env }, script);
 }
 
 /** A web server that never answers: a job that fetches from it is kept at work. */
@@ -68,48 +39,48 @@ async function holdARun(url: string) {
 }
 
 it('says what it waits for, takes no /tick up, and hands back on the second signal', async () => {
-  const service = await spawnService({ env: { DURABLY_SHUTDOWN_MS: '60000' } });
+  const service = await spawnOnFile({ env: { DURABLY_SHUTDOWN_MS: '60000' } });
   const url = await service.listening();
   await holdARun(url);
-  service.child.kill('SIGINT');
+  service.process.kill('SIGINT');
   await eventually(() =>
-    expect(service.output.text).toMatch(
+    expect(service.output.stdout).toMatch(
       /SIGINT: draining: waiting for 1 run for up to 57 s; a second signal/,
     ),
   );
   const tick = await fetch(`${url}/api/durably/tick`, { method: 'POST' });
   expect(tick.status).toBe(503);
   expect(tick.headers.get('connection')).toBe('close');
-  service.child.kill('SIGINT');
+  service.process.kill('SIGINT');
   expect(await service.exit).toEqual({ code: 130, signal: null });
-  expect(service.output.text).toContain('handing back 1 run');
+  expect(service.output.stdout).toContain('handing back 1 run');
   expect(service.output.stderr).toBe('');
 });
 
 it.each(['1', '300'])('hands back in time with DURABLY_SHUTDOWN_MS=%s', async (DURABLY_SHUTDOWN_MS) => {
-  const service = await spawnService({ env: { DURABLY_SHUTDOWN_MS } });
+  const service = await spawnOnFile({ env: { DURABLY_SHUTDOWN_MS } });
   await holdARun(await service.listening());
-  service.child.kill('SIGTERM');
+  service.process.kill('SIGTERM');
   expect(await service.exit).toEqual({ code: 0, signal: null });
   expect(service.output.stderr).toBe('');
 });
 
 it('drains on SIGHUP, though nobody reads what it prints any more', async () => {
-  const service = await spawnService();
+  const service = await spawnOnFile();
   await service.listening();
-  service.child.stdout?.destroy();
-  service.child.stderr?.destroy();
-  service.child.kill('SIGHUP');
+  service.process.stdout?.destroy();
+  service.process.stderr?.destroy();
+  service.process.kill('SIGHUP');
   expect(await service.exit).toEqual({ code: 0, signal: null });
 });
 
 it('hands back on the first signal where a watcher starts it', async () => {
-  const service = await spawnService({ script: buildService().dev });
+  const service = await spawnOnFile({ script: buildService().dev });
   await holdARun(await service.listening());
-  service.child.kill('SIGTERM');
-  service.child.kill('SIGINT');
+  service.process.kill('SIGTERM');
+  service.process.kill('SIGINT');
   expect(await service.exit).toEqual({ code: 0, signal: null });
-  expect(service.output.text).toContain('handing back 1 run at once');
+  expect(service.output.stdout).toContain('handing back 1 run at once');
 });
 
 async function serve(options: { keepAliveMs?: number; status?: number; readsBody: boolean }) {

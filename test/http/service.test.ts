@@ -1,72 +1,34 @@
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import Database from 'libsql';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { buildService } from '../support/built-service.ts';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { eventually, type SpawnedService, spawnService } from '../support/spawn-service.ts';
 import { temporaryFolder } from './temporary.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-interface Service {
-  readonly process: ChildProcess;
+interface Service extends SpawnedService {
   readonly url: string;
-  readonly output: { stdout: string; stderr: string };
-  /** Resolves with what it ended with. */
-  readonly exit: Promise<{ code: number | null; signal: string | null }>;
 }
 
-function spawnService(folder: string, env: Record<string, string> = {}) {
-  const child = spawn(process.execPath, [buildService().entry], {
-    cwd: ROOT,
-    env: {
-      PATH: process.env.PATH,
-      TMPDIR: tmpdir(),
-      PORT: '0',
-      TURSO_DATABASE_URL: pathToFileURL(`${folder}/db/durably.db`).href,
-      DURABLY_DATA_DIR: join(folder, 'data'),
-      ...env,
-    },
-    stdio: ['ignore', 'pipe', 'pipe'],
+function spawnIn(folder: string, env: Record<string, string> = {}): SpawnedService {
+  return spawnService({
+    TURSO_DATABASE_URL: pathToFileURL(`${folder}/db/durably.db`).href,
+    DURABLY_DATA_DIR: join(folder, 'data'),
+    ...env,
   });
-  onTestFinished(() => {
-    child.kill('SIGKILL');
-  });
-  const output = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text) => {
-    output.stdout += text;
-  });
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    output.stderr += text;
-  });
-  const exit = once(child, 'close').then(([code, signal]) => ({ code, signal }));
-  return { process: child, output, exit };
 }
 
 async function startService(env: Record<string, string> = {}, folder?: string): Promise<Service> {
-  const service = spawnService(folder ?? (await temporaryFolder()), env);
-  const listening = (async () => {
-    for await (const line of createInterface({ input: service.process.stdout ?? process.stdin })) {
-      const url = /listening on (http:\/\/\S+)/.exec(line)?.[1];
-      if (url !== undefined) return url;
-    }
-    throw new Error(`the service did not start: ${service.output.stderr}`);
-  })();
-  const url = await listening;
-  service.process.stdout?.resume();
-  return { ...service, url };
+  const service = spawnIn(folder ?? (await temporaryFolder()), env);
+  return { ...service, url: await service.listening() };
 }
 
 const API = '/api/durably';
-
-/** Longer than a loaded machine needs, shorter than a lease takes to go stale. */
-const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000 });
 
 /** A web server whose answers wait until they are released: a job that fetches from it is kept running. */
 async function slowServer() {
@@ -176,7 +138,7 @@ describe('the service', () => {
     expect((await first.exit).code).toBe(0);
     // Handed back, so that a worker would take it at once.
     const other = await startService();
-    const refused = spawnService(folder, { PORT: new URL(other.url).port });
+    const refused = spawnIn(folder, { PORT: new URL(other.url).port });
     expect((await refused.exit).code).toBe(1);
     expect(refused.output.stderr).toContain('EADDRINUSE');
     const database = new Database(join(folder, 'db/durably.db'));
@@ -260,7 +222,7 @@ describe('the service', () => {
     [{ HOST: '192.0.2.1', DURABLY_INSECURE: '1' }, 'EADDRNOTAVAIL'],
     [{ TURSO_DATABASE_URL: pathToFileURL(`${ROOT}/package.json`).href }, 'Cannot open the database'],
   ])('does not start with %j: one line says why', async (env, message) => {
-    const service = spawnService(await temporaryFolder(), env);
+    const service = spawnIn(await temporaryFolder(), env);
     expect(await service.exit).toEqual({ code: 1, signal: null });
     expect(service.output.stderr).toContain(message);
     expect(service.output.stderr.trim().split('\n')).toHaveLength(1);
@@ -269,7 +231,7 @@ describe('the service', () => {
 
   it('does not start on a taken port', async () => {
     const service = await startService();
-    const second = spawnService(await temporaryFolder(), { PORT: new URL(service.url).port });
+    const second = spawnIn(await temporaryFolder(), { PORT: new URL(service.url).port });
     expect(await second.exit).toEqual({ code: 1, signal: null });
     expect(second.output.stderr).toMatch(/^durably: cannot start: .*EADDRINUSE.*\n$/);
   });
@@ -277,7 +239,7 @@ describe('the service', () => {
   it('does not touch a file that is not its own', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'notes.txt'), 'just notes\n'.repeat(100));
-    const service = spawnService(folder, { TURSO_DATABASE_URL: pathToFileURL(`${folder}/notes.txt`).href });
+    const service = spawnIn(folder, { TURSO_DATABASE_URL: pathToFileURL(`${folder}/notes.txt`).href });
     expect(await service.exit).toEqual({ code: 1, signal: null });
     expect(service.output.stderr).toMatch(
       /^durably: cannot start: Cannot open the database file:\S+notes\.txt: .*\n$/,
@@ -344,7 +306,7 @@ describe('the service with keys', () => {
 
 describe('the service without keys', () => {
   it.each(['0.0.0.0', '::'])('does not start on %s: one line names what is missing', async (HOST) => {
-    const service = spawnService(await temporaryFolder(), { HOST });
+    const service = spawnIn(await temporaryFolder(), { HOST });
     expect(await service.exit).toEqual({ code: 1, signal: null });
     expect(service.output.stderr).toMatch(
       /^durably: cannot start: HOST .*DURABLY_API_KEYS.*DURABLY_INSECURE.*\n$/,
@@ -353,7 +315,7 @@ describe('the service without keys', () => {
   });
 
   it('does not start with bad ones either, and quotes none', async () => {
-    const service = spawnService(await temporaryFolder(), { DURABLY_API_KEYS: 'dashboard:too-short' });
+    const service = spawnIn(await temporaryFolder(), { DURABLY_API_KEYS: 'dashboard:too-short' });
     expect(await service.exit).toEqual({ code: 1, signal: null });
     expect(service.output.stderr).toMatch(/^durably: cannot start: DURABLY_API_KEYS .*\n$/);
     expect(service.output.stderr).not.toContain('too-short');

@@ -1,28 +1,6 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { expect, onTestFinished, test } from 'vitest';
-import { buildService } from '../support/built-service.ts';
+import { expect, test } from 'vitest';
 import { startRemote } from '../support/remote.ts';
-
-const ROOT = join(import.meta.dirname, '../..');
-
-/** Starts the service, which is not expected to last; what it printed, and how it ended. */
-async function failedStart(env: Record<string, string>) {
-  const child = spawn(process.execPath, [buildService().entry], {
-    cwd: ROOT,
-    env: { PATH: process.env.PATH, TMPDIR: tmpdir(), PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  onTestFinished(() => void child.kill('SIGKILL'));
-  let stderr = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => {
-    stderr += text;
-  });
-  const [code] = await once(child, 'close');
-  return { code, stderr };
-}
+import { failedStart } from '../support/spawn-service.ts';
 
 test('a wrong auth token stops the start with one line that says so', async () => {
   const { url } = await startRemote({ authToken: 'right' });

@@ -1,65 +1,88 @@
-import { spawnSync } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import {
-  cpSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PROJECT = 'test/support/built-service.tsconfig.json';
-const SOURCES = ['src', 'scripts/dev.ts', 'test/chaos/service', 'tsconfig.json', PROJECT];
+const THIS_FILE = 'test/support/built-service.ts';
+const SOURCES = [
+  'src',
+  'scripts/dev.ts',
+  'test/chaos/service',
+  'tsconfig.json',
+  'package-lock.json',
+  THIS_FILE,
+];
 const CACHE = join(ROOT, 'node_modules/.cache/durably-tests');
 const FORGET_AFTER_MS = 60 * 60 * 1000;
 
-/** The service compiled: started from its sources, a process needs three times as long. */
+const OPTIONS = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  platform: 'node',
+  format: 'esm',
+  target: 'node20',
+  // Else two classes of one name would have two, and errors tell theirs.
+  keepNames: true,
+  logLevel: 'warning',
+} satisfies BuildOptions;
+
+const WITH_PACKAGES = {
+  ...OPTIONS,
+  // It loads native code from beside itself.
+  external: ['libsql'],
+  mainFields: ['module', 'main'],
+  banner: {
+    js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
+  },
+} satisfies BuildOptions;
+
+const CHAOS_JOBS: Plugin = {
+  name: 'chaos jobs',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /\/jobs\/index\.ts$/ }, () => ({ path: join(ROOT, 'test/chaos/service/jobs.ts') }));
+  },
+};
+
+/**
+ * The service compiled, each program with what it imports in one file: to load
+ * the hundreds of modules one by one takes a process more than twice as long. As
+ * users run them, `npm start`, dist/ and the package are looked at in test/docs
+ * and by `npm run check -- package`.
+ */
 export interface BuiltService {
   /** The service with its own jobs. */
   readonly entry: string;
   /** What `npm run dev` runs. */
   readonly dev: string;
-  /** The library. */
+  /** The library, which imports its packages as it does elsewhere. */
   readonly library: string;
   /** The service with the chaos jobs in the place of its own, and what is loaded before it. */
   readonly chaos: { readonly entry: string; readonly preload: string };
 }
 
-let built: BuiltService | undefined;
+const built = filesIn(join(CACHE, await compileOnce()));
 
-/** Compiles the service, once for each state of the sources. */
+/** The service, compiled once for each state of the sources. */
 export function buildService(): BuiltService {
-  built ??= filesIn(join(CACHE, compileOnce()));
   return built;
 }
 
 function filesIn(folder: string): BuiltService {
   return {
-    entry: join(folder, 'plain/src/entry/node.js'),
-    dev: join(folder, 'plain/scripts/dev.js'),
-    library: join(folder, 'plain/src/index.js'),
-    chaos: {
-      entry: join(folder, 'chaos/src/entry/node.js'),
-      preload: join(folder, 'chaos/test/chaos/service/preload.js'),
-    },
+    entry: join(folder, 'entry.js'),
+    dev: join(folder, 'dev.js'),
+    library: join(folder, 'library.js'),
+    chaos: { entry: join(folder, 'chaos.js'), preload: join(folder, 'preload.js') },
   };
 }
 
-function compileOnce(): string {
+async function compileOnce(): Promise<string> {
   const name = hashOf(SOURCES.flatMap(listFiles));
   if (existsSync(join(CACHE, name))) return name;
   forgetOldBuilds();
   const draft = join(CACHE, `draft-${randomUUID()}`);
-  compile(join(draft, 'plain'));
-  cpSync(join(draft, 'plain'), join(draft, 'chaos'), { recursive: true });
-  const jobs = "export { createJobs } from '../../test/chaos/service/jobs.js';\n";
-  writeFileSync(join(draft, 'chaos/src/jobs/index.js'), jobs);
+  await compile(draft);
   try {
     renameSync(draft, join(CACHE, name));
   } catch (error) {
@@ -70,14 +93,15 @@ function compileOnce(): string {
   return name;
 }
 
-function compile(folder: string): void {
-  mkdirSync(folder, { recursive: true });
-  const tsc = join(ROOT, 'node_modules/.bin/tsc');
-  const { status, stdout, stderr, error } = spawnSync(tsc, ['-p', join(ROOT, PROJECT), '--outDir', folder], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw error ?? new Error(`the service does not compile:\n${stdout}${stderr}`);
-  writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+async function compile(outdir: string): Promise<void> {
+  const entry = 'src/entry/node.ts';
+  const preload = 'test/chaos/service/preload.ts';
+  await Promise.all([
+    build({ ...WITH_PACKAGES, outdir, entryPoints: { entry, dev: 'scripts/dev.ts' } }),
+    build({ ...WITH_PACKAGES, outdir, entryPoints: { chaos: entry, preload }, plugins: [CHAOS_JOBS] }),
+    build({ ...OPTIONS, outdir, entryPoints: { library: 'src/index.ts' }, packages: 'external' }),
+  ]);
+  writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }');
 }
 
 function listFiles(path: string): string[] {

@@ -17,6 +17,10 @@ if (shiftMs !== 0) {
   } as DateConstructor;
 }
 
+// Nobody outside is sure to stop it soon enough after the signal came.
+if (process.env.CHAOS_STOPS_ON_SIGTERM === '1')
+  process.once('SIGTERM', () => setImmediate(() => process.kill(process.pid, 'SIGSTOP')));
+
 const loopDelay = monitorEventLoopDelay({ resolution: 5 });
 loopDelay.enable();
 
