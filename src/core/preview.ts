@@ -1,4 +1,5 @@
 import { boundedText } from './text.ts';
+import { firstItems, isList, readField } from './thrown.ts';
 
 const MAX_DEPTH = 4;
 const MAX_ENTRIES = 50;
@@ -16,19 +17,10 @@ export function previewOf(value: unknown): string {
   return boundedText(ownText(value) ?? jsonText(value) ?? 'unknown error', MAX_PREVIEW_BYTES);
 }
 
-/** What an object has under a key; undefined where asking for it throws. */
-export function readField(object: object, key: string): unknown {
-  try {
-    return (object as Record<string, unknown>)[key];
-  } catch {
-    return undefined;
-  }
-}
-
 /** Undefined for what says no more than that it is an object. */
 function ownText(value: object): string | undefined {
   try {
-    if (Array.isArray(value)) return undefined;
+    if (isList(value)) return undefined;
     const text = String(value);
     return text === '[object Object]' || text === '' ? undefined : text;
   } catch {
@@ -48,7 +40,7 @@ function shortened(value: unknown, depth: number): unknown {
   if (typeof value === 'function') return undefined;
   if (typeof value !== 'object' || value === null) return value;
   if (depth === MAX_DEPTH) return '…';
-  if (Array.isArray(value)) return value.slice(0, MAX_ENTRIES).map((item) => shortened(item, depth + 1));
+  if (isList(value)) return firstItems(value, MAX_ENTRIES).items.map((item) => shortened(item, depth + 1));
   const keys = Object.keys(value).slice(0, MAX_ENTRIES);
   return Object.fromEntries(
     keys.map((key) => [

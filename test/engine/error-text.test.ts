@@ -1,9 +1,11 @@
 import { createServer } from 'node:net';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { errorMessage, isError } from '../../src/core/error-text.ts';
+import { toErrorDetail } from '../../src/core/error-detail.ts';
+import { errorMessage } from '../../src/core/error-text.ts';
 import { DatabaseUnavailableError } from '../../src/core/errors.ts';
 import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../src/core/text.ts';
+import { isError } from '../../src/core/thrown.ts';
 
 const raise = () => {
   throw new Error('asked');
@@ -106,6 +108,39 @@ describe('the text of an error', () => {
       expect(bytesOf(text)).toBeLessThanOrEqual(MAX_TEXT_BYTES);
       expect(text).toContain('…');
     }
+  });
+});
+
+describe('a list with methods of its own', () => {
+  class Odd<T> extends Array<T> {
+    override slice(): never {
+      throw new Error('slice');
+    }
+    override map(): never {
+      throw new Error('map');
+    }
+  }
+  const lists = (...items: unknown[]): [string, unknown][] => [
+    ['a slice that gives no array', Object.assign([...items], { slice: () => 5 })],
+    ['a subclass', Odd.from(items)],
+    ['a proxy', new Proxy(items, {})],
+    [
+      'a proxy that hides its methods',
+      new Proxy(items, {
+        get: (list, key) => (key in Array.prototype && key !== 'length' ? 5 : Reflect.get(list, key)),
+      }),
+    ],
+  ];
+
+  test.for(lists(new Error('a'), 'b'))("as an error's errors: %s", ([, errors]) => {
+    expect(errorMessage(Object.assign(new Error('failed'), { errors }))).toBe('failed: a; b');
+    const detail = toErrorDetail(Object.assign(new Error('weird'), { errors }), { mode: 'message' });
+    expect(detail.errors?.map(({ message }) => message)).toEqual(['a', 'b']);
+  });
+
+  test.for(lists(1, 'b'))('is shown as what was thrown: %s', ([, list]) => {
+    expect(errorMessage(list)).toBe('[1,"b"]');
+    expect(errorMessage({ list })).toBe('{"list":[1,"b"]}');
   });
 });
 
