@@ -58,7 +58,58 @@ describe('the text of an error', () => {
       '{"status":401,"headers":{"Authorization":"[redacted]"},"apiKey":"[redacted]"}',
     ],
     ["an object's own toString", { toString: () => 'mine' }, 'mine'],
-    ['the tag of an object without fields', new Response(null), '[object Response]'],
+    ['the tag of an object without fields', new Blob(), '[object Blob]'],
+    [
+      'the status of an answer',
+      new Response('x', { status: 502, statusText: 'Bad Gateway' }),
+      'Response 502 Bad Gateway',
+    ],
+    [
+      'JSON of an object with an error in it',
+      { err: new TypeError('boom'), status: 5 },
+      '{"err":"TypeError: boom","status":5}',
+    ],
+    [
+      'JSON of a list of errors',
+      [new Error('in array'), new RangeError()],
+      '["Error: in array","RangeError"]',
+    ],
+    [
+      'JSON of an object with an answer in it',
+      { response: new Response(null, { status: 500 }) },
+      '{"response":"Response 500"}',
+    ],
+    [
+      'what a Map holds',
+      new Map<unknown, unknown>([
+        ['a', new Set([1])],
+        [{ b: 2 }, 'x'],
+        ['password', 'p'],
+      ]),
+      '{"a":[1],"{\\"b\\":2}":"x","password":"[redacted]"}',
+    ],
+    ['what a Set holds', new Set(['a', new Error('b')]), '["a","Error: b"]'],
+    ['the fields of a class with a tag', { [Symbol.toStringTag]: 'Failure', status: 7 }, '{"status":7}'],
+    [
+      'the message of an error whose name throws',
+      { message: Object.defineProperty(new Error('told'), 'name', { get: raise }) },
+      'Error: told',
+    ],
+    [
+      'nothing of a stack',
+      { name: 'Ser', stack: 'Error: at /x.js:1', code: 3, inner: { stack: 'x' } },
+      '{"name":"Ser","code":3,"inner":{}}',
+    ],
+    [
+      "nothing of a stack in an error's message",
+      Object.assign(new Error(), { message: { why: 1, stack: 'x' } }),
+      '{"why":1}',
+    ],
+    [
+      'nothing of short names of secrets',
+      { pass: 'p', dbPass: 'p', pwd: 'p', auth: { user: 'u' }, credentials: 'c', author: 'a', passed: 1 },
+      '{"pass":"[redacted]","dbPass":"[redacted]","pwd":"[redacted]","auth":"[redacted]","credentials":"[redacted]","author":"a","passed":1}',
+    ],
     ['JSON of a list', [1, { a: null }], '[1,{"a":null}]'],
     [
       'the readable part of an object',
