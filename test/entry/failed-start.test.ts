@@ -39,6 +39,12 @@ it('names the address of a server that is not there, without its secrets', async
   expect(line).not.toContain('sekret');
 });
 
+it('refuses a database address with a password, and does not repeat it', async () => {
+  const line = await lineOf({ TURSO_DATABASE_URL: 'libsql://user:hunter2@127.0.0.1:1/x' });
+  expect(line).toMatch(/TURSO_DATABASE_URL must hold no user name.*TURSO_AUTH_TOKEN/);
+  expect(line).not.toMatch(/user:|hunter2/);
+});
+
 it('says that a folder is a file, and a file a folder', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'notes'), 'x');

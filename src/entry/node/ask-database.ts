@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { Config } from '../../app/config.ts';
+import { withoutCredentials } from '../../core/secrets.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../../storage/database-error.ts';
 import { log } from './report.ts';
-import { codesOf, rootMessage, StartError, shownUrl } from './start-failure.ts';
+import { codesOf, rootMessage, StartError } from './start-failure.ts';
 
 /** A server that refuses, or whose name is not known, has this long to come up. */
 const COME_UP_WITHIN_MS = 2000;
@@ -24,7 +25,7 @@ export async function reachServer<T>(
 ): Promise<void> {
   if (!/^(libsql|https?|wss?):/.test(url)) return;
   const stillWaiting = setInterval(() => {
-    log(`the database server at TURSO_DATABASE_URL=${shownUrl(url)} has not answered yet; waiting`);
+    log(`the database server at TURSO_DATABASE_URL=${withoutCredentials(url)} has not answered yet; waiting`);
   }, SAY_SO_MS);
   const giveUpAtMs = performance.now() + COME_UP_WITHIN_MS;
   try {
@@ -49,7 +50,7 @@ function unreachable(error: unknown, url: string): StartError {
   const text = rootMessage(error);
   const reason = code === undefined || text.includes(code) ? text : `${code}: ${text}`;
   return new StartError(
-    `cannot reach the database server: TURSO_DATABASE_URL=${shownUrl(url)} (${reason}): start that server, or correct the address`,
+    `cannot reach the database server: TURSO_DATABASE_URL=${withoutCredentials(url)} (${reason}): start that server, or correct the address`,
     { cause: error },
   );
 }

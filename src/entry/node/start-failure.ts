@@ -2,6 +2,7 @@ import { type Config, ConfigError } from '../../app/config.ts';
 import { DatabaseOpenError } from '../../app/database.ts';
 import { errorMessage } from '../../core/error-text.ts';
 import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../core/errors.ts';
+import { withoutCredentials, withoutSecrets } from '../../core/secrets.ts';
 import { AccessRefusedError } from '../../storage/database-error.ts';
 
 /** The service can't start. The message is one line: what, which setting, what to do. */
@@ -25,7 +26,7 @@ export function explainFailedStart(error: unknown, config: Config): unknown {
 }
 
 function explanationOf(error: unknown, config: Config): string | undefined {
-  const setting = `TURSO_DATABASE_URL=${shownUrl(config.TURSO_DATABASE_URL)}`;
+  const setting = `TURSO_DATABASE_URL=${withoutCredentials(config.TURSO_DATABASE_URL)}`;
   if (error instanceof DatabaseOpenError || error instanceof DatabaseUnavailableError) {
     const advice = error instanceof AccessRefusedError ? TOKEN_ADVICE : databaseAdvice(error);
     const reason = error instanceof DatabaseUnavailableError ? ` (${rootMessage(error.cause)})` : '';
@@ -88,11 +89,6 @@ export function rootMessage(error: unknown): string {
   return errorMessage(error);
 }
 
-/** Without a token, or a password, that may be in it. */
-export function shownUrl(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//…@').replace(/[?#].*$/s, '');
-}
-
 function oneLine(text: string): string {
-  return text.replace(/\s*[\r\n]+\s*/g, ' ');
+  return withoutSecrets(text).replace(/\s*[\r\n]+\s*/g, ' ');
 }
