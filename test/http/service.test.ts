@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -23,6 +24,7 @@ interface Service {
 }
 
 function spawnService(folder: string, env: Record<string, string> = {}) {
+  mkdirSync(join(folder, 'data'), { recursive: true });
   const child = spawn(process.execPath, [buildService().entry], {
     cwd: ROOT,
     env: {
