@@ -86,6 +86,25 @@ it('says what it waits for, takes no /tick up, and hands back on the second sign
   expect(service.output.stderr).toBe('');
 });
 
+it('warns of a data folder that is not there, and starts', async () => {
+  const service = await spawnService({ env: { DURABLY_DATA_DIR: '/nope/x' } });
+  await service.listening();
+  expect(service.output.stderr).toMatch(/^durably: warning: DURABLY_DATA_DIR=\/nope\/x: .*\n$/);
+});
+
+it('asks a database server again that is about to come up', async () => {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    asked += 1;
+    if (asked === 1) request.socket.destroy();
+    else response.writeHead(401).end();
+  });
+  const port = await listenAnywhere(server);
+  const service = await spawnService({ env: { TURSO_DATABASE_URL: `http://127.0.0.1:${port}` } });
+  expect(await service.exit).toEqual({ code: 1, signal: null });
+  expect(service.output.stderr).toContain('set TURSO_AUTH_TOKEN');
+});
+
 it.each(['1', '300'])('hands back in time with DURABLY_SHUTDOWN_MS=%s', async (DURABLY_SHUTDOWN_MS) => {
   const service = await spawnService({ env: { DURABLY_SHUTDOWN_MS } });
   await holdARun(await service.listening());
