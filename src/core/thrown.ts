@@ -21,6 +21,15 @@ export function isError(value: unknown): value is Error {
   }
 }
 
+/** `instanceof`, of a value that may throw when it is asked what it is. */
+export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof kind;
+  } catch {
+    return false;
+  }
+}
+
 /** Whether a value is an array, which a revoked proxy can't tell. */
 export function isList(value: unknown): value is readonly unknown[] {
   try {

@@ -1,14 +1,12 @@
 import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
 import { UNKNOWN_STEP, type WorkerErrorEvent } from '../core/events.ts';
+import { logText, MAX_ERROR_BYTES, onOneLine, publicText } from '../core/log-text.ts';
 import { consoleLogger, type Logger } from '../core/logger.ts';
-import { withoutSecrets } from '../core/secrets.ts';
 import type { HandedBackRun } from '../core/store.ts';
-import { boundedText } from '../core/text.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
 
-/** The most that a line repeats of an error's text, and of a name, in bytes. */
-const MAX_ERROR_BYTES = 1024;
+/** The most that a line repeats of a name, in bytes. */
 const MAX_NAME_BYTES = 256;
 
 type RunOfLine = HandedBackRun;
@@ -58,13 +56,13 @@ export class RunLog {
   /** What went wrong in the worker, and no listener hears. */
   workerError({ context, error, runId }: WorkerErrorEvent): void {
     const where = runId === undefined ? context : `${context} (${runId})`;
-    this.#writeLine('error', `worker failed at ${where}: ${onOneLine(error)}`);
+    this.#writeLine('error', `worker failed at ${where}: ${logText(error)}`);
   }
 
   /** A listener threw, and there is no `onError` handler. */
   listenerFailed(listener: string, error: unknown): void {
     if (this.#isUsers) {
-      this.#writeLine('error', `${listener} failed: ${onOneLine(errorMessage(error))}`);
+      this.#writeLine('error', `${listener} failed: ${logText(errorMessage(error))}`);
     } else reportToConsole(`durably: ${listener} failed:`, error);
   }
 
@@ -95,25 +93,7 @@ function fieldsOf({ runId, jobName, attempt }: RunOfLine): Fields {
 function shown(name: string, value: string | number): string {
   if (typeof value === 'number' || name === 'runId') return String(value);
   const maxBytes = name === 'error' ? MAX_ERROR_BYTES : MAX_NAME_BYTES;
-  return JSON.stringify(publicText(value, maxBytes)).replace(INVISIBLE, escaped);
-}
-
-function onOneLine(error: string): string {
-  return publicText(error, MAX_ERROR_BYTES).replace(INVISIBLE, escaped);
-}
-
-/** Without secrets, then cut: of a secret that was cut first a part would stay. */
-function publicText(text: string, maxBytes: number): string {
-  return boundedText(withoutSecrets(boundedText(text)), maxBytes);
-}
-
-/** Control characters, separators of lines, and marks that turn or hide text. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-function escaped(char: string): string {
-  return [...Array(char.length).keys()]
-    .map((i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`)
-    .join('');
+  return onOneLine(JSON.stringify(publicText(value, maxBytes)));
 }
 
 function checkLogger(logger: unknown): void {
