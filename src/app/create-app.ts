@@ -80,7 +80,7 @@ export function createDurablyApp<TContext = unknown>(
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   if (allowedHosts !== undefined) app.use(hostGuard({ hosts: allowedHosts, origins: corsOrigins }));
   mountHealth(app);
-  mountGate(app, { basePath, apiKeys: options.apiKeys, rateLimit: options.rateLimit });
+  mountGate(app, { durably, basePath, apiKeys: options.apiKeys, rateLimit: options.rateLimit, maxBodyBytes });
   mountReadiness(app, { durably, reportOf, draining });
   const described = {
     basePath,

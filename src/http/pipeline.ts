@@ -5,7 +5,7 @@ import { ValidationError } from '../core/errors.ts';
 import type { MembersOf } from '../core/known-names.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
-import { readJson } from './body.ts';
+import { readJson, refuseBody } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { AllowRun, Operation, OperationInput } from './operation.ts';
 import { problemResponse, RequestError, toValidationError } from './problem.ts';
@@ -66,6 +66,8 @@ export interface PipelineCall {
   readonly readBody?: (() => Promise<OperationInput>) | undefined;
   /** Makes good answers where the framework has headers to add. */
   readonly answer?: AnswerMaker | undefined;
+  /** The bytes of the body, where the framework has read and kept them. */
+  readonly keptBody?: (() => Promise<ArrayBuffer>) | undefined;
   readonly requestId?: string | undefined;
   /** Query parameters that the framework has read itself. */
   readonly queryParams?: readonly string[] | undefined;
@@ -89,9 +91,17 @@ export function createPipeline<TContext>(
   const { shutdown, keepAliveMs, queryParams: ownParams = [] } = options;
   const streams = createEventStreams({ shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
 
-  const parse = async ({ input }: Operation, { request, readBody, queryParams }: PipelineCall) => {
+  const parse = async ({ input, method }: Operation, call: PipelineCall) => {
+    const { request, readBody, keptBody, queryParams } = call;
     const others = queryParams === undefined ? ownParams : [...ownParams, ...queryParams];
-    if (input.from === 'query') return parseQuery(request, input.schema, others);
+    if (input.from === 'query') {
+      // Where the app around has read the body itself, it has also dealt with it.
+      if (method !== 'GET' && (keptBody !== undefined || !request.bodyUsed)) {
+        const params = Object.keys(input.schema.shape);
+        await refuseBody(request, { params, maxBytes: maxBodyBytes, kept: keptBody });
+      }
+      return parseQuery(request, input.schema, others);
+    }
     if (hasQuery(request)) parseQuery(request, noParameters, others);
     if (readBody !== undefined) return await readBody();
     const parsed = input.schema.safeParse(await readJson(request, maxBodyBytes));
