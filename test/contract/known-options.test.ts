@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { createApiKeys, createDurablyApp } from '../../src/hono.ts';
 import { createDurably, defineJob } from '../../src/index.ts';
 import { createDurablyHandler } from '../../src/server.ts';
+import { openDatabase } from '../../src/sqlite.ts';
 import { contract } from '../support/contract.ts';
 import { echo } from '../support/jobs.ts';
 
@@ -73,6 +74,20 @@ contract('options that are not known', (test) => {
     expect(issues.at(-1)).toEqual({ path: [], message: 'and 9980 more' });
     expect(message.length).toBeLessThan(5_000);
   });
+});
+
+test('unknown options of a database of this machine are refused', async () => {
+  const url = 'file:/nowhere/a.db';
+  const refusals: [object, string][] = [
+    [{ url, authtoken: 'x' }, 'Unknown openDatabase option "authtoken"; known: url'],
+    [{ url, authToken: 'x' }, 'Unknown openDatabase option "authToken"; known: url'],
+    [{ url, intMode: 'bigint' }, 'Unknown openDatabase option "intMode"; known: url'],
+    [{ uri: url }, 'Unknown openDatabase option "uri"; did you mean "url"?'],
+  ];
+  for (const [options, message] of refusals) {
+    await expect(openDatabase(unchecked(options))).rejects.toMatchObject({ code: 'VALIDATION', message });
+  }
+  await expect(openDatabase(undefined as never)).rejects.toMatchObject({ code: 'VALIDATION' });
 });
 
 test('unknown options of what makes instances, jobs, handlers, apps and keys are refused', async () => {
