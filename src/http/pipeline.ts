@@ -1,8 +1,13 @@
 import { z } from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { errorMessage } from '../core/error-text.ts';
-import { ValidationError } from '../core/errors.ts';
-import type { MembersOf } from '../core/known-names.ts';
+import {
+  functionOption,
+  numberOption,
+  type OptionSchemas,
+  objectWith,
+  signalOption,
+} from '../core/option-types.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson, refuseBody } from './body.ts';
@@ -41,15 +46,15 @@ export interface CreateDurablyHandlerOptions<TContext = unknown> {
 }
 
 /** Every option of a handler; an app has more. */
-export const HANDLER_OPTIONS: MembersOf<CreateDurablyHandlerOptions> = {
-  onRequest: true,
-  auth: true,
-  maxBodyBytes: true,
-  onError: true,
-  draining: true,
-  shutdown: true,
-  queryParams: true,
-  keepAliveMs: true,
+export const HANDLER_OPTIONS: OptionSchemas<CreateDurablyHandlerOptions> = {
+  onRequest: functionOption,
+  auth: objectWith([], 'must be an object of hooks'),
+  maxBodyBytes: numberOption((bytes) => Number.isInteger(bytes) && bytes > 0, 'a positive whole number'),
+  onError: functionOption,
+  draining: signalOption,
+  shutdown: signalOption,
+  queryParams: z.array(z.string('must be a list of names'), 'must be a list of names'),
+  keepAliveMs: numberOption((ms) => Number.isFinite(ms) && ms > 0, 'a positive number of ms'),
 };
 
 /** Of an error: the request that met it, by the id that the app gave it. */
@@ -85,11 +90,11 @@ export function createPipeline<TContext>(
   durably: DurablyService,
   options: CreateDurablyHandlerOptions<TContext>,
 ): Pipeline {
-  const maxBodyBytes = checkMaxBodyBytes(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+  const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   const authenticate = createAuthenticate(durably, options.auth);
   const reportOf = createReport(options.onError);
   const { shutdown, keepAliveMs, queryParams: ownParams = [] } = options;
-  const streams = createEventStreams({ shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
+  const streams = createEventStreams({ shutdown, keepAliveMs });
 
   const parse = async ({ input, method }: Operation, call: PipelineCall) => {
     const { request, readBody, keptBody, queryParams } = call;
@@ -182,14 +187,4 @@ export function createReport(
       reportFailure(failure);
     }
   };
-}
-
-function checkMaxBodyBytes(maxBodyBytes: number): number {
-  if (Number.isInteger(maxBodyBytes) && maxBodyBytes > 0) return maxBodyBytes;
-  throw new ValidationError(`maxBodyBytes must be a positive whole number, got ${String(maxBodyBytes)}`);
-}
-
-function checkKeepAliveMs(keepAliveMs: number | undefined): number | undefined {
-  if (keepAliveMs === undefined || (Number.isFinite(keepAliveMs) && keepAliveMs > 0)) return keepAliveMs;
-  throw new ValidationError(`keepAliveMs must be a positive number of ms, got ${String(keepAliveMs)}`);
 }
