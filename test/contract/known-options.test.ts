@@ -63,6 +63,17 @@ contract('options that are not known', (test) => {
     await expect(job.trigger({}, { idempotencyKey, keyScope: 'a\u001f' })).rejects.toThrow('U+001F');
   });
 
+  test('of a deep value only the beginning of its path is told', async ({ world }) => {
+    const { durably } = await world.start({ worker: 'on-demand' });
+    const levels: z.ZodType = z.lazy(() => z.object({ level: levels, ok: z.literal(true) }));
+    const { job } = durably.register({ job: defineJob({ name: 'deep', input: levels, run: () => 1 }) });
+    let deep: unknown = {};
+    for (let i = 0; i < 480; i++) deep = { level: deep, ok: false };
+    const error = await job.trigger(unchecked(deep as object)).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'VALIDATION' });
+    expect(JSON.stringify(error).length + String(error).length).toBeLessThan(15_000);
+  });
+
   test('of a million wrong values only the first few are told', async ({ world }) => {
     const { durably } = await world.start({ worker: 'on-demand' });
     const list = defineJob({ name: 'list', input: z.array(z.string()), run: () => 1 });
