@@ -1,12 +1,18 @@
 import type { Dialect, Kysely } from 'kysely';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { DurablyService } from './core/durably.ts';
-import { ERROR_DETAIL_MODES, type ErrorDetailMode } from './core/error-detail.ts';
-import { errorMessage } from './core/error-text.ts';
+import type { ErrorDetailMode } from './core/error-detail.ts';
 import { ValidationError } from './core/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
-import { checkMembers, type MembersOf } from './core/known-names.ts';
 import type { Logger } from './core/logger.ts';
+import {
+  anyOption,
+  checkOptions,
+  errorDetailOption,
+  functionOption,
+  type OptionSchemas,
+  objectWith,
+} from './core/option-types.ts';
 import { type AnyJobs, createCatalogue, type HandlesOf, type OpenHandles } from './engine/catalogue.ts';
 import { commandRun } from './engine/commands.ts';
 import { type ErrorHandler, EventBus } from './engine/event-bus.ts';
@@ -20,7 +26,7 @@ import { Registry } from './engine/registry.ts';
 import { retriggerRun } from './engine/retrigger.ts';
 import { RunLog } from './engine/run-log.ts';
 import { type StopOptions, Worker } from './engine/worker.ts';
-import { checkWorkerOptions, defaultResultBytes } from './engine/worker-options.ts';
+import { checkWorkerOptions, defaultResultBytes, WORKER_OPTIONS } from './engine/worker-options.ts';
 import type { Schema } from './storage/schema.ts';
 import { createStore } from './storage/store.ts';
 
@@ -164,18 +170,13 @@ export function createDurably(options: DurablyOptions): Durably {
   return assembleDurably(options, { clock: systemClock });
 }
 
-const OPTIONS: MembersOf<DurablyOptions> = {
-  dialect: true,
-  pollingInterval: true,
-  heartbeatInterval: true,
-  staleThreshold: true,
-  maxConcurrentRuns: true,
-  maxResultBytes: true,
-  errorDetail: true,
-  logger: true,
-  worker: true,
-  jobs: true,
-  reconnect: true,
+const OPTIONS: OptionSchemas<DurablyOptions> = {
+  dialect: anyOption,
+  ...WORKER_OPTIONS,
+  errorDetail: errorDetailOption,
+  logger: objectWith(['info', 'warn', 'error'], 'must have the functions info, warn and error'),
+  jobs: objectWith([], 'must be an object of job definitions'),
+  reconnect: functionOption,
 };
 
 /** {@link createDurably} on a clock of the caller's. */
@@ -183,7 +184,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   if (typeof options?.dialect?.createDriver !== 'function') {
     throw new ValidationError('dialect must be a Kysely dialect');
   }
-  checkMembers('createDurably option', options, OPTIONS);
+  checkOptions('createDurably option', options, OPTIONS);
   const given = checkWorkerOptions(options);
   const isResident = given.presence === 'resident';
   const { store, db, isRemote } = createStore({
@@ -199,8 +200,8 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   });
   const maxResultBytes = given.maxResultBytes ?? defaultResultBytes({ isRemote });
   const workerOptions = { ...given, maxResultBytes };
-  const errorDetail = checkErrorDetail(options.errorDetail);
-  const log = new RunLog(options.logger);
+  const { errorDetail = 'full', logger } = options;
+  const log = new RunLog(logger);
   const bus = new EventBus(clock, log);
   const registry = new Registry();
   const housekeeping = new Housekeeping({ store, bus, clock });
@@ -252,9 +253,4 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   };
   if (options.jobs) durably.register(options.jobs);
   return durably;
-}
-
-function checkErrorDetail(mode: ErrorDetailMode = 'full'): ErrorDetailMode {
-  if (ERROR_DETAIL_MODES.includes(mode)) return mode;
-  throw new ValidationError(`errorDetail must be 'full' or 'message', not ${errorMessage(mode)}`);
 }

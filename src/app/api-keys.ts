@@ -26,6 +26,7 @@ const MAX_KEY_LENGTH = 512;
  * not shown either.
  */
 function findFault(pairs: readonly ApiKeyPair[]): string | undefined {
+  if (!Array.isArray(pairs)) return 'no list was given';
   if (pairs.length === 0) return 'there is no pair';
   const names = new Map<string, number>();
   const keys = new Map<string, number>();

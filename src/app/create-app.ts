@@ -1,7 +1,8 @@
 import { Hono } from 'hono';
+import { z } from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
-import { checkMembers, type MembersOf } from '../core/known-names.ts';
+import { checkOptions, type OptionSchemas, objectWith } from '../core/option-types.ts';
 import {
   type CreateDurablyHandlerOptions,
   createPipeline,
@@ -13,11 +14,11 @@ import { createReport } from '../http/report.ts';
 import { isPlainPath, normalizeBasePath, unknownPath, wrongMethod } from '../http/routing.ts';
 import type { ApiKeys } from './api-keys.ts';
 import { mountGate } from './gate.ts';
-import { hostGuard } from './host-guard.ts';
+import { hostGuard, isHostName } from './host-guard.ts';
 import { buildOpenApi } from './openapi.ts';
-import { allowOrigins } from './origins.ts';
+import { allowOrigins, isOrigin, ORIGINS_RULE } from './origins.ts';
 import { mountHealth, mountReadiness } from './probes.ts';
-import type { RateLimit } from './rate-limit.ts';
+import { isRateLimit, RATE_LIMIT_RULE, RateLimit } from './rate-limit.ts';
 import { mountOperations } from './routes.ts';
 import { standardHeaders } from './standard-headers.ts';
 
@@ -46,14 +47,25 @@ export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurab
   allowedHosts?: readonly string[] | 'any' | undefined;
 }
 
-const APP_OPTIONS: MembersOf<CreateDurablyAppOptions> = {
+const APP_OPTIONS: OptionSchemas<CreateDurablyAppOptions> = {
   ...HANDLER_OPTIONS,
-  basePath: true,
-  draining: true,
-  apiKeys: true,
-  rateLimit: true,
-  corsOrigins: true,
-  allowedHosts: true,
+  basePath: z.string(`must be a path such as ${DEFAULT_BASE_PATH}`),
+  apiKeys: objectWith(
+    ['authenticate', 'ticketSecretOf'],
+    'must be what createApiKeys makes: apiKeys: await createApiKeys([{ name, key }])',
+  ),
+  rateLimit: z.custom((limit) => limit instanceof RateLimit || isRateLimit(limit), {
+    error: ({ input }) =>
+      `must be ${RATE_LIMIT_RULE}, got ${typeof input === 'number' ? input : `a ${typeof input}`}`,
+  }),
+  corsOrigins: z.array(
+    z.custom((origin) => typeof origin === 'string' && isOrigin(origin), ORIGINS_RULE),
+    ORIGINS_RULE,
+  ),
+  allowedHosts: z.union(
+    [z.literal('any'), z.array(z.custom((host) => typeof host === 'string' && isHostName(host)))],
+    "must be 'any' or a list of host names without scheme and port, such as ['example.com']",
+  ),
 };
 
 /**
@@ -69,7 +81,7 @@ export function createDurablyApp<TContext = unknown>(
   durably: DurablyService,
   options: CreateDurablyAppOptions<TContext> = {},
 ): Hono {
-  checkMembers('createDurablyApp option', options, APP_OPTIONS);
+  checkOptions('createDurablyApp option', options, APP_OPTIONS);
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts, corsOrigins = [] } = options;
   const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
   const reportOf = createReport(options.onError);
@@ -80,7 +92,7 @@ export function createDurablyApp<TContext = unknown>(
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   if (allowedHosts !== undefined) app.use(hostGuard({ hosts: allowedHosts, origins: corsOrigins }));
   mountHealth(app);
-  mountGate(app, { basePath, apiKeys: options.apiKeys, rateLimit: options.rateLimit });
+  mountGate(app, { durably, basePath, apiKeys: options.apiKeys, rateLimit: options.rateLimit, maxBodyBytes });
   mountReadiness(app, { durably, reportOf, draining });
   const described = {
     basePath,

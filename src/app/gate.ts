@@ -1,11 +1,15 @@
 import type { Hono, MiddlewareHandler } from 'hono';
 import { z } from 'zod';
+import type { DurablyService } from '../core/durably.ts';
+import { NotFoundError } from '../core/errors.ts';
+import { refuseBody } from '../http/body.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { parseQuery } from '../http/query.ts';
 import { wrongMethod } from '../http/routing.ts';
 import { runIdParam } from '../http/schemas.ts';
 import type { ApiKeys } from './api-keys.ts';
+import { keptBody } from './kept-body.ts';
 import { RateLimit } from './rate-limit.ts';
 import { issueTicket, redeemTicket, type ticketSchema } from './stream-ticket.ts';
 
@@ -20,15 +24,18 @@ export const ticketQuery = z.object({
 
 export interface GateOptions {
   readonly basePath: string;
+  readonly durably: DurablyService;
   readonly apiKeys: ApiKeys | undefined;
   readonly rateLimit: number | RateLimit | undefined;
+  readonly maxBodyBytes: number;
 }
 
 /**
  * Lets nothing that is mounted after it be reached without a key, or more
  * often than the rate limit. A stream may be opened with a ticket instead.
  */
-export function mountGate(app: Hono, { basePath, apiKeys, rateLimit }: GateOptions): void {
+export function mountGate(app: Hono, options: GateOptions): void {
+  const { basePath, apiKeys, rateLimit } = options;
   // Not in the context's variables, which an app around this one could have set.
   const callers = new WeakMap<Request, string>();
   if (apiKeys !== undefined) {
@@ -42,7 +49,7 @@ export function mountGate(app: Hono, { basePath, apiKeys, rateLimit }: GateOptio
     const limit = typeof rateLimit === 'number' ? new RateLimit(rateLimit) : rateLimit;
     app.use(limit.by((c) => callers.get(c.req.raw) ?? ''));
   }
-  if (apiKeys !== undefined) mountTickets(app, { basePath, apiKeys, callers });
+  if (apiKeys !== undefined) mountTickets(app, { ...options, apiKeys, callers });
 }
 
 function ticketGate(
@@ -71,16 +78,21 @@ function keyGate(apiKeys: ApiKeys, callers: WeakMap<Request, string>): Middlewar
 
 function mountTickets(
   app: Hono,
-  options: {
-    readonly basePath: string;
+  options: GateOptions & {
     readonly apiKeys: ApiKeys;
     readonly callers: WeakMap<Request, string>;
   },
 ): void {
-  const { basePath, apiKeys, callers } = options;
+  const { basePath, apiKeys, callers, durably, maxBodyBytes } = options;
   const path = `${basePath}${TICKET_PATH}`;
   app.post(path, async (c) => {
+    // A `runId` that is overlooked in a body would make a ticket for all runs.
+    const params = Object.keys(ticketQuery.shape);
+    await refuseBody(c.req.raw, { params, maxBytes: maxBodyBytes, kept: keptBody(c) });
     const { runId } = parseQuery(c.req.raw, ticketQuery);
+    if (runId !== undefined && (await durably.getRun(runId)) === null) {
+      throw new NotFoundError('Run not found');
+    }
     const name = callers.get(c.req.raw) ?? '';
     const ticket: z.infer<typeof ticketSchema> = await issueTicket(apiKeys, {
       name,

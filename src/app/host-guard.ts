@@ -68,6 +68,12 @@ function isHome(
   return hostnameOf(sentTo) !== null && new URL(`${scheme}//${sentTo}`).host === new URL(origin).host;
 }
 
+/** Whether something names a host, and no more than that: neither a scheme nor a port. */
+export function isHostName(text: string): boolean {
+  const host = bracketed(text);
+  return hostnameOf(host) !== null && !/:\d*$/.test(host);
+}
+
 /** A URL has an IPv6 address in brackets. */
 function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;

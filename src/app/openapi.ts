@@ -30,6 +30,9 @@ function commonRefusals({ hasKeys, hasAuth, hasRateLimit }: DescribedInstance): 
   ];
 }
 
+/** Of every request that may have a body, also where a body is not expected. */
+const bodyRefusals = ['BODY_TOO_LARGE', 'UNSUPPORTED_ENCODING'] as const satisfies readonly ProblemCode[];
+
 const refusalText: Record<ProblemCode, string> = {
   VALIDATION: 'A parameter or the body is missing or not valid',
   UNAUTHORIZED: 'The key, or the ticket, is missing or not valid',
@@ -119,8 +122,12 @@ function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
 }
 
 function responsesOf(operation: Operation, { components, instance }: Context): Json {
-  const refusals = refusalsOf([...commonRefusals(instance), ...operation.refusals]);
+  const refusals = refusalsOf(refusalCodesOf(operation, instance));
   return { ...successOf(operation, components), ...refusals };
+}
+
+function refusalCodesOf({ method, refusals }: Operation, instance: DescribedInstance): ProblemCode[] {
+  return [...commonRefusals(instance), ...refusals, ...(method === 'GET' ? [] : bodyRefusals)];
 }
 
 function refusalsOf(codes: readonly ProblemCode[]): Json {
@@ -138,7 +145,7 @@ function ticketPath({ components, instance }: Context): Json {
       parameters: parametersOf(ticketQuery, components),
       responses: {
         200: { description: 'Done', content: jsonContent(ticketSchema, { components, io: 'output' }) },
-        ...refusalsOf(commonRefusals(instance).filter((code) => code !== 'DATABASE_UNAVAILABLE')),
+        ...refusalsOf([...commonRefusals(instance), 'NOT_FOUND', ...bodyRefusals]),
       },
     },
   };
@@ -172,7 +179,7 @@ function linksOf(output: z.ZodType): Json {
 function refusalResponses({ components, instance }: Context): Json {
   const schema = toJson(problemSchema, { components, io: 'output' });
   const content = { 'application/problem+json': { schema } };
-  const used = new Set(operations.flatMap(({ refusals }) => [...commonRefusals(instance), ...refusals]));
+  const used = new Set(operations.flatMap((operation) => refusalCodesOf(operation, instance)));
   return Object.fromEntries(
     [...used].map((code) => [
       code,

@@ -1,9 +1,9 @@
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
-import { ValidationError } from '../core/errors.ts';
-import { withoutCredentials } from '../core/secrets.ts';
 import { routes } from '../http/routing.ts';
 import { REQUEST_ID_HEADER } from './standard-headers.ts';
+
+export const ORIGINS_RULE = 'must be a list of origins such as https://example.com';
 
 /** Whether a text is what a browser sends as the `Origin` of a page: no path, no default port. */
 export function isOrigin(text: string): boolean {
@@ -13,15 +13,8 @@ export function isOrigin(text: string): boolean {
 /**
  * Lets pages of these origins read answers, and asks no credentials of their
  * preflights. Any other request is left to those that come after.
- *
- * @throws {ValidationError} for what is no origin.
  */
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
-  const wrong = origins.find((origin) => !isOrigin(origin));
-  if (wrong !== undefined) {
-    const shown = withoutCredentials(String(wrong));
-    throw new ValidationError(`corsOrigins must be origins such as https://example.com, got ${shown}`);
-  }
   const methods = new Set([...routes.values()].flatMap((byMethod) => [...byMethod.keys()]));
   const allow = cors({
     origin: [...origins],

@@ -5,6 +5,12 @@ import { RequestError } from '../http/problem.ts';
 
 const WINDOW_MS = 60_000;
 
+export const RATE_LIMIT_RULE = 'a positive whole number';
+
+export function isRateLimit(limit: unknown): limit is number {
+  return typeof limit === 'number' && Number.isInteger(limit) && limit > 0;
+}
+
 /** So many requests in a minute of one caller; the minute begins with its first. Each instance counts on its own. */
 export class RateLimit {
   readonly #limiter: MiddlewareHandler;
@@ -12,8 +18,8 @@ export class RateLimit {
 
   /** @throws {ValidationError} */
   constructor(limit: number) {
-    if (!Number.isInteger(limit) || limit <= 0) {
-      throw new ValidationError(`rateLimit must be a positive whole number, got ${String(limit)}`);
+    if (!isRateLimit(limit)) {
+      throw new ValidationError(`rateLimit must be ${RATE_LIMIT_RULE}, got ${String(limit)}`);
     }
     this.#limiter = rateLimiter({
       windowMs: WINDOW_MS,

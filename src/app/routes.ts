@@ -7,6 +7,7 @@ import type { Pipeline } from '../http/pipeline.ts';
 import { toValidationError } from '../http/problem.ts';
 import { routes, wrongMethod } from '../http/routing.ts';
 import { TICKET_PARAM } from './gate.ts';
+import { keptBody } from './kept-body.ts';
 import { answerMaker } from './standard-headers.ts';
 
 export interface OperationRoutes {
@@ -29,6 +30,7 @@ export function mountOperations(app: Hono, options: OperationRoutes): void {
         request: c.req.raw,
         select: () => operation,
         readBody,
+        keptBody: keptBody(c),
         queryParams,
         requestId: c.get('requestId'),
         answer: answerMaker(c),
@@ -66,10 +68,4 @@ function bodyReader({ input }: Operation, maxBodyBytes: number): (c: Context) =>
     await validate(c, async () => {});
     return c.req.valid('json');
   };
-}
-
-/** The body that middleware of an app around this one has read through hono, which keeps it. A form is kept taken apart. */
-function keptBody(c: Context): (() => Promise<ArrayBuffer>) | undefined {
-  const kept = Object.keys(c.req.bodyCache).filter((form) => form !== 'formData');
-  return kept.length > 0 ? () => c.req.arrayBuffer() : undefined;
 }

@@ -7,7 +7,9 @@ export const MAX_ISSUES = 20;
 /** A message, or a key in a path, may repeat what was sent. */
 const MAX_MESSAGE_LENGTH = 500;
 const MAX_KEY_LENGTH = 100;
-const MAX_PATH_LENGTH = 100;
+/** Deeper than this a path tells no more than where it begins. */
+const MAX_PATH_LENGTH = 20;
+const MAX_SHOWN_PATH = 200;
 
 /** Where and why an input was refused: the first {@link MAX_ISSUES}, and how many more there are. */
 export function toIssues(error: Pick<z.core.$ZodError, 'issues'>): ValidationIssue[] {
@@ -29,7 +31,7 @@ function toIssue({ path, message }: { readonly path: PropertyKey[]; readonly mes
 export function summarize(issues: readonly ValidationIssue[]): string {
   return issues
     .map(({ path, message }) =>
-      path.length === 0 ? message : `${shorten(path.join('.'), MAX_MESSAGE_LENGTH)}: ${message}`,
+      path.length === 0 ? message : `${shorten(path.join('.'), MAX_SHOWN_PATH)}: ${message}`,
     )
     .join('; ');
 }

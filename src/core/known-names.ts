@@ -46,7 +46,7 @@ export type MembersOf<T> = { readonly [K in keyof Required<T>]: true };
  * @param kind what one member is: `stop option`.
  * @throws {ValidationError} that names each unknown member and the nearest known one.
  */
-export function checkMembers(kind: string, given: unknown, members: Readonly<Record<string, true>>): void {
+export function checkMembers(kind: string, given: unknown, members: Readonly<Record<string, unknown>>): void {
   if (given === undefined) return;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw new ValidationError(`${kind}s must be given as an object`);

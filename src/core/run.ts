@@ -134,6 +134,7 @@ export const DEFAULT_LIST_LIMIT = 100;
 export const MAX_LIST_OFFSET = 100_000;
 
 export interface RunFilter {
+  /** Of an empty list no job is one: it matches no run. So it is with `status`. */
   readonly jobName?: string | readonly string[] | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
   /**
@@ -195,9 +196,10 @@ const cursorSchema = z
 const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
   z
     .union([value.transform((one) => [one]), z.array(value).max(MAX_FILTER_VALUES)])
-    .default([])
-    .transform((values) => [...new Set(values)]);
+    .transform((values) => [...new Set(values)])
+    .optional();
 
+/** `nothing` for a filter with an empty list in it, which no run can match. */
 export const runQuerySchema = knownMembers('filter member', {
   jobName: oneOrMany(z.string()),
   status: oneOrMany(z.enum(RUN_STATUSES)),
@@ -211,14 +213,15 @@ export const runQuerySchema = knownMembers('filter member', {
     path: ['offset'],
     error: 'does not go with a cursor',
   })
-  .transform(
-    ({ jobName, status, labels, limit, offset, cursor, fields }): RunQuery => ({
-      jobNames: jobName,
-      statuses: status,
+  .transform(({ jobName, status, labels, limit, offset, cursor, fields }): RunQuery | 'nothing' => {
+    if (jobName?.length === 0 || status?.length === 0) return 'nothing';
+    return {
+      jobNames: jobName ?? [],
+      statuses: status ?? [],
       labels: Object.entries(labels),
       fields: fields === undefined ? null : [...new Set(fields)],
       limit,
       offset,
       before: cursor ?? null,
-    }),
-  );
+    };
+  });

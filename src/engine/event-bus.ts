@@ -13,6 +13,7 @@ import {
   type WorkerErrorContext,
   type WorkerErrorEvent,
 } from '../core/events.ts';
+import { checkFunction } from '../core/option-types.ts';
 import { callOutsideRuns } from '../core/run-context.ts';
 import { watchRejection } from '../core/user-code.ts';
 import { RunLog } from './run-log.ts';
@@ -46,6 +47,7 @@ export class EventBus {
 
   on<E extends EventType>(type: E, handler: EventHandler<E>): () => void {
     if (!EVENT_TYPES.includes(type)) throw new ValidationError(`Unknown event type: ${String(type)}`);
+    checkFunction(`The handler of ${type}`, handler);
     const handlers = this.#handlers.get(type) ?? new Set();
     this.#handlers.set(type, handlers);
     // A wrapper of its own, so that one function may listen twice.
@@ -55,6 +57,7 @@ export class EventBus {
   }
 
   onError(handler: ErrorHandler): () => void {
+    checkFunction('The handler of onError', handler);
     const own: ErrorHandler = (error, event) => handler(error, event);
     this.#errorHandlers.add(own);
     return () => void this.#errorHandlers.delete(own);

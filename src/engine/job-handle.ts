@@ -10,6 +10,7 @@ import { encodeLabels, labelsSchema } from '../core/labels.ts';
 import { MAX_KEY_LENGTH, parseRun, type Run, type RunFilter } from '../core/run.ts';
 import { currentRun } from '../core/run-context.ts';
 import type { Enqueued, NewRun, Store } from '../core/store.ts';
+import { batchItems } from './batch-items.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
@@ -53,6 +54,8 @@ export interface JobHandle<
   /**
    * Stores all runs, or none if any input is bad, and answers in the given order.
    * An element with exactly the keys `input` and, perhaps, `options` is taken as such a pair.
+   * One with `input` and the name of an option beside it is refused: wrap it in another `input`
+   * if that is what the job takes.
    */
   batchTrigger(
     inputs: readonly (TInput | { readonly input: TInput; readonly options?: TriggerOptions | undefined })[],
@@ -112,10 +115,12 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
       if (currentRun() !== undefined) ended.catch(() => undefined);
       return ended;
     },
-    async batchTrigger(inputs) {
-      const runs = await Promise.all(
-        inputs.map((item) => newRun(job, isPair(item) ? item : { input: item }, deps.maxInputBytes)),
-      );
+    async batchTrigger(inputs, ...rest: unknown[]) {
+      if (rest.some((each) => each !== undefined)) {
+        throw new ValidationError('batchTrigger takes one list: options belong to its elements');
+      }
+      const items = batchItems(inputs, Object.keys(TRIGGER_OPTIONS));
+      const runs = await Promise.all(items.map((item) => newRun(job, item, deps.maxInputBytes)));
       checkTotal(runs);
       const enqueued = await deps.store.enqueue(runs);
       announce(enqueued, deps);
@@ -239,11 +244,6 @@ function checkTimeout(timeout: unknown): void {
   if (typeof timeout !== 'number' || !Number.isFinite(timeout) || timeout < 0) {
     throw new ValidationError(`timeout must be a number of ms, not ${String(timeout)}`);
   }
-}
-
-function isPair(item: unknown): item is { input: unknown; options?: TriggerOptions } {
-  if (typeof item !== 'object' || item === null || !('input' in item)) return false;
-  return Object.keys(item).every((key) => key === 'input' || key === 'options');
 }
 
 /** Tells of the runs that are new: a run that its idempotency key already had is no news. */

@@ -1,6 +1,7 @@
+import { z } from 'zod';
 import type { Clock } from '../core/clock.ts';
 import type { WorkOptions } from '../core/durably.ts';
-import { checkMembers, type MembersOf } from '../core/known-names.ts';
+import { checkOptions, numberOption, type OptionSchemas } from '../core/option-types.ts';
 import type { Store } from '../core/store.ts';
 import type { StopOptions, Worker } from './worker.ts';
 import { checkWorkOptions } from './worker-options.ts';
@@ -8,7 +9,10 @@ import { checkWorkOptions } from './worker-options.ts';
 /** A database that takes longer for a health check is not healthy, ms. */
 const MAX_PROBE_MS = 2_000;
 
-const STOP_OPTIONS: MembersOf<StopOptions> = { timeoutMs: true, final: true };
+const STOP_OPTIONS: OptionSchemas<StopOptions> = {
+  timeoutMs: numberOption((ms) => Number.isFinite(ms) && ms >= 0, 'a number of ms, 0 or more'),
+  final: z.boolean('must be true or false'),
+};
 
 /** Starting, stopping, working on demand, and how it fares meanwhile. */
 export function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
@@ -45,7 +49,7 @@ export function createLifecycle({ store, worker, clock }: { store: Store; worker
     migrate,
     start: () => worker.start(),
     async stop(options?: StopOptions) {
-      checkMembers('stop option', options, STOP_OPTIONS);
+      checkOptions('stop option', options, STOP_OPTIONS);
       await worker.stop(options);
     },
     countRunning: () => worker.running,

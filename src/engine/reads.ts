@@ -17,12 +17,12 @@ import {
   type StoredRun,
 } from '../core/run.ts';
 import { type LogQuery, parseLogLine, parseStep } from '../core/step.ts';
-import type { Portions, Store } from '../core/store.ts';
+import type { Portions, Store, StoredRunPage } from '../core/store.ts';
 import { parseLogQuery } from './log-query.ts';
 
 /** A page of runs as a whole. @throws {ValidationError} for a bad filter. */
 export async function readRuns(store: Store, filter: RunFilter = {}): Promise<RunPage> {
-  const { portions, next } = await store.listRuns(parseRunFilter(filter));
+  const { portions, next } = await listRuns(store, filter);
   const runs = (await collect(portions)).map(parseListed);
   return { runs, nextCursor: next === null ? null : encodeCursor(next) };
 }
@@ -85,7 +85,7 @@ function createJsonReads(
       return run && objectPieces({ ...run });
     },
     async runs(filter = {}) {
-      const { portions, next } = await store.listRuns(parseRunFilter(filter));
+      const { portions, next } = await listRuns(store, filter);
       return { pieces: toPieces(portions), nextCursor: next === null ? null : encodeCursor(next) };
     },
     async steps(runId) {
@@ -110,8 +110,15 @@ async function* resume<T>(
   }
 }
 
-/** @throws {ValidationError} that names what is out of bounds. */
-function parseRunFilter(filter: RunFilter): RunQuery {
+/** Nothing is asked for a filter that no run can match. @throws {ValidationError} that names what is out of bounds. */
+async function listRuns(store: Store, filter: RunFilter): Promise<StoredRunPage> {
+  const query = parseRunFilter(filter);
+  return query === 'nothing' ? { portions: noRuns(), next: null } : await store.listRuns(query);
+}
+
+async function* noRuns(): AsyncGenerator<never> {}
+
+function parseRunFilter(filter: RunFilter): RunQuery | 'nothing' {
   const parsed = runQuerySchema.safeParse(filter);
   if (parsed.success) return parsed.data;
   const issues = toIssues(parsed.error);

@@ -1,6 +1,7 @@
 import type { WorkOptions } from '../core/durably.ts';
 import { ValidationError } from '../core/errors.ts';
 import { checkMembers, type MembersOf } from '../core/known-names.ts';
+import { anyOption, type OptionSchemas } from '../core/option-types.ts';
 import type { WorkerOptions } from './worker.ts';
 
 const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
@@ -16,6 +17,16 @@ interface GivenOptions {
   readonly maxResultBytes?: number | undefined;
   readonly worker?: WorkerOptions['presence'] | undefined;
 }
+
+/** Their values depend on one another: {@link checkWorkerOptions} looks at them. */
+export const WORKER_OPTIONS: OptionSchemas<GivenOptions> = {
+  pollingInterval: anyOption,
+  heartbeatInterval: anyOption,
+  staleThreshold: anyOption,
+  maxConcurrentRuns: anyOption,
+  maxResultBytes: anyOption,
+  worker: anyOption,
+};
 
 /** The options of a worker, of which one depends on the database. */
 type CheckedOptions = Omit<WorkerOptions, 'maxResultBytes'> & { readonly maxResultBytes: number | undefined };

@@ -1,6 +1,6 @@
 import { ValidationError } from '../core/errors.ts';
 import { isTooDeep, MAX_JSON_DEPTH } from '../core/json.ts';
-import { shorten } from '../core/known-names.ts';
+import { shorten, unknownName } from '../core/known-names.ts';
 import { unheldNumbers } from './numbers.ts';
 import { RequestError } from './problem.ts';
 
@@ -17,19 +17,64 @@ export async function readJson(
   maxBytes: number,
   kept?: () => Promise<ArrayBuffer>,
 ): Promise<unknown> {
+  const text = await readText(request, maxBytes, kept);
+  if (text.trim() === '') throw new ValidationError('The body is empty; it must be JSON');
+  return parseJson(text);
+}
+
+/**
+ * Refuses a body where all input is in the query. An empty one and `{}` are fine.
+ *
+ * @param options.params the query parameters, for those who put them in the body.
+ * @param options.kept the bytes, as in {@link readJson}.
+ * @throws {ValidationError} that names the members of the body.
+ * @throws {RequestError} for a body that is over the limit, encoded, or was read by somebody else.
+ */
+export async function refuseBody(request: Request, options: RefuseBodyOptions): Promise<void> {
+  const { params, maxBytes, kept } = options;
+  if (request.body === null) return;
+  const text = await readText(request, maxBytes, kept);
+  if (text.trim() === '') return;
+  const value = parseJson(text);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new ValidationError('The body must be empty or {}: all parameters are in the query');
+  }
+  const names = Object.keys(value);
+  if (names.length === 0) return;
+  const issues = names.slice(0, MAX_TOLD).map((name) => ({
+    path: [shorten(name)],
+    message: params.includes(name)
+      ? `"${name}" is a query parameter: send it as ?${name}=… and not in the body`
+      : unknownName('member of the body', name, []),
+  }));
+  throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
+}
+
+export interface RefuseBodyOptions {
+  readonly params: readonly string[];
+  readonly maxBytes: number;
+  readonly kept?: (() => Promise<ArrayBuffer>) | undefined;
+}
+
+/** So many members of a refused body are told of. */
+const MAX_TOLD = 5;
+
+async function readText(
+  request: Request,
+  maxBytes: number,
+  kept?: () => Promise<ArrayBuffer>,
+): Promise<string> {
   refuseEncoded(request.headers);
   if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge(maxBytes);
-  if (kept === undefined) return parseJson(await readBytes(request, maxBytes));
+  if (kept === undefined) return decodeUtf8(await readBytes(request, maxBytes));
   const bytes = await kept().catch(() => {
     throw consumed();
   });
   if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
-  return parseJson(new Uint8Array(bytes));
+  return decodeUtf8(new Uint8Array(bytes));
 }
 
-function parseJson(bytes: Uint8Array): unknown {
-  const text = decodeUtf8(bytes);
-  if (text.trim() === '') throw new ValidationError('The body is empty; it must be JSON');
+function parseJson(text: string): unknown {
   // The envelope is one level around the input, which may use all of its own.
   if (isTooDeep(text, MAX_JSON_DEPTH + 1)) {
     throw new ValidationError(`The body is nested deeper than ${MAX_JSON_DEPTH} levels`);

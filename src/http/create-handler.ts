@@ -1,5 +1,6 @@
 import type { DurablyService } from '../core/durably.ts';
-import { checkMembers } from '../core/known-names.ts';
+import { ValidationError } from '../core/errors.ts';
+import { checkOptions } from '../core/option-types.ts';
 import { type OperationName, operations } from './operations/index.ts';
 import { type CreateDurablyHandlerOptions, createPipeline, HANDLER_OPTIONS } from './pipeline.ts';
 import { selectOperation } from './routing.ts';
@@ -13,7 +14,9 @@ export type DurablyHandler = {
 } & {
   /**
    * Answers any request below `basePath`: 404 for an unknown path, 405 with
-   * `Allow` for a known one with the wrong method. Never rejects.
+   * `Allow` for a known one with the wrong method.
+   *
+   * @throws {ValidationError} without a base path, which is a fault of the app. Nothing else rejects.
    */
   handle(request: Request, basePath: string): Promise<Response>;
 };
@@ -30,7 +33,7 @@ export function createDurablyHandler<TContext = unknown>(
   durably: DurablyService,
   options: CreateDurablyHandlerOptions<TContext> = {},
 ): DurablyHandler {
-  checkMembers('createDurablyHandler option', options, HANDLER_OPTIONS);
+  checkOptions('createDurablyHandler option', options, HANDLER_OPTIONS);
   const answer = createPipeline(durably, options);
   const handlers = Object.fromEntries(
     operations.map((operation) => [
@@ -40,7 +43,13 @@ export function createDurablyHandler<TContext = unknown>(
   ) as Record<OperationName, (request: Request) => Promise<Response>>;
   return {
     ...handlers,
-    handle: (request, basePath) =>
-      answer({ request, select: (received) => selectOperation(received, basePath) }),
+    async handle(request, basePath) {
+      if (typeof basePath !== 'string') {
+        throw new ValidationError(
+          'handle(request, basePath) must be given the base path: "/api/durably", say',
+        );
+      }
+      return await answer({ request, select: (received) => selectOperation(received, basePath) });
+    },
   };
 }

@@ -1,10 +1,15 @@
 import { z } from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { errorMessage } from '../core/error-text.ts';
-import { ValidationError } from '../core/errors.ts';
-import type { MembersOf } from '../core/known-names.ts';
+import {
+  functionOption,
+  numberOption,
+  type OptionSchemas,
+  objectWith,
+  signalOption,
+} from '../core/option-types.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
-import { readJson } from './body.ts';
+import { readJson, refuseBody } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { AllowRun, Operation, OperationInput } from './operation.ts';
 import { problemResponse, RequestError, toValidationError } from './problem.ts';
@@ -41,15 +46,15 @@ export interface CreateDurablyHandlerOptions<TContext = unknown> {
 }
 
 /** Every option of a handler; an app has more. */
-export const HANDLER_OPTIONS: MembersOf<CreateDurablyHandlerOptions> = {
-  onRequest: true,
-  auth: true,
-  maxBodyBytes: true,
-  onError: true,
-  draining: true,
-  shutdown: true,
-  queryParams: true,
-  keepAliveMs: true,
+export const HANDLER_OPTIONS: OptionSchemas<CreateDurablyHandlerOptions> = {
+  onRequest: functionOption,
+  auth: objectWith([], 'must be an object of hooks'),
+  maxBodyBytes: numberOption((bytes) => Number.isInteger(bytes) && bytes > 0, 'a positive whole number'),
+  onError: functionOption,
+  draining: signalOption,
+  shutdown: signalOption,
+  queryParams: z.array(z.string('must be a list of names'), 'must be a list of names'),
+  keepAliveMs: numberOption((ms) => Number.isFinite(ms) && ms > 0, 'a positive number of ms'),
 };
 
 /** One request on its way, with what the framework around knows of it. */
@@ -61,6 +66,8 @@ export interface PipelineCall {
   readonly readBody?: (() => Promise<OperationInput>) | undefined;
   /** Makes good answers where the framework has headers to add. */
   readonly answer?: AnswerMaker | undefined;
+  /** The bytes of the body, where the framework has read and kept them. */
+  readonly keptBody?: (() => Promise<ArrayBuffer>) | undefined;
   readonly requestId?: string | undefined;
   /** Query parameters that the framework has read itself. */
   readonly queryParams?: readonly string[] | undefined;
@@ -79,14 +86,22 @@ export function createPipeline<TContext>(
   options: CreateDurablyHandlerOptions<TContext>,
   reportOf: ReportOf = createReport(options.onError),
 ): Pipeline {
-  const maxBodyBytes = checkMaxBodyBytes(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+  const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   const authenticate = createAuthenticate(durably, options.auth);
   const { shutdown, keepAliveMs, queryParams: ownParams = [] } = options;
-  const streams = createEventStreams({ shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
+  const streams = createEventStreams({ shutdown, keepAliveMs });
 
-  const parse = async ({ input }: Operation, { request, readBody, queryParams }: PipelineCall) => {
+  const parse = async ({ input, method }: Operation, call: PipelineCall) => {
+    const { request, readBody, keptBody, queryParams } = call;
     const others = queryParams === undefined ? ownParams : [...ownParams, ...queryParams];
-    if (input.from === 'query') return parseQuery(request, input.schema, others);
+    if (input.from === 'query') {
+      // Where the app around has read the body itself, it has also dealt with it.
+      if (method !== 'GET' && (keptBody !== undefined || !request.bodyUsed)) {
+        const params = Object.keys(input.schema.shape);
+        await refuseBody(request, { params, maxBytes: maxBodyBytes, kept: keptBody });
+      }
+      return parseQuery(request, input.schema, others);
+    }
     if (hasQuery(request)) parseQuery(request, noParameters, others);
     if (readBody !== undefined) return await readBody();
     const parsed = input.schema.safeParse(await readJson(request, maxBodyBytes));
@@ -151,14 +166,4 @@ function answerOf(
   } catch {
     return problemResponse(new Error(errorMessage(error)), report);
   }
-}
-
-function checkMaxBodyBytes(maxBodyBytes: number): number {
-  if (Number.isInteger(maxBodyBytes) && maxBodyBytes > 0) return maxBodyBytes;
-  throw new ValidationError(`maxBodyBytes must be a positive whole number, got ${String(maxBodyBytes)}`);
-}
-
-function checkKeepAliveMs(keepAliveMs: number | undefined): number | undefined {
-  if (keepAliveMs === undefined || (Number.isFinite(keepAliveMs) && keepAliveMs > 0)) return keepAliveMs;
-  throw new ValidationError(`keepAliveMs must be a positive number of ms, got ${String(keepAliveMs)}`);
 }

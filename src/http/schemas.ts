@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { errorDetailSchema } from '../core/error-detail.ts';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
 import { knownMembers } from '../core/issues.ts';
+import { nearestName } from '../core/known-names.ts';
 import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
@@ -20,13 +21,25 @@ import { isStorableText, WITHOUT_NUL } from '../core/text.ts';
 const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
   text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`).meta({ pattern: WITHOUT_NUL });
 
-const oneOf = (name: string, values: readonly string[]) => `${name} must be one of ${values.join(', ')}`;
+/** What is said of a parameter that was repeated, or is otherwise wrong. */
+const single = (name: string, otherwise: string) => ({
+  error: ({ input }: { readonly input?: unknown }) =>
+    Array.isArray(input) ? `${name} must be given once` : otherwise,
+});
+
+const oneOf = (name: string, values: readonly string[]) => ({
+  error: ({ input }: { readonly input?: unknown }) => {
+    const meant = typeof input === 'string' ? nearestName(input, values) : undefined;
+    const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
+    return single(name, `${name} must be one of ${values.join(', ')}${hint}`).error({ input });
+  },
+});
 
 /** A whole number as a query gives it: digits. */
 const wholeNumber = (name: string, bounds: { readonly min: number; readonly max: number }) => {
   const error = `${name} must be a whole number from ${bounds.min} to ${bounds.max}`;
   return z
-    .string(error)
+    .string(single(name, error))
     .regex(/^\d{1,16}$/, error)
     .transform(Number)
     .pipe(z.int(error).min(bounds.min, error).max(bounds.max, error));

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
+import { knownMembers } from '../core/issues.ts';
 import { defineJob } from '../engine/define-job.ts';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
@@ -49,7 +50,7 @@ export function createFetchUrl({
   };
   return defineJob({
     name: 'fetch-url',
-    input: z.strictObject({
+    input: knownMembers('member of the input', {
       url: z
         .url({ protocol: /^https?$/ })
         .max(2048)

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
+import { knownMembers } from '../core/issues.ts';
 import type { StepContext } from '../core/step.ts';
 import { defineJob } from '../engine/define-job.ts';
 import { ImportSession, type Rejection, type RowRange } from './import-csv/session.ts';
@@ -9,22 +10,20 @@ import { staysInside } from './import-csv/source.ts';
 /** So many rejected rows of a run are logged one by one; the others are counted. */
 export const MAX_LOGGED_REJECTIONS = 100;
 
-const inputSchema = z
-  .strictObject({
-    file: z
-      .string()
-      .min(1)
-      .max(1024)
-      .refine(staysInside, { error: 'must be a path inside the data folder, relative to it' })
-      .optional(),
-    text: z.string().optional(),
-    batchSize: z.int().min(1).max(5000).default(200),
-    /** Between two batches, to be gentle on the target. */
-    pauseMs: z.int().min(0).max(60_000).default(0),
-  })
-  .refine(({ file, text }) => (file === undefined) !== (text === undefined), {
-    error: 'give exactly one of `file` and `text`',
-  });
+const inputSchema = knownMembers('member of the input', {
+  file: z
+    .string()
+    .min(1)
+    .max(1024)
+    .refine(staysInside, { error: 'must be a path inside the data folder, relative to it' })
+    .optional(),
+  text: z.string().optional(),
+  batchSize: z.int().min(1).max(5000).default(200),
+  /** Between two batches, to be gentle on the target. */
+  pauseMs: z.int().min(0).max(60_000).default(0),
+}).refine(({ file, text }) => (file === undefined) !== (text === undefined), {
+  error: 'give exactly one of `file` and `text`',
+});
 
 const outputSchema = z.object({
   /** The file's path, or `text` for inline text. */

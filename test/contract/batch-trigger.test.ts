@@ -37,6 +37,39 @@ contract('batchTrigger', (test) => {
     expect(runs[2]).toMatchObject({ idempotencyKey: 'i', concurrencyKey: 'c' });
   });
 
+  test('refuses what a caller of JavaScript may have mistyped, and stores nothing', async ({ world }) => {
+    const loose = defineJob({
+      name: 'loose',
+      input: z.object({ x: z.number().optional() }).optional(),
+      run: () => 1,
+    });
+    const { durably } = await world.idle();
+    const batchTrigger = durably.register({ loose }).loose.batchTrigger as (
+      ...given: unknown[]
+    ) => Promise<unknown>;
+    const sparse: unknown[] = [{}];
+    sparse[2] = {};
+    const refusals: [unknown[], RegExp][] = [
+      [[[{}, { input: {}, idempotencyKey: 'c' }]], /Element 1 .*"idempotencyKey".*belongs in "options"/],
+      [[[{ input: {}, concurrencyKey: 'c' }]], /Element 0 .*"concurrencyKey".*belongs in "options"/],
+      [[[{ input: {}, option: { idempotencyKey: 'c' } }]], /"option" .*did you mean "options"/],
+      [[[{ input: {}, Options: {} }]], /did you mean "options"/],
+      [[[{}], { concurrencyKey: 'c' }], /takes one list/],
+      [[sparse], /Element 1 of the batch is missing/],
+      [[new Set([{}])], /must be given a list/],
+      [[{ length: 1 }], /must be given a list/],
+      [['text'], /must be given a list/],
+      [[undefined], /must be given a list/],
+    ];
+    for (const [given, message] of refusals) {
+      await expect(batchTrigger(...given)).rejects.toMatchObject({
+        code: 'VALIDATION',
+        message: expect.stringMatching(message),
+      });
+    }
+    expect(await durably.getRuns()).toEqual([]);
+  });
+
   test('an empty batch gives an empty list and asks the database nothing', async ({ world }) => {
     const { durably, statements } = await world.idle();
     const handle = durably.register({ echo }).echo;

@@ -64,6 +64,22 @@ contract('getRuns', (test) => {
     }
   });
 
+  test('shows nothing for an empty list, in a list, a page and a stream alike', async ({ world }) => {
+    const durably = await populated(world);
+    for (const filter of [{ jobName: [] }, { status: [] }, { jobName: [], labels: { a: '1' } }]) {
+      expect(await durably.getRuns(filter)).toEqual([]);
+      expect(await durably.getRunsPage(filter)).toEqual({ runs: [], nextCursor: null });
+      expect(await durably.jobs.alpha?.getRuns({ status: [] })).toEqual([]);
+    }
+    const streams = [await durably.openRunListFeed({ after: 0, jobNames: [] })];
+    streams.push(await durably.openRunListFeed({ after: 0, jobNames: ['alpha'] }));
+    const [none, some] = streams.map(({ cursor }) => cursor.next());
+    expect(await some).not.toBeNull();
+    for (const { cursor } of streams) cursor.close();
+    expect(await none).toBeNull();
+    expect(await rejectionOf(durably.getRuns({ jobName: [], limit: 0 }))).toBeInstanceOf(ValidationError);
+  });
+
   test('answers a hundred unless told otherwise', async ({ world }) => {
     const { durably } = await world.idle();
     const { many } = durably.register({ many: job('many', () => 1) });
@@ -124,12 +140,12 @@ contract('getRuns', (test) => {
 });
 
 function select<T extends { jobName: string; status: string }>(all: readonly T[], filter: RunFilter): T[] {
-  const { jobName = [], status = [], limit = 100, offset = 0 } = filter;
-  const names = [jobName].flat();
+  const { jobName = JOBS, status = RUN_STATUSES, limit = 100, offset = 0 } = filter;
+  const names: readonly string[] = [jobName].flat();
   const statuses: readonly string[] = [status].flat();
   return all
-    .filter((run) => names.length === 0 || names.includes(run.jobName))
-    .filter((run) => statuses.length === 0 || statuses.includes(run.status))
+    .filter((run) => names.includes(run.jobName))
+    .filter((run) => statuses.includes(run.status))
     .slice(offset, offset + limit);
 }
 

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { createApiKeys, createDurablyApp } from '../../src/hono.ts';
 import { createDurably, defineJob } from '../../src/index.ts';
 import { createDurablyHandler } from '../../src/server.ts';
+import { openDatabase } from '../../src/sqlite.ts';
 import { contract } from '../support/contract.ts';
 import { echo } from '../support/jobs.ts';
 
@@ -62,6 +63,17 @@ contract('options that are not known', (test) => {
     await expect(job.trigger({}, { idempotencyKey, keyScope: 'a\u001f' })).rejects.toThrow('U+001F');
   });
 
+  test('of a deep value only the beginning of its path is told', async ({ world }) => {
+    const { durably } = await world.start({ worker: 'on-demand' });
+    const levels: z.ZodType = z.lazy(() => z.object({ level: levels, ok: z.literal(true) }));
+    const { job } = durably.register({ job: defineJob({ name: 'deep', input: levels, run: () => 1 }) });
+    let deep: unknown = {};
+    for (let i = 0; i < 480; i++) deep = { level: deep, ok: false };
+    const error = await job.trigger(unchecked(deep as object)).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'VALIDATION' });
+    expect(JSON.stringify(error).length + String(error).length).toBeLessThan(15_000);
+  });
+
   test('of a million wrong values only the first few are told', async ({ world }) => {
     const { durably } = await world.start({ worker: 'on-demand' });
     const list = defineJob({ name: 'list', input: z.array(z.string()), run: () => 1 });
@@ -73,6 +85,20 @@ contract('options that are not known', (test) => {
     expect(issues.at(-1)).toEqual({ path: [], message: 'and 9980 more' });
     expect(message.length).toBeLessThan(5_000);
   });
+});
+
+test('unknown options of a database of this machine are refused', async () => {
+  const url = 'file:/nowhere/a.db';
+  const refusals: [object, string][] = [
+    [{ url, authtoken: 'x' }, 'Unknown openDatabase option "authtoken"; known: url'],
+    [{ url, authToken: 'x' }, 'Unknown openDatabase option "authToken"; known: url'],
+    [{ url, intMode: 'bigint' }, 'Unknown openDatabase option "intMode"; known: url'],
+    [{ uri: url }, 'Unknown openDatabase option "uri"; did you mean "url"?'],
+  ];
+  for (const [options, message] of refusals) {
+    await expect(openDatabase(unchecked(options))).rejects.toMatchObject({ code: 'VALIDATION', message });
+  }
+  await expect(openDatabase(undefined as never)).rejects.toMatchObject({ code: 'VALIDATION' });
 });
 
 test('unknown options of what makes instances, jobs, handlers, apps and keys are refused', async () => {

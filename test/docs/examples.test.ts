@@ -127,6 +127,21 @@ describe('the TypeScript of the documentation', () => {
     child.kill('SIGTERM');
     expect(await once(child, 'close')).toEqual([0, null]);
   });
+
+  it('takes a trigger below Hono middleware that has read its body', async () => {
+    const port = await freePort();
+    const file = join(project, 'out/hono-server.js');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('3000', String(port)));
+    const child = spawn(process.execPath, [file], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] });
+    onTestFinished(() => {
+      child.kill('SIGKILL');
+    });
+    const url = `http://127.0.0.1:${port}/api/durably`;
+    await vi.waitFor(() => fetch(`${url}/runs`), 10_000);
+    const body = JSON.stringify({ jobName: 'greet', input: { name: 'Ada' } });
+    const response = await fetch(`${url}/trigger`, { method: 'POST', body });
+    expect([response.status, await response.json()]).toEqual([200, { runId: expect.any(String) }]);
+  });
 });
 
 async function freePort(): Promise<number> {

@@ -1,4 +1,12 @@
-import { copyFileSync, existsSync, renameSync, rmSync, unlinkSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { CompiledQuery, Kysely, sql } from 'kysely';
 import Database from 'libsql';
@@ -63,6 +71,8 @@ describe('the files of a database that is in use', () => {
       /test\.db was replaced by another file/,
     ],
     ['without their log', (path) => unlinkSync(`${path}-wal`), /test\.db-wal was deleted or moved/],
+    ['with an empty one', (path) => truncateSync(path), /test\.db was emptied/],
+    ['with an empty log', (path) => truncateSync(`${path}-wal`), /test\.db-wal was emptied/],
     ['without their index', (path) => unlinkSync(`${path}-shm`), /test\.db-shm was deleted or moved/],
   ])('%s: nothing is stored any more', async (_, harm, message) => {
     const { path, write, pass } = await inUse();
@@ -121,6 +131,72 @@ describe('the files of a database that is in use', () => {
     pass();
     await rejectionOf(write());
   });
+});
+
+describe('the log of a database that was opened just now', () => {
+  const openAndUse = async () => {
+    const path = temporaryFile();
+    let ms = 0;
+    const connection = new LocalConnection({ path, busyTimeoutMs: 25, monotonicMs: () => ms });
+    onTestFinished(() => connection.close());
+    connection.useWal();
+    const write = () => connection.prepare('create table if not exists t (a)').all([]);
+    return { path, connection, write, pass: () => (ms += 1_000) };
+  };
+
+  test('is missed at the first look if it is gone', async () => {
+    const { path, write, pass } = await openAndUse();
+    unlinkSync(`${path}-wal`);
+    pass();
+    expect(write).toThrow(/test\.db-wal was deleted or moved/);
+  });
+
+  test('is not taken for another one that somebody put there', async () => {
+    const { path, write, pass } = await openAndUse();
+    unlinkSync(`${path}-wal`);
+    writeFileSync(`${path}-wal`, '');
+    pass();
+    expect(write).toThrow(/test\.db-wal was replaced/);
+  });
+
+  test('is missed after the connection was renewed', async () => {
+    const { path, connection, write, pass } = await openAndUse();
+    connection.reconnect();
+    write();
+    unlinkSync(`${path}-wal`);
+    pass();
+    expect(write).toThrow(/test\.db-wal was deleted or moved/);
+  });
+
+  test('is missed when a connection is renewed', async () => {
+    const { path, connection, write } = await openAndUse();
+    unlinkSync(`${path}-wal`);
+    connection.reconnect();
+    expect(write).toThrow(/test\.db-wal was deleted or moved/);
+  });
+});
+
+test('a log that was emptied and written to again is noticed by its missing header', async () => {
+  const { path, write, pass } = await inUse();
+  await write();
+  truncateSync(`${path}-wal`);
+  await write();
+  pass();
+  expect((await rejectionOf(write())).message).toMatch(/test\.db-wal was emptied/);
+});
+
+test.each(['TRUNCATE', 'RESTART', 'PASSIVE'])('a checkpoint of others is no loss: %s', async (mode) => {
+  const { path, write, pass } = await inUse();
+  for (let i = 0; i < 3; i++) {
+    const other = new Database(path);
+    other.exec('insert into t values (2)');
+    other.prepare(`pragma wal_checkpoint(${mode})`).all();
+    other.close();
+    pass();
+    await write();
+    pass();
+    await write();
+  }
 });
 
 test('an instance whose files were deleted accepts nothing and is not ready', async () => {

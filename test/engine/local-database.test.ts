@@ -35,7 +35,8 @@ function opened() {
 
 describe('a database of this machine', () => {
   test('prepares a statement once, and keeps so many', async () => {
-    const { execute } = opened();
+    const { execute, connection } = opened();
+    connection.prepare('select -1');
     const prepare = vi.spyOn(Database.prototype, 'prepare');
     onTestFinished(() => prepare.mockRestore());
     for (let i = 0; i < 3; i++) await execute('insert into t values (?, null)', [i]);

@@ -8,7 +8,10 @@ import { buildService } from '../support/built-service.ts';
 import { eventually, spawnService } from '../support/spawn-service.ts';
 
 async function spawnOnFile({ env = {}, script }: { env?: Record<string, string>; script?: string } = {}) {
-  return spawnService({ TURSO_DATABASE_URL: `file:${await temporaryFolder()}/d.db`, ...env }, script === undefined ? {} : { script });
+  return spawnService(
+    { TURSO_DATABASE_URL: `file:${await temporaryFolder()}/d.db`, ...env },
+    script === undefined ? {} : { script },
+  );
 }
 
 /** A web server that never answers: a job that fetches from it is kept at work. */

@@ -1,6 +1,8 @@
 import { Hono } from 'hono';
+import { cloneRawRequest } from 'hono/request';
 import { describe, expect, it, vi } from 'vitest';
 import { createDurablyApp } from '../../src/app/create-app.ts';
+import { createDurablyHandler } from '../../src/http/create-handler.ts';
 import { unheldNumbers } from '../../src/http/numbers.ts';
 import { BASE, doors, postJson, readProblem, requestTo } from './doors.ts';
 import { fakeDurably } from './fake-durably.ts';
@@ -127,6 +129,22 @@ describe('below a Hono app whose middleware has read the body', () => {
       expect((await send(app, { jobName: 'greet', input: 'x'.repeat(100) }, type)).status).toBe(413);
     }
   });
+
+  it.each(['json', 'text', 'arrayBuffer', 'blob'] as const)(
+    'by %s, with a handler that is given a clone of what Hono has',
+    async (way) => {
+      const durably = fakeDurably();
+      const handler = createDurablyHandler(durably);
+      const app = new Hono();
+      app.use(async (c, next) => {
+        await c.req[way]();
+        await next();
+      });
+      app.all(`${BASE}/*`, async (c) => handler.handle(await cloneRawRequest(c.req), BASE));
+      expect((await send(app, { jobName: 'greet', input: { a: 1 } })).status).toBe(200);
+      expect(durably.calls).toMatchObject([{ args: [{ jobName: 'greet', input: { a: 1 } }] }]);
+    },
+  );
 
   it('by a copy', async () => {
     const { app } = mounted((_, c: { req: { raw: Request } }) => c.req.raw.clone().text());

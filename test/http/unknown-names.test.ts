@@ -45,6 +45,19 @@ describe.each(doors)('what is not known, through $door', ({ open }) => {
     expect(error).toBe('Unknown query parameter "__proto__"; known: runId, level, limit, after');
   });
 
+  it.each([
+    ['/runs?limit=1&limit=2', 'limit must be given once'],
+    ['/runs?offset=1&offset=2', 'offset must be given once'],
+    ['/logs?runId=r&level=info&level=warn', 'level must be given once'],
+    ['/runs/subscribe?lastEventId=1&lastEventId=2', 'lastEventId must be given once'],
+    ['/runs?status=complete', /^status must be one of .*; did you mean "completed"\?$/],
+    ['/runs?fields=Id', /^fields must be one of .*; did you mean "id"\?$/],
+    ['/logs?runId=r&level=warning', /did you mean "warn"\?$/],
+    ['/runs?status=bogus', /^status must be one of [a-z, ]*$/],
+  ])('says of a value what is wrong with it: %s', async (path, message) => {
+    expect((await refused(requestTo(path))).error).toMatch(message);
+  });
+
   it('is told beside what else is wrong', async () => {
     const { error } = await refused(requestTo('/run?runID=run_1'));
     expect(error).toBe(

@@ -80,6 +80,12 @@ describe('importing', () => {
     ]);
   });
 
+  test('names the member that a mistyped one is near to', async () => {
+    await expect(importing({ text: csvOf(), batchsize: 5 } as never)).rejects.toThrow(
+      'Unknown member of the input "batchsize"; did you mean "batchSize"?',
+    );
+  });
+
   test('a header alone is no row', async () => {
     const { output } = await importing({ text: csvOf() });
     expect(output).toMatchObject({ rows: 0, imported: 0, rejected: 0 });

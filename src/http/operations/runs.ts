@@ -53,7 +53,7 @@ export const runs = jsonOperation({
   output: z.array(runSchema).meta({ description: 'Runs, or the asked `fields` of them' }),
   refusals: [],
   async act(durably, { label, ...filter }) {
-    // Of getRuns an empty list asks for all; a query can't hold one, only a scope that leaves nothing.
+    // A query can't hold an empty list, only a scope that leaves nothing: then nothing needs to be asked.
     if (filter.jobName?.length === 0 || filter.status?.length === 0) return [];
     const { pieces, nextCursor } = await durably.asJson.runs({ ...filter, labels: label });
     return new JsonAnswer(pieces, { nextCursor });

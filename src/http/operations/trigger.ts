@@ -10,7 +10,7 @@ export const trigger = jsonOperation({
   guard: { hook: 'onTrigger', requestOf: (request) => request },
   input: { from: 'body', schema: triggerEnvelope },
   output: triggeredSchema,
-  refusals: ['NOT_FOUND', 'BODY_TOO_LARGE', 'UNSUPPORTED_ENCODING'],
+  refusals: ['NOT_FOUND'],
   async act(durably, request, allowRun) {
     const { runId, toRun, disposition } = await durably.submit(request);
     if (disposition !== 'created') await allowRun(toRun());

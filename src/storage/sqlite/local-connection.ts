@@ -26,6 +26,8 @@ export class LocalConnection implements SqliteDatabase {
   readonly #options: LocalOptions;
   /** By their SQL, the one used last at the end. */
   readonly #statements = new Map<string, PreparedStatement>();
+  /** By their SQL: what the watch asks. */
+  readonly #questions = new Map<string, Database.Statement>();
   /** Undefined in memory. */
   readonly #watch: FileWatch | undefined;
   #database: Database.Database | undefined;
@@ -34,7 +36,13 @@ export class LocalConnection implements SqliteDatabase {
   constructor(options: LocalOptions) {
     this.#options = options;
     const { path, monotonicMs = () => performance.now() } = options;
-    if (!this.isInMemory) this.#watch = new FileWatch({ path, monotonicMs, isWal: () => this.#isWal() });
+    if (this.isInMemory) return;
+    this.#watch = new FileWatch({
+      path,
+      monotonicMs,
+      isWal: () => this.#isWal(),
+      countsOnLog: () => this.#countsOnLog(),
+    });
   }
 
   get isInMemory(): boolean {
@@ -58,15 +66,17 @@ export class LocalConnection implements SqliteDatabase {
   /** Puts the file into WAL mode, if it isn't. In memory there is no other mode, and nothing changes. */
   useWal(): void {
     this.#open().exec('pragma journal_mode = WAL');
+    this.#watch?.noteOpened();
   }
 
   /** The next statement opens another connection: should that fail, it is tried again by the one after. */
   reconnect(): void {
     const database = this.#database;
+    if (database !== undefined) this.#watch?.noteClosing();
     this.#database = undefined;
     this.#statements.clear();
+    this.#questions.clear();
     if (database === undefined) return;
-    this.#watch?.noteClosing();
     // libsql keeps a closed connection for as long as its statements are not collected: it must hold no lock.
     try {
       if (database.inTransaction) database.exec('rollback');
@@ -100,9 +110,34 @@ export class LocalConnection implements SqliteDatabase {
     }
   }
 
-  #isWal(): boolean {
-    const [row] = this.#database?.prepare('pragma journal_mode').all() ?? [];
-    return typeof row === 'object' && row !== null && Object.values(row)[0] === 'wal';
+  /** The mode alone can be told without opening the log: a read opens it. */
+  #isWal(): boolean | undefined {
+    const isReadable = this.#ask('pragma schema_version', () => true);
+    return isReadable && this.#ask('pragma journal_mode', ({ journal_mode: mode }) => mode === 'wal');
+  }
+
+  /** The checkpoint moves what it can without waiting, and says how many frames the log has. */
+  #countsOnLog(): boolean | undefined {
+    try {
+      const [row] = this.#database?.prepare('pragma wal_checkpoint(PASSIVE)').all() ?? [];
+      return typeof row === 'object' && row !== null && 'log' in row ? Number(row.log) > 0 : undefined;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? error.code : undefined;
+      return code === 'SQLITE_IOERR_SHORT_READ' ? true : undefined;
+    }
+  }
+
+  /** What the open connection says of itself; undefined if it can't at the moment, as while it is locked. */
+  #ask<T>(pragma: string, read: (row: Readonly<Record<string, unknown>>) => T): T | undefined {
+    try {
+      const question = this.#questions.get(pragma) ?? this.#database?.prepare(pragma);
+      if (question === undefined) return undefined;
+      this.#questions.set(pragma, question);
+      const [row] = question.all();
+      return typeof row === 'object' && row !== null ? read({ ...row }) : undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   #open(): Database.Database {
@@ -121,8 +156,8 @@ export class LocalConnection implements SqliteDatabase {
       database.close();
       throw error;
     }
-    this.#watch?.noteOpened();
     this.#database = database;
+    this.#watch?.noteOpened();
     return database;
   }
 }

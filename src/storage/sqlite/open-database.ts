@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Dialect } from 'kysely';
 import { errorMessage } from '../../core/error-text.ts';
+import { checkMembers, type MembersOf } from '../../core/known-names.ts';
 import { LocalConnection } from './local-connection.ts';
 import { localDialect } from './local-dialect.ts';
 import { checkLength, checkWritable, makeFolder } from './local-file.ts';
@@ -14,6 +15,8 @@ export interface OpenDatabaseOptions {
   /** `file:local.db`, `file:///var/lib/app.db`, or `:memory:`. */
   readonly url: string;
 }
+
+const OPTIONS: MembersOf<OpenDatabaseOptions> = { url: true };
 
 /** A database of this machine. */
 export interface Database {
@@ -40,6 +43,7 @@ export class DatabaseOpenError extends Error {
  * While another process holds the file's lock, that is waited for, up to ten seconds.
  *
  * @throws {DatabaseOpenError}
+ * @throws {ValidationError} for an option that it doesn't have.
  * @example
  * const database = await openDatabase({ url: 'file:local.db' });
  * const durably = createDurably({ dialect: database.dialect });
@@ -48,7 +52,9 @@ export class DatabaseOpenError extends Error {
  * await durably.stop();
  * await database.close();
  */
-export async function openDatabase({ url }: OpenDatabaseOptions): Promise<Database> {
+export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  checkMembers('openDatabase option', options ?? null, OPTIONS);
+  const { url } = options;
   try {
     const path = localPath(url);
     if (path === undefined) throw new Error('only file: URLs and :memory: are opened here');

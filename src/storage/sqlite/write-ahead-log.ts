@@ -1,0 +1,67 @@
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+
+/** The first four bytes of a log, whose last bit is the byte order of its checksums: https://www.sqlite.org/fileformat.html#the_write_ahead_log */
+const MAGIC = [0x377f0682, 0x377f0683];
+
+/**
+ * Whether a `-wal` still holds what was written to it. It may legitimately be
+ * empty: a checkpoint with TRUNCATE has moved everything into the database then,
+ * and the connection knows of no frame in it.
+ *
+ * Nobody locks a `-wal`, so it may be opened and closed beside SQLite. Of the
+ * database itself and its `-shm` that would release SQLite's locks.
+ */
+export class WriteAheadLog {
+  readonly #path: string;
+  readonly #isCountedOn: () => boolean | undefined;
+  /** It held something when it was looked at last. */
+  #hadContents = false;
+
+  constructor(path: string, isCountedOn: () => boolean | undefined) {
+    this.#path = path;
+    this.#isCountedOn = isCountedOn;
+  }
+
+  /** False also where it can't be told at the moment. */
+  isBroken(): boolean {
+    const bytes = this.#bytes();
+    if (bytes === undefined) return false;
+    // The next write leaves a hole in the place of what was cut off, and of the header.
+    if (bytes > 0) {
+      this.#hadContents = true;
+      return this.#hasHeader() === false && this.#bytes() !== 0;
+    }
+    if (!this.#hadContents) return false;
+    const isCountedOn = this.#isCountedOn();
+    if (isCountedOn === false) this.#hadContents = false;
+    // Another process may have written to it in between.
+    return isCountedOn === true && this.#bytes() === 0;
+  }
+
+  /** Another connection has a log of its own. */
+  forget(): void {
+    this.#hadContents = false;
+  }
+
+  #bytes(): number | undefined {
+    try {
+      return statSync(this.#path).size;
+    } catch {
+      return undefined;
+    }
+  }
+
+  #hasHeader(): boolean | undefined {
+    try {
+      const file = openSync(this.#path, 'r');
+      try {
+        const magic = Buffer.alloc(4);
+        return readSync(file, magic, 0, 4, 0) === 4 ? MAGIC.includes(magic.readUInt32BE()) : undefined;
+      } finally {
+        closeSync(file);
+      }
+    } catch {
+      return undefined;
+    }
+  }
+}
