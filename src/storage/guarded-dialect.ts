@@ -8,9 +8,10 @@ import type {
 } from 'kysely';
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
+import { CALLER_BUDGET_MS } from '../core/store.ts';
 import { Closing } from './closing.ts';
 import { classifyDatabaseError, isClosedError } from './database-error.ts';
-import { CALLER_BUDGET_MS, Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
+import { Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
 import {
   asGuarded,
   type Guard,
