@@ -1,5 +1,5 @@
 import { Child } from './processes/child.ts';
-import type { Figures, Scales } from './workloads/workload.ts';
+import type { Figures } from './protocol.ts';
 
 export type Party = string;
 
@@ -16,6 +16,11 @@ export interface Failure {
   readonly workload: string;
   readonly contender: Party;
   readonly error: string;
+}
+
+export interface Scales<S> {
+  readonly full: S;
+  readonly quick: S;
 }
 
 interface Interleaving<N extends Party> {

@@ -36,7 +36,7 @@ const allowances: Readonly<Record<string, Allowance>> = {
   },
   // What a database answers at the start, before there is an instance to ask.
   'entry/node/ask-database.ts': { rooms: ['app', 'core', 'storage'], packages: ['kysely', 'node:'] },
-  'entry/node/start-failure.ts': { rooms: ['app', 'core', 'storage'], packages: [] },
+  'entry/node/start-failure.ts': { rooms: ['app', 'core', 'storage'], packages: ['node:'] },
   'entry/edge/database.ts': { rooms: [], packages: ['@libsql/client', '@libsql/kysely-libsql'] },
 };
 

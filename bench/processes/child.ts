@@ -1,14 +1,9 @@
 import { type ChildProcess, fork } from 'node:child_process';
-import type { Roles } from './host.ts';
+import type { Reply, Request, Roles } from '../protocol.ts';
 
 /** Nothing that is measured takes longer; a process that does not answer by then is ended. */
 const ANSWER_WITHIN_MS = 15 * 60_000;
 const STDERR_CHARS = 600;
-
-export type Request = { readonly id: number; readonly role: string; readonly args: readonly unknown[] };
-export type Reply =
-  | { readonly id: number; readonly ok: true; readonly value: unknown }
-  | { readonly id: number; readonly ok: false; readonly error: string };
 
 /** A process of the benchmark's own tree that plays a part of it. */
 export class Child {

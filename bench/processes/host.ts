@@ -1,5 +1,5 @@
 /** What each process of the benchmark runs: it does what the main process asks and answers with the figures. */
-import type { Reply, Request } from './child.ts';
+import type { Reply, Request, Roles } from '../protocol.ts';
 import { describe, measure } from './measure.ts';
 import { seed } from './seed.ts';
 import { memoryKb, peakMemoryKb, readEmitted, serve, stopServing, storedRuns } from './serve.ts';
@@ -7,7 +7,7 @@ import { startSqld, stopSqld } from './sqld.ts';
 import { closeStreams, countArrivals, openStreams, readArrivals } from './streams.ts';
 import { fire } from './traffic.ts';
 
-const roles = {
+const roles: Roles = {
   describe,
   measure,
   seed,
@@ -25,8 +25,6 @@ const roles = {
   closeStreams,
   fire,
 };
-
-export type Roles = typeof roles;
 
 process.on('message', (request: Request) => {
   const role: unknown = Reflect.get(roles, request.role);

@@ -1,14 +1,7 @@
 import { onFreshDatabase, readSettings } from '../contenders/fresh.ts';
 import { type ContenderName, loadContender } from '../contenders/index.ts';
+import type { Figures, MeasureRequest } from '../protocol.ts';
 import { workloads } from '../workloads/index.ts';
-import type { Figures } from '../workloads/workload.ts';
-
-export interface MeasureRequest {
-  readonly workload: string;
-  readonly contender: ContenderName;
-  readonly scale: Readonly<Record<string, unknown>>;
-  readonly folder: string;
-}
 
 /** One round of a workload by one contender, in this process. */
 export async function measure({ workload, contender, scale, folder }: MeasureRequest): Promise<Figures> {

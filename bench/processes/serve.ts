@@ -7,19 +7,12 @@ import Database from 'libsql';
 import type { OpenOptions } from '../contenders/contender.ts';
 import { makeWalFile } from '../contenders/fresh.ts';
 import { type ContenderName, loadContender } from '../contenders/index.ts';
-import { type EventTimes, eventKey } from './streams.ts';
+import type { EventTimes, Served, ServeRequest } from '../protocol.ts';
+import { eventKey } from './streams.ts';
 
 const BASE_PATH = '/api/durably';
 /** The service's own default. */
 const CONCURRENCY = 10;
-
-export type Served = 'bare' | 'durably' | 'durably-service' | 'coji';
-
-export interface ServeRequest {
-  readonly contender: Served;
-  readonly file: string;
-  readonly worker: 'on' | 'off';
-}
 
 interface Service {
   readonly fetch: (request: Request) => Response | Promise<Response>;

@@ -1,12 +1,10 @@
 import { get, type IncomingMessage } from 'node:http';
+import type { EventTimes } from '../protocol.ts';
 
 interface Stream {
   response: IncomingMessage;
   rest: string;
 }
-
-/** When something happened, ms since the epoch, by event: its type and its run. */
-export type EventTimes = Readonly<Record<string, number>>;
 
 export const eventKey = (type: string, runId: string) => `${type} ${runId}`;
 

@@ -1,21 +1,5 @@
 import { Pool } from 'undici';
-
-export interface Traffic {
-  readonly url: string;
-  readonly path: string;
-  readonly method: 'GET' | 'POST';
-  readonly body?: string | undefined;
-  readonly connections: number;
-  /** Ends after so many requests, or after so long. */
-  readonly requests?: number | undefined;
-  readonly durationMs?: number | undefined;
-}
-
-export interface TrafficFigures {
-  readonly answered: number;
-  readonly perSecond: number;
-  readonly p50Ms: number;
-}
+import type { Traffic, TrafficFigures } from '../protocol.ts';
 
 /** Keeps every connection busy with one request after the other. @throws unless every answer is 200. */
 export async function fire(traffic: Traffic): Promise<TrafficFigures> {

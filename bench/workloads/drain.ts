@@ -1,8 +1,9 @@
+import type { Scales } from '../bench.ts';
 import type { Job } from '../contenders/contender.ts';
 import { onFreshDatabase } from '../contenders/fresh.ts';
 import type { ContenderName } from '../contenders/index.ts';
 import { drain, prefill } from './runs.ts';
-import { inContender, type Scales } from './workload.ts';
+import { inContender } from './workload.ts';
 
 const CONCURRENCY = 10;
 const WITH_STEPS = ['floor', 'floor-normal', 'durably', 'durably-service', 'openworkflow', 'coji'] as const;

@@ -1,5 +1,5 @@
 import { Child } from '../processes/child.ts';
-import type { Served } from '../processes/serve.ts';
+import type { Served } from '../protocol.ts';
 import { seedAll, seededFile } from './seeded.ts';
 import { SERVED, whileServing } from './serving.ts';
 import type { Workload } from './workload.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Bench } from '../bench.ts';
 import { Child } from '../processes/child.ts';
-import type { Served } from '../processes/serve.ts';
+import type { Served } from '../protocol.ts';
 import { type Address, TRIGGER_BODY, whileServing } from './serving.ts';
 import type { Workload } from './workload.ts';
 

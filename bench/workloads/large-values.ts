@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Child } from '../processes/child.ts';
-import type { Served } from '../processes/serve.ts';
+import type { Served } from '../protocol.ts';
 import { type Address, whileServing } from './serving.ts';
 import type { Workload } from './workload.ts';
 

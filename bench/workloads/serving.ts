@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Bench } from '../bench.ts';
 import type { Child } from '../processes/child.ts';
-import type { Served } from '../processes/serve.ts';
+import type { Served } from '../protocol.ts';
 
 export const SERVED = ['bare', 'durably', 'durably-service', 'coji'] as const satisfies readonly Served[];
 

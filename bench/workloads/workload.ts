@@ -1,9 +1,7 @@
-import type { Bench } from '../bench.ts';
+import type { Bench, Scales } from '../bench.ts';
 import type { Contender } from '../contenders/contender.ts';
 import type { ContenderName } from '../contenders/index.ts';
-
-/** What one round tells, by metric. */
-export type Figures = Readonly<Record<string, number>>;
+import type { Figures } from '../protocol.ts';
 
 export interface Metric {
   readonly id: string;
@@ -26,11 +24,6 @@ export interface Workload {
     scale: Readonly<Record<string, unknown>>,
     folder: string,
   ) => Promise<Figures>;
-}
-
-export interface Scales<S> {
-  readonly full: S;
-  readonly quick: S;
 }
 
 interface InContender<S extends Readonly<Record<string, unknown>>> {

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { ERROR_DETAIL_MODES } from '../core/error-detail.ts';
+import { withoutCredentials } from '../core/secrets.ts';
 import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
 import { isPlainPath } from '../http/routing.ts';
 import { apiKeysText } from './api-keys.ts';
@@ -27,6 +28,8 @@ export const ms = () => wholeNumber(1, MAX_MS);
 const isDatabaseUrl = (url: string) =>
   url === ':memory:' || /^file:./.test(url) || (/^(libsql|https?|wss?):\/\//.test(url) && URL.canParse(url));
 
+const hasCredentials = (url: string) => /^(libsql|https?|wss?):\/\/.*@/s.test(url);
+
 const originList = () =>
   z
     .string()
@@ -48,7 +51,14 @@ const settings = z.object({
     .default('127.0.0.1'),
   TURSO_DATABASE_URL: z
     .string()
-    .refine(isDatabaseUrl, 'must be a file:, libsql:, http(s): or ws(s): URL')
+    .refine(
+      (url) => hasCredentials(url) || isDatabaseUrl(url),
+      'must be a file:, libsql:, http(s): or ws(s): URL',
+    )
+    .refine(
+      (url) => !hasCredentials(url),
+      'must hold no user name and no password: put a token into TURSO_AUTH_TOKEN',
+    )
     .default('file:data/durably.db'),
   TURSO_AUTH_TOKEN: z
     .string()
@@ -151,10 +161,6 @@ export function readWith<T extends z.ZodType>(
 /** Text for a log: keys and tokens stay hidden, also in a URL. */
 function shown(name: string, value: unknown): string {
   if (name === 'TURSO_AUTH_TOKEN' || name === 'DURABLY_API_KEYS') return 'something else';
-  return JSON.stringify(
-    String(value)
-      .slice(0, MAX_SHOWN)
-      .replace(/\/\/[^/@]*@/, '//…@')
-      .replace(/\?.*$/s, '?…'),
-  );
+  const text = withoutCredentials(String(value));
+  return JSON.stringify(text.slice(0, MAX_SHOWN));
 }

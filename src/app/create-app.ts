@@ -5,11 +5,11 @@ import { checkMembers, type MembersOf } from '../core/known-names.ts';
 import {
   type CreateDurablyHandlerOptions,
   createPipeline,
-  createReport,
   DEFAULT_MAX_BODY_BYTES,
   HANDLER_OPTIONS,
 } from '../http/pipeline.ts';
 import { problemResponse } from '../http/problem.ts';
+import { createReport } from '../http/report.ts';
 import { isPlainPath, normalizeBasePath, unknownPath, wrongMethod } from '../http/routing.ts';
 import type { ApiKeys } from './api-keys.ts';
 import { mountGate } from './gate.ts';
@@ -72,8 +72,8 @@ export function createDurablyApp<TContext = unknown>(
   checkMembers('createDurablyApp option', options, APP_OPTIONS);
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts, corsOrigins = [] } = options;
   const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
-  const pipeline = createPipeline(durably, options);
   const reportOf = createReport(options.onError);
+  const pipeline = createPipeline(durably, options, reportOf);
   const app = new Hono();
 
   app.use(standardHeaders());

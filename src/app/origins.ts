@@ -1,6 +1,7 @@
 import type { MiddlewareHandler } from 'hono';
 import { cors } from 'hono/cors';
 import { ValidationError } from '../core/errors.ts';
+import { withoutCredentials } from '../core/secrets.ts';
 import { routes } from '../http/routing.ts';
 import { REQUEST_ID_HEADER } from './standard-headers.ts';
 
@@ -18,7 +19,8 @@ export function isOrigin(text: string): boolean {
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
   const wrong = origins.find((origin) => !isOrigin(origin));
   if (wrong !== undefined) {
-    throw new ValidationError(`corsOrigins must be origins such as https://example.com, got ${wrong}`);
+    const shown = withoutCredentials(String(wrong));
+    throw new ValidationError(`corsOrigins must be origins such as https://example.com, got ${shown}`);
   }
   const methods = new Set([...routes.values()].flatMap((byMethod) => [...byMethod.keys()]));
   const allow = cors({

@@ -2,6 +2,7 @@ import type { Hono } from 'hono';
 import { z } from 'zod';
 import type { DurablyService, Health } from '../core/durably.ts';
 import { RETRY_AFTER_SECONDS } from '../http/problem.ts';
+import type { ReportOf } from '../http/report.ts';
 import { wrongMethod } from '../http/routing.ts';
 
 export const livenessSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Liveness' });
@@ -17,7 +18,7 @@ export const readinessSchema = z
 
 export interface ReadinessOptions {
   readonly durably: DurablyService;
-  readonly reportOf: (requestId: string | undefined) => (error: unknown) => void;
+  readonly reportOf: ReportOf;
   readonly draining: AbortSignal | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { errorsOf, isError, ownMessage } from './error-text.ts';
-import { readField } from './preview.ts';
+import { errorsOf, ownMessage } from './error-text.ts';
 import { boundedText, bytesOf } from './text.ts';
+import { isError, readField } from './thrown.ts';
 
 /** The most that an error's detail takes, as JSON in UTF-8. */
 export const MAX_ERROR_DETAIL_BYTES = 16 * 1024;

@@ -1,6 +1,7 @@
 import { DatabaseUnavailableError } from './errors.ts';
-import { previewOf, readField } from './preview.ts';
+import { previewOf } from './preview.ts';
 import { boundedText } from './text.ts';
+import { firstItems, isError, isList, readField } from './thrown.ts';
 
 /** How far causes are followed for a text. */
 const MAX_TEXT_CAUSES = 5;
@@ -47,15 +48,10 @@ export function errorMessage(error: unknown): string {
 
 /** The first errors that an AggregateError, or an error of its form, was made of, and how many more there are. */
 export function errorsOf(error: object, atMost: number): { errors: readonly unknown[]; more: number } {
-  try {
-    const errors = readField(error, 'errors');
-    if (Array.isArray(errors)) {
-      return { errors: errors.slice(0, atMost), more: Math.max(0, errors.length - atMost) };
-    }
-  } catch {
-    // A proxy that may not be asked.
-  }
-  return { errors: [], more: 0 };
+  const errors = readField(error, 'errors');
+  if (!isList(errors)) return { errors: [], more: 0 };
+  const { items, more } = firstItems(errors, atMost);
+  return { errors: items, more };
 }
 
 /** An error's own message, or the text that stands for something else that was thrown. */
@@ -65,15 +61,6 @@ export function ownMessage(error: unknown): string {
   if (typeof message === 'string' && (message !== '' || isError(error))) return message;
   if (message !== undefined && message !== null && message !== '') return previewOf(message);
   return isError(error) ? '' : previewOf(error);
-}
-
-/** Whether a value is an error, one of another realm too (a test runner's, say). */
-export function isError(value: unknown): value is Error {
-  try {
-    return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
-  } catch {
-    return false;
-  }
 }
 
 function textOf(error: unknown, causesLeft: number): string {

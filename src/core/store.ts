@@ -164,6 +164,12 @@ export interface Store {
   migrate(): Promise<void>;
 
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
+  /**
+   * Resolves when the appends under way are over: they may free slots, which a claim
+   * that waits for them fills as well. Undefined without any, and on a server, where
+   * the wait would be a round trip.
+   */
+  appendsUnderWay(): Promise<void> | undefined;
   claim(request: ClaimRequest): Promise<Claim>;
 
   /** Appends all entries in order, or none: `refused` when the lease is no longer held. */

@@ -1,9 +1,10 @@
 import { type ErrorDetailMode, toErrorDetail } from '../core/error-detail.ts';
-import { errorMessage, isError } from '../core/error-text.ts';
+import { errorMessage } from '../core/error-text.ts';
 import { encodeJson, type JsonEncoding } from '../core/json.ts';
 import type { LogLevel } from '../core/step.ts';
 import type { OwnerNote } from '../core/store.ts';
 import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../core/text.ts';
+import { firstItems, isError, isList } from '../core/thrown.ts';
 
 interface LogCall {
   readonly stepName: string | null;
@@ -39,7 +40,10 @@ function encodeLogData(data: unknown, { mode, maxBytes }: LogLimits): JsonEncodi
   // Replaced while their holder is visited: an error's own `toJSON` may tell what no log should.
   const replacer = (_key: string, value: unknown) => {
     if (typeof value !== 'object' || value === null) return value;
-    if (Array.isArray(value)) return value.some(isError) ? value.map(detailOf) : value;
+    if (isList(value)) {
+      const { items } = firstItems(value, Number.POSITIVE_INFINITY);
+      return items.some(isError) ? items.map(detailOf) : value;
+    }
     const entries = Object.entries(value);
     if (!entries.some(([, each]) => isError(each))) return value;
     return Object.fromEntries(entries.map(([name, each]) => [name, detailOf(each)]));

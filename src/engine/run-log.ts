@@ -1,13 +1,12 @@
 import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
 import { UNKNOWN_STEP, type WorkerErrorEvent } from '../core/events.ts';
+import { logText, MAX_ERROR_BYTES, onOneLine, publicText } from '../core/log-text.ts';
 import { consoleLogger, type Logger } from '../core/logger.ts';
 import type { NamedRun } from '../core/store.ts';
-import { boundedText } from '../core/text.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
 
-/** The most that a line repeats of an error's text, and of a name, in bytes. */
-const MAX_ERROR_BYTES = 1024;
+/** The most that a line repeats of a name, in bytes. */
 const MAX_NAME_BYTES = 256;
 
 type Level = keyof Logger;
@@ -56,14 +55,13 @@ export class RunLog {
   /** What went wrong in the worker, and no listener hears. */
   workerError({ context, error, runId }: WorkerErrorEvent): void {
     const where = runId === undefined ? context : `${context} (${runId})`;
-    this.#writeLine('error', `worker failed at ${where}: ${onOneLine(boundedText(error, MAX_ERROR_BYTES))}`);
+    this.#writeLine('error', `worker failed at ${where}: ${logText(error)}`);
   }
 
   /** A listener threw, and there is no `onError` handler. */
   listenerFailed(listener: string, error: unknown): void {
     if (this.#isUsers) {
-      const text = boundedText(errorMessage(error), MAX_ERROR_BYTES);
-      this.#writeLine('error', `${listener} failed: ${onOneLine(text)}`);
+      this.#writeLine('error', `${listener} failed: ${logText(errorMessage(error))}`);
     } else reportToConsole(`durably: ${listener} failed:`, error);
   }
 
@@ -93,25 +91,8 @@ function fieldsOf({ runId, jobName, attempt }: NamedRun): Fields {
 /** Text as a JSON string: what somebody sent can't end the line, nor hide or reorder a part of it. */
 function shown(name: string, value: string | number): string {
   if (typeof value === 'number' || name === 'runId') return String(value);
-  const text = boundedText(value, name === 'error' ? MAX_ERROR_BYTES : MAX_NAME_BYTES);
-  return onOneLine(JSON.stringify(text));
-}
-
-/** Control characters, separators of lines, and marks that turn or hide text. */
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
-
-function onOneLine(text: string): string {
-  return text.replace(URL_CREDENTIALS, '//…@').replace(CREDENTIALS, '$1 …').replace(INVISIBLE, escaped);
-}
-
-/** Who reads the log need not be who may use these: errors of requests repeat them. */
-const URL_CREDENTIALS = /\/\/[^\s/@]+@/g;
-const CREDENTIALS = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
-
-function escaped(char: string): string {
-  return [...Array(char.length).keys()]
-    .map((i) => `\\u${char.charCodeAt(i).toString(16).padStart(4, '0')}`)
-    .join('');
+  const maxBytes = name === 'error' ? MAX_ERROR_BYTES : MAX_NAME_BYTES;
+  return onOneLine(JSON.stringify(publicText(value, maxBytes)));
 }
 
 function checkLogger(logger: unknown): void {

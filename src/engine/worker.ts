@@ -257,7 +257,8 @@ export class Worker {
         isWanted: () => this.#state === 'running',
       });
       this.#failedClaims = 0;
-      this.#hasMore = taken?.hasMore ?? false;
+      // Undefined when another claim has filled the slots meanwhile.
+      if (taken !== undefined) this.#hasMore = taken.hasMore;
     } catch (error) {
       this.#hasMore = false;
       this.#failedClaims++;

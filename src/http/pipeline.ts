@@ -3,13 +3,13 @@ import type { DurablyService } from '../core/durably.ts';
 import { errorMessage } from '../core/error-text.ts';
 import { ValidationError } from '../core/errors.ts';
 import type { MembersOf } from '../core/known-names.ts';
-import { reportToConsole, watchRejection } from '../core/user-code.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { AllowRun, Operation, OperationInput } from './operation.ts';
 import { problemResponse, RequestError, toValidationError } from './problem.ts';
 import { hasQuery, parseQuery } from './query.ts';
+import { createReport, type ErrorContext, type ReportOf } from './report.ts';
 import { type AnswerMaker, asStreamed, headOf, isResponse } from './response.ts';
 import { createEventStreams, EVENT_STREAM_HEADERS } from './sse.ts';
 
@@ -25,7 +25,7 @@ export interface CreateDurablyHandlerOptions<TContext = unknown> {
   auth?: DurablyAuth<TContext> | undefined;
   /** Larger bodies are refused with 413. 1 MiB unless given. */
   maxBodyBytes?: number | undefined;
-  /** Hears the causes of answers with status 500 and 503. Writes them to the console unless given. */
+  /** Hears the causes of answers with status 500 and 503. Writes them to the console unless given, of a database that is unavailable one line when that begins. */
   onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
   /** Once aborted, `/tick` is answered 503: a process that is about to end takes no work up. */
   draining?: AbortSignal | undefined;
@@ -52,11 +52,6 @@ export const HANDLER_OPTIONS: MembersOf<CreateDurablyHandlerOptions> = {
   keepAliveMs: true,
 };
 
-/** Of an error: the request that met it, by the id that the app gave it. */
-export interface ErrorContext {
-  readonly requestId: string | undefined;
-}
-
 /** One request on its way, with what the framework around knows of it. */
 export interface PipelineCall {
   readonly request: Request;
@@ -82,10 +77,10 @@ export type Pipeline = (call: PipelineCall) => Promise<Response>;
 export function createPipeline<TContext>(
   durably: DurablyService,
   options: CreateDurablyHandlerOptions<TContext>,
+  reportOf: ReportOf = createReport(options.onError),
 ): Pipeline {
   const maxBodyBytes = checkMaxBodyBytes(options.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
   const authenticate = createAuthenticate(durably, options.auth);
-  const reportOf = createReport(options.onError);
   const { shutdown, keepAliveMs, queryParams: ownParams = [] } = options;
   const streams = createEventStreams({ shutdown, keepAliveMs: checkKeepAliveMs(keepAliveMs) });
 
@@ -156,22 +151,6 @@ function answerOf(
   } catch {
     return problemResponse(new Error(errorMessage(error)), report);
   }
-}
-
-/** What hears of the errors that a request meets; it can't fail itself. */
-export function createReport(
-  onError: CreateDurablyHandlerOptions['onError'],
-): (requestId: string | undefined) => (error: unknown) => void {
-  return (requestId) => (error) => {
-    const reportFailure = (failure: unknown) =>
-      reportToConsole('durably: onError threw', failure, 'on', error);
-    try {
-      if (onError !== undefined) watchRejection(onError(error, { requestId }), reportFailure);
-      else reportToConsole(requestId === undefined ? 'durably:' : `durably: request ${requestId}:`, error);
-    } catch (failure) {
-      reportFailure(failure);
-    }
-  };
 }
 
 function checkMaxBodyBytes(maxBodyBytes: number): number {

@@ -63,10 +63,20 @@ export class AppendLane {
     });
   }
 
+  /** The last of what was submitted so far; undefined when all of it is stored. */
+  #last: Promise<unknown> | undefined;
+
+  /** Resolves when what was submitted so far is stored or refused; undefined when it is. */
+  get underWay(): Promise<void> | undefined {
+    return this.#lane.isIdle ? undefined : this.#last?.then(ignore, ignore);
+  }
+
   submit(append: Append): Promise<AppendResult> {
     let chars = 0;
     for (const { note } of append.entries) chars += (note.data?.length ?? 0) + (note.message?.length ?? 0);
-    return this.#lane.submit({ append, rows: append.entries.length, chars });
+    const stored = this.#lane.submit({ append, rows: append.entries.length, chars });
+    this.#last = stored;
+    return stored;
   }
 }
 
@@ -118,6 +128,8 @@ function toParameters(rows: readonly AppendRow[]): [entries: string, data: strin
   }
   return [JSON.stringify([{ ...first, data: undefined }]), first.data];
 }
+
+function ignore(): void {}
 
 function identify(row: AppendedRow): string {
   return `${row.run_id} ${row.append_no}`;

@@ -58,6 +58,11 @@ export class Lane<M extends LaneMember, R> {
     this.#deadlines = new Deadlines(this.#clock);
   }
 
+  /** Whether members wait, or are under way. */
+  get isIdle(): boolean {
+    return this.#waiting.length === 0 && this.#underWay === 0;
+  }
+
   /** `deadlineMs`: when its caller has waited long enough; never unless given. @throws {TimeUpError} */
   submit(member: M, deadlineMs: number = Number.POSITIVE_INFINITY): Promise<R> {
     return new Promise((resolve, reject) => {

@@ -37,6 +37,7 @@ export function createStore(options: ConnectionOptions): {
       await connection.checkWrites();
     },
     enqueue: (runs) => enqueueLane.submit(runs),
+    appendsUnderWay: () => (connection.isRemote ? undefined : appendLane.underWay),
     claim: (request) => claim(connection, request),
     append: (append) => appendLane.submit(append),
     renew: (leases) => renew(connection, leases),

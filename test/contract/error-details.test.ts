@@ -92,6 +92,27 @@ contract("a failure's detail", (test) => {
     expect(JSON.stringify(rows)).not.toMatch(/ at |stack/);
   });
 
+  test('holds no stack of what is no error with errorDetail: "message"', async ({ world }) => {
+    const serialized = { name: 'Ser', stack: 'Error: at /secretpath/file.js:1', code: 3 };
+    const odd = Object.assign(new Error(), { message: { inner: serialized } });
+    for (const thrown of [serialized, odd, new Error('outer', { cause: serialized })]) {
+      const lines: string[] = [];
+      const keep = (line: string) => void lines.push(line);
+      const logger = { info: keep, warn: keep, error: keep };
+      const { durably } = await failed(
+        world,
+        (step) => {
+          step.log.error(thrown as unknown as string);
+          return step.run('pay', () => Promise.reject(thrown));
+        },
+        { errorDetail: 'message', logger },
+      );
+      const rows = await durably.db.selectFrom('durably_journal').selectAll().execute();
+      expect(JSON.stringify([rows, lines])).toContain('Ser');
+      expect(JSON.stringify([rows, lines])).not.toContain('secretpath');
+    }
+  });
+
   test('is told of an output that does not fit, and of a result that is no JSON', async ({ world }) => {
     const { durably } = await world.start();
     const { misfit, throwing } = durably.register({

@@ -24,6 +24,9 @@ const hostile = () =>
     },
   );
 
+/** An error whose list of errors has a method that answers nonsense. */
+const oddGroup = () => Object.assign(new Error('weird'), { errors: Object.assign([1], { slice: () => 5 }) });
+
 contract("a job's code harms nobody", (test) => {
   test('by a throwing abort listener: it is told as worker:error, and all goes on', async ({ world }) => {
     const raised = watchProcess();
@@ -102,6 +105,9 @@ contract("a job's code harms nobody", (test) => {
       'throws a proxy': () => {
         throw hostile();
       },
+      'throws an error with odd errors': () => {
+        throw oddGroup();
+      },
       'returns a proxy': hostile,
       'throws at toJSON': () => ({ toJSON: thrower('toJSON') }),
       'throws in a getter': () => ({
@@ -137,6 +143,24 @@ contract("a job's code harms nobody", (test) => {
       expect((await fine.triggerAndWait(name)).output).toBe(name);
     }
     expect(raised).toEqual([]);
+  });
+
+  test('by what it logs: an odd list of errors is stored, and the job goes on', async ({ world }) => {
+    const { durably } = await world.start();
+    const odd = Object.assign([new Error('one')], { some: () => true, map: () => 5 });
+    const { logging } = durably.register({
+      logging: job('logging', (step) => {
+        step.log.error('error', oddGroup());
+        step.log.error('list', odd);
+        return 'logged';
+      }),
+    });
+    const { id, output } = await logging.triggerAndWait(0);
+    expect(output).toBe('logged');
+    expect(await durably.getLogs({ runId: id })).toMatchObject([
+      { data: { message: 'weird', errors: [{ name: 'number', message: '1' }] } },
+      { data: [{ message: 'one' }] },
+    ]);
   });
 
   test('by its schemas, zod or not: the trigger is refused or the run fails', async ({ world }) => {

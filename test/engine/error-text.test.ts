@@ -1,9 +1,11 @@
 import { createServer } from 'node:net';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { errorMessage, isError } from '../../src/core/error-text.ts';
+import { toErrorDetail } from '../../src/core/error-detail.ts';
+import { errorMessage } from '../../src/core/error-text.ts';
 import { DatabaseUnavailableError } from '../../src/core/errors.ts';
 import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../src/core/text.ts';
+import { isError } from '../../src/core/thrown.ts';
 
 const raise = () => {
   throw new Error('asked');
@@ -56,7 +58,58 @@ describe('the text of an error', () => {
       '{"status":401,"headers":{"Authorization":"[redacted]"},"apiKey":"[redacted]"}',
     ],
     ["an object's own toString", { toString: () => 'mine' }, 'mine'],
-    ['the tag of an object without fields', new Response(null), '[object Response]'],
+    ['the tag of an object without fields', new Blob(), '[object Blob]'],
+    [
+      'the status of an answer',
+      new Response('x', { status: 502, statusText: 'Bad Gateway' }),
+      'Response 502 Bad Gateway',
+    ],
+    [
+      'JSON of an object with an error in it',
+      { err: new TypeError('boom'), status: 5 },
+      '{"err":"TypeError: boom","status":5}',
+    ],
+    [
+      'JSON of a list of errors',
+      [new Error('in array'), new RangeError()],
+      '["Error: in array","RangeError"]',
+    ],
+    [
+      'JSON of an object with an answer in it',
+      { response: new Response(null, { status: 500 }) },
+      '{"response":"Response 500"}',
+    ],
+    [
+      'what a Map holds',
+      new Map<unknown, unknown>([
+        ['a', new Set([1])],
+        [{ b: 2 }, 'x'],
+        ['password', 'p'],
+      ]),
+      '{"a":[1],"{\\"b\\":2}":"x","password":"[redacted]"}',
+    ],
+    ['what a Set holds', new Set(['a', new Error('b')]), '["a","Error: b"]'],
+    ['the fields of a class with a tag', { [Symbol.toStringTag]: 'Failure', status: 7 }, '{"status":7}'],
+    [
+      'the message of an error whose name throws',
+      { message: Object.defineProperty(new Error('told'), 'name', { get: raise }) },
+      'Error: told',
+    ],
+    [
+      'nothing of a stack',
+      { name: 'Ser', stack: 'Error: at /x.js:1', code: 3, inner: { stack: 'x' } },
+      '{"name":"Ser","code":3,"inner":{}}',
+    ],
+    [
+      "nothing of a stack in an error's message",
+      Object.assign(new Error(), { message: { why: 1, stack: 'x' } }),
+      '{"why":1}',
+    ],
+    [
+      'nothing of short names of secrets',
+      { pass: 'p', dbPass: 'p', pwd: 'p', auth: { user: 'u' }, credentials: 'c', author: 'a', passed: 1 },
+      '{"pass":"[redacted]","dbPass":"[redacted]","pwd":"[redacted]","auth":"[redacted]","credentials":"[redacted]","author":"a","passed":1}',
+    ],
     ['JSON of a list', [1, { a: null }], '[1,{"a":null}]'],
     [
       'the readable part of an object',
@@ -106,6 +159,39 @@ describe('the text of an error', () => {
       expect(bytesOf(text)).toBeLessThanOrEqual(MAX_TEXT_BYTES);
       expect(text).toContain('…');
     }
+  });
+});
+
+describe('a list with methods of its own', () => {
+  class Odd<T> extends Array<T> {
+    override slice(): never {
+      throw new Error('slice');
+    }
+    override map(): never {
+      throw new Error('map');
+    }
+  }
+  const lists = (...items: unknown[]): [string, unknown][] => [
+    ['a slice that gives no array', Object.assign([...items], { slice: () => 5 })],
+    ['a subclass', Odd.from(items)],
+    ['a proxy', new Proxy(items, {})],
+    [
+      'a proxy that hides its methods',
+      new Proxy(items, {
+        get: (list, key) => (key in Array.prototype && key !== 'length' ? 5 : Reflect.get(list, key)),
+      }),
+    ],
+  ];
+
+  test.for(lists(new Error('a'), 'b'))("as an error's errors: %s", ([, errors]) => {
+    expect(errorMessage(Object.assign(new Error('failed'), { errors }))).toBe('failed: a; b');
+    const detail = toErrorDetail(Object.assign(new Error('weird'), { errors }), { mode: 'message' });
+    expect(detail.errors?.map(({ message }) => message)).toEqual(['a', 'b']);
+  });
+
+  test.for(lists(1, 'b'))('is shown as what was thrown: %s', ([, list]) => {
+    expect(errorMessage(list)).toBe('[1,"b"]');
+    expect(errorMessage({ list })).toBe('{"list":[1,"b"]}');
   });
 });
 

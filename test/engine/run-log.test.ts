@@ -81,6 +81,47 @@ describe("an instance's log", () => {
     expect(lines[0]).not.toContain('hidden');
   });
 
+  test('leaves out credentials that stand where a long text is cut', () => {
+    for (let length = 980; length < 1030; length++) {
+      const { lines, logger } = recorded();
+      const log = new RunLog(logger);
+      const error = `${'x'.repeat(length)} https://me:hunter2@example.com/`;
+      log.failed(RUN, {
+        error,
+        failedStepName: `${'x'.repeat(length - 768)} https://me:hunter2@h`,
+        isHeard: false,
+      });
+      log.workerError({ type: 'worker:error', timestamp: '', sequence: 1, error, context: 'claim' });
+      log.listenerFailed('a listener', new Error(error));
+      expect(lines.join('\n')).not.toMatch(/me:|hunter/);
+    }
+  });
+
+  test.for<[string, string]>([
+    ['https://me:p@ss@example.com/a', 'https://…@example.com/a'],
+    ['https://me:p%40ss@example.com/a', 'https://…@example.com/a'],
+    ['https://me:pa/ss@example.com/a', 'https://…@example.com/a'],
+    ['https://example.com:80/@scope/pkg', 'https://example.com:80/@scope/pkg'],
+    ['https://example.com/@scope/pkg', 'https://example.com/@scope/pkg'],
+    ['/a?token=p&b=1&access_token=p', '/a?token=…&b=1&access_token=…'],
+    ['/a?apiKey=p&api_key=p#x', '/a?apiKey=…&api_key=…#x'],
+    ['/a?X-Amz-Signature=p&sig=p', '/a?X-Amz-Signature=…&sig=…'],
+    ['max_tokens=5 page=2', 'max_tokens=5 page=2'],
+  ])('shows %s as %s', ([error, text]) => {
+    const { lines, logger } = recorded();
+    new RunLog(logger).failed(RUN, { error, failedStepName: 'unknown', isHeard: false });
+    expect(lines[0]?.split('error=')[1]).toBe(JSON.stringify(text));
+  });
+
+  test('takes no long time for a text made of beginnings of secrets', () => {
+    const { logger } = recorded();
+    for (const part of ['//', '//a:b', 'token', '?a=', '//a:b/@', 'Basic ']) {
+      const before = performance.now();
+      new RunLog(logger).listenerFailed('a listener', part.repeat(100_000));
+      expect(performance.now() - before, part).toBeLessThan(500);
+    }
+  });
+
   test('cuts long errors and names', () => {
     const { lines, logger } = recorded();
     const long = 'ä'.repeat(10_000);

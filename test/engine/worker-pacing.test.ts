@@ -40,13 +40,18 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   const answers: (() => Promise<Claim> | Claim)[] = [];
   const handedBack: string[] = [];
   const errors: string[] = [];
+  let held: Deferred | undefined;
   bus.on('worker:error', ({ context }) => errors.push(context));
   const store = fakeStore({
     claim: async (request) => {
       claims.push(request);
       return (await answers.shift()?.()) ?? NOTHING;
     },
-    append: async () => 'stored',
+    append: async () => {
+      await held?.promise;
+      return 'stored';
+    },
+    appendsUnderWay: () => held?.promise,
     renew: async (leases) => [...leases],
     handBack: async (leases) => {
       handedBack.push(...leases.map(({ runId }) => runId));
@@ -93,7 +98,15 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     await idle();
     return claims.length - before;
   };
-  return { worker, clock, claims, answers, gates, errors, handedBack, claimsDuring };
+  /** Appends wait from now on; the answer lets them go. */
+  const holdAppends = () => {
+    held = deferred();
+    return () => {
+      held?.resolve();
+      held = undefined;
+    };
+  };
+  return { holdAppends, worker, clock, claims, answers, gates, errors, handedBack, claimsDuring };
 }
 
 afterEach(() => stopLast());
@@ -117,6 +130,21 @@ describe('looking for work', () => {
     await idle();
     for (let i = 0; i < 5; i++) await claimsDuring(1_000);
     expect(new Set(claims.map(({ claimToken }) => claimToken)).size).toBe(6);
+  });
+
+  test('a claim waits for the appends under way, and fills the slots that they free', async () => {
+    const { worker, answers, claims, gates, holdAppends } = pacedWorker({ maxConcurrentRuns: 3 });
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun()], more: true }));
+    worker.start();
+    await idle();
+    const release = holdAppends();
+    for (const gate of gates) gate.resolve();
+    worker.wake();
+    await idle();
+    expect(claims.map(({ limit }) => limit)).toEqual([3]);
+    release();
+    await idle();
+    expect(claims.map(({ limit }) => limit)).toEqual([3, 3]);
   });
 
   test('a lone run costs no second claim when it ends', async () => {

@@ -1,16 +1,17 @@
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { expect, it, onTestFinished } from 'vitest';
+import { launcherBelowModes } from '../chaos/support/below-modes.ts';
 import { temporaryFolder } from '../http/temporary.ts';
 import { failedStart } from '../support/spawn-service.ts';
 
 /** The one line that a start which fails prints. */
-async function lineOf(env: Record<string, string>): Promise<string> {
-  const { code, signal, stderr } = await failedStart(env);
+async function lineOf(env: Record<string, string>, launcher: readonly string[] = []): Promise<string> {
+  const { code, signal, stderr } = await failedStart(env, launcher);
   expect({ code, signal }, stderr).toEqual({ code: 1, signal: null });
   expect(stderr.trim().split('\n')).toHaveLength(1);
   return stderr;
@@ -26,16 +27,40 @@ it('names the address of a server that is not there, without its secrets', async
   expect(line).not.toContain('sekret');
 });
 
+it('refuses a database address with a password, and does not repeat it', async () => {
+  const line = await lineOf({ TURSO_DATABASE_URL: 'libsql://user:hunter2@127.0.0.1:1/x' });
+  expect(line).toMatch(/TURSO_DATABASE_URL must hold no user name.*TURSO_AUTH_TOKEN/);
+  expect(line).not.toMatch(/user:|hunter2/);
+});
+
 it('says that a folder is a file, and a file a folder', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'notes'), 'x');
   await mkdir(join(folder, 'd.db'));
   expect(await lineOf({ TURSO_DATABASE_URL: `file:${folder}/notes/d.db` })).toMatch(
-    /notes is a file, not a folder: TURSO_DATABASE_URL=/,
+    /notes is a file, not a folder: TURSO_DATABASE_URL=.*: name a file in a folder$/m,
   );
   expect(await lineOf({ TURSO_DATABASE_URL: `file:${folder}/d.db` })).toMatch(
-    /d\.db: it is a folder, not a file: TURSO_DATABASE_URL=/,
+    /d\.db: it is a folder, not a file: TURSO_DATABASE_URL=.*: name a file in that folder$/m,
   );
+});
+
+it('names the file, or the folder, that may only be read', async ({ skip }) => {
+  const folder = await temporaryFolder();
+  const launcher = launcherBelowModes(folder);
+  if (launcher === undefined) return skip('nothing is read-only to the superuser here');
+  const path = join(folder, 'd.db');
+  for (const [readOnly, mode, named] of [
+    [path, 0o444, path],
+    [`${path}-wal`, 0o444, `${path}-wal`],
+    [folder, 0o555, folder],
+  ] as const) {
+    for (const each of [path, `${path}-wal`]) await writeFile(each, '');
+    await chmod(readOnly, mode);
+    const line = await lineOf({ TURSO_DATABASE_URL: `file:${path}` }, launcher);
+    await chmod(readOnly, 0o755);
+    expect(line).toContain(`let the user of this process read and write ${named}, or name another place`);
+  }
 });
 
 it('names PORT and HOST where it cannot listen, and leaves the database alone', async () => {

@@ -8,7 +8,7 @@ import { buildService } from '../support/built-service.ts';
 import { eventually, spawnService } from '../support/spawn-service.ts';
 
 async function spawnOnFile({ env = {}, script }: { env?: Record<string, string>; script?: string } = {}) {
-  return spawnService({ TURSO_DATABASE_URL: `file:${await temporaryFolder()}/d.db`, ...env }, script);
+  return spawnService({ TURSO_DATABASE_URL: `file:${await temporaryFolder()}/d.db`, ...env }, script === undefined ? {} : { script });
 }
 
 /** A web server that never answers: a job that fetches from it is kept at work. */
@@ -55,6 +55,25 @@ it('says what it waits for, takes no /tick up, and hands back on the second sign
   expect(await service.exit).toEqual({ code: 130, signal: null });
   expect(service.output.stdout).toContain('handing back 1 run');
   expect(service.output.stderr).toBe('');
+});
+
+it('warns of a data folder that is not there, and starts', async () => {
+  const service = await spawnOnFile({ env: { DURABLY_DATA_DIR: '/nope/x' } });
+  await service.listening();
+  expect(service.output.stderr).toMatch(/^durably: warning: DURABLY_DATA_DIR=\/nope\/x: .*\n$/);
+});
+
+it('asks a database server again that is about to come up', async () => {
+  let asked = 0;
+  const server = createServer((request, response) => {
+    asked += 1;
+    if (asked === 1) request.socket.destroy();
+    else response.writeHead(401).end();
+  });
+  const port = await listenAnywhere(server);
+  const service = await spawnOnFile({ env: { TURSO_DATABASE_URL: `http://127.0.0.1:${port}` } });
+  expect(await service.exit).toEqual({ code: 1, signal: null });
+  expect(service.output.stderr).toContain('set TURSO_AUTH_TOKEN');
 });
 
 it.each(['1', '300'])('hands back in time with DURABLY_SHUTDOWN_MS=%s', async (DURABLY_SHUTDOWN_MS) => {

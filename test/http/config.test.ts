@@ -218,4 +218,37 @@ describe('the configuration', () => {
       /secret|hidden/,
     );
   });
+
+  it.each([
+    'libsql://user:hunter2@127.0.0.1:39999/x',
+    'libsql://user:hunter2@hunter3@127.0.0.1:1/x',
+    'libsql://user:hunter%402@127.0.0.1:1/x',
+    'libsql://user:12/hunter@127.0.0.1:1/x',
+    'https://user:hunter2/b@h',
+    'https://user:hunter?x#y@h',
+    'https://hunter2@h',
+  ])('refuses the credentials in %s without quoting them', (TURSO_DATABASE_URL) => {
+    const shown = messageFor({ TURSO_DATABASE_URL });
+    expect(shown).toMatch(
+      /^TURSO_DATABASE_URL must hold no user name .* TURSO_AUTH_TOKEN, got "(libsql|https):/,
+    );
+    expect(shown).not.toMatch(/user:|hunter/);
+  });
+
+  it.each([
+    ['TURSO_DATABASE_URL', 'postgres://user:hunter@hunter2@h/x'],
+    ['TURSO_DATABASE_URL', 'postgres:user:hunter2@h/x'],
+    ['TURSO_DATABASE_URL', 'user:hunter@2\nhunter@h'],
+    ['TURSO_DATABASE_URL', 'nosql://h/x?authToken=hunter@hunter'],
+    ['DURABLY_FETCH_ORIGINS', 'https://a:hunter2@b,https://c:hunter3@d'],
+    ['DURABLY_CORS_ORIGINS', 'https://a, https://c:hunter3@d/x'],
+    ['DURABLY_BASE_PATH', `https://c:${'x'.repeat(190)}hunter2@d/x`],
+  ])('shows no part of the credentials in %s=%s', (name, value) => {
+    expect(messageFor({ [name]: value })).not.toMatch(/user|hunter|[ac]:/);
+  });
+
+  it('takes an @ in the name of a file', () => {
+    const TURSO_DATABASE_URL = 'file:data/@app/a@b.db';
+    expect(readConfig({ TURSO_DATABASE_URL })).toMatchObject({ TURSO_DATABASE_URL });
+  });
 });

@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer, request as httpRequest } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
@@ -16,6 +17,7 @@ interface Service extends SpawnedService {
 }
 
 function spawnIn(folder: string, env: Record<string, string> = {}): SpawnedService {
+  mkdirSync(join(folder, 'data'), { recursive: true });
   return spawnService({
     TURSO_DATABASE_URL: pathToFileURL(`${folder}/db/durably.db`).href,
     DURABLY_DATA_DIR: join(folder, 'data'),

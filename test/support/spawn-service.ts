@@ -20,12 +20,17 @@ export interface SpawnedService {
   listening(): Promise<string>;
 }
 
-/** Starts the service in a process that is killed after the test. */
+/**
+ * Starts the service in a process that is killed after the test.
+ *
+ * @param launcher a command, with its arguments, that starts another one.
+ */
 export function spawnService(
   env: Readonly<Record<string, string>>,
-  script = buildService().entry,
+  { script = buildService().entry, launcher = [] }: { script?: string; launcher?: readonly string[] } = {},
 ): SpawnedService {
-  const child = spawn(process.execPath, [script], {
+  const [file = '', ...args] = [...launcher, process.execPath, script];
+  const child = spawn(file, args, {
     cwd: ROOT,
     env: { PATH: process.env.PATH, TMPDIR: tmpdir(), PORT: '0', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -54,7 +59,8 @@ export function spawnService(
 /** How a start ended that is not to last, and what it printed as errors. */
 export async function failedStart(
   env: Readonly<Record<string, string>>,
+  launcher: readonly string[] = [],
 ): Promise<{ code: number | null; signal: string | null; stderr: string }> {
-  const { exit, output } = spawnService(env);
+  const { exit, output } = spawnService(env, { launcher });
   return { ...(await exit), stderr: output.stderr };
 }

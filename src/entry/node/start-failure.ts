@@ -1,7 +1,9 @@
+import { dirname } from 'node:path';
 import { type Config, ConfigError } from '../../app/config.ts';
 import { DatabaseOpenError } from '../../app/database.ts';
 import { errorMessage } from '../../core/error-text.ts';
 import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../core/errors.ts';
+import { withoutCredentials, withoutSecrets } from '../../core/secrets.ts';
 import { AccessRefusedError } from '../../storage/database-error.ts';
 
 /** The service can't start. The message is one line: what, which setting, what to do. */
@@ -25,7 +27,7 @@ export function explainFailedStart(error: unknown, config: Config): unknown {
 }
 
 function explanationOf(error: unknown, config: Config): string | undefined {
-  const setting = `TURSO_DATABASE_URL=${shownUrl(config.TURSO_DATABASE_URL)}`;
+  const setting = `TURSO_DATABASE_URL=${withoutCredentials(config.TURSO_DATABASE_URL)}`;
   if (error instanceof DatabaseOpenError || error instanceof DatabaseUnavailableError) {
     const advice = error instanceof AccessRefusedError ? TOKEN_ADVICE : databaseAdvice(error);
     const reason = error instanceof DatabaseUnavailableError ? ` (${rootMessage(error.cause)})` : '';
@@ -41,7 +43,10 @@ function explanationOf(error: unknown, config: Config): string | undefined {
 
 const TOKEN_ADVICE = 'set TURSO_AUTH_TOKEN to a token of this server that is valid and may write';
 
-const DATABASE_ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
+const OTHER_ADVICE = 'check that this is the right database, and that it works';
+
+/** By the code of an error. */
+const ADVICE_OF_CODE: readonly (readonly [code: RegExp, advice: string])[] = [
   [/^(EACCES|EPERM)$/, 'let the user of this process write in its folder, or name another place'],
   [/^(EROFS|SQLITE_READONLY.*)$/, 'let this process write the file and its folder, or name another place'],
   [/^(ENOTDIR|EEXIST|EISDIR|ENOENT)$/, 'a part of the path is no folder: name another place'],
@@ -55,10 +60,32 @@ const DATABASE_ADVICE: readonly (readonly [code: RegExp, advice: string])[] = [
   ],
 ];
 
+/** By the text of an error of our own, which has no code. */
+const ADVICE_OF_TEXT: readonly (readonly [text: RegExp, advice: string])[] = [
+  [/it is a folder, not a file$/, 'name a file in that folder'],
+  [/is a file, not a folder$/, 'name a file in a folder'],
+  [/file: URL|a file has no host/, 'correct the address: file: and a path'],
+  [/the file was cut short$/, 'the file is damaged: restore a backup'],
+];
+
 function databaseAdvice(error: unknown): string {
   const codes = codesOf(error);
-  const known = DATABASE_ADVICE.find(([pattern]) => codes.some((code) => pattern.test(code)));
-  return known?.[1] ?? 'check that this is the right database, and that it works';
+  const text = rootMessage(error);
+  return (
+    accessAdvice(error) ??
+    ADVICE_OF_CODE.find(([pattern]) => codes.some((code) => pattern.test(code)))?.[1] ??
+    ADVICE_OF_TEXT.find(([pattern]) => pattern.test(text))?.[1] ??
+    OTHER_ADVICE
+  );
+}
+
+/** Which file or folder this process may not use, where the file system says so. */
+function accessAdvice(error: unknown): string | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const { code, path, syscall } = error as NodeJS.ErrnoException;
+  if (path === undefined || !/^(EACCES|EPERM|EROFS)$/.test(code ?? '')) return accessAdvice(error.cause);
+  const refused = syscall === 'mkdir' ? dirname(path) : path;
+  return `let the user of this process read and write ${refused}, or name another place`;
 }
 
 function addressFault(error: Error, { PORT, HOST }: Config): string {
@@ -88,11 +115,6 @@ export function rootMessage(error: unknown): string {
   return errorMessage(error);
 }
 
-/** Without a token, or a password, that may be in it. */
-export function shownUrl(url: string): string {
-  return url.replace(/\/\/[^/@]*@/, '//…@').replace(/[?#].*$/s, '');
-}
-
 function oneLine(text: string): string {
-  return text.replace(/\s*[\r\n]+\s*/g, ' ');
+  return withoutSecrets(text).replace(/\s*[\r\n]+\s*/g, ' ');
 }

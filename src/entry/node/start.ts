@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { type Access, createAccess } from '../../app/access.ts';
 import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
@@ -29,11 +30,20 @@ export async function startService(): Promise<RunningService> {
   const config = readConfig(process.env);
   const access = await createAccess(config);
   delete process.env.DURABLY_API_KEYS;
+  if (process.env.DURABLY_DATA_DIR) await checkDataDir(config);
   try {
     return await startWith(config, access);
   } catch (error) {
     throw explainFailedStart(error, config);
   }
+}
+
+/** A folder that somebody named and that isn't there may come yet, or its name is mistyped. */
+async function checkDataDir({ DURABLY_DATA_DIR: folder }: Config): Promise<void> {
+  const found = await stat(folder).catch(() => undefined);
+  if (found?.isDirectory()) return;
+  const fault = found === undefined ? 'there is no such folder' : 'it is no folder';
+  logWarning(`DURABLY_DATA_DIR=${folder}: ${fault}; import-csv finds no files until there is one`);
 }
 
 async function startWith(config: Config, access: Access): Promise<RunningService> {

@@ -64,7 +64,7 @@ function withClaims(journal: readonly Omit<JournalRecord, 'claim'>[]): JournalRe
 }
 
 /** Whether a claim wrote the row. A claim also fails runs whose workers were lost too often. */
-export function isClaim({ type, message }: Pick<JournalRecord, 'type' | 'message'>): boolean {
+function isClaim({ type, message }: Pick<JournalRecord, 'type' | 'message'>): boolean {
   return type === 'run:start' || type === 'run:resume' || (message?.startsWith('worker lost') ?? false);
 }
 

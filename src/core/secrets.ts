@@ -1,0 +1,51 @@
+/**
+ * What looks like a secret in texts and names. Whoever reads a log, or a run's
+ * error, need not be one who may use a password that a failed request repeats.
+ */
+
+const SECRET_PARTS =
+  /authorization|cookie|password|passw|passphrase|pwd|secret|token|api[-_]?key|access[-_]?key|private[-_]?key|signature|credential|bearer/i;
+/** `pass`, `db_pass`, `auth`, but not `passed` or `author`. */
+const SECRET_WORDS = /(?:^|[^a-z])(?:pass|auth)(?![a-z])/i;
+/** `dbPass`, `proxyAuth`. */
+const SECRET_ENDINGS = /[a-z\d](?:Pass|Auth)(?![a-z])/;
+
+/** Whether a field of that name holds what nobody should read. */
+export function isSecretName(name: string): boolean {
+  return [SECRET_PARTS, SECRET_WORDS, SECRET_ENDINGS].some((pattern) => pattern.test(name));
+}
+
+/** `//user:p@ss@`: up to the last `@` before the path. */
+const URL_CREDENTIALS = /\/\/[^\s/?#"]*@/g;
+/** `//user:p/ss@`, where a `/` was not escaped; not `//host:80/@scope`. */
+const URL_CREDENTIALS_WITH_SLASH = /\/\/[^\s/?#@:"]{1,256}:(?!\d{1,5}(?:[/?#\s"]|$))[^\s"]{0,512}@/g;
+const HEADER_CREDENTIALS = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
+/** `?token=…`, `&api_key=…`, `password=…`. */
+const VALUES =
+  /([\w.-]{0,64}(?:token|secret|password|passwd|pwd|pass|api[-_]?key|access[-_]?key|signature|sig|auth|credentials?)=)[^\s&#"'<>]+/gi;
+
+/** A text without the credentials in it: in URLs, in headers, and as values of parameters. */
+export function withoutSecrets(text: string): string {
+  return text
+    .replace(URL_CREDENTIALS, '//…@')
+    .replace(URL_CREDENTIALS_WITH_SLASH, '//…@')
+    .replace(HEADER_CREDENTIALS, '$1 …')
+    .replace(VALUES, '$1…');
+}
+
+/**
+ * The value of a setting without credentials, however odd it is: of what may be
+ * one, no part is left.
+ */
+export function withoutCredentials(url: string): string {
+  const at = url.lastIndexOf('@');
+  if (at === -1) return withoutQuery(url);
+  const hidden = url.slice(0, at);
+  const scheme = /^[a-z][a-z\d+.-]*:\/\//i.exec(url)?.[0] ?? '';
+  // The `@` may stand in a token in the query.
+  return /[?#]/.test(hidden) ? `${scheme}…` : `${scheme}…@${withoutQuery(url.slice(at + 1))}`;
+}
+
+function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, '?…');
+}

@@ -1,0 +1,51 @@
+/**
+ * How thrown values are looked at. Anything can be thrown, so nothing of a value
+ * is trusted: a getter may throw, and a list may have methods of its own.
+ */
+
+/** What an object has under a key; undefined where asking for it throws. */
+export function readField(object: object, key: string): unknown {
+  try {
+    return (object as Record<string, unknown>)[key];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a value is an error, one of another realm too (a test runner's, say). */
+export function isError(value: unknown): value is Error {
+  try {
+    return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
+  } catch {
+    return false;
+  }
+}
+
+/** `instanceof`, of a value that may throw when it is asked what it is. */
+export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => T): value is T {
+  try {
+    return value instanceof kind;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether a value is an array, which a revoked proxy can't tell. */
+export function isList(value: unknown): value is readonly unknown[] {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false;
+  }
+}
+
+/**
+ * The first items of a list as a plain array, and how many more there are. An item
+ * that can't be read is undefined. No method of the list is called.
+ */
+export function firstItems(list: object, atMost: number): { items: unknown[]; more: number } {
+  const length = readField(list, 'length');
+  const total = typeof length === 'number' && length > 0 ? length : 0;
+  const items = Array.from({ length: Math.min(total, atMost) }, (_, i) => readField(list, String(i)));
+  return { items, more: Math.max(0, total - atMost) };
+}

@@ -1,0 +1,51 @@
+import { errorMessage } from '../core/error-text.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
+import { logText } from '../core/log-text.ts';
+import { isA } from '../core/thrown.ts';
+import { reportToConsole, watchRejection } from '../core/user-code.ts';
+
+/** An outage is over, as far as the console is concerned, when no request met it for so long. */
+const OUTAGE_ENDS_AFTER_MS = 60_000;
+
+/** Of an error: the request that met it, by the id that the app gave it. */
+export interface ErrorContext {
+  readonly requestId: string | undefined;
+}
+
+export type ErrorHook = (error: unknown, about: ErrorContext) => void;
+
+/** Gives what hears of the errors that one request meets; it can't fail itself. */
+export type ReportOf = (requestId: string | undefined) => (error: unknown) => void;
+
+/** Reports the errors of requests to a hook, or to the console where there is none. */
+export function createReport(onError: ErrorHook | undefined): ReportOf {
+  const print = createPrinter();
+  return (requestId) => (error) => {
+    const reportFailure = (failure: unknown) =>
+      reportToConsole('durably: onError threw', failure, 'on', error);
+    try {
+      if (onError !== undefined) watchRejection(onError(error, { requestId }), reportFailure);
+      else print(requestId === undefined ? 'durably:' : `durably: request ${requestId}:`, error);
+    } catch (failure) {
+      reportFailure(failure);
+    }
+  };
+}
+
+/**
+ * Prints an error with its stack. Of a database that is unavailable, which is no
+ * fault of the code and meets every request, one line when it begins.
+ */
+function createPrinter(): (prefix: string, error: unknown) => void {
+  const lastMetMs = new Map<string, number>();
+  return (prefix, error) => {
+    if (!isA(error, DatabaseUnavailableError)) return reportToConsole(prefix, error);
+    const now = performance.now();
+    const last = lastMetMs.get(error.message) ?? Number.NEGATIVE_INFINITY;
+    for (const [message, metMs] of lastMetMs) {
+      if (now - metMs > OUTAGE_ENDS_AFTER_MS) lastMetMs.delete(message);
+    }
+    lastMetMs.set(error.message, now);
+    if (now - last > OUTAGE_ENDS_AFTER_MS) console.error(`${prefix} ${logText(errorMessage(error))}`);
+  };
+}
