@@ -1,6 +1,13 @@
 /** The only door to JSON: what is stored, what is refused, and what it reads back as. */
 
 import { errorMessage } from './error-text.ts';
+import {
+  boundedReplacer,
+  type JsonReplacer,
+  leastJsonBytes,
+  TooLargeJson,
+  tooLargeBytes,
+} from './json-size.ts';
 import { nestsDeeperThan } from './nesting.ts';
 
 export { isStorableText, storableText } from './text.ts';
@@ -51,9 +58,6 @@ export type JsonEncoding =
       readonly isTooLarge?: true;
     };
 
-/** What `JSON.stringify` may be given to put other values in the place of some; `this` holds the value. */
-export type JsonReplacer = (this: unknown, key: string, value: unknown) => unknown;
-
 export interface EncodeOptions {
   /** More bytes of UTF-8 than these are refused. */
   readonly maxBytes?: number | undefined;
@@ -68,10 +72,8 @@ export function encodeJson(
   if (typeof value === 'function' || typeof value === 'symbol') {
     return { ok: false, reason: `a ${typeof value} is not JSON` };
   }
-  // Written as JSON it would take its own size in memory once more.
-  if (typeof value === 'string' && value.length > maxBytes) return tooLarge(value.length, maxBytes);
   try {
-    const text: string | undefined = JSON.stringify(value, replacer);
+    const text = writeJson(value, { maxBytes, replacer });
     const bytes = text === undefined ? 0 : bytesBeyond(text, maxBytes);
     if (bytes > 0) return tooLarge(bytes, maxBytes);
     if (text !== undefined && isTooDeep(text)) {
@@ -79,8 +81,23 @@ export function encodeJson(
     }
     return { ok: true, text };
   } catch (error) {
+    const bytes = tooLargeBytes(error);
+    if (bytes !== undefined) return tooLarge(bytes, maxBytes);
     return { ok: false, reason: failureReason(error, value), cause: error };
   }
+}
+
+/** The text, unless it would be far larger than it may be. @throws {TooLargeJson} before it is written */
+function writeJson(
+  value: unknown,
+  { maxBytes, replacer }: { readonly maxBytes: number; readonly replacer: JsonReplacer | undefined },
+): string | undefined {
+  if (maxBytes === Number.POSITIVE_INFINITY) return JSON.stringify(value, replacer);
+  if (replacer !== undefined) return JSON.stringify(value, boundedReplacer(maxBytes, replacer));
+  const least = leastJsonBytes(value, maxBytes);
+  if (least === 'unknown') return JSON.stringify(value, boundedReplacer(maxBytes));
+  if (least > maxBytes) throw new TooLargeJson(least);
+  return JSON.stringify(value);
 }
 
 function tooLarge(bytes: number, maxBytes: number): JsonEncoding {

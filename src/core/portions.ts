@@ -20,9 +20,12 @@ export function portionLength<T>(
   return length;
 }
 
-/** All items of a list that comes in portions. */
-export async function collect<T>(portions: AsyncIterable<readonly T[]>): Promise<T[]> {
-  const all: T[] = [];
-  for await (const portion of portions) for (const item of portion) all.push(item);
+/** All items of a list that comes in portions, each made into what `toItem` answers as its portion comes. */
+export async function collect<T, U>(
+  portions: AsyncIterable<readonly T[]>,
+  toItem: (each: T) => U,
+): Promise<U[]> {
+  const all: U[] = [];
+  for await (const portion of portions) for (const each of portion) all.push(toItem(each));
   return all;
 }

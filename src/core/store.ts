@@ -2,6 +2,9 @@ import type { JournalNote, JournalRow } from './events.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { LogLevel, StoredLogLine, StoredStep } from './step.ts';
 
+/** How long a caller waits for the database, from the moment that the call arrives; ms. */
+export const CALLER_BUDGET_MS = 10_000;
+
 /** A run to be stored, its payload, keys and labels already checked. */
 export interface NewRun {
   readonly id: string;
@@ -51,6 +54,8 @@ export interface ClaimRequest {
   readonly staleThresholdMs: number;
   /** Whether one run may be taken over that lost its worker too often to be above suspicion. */
   readonly takesSuspect: boolean;
+  /** When whoever waits for it has waited long enough, on the monotonic clock; {@link CALLER_BUDGET_MS} from each statement unless given. */
+  readonly deadlineMs?: number | undefined;
 }
 
 export interface ClaimedRun extends Lease, NamedRun {

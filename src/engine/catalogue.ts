@@ -1,7 +1,8 @@
 import type { Submitted, TriggerRequest } from '../core/durably.ts';
 import { parseRun, type Run } from '../core/run.ts';
 import type { JobDefinition } from './define-job.ts';
-import { createJobHandle, enqueueOne, type HandleDeps, type JobHandle, newRun } from './job-handle.ts';
+import { createJobHandle, enqueueOne, type HandleDeps, type JobHandle } from './job-handle.ts';
+import { newRun } from './new-run.ts';
 import type { Registry } from './registry.ts';
 import type { Worker } from './worker.ts';
 

@@ -1,7 +1,7 @@
 import { type Clock, defer } from '../core/clock.ts';
 import { type JournalNote, UNKNOWN_STEP } from '../core/events.ts';
 import { newClaimToken } from '../core/id.ts';
-import type { Claim, ClaimedRun, LostRun, Store } from '../core/store.ts';
+import type { Claim, ClaimedRun, ClaimRequest, LostRun, Store } from '../core/store.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import type { EventBus } from './event-bus.ts';
 import type { Registry } from './registry.ts';
@@ -23,6 +23,8 @@ interface IntakeDeps {
 export interface TakeOptions {
   /** How many runs at most, however many slots are free. */
   readonly atMost: number;
+  /** When the caller has waited long enough for the database, on the monotonic clock. */
+  readonly deadlineMs?: number | undefined;
   /** Asked once the claim has been answered: runs that are not wanted any more are handed back. */
   readonly isWanted: () => boolean;
 }
@@ -70,7 +72,7 @@ export class Intake {
    *
    * @throws {DatabaseUnavailableError}
    */
-  async take({ atMost, isWanted }: TakeOptions): Promise<Taken | undefined> {
+  async take({ atMost, deadlineMs, isWanted }: TakeOptions): Promise<Taken | undefined> {
     const { store, slots, registry, onEnd } = this.#deps;
     const appends = store.appendsUnderWay();
     if (appends !== undefined) {
@@ -82,7 +84,9 @@ export class Intake {
     if (limit <= 0 || registry.isEmpty) return undefined;
     const takesSuspect = !slots.hasSuspect && !this.#claims.mayTakeSuspect;
     try {
-      return await this.#claims.follow({ limit, takesSuspect }, (underWay) => this.#take(underWay, isWanted));
+      return await this.#claims.follow({ limit, takesSuspect }, (underWay) =>
+        this.#take(underWay, { deadlineMs, isWanted }),
+      );
     } finally {
       onEnd();
     }
@@ -93,11 +97,15 @@ export class Intake {
     await this.#claims.settled();
   }
 
-  async #take(underWay: ClaimUnderWay, isWanted: () => boolean): Promise<Taken> {
+  async #take(
+    underWay: ClaimUnderWay,
+    { deadlineMs, isWanted }: Pick<TakeOptions, 'deadlineMs' | 'isWanted'>,
+  ): Promise<Taken> {
     const { clock } = this.#deps;
     const doubtful = this.#doubtful.pop();
     const sent = doubtful ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
-    const claim = await this.#claim(underWay, { ...sent, isAskedAgain: doubtful !== undefined });
+    const isAskedAgain = doubtful !== undefined;
+    const claim = await this.#claim(underWay, { ...sent, isAskedAgain, deadlineMs });
     // Whoever triggered one of these runs hears of that first.
     await new Promise<void>((resolve) => defer(resolve));
     const found = claim.runs.length + claim.lost.length;
@@ -110,7 +118,12 @@ export class Intake {
 
   async #claim(
     { limit, takesSuspect }: ClaimUnderWay,
-    { claimToken, sentAtMs, isAskedAgain }: SentClaim & { isAskedAgain: boolean },
+    {
+      claimToken,
+      sentAtMs,
+      isAskedAgain,
+      deadlineMs,
+    }: SentClaim & Pick<ClaimRequest, 'isAskedAgain' | 'deadlineMs'>,
   ): Promise<Claim> {
     const { store, registry, staleThresholdMs } = this.#deps;
     const jobNames = registry.names();
@@ -122,6 +135,7 @@ export class Intake {
         isAskedAgain,
         staleThresholdMs,
         takesSuspect,
+        deadlineMs,
       });
     } catch (error) {
       this.#doubtful.push({ claimToken, sentAtMs });

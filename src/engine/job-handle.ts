@@ -1,27 +1,19 @@
 import type { Clock } from '../core/clock.ts';
 import type { TriggerOptions } from '../core/durably.ts';
-import { InputTooLargeError, ValidationError } from '../core/errors.ts';
-import { newRunId } from '../core/id.ts';
-import { toIssues } from '../core/issues.ts';
-import { encodeJson, isStorableText } from '../core/json.ts';
-import { isScope, scopedKey } from '../core/key-scope.ts';
+import { ValidationError } from '../core/errors.ts';
 import { checkMembers, type MembersOf } from '../core/known-names.ts';
-import { encodeLabels, labelsSchema } from '../core/labels.ts';
-import { MAX_KEY_LENGTH, parseRun, type Run, type RunFilter } from '../core/run.ts';
+import { parseRun, type Run, type RunFilter } from '../core/run.ts';
 import { currentRun } from '../core/run-context.ts';
 import type { Enqueued, NewRun, Store } from '../core/store.ts';
 import { batchItems } from './batch-items.ts';
 import type { JobDefinition } from './define-job.ts';
 import type { EventBus } from './event-bus.ts';
 import type { EventFeed } from './event-feed.ts';
+import { newRun, newRuns, parseTrigger, TRIGGER_OPTIONS } from './new-run.ts';
 import { readRuns } from './reads.ts';
 import type { RunWait } from './run-waits.ts';
-import { parseWith } from './schema-parse.ts';
 import { waitForOutput } from './wait-for-run.ts';
 import type { Worker } from './worker.ts';
-
-/** The inputs of one batch are stored in one transaction, which holds up every other write. */
-const MAX_BATCH_CHARS = 64 * 1024 * 1024;
 
 /** What one job is used by. */
 export interface JobHandle<
@@ -80,13 +72,6 @@ export interface HandleDeps {
   readonly beginWait: Worker['beginWait'];
 }
 
-const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
-  idempotencyKey: true,
-  keyScope: true,
-  concurrencyKey: true,
-  labels: true,
-};
-
 type WaitOptions = NonNullable<Parameters<JobHandle['triggerAndWait']>[1]>;
 
 const WAIT_OPTIONS: MembersOf<WaitOptions> = {
@@ -120,8 +105,8 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
         throw new ValidationError('batchTrigger takes one list: options belong to its elements');
       }
       const items = batchItems(inputs, Object.keys(TRIGGER_OPTIONS));
-      const runs = await Promise.all(items.map((item) => newRun(job, item, deps.maxInputBytes)));
-      checkTotal(runs);
+      const parsed = await Promise.all(items.map((item) => parseTrigger(job, item)));
+      const runs = newRuns(job, parsed, deps.maxInputBytes);
       const enqueued = await deps.store.enqueue(runs);
       announce(enqueued, deps);
       return enqueued.map(({ run }) => parseRun(run));
@@ -172,71 +157,6 @@ export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Enqu
   const [run] = enqueued;
   if (!run) throw new Error('a stored run was not returned');
   return run;
-}
-
-/** @throws {ValidationError} for a bad input or option. */
-export async function newRun(
-  job: JobDefinition,
-  { input, options = {} }: { readonly input: unknown; readonly options?: TriggerOptions | undefined },
-  maxBytes: number,
-): Promise<NewRun> {
-  checkMembers('trigger option', options, TRIGGER_OPTIONS);
-  const parsed = await parseWith(job.input, input);
-  if (!parsed.ok) {
-    throw new ValidationError(`Invalid input for job ${job.name}: ${parsed.summary}`, parsed.issues);
-  }
-  const encoding = encodeJson(parsed.value, { maxBytes });
-  if (!encoding.ok) {
-    const issues = [{ path: [], message: encoding.reason }];
-    const Refusal = encoding.isTooLarge ? InputTooLargeError : ValidationError;
-    throw new Refusal(`Invalid input for job ${job.name}: ${encoding.reason}`, issues);
-  }
-  return {
-    id: newRunId(),
-    jobName: job.name,
-    payload: encoding.text ?? 'null',
-    idempotencyKey: idempotencyKeyOf(options),
-    concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
-    labels: checkLabels(options.labels),
-  };
-}
-
-/** All of a batch are stored at once. @throws {InputTooLargeError} */
-function checkTotal(runs: readonly NewRun[]): void {
-  const chars = runs.reduce((sum, { payload }) => sum + payload.length, 0);
-  if (chars <= MAX_BATCH_CHARS) return;
-  throw new InputTooLargeError(
-    `The inputs of a batch may have ${MAX_BATCH_CHARS} characters of JSON together, these have ${chars}`,
-  );
-}
-
-const triggerLabels = labelsSchema('labels');
-
-/** As JSON text; null when there are none. @throws {ValidationError} */
-function checkLabels(labels: unknown): string | null {
-  if (labels === undefined || labels === null) return null;
-  const parsed = triggerLabels.safeParse(labels);
-  if (parsed.success) return encodeLabels(parsed.data);
-  const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
-  throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
-}
-
-function idempotencyKeyOf(options: TriggerOptions): string | null {
-  const key = checkKey('idempotencyKey', options.idempotencyKey);
-  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
-  if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
-  return key === null ? null : scopedKey(scope, key);
-}
-
-function checkKey(name: 'idempotencyKey' | 'concurrencyKey' | 'keyScope', key: unknown): string | null {
-  if (key === undefined || key === null) return null;
-  const refuse = (message: string) =>
-    new ValidationError(`${name} ${message}`, [{ path: [name], message: `${name} ${message}` }]);
-  if (typeof key !== 'string') throw refuse('must be a string');
-  if (key.length < 1 || key.length > MAX_KEY_LENGTH)
-    throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);
-  if (!isStorableText(key)) throw refuse('must not hold a lone surrogate or a NUL');
-  return key;
 }
 
 function checkTimeout(timeout: unknown): void {

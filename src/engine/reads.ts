@@ -23,7 +23,7 @@ import { parseLogQuery } from './log-query.ts';
 /** A page of runs as a whole. @throws {ValidationError} for a bad filter. */
 export async function readRuns(store: Store, filter: RunFilter = {}): Promise<RunPage> {
   const { portions, next } = await listRuns(store, filter);
-  const runs = (await collect(portions)).map(parseListed);
+  const runs = await collect(portions, parseListed);
   return { runs, nextCursor: next === null ? null : encodeCursor(next) };
 }
 
@@ -63,11 +63,11 @@ export function createReads(store: Store) {
     getRunsPage: (filter?: RunFilter) => readRuns(store, filter),
     async getSteps(runId: string) {
       const id = checkRunId(runId);
-      return (await collect(await ofRun(id, store.listSteps(id)))).map(parseStep);
+      return await collect(await ofRun(id, store.listSteps(id)), parseStep);
     },
     async getLogs(query: LogQuery) {
       const page = parseLogQuery(query);
-      return (await collect(await ofRun(page.runId, store.listLogs(page)))).map(parseLogLine);
+      return await collect(await ofRun(page.runId, store.listLogs(page)), parseLogLine);
     },
     asJson: createJsonReads(store, ofRun),
   };

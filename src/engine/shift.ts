@@ -1,5 +1,7 @@
 import { onAbort } from '../core/abort-listeners.ts';
 import type { Clock } from '../core/clock.ts';
+import { DatabaseUnavailableError } from '../core/errors.ts';
+import { CALLER_BUDGET_MS } from '../core/store.ts';
 import type { Intake } from './intake.ts';
 import type { Slot, Slots } from './slots.ts';
 
@@ -48,7 +50,8 @@ export class Shift {
   /**
    * How many runs were taken. Resolves when they have ended or were handed back.
    *
-   * @throws {DatabaseUnavailableError} if a claim fails, when the runs taken before it are over.
+   * @throws {DatabaseUnavailableError} if a claim fails, or other claims keep it waiting for as
+   * long as it would wait for its own; when the runs taken before it are over.
    */
   async work(): Promise<number> {
     const { timeoutMs, signal } = this.#options;
@@ -91,20 +94,32 @@ export class Shift {
   };
 
   async #takeRuns(): Promise<void> {
-    const { intake, slots } = this.#deps;
+    const { intake, slots, clock } = this.#deps;
     const { endsWhen, maxRuns } = this.#options;
+    /** Of the look that is due: when it has waited long enough for the database. */
+    let deadlineMs: number | undefined;
     while (!this.#takesNoMore && this.#taken < maxRuns) {
       // Once everything has ended the last look is due: others may have triggered something.
       const isLookDue = this.#mayFindMore || slots.taken === 0;
-      if (intake.free <= 0 || !isLookDue) {
+      if (slots.free <= 0 || !isLookDue) {
+        deadlineMs = undefined;
         await this.#change();
+        continue;
+      }
+      deadlineMs ??= clock.monotonicMs() + CALLER_BUDGET_MS;
+      // The slots that are free are kept for another claim, which waits for the database in its turn.
+      if (intake.free <= 0) {
+        if (clock.monotonicMs() >= deadlineMs) throw new DatabaseUnavailableError('The database stayed busy');
+        await this.#changeUntil(deadlineMs);
         continue;
       }
       this.#mayFindMore = false;
       const taken = await intake.take({
         atMost: maxRuns - this.#taken,
+        deadlineMs,
         isWanted: () => !this.#takesNoMore || this.#deps.isRelieved(),
       });
+      deadlineMs = undefined;
       for (const slot of taken?.slots ?? []) this.#follow(slot);
       if (taken === undefined) return;
       if (taken.isEmpty) {
@@ -138,6 +153,14 @@ export class Shift {
       });
     }
     this.#hasChanged = false;
+  }
+
+  /** As {@link #change}, or until the time is up. */
+  async #changeUntil(deadlineMs: number): Promise<void> {
+    const { clock } = this.#deps;
+    const cancel = clock.schedule(Math.max(0, deadlineMs - clock.monotonicMs()), () => this.#wake());
+    await this.#change();
+    cancel();
   }
 
   #wake(): void {

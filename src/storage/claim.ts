@@ -171,10 +171,10 @@ export async function claim(connection: Connection, request: ClaimRequest): Prom
 
 async function claimRows(connection: Connection, request: ClaimRequest): Promise<readonly ClaimRow[]> {
   const jobNames = JSON.stringify(request.jobNames);
-  const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
+  const { limit, claimToken, staleThresholdMs, takesSuspect, deadlineMs } = request;
   const inlineBytes = Math.floor(ANSWER_BYTES / limit);
   const claimed = { sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] };
-  const earlier = request.isAskedAgain ? await connection.execute<ClaimRow>(claimed) : [];
+  const earlier = request.isAskedAgain ? await connection.execute<ClaimRow>({ ...claimed, deadlineMs }) : [];
   if (earlier.length > 0) return earlier;
   for (let repetitions = 0; ; repetitions++) {
     let sendings = 0;
@@ -183,6 +183,7 @@ async function claimRows(connection: Connection, request: ClaimRequest): Promise
       parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0, inlineBytes],
       // A claim must not be sent twice: the second would take other runs.
       ifAnswerLost: claimed,
+      deadlineMs,
       onSend: () => {
         sendings++;
       },

@@ -3,24 +3,27 @@ import type { CompletedStep } from '../core/store.ts';
 import type { Connection } from './connection.ts';
 
 /** A long list of names is read in pages, to fit into one answer of a server each. */
-const NAMES_PER_PAGE = 5_000;
+const NAMES_PER_PAGE = 2_000;
 
 /**
  * The names of a run's completed steps by index, and with them the outputs of the
  * first ones, as many as make a portion. ?1 the run, ?2 and ?3 the index and name
  * of the last step of the page before, ?4 how many bytes of outputs may come along.
  *
- * The sizes are summed up before any output is read: a window would copy them all.
+ * A window copies every column that stands beside it: it is given the outputs' sizes,
+ * which SQLite tells without reading the outputs.
  */
 const COMPLETED = `
 select s.name, s.step_index, s.bytes, s.total <= ?4 as is_read,
   case when s.total <= ?4 then (select o.data from durably_journal o where o.sequence = s.sequence) end as output
 from (
-  select c.name, c.step_index, c.sequence, coalesce(octet_length(j.data), 0) as bytes,
-    sum(octet_length(j.data)) over (order by c.step_index, c.name) as total
-  from durably_steps c cross join durably_journal j on j.sequence = c.sequence
-  where c.run_id = ?1 and c.status = 'completed' and (c.step_index, c.name) > (?2, ?3)
-  order by c.step_index, c.name limit ${NAMES_PER_PAGE}
+  select name, step_index, sequence, bytes, sum(bytes) over (order by step_index, name) as total
+  from (
+    select c.name, c.step_index, c.sequence, coalesce(octet_length(j.data), 0) as bytes
+    from durably_steps c cross join durably_journal j on j.sequence = c.sequence
+    where c.run_id = ?1 and c.status = 'completed' and (c.step_index, c.name) > (?2, ?3)
+    order by c.step_index, c.name limit ${NAMES_PER_PAGE}
+  )
 ) s
 order by s.step_index, s.name`;
 
@@ -29,8 +32,7 @@ interface CompletedRow {
   readonly step_index: number;
   readonly bytes: number;
   readonly output: string | null;
-  /** Null where nothing before it has an output. */
-  readonly is_read: number | null;
+  readonly is_read: number;
 }
 
 export async function listCompletedSteps(connection: Connection, runId: string): Promise<CompletedStep[]> {

@@ -1,9 +1,10 @@
 import { CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../core/errors.ts';
+import { CALLER_BUDGET_MS } from '../core/store.ts';
 import { Closing } from './closing.ts';
 import { AccessRefusedError, classifyDatabaseError, isRefusedByDriver } from './database-error.ts';
-import { CALLER_BUDGET_MS, TimeUpError, withDeadline } from './deadline.ts';
+import { TimeUpError, withDeadline } from './deadline.ts';
 import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
 import { rowsOf } from './libsql-client.ts';

@@ -1,9 +1,7 @@
 import type { CompiledQuery } from 'kysely';
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
-
-/** How long a caller waits for the database, from the moment that the call arrives; ms. */
-export const CALLER_BUDGET_MS = 10_000;
+import { CALLER_BUDGET_MS } from '../core/store.ts';
 
 /** A caller's time is up, and what it asked for was, by all that is known, not done. */
 export class TimeUpError extends DatabaseUnavailableError {

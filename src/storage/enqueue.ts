@@ -191,7 +191,8 @@ async function readRuns(
 }
 
 async function whole(connection: Connection, listed: readonly Listed<StoredRun>[]): Promise<StoredRun[]> {
-  return await collect(inPortions(listed, (cut) => readWholeRuns(connection, null, cut)));
+  const portions = inPortions(listed, (cut) => readWholeRuns(connection, null, cut));
+  return await collect(portions, (run) => run);
 }
 
 function withPayload(row: StoredRun, { payload }: NewRun): StoredRun {

@@ -8,9 +8,10 @@ import type {
 } from 'kysely';
 import { type Clock, defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors.ts';
+import { CALLER_BUDGET_MS } from '../core/store.ts';
 import { Closing } from './closing.ts';
 import { classifyDatabaseError, isClosedError } from './database-error.ts';
-import { CALLER_BUDGET_MS, Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
+import { Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
 import {
   asGuarded,
   type Guard,
@@ -41,8 +42,8 @@ export interface GuardOptions {
  * nothing. The connection is renewed before any other statement gets at it,
  * and the statement that was refused is tried again, with jitter.
  *
- * A local database holds the event loop while it commits, so there is at most
- * one commit in each of its turns: timers and sockets get theirs in between.
+ * A local database holds the event loop while it executes, so each turn of the
+ * loop takes only so much ({@link Turns}): timers and sockets get theirs in between.
  */
 export class GuardedDialect implements Dialect {
   readonly #inner: Dialect;
@@ -264,6 +265,7 @@ class GuardedDriver implements Driver, Guard {
       if (this.#isRenewalDue) await this.#renewConnection();
       const result = await execute();
       if (commits) this.#turns.noteCommit();
+      else if (hasRows(result)) this.#turns.noteRead(result.rows);
       return result;
     } catch (error) {
       const closed = this.#closedBy(error);
@@ -328,4 +330,9 @@ class GuardedDriver implements Driver, Guard {
       throw new DatabaseUnavailableError('The database connection could not be renewed', { cause: error });
     }
   }
+}
+
+/** Whether these are a statement's rows; the begin of a transaction, say, has none. */
+function hasRows(result: unknown): result is QueryResult<unknown> {
+  return typeof result === 'object' && result !== null && 'rows' in result;
 }

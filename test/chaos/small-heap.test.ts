@@ -100,6 +100,30 @@ test('a run whose results are more than the heap holds is read, followed and res
   });
 });
 
+test.for(['x', 'あ', '\u0001'])(
+  'a step and a log line that repeat %j without end are refused',
+  async (text) => {
+    await withFleet({}, async (fleet) => {
+      const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
+      const api = fleet.api(service);
+      const runId = await api.triggered({ jobName: 'repeated', input: { text, chars: 1e6, times: 400 } });
+      const run = await eventually(
+        'the run to fail',
+        async () => {
+          expect(service.isAlive, service.log).toBe(true);
+          const answer = await fetch(`${api.base}/run?runId=${runId}`);
+          const found = (await answer.json()) as { status: string; error: string };
+          return found.status === 'failed' ? found : undefined;
+        },
+        { withinMs: 60_000, everyMs: 50 },
+      );
+      expect(run.error).toMatch(/^Step "list" returned too much: at least \d+ bytes of JSON/);
+      const [line] = (await (await fetch(`${api.base}/logs?runId=${runId}`)).json()) as { message: string }[];
+      expect(line?.message).toMatch(/data left out: at least \d+ bytes/);
+    });
+  },
+);
+
 test('a run that writes log lines without end leaves most of them out', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=160' });

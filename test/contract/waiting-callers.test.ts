@@ -94,6 +94,33 @@ contract(
       ]);
     });
 
+    test('that works on demand is refused by then, too, beside a worker that waits for the lock itself', async ({
+      world,
+    }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.start({ clock, pollingInterval: 1_000 });
+      const { echo: handle } = durably.register({ echo });
+      await idle();
+      const held = await lock(world, 'writers');
+      const { waitedMs, ask, run } = timed(clock);
+      const startMs = clock.monotonicMs();
+      // The worker's own claim meets the lock within a second.
+      await run(() => clock.monotonicMs() - startMs >= 5_000);
+      ask('first', () => durably.processUntilIdle({ timeoutMs: 20_000 }));
+      await run(() => clock.monotonicMs() - startMs >= 8_000);
+      ask('second', () => durably.processUntilIdle({ timeoutMs: 20_000 }));
+      ask('third', () => durably.processOne());
+      await run(() => Object.keys(waitedMs).length === 3);
+      for (const ms of Object.values(waitedMs)) {
+        expect(ms).toBeGreaterThanOrEqual(9_000);
+        expect(ms).toBeLessThan(10_600);
+      }
+      await held.release();
+      const { id } = await handle.trigger('after the lock');
+      await run(() => clock.monotonicMs() - startMs >= 30_000);
+      expect((await durably.getRun(id))?.status).toBe('completed');
+    });
+
     test('that only reads is refused by then, too, where readers wait for writers', async ({ world }) => {
       const clock = new FakeClock();
       const { durably } = await world.idle({ clock });

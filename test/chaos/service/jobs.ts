@@ -196,6 +196,17 @@ const noisy = defineJob({
   },
 });
 
+/** Repeats a text in a list, which takes little memory until it is written as JSON. */
+const repeated = defineJob({
+  name: 'repeated',
+  input: z.object({ text: z.string(), chars: z.int(), times: z.int() }),
+  run: async (step, { text, chars, times }) => {
+    const list = Array(times).fill(text.repeat(chars));
+    step.log.info('list', list);
+    await step.run('list', () => list);
+  },
+});
+
 /** Answers what it is given, from a step, a log line and its output. */
 const echo = defineJob({
   name: 'echo "quoted"\n👋 \'job\'',
@@ -212,5 +223,5 @@ const echo = defineJob({
 
 /** Stands in for the shipped jobs in the service under test. */
 export function createJobs() {
-  return { work, gate, poison, careless, reckless, leaver, chatter, large, noisy, echo };
+  return { work, gate, poison, careless, reckless, leaver, chatter, large, noisy, repeated, echo };
 }
