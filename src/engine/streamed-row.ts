@@ -57,8 +57,9 @@ export class StreamedRow implements StreamedEvent {
 
   /** Roughly what it takes in memory, once it is read. */
   get bytes(): number {
-    const { message, labels } = this.#row;
-    return 2 * this.dataBytes + (message?.length ?? 0) + 2 * (labels?.length ?? 0) + 300;
+    const { stepName, message, labels } = this.#row;
+    const chars = (stepName?.length ?? 0) + (message?.length ?? 0) + (labels?.length ?? 0);
+    return 2 * (this.dataBytes + chars) + 300;
   }
 
   /** Reads what is left of these rows. One that fails is read again by the next that takes it. */

@@ -65,7 +65,9 @@ export class AppendLane {
 
   submit(append: Append): Promise<AppendResult> {
     let chars = 0;
-    for (const { note } of append.entries) chars += (note.data?.length ?? 0) + (note.message?.length ?? 0);
+    for (const { note } of append.entries) {
+      chars += (note.data?.length ?? 0) + (note.message?.length ?? 0) + (note.stepName?.length ?? 0);
+    }
     return this.#lane.submit({ append, rows: append.entries.length, chars });
   }
 }
