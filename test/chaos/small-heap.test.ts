@@ -186,3 +186,20 @@ test('a run that writes log lines without end leaves most of them out', async ()
     expect(lines.at(-1)?.message).toMatch(new RegExp(`^${100_001 - lines.length} log lines were left out`));
   });
 });
+
+test('ten runs that write log lines without end share one budget', async () => {
+  await withFleet({ DURABLY_CONCURRENCY: 10 }, async (fleet) => {
+    const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
+    const api = fleet.api(service);
+    const input = { lines: 200, bytes: 500_000 };
+    await Promise.all(Array.from({ length: 10 }, () => api.triggered({ jobName: 'noisy', input })));
+    await eventually(
+      'the runs to be completed',
+      async () => {
+        expect(service.isAlive, service.log).toBe(true);
+        return (await api.runs('status=completed')).length === 10;
+      },
+      { withinMs: 60_000, everyMs: 50 },
+    );
+  });
+});
