@@ -67,8 +67,9 @@ export interface StepContext {
    * is returned and `fn` is not called. The answer is what JSON made of the
    * result, so that a first run and a replay see the same value.
    *
-   * @throws {StepError} for a name that already completed or still runs in this
-   * attempt, and for a result that JSON can't hold.
+   * @param name 1 to 1,024 characters (UTF-16 units).
+   * @throws {StepError} for a name that is empty or too long, that already completed
+   * or still runs in this attempt, and for a result that JSON can't hold.
    * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
    * @throws whatever `fn` throws, after the failure was recorded.
    * @example const user = await step.run('load user', (signal) => fetchUser(id, { signal }))

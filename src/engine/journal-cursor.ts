@@ -37,7 +37,7 @@ interface Reach {
 /**
  * A place in the journal. Far behind the tail it reads pages of its own; close
  * behind it takes from the tail's window; at the head it waits. However far it
- * is behind, it holds one page of small rows and hands out a portion at a time.
+ * is behind, it holds one page of bounded size and hands out a portion at a time.
  */
 export class JournalCursor implements EventCursor, TailReader {
   readonly #options: CursorOptions;
@@ -116,11 +116,16 @@ export class JournalCursor implements EventCursor, TailReader {
     return this.#reachOfPage(await readPage(this.#place), head);
   }
 
-  /** `head` was committed before the page was read: a page that isn't full holds all up to it. */
+  /**
+   * `head` was committed before the page was read: a page that isn't full holds all up to it. Of a page that takes
+   * more than a portion the first rows are kept; the others are read again when they are asked for.
+   */
   #reachOfPage(page: readonly StreamedRow[], head: number): Reach {
-    const last = page.at(-1)?.sequence ?? this.#place;
-    const isAtEnd = page.length < this.#options.pageRows;
-    return { events: page, upTo: isAtEnd ? Math.max(last, head) : last, isAtEnd, from: 'page' };
+    const length = portionLength(page, ({ bytesHere }) => bytesHere);
+    const events = length === page.length ? page : page.slice(0, length);
+    const last = events.at(-1)?.sequence ?? this.#place;
+    const isAtEnd = events.length < this.#options.pageRows && events === page;
+    return { events, upTo: isAtEnd ? Math.max(last, head) : last, isAtEnd, from: 'page' };
   }
 
   /** Moves on by a portion of the events that the reader is for. */

@@ -3,6 +3,7 @@ import { DatabaseUnavailableError } from '../core/errors.ts';
 import { endsRun } from '../core/events.ts';
 import type { ClaimedRun, OwnerNote, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
+import type { LogBudget } from './log-budget.ts';
 import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
@@ -21,7 +22,7 @@ export class OwnerJournal {
   readonly #store: Store;
   readonly #bus: EventBus;
   readonly #clock: Clock;
-  readonly #waiting = new WaitingNotes();
+  readonly #waiting: WaitingNotes;
   #number = 0;
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
@@ -36,12 +37,19 @@ export class OwnerJournal {
   /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with; 50 unless given. */
   constructor(
     run: ClaimedRun,
-    deps: { store: Store; bus: EventBus; clock: Clock; flushAfterMs?: number | undefined },
+    deps: {
+      store: Store;
+      bus: EventBus;
+      clock: Clock;
+      logBudget: LogBudget;
+      flushAfterMs?: number | undefined;
+    },
   ) {
     this.#run = run;
     this.#store = deps.store;
     this.#bus = deps.bus;
     this.#clock = deps.clock;
+    this.#waiting = new WaitingNotes(deps.logBudget);
     this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
 
@@ -104,6 +112,7 @@ export class OwnerJournal {
       this.#cancelFlush?.();
       this.#cancelFlush = undefined;
       await this.#sendGroup(this.#waiting.take());
+      this.#waiting.release();
     }
     // In the same turn as the last look at what waits: nothing can come in between.
     this.#sending = undefined;

@@ -8,6 +8,7 @@ import type { ClaimedRun, Lease, Store } from '../core/store.ts';
 import type { EventBus } from './event-bus.ts';
 import { executeRun, type Outcome } from './execute-run.ts';
 import { LeaseKeeper } from './lease-keeper.ts';
+import { LogBudget } from './log-budget.ts';
 import { OwnerJournal } from './owner-journal.ts';
 import type { Registry } from './registry.ts';
 import { RunControl } from './run-control.ts';
@@ -45,6 +46,7 @@ export class Slots {
   readonly #deps: SlotsDeps;
   readonly #leases: LeaseKeeper;
   readonly #slots = new Map<string, Slot>();
+  readonly #logBudget = new LogBudget();
   /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
   readonly #scope = new AsyncResource('durably');
   /** Which of its runs wait for other runs. */
@@ -128,7 +130,7 @@ export class Slots {
     const control = new RunControl(run, (error) =>
       bus.reportWorkerError({ error, context: 'abort-listener', runId: run.runId }),
     );
-    const journal = new OwnerJournal(run, this.#deps);
+    const journal = new OwnerJournal(run, { ...this.#deps, logBudget: this.#logBudget });
     this.#leases.hold(control, { claimedAtMs });
     const slot = {
       control,

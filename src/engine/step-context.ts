@@ -9,6 +9,7 @@ import { storableText } from '../core/text.ts';
 import { logNote, messageText } from './log-note.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';
+import { stepNameFault } from './step-name.ts';
 import type { StoredResults } from './stored-results.ts';
 
 /** An error further down is not looked for a step's: a chain may have no end. */
@@ -176,10 +177,11 @@ export class Steps {
   }
 
   /** Why a step can't be run now; undefined if it can. */
-  #refusalOf(givenName: unknown, fn: unknown): { readonly error: Error } | undefined {
+  #refusalOf(givenName: string, fn: unknown): { readonly error: Error } | undefined {
     const refuse = (message: string) => ({ error: new StepError(message) });
     if (this.#control.error) return { error: this.#control.error };
-    if (typeof givenName !== 'string' || givenName === '') return refuse('A step needs a non-empty name');
+    const fault = stepNameFault(givenName);
+    if (fault !== undefined) return refuse(fault);
     const name = storableText(givenName);
     if (typeof fn !== 'function') return refuse(`Step "${name}" needs a function`);
     const state = this.#states.get(name);

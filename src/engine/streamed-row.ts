@@ -57,8 +57,18 @@ export class StreamedRow implements StreamedEvent {
 
   /** Roughly what it takes in memory, once it is read. */
   get bytes(): number {
-    const { message, labels } = this.#row;
-    return 2 * this.dataBytes + (message?.length ?? 0) + 2 * (labels?.length ?? 0) + 300;
+    return this.#sizeWith(this.dataBytes);
+  }
+
+  /** Roughly what it takes in memory now: large data may not have been read yet. */
+  get bytesHere(): number {
+    return this.#sizeWith(this.#isDataLeft ? 0 : this.dataBytes);
+  }
+
+  #sizeWith(dataBytes: number): number {
+    const { stepName, message, labels } = this.#row;
+    const chars = (stepName?.length ?? 0) + (message?.length ?? 0) + (labels?.length ?? 0);
+    return 2 * (dataBytes + chars) + 300;
   }
 
   /** Reads what is left of these rows. One that fails is read again by the next that takes it. */

@@ -1,13 +1,12 @@
 import type { OwnerNote } from '../core/store.ts';
+import type { LogBudget } from './log-budget.ts';
 
 const MAX_NOTES_PER_GROUP = 200;
 /** A group has at least one note, whatever its size. */
 const MAX_CHARS_PER_GROUP = 256 * 1024;
 
-/** Once the notes that wait take so much memory, log lines are left out. */
-const MAX_WAITING_BYTES = 64 * 1024 * 1024;
-/** What a note takes besides its texts, about. */
-const BYTES_PER_NOTE = 256;
+/** What a log line takes besides its texts, about. */
+const BYTES_PER_LINE = 256;
 /** A character may take two. */
 const BYTES_PER_CHAR = 2;
 
@@ -22,17 +21,24 @@ export interface WaitingNote {
 /**
  * What a run's owner has taken down and not yet sent, in order. Its size is
  * bounded however fast a job tells: of progress reports between two outcomes the
- * last one waits, and log lines beyond the bound are counted instead of kept.
+ * last one waits, and log lines beyond the worker's budget are counted instead of kept.
  */
 export class WaitingNotes {
   #notes: WaitingNote[] = [];
   /** Those before it are taken: a list of 100,000 is not moved up for each group. */
   #first = 0;
-  #bytes = 0;
+  readonly #budget: LogBudget;
+  /** What the log lines take that wait, and those that were taken and may not be stored yet. */
+  #waitingBytes = 0;
+  #takenBytes = 0;
   /** The last progress since the last outcome, if it waits. */
   #progress: WaitingNote | undefined;
   /** Stands for the log lines that were left out since; while it waits, more are. */
   #gap: { readonly waiting: WaitingNote; lines: number } | undefined;
+
+  constructor(budget: LogBudget) {
+    this.#budget = budget;
+  }
 
   get length(): number {
     return this.#notes.length - this.#first;
@@ -54,7 +60,10 @@ export class WaitingNotes {
     return true;
   }
 
-  /** Takes the first notes, as many as make a group: bounded in number and characters. */
+  /**
+   * Takes the first notes, as many as make a group: bounded in number and characters. They count until
+   * {@link release}.
+   */
   take(): readonly WaitingNote[] {
     let chars = 0;
     let end = this.#first;
@@ -63,19 +72,30 @@ export class WaitingNotes {
       const size = end - this.#first;
       if (size > 0 && (size === MAX_NOTES_PER_GROUP || chars > MAX_CHARS_PER_GROUP)) break;
     }
-    return this.#remove(end).map((waiting) => this.#finish(waiting));
+    const before = this.#waitingBytes;
+    const group = this.#remove(end);
+    this.#takenBytes += before - this.#waitingBytes;
+    return group.map((waiting) => this.#finish(waiting));
+  }
+
+  /** What was taken is stored, or lost. */
+  release(): void {
+    this.#budget.release(this.#takenBytes);
+    this.#takenBytes = 0;
   }
 
   /** Forgets all; what it forgot. */
   clear(): readonly WaitingNote[] {
     this.#progress = undefined;
     this.#gap = undefined;
+    this.#budget.release(this.#waitingBytes);
     return this.#remove(this.#notes.length);
   }
 
   #leavesOut(waiting: WaitingNote): boolean {
     if (this.leavesOutLogLine()) return true;
-    if (this.length === 0 || this.#bytes + bytesOf(waiting) <= MAX_WAITING_BYTES) return false;
+    const held = this.#waitingBytes + this.#takenBytes;
+    if (this.#budget.allows({ held, bytes: bytesOf(waiting) })) return false;
     const place: WaitingNote = { note: { type: 'log:write', level: 'warn' }, atMs: waiting.atMs };
     this.#gap = { waiting: place, lines: 1 };
     this.#add(place);
@@ -87,21 +107,22 @@ export class WaitingNotes {
       // Not far from the end: whatever came after it is passed over once.
       const index = this.#notes.lastIndexOf(this.#progress);
       this.#notes.splice(index, 1);
-      this.#bytes -= bytesOf(this.#progress);
     }
     this.#progress = waiting;
   }
 
   #add(waiting: WaitingNote): void {
     this.#notes.push(waiting);
-    this.#bytes += bytesOf(waiting);
+    const bytes = bytesOf(waiting);
+    this.#waitingBytes += bytes;
+    this.#budget.take(bytes);
   }
 
   #remove(end: number): WaitingNote[] {
     const removed = this.#notes.slice(this.#first, end);
     this.#first = end;
     for (const waiting of removed) {
-      this.#bytes -= bytesOf(waiting);
+      this.#waitingBytes -= bytesOf(waiting);
       if (waiting === this.#progress) this.#progress = undefined;
     }
     if (this.#first * 2 >= this.#notes.length) {
@@ -126,6 +147,7 @@ function charsOf(waiting: WaitingNote | undefined): number {
   return (data?.length ?? 0) + (message?.length ?? 0) + (stepName?.length ?? 0);
 }
 
+/** What a note takes of the budget: nothing but log lines does. Results are bounded by the steps that end at once. */
 function bytesOf(waiting: WaitingNote): number {
-  return BYTES_PER_NOTE + BYTES_PER_CHAR * charsOf(waiting);
+  return waiting.note.type === 'log:write' ? BYTES_PER_LINE + BYTES_PER_CHAR * charsOf(waiting) : 0;
 }

@@ -73,7 +73,9 @@ export class AppendLane {
 
   submit(append: Append): Promise<AppendResult> {
     let chars = 0;
-    for (const { note } of append.entries) chars += (note.data?.length ?? 0) + (note.message?.length ?? 0);
+    for (const { note } of append.entries) {
+      chars += (note.data?.length ?? 0) + (note.message?.length ?? 0) + (note.stepName?.length ?? 0);
+    }
     const stored = this.#lane.submit({ append, rows: append.entries.length, chars });
     this.#last = stored;
     return stored;

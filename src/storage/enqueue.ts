@@ -119,7 +119,7 @@ async function storeKeyed(
   const listed = rows.map(toListedRun);
   const given = new Map(runs.map((run) => [run.id, run]));
   // What was just stored is known, however large it is.
-  const known = listed.map((one): Listed<StoredRun> => {
+  const known = listed.map((one): Listed<StoredRun, StoredRun> => {
     const run = given.get(one.row.id);
     return one.isWhole || run === undefined ? one : { ...one, row: withPayload(one.row, run), isWhole: true };
   });
@@ -190,7 +190,7 @@ async function readRuns(
   return new Map((await whole(connection, rows.map(toListedRun))).map((run) => [run.id, run]));
 }
 
-async function whole(connection: Connection, listed: readonly Listed<StoredRun>[]): Promise<StoredRun[]> {
+async function whole(connection: Connection, listed: Listed<StoredRun, StoredRun>[]): Promise<StoredRun[]> {
   const portions = inPortions(listed, (cut) => readWholeRuns(connection, null, cut));
   return await collect(portions, (run) => run);
 }

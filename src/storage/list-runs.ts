@@ -9,7 +9,7 @@ import {
 } from '../core/run.ts';
 import type { StoredRunPage } from '../core/store.ts';
 import type { Connection } from './connection.ts';
-import { inPortions, type Listed, PAGE_ROWS } from './portions.ts';
+import { type CutRow, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
 import {
   type ListedRunRow,
   listedColumns,
@@ -27,8 +27,7 @@ const MAX_PROBES = 100;
 /** A page of runs. Its rows are read in portions; a short page comes with the first statement. */
 export async function listRuns(connection: Connection, query: RunQuery): Promise<StoredRunPage> {
   if (query.limit <= PAGE_ROWS) {
-    const rows = await connection.query(compiled(connection, query, 'rows'));
-    const page = rows.map(toListedRun);
+    const page = toPage(await connection.query(compiled(connection, query, 'rows')));
     return {
       next: nextOf(query, page.at(-1)?.key, page.length),
       portions: portionsOf(connection, query, page),
@@ -53,19 +52,32 @@ async function* readPlaces(
   places: readonly number[],
 ): AsyncGenerator<readonly Partial<StoredRun>[]> {
   for (let i = 0; i < places.length; i += PAGE_ROWS) {
-    const rows = await connection.execute<ListedRunRow>({
-      sql: `select ${listedColumns(query.fields)} from durably_runs
-        where seq in (select value from json_each(?)) order by seq desc`,
-      parameters: [JSON.stringify(places.slice(i, i + PAGE_ROWS))],
-    });
-    yield* portionsOf(connection, query, rows.map(toListedRun));
+    yield* portionsOf(connection, query, await readPage(connection, query, places.slice(i, i + PAGE_ROWS)));
   }
+}
+
+/** A function of its own: a generator would keep the rows for as long as its reader takes. */
+async function readPage(
+  connection: Connection,
+  { fields }: RunQuery,
+  places: readonly number[],
+): Promise<Listed<StoredRun>[]> {
+  const rows = await connection.execute<ListedRunRow>({
+    sql: `select ${listedColumns(fields)} from durably_runs
+      where seq in (select value from json_each(?)) order by seq desc`,
+    parameters: [JSON.stringify(places)],
+  });
+  return toPage(rows);
+}
+
+function toPage(rows: readonly ListedRunRow[]): Listed<StoredRun>[] {
+  return keepPortion(rows.map(toListedRun), () => undefined);
 }
 
 async function* portionsOf(
   connection: Connection,
   { fields }: RunQuery,
-  page: readonly Listed<StoredRun>[],
+  page: Listed<StoredRun>[],
 ): AsyncGenerator<readonly Partial<StoredRun>[]> {
   const portions = inPortions(page, (cut) => readWholeRuns(connection, fields, cut));
   for await (const portion of portions) yield portion.map((run) => selectFields(run, fields));
@@ -75,8 +87,8 @@ async function* portionsOf(
 export async function readWholeRuns(
   connection: Connection,
   fields: readonly RunField[] | null,
-  listed: readonly Listed<StoredRun>[],
-): Promise<ReadonlyMap<number, StoredRun>> {
+  listed: readonly CutRow<unknown>[],
+): Promise<Map<number, StoredRun>> {
   const rows = await connection.execute<RunRow & { seq: number }>({
     sql: `select ${wholeColumns(fields)} from durably_runs where seq in (select value from json_each(?))`,
     parameters: [JSON.stringify(listed.map(({ key }) => key))],

@@ -10,38 +10,71 @@ export const PAGE_ROWS = 100;
  */
 const INLINE_BYTES = 8 * 1024;
 
-/** A row of a page. */
-export interface Listed<R> {
+/** So much of a portion is passed on at a time: what is made of it, as JSON say, takes no more memory than that. */
+const SLICE_BYTES = 128 * 1024;
+
+/** A row of a page: it came whole, or is read when its turn comes. Of that one there is what `Stub` says. */
+export type Listed<R, Stub = undefined> = WholeRow<R> | CutRow<Stub>;
+
+interface Place {
   /** By which it can be read whole. */
   readonly key: number;
-  readonly row: R;
-  /** The size of its large values, whether they came with it or not. */
+  /** The size of all its texts, whether they came with it or not. */
   readonly bytes: number;
-  readonly isWhole: boolean;
+}
+
+interface WholeRow<R> extends Place {
+  readonly isWhole: true;
+  readonly row: R;
+}
+
+export interface CutRow<Stub> extends Place {
+  readonly isWhole: false;
+  readonly row: Stub;
 }
 
 /**
- * The rows of a page, whole, in portions of bounded size. One that has been
+ * A page for a reader that may take long. Of the rows that came whole it keeps
+ * as many as make a portion, all of a page of ordinary ones; of the others it
+ * keeps what `cut` leaves.
+ */
+export function keepPortion<R, Stub>(
+  page: readonly Listed<R, R>[],
+  cut: (row: R) => Stub,
+): Listed<R, Stub>[] {
+  const kept = portionLength(page, ({ bytes, isWhole }) => (isWhole ? bytes : 0));
+  return page.map((listed, i) =>
+    listed.isWhole && i < kept ? listed : { ...listed, isWhole: false, row: cut(listed.row) },
+  );
+}
+
+/**
+ * The rows of a page, whole and in order, in slices of bounded size. The page is
+ * emptied on the way: what was passed on is kept by nobody. A row that has been
  * deleted since the page was read is left out.
  */
-export async function* inPortions<R>(
-  page: readonly Listed<R>[],
-  readWhole: (listed: readonly Listed<R>[]) => Promise<ReadonlyMap<number, R>>,
+export async function* inPortions<R, Stub>(
+  page: Listed<R, Stub>[],
+  readWhole: (cut: readonly CutRow<Stub>[]) => Promise<Map<number, R>>,
 ): AsyncGenerator<readonly R[]> {
-  let rest = page;
-  while (rest.length > 0) {
-    const length = portionLength(rest, ({ bytes }) => bytes);
-    const portion = length === rest.length ? rest : rest.slice(0, length);
-    rest = rest.slice(length);
-    const cut = portion.filter(({ isWhole }) => !isWhole);
-    if (cut.length === 0) {
-      yield portion.map(({ row }) => row);
-    } else {
-      const read = await readWhole(cut);
-      yield portion.flatMap(({ key, row, isWhole }) => (isWhole ? [row] : (read.get(key) ?? [])));
+  while (page.length > 0) {
+    const portion = page.splice(0, portionLength(page, bytesOf));
+    const cut = portion.filter((listed) => !listed.isWhole);
+    const read = cut.length === 0 ? undefined : await readWhole(cut);
+    while (portion.length > 0) {
+      const slice = portion.splice(0, portionLength(portion, bytesOf, SLICE_BYTES));
+      const rows: R[] = [];
+      for (const listed of slice) {
+        const row = listed.isWhole ? listed.row : read?.get(listed.key);
+        if (row !== undefined) rows.push(row);
+        read?.delete(listed.key);
+      }
+      yield rows;
     }
   }
 }
+
+const bytesOf = ({ bytes }: Place): number => bytes;
 
 /** A value that came with its page, or the size in bytes of one that is too large for that. */
 export type InlineValue = string | number | bigint | null;

@@ -5,10 +5,9 @@ import { JsonText } from '../core/json-text.ts';
 import type { StoredRun } from '../core/run.ts';
 import type { LogLevel, StoredLogLine, StoredStep } from '../core/step.ts';
 import type { LogPage } from '../core/store.ts';
-import type { Connection } from './connection.ts';
-import { existingRun } from './deletions.ts';
-import { readJournalData } from './journal.ts';
-import { inlineValue, inPortions, type Listed, PAGE_ROWS } from './portions.ts';
+import type { Connection, Statement } from './connection.ts';
+import { existingRun, LEFT_OVER } from './deletions.ts';
+import { type CutRow, inlineValue, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
 import { RUN_COLUMNS, toRun } from './rows.ts';
 
 export async function getRun(connection: Connection, runId: string): Promise<StoredRun | null> {
@@ -21,43 +20,77 @@ export async function getRun(connection: Connection, runId: string): Promise<Sto
 const DATA_BYTES = 'octet_length(j.data)';
 const DATA = `${inlineValue('j.data', DATA_BYTES)} as data, ${DATA_BYTES} as data_bytes`;
 
-/** A journal row with its data, if that is small. */
-interface DataRow {
+/** A journal row that a list shows, with its data if that is small. */
+interface TextRow {
   readonly sequence: number;
+  /** The step's. */
+  readonly name: string | null;
+  readonly message: string | null;
   readonly data: string | null;
   readonly data_bytes: number | null;
+  readonly created_at: number;
 }
 
-/** The rows of a page with all their data, in portions. */
-function withData<R extends DataRow>(
+/** Where a page ends, for the next one. */
+type PageEnd<R extends TextRow> = Omit<R, 'message' | 'data'>;
+
+interface Page<R extends TextRow> {
+  readonly rows: Listed<R, PageEnd<R>>[];
+  readonly length: number;
+  readonly end: PageEnd<R> | undefined;
+}
+
+/** A page of a list. A function of its own: a generator would keep the rows for as long as its reader takes. */
+async function readPage<R extends TextRow>(
   connection: Connection,
-  rows: readonly R[],
-): AsyncGenerator<readonly R[]> {
-  const page = rows.map(
-    (row): Listed<R> => ({
+  statement: Statement<R>,
+): Promise<Page<R>> {
+  const rows = await connection.execute<R>(statement);
+  const page = rows.map((row): Listed<R, R> => {
+    const { name, message, data, data_bytes: dataBytes } = row;
+    return {
       key: row.sequence,
+      bytes: (name?.length ?? 0) + (message?.length ?? 0) + (dataBytes ?? 0),
+      isWhole: data !== null || dataBytes === null,
       row,
-      bytes: row.data_bytes ?? 0,
-      isWhole: row.data !== null || row.data_bytes === null,
-    }),
-  );
-  return inPortions(page, async (cut) => {
-    const data = await readJournalData(
-      connection,
-      cut.map(({ key }) => key),
-    );
-    return new Map(
-      cut.flatMap(({ key, row }) => (data.has(key) ? [[key, { ...row, data: data.get(key) ?? null }]] : [])),
-    );
+    };
   });
+  const last = rows.at(-1);
+  return { rows: keepPortion(page, withoutTexts), length: rows.length, end: last && withoutTexts(last) };
 }
 
-interface StepRow extends DataRow {
+function withoutTexts<R extends TextRow>({ message, data, ...row }: R): PageEnd<R> {
+  return row;
+}
+
+/** The rows of a page with all their texts, in portions. */
+function withTexts<R extends TextRow>(
+  connection: Connection,
+  { rows }: Page<R>,
+): AsyncGenerator<readonly R[]> {
+  return inPortions(rows, (cut) => readTexts(connection, cut));
+}
+
+type Texts = Pick<TextRow, 'sequence' | 'message' | 'data'>;
+
+const TEXTS = `
+select j.sequence, j.message, j.data from durably_journal j
+where j.sequence in (select value from json_each(?)) and not ${LEFT_OVER}`;
+
+async function readTexts<R extends TextRow>(
+  connection: Connection,
+  cut: readonly CutRow<PageEnd<R>>[],
+): Promise<Map<number, R>> {
+  const sequences = JSON.stringify(cut.map(({ key }) => key));
+  const texts = await connection.execute<Texts>({ sql: TEXTS, parameters: [sequences] });
+  const ends = new Map(cut.map(({ key, row }) => [key, row]));
+  return new Map(texts.map((row) => [row.sequence, { ...ends.get(row.sequence), ...row } as R]));
+}
+
+interface StepRow extends TextRow {
   readonly name: string;
   readonly step_index: number;
   readonly status: 'completed' | 'failed';
-  readonly message: string | null;
-  readonly created_at: number;
   readonly duration_ms: number | null;
 }
 
@@ -74,14 +107,12 @@ export async function* listSteps(
   connection: Connection,
   runId: string,
 ): AsyncGenerator<readonly StoredStep[]> {
-  let last: Pick<StepRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
-  while (last !== undefined) {
-    const rows: StepRow[] = await connection.execute<StepRow>({
-      sql: STEPS,
-      parameters: [runId, last.step_index, last.name],
-    });
-    for await (const portion of withData(connection, rows)) yield portion.map(toStep);
-    last = rows.length === PAGE_ROWS ? rows.at(-1) : undefined;
+  let place: Pick<StepRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
+  while (place !== undefined) {
+    const parameters = [runId, place.step_index, place.name];
+    const page: Page<StepRow> = await readPage<StepRow>(connection, { sql: STEPS, parameters });
+    for await (const portion of withTexts(connection, page)) yield portion.map(toStep);
+    place = page.length === PAGE_ROWS ? page.end : undefined;
   }
 }
 
@@ -98,15 +129,12 @@ function toStep(row: StepRow): StoredStep {
   };
 }
 
-interface LogRow extends DataRow {
-  readonly step_name: string | null;
+interface LogRow extends TextRow {
   readonly level: LogLevel | null;
-  readonly message: string | null;
-  readonly created_at: number;
 }
 
 const LOGS = `
-select j.sequence, j.step_name, j.level, j.message, j.created_at, ${DATA}
+select j.sequence, j.step_name as name, j.level, j.message, j.created_at, ${DATA}
 from durably_journal j indexed by durably_journal_logs
 where j.run_id = ${existingRun('?1')} and j.type = 'log:write' and j.sequence > ?2 and (?3 = '' or j.level = ?3)
 order by j.sequence limit ?4`;
@@ -118,22 +146,19 @@ export async function* listLogs(
   let place = after;
   for (let left = limit; left > 0; ) {
     const pageRows = Math.min(left, PAGE_ROWS);
-    const rows = await connection.execute<LogRow>({
-      sql: LOGS,
-      parameters: [runId, place, level ?? '', pageRows],
-    });
-    for await (const portion of withData(connection, rows)) yield portion.map(toLogLine);
-    const last = rows.at(-1);
-    if (last === undefined || rows.length < pageRows) return;
-    place = last.sequence;
-    left -= rows.length;
+    const parameters = [runId, place, level ?? '', pageRows];
+    const page = await readPage<LogRow>(connection, { sql: LOGS, parameters });
+    for await (const portion of withTexts(connection, page)) yield portion.map(toLogLine);
+    if (page.end === undefined || page.length < pageRows) return;
+    place = page.end.sequence;
+    left -= page.length;
   }
 }
 
 function toLogLine(row: LogRow): StoredLogLine {
   return {
     sequence: row.sequence,
-    stepName: row.step_name,
+    stepName: row.name,
     level: row.level ?? 'info',
     message: row.message ?? '',
     data: JsonText.of(row.data),

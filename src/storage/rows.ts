@@ -73,8 +73,15 @@ type PackedRun = readonly [seq: number, ...values: ValuesOf<typeof SHORT_COLUMNS
 
 type ValuesOf<C extends readonly (keyof RunRow)[]> = { [I in keyof C]: RunRow[C[I]] };
 
-/** Name by name: in a loop over the columns it would take twice as long. */
-export function toListedRun({ packed, output = null, payload = null }: ListedRunRow): Listed<StoredRun> {
+/**
+ * A row of a page, without the values that are too large for one. Name by name: in a loop over the columns it would
+ * take twice as long.
+ */
+export function toListedRun({
+  packed,
+  output = null,
+  payload = null,
+}: ListedRunRow): Listed<StoredRun, StoredRun> {
   const [
     seq,
     id,
@@ -95,8 +102,11 @@ export function toListedRun({ packed, output = null, payload = null }: ListedRun
     failed_step_name,
     error_detail,
   ] = decodeJson(packed) as PackedRun;
+  const bytes = packed.length + sizeOf(output) + sizeOf(payload) + sizeOf(error_detail);
   return {
     key: seq,
+    bytes,
+    isWhole: isWhole(output) && isWhole(payload) && isWhole(error_detail),
     row: toRun({
       id,
       job_name,
@@ -119,8 +129,6 @@ export function toListedRun({ packed, output = null, payload = null }: ListedRun
       output: typeof output === 'string' ? output : null,
       payload: typeof payload === 'string' ? payload : '',
     }),
-    bytes: sizeOf(output) + sizeOf(payload) + sizeOf(error_detail),
-    isWhole: isWhole(output) && isWhole(payload) && isWhole(error_detail),
   };
 }
 

@@ -41,6 +41,48 @@ async function storeRuns(fleet: Fleet): Promise<void> {
   await database.close();
 }
 
+/** Runs, log lines and steps whose texts are as long as they may be, and whose data is small enough for a page. */
+async function storeTexts(fleet: Fleet): Promise<{ logs: string; steps: string }> {
+  const database = await openDatabase({ url: `file:${fleet.database}` });
+  const text = 't'.repeat(16 * 1024);
+  const jobs = {
+    wordy: job('wordy', (step) => {
+      for (let i = 0; i < 200; i++) step.log.info(text, 'd'.repeat(8000));
+    }),
+    failing: job('failing', async (step) => {
+      for (let i = 0; i < 200; i++) await step.run(`${i}`, () => raise(text)).catch(() => undefined);
+    }),
+    flawed: job('flawed', (step) => {
+      step.progress(1, 2, text);
+      raise(text);
+    }),
+  };
+  const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const durably = createDurably({
+    dialect: database.dialect,
+    jobs,
+    logger: silent,
+    maxConcurrentRuns: 10,
+  });
+  await durably.init();
+  const labels = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`label.${i}`, 'あ'.repeat(256)]));
+  const { id: logs } = await durably.jobs.wordy.triggerAndWait(0);
+  const { id: steps } = await durably.jobs.failing.triggerAndWait(0);
+  const input = 'p'.repeat(7 * 1024);
+  const flawed = Array.from({ length: 100 }, () =>
+    durably.jobs.flawed.triggerAndWait(input, { labels }).catch(() => undefined),
+  );
+  await Promise.all(flawed);
+  await durably.stop();
+  await durably.db.destroy();
+  await database.close();
+  return { logs, steps };
+}
+
+function raise(message: string): never {
+  throw new Error(message);
+}
+
 async function storeResults(
   fleet: Fleet,
 ): Promise<{ base: string; runId: string; failed: () => Promise<void> }> {
@@ -124,6 +166,30 @@ test.for(['x', 'あ', '\u0001'])(
   },
 );
 
+test('readers of long texts that stall hold a portion each', async () => {
+  await withFleet({}, async (fleet) => {
+    const { logs, steps } = await storeTexts(fleet);
+    const service = await fleet.start(SMALL_HEAP);
+    const { base } = fleet.api(service);
+    for (const { url, readers, bytes } of [
+      // An error, a progress message and an error's detail each.
+      { url: `${base}/runs?limit=100`, readers: 12, bytes: 100 * 48 * 1024 },
+      { url: `${base}/logs?runId=${logs}&limit=1000`, readers: 24, bytes: 200 * 24 * 1000 },
+      { url: `${base}/steps?runId=${steps}`, readers: 12, bytes: 200 * 28 * 1024 },
+    ]) {
+      const opening = Array.from({ length: readers }, async () => {
+        const reader = await openStream(url);
+        reader.stopReading();
+        return reader;
+      });
+      const stalled = await Promise.all(opening);
+      expect(await lengthOf(url)).toBeGreaterThan(bytes);
+      expect(service.isAlive, service.log).toBe(true);
+      for (const reader of stalled) reader.close();
+    }
+  });
+});
+
 test('a run that writes log lines without end leaves most of them out', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=160' });
@@ -142,5 +208,22 @@ test('a run that writes log lines without end leaves most of them out', async ()
     const lines = (await logs.json()) as { level: string; message: string }[];
     expect(lines.filter(({ level }) => level === 'warn')).toHaveLength(1);
     expect(lines.at(-1)?.message).toMatch(new RegExp(`^${100_001 - lines.length} log lines were left out`));
+  });
+});
+
+test('ten runs that write log lines without end share one budget', async () => {
+  await withFleet({ DURABLY_CONCURRENCY: 10 }, async (fleet) => {
+    const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
+    const api = fleet.api(service);
+    const input = { lines: 200, bytes: 500_000 };
+    await Promise.all(Array.from({ length: 10 }, () => api.triggered({ jobName: 'noisy', input })));
+    await eventually(
+      'the runs to be completed',
+      async () => {
+        expect(service.isAlive, service.log).toBe(true);
+        return (await api.runs('status=completed')).length === 10;
+      },
+      { withinMs: 60_000, everyMs: 50 },
+    );
   });
 });

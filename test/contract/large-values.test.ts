@@ -82,6 +82,46 @@ contract('lists of large values', (test) => {
   });
 });
 
+contract('lists of long texts', (test) => {
+  test('come whole and in order, though a page of them takes more than a portion', async ({ world }) => {
+    const ROWS = 70;
+    const { durably } = await world.start({ maxConcurrentRuns: 10 });
+    const texts = Array.from({ length: ROWS }, (_, i) => `${i} ${'t'.repeat(16_000)}`);
+    const { wordy, flawed } = durably.register({
+      wordy: job('wordy', async (step) => {
+        const steps = texts.map((message, i) => {
+          step.log.info(message, 'd'.repeat(8_000));
+          return step.run(`step ${i}`, () => Promise.reject(new Error(message)));
+        });
+        await Promise.allSettled(steps);
+      }),
+      flawed: job('flawed', (step, i) => {
+        step.progress(1, 2, texts[i as number]);
+        throw new Error(texts[i as number]);
+      }),
+    });
+    const { id: runId } = await wordy.trigger(0);
+    await untilStatus(durably, runId, 'completed');
+    const logs = await durably.getLogs({ runId });
+    expect(logs.map(({ message }) => message)).toEqual(texts);
+    expect(logs.every(({ data }) => data === 'd'.repeat(8_000))).toBe(true);
+    const steps = await durably.getSteps(runId);
+    expect(steps.map(({ name, index, error }) => [name, index, error])).toEqual(
+      texts.map((error, i) => [`step ${i}`, i, error]),
+    );
+    expect(steps.every(({ errorDetail }) => errorDetail?.name === 'Error')).toBe(true);
+    const events = await readAll(durably.subscribe(runId));
+    expect(events.flatMap((event) => (event.type === 'log:write' ? [event.message] : []))).toEqual(texts);
+    expect(events.flatMap((event) => (event.type === 'step:fail' ? [event.error] : []))).toEqual(texts);
+
+    const runs = await flawed.batchTrigger(Array.from({ length: ROWS }, (_, i) => i));
+    await Promise.all(runs.map(({ id }) => untilStatus(durably, id, 'failed')));
+    const listed = await durably.getRuns({ jobName: 'flawed' });
+    const newestFirst = listed.map(({ error, progress }) => [error, progress?.message]);
+    expect(newestFirst).toEqual(texts.map((error) => [error, error]).reverse());
+  });
+});
+
 contract('pages by cursor', (test) => {
   test('neither repeat nor skip a run while others come and go', async ({ world }) => {
     const { durably } = await world.idle();

@@ -182,6 +182,24 @@ contract("a step's name", (test) => {
     expect((await journalTypes(durably, id)).filter((type) => type === 'step:start')).toHaveLength(1);
   });
 
+  test('that is empty or too long throws into the job, and nothing of it is stored', async ({ world }) => {
+    const { durably } = await world.start();
+    const { named } = durably.register({
+      named: job('named', async (step) => {
+        const refuse = (name: string) => rejectionOf(step.run(name, () => 1));
+        const errors = [await refuse(''), await refuse(`import ${'🙂'.repeat(1_000_000)}`)];
+        await step.run('🙂'.repeat(512), () => 1);
+        return errors.map((error) => [error instanceof StepError, error.message]);
+      }),
+    });
+    const { id, output } = await named.triggerAndWait(0);
+    expect(output).toEqual([
+      [true, `A step's name must have 1 to 1024 characters: "" has 0`],
+      [true, `A step's name must have 1 to 1024 characters: "import ${'🙂'.repeat(13)}…" has ${2_000_007}`],
+    ]);
+    expect((await durably.getSteps(id)).map(({ name }) => name)).toEqual(['🙂'.repeat(512)]);
+  });
+
   test('may be any text, but must be one', async ({ world }) => {
     const { durably } = await world.start();
     const names = [
@@ -190,7 +208,7 @@ contract("a step's name", (test) => {
       'with "quotes"',
       '🙂',
       ' ',
-      'a'.repeat(1000),
+      'a'.repeat(1024),
       '7',
       '7.0',
       'line\nbreak',

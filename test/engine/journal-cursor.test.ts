@@ -49,6 +49,19 @@ describe('a reader', () => {
     fast.cursor.close();
   });
 
+  test('keeps a portion of a page of much text, and reads the others again', async () => {
+    const { write, reads, openRun } = listedJournal();
+    const data = JSON.stringify({ current: 1, message: 'x'.repeat(8_000) });
+    for (let i = 0; i < 150; i++) write('run_1', 'run:progress', data);
+    write('run_1', 'run:complete');
+    const cursor = await openRun('run_1');
+    const before = reads.run;
+    expect(await takeAll(cursor, 151)).toEqual(Array.from({ length: 151 }, (_, i) => i + 1));
+    expect(await cursor.next()).toBeNull();
+    // 65 rows make a portion.
+    expect(reads.run - before).toBe(2);
+  });
+
   test('behind by much text falls back to pages too', async () => {
     const { feed, write, poll, reads, openRun } = listedJournal();
     write('run_1', 'run:trigger');

@@ -1,0 +1,74 @@
+import { describe, expect, test } from 'vitest';
+import type { OwnerNote } from '../../src/core/store.ts';
+import { LogBudget } from '../../src/engine/log-budget.ts';
+import { WaitingNotes } from '../../src/engine/waiting-notes.ts';
+
+const MiB = 1024 * 1024;
+/** A line of about a megabyte, as it is counted. */
+const LINE: OwnerNote = {
+  type: 'log:write',
+  level: 'info',
+  message: 'line',
+  data: 'x'.repeat(MiB / 2 - 256),
+};
+const SHORT: OwnerNote = { type: 'log:write', level: 'info', message: 'short' };
+
+/** Floods the log; how many lines were kept. */
+function flood(notes: WaitingNotes): number {
+  const before = notes.length;
+  for (let i = 0; i < 100; i++) notes.push({ note: LINE, atMs: i });
+  // The last one stands for those that were left out.
+  return notes.length - before - 1;
+}
+
+describe('log lines that wait', () => {
+  test('of one run take half of the budget, and the others find room', () => {
+    const budget = new LogBudget();
+    const [first, second, third] = [0, 1, 2].map(() => new WaitingNotes(budget)) as [
+      WaitingNotes,
+      WaitingNotes,
+      WaitingNotes,
+    ];
+    expect(flood(first)).toBe(32);
+    expect(flood(second)).toBe(16);
+    third.push({ note: SHORT, atMs: 0 });
+    expect(third.leavesOutLogLine()).toBe(false);
+  });
+
+  test('of ten runs take no more than the budget together', () => {
+    const budget = new LogBudget();
+    const kept = Array.from({ length: 10 }, () => flood(new WaitingNotes(budget)));
+    const sum = kept.reduce((one, other) => one + other);
+    expect(sum).toBeGreaterThan(50);
+    expect(sum).toBeLessThanOrEqual(64);
+  });
+
+  test('count until they are stored, or forgotten', () => {
+    const budget = new LogBudget();
+    const [first, second] = [new WaitingNotes(budget), new WaitingNotes(budget)];
+    flood(first);
+    while (first.length > 0) first.take();
+    expect(flood(second)).toBe(16);
+    first.release();
+    second.clear();
+    expect(flood(first)).toBe(32);
+  });
+
+  test('are not left out for the results of others', () => {
+    const budget = new LogBudget();
+    const [first, second] = [new WaitingNotes(budget), new WaitingNotes(budget)];
+    const settle = { resolve: () => undefined, reject: () => undefined };
+    for (let i = 0; i < 100; i++) {
+      first.push({ note: { ...LINE, type: 'step:complete', stepName: `${i}` }, atMs: i, settle });
+    }
+    expect(flood(second)).toBe(32);
+  });
+
+  test('are taken whatever their size where nothing waits', () => {
+    const notes = new WaitingNotes(new LogBudget());
+    notes.push({ note: { ...LINE, data: 'x'.repeat(40 * MiB) }, atMs: 0 });
+    expect(notes.leavesOutLogLine()).toBe(false);
+    notes.push({ note: SHORT, atMs: 1 });
+    expect(notes.leavesOutLogLine()).toBe(true);
+  });
+});
