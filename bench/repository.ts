@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 
 /** The repository, seen from where this file is run: `bench/out/bench/`. */
-const repository = new URL('../../../', import.meta.url);
+const repository = new URL('../../..', import.meta.url);
 
 /** Requires what durably itself would get: its own dependencies, in its own versions. */
 export const requireAsDurably = createRequire(new URL('package.json', repository));

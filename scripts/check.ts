@@ -6,7 +6,6 @@ import { spawnSync } from 'node:child_process';
 
 const parts: Readonly<Record<string, string>> = {
   'format and lint': 'biome check --error-on-warnings',
-  imports: 'tsx scripts/check-imports.ts',
   unused: 'knip',
   types: 'tsc -p .',
   migrations: 'npm run --silent migrations -- --check',

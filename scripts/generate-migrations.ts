@@ -15,7 +15,7 @@ try {
   const { values } = parseArgs({ options: { check: { type: 'boolean' }, new: { type: 'string' } } });
   if (values.new === undefined) {
     writeOrCheck({
-      path: 'src/storage/migrations.generated.ts',
+      path: 'src/storage/sqlite/migrations/migrations.generated.ts',
       content: renderMigrations(readMigrationFiles(FOLDER)),
       command: 'npm run migrations',
       check: values.check === true,

@@ -1,8 +1,8 @@
 import type { Dialect, Kysely } from 'kysely';
 import { type Clock, systemClock } from './core/clock.ts';
 import type { DurablyService } from './core/durably.ts';
-import type { ErrorDetailMode } from './core/error-detail.ts';
-import { ValidationError } from './core/errors.ts';
+import type { ErrorDetailMode } from './core/errors/error-detail.ts';
+import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 import type { Logger } from './core/logger.ts';
 import {
@@ -12,23 +12,23 @@ import {
   functionOption,
   type OptionSchemas,
   objectWith,
-} from './core/option-types.ts';
-import { type AnyJobs, createCatalogue, type HandlesOf, type OpenHandles } from './engine/catalogue.ts';
-import { commandRun } from './engine/commands.ts';
-import { type ErrorHandler, EventBus } from './engine/event-bus.ts';
-import { EventFeed } from './engine/event-feed.ts';
-import { streamOf } from './engine/event-stream.ts';
-import { Housekeeping } from './engine/housekeeping.ts';
-import type { JobHandle } from './engine/job-handle.ts';
-import { createLifecycle } from './engine/lifecycle.ts';
-import { createReads } from './engine/reads.ts';
-import { Registry } from './engine/registry.ts';
-import { retriggerRun } from './engine/retrigger.ts';
-import { RunLog } from './engine/run-log.ts';
-import { type StopOptions, Worker } from './engine/worker.ts';
-import { checkWorkerOptions, defaultResultBytes, WORKER_OPTIONS } from './engine/worker-options.ts';
-import type { Schema } from './storage/schema.ts';
-import { createStore } from './storage/store.ts';
+} from './core/validation/option-types.ts';
+import { Housekeeping } from './engine/chores.ts';
+import { type ErrorHandler, EventBus } from './engine/events/event-bus.ts';
+import { EventFeed } from './engine/events/event-feed.ts';
+import { streamOf } from './engine/events/event-stream.ts';
+import { RunLog } from './engine/events/run-log.ts';
+import { Registry } from './engine/jobs/registry.ts';
+import { type AnyJobs, createCatalogue, type HandlesOf, type OpenHandles } from './engine/runs/catalogue.ts';
+import { commandRun } from './engine/runs/commands.ts';
+import type { JobHandle } from './engine/runs/job-handle.ts';
+import { createReads } from './engine/runs/reads.ts';
+import { retriggerRun } from './engine/runs/retrigger.ts';
+import { createLifecycle } from './engine/worker/lifecycle.ts';
+import { type StopOptions, Worker } from './engine/worker/worker.ts';
+import { checkWorkerOptions, defaultResultBytes, WORKER_OPTIONS } from './engine/worker/worker-options.ts';
+import type { Schema } from './storage/sqlite/schema.ts';
+import { createStore } from './storage/sqlite/store.ts';
 
 /** How often streams of a resident instance look for what other processes wrote, ms. */
 const MAX_FEED_POLL_MS = 250;

@@ -1,7 +1,7 @@
 /** The door `durably`: the engine. */
 
 export type { Health, TriggerOptions, WorkOptions } from './core/durably.ts';
-export type { ErrorDetail } from './core/error-detail.ts';
+export type { ErrorDetail } from './core/errors/error-detail.ts';
 export {
   ConflictError,
   DatabaseUnavailableError,
@@ -17,12 +17,12 @@ export {
   TimeoutError,
   ValidationError,
   type ValidationIssue,
-} from './core/errors.ts';
+} from './core/errors/errors.ts';
 export type { DurablyEvent, EventHandler, EventType, WorkerErrorContext } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
 export type { Run, RunField, RunFilter, RunPage, RunProgress, RunSelection, RunStatus } from './core/run.ts';
 export type { LogLevel, LogLine, LogQuery, Step, StepContext } from './core/step.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
-export { defineJob, type JobDefinition } from './engine/define-job.ts';
-export type { JobHandle } from './engine/job-handle.ts';
-export type { StopOptions } from './engine/worker.ts';
+export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';
+export type { JobHandle } from './engine/runs/job-handle.ts';
+export type { StopOptions } from './engine/worker/worker.ts';

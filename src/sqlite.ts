@@ -4,4 +4,4 @@ export {
   DatabaseOpenError,
   type OpenDatabaseOptions,
   openDatabase,
-} from './storage/sqlite/open-database.ts';
+} from './storage/sqlite/file/open-database.ts';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ValidationError } from '../core/errors.ts';
-import { checkMembers, type MembersOf } from '../core/known-names.ts';
+import { ValidationError } from '../core/errors/errors.ts';
+import { checkMembers, type MembersOf } from '../core/validation/known-names.ts';
 import { RequestError } from '../http/problem.ts';
 
 /** One key and who bears it. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ERROR_DETAIL_MODES } from '../core/error-detail.ts';
-import { withoutCredentials } from '../core/secrets.ts';
+import { ERROR_DETAIL_MODES } from '../core/errors/error-detail.ts';
+import { withoutCredentials } from '../core/errors/secrets.ts';
 import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
 import { isPlainPath } from '../http/routing.ts';
 import { apiKeysText } from './api-keys.ts';

@@ -1,8 +1,8 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
 import type { DurablyService } from '../core/durably.ts';
-import { ValidationError } from '../core/errors.ts';
-import { checkOptions, type OptionSchemas, objectWith } from '../core/option-types.ts';
+import { ValidationError } from '../core/errors/errors.ts';
+import { checkOptions, type OptionSchemas, objectWith } from '../core/validation/option-types.ts';
 import {
   type CreateDurablyHandlerOptions,
   createPipeline,

@@ -5,10 +5,10 @@ import {
   isLocal,
   openError,
   openDatabase as openLocalDatabase,
-} from '../storage/sqlite/open-database.ts';
+} from '../storage/sqlite/file/open-database.ts';
 import { timedFetch } from './timed-fetch.ts';
 
-export { type Database, DatabaseOpenError, isBusy } from '../storage/sqlite/open-database.ts';
+export { type Database, DatabaseOpenError, isBusy } from '../storage/sqlite/file/open-database.ts';
 
 /**
  * More than are ever under way at once in practice: what waits in the client's

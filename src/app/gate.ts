@@ -1,7 +1,7 @@
 import type { Hono, MiddlewareHandler } from 'hono';
 import { z } from 'zod';
 import type { DurablyService } from '../core/durably.ts';
-import { NotFoundError } from '../core/errors.ts';
+import { NotFoundError } from '../core/errors/errors.ts';
 import { refuseBody } from '../http/body.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';

@@ -1,6 +1,6 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { rateLimiter } from 'hono-rate-limiter';
-import { ValidationError } from '../core/errors.ts';
+import { ValidationError } from '../core/errors/errors.ts';
 import { RequestError } from '../http/problem.ts';
 
 const WINDOW_MS = 60_000;

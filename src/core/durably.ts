@@ -1,5 +1,5 @@
 import type { JournalEvent } from './events.ts';
-import type { JsonPieces } from './json-text.ts';
+import type { JsonPieces } from './json/json-text.ts';
 import type { Labels } from './labels.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';

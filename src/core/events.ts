@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { toIsoTime } from './clock.ts';
-import { type ErrorDetail, errorDetailSchema } from './error-detail.ts';
-import { decodeJson } from './json.ts';
-import { JsonText, recordText } from './json-text.ts';
+import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
+import { decodeJson } from './json/json.ts';
+import { JsonText, recordText } from './json/json-text.ts';
 import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
 

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import type { ErrorDetail } from './error-detail.ts';
-import { errorMessage } from './error-text.ts';
-import { ValidationError } from './errors.ts';
-import { knownMembers } from './issues.ts';
-import type { JsonText } from './json-text.ts';
+import type { ErrorDetail } from './errors/error-detail.ts';
+import { errorMessage } from './errors/error-text.ts';
+import { ValidationError } from './errors/errors.ts';
+import type { JsonText } from './json/json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
+import { knownMembers } from './validation/issues.ts';
 
 export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];

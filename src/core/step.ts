@@ -1,6 +1,6 @@
-import type { ErrorDetail } from './error-detail.ts';
-import type { Jsonified } from './json.ts';
-import type { JsonText } from './json-text.ts';
+import type { ErrorDetail } from './errors/error-detail.ts';
+import type { Jsonified } from './json/json.ts';
+import type { JsonText } from './json/json-text.ts';
 
 /** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
 export interface Step<TOutput = unknown> {

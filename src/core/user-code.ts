@@ -1,4 +1,4 @@
-import { errorMessage } from './error-text.ts';
+import { errorMessage } from './errors/error-text.ts';
 
 /**
  * Tells `onRejection` if the answer of a user's function is a promise, or anything

@@ -1,6 +1,6 @@
 import type { DurablyService, TriggerRequest } from '../core/durably.ts';
-import { NotFoundError, UnknownJobError, ValidationError } from '../core/errors.ts';
-import { isStorableText } from '../core/json.ts';
+import { NotFoundError, UnknownJobError, ValidationError } from '../core/errors/errors.ts';
+import { isStorableText } from '../core/json/json.ts';
 import { isScope } from '../core/key-scope.ts';
 import { MAX_KEY_LENGTH, type Run, type RunFilter } from '../core/run.ts';
 import type { RunGuard, RunOperation, ScopeGuard } from './guard.ts';

@@ -1,6 +1,6 @@
-import { ValidationError } from '../core/errors.ts';
-import { isTooDeep, MAX_JSON_DEPTH } from '../core/json.ts';
-import { shorten, unknownName } from '../core/known-names.ts';
+import { ValidationError } from '../core/errors/errors.ts';
+import { isTooDeep, MAX_JSON_DEPTH } from '../core/json/json.ts';
+import { shorten, unknownName } from '../core/validation/known-names.ts';
 import { unheldNumbers } from './numbers.ts';
 import { RequestError } from './problem.ts';
 

@@ -1,6 +1,6 @@
 import type { DurablyService } from '../core/durably.ts';
-import { ValidationError } from '../core/errors.ts';
-import { checkOptions } from '../core/option-types.ts';
+import { ValidationError } from '../core/errors/errors.ts';
+import { checkOptions } from '../core/validation/option-types.ts';
 import { type OperationName, operations } from './operations/index.ts';
 import { type CreateDurablyHandlerOptions, createPipeline, HANDLER_OPTIONS } from './pipeline.ts';
 import { selectOperation } from './routing.ts';

@@ -1,4 +1,4 @@
-import type { JsonPieces } from '../core/json-text.ts';
+import type { JsonPieces } from '../core/json/json-text.ts';
 
 /** What an operation answers whose JSON text is made elsewhere, and may be long. */
 export class JsonAnswer {

@@ -1,7 +1,7 @@
 import { visit } from 'jsonc-parser';
-import type { ValidationIssue } from '../core/errors.ts';
-import { MAX_ISSUES } from '../core/issues.ts';
-import { shorten } from '../core/known-names.ts';
+import type { ValidationIssue } from '../core/errors/errors.ts';
+import { MAX_ISSUES } from '../core/validation/issues.ts';
+import { shorten } from '../core/validation/known-names.ts';
 
 /** Only a number with so many digits, or an exponent, can be more than JavaScript holds. Texts may look like one, too. */
 const SUSPECT = /\d{16}|\d[eE]/;

@@ -1,13 +1,13 @@
 import { z } from 'zod';
 import type { DurablyService } from '../core/durably.ts';
-import { errorMessage } from '../core/error-text.ts';
+import { errorMessage } from '../core/errors/error-text.ts';
 import {
   functionOption,
   numberOption,
   type OptionSchemas,
   objectWith,
   signalOption,
-} from '../core/option-types.ts';
+} from '../core/validation/option-types.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson, refuseBody } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';

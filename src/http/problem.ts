@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { DurablyError, type ErrorCode, InputTooLargeError, ValidationError } from '../core/errors.ts';
-import { toIssues } from '../core/issues.ts';
+import { DurablyError, type ErrorCode, InputTooLargeError, ValidationError } from '../core/errors/errors.ts';
+import { toIssues } from '../core/validation/issues.ts';
 
 /** Every problem this interface answers with: its stable code, its status, and the status's phrase. */
 const problems = {

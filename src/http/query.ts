@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { ValidationError } from '../core/errors.ts';
-import { type KnownName, nearestName, shorten, unknownName } from '../core/known-names.ts';
+import { ValidationError } from '../core/errors/errors.ts';
+import { type KnownName, nearestName, shorten, unknownName } from '../core/validation/known-names.ts';
 import { toValidationError } from './problem.ts';
 
 /** Parameters that a header may give too. The header wins: it is what a reconnecting EventSource sends. */

@@ -1,7 +1,7 @@
-import { errorMessage } from '../core/error-text.ts';
-import { DatabaseUnavailableError } from '../core/errors.ts';
-import { logText } from '../core/log-text.ts';
-import { isA } from '../core/thrown.ts';
+import { errorMessage } from '../core/errors/error-text.ts';
+import { DatabaseUnavailableError } from '../core/errors/errors.ts';
+import { logText } from '../core/errors/log-text.ts';
+import { isA } from '../core/errors/thrown.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
 
 /** An outage is over, as far as the console is concerned, when no request met it for so long. */

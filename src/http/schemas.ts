@@ -1,8 +1,7 @@
 import { z } from 'zod';
-import { errorDetailSchema } from '../core/error-detail.ts';
+import { errorDetailSchema } from '../core/errors/error-detail.ts';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
-import { knownMembers } from '../core/issues.ts';
-import { nearestName } from '../core/known-names.ts';
+import { isStorableText, WITHOUT_NUL } from '../core/json/text.ts';
 import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
@@ -14,7 +13,8 @@ import {
   RUN_STATUSES,
 } from '../core/run.ts';
 import { LOG_LEVELS } from '../core/step.ts';
-import { isStorableText, WITHOUT_NUL } from '../core/text.ts';
+import { knownMembers } from '../core/validation/issues.ts';
+import { nearestName } from '../core/validation/known-names.ts';
 
 // What comes in. Every message names its parameter: it is shown alone.
 

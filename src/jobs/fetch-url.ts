@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
-import { knownMembers } from '../core/issues.ts';
-import { defineJob } from '../engine/define-job.ts';
+import { knownMembers } from '../core/validation/issues.ts';
+import { defineJob } from '../engine/jobs/define-job.ts';
 
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const MAX_RETRY_AFTER_MS = 60_000;

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
-import { knownMembers } from '../core/issues.ts';
 import type { StepContext } from '../core/step.ts';
-import { defineJob } from '../engine/define-job.ts';
+import { knownMembers } from '../core/validation/issues.ts';
+import { defineJob } from '../engine/jobs/define-job.ts';
 import { ImportSession, type Rejection, type RowRange } from './import-csv/session.ts';
 import { staysInside } from './import-csv/source.ts';
 

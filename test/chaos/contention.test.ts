@@ -4,7 +4,7 @@ import { Kysely, sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { openDatabase } from '../../src/app/database.ts';
 import { systemClock } from '../../src/core/clock.ts';
-import { GuardedDialect } from '../../src/storage/guarded-dialect.ts';
+import { GuardedDialect } from '../../src/storage/sqlite/connection/guarded-dialect.ts';
 import { raceForRuns } from './scenarios/contention.ts';
 import { Caller } from './support/caller.ts';
 import { report, scale, seeded } from './support/chaos.ts';

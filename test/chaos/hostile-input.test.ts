@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
-import { storableText } from '../../src/core/json.ts';
+import { storableText } from '../../src/core/json/json.ts';
 import { defineJob } from '../../src/index.ts';
 import { createJobs } from './service/jobs.ts';
 import { report, scale, seeded } from './support/chaos.ts';

@@ -9,7 +9,7 @@ import { z } from 'zod';
 import { createDurablyApp } from '../../src/app/create-app.ts';
 import { openDatabase } from '../../src/app/database.ts';
 import { createDurably } from '../../src/create-durably.ts';
-import { defineJob } from '../../src/engine/define-job.ts';
+import { defineJob } from '../../src/engine/jobs/define-job.ts';
 import { temporaryFolder } from '../http/temporary.ts';
 import { deferred } from '../support/until.ts';
 

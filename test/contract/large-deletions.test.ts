@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { NotFoundError } from '../../src/core/errors.ts';
+import { NotFoundError } from '../../src/core/errors/errors.ts';
 import type { Durably } from '../../src/index.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';

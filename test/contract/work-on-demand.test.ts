@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { LeaseLostError, ValidationError } from '../../src/core/errors.ts';
+import { LeaseLostError, ValidationError } from '../../src/core/errors/errors.ts';
 import type { Durably } from '../../src/create-durably.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';

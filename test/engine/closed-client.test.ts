@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { createDurably } from '../../src/index.ts';
 import { backends } from '../support/backends.ts';
 import { databaseError, failStatements } from '../support/intercepted-dialect.ts';

@@ -6,8 +6,8 @@ import {
   MAX_ERROR_DETAIL_BYTES,
   toError,
   toErrorDetail,
-} from '../../src/core/error-detail.ts';
-import { bytesOf } from '../../src/core/text.ts';
+} from '../../src/core/errors/error-detail.ts';
+import { bytesOf } from '../../src/core/json/text.ts';
 
 const detailOf = (error: unknown) => toErrorDetail(error, { mode: 'full' });
 const raise = () => {

@@ -1,11 +1,11 @@
 import { createServer } from 'node:net';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
-import { toErrorDetail } from '../../src/core/error-detail.ts';
-import { errorMessage } from '../../src/core/error-text.ts';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
-import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../src/core/text.ts';
-import { isError } from '../../src/core/thrown.ts';
+import { toErrorDetail } from '../../src/core/errors/error-detail.ts';
+import { errorMessage } from '../../src/core/errors/error-text.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
+import { isError } from '../../src/core/errors/thrown.ts';
+import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../src/core/json/text.ts';
 
 const raise = () => {
   throw new Error('asked');

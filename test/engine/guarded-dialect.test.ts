@@ -10,8 +10,8 @@ import {
 import Database from 'libsql';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Clock, systemClock } from '../../src/core/clock.ts';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
-import { GuardedDialect } from '../../src/storage/guarded-dialect.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
+import { GuardedDialect } from '../../src/storage/sqlite/connection/guarded-dialect.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { idle } from '../support/idle.ts';
 import { databaseError } from '../support/intercepted-dialect.ts';

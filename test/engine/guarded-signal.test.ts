@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
-import { createGuardedController } from '../../src/engine/guarded-signal.ts';
+import { createGuardedController } from '../../src/engine/execution/guarded-signal.ts';
 import { idle } from '../support/idle.ts';
 import { watchProcess } from '../support/watch-process.ts';
 

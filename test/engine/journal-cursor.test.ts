@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { idle } from '../support/idle.ts';
 import { listedJournal, sequences, takeAll } from '../support/listed-journal.ts';
 

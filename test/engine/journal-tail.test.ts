@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { idle } from '../support/idle.ts';
 import { listedJournal, POLL_MS, sequences, takeAll } from '../support/listed-journal.ts';
 import { deferred } from '../support/until.ts';

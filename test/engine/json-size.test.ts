@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { encodeJson } from '../../src/core/json.ts';
-import { leastJsonBytes } from '../../src/core/json-size.ts';
+import { encodeJson } from '../../src/core/json/json.ts';
+import { leastJsonBytes } from '../../src/core/json/json-size.ts';
 
 const MB = 1024 * 1024;
 

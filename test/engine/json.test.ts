@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { decodeJson, encodeJson, isStorableText, isTooDeep, storableText } from '../../src/core/json.ts';
+import { decodeJson, encodeJson, isStorableText, isTooDeep, storableText } from '../../src/core/json/json.ts';
 
 /** How deep arrays and objects are nested, counted the slow way. */
 function depthOf(value: unknown): number {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { TimeUpError } from '../../src/storage/deadline.ts';
-import { type Departure, Lane, type LaneMember } from '../../src/storage/lane.ts';
+import { TimeUpError } from '../../src/storage/sqlite/connection/deadline.ts';
+import { type Departure, Lane, type LaneMember } from '../../src/storage/sqlite/connection/lane.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { idle } from '../support/idle.ts';
 import { type Deferred, deferred } from '../support/until.ts';

@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import type { Lease } from '../../src/core/store.ts';
-import { EventBus } from '../../src/engine/event-bus.ts';
-import { LeaseKeeper } from '../../src/engine/lease-keeper.ts';
-import { RunControl } from '../../src/engine/run-control.ts';
+import { EventBus } from '../../src/engine/events/event-bus.ts';
+import { LeaseKeeper } from '../../src/engine/execution/lease-keeper.ts';
+import { RunControl } from '../../src/engine/execution/run-control.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
 import { idle } from '../support/idle.ts';

@@ -6,8 +6,8 @@ import Database from 'libsql';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { createDurably } from '../../src/index.ts';
 import { openDatabase } from '../../src/sqlite.ts';
-import { LocalConnection } from '../../src/storage/sqlite/local-connection.ts';
-import { localDialect } from '../../src/storage/sqlite/local-dialect.ts';
+import { LocalConnection } from '../../src/storage/sqlite/file/local-connection.ts';
+import { localDialect } from '../../src/storage/sqlite/file/local-dialect.ts';
 import { echo } from '../support/jobs.ts';
 import { rejectionOf } from '../support/runs.ts';
 

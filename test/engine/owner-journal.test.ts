@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import type { Append, ClaimedRun } from '../../src/core/store.ts';
-import { EventBus } from '../../src/engine/event-bus.ts';
-import { LogBudget } from '../../src/engine/log-budget.ts';
-import { OwnerJournal } from '../../src/engine/owner-journal.ts';
+import { EventBus } from '../../src/engine/events/event-bus.ts';
+import { LogBudget } from '../../src/engine/execution/log-budget.ts';
+import { OwnerJournal } from '../../src/engine/execution/owner-journal.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
 import { idle } from '../support/idle.ts';

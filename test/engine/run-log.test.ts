@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Logger } from '../../src/core/logger.ts';
-import { EventBus } from '../../src/engine/event-bus.ts';
-import { RunLog } from '../../src/engine/run-log.ts';
+import { EventBus } from '../../src/engine/events/event-bus.ts';
+import { RunLog } from '../../src/engine/events/run-log.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { idle } from '../support/idle.ts';
 

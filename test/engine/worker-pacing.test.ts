@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/store.ts';
-import { EventBus } from '../../src/engine/event-bus.ts';
-import { Housekeeping } from '../../src/engine/housekeeping.ts';
-import { Registry } from '../../src/engine/registry.ts';
-import { RunLog } from '../../src/engine/run-log.ts';
-import { Worker } from '../../src/engine/worker.ts';
+import { Housekeeping } from '../../src/engine/chores.ts';
+import { EventBus } from '../../src/engine/events/event-bus.ts';
+import { RunLog } from '../../src/engine/events/run-log.ts';
+import { Registry } from '../../src/engine/jobs/registry.ts';
+import { Worker } from '../../src/engine/worker/worker.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
 import { idle } from '../support/idle.ts';

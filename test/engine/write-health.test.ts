@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
-import { WriteHealth } from '../../src/storage/write-health.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
+import { WriteHealth } from '../../src/storage/sqlite/connection/write-health.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const WRITE = 'insert into t values (1)';

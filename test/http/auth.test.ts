@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { z } from 'zod';
-import { ConflictError, NotFoundError } from '../../src/core/errors.ts';
+import { ConflictError, NotFoundError } from '../../src/core/errors/errors.ts';
 import type { RunFilter } from '../../src/core/run.ts';
 import type { DurablyAuth } from '../../src/http/auth.ts';
 import { createDurablyHandler } from '../../src/http/create-handler.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { defineJob } from '../../src/engine/define-job.ts';
+import { defineJob } from '../../src/engine/jobs/define-job.ts';
 
 /** The jobs of the HTTP suite; `wait` ends when `atGate` does. */
 export function createSuiteJobs(atGate: () => Promise<unknown>) {

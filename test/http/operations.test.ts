@@ -6,7 +6,7 @@ import {
   NotFoundError,
   SchemaMismatchError,
   ValidationError,
-} from '../../src/core/errors.ts';
+} from '../../src/core/errors/errors.ts';
 import { createDurablyHandler } from '../../src/http/create-handler.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { BASE, doors, pathOf, postJson, readProblem, requestTo, validRequest } from './doors.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createDurablyApp } from '../../src/app/create-app.ts';
-import { DatabaseUnavailableError } from '../../src/core/errors.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { BASE } from './doors.ts';
 import { fakeDurably } from './fake-durably.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_JSON_DEPTH } from '../../src/core/json.ts';
+import { MAX_JSON_DEPTH } from '../../src/core/json/json.ts';
 import { doors, postJson, readProblem, requestTo } from './doors.ts';
 import { fakeDurably } from './fake-durably.ts';
 

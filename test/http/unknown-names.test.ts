@@ -1,7 +1,7 @@
 import { describe, expect, it, test } from 'vitest';
 import { createApiKeys } from '../../src/app/api-keys.ts';
 import { createDurablyApp } from '../../src/app/create-app.ts';
-import { UnknownJobError } from '../../src/core/errors.ts';
+import { UnknownJobError } from '../../src/core/errors/errors.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { MAX_QUERY_PARAMETERS } from '../../src/http/query.ts';
 import { BASE, doors, pathOf, postJson, readProblem, requestTo } from './doors.ts';

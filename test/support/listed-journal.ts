@@ -2,7 +2,7 @@ import type { EventCursor, StreamedEvent } from '../../src/core/durably.ts';
 import type { JournalEventType } from '../../src/core/events.ts';
 import type { RunStatus, StoredRun } from '../../src/core/run.ts';
 import type { ListedJournalRow } from '../../src/core/store.ts';
-import { EventFeed } from '../../src/engine/event-feed.ts';
+import { EventFeed } from '../../src/engine/events/event-feed.ts';
 import { FakeClock } from './fake-clock.ts';
 import { fakeStore } from './fake-store.ts';
 import { idle } from './idle.ts';

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { CompiledQuery, type Kysely } from 'kysely';
 import type { Config } from '../../app/config.ts';
-import { withoutCredentials } from '../../core/secrets.ts';
-import { AccessRefusedError, classifyDatabaseError } from '../../storage/database-error.ts';
+import { withoutCredentials } from '../../core/errors/secrets.ts';
+import { AccessRefusedError, classifyDatabaseError } from '../../storage/sqlite/connection/database-error.ts';
 import { log } from './report.ts';
 import { codesOf, rootMessage, StartError } from './start-failure.ts';
 

@@ -1,10 +1,10 @@
 import { dirname } from 'node:path';
 import { type Config, ConfigError } from '../../app/config.ts';
 import { DatabaseOpenError } from '../../app/database.ts';
-import { errorMessage } from '../../core/error-text.ts';
-import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../core/errors.ts';
-import { withoutCredentials, withoutSecrets } from '../../core/secrets.ts';
-import { AccessRefusedError } from '../../storage/database-error.ts';
+import { errorMessage } from '../../core/errors/error-text.ts';
+import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../core/errors/errors.ts';
+import { withoutCredentials, withoutSecrets } from '../../core/errors/secrets.ts';
+import { AccessRefusedError } from '../../storage/sqlite/connection/database-error.ts';
 
 /** The service can't start. The message is one line: what, which setting, what to do. */
 export class StartError extends Error {

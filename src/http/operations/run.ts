@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NotFoundError } from '../../core/errors.ts';
+import { NotFoundError } from '../../core/errors/errors.ts';
 import { guardRun } from '../guard.ts';
 import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';

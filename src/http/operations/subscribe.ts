@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { NotFoundError } from '../../core/errors.ts';
+import { NotFoundError } from '../../core/errors/errors.ts';
 import { guardRun } from '../guard.ts';
 import { eventsOperation } from '../operation.ts';
 import { lastEventIdParam, runEventSchema, runIdParam } from '../schemas.ts';

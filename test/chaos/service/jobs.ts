@@ -2,9 +2,9 @@ import { EventEmitter } from 'node:events';
 import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
-import { errorMessage } from '../../../src/core/error-text.ts';
+import { errorMessage } from '../../../src/core/errors/error-text.ts';
 import type { StepContext } from '../../../src/core/step.ts';
-import { defineJob } from '../../../src/engine/define-job.ts';
+import { defineJob } from '../../../src/engine/jobs/define-job.ts';
 import { LedgerPen } from './ledger-pen.ts';
 
 /** Steps with effects; their results are the effects' values, and so is the output. */

@@ -6,7 +6,7 @@ import type { Dialect } from 'kysely';
 import { createDurablyApp } from '../../../src/app/create-app.ts';
 import { openDatabase } from '../../../src/app/database.ts';
 import { createDurably } from '../../../src/create-durably.ts';
-import type { JobDefinition } from '../../../src/engine/define-job.ts';
+import type { JobDefinition } from '../../../src/engine/jobs/define-job.ts';
 import { interceptStatements } from '../../support/intercepted-dialect.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: any job, whatever its types.

@@ -1,0 +1,170 @@
+import { z } from 'zod';
+import { boundedText, bytesOf } from '../json/text.ts';
+import { errorsOf, ownMessage } from './error-text.ts';
+import { isError, readField } from './thrown.ts';
+
+/** The most that an error's detail takes, as JSON in UTF-8. */
+export const MAX_ERROR_DETAIL_BYTES = 16 * 1024;
+/** How many causes are kept of a chain. */
+const MAX_CAUSES = 10;
+/** How many of an AggregateError's errors are kept. */
+const MAX_ERRORS = 10;
+/** Causes and inner errors together. */
+const MAX_NESTED = 40;
+const MAX_NAME_BYTES = 256;
+
+/** `message` keeps no stacks, for those who may not store them. */
+export const ERROR_DETAIL_MODES = ['full', 'message'] as const;
+export type ErrorDetailMode = (typeof ERROR_DETAIL_MODES)[number];
+
+/** What is kept of an error that failed a run or a step. */
+export interface ErrorDetail {
+  /** `TypeError`, say; of something thrown that is no error, its type: `string`. */
+  readonly name: string;
+  readonly message: string;
+  readonly stack?: string | undefined;
+  readonly code?: string | number | undefined;
+  /** What caused it; at most 10 of such a chain. */
+  readonly cause?: ErrorDetail | undefined;
+  /** The first errors of an AggregateError. */
+  readonly errors?: readonly ErrorDetail[] | undefined;
+  /** The step that failed; of the outermost error only. */
+  readonly stepName?: string | undefined;
+}
+
+export const errorDetailSchema: z.ZodType<ErrorDetail> = z
+  .object({
+    name: z.string(),
+    message: z.string(),
+    stack: z.string().optional(),
+    code: z.union([z.string(), z.number()]).optional(),
+    get cause() {
+      return errorDetailSchema.optional();
+    },
+    get errors() {
+      return z.array(errorDetailSchema).optional();
+    },
+    stepName: z.string().optional(),
+  })
+  .meta({ id: 'ErrorDetail', description: 'What is kept of an error: at most 16 KiB, its stack cut first' });
+
+export interface DetailOptions {
+  readonly mode: ErrorDetailMode;
+  readonly stepName?: string | undefined;
+}
+
+/** How long the texts of a detail may be; tried one after the other until the whole fits. */
+const LIMITS: readonly { readonly stack: number; readonly message: number }[] = [
+  { stack: 16_384, message: 12_288 },
+  { stack: 8192, message: 12_288 },
+  { stack: 4096, message: 12_288 },
+  { stack: 2048, message: 12_288 },
+  { stack: 1024, message: 8192 },
+  { stack: 1024, message: 4096 },
+  { stack: 1024, message: 1024 },
+  { stack: 512, message: 512 },
+  { stack: 0, message: 512 },
+  { stack: 0, message: 128 },
+];
+
+/** The detail of whatever was thrown, well-formed and bounded. Never throws. */
+export function toErrorDetail(error: unknown, { mode, stepName }: DetailOptions): ErrorDetail {
+  const step = stepName === undefined ? {} : { stepName: boundedText(stepName, 4 * MAX_NAME_BYTES) };
+  const found = new DetailReader(mode).read(error);
+  for (const limits of LIMITS) {
+    const detail = { ...shortened(found, limits), ...step };
+    if (bytesOf(JSON.stringify(detail)) <= MAX_ERROR_DETAIL_BYTES) return detail;
+  }
+  const { cause, errors, ...outermost } = shortened(found, { stack: 0, message: 128 });
+  return { ...outermost, ...step };
+}
+
+/** {@link toErrorDetail} as JSON text. */
+export function encodeErrorDetail(error: unknown, options: DetailOptions): string {
+  return JSON.stringify(toErrorDetail(error, options));
+}
+
+/** An error of that detail, as its process had it; of its text alone where there is no detail. */
+export function toError(detail: ErrorDetail | null | undefined, text: string): Error {
+  if (!detail) return new Error(text);
+  const { name, message, stack = `${name}: ${message}`, code, cause, errors } = detail;
+  const options = cause === undefined ? undefined : { cause: toError(cause, text) };
+  const error = errors
+    ? new AggregateError(
+        errors.map((each) => toError(each, text)),
+        message,
+        options,
+      )
+    : new Error(message, options);
+  const hidden = { configurable: true, writable: true, enumerable: false };
+  Object.defineProperty(error, 'name', { value: name, ...hidden });
+  Object.defineProperty(error, 'stack', { value: stack, ...hidden });
+  return code === undefined ? error : Object.assign(error, { code });
+}
+
+/** Reads errors as they are, each field by itself: asking for any may throw. */
+class DetailReader {
+  readonly #mode: ErrorDetailMode;
+  readonly #seen = new Set<unknown>();
+
+  constructor(mode: ErrorDetailMode) {
+    this.#mode = mode;
+  }
+
+  read(error: unknown, causesLeft: number = MAX_CAUSES): ErrorDetail {
+    if (typeof error !== 'object' || error === null) return { name: typeof error, message: textOf(error) };
+    this.#seen.add(error);
+    const [name, stack, code, cause] = ['name', 'stack', 'code', 'cause'].map((key) => readField(error, key));
+    const { errors } = errorsOf(error, causesLeft > 0 ? MAX_ERRORS : 0);
+    const hasCause = causesLeft > 0 && cause !== undefined && cause !== null && this.#isNew(cause);
+    const isCode = typeof code === 'string' || (typeof code === 'number' && Number.isFinite(code));
+    return {
+      name: typeof name === 'string' && name !== '' ? name : isError(error) ? 'Error' : 'object',
+      message: textOf(error),
+      ...(typeof stack === 'string' && this.#mode === 'full' ? { stack } : {}),
+      ...(isCode ? { code } : {}),
+      ...(hasCause ? { cause: this.read(cause, causesLeft - 1) } : {}),
+      ...this.#errors(errors, causesLeft),
+    };
+  }
+
+  #errors(errors: readonly unknown[], causesLeft: number): Pick<ErrorDetail, 'errors'> {
+    const kept = errors.flatMap((error) => (this.#isNew(error) ? [this.read(error, causesLeft - 1)] : []));
+    return kept.length > 0 ? { errors: kept } : {};
+  }
+
+  /** Causes may go round in a circle. */
+  #isNew(error: unknown): boolean {
+    return !this.#seen.has(error) && this.#seen.size <= MAX_NESTED;
+  }
+}
+
+function textOf(error: unknown): string {
+  try {
+    return ownMessage(error);
+  } catch {
+    return 'unknown error';
+  }
+}
+
+function shortened(detail: ErrorDetail, limits: { stack: number; message: number }): ErrorDetail {
+  const { name, message, stack, code, cause, errors } = detail;
+  const shortStack = stack === undefined ? '' : shortenedStack(stack, message, limits.stack);
+  return {
+    name: boundedText(name, MAX_NAME_BYTES),
+    message: boundedText(message, limits.message),
+    ...(shortStack === '' ? {} : { stack: shortStack }),
+    ...(code === undefined
+      ? {}
+      : { code: typeof code === 'string' ? boundedText(code, MAX_NAME_BYTES) : code }),
+    ...(cause ? { cause: shortened(cause, limits) } : {}),
+    ...(errors ? { errors: errors.map((error) => shortened(error, limits)) } : {}),
+  };
+}
+
+/** A stack begins with the message: a long one, which stands beside it, must not push the frames out. */
+function shortenedStack(stack: string, message: string, maxBytes: number): string {
+  if (maxBytes === 0) return '';
+  const isLong = message.length > 1024;
+  return boundedText(isLong ? stack.replace(message, () => boundedText(message, 256)) : stack, maxBytes);
+}

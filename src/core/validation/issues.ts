@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import type { ValidationIssue } from '../errors/errors.ts';
+import { shorten, unknownName } from './known-names.ts';
+
+/** Of more issues than this only their number is told: an input may hold a million wrong values. */
+export const MAX_ISSUES = 20;
+/** A message, or a key in a path, may repeat what was sent. */
+const MAX_MESSAGE_LENGTH = 500;
+const MAX_KEY_LENGTH = 100;
+/** Deeper than this a path tells no more than where it begins. */
+const MAX_PATH_LENGTH = 20;
+const MAX_SHOWN_PATH = 200;
+
+/** Where and why an input was refused: the first {@link MAX_ISSUES}, and how many more there are. */
+export function toIssues(error: Pick<z.core.$ZodError, 'issues'>): ValidationIssue[] {
+  const issues = error.issues.slice(0, MAX_ISSUES).map(toIssue);
+  const rest = error.issues.length - issues.length;
+  return rest === 0 ? issues : [...issues, { path: [], message: `and ${rest} more` }];
+}
+
+function toIssue({ path, message }: { readonly path: PropertyKey[]; readonly message: string }) {
+  return {
+    path: path
+      .slice(0, MAX_PATH_LENGTH)
+      .map((key) => (typeof key === 'number' ? key : shorten(String(key), MAX_KEY_LENGTH))),
+    message: shorten(message, MAX_MESSAGE_LENGTH),
+  };
+}
+
+/** One line: `amount: expected number; items.0.id: required`. */
+export function summarize(issues: readonly ValidationIssue[]): string {
+  return issues
+    .map(({ path, message }) =>
+      path.length === 0 ? message : `${shorten(path.join('.'), MAX_SHOWN_PATH)}: ${message}`,
+    )
+    .join('; ');
+}
+
+/**
+ * A schema of an object that has no other members than these: another is
+ * refused by its name, with the nearest known one.
+ *
+ * @param kind what one member is: `query parameter`.
+ * @param notObject what is said of something that is no object.
+ */
+export function knownMembers<TShape extends z.core.$ZodShape>(
+  kind: string,
+  shape: TShape,
+  notObject?: string,
+) {
+  const known = Object.keys(shape);
+  return z.strictObject(shape, {
+    error: (issue) => {
+      if (issue.code !== 'unrecognized_keys') return notObject;
+      const keys: readonly string[] = issue.keys ?? [];
+      return keys
+        .slice(0, MAX_KEYS)
+        .map((key) => unknownName(kind, key, known))
+        .join('; ');
+    },
+  });
+}
+
+/** So many unknown members are told of. */
+const MAX_KEYS = 5;

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { ERROR_DETAIL_MODES } from '../errors/error-detail.ts';
+import { ValidationError } from '../errors/errors.ts';
+import { checkMembers } from './known-names.ts';
+
+/** What each option of a type must be, if it is given: the compiler keeps the table complete. */
+export type OptionSchemas<T> = { readonly [K in keyof Required<T>]: z.ZodType };
+
+/**
+ * Refuses options that are not known, and values that are not what the option
+ * takes. An option that is undefined counts as not given.
+ *
+ * @param kind what one option is: `stop option`.
+ * @throws {ValidationError} that names each wrong option and what is expected. It quotes no value but numbers.
+ */
+export function checkOptions(
+  kind: string,
+  given: unknown,
+  schemas: Readonly<Record<string, z.ZodType>>,
+): void {
+  checkMembers(kind, given, schemas);
+  const issues = Object.entries({ ...(given as object) }).flatMap(([name, value]) => {
+    const parsed = value === undefined ? undefined : schemas[name]?.safeParse(value);
+    const [wrong] = parsed?.error?.issues ?? [];
+    return wrong === undefined ? [] : [{ path: [name], message: `${name} ${wrong.message}` }];
+  });
+  if (issues.length > 0) throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
+}
+
+/** @throws {ValidationError} for what can't be called. */
+export function checkFunction(name: string, given: unknown): void {
+  if (typeof given !== 'function') throw new ValidationError(`${name} must be a function`);
+}
+
+/** One that is looked at elsewhere. */
+export const anyOption: z.ZodType = z.any();
+
+export const errorDetailOption: z.ZodType = z.enum(ERROR_DETAIL_MODES, "must be 'full' or 'message'");
+
+export const functionOption = z.custom((value) => typeof value === 'function', 'must be a function');
+
+/** Of whichever realm it comes from. */
+export const signalOption = objectWith(['addEventListener'], 'must be an AbortSignal');
+
+/** An object that has these methods. */
+export function objectWith(methods: readonly string[], message: string): z.ZodType {
+  return z.custom((value) => {
+    if (typeof value !== 'object' || value === null) return false;
+    return methods.every((method) => typeof Reflect.get(value, method) === 'function');
+  }, message);
+}
+
+/** A number; the message quotes what was given instead. */
+export function numberOption(isGood: (value: number) => boolean, expected: string): z.ZodType {
+  return z.custom((value) => typeof value === 'number' && isGood(value), {
+    error: ({ input }) => `must be ${expected}, got ${shown(input)}`,
+  });
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'number' || value === null ? String(value) : `a ${typeof value}`;
+}

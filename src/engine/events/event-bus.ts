@@ -1,0 +1,141 @@
+import type { Clock } from '../../core/clock.ts';
+import { toIsoTime } from '../../core/clock.ts';
+import { errorMessage } from '../../core/errors/error-text.ts';
+import { ValidationError } from '../../core/errors/errors.ts';
+import {
+  type DurablyEvent,
+  EVENT_TYPES,
+  type EventHandler,
+  type EventType,
+  type JournalNote,
+  type JournalRow,
+  toEvent,
+  type WorkerErrorContext,
+  type WorkerErrorEvent,
+} from '../../core/events.ts';
+import { callOutsideRuns } from '../../core/run-context.ts';
+import { watchRejection } from '../../core/user-code.ts';
+import { checkFunction } from '../../core/validation/option-types.ts';
+import { RunLog } from './run-log.ts';
+
+/** What this process committed to the journal. */
+export interface Committed {
+  readonly run: { readonly runId: string; readonly jobName: string; readonly attempt?: number };
+  readonly note: JournalNote;
+  /** How long before the commit it happened. */
+  readonly ageMs?: number;
+}
+
+type AnyHandler = (event: DurablyEvent) => unknown;
+export type ErrorHandler = (error: unknown, event: DurablyEvent) => void;
+
+/** Tells this process's listeners what this process committed, after the commit. */
+export class EventBus {
+  readonly #clock: Clock;
+  readonly #log: RunLog;
+  readonly #handlers = new Map<EventType, Set<AnyHandler>>();
+  readonly #errorHandlers = new Set<ErrorHandler>();
+  #sequence = 0;
+  /** Called at each publication, whoever listens. */
+  onPublish: () => void = () => undefined;
+
+  /** @param log where goes what nobody listens to: to the console unless given. */
+  constructor(clock: Clock, log: RunLog = new RunLog()) {
+    this.#clock = clock;
+    this.#log = log;
+  }
+
+  on<E extends EventType>(type: E, handler: EventHandler<E>): () => void {
+    if (!EVENT_TYPES.includes(type)) throw new ValidationError(`Unknown event type: ${String(type)}`);
+    checkFunction(`The handler of ${type}`, handler);
+    const handlers = this.#handlers.get(type) ?? new Set();
+    this.#handlers.set(type, handlers);
+    // A wrapper of its own, so that one function may listen twice.
+    const own: AnyHandler = (event) => handler(event as DurablyEvent<E>);
+    handlers.add(own);
+    return () => void handlers.delete(own);
+  }
+
+  onError(handler: ErrorHandler): () => void {
+    checkFunction('The handler of onError', handler);
+    const own: ErrorHandler = (error, event) => handler(error, event);
+    this.#errorHandlers.add(own);
+    return () => void this.#errorHandlers.delete(own);
+  }
+
+  /** Whether somebody listens to events of that type. */
+  isHeard(type: EventType): boolean {
+    return (this.#handlers.get(type)?.size ?? 0) > 0;
+  }
+
+  publish(committed: readonly Committed[]): void {
+    for (const each of committed) {
+      const sequence = ++this.#sequence;
+      const handlers = this.#handlers.get(each.note.type);
+      if (!handlers || handlers.size === 0) continue;
+      this.#tell(handlers, toEvent(toRow(each, { sequence, nowMs: this.#clock.now() })));
+    }
+    this.onPublish();
+  }
+
+  /** Reports what went wrong in the worker itself; a line in the log if nobody listens. */
+  reportWorkerError(failure: { error: unknown; context: WorkerErrorContext; runId?: string }): void {
+    const event: WorkerErrorEvent = {
+      type: 'worker:error',
+      timestamp: toIsoTime(this.#clock.now()),
+      sequence: ++this.#sequence,
+      error: errorMessage(failure.error),
+      context: failure.context,
+      ...(failure.runId === undefined ? {} : { runId: failure.runId }),
+    };
+    if (this.isHeard('worker:error')) this.#tell(this.#handlers.get('worker:error') ?? new Set(), event);
+    else this.#log.workerError(event);
+  }
+
+  #tell(handlers: ReadonlySet<AnyHandler>, event: DurablyEvent): void {
+    for (const handler of [...handlers]) {
+      try {
+        // A job's call may have led to the event: whoever listens is none of its code.
+        const answer = callOutsideRuns(() => handler(event));
+        watchRejection(answer, (error) => this.#tellError(error, event));
+      } catch (error) {
+        this.#tellError(error, event);
+      }
+    }
+  }
+
+  #tellError(error: unknown, event: DurablyEvent): void {
+    if (this.#errorHandlers.size === 0) this.#log.listenerFailed(`a ${event.type} listener`, error);
+    const report = (failure: unknown) => this.#log.listenerFailed('an onError handler', failure);
+    for (const handler of [...this.#errorHandlers]) {
+      try {
+        watchRejection(
+          callOutsideRuns(() => handler(error, event)),
+          report,
+        );
+      } catch (failure) {
+        report(failure);
+      }
+    }
+  }
+}
+
+function toRow(
+  { run, note, ageMs = 0 }: Committed,
+  { sequence, nowMs }: { sequence: number; nowMs: number },
+): JournalRow {
+  return {
+    sequence,
+    runId: run.runId,
+    jobName: run.jobName,
+    type: note.type,
+    createdAt: nowMs - ageMs,
+    attempt: run.attempt ?? null,
+    stepName: note.stepName ?? null,
+    stepIndex: note.stepIndex ?? null,
+    level: note.level ?? null,
+    message: note.message ?? null,
+    data: note.data ?? null,
+    durationMs: note.durationMs ?? null,
+  };
+}

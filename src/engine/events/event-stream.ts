@@ -1,0 +1,24 @@
+import { NotFoundError } from '../../core/errors/errors.ts';
+import type { JournalEvent } from '../../core/events.ts';
+import type { EventFeed } from './event-feed.ts';
+
+/** A run's events as a stream that reads only when it is read. */
+export function streamOf(feed: EventFeed, runId: string): ReadableStream<JournalEvent> {
+  const opened = feed.openRun(runId).then((run) => {
+    if (run.kind === 'open') return run.cursor;
+    throw new NotFoundError('Run not found');
+  });
+  // Whoever reads the stream sees the failure there.
+  opened.catch(() => undefined);
+  return new ReadableStream<JournalEvent>(
+    {
+      async pull(controller) {
+        const events = await (await opened).next();
+        if (events === null) controller.close();
+        else for (const { event } of events) controller.enqueue(event);
+      },
+      cancel: () => opened.then((cursor) => cursor.close()),
+    },
+    { highWaterMark: 0 },
+  );
+}

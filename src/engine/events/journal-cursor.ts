@@ -1,0 +1,155 @@
+import { defer } from '../../core/clock.ts';
+import type { EventCursor } from '../../core/durably.ts';
+import { endsRun } from '../../core/events.ts';
+import { portionLength } from '../../core/json/portions.ts';
+import type { JournalTail, TailReader } from './journal-tail.ts';
+import type { StreamedRow } from './streamed-row.ts';
+
+export interface FeedFilter {
+  /** The one run whose events these are; null for many runs' events, which never end. */
+  readonly runId: string | null;
+  /** Whether it goes by the labels of the events' runs. */
+  readonly needsLabels: boolean;
+  matches(event: StreamedRow): boolean;
+}
+
+interface CursorOptions {
+  readonly filter: FeedFilter;
+  readonly after: number;
+  /** Reads a page after a place from the database. */
+  readonly readPage: (after: number) => Promise<readonly StreamedRow[]>;
+  /** Reads what a page left out for its size. */
+  readonly complete: (events: readonly StreamedRow[]) => Promise<void>;
+  readonly pageRows: number;
+  readonly tail: JournalTail;
+}
+
+interface Reach {
+  readonly events: readonly StreamedRow[];
+  /** Everything up to here that is the reader's is among the events. */
+  readonly upTo: number;
+  /** Whether nothing more was there. */
+  readonly isAtEnd: boolean;
+  /** A page is this reader's own. What the tail has is there for all, and need not be kept by one. */
+  readonly from: 'page' | 'tail';
+}
+
+/**
+ * A place in the journal. Far behind the tail it reads pages of its own; close
+ * behind it takes from the tail's window; at the head it waits. However far it
+ * is behind, it holds one page of bounded size and hands out a portion at a time.
+ */
+export class JournalCursor implements EventCursor, TailReader {
+  readonly #options: CursorOptions;
+  #place: number;
+  /** The part of a page that was not handed out yet. */
+  #rest: Reach | undefined;
+  /** The last event of the run's life that was read is an end. */
+  #hasEnded = false;
+  #isOver = false;
+  #isClosed = false;
+  #failure: { readonly error: unknown } | undefined;
+  #waiting: ((reach: Reach) => void) | undefined;
+
+  /** @param firstPage the page after the cursor's place, if it was read already. It is not kept. */
+  constructor(options: CursorOptions, firstPage?: readonly StreamedRow[]) {
+    this.#options = options;
+    this.#place = options.after;
+    this.#rest = firstPage && this.#reachOfPage(firstPage, this.#place);
+  }
+
+  get runId(): string | null {
+    return this.#options.filter.runId;
+  }
+
+  get needsLabels(): boolean {
+    return this.#options.filter.needsLabels;
+  }
+
+  async next(): Promise<readonly StreamedRow[] | null> {
+    while (!this.#isClosed && !this.#isOver) {
+      const reach = await this.#reach();
+      const events = await this.#take(reach);
+      if (events.length > 0) return events;
+      // Page after page of what others are for: the event loop must not wait for the last.
+      if (reach.from === 'page' && !reach.isAtEnd) await new Promise<void>((resolve) => defer(resolve));
+    }
+    this.close();
+    if (this.#failure) throw this.#failure.error;
+    return null;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#options.tail.leave(this);
+    this.receive([], this.#place);
+  }
+
+  fail(error: unknown): void {
+    this.#failure = { error };
+    this.close();
+  }
+
+  receive(events: readonly StreamedRow[], head: number): void {
+    const resolve = this.#waiting;
+    if (!resolve) return;
+    this.#waiting = undefined;
+    this.#options.tail.stopWaiting(this);
+    resolve({ events, upTo: head, isAtEnd: true, from: 'tail' });
+  }
+
+  async #reach(): Promise<Reach> {
+    const { tail, readPage } = this.#options;
+    if (this.#rest) return this.#rest;
+    const { head } = tail;
+    // Its end was the last of a full page: whether anything followed is not for the tail to say.
+    if (this.#hasEnded) return this.#reachOfPage(await readPage(this.#place), head);
+    if (this.#place >= head) {
+      return await new Promise((resolve) => {
+        this.#waiting = resolve;
+        tail.wait(this);
+      });
+    }
+    const recent = tail.eventsAfter(this.#place, this);
+    if (recent) return { events: recent, upTo: head, isAtEnd: true, from: 'tail' };
+    return this.#reachOfPage(await readPage(this.#place), head);
+  }
+
+  /**
+   * `head` was committed before the page was read: a page that isn't full holds all up to it. Of a page that takes
+   * more than a portion the first rows are kept; the others are read again when they are asked for.
+   */
+  #reachOfPage(page: readonly StreamedRow[], head: number): Reach {
+    const length = portionLength(page, ({ bytesHere }) => bytesHere);
+    const events = length === page.length ? page : page.slice(0, length);
+    const last = events.at(-1)?.sequence ?? this.#place;
+    const isAtEnd = events.length < this.#options.pageRows && events === page;
+    return { events, upTo: isAtEnd ? Math.max(last, head) : last, isAtEnd, from: 'page' };
+  }
+
+  /** Moves on by a portion of the events that the reader is for. */
+  async #take(reach: Reach): Promise<readonly StreamedRow[]> {
+    const { filter, complete } = this.#options;
+    const place = this.#place;
+    const isWanted = (event: StreamedRow) => event.sequence > place && !event.isGone && filter.matches(event);
+    const matching = reach.events.filter(isWanted);
+    const length = portionLength(matching, ({ bytes }) => bytes);
+    // The list that other readers get too, if it may be: what is made of it is made once.
+    const taken = length === reach.events.length ? reach.events : matching.slice(0, length);
+    // Should that fail, the same events are taken again.
+    await complete(taken);
+    const isWhole = length === matching.length;
+    const rest = { ...reach, events: matching.slice(length) };
+    this.#rest = isWhole || reach.from === 'tail' ? undefined : rest;
+    this.#place = isWhole ? Math.max(place, reach.upTo) : (taken.at(-1)?.sequence ?? place);
+    if (filter.runId !== null) {
+      for (const { row } of taken) {
+        if (endsRun(row.type)) this.#hasEnded = true;
+        else if (row.type === 'run:retry') this.#hasEnded = false;
+      }
+      this.#isOver = this.#hasEnded && isWhole && reach.isAtEnd;
+    }
+    return taken.some(({ isGone }) => isGone) ? taken.filter(({ isGone }) => !isGone) : taken;
+  }
+}

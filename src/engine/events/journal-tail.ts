@@ -1,0 +1,234 @@
+import type { Clock } from '../../core/clock.ts';
+import { defer } from '../../core/clock.ts';
+import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import type { Store } from '../../core/store.ts';
+import { StreamedRow } from './streamed-row.ts';
+
+const PAGE_ROWS = 500;
+const MAX_WINDOW_ROWS = 2_000;
+const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
+/** Under a burst the tail rests between reads, so that its events leave in groups. */
+const MIN_PAUSE_MS = 5;
+/** Sending them costs by the reader: many must not keep this process from the work that they watch. */
+const PAUSE_PER_READER_MS = 0.05;
+const MAX_ERROR_PAUSE_MS = 5_000;
+
+/** What follows the tail: a cursor into the journal. */
+export interface TailReader {
+  /** The run whose events it reads; null for those of all. */
+  readonly runId: string | null;
+  /** Whether its events must come with their runs' labels. */
+  readonly needsLabels: boolean;
+  /** The tail has read on to `head`: all its events, or those of the reader's run. */
+  receive(events: readonly StreamedRow[], head: number): void;
+  /** Nothing can be read any more. It leaves the tail. */
+  fail(error: unknown): void;
+}
+
+/**
+ * Reads the journal's new rows once for all readers of this process, and keeps
+ * the latest in a bounded window for those a little behind. It reads only while
+ * someone follows.
+ */
+export class JournalTail {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #pollMs: number;
+  readonly #onError: (error: unknown) => void;
+  readonly #readers = new Set<TailReader>();
+  readonly #waitingForAll = new Set<TailReader>();
+  readonly #waitingByRun = new Map<string, Set<TailReader>>();
+  #window: StreamedRow[] = [];
+  #windowBytes = 0;
+  #head = 0;
+  #floor = 0;
+  /** Labels are read while a reader needs them: the window has them from here on. */
+  #labelsFloor = 0;
+  #labelReaders = 0;
+  #starting: Promise<void> | undefined;
+  /** Counts the times that all readers have left: what was asked for before concerns nobody. */
+  #session = 0;
+  /** The head is known: until then there is nothing to read on from. */
+  #isStarted = false;
+  #isReading = false;
+  #isNudged = false;
+  #failures = 0;
+  #lastReadMs = Number.NEGATIVE_INFINITY;
+  #cancelRead: (() => void) | undefined;
+
+  constructor(deps: { store: Store; clock: Clock; pollMs: number; onError: (error: unknown) => void }) {
+    this.#store = deps.store;
+    this.#clock = deps.clock;
+    this.#pollMs = deps.pollMs;
+    this.#onError = deps.onError;
+  }
+
+  get #leastPauseMs(): number {
+    return Math.max(MIN_PAUSE_MS, PAUSE_PER_READER_MS * this.#readers.size);
+  }
+
+  /** The sequence up to which everything was read. */
+  get head(): number {
+    return this.#head;
+  }
+
+  async join(reader: TailReader): Promise<void> {
+    this.#readers.add(reader);
+    // What was read without labels so far is not for this reader to be taken from the window.
+    if (reader.needsLabels && this.#labelReaders++ === 0) this.#labelsFloor = this.#head;
+    this.#starting ??= this.#start();
+    try {
+      await this.#starting;
+    } catch (error) {
+      this.leave(reader);
+      throw error;
+    }
+  }
+
+  leave(reader: TailReader): void {
+    this.stopWaiting(reader);
+    if (this.#readers.delete(reader) && reader.needsLabels) this.#labelReaders--;
+    if (this.#readers.size > 0) return;
+    this.#cancelRead?.();
+    this.#cancelRead = undefined;
+    this.#starting = undefined;
+    this.#session++;
+    this.#isStarted = false;
+    this.#window = [];
+    this.#windowBytes = 0;
+  }
+
+  /** Fails all readers, and reads no more: the database is closed. */
+  close(error: unknown): void {
+    for (const reader of [...this.#readers]) reader.fail(error);
+  }
+
+  /** The events after a place, if the window still holds them all as the reader needs them. */
+  eventsAfter(place: number, { needsLabels }: TailReader): readonly StreamedRow[] | undefined {
+    if (place < this.#floor || (needsLabels && place < this.#labelsFloor)) return undefined;
+    let first = this.#window.length;
+    while (first > 0 && (this.#window[first - 1]?.sequence ?? 0) > place) first--;
+    return this.#window.slice(first);
+  }
+
+  /** Hands the reader, which has all up to the head, its next events. */
+  wait(reader: TailReader): void {
+    if (reader.runId === null) {
+      this.#waitingForAll.add(reader);
+      return;
+    }
+    const readers = this.#waitingByRun.get(reader.runId) ?? new Set();
+    readers.add(reader);
+    this.#waitingByRun.set(reader.runId, readers);
+  }
+
+  stopWaiting(reader: TailReader): void {
+    if (reader.runId === null) {
+      this.#waitingForAll.delete(reader);
+      return;
+    }
+    const readers = this.#waitingByRun.get(reader.runId);
+    readers?.delete(reader);
+    if (readers?.size === 0) this.#waitingByRun.delete(reader.runId);
+  }
+
+  nudge(): void {
+    // Put off by every nudge, the read would not come while nudges do.
+    if (this.#readers.size === 0 || this.#isNudged) return;
+    this.#isNudged = true;
+    if (this.#isStarted && !this.#isReading) this.#scheduleRead();
+  }
+
+  async #start(): Promise<void> {
+    const session = this.#session;
+    const head = await this.#store.journalHead();
+    if (session !== this.#session) return;
+    this.#isStarted = true;
+    this.#head = head;
+    this.#floor = head;
+    this.#labelsFloor = head;
+    this.#scheduleRead();
+  }
+
+  #scheduleRead(): void {
+    this.#cancelRead?.();
+    const restMs = this.#lastReadMs + this.#leastPauseMs - this.#clock.monotonicMs();
+    if (this.#isNudged && restMs <= 0) {
+      let isCancelled = false;
+      this.#cancelRead = () => {
+        isCancelled = true;
+      };
+      defer(() => {
+        if (!isCancelled) void this.#read();
+      });
+      return;
+    }
+    const errorPauseMs = this.#failures === 0 ? 0 : Math.min(MAX_ERROR_PAUSE_MS, 100 * 2 ** this.#failures);
+    const pauseMs = this.#isNudged ? restMs : this.#pollMs;
+    this.#cancelRead = this.#clock.schedule(Math.max(pauseMs, errorPauseMs), () => void this.#read());
+  }
+
+  async #read(): Promise<void> {
+    if (this.#isReading || !this.#isStarted) return;
+    this.#isReading = true;
+    this.#isNudged = false;
+    const session = this.#session;
+    const withLabels = this.#labelReaders > 0;
+    try {
+      const rows = await this.#store.readJournal({ after: this.#head, limit: PAGE_ROWS, withLabels });
+      // The first reader that needs labels may have come meanwhile: these are read again, with them.
+      const lacksLabels = !withLabels && this.#labelReaders > 0;
+      // All readers may have left meanwhile, and others begun elsewhere.
+      if (this.#session === session && !lacksLabels) this.#deliver(rows.map((row) => new StreamedRow(row)));
+      this.#isNudged ||= rows.length === PAGE_ROWS || lacksLabels;
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures++;
+      // Nobody reads any more: the failure concerns nobody.
+      if (this.#session === session) this.#onError(error);
+      if (error instanceof DatabaseUnavailableError && error.permanent) this.close(error);
+    } finally {
+      this.#isReading = false;
+      this.#lastReadMs = this.#clock.monotonicMs();
+      if (this.#isStarted) this.#scheduleRead();
+    }
+  }
+
+  #deliver(events: readonly StreamedRow[]): void {
+    const last = events.at(-1);
+    if (!last) return;
+    this.#extendWindow(events);
+    this.#head = last.sequence;
+    const waitingForAll = [...this.#waitingForAll];
+    for (const reader of waitingForAll) reader.receive(events, this.#head);
+    for (const [runId, ofRun] of this.#groupByWaitedRun(events)) {
+      for (const reader of [...(this.#waitingByRun.get(runId) ?? [])]) reader.receive(ofRun, this.#head);
+    }
+  }
+
+  #groupByWaitedRun(events: readonly StreamedRow[]): Map<string, StreamedRow[]> {
+    const groups = new Map<string, StreamedRow[]>();
+    for (const event of events) {
+      const { runId } = event.row;
+      if (!this.#waitingByRun.has(runId)) continue;
+      const group = groups.get(runId);
+      if (group) group.push(event);
+      else groups.set(runId, [event]);
+    }
+    return groups;
+  }
+
+  #extendWindow(events: readonly StreamedRow[]): void {
+    this.#window.push(...events);
+    for (const { bytes } of events) this.#windowBytes += bytes;
+    let dropped = 0;
+    while (this.#window.length - dropped > MAX_WINDOW_ROWS || this.#windowBytes > MAX_WINDOW_BYTES) {
+      const oldest = this.#window[dropped];
+      if (!oldest) break;
+      this.#windowBytes -= oldest.bytes;
+      this.#floor = oldest.sequence;
+      dropped++;
+    }
+    if (dropped > 0) this.#window.splice(0, dropped);
+  }
+}

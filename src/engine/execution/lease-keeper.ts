@@ -1,0 +1,132 @@
+import type { Clock } from '../../core/clock.ts';
+import type { Store } from '../../core/store.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { RunControl } from './run-control.ts';
+
+/** How long a database may take to answer before it counts as out of reach. */
+const MAX_ANSWER_MS = 1_000;
+
+interface Held {
+  readonly control: RunControl;
+  /** When the claim or the renewal was sent that last confirmed the lease, on the monotonic clock. */
+  confirmedAtMs: number;
+}
+
+/**
+ * Keeps a worker's leases: one statement for all of them at each interval.
+ * A lease that isn't renewed was lost, and its execution is stopped. So is one
+ * that no answer has confirmed for `staleThresholdMs`: its run may be someone
+ * else's by now, and this worker is cut off from the database that knows.
+ */
+export class LeaseKeeper {
+  readonly #store: Store;
+  readonly #bus: EventBus;
+  readonly #clock: Clock;
+  readonly #intervalMs: number;
+  readonly #staleThresholdMs: number;
+  readonly #held = new Map<string, Held>();
+  #cancelBeat: (() => void) | undefined;
+  #cancelExpiry: (() => void) | undefined;
+  #isBeating = false;
+  /** When the first beat was sent that has not been answered; undefined while all have. */
+  #unansweredSinceMs: number | undefined;
+
+  constructor(deps: {
+    store: Store;
+    bus: EventBus;
+    clock: Clock;
+    heartbeatIntervalMs: number;
+    staleThresholdMs: number;
+  }) {
+    this.#store = deps.store;
+    this.#bus = deps.bus;
+    this.#clock = deps.clock;
+    this.#intervalMs = deps.heartbeatIntervalMs;
+    this.#staleThresholdMs = deps.staleThresholdMs;
+  }
+
+  /** Keeps the lease of a claim that was sent at `claimedAtMs`, on the monotonic clock. */
+  hold(control: RunControl, { claimedAtMs }: { claimedAtMs: number }): void {
+    const held: Held = { control, confirmedAtMs: claimedAtMs };
+    this.#held.set(control.lease.runId, held);
+    this.#scheduleBeat();
+    this.#scheduleExpiry(this.#expiresAtMs(held));
+  }
+
+  release(control: RunControl): void {
+    if (this.#held.get(control.lease.runId)?.control === control) this.#held.delete(control.lease.runId);
+    if (this.#held.size > 0) return;
+    this.#cancelBeat?.();
+    this.#cancelBeat = undefined;
+    this.#cancelExpiry?.();
+    this.#cancelExpiry = undefined;
+  }
+
+  #scheduleBeat(): void {
+    if (this.#isBeating) return;
+    this.#cancelBeat ??= this.#clock.schedule(this.#intervalMs, () => void this.#beat());
+  }
+
+  async #beat(): Promise<void> {
+    this.#cancelBeat?.();
+    this.#cancelBeat = undefined;
+    this.#isBeating = true;
+    const beating = [...this.#held.values()];
+    const sentAtMs = this.#clock.monotonicMs();
+    this.#unansweredSinceMs ??= sentAtMs;
+    try {
+      const kept = await this.#store.renew(beating.map(({ control }) => control.lease));
+      this.#unansweredSinceMs = undefined;
+      const keptIds = new Set(kept.map(({ runId }) => runId));
+      for (const held of beating) {
+        if (keptIds.has(held.control.lease.runId)) held.confirmedAtMs = sentAtMs;
+        // One that ended meanwhile is not missed, though its row was not renewed.
+        else if (this.#isHeld(held)) held.control.stop('lease-lost');
+      }
+    } catch (error) {
+      this.#bus.reportWorkerError({ error, context: 'heartbeat' });
+    } finally {
+      this.#isBeating = false;
+      if (this.#held.size > 0) this.#scheduleBeat();
+    }
+  }
+
+  #isHeld(held: Held): boolean {
+    return this.#held.get(held.control.lease.runId) === held;
+  }
+
+  #expiresAtMs({ confirmedAtMs }: Held): number {
+    return confirmedAtMs + this.#staleThresholdMs;
+  }
+
+  #scheduleExpiry(dueMs: number): void {
+    const waitMs = Math.max(0, dueMs - this.#clock.monotonicMs());
+    this.#cancelExpiry ??= this.#clock.schedule(waitMs, () => {
+      this.#cancelExpiry = undefined;
+      this.#checkExpiry();
+    });
+  }
+
+  #checkExpiry(): void {
+    const nowMs = this.#clock.monotonicMs();
+    const held = [...this.#held.values()];
+    const expired = held.filter((one) => this.#expiresAtMs(one) <= nowMs);
+    if (expired.length > 0 && !this.#isOutOfReach(nowMs)) {
+      // It is this process that was slow, or stopped: it asks what became of them.
+      if (!this.#isBeating) void this.#beat();
+      this.#scheduleExpiry(nowMs + this.#maxAnswerMs);
+      return;
+    }
+    for (const { control } of expired) control.stop('lease-expired');
+    const others = held.filter((one) => !expired.includes(one));
+    if (others.length > 0) this.#scheduleExpiry(Math.min(...others.map((one) => this.#expiresAtMs(one))));
+  }
+
+  #isOutOfReach(nowMs: number): boolean {
+    return this.#unansweredSinceMs !== undefined && nowMs - this.#unansweredSinceMs >= this.#maxAnswerMs;
+  }
+
+  get #maxAnswerMs(): number {
+    return Math.min(MAX_ANSWER_MS, this.#intervalMs);
+  }
+}

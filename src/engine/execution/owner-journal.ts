@@ -1,0 +1,168 @@
+import type { Clock } from '../../core/clock.ts';
+import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import { endsRun } from '../../core/events.ts';
+import type { ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { LogBudget } from './log-budget.ts';
+import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
+
+const DEFAULT_FLUSH_AFTER_MS = 50;
+/** Waiting entries that make a flush due at once. */
+const FLUSH_AT_ENTRIES = 100;
+const MAX_RETRY_PAUSE_MS = 5_000;
+
+/**
+ * The pen of one run's owner. Telemetry (step:start, progress, log lines) waits
+ * here for a moment and leaves with the next outcome, in order and in the same
+ * statement, or after a while on its own. One append is under
+ * way at a time, so that each can be repeated until its fate is known.
+ */
+export class OwnerJournal {
+  readonly #run: ClaimedRun;
+  readonly #store: Store;
+  readonly #bus: EventBus;
+  readonly #clock: Clock;
+  readonly #waiting: WaitingNotes;
+  #number = 0;
+  #sending: Promise<void> | undefined;
+  #cancelFlush: (() => void) | undefined;
+  /** The run's end was taken down: nothing may follow it. */
+  #isEnded = false;
+  #closed = false;
+
+  /** Telemetry waits for an outcome, however long. */
+  #isHoldingBack = false;
+  readonly #flushAfterMs: number;
+
+  /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with; 50 unless given. */
+  constructor(
+    run: ClaimedRun,
+    deps: {
+      store: Store;
+      bus: EventBus;
+      clock: Clock;
+      logBudget: LogBudget;
+      flushAfterMs?: number | undefined;
+    },
+  ) {
+    this.#run = run;
+    this.#store = deps.store;
+    this.#bus = deps.bus;
+    this.#clock = deps.clock;
+    this.#waiting = new WaitingNotes(deps.logBudget);
+    this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
+  }
+
+  /** Takes telemetry down. Never throws and never waits. */
+  note(note: OwnerNote): void {
+    if (this.#closed || this.#isEnded) return;
+    this.#waiting.push({ note, atMs: this.#clock.monotonicMs() });
+    if (this.#isHoldingBack) return;
+    if (this.#waiting.length >= FLUSH_AT_ENTRIES) this.#send();
+    else this.#cancelFlush ??= this.#clock.schedule(this.#flushAfterMs, () => this.#send());
+  }
+
+  /** Whether log lines are left out, since too many wait: the one at hand is counted, and need not be made. */
+  leavesOutLogLine(): boolean {
+    return this.#waiting.leavesOutLogLine();
+  }
+
+  /** Sends no more telemetry on its own: each request may be one of the last that the run has. */
+  holdBack(): void {
+    this.#isHoldingBack = true;
+    this.#cancelFlush?.();
+    this.#cancelFlush = undefined;
+  }
+
+  /** Stores an outcome, after all that was noted before it. */
+  record(note: OwnerNote): Promise<'stored' | 'refused'> {
+    if (this.#closed || this.#isEnded) return Promise.resolve('refused');
+    this.#isEnded = endsRun(note.type);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject } });
+      this.#send();
+    });
+  }
+
+  /** Resolves when all that was noted is stored, or can't be any more. */
+  async flush(): Promise<void> {
+    this.#send();
+    await this.#sending;
+  }
+
+  /** Takes nothing more down and stores what waits. */
+  async seal(): Promise<void> {
+    this.#closed = true;
+    await this.flush();
+  }
+
+  /** Takes nothing more down and forgets what waits. */
+  close(): void {
+    this.#closed = true;
+    this.#cancelFlush?.();
+    for (const { settle } of this.#waiting.clear()) settle?.resolve('refused');
+  }
+
+  #send(): void {
+    if (this.#waiting.length > 0) this.#sending ??= this.#sendAll();
+  }
+
+  async #sendAll(): Promise<void> {
+    while (this.#waiting.length > 0) {
+      this.#cancelFlush?.();
+      this.#cancelFlush = undefined;
+      await this.#sendGroup(this.#waiting.take());
+      this.#waiting.release();
+    }
+    // In the same turn as the last look at what waits: nothing can come in between.
+    this.#sending = undefined;
+  }
+
+  async #sendGroup(group: readonly WaitingNote[]): Promise<void> {
+    try {
+      const result = await this.#append(group);
+      if (result === 'stored') this.#publish(group);
+      else this.close();
+      for (const { settle } of group) settle?.resolve(result);
+    } catch (error) {
+      if (group.length > 1 && !(error instanceof DatabaseUnavailableError)) {
+        // One of them is what the database does not take: the others must not suffer for it.
+        for (const waiting of group) await this.#sendGroup([waiting]);
+        return;
+      }
+      for (const { note, settle } of group) {
+        // An end that could not be stored may be followed by another.
+        if (endsRun(note.type)) this.#isEnded = false;
+        settle?.reject(error);
+      }
+      if (group.every(({ settle }) => !settle)) {
+        this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });
+      }
+    }
+  }
+
+  /** Repeats an append while the database is unavailable: a result is not given up for an outage. */
+  async #append(group: readonly WaitingNote[]): Promise<'stored' | 'refused'> {
+    const number = ++this.#number;
+    const { runId, fence } = this.#run;
+    for (let tries = 0; ; tries++) {
+      const nowMs = this.#clock.monotonicMs();
+      const entries = group.map(({ note, atMs }) => ({ note, ageMs: nowMs - atMs }));
+      try {
+        return await this.#store.append({ lease: { runId, fence }, number, entries });
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
+        if (this.#closed) return 'refused';
+        if (tries === 0) this.#bus.reportWorkerError({ error, context: 'append', runId });
+      }
+      const pauseMs = Math.random() * Math.min(MAX_RETRY_PAUSE_MS, 100 * 2 ** tries);
+      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+    }
+  }
+
+  #publish(group: readonly WaitingNote[]): void {
+    const nowMs = this.#clock.monotonicMs();
+    const run = this.#run;
+    this.#bus.publish(group.map(({ note, atMs }) => ({ run, note, ageMs: nowMs - atMs })));
+  }
+}

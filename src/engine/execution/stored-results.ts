@@ -1,0 +1,139 @@
+import { type Clock, defer } from '../../core/clock.ts';
+import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import { PORTION_BYTES } from '../../core/json/portions.ts';
+import type { CompletedStep, Store } from '../../core/store.ts';
+import type { RunControl } from './run-control.ts';
+
+const MAX_RETRY_PAUSE_MS = 5_000;
+
+/** So many results are handed out in one turn of the event loop: timers and sockets get theirs in between. */
+const MAX_TAKEN_PER_TURN = 100;
+
+/** What a result takes beside its text: of tiny ones a portion holds a thousand. */
+const OVERHEAD_BYTES = 1024;
+
+/** A step that was not asked for yet, between those that come before and after it by index. */
+interface Waiting {
+  readonly name: string;
+  readonly outputBytes: number;
+  /** JSON text, null for undefined; undefined unless it has been read. */
+  output: string | null | undefined;
+  previous: Waiting | undefined;
+  next: Waiting | undefined;
+}
+
+/**
+ * The results of earlier attempts. Which steps have one is known from the start;
+ * the results themselves are read in portions, when the job first asks for one
+ * of them, and forgotten once it has it: an attempt takes the memory of a
+ * portion, however much is stored.
+ */
+export class StoredResults {
+  readonly #control: RunControl;
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #waiting = new Map<string, Waiting>();
+  /** What was read last, asked for or not. */
+  #portion: readonly Waiting[];
+  /** One is handed out at a time: the next that asks may find its result in the portion read for this one. */
+  #lastTaken: Promise<unknown> = Promise.resolve();
+  #takenInTurn = 0;
+
+  constructor(
+    steps: readonly CompletedStep[],
+    { control, store, clock }: { control: RunControl; store: Store; clock: Clock },
+  ) {
+    this.#control = control;
+    this.#store = store;
+    this.#clock = clock;
+    let previous: Waiting | undefined;
+    for (const { name, outputBytes, output } of steps) {
+      const waiting: Waiting = { name, outputBytes, output, previous, next: undefined };
+      if (previous) previous.next = waiting;
+      this.#waiting.set(name, waiting);
+      previous = waiting;
+    }
+    this.#portion = [...this.#waiting.values()].filter(({ output }) => output !== undefined);
+  }
+
+  has(name: string): boolean {
+    return this.#waiting.has(name);
+  }
+
+  /**
+   * The JSON text of a step's result, null for undefined. It can be taken once.
+   * While the database is unavailable it waits.
+   *
+   * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
+   */
+  take(name: string): Promise<string | null> {
+    const taken = this.#lastTaken.then(() => this.#take(name));
+    this.#lastTaken = taken.catch(() => undefined);
+    return taken;
+  }
+
+  async #take(name: string): Promise<string | null> {
+    const result = this.#waiting.get(name);
+    if (result === undefined) throw new Error(`step ${name} has no stored result`);
+    if (++this.#takenInTurn > MAX_TAKEN_PER_TURN) {
+      this.#takenInTurn = 1;
+      await new Promise<void>((resolve) => defer(resolve));
+    }
+    if (result.output === undefined) await this.#readAround(result);
+    const { output = null, previous, next } = result;
+    result.output = undefined;
+    this.#waiting.delete(name);
+    if (previous) previous.next = next;
+    if (next) next.previous = previous;
+    return output;
+  }
+
+  /** Reads a step's result with as many around it as make a portion. */
+  async #readAround(result: Waiting): Promise<void> {
+    // What was read and not asked for is read again when it is: a job may take its steps in another order.
+    for (const read of this.#portion) read.output = undefined;
+    this.#portion = portionAround(result);
+    const outputs = await this.#readPatiently(this.#portion.map(({ name }) => name));
+    for (const read of this.#portion) read.output = outputs.get(read.name) ?? null;
+  }
+
+  async #readPatiently(names: readonly string[]): Promise<ReadonlyMap<string, string | null>> {
+    for (let tries = 0; ; tries++) {
+      this.#control.throwIfOver();
+      try {
+        return await this.#store.readStepOutputs({ runId: this.#control.lease.runId, names });
+      } catch (error) {
+        if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
+      }
+      const pauseMs = Math.random() * Math.min(MAX_RETRY_PAUSE_MS, 100 * 2 ** tries);
+      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+    }
+  }
+}
+
+/**
+ * The step, and its neighbours that were not asked for yet: at most half a portion
+ * of those before it, then those after it, then more of those before it. A job that
+ * asks in the stored order has none before it, one that asks in the reverse order
+ * none after it.
+ */
+function portionAround(asked: Waiting): readonly Waiting[] {
+  const portion = [asked];
+  let bytes = sizeOf(asked);
+  const extend = (from: Waiting | undefined, side: 'previous' | 'next', maxBytes: number) => {
+    let each = from;
+    for (; each !== undefined && bytes + sizeOf(each) <= maxBytes; each = each[side]) {
+      portion.push(each);
+      bytes += sizeOf(each);
+    }
+    return each;
+  };
+  const before = extend(asked.previous, 'previous', PORTION_BYTES / 2);
+  extend(asked.next, 'next', PORTION_BYTES);
+  extend(before, 'previous', PORTION_BYTES);
+  return portion;
+}
+
+function sizeOf({ outputBytes }: Waiting): number {
+  return outputBytes + OVERHEAD_BYTES;
+}

@@ -1,0 +1,42 @@
+import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
+import { nearestName, shorten } from '../../core/validation/known-names.ts';
+import { checkDefinition, type JobDefinition } from './define-job.ts';
+
+/** An error repeats so much of a name that somebody sent. */
+const MAX_TOLD_NAME = 256;
+
+/** The jobs that this process knows, by name. */
+export class Registry {
+  readonly #jobs = new Map<string, JobDefinition>();
+
+  /** Adds all or none. @throws {ConflictError} for another definition under a registered name. */
+  add(definitions: readonly JobDefinition[]): void {
+    const added = new Map<string, JobDefinition>();
+    for (const job of definitions) {
+      checkDefinition(job);
+      const known = this.#jobs.get(job.name) ?? added.get(job.name);
+      if (known && known !== job) {
+        throw new ConflictError(`Another job is already registered as "${job.name}"`);
+      }
+      added.set(job.name, job);
+    }
+    for (const [name, job] of added) this.#jobs.set(name, job);
+  }
+
+  get(name: string): JobDefinition | undefined {
+    return this.#jobs.get(name);
+  }
+
+  /** The error for a job that isn't there. It names the registered one that may have been meant. */
+  notFound(name: string): UnknownJobError {
+    return new UnknownJobError(shorten(name, MAX_TOLD_NAME), nearestName(name, this.#jobs.keys()));
+  }
+
+  get isEmpty(): boolean {
+    return this.#jobs.size === 0;
+  }
+
+  names(): string[] {
+    return [...this.#jobs.keys()];
+  }
+}

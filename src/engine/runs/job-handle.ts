@@ -1,0 +1,176 @@
+import type { Clock } from '../../core/clock.ts';
+import type { TriggerOptions } from '../../core/durably.ts';
+import { ValidationError } from '../../core/errors/errors.ts';
+import { parseRun, type Run, type RunFilter } from '../../core/run.ts';
+import { currentRun } from '../../core/run-context.ts';
+import type { Enqueued, NewRun, Store } from '../../core/store.ts';
+import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { EventFeed } from '../events/event-feed.ts';
+import type { JobDefinition } from '../jobs/define-job.ts';
+import type { RunWait } from '../worker/run-waits.ts';
+import type { Worker } from '../worker/worker.ts';
+import { batchItems } from './batch-items.ts';
+import { newRun, newRuns, parseTrigger, TRIGGER_OPTIONS } from './new-run.ts';
+import { readRuns } from './reads.ts';
+import { waitForOutput } from './wait-for-run.ts';
+
+/** What one job is used by. */
+export interface JobHandle<
+  TName extends string = string,
+  TInput = unknown,
+  TPayload = unknown,
+  TOutput = unknown,
+> {
+  readonly name: TName;
+
+  /**
+   * Stores a run; it is durable once this resolves.
+   * @throws {ValidationError} for a bad input or key; no run is created.
+   */
+  trigger(input: TInput, options?: TriggerOptions): Promise<Run<TPayload, TOutput>>;
+
+  /**
+   * Triggers and waits for the output, whichever process runs it. `timeout` is in ms.
+   * Inside a job the waiting run keeps its slot and its concurrency key.
+   * @throws {RunEndedError} if the run fails, is cancelled or deleted.
+   * @throws {TimeoutError} when the time is up; the run goes on.
+   * @throws {ConflictError} inside a job, if that would wait for ever: no slot of this
+   * worker, or the concurrency key, would become free before the calling run ends.
+   */
+  triggerAndWait(
+    input: TInput,
+    options?: TriggerOptions & { readonly timeout?: number | undefined },
+  ): Promise<{ id: string; output: TOutput }>;
+
+  /**
+   * Stores all runs, or none if any input is bad, and answers in the given order.
+   * An element with exactly the keys `input` and, perhaps, `options` is taken as such a pair.
+   * One with `input` and the name of an option beside it is refused: wrap it in another `input`
+   * if that is what the job takes.
+   */
+  batchTrigger(
+    inputs: readonly (TInput | { readonly input: TInput; readonly options?: TriggerOptions | undefined })[],
+  ): Promise<Run<TPayload, TOutput>[]>;
+
+  /** One of this job's runs; null for another job's. */
+  getRun(runId: string): Promise<Run<TPayload, TOutput> | null>;
+  /** This job's runs, newest first. */
+  getRuns(filter?: Omit<RunFilter, 'jobName'>): Promise<Run<TPayload, TOutput>[]>;
+}
+
+export interface HandleDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly feed: EventFeed;
+  readonly clock: Clock;
+  /** An input takes so many bytes as JSON at most. */
+  readonly maxInputBytes: number;
+  /** Called when runs were created. */
+  readonly onEnqueued: () => void;
+  /** Notes that the caller waits for a run. @throws {ConflictError} if it would wait for ever. */
+  readonly beginWait: Worker['beginWait'];
+}
+
+type WaitOptions = NonNullable<Parameters<JobHandle['triggerAndWait']>[1]>;
+
+const WAIT_OPTIONS: MembersOf<WaitOptions> = {
+  ...TRIGGER_OPTIONS,
+  timeout: true,
+};
+
+/** A handle's runs are those of its job: it takes no `jobName`. */
+const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>> = {
+  status: true,
+  labels: true,
+  limit: true,
+  offset: true,
+  cursor: true,
+};
+
+export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
+  const triggerOne = async (input: unknown, options?: TriggerOptions): Promise<Run> =>
+    parseRun((await enqueueOne(await newRun(job, { input, options }, deps.maxInputBytes), deps)).run);
+  const handle: JobHandle = {
+    name: job.name,
+    trigger: triggerOne,
+    triggerAndWait(input, options) {
+      const ended = triggerAndWait(job, { input, options }, deps);
+      // A job that does not wait for it must not end the process by its failure.
+      if (currentRun() !== undefined) ended.catch(() => undefined);
+      return ended;
+    },
+    async batchTrigger(inputs, ...rest: unknown[]) {
+      if (rest.some((each) => each !== undefined)) {
+        throw new ValidationError('batchTrigger takes one list: options belong to its elements');
+      }
+      const items = batchItems(inputs, Object.keys(TRIGGER_OPTIONS));
+      const parsed = await Promise.all(items.map((item) => parseTrigger(job, item)));
+      const runs = newRuns(job, parsed, deps.maxInputBytes);
+      const enqueued = await deps.store.enqueue(runs);
+      announce(enqueued, deps);
+      return enqueued.map(({ run }) => parseRun(run));
+    },
+    async getRun(runId) {
+      const run = await deps.store.getRun(runId);
+      return run?.jobName === job.name ? parseRun(run) : null;
+    },
+    async getRuns(filter = {}) {
+      checkMembers('filter member', filter, HANDLE_FILTER);
+      return (await readRuns(deps.store, { ...filter, jobName: job.name })).runs;
+    },
+  };
+  return Object.freeze(handle);
+}
+
+async function triggerAndWait(
+  job: JobDefinition,
+  { input, options: given = {} }: { readonly input: unknown; readonly options: WaitOptions | undefined },
+  deps: HandleDeps,
+): Promise<{ id: string; output: unknown }> {
+  checkMembers('triggerAndWait option', given, WAIT_OPTIONS);
+  const { timeout, ...options } = given;
+  checkTimeout(timeout);
+  const fresh = await newRun(job, { input, options }, deps.maxInputBytes);
+  // Under an idempotency key there may be a run that has ended, or goes on, and needs no slot.
+  const mayExist = fresh.idempotencyKey !== null;
+  let wait: RunWait | undefined;
+  try {
+    const { id: runId, concurrencyKey } = fresh;
+    if (!mayExist) wait = deps.beginWait({ runId, concurrencyKey, needsSlot: true });
+    const { run } = await enqueueOne(fresh, deps);
+    if (mayExist && run.isActive) {
+      const needsSlot = run.status === 'pending';
+      wait = deps.beginWait({ runId: run.id, concurrencyKey: run.concurrencyKey, needsSlot });
+    }
+    const { callerStopped } = wait ?? {};
+    const output = await waitForOutput({ runId: run.id, timeoutMs: timeout, callerStopped }, deps);
+    return { id: run.id, output };
+  } finally {
+    wait?.end();
+  }
+}
+
+export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Enqueued> {
+  const enqueued = await deps.store.enqueue([newRun]);
+  announce(enqueued, deps);
+  const [run] = enqueued;
+  if (!run) throw new Error('a stored run was not returned');
+  return run;
+}
+
+function checkTimeout(timeout: unknown): void {
+  if (timeout === undefined) return;
+  if (typeof timeout !== 'number' || !Number.isFinite(timeout) || timeout < 0) {
+    throw new ValidationError(`timeout must be a number of ms, not ${String(timeout)}`);
+  }
+}
+
+/** Tells of the runs that are new: a run that its idempotency key already had is no news. */
+function announce(enqueued: readonly Enqueued[], { bus, onEnqueued }: HandleDeps): void {
+  const created = enqueued.filter((one) => one.created);
+  if (created.length === 0) return;
+  const note = { type: 'run:trigger' } as const;
+  bus.publish(created.map(({ run }) => ({ run: { runId: run.id, jobName: run.jobName }, note })));
+  onEnqueued();
+}

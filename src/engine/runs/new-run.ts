@@ -1,0 +1,108 @@
+import type { TriggerOptions } from '../../core/durably.ts';
+import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts';
+import { newRunId } from '../../core/id.ts';
+import { encodeJson, isStorableText } from '../../core/json/json.ts';
+import { isScope, scopedKey } from '../../core/key-scope.ts';
+import { encodeLabels, labelsSchema } from '../../core/labels.ts';
+import { MAX_KEY_LENGTH } from '../../core/run.ts';
+import type { NewRun } from '../../core/store.ts';
+import { toIssues } from '../../core/validation/issues.ts';
+import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import type { JobDefinition } from '../jobs/define-job.ts';
+import { parseWith } from '../jobs/schema-parse.ts';
+
+/** The inputs of one batch are stored in one transaction, which holds up every other write. */
+const MAX_BATCH_CHARS = 64 * 1024 * 1024;
+
+export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
+  idempotencyKey: true,
+  keyScope: true,
+  concurrencyKey: true,
+  labels: true,
+};
+
+interface Trigger {
+  readonly input: unknown;
+  readonly options?: TriggerOptions | undefined;
+}
+
+/** A trigger whose input the job's schema has parsed. */
+interface ParsedTrigger {
+  readonly input: unknown;
+  readonly options: TriggerOptions;
+}
+
+/** @throws {ValidationError} for a bad input or option. */
+export async function newRun(job: JobDefinition, trigger: Trigger, maxBytes: number): Promise<NewRun> {
+  return toNewRun(job, await parseTrigger(job, trigger), maxBytes);
+}
+
+/** @throws {ValidationError} for a bad input, or options that there are not. */
+export async function parseTrigger(
+  job: JobDefinition,
+  { input, options = {} }: Trigger,
+): Promise<ParsedTrigger> {
+  checkMembers('trigger option', options, TRIGGER_OPTIONS);
+  const parsed = await parseWith(job.input, input);
+  if (parsed.ok) return { input: parsed.value, options };
+  throw new ValidationError(`Invalid input for job ${job.name}: ${parsed.summary}`, parsed.issues);
+}
+
+function toNewRun(job: JobDefinition, { input, options }: ParsedTrigger, maxBytes: number): NewRun {
+  const encoding = encodeJson(input, { maxBytes });
+  if (!encoding.ok) {
+    const issues = [{ path: [], message: encoding.reason }];
+    const Refusal = encoding.isTooLarge ? InputTooLargeError : ValidationError;
+    throw new Refusal(`Invalid input for job ${job.name}: ${encoding.reason}`, issues);
+  }
+  return {
+    id: newRunId(),
+    jobName: job.name,
+    payload: encoding.text ?? 'null',
+    idempotencyKey: idempotencyKeyOf(options),
+    concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
+    labels: checkLabels(options.labels),
+  };
+}
+
+/** All of a batch are stored at once: no more of their inputs are written than fit. @throws {InputTooLargeError} */
+export function newRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], maxBytes: number): NewRun[] {
+  let chars = 0;
+  return triggers.map((trigger) => {
+    const run = toNewRun(job, trigger, maxBytes);
+    chars += run.payload.length;
+    if (chars <= MAX_BATCH_CHARS) return run;
+    throw new InputTooLargeError(
+      `The inputs of a batch may have ${MAX_BATCH_CHARS} characters of JSON together, these have more`,
+    );
+  });
+}
+
+const triggerLabels = labelsSchema('labels');
+
+/** As JSON text; null when there are none. @throws {ValidationError} */
+function checkLabels(labels: unknown): string | null {
+  if (labels === undefined || labels === null) return null;
+  const parsed = triggerLabels.safeParse(labels);
+  if (parsed.success) return encodeLabels(parsed.data);
+  const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
+  throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
+}
+
+function idempotencyKeyOf(options: TriggerOptions): string | null {
+  const key = checkKey('idempotencyKey', options.idempotencyKey);
+  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
+  if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
+  return key === null ? null : scopedKey(scope, key);
+}
+
+function checkKey(name: 'idempotencyKey' | 'concurrencyKey' | 'keyScope', key: unknown): string | null {
+  if (key === undefined || key === null) return null;
+  const refuse = (message: string) =>
+    new ValidationError(`${name} ${message}`, [{ path: [name], message: `${name} ${message}` }]);
+  if (typeof key !== 'string') throw refuse('must be a string');
+  if (key.length < 1 || key.length > MAX_KEY_LENGTH)
+    throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);
+  if (!isStorableText(key)) throw refuse('must not hold a lone surrogate or a NUL');
+  return key;
+}

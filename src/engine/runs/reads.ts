@@ -1,0 +1,126 @@
+import type { JsonReads } from '../../core/durably.ts';
+import { NotFoundError, ValidationError } from '../../core/errors/errors.ts';
+import { arrayPieces, type JsonRecord, objectPieces } from '../../core/json/json-text.ts';
+import { collect } from '../../core/json/portions.ts';
+import {
+  checkRunId,
+  encodeCursor,
+  parseRun,
+  type Run,
+  type RunField,
+  type RunFilter,
+  type RunPage,
+  type RunQuery,
+  type RunSelection,
+  runQuerySchema,
+  type StoredRun,
+} from '../../core/run.ts';
+import { type LogQuery, parseLogLine, parseStep } from '../../core/step.ts';
+import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
+import { summarize, toIssues } from '../../core/validation/issues.ts';
+import { parseLogQuery } from './log-query.ts';
+
+/** A page of runs as a whole. @throws {ValidationError} for a bad filter. */
+export async function readRuns(store: Store, filter: RunFilter = {}): Promise<RunPage> {
+  const { portions, next } = await listRuns(store, filter);
+  const runs = await collect(portions, parseListed);
+  return { runs, nextCursor: next === null ? null : encodeCursor(next) };
+}
+
+/** A run of which some fields were read. */
+function parseListed(run: Partial<StoredRun>): Run {
+  const { payload, output } = run;
+  return {
+    ...run,
+    ...(payload === undefined ? {} : { payload: payload.parse() }),
+    ...(output === undefined ? {} : { output: output?.parse() ?? null }),
+  } as Run;
+}
+
+/** What callers may ask of runs. */
+export function createReads(store: Store) {
+  const mustExist = async (runId: string) => {
+    if (!(await store.getRun(runId))) throw new NotFoundError('Run not found');
+  };
+  /** Portions of what a run has; the first is read at once, to find out whether there is such a run. */
+  const ofRun = async <T>(runId: string, portions: Portions<T>): Promise<Portions<T>> => {
+    const iterator = portions[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    if (first.done) await mustExist(runId);
+    return resume(first, iterator);
+  };
+  const getRuns = async (filter?: RunFilter) => (await readRuns(store, filter)).runs;
+
+  return {
+    async getRun(runId: string) {
+      const run = await store.getRun(checkRunId(runId));
+      return run && parseRun(run);
+    },
+    getRuns: getRuns as {
+      <F extends RunField>(filter: RunSelection<F>): Promise<Pick<Run, F>[]>;
+      (filter?: RunFilter): Promise<Run[]>;
+    },
+    getRunsPage: (filter?: RunFilter) => readRuns(store, filter),
+    async getSteps(runId: string) {
+      const id = checkRunId(runId);
+      return await collect(await ofRun(id, store.listSteps(id)), parseStep);
+    },
+    async getLogs(query: LogQuery) {
+      const page = parseLogQuery(query);
+      return await collect(await ofRun(page.runId, store.listLogs(page)), parseLogLine);
+    },
+    asJson: createJsonReads(store, ofRun),
+  };
+}
+
+function createJsonReads(
+  store: Store,
+  ofRun: <T>(runId: string, portions: Portions<T>) => Promise<Portions<T>>,
+): JsonReads {
+  const toPieces = <T extends object>(portions: Portions<T>) =>
+    arrayPieces(portions as Portions<T & JsonRecord>);
+  return {
+    async run(runId) {
+      const run = await store.getRun(checkRunId(runId));
+      return run && objectPieces({ ...run });
+    },
+    async runs(filter = {}) {
+      const { portions, next } = await listRuns(store, filter);
+      return { pieces: toPieces(portions), nextCursor: next === null ? null : encodeCursor(next) };
+    },
+    async steps(runId) {
+      const id = checkRunId(runId);
+      return toPieces(await ofRun(id, store.listSteps(id)));
+    },
+    async logs(query) {
+      const page = parseLogQuery(query);
+      return toPieces(await ofRun(page.runId, store.listLogs(page)));
+    },
+  };
+}
+
+async function* resume<T>(
+  first: IteratorResult<readonly T[]>,
+  rest: AsyncIterator<readonly T[]>,
+): AsyncGenerator<readonly T[]> {
+  try {
+    for (let next = first; !next.done; next = await rest.next()) yield next.value;
+  } finally {
+    await rest.return?.();
+  }
+}
+
+/** Nothing is asked for a filter that no run can match. @throws {ValidationError} that names what is out of bounds. */
+async function listRuns(store: Store, filter: RunFilter): Promise<StoredRunPage> {
+  const query = parseRunFilter(filter);
+  return query === 'nothing' ? { portions: noRuns(), next: null } : await store.listRuns(query);
+}
+
+async function* noRuns(): AsyncGenerator<never> {}
+
+function parseRunFilter(filter: RunFilter): RunQuery | 'nothing' {
+  const parsed = runQuerySchema.safeParse(filter);
+  if (parsed.success) return parsed.data;
+  const issues = toIssues(parsed.error);
+  throw new ValidationError(`Invalid filter: ${summarize(issues)}`, issues);
+}

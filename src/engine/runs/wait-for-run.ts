@@ -1,0 +1,123 @@
+import { onAbort } from '../../core/abort-listeners.ts';
+import type { Clock } from '../../core/clock.ts';
+import { toError } from '../../core/errors/error-detail.ts';
+import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../../core/errors/errors.ts';
+import { isTerminal, type StoredRun } from '../../core/run.ts';
+import type { Store } from '../../core/store.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { EventFeed } from '../events/event-feed.ts';
+
+const RETRY_PAUSE_MS = 500;
+
+interface Waiting {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly feed: EventFeed;
+  readonly clock: Clock;
+}
+
+/**
+ * Waits until a run is completed, whichever process runs it; its output. One
+ * that runs here is known to be completed by what its worker tells: to read
+ * that would be two more round trips.
+ *
+ * @throws {RunEndedError} if it failed, was cancelled or deleted.
+ * @throws {TimeoutError} after `timeoutMs`; the run goes on.
+ */
+export async function waitForOutput(
+  {
+    runId,
+    timeoutMs,
+    callerStopped,
+  }: {
+    runId: string;
+    timeoutMs?: number | undefined;
+    /** Rejects when nobody waits any more: the run that called was stopped. */
+    callerStopped?: Promise<unknown> | undefined;
+  },
+  deps: Waiting,
+): Promise<unknown> {
+  const stop = new AbortController();
+  const cancelTimeout =
+    timeoutMs === undefined ? undefined : deps.clock.schedule(timeoutMs, () => stop.abort());
+  let unsubscribe: () => void = () => undefined;
+  const completedHere = new Promise<unknown>((resolve) => {
+    unsubscribe = deps.bus.on('run:complete', (event) => {
+      if (event.runId === runId) resolve(event.output ?? null);
+    });
+  });
+  try {
+    const followed = follow({ runId, timeoutMs, stop: stop.signal }, deps);
+    return await Promise.race([completedHere, followed, ...(callerStopped ? [callerStopped] : [])]);
+  } finally {
+    cancelTimeout?.();
+    unsubscribe();
+    stop.abort();
+  }
+}
+
+async function follow(
+  { runId, timeoutMs, stop }: { runId: string; timeoutMs: number | undefined; stop: AbortSignal },
+  deps: Waiting,
+): Promise<unknown> {
+  for (;;) {
+    const run = await endOf(runId, stop, deps);
+    if (stop.aborted) {
+      throw new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`);
+    }
+    if (run) return completed(run).output?.parse() ?? null;
+  }
+}
+
+/** Follows the run to an end; null when it opened again meanwhile, or the wait was stopped. */
+async function endOf(runId: string, stop: AbortSignal, deps: Waiting): Promise<StoredRun | null> {
+  try {
+    const feed = await deps.feed.openRun(runId);
+    if (feed.kind === 'open') {
+      const close = () => feed.cursor.close();
+      const stopListening = onAbort(stop, close);
+      if (stop.aborted) close();
+      try {
+        while ((await feed.cursor.next()) !== null);
+      } finally {
+        stopListening();
+        close();
+      }
+    }
+    if (stop.aborted) return null;
+    const run = await deps.store.getRun(runId);
+    if (!run) throw new RunEndedError({ runId, ending: 'deleted', message: `Run ${runId} was deleted` });
+    return isTerminal(run.status) ? run : null;
+  } catch (error) {
+    if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
+    await pause(deps.clock, stop);
+    return null;
+  }
+}
+
+function completed(run: StoredRun): StoredRun {
+  if (run.status === 'completed') return run;
+  if (run.status === 'cancelled') {
+    throw new RunEndedError({ runId: run.id, ending: 'cancelled', message: `Run ${run.id} was cancelled` });
+  }
+  const message = run.error ?? `Run ${run.id} failed`;
+  const cause = toError(run.errorDetail, message);
+  throw new RunEndedError({ runId: run.id, ending: 'failed', message }, { cause });
+}
+
+function pause(clock: Clock, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const stopListening = onAbort(stop, () => {
+      cancel();
+      resolve();
+    });
+    const cancel = clock.schedule(RETRY_PAUSE_MS, () => {
+      stopListening();
+      resolve();
+    });
+    if (stop.aborted) {
+      cancel();
+      resolve();
+    }
+  });
+}

@@ -1,0 +1,73 @@
+import type { ClaimedRun, Store } from '../../core/store.ts';
+
+/** A claim whose answer is awaited. */
+export interface ClaimUnderWay {
+  /** The slots that are kept for what it takes. */
+  readonly limit: number;
+  readonly takesSuspect: boolean;
+  /** Runs that were cancelled here meanwhile: it may have taken them before. */
+  readonly cancelled: Set<string>;
+}
+
+/**
+ * A worker's claims whose answers are awaited. A slot that frees is claimed for
+ * at once, not after the answer to another claim: over a network that would be
+ * a round trip more. Each keeps the slots it asks for, so that together they
+ * take no more runs than there are slots; one at most may take a suspect; and
+ * in which order they are answered is open.
+ */
+export class ClaimsUnderWay {
+  readonly #claims = new Map<ClaimUnderWay, Promise<unknown>>();
+
+  /** How many slots are kept for what these claims take. */
+  get keptSlots(): number {
+    return [...this.#claims.keys()].reduce((sum, { limit }) => sum + limit, 0);
+  }
+
+  get mayTakeSuspect(): boolean {
+    return [...this.#claims.keys()].some(({ takesSuspect }) => takesSuspect);
+  }
+
+  /** Does the work of a claim, as one that is under way until then. */
+  async follow<T>(
+    asked: Pick<ClaimUnderWay, 'limit' | 'takesSuspect'>,
+    work: (claim: ClaimUnderWay) => Promise<T>,
+  ): Promise<T> {
+    const claim = { ...asked, cancelled: new Set<string>() };
+    // Entered before the work begins: it may look for more.
+    this.#claims.set(claim, Promise.resolve());
+    const done = work(claim);
+    this.#claims.set(claim, done);
+    try {
+      return await done;
+    } finally {
+      this.#claims.delete(claim);
+    }
+  }
+
+  noteCancelled(runId: string): void {
+    for (const { cancelled } of this.#claims.keys()) cancelled.add(runId);
+  }
+
+  async settled(): Promise<void> {
+    await Promise.allSettled(this.#claims.values());
+  }
+}
+
+/** Those of the claimed runs that were not cancelled here before they got a slot. */
+export async function stillHeld(
+  runs: readonly ClaimedRun[],
+  { cancelled }: ClaimUnderWay,
+  store: Store,
+): Promise<ClaimedRun[]> {
+  let held = [...runs];
+  for (;;) {
+    const doubtful = held.filter(({ runId }) => cancelled.has(runId));
+    cancelled.clear();
+    if (doubtful.length === 0) return held;
+    // The cancel may also have come before the claim, and a retry between them: the database knows.
+    const kept = await store.renew(doubtful).catch(() => doubtful);
+    const keptIds = new Set(kept.map(({ runId }) => runId));
+    held = held.filter((run) => !doubtful.includes(run) || keptIds.has(run.runId));
+  }
+}

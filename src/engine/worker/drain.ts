@@ -1,0 +1,112 @@
+import type { Clock } from '../../core/clock.ts';
+import type { RunContext } from '../../core/run-context.ts';
+import type { Store } from '../../core/store.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { Intake } from './intake.ts';
+import type { Slot, Slots } from './slots.ts';
+
+const HAND_BACK_WITHIN_MS = 1_000;
+
+interface DrainDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly intake: Intake;
+  readonly slots: Slots;
+  readonly pollingIntervalMs: number;
+}
+
+/** Answers, whenever it is asked, whose runs are not waited for. */
+type Spared = () => ReadonlySet<RunContext>;
+
+const nobody: Spared = () => new Set();
+
+/** How a worker that takes nothing more comes to rest: its runs end, or are handed back. */
+export class Drain {
+  readonly #deps: DrainDeps;
+  #handingBack: Promise<void> = Promise.resolve();
+  /** Calls of `stop` inside jobs: none of them waits for a run that one of them is called by. */
+  readonly #callsInRuns = new Set<{ readonly context: RunContext }>();
+
+  constructor(deps: DrainDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when nothing is executed any more. */
+  async everything(): Promise<void> {
+    const cancel = this.#handBackStranded();
+    await this.#settled(nobody).finally(cancel);
+  }
+
+  /**
+   * Resolves when what the caller may wait for is over: everything or, inside a job, all
+   * but its own run and those that wait for it. After `timeoutMs` what is left of it
+   * is handed back.
+   */
+  async forCaller({ timeoutMs, everything }: { timeoutMs: number | undefined; everything: Promise<void> }) {
+    const { caller } = this.#deps.slots;
+    if (caller === undefined) return await this.#within(timeoutMs, everything, nobody);
+    const call = { context: caller.context };
+    this.#callsInRuns.add(call);
+    this.#deps.slots.noteChange();
+    const spared = () =>
+      this.#deps.slots.waits.heldUpBy(new Set([...this.#callsInRuns].map(({ context }) => context)));
+    await this.#within(timeoutMs, this.#settled(spared), spared).finally(() =>
+      this.#callsInRuns.delete(call),
+    );
+  }
+
+  async #settled(spared: Spared): Promise<void> {
+    await this.#deps.intake.settled();
+    await this.#deps.slots.settled(spared);
+    await this.#handingBack;
+  }
+
+  /** Hands back what still runs after that time; a database that doesn't answer is waited for a little longer. */
+  async #within(timeoutMs: number | undefined, drained: Promise<void>, spared: Spared): Promise<void> {
+    if (timeoutMs === undefined) return await drained;
+    const { clock, bus, slots } = this.#deps;
+    let cancel: () => void = () => undefined;
+    const givenUp = new Promise<void>((resolve) => {
+      cancel = clock.schedule(timeoutMs, () => {
+        const earlier = this.#handingBack;
+        this.#handingBack = slots.handBackAll(spared).then(() => earlier);
+        cancel = clock.schedule(HAND_BACK_WITHIN_MS, () => {
+          bus.reportWorkerError({ error: 'the database has not taken the runs back', context: 'hand-back' });
+          resolve();
+        });
+      });
+    });
+    await Promise.race([drained, givenUp]).finally(() => cancel());
+  }
+
+  /**
+   * Hands back the runs that wait for a pending one: none is taken up here any more,
+   * and no other worker has taken it within a polling interval. The answer ends that.
+   */
+  #handBackStranded(): () => void {
+    const { clock, bus, slots, pollingIntervalMs } = this.#deps;
+    if (slots.waiting.length === 0) return () => undefined;
+    let cancel: () => void = () => undefined;
+    const lookLater = () => {
+      cancel = clock.schedule(pollingIntervalMs, () => {
+        lookLater();
+        for (const slot of slots.waiting) {
+          this.#handBackIfStranded(slot).catch((error: unknown) => {
+            bus.reportWorkerError({ error, context: 'hand-back', runId: slot.context.runId });
+          });
+        }
+      });
+    };
+    lookLater();
+    return () => cancel();
+  }
+
+  async #handBackIfStranded(slot: Slot): Promise<void> {
+    const { slots, store } = this.#deps;
+    for (const { runId } of slots.waits.awaitedElsewhere(slot.context)) {
+      const run = await store.getRun(runId);
+      if (run?.status === 'pending') slots.release(slot);
+    }
+  }
+}

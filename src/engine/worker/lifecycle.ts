@@ -1,0 +1,72 @@
+import { z } from 'zod';
+import type { Clock } from '../../core/clock.ts';
+import type { WorkOptions } from '../../core/durably.ts';
+import type { Store } from '../../core/store.ts';
+import { checkOptions, numberOption, type OptionSchemas } from '../../core/validation/option-types.ts';
+import type { StopOptions, Worker } from './worker.ts';
+import { checkWorkOptions } from './worker-options.ts';
+
+/** A database that takes longer for a health check is not healthy, ms. */
+const MAX_PROBE_MS = 2_000;
+
+const STOP_OPTIONS: OptionSchemas<StopOptions> = {
+  timeoutMs: numberOption((ms) => Number.isFinite(ms) && ms >= 0, 'a number of ms, 0 or more'),
+  final: z.boolean('must be true or false'),
+};
+
+/** Starting, stopping, working on demand, and how it fares meanwhile. */
+export function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
+  let migrating: Promise<void> | undefined;
+  const migrate = async () => {
+    migrating ??= store.migrate();
+    try {
+      await migrating;
+    } catch (error) {
+      // The next call tries again.
+      migrating = undefined;
+      throw error;
+    }
+  };
+  let probe: Promise<boolean> | undefined;
+  const takesWrites = async () => {
+    // Those who ask at the same time share one probe.
+    probe ??= store
+      .ping()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        probe = undefined;
+      });
+    let cancel: () => void = () => undefined;
+    const tooLong = new Promise<boolean>((resolve) => {
+      cancel = clock.schedule(MAX_PROBE_MS, () => resolve(false));
+    });
+    return await Promise.race([probe, tooLong]).finally(cancel);
+  };
+  return {
+    migrate,
+    start: () => worker.start(),
+    async stop(options?: StopOptions) {
+      checkOptions('stop option', options, STOP_OPTIONS);
+      await worker.stop(options);
+    },
+    countRunning: () => worker.running,
+    async init() {
+      await migrate();
+      // A request that comes in while the worker stops must not start it again.
+      if (!worker.isStopping) worker.start();
+    },
+    async processOne() {
+      const taken = await worker.work({ ...checkWorkOptions({ maxRuns: 1 }), endsWhen: 'nothing-found' });
+      return taken > 0;
+    },
+    async processUntilIdle(options?: WorkOptions) {
+      return await worker.work({ ...checkWorkOptions(options), endsWhen: 'idle' });
+    },
+    async health() {
+      return { database: await takesWrites(), worker: worker.isAlive };
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import { ConflictError } from '../../core/errors/errors.ts';
+import { currentRun, type RunContext } from '../../core/run-context.ts';
+import type { RunControl } from '../execution/run-control.ts';
+
+/** An execution of a run, and the concurrency key that it holds. */
+export interface SlotHolder {
+  readonly context: RunContext;
+  readonly control: RunControl;
+  readonly concurrencyKey: string | null;
+}
+
+/** What a run waits for. */
+export interface Awaited {
+  readonly runId: string;
+  readonly concurrencyKey: string | null;
+}
+
+/** A wait for a run. */
+export interface RunWait {
+  /** Rejects when the run that waits is stopped; undefined for who waits outside of runs. */
+  readonly callerStopped?: Promise<unknown>;
+  /** The wait is over. */
+  end(): void;
+}
+
+/** All that is executed in this process: a run may wait for one of another instance, and that for the first's. */
+const executions = new Set<SlotHolder>();
+/** What they wait for, and by whose worker it is taken up. */
+const awaitedBy = new Map<RunContext, Set<Awaited & { readonly at: RunWaits }>>();
+
+/** The execution whose job calls, in whatever instance. */
+export function currentExecution(): SlotHolder | undefined {
+  const context = currentRun();
+  return context && [...executions].find((holder) => holder.context === context);
+}
+
+/**
+ * Which runs wait, inside their job, for the end of one that this worker takes up.
+ * Such a run keeps its slot and its concurrency key, so that what it waits for
+ * may never begin: that is found out before the wait, by following who waits for whom.
+ */
+export class RunWaits {
+  readonly #executing = new Set<SlotHolder>();
+  readonly #maxConcurrentRuns: number;
+
+  constructor({ maxConcurrentRuns }: { maxConcurrentRuns: number }) {
+    this.#maxConcurrentRuns = maxConcurrentRuns;
+  }
+
+  /** This worker executes a run now. */
+  enter(holder: SlotHolder): void {
+    executions.add(holder);
+    this.#executing.add(holder);
+  }
+
+  leave(holder: SlotHolder): void {
+    executions.delete(holder);
+    this.#executing.delete(holder);
+    awaitedBy.delete(holder.context);
+  }
+
+  /**
+   * Notes that a run waits for another, which is this worker's to take up.
+   *
+   * @param awaited.needsSlot whether that has yet to be taken up.
+   * @throws {ConflictError} if the awaited run could not begin, or end, for the wait itself.
+   */
+  begin(waiter: SlotHolder, awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
+    const { context, control } = waiter;
+    const entry = { ...awaited, at: this };
+    this.#checkCircle(context, entry);
+    if (awaited.needsSlot) this.#checkSlots(context);
+    const all = awaitedBy.get(context) ?? new Set();
+    awaitedBy.set(context, all);
+    all.add(entry);
+    const callerStopped = control.stopped.then(() => control.throwIfOver());
+    // Nobody may come to wait for it.
+    callerStopped.catch(() => undefined);
+    const end = () => {
+      all.delete(entry);
+      if (all.size === 0 && awaitedBy.get(context) === all) awaitedBy.delete(context);
+    };
+    return { callerStopped, end };
+  }
+
+  isWaiting(context: RunContext): boolean {
+    return awaitedBy.has(context);
+  }
+
+  /** What an execution waits for and nobody executes here. */
+  awaitedElsewhere(waiter: RunContext): Awaited[] {
+    return [...(awaitedBy.get(waiter) ?? [])].filter(({ runId }) => this.#find(runId) === undefined);
+  }
+
+  /** Those executions that can't end before one of the given does, which are among them. */
+  heldUpBy(contexts: ReadonlySet<RunContext>): ReadonlySet<RunContext> {
+    return new Set(
+      [...this.#executing]
+        .filter(({ context }) => contexts.has(context) || this.#dependsOn(context, contexts))
+        .map(({ context }) => context),
+    );
+  }
+
+  #checkSlots(waiter: RunContext): void {
+    const own = [...this.#executing];
+    const isOwn = own.some(({ context }) => context === waiter);
+    // A run that holds none of the slots may wait for those whose runs don't wait for it.
+    const isTaken = ({ context }: SlotHolder) =>
+      context === waiter || (isOwn ? this.isWaiting(context) : this.#dependsOn(context, new Set([waiter])));
+    if (own.filter(isTaken).length < this.#maxConcurrentRuns) return;
+    throw new ConflictError(
+      'triggerAndWait inside a job would wait for ever: each slot of this worker ' +
+        `(maxConcurrentRuns: ${this.#maxConcurrentRuns}) would be held by a run that waits for another. ` +
+        'Use `trigger` and let this run end, wait outside of jobs, or raise maxConcurrentRuns',
+    );
+  }
+
+  #checkCircle(waiter: RunContext, awaited: Awaited & { readonly at: RunWaits }): void {
+    if (!this.#leadsTo(awaited, new Set([waiter]), new Set())) return;
+    const { runId, concurrencyKey } = awaited;
+    const why =
+      runId === waiter.runId
+        ? 'a run cannot wait for itself'
+        : this.#find(runId) !== undefined
+          ? `run ${runId} waits for this one`
+          : `the concurrency key "${concurrencyKey}" is held by this run, or by one that waits for it`;
+    throw new ConflictError(
+      `triggerAndWait inside a job would wait for ever: ${why}. ` +
+        'Use `trigger` and let this run end, or wait outside of jobs',
+    );
+  }
+
+  #dependsOn(context: RunContext, ends: ReadonlySet<RunContext>, seen = new Set<RunContext>()): boolean {
+    if (seen.has(context)) return false;
+    seen.add(context);
+    return [...(awaitedBy.get(context) ?? [])].some((awaited) => this.#leadsTo(awaited, ends, seen));
+  }
+
+  /** Whether one of `ends` must end first: it is the awaited run, or holds its key, or so on. */
+  #leadsTo(
+    awaited: Awaited & { readonly at: RunWaits },
+    ends: ReadonlySet<RunContext>,
+    seen: Set<RunContext>,
+  ): boolean {
+    const executing = this.#find(awaited.runId);
+    const blockers = executing === undefined ? awaited.at.#holdersOf(awaited.concurrencyKey) : [executing];
+    return blockers.some(({ context }) => ends.has(context) || this.#dependsOn(context, ends, seen));
+  }
+
+  #find(runId: string): SlotHolder | undefined {
+    return [...executions].find(({ context }) => context.runId === runId);
+  }
+
+  #holdersOf(concurrencyKey: string | null): SlotHolder[] {
+    if (concurrencyKey === null) return [];
+    return [...this.#executing].filter((holder) => holder.concurrencyKey === concurrencyKey);
+  }
+}

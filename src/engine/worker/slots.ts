@@ -1,0 +1,272 @@
+import { AsyncResource } from 'node:async_hooks';
+import type { Clock } from '../../core/clock.ts';
+import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
+import { ConflictError, DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import { SUSPECT_AFTER_LOST_WORKERS } from '../../core/run.ts';
+import { currentRun, type RunContext } from '../../core/run-context.ts';
+import type { ClaimedRun, Lease, Store } from '../../core/store.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { RunLog } from '../events/run-log.ts';
+import { executeRun, type Outcome } from '../execution/execute-run.ts';
+import { LeaseKeeper } from '../execution/lease-keeper.ts';
+import { LogBudget } from '../execution/log-budget.ts';
+import { OwnerJournal } from '../execution/owner-journal.ts';
+import { RunControl } from '../execution/run-control.ts';
+import type { Registry } from '../jobs/registry.ts';
+import { type Awaited, currentExecution, type RunWait, RunWaits, type SlotHolder } from './run-waits.ts';
+
+interface SlotsDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly log: RunLog;
+  readonly errorDetail: ErrorDetailMode;
+  readonly heartbeatIntervalMs: number;
+  readonly staleThresholdMs: number;
+  readonly maxConcurrentRuns: number;
+  readonly maxResultBytes: number;
+  /** How long telemetry waits for an outcome to leave with. */
+  readonly flushAfterMs?: number | undefined;
+  /** Called when a run has left its slot. */
+  readonly onFree: (run: ClaimedRun) => void;
+}
+
+export interface Slot extends SlotHolder {
+  /** Its run lost its workers too often to be executed beside another such run. */
+  readonly isSuspect: boolean;
+  /** Resolves when the run has left the slot. Never rejects. */
+  readonly done: Promise<void>;
+  /** Has the run handed back at its next step, and spends no more on telemetry until then. */
+  leave(): void;
+}
+
+/** The runs that a worker executes at the moment, each in a slot with its lease kept. */
+export class Slots {
+  readonly #deps: SlotsDeps;
+  readonly #leases: LeaseKeeper;
+  readonly #slots = new Map<string, Slot>();
+  readonly #logBudget = new LogBudget();
+  /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
+  readonly #scope = new AsyncResource('durably');
+  /** Which of its runs wait for other runs. */
+  readonly waits: RunWaits;
+  readonly #onChange = new Set<() => void>();
+
+  constructor(deps: SlotsDeps) {
+    this.#deps = deps;
+    this.#leases = new LeaseKeeper(deps);
+    const { maxConcurrentRuns } = deps;
+    this.waits = new RunWaits({ maxConcurrentRuns });
+  }
+
+  /** The slot whose job calls; undefined for callers outside of jobs, and in those of other instances. */
+  get caller(): Slot | undefined {
+    const context = currentRun();
+    if (context === undefined) return undefined;
+    const slot = this.#slots.get(context.runId);
+    return slot?.context === context ? slot : undefined;
+  }
+
+  /** @throws {ConflictError} inside a job of one of its runs, which those calls would wait for. */
+  refuseCaller(calls: string): void {
+    if (this.caller === undefined) return;
+    throw new ConflictError(
+      `${calls} cannot be called inside a job: they would wait for its run. Call them outside of jobs`,
+    );
+  }
+
+  /** Notes that the job that calls waits for a run; hands its own run back if that would come too late. */
+  beginWait(
+    awaited: Awaited & { readonly needsSlot: boolean },
+    { isStopping }: { isStopping: boolean },
+  ): RunWait {
+    const waiter = currentExecution();
+    // A job that has ended and goes on beside keeps nothing from anybody.
+    if (waiter === undefined || waiter.control.hasEndedByItself) return { end: () => undefined };
+    if (this.caller && awaited.needsSlot && isStopping) this.release(this.caller);
+    waiter.control.throwIfOver();
+    const wait = this.waits.begin(waiter, awaited);
+    this.noteChange();
+    return wait;
+  }
+
+  get taken(): number {
+    return this.#slots.size;
+  }
+
+  get free(): number {
+    return this.#deps.maxConcurrentRuns - this.#slots.size;
+  }
+
+  get hasSuspect(): boolean {
+    return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
+  }
+
+  /**
+   * Of claimed runs, those that may be executed now. A claim that is asked again
+   * may have taken more than are free by then, and in one claim several suspects
+   * can come that were handed back before.
+   */
+  fitting(runs: readonly ClaimedRun[], { limit }: { limit: number }): readonly ClaimedRun[] {
+    let suspects = this.hasSuspect ? 1 : 0;
+    return runs.filter((run) => !isSuspect(run) || ++suspects === 1).slice(0, limit);
+  }
+
+  /**
+   * Begins to execute a run that was claimed with a request sent at `claimedAtMs`,
+   * on the monotonic clock; undefined for one of an unknown job.
+   */
+  fill(run: ClaimedRun, { claimedAtMs }: { claimedAtMs: number }): Slot | undefined {
+    const { registry, bus } = this.#deps;
+    const job = registry.get(run.jobName);
+    if (!job) {
+      const error = `claimed a run of the unknown job ${run.jobName}`;
+      bus.reportWorkerError({ error, context: 'claim', runId: run.runId });
+      return undefined;
+    }
+    // A worker that slept past its own heartbeat may take a run over from itself.
+    this.#slots.get(run.runId)?.control.stop('lease-lost');
+    const control = new RunControl(run, (error) =>
+      bus.reportWorkerError({ error, context: 'abort-listener', runId: run.runId }),
+    );
+    const journal = new OwnerJournal(run, { ...this.#deps, logBudget: this.#logBudget });
+    this.#leases.hold(control, { claimedAtMs });
+    const slot = {
+      control,
+      context: control.lease,
+      concurrencyKey: run.concurrencyKey,
+      isSuspect: isSuspect(run),
+      done: Promise.resolve(),
+      leave() {
+        control.leave();
+        journal.holdBack();
+      },
+    };
+    // Before it begins: what its job calls first asks whose call that is.
+    this.#slots.set(run.runId, slot);
+    this.waits.enter(slot);
+    slot.done = this.#scope
+      .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
+      .then(
+        (outcome) => this.#conclude(run, { control, outcome }),
+        (error: unknown) => this.#reportFailure(run, error),
+      )
+      .finally(() => this.#free(run, slot));
+    return slot;
+  }
+
+  /** Stops the execution of a run that was cancelled in this process. */
+  cancel(runId: string): void {
+    this.#slots.get(runId)?.control.stop('cancelled');
+  }
+
+  /** Resolves when nothing is executed any more but for what `spared` answers at that time. */
+  async settled(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
+    for (;;) {
+      const awaited = this.#except(spared());
+      if (awaited.length === 0) return;
+      let change: () => void = () => undefined;
+      const changed = new Promise<void>((resolve) => {
+        change = resolve;
+      });
+      this.#onChange.add(change);
+      await Promise.race([changed, Promise.all(awaited.map(({ done }) => done))]);
+      this.#onChange.delete(change);
+    }
+  }
+
+  /** Those of its runs that wait for others. */
+  get waiting(): Slot[] {
+    return [...this.#slots.values()].filter(({ context }) => this.waits.isWaiting(context));
+  }
+
+  /** Stops what is executed: none of it can be stored. */
+  abandonAll(): void {
+    for (const { control } of this.#slots.values()) control.stop('database-closed');
+  }
+
+  /** Hands a run back at once, without the others. */
+  release(slot: Slot): void {
+    slot.leave();
+    slot.control.stop('handed-back');
+  }
+
+  /** Somebody waits for others than before: those who wait for the slots look at them again. */
+  noteChange(): void {
+    for (const change of this.#onChange) change();
+  }
+
+  /** Stops what is executed, but for the spared, and returns it to pending, with all that it has told. */
+  async handBackAll(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
+    const controls = this.#except(spared()).map(({ control }) => control);
+    for (const control of controls) control.stop('handed-back');
+    await this.settled(spared);
+    await this.handBack(controls.filter(({ isLeaving }) => !isLeaving).map(({ lease }) => lease));
+  }
+
+  #except(spared: ReadonlySet<RunContext>): Slot[] {
+    return [...this.#slots.values()].filter(({ context }) => !spared.has(context));
+  }
+
+  /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
+  async handBack(leases: readonly Lease[]): Promise<void> {
+    if (leases.length === 0) return;
+    try {
+      for (const run of await this.#deps.store.handBack(leases)) this.#deps.log.handedBack(run);
+    } catch (error) {
+      this.#deps.bus.reportWorkerError({ error, context: 'hand-back' });
+    }
+  }
+
+  async #conclude(
+    run: ClaimedRun,
+    { control, outcome }: { control: RunControl; outcome: Outcome },
+  ): Promise<void> {
+    const { log, bus } = this.#deps;
+    const { lease, isLeaving } = control;
+    switch (outcome.kind) {
+      case 'failed':
+        log.failed(run, { ...outcome, isHeard: bus.isHeard('run:fail') });
+        break;
+      case 'handed-back':
+        // One that left at a step of its own does not wait for others.
+        if (isLeaving) await this.handBack([lease]);
+        break;
+      case 'database-closed':
+        this.#reportLostLease(lease, 'the database connection was closed');
+        break;
+      case 'lease-lost':
+        this.#reportLostLease(lease, outcome.reason);
+        break;
+      case 'lease-expired':
+        this.#reportLostLease(lease, 'the database did not renew it in time');
+        // If it is still this worker's after all, nobody need wait for it to grow stale.
+        await this.handBack([lease]);
+        break;
+    }
+  }
+
+  #reportLostLease({ runId }: Lease, reason: string): void {
+    this.#deps.bus.reportWorkerError({ error: `lease lost: ${reason}`, context: 'lease', runId });
+  }
+
+  async #reportFailure(run: ClaimedRun, error: unknown): Promise<void> {
+    this.#deps.bus.reportWorkerError({ error, context: 'execute', runId: run.runId });
+    // An outage is not the run's doing. Anything else may be: it counts as a lost worker.
+    if (error instanceof DatabaseUnavailableError) await this.handBack([run]);
+  }
+
+  #free(run: ClaimedRun, slot: Slot): void {
+    this.#leases.release(slot.control);
+    this.waits.leave(slot);
+    if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
+    this.#deps.onFree(run);
+  }
+}
+
+const NOBODY: ReadonlySet<RunContext> = new Set();
+
+function isSuspect({ lostCount }: ClaimedRun): boolean {
+  return lostCount >= SUSPECT_AFTER_LOST_WORKERS;
+}

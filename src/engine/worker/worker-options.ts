@@ -1,0 +1,104 @@
+import type { WorkOptions } from '../../core/durably.ts';
+import { ValidationError } from '../../core/errors/errors.ts';
+import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import { anyOption, type OptionSchemas } from '../../core/validation/option-types.ts';
+import type { WorkerOptions } from './worker.ts';
+
+const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
+/** A row of a libSQL server holds 5 MB. */
+const REMOTE_RESULT_BYTES = 4 * 1024 * 1024;
+
+/** What users give, as they name it. */
+interface GivenOptions {
+  readonly pollingInterval?: number | undefined;
+  readonly heartbeatInterval?: number | undefined;
+  readonly staleThreshold?: number | undefined;
+  readonly maxConcurrentRuns?: number | undefined;
+  readonly maxResultBytes?: number | undefined;
+  readonly worker?: WorkerOptions['presence'] | undefined;
+}
+
+/** Their values depend on one another: {@link checkWorkerOptions} looks at them. */
+export const WORKER_OPTIONS: OptionSchemas<GivenOptions> = {
+  pollingInterval: anyOption,
+  heartbeatInterval: anyOption,
+  staleThreshold: anyOption,
+  maxConcurrentRuns: anyOption,
+  maxResultBytes: anyOption,
+  worker: anyOption,
+};
+
+/** The options of a worker, of which one depends on the database. */
+type CheckedOptions = Omit<WorkerOptions, 'maxResultBytes'> & { readonly maxResultBytes: number | undefined };
+
+export function defaultResultBytes({ isRemote }: { readonly isRemote: boolean }): number {
+  return isRemote ? REMOTE_RESULT_BYTES : LOCAL_RESULT_BYTES;
+}
+
+/** @throws {ValidationError} that names a bad option and its value. */
+export function checkWorkerOptions(options: GivenOptions): CheckedOptions {
+  const pollingIntervalMs = milliseconds('pollingInterval', options.pollingInterval) ?? 1_000;
+  const heartbeatIntervalMs = milliseconds('heartbeatInterval', options.heartbeatInterval) ?? 5_000;
+  const staleThresholdMs = milliseconds('staleThreshold', options.staleThreshold) ?? 30_000;
+  if (heartbeatIntervalMs >= staleThresholdMs) {
+    throw new ValidationError(
+      `heartbeatInterval (${heartbeatIntervalMs}) must be less than staleThreshold (${staleThresholdMs})`,
+    );
+  }
+  const maxConcurrentRuns = count('maxConcurrentRuns', options.maxConcurrentRuns) ?? 1;
+  const maxResultBytes = count('maxResultBytes', options.maxResultBytes);
+  const { worker: presence = defaultPresence() } = options;
+  if (presence !== 'resident' && presence !== 'on-demand') {
+    throw new ValidationError(`worker must be 'resident' or 'on-demand', not ${shown(presence)}`);
+  }
+  return {
+    presence,
+    pollingIntervalMs,
+    heartbeatIntervalMs,
+    staleThresholdMs,
+    maxConcurrentRuns,
+    maxResultBytes,
+  };
+}
+
+const WORK_OPTIONS: MembersOf<WorkOptions> = { maxRuns: true, timeoutMs: true, signal: true };
+
+/** @throws {ValidationError} that names a bad option and its value. */
+export function checkWorkOptions(options: WorkOptions = {}) {
+  checkMembers('processUntilIdle option', options, WORK_OPTIONS);
+  const { signal } = options;
+  if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
+    throw new ValidationError('signal must be an AbortSignal');
+  }
+  return {
+    maxRuns: count('maxRuns', options.maxRuns) ?? Number.POSITIVE_INFINITY,
+    timeoutMs: milliseconds('timeoutMs', options.timeoutMs),
+    signal,
+  };
+}
+
+/** On Cloudflare Workers nothing may go on between two requests. */
+function defaultPresence(): WorkerOptions['presence'] {
+  return globalThis.navigator?.userAgent === 'Cloudflare-Workers' ? 'on-demand' : 'resident';
+}
+
+function milliseconds(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
+  throw new ValidationError(`${name} must be a positive number of ms, not ${shown(value)}`);
+}
+
+function count(name: string, value: unknown): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
+  throw new ValidationError(`${name} must be a positive whole number, not ${shown(value)}`);
+}
+
+/** A refused value: anything may have been given. */
+function shown(value: unknown): string {
+  try {
+    return String(value);
+  } catch {
+    return typeof value;
+  }
+}

@@ -1,0 +1,271 @@
+import { type Clock, defer } from '../../core/clock.ts';
+import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
+import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import type { Store } from '../../core/store.ts';
+import type { Housekeeping } from '../chores.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { RunLog } from '../events/run-log.ts';
+import type { Registry } from '../jobs/registry.ts';
+import { Drain } from './drain.ts';
+import { Intake } from './intake.ts';
+import type { Awaited, RunWait } from './run-waits.ts';
+import { Shift, type ShiftOptions } from './shift.ts';
+import { Slots } from './slots.ts';
+
+const MAX_CLAIM_PAUSE_MS = 30_000;
+/** On demand a platform allows only so many requests, and streams don't look more often. */
+const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
+
+export interface WorkerOptions {
+  /** `on-demand`: it only ever works in shifts, and `start` does nothing. */
+  readonly presence: 'resident' | 'on-demand';
+  readonly pollingIntervalMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly staleThresholdMs: number;
+  readonly maxConcurrentRuns: number;
+  readonly maxResultBytes: number;
+}
+
+export interface StopOptions {
+  /** After this time the steps' signals abort, and the runs are handed back for another worker to take at once; ms. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * For a process that is about to end: whatever is called from then on (`start`,
+   * `init`, `processOne`, `processUntilIdle`), this instance claims no run again.
+   */
+  readonly final?: boolean | undefined;
+}
+
+interface WorkerDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly housekeeping: Housekeeping;
+  readonly log: RunLog;
+  readonly errorDetail: ErrorDetailMode;
+}
+
+/**
+ * Fills its slots with claimed runs. It looks for work when a slot frees and
+ * when it is woken; else once in each polling interval. A claim that found
+ * everything there was is remembered until then, so that a lone run costs no
+ * second claim. Besides, and without being started, it works shifts on demand.
+ *
+ * Slots that free together are filled by one claim; one that frees later does
+ * not wait for its answer. Answers may come in another order than the claims
+ * were executed: `#hasMore` is then a claim old, and costs a claim in vain or
+ * a wait until the next poll.
+ */
+export class Worker {
+  readonly #deps: WorkerDeps;
+  readonly #options: WorkerOptions;
+  readonly #slots: Slots;
+  readonly #intake: Intake;
+  readonly #drain: Drain;
+  readonly #shifts = new Set<Shift>();
+  #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
+  #isLookDue = false;
+  #isWoken = false;
+  /** The last claim left runs behind, for want of slots. */
+  #hasMore = false;
+  #nextLookMs = Number.NEGATIVE_INFINITY;
+  #failedClaims = 0;
+  #cancelPoll: (() => void) | undefined;
+  #stopping: Promise<void> | undefined;
+  /** Started again during a stop: it starts when that is over, unless stopped again. */
+  #isStartDue = false;
+  /** Stopped for good: nothing is claimed any more, by its loop or on demand. */
+  #isFinal = false;
+
+  constructor(deps: WorkerDeps, options: WorkerOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    this.#slots = new Slots({
+      ...deps,
+      heartbeatIntervalMs: options.heartbeatIntervalMs,
+      staleThresholdMs: options.staleThresholdMs,
+      maxConcurrentRuns: options.maxConcurrentRuns,
+      maxResultBytes: options.maxResultBytes,
+      flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
+      onFree: (run) => {
+        // A freed concurrency key may let another run go ahead.
+        if (run.concurrencyKey !== null) return this.wake();
+        this.#noteFreed();
+        this.#lookSoon();
+      },
+    });
+    this.#intake = new Intake({
+      ...deps,
+      slots: this.#slots,
+      staleThresholdMs: options.staleThresholdMs,
+      onEnd: () => this.#noteFreed(),
+    });
+    const { pollingIntervalMs } = options;
+    this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
+  }
+
+  /** Whether runs are taken up: by its loop, or on demand. */
+  get isAlive(): boolean {
+    if (this.#isFinal) return false;
+    return this.#state === 'running' || (this.#options.presence === 'on-demand' && this.#state === 'stopped');
+  }
+
+  /** How many runs are executed at the moment. */
+  get running(): number {
+    return this.#slots.taken;
+  }
+
+  get isStopping(): boolean {
+    return this.#state === 'stopping';
+  }
+
+  start(): void {
+    if (this.#isFinal || this.#state === 'running' || this.#options.presence === 'on-demand') return;
+    if (this.#state === 'stopping') {
+      this.#isStartDue = true;
+      return;
+    }
+    this.#isStartDue = false;
+    this.#state = 'running';
+    this.#failedClaims = 0;
+    this.#deps.housekeeping.start();
+    this.wake();
+  }
+
+  /** Looks for work at once, or as soon as a slot is free. */
+  wake(): void {
+    this.#isWoken = true;
+    for (const shift of this.#shifts) shift.expectMore();
+    this.#lookSoon();
+  }
+
+  /**
+   * Works a {@link Shift}, whether started or not; how many runs it took. A
+   * worker that is being stopped, or was for good, takes none.
+   *
+   * @throws {DatabaseUnavailableError} if a claim fails.
+   * @throws {ConflictError} inside a job of this worker.
+   */
+  async work(options: ShiftOptions): Promise<number> {
+    this.#slots.refuseCaller('processOne and processUntilIdle');
+    if (this.#isFinal || this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
+    const isRelieved = () => this.#state === 'running';
+    const { clock } = this.#deps;
+    const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isRelieved }, options);
+    this.#shifts.add(shift);
+    const startMs = clock.monotonicMs();
+    const taken = await shift.work().finally(() => this.#shifts.delete(shift));
+    // Without a loop that does it each hour, a shift clears up. An idle one asks for no more than a claim.
+    if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
+      const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
+      await this.#deps.housekeeping.clearUpWithin({ untilMs: startMs + timeoutMs, signal });
+    }
+    return taken;
+  }
+
+  /**
+   * Notes that the job that calls waits for a run that this worker takes up. Whoever
+   * calls from outside of runs may wait for anything.
+   *
+   * @throws {ConflictError} if it would wait for ever.
+   * @throws {LeaseLostError} once the worker is being stopped: its run is handed back.
+   */
+  beginWait(awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
+    return this.#slots.beginWait(awaited, { isStopping: this.#state === 'stopping' });
+  }
+
+  /** Stops the execution of a run that was cancelled in this process. */
+  cancel(runId: string): void {
+    this.#slots.cancel(runId);
+    this.#intake.cancel(runId);
+  }
+
+  /** Gives up what it executes, and claims no more: the database is closed. */
+  abandon(error: unknown): void {
+    const wasAtWork = this.#state === 'running' || this.#slots.taken > 0;
+    if (this.#state === 'running') this.#state = 'failed';
+    this.#cancelPoll?.();
+    void this.#deps.housekeeping.stop();
+    this.#slots.abandonAll();
+    if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
+  }
+
+  /**
+   * Claims nothing new and waits for the running runs; after `timeoutMs` it hands them
+   * back. Called inside a job it does neither with the job's own run, nor with those
+   * that wait for it: they go on. Once it was `final`, nothing starts the worker again.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    this.#isStartDue = false;
+    this.#isFinal ||= options.final === true;
+    if (this.#state === 'stopped' && this.#shifts.size === 0) return this.#deps.housekeeping.stop();
+    this.#state = 'stopping';
+    for (const shift of this.#shifts) shift.close();
+    this.#cancelPoll?.();
+    const { housekeeping } = this.#deps;
+    this.#stopping ??= Promise.all([this.#drain.everything(), housekeeping.stop()]).then(() => {
+      this.#state = 'stopped';
+      this.#stopping = undefined;
+      if (this.#isStartDue) this.start();
+    });
+    return this.#drain.forCaller({ timeoutMs: options.timeoutMs, everything: this.#stopping });
+  }
+
+  #noteFreed(): void {
+    for (const shift of this.#shifts) shift.noteFreed();
+  }
+
+  /** After this turn of the event loop, in which more slots may free. */
+  #lookSoon(): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    defer(() => {
+      this.#isLookDue = false;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    if (this.#state !== 'running' || this.#intake.free <= 0) return;
+    const { clock, registry } = this.#deps;
+    // Registering a job wakes the worker.
+    if (registry.isEmpty) return;
+    this.#cancelPoll?.();
+    const waitMs = this.#isWoken || this.#hasMore ? 0 : this.#nextLookMs - clock.monotonicMs();
+    if (waitMs > 0) {
+      this.#cancelPoll = clock.schedule(waitMs, () => this.#look());
+      return;
+    }
+    this.#isWoken = false;
+    this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
+    void this.#claim().finally(() => this.#look());
+  }
+
+  #pauseMs(): number {
+    const { pollingIntervalMs } = this.#options;
+    if (this.#failedClaims === 0) return pollingIntervalMs;
+    const pauseMs = Math.min(MAX_CLAIM_PAUSE_MS, pollingIntervalMs * 2 ** (this.#failedClaims - 1));
+    return pauseMs * (0.5 + Math.random() / 2);
+  }
+
+  async #claim(): Promise<void> {
+    const { bus, clock } = this.#deps;
+    try {
+      const taken = await this.#intake.take({
+        atMost: this.#options.maxConcurrentRuns,
+        isWanted: () => this.#state === 'running',
+      });
+      this.#failedClaims = 0;
+      // Undefined when another claim has filled the slots meanwhile.
+      if (taken !== undefined) this.#hasMore = taken.hasMore;
+    } catch (error) {
+      this.#hasMore = false;
+      this.#failedClaims++;
+      bus.reportWorkerError({ error, context: 'claim' });
+      if (error instanceof DatabaseUnavailableError && error.permanent) this.#state = 'failed';
+    } finally {
+      this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+
+/** The database connection was closed, by `db.destroy()` or by its owner: nothing can be asked any more. */
+export class DatabaseClosedError extends DatabaseUnavailableError {
+  constructor(cause?: unknown) {
+    super('The database connection was closed', { permanent: true, cause });
+  }
+}
+
+/** Whether the connection was closed for good, and who has to know at once. */
+export class Closing {
+  #error: DatabaseClosedError | undefined;
+  readonly #onClose = new Set<(error: DatabaseClosedError) => void>();
+
+  /** What everything is refused with; undefined while the connection is open. */
+  get error(): DatabaseClosedError | undefined {
+    return this.#error;
+  }
+
+  /** Notes that the connection is closed; the error to refuse with. */
+  close(cause?: unknown): DatabaseClosedError {
+    if (this.#error !== undefined) return this.#error;
+    const error = new DatabaseClosedError(cause);
+    this.#error = error;
+    for (const tell of [...this.#onClose]) tell(error);
+    this.#onClose.clear();
+    return error;
+  }
+
+  /** Calls `tell` once when the connection is closed; the answer unsubscribes. */
+  onClose(tell: (error: DatabaseClosedError) => void): () => void {
+    this.#onClose.add(tell);
+    return () => void this.#onClose.delete(tell);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Clock } from '../../../core/clock.ts';
+import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import { isWrite } from '../sql.ts';
+
+/** How long the database counts as unfit for writes after one failed. */
+const DISTRUST_MS = 5_000;
+
+/** A database that keeps a write waiting for so long is not fit either: another program holds its lock, say. */
+const MAX_WAIT_MS = 2_000;
+
+const READ = 'select version from durably_schema_versions limit 1';
+
+/**
+ * A write for its own sake: a disk that is full or read-only still answers
+ * questions. It flips a bit, for SQLite doesn't write what is there already.
+ */
+const WRITE = `
+update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) returning version`;
+
+/** Knows how writes fare, so that a health check need not write while all is well. */
+export class WriteHealth {
+  readonly #clock: Clock;
+  #failedAtMs: number | undefined;
+  /** When each write that is under way was begun, the oldest first. */
+  readonly #waitingSinceMs = new Map<symbol, number>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Call the answer when the statement has come to an end, good or bad. */
+  noteBegin(sql: string): () => void {
+    if (!isWrite(sql)) return () => undefined;
+    const write = Symbol('write');
+    this.#waitingSinceMs.set(write, this.#clock.monotonicMs());
+    return () => void this.#waitingSinceMs.delete(write);
+  }
+
+  noteFailure(sql: string): void {
+    if (isWrite(sql)) this.#failedAtMs = this.#clock.monotonicMs();
+  }
+
+  /**
+   * One that found nothing to change has written nothing; one that follows a
+   * failure closely may have been small enough for what room was left.
+   */
+  noteSuccess(sql: string, changedRows: number): void {
+    if (changedRows > 0 && !this.#isDistrusted() && isWrite(sql)) this.#failedAtMs = undefined;
+  }
+
+  /**
+   * The SQL to ask whether the database is fit. A disk may have room for a small
+   * write and none for a run: when a write just failed, that is the answer.
+   *
+   * @throws {DatabaseUnavailableError} for a while after a failed write, and while one waits for long.
+   */
+  question(): string {
+    const [oldestMs = Number.POSITIVE_INFINITY] = this.#waitingSinceMs.values();
+    if (this.#clock.monotonicMs() - oldestMs > MAX_WAIT_MS) {
+      throw new DatabaseUnavailableError('A write has been waiting for long');
+    }
+    if (this.#failedAtMs === undefined) return READ;
+    if (this.#isDistrusted()) {
+      throw new DatabaseUnavailableError('The last write failed');
+    }
+    return WRITE;
+  }
+
+  #isDistrusted(): boolean {
+    return this.#failedAtMs !== undefined && this.#clock.monotonicMs() - this.#failedAtMs < DISTRUST_MS;
+  }
+}

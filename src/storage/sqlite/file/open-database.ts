@@ -1,0 +1,136 @@
+import { dirname } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Dialect } from 'kysely';
+import { errorMessage } from '../../../core/errors/error-text.ts';
+import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { LocalConnection } from './local-connection.ts';
+import { localDialect } from './local-dialect.ts';
+import { checkLength, checkWritable, makeFolder } from './local-file.ts';
+
+/** How long a write waits for another connection's lock; the event loop waits with it. */
+const BUSY_TIMEOUT_MS = 25;
+const BUSY_BUDGET_MS = 10_000;
+
+export interface OpenDatabaseOptions {
+  /** `file:local.db`, `file:///var/lib/app.db`, or `:memory:`. */
+  readonly url: string;
+}
+
+const OPTIONS: MembersOf<OpenDatabaseOptions> = { url: true };
+
+/** A database of this machine. */
+export interface Database {
+  /** What `createDurably` takes. */
+  readonly dialect: Dialect;
+  /**
+   * Leaves the `.db` whole, without what the `-wal` holds, unless another
+   * process uses it at the moment. Stop durably first.
+   */
+  close(): Promise<void> | void;
+}
+
+/** The database can't be opened. The message is one line that names it. */
+export class DatabaseOpenError extends Error {
+  override readonly name = 'DatabaseOpenError';
+}
+
+/**
+ * Opens a file, or a database in memory, by the dialect that is the fastest for
+ * durably: one connection, its statements prepared once, in WAL mode with
+ * `synchronous=FULL`. The folder is made if it is missing. What the file holds
+ * already is left alone until durably has migrated it.
+ *
+ * While another process holds the file's lock, that is waited for, up to ten seconds.
+ *
+ * @throws {DatabaseOpenError}
+ * @throws {ValidationError} for an option that it doesn't have.
+ * @example
+ * const database = await openDatabase({ url: 'file:local.db' });
+ * const durably = createDurably({ dialect: database.dialect });
+ * await durably.init();
+ * // … and at the end:
+ * await durably.stop();
+ * await database.close();
+ */
+export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  checkMembers('openDatabase option', options ?? null, OPTIONS);
+  const { url } = options;
+  try {
+    const path = localPath(url);
+    if (path === undefined) throw new Error('only file: URLs and :memory: are opened here');
+    const connection = await openLocal(path);
+    return { dialect: localDialect(connection), close: () => connection.close() };
+  } catch (error) {
+    throw openError(url, error);
+  }
+}
+
+export function openError(url: string, error: unknown): DatabaseOpenError {
+  const name = String(url)
+    .replace(/\?.*$/s, '')
+    .replace(/\/\/[^/@]*@/, '//…@');
+  const message = errorMessage(error).replace(/\s*\n\s*/g, ' ');
+  return new DatabaseOpenError(`Cannot open the database ${name}: ${message}`, { cause: error });
+}
+
+export function isLocal(url: string): boolean {
+  return url === ':memory:' || url.startsWith('file:');
+}
+
+async function openLocal(path: string): Promise<LocalConnection> {
+  const connection = new LocalConnection({ path, busyTimeoutMs: BUSY_TIMEOUT_MS });
+  if (connection.isInMemory) return connection;
+  await makeFolder(dirname(path));
+  await checkWritable(path);
+  await checkLength(path);
+  try {
+    await whileBusy(connection, () => {
+      // What holds tables may be somebody else's, and is not ours to change.
+      if (isEmpty(connection)) connection.useWal();
+    });
+    return connection;
+  } catch (error) {
+    connection.close();
+    throw error;
+  }
+}
+
+function isEmpty(connection: LocalConnection): boolean {
+  return connection.prepare('select 1 from sqlite_master limit 1').all([]).length === 0;
+}
+
+async function whileBusy(connection: LocalConnection, work: () => void): Promise<void> {
+  const deadline = performance.now() + BUSY_BUDGET_MS;
+  for (;;) {
+    try {
+      return work();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > deadline) throw error;
+      // A libSQL connection that met BUSY commits nothing any more, whatever it answers.
+      connection.reconnect();
+      await pause(10 + Math.random() * 90);
+    }
+  }
+}
+
+/** Whether an error, or what caused it, is another connection's lock. */
+export function isBusy(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && String(error.code).startsWith('SQLITE_BUSY')) return true;
+  return isBusy(error.cause);
+}
+
+/**
+ * `file:a/b.db`, `file:/a/b.db`, `file:///a/b.db` and `file://localhost/a/b.db`,
+ * or `:memory:`; undefined for a server's address.
+ */
+function localPath(url: string): string | undefined {
+  if (typeof url !== 'string') throw new TypeError('`url` must be a string');
+  if (url === ':memory:') return url;
+  const [, host = '', path] = /^file:(?:\/\/([^/]*))?(.*)$/s.exec(url) ?? [];
+  if (path === undefined) return undefined;
+  if (path === '') throw new Error('a file: URL names a file');
+  if (host !== '' && host !== 'localhost') throw new Error(`a file has no host ${host}`);
+  if (/[?#]/.test(path)) throw new Error('a file: URL has no query and no fragment');
+  return decodeURIComponent(path);
+}

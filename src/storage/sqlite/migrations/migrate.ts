@@ -1,0 +1,214 @@
+import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
+import type { Clock } from '../../../core/clock.ts';
+import { errorMessage } from '../../../core/errors/error-text.ts';
+import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../../core/errors/errors.ts';
+import { AccessRefusedError, classifyDatabaseError } from '../connection/database-error.ts';
+import { readOnlyError, WRITE_CHECK } from '../connection/dialect-check.ts';
+import { type Batch, rowsOf } from '../connection/libsql-client.ts';
+import type { Schema } from '../schema.ts';
+import { NOW_MS } from '../sql.ts';
+import { migrations } from './migrations.generated.ts';
+
+/** Our tables and views, and the version of the schema since which there are such. */
+const OUR_TABLES: Readonly<Record<string, number>> = {
+  durably_runs: 1,
+  durably_steps: 1,
+  durably_journal: 1,
+  durably_schema_versions: 1,
+  durably_labels: 1,
+  durably_appends: 1,
+  durably_deletions: 1,
+};
+const NEWEST = migrations.length;
+const BUDGET_MS = 10_000;
+/** Tables and version are two reads: while another process migrates they may not fit. */
+const MAX_SCHEMA_READS = 3;
+
+interface MigrationStatement {
+  readonly sql: string;
+  readonly parameters: readonly (string | number)[];
+}
+
+export interface MigrateOptions {
+  readonly db: Kysely<Schema>;
+  readonly clock: Clock;
+  /**
+   * Executes statements in one request and one transaction, where the driver
+   * can: over a network one by one would be forty round trips, and the server
+   * ends a transaction after five seconds.
+   */
+  readonly batch: Batch | undefined;
+  /** Hears the rows of a {@link WRITE_CHECK} that went along with a batch. */
+  readonly onWriteChecked: (rows: readonly Readonly<Record<string, unknown>>[]) => void;
+}
+
+/**
+ * Brings the schema up to date: one transaction, so that it is either as it
+ * was or whole. Of several processes that start at once one migrates, the
+ * others find its work or try again.
+ *
+ * @throws {SchemaMismatchError} if the tables are not ours, or newer; nothing is touched then.
+ */
+export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptions): Promise<void> {
+  const checked = batch && { batch, onWriteChecked };
+  const start = clock.monotonicMs();
+  let refusal: unknown;
+  for (let tries = 0; ; tries++) {
+    try {
+      const found = await readSchema(db, checked);
+      if (found?.version === NEWEST && found.isWhole) return;
+      if (refusal !== undefined) throw cannotMigrate(refusal);
+      if (checked) await applyInBatch(db, { ...checked, found });
+      else await db.transaction().execute(applyPending);
+      return;
+    } catch (error) {
+      if (error instanceof DurablyError) throw error;
+      // Whatever met the transaction, it left nothing behind; another process may have migrated meanwhile.
+      const fault = classifyDatabaseError(error, true);
+      if (fault === 'denied') throw new AccessRefusedError(error);
+      const readOnly = readOnlyError(error, fault);
+      if (readOnly) throw readOnly;
+      if (fault === 'statement') {
+        if (batch === undefined) throw cannotMigrate(error);
+        // Another process was faster, or the answer to this one's own batch was lost: the schema says.
+        refusal = error;
+      }
+      if (clock.monotonicMs() - start > BUDGET_MS) {
+        throw new DatabaseUnavailableError('The database could not be migrated', { cause: error });
+      }
+    }
+    await new Promise<void>((resolve) =>
+      clock.schedule(Math.random() * Math.min(250, 10 * 2 ** tries), resolve),
+    );
+  }
+}
+
+function cannotMigrate(error: unknown): SchemaMismatchError {
+  return new SchemaMismatchError(`The database can't be migrated: ${errorMessage(error)}`, { cause: error });
+}
+
+async function applyPending(transaction: Transaction<Schema>): Promise<void> {
+  const execute = ({ sql, parameters }: MigrationStatement) =>
+    transaction.executeQuery(CompiledQuery.raw(sql, [...parameters]));
+  // Takes the write lock before anything is read, whatever the dialect begins
+  // with: of several transactions that have read, none could go on to write.
+  await execute(plain('create table durably_migrating (lock integer)'));
+  await execute(plain('drop table durably_migrating'));
+  const found = await readSchema(transaction);
+  if (found?.isWhole === false) throw notOurs(found.tables);
+  for (const statement of pendingStatements(found)) await execute(statement);
+}
+
+async function applyInBatch(
+  db: Kysely<Schema>,
+  { batch, onWriteChecked, found }: CheckedBatch & { found: FoundSchema | null },
+): Promise<void> {
+  let schema = found;
+  for (let reads = 1; schema?.isWhole === false; reads++) {
+    if (reads === MAX_SCHEMA_READS) throw notOurs(schema.tables);
+    schema = await readSchema(db);
+  }
+  const pending = pendingStatements(schema);
+  if (pending.length > 0) onWriteChecked(rowsOf((await batch([...pending, plain(WRITE_CHECK)])).at(-1)));
+}
+
+/** A migration is entered before it is made: in a process that is late, it is that which fails. */
+function pendingStatements(found: FoundSchema | null): MigrationStatement[] {
+  const first = plain(
+    'create table durably_schema_versions (version integer primary key, name text not null, applied_at integer not null) strict',
+  );
+  const steps = migrations.slice(found?.version ?? 0).flatMap((migration) => [
+    {
+      sql: `insert into durably_schema_versions (version, name, applied_at) values (?, ?, ${NOW_MS})`,
+      parameters: [migration.version, migration.name],
+    },
+    ...migration.statements.map(plain),
+  ]);
+  return found === null ? [first, ...steps] : steps;
+}
+
+function plain(sql: string): MigrationStatement {
+  return { sql, parameters: [] };
+}
+
+interface FoundSchema {
+  readonly version: number;
+  readonly tables: readonly string[];
+  /** Whether the tables are those of the version: not if another process migrates between the two reads. */
+  readonly isWhole: boolean;
+}
+
+type CheckedBatch = Pick<MigrateOptions, 'onWriteChecked'> & { readonly batch: Batch };
+
+const VERSIONS = 'select version, name from durably_schema_versions order by version';
+
+/** Of no version but ours anything is changed. */
+const CHECK_OF_NEWEST = WRITE_CHECK.replace(
+  'where version = 1',
+  `where version = 1 and (select max(version) from durably_schema_versions) = ${NEWEST}`,
+);
+
+/** Over a network the same request tells whether anything may be written. @throws what denies that */
+async function readVersions(
+  db: Kysely<Schema>,
+  checked: CheckedBatch | undefined,
+): Promise<{ version: number; name: string }[]> {
+  if (checked) {
+    try {
+      const [versions, written] = await checked.batch([VERSIONS, CHECK_OF_NEWEST].map(plain));
+      const rows = rowsOf(written);
+      if (rows.length > 0) checked.onWriteChecked(rows);
+      return rowsOf(versions).map(({ version, name }) => ({ version: Number(version), name: String(name) }));
+    } catch (error) {
+      const fault = classifyDatabaseError(error, true);
+      if (error instanceof DurablyError || readOnlyError(error, fault)) throw error;
+      // A write may have to wait; whether the schema is ours is known by reading.
+    }
+  }
+  const rows = await db
+    .selectFrom('durably_schema_versions')
+    .select(['version', 'name'])
+    .orderBy('version')
+    .execute();
+  // Some drivers have bigints.
+  return rows.map(({ version, name }) => ({ version: Number(version), name }));
+}
+
+/** Our schema in the database; null where there is none. @throws {SchemaMismatchError} */
+async function readSchema(db: Kysely<Schema>, checked?: CheckedBatch): Promise<FoundSchema | null> {
+  const found = await db
+    .selectFrom('sqlite_master')
+    .select(['name', 'sql'])
+    .where('name', 'in', Object.keys(OUR_TABLES))
+    .execute();
+  if (found.length === 0) return null;
+  const tables = found.map(({ name }) => name);
+  const versionsTable = found.find(({ name }) => name === 'durably_schema_versions');
+  if (!versionsTable?.sql?.includes('applied_at integer')) throw notOurs(tables);
+  const applied = await readVersions(db, checked);
+  const version = applied.at(-1)?.version ?? 0;
+  const foreign = applied.find(
+    ({ version, name }) => version <= NEWEST && migrations[version - 1]?.name !== name,
+  );
+  if (foreign) {
+    throw new SchemaMismatchError(
+      `The database's schema has an unknown migration ${foreign.version} ${foreign.name}. ` +
+        "One made before the first release can't be migrated: start with an empty database",
+    );
+  }
+  if (version > NEWEST) {
+    throw new SchemaMismatchError(
+      `The database's schema is version ${version}; this durably knows versions up to ${NEWEST}`,
+    );
+  }
+  const isWhole = Object.entries(OUR_TABLES).every(
+    ([name, since]) => tables.includes(name) === since <= version,
+  );
+  return { version, tables, isWhole };
+}
+
+function notOurs(tables: readonly string[]): SchemaMismatchError {
+  return new SchemaMismatchError(
+    `The database holds tables that are not this durably's: ${tables.join(', ')}`,
+  );
+}

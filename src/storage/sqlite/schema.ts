@@ -1,0 +1,104 @@
+import type { Generated } from 'kysely';
+import type { JournalEventType } from '../../core/events.ts';
+import type { RunStatus } from '../../core/run.ts';
+import type { LogLevel } from '../../core/step.ts';
+import type { ClaimKind } from '../../core/store.ts';
+
+/** The tables as `migrations/sqlite/` makes them. Times are ms since the epoch. */
+export interface Schema {
+  durably_runs: RunsTable;
+  durably_steps: StepsTable;
+  durably_journal: JournalTable;
+  durably_labels: LabelsTable;
+  durably_deletions: DeletionsTable;
+  durably_schema_versions: SchemaVersionsTable;
+  sqlite_master: { type: string; name: string; sql: string | null };
+}
+
+export interface RunsTable {
+  seq: Generated<number>;
+  id: string;
+  job_name: string;
+  status: Generated<RunStatus>;
+  key_turn: Generated<number>;
+  claim_kind: Generated<ClaimKind>;
+  attempt: Generated<number>;
+  fence: Generated<number>;
+  step_count: Generated<number>;
+  lost_count: Generated<number>;
+  append_count: Generated<number>;
+  priority: Generated<number>;
+  last_command: 'cancel' | 'retry' | null;
+  claim_token: string | null;
+  heartbeat_at: number | null;
+  created_at: Generated<number>;
+  started_at: number | null;
+  completed_at: number | null;
+  updated_at: Generated<number>;
+  due_at: number | null;
+  scheduled_for: number | null;
+  schedule_id: string | null;
+  parent_run_id: string | null;
+  idempotency_key: string | null;
+  concurrency_key: string | null;
+  /** JSON text; null without labels. */
+  labels: string | null;
+  failed_step_name: string | null;
+  /** JSON text. */
+  progress: string | null;
+  /** JSON text. */
+  waits: string | null;
+  error: string | null;
+  /** JSON text. */
+  error_detail: string | null;
+  /** JSON text. */
+  output: string | null;
+  /** JSON text. */
+  payload: string;
+}
+
+interface StepsTable {
+  run_id: string;
+  name: string;
+  step_index: number;
+  kind: Generated<string>;
+  status: 'completed' | 'failed';
+  /** The journal row that holds its outcome. */
+  sequence: number;
+}
+
+interface JournalTable {
+  sequence: Generated<number>;
+  run_id: string;
+  job_name: string;
+  type: JournalEventType;
+  created_at: Generated<number>;
+  attempt: number | null;
+  step_name: string | null;
+  step_index: number | null;
+  level: LogLevel | null;
+  message: string | null;
+  duration_ms: number | null;
+  data: string | null;
+}
+
+/** The runs' labels once more, one by one. */
+interface LabelsTable {
+  key: string;
+  value: string;
+  run_seq: number;
+}
+
+/** Deleted runs of which something is left over. */
+interface DeletionsTable {
+  run_id: string;
+  /** The `run:delete` row. */
+  sequence: number;
+  portions: Generated<number>;
+}
+
+interface SchemaVersionsTable {
+  version: number;
+  name: string;
+  applied_at: number;
+}

@@ -1,0 +1,234 @@
+import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import { portionLength } from '../../../core/json/portions.ts';
+import { MAX_LOST_WORKERS, type RunStatus, SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
+import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun } from '../../../core/store.ts';
+import type { Connection } from '../connection/connection.ts';
+import { NOW_MS } from '../sql.ts';
+import { type InlineValue, isWhole, sizeOf } from './portions.ts';
+
+/**
+ * A claim takes the oldest claimable runs, in one statement that is also the
+ * recovery of runs whose worker vanished. Its parameters.
+ */
+const JOB_NAMES = '?1'; // a JSON array
+const LIMIT = '?2';
+const CLAIM_TOKEN = '?3';
+const STALE_THRESHOLD_MS = '?4';
+const TAKES_SUSPECT = '?5'; // 1 or 0
+const INLINE_BYTES = '?6';
+
+/** What the payloads that come with a claim's answer take together at most. */
+const ANSWER_BYTES = 2 * 1024 * 1024;
+
+/** Nothing runs with the concurrency key of the pending run `p`. */
+const KEY_IS_FREE = `not exists (
+  select 1 from durably_runs o where o.status = 'running' and o.concurrency_key = p.concurrency_key
+)`;
+
+/**
+ * No other of these jobs has an older run waiting for the key of the pending
+ * run `p`. Within one job, `key_turn` says so; between jobs this asks the index
+ * once for each job.
+ */
+const IS_OLDEST_OF_KEY = `not exists (
+  select 1 from json_each(${JOB_NAMES}) other
+  where other.value <> p.job_name and exists (
+    select 1 from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = p.concurrency_key
+      and o.job_name = other.value and o.seq < p.seq
+  )
+)`;
+
+/** The oldest pending runs of a job `job` whose turn it is at their key, if they have one. */
+const CLAIMABLE = `
+select p.seq from durably_runs p indexed by durably_runs_claimable
+where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
+  and (p.lost_count < ${SUSPECT_AFTER_LOST_WORKERS} or ${TAKES_SUSPECT})
+  and (p.concurrency_key is null or (${KEY_IS_FREE} and ${IS_OLDEST_OF_KEY}))
+order by p.seq
+limit ${LIMIT}`;
+
+/**
+ * Runs whose lease nobody renews: the heartbeat is too old, or so far in the
+ * future that the database's clock was set back since the worker vanished. Each
+ * is a range of one index.
+ */
+const STALE = `
+select seq from durably_runs indexed by durably_runs_leases
+where status = 'running' and heartbeat_at < ${NOW_MS} - ${STALE_THRESHOLD_MS}
+union all
+select seq from durably_runs indexed by durably_runs_leases
+where status = 'running' and heartbeat_at > ${NOW_MS} + ${STALE_THRESHOLD_MS}`;
+
+/** The run `s`, about to lose one worker more, may be what ends its workers. */
+const IS_SUSPECT = `s.lost_count + 1 >= ${SUSPECT_AFTER_LOST_WORKERS}`;
+
+/**
+ * The stale runs of these jobs, of the suspects at most the oldest: whatever
+ * ends the workers must not take the others along. (Suspects are one group, each
+ * other run is its own.)
+ */
+const RECOVERABLE = `
+select min(s.seq) from durably_runs s
+where s.seq in (${STALE})
+  and s.job_name in (select value from json_each(${JOB_NAMES}))
+  and (not ${IS_SUSPECT} or ${TAKES_SUSPECT})
+group by iif(${IS_SUSPECT}, 0, s.seq)`;
+
+const TAKEN = `
+select r.seq from json_each(${JOB_NAMES}) job cross join durably_runs r where r.seq in (${CLAIMABLE})
+union all ${RECOVERABLE}
+order by 1
+limit ${LIMIT}`;
+
+/** The run was running: its worker is lost, and this claim takes it over or fails it. */
+const IS_LOST = `status = 'running'`;
+const IS_LOST_FOR_GOOD = `${IS_LOST} and lost_count + 1 >= ${MAX_LOST_WORKERS}`;
+
+/** The races: SQLite has one writer, so of two claims the second sees the first's rows as running and fresh. */
+const CLAIM = `
+update durably_runs set
+  status = iif(${IS_LOST_FOR_GOOD}, 'failed', 'running'),
+  error = iif(${IS_LOST_FOR_GOOD}, 'worker lost ${MAX_LOST_WORKERS} times', null),
+  completed_at = iif(${IS_LOST_FOR_GOOD}, ${NOW_MS}, null),
+  attempt = attempt + iif(${IS_LOST}, not (${IS_LOST_FOR_GOOD}), claim_kind = 'start'),
+  claim_kind = iif(${IS_LOST}, 'takeover', claim_kind),
+  lost_count = lost_count + (${IS_LOST}),
+  fence = fence + 1,
+  append_count = 0,
+  claim_token = ${CLAIM_TOKEN},
+  heartbeat_at = ${NOW_MS},
+  started_at = coalesce(started_at, ${NOW_MS}),
+  updated_at = ${NOW_MS}
+where seq in (${TAKEN})
+returning ${claimColumns('durably_runs', INLINE_BYTES)}`;
+
+/** Asks for the runs of a claim whose answer was lost: they bear its token. */
+const CLAIMED = `
+select ${claimColumns('c', '?3')} from durably_runs c indexed by durably_runs_leases
+where c.status = 'running' and c.claim_token = ?2`;
+
+/** @param inlineBytes a payload that is larger is not part of the answer: a server refuses a large one, with the claim made. */
+function claimColumns(table: string, inlineBytes: string): string {
+  const columns = [
+    'id',
+    'job_name',
+    'status',
+    'error',
+    'claim_kind',
+    'attempt',
+    'fence',
+    'step_count',
+    'lost_count',
+    'concurrency_key',
+  ].map((column) => `${table}.${column}`);
+  const payload = `iif(
+  octet_length(${table}.payload) <= ${inlineBytes}, ${table}.payload, octet_length(${table}.payload)
+) as payload`;
+  const more = `exists (
+  select 1 from json_each(${JOB_NAMES}) job where exists (
+    select 1 from durably_runs p
+    where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
+  )
+) as more`;
+  return [...columns, payload, more].join(', ');
+}
+
+const PAYLOADS = 'select id, fence, payload from durably_runs where id in (select value from json_each(?))';
+
+interface ClaimRow {
+  readonly id: string;
+  readonly job_name: string;
+  readonly payload: InlineValue;
+  readonly status: RunStatus;
+  readonly error: string | null;
+  readonly claim_kind: ClaimKind;
+  readonly attempt: number;
+  readonly fence: number;
+  readonly step_count: number;
+  readonly lost_count: number;
+  readonly concurrency_key: string | null;
+  /** Whether pending runs were left when this row was updated: the last row's answer holds. */
+  readonly more: number;
+}
+
+/** How often a claim is sent again that was lost before it was executed, by all that is known. */
+const MAX_REPETITIONS = 3;
+
+/** Whatever it throws, the runs that it may have taken are found by the token when it is asked again. */
+export async function claim(connection: Connection, request: ClaimRequest): Promise<Claim> {
+  const rows = await claimRows(connection, request);
+  const payloads = await readPayloads(connection, rows);
+  return {
+    runs: rows.flatMap((row) => {
+      const payload = typeof row.payload === 'string' ? row.payload : payloads.get(row.id);
+      return row.status === 'running' && payload !== undefined ? [toClaimedRun(row, payload)] : [];
+    }),
+    lost: rows.filter((row) => row.status === 'failed').map(toLostRun),
+    more: rows.length > 0 && rows.every((row) => row.more === 1),
+  };
+}
+
+async function claimRows(connection: Connection, request: ClaimRequest): Promise<readonly ClaimRow[]> {
+  const jobNames = JSON.stringify(request.jobNames);
+  const { limit, claimToken, staleThresholdMs, takesSuspect, deadlineMs } = request;
+  const inlineBytes = Math.floor(ANSWER_BYTES / limit);
+  const claimed = { sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] };
+  const earlier = request.isAskedAgain ? await connection.execute<ClaimRow>({ ...claimed, deadlineMs }) : [];
+  if (earlier.length > 0) return earlier;
+  for (let repetitions = 0; ; repetitions++) {
+    let sendings = 0;
+    const rows = await connection.execute<ClaimRow>({
+      sql: CLAIM,
+      parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0, inlineBytes],
+      // A claim must not be sent twice: the second would take other runs.
+      ifAnswerLost: claimed,
+      deadlineMs,
+      onSend: () => {
+        sendings++;
+      },
+    });
+    if (sendings === 1 || rows.length > 0) return rows;
+    if (repetitions === MAX_REPETITIONS) {
+      throw new DatabaseUnavailableError('The database answers questions, but no claims');
+    }
+  }
+}
+
+/** The payloads that were too large to come with the claim. A run that was deleted, or retried and claimed, meanwhile has none. */
+async function readPayloads(
+  connection: Connection,
+  rows: readonly ClaimRow[],
+): Promise<ReadonlyMap<string, string>> {
+  const payloads = new Map<string, string>();
+  let rest = rows.filter(({ payload, status }) => !isWhole(payload) && status === 'running');
+  while (rest.length > 0) {
+    const length = portionLength(rest, ({ payload }) => sizeOf(payload));
+    const fences = new Map(rest.slice(0, length).map(({ id, fence }) => [id, fence]));
+    rest = rest.slice(length);
+    const read = await connection.execute<{ id: string; fence: number; payload: string }>({
+      sql: PAYLOADS,
+      parameters: [JSON.stringify([...fences.keys()])],
+    });
+    for (const { id, fence, payload } of read) if (fences.get(id) === fence) payloads.set(id, payload);
+  }
+  return payloads;
+}
+
+function toLostRun({ id, job_name, attempt, error }: ClaimRow): LostRun {
+  return { runId: id, jobName: job_name, attempt, error: error ?? '' };
+}
+
+function toClaimedRun(row: ClaimRow, payload: string): ClaimedRun {
+  return {
+    runId: row.id,
+    jobName: row.job_name,
+    kind: row.claim_kind,
+    attempt: row.attempt,
+    fence: row.fence,
+    payload,
+    concurrencyKey: row.concurrency_key,
+    stepCount: row.step_count,
+    lostCount: row.lost_count,
+  };
+}

@@ -1,0 +1,72 @@
+import { PORTION_BYTES } from '../../../core/json/portions.ts';
+import type { CompletedStep } from '../../../core/store.ts';
+import type { Connection } from '../connection/connection.ts';
+
+/** A long list of names is read in pages, to fit into one answer of a server each. */
+const NAMES_PER_PAGE = 2_000;
+
+/**
+ * The names of a run's completed steps by index, and with them the outputs of the
+ * first ones, as many as make a portion. ?1 the run, ?2 and ?3 the index and name
+ * of the last step of the page before, ?4 how many bytes of outputs may come along.
+ *
+ * A window copies every column that stands beside it: it is given the outputs' sizes,
+ * which SQLite tells without reading the outputs.
+ */
+const COMPLETED = `
+select s.name, s.step_index, s.bytes, s.total <= ?4 as is_read,
+  case when s.total <= ?4 then (select o.data from durably_journal o where o.sequence = s.sequence) end as output
+from (
+  select name, step_index, sequence, bytes, sum(bytes) over (order by step_index, name) as total
+  from (
+    select c.name, c.step_index, c.sequence, coalesce(octet_length(j.data), 0) as bytes
+    from durably_steps c cross join durably_journal j on j.sequence = c.sequence
+    where c.run_id = ?1 and c.status = 'completed' and (c.step_index, c.name) > (?2, ?3)
+    order by c.step_index, c.name limit ${NAMES_PER_PAGE}
+  )
+) s
+order by s.step_index, s.name`;
+
+interface CompletedRow {
+  readonly name: string;
+  readonly step_index: number;
+  readonly bytes: number;
+  readonly output: string | null;
+  readonly is_read: number;
+}
+
+export async function listCompletedSteps(connection: Connection, runId: string): Promise<CompletedStep[]> {
+  const steps: CompletedStep[] = [];
+  let place: Pick<CompletedRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
+  let spare = PORTION_BYTES;
+  while (place !== undefined) {
+    const rows: CompletedRow[] = await connection.execute<CompletedRow>({
+      sql: COMPLETED,
+      parameters: [runId, place.step_index, place.name, spare],
+    });
+    for (const row of rows) {
+      const { name, bytes: outputBytes, output } = row;
+      steps.push(row.is_read === 0 ? { name, outputBytes } : { name, outputBytes, output });
+    }
+    place = rows.length === NAMES_PER_PAGE ? rows.at(-1) : undefined;
+    // Outputs come along with the first page alone.
+    spare = -1;
+  }
+  return steps;
+}
+
+const OUTPUTS = `
+select s.name, j.data as output
+from json_each(?) n cross join durably_steps s cross join durably_journal j on j.sequence = s.sequence
+where s.run_id = ? and s.name = n.value and s.status = 'completed'`;
+
+export async function readStepOutputs(
+  connection: Connection,
+  { runId, names }: { readonly runId: string; readonly names: readonly string[] },
+): Promise<ReadonlyMap<string, string | null>> {
+  const rows = await connection.execute<{ name: string; output: string | null }>({
+    sql: OUTPUTS,
+    parameters: [JSON.stringify(names), runId],
+  });
+  return new Map(rows.map(({ name, output }) => [name, output]));
+}

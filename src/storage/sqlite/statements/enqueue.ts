@@ -1,0 +1,234 @@
+import { JsonText } from '../../../core/json/json-text.ts';
+import { collect } from '../../../core/json/portions.ts';
+import type { StoredRun } from '../../../core/run.ts';
+import type { Enqueued, NewRun } from '../../../core/store.ts';
+import type { Connection, Statement } from '../connection/connection.ts';
+import { type Departure, Lane, type LaneMember } from '../connection/lane.ts';
+import { readWholeRuns } from './list-runs.ts';
+import { inPortions, type Listed } from './portions.ts';
+import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
+
+/** A payload of this length travels as a parameter of its own: within JSON it would be escaped, and parsed. */
+const LARGE_CHARS = 256 * 1024;
+/** On a server, where a parameter may hold only so much, many runs are several statements of one batch. */
+const BATCH_ROWS = 500;
+const BATCH_CHARS = 1024 * 1024;
+
+/**
+ * ?1 the runs, ?2 the payload of the one that has none there. An id that is
+ * there already is this very run, sent again because the answer was lost.
+ */
+const STORE = `
+insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels)
+select value->>'id', value->>'jobName', coalesce(value->>'payload', ?2), value->>'idempotencyKey',
+  value->>'concurrencyKey', value->>'labels'
+from json_each(?1)
+where true
+order by key
+on conflict (id) do update set id = excluded.id`;
+
+/** A new run needs only its id and `created_at` back: each column returned costs time. */
+const STORE_NEW = `${STORE}
+returning id, created_at`;
+
+/** A key that has a run already, or comes twice in one statement, gives that run back, and nothing is journalled. */
+const STORE_KEYED = `${STORE}
+on conflict (job_name, idempotency_key) where idempotency_key is not null
+  do update set idempotency_key = excluded.idempotency_key
+returning ${listedColumns(null)}, idempotency_key as stored_key`;
+
+const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
+
+interface EnqueueMember extends LaneMember {
+  readonly runs: readonly NewRun[];
+}
+
+/** Stores runs, those of concurrent callers in one statement. */
+export class EnqueueLane {
+  readonly #connection: Connection;
+  readonly #lane: Lane<EnqueueMember, Enqueued[]>;
+
+  constructor(connection: Connection) {
+    this.#connection = connection;
+    this.#lane = new Lane({
+      clock: connection.clock,
+      send: (members, departure) => enqueue(connection, members, departure),
+      isMembersFault: connection.isStatementFault,
+      maxUnderWay: () => connection.maxUnderWay,
+    });
+  }
+
+  submit(runs: readonly NewRun[]): Promise<Enqueued[]> {
+    if (runs.length === 0) return Promise.resolve([]);
+    const member = { runs, rows: runs.length, chars: runs.reduce(addChars, 0) };
+    return this.#lane.submit(member, this.#connection.callerDeadline());
+  }
+}
+
+function addChars(sum: number, { payload, labels }: NewRun): number {
+  return sum + payload.length + (labels?.length ?? 0);
+}
+
+async function enqueue(
+  connection: Connection,
+  members: readonly EnqueueMember[],
+  departure: Departure,
+): Promise<Enqueued[][]> {
+  const all = members.flatMap((member) => member.runs);
+  const isKeyed = all.some((run) => run.idempotencyKey !== null);
+  const resultOf = isKeyed
+    ? await storeKeyed(connection, all, departure)
+    : await storeNew(connection, all, departure);
+  return members.map((member) => member.runs.map(resultOf));
+}
+
+type Results = (run: NewRun) => Enqueued;
+
+async function storeNew(
+  connection: Connection,
+  runs: readonly NewRun[],
+  { deadlineMs, isSentAgain }: Departure,
+): Promise<Results> {
+  let sendings = isSentAgain ? 1 : 0;
+  const rows = await store<Pick<RunRow, 'id' | 'created_at'>>(connection, {
+    sql: STORE_NEW,
+    runs,
+    deadlineMs,
+    onSend: () => {
+      sendings++;
+    },
+  });
+  const createdAt = new Map(rows.map((row) => [row.id, row.created_at]));
+  // Stored by an earlier sending, it may have been under way since.
+  const current = sendings > 1 ? await readRuns(connection, runs) : undefined;
+  return (run) => ({
+    run: current?.get(run.id) ?? toRun(toNewRow(run, createdAt.get(run.id))),
+    created: true,
+  });
+}
+
+/** With the key as it is stored: a run shows it without its scope. */
+type KeyedRow = ListedRunRow & { readonly stored_key: string | null };
+
+async function storeKeyed(
+  connection: Connection,
+  runs: readonly NewRun[],
+  { deadlineMs }: Departure,
+): Promise<Results> {
+  const rows = await store<KeyedRow>(connection, { sql: STORE_KEYED, runs, deadlineMs });
+  const listed = rows.map(toListedRun);
+  const given = new Map(runs.map((run) => [run.id, run]));
+  // What was just stored is known, however large it is.
+  const known = listed.map((one): Listed<StoredRun, StoredRun> => {
+    const run = given.get(one.row.id);
+    return one.isWhole || run === undefined ? one : { ...one, row: withPayload(one.row, run), isWhole: true };
+  });
+  const storedKeys = new Map(listed.map(({ row }, i) => [row.id, rows[i]?.stored_key ?? null]));
+  const byId = new Map<string, StoredRun>();
+  const byKey = new Map<string, StoredRun>();
+  for (const run of await whole(connection, known)) {
+    byId.set(run.id, run);
+    const storedKey = storedKeys.get(run.id) ?? null;
+    if (storedKey !== null) byKey.set(keyOf(run.jobName, storedKey), run);
+  }
+  return (run) => {
+    const own = byId.get(run.id);
+    const stored = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
+    if (!stored) throw notStored(run);
+    return { run: stored, created: own !== undefined };
+  };
+}
+
+interface StoreRequest extends Pick<Statement<unknown>, 'deadlineMs' | 'onSend'> {
+  readonly sql: string;
+  readonly runs: readonly NewRun[];
+}
+
+/** Stores all runs or none: in one statement, or on a server in several of one batch. */
+async function store<Row>(connection: Connection, { sql, runs, ...sending }: StoreRequest): Promise<Row[]> {
+  const statements = connection.canBatch
+    ? splitForBatch(runs).map((part) => toStatement<Row>(sql, part))
+    : [toStatement<Row>(sql, runs)];
+  const [only, ...others] = statements;
+  if (only && others.length === 0) return await connection.execute<Row>({ ...only, ...sending });
+  return (await connection.executeBatch(statements, sending)).flat();
+}
+
+function toStatement<Row>(sql: string, runs: readonly NewRun[]): Statement<Row> {
+  const [first] = runs;
+  if (first && runs.length === 1 && first.payload.length > LARGE_CHARS) {
+    return { sql, parameters: [JSON.stringify([{ ...first, payload: undefined }]), first.payload] };
+  }
+  return { sql, parameters: [JSON.stringify(runs), ''] };
+}
+
+/** In order; a large payload leaves alone. */
+function splitForBatch(runs: readonly NewRun[]): NewRun[][] {
+  const parts: NewRun[][] = [];
+  let part: NewRun[] = [];
+  let chars = 0;
+  for (const run of runs) {
+    const added = addChars(0, run);
+    const isFull = part.length === BATCH_ROWS || chars + added > BATCH_CHARS || added > LARGE_CHARS;
+    if (part.length > 0 && (isFull || chars > LARGE_CHARS)) {
+      parts.push(part);
+      part = [];
+      chars = 0;
+    }
+    part.push(run);
+    chars += added;
+  }
+  return [...parts, part];
+}
+
+async function readRuns(
+  connection: Connection,
+  runs: readonly NewRun[],
+): Promise<ReadonlyMap<string, StoredRun>> {
+  const ids = JSON.stringify(runs.map(({ id }) => id));
+  const rows = await connection.execute<ListedRunRow>({ sql: READ, parameters: [ids] });
+  return new Map((await whole(connection, rows.map(toListedRun))).map((run) => [run.id, run]));
+}
+
+async function whole(connection: Connection, listed: Listed<StoredRun, StoredRun>[]): Promise<StoredRun[]> {
+  const portions = inPortions(listed, (cut) => readWholeRuns(connection, null, cut));
+  return await collect(portions, (run) => run);
+}
+
+function withPayload(row: StoredRun, { payload }: NewRun): StoredRun {
+  return { ...row, payload: new JsonText(payload) };
+}
+
+/** A run as the database has it in the moment that it is stored. */
+function toNewRow(run: NewRun, createdAt: number | undefined): RunRow {
+  if (createdAt === undefined) throw notStored(run);
+  return {
+    id: run.id,
+    job_name: run.jobName,
+    status: 'pending',
+    attempt: 0,
+    step_count: 0,
+    heartbeat_at: null,
+    created_at: createdAt,
+    started_at: null,
+    completed_at: null,
+    updated_at: createdAt,
+    idempotency_key: run.idempotencyKey,
+    concurrency_key: run.concurrencyKey,
+    progress: null,
+    error: null,
+    output: null,
+    payload: run.payload,
+    labels: run.labels,
+    error_detail: null,
+    failed_step_name: null,
+  };
+}
+
+function notStored({ id }: NewRun): Error {
+  return new Error(`run ${id} was not stored`);
+}
+
+function keyOf(jobName: string, idempotencyKey: string): string {
+  return `${jobName}\0${idempotencyKey}`;
+}

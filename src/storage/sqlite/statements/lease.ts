@@ -1,0 +1,43 @@
+import type { Lease, NamedRun } from '../../../core/store.ts';
+import type { Connection } from '../connection/connection.ts';
+import { NOW_MS } from '../sql.ts';
+
+// The + keeps SQLite from walking all that runs, instead of looking up each lease's run.
+const HELD = `r.id = l.value->>'runId' and r.fence = l.value->>'fence' and +r.status = 'running'`;
+
+const RENEW = `
+update durably_runs as r set heartbeat_at = ${NOW_MS}
+from json_each(?) l
+where ${HELD}
+returning id, fence`;
+
+const HAND_BACK = `
+update durably_runs as r set status = 'pending', claim_kind = 'resume', heartbeat_at = null, updated_at = ${NOW_MS}
+from json_each(?) l
+where ${HELD}
+returning id, attempt, job_name`;
+
+/** One statement for all leases of a worker; answers with those it still holds. */
+export async function renew(connection: Connection, leases: readonly Lease[]): Promise<Lease[]> {
+  const rows = await connection.execute<{ id: string; fence: number }>({
+    sql: RENEW,
+    parameters: [encode(leases)],
+  });
+  return rows.map((row) => ({ runId: row.id, fence: row.fence }));
+}
+
+/**
+ * Runs return to pending without an event; leases that are no longer held are
+ * left alone. A run whose hand-back was sent again may be missing in the answer.
+ */
+export async function handBack(connection: Connection, leases: readonly Lease[]): Promise<NamedRun[]> {
+  const rows = await connection.execute<{ id: string; attempt: number; job_name: string }>({
+    sql: HAND_BACK,
+    parameters: [encode(leases)],
+  });
+  return rows.map((row) => ({ runId: row.id, attempt: row.attempt, jobName: row.job_name }));
+}
+
+function encode(leases: readonly Lease[]): string {
+  return JSON.stringify(leases.map(({ runId, fence }) => ({ runId, fence })));
+}

@@ -1,0 +1,224 @@
+import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
+import {
+  isTerminal,
+  RUN_STATUSES,
+  type RunField,
+  type RunQuery,
+  type RunStatus,
+  type StoredRun,
+} from '../../../core/run.ts';
+import type { StoredRunPage } from '../../../core/store.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { Schema } from '../schema.ts';
+import { type CutRow, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
+import {
+  type ListedRunRow,
+  listedColumns,
+  type RunRow,
+  selectFields,
+  toListedRun,
+  toRun,
+  wholeColumns,
+} from './rows.ts';
+
+/** Each probe of an arm is about 0.1 ms of SQLite's preparing. */
+const MAX_PROBES = 100;
+
+/** A page of runs. Its rows are read in portions; a short page comes with the first statement. */
+export async function listRuns(connection: Connection, query: RunQuery): Promise<StoredRunPage> {
+  if (query.limit <= PAGE_ROWS) {
+    const page = toPage(await connection.query(compiled(connection, query, 'rows')));
+    return {
+      next: nextOf(query, page.at(-1)?.key, page.length),
+      portions: portionsOf(connection, query, page),
+    };
+  }
+  const places = (await connection.query(compiled(connection, query, 'places'))).flatMap(
+    ({ seq }) => seq ?? [],
+  );
+  return {
+    next: nextOf(query, places.at(-1), places.length),
+    portions: readPlaces(connection, query, places),
+  };
+}
+
+function nextOf({ limit }: RunQuery, last: number | undefined, length: number): number | null {
+  return last !== undefined && length === limit ? last : null;
+}
+
+async function* readPlaces(
+  connection: Connection,
+  query: RunQuery,
+  places: readonly number[],
+): AsyncGenerator<readonly Partial<StoredRun>[]> {
+  for (let i = 0; i < places.length; i += PAGE_ROWS) {
+    yield* portionsOf(connection, query, await readPage(connection, query, places.slice(i, i + PAGE_ROWS)));
+  }
+}
+
+/** A function of its own: a generator would keep the rows for as long as its reader takes. */
+async function readPage(
+  connection: Connection,
+  { fields }: RunQuery,
+  places: readonly number[],
+): Promise<Listed<StoredRun>[]> {
+  const rows = await connection.execute<ListedRunRow>({
+    sql: `select ${listedColumns(fields)} from durably_runs
+      where seq in (select value from json_each(?)) order by seq desc`,
+    parameters: [JSON.stringify(places)],
+  });
+  return toPage(rows);
+}
+
+function toPage(rows: readonly ListedRunRow[]): Listed<StoredRun>[] {
+  return keepPortion(rows.map(toListedRun), () => undefined);
+}
+
+async function* portionsOf(
+  connection: Connection,
+  { fields }: RunQuery,
+  page: Listed<StoredRun>[],
+): AsyncGenerator<readonly Partial<StoredRun>[]> {
+  const portions = inPortions(page, (cut) => readWholeRuns(connection, fields, cut));
+  for await (const portion of portions) yield portion.map((run) => selectFields(run, fields));
+}
+
+/** Runs of a page that came without their large values, by their keys. */
+export async function readWholeRuns(
+  connection: Connection,
+  fields: readonly RunField[] | null,
+  listed: readonly CutRow<unknown>[],
+): Promise<Map<number, StoredRun>> {
+  const rows = await connection.execute<RunRow & { seq: number }>({
+    sql: `select ${wholeColumns(fields)} from durably_runs where seq in (select value from json_each(?))`,
+    parameters: [JSON.stringify(listed.map(({ key }) => key))],
+  });
+  return new Map(rows.map((row) => [row.seq, toRun(row)]));
+}
+
+/** Of a list of places each row is a `seq` alone. */
+type CompiledRow = ListedRunRow & { readonly seq?: number };
+
+const MAX_COMPILED = 100;
+const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<CompiledRow>>>();
+
+/** Whoever shows a list asks for it again and again: the latest ones are compiled once. */
+function compiled(
+  connection: Connection,
+  query: RunQuery,
+  reads: 'rows' | 'places',
+): CompiledQuery<CompiledRow> {
+  const lists = compiledLists.get(connection) ?? new Map<string, CompiledQuery<CompiledRow>>();
+  compiledLists.set(connection, lists);
+  const key = JSON.stringify([reads, query]);
+  const list = lists.get(key) ?? compile(connection.db, query, reads);
+  // At the end of the map's order is what was asked for last.
+  lists.delete(key);
+  lists.set(key, list);
+  for (const oldest of lists.keys()) {
+    if (lists.size <= MAX_COMPILED) break;
+    lists.delete(oldest);
+  }
+  return list;
+}
+
+/**
+ * Newest first. Each value of a filter is an arm of its own, read in order from
+ * an index; SQLite merges the arms as far as the page reaches, so neither a
+ * sort of all matches nor a scan is needed, however many runs there are.
+ */
+function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'): CompiledQuery<CompiledRow> {
+  const columns = sql.raw(reads === 'places' ? 'seq' : listedColumns(query.fields));
+  const ofPlaces = (places: Expression<unknown>) =>
+    sql<CompiledRow>`select ${columns} from durably_runs where seq in ${places} order by seq desc`;
+  const list = goesByLabel(query)
+    ? ofPlaces(labelledPage(db, query))
+    : filteredPage(query, { columns, ofPlaces });
+  return list.compile(db);
+}
+
+/** A label may have a long history; what is pending or running is soon looked through. */
+function goesByLabel({ labels, jobNames, statuses }: RunQuery): boolean {
+  const onlyActive = statuses.length > 0 && !statuses.some(isTerminal);
+  const probes = Math.max(1, jobNames.length) * statuses.length * labels.length;
+  return labels.length > 0 && (!onlyActive || probes > MAX_PROBES);
+}
+
+interface PageParts {
+  readonly columns: RawBuilder<unknown>;
+  /** The rows of a page whose places are known. */
+  readonly ofPlaces: (places: Expression<unknown>) => RawBuilder<CompiledRow>;
+}
+
+function filteredPage(query: RunQuery, { columns, ofPlaces }: PageParts): RawBuilder<CompiledRow> {
+  const page = sql`order by seq desc limit ${query.limit} offset ${query.offset}`;
+  const [first, ...others] = filterArms(query).map((arm) => armCondition(query, arm));
+  if (!first) throw new Error('a filter has at least one arm');
+  if (others.length === 0) return sql`select ${columns} from durably_runs where ${first} ${page}`;
+  const arms = [first, ...others].map((condition) => sql`select seq from durably_runs where ${condition}`);
+  return ofPlaces(sql`(${sql.join(arms, sql` union all `)} ${page})`);
+}
+
+function armCondition({ before, labels }: RunQuery, { jobName, status }: FilterArm): RawBuilder<unknown> {
+  // Any seq is above 0; that says to SQLite that it is to be read by the key.
+  const conditions = [sql`seq > 0`];
+  if (before !== null) conditions.push(sql`seq < ${before}`);
+  if (jobName !== undefined) conditions.push(sql`job_name = ${jobName}`);
+  if (status !== undefined) conditions.push(sql`status = ${status}`);
+  for (const [key, value] of labels) {
+    conditions.push(sql`exists (
+      select 1 from durably_labels as o where o.key = ${key} and o.value = ${value} and o.run_seq = durably_runs.seq
+    )`);
+  }
+  return sql.join(conditions, sql` and `);
+}
+
+/**
+ * The runs of the first label, in order from its index; whatever else is asked
+ * of each is one probe by key. So a filter costs by what bears its first label,
+ * not by the runs that are none of its business.
+ */
+function labelledPage(db: Kysely<Schema>, { labels, jobNames, statuses, limit, offset, before }: RunQuery) {
+  const [[key, value] = ['', ''], ...others] = labels;
+  let page = db
+    .selectFrom('durably_labels as l')
+    .select('l.run_seq as seq')
+    .where('l.key', '=', key)
+    .where('l.value', '=', value)
+    .orderBy('l.run_seq', 'desc')
+    .limit(limit)
+    .offset(offset);
+  if (before !== null) page = page.where('l.run_seq', '<', before);
+  for (const [otherKey, otherValue] of others) {
+    page = page.where(({ exists, selectFrom }) =>
+      exists(
+        selectFrom('durably_labels as o')
+          .select('o.run_seq')
+          .where('o.key', '=', otherKey)
+          .where('o.value', '=', otherValue)
+          .whereRef('o.run_seq', '=', 'l.run_seq'),
+      ),
+    );
+  }
+  if (jobNames.length === 0 && statuses.length === 0) return page;
+  return page.where(({ exists, selectFrom }) => {
+    let run = selectFrom('durably_runs as r').select('r.seq').whereRef('r.seq', '=', 'l.run_seq');
+    if (jobNames.length > 0) run = run.where('r.job_name', 'in', jobNames);
+    if (statuses.length > 0) run = run.where('r.status', 'in', statuses);
+    return exists(run);
+  });
+}
+
+interface FilterArm {
+  readonly jobName?: string;
+  readonly status?: RunStatus;
+}
+
+function filterArms({ jobNames, statuses }: Pick<RunQuery, 'jobNames' | 'statuses'>): FilterArm[] {
+  if (jobNames.length === 0) {
+    return statuses.length === 0 ? [{}] : statuses.map((status) => ({ status }));
+  }
+  // The index by job is ordered within one status: a job alone takes an arm for each.
+  const each = statuses.length === 0 ? RUN_STATUSES : statuses;
+  return jobNames.flatMap((jobName) => each.map((status) => ({ jobName, status })));
+}

@@ -1,0 +1,180 @@
+import type { Selectable } from 'kysely';
+import { toIsoTime } from '../../../core/clock.ts';
+import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
+import { UNKNOWN_STEP } from '../../../core/events.ts';
+import { decodeJson } from '../../../core/json/json.ts';
+import { JsonText } from '../../../core/json/json-text.ts';
+import { bareKey } from '../../../core/key-scope.ts';
+import type { Labels } from '../../../core/labels.ts';
+import {
+  isTerminal,
+  RUN_FIELDS,
+  type RunField,
+  type RunProgress,
+  type StoredRun,
+} from '../../../core/run.ts';
+import type { RunsTable } from '../schema.ts';
+import { type InlineValue, inlineOrSize, isWhole, type Listed, sizeOf } from './portions.ts';
+
+/** The columns of a run that are short. snake_case ends in this file. */
+const SHORT_COLUMNS = [
+  'id',
+  'job_name',
+  'status',
+  'attempt',
+  'step_count',
+  'heartbeat_at',
+  'created_at',
+  'started_at',
+  'completed_at',
+  'updated_at',
+  'idempotency_key',
+  'concurrency_key',
+  'progress',
+  'error',
+  'labels',
+  'failed_step_name',
+  'error_detail',
+] as const satisfies readonly (keyof RunsTable)[];
+
+/** Those that may be long: within JSON they would be escaped, and parsed twice. */
+const LONG_COLUMNS = ['output', 'payload'] as const satisfies readonly (keyof RunsTable)[];
+
+/** The columns of which a {@link Run} is made. */
+export const RUN_COLUMNS = [...SHORT_COLUMNS, ...LONG_COLUMNS] as const;
+
+export type RunRow = Pick<Selectable<RunsTable>, (typeof RUN_COLUMNS)[number]>;
+
+/** The long columns of these fields, which bear their names. */
+function longColumns(fields: readonly RunField[] | null): readonly (typeof LONG_COLUMNS)[number][] {
+  return fields === null ? LONG_COLUMNS : LONG_COLUMNS.filter((column) => fields.includes(column));
+}
+
+/** A row of a page of runs. A long column that was not asked for is missing. */
+export type ListedRunRow = {
+  /** Its place and the short columns, as a JSON array. */
+  readonly packed: string;
+  readonly output?: InlineValue;
+  readonly payload?: InlineValue;
+};
+
+/**
+ * The columns of a page. A driver makes every value of every row by itself,
+ * which takes longer than JSON does, written and read.
+ */
+export function listedColumns(fields: readonly RunField[] | null): string {
+  const short = SHORT_COLUMNS.map((column) => (column === 'error_detail' ? inlineOrSize(column) : column));
+  const packed = `json_array(${['seq', ...short].join(', ')}) as packed`;
+  const values = longColumns(fields).map((column) => `${inlineOrSize(column)} as ${column}`);
+  return [packed, ...values].join(', ');
+}
+
+/** The columns of a run that is read whole, by the same fields. */
+export function wholeColumns(fields: readonly RunField[] | null): string {
+  return ['seq', ...SHORT_COLUMNS, ...longColumns(fields)].join(', ');
+}
+
+/** The value of {@link ListedRunRow.packed}. */
+type PackedRun = readonly [seq: number, ...values: ValuesOf<typeof SHORT_COLUMNS>];
+
+type ValuesOf<C extends readonly (keyof RunRow)[]> = { [I in keyof C]: RunRow[C[I]] };
+
+/**
+ * A row of a page, without the values that are too large for one. Name by name: in a loop over the columns it would
+ * take twice as long.
+ */
+export function toListedRun({
+  packed,
+  output = null,
+  payload = null,
+}: ListedRunRow): Listed<StoredRun, StoredRun> {
+  const [
+    seq,
+    id,
+    job_name,
+    status,
+    attempt,
+    step_count,
+    heartbeat_at,
+    created_at,
+    started_at,
+    completed_at,
+    updated_at,
+    idempotency_key,
+    concurrency_key,
+    progress,
+    error,
+    labels,
+    failed_step_name,
+    error_detail,
+  ] = decodeJson(packed) as PackedRun;
+  const bytes = packed.length + sizeOf(output) + sizeOf(payload) + sizeOf(error_detail);
+  return {
+    key: seq,
+    bytes,
+    isWhole: isWhole(output) && isWhole(payload) && isWhole(error_detail),
+    row: toRun({
+      id,
+      job_name,
+      status,
+      attempt,
+      step_count,
+      heartbeat_at,
+      created_at,
+      started_at,
+      completed_at,
+      updated_at,
+      idempotency_key,
+      concurrency_key,
+      progress,
+      error,
+      labels,
+      failed_step_name,
+      error_detail: typeof error_detail === 'string' ? error_detail : null,
+      // One that is too large is read later: until then it is no JSON.
+      output: typeof output === 'string' ? output : null,
+      payload: typeof payload === 'string' ? payload : '',
+    }),
+  };
+}
+
+/** A run's fields in their usual order, or all of them. */
+export function selectFields(run: StoredRun, fields: readonly RunField[] | null): Partial<StoredRun> {
+  if (fields === null) return run;
+  return Object.fromEntries(
+    RUN_FIELDS.flatMap((field) => (fields.includes(field) ? [[field, run[field]]] : [])),
+  );
+}
+
+/** One whose payload was not read must not be asked for it. */
+export function toRun(row: RunRow): StoredRun {
+  const hasFailed = row.status === 'failed';
+  return {
+    id: row.id,
+    jobName: row.job_name,
+    payload: new JsonText(row.payload),
+    status: row.status,
+    isTerminal: isTerminal(row.status),
+    isActive: !isTerminal(row.status),
+    idempotencyKey: bareKey(row.idempotency_key),
+    concurrencyKey: row.concurrency_key,
+    labels: row.labels === null ? {} : (decodeJson(row.labels) as Labels),
+    currentStepIndex: row.step_count,
+    stepCount: row.step_count,
+    progress: row.progress === null ? null : (decodeJson(row.progress) as RunProgress),
+    output: JsonText.of(row.output),
+    error: row.error,
+    errorDetail: hasFailed ? ((decodeJson(row.error_detail) ?? null) as ErrorDetail | null) : null,
+    failedStepName: hasFailed ? (row.failed_step_name ?? UNKNOWN_STEP) : null,
+    attempt: row.attempt,
+    heartbeatAt: timeOrNull(row.heartbeat_at),
+    createdAt: toIsoTime(row.created_at),
+    startedAt: timeOrNull(row.started_at),
+    completedAt: timeOrNull(row.completed_at),
+    updatedAt: toIsoTime(row.updated_at),
+  };
+}
+
+function timeOrNull(epochMs: number | null): string | null {
+  return epochMs === null ? null : toIsoTime(epochMs);
+}

@@ -1,0 +1,61 @@
+import type { Kysely } from 'kysely';
+import type { Store } from '../../core/store.ts';
+import { Connection, type ConnectionOptions } from './connection/connection.ts';
+import { migrate } from './migrations/migrate.ts';
+import type { Schema } from './schema.ts';
+import { AppendLane } from './statements/append.ts';
+import { claim } from './statements/claim.ts';
+import { command } from './statements/commands.ts';
+import { listCompletedSteps, readStepOutputs } from './statements/completed-steps.ts';
+import { deletePortion, purgePortion } from './statements/deletions.ts';
+import { EnqueueLane } from './statements/enqueue.ts';
+import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
+import { handBack, renew } from './statements/lease.ts';
+import { listRuns } from './statements/list-runs.ts';
+import { getRun, listLogs, listSteps } from './statements/queries.ts';
+
+/** A {@link Store} over any Kysely SQLite dialect, and the Kysely instance under it. */
+export function createStore(options: ConnectionOptions): {
+  store: Store;
+  db: Kysely<Schema>;
+  /** Whether it is reached over a network. */
+  isRemote: boolean;
+} {
+  const connection = new Connection(options);
+  const enqueueLane = new EnqueueLane(connection);
+  const appendLane = new AppendLane(connection);
+  const store: Store = {
+    async migrate() {
+      await connection.checkReads();
+      await migrate({
+        db: connection.db,
+        clock: options.clock,
+        batch: connection.batch,
+        onWriteChecked: (rows) => connection.noteWritten(rows),
+      });
+      await connection.tune();
+      await connection.checkWrites();
+    },
+    enqueue: (runs) => enqueueLane.submit(runs),
+    appendsUnderWay: () => (connection.isRemote ? undefined : appendLane.underWay),
+    claim: (request) => claim(connection, request),
+    append: (append) => appendLane.submit(append),
+    renew: (leases) => renew(connection, leases),
+    handBack: (leases) => handBack(connection, leases),
+    command: (name, runId) => command(connection, name, runId),
+    getRun: (runId) => getRun(connection, runId),
+    listRuns: (query) => listRuns(connection, query),
+    listSteps: (runId) => listSteps(connection, runId),
+    listLogs: (page) => listLogs(connection, page),
+    listCompletedSteps: (runId) => listCompletedSteps(connection, runId),
+    readStepOutputs: (page) => readStepOutputs(connection, page),
+    journalHead: () => journalHead(connection),
+    readJournal: (page) => readJournal(connection, page),
+    readRunJournal: (page) => readRunJournal(connection, page),
+    readJournalData: (sequences) => readJournalData(connection, sequences),
+    deletePortion: () => deletePortion(connection),
+    purgePortion: () => purgePortion(connection),
+    ping: () => connection.ping(),
+  };
+  return { store, db: connection.db, isRemote: connection.isRemote };
+}
