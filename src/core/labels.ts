@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { isStorableText, WITHOUT_NUL } from './json/text.ts';
+import { isStorableText, WITHOUT_NUL } from './text.ts';
 
 /** What a run is filed under, for filters of lists and streams; never changes. */
 export type Labels = Readonly<Record<string, string>>;

@@ -1,7 +1,6 @@
 import { z } from 'zod';
 import { errorDetailSchema } from '../core/errors/error-detail.ts';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
-import { isStorableText, WITHOUT_NUL } from '../core/json/text.ts';
 import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
@@ -13,6 +12,7 @@ import {
   RUN_STATUSES,
 } from '../core/run.ts';
 import { LOG_LEVELS } from '../core/step.ts';
+import { isStorableText, WITHOUT_NUL } from '../core/text.ts';
 import { knownMembers } from '../core/validation/issues.ts';
 import { nearestName } from '../core/validation/known-names.ts';
 

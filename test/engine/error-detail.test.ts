@@ -7,7 +7,7 @@ import {
   toError,
   toErrorDetail,
 } from '../../src/core/errors/error-detail.ts';
-import { bytesOf } from '../../src/core/json/text.ts';
+import { bytesOf } from '../../src/core/text.ts';
 
 const detailOf = (error: unknown) => toErrorDetail(error, { mode: 'full' });
 const raise = () => {

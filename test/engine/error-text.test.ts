@@ -5,7 +5,7 @@ import { toErrorDetail } from '../../src/core/errors/error-detail.ts';
 import { errorMessage } from '../../src/core/errors/error-text.ts';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { isError } from '../../src/core/errors/thrown.ts';
-import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../src/core/json/text.ts';
+import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../src/core/text.ts';
 
 const raise = () => {
   throw new Error('asked');

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { boundedText, bytesOf } from '../json/text.ts';
+import { boundedText, bytesOf } from '../text.ts';
 import { errorsOf, ownMessage } from './error-text.ts';
 import { isError, readField } from './thrown.ts';
 

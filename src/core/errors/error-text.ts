@@ -1,4 +1,4 @@
-import { boundedText } from '../json/text.ts';
+import { boundedText } from '../text.ts';
 import { DatabaseUnavailableError } from './errors.ts';
 import { previewOf } from './preview.ts';
 import { firstItems, isError, isList, readField } from './thrown.ts';

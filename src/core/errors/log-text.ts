@@ -1,4 +1,4 @@
-import { boundedText } from '../json/text.ts';
+import { boundedText } from '../text.ts';
 import { withoutSecrets } from './secrets.ts';
 
 /** The most that a line of a log repeats of an error's text, in bytes. */

@@ -1,4 +1,4 @@
-import { boundedText } from '../json/text.ts';
+import { boundedText } from '../text.ts';
 import { isSecretName } from './secrets.ts';
 import { firstItems, isError, isList, readField } from './thrown.ts';
 

@@ -10,7 +10,7 @@ import {
 } from './json-size.ts';
 import { nestsDeeperThan } from './nesting.ts';
 
-export { isStorableText, storableText } from './text.ts';
+export { isStorableText, storableText } from '../text.ts';
 
 /** JSON nested deeper than this is refused: SQLite's own limit is 1,000, less the wrapping a group adds. */
 export const MAX_JSON_DEPTH = 500;

@@ -3,9 +3,9 @@ import { type ErrorDetailMode, encodeErrorDetail } from '../../core/errors/error
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { DurablyError, StepError } from '../../core/errors/errors.ts';
 import { decodeJson, encodeJson, type Jsonified } from '../../core/json/json.ts';
-import { storableText } from '../../core/json/text.ts';
 import { callOutsideRuns, callWithinStep, currentStep } from '../../core/run-context.ts';
 import type { LogLevel, StepContext } from '../../core/step.ts';
+import { storableText } from '../../core/text.ts';
 import { logNote, messageText } from './log-note.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';

@@ -1,5 +1,5 @@
 // A project whose only dependency is the packed package: no Kysely, no zod, no types of Node's.
-import { createDurably } from 'durably';
+import { createDurably, ValidationError } from 'durably';
 import { DatabaseOpenError, openDatabase } from 'durably/sqlite';
 
 const database = await openDatabase({ url: ':memory:' });
@@ -15,4 +15,4 @@ if (!(refusal instanceof DatabaseOpenError)) throw new Error('a fragment was tak
 
 // @ts-expect-error
 const unnamed = await openDatabase({ path: 'local.db' }).catch((error: unknown) => error);
-if (!(unnamed instanceof DatabaseOpenError)) throw new Error('a database without a URL was opened');
+if (!(unnamed instanceof ValidationError)) throw new Error('a database without a URL was opened');

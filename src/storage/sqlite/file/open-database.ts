@@ -2,6 +2,7 @@ import { dirname } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Dialect } from 'kysely';
 import { errorMessage } from '../../../core/errors/error-text.ts';
+import { withoutCredentials } from '../../../core/errors/secrets.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { LocalConnection } from './local-connection.ts';
 import { localDialect } from './local-dialect.ts';
@@ -66,9 +67,7 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
 }
 
 export function openError(url: string, error: unknown): DatabaseOpenError {
-  const name = String(url)
-    .replace(/\?.*$/s, '')
-    .replace(/\/\/[^/@]*@/, '//…@');
+  const name = withoutCredentials(String(url).replace(/\?.*$/s, ''));
   const message = errorMessage(error).replace(/\s*\n\s*/g, ' ');
   return new DatabaseOpenError(`Cannot open the database ${name}: ${message}`, { cause: error });
 }
