@@ -25,8 +25,13 @@ import type { JobHandle } from './engine/runs/job-handle.ts';
 import { createReads } from './engine/runs/reads.ts';
 import { retriggerRun } from './engine/runs/retrigger.ts';
 import { createLifecycle } from './engine/worker/lifecycle.ts';
-import { type StopOptions, Worker } from './engine/worker/worker.ts';
-import { checkWorkerOptions, defaultResultBytes, WORKER_OPTIONS } from './engine/worker/worker-options.ts';
+import { Worker } from './engine/worker/worker.ts';
+import {
+  checkWorkerOptions,
+  defaultResultBytes,
+  type StopOptions,
+  WORKER_OPTIONS,
+} from './engine/worker/worker-options.ts';
 import type { Schema } from './storage/sqlite/schema.ts';
 import { createStore } from './storage/sqlite/store.ts';
 
@@ -209,9 +214,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const feed = new EventFeed({
     store,
     clock,
-    pollMs: isResident
-      ? Math.min(MAX_FEED_POLL_MS, workerOptions.pollingIntervalMs)
-      : workerOptions.pollingIntervalMs,
+    pollMs: isResident ? Math.min(MAX_FEED_POLL_MS, given.pollingIntervalMs) : given.pollingIntervalMs,
     onError: (error) => bus.reportWorkerError({ error, context: 'feed' }),
   });
   bus.onPublish = () => feed.nudge();

@@ -25,4 +25,4 @@ export type { LogLevel, LogLine, LogQuery, Step, StepContext } from './core/step
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';
 export type { JobHandle } from './engine/runs/job-handle.ts';
-export type { StopOptions } from './engine/worker/worker.ts';
+export type { StopOptions } from './engine/worker/worker-options.ts';

@@ -3,7 +3,8 @@ import type { Clock } from '../../core/clock.ts';
 import type { WorkOptions } from '../../core/durably.ts';
 import type { Store } from '../../core/store.ts';
 import { checkOptions, numberOption, type OptionSchemas } from '../../core/validation/option-types.ts';
-import type { StopOptions, Worker } from './worker.ts';
+import type { Worker } from './worker.ts';
+import type { StopOptions } from './worker-options.ts';
 import { checkWorkOptions } from './worker-options.ts';
 
 /** A database that takes longer for a health check is not healthy, ms. */

@@ -1,18 +1,19 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import { ConflictError, DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import { ConflictError } from '../../core/errors/errors.ts';
 import { SUSPECT_AFTER_LOST_WORKERS } from '../../core/run.ts';
 import { currentRun, type RunContext } from '../../core/run-context.ts';
 import type { ClaimedRun, Lease, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
-import { executeRun, type Outcome } from '../execution/execute-run.ts';
+import { executeRun } from '../execution/execute-run.ts';
 import { LeaseKeeper } from '../execution/lease-keeper.ts';
 import { LogBudget } from '../execution/log-budget.ts';
 import { OwnerJournal } from '../execution/owner-journal.ts';
 import { RunControl } from '../execution/run-control.ts';
 import type { Registry } from '../jobs/registry.ts';
+import { Conclusions } from './conclusions.ts';
 import { type Awaited, currentExecution, type RunWait, RunWaits, type SlotHolder } from './run-waits.ts';
 
 interface SlotsDeps {
@@ -45,6 +46,7 @@ export interface Slot extends SlotHolder {
 export class Slots {
   readonly #deps: SlotsDeps;
   readonly #leases: LeaseKeeper;
+  readonly #conclusions: Conclusions;
   readonly #slots = new Map<string, Slot>();
   readonly #logBudget = new LogBudget();
   /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
@@ -56,6 +58,7 @@ export class Slots {
   constructor(deps: SlotsDeps) {
     this.#deps = deps;
     this.#leases = new LeaseKeeper(deps);
+    this.#conclusions = new Conclusions(deps);
     const { maxConcurrentRuns } = deps;
     this.waits = new RunWaits({ maxConcurrentRuns });
   }
@@ -149,8 +152,8 @@ export class Slots {
     slot.done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(
-        (outcome) => this.#conclude(run, { control, outcome }),
-        (error: unknown) => this.#reportFailure(run, error),
+        (outcome) => this.#conclusions.conclude(run, { control, outcome }),
+        (error: unknown) => this.#conclusions.abandon(run, error),
       )
       .finally(() => this.#free(run, slot));
     return slot;
@@ -211,50 +214,7 @@ export class Slots {
 
   /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
   async handBack(leases: readonly Lease[]): Promise<void> {
-    if (leases.length === 0) return;
-    try {
-      for (const run of await this.#deps.store.handBack(leases)) this.#deps.log.handedBack(run);
-    } catch (error) {
-      this.#deps.bus.reportWorkerError({ error, context: 'hand-back' });
-    }
-  }
-
-  async #conclude(
-    run: ClaimedRun,
-    { control, outcome }: { control: RunControl; outcome: Outcome },
-  ): Promise<void> {
-    const { log, bus } = this.#deps;
-    const { lease, isLeaving } = control;
-    switch (outcome.kind) {
-      case 'failed':
-        log.failed(run, { ...outcome, isHeard: bus.isHeard('run:fail') });
-        break;
-      case 'handed-back':
-        // One that left at a step of its own does not wait for others.
-        if (isLeaving) await this.handBack([lease]);
-        break;
-      case 'database-closed':
-        this.#reportLostLease(lease, 'the database connection was closed');
-        break;
-      case 'lease-lost':
-        this.#reportLostLease(lease, outcome.reason);
-        break;
-      case 'lease-expired':
-        this.#reportLostLease(lease, 'the database did not renew it in time');
-        // If it is still this worker's after all, nobody need wait for it to grow stale.
-        await this.handBack([lease]);
-        break;
-    }
-  }
-
-  #reportLostLease({ runId }: Lease, reason: string): void {
-    this.#deps.bus.reportWorkerError({ error: `lease lost: ${reason}`, context: 'lease', runId });
-  }
-
-  async #reportFailure(run: ClaimedRun, error: unknown): Promise<void> {
-    this.#deps.bus.reportWorkerError({ error, context: 'execute', runId: run.runId });
-    // An outage is not the run's doing. Anything else may be: it counts as a lost worker.
-    if (error instanceof DatabaseUnavailableError) await this.handBack([run]);
+    await this.#conclusions.handBack(leases);
   }
 
   #free(run: ClaimedRun, slot: Slot): void {

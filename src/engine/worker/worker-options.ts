@@ -2,11 +2,30 @@ import type { WorkOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { anyOption, type OptionSchemas } from '../../core/validation/option-types.ts';
-import type { WorkerOptions } from './worker.ts';
 
 const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
 /** A row of a libSQL server holds 5 MB. */
 const REMOTE_RESULT_BYTES = 4 * 1024 * 1024;
+
+export interface WorkerOptions {
+  /** `on-demand`: it only ever works in shifts, and `start` does nothing. */
+  readonly presence: 'resident' | 'on-demand';
+  readonly pollingIntervalMs: number;
+  readonly heartbeatIntervalMs: number;
+  readonly staleThresholdMs: number;
+  readonly maxConcurrentRuns: number;
+  readonly maxResultBytes: number;
+}
+
+export interface StopOptions {
+  /** After this time the steps' signals abort, and the runs are handed back for another worker to take at once; ms. */
+  readonly timeoutMs?: number | undefined;
+  /**
+   * For a process that is about to end: whatever is called from then on (`start`,
+   * `init`, `processOne`, `processUntilIdle`), this instance claims no run again.
+   */
+  readonly final?: boolean | undefined;
+}
 
 /** What users give, as they name it. */
 interface GivenOptions {

@@ -11,30 +11,11 @@ import { Intake } from './intake.ts';
 import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
+import type { StopOptions, WorkerOptions } from './worker-options.ts';
 
 const MAX_CLAIM_PAUSE_MS = 30_000;
 /** On demand a platform allows only so many requests, and streams don't look more often. */
 const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
-
-export interface WorkerOptions {
-  /** `on-demand`: it only ever works in shifts, and `start` does nothing. */
-  readonly presence: 'resident' | 'on-demand';
-  readonly pollingIntervalMs: number;
-  readonly heartbeatIntervalMs: number;
-  readonly staleThresholdMs: number;
-  readonly maxConcurrentRuns: number;
-  readonly maxResultBytes: number;
-}
-
-export interface StopOptions {
-  /** After this time the steps' signals abort, and the runs are handed back for another worker to take at once; ms. */
-  readonly timeoutMs?: number | undefined;
-  /**
-   * For a process that is about to end: whatever is called from then on (`start`,
-   * `init`, `processOne`, `processUntilIdle`), this instance claims no run again.
-   */
-  readonly final?: boolean | undefined;
-}
 
 interface WorkerDeps {
   readonly store: Store;

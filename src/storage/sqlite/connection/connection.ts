@@ -10,25 +10,12 @@ import { TimeUpError, withDeadline } from './deadline.ts';
 import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
 import { rowsOf } from './libsql-client.ts';
+import type { Statement } from './statement.ts';
 import { WriteHealth } from './write-health.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
 const MAX_PAUSE_MS = 250;
 const MAX_REMOTE_GROUPS = 8;
-
-/** SQL with its row type; parameters are texts and whole numbers only. */
-export interface Statement<Row> {
-  readonly sql: string;
-  readonly parameters: readonly (string | number)[];
-  /** What to ask instead of sending the statement again, for one that must not be executed twice. */
-  readonly ifAnswerLost?: { readonly sql: string; readonly parameters: readonly (string | number)[] };
-  /** When its caller has waited long enough, on the monotonic clock; ten seconds from each sending on unless given. */
-  readonly deadlineMs?: number | undefined;
-  /** Called at each sending. */
-  readonly onSend?: () => void;
-  /** Carries the row type; never set. */
-  readonly '~row'?: Row;
-}
 
 export interface ConnectionOptions {
   readonly dialect: Dialect;
@@ -125,10 +112,6 @@ export class Connection {
     return this.#dialect.isRemote;
   }
 
-  get canBatch(): boolean {
-    return this.batch !== undefined;
-  }
-
   /** Whether an error lies in the statement or its parameters, and would come again. */
   readonly isStatementFault = (error: unknown): boolean =>
     !(error instanceof DurablyError) && classifyDatabaseError(error, this.#dialect.isRemote) === 'statement';
@@ -180,7 +163,7 @@ export class Connection {
   }
 
   /**
-   * Executes writes together, where {@link canBatch}: all of them or none. Sent
+   * Executes writes together, where there is a {@link batch}: all of them or none. Sent
    * again when the answer was lost, so they must be harmless then.
    *
    * @throws {DatabaseUnavailableError}

@@ -22,7 +22,6 @@ export interface LocalOptions {
  * Every statement is refused once the file was deleted or replaced.
  */
 export class LocalConnection implements SqliteDatabase {
-  readonly protocol = 'file';
   readonly #options: LocalOptions;
   /** By their SQL, the one used last at the end. */
   readonly #statements = new Map<string, PreparedStatement>();

@@ -1,4 +1,5 @@
-import { type DatabaseConnection, type Dialect, type Driver, SqliteDialect, SqliteDriver } from 'kysely';
+import { type DatabaseConnection, type Dialect, SqliteDialect, SqliteDriver } from 'kysely';
+import type { AdaptedDriver, Adapter } from '../adapter.ts';
 import type { LocalConnection } from './local-connection.ts';
 
 /**
@@ -18,10 +19,13 @@ class LocalDialect extends SqliteDialect {
     this.#connection = connection;
   }
 
-  override createDriver(): Driver {
-    const driver = new SharingDriver({ database: this.#connection });
-    // As a driver of `@libsql/client` shows its client.
-    return this.#connection.isInMemory ? driver : Object.assign(driver, { client: this.#connection });
+  override createDriver(): AdaptedDriver {
+    const connection = this.#connection;
+    const driver = new SharingDriver({ database: connection });
+    const adapter: Adapter = connection.isInMemory
+      ? { isRemote: false }
+      : { isRemote: false, renew: () => connection.reconnect(), useWal: () => connection.useWal() };
+    return Object.assign(driver, { adapter });
   }
 }
 

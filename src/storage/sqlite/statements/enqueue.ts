@@ -2,8 +2,9 @@ import { JsonText } from '../../../core/json/json-text.ts';
 import { collect } from '../../../core/json/portions.ts';
 import type { StoredRun } from '../../../core/run.ts';
 import type { Enqueued, NewRun } from '../../../core/store.ts';
-import type { Connection, Statement } from '../connection/connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import { type Departure, Lane, type LaneMember } from '../connection/lane.ts';
+import type { Statement } from '../connection/statement.ts';
 import { readWholeRuns } from './list-runs.ts';
 import { inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
@@ -146,7 +147,7 @@ interface StoreRequest extends Pick<Statement<unknown>, 'deadlineMs' | 'onSend'>
 
 /** Stores all runs or none: in one statement, or on a server in several of one batch. */
 async function store<Row>(connection: Connection, { sql, runs, ...sending }: StoreRequest): Promise<Row[]> {
-  const statements = connection.canBatch
+  const statements = connection.batch
     ? splitForBatch(runs).map((part) => toStatement<Row>(sql, part))
     : [toStatement<Row>(sql, runs)];
   const [only, ...others] = statements;

@@ -1,0 +1,25 @@
+import type { Driver } from 'kysely';
+
+/** Executes statements in one request and one transaction; answers with the client's result of each. */
+export type Batch = (
+  statements: readonly { readonly sql: string; readonly parameters: readonly (string | number)[] }[],
+) => Promise<readonly unknown[]>;
+
+/** What a driver can do beyond Kysely's interface. */
+export interface Adapter {
+  /** Whether the database is reached over a network. */
+  readonly isRemote: boolean;
+  /** Opens another connection in the place of one that met SQLITE_BUSY, after which libSQL's commit nothing. */
+  readonly renew?: () => void | Promise<void>;
+  /** Only of a remote database: locally a round trip costs nothing. */
+  readonly batch?: Batch;
+  /** Puts a local file into WAL mode. */
+  readonly useWal?: () => void;
+  /** Whether its owner has closed it; undefined where only the errors of its statements tell. */
+  readonly isClosed?: () => boolean | undefined;
+}
+
+/** A driver that says itself what it can do. */
+export interface AdaptedDriver extends Driver {
+  readonly adapter: Adapter;
+}

@@ -1,0 +1,246 @@
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
+import { type Clock, defer } from '../../../core/clock.ts';
+import type { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import type { Adapter, Batch } from '../adapter.ts';
+import { isWrite } from '../sql.ts';
+import { Closing } from './closing.ts';
+import { classifyDatabaseError, isClosedError } from './database-error.ts';
+import { Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
+import {
+  asGuarded,
+  type Guard,
+  GuardedConnection,
+  type Passage,
+  TransactionOpenError,
+} from './guarded-connection.ts';
+import { adapterOf } from './libsql-client.ts';
+import { Line } from './line.ts';
+import { Renewal } from './renewal.ts';
+import { Turns } from './turns.ts';
+
+/** A remote database that has not answered by then has lost the request, or its answer. */
+const ANSWER_WITHIN_MS = 5_000;
+const MAX_BUSY_PAUSE_MS = 100;
+
+export interface GuardOptions {
+  readonly clock: Clock;
+  /** Renews the dialect's connection, where its driver has no client that can. */
+  readonly reconnect?: (() => void | Promise<void>) | undefined;
+  /** Told when the driver is destroyed, or found closed by its owner. */
+  readonly closing?: Closing | undefined;
+}
+
+/** The driver of a {@link GuardedDialect}. */
+export class GuardedDriver implements Driver, Guard {
+  readonly #inner: Driver;
+  readonly #clock: Clock;
+  readonly isRemote: boolean;
+  readonly batch: Batch | undefined;
+  readonly #closing: Closing;
+  readonly #adapter: Adapter;
+  readonly #renewal: Renewal;
+  readonly #turns = new Turns();
+  #openTransactions = 0;
+  /** Reads don't wait for a write that meets a lock: in WAL mode they need none. */
+  readonly #reads: Line;
+  readonly #writes: Line;
+
+  constructor(inner: Driver, { clock, reconnect, closing = new Closing() }: GuardOptions) {
+    this.#inner = inner;
+    this.#clock = clock;
+    this.#closing = closing;
+    const adapter = adapterOf(inner);
+    this.#adapter = adapter;
+    this.isRemote = adapter.isRemote;
+    const { batch } = adapter;
+    this.batch = batch && ((statements) => this.attempt(() => batch(statements)));
+    const renew = reconnect ?? adapter.renew;
+    const renewInTime = renew && (() => this.#inTime((async () => renew())(), Number.POSITIVE_INFINITY));
+    this.#renewal = new Renewal(renewInTime, adapter);
+    const waiting = new Deadlines(clock);
+    this.#reads = new Line(waiting);
+    this.#writes = new Line(waiting);
+  }
+
+  /** A file that others keep from it stays in the mode that it is in. */
+  async tune(): Promise<void> {
+    const { useWal } = this.#adapter;
+    if (useWal === undefined) return;
+    const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
+    await this.retryWhileBusy(async () => useWal(), passage).catch((error: unknown) => {
+      if (!(error instanceof TimeUpError)) throw error;
+    });
+  }
+
+  /** Whether Kysely has begun with it, and not ended. */
+  isReady = false;
+
+  async init() {
+    await this.#inner.init();
+    this.isReady = true;
+  }
+
+  readonly execute = async (query: CompiledQuery): Promise<QueryResult<unknown>> => {
+    const connection = new GuardedConnection(this.#inner, this);
+    try {
+      return await connection.executeQuery(query);
+    } finally {
+      if (connection.isHeld) await connection.release();
+    }
+  };
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return new GuardedConnection(this.#inner, this);
+  }
+
+  passageOf(query: CompiledQuery): Passage {
+    return { deadlineMs: deadlineOf(query, this.#clock), commits: isWrite(query.sql) };
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings) {
+    const guarded = asGuarded(connection);
+    const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
+    await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings), passage, guarded);
+    guarded.inTransaction = true;
+    this.#openTransactions++;
+  }
+
+  async commitTransaction(connection: DatabaseConnection) {
+    const guarded = asGuarded(connection);
+    await this.attempt(() => this.#inner.commitTransaction(guarded.inner), { commits: true });
+    this.#endTransaction(guarded);
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection) {
+    const guarded = asGuarded(connection);
+    this.#endTransaction(guarded);
+    // A renewed connection has no transaction left to roll back, and the error
+    // that led here matters more than what that says.
+    await this.attempt(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
+  }
+
+  #endTransaction(connection: GuardedConnection): void {
+    if (!connection.inTransaction) return;
+    connection.inTransaction = false;
+    this.#openTransactions--;
+  }
+
+  releaseConnection(connection: DatabaseConnection) {
+    return asGuarded(connection).release();
+  }
+
+  async destroy() {
+    this.isReady = false;
+    this.#closing.close();
+    await this.#inner.destroy();
+  }
+
+  /** Executes, retrying while the database is busy. @throws {TimeUpError} */
+  async retryWhileBusy<T>(
+    execute: () => Promise<T>,
+    passage: Passage,
+    connection?: GuardedConnection,
+  ): Promise<T> {
+    // Who holds the only connection must not wait in line for those who wait for it.
+    if (connection?.isHeld) return await this.#retry(execute, passage);
+    if (this.isRemote) return await this.#retry(execute, passage, connection);
+    const line = passage.commits ? this.#writes : this.#reads;
+    const entering = line.enter(passage.deadlineMs);
+    if (entering !== undefined) await entering;
+    try {
+      return await this.#retry(execute, passage, connection);
+    } finally {
+      line.leave();
+    }
+  }
+
+  async #retry<T>(
+    execute: () => Promise<T>,
+    { deadlineMs, commits }: Passage,
+    connection?: GuardedConnection,
+  ): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      try {
+        if (connection?.isHeld === false) await connection.acquire();
+        return await this.attempt(
+          () => {
+            // Beside an open transaction it would be refused, and the connection's renewal would end that.
+            if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
+            return execute();
+          },
+          { commits, deadlineMs },
+        );
+      } catch (error) {
+        const fault = classifyDatabaseError(error, this.isRemote);
+        if (fault !== 'busy' && fault !== 'blocked') throw error;
+        if (this.#clock.monotonicMs() >= deadlineMs) throw new TimeUpError(error);
+        await connection?.release();
+      }
+      const pauseMs = Math.random() * Math.min(MAX_BUSY_PAUSE_MS, 4 * 2 ** tries);
+      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+    }
+  }
+
+  /** Executes once. When it fails for BUSY, the connection is renewed before anyone else's turn. */
+  async attempt<T>(
+    execute: () => Promise<T>,
+    { commits = false, deadlineMs = Number.POSITIVE_INFINITY } = {},
+  ): Promise<T> {
+    if (this.#closing.error) throw this.#closing.error;
+    if (this.isRemote) {
+      return await this.#inTime(execute(), deadlineMs).catch((error: unknown) => {
+        throw this.#closedBy(error) ?? error;
+      });
+    }
+    const done = await this.#turns.take(commits);
+    try {
+      if (this.#closing.error) throw this.#closing.error;
+      if (this.#renewal.isPending) await this.#renewal.beforeUse();
+      const result = await execute();
+      if (commits) this.#turns.noteCommit();
+      else if (hasRows(result)) this.#turns.noteRead(result.rows);
+      return result;
+    } catch (error) {
+      const closed = this.#closedBy(error);
+      if (closed) throw closed;
+      await this.#renewal.after(error);
+      // The wait for the lock held the event loop: whoever is next waits for it in a turn of its own.
+      await new Promise<void>((resolve) => defer(resolve));
+      throw error;
+    } finally {
+      done();
+    }
+  }
+
+  /** A network may lose an answer without a word; locally none is lost. */
+  async #inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
+    let cancel: () => void = () => undefined;
+    const withinMs = Math.max(0, Math.min(ANSWER_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.#clock.schedule(withinMs, () =>
+        reject(new Error(`the database has not answered within ${Math.round(withinMs)} ms`)),
+      );
+    });
+    let forget: () => void = () => undefined;
+    const closed = new Promise<never>((_, reject) => {
+      forget = this.#closing.onClose(reject);
+    });
+    return await Promise.race([answer, late, closed]).finally(() => {
+      cancel();
+      forget();
+    });
+  }
+
+  /** Why nothing can be asked any more, if the error came of that: a client that is only renewed isn't closed. */
+  #closedBy(error: unknown): DatabaseUnavailableError | undefined {
+    if (this.#closing.error) return this.#closing.error;
+    const isClosed = this.#adapter.isClosed?.() ?? isClosedError(error);
+    return isClosed ? this.#closing.close(error) : undefined;
+  }
+}
+
+/** Whether these are a statement's rows; the begin of a transaction, say, has none. */
+function hasRows(result: unknown): result is QueryResult<unknown> {
+  return typeof result === 'object' && result !== null && 'rows' in result;
+}
