@@ -17,7 +17,7 @@ export class RunControl {
   #error: RunCancelledError | LeaseLostError | undefined;
   #hasEnded = false;
   #isAborted = false;
-  #isLeaving = false;
+  #isDraining = false;
   #isStopped = false;
 
   /** @param onListenerError hears what listeners of the job's on its signal throw. */
@@ -54,12 +54,12 @@ export class RunControl {
   }
 
   /** Has the run handed back at its next step: those that run now may finish, and no other begins. */
-  leave(): void {
-    this.#isLeaving = true;
+  drain(): void {
+    this.#isDraining = true;
   }
 
-  get isLeaving(): boolean {
-    return this.#isLeaving;
+  get isDraining(): boolean {
+    return this.#isDraining;
   }
 
   /** The job is over: what its steps still do comes too late. */

@@ -98,8 +98,8 @@ export class Steps {
       this.#states.set(name, 'completed');
       return decodeJson(await this.#stored.take(name)) as Jsonified<T>;
     }
-    if (this.#control.isLeaving) {
-      await this.#leave();
+    if (this.#control.isDraining) {
+      await this.#handBack();
       this.#control.throwIfOver();
     }
     this.#states.set(name, 'running');
@@ -162,7 +162,7 @@ export class Steps {
    * The boundary at which a run is handed back: where a step would begin, once
    * those beside it are stored, and unless the job ends by what they came to.
    */
-  async #leave(): Promise<void> {
+  async #handBack(): Promise<void> {
     while (this.areRunning && !this.#control.isOver) {
       const stepEnd = new Promise<void>((resolve) => this.#onStepEnd.add(resolve));
       await Promise.race([stepEnd, this.#control.whenOver()]);

@@ -62,12 +62,12 @@ export async function stillHeld(
 ): Promise<ClaimedRun[]> {
   let held = [...runs];
   for (;;) {
-    const doubtful = held.filter(({ runId }) => cancelled.has(runId));
+    const unconfirmed = held.filter(({ runId }) => cancelled.has(runId));
     cancelled.clear();
-    if (doubtful.length === 0) return held;
+    if (unconfirmed.length === 0) return held;
     // The cancel may also have come before the claim, and a retry between them: the database knows.
-    const kept = await store.renew(doubtful).catch(() => doubtful);
+    const kept = await store.renew(unconfirmed).catch(() => unconfirmed);
     const keptIds = new Set(kept.map(({ runId }) => runId));
-    held = held.filter((run) => !doubtful.includes(run) || keptIds.has(run.runId));
+    held = held.filter((run) => !unconfirmed.includes(run) || keptIds.has(run.runId));
   }
 }

@@ -24,14 +24,14 @@ export class Conclusions {
     { control, outcome }: { control: RunControl; outcome: Outcome },
   ): Promise<void> {
     const { log, bus } = this.#deps;
-    const { lease, isLeaving } = control;
+    const { lease, isDraining } = control;
     switch (outcome.kind) {
       case 'failed':
         log.failed(run, { ...outcome, isHeard: bus.isHeard('run:fail') });
         break;
       case 'handed-back':
         // Runs that are handed back together are handed back in one statement; one that left at its own step is alone.
-        if (isLeaving) await this.handBack([lease]);
+        if (isDraining) await this.handBack([lease]);
         break;
       case 'database-closed':
         this.#reportLostLease(lease, 'the database connection was closed');

@@ -50,7 +50,7 @@ export class Intake {
   readonly #deps: IntakeDeps;
   readonly #claims = new ClaimsUnderWay();
   /** Claims that failed: they may have taken runs all the same, and are asked again. */
-  readonly #doubtful: SentClaim[] = [];
+  readonly #unconfirmed: SentClaim[] = [];
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -102,9 +102,9 @@ export class Intake {
     { deadlineMs, isWanted }: Pick<TakeOptions, 'deadlineMs' | 'isWanted'>,
   ): Promise<Taken> {
     const { clock } = this.#deps;
-    const doubtful = this.#doubtful.pop();
-    const sent = doubtful ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
-    const isAskedAgain = doubtful !== undefined;
+    const unconfirmed = this.#unconfirmed.pop();
+    const sent = unconfirmed ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
+    const isAskedAgain = unconfirmed !== undefined;
     const claim = await this.#claim(underWay, { ...sent, isAskedAgain, deadlineMs });
     // Whoever triggered one of these runs hears of that first.
     await new Promise<void>((resolve) => defer(resolve));
@@ -138,7 +138,7 @@ export class Intake {
         deadlineMs,
       });
     } catch (error) {
-      this.#doubtful.push({ claimToken, sentAtMs });
+      this.#unconfirmed.push({ claimToken, sentAtMs });
       throw error;
     }
   }

@@ -18,11 +18,19 @@ interface ShiftDeps {
   readonly slots: Slots;
   readonly clock: Clock;
   /** Whether the worker's loop is there to go on with what the shift leaves unfinished. */
-  readonly isRelieved: () => boolean;
+  readonly isLoopRunning: () => boolean;
 }
 
 /**
- * Works the queue until there is no more to do, or the budget is spent: its
+ * - `open`: claims runs.
+ * - `closed`: claims no more; its runs go on to their end.
+ * - `exhausted`: its budget is used up; its runs are handed back at their next step.
+ * - `taken-over`: its budget is used up, and the worker's loop goes on with its runs.
+ */
+type ShiftState = 'open' | 'closed' | 'exhausted' | 'taken-over';
+
+/**
+ * Works the queue until there is no more to do, or the budget is exhausted: its
  * time is up or its signal aborts. Then nothing more is claimed, and each of its
  * runs is handed back at its next step, unless the worker is started: a started
  * worker just goes on with them.
@@ -35,10 +43,7 @@ export class Shift {
   readonly #running = new Set<Slot>();
   #taken = 0;
   #mayFindMore = true;
-  #takesNoMore = false;
-  #isSpent = false;
-  /** The started worker goes on with what was unfinished when the budget was spent. */
-  #isRelieved = false;
+  #state: ShiftState = 'open';
   #hasChanged = false;
   #noteChange: () => void = () => undefined;
 
@@ -56,14 +61,14 @@ export class Shift {
   async work(): Promise<number> {
     const { timeoutMs, signal } = this.#options;
     const cancelTimeout =
-      timeoutMs === undefined ? undefined : this.#deps.clock.schedule(timeoutMs, this.#spend);
-    const stopListening = signal && onAbort(signal, this.#spend);
-    if (signal?.aborted) this.#spend();
+      timeoutMs === undefined ? undefined : this.#deps.clock.schedule(timeoutMs, this.#exhaust);
+    const stopListening = signal && onAbort(signal, this.#exhaust);
+    if (signal?.aborted) this.#exhaust();
     try {
       await this.#takeRuns();
       return this.#taken;
     } finally {
-      while (this.#running.size > 0 && !this.#isRelieved) await this.#change();
+      while (this.#running.size > 0 && this.#state !== 'taken-over') await this.#change();
       cancelTimeout?.();
       stopListening?.();
     }
@@ -71,7 +76,7 @@ export class Shift {
 
   /** Claims nothing more; what runs goes on to its end. */
   close(): void {
-    this.#takesNoMore = true;
+    if (this.#state === 'open') this.#state = 'closed';
     this.#wake();
   }
 
@@ -86,11 +91,10 @@ export class Shift {
     this.#wake();
   }
 
-  readonly #spend = (): void => {
-    this.#isSpent = true;
-    this.#isRelieved = this.#deps.isRelieved();
-    for (const slot of this.#running) this.#dismiss(slot);
-    this.close();
+  readonly #exhaust = (): void => {
+    this.#state = this.#deps.isLoopRunning() ? 'taken-over' : 'exhausted';
+    if (this.#state === 'exhausted') for (const slot of this.#running) slot.drain();
+    this.#wake();
   };
 
   async #takeRuns(): Promise<void> {
@@ -98,7 +102,7 @@ export class Shift {
     const { endsWhen, maxRuns } = this.#options;
     /** Of the look that is due: when it has waited long enough for the database. */
     let deadlineMs: number | undefined;
-    while (!this.#takesNoMore && this.#taken < maxRuns) {
+    while (this.#state === 'open' && this.#taken < maxRuns) {
       // Once everything has ended the last look is due: others may have triggered something.
       const isLookDue = this.#mayFindMore || slots.taken === 0;
       if (slots.free <= 0 || !isLookDue) {
@@ -117,7 +121,7 @@ export class Shift {
       const taken = await intake.take({
         atMost: maxRuns - this.#taken,
         deadlineMs,
-        isWanted: () => !this.#takesNoMore || this.#deps.isRelieved(),
+        isWanted: () => this.#state === 'open' || this.#deps.isLoopRunning(),
       });
       deadlineMs = undefined;
       for (const slot of taken?.slots ?? []) this.#follow(slot);
@@ -133,16 +137,12 @@ export class Shift {
   #follow(slot: Slot): void {
     this.#taken++;
     this.#running.add(slot);
-    // The budget may have been spent between its claim and now.
-    if (this.#isSpent) this.#dismiss(slot);
+    // The budget may have been exhausted between its claim and now.
+    if (this.#state === 'exhausted') slot.drain();
     void slot.done.then(() => {
       this.#running.delete(slot);
       this.#wake();
     });
-  }
-
-  #dismiss(slot: Slot): void {
-    if (!this.#isRelieved) slot.leave();
   }
 
   /** Resolves at the next change, or at once if there was one since the last wait. */

@@ -39,7 +39,7 @@ export interface Slot extends SlotHolder {
   /** Resolves when the run has left the slot. Never rejects. */
   readonly done: Promise<void>;
   /** Has the run handed back at its next step, and spends no more on telemetry until then. */
-  leave(): void;
+  drain(): void;
 }
 
 /** The runs that a worker executes at the moment, each in a slot with its lease kept. */
@@ -141,8 +141,8 @@ export class Slots {
       concurrencyKey: run.concurrencyKey,
       isSuspect: isSuspect(run),
       done: Promise.resolve(),
-      leave() {
-        control.leave();
+      drain() {
+        control.drain();
         journal.holdBack();
       },
     };
@@ -191,7 +191,7 @@ export class Slots {
 
   /** Hands a run back at once, without the others. */
   release(slot: Slot): void {
-    slot.leave();
+    slot.drain();
     slot.control.stop('handed-back');
   }
 
@@ -205,7 +205,7 @@ export class Slots {
     const controls = this.#except(spared()).map(({ control }) => control);
     for (const control of controls) control.stop('handed-back');
     await this.settled(spared);
-    await this.handBack(controls.filter(({ isLeaving }) => !isLeaving).map(({ lease }) => lease));
+    await this.handBack(controls.filter(({ isDraining }) => !isDraining).map(({ lease }) => lease));
   }
 
   #except(spared: ReadonlySet<RunContext>): Slot[] {

@@ -131,9 +131,9 @@ export class Worker {
   async work(options: ShiftOptions): Promise<number> {
     this.#slots.refuseCaller('processOne and processUntilIdle');
     if (this.#isFinal || this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
-    const isRelieved = () => this.#state === 'running';
+    const isLoopRunning = () => this.#state === 'running';
     const { clock } = this.#deps;
-    const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isRelieved }, options);
+    const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isLoopRunning }, options);
     this.#shifts.add(shift);
     const startMs = clock.monotonicMs();
     const taken = await shift.work().finally(() => this.#shifts.delete(shift));
