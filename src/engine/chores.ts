@@ -3,12 +3,12 @@ import type { Store } from '../core/store.ts';
 import type { EventBus } from './events/event-bus.ts';
 
 const INTERVAL_MS = 60 * 60 * 1000;
-/** What a crash left over hurts nobody: a start has more urgent things to ask. */
+/** Rows that a crash left over are not urgent, so a start does not begin with them. */
 const FIRST_AFTER_MS = 10 * 60 * 1000;
-/** Other writers get in between two portions: as long as one took, and at least so long. */
+/** The pause between two portions, for other writers: as long as the portion took, and at least this long. */
 const MIN_PAUSE_MS = 5;
 
-/** The rest is for the shifts to come: a platform allows only so many requests. */
+/** A platform limits the requests, so one shift removes a few portions and leaves the rest to later ones. */
 const MAX_PORTIONS_ON_DEMAND = 10;
 
 interface Budget {
@@ -17,9 +17,9 @@ interface Budget {
 }
 
 /**
- * Clears away what nobody reads any more: what deleted runs have left over, and
- * old `run:delete` rows. In portions, each one statement, so that no writer
- * waits for long; in any number of processes at once.
+ * Removes rows that nobody reads any more: those that deleted runs left over, and old
+ * `run:delete` rows. Each portion is one statement, so that no writer waits long. Any
+ * number of processes may do so at once.
  */
 export class Housekeeping {
   readonly #store: Store;
@@ -30,7 +30,7 @@ export class Housekeeping {
   #working: Promise<void> | undefined;
   #isDue = false;
   #isPurgeDue = false;
-  /** Counts the stops: what was begun before one ends at its next portion. */
+  /** Counts the stops. A round that began before a stop ends at its next portion. */
   #session = 0;
 
   constructor(deps: { store: Store; bus: EventBus; clock: Clock }) {
@@ -39,7 +39,7 @@ export class Housekeeping {
     this.#clock = deps.clock;
   }
 
-  /** Clears up each hour, what deleted runs have left over after ten minutes already. */
+  /** Starts the hourly round, and a first one for deleted runs after ten minutes. */
   start(): void {
     this.#cancelRounds?.();
     const cancelFirst = this.#clock.schedule(FIRST_AFTER_MS, () => this.clearUp());
@@ -68,7 +68,7 @@ export class Housekeeping {
     });
   }
 
-  /** Ends after the portion under way; what is left waits for another process, or the next start. */
+  /** Ends after the portion under way. Another process, or the next start, does the rest. */
   async stop(): Promise<void> {
     this.#session++;
     this.#isDue = false;
@@ -88,7 +88,7 @@ export class Housekeeping {
     }
   }
 
-  /** On demand, for the caller waits for it: a few portions, and one of old rows. Never rejects. */
+  /** On demand, while the caller waits: a few portions, and one of old rows. Never rejects. */
   async clearUpAfterDeletion({ leavesMore }: { leavesMore: boolean }): Promise<void> {
     try {
       let portions = leavesMore ? MAX_PORTIONS_ON_DEMAND : 0;

@@ -39,7 +39,7 @@ export class EventBus {
   /** Called at each publication, whoever listens. */
   onPublish: () => void = () => undefined;
 
-  /** @param log where goes what nobody listens to: to the console unless given. */
+  /** @param log gets what nobody listens to; the console unless given. */
   constructor(clock: Clock, log: RunLog = new RunLog()) {
     this.#clock = clock;
     this.#log = log;
@@ -50,7 +50,7 @@ export class EventBus {
     checkFunction(`The handler of ${type}`, handler);
     const handlers = this.#handlers.get(type) ?? new Set();
     this.#handlers.set(type, handlers);
-    // A wrapper of its own, so that one function may listen twice.
+    // A separate wrapper for each call, so that one function may listen twice.
     const own: AnyHandler = (event) => handler(event as DurablyEvent<E>);
     handlers.add(own);
     return () => void handlers.delete(own);
@@ -95,7 +95,7 @@ export class EventBus {
   #tell(handlers: ReadonlySet<AnyHandler>, event: DurablyEvent): void {
     for (const handler of [...handlers]) {
       try {
-        // A job's call may have led to the event: whoever listens is none of its code.
+        // A job's call may have caused the event; the listener is not the job's code.
         const answer = callOutsideRuns(() => handler(event));
         watchRejection(answer, (error) => this.#tellError(error, event));
       } catch (error) {

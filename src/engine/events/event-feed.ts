@@ -37,11 +37,11 @@ export class EventFeed {
     if (!first || first.row.type === 'run:delete') {
       const run = await this.#store.getRun(runId);
       if (run && isTerminal(run.status)) {
-        // It may have ended between the two reads.
+        // The run may have ended between the two reads.
         firstPage = await readPage(after ?? 0);
         if (firstPage.length === 0) return { kind: 'ended' };
       } else if (!run && (!first || after === undefined)) {
-        // A reader that has seen the deletion is told that it was the last event.
+        // A reader that has seen the deletion has seen the last event.
         const wasSeen = after !== undefined && (await readPage(0)).length > 0;
         return { kind: wasSeen ? 'ended' : 'not-found' };
       }
@@ -79,7 +79,7 @@ export class EventFeed {
     };
   }
 
-  /** A place beyond the journal's head (from before a restore, say) would pass over what is yet to come. */
+  /** A place beyond the journal's head, from before a restore for example, would skip future events. */
   async #placeAt(after = Number.POSITIVE_INFINITY): Promise<number> {
     return Math.min(after, await this.#store.journalHead());
   }

@@ -2,13 +2,13 @@ import { NotFoundError } from '../../core/errors/errors.ts';
 import type { JournalEvent } from '../../core/events.ts';
 import type { EventFeed } from './event-feed.ts';
 
-/** A run's events as a stream that reads only when it is read. */
+/** A run's events as a stream. It reads from the database only when its consumer reads. */
 export function streamOf(feed: EventFeed, runId: string): ReadableStream<JournalEvent> {
   const opened = feed.openRun(runId).then((run) => {
     if (run.kind === 'open') return run.cursor;
     throw new NotFoundError('Run not found');
   });
-  // Whoever reads the stream sees the failure there.
+  // The consumer sees the failure when it reads.
   opened.catch(() => undefined);
   return new ReadableStream<JournalEvent>(
     {

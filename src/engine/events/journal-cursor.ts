@@ -26,18 +26,18 @@ interface CursorOptions {
 
 interface Reach {
   readonly events: readonly StreamedRow[];
-  /** Everything up to here that is the reader's is among the events. */
+  /** All of the reader's events up to this sequence are in `events`. */
   readonly upTo: number;
-  /** Whether nothing more was there. */
+  /** Whether the journal had nothing further. */
   readonly isAtEnd: boolean;
-  /** A page is this reader's own. What the tail has is there for all, and need not be kept by one. */
+  /** Whether this reader read the page itself. The tail's events are shared and need not be kept here. */
   readonly from: 'page' | 'tail';
 }
 
 /**
- * A place in the journal. Far behind the tail it reads pages of its own; close
- * behind it takes from the tail's window; at the head it waits. However far it
- * is behind, it holds one page of bounded size and hands out a portion at a time.
+ * A reader's place in the journal. Far behind the tail, it reads its own pages. Close
+ * behind, it takes events from the tail's window. At the head, it waits. It never holds
+ * more than one bounded page, and hands out a portion at a time.
  */
 export class JournalCursor implements EventCursor, TailReader {
   readonly #options: CursorOptions;
@@ -71,7 +71,7 @@ export class JournalCursor implements EventCursor, TailReader {
       const reach = await this.#reach();
       const events = await this.#take(reach);
       if (events.length > 0) return events;
-      // Page after page of what others are for: the event loop must not wait for the last.
+      // Many pages may hold nothing for this reader: give the event loop a turn between them.
       if (reach.from === 'page' && !reach.isAtEnd) await new Promise<void>((resolve) => defer(resolve));
     }
     this.close();
@@ -103,7 +103,7 @@ export class JournalCursor implements EventCursor, TailReader {
     const { tail, readPage } = this.#options;
     if (this.#rest) return this.#rest;
     const { head } = tail;
-    // Its end was the last of a full page: whether anything followed is not for the tail to say.
+    // The run's end was the last row of a full page: another page says whether anything followed.
     if (this.#hasEnded) return this.#reachOfPage(await readPage(this.#place), head);
     if (this.#place >= head) {
       return await new Promise((resolve) => {
@@ -128,16 +128,16 @@ export class JournalCursor implements EventCursor, TailReader {
     return { events, upTo: isAtEnd ? Math.max(last, head) : last, isAtEnd, from: 'page' };
   }
 
-  /** Moves on by a portion of the events that the reader is for. */
+  /** Advances by one portion of the reader's events. */
   async #take(reach: Reach): Promise<readonly StreamedRow[]> {
     const { filter, complete } = this.#options;
     const place = this.#place;
     const isWanted = (event: StreamedRow) => event.sequence > place && !event.isGone && filter.matches(event);
     const matching = reach.events.filter(isWanted);
     const length = portionLength(matching, ({ bytes }) => bytes);
-    // The list that other readers get too, if it may be: what is made of it is made once.
+    // The same list as other readers get, if possible, so that its text is made once.
     const taken = length === reach.events.length ? reach.events : matching.slice(0, length);
-    // Should that fail, the same events are taken again.
+    // If that fails, the same events are taken again.
     await complete(taken);
     const isWhole = length === matching.length;
     const rest = { ...reach, events: matching.slice(length) };

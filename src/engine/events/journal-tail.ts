@@ -7,9 +7,9 @@ import { StreamedRow } from './streamed-row.ts';
 const PAGE_ROWS = 500;
 const MAX_WINDOW_ROWS = 2_000;
 const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
-/** Under a burst the tail rests between reads, so that its events leave in groups. */
+/** During a burst the tail pauses between reads, so that events are sent in groups. */
 const MIN_PAUSE_MS = 5;
-/** Sending them costs by the reader: many must not keep this process from the work that they watch. */
+/** Each reader adds to the pause: sending to many must not starve the jobs of this process. */
 const PAUSE_PER_READER_MS = 0.05;
 const MAX_ERROR_PAUSE_MS = 5_000;
 
@@ -19,9 +19,9 @@ export interface TailReader {
   readonly runId: string | null;
   /** Whether its events must come with their runs' labels. */
   readonly needsLabels: boolean;
-  /** The tail has read on to `head`: all its events, or those of the reader's run. */
+  /** The tail has read up to `head`. `events` are all new events, or those of the reader's run. */
   receive(events: readonly StreamedRow[], head: number): void;
-  /** Nothing can be read any more. It leaves the tail. */
+  /** Nothing can be read any more. The reader is removed from the tail. */
   fail(error: unknown): void;
 }
 
@@ -42,11 +42,11 @@ export class JournalTail {
   #windowBytes = 0;
   #head = 0;
   #floor = 0;
-  /** Labels are read while a reader needs them: the window has them from here on. */
+  /** Labels are read only while a reader needs them. The window has labels from this sequence on. */
   #labelsFloor = 0;
   #labelReaders = 0;
   #starting: Promise<void> | undefined;
-  /** Counts the times that all readers have left: what was asked for before concerns nobody. */
+  /** Counts how often the last reader left. An answer to an earlier read is then dropped. */
   #session = 0;
   /** The head is known: until then there is nothing to read on from. */
   #isStarted = false;
@@ -74,7 +74,7 @@ export class JournalTail {
 
   async join(reader: TailReader): Promise<void> {
     this.#readers.add(reader);
-    // What was read without labels so far is not for this reader to be taken from the window.
+    // Rows that were read without labels are not for this reader.
     if (reader.needsLabels && this.#labelReaders++ === 0) this.#labelsFloor = this.#head;
     this.#starting ??= this.#start();
     try {
@@ -133,7 +133,7 @@ export class JournalTail {
   }
 
   nudge(): void {
-    // Put off by every nudge, the read would not come while nudges do.
+    // If every nudge put the read off, it would never come during a burst.
     if (this.#readers.size === 0 || this.#isNudged) return;
     this.#isNudged = true;
     if (this.#isStarted && !this.#isReading) this.#scheduleRead();
@@ -176,15 +176,15 @@ export class JournalTail {
     const withLabels = this.#labelReaders > 0;
     try {
       const rows = await this.#store.readJournal({ after: this.#head, limit: PAGE_ROWS, withLabels });
-      // The first reader that needs labels may have come meanwhile: these are read again, with them.
+      // A reader that needs labels may have come meanwhile: read these rows again, with labels.
       const lacksLabels = !withLabels && this.#labelReaders > 0;
-      // All readers may have left meanwhile, and others begun elsewhere.
+      // All readers may have left meanwhile, and new ones begun at another place.
       if (this.#session === session && !lacksLabels) this.#deliver(rows.map((row) => new StreamedRow(row)));
       this.#isNudged ||= rows.length === PAGE_ROWS || lacksLabels;
       this.#failures = 0;
     } catch (error) {
       this.#failures++;
-      // Nobody reads any more: the failure concerns nobody.
+      // Nobody reads any more, so nobody needs to know.
       if (this.#session === session) this.#onError(error);
       if (error instanceof DatabaseUnavailableError && error.permanent) this.close(error);
     } finally {

@@ -16,8 +16,8 @@ type Level = keyof Logger;
  * back, and for what goes wrong in the worker. A line holds ids, names and an
  * error's text; never a payload, an output or a stack.
  *
- * Without a logger of the user's only what needs somebody's attention goes to
- * the console, and of that only what nobody listens to.
+ * Without a logger from the user, only failures and takeovers go to the console, and
+ * failures only if no listener hears them.
  */
 export class RunLog {
   readonly #logger: Logger;
@@ -52,7 +52,7 @@ export class RunLog {
     if (this.#isUsers) this.#write('info', 'run handed back', fieldsOf(run));
   }
 
-  /** What went wrong in the worker, and no listener hears. */
+  /** A worker error that no listener hears. */
   workerError({ context, error, runId }: WorkerErrorEvent): void {
     const where = runId === undefined ? context : `${context} (${runId})`;
     this.#writeLine('error', `worker failed at ${where}: ${logText(error)}`);
@@ -88,7 +88,7 @@ function fieldsOf({ runId, jobName, attempt }: NamedRun): Fields {
   return { runId, jobName, attempt };
 }
 
-/** Text as a JSON string: what somebody sent can't end the line, nor hide or reorder a part of it. */
+/** Text as a JSON string, so that foreign text can't end the line or hide a part of it. */
 function shown(name: string, value: string | number): string {
   if (typeof value === 'number' || name === 'runId') return String(value);
   const maxBytes = name === 'error' ? MAX_ERROR_BYTES : MAX_NAME_BYTES;

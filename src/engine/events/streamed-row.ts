@@ -39,7 +39,7 @@ export class StreamedRow implements StreamedEvent {
     return this.#event;
   }
 
-  /** Made anew each time: it may be as large as the row. */
+  /** Computed on each call: it may be as large as the row. */
   get json(): string {
     return toEventText(this.#row);
   }
@@ -50,7 +50,7 @@ export class StreamedRow implements StreamedEvent {
     return this.#labels;
   }
 
-  /** The run was deleted before the row, or its data, was read: nothing is left to tell. */
+  /** The run was deleted before the row or its data was read, so there is nothing to show. */
   get isGone(): boolean {
     return this.#isGone;
   }
@@ -71,7 +71,7 @@ export class StreamedRow implements StreamedEvent {
     return 2 * (dataBytes + chars) + 300;
   }
 
-  /** Reads what is left of these rows. One that fails is read again by the next that takes it. */
+  /** Reads the data that is missing from these rows. After a failure the next reader tries again. */
   static async complete(rows: readonly StreamedRow[], store: Pick<Store, 'readJournalData'>): Promise<void> {
     const left = rows.filter((row) => row.#isDataLeft);
     const unread = left.filter((row) => row.#reading === undefined);

@@ -14,7 +14,7 @@ type Report = (error: unknown) => void;
  */
 export function createGuardedController(report: Report): AbortController {
   const controller = new AbortController();
-  // Each of many parallel steps may listen, which is no leak.
+  // Many parallel steps may listen; that is no leak.
   setMaxListeners(0, controller.signal);
   guardListeners(controller.signal, report);
   return controller;

@@ -13,10 +13,10 @@ interface Held {
 }
 
 /**
- * Keeps a worker's leases: one statement for all of them at each interval.
- * A lease that isn't renewed was lost, and its execution is stopped. So is one
- * that no answer has confirmed for `staleThresholdMs`: its run may be someone
- * else's by now, and this worker is cut off from the database that knows.
+ * Renews a worker's leases: at each interval, one statement for all of them. If the
+ * database does not renew a lease, the run belongs to someone else, and its execution
+ * is stopped. It is also stopped when no answer has confirmed the lease for
+ * `staleThresholdMs`: another worker may have taken the run over by then.
  */
 export class LeaseKeeper {
   readonly #store: Store;
@@ -80,7 +80,7 @@ export class LeaseKeeper {
       const keptIds = new Set(kept.map(({ runId }) => runId));
       for (const held of beating) {
         if (keptIds.has(held.control.lease.runId)) held.confirmedAtMs = sentAtMs;
-        // One that ended meanwhile is not missed, though its row was not renewed.
+        // A run that ended meanwhile was not renewed either, which is no loss.
         else if (this.#isHeld(held)) held.control.stop('lease-lost');
       }
     } catch (error) {
@@ -112,7 +112,7 @@ export class LeaseKeeper {
     const held = [...this.#held.values()];
     const expired = held.filter((one) => this.#expiresAtMs(one) <= nowMs);
     if (expired.length > 0 && !this.#isOutOfReach(nowMs)) {
-      // It is this process that was slow, or stopped: it asks what became of them.
+      // This process itself was slow or stopped: it asks the database what became of its runs.
       if (!this.#isBeating) void this.#beat();
       this.#scheduleExpiry(nowMs + this.#maxAnswerMs);
       return;

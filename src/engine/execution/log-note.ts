@@ -22,14 +22,14 @@ export interface LogLimits {
 /** The journal's note of a log line. Data that JSON can't hold is left out, with a warning. Never throws. */
 export function logNote({ stepName, level, message, data }: LogCall, limits: LogLimits): OwnerNote {
   const line = { type: 'log:write', stepName } as const;
-  // An error in place of a message is kept whole, too.
+  // An error given as the message is kept whole as well.
   const encoding = encodeLogData(data === undefined && isError(message) ? message : data, limits);
   if (encoding.ok) return { ...line, level, message: messageText(message), data: encoding.text ?? null };
   const why = ` (data left out: ${boundedText(encoding.reason, 1024)})`;
   return { ...line, level: 'warn', message: messageText(message, MAX_TEXT_BYTES - bytesOf(why)) + why };
 }
 
-/** A message that a job gives, which may be anything, as a bounded text. */
+/** A job's log message as a bounded text; the job may have passed anything. */
 export function messageText(message: unknown, maxBytes?: number): string {
   return boundedText(typeof message === 'string' ? message : errorMessage(message), maxBytes);
 }

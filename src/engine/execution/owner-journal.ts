@@ -12,10 +12,10 @@ const FLUSH_AT_ENTRIES = 100;
 const MAX_RETRY_PAUSE_MS = 5_000;
 
 /**
- * The pen of one run's owner. Telemetry (step:start, progress, log lines) waits
- * here for a moment and leaves with the next outcome, in order and in the same
- * statement, or after a while on its own. One append is under
- * way at a time, so that each can be repeated until its fate is known.
+ * Writes what a run's owner tells into the journal. Telemetry (step:start, progress, log
+ * lines) waits for a moment: it is stored in the same statement as the next outcome, in
+ * order, or by itself after a while. One append is under way at a time, so that it can be
+ * repeated until it is known to be stored or refused.
  */
 export class OwnerJournal {
   readonly #run: ClaimedRun;
@@ -26,7 +26,7 @@ export class OwnerJournal {
   #number = 0;
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
-  /** The run's end was taken down: nothing may follow it. */
+  /** The run's end was noted: nothing may follow it. */
   #isEnded = false;
   #closed = false;
 
@@ -53,7 +53,7 @@ export class OwnerJournal {
     this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
 
-  /** Takes telemetry down. Never throws and never waits. */
+  /** Notes telemetry. Never throws and never waits. */
   note(note: OwnerNote): void {
     if (this.#closed || this.#isEnded) return;
     this.#waiting.push({ note, atMs: this.#clock.monotonicMs() });
@@ -62,12 +62,12 @@ export class OwnerJournal {
     else this.#cancelFlush ??= this.#clock.schedule(this.#flushAfterMs, () => this.#send());
   }
 
-  /** Whether log lines are left out, since too many wait: the one at hand is counted, and need not be made. */
+  /** Whether log lines are left out because too many wait. The caller's line is then counted, and need not be made. */
   leavesOutLogLine(): boolean {
     return this.#waiting.leavesOutLogLine();
   }
 
-  /** Sends no more telemetry on its own: each request may be one of the last that the run has. */
+  /** Sends no more telemetry by itself: the platform allows few further requests. */
   holdBack(): void {
     this.#isHoldingBack = true;
     this.#cancelFlush?.();
@@ -90,13 +90,13 @@ export class OwnerJournal {
     await this.#sending;
   }
 
-  /** Takes nothing more down and stores what waits. */
+  /** Accepts no more notes and stores those that wait. */
   async seal(): Promise<void> {
     this.#closed = true;
     await this.flush();
   }
 
-  /** Takes nothing more down and forgets what waits. */
+  /** Accepts no more notes and forgets those that wait. */
   close(): void {
     this.#closed = true;
     this.#cancelFlush?.();
@@ -114,7 +114,7 @@ export class OwnerJournal {
       await this.#sendGroup(this.#waiting.take());
       this.#waiting.release();
     }
-    // In the same turn as the last look at what waits: nothing can come in between.
+    // Synchronously after the check that nothing waits, so that nothing can come in between.
     this.#sending = undefined;
   }
 
@@ -126,7 +126,7 @@ export class OwnerJournal {
       for (const { settle } of group) settle?.resolve(result);
     } catch (error) {
       if (group.length > 1 && !(error instanceof DatabaseUnavailableError)) {
-        // One of them is what the database does not take: the others must not suffer for it.
+        // The database refuses one of the notes; the others are stored without it.
         for (const waiting of group) await this.#sendGroup([waiting]);
         return;
       }
@@ -141,7 +141,7 @@ export class OwnerJournal {
     }
   }
 
-  /** Repeats an append while the database is unavailable: a result is not given up for an outage. */
+  /** Repeats an append while the database is unavailable, so that an outage loses no result. */
   async #append(group: readonly WaitingNote[]): Promise<'stored' | 'refused'> {
     const number = ++this.#number;
     const { runId, fence } = this.#run;

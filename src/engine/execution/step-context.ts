@@ -12,7 +12,7 @@ import type { RunControl } from './run-control.ts';
 import { stepNameFault } from './step-name.ts';
 import type { StoredResults } from './stored-results.ts';
 
-/** An error further down is not looked for a step's: a chain may have no end. */
+/** How many causes of an error are searched for a step's error: a chain may be endless. */
 const MAX_CAUSES = 20;
 
 interface StepCall {
@@ -59,7 +59,7 @@ export class Steps {
     this.log = { info: writer('info'), warn: writer('warn'), error: writer('error') };
   }
 
-  /** What the job gets: its methods may be taken off it. */
+  /** The job's `step`. Its methods work without `this`. */
   toContext(): StepContext {
     const control = this.#control;
     return {
@@ -80,7 +80,7 @@ export class Steps {
 
   run<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>> {
     const result = this.#run(name, fn);
-    // A job that doesn't wait for a step must not end the process by that step's failure.
+    // If the job does not await the step, its failure must not end the process.
     result.catch(() => undefined);
     return result;
   }
@@ -88,7 +88,7 @@ export class Steps {
   async #run<T>(givenName: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>> {
     const refusal = this.#refusalOf(givenName, fn);
     if (refusal) {
-      // A job that tries again and again whatever it is told must not hold the event loop.
+      // A job that retries in a loop must not hold the event loop.
       await new Promise<void>((resolve) => defer(resolve));
       throw refusal.error;
     }
@@ -116,7 +116,7 @@ export class Steps {
       await this.#record('step:complete', call, { data: text });
     } catch (error) {
       if (error instanceof DurablyError) throw error;
-      // Too large for it, say.
+      // It is too large, for example.
       return await this.#fail(
         call,
         new StepError(`Step "${name}": the database refused its result`, { cause: error }),
@@ -127,7 +127,7 @@ export class Steps {
     return decodeJson(text) as Jsonified<T>;
   }
 
-  /** Calls a step's function as the run's code, which all around it is not. */
+  /** Calls a step's function in the context of its run. */
   #call<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<T> {
     const { lease, signal } = this.#control;
     const callStep = async () => await fn(signal);
@@ -147,7 +147,7 @@ export class Steps {
     callOutsideRuns(() => this.#journal.note({ type: 'run:progress', data: JSON.stringify(progress) }));
   }
 
-  /** The step that threw what the job rejected with, as it is or as the cause of what it is. */
+  /** The step that threw the job's error, or one of its causes. */
   failedStepOf(error: unknown): string | undefined {
     let cause = error;
     for (let depth = 0; depth < MAX_CAUSES; depth++) {
@@ -159,8 +159,8 @@ export class Steps {
   }
 
   /**
-   * The boundary at which a run is handed back: where a step would begin, once
-   * those beside it are stored, and unless the job ends by what they came to.
+   * Hands the run back in place of starting a step, once the steps that run beside it
+   * are stored. If their outcome ends the job, the run ends instead.
    */
   async #handBack(): Promise<void> {
     while (this.areRunning && !this.#control.isOver) {
@@ -249,7 +249,7 @@ export class Steps {
   }
 }
 
-/** An error may be anything that was thrown: asking it may throw, too. */
+/** Anything may have been thrown, and reading from it may throw too. */
 function causeOf(error: unknown): unknown {
   try {
     return error instanceof Error ? error.cause : undefined;

@@ -6,7 +6,7 @@ import type { RunControl } from './run-control.ts';
 
 const MAX_RETRY_PAUSE_MS = 5_000;
 
-/** So many results are handed out in one turn of the event loop: timers and sockets get theirs in between. */
+/** How many results are handed out in one turn of the event loop, so that timers and sockets get their turn. */
 const MAX_TAKEN_PER_TURN = 100;
 
 /** What a result takes beside its text: of tiny ones a portion holds a thousand. */
@@ -23,10 +23,9 @@ interface Waiting {
 }
 
 /**
- * The results of earlier attempts. Which steps have one is known from the start;
- * the results themselves are read in portions, when the job first asks for one
- * of them, and forgotten once it has it: an attempt takes the memory of a
- * portion, however much is stored.
+ * The stored results of finished steps. Their names are known from the start. The
+ * results are read in portions, when the job asks for them, and forgotten once the job
+ * has them, so that a replay takes the memory of one portion however much is stored.
  */
 export class StoredResults {
   readonly #control: RunControl;
@@ -35,7 +34,7 @@ export class StoredResults {
   readonly #waiting = new Map<string, Waiting>();
   /** What was read last, asked for or not. */
   #portion: readonly Waiting[];
-  /** One is handed out at a time: the next that asks may find its result in the portion read for this one. */
+  /** One result at a time: the portion read for it may hold the next one that is asked for. */
   #lastTaken: Promise<unknown> = Promise.resolve();
   #takenInTurn = 0;
 

@@ -19,9 +19,9 @@ export interface WaitingNote {
 }
 
 /**
- * What a run's owner has taken down and not yet sent, in order. Its size is
- * bounded however fast a job tells: of progress reports between two outcomes the
- * last one waits, and log lines beyond the worker's budget are counted instead of kept.
+ * Notes of a run's owner that are not sent yet, in order. Their size is bounded: of
+ * the progress reports between two outcomes only the last is kept, and log lines beyond
+ * the worker's budget are counted instead of kept.
  */
 export class WaitingNotes {
   #notes: WaitingNote[] = [];

@@ -12,8 +12,8 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
 };
 
 /**
- * Carries out a caller's command. Of racing callers one wins. Whether a deleted
- * run may have left something over, for {@link Housekeeping} to clear away.
+ * Carries out a caller's command. Of racing callers one wins. Answers whether a deleted
+ * run left rows over, for {@link Housekeeping} to remove.
  *
  * @throws {NotFoundError} @throws {ConflictError} that names the state the run is in.
  */

@@ -96,7 +96,7 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
     trigger: triggerOne,
     triggerAndWait(input, options) {
       const ended = triggerAndWait(job, { input, options }, deps);
-      // A job that does not wait for it must not end the process by its failure.
+      // If a job does not await it, its failure must not end the process.
       if (currentRun() !== undefined) ended.catch(() => undefined);
       return ended;
     },
@@ -166,7 +166,7 @@ function checkTimeout(timeout: unknown): void {
   }
 }
 
-/** Tells of the runs that are new: a run that its idempotency key already had is no news. */
+/** Publishes `run:trigger` of the new runs, and not of those that an idempotency key already had.  */
 function announce(enqueued: readonly Enqueued[], { bus, onEnqueued }: HandleDeps): void {
   const created = enqueued.filter((one) => one.created);
   if (created.length === 0) return;

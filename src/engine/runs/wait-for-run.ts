@@ -17,9 +17,8 @@ interface Waiting {
 }
 
 /**
- * Waits until a run is completed, whichever process runs it; its output. One
- * that runs here is known to be completed by what its worker tells: to read
- * that would be two more round trips.
+ * Waits until a run is completed, by whichever process, and answers its output. If this
+ * process runs it, the worker's events tell of the end, which saves two round trips.
  *
  * @throws {RunEndedError} if it failed, was cancelled or deleted.
  * @throws {TimeoutError} after `timeoutMs`; the run goes on.
@@ -32,7 +31,7 @@ export async function waitForOutput(
   }: {
     runId: string;
     timeoutMs?: number | undefined;
-    /** Rejects when nobody waits any more: the run that called was stopped. */
+    /** Rejects when the calling run was stopped, so that nobody waits any more. */
     callerStopped?: Promise<unknown> | undefined;
   },
   deps: Waiting,
@@ -69,7 +68,7 @@ async function follow(
   }
 }
 
-/** Follows the run to an end; null when it opened again meanwhile, or the wait was stopped. */
+/** Follows the run to its end; null when a retry opened it again, or the wait was stopped. */
 async function endOf(runId: string, stop: AbortSignal, deps: Waiting): Promise<StoredRun | null> {
   try {
     const feed = await deps.feed.openRun(runId);

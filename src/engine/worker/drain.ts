@@ -16,12 +16,12 @@ interface DrainDeps {
   readonly pollingIntervalMs: number;
 }
 
-/** Answers, whenever it is asked, whose runs are not waited for. */
+/** Answers which runs are not waited for; asked again each time. */
 type Spared = () => ReadonlySet<RunContext>;
 
 const nobody: Spared = () => new Set();
 
-/** How a worker that takes nothing more comes to rest: its runs end, or are handed back. */
+/** Stops a worker's runs: it waits for their end, or hands them back. */
 export class Drain {
   readonly #deps: DrainDeps;
   #handingBack: Promise<void> = Promise.resolve();
@@ -62,7 +62,7 @@ export class Drain {
     await this.#handingBack;
   }
 
-  /** Hands back what still runs after that time; a database that doesn't answer is waited for a little longer. */
+  /** Hands back what still runs after that time. A database that does not answer gets a little longer. */
   async #within(timeoutMs: number | undefined, drained: Promise<void>, spared: Spared): Promise<void> {
     if (timeoutMs === undefined) return await drained;
     const { clock, bus, slots } = this.#deps;

@@ -25,7 +25,7 @@ export interface TakeOptions {
   readonly atMost: number;
   /** When the caller has waited long enough for the database, on the monotonic clock. */
   readonly deadlineMs?: number | undefined;
-  /** Asked once the claim has been answered: runs that are not wanted any more are handed back. */
+  /** Asked when the claim is answered. If false, its runs are handed back. */
   readonly isWanted: () => boolean;
 }
 
@@ -38,30 +38,30 @@ export interface Taken {
   readonly hasMore: boolean;
 }
 
-/** By its token a claim can be asked for. */
+/** A claim can be looked up by its token. */
 interface SentClaim {
   readonly claimToken: string;
-  /** On the monotonic clock: the runs that it took were renewed then, or later. */
+  /** On the monotonic clock. The leases of the runs it took are valid at least from then. */
   readonly sentAtMs: number;
 }
 
-/** The one way by which runs get into the slots: they are claimed, and begun. */
+/** Claims runs and starts them in slots. Runs get into slots in no other way. */
 export class Intake {
   readonly #deps: IntakeDeps;
   readonly #claims = new ClaimsUnderWay();
-  /** Claims that failed: they may have taken runs all the same, and are asked again. */
+  /** Claims that failed. They may have taken runs, so the next claim asks for them first. */
   readonly #unconfirmed: SentClaim[] = [];
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
   }
 
-  /** Slots that are neither taken nor kept for a claim under way. */
+  /** Slots that are neither taken nor reserved for a claim under way. */
   get free(): number {
     return this.#deps.slots.free - this.#claims.keptSlots;
   }
 
-  /** Notes that a run was cancelled in this process: a claim under way may have taken it before. */
+  /** Notes that this process cancelled a run: a claim under way may have taken it just before. */
   cancel(runId: string): void {
     this.#claims.noteCancelled(runId);
   }
@@ -106,7 +106,7 @@ export class Intake {
     const sent = unconfirmed ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
     const isAskedAgain = unconfirmed !== undefined;
     const claim = await this.#claim(underWay, { ...sent, isAskedAgain, deadlineMs });
-    // Whoever triggered one of these runs hears of that first.
+    // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
     const found = claim.runs.length + claim.lost.length;
     return {
@@ -143,7 +143,7 @@ export class Intake {
     }
   }
 
-  /** Begins the runs that can be; the others are handed back. */
+  /** Starts the runs that fit into the slots, and hands the others back. */
   async #accept(
     { runs, lost }: Claim,
     {

@@ -53,7 +53,7 @@ export class Shift {
   }
 
   /**
-   * How many runs were taken. Resolves when they have ended or were handed back.
+   * Resolves with the number of runs it took, when they have ended or were handed back.
    *
    * @throws {DatabaseUnavailableError} if a claim fails, or other claims keep it waiting for as
    * long as it would wait for its own; when the runs taken before it are over.
@@ -100,10 +100,10 @@ export class Shift {
   async #takeRuns(): Promise<void> {
     const { intake, slots, clock } = this.#deps;
     const { endsWhen, maxRuns } = this.#options;
-    /** Of the look that is due: when it has waited long enough for the database. */
+    /** When the claim that is due has waited long enough for the database. */
     let deadlineMs: number | undefined;
     while (this.#state === 'open' && this.#taken < maxRuns) {
-      // Once everything has ended the last look is due: others may have triggered something.
+      // When everything has ended, look once more: others may have triggered something.
       const isLookDue = this.#mayFindMore || slots.taken === 0;
       if (slots.free <= 0 || !isLookDue) {
         deadlineMs = undefined;
@@ -111,7 +111,7 @@ export class Shift {
         continue;
       }
       deadlineMs ??= clock.monotonicMs() + CALLER_BUDGET_MS;
-      // The slots that are free are kept for another claim, which waits for the database in its turn.
+      // The free slots are reserved for another claim, which waits for the database.
       if (intake.free <= 0) {
         if (clock.monotonicMs() >= deadlineMs) throw new DatabaseUnavailableError('The database stayed busy');
         await this.#changeUntil(deadlineMs);

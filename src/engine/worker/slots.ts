@@ -34,22 +34,22 @@ interface SlotsDeps {
 }
 
 export interface Slot extends SlotHolder {
-  /** Its run lost its workers too often to be executed beside another such run. */
+  /** Its run lost so many workers that it must not run beside another such run. */
   readonly isSuspect: boolean;
   /** Resolves when the run has left the slot. Never rejects. */
   readonly done: Promise<void>;
-  /** Has the run handed back at its next step, and spends no more on telemetry until then. */
+  /** Hands the run back at its next step, and sends no more telemetry by itself until then. */
   drain(): void;
 }
 
-/** The runs that a worker executes at the moment, each in a slot with its lease kept. */
+/** The runs that a worker executes at the moment. Each has a slot, and its lease is renewed. */
 export class Slots {
   readonly #deps: SlotsDeps;
   readonly #leases: LeaseKeeper;
   readonly #conclusions: Conclusions;
   readonly #slots = new Map<string, Slot>();
   readonly #logBudget = new LogBudget();
-  /** Jobs run here, and not in the async context of whoever happened to wake the worker. */
+  /** Jobs run in this async context, not in that of whoever happened to wake the worker. */
   readonly #scope = new AsyncResource('durably');
   /** Which of its runs wait for other runs. */
   readonly waits: RunWaits;
@@ -85,7 +85,7 @@ export class Slots {
     { isStopping }: { isStopping: boolean },
   ): RunWait {
     const waiter = currentExecution();
-    // A job that has ended and goes on beside keeps nothing from anybody.
+    // Code that goes on after its job has ended holds no slot.
     if (waiter === undefined || waiter.control.hasEndedByItself) return { end: () => undefined };
     if (this.caller && awaited.needsSlot && isStopping) this.release(this.caller);
     waiter.control.throwIfOver();

@@ -14,7 +14,7 @@ import { Slots } from './slots.ts';
 import type { StopOptions, WorkerOptions } from './worker-options.ts';
 
 const MAX_CLAIM_PAUSE_MS = 30_000;
-/** On demand a platform allows only so many requests, and streams don't look more often. */
+/** On demand, a platform limits the number of requests, and streams poll no more often than this. */
 const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
 interface WorkerDeps {
@@ -28,15 +28,14 @@ interface WorkerDeps {
 }
 
 /**
- * Fills its slots with claimed runs. It looks for work when a slot frees and
- * when it is woken; else once in each polling interval. A claim that found
- * everything there was is remembered until then, so that a lone run costs no
- * second claim. Besides, and without being started, it works shifts on demand.
+ * Fills its slots with claimed runs. It claims when it is woken, when a slot frees
+ * and the last claim left runs behind, and otherwise once per polling interval. It
+ * also works shifts on demand, for which it need not be started.
  *
- * Slots that free together are filled by one claim; one that frees later does
- * not wait for its answer. Answers may come in another order than the claims
- * were executed: `#hasMore` is then a claim old, and costs a claim in vain or
- * a wait until the next poll.
+ * One claim fills all slots that free together. A slot that frees later does not
+ * wait for the answer of a claim under way. Answers may arrive in another order than
+ * the claims were executed; `#hasMore` is then outdated, which costs an empty claim
+ * or a wait until the next poll.
  */
 export class Worker {
   readonly #deps: WorkerDeps;
@@ -48,13 +47,13 @@ export class Worker {
   #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
   #isLookDue = false;
   #isWoken = false;
-  /** The last claim left runs behind, for want of slots. */
+  /** The last claim left runs behind because no slot was free. */
   #hasMore = false;
   #nextLookMs = Number.NEGATIVE_INFINITY;
   #failedClaims = 0;
   #cancelPoll: (() => void) | undefined;
   #stopping: Promise<void> | undefined;
-  /** Started again during a stop: it starts when that is over, unless stopped again. */
+  /** `start` was called during a stop: it starts when the stop is over, unless stopped again. */
   #isStartDue = false;
   /** Stopped for good: nothing is claimed any more, by its loop or on demand. */
   #isFinal = false;
@@ -86,7 +85,7 @@ export class Worker {
     this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
   }
 
-  /** Whether runs are taken up: by its loop, or on demand. */
+  /** Whether it takes runs, by its loop or on demand. */
   get isAlive(): boolean {
     if (this.#isFinal) return false;
     return this.#state === 'running' || (this.#options.presence === 'on-demand' && this.#state === 'stopped');
@@ -122,8 +121,8 @@ export class Worker {
   }
 
   /**
-   * Works a {@link Shift}, whether started or not; how many runs it took. A
-   * worker that is being stopped, or was for good, takes none.
+   * Works a {@link Shift} and answers how many runs it took. The worker need not be
+   * started. One that is stopping, or was stopped for good, takes none.
    *
    * @throws {DatabaseUnavailableError} if a claim fails.
    * @throws {ConflictError} inside a job of this worker.
@@ -137,7 +136,7 @@ export class Worker {
     this.#shifts.add(shift);
     const startMs = clock.monotonicMs();
     const taken = await shift.work().finally(() => this.#shifts.delete(shift));
-    // Without a loop that does it each hour, a shift clears up. An idle one asks for no more than a claim.
+    // An on-demand worker has no hourly loop, so its shifts do the chores; an idle shift makes only its claim.
     if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
       const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
       await this.#deps.housekeeping.clearUpWithin({ untilMs: startMs + timeoutMs, signal });

@@ -24,7 +24,7 @@ export interface ConnectionOptions {
   readonly reconnect?: (() => void | Promise<void>) | undefined;
   /** Called once, when the connection was closed for good. */
   readonly onClosed?: ((error: DatabaseUnavailableError) => void) | undefined;
-  /** False where a request more is dear, and the dialect known. */
+  /** False where an additional request is expensive and the dialect is known. */
   readonly checksAtFirstUse?: boolean | undefined;
 }
 
@@ -39,7 +39,7 @@ export class Connection {
   readonly #health: WriteHealth;
   readonly #closing = new Closing();
   readonly #check = new DialectCheck();
-  /** Whether what was never migrated through this connection is asked first what it is. */
+  /** Whether the first statement checks the dialect, if `migrate` has not. */
   readonly #checksAtFirstUse: boolean;
 
   constructor(options: ConnectionOptions) {
@@ -52,15 +52,15 @@ export class Connection {
   }
 
   /**
-   * How many groups of one kind of write are worth having under way: locally a
-   * statement holds the event loop anyway, over a network the next need not
-   * wait for the answer to the last.
+   * How many groups of one kind of write may be under way. Locally one, since a
+   * statement holds the event loop anyway. Over a network the next group need not wait
+   * for the answer to the last.
    */
   get maxUnderWay(): number {
     return this.#dialect.isRemote ? MAX_REMOTE_GROUPS : 1;
   }
 
-  /** When whoever calls now has waited long enough. Everything that a call needs shares one deadline. */
+  /** The deadline of a call that begins now. All statements of a call share it. */
   callerDeadline(): number {
     return this.clock.monotonicMs() + CALLER_BUDGET_MS;
   }
@@ -78,9 +78,8 @@ export class Connection {
   }
 
   /**
-   * Writes for the writing's sake, once; over a network the migration has done
-   * so. What may pass by itself (a lock, a full disk) is no reason to refuse
-   * anything.
+   * Makes a test write, once; over a network the migration has made one. A lock or a full
+   * disk may pass, so they are no reason to refuse.
    *
    * @throws {DatabaseUnavailableError} if nothing can be written @throws {ValidationError}
    */
@@ -237,7 +236,7 @@ export class Connection {
     await new Promise<void>((resolve) => this.clock.schedule(pauseMs, resolve));
   }
 
-  /** A statement that is refused may be right, and the database not migrated. */
+  /** A statement may be refused because the database is not migrated. */
   async #explain(error: unknown): Promise<unknown> {
     const tables = await this.db
       .selectFrom('sqlite_master')
@@ -246,7 +245,7 @@ export class Connection {
       .execute()
       .catch((refusal: unknown) => {
         if (this.#closing.error) throw this.#closing.error;
-        // Where even that can't be asked, nobody knows whether it is migrated.
+        // If even this can't be read, it is unknown whether the database is migrated.
         if (!this.isStatementFault(refusal) || !isRefusedByDriver(refusal)) return undefined;
         throw this.#closing.close(refusal);
       });

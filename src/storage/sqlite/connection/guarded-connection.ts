@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
 
-/** A statement's way to the database: when to stop trying, on the monotonic clock, and whether it ends in a commit. */
+/** How a statement is executed: when to stop trying, on the monotonic clock, and whether it commits. */
 export interface Passage {
   readonly deadlineMs: number;
   readonly commits: boolean;
@@ -14,9 +14,9 @@ export interface Guard {
 }
 
 /**
- * Holds one of the driver's connections only while a statement is tried, and
- * from its success on: many drivers have but one, and others would wait for it
- * as long as a statement waits for a lock.
+ * Holds one of the driver's connections only while a statement is tried, and after it
+ * succeeded. Many drivers have only one connection, and others would wait for it for as
+ * long as a statement waits for a lock.
  */
 export class GuardedConnection implements DatabaseConnection {
   readonly #innerDriver: Driver;
@@ -34,7 +34,7 @@ export class GuardedConnection implements DatabaseConnection {
     return this.#inner;
   }
 
-  /** Whether a statement was executed on it, since when it is whoever's who asked for it. */
+  /** Whether a statement was executed on it: from then on it belongs to its caller. */
   get isHeld(): boolean {
     return this.#inner !== undefined;
   }
@@ -51,7 +51,7 @@ export class GuardedConnection implements DatabaseConnection {
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const execute = () => this.inner.executeQuery<R>(query);
-    // Inside a transaction a renewed connection has lost what came before: only its beginner can start over.
+    // A renewed connection has lost the transaction's earlier statements: only the caller can begin again.
     if (this.inTransaction) return this.#guard.attempt(execute);
     return this.#guard.retryWhileBusy(execute, this.#guard.passageOf(query), this);
   }
@@ -67,7 +67,7 @@ export function asGuarded(connection: DatabaseConnection): GuardedConnection {
   return connection;
 }
 
-/** Coded as the client codes it. */
+/** With the code that `@libsql/client` uses. */
 export class TransactionOpenError extends Error {
   readonly code = 'TRANSACTION_ACTIVE';
 

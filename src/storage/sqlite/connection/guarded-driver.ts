@@ -19,7 +19,7 @@ import { Line } from './line.ts';
 import { Renewal } from './renewal.ts';
 import { Turns } from './turns.ts';
 
-/** A remote database that has not answered by then has lost the request, or its answer. */
+/** If a remote database has not answered by then, the request or its answer is taken for lost. */
 const ANSWER_WITHIN_MS = 5_000;
 const MAX_BUSY_PAUSE_MS = 100;
 
@@ -63,7 +63,7 @@ export class GuardedDriver implements Driver, Guard {
     this.#writes = new Line(waiting);
   }
 
-  /** A file that others keep from it stays in the mode that it is in. */
+  /** If others keep the file locked, it stays in its present mode. */
   async tune(): Promise<void> {
     const { useWal } = this.#adapter;
     if (useWal === undefined) return;
@@ -73,7 +73,7 @@ export class GuardedDriver implements Driver, Guard {
     });
   }
 
-  /** Whether Kysely has begun with it, and not ended. */
+  /** Whether Kysely has initialized it, and not destroyed it. */
   isReady = false;
 
   async init() {
@@ -115,8 +115,8 @@ export class GuardedDriver implements Driver, Guard {
   async rollbackTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
     this.#endTransaction(guarded);
-    // A renewed connection has no transaction left to roll back, and the error
-    // that led here matters more than what that says.
+    // A renewed connection has no transaction left to roll back, and the error that
+    // led here matters more than the failure of the rollback.
     await this.attempt(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
   }
 
@@ -142,7 +142,7 @@ export class GuardedDriver implements Driver, Guard {
     passage: Passage,
     connection?: GuardedConnection,
   ): Promise<T> {
-    // Who holds the only connection must not wait in line for those who wait for it.
+    // The holder of the only connection must not queue behind those who wait for it.
     if (connection?.isHeld) return await this.#retry(execute, passage);
     if (this.isRemote) return await this.#retry(execute, passage, connection);
     const line = passage.commits ? this.#writes : this.#reads;
@@ -165,7 +165,7 @@ export class GuardedDriver implements Driver, Guard {
         if (connection?.isHeld === false) await connection.acquire();
         return await this.attempt(
           () => {
-            // Beside an open transaction it would be refused, and the connection's renewal would end that.
+            // Beside an open transaction the statement would be refused, and renewing the connection would end the transaction.
             if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
             return execute();
           },
@@ -182,7 +182,7 @@ export class GuardedDriver implements Driver, Guard {
     }
   }
 
-  /** Executes once. When it fails for BUSY, the connection is renewed before anyone else's turn. */
+  /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
   async attempt<T>(
     execute: () => Promise<T>,
     { commits = false, deadlineMs = Number.POSITIVE_INFINITY } = {},
@@ -205,7 +205,7 @@ export class GuardedDriver implements Driver, Guard {
       const closed = this.#closedBy(error);
       if (closed) throw closed;
       await this.#renewal.after(error);
-      // The wait for the lock held the event loop: whoever is next waits for it in a turn of its own.
+      // Waiting for the lock held the event loop, so the next statement gets a turn of its own.
       await new Promise<void>((resolve) => defer(resolve));
       throw error;
     } finally {
@@ -213,7 +213,7 @@ export class GuardedDriver implements Driver, Guard {
     }
   }
 
-  /** A network may lose an answer without a word; locally none is lost. */
+  /** Rejects when the answer takes too long: a network may lose it silently. */
   async #inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
     let cancel: () => void = () => undefined;
     const withinMs = Math.max(0, Math.min(ANSWER_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
@@ -232,7 +232,7 @@ export class GuardedDriver implements Driver, Guard {
     });
   }
 
-  /** Why nothing can be asked any more, if the error came of that: a client that is only renewed isn't closed. */
+  /** The error to refuse everything with, if this one came from a closed client. A renewed client is not closed. */
   #closedBy(error: unknown): DatabaseUnavailableError | undefined {
     if (this.#closing.error) return this.#closing.error;
     const isClosed = this.#adapter.isClosed?.() ?? isClosedError(error);
@@ -240,7 +240,7 @@ export class GuardedDriver implements Driver, Guard {
   }
 }
 
-/** Whether these are a statement's rows; the begin of a transaction, say, has none. */
+/** Whether these are a statement's rows; beginning a transaction has none. */
 function hasRows(result: unknown): result is QueryResult<unknown> {
   return typeof result === 'object' && result !== null && 'rows' in result;
 }

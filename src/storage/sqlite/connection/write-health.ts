@@ -5,19 +5,19 @@ import { isWrite } from '../sql.ts';
 /** How long the database counts as unfit for writes after one failed. */
 const DISTRUST_MS = 5_000;
 
-/** A database that keeps a write waiting for so long is not fit either: another program holds its lock, say. */
+/** A database on which a write waits this long is not fit either; another program may hold its lock. */
 const MAX_WAIT_MS = 2_000;
 
 const READ = 'select version from durably_schema_versions limit 1';
 
 /**
- * A write for its own sake: a disk that is full or read-only still answers
- * questions. It flips a bit, for SQLite doesn't write what is there already.
+ * A write that only tests whether writing works: a full or read-only disk still answers
+ * reads. It flips a bit, because SQLite does not write a value that is there already.
  */
 const WRITE = `
 update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) returning version`;
 
-/** Knows how writes fare, so that a health check need not write while all is well. */
+/** Remembers how writes went, so that a health check need not write while all is well. */
 export class WriteHealth {
   readonly #clock: Clock;
   #failedAtMs: number | undefined;
@@ -28,7 +28,7 @@ export class WriteHealth {
     this.#clock = clock;
   }
 
-  /** Call the answer when the statement has come to an end, good or bad. */
+  /** Call the returned function when the statement has ended, in whichever way. */
   noteBegin(sql: string): () => void {
     if (!isWrite(sql)) return () => undefined;
     const write = Symbol('write');
@@ -41,8 +41,8 @@ export class WriteHealth {
   }
 
   /**
-   * One that found nothing to change has written nothing; one that follows a
-   * failure closely may have been small enough for what room was left.
+   * A write that changed nothing proves nothing, and one soon after a failure may just
+   * have been small enough for the room that was left.
    */
   noteSuccess(sql: string, changedRows: number): void {
     if (changedRows > 0 && !this.#isDistrusted() && isWrite(sql)) this.#failedAtMs = undefined;

@@ -11,12 +11,12 @@ const CHANGES: Record<RunCommand, string> = {
   delete: 'delete from durably_runs',
 };
 
-/** What else a command answers with. */
+/** Additional columns of a command's answer. */
 const ANSWERS: Partial<Record<RunCommand, string>> = { delete: `, ${LEAVES_MORE} as leaves_more` };
 
 /**
- * Guarded by the legal transitions: of racing callers one finds the run in a
- * state it may leave, the others are told the state they found.
+ * Changes a run if the transition is legal in its state. Of racing callers one changes
+ * it, and the others learn which state they found.
  */
 export async function command(
   connection: Connection,
@@ -40,7 +40,7 @@ export async function command(
     parameters: [runId],
     deadlineMs,
   });
-  // Sent more than once, the earlier sending may be what left the run as it is.
+  // If it was sent more than once, an earlier sending may have changed the run.
   const mayBeOurs = sendings > 1;
   if (!run) return mayBeOurs && name === 'delete' ? done('', { leavesMore: true }) : { kind: 'not-found' };
   if (mayBeOurs && isAfter(name, run.status)) return done(run.job_name);
@@ -51,7 +51,7 @@ function done(jobName: string, { leavesMore } = { leavesMore: false }): CommandR
   return { kind: 'done', jobName, leavesMore };
 }
 
-/** Whether a run's state may come of that command. One that was retried may run, or be completed, by now. */
+/** Whether the command may have led to that state. A retried run may run or be completed by now. */
 function isAfter(name: RunCommand, status: RunStatus): boolean {
   const { from, to } = RUN_TRANSITIONS[name];
   return name === 'retry' ? !from.some((each) => each === status) : status === to;

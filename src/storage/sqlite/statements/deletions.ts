@@ -3,11 +3,11 @@ import { NOW_MS } from '../sql.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** What one statement deletes at most; the triggers of the migrations say the same of a run's rows. */
+/** What one statement deletes at most. The schema's triggers have the same numbers for a run's rows. */
 const PORTION_ROWS = 500;
 const PORTION_BYTES = 1024 * 1024;
 
-/** Whether more is stored of the run `id` than goes with it: asked before its triggers have removed anything. */
+/** SQL: whether the run `id` has more rows than its deletion removes at once. Evaluated before the triggers. */
 export const LEAVES_MORE = `(
   select count(*) > ${PORTION_ROWS} or coalesce(sum(p.bytes), 0) > ${PORTION_BYTES} from (
     select coalesce(octet_length(j.data), 0) + coalesce(octet_length(j.message), 0)
@@ -17,17 +17,17 @@ export const LEAVES_MORE = `(
   ) p
 )`;
 
-/** Of a row `j` of the journal: whether a deleted run left it over. */
+/** SQL: whether a deleted run left the journal row `j` over. */
 export const LEFT_OVER = `exists (
   select 1 from durably_deletions d where d.run_id = j.run_id and d.sequence > j.sequence
 )`;
 
-/** SQL of the sequence up to which the journal's rows of that run are left over, 0 for none. */
+/** SQL: the sequence up to which journal rows of that run are left over; 0 for none. */
 export function deletedUpTo(runId: string): string {
   return `coalesce((select d.sequence - 1 from durably_deletions d where d.run_id = ${runId}), 0)`;
 }
 
-/** SQL of that run's id, as long as there is such a run: what a deleted one left over has none. */
+/** SQL: that run's id if the run exists, so that rows of a deleted run are not found. */
 export function existingRun(runId: string): string {
   return `(select existing.id from durably_runs existing where existing.id = ${runId})`;
 }
@@ -37,14 +37,14 @@ update durably_deletions set portions = portions + 1
 where run_id = (select run_id from durably_deletions where run_id > '' order by run_id limit 1)
 returning run_id`;
 
-/** Removes a portion of what deleted runs have left over; false if nothing was. Executed twice it removes another. */
+/** Removes a portion of the rows that deleted runs left over; false if there were none. Executed twice, it removes two. */
 export async function deletePortion(connection: Connection): Promise<boolean> {
   return (await connection.execute({ sql: DELETE_PORTION, parameters: [] })).length > 0;
 }
 
 /**
- * Times go by the database's clock, which may have been set back since: what
- * was stored before a row that is too old is too old, whatever its own time.
+ * The database's clock may have been set back since. So a row that was stored before a
+ * row that is too old is too old as well, whatever its own time.
  */
 const PURGE_PORTION = `
 delete from durably_journal where sequence in (

@@ -9,15 +9,15 @@ import { readWholeRuns } from './list-runs.ts';
 import { inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
 
-/** A payload of this length travels as a parameter of its own: within JSON it would be escaped, and parsed. */
+/** A payload of this length is sent as its own parameter; inside JSON it would be escaped and parsed. */
 const LARGE_CHARS = 256 * 1024;
-/** On a server, where a parameter may hold only so much, many runs are several statements of one batch. */
+/** A server limits the size of a parameter, so many runs are sent as several statements of one batch. */
 const BATCH_ROWS = 500;
 const BATCH_CHARS = 1024 * 1024;
 
 /**
- * ?1 the runs, ?2 the payload of the one that has none there. An id that is
- * there already is this very run, sent again because the answer was lost.
+ * ?1 the runs, ?2 the payload of the one run that has none in ?1. If an id exists
+ * already, it is this very run, sent again because the answer was lost.
  */
 const STORE = `
 insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels)
@@ -32,7 +32,7 @@ on conflict (id) do update set id = excluded.id`;
 const STORE_NEW = `${STORE}
 returning id, created_at`;
 
-/** A key that has a run already, or comes twice in one statement, gives that run back, and nothing is journalled. */
+/** If the key has a run already, or occurs twice in the statement, that run is answered and nothing is journalled. */
 const STORE_KEYED = `${STORE}
 on conflict (job_name, idempotency_key) where idempotency_key is not null
   do update set idempotency_key = excluded.idempotency_key
@@ -44,7 +44,7 @@ interface EnqueueMember extends LaneMember {
   readonly runs: readonly NewRun[];
 }
 
-/** Stores runs, those of concurrent callers in one statement. */
+/** Stores runs. Those of concurrent callers share a statement. */
 export class EnqueueLane {
   readonly #connection: Connection;
   readonly #lane: Lane<EnqueueMember, Enqueued[]>;
@@ -100,7 +100,7 @@ async function storeNew(
     },
   });
   const createdAt = new Map(rows.map((row) => [row.id, row.created_at]));
-  // Stored by an earlier sending, it may have been under way since.
+  // An earlier sending may have stored it, and a worker may have begun it since.
   const current = sendings > 1 ? await readRuns(connection, runs) : undefined;
   return (run) => ({
     run: current?.get(run.id) ?? toRun(toNewRow(run, createdAt.get(run.id))),
@@ -108,7 +108,7 @@ async function storeNew(
   });
 }
 
-/** With the key as it is stored: a run shows it without its scope. */
+/** With the key as stored, including its scope, which runs don't show. */
 type KeyedRow = ListedRunRow & { readonly stored_key: string | null };
 
 async function storeKeyed(
@@ -119,7 +119,7 @@ async function storeKeyed(
   const rows = await store<KeyedRow>(connection, { sql: STORE_KEYED, runs, deadlineMs });
   const listed = rows.map(toListedRun);
   const given = new Map(runs.map((run) => [run.id, run]));
-  // What was just stored is known, however large it is.
+  // The payload of a run that was just stored is known and need not be read.
   const known = listed.map((one): Listed<StoredRun, StoredRun> => {
     const run = given.get(one.row.id);
     return one.isWhole || run === undefined ? one : { ...one, row: withPayload(one.row, run), isWhole: true };
@@ -163,7 +163,7 @@ function toStatement<Row>(sql: string, runs: readonly NewRun[]): Statement<Row> 
   return { sql, parameters: [JSON.stringify(runs), ''] };
 }
 
-/** In order; a large payload leaves alone. */
+/** In order. A large payload gets a statement of its own. */
 function splitForBatch(runs: readonly NewRun[]): NewRun[][] {
   const parts: NewRun[][] = [];
   let part: NewRun[] = [];
@@ -200,7 +200,7 @@ function withPayload(row: StoredRun, { payload }: NewRun): StoredRun {
   return { ...row, payload: new JsonText(payload) };
 }
 
-/** A run as the database has it in the moment that it is stored. */
+/** The row of a run that was just stored. */
 function toNewRow(run: NewRun, createdAt: number | undefined): RunRow {
   if (createdAt === undefined) throw notStored(run);
   return {

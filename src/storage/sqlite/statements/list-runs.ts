@@ -21,7 +21,7 @@ import {
   wholeColumns,
 } from './rows.ts';
 
-/** Each probe of an arm is about 0.1 ms of SQLite's preparing. */
+/** Preparing each probe of an arm takes SQLite about 0.1 ms. */
 const MAX_PROBES = 100;
 
 /** A page of runs. Its rows are read in portions; a short page comes with the first statement. */
@@ -56,7 +56,7 @@ async function* readPlaces(
   }
 }
 
-/** A function of its own: a generator would keep the rows for as long as its reader takes. */
+/** A separate function, because a generator would keep the rows for as long as its reader takes. */
 async function readPage(
   connection: Connection,
   { fields }: RunQuery,
@@ -96,13 +96,13 @@ export async function readWholeRuns(
   return new Map(rows.map((row) => [row.seq, toRun(row)]));
 }
 
-/** Of a list of places each row is a `seq` alone. */
+/** A row of a list of places. */
 type CompiledRow = ListedRunRow & { readonly seq?: number };
 
 const MAX_COMPILED = 100;
 const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<CompiledRow>>>();
 
-/** Whoever shows a list asks for it again and again: the latest ones are compiled once. */
+/** Dashboards repeat the same lists, so the latest queries are kept compiled. */
 function compiled(
   connection: Connection,
   query: RunQuery,
@@ -112,7 +112,7 @@ function compiled(
   compiledLists.set(connection, lists);
   const key = JSON.stringify([reads, query]);
   const list = lists.get(key) ?? compile(connection.db, query, reads);
-  // At the end of the map's order is what was asked for last.
+  // The map's last entry is the one that was used last.
   lists.delete(key);
   lists.set(key, list);
   for (const oldest of lists.keys()) {
@@ -137,7 +137,7 @@ function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'):
   return list.compile(db);
 }
 
-/** A label may have a long history; what is pending or running is soon looked through. */
+/** A label may have a long history, while few runs are pending or running. */
 function goesByLabel({ labels, jobNames, statuses }: RunQuery): boolean {
   const onlyActive = statuses.length > 0 && !statuses.some(isTerminal);
   const probes = Math.max(1, jobNames.length) * statuses.length * labels.length;
@@ -160,7 +160,7 @@ function filteredPage(query: RunQuery, { columns, ofPlaces }: PageParts): RawBui
 }
 
 function armCondition({ before, labels }: RunQuery, { jobName, status }: FilterArm): RawBuilder<unknown> {
-  // Any seq is above 0; that says to SQLite that it is to be read by the key.
+  // Always true; it makes SQLite read by the key.
   const conditions = [sql`seq > 0`];
   if (before !== null) conditions.push(sql`seq < ${before}`);
   if (jobName !== undefined) conditions.push(sql`job_name = ${jobName}`);
@@ -174,9 +174,9 @@ function armCondition({ before, labels }: RunQuery, { jobName, status }: FilterA
 }
 
 /**
- * The runs of the first label, in order from its index; whatever else is asked
- * of each is one probe by key. So a filter costs by what bears its first label,
- * not by the runs that are none of its business.
+ * The runs of the first label, in order from its index. Every other condition is one
+ * probe by key for each of them, so the cost depends on the runs with the first label
+ * and not on all runs.
  */
 function labelledPage(db: Kysely<Schema>, { labels, jobNames, statuses, limit, offset, before }: RunQuery) {
   const [[key, value] = ['', ''], ...others] = labels;

@@ -10,14 +10,14 @@ export const PAGE_ROWS = 100;
  */
 const INLINE_BYTES = 8 * 1024;
 
-/** So much of a portion is passed on at a time: what is made of it, as JSON say, takes no more memory than that. */
+/** How much of a portion is passed on at a time, which bounds the memory of what is made of it, such as JSON. */
 const SLICE_BYTES = 128 * 1024;
 
-/** A row of a page: it came whole, or is read when its turn comes. Of that one there is what `Stub` says. */
+/** A row of a page. It came whole, or only its `Stub` is there and it is read when its turn comes. */
 export type Listed<R, Stub = undefined> = WholeRow<R> | CutRow<Stub>;
 
 interface Place {
-  /** By which it can be read whole. */
+  /** The key to read it whole by. */
   readonly key: number;
   /** The size of all its texts, whether they came with it or not. */
   readonly bytes: number;
@@ -88,7 +88,7 @@ export function isWhole(value: InlineValue): boolean {
   return value === null || typeof value === 'string';
 }
 
-/** Of a value that is here its length, which is near enough to its size. */
+/** The size of a value. For one that came with its page its length is close enough. */
 export function sizeOf(value: InlineValue): number {
   if (value === null) return 0;
   return typeof value === 'string' ? value.length : Number(value);

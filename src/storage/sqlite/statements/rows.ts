@@ -16,7 +16,7 @@ import {
 import type { RunsTable } from '../schema.ts';
 import { type InlineValue, inlineOrSize, isWhole, type Listed, sizeOf } from './portions.ts';
 
-/** The columns of a run that are short. snake_case ends in this file. */
+/** The short columns of a run. Column names in snake_case end in this file. */
 const SHORT_COLUMNS = [
   'id',
   'job_name',
@@ -37,15 +37,15 @@ const SHORT_COLUMNS = [
   'error_detail',
 ] as const satisfies readonly (keyof RunsTable)[];
 
-/** Those that may be long: within JSON they would be escaped, and parsed twice. */
+/** The columns that may be long. Inside JSON they would be escaped and parsed twice. */
 const LONG_COLUMNS = ['output', 'payload'] as const satisfies readonly (keyof RunsTable)[];
 
-/** The columns of which a {@link Run} is made. */
+/** The columns that make a {@link Run}. */
 export const RUN_COLUMNS = [...SHORT_COLUMNS, ...LONG_COLUMNS] as const;
 
 export type RunRow = Pick<Selectable<RunsTable>, (typeof RUN_COLUMNS)[number]>;
 
-/** The long columns of these fields, which bear their names. */
+/** The long columns among these fields. */
 function longColumns(fields: readonly RunField[] | null): readonly (typeof LONG_COLUMNS)[number][] {
   return fields === null ? LONG_COLUMNS : LONG_COLUMNS.filter((column) => fields.includes(column));
 }
@@ -59,8 +59,8 @@ export type ListedRunRow = {
 };
 
 /**
- * The columns of a page. A driver makes every value of every row by itself,
- * which takes longer than JSON does, written and read.
+ * The columns of a page. A driver converts each value of each row, which takes longer
+ * than writing and parsing one JSON text.
  */
 export function listedColumns(fields: readonly RunField[] | null): string {
   const short = SHORT_COLUMNS.map((column) => (column === 'error_detail' ? inlineOrSize(column) : column));
@@ -80,8 +80,8 @@ type PackedRun = readonly [seq: number, ...values: ValuesOf<typeof SHORT_COLUMNS
 type ValuesOf<C extends readonly (keyof RunRow)[]> = { [I in keyof C]: RunRow[C[I]] };
 
 /**
- * A row of a page, without the values that are too large for one. Name by name: in a loop over the columns it would
- * take twice as long.
+ * A row of a page, without values that are too large for it. The columns are named one
+ * by one, because a loop takes twice as long.
  */
 export function toListedRun({
   packed,
@@ -131,7 +131,7 @@ export function toListedRun({
       labels,
       failed_step_name,
       error_detail: typeof error_detail === 'string' ? error_detail : null,
-      // One that is too large is read later: until then it is no JSON.
+      // A payload that is too large is read later.
       output: typeof output === 'string' ? output : null,
       payload: typeof payload === 'string' ? payload : '',
     }),
@@ -146,7 +146,7 @@ export function selectFields(run: StoredRun, fields: readonly RunField[] | null)
   );
 }
 
-/** One whose payload was not read must not be asked for it. */
+/** Without a payload that was read, the run's `payload` must not be used. */
 export function toRun(row: RunRow): StoredRun {
   const hasFailed = row.status === 'failed';
   return {
