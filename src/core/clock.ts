@@ -1,16 +1,16 @@
 import { callOutsideRuns } from './run-context.ts';
 
 /**
- * The only door to time. Nothing durable depends on it: leases, order and
- * stored timestamps come from the database's clock. It paces this process
- * (polls, heartbeats, flushes) and measures how long things took.
+ * The process's clock, the only source of time in the engine. It paces polls, heartbeats
+ * and flushes and measures durations. Leases, order and stored times come from the
+ * database's clock instead.
  */
 export interface Clock {
   /** Wall-clock time, ms since the epoch. */
   now(): number;
   /** A clock that never jumps, ms since some fixed point. */
   monotonicMs(): number;
-  /** Runs `task` once after `delayMs`; the answer cancels it. */
+  /** Runs `task` once after `delayMs`. Call the returned function to cancel it. */
   schedule(delayMs: number, task: () => void): () => void;
 }
 
@@ -30,7 +30,7 @@ function schedule(delayMs: number, task: () => void): () => void {
     if (restMs > 0) timer = setTimeout(fire, Math.min(restMs, MAX_TIMER_MS));
     else task();
   };
-  // A longer timer than that would fire at once.
+  // Node fires a longer timer at once.
   let timer = delayMs > MAX_TIMER_MS ? setTimeout(fire, MAX_TIMER_MS) : setTimeout(task, delayMs);
   return () => clearTimeout(timer);
 }
@@ -40,8 +40,8 @@ let lastMinute = Number.NaN;
 let lastMinuteText = '';
 
 /**
- * ISO 8601 UTC with milliseconds, of whole ms since the epoch. A list of runs
- * has eighty, most of them of the same minute: that is written out once.
+ * Whole ms since the epoch as ISO 8601 UTC with milliseconds. The minute's text is kept,
+ * because most times in a list of runs are of the same minute.
  */
 export function toIsoTime(epochMs: number): string {
   const minute = Math.floor(epochMs / MINUTE_MS);

@@ -5,18 +5,18 @@ import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
 
 export interface TriggerOptions {
-  /** Unique per job, 1 to 256 UTF-16 units: a second trigger under it returns the first one's run. */
+  /** Unique per job, 1 to 256 UTF-16 units. A second trigger with the key returns the run of the first. */
   readonly idempotencyKey?: string | undefined;
   /**
-   * Whose idempotency key it is, 1 to 256 UTF-16 units: the same key of another
-   * scope, or of none, is another key. Nobody is shown it.
+   * Whose idempotency key it is, 1 to 256 UTF-16 units. The same key in another scope, or
+   * in none, is a different key. Runs don't show their scope.
    */
   readonly keyScope?: string | undefined;
   /** At most one run with this key runs at a time, in the order triggered; 1 to 256 UTF-16 units. */
   readonly concurrencyKey?: string | undefined;
   /**
-   * What the run is filed under, for filters of lists and streams: at most 20,
-   * keys of 1 to 64 letters, digits and `._/-`, values of up to 256 UTF-16 units.
+   * For filtering lists and streams. At most 20; keys of 1 to 64 letters, digits and
+   * `._/-`, values of up to 256 UTF-16 units.
    */
   readonly labels?: Labels | undefined;
 }
@@ -26,15 +26,15 @@ export interface TriggerRequest extends TriggerOptions {
   readonly input: unknown;
 }
 
-/** What became of a trigger: a new run, or the one that its idempotency key already had. */
+/** The result of a trigger: a new run, or the run that its idempotency key already had. */
 export interface Submitted {
   readonly runId: string;
-  /** The run as it is stored. Made when it is asked for: most callers answer an id. */
+  /** The stored run. Parsed only when called, because most callers need only the id. */
   readonly toRun: () => Run;
   readonly disposition: 'created' | 'idempotent';
 }
 
-/** A journal event in a stream; its JSON text is made once for all readers. */
+/** A journal event in a stream. Its JSON text is made once for all readers. */
 export interface StreamedEvent {
   readonly sequence: number;
   readonly event: JournalEvent;
@@ -42,8 +42,8 @@ export interface StreamedEvent {
 }
 
 /**
- * A reader's place in the journal. It holds no events: a slow reader costs
- * nothing. One call of `next` at a time.
+ * A reader's place in the journal. It holds no events, so a slow reader costs nothing.
+ * Call `next` again only when the last call has settled.
  */
 export interface EventCursor {
   /** Waits for the next events, at least one; null after the last. Rejects if the database fails. */
@@ -77,13 +77,13 @@ export interface WorkOptions {
 export interface Health {
   /** The database is migrated and takes writes, without long waiting. */
   readonly database: boolean;
-  /** The worker is started and has not given up, or works on demand. */
+  /** The worker is started and has not failed, or works on demand. */
   readonly worker: boolean;
 }
 
 /**
- * The reads for whoever passes them on: JSON text as it is stored, in pieces. It
- * is never parsed and never in memory as a whole.
+ * Reads that are passed on as JSON text, in pieces. The stored text is not parsed and
+ * never in memory as a whole.
  */
 export interface JsonReads {
   run(runId: string): Promise<JsonPieces | null>;
@@ -137,13 +137,12 @@ export interface DurablyService {
     labels?: Labels | undefined;
   }): Promise<RunListFeed>;
   /**
-   * Works the queue until nothing is left to do: all that can be claimed, runs
-   * of vanished workers too. Needs no started worker and starts none; with one
-   * it shares the slots. Answers how many runs it took.
+   * Executes runs until no claimable run is left, those of vanished workers included.
+   * Needs no started worker; beside one it shares the slots. Answers how many runs it took.
    *
-   * When the budget is spent it claims nothing more. A step that runs then is
-   * finished and stored, and its run handed back, to be gone on with by the next
-   * call or another worker; a started worker keeps the run instead.
+   * When the budget is used up it claims nothing more. Steps that are running finish and
+   * are stored. Their runs are then handed back, for the next call or another worker to
+   * continue; a started worker keeps them instead.
    *
    * @throws {ValidationError} for a bad option.
    * @throws {DatabaseUnavailableError} if a claim fails.

@@ -7,8 +7,8 @@ import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
 
 /**
- * One row of the journal. Every event is one; which columns it uses is said
- * once, in the {@link eventCatalogue}.
+ * One row of the journal. Every event is one row, and the {@link eventCatalogue} says
+ * which columns it uses.
  */
 export interface JournalRow {
   readonly sequence: number;
@@ -37,9 +37,9 @@ export interface JournalNote
 }
 
 interface EventKind<S extends z.ZodObject = z.ZodObject> {
-  /** The fields beyond `type`, `timestamp`, `sequence`, `runId` and `jobName`. */
+  /** The event's fields besides `type`, `timestamp`, `sequence`, `runId` and `jobName`. */
   readonly schema: S;
-  /** Reads those fields from a journal row, and its JSON text by `json`, which makes undefined of null. */
+  /** Reads those fields from a journal row. `json` parses JSON text, and gives undefined for null. */
   readonly read: (row: JournalRow, json: (text: string | null) => unknown) => z.input<S>;
 }
 
@@ -64,7 +64,7 @@ export const progressSchema = z.object({
   message: z.string().optional(),
 });
 
-/** THE list of events. Types, the journal, SSE and openapi.yaml are all made from it. */
+/** The list of all events. Types, the journal, SSE and openapi.yaml follow from it. */
 export const eventCatalogue = {
   'run:trigger': nothing,
   'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
@@ -125,7 +125,7 @@ interface EventBase<E extends EventType> {
   readonly type: E;
   /** ISO 8601 UTC with ms. */
   readonly timestamp: string;
-  /** Rising. In streams it is the journal's; in `on()` it counts this process's events. */
+  /** Rises with each event. In streams it is the place in the journal; in `on()` it counts this process's events. */
   readonly sequence: number;
 }
 
@@ -144,13 +144,13 @@ export type JournalEvent<E extends JournalEventType = JournalEventType> = {
 export type WorkerErrorContext =
   /** A listener of a job's signal threw. */
   | 'abort-listener'
-  /** Storing what a run's owner tells, its results too; it goes on trying. */
+  /** Storing a run's results, end or telemetry; the worker goes on trying. */
   | 'append'
   /** Claiming runs; it tries again. */
   | 'claim'
   /** The database was closed while the worker was at work; it has stopped. */
   | 'database'
-  /** Executing a run: it could be neither completed nor failed. */
+  /** Executing a run, which could be neither completed nor failed. */
   | 'execute'
   /** Reading the journal for streams. */
   | 'feed'
@@ -162,7 +162,7 @@ export type WorkerErrorContext =
   | 'lease'
   /** Clearing away old `run:delete` rows. */
   | 'purge'
-  /** Storing log lines and progress: they are lost. */
+  /** Storing log lines and progress, which are lost. */
   | 'telemetry';
 
 /** Something went wrong in the worker itself; not in the journal. */
@@ -188,7 +188,7 @@ export function toEvent(row: JournalRow): JournalEvent {
   return readEvent(row, decodeJson) as JournalEvent;
 }
 
-/** The text of {@link toEvent}'s event, to the byte, without parsing what the row holds. */
+/** The JSON text of {@link toEvent}'s event, made without parsing the row's own JSON. */
 export function toEventText(row: JournalRow): string {
   return recordText(readEvent(row, (text) => JsonText.of(text) ?? undefined));
 }

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** The run whose code is being executed. One object for each execution: its identity tells them apart. */
+/** The run whose code is executed. Each execution has its own object, which identifies it. */
 export interface RunContext {
   readonly runId: string;
 }
@@ -18,10 +18,10 @@ interface Stored {
 
 const storage = new AsyncLocalStorage<Stored | undefined>();
 
-/** Before Node 24 every promise of the process pays for a context, whether it has one or not (ADR 21). */
+/** Before Node 24, an enabled context slows down every promise of the process (ADR 21). */
 const isCostly = Number(globalThis.process?.versions?.node?.split('.')[0] ?? Number.POSITIVE_INFINITY) < 24;
 
-/** Anything else than undefined, which would not wake a storage that rests. */
+/** Not undefined: running with undefined does not enable a disabled storage. */
 const NOBODY: Stored = { run: { runId: '' } };
 
 /** How much code of runs is under way. */
@@ -37,9 +37,9 @@ export function currentStep(): StepScope | undefined {
   return storage.getStore()?.step;
 }
 
-/** The run of the code that has thrown what nobody caught, though its job may be over. */
+/** The run whose code threw an error that nobody caught. Its job may be over. */
 export function strayRun(): RunContext | undefined {
-  // What the code's timers and sockets were created with is found again when the context is kept again.
+  // Enables the storage, which then finds the context that the code's timers and sockets were created in.
   if (underWay === 0) storage.run(NOBODY, () => undefined);
   const run = currentRun();
   rest();
@@ -80,7 +80,7 @@ function end(): void {
   rest();
 }
 
-/** Keeps no context while no job's code is under way. */
+/** Disables the storage while no job's code is under way. */
 function rest(): void {
   if (isCostly && underWay === 0) storage.disable();
 }

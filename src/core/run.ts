@@ -10,10 +10,10 @@ export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cance
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
- * The legal transitions. `claim`, `handBack`, `complete` and `fail` are a
- * worker's; `cancel`, `retry` and `delete` are a caller's. A takeover is a
- * claim of a run that is already running and whose lease went stale; one whose
- * workers vanished {@link MAX_LOST_WORKERS} times in a row is failed instead.
+ * The legal transitions. Workers do `claim`, `handBack`, `complete` and `fail`; callers
+ * do `cancel`, `retry` and `delete`. A takeover is a claim of a running run whose lease
+ * went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times in a row, the
+ * claim fails it instead.
  */
 export const RUN_TRANSITIONS = {
   claim: { from: ['pending', 'running'], to: 'running' },
@@ -27,12 +27,12 @@ export const RUN_TRANSITIONS = {
 
 export type RunCommand = 'cancel' | 'retry' | 'delete';
 
-/** A run whose owner vanished this often in a row, without a newly stored step, fails. */
+/** A run fails when its workers vanished this often in a row without a newly stored step. */
 export const MAX_LOST_WORKERS = 10;
 
 /**
- * A run whose owner vanished this often in a row may be what ended it: a worker
- * executes one such run at a time, so that it can't take others like it along.
+ * A run whose workers vanished this often in a row may be what ended them. A worker
+ * executes only one such run at a time, so that the others are not lost with it.
  */
 export const SUSPECT_AFTER_LOST_WORKERS = 3;
 
@@ -58,9 +58,9 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly isActive: boolean;
   readonly idempotencyKey: string | null;
   readonly concurrencyKey: string | null;
-  /** As given when it was triggered; empty when there were none. */
+  /** The labels of its trigger; empty when there were none. */
   readonly labels: Labels;
-  /** How many steps are stored as completed; the index of the step to come in a job without parallel steps. */
+  /** How many steps are stored as completed. Without parallel steps this is the index of the next one. */
   readonly currentStepIndex: number;
   /** How many steps are stored as completed. */
   readonly stepCount: number;
@@ -69,13 +69,13 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   /** Why it failed, in short: the error's message. Null unless it failed. */
   readonly error: string | null;
   /**
-   * The error that failed it: name, message, stack, code and causes. Null unless
-   * it failed, and where there was no error: its workers were lost.
+   * The error that failed it: name, message, stack, code and causes. Null unless it
+   * failed, and null when it failed because its workers were lost.
    */
   readonly errorDetail: ErrorDetail | null;
-  /** The step that failed it, `unknown` when it failed outside its steps; null unless it failed. */
+  /** The step that failed it; `unknown` if no step did. Null unless it failed. */
   readonly failedStepName: string | null;
-  /** Tries: the first, each retry and each takeover. Going on after a hand-back opens none. */
+  /** Counts tries: the first, each retry and each takeover. A run that goes on after a hand-back keeps its attempt. */
   readonly attempt: number;
   readonly heartbeatAt: string | null;
   readonly createdAt: string;
@@ -85,7 +85,7 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly updatedAt: string;
 }
 
-/** A run as it is stored: what its job takes and gives is JSON text. */
+/** A run as it is stored, its payload and output as JSON text. */
 export type StoredRun = Run<JsonText, JsonText>;
 
 export function parseRun(stored: StoredRun): Run {
@@ -122,7 +122,7 @@ export const RUN_FIELDS = [
 
 /** @throws {ValidationError} for what is no text at all; one that no run bears is for the database to say. */
 export function checkRunId(runId: unknown): string {
-  // No run bears a lone surrogate, and not every server can be asked for one.
+  // No run id has a lone surrogate, and some servers refuse one in a parameter.
   if (typeof runId === 'string') return runId.toWellFormed();
   throw new ValidationError(`runId must be a string, not ${errorMessage(runId)}`);
 }
@@ -134,30 +134,30 @@ export const DEFAULT_LIST_LIMIT = 100;
 export const MAX_LIST_OFFSET = 100_000;
 
 export interface RunFilter {
-  /** Of an empty list no job is one: it matches no run. So it is with `status`. */
+  /** An empty list matches no run; the same goes for `status`. */
   readonly jobName?: string | readonly string[] | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
   /**
-   * Only runs that have all of these. The runs of the first are read through,
-   * newest first, until the page is full: name the one with the fewest first.
-   * (Not if only active statuses are asked for: there are fewer of those.)
+   * Only runs with all of these labels. The runs of the first label are read, newest
+   * first, until the page is full, so name the rarest label first. (If only active
+   * statuses are asked for, the active runs are read instead.)
    */
   readonly labels?: Labels | undefined;
   /** 1 to 1,000; 100 unless given. */
   readonly limit?: number | undefined;
   /**
-   * 0 to 100,000. A page by offset repeats or skips runs when others come or go
-   * meanwhile; one by `cursor` doesn't.
+   * 0 to 100,000. Pages by offset repeat or skip runs when runs are added or deleted
+   * meanwhile; pages by `cursor` don't.
    */
   readonly offset?: number | undefined;
   /**
-   * Where an earlier page of the same list ended: its `nextCursor` (over HTTP, the
-   * `cursor` in its `Link` header). Not with `offset`.
+   * The `nextCursor` of the page before (over HTTP, the `cursor` in its `Link` header).
+   * Can't be combined with `offset`.
    */
   readonly cursor?: string | undefined;
 }
 
-/** A filter whose runs come with some of their fields only. What a job takes and gives may be large. */
+/** A filter that reads only some fields of the runs; `payload` and `output` may be large. */
 export interface RunSelection<F extends RunField = RunField> extends RunFilter {
   readonly fields: readonly F[];
 }
@@ -168,20 +168,20 @@ export interface RunPage {
   readonly nextCursor: string | null;
 }
 
-/** A {@link RunFilter} once checked: lists without doubles (empty: any), and its bounds. */
+/** A checked {@link RunFilter}: lists without duplicates (an empty one matches all), and bounds. */
 export interface RunQuery {
   readonly jobNames: readonly string[];
   readonly statuses: readonly RunStatus[];
   readonly labels: readonly (readonly [key: string, value: string])[];
-  /** The fields to read, without doubles; null for all. */
+  /** The fields to read, without duplicates; null for all. */
   readonly fields: readonly RunField[] | null;
   readonly limit: number;
   readonly offset: number;
-  /** Only runs before this place; null from the newest on. */
+  /** Only runs that come after this place in the list; null starts at the newest. */
   readonly before: number | null;
 }
 
-/** A place in a list of runs, opaque to callers. */
+/** A place in a list of runs as text that callers need not understand. */
 export function encodeCursor(place: number): string {
   return `c${place.toString(36)}`;
 }
@@ -199,7 +199,7 @@ const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
     .transform((values) => [...new Set(values)])
     .optional();
 
-/** `nothing` for a filter with an empty list in it, which no run can match. */
+/** `nothing` for a filter with an empty list, which matches no run. */
 export const runQuerySchema = knownMembers('filter member', {
   jobName: oneOrMany(z.string()),
   status: oneOrMany(z.enum(RUN_STATUSES)),

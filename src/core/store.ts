@@ -2,7 +2,7 @@ import type { JournalNote, JournalRow } from './events.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { LogLevel, StoredLogLine, StoredStep } from './step.ts';
 
-/** How long a caller waits for the database, from the moment that the call arrives; ms. */
+/** How long a call waits for the database, from its arrival on; ms. */
 export const CALLER_BUDGET_MS = 10_000;
 
 /** A run to be stored, its payload, keys and labels already checked. */
@@ -48,13 +48,13 @@ export interface ClaimRequest {
   /** How many runs at most. */
   readonly limit: number;
   readonly claimToken: string;
-  /** Asked before in vain, with this token: what that may have taken is looked for first. */
+  /** A claim with this token was sent before and not answered: the runs that it took are looked for first. */
   readonly isAskedAgain: boolean;
   /** A running run whose heartbeat is older than this is taken over. */
   readonly staleThresholdMs: number;
-  /** Whether one run may be taken over that lost its worker too often to be above suspicion. */
+  /** Whether one run may be taken over that has lost {@link SUSPECT_AFTER_LOST_WORKERS} workers. */
   readonly takesSuspect: boolean;
-  /** When whoever waits for it has waited long enough, on the monotonic clock; {@link CALLER_BUDGET_MS} from each statement unless given. */
+  /** When to give up, on the monotonic clock; {@link CALLER_BUDGET_MS} after each statement's start unless given. */
   readonly deadlineMs?: number | undefined;
 }
 
@@ -65,7 +65,7 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly concurrencyKey: string | null;
   /** Finished steps that wait to be replayed. */
   readonly stepCount: number;
-  /** Owners that vanished in a row, without a newly stored step. */
+  /** How many workers vanished in a row without a newly stored step. */
   readonly lostCount: number;
 }
 
@@ -75,15 +75,15 @@ export interface LostRun extends NamedRun {
 
 export interface Claim {
   readonly runs: readonly ClaimedRun[];
-  /** Runs that were not claimed but failed, because their workers vanished too often. */
+  /** Runs that the claim failed because their workers vanished too often. */
   readonly lost: readonly LostRun[];
   /** Whether more pending runs of these jobs were left. */
   readonly more: boolean;
 }
 
 /**
- * One thing that a run's owner tells. A step's outcome is projected onto the
- * steps, a run's outcome and progress onto the run, in the same statement.
+ * One event that a run's owner stores. The same statement updates the step of a step's
+ * outcome, and the run at its end and progress.
  */
 export interface OwnerNote extends JournalNote {
   readonly type:
@@ -113,25 +113,25 @@ export interface Append {
 export interface CompletedStep {
   readonly name: string;
   readonly outputBytes: number;
-  /** JSON text, null for undefined; not there if it is left for {@link Store.readStepOutputs}. */
+  /** JSON text, null for undefined. Missing if it is left to {@link Store.readStepOutputs}. */
   readonly output?: string | null;
 }
 
-/** A row of a page of the journal. Large data is left for {@link Store.readJournalData}: null stands in its place. */
+/** A row of a page of the journal. Large data is null and left to {@link Store.readJournalData}. */
 export interface ListedJournalRow extends JournalRow {
   readonly dataBytes: number;
   readonly isDataLeft: boolean;
-  /** Its run was deleted, and nobody is to see it any more: it counts for the page alone. */
+  /** Its run was deleted: the row counts for the page, and nobody may see it. */
   readonly isLeftOver: boolean;
 }
 
-/** What a list may be read in: parts of bounded size, read while they are asked for. */
+/** A list in parts of bounded size, each read when it is asked for. */
 export type Portions<T> = AsyncIterable<readonly T[]>;
 
 export interface StoredRunPage {
-  /** Of each run the fields that were asked for. */
+  /** The fields of each run that were asked for. */
   readonly portions: Portions<Partial<StoredRun>>;
-  /** The place that the page ends at, for {@link RunQuery.before}; null when the list is at its end. */
+  /** Where the page ends, for {@link RunQuery.before}; null at the end of the list. */
   readonly next: number | null;
 }
 
@@ -140,7 +140,7 @@ export type CommandResult =
   | {
       readonly kind: 'done';
       readonly jobName: string;
-      /** Whether a deleted run may have left something over, for {@link Store.deletePortion}. */
+      /** Whether a deleted run may have left rows over for {@link Store.deletePortion}. */
       readonly leavesMore: boolean;
     }
   | { readonly kind: 'not-found' }
@@ -154,8 +154,9 @@ export interface LogPage {
 }
 
 /**
- * All that the engine asks of a database. Each write is one statement, atomic
- * with its journal rows; each write of an owner is fenced by its lease.
+ * All that the engine asks of a database. Each write is one statement, which also writes
+ * its journal rows. Each write of a run's owner names its lease, and changes nothing once
+ * a later claim has raised the run's fence.
  *
  * Every method may throw {@link DatabaseUnavailableError}.
  */
@@ -165,9 +166,9 @@ export interface Store {
 
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
   /**
-   * Resolves when the appends under way are over: they may free slots, which a claim
-   * that waits for them fills as well. Undefined without any, and on a server, where
-   * the wait would be a round trip.
+   * Resolves when the appends under way are over. They may end runs and free slots, so a
+   * claim that waits for them fills those as well. Undefined if there are none, and on a
+   * server, where waiting would cost a round trip.
    */
   appendsUnderWay(): Promise<void> | undefined;
   claim(request: ClaimRequest): Promise<Claim>;
@@ -189,7 +190,7 @@ export interface Store {
   /** Oldest first. */
   listLogs(page: LogPage): Portions<StoredLogLine>;
 
-  /** All completed steps of a run by index; the outputs of the first of them, as far as they fit into one answer. */
+  /** All completed steps of a run by index, with the outputs of the first ones, as many as fit into one answer. */
   listCompletedSteps(runId: string): Promise<CompletedStep[]>;
   readStepOutputs(page: {
     readonly runId: string;
@@ -201,12 +202,12 @@ export interface Store {
   /** Rows after a sequence, oldest first; with their runs' labels if asked for. */
   readJournal(page: { after: number; limit: number; withLabels: boolean }): Promise<ListedJournalRow[]>;
   readRunJournal(page: { runId: string; after: number; limit: number }): Promise<ListedJournalRow[]>;
-  /** The data of these rows; those that are no longer there are missing. */
+  /** The data of these rows. Rows that are gone are missing. */
   readJournalData(sequences: readonly number[]): Promise<ReadonlyMap<number, string | null>>;
 
-  /** Removes a portion of what deleted runs have left over, which no reader sees; false if nothing was left. */
+  /** Removes a portion of the rows that deleted runs left over, which no reader sees; false if there were none. */
   deletePortion(): Promise<boolean>;
-  /** Forgets a portion of the `run:delete` rows older than a day; whether there may be more. */
+  /** Removes a portion of the `run:delete` rows older than a day; whether there may be more. */
   purgePortion(): Promise<boolean>;
   /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;

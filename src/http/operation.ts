@@ -5,10 +5,10 @@ import type { Guard } from './guard.ts';
 import type { JsonAnswer } from './json-answer.ts';
 import type { ProblemCode } from './problem.ts';
 
-/** What kind of operation it is: openapi.yaml sorts by it. */
+/** The operation's section in openapi.yaml. */
 export type Access = 'trigger' | 'read' | 'write' | 'work';
 
-/** What an operation acts by: validated by its schema. */
+/** An operation's input, validated by its schema. */
 export type OperationInput = Record<string, unknown>;
 
 /** What an operation with a stream answers. */
@@ -19,7 +19,7 @@ export type EventsAnswer =
       /** The sequence the stream starts from, when the caller doesn't know it yet. */
       readonly head?: number;
     }
-  /** Nothing is left to tell: the client should not come back. */
+  /** The stream is over, and the client should not reconnect. */
   | { readonly kind: 'ended' };
 
 interface OperationBase<TName extends string, TInput extends z.ZodObject> {
@@ -30,7 +30,7 @@ interface OperationBase<TName extends string, TInput extends z.ZodObject> {
   readonly path: `/${string}`;
   readonly summary: string;
   readonly access: Access;
-  /** Who may: none can do without. */
+  /** Which hooks of `auth` decide on it. Required. */
   readonly guard: Guard<z.output<TInput>>;
   /** Where its input comes from, and what it must be. */
   readonly input: { readonly from: 'query' | 'body'; readonly schema: TInput };
@@ -65,8 +65,8 @@ export interface EventsOperation<TName extends string = string, TInput extends z
 }
 
 /**
- * One thing that callers can ask for. Handlers, routes, openapi.yaml and tests
- * all fold the table of them (`operations/index.ts`).
+ * One thing that callers can ask for. Handlers, routes, openapi.yaml and tests are made
+ * from the table of all operations (`operations/index.ts`).
  */
 export type Operation = JsonOperation | EventsOperation;
 

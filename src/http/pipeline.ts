@@ -77,9 +77,8 @@ export interface PipelineCall {
 export type Pipeline = (call: PipelineCall) => Promise<Response>;
 
 /**
- * What every request goes through: onRequest → authenticate → select → parse →
- * access → act, and any error on the way becomes a problem. Nothing of a
- * request but its head is read before its caller is known.
+ * The steps of every request: onRequest → authenticate → select → parse → access → act.
+ * Any error on the way becomes a problem. The body is read only once the caller is known.
  */
 export function createPipeline<TContext>(
   durably: DurablyService,
