@@ -106,7 +106,7 @@ export function createDurablyApp<TContext = unknown>(
       throw wrongMethod(c.req.method, ['GET']);
     });
   }
-  mountOperations(app, { basePath, pipeline, maxBodyBytes, hasTickets: described.hasKeys });
+  mountOperations(app, { basePath, pipeline, hasTickets: described.hasKeys });
 
   app.notFound((c) => {
     const unknown = unknownPath(c.req.path);

@@ -1,11 +1,13 @@
+import { zValidator } from '@hono/zod-validator';
 import type { Hono, MiddlewareHandler } from 'hono';
-import { z } from 'zod';
+import type { z } from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { NotFoundError } from '../core/errors/errors.ts';
+import { knownMembers } from '../core/validation/issues.ts';
 import { refuseBody } from '../http/body.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
-import { parseQuery } from '../http/query.ts';
+import { toValidationError } from '../http/problem.ts';
 import { wrongMethod } from '../http/routing.ts';
 import { runIdParam } from '../http/schemas.ts';
 import type { ApiKeys } from './api-keys.ts';
@@ -18,7 +20,7 @@ export const TICKET_PATH = '/stream-ticket';
 export const TICKET_PARAM = 'ticket';
 
 /** What a ticket may be asked for with. */
-export const ticketQuery = z.object({
+export const ticketQuery = knownMembers('query parameter', {
   runId: runIdParam.optional().meta({ description: "Only for this run's stream" }),
 });
 
@@ -85,11 +87,14 @@ function mountTickets(
 ): void {
   const { basePath, apiKeys, callers, durably, maxBodyBytes } = options;
   const path = `${basePath}${TICKET_PATH}`;
-  app.post(path, async (c) => {
+  const query = zValidator('query', ticketQuery, (result) => {
+    if (!result.success) throw toValidationError(result.error);
+  });
+  app.post(path, query, async (c) => {
     // A `runId` that is overlooked in a body would make a ticket for all runs.
     const params = Object.keys(ticketQuery.shape);
     await refuseBody(c.req.raw, { params, maxBytes: maxBodyBytes, kept: keptBody(c) });
-    const { runId } = parseQuery(c.req.raw, ticketQuery);
+    const { runId } = c.req.valid('query');
     if (runId !== undefined && (await durably.getRun(runId)) === null) {
       throw new NotFoundError('Run not found');
     }

@@ -62,8 +62,6 @@ export interface PipelineCall {
   readonly request: Request;
   /** Names the operation, or throws why there is none. */
   readonly select: (request: Request) => Operation;
-  /** Reads and validates the body where the framework has its own way to; called when the caller may send one. */
-  readonly readBody?: (() => Promise<OperationInput>) | undefined;
   /** Makes good answers where the framework has headers to add. */
   readonly answer?: AnswerMaker | undefined;
   /** The bytes of the body, where the framework has read and kept them. */
@@ -91,7 +89,7 @@ export function createPipeline<TContext>(
   const streams = createEventStreams({ shutdown, keepAliveMs });
 
   const parse = async ({ input, method }: Operation, call: PipelineCall) => {
-    const { request, readBody, keptBody, queryParams } = call;
+    const { request, keptBody, queryParams } = call;
     const others = queryParams === undefined ? ownParams : [...ownParams, ...queryParams];
     if (input.from === 'query') {
       // Where the app around has read the body itself, it has also dealt with it.
@@ -102,8 +100,7 @@ export function createPipeline<TContext>(
       return parseQuery(request, input.schema, others);
     }
     if (hasQuery(request)) parseQuery(request, noParameters, others);
-    if (readBody !== undefined) return await readBody();
-    const parsed = input.schema.safeParse(await readJson(request, maxBodyBytes));
+    const parsed = input.schema.safeParse(await readJson(request, maxBodyBytes, keptBody));
     if (!parsed.success) throw toValidationError(parsed.error);
     return parsed.data;
   };
