@@ -1,8 +1,8 @@
 import { type Access, fetchLoopback } from '../../app/access.ts';
 import { systemClock } from '../../core/clock.ts';
 import type { DurablyService } from '../../core/durably.ts';
-import { consoleLogger } from '../../core/logger.ts';
 import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
+import { instanceOptions } from '../instance-options.ts';
 import { type EdgeConfig, requestLimits } from './config.ts';
 import { remoteDialect } from './database.ts';
 import { RequestBudget } from './request-budget.ts';
@@ -56,13 +56,7 @@ export function createInvocation(
   const durably = createDurably({
     dialect: remoteDialect({ url, authToken: config.TURSO_AUTH_TOKEN, fetch: budget.fetch }),
     worker: 'on-demand',
-    pollingInterval: config.DURABLY_POLLING_INTERVAL_MS,
-    heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
-    staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
-    maxConcurrentRuns: config.DURABLY_CONCURRENCY,
-    maxResultBytes: config.DURABLY_MAX_RESULT_BYTES,
-    errorDetail: config.DURABLY_ERROR_DETAIL,
-    logger: consoleLogger,
+    ...instanceOptions(config),
     // What is left is for their results.
     jobs: createJobs({
       config,

@@ -1,0 +1,26 @@
+import type { Config } from '../app/config.ts';
+import { consoleLogger } from '../core/logger.ts';
+import type { DurablyOptions } from '../create-durably.ts';
+
+type InstanceSettings = Pick<
+  Config,
+  | 'DURABLY_POLLING_INTERVAL_MS'
+  | 'DURABLY_HEARTBEAT_INTERVAL_MS'
+  | 'DURABLY_STALE_THRESHOLD_MS'
+  | 'DURABLY_CONCURRENCY'
+  | 'DURABLY_MAX_RESULT_BYTES'
+  | 'DURABLY_ERROR_DETAIL'
+>;
+
+/** The options of the service's instance that come from the environment, on Node and on Workers. */
+export function instanceOptions(config: InstanceSettings): Omit<DurablyOptions, 'dialect' | 'jobs'> {
+  return {
+    pollingInterval: config.DURABLY_POLLING_INTERVAL_MS,
+    heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
+    staleThreshold: config.DURABLY_STALE_THRESHOLD_MS,
+    maxConcurrentRuns: config.DURABLY_CONCURRENCY,
+    maxResultBytes: config.DURABLY_MAX_RESULT_BYTES,
+    errorDetail: config.DURABLY_ERROR_DETAIL,
+    logger: consoleLogger,
+  };
+}
