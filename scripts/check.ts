@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 
 const parts: Readonly<Record<string, string>> = {
   'format and lint': 'biome check --error-on-warnings',
+  spelling: 'cspell lint --no-progress --no-summary',
   unused: 'knip',
   types: 'tsc -p .',
   migrations: 'npm run --silent migrations -- --check',
