@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { readConfig } from '../../src/app/config.ts';
+import { EVENT_TYPES, eventCatalogue } from '../../src/core/events.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { exists, ROOT, readDocument, readDocuments } from './markdown.ts';
 
@@ -157,5 +158,18 @@ describe('what the documentation names', () => {
     const tests = [...text.matchAll(/`((?:chaos|contract|http|remote|runtime)\/[a-z-]+)`/g)];
     expect(tests.length).toBeGreaterThan(30);
     for (const [, name = ''] of tests) expect(exists(`test/${name}.test.ts`), name).toBe(true);
+  });
+});
+
+describe('an event', () => {
+  const [, section = ''] = readDocument('docs/http.md').text.split('### The events\n');
+  const rows = rowsOf(section.split('\n### ')[0] ?? '').slice(1);
+
+  it('has a line in the table of events, with its fields', () => {
+    const shown = rows.flatMap(([types, , fields]) => codesIn(types).map((type) => [type, codesIn(fields)]));
+    const expected = EVENT_TYPES.flatMap((type) =>
+      type === 'worker:error' ? [] : [[type, Object.keys(eventCatalogue[type].schema.shape)]],
+    );
+    expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(expected));
   });
 });
