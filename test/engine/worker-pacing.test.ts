@@ -147,6 +147,22 @@ describe('looking for work', () => {
     expect(claims.map(({ limit }) => limit)).toEqual([3, 3]);
   });
 
+  test('a worker that is stopped while its claim waits for appends claims nothing', async () => {
+    const { worker, answers, claims, gates, holdAppends } = pacedWorker({ maxConcurrentRuns: 2 });
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
+    worker.start();
+    await idle();
+    const release = holdAppends();
+    for (const gate of gates) gate.resolve();
+    worker.wake();
+    await idle();
+    const stopped = worker.stop();
+    release();
+    await stopped;
+    await idle();
+    expect(claims).toHaveLength(1);
+  });
+
   test('a lone run costs no second claim when it ends', async () => {
     const { worker, answers, claims, gates, claimsDuring } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()] }));

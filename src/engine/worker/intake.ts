@@ -73,13 +73,7 @@ export class Intake {
    * @throws {DatabaseUnavailableError}
    */
   async take({ atMost, deadlineMs, isWanted }: TakeOptions): Promise<Taken | undefined> {
-    const { store, slots, registry, onEnd } = this.#deps;
-    const appends = store.appendsUnderWay();
-    if (appends !== undefined) {
-      await appends;
-      // The slots that they freed are free after this turn of the event loop.
-      await new Promise<void>((resolve) => defer(resolve));
-    }
+    const { slots, registry, onEnd } = this.#deps;
     const limit = Math.min(this.free, atMost);
     if (limit <= 0 || registry.isEmpty) return undefined;
     const takesSuspect = !slots.hasSuspect && !this.#claims.mayTakeSuspect;

@@ -230,8 +230,15 @@ export class Worker {
   }
 
   async #claim(): Promise<void> {
-    const { bus, clock } = this.#deps;
+    const { bus, clock, store } = this.#deps;
     try {
+      const appends = store.appendsUnderWay();
+      if (appends !== undefined) {
+        await appends;
+        // The slots that they freed are free after this turn of the event loop.
+        await new Promise<void>((resolve) => defer(resolve));
+        if (this.#state !== 'running') return;
+      }
       const taken = await this.#intake.take({
         atMost: this.#options.maxConcurrentRuns,
         isWanted: () => this.#state === 'running',
