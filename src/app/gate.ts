@@ -95,7 +95,7 @@ function mountTickets(
     const params = Object.keys(ticketQuery.shape);
     await refuseBody(c.req.raw, { params, maxBytes: maxBodyBytes, kept: keptBody(c) });
     const { runId } = c.req.valid('query');
-    if (runId !== undefined && (await durably.getRun(runId)) === null) {
+    if (runId !== undefined && (await durably.asJson.run(runId)) === null) {
       throw new NotFoundError('Run not found');
     }
     const name = callers.get(c.req.raw) ?? '';

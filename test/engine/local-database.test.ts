@@ -170,6 +170,19 @@ describe('a database of this machine', () => {
     expect(await execute('select * from t')).toEqual([]);
   });
 
+  test('refuses a statement when its own look at the file met a lock, so that the connection is renewed', async () => {
+    const { connection, execute, other } = opened();
+    connection.reconnect();
+    other.exec('pragma journal_mode = delete; begin exclusive');
+    // This statement reads nothing of the file.
+    await expect(execute('select 1')).rejects.toMatchObject({ code: 'SQLITE_BUSY' });
+    other.exec('commit');
+    connection.reconnect();
+    await execute('insert into t values (1, 1)');
+    other.exec('insert into t values (2, 2)');
+    expect(await execute('select a from t order by a')).toEqual([{ a: 1 }, { a: 2 }]);
+  });
+
   test('says that it is closed, also to a statement that was prepared before', async () => {
     const { connection, execute } = opened();
     const insert = 'insert into t values (1, 1)';

@@ -173,5 +173,7 @@ async function resolveStop(reason: StopReason, { run }: Execution, store: Store)
 function fateOf(current: Run | null, { attempt }: ClaimedRun): string {
   if (current === null) return 'the run was deleted';
   if (current.attempt > attempt) return 'another worker took the run over';
-  return `the run is ${current.status} now`;
+  return current.status === 'running'
+    ? 'another worker goes on with the run'
+    : `the run is ${current.status} now`;
 }

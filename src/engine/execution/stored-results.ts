@@ -93,7 +93,13 @@ export class StoredResults {
     for (const read of this.#portion) read.output = undefined;
     this.#portion = portionAround(result);
     const outputs = await this.#readPatiently(this.#portion.map(({ name }) => name));
-    for (const read of this.#portion) read.output = outputs.get(read.name) ?? null;
+    for (const read of this.#portion) {
+      const output = outputs.get(read.name);
+      // The run was deleted meanwhile: its steps are gone.
+      if (output === undefined) this.#control.stop('lease-lost');
+      this.#control.throwIfOver();
+      read.output = output ?? null;
+    }
   }
 
   async #readPatiently(names: readonly string[]): Promise<ReadonlyMap<string, string | null>> {

@@ -243,9 +243,10 @@ export class Worker {
         atMost: this.#options.maxConcurrentRuns,
         isWanted: () => this.#state === 'running',
       });
+      // Another claim has filled the slots meanwhile.
+      if (taken === undefined) return;
       this.#failedClaims = 0;
-      // Undefined when another claim has filled the slots meanwhile.
-      if (taken !== undefined) this.#hasMore = taken.hasMore;
+      this.#hasMore = taken.hasMore;
     } catch (error) {
       this.#hasMore = false;
       this.#failedClaims++;

@@ -8,7 +8,7 @@ import { codesOf, rootMessage, StartError } from './start-failure.ts';
 
 /** When a server that refuses, or whose name is not known, is given up: so long after this process began. */
 const COME_UP_BY_MS = 2200;
-/** It is asked so often at least, however long this process took to get here. */
+/** It is asked so often at least, however long this process took to get here, unless it is silent. */
 const MIN_TRIES = 2;
 const RETRY_MS = 200;
 /** How often it is said that a server is silent. */
@@ -36,6 +36,7 @@ export async function reachServer<T>(
   }
   try {
     for (let tries = 1; ; tries++) {
+      const triedMs = performance.now();
       try {
         await db.executeQuery(CompiledQuery.raw('select 1'));
         return;
@@ -43,7 +44,8 @@ export async function reachServer<T>(
         const fault = classifyDatabaseError(error, true);
         if (fault === 'denied') throw new AccessRefusedError(error);
         const isLate = performance.now() + RETRY_MS > COME_UP_BY_MS;
-        if (isLate && tries >= MIN_TRIES) throw unreachable(error, url);
+        const wasSilent = performance.now() - triedMs > COME_UP_BY_MS;
+        if (isLate && (tries >= MIN_TRIES || wasSilent)) throw unreachable(error, url);
         await pause(RETRY_MS);
       }
     }

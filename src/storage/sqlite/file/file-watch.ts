@@ -77,8 +77,11 @@ export class FileWatch {
 
   /** The companions of a closed connection may go, for good reasons. */
   noteClosing(): void {
-    this.#look();
-    this.#forgetCompanions();
+    try {
+      this.#look();
+    } finally {
+      this.#forgetCompanions();
+    }
   }
 
   #look(): void {

@@ -71,7 +71,7 @@ export class LocalConnection implements SqliteDatabase {
   /** The next statement opens another connection: should that fail, it is tried again by the one after. */
   reconnect(): void {
     const database = this.#database;
-    if (database !== undefined) this.#watch?.noteClosing();
+    if (database !== undefined) this.#noteClosing();
     this.#database = undefined;
     this.#statements.clear();
     this.#questions.clear();
@@ -81,6 +81,14 @@ export class LocalConnection implements SqliteDatabase {
       if (database.inTransaction) database.exec('rollback');
     } finally {
       database.close();
+    }
+  }
+
+  #noteClosing(): void {
+    try {
+      this.#watch?.noteClosing();
+    } catch {
+      // The connection is closed all the same, and the next one looks again.
     }
   }
 
@@ -119,14 +127,16 @@ export class LocalConnection implements SqliteDatabase {
   #countsOnLog(): boolean | undefined {
     try {
       const [row] = this.#database?.prepare('pragma wal_checkpoint(PASSIVE)').all() ?? [];
-      return typeof row === 'object' && row !== null && 'log' in row ? Number(row.log) > 0 : undefined;
+      const frames = typeof row === 'object' && row !== null && 'log' in row ? Number(row.log) : -1;
+      // Another connection's checkpoint keeps this one from counting.
+      return frames < 0 ? undefined : frames > 0;
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? error.code : undefined;
-      return code === 'SQLITE_IOERR_SHORT_READ' ? true : undefined;
+      throwIfBusy(error);
+      return codeOf(error) === 'SQLITE_IOERR_SHORT_READ' ? true : undefined;
     }
   }
 
-  /** What the open connection says of itself; undefined if it can't at the moment, as while it is locked. */
+  /** What the open connection says of itself; undefined if it can't. @throws SQLITE_BUSY: the connection is then to be renewed. */
   #ask<T>(pragma: string, read: (row: Readonly<Record<string, unknown>>) => T): T | undefined {
     try {
       const question = this.#questions.get(pragma) ?? this.#database?.prepare(pragma);
@@ -134,7 +144,8 @@ export class LocalConnection implements SqliteDatabase {
       this.#questions.set(pragma, question);
       const [row] = question.all();
       return typeof row === 'object' && row !== null ? read({ ...row }) : undefined;
-    } catch {
+    } catch (error) {
+      throwIfBusy(error);
       return undefined;
     }
   }
@@ -159,4 +170,13 @@ export class LocalConnection implements SqliteDatabase {
     this.#watch?.noteOpened();
     return database;
   }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}
+
+/** A connection that met SQLITE_BUSY may keep an old snapshot or a lock until it is renewed: whoever renews it must hear of it. */
+function throwIfBusy(error: unknown): void {
+  if (/^SQLITE_(BUSY|LOCKED)/.test(String(codeOf(error)))) throw error;
 }

@@ -4,6 +4,7 @@ import { MAX_LOST_WORKERS, type RunStatus, SUSPECT_AFTER_LOST_WORKERS } from '..
 import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
+import { renew } from './lease.ts';
 import { type InlineValue, isWhole, sizeOf } from './portions.ts';
 
 /**
@@ -158,7 +159,7 @@ const MAX_REPETITIONS = 3;
 /** Whatever it throws, the runs that it may have taken are found by the token when it is asked again. */
 export async function claim(connection: Connection, request: ClaimRequest): Promise<Claim> {
   const rows = await claimRows(connection, request);
-  const payloads = await readPayloads(connection, rows);
+  const payloads = await readPayloads(connection, rows, request);
   return {
     runs: rows.flatMap((row) => {
       const payload = typeof row.payload === 'string' ? row.payload : payloads.get(row.id);
@@ -199,16 +200,26 @@ async function claimRows(connection: Connection, request: ClaimRequest): Promise
 async function readPayloads(
   connection: Connection,
   rows: readonly ClaimRow[],
+  { staleThresholdMs, deadlineMs }: Pick<ClaimRequest, 'staleThresholdMs' | 'deadlineMs'>,
 ): Promise<ReadonlyMap<string, string>> {
+  const { clock } = connection;
+  const leases = rows.map(({ id, fence }) => ({ runId: id, fence }));
+  let renewedMs = clock.monotonicMs();
   const payloads = new Map<string, string>();
   let rest = rows.filter(({ payload, status }) => !isWhole(payload) && status === 'running');
   while (rest.length > 0) {
     const length = portionLength(rest, ({ payload }) => sizeOf(payload));
     const fences = new Map(rest.slice(0, length).map(({ id, fence }) => [id, fence]));
     rest = rest.slice(length);
+    // Nobody else keeps the leases before the runs are in their slots.
+    if (clock.monotonicMs() - renewedMs > staleThresholdMs / 4) {
+      renewedMs = clock.monotonicMs();
+      await renew(connection, leases);
+    }
     const read = await connection.execute<{ id: string; fence: number; payload: string }>({
       sql: PAYLOADS,
       parameters: [JSON.stringify([...fences.keys()])],
+      deadlineMs,
     });
     for (const { id, fence, payload } of read) if (fences.get(id) === fence) payloads.set(id, payload);
   }
