@@ -1,4 +1,5 @@
 import type { JsonPieces } from '../core/json/json-text.ts';
+import { searchOf } from './query.ts';
 
 /** What an operation answers whose JSON text is made elsewhere, and may be long. */
 export class JsonAnswer {
@@ -54,7 +55,7 @@ async function nextOf(iterator: AsyncIterator<string>): Promise<string | undefin
 
 /** The `Link` to the next page (RFC 8288), relative to the request: a proxy may have moved it. */
 export function linkToNext(url: string, cursor: string): string {
-  const query = new URLSearchParams(new URL(url).search);
+  const query = new URLSearchParams(searchOf(url));
   query.delete('offset');
   query.set('cursor', cursor);
   return `<?${query}>; rel="next"`;

@@ -160,8 +160,8 @@ export function hasQuery({ url }: Request): boolean {
   return url.includes('?');
 }
 
-/** Of a URL in its normal form, which a request's is. */
-function searchOf(url: string): string {
+/** The query of a request's URL with its `?`. Such a URL is in its normal form, so it need not be parsed. */
+export function searchOf(url: string): string {
   return /^[^?#]*(\?[^#]*)?/.exec(url)?.[1] ?? '';
 }
 

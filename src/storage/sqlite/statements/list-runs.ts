@@ -7,7 +7,7 @@ import {
   type RunStatus,
   type StoredRun,
 } from '../../../core/run.ts';
-import type { StoredRunPage } from '../../../core/store.ts';
+import type { Portions, StoredRunPage } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Schema } from '../schema.ts';
 import { type CutRow, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
@@ -74,12 +74,20 @@ function toPage(rows: readonly ListedRunRow[]): Listed<StoredRun>[] {
   return keepPortion(rows.map(toListedRun), () => undefined);
 }
 
-async function* portionsOf(
+function portionsOf(
   connection: Connection,
   { fields }: RunQuery,
   page: Listed<StoredRun>[],
-): AsyncGenerator<readonly Partial<StoredRun>[]> {
+): Portions<Partial<StoredRun>> {
   const portions = inPortions(page, (cut) => readWholeRuns(connection, fields, cut));
+  if (fields === null) return portions;
+  return selected(portions, fields);
+}
+
+async function* selected(
+  portions: AsyncIterable<readonly StoredRun[]>,
+  fields: readonly RunField[],
+): AsyncGenerator<readonly Partial<StoredRun>[]> {
   for await (const portion of portions) yield portion.map((run) => selectFields(run, fields));
 }
 

@@ -138,9 +138,8 @@ export function toListedRun({
   };
 }
 
-/** A run's fields in their usual order, or all of them. */
-export function selectFields(run: StoredRun, fields: readonly RunField[] | null): Partial<StoredRun> {
-  if (fields === null) return run;
+/** These fields of a run, in their usual order. */
+export function selectFields(run: StoredRun, fields: readonly RunField[]): Partial<StoredRun> {
   return Object.fromEntries(
     RUN_FIELDS.flatMap((field) => (fields.includes(field) ? [[field, run[field]]] : [])),
   );
