@@ -2,6 +2,7 @@ import type { Append, AppendResult } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Lane, type LaneMember } from '../connection/lane.ts';
 import { NOW_MS } from '../sql.ts';
+import { isFrom } from './transitions.ts';
 
 /**
  * Appends what owners tell of their runs to the journal, through a view whose
@@ -25,7 +26,7 @@ select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.at
   e.value->>'stepName', e.value->>'stepIndex', e.value->>'level', e.value->>'message',
   e.value->>'durationMs', coalesce(e.value->>'data', nullif(?2, ''))
 from entries e cross join durably_runs r
-where r.id = e.value->>'runId' and r.fence = e.value->>'fence' and r.status = 'running'
+where r.id = e.value->>'runId' and r.fence = e.value->>'fence' and ${isFrom('complete', 'r')}
   and r.append_count < e.value->>'after'
 order by e.key
 returning run_id, append_no`;
