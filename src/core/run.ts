@@ -10,13 +10,15 @@ export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cance
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
- * The legal transitions. Workers do `claim`, `handBack`, `complete` and `fail`; callers
- * do `cancel`, `retry` and `delete`. A takeover is a claim of a running run whose lease
- * went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times in a row, the
- * claim fails it instead.
+ * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `complete` and `fail`;
+ * callers do `trigger`, `cancel`, `retry` and `delete`. A takeover is a claim of a running
+ * run whose lease went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times
+ * in a row, the claim fails it instead.
  */
 export const RUN_TRANSITIONS = {
-  claim: { from: ['pending', 'running'], to: 'running' },
+  trigger: { from: [], to: 'pending' },
+  claim: { from: ['pending'], to: 'running' },
+  takeOver: { from: ['running'], to: 'running' },
   handBack: { from: ['running'], to: 'pending' },
   complete: { from: ['running'], to: 'completed' },
   fail: { from: ['running'], to: 'failed' },

@@ -96,21 +96,27 @@ export interface OwnerNote extends JournalNote {
     | 'run:fail';
 }
 
+/** A note, and when its owner took it down. */
 export interface OwnerEntry {
   readonly note: OwnerNote;
-  /** How long before the append it happened. */
-  readonly ageMs: number;
+  /** On the owner's monotonic clock. */
+  readonly atMs: number;
 }
 
 export interface Append {
   readonly lease: Lease;
   /** 1, 2, … since the claim: an append sent twice is stored once. */
   readonly number: number;
+  /** When it is sent, on the clock of its entries: what counts is how long before that they happened. */
+  readonly sentAtMs: number;
   readonly entries: readonly OwnerEntry[];
 }
 
-/** A finished step that waits to be replayed. */
-export interface CompletedStep {
+/** `refused`: the lease is no longer held, and nothing was stored. */
+export type AppendResult = 'stored' | 'refused';
+
+/** The stored result of a completed step, for its replay. */
+export interface StepResult {
   readonly name: string;
   readonly outputBytes: number;
   /** JSON text, null for undefined. Missing if it is left to {@link Store.readStepOutputs}. */
@@ -173,8 +179,8 @@ export interface Store {
   appendsUnderWay(): Promise<void> | undefined;
   claim(request: ClaimRequest): Promise<Claim>;
 
-  /** Appends all entries in order, or none: `refused` when the lease is no longer held. */
-  append(append: Append): Promise<'stored' | 'refused'>;
+  /** Appends all entries in order, or none. */
+  append(append: Append): Promise<AppendResult>;
   /** Renews all leases; answers with those still held. */
   renew(leases: readonly Lease[]): Promise<Lease[]>;
   /** Returns runs to pending, their attempt kept; answers with those that were still held. */
@@ -190,8 +196,8 @@ export interface Store {
   /** Oldest first. */
   listLogs(page: LogPage): Portions<StoredLogLine>;
 
-  /** All completed steps of a run by index, with the outputs of the first ones, as many as fit into one answer. */
-  listCompletedSteps(runId: string): Promise<CompletedStep[]>;
+  /** The results of all completed steps of a run by index, the first ones with their outputs, as many as fit into one answer. */
+  listStepResults(runId: string): Promise<StepResult[]>;
   readStepOutputs(page: {
     readonly runId: string;
     readonly names: readonly string[];

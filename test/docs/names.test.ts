@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { readConfig } from '../../src/app/config.ts';
-import { EVENT_TYPES, eventCatalogue } from '../../src/core/events.ts';
+import { EVENT_TYPES, eventCatalogue, type WorkerErrorContext } from '../../src/core/events.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { exists, ROOT, readDocument, readDocuments } from './markdown.ts';
 
@@ -21,6 +21,8 @@ function rowsOf(text: string): readonly (readonly string[])[] {
     .map(([, cells = '']) => cells.split('|').map((cell) => cell.trim()))
     .filter(([first = '']) => !/^-+$/.test(first));
 }
+
+const isTypeScript = (path: string) => path.endsWith('.ts');
 
 const codesIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 
@@ -171,5 +173,39 @@ describe('an event', () => {
       type === 'worker:error' ? [] : [[type, Object.keys(eventCatalogue[type].schema.shape)]],
     );
     expect(Object.fromEntries(shown)).toEqual(Object.fromEntries(expected));
+  });
+});
+
+describe('the context of a worker error', () => {
+  // Complete, or the type check fails.
+  const typed: Readonly<Record<WorkerErrorContext, true>> = {
+    'abort-listener': true,
+    append: true,
+    claim: true,
+    database: true,
+    execute: true,
+    feed: true,
+    'hand-back': true,
+    heartbeat: true,
+    lease: true,
+    purge: true,
+    telemetry: true,
+  };
+
+  it('is in the type exactly if the code reports it', () => {
+    const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+    const calls = files
+      .filter(isTypeScript)
+      .flatMap((path) => [
+        ...source(join('src', path)).matchAll(/reportWorkerError\([^;]*?context: '([^']+)'/g),
+      ]);
+    const reported = new Set(calls.map(([, context]) => context));
+    expect([...reported].sort()).toEqual(Object.keys(typed).sort());
+  });
+
+  it('has a line in the table of contexts', () => {
+    const table = readDocument('docs/errors.md').text.split('| `context` |')[1] ?? '';
+    const shown = rowsOf(table).flatMap(([cell]) => codesIn(cell));
+    expect(shown.sort()).toEqual(Object.keys(typed).sort());
   });
 });

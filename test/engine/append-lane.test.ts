@@ -28,7 +28,8 @@ test('of two executions of one run in one process only the one with the newer fe
     store.append({
       lease: { runId: 'run_1', fence: run?.fence ?? 0 },
       number: 1,
-      entries: [{ note: { type: 'run:complete', data: `${run?.fence}` }, ageMs: 0 }],
+      sentAtMs: 0,
+      entries: [{ note: { type: 'run:complete', data: `${run?.fence}` }, atMs: 0 }],
     }),
   );
   expect(await Promise.all(appends)).toEqual(['refused', 'stored']);

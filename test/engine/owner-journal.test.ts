@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
-import type { Append, ClaimedRun } from '../../src/core/store.ts';
+import type { AppendResult as Answer, Append, ClaimedRun } from '../../src/core/store.ts';
 import { EventBus } from '../../src/engine/events/event-bus.ts';
 import { LogBudget } from '../../src/engine/execution/log-budget.ts';
 import { OwnerJournal } from '../../src/engine/execution/owner-journal.ts';
@@ -8,8 +8,6 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
 import { idle } from '../support/idle.ts';
 import { type Deferred, deferred } from '../support/until.ts';
-
-type Answer = 'stored' | 'refused';
 
 const RUN: ClaimedRun = {
   runId: 'run_1',
@@ -46,6 +44,11 @@ function journal(answer?: (append: Append) => Promise<Answer>) {
   const texts = () =>
     appends.map(({ append }) => append.entries.map(({ note }) => note.message ?? note.stepName ?? note.type));
   return { clock, appends, errors, heard, owner, log, step, texts };
+}
+
+/** How long before the append each entry happened. */
+function agesOf(append: Append | undefined): readonly number[] {
+  return append?.entries.map(({ atMs }) => append.sentAtMs - atMs) ?? [];
 }
 
 describe('the journal of an owner', () => {
@@ -86,7 +89,7 @@ describe('the journal of an owner', () => {
     clock.advance(15);
     void step('step');
     const [{ append } = { append: undefined }] = appends;
-    expect(append?.entries.map(({ ageMs }) => ageMs)).toEqual([35, 15, 0]);
+    expect(agesOf(append)).toEqual([35, 15, 0]);
     expect(append?.entries[2]?.note).toMatchObject({ type: 'step:complete', durationMs: 1.6 });
   });
 
@@ -290,7 +293,7 @@ describe('progress', () => {
     log('two');
     clock.advance(40);
     expect(texts()).toEqual([['one', '100000', 'two']]);
-    expect(appends[0]?.append.entries.map(({ ageMs }) => ageMs)).toEqual([50, 40, 40]);
+    expect(agesOf(appends[0]?.append)).toEqual([50, 40, 40]);
     appends[0]?.answer.resolve('stored');
     await idle();
     // What has left is told: the next one is new.

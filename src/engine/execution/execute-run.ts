@@ -7,22 +7,19 @@ import { UNKNOWN_STEP } from '../../core/events.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
 import type { Run } from '../../core/run.ts';
 import { callWithinRun } from '../../core/run-context.ts';
-import type { ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
+import type { StepContext } from '../../core/step.ts';
+import type { AppendResult, ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
+import { type Ending, isSuspension, type JobEnd, type JobFailure, type StopReason } from './ending.ts';
 import type { OwnerJournal } from './owner-journal.ts';
-import type { RunControl, StopReason } from './run-control.ts';
-import { Steps } from './step-context.ts';
-import { StoredResults } from './stored-results.ts';
-
-/** How one claim of a run came out, for the worker that held it. */
-export type Outcome =
-  | { readonly kind: 'completed' }
-  | { readonly kind: 'failed'; readonly error: string; readonly failedStepName: string }
-  | { readonly kind: Exclude<StopReason, 'lease-lost'> }
-  /** `reason`: what became of the run. */
-  | { readonly kind: 'lease-lost'; readonly reason: string };
+import type { RunControl } from './run-control.ts';
+import { createStepContext } from './step-context.ts';
+import { StepResults } from './step-results.ts';
+import { StepCalls } from './steps/step-calls.ts';
+import { StepPort } from './steps/step-port.ts';
+import { createTelemetry } from './telemetry.ts';
 
 export interface Execution {
   readonly run: ClaimedRun;
@@ -40,70 +37,60 @@ interface Engine {
   readonly errorDetail: ErrorDetailMode;
 }
 
-/** What a job came to: JSON text of its output, or why there is none. */
-type JobResult = { readonly ok: true; readonly output: string | null } | Failure;
-
-interface Failure {
-  readonly ok: false;
-  readonly error: string;
-  /** JSON text. */
-  readonly detail: string;
-  readonly failedStepName: string;
-}
-
 /**
- * Takes one claimed run to one outcome. Finished steps are loaded once, the job
+ * Executes one claimed run to its {@link Ending}. Finished steps are loaded once, the job
  * runs until it settles or the run is stopped, and the last write is fenced
  * like every other: refused, the run was cancelled or belongs to someone else.
  */
-export async function executeRun(execution: Execution, engine: Engine): Promise<Outcome> {
+export async function executeRun(execution: Execution, engine: Engine): Promise<Ending> {
   const { store, clock, maxResultBytes, errorDetail } = engine;
   const { run, control, journal } = execution;
   const startMs = clock.monotonicMs();
   try {
-    const completed = run.stepCount > 0 ? await store.listCompletedSteps(run.runId) : [];
-    const results = new StoredResults(completed, { control, store, clock });
-    const steps = new Steps({
-      attempt: run.attempt,
-      control,
-      journal,
-      clock,
-      stored: results,
-      maxResultBytes,
-      errorDetail,
-    });
-    const settled = await Promise.race([runJob(execution, steps, engine), control.stopped]);
-    // Whoever takes a run that was handed back goes on from here.
-    if (settled === 'handed-back') await journal.seal();
-    if (typeof settled === 'string') return await resolveStop(settled, execution, store);
-    control.end({ stepsRunning: steps.areRunning });
+    const stored = run.stepCount > 0 ? await store.listStepResults(run.runId) : [];
+    const results = new StepResults(stored, { control, store, clock });
+    const calls = new StepCalls();
+    const port = new StepPort({ control, journal, clock, calls, results, maxResultBytes, errorDetail });
+    const limits = { mode: errorDetail, maxBytes: maxResultBytes };
+    const step = createStepContext({ run, port, telemetry: createTelemetry({ journal, port, limits }) });
+    const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
+    if (typeof settled === 'string') {
+      // Whoever takes a suspended run goes on from here.
+      if (isSuspension(settled)) await journal.seal();
+      return await resolveStop(settled, execution, store);
+    }
+    control.end({ stepsRunning: calls.areRunning });
     const durationMs = clock.monotonicMs() - startMs;
-    const { stored, result } = await recordEnd(journal, { result: settled, durationMs });
-    if (stored === 'refused') return await resolveStop('lease-lost', execution, store);
-    if (result.ok) return { kind: 'completed' };
-    return { kind: 'failed', error: result.error, failedStepName: result.failedStepName };
+    const end = await recordEnd(journal, { end: settled, durationMs });
+    return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
   } finally {
     control.end({ stepsRunning: false });
     journal.close();
   }
 }
 
-/** Stores a run's end. What the database does not take of it, being too large say, is left out, and the run fails. */
+/**
+ * Stores a run's end, and answers with it as it was stored: what the database does not
+ * take of it, being too large say, is left out, and the run fails.
+ */
 async function recordEnd(
   journal: OwnerJournal,
-  end: { readonly result: JobResult; readonly durationMs: number },
-): Promise<{ readonly stored: 'stored' | 'refused'; readonly result: JobResult }> {
-  const { result, durationMs } = end;
-  const note: OwnerNote = result.ok
-    ? { type: 'run:complete', data: result.output, durationMs }
-    : { type: 'run:fail', message: result.error, data: result.detail, stepName: result.failedStepName };
+  { end, durationMs }: { readonly end: JobEnd; readonly durationMs: number },
+): Promise<JobEnd | 'refused'> {
+  const note: OwnerNote =
+    end.kind === 'completed'
+      ? { type: 'run:complete', data: end.output, durationMs }
+      : { type: 'run:fail', message: end.error, data: end.detail, stepName: end.failedStepName };
+  let result: AppendResult;
   try {
-    return { stored: await journal.record(note), result };
+    result = await journal.record(note);
   } catch (error) {
-    if (error instanceof DatabaseUnavailableError || result === REFUSED_ERROR) throw error;
-    const refused = result.ok ? invalidOutput('the database refused it', { cause: error }) : REFUSED_ERROR;
-    return await recordEnd(journal, { result: refused, durationMs });
+    if (error instanceof DatabaseUnavailableError || end === REFUSED_ERROR) throw error;
+    const isOutput = end.kind === 'completed';
+    const left = isOutput ? invalidOutput('the database refused it', { cause: error }) : REFUSED_ERROR;
+    return await recordEnd(journal, { end: left, durationMs });
   }
+  return result === 'stored' ? end : 'refused';
 }
 
 /** Stands in for an error whose text the database does not take. */
@@ -114,17 +101,17 @@ const REFUSED_ERROR = failure(new Error('The run failed, and the database refuse
 /** Runs the job to its end. Never rejects: what it throws is its result. */
 async function runJob(
   { job, run, control }: Execution,
-  steps: Steps,
+  { step, calls }: { readonly step: StepContext; readonly calls: StepCalls },
   { errorDetail, maxResultBytes }: Pick<Engine, 'errorDetail' | 'maxResultBytes'>,
-): Promise<JobResult> {
+): Promise<JobEnd> {
   const callJob = async () => {
-    const returned = await job.run(steps.toContext(), decodeJson(run.payload));
+    const returned = await job.run(step, decodeJson(run.payload));
     return await encodeOutput(job.output, returned, maxResultBytes);
   };
   try {
     return await callWithinRun(control.lease, callJob);
   } catch (error) {
-    return failure(error, { mode: errorDetail, failedStepName: steps.failedStepOf(error) });
+    return failure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
   }
 }
 
@@ -132,7 +119,7 @@ async function encodeOutput(
   schema: z.ZodType | undefined,
   returned: unknown,
   maxBytes: number,
-): Promise<JobResult> {
+): Promise<JobEnd> {
   let output = returned;
   if (schema) {
     const parsed = await parseWith(schema, returned);
@@ -140,11 +127,12 @@ async function encodeOutput(
     output = parsed.value;
   }
   const encoding = encodeJson(output, { maxBytes });
-  return encoding.ok ? { ok: true, output: encoding.text ?? null } : invalidOutput(encoding.reason, encoding);
+  if (!encoding.ok) return invalidOutput(encoding.reason, encoding);
+  return { kind: 'completed', output: encoding.text ?? null };
 }
 
 /** Without a stack: it would tell of this engine alone. */
-function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } = {}): Failure {
+function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } = {}): JobFailure {
   const error = new ValidationError(`Invalid output: ${reason}`);
   if (cause !== undefined) error.cause = cause;
   return failure(error, { mode: 'message' });
@@ -153,9 +141,9 @@ function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } =
 function failure(
   error: unknown,
   { mode, failedStepName }: { mode: ErrorDetailMode; failedStepName?: string | undefined },
-): Failure {
+): JobFailure {
   return {
-    ok: false,
+    kind: 'failed',
     error: errorMessage(error),
     detail: encodeErrorDetail(error, { mode, stepName: failedStepName }),
     failedStepName: failedStepName ?? UNKNOWN_STEP,
@@ -163,7 +151,7 @@ function failure(
 }
 
 /** A write that was refused says that the run is no longer ours; the run itself says why. */
-async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Outcome> {
+async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Ending> {
   if (reason !== 'lease-lost') return { kind: reason };
   const current = await store.getRun(run.runId);
   if (current?.status === 'cancelled' && current.attempt === run.attempt) return { kind: 'cancelled' };

@@ -1,7 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsRun } from '../../core/events.ts';
-import type { ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
+import type { AppendResult, ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
 import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
@@ -75,7 +75,7 @@ export class OwnerJournal {
   }
 
   /** Stores an outcome, after all that was noted before it. */
-  record(note: OwnerNote): Promise<'stored' | 'refused'> {
+  record(note: OwnerNote): Promise<AppendResult> {
     if (this.#closed || this.#isEnded) return Promise.resolve('refused');
     this.#isEnded = endsRun(note.type);
     return new Promise((resolve, reject) => {
@@ -142,14 +142,13 @@ export class OwnerJournal {
   }
 
   /** Repeats an append while the database is unavailable, so that an outage loses no result. */
-  async #append(group: readonly WaitingNote[]): Promise<'stored' | 'refused'> {
+  async #append(group: readonly WaitingNote[]): Promise<AppendResult> {
     const number = ++this.#number;
     const { runId, fence } = this.#run;
     for (let tries = 0; ; tries++) {
-      const nowMs = this.#clock.monotonicMs();
-      const entries = group.map(({ note, atMs }) => ({ note, ageMs: nowMs - atMs }));
+      const sentAtMs = this.#clock.monotonicMs();
       try {
-        return await this.#store.append({ lease: { runId, fence }, number, entries });
+        return await this.#store.append({ lease: { runId, fence }, number, sentAtMs, entries: group });
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
         if (this.#closed) return 'refused';

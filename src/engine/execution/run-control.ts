@@ -1,10 +1,23 @@
-import { LeaseLostError, RunCancelledError } from '../../core/errors/errors.ts';
+import { LeaseLostError, type RunCancelledError } from '../../core/errors/errors.ts';
 import { callWithinRun } from '../../core/run-context.ts';
 import type { Lease } from '../../core/store.ts';
+import { type StopReason, stopError } from './ending.ts';
 import { createGuardedController } from './guarded-signal.ts';
 
-/** Why a run's execution ends before its job does. */
-export type StopReason = 'cancelled' | 'lease-lost' | 'lease-expired' | 'handed-back' | 'database-closed';
+type OverError = RunCancelledError | LeaseLostError;
+
+type ControlState =
+  /** The job is at work. */
+  | { readonly kind: 'executing' }
+  /** The run is handed back at its next step: the steps that run now may finish, and no other begins. */
+  | { readonly kind: 'draining' }
+  /** The run was stopped before its job came to its end. */
+  | { readonly kind: 'stopped'; readonly error: OverError }
+  /** The job came to its end by itself. Its error is made when somebody asks for it. */
+  | { readonly kind: 'ended'; error: OverError | undefined };
+
+const EXECUTING: ControlState = { kind: 'executing' };
+const DRAINING: ControlState = { kind: 'draining' };
 
 /** The reins of one execution: stops it once, for one reason, and aborts its steps' signal. */
 export class RunControl {
@@ -12,13 +25,11 @@ export class RunControl {
   readonly stopped: Promise<StopReason>;
   readonly #onListenerError: (error: unknown) => void;
   readonly #onOver = new Set<() => void>();
+  #state = EXECUTING;
   #abort: AbortController | undefined;
+  /** Why the signal is aborted; undefined while it is not. */
+  #abortedWith: OverError | undefined;
   #settle: (reason: StopReason) => void = () => undefined;
-  #error: RunCancelledError | LeaseLostError | undefined;
-  #hasEnded = false;
-  #isAborted = false;
-  #isDraining = false;
-  #isStopped = false;
 
   /** @param onListenerError hears what listeners of the job's on its signal throw. */
   constructor(lease: Lease, onListenerError: (error: unknown) => void = () => undefined) {
@@ -33,18 +44,20 @@ export class RunControl {
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = createGuardedController(this.#onListenerError);
-      if (this.#isAborted) this.#abort.abort(this.#error);
+      if (this.#abortedWith !== undefined) this.#abort.abort(this.#abortedWith);
     }
     return this.#abort.signal;
   }
 
-  stop(reason: StopReason): void {
-    if (this.isOver) return;
-    this.#isStopped = true;
-    this.#error = stopError(this.lease.runId, reason);
+  /** Ends the execution at once. False if it is over already, which changes nothing. */
+  stop(reason: StopReason): boolean {
+    if (this.isOver) return false;
+    const error = stopError(this.lease.runId, reason);
+    this.#state = { kind: 'stopped', error };
     this.#settle(reason);
     this.#tellOver();
-    this.#abortWith(this.#error);
+    this.#abortWith(error);
+    return true;
   }
 
   /** Resolves once the run is stopped or has ended. */
@@ -53,25 +66,26 @@ export class RunControl {
     await new Promise<void>((resolve) => this.#onOver.add(resolve));
   }
 
-  /** Has the run handed back at its next step: those that run now may finish, and no other begins. */
+  /** Has the run handed back at its next step. */
   drain(): void {
-    this.#isDraining = true;
+    if (!this.isOver) this.#state = DRAINING;
   }
 
   get isDraining(): boolean {
-    return this.#isDraining;
+    return this.#state.kind === 'draining';
   }
 
   /** The job is over: what its steps still do comes too late. */
   end(options: { stepsRunning: boolean }): void {
-    this.#hasEnded = true;
+    if (this.isOver) return;
+    this.#state = { kind: 'ended', error: undefined };
     this.#tellOver();
-    if (options.stepsRunning) this.#abortWith(this.#whyOver());
+    if (options.stepsRunning) this.#abortWith(this.error);
   }
 
   /** Its job came to its end, and nothing stopped it. */
   get hasEndedByItself(): boolean {
-    return this.#hasEnded && !this.#isStopped;
+    return this.#state.kind === 'ended';
   }
 
   /** @throws {RunCancelledError | LeaseLostError} once stopped or ended. */
@@ -80,13 +94,18 @@ export class RunControl {
     if (error) throw error;
   }
 
-  /** What its steps are refused with; undefined while it goes on. */
-  get error(): RunCancelledError | LeaseLostError | undefined {
-    return this.isOver ? this.#whyOver() : undefined;
+  /** What its steps are refused with; undefined while it goes on. An error's stack costs more than all else here. */
+  get error(): OverError | undefined {
+    const state = this.#state;
+    if (state.kind === 'stopped') return state.error;
+    if (state.kind !== 'ended') return undefined;
+    state.error ??= new LeaseLostError(`Run ${this.lease.runId} has ended`);
+    return state.error;
   }
 
   get isOver(): boolean {
-    return this.#hasEnded || this.#error !== undefined;
+    const { kind } = this.#state;
+    return kind === 'stopped' || kind === 'ended';
   }
 
   #tellOver(): void {
@@ -95,33 +114,8 @@ export class RunControl {
   }
 
   /** The job's listeners are its code, whoever cancelled it. */
-  #abortWith(error: RunCancelledError | LeaseLostError): void {
-    this.#isAborted = true;
+  #abortWith(error: OverError | undefined): void {
+    this.#abortedWith = error;
     callWithinRun(this.lease, () => this.#abort?.abort(error));
-  }
-
-  /** Made when it is asked for: an error's stack costs more than all else here, and few runs need one. */
-  #whyOver(): RunCancelledError | LeaseLostError {
-    this.#error ??= new LeaseLostError(`Run ${this.lease.runId} has ended`);
-    return this.#error;
-  }
-}
-
-function stopError(runId: string, reason: StopReason): RunCancelledError | LeaseLostError {
-  switch (reason) {
-    case 'cancelled':
-      return new RunCancelledError(runId);
-    case 'lease-lost':
-      return new LeaseLostError(
-        `Run ${runId} is no longer this worker's: it was taken over, or cancelled elsewhere`,
-      );
-    case 'lease-expired':
-      return new LeaseLostError(
-        `Run ${runId} may be another worker's: the database has not confirmed its lease in time`,
-      );
-    case 'database-closed':
-      return new LeaseLostError(`Run ${runId} cannot go on: the database connection was closed`);
-    case 'handed-back':
-      return new LeaseLostError(`Run ${runId} was handed back, for a worker to go on with it`);
   }
 }

@@ -1,4 +1,4 @@
-import type { OwnerNote } from '../../core/store.ts';
+import type { AppendResult, OwnerEntry } from '../../core/store.ts';
 import type { LogBudget } from './log-budget.ts';
 
 const MAX_NOTES_PER_GROUP = 200;
@@ -10,12 +10,9 @@ const BYTES_PER_LINE = 256;
 /** A character may take two. */
 const BYTES_PER_CHAR = 2;
 
-export interface WaitingNote {
-  readonly note: OwnerNote;
-  /** When it was taken down, on the monotonic clock. */
-  readonly atMs: number;
+export interface WaitingNote extends OwnerEntry {
   /** Set on an outcome, which must be stored before the job goes on. */
-  readonly settle?: { resolve(result: 'stored' | 'refused'): void; reject(error: unknown): void };
+  readonly settle?: { resolve(result: AppendResult): void; reject(error: unknown): void };
 }
 
 /**

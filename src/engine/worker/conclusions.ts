@@ -2,8 +2,7 @@ import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { ClaimedRun, Lease, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
-import type { Outcome } from '../execution/execute-run.ts';
-import type { RunControl } from '../execution/run-control.ts';
+import type { Ending } from '../execution/ending.ts';
 
 interface ConclusionsDeps {
   readonly store: Store;
@@ -19,30 +18,32 @@ export class Conclusions {
     this.#deps = deps;
   }
 
-  async conclude(
-    run: ClaimedRun,
-    { control, outcome }: { control: RunControl; outcome: Outcome },
-  ): Promise<void> {
+  async conclude(run: ClaimedRun, ending: Ending): Promise<void> {
     const { log, bus } = this.#deps;
-    const { lease, isDraining } = control;
-    switch (outcome.kind) {
-      case 'failed':
-        log.failed(run, { ...outcome, isHeard: bus.isHeard('run:fail') });
+    switch (ending.kind) {
+      case 'failed': {
+        const { error, failedStepName } = ending;
+        log.failed(run, { error, failedStepName, isHeard: bus.isHeard('run:fail') });
         break;
+      }
       case 'handed-back':
-        // Runs that are handed back together are handed back in one statement; one that left at its own step is alone.
-        if (isDraining) await this.handBack([lease]);
+        await this.handBack([run]);
         break;
       case 'database-closed':
-        this.#reportLostLease(lease, 'the database connection was closed');
+        this.#reportLostLease(run, 'the database connection was closed');
         break;
       case 'lease-lost':
-        this.#reportLostLease(lease, outcome.reason);
+        this.#reportLostLease(run, ending.reason);
         break;
       case 'lease-expired':
-        this.#reportLostLease(lease, 'the database did not renew it in time');
+        this.#reportLostLease(run, 'the database did not renew it in time');
         // If the lease is still this worker's after all, nobody has to wait for it to grow stale.
-        await this.handBack([lease]);
+        await this.handBack([run]);
+        break;
+      case 'completed':
+      case 'cancelled':
+      // Its worker hands it back, with others.
+      case 'recalled':
         break;
     }
   }

@@ -152,7 +152,7 @@ export class Slots {
     slot.done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
       .then(
-        (outcome) => this.#conclusions.conclude(run, { control, outcome }),
+        (ending) => this.#conclusions.conclude(run, ending),
         (error: unknown) => this.#conclusions.abandon(run, error),
       )
       .finally(() => this.#free(run, slot));
@@ -202,10 +202,9 @@ export class Slots {
 
   /** Stops what is executed, but for the spared, and returns it to pending, with all that it has told. */
   async handBackAll(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
-    const controls = this.#except(spared()).map(({ control }) => control);
-    for (const control of controls) control.stop('handed-back');
+    const recalled = this.#except(spared()).filter(({ control }) => control.stop('recalled'));
     await this.settled(spared);
-    await this.handBack(controls.filter(({ isDraining }) => !isDraining).map(({ lease }) => lease));
+    await this.handBack(recalled.map(({ control }) => control.lease));
   }
 
   #except(spared: ReadonlySet<RunContext>): Slot[] {

@@ -8,12 +8,13 @@ import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { Drain } from './drain.ts';
 import { Intake } from './intake.ts';
+import { Pace } from './pace.ts';
 import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
 import type { StopOptions, WorkerOptions } from './worker-options.ts';
+import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
 
-const MAX_CLAIM_PAUSE_MS = 30_000;
 /** On demand, a platform limits the number of requests, and streams poll no more often than this. */
 const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
@@ -33,9 +34,7 @@ interface WorkerDeps {
  * also works shifts on demand, for which it need not be started.
  *
  * One claim fills all slots that free together. A slot that frees later does not
- * wait for the answer of a claim under way. Answers may arrive in another order than
- * the claims were executed; `#hasMore` is then outdated, which costs an empty claim
- * or a wait until the next poll.
+ * wait for the answer of a claim under way.
  */
 export class Worker {
   readonly #deps: WorkerDeps;
@@ -44,19 +43,10 @@ export class Worker {
   readonly #intake: Intake;
   readonly #drain: Drain;
   readonly #shifts = new Set<Shift>();
-  #state: 'stopped' | 'running' | 'stopping' | 'failed' = 'stopped';
+  readonly #pace: Pace;
+  #state: WorkerState = { kind: 'stopped' };
   #isLookDue = false;
-  #isWoken = false;
-  /** The last claim left runs behind because no slot was free. */
-  #hasMore = false;
-  #nextLookMs = Number.NEGATIVE_INFINITY;
-  #failedClaims = 0;
   #cancelPoll: (() => void) | undefined;
-  #stopping: Promise<void> | undefined;
-  /** `start` was called during a stop: it starts when the stop is over, unless stopped again. */
-  #isStartDue = false;
-  /** Stopped for good: nothing is claimed any more, by its loop or on demand. */
-  #isFinal = false;
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
     this.#deps = deps;
@@ -82,13 +72,14 @@ export class Worker {
       onEnd: () => this.#noteFreed(),
     });
     const { pollingIntervalMs } = options;
+    this.#pace = new Pace({ clock: deps.clock, pollingIntervalMs });
     this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
   }
 
   /** Whether it takes runs, by its loop or on demand. */
   get isAlive(): boolean {
-    if (this.#isFinal) return false;
-    return this.#state === 'running' || (this.#options.presence === 'on-demand' && this.#state === 'stopped');
+    const { kind } = this.#state;
+    return kind === 'running' || (kind === 'stopped' && this.#options.presence === 'on-demand');
   }
 
   /** How many runs are executed at the moment. */
@@ -97,25 +88,23 @@ export class Worker {
   }
 
   get isStopping(): boolean {
-    return this.#state === 'stopping';
+    return this.#state.kind === 'stopping';
   }
 
   start(): void {
-    if (this.#isFinal || this.#state === 'running' || this.#options.presence === 'on-demand') return;
-    if (this.#state === 'stopping') {
-      this.#isStartDue = true;
-      return;
-    }
-    this.#isStartDue = false;
-    this.#state = 'running';
-    this.#failedClaims = 0;
+    const state = this.#state;
+    if (state.kind === 'stopping' && state.next === 'stopped') state.next = 'running';
+    if (this.#options.presence === 'on-demand') return;
+    if (state.kind !== 'stopped' && state.kind !== 'failed') return;
+    this.#state = { kind: 'running' };
+    this.#pace.reset();
     this.#deps.housekeeping.start();
     this.wake();
   }
 
   /** Looks for work at once, or as soon as a slot is free. */
   wake(): void {
-    this.#isWoken = true;
+    this.#pace.wake();
     for (const shift of this.#shifts) shift.expectMore();
     this.#lookSoon();
   }
@@ -129,8 +118,9 @@ export class Worker {
    */
   async work(options: ShiftOptions): Promise<number> {
     this.#slots.refuseCaller('processOne and processUntilIdle');
-    if (this.#isFinal || this.#state === 'stopping' || this.#deps.registry.isEmpty) return 0;
-    const isLoopRunning = () => this.#state === 'running';
+    const { kind } = this.#state;
+    if (kind === 'retired' || kind === 'stopping' || this.#deps.registry.isEmpty) return 0;
+    const isLoopRunning = () => this.#state.kind === 'running';
     const { clock } = this.#deps;
     const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isLoopRunning }, options);
     this.#shifts.add(shift);
@@ -152,7 +142,7 @@ export class Worker {
    * @throws {LeaseLostError} once the worker is being stopped: its run is handed back.
    */
   beginWait(awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
-    return this.#slots.beginWait(awaited, { isStopping: this.#state === 'stopping' });
+    return this.#slots.beginWait(awaited, { isStopping: this.isStopping });
   }
 
   /** Stops the execution of a run that was cancelled in this process. */
@@ -163,8 +153,8 @@ export class Worker {
 
   /** Gives up what it executes, and claims no more: the database is closed. */
   abandon(error: unknown): void {
-    const wasAtWork = this.#state === 'running' || this.#slots.taken > 0;
-    if (this.#state === 'running') this.#state = 'failed';
+    const wasAtWork = this.#state.kind === 'running' || this.#slots.taken > 0;
+    this.#fail();
     this.#cancelPoll?.();
     void this.#deps.housekeeping.stop();
     this.#slots.abandonAll();
@@ -177,19 +167,34 @@ export class Worker {
    * that wait for it: they go on. Once it was `final`, nothing starts the worker again.
    */
   stop(options: StopOptions = {}): Promise<void> {
-    this.#isStartDue = false;
-    this.#isFinal ||= options.final === true;
-    if (this.#state === 'stopped' && this.#shifts.size === 0) return this.#deps.housekeeping.stop();
-    this.#state = 'stopping';
+    const next = options.final === true || isRetired(this.#state) ? 'retired' : 'stopped';
+    const { kind } = this.#state;
+    if ((kind === 'stopped' || kind === 'retired') && this.#shifts.size === 0) {
+      this.#state = { kind: next };
+      return this.#deps.housekeeping.stop();
+    }
+    const { over } = this.#beginStop(next);
+    return this.#drain.forCaller({ timeoutMs: options.timeoutMs, everything: over });
+  }
+
+  #beginStop(next: 'stopped' | 'retired'): Stopping {
+    const earlier = this.#state.kind === 'stopping' ? this.#state : undefined;
+    const stopping: Stopping = earlier ?? { kind: 'stopping', next, over: Promise.resolve() };
+    stopping.next = next;
+    this.#state = stopping;
     for (const shift of this.#shifts) shift.close();
     this.#cancelPoll?.();
-    const { housekeeping } = this.#deps;
-    this.#stopping ??= Promise.all([this.#drain.everything(), housekeeping.stop()]).then(() => {
-      this.#state = 'stopped';
-      this.#stopping = undefined;
-      if (this.#isStartDue) this.start();
+    if (earlier !== undefined) return earlier;
+    stopping.over = Promise.all([this.#drain.everything(), this.#deps.housekeeping.stop()]).then(() => {
+      this.#state = { kind: stopping.next === 'retired' ? 'retired' : 'stopped' };
+      if (stopping.next === 'running') this.start();
     });
-    return this.#drain.forCaller({ timeoutMs: options.timeoutMs, everything: this.#stopping });
+    return stopping;
+  }
+
+  /** The database is gone for good. */
+  #fail(): void {
+    if (this.#state.kind === 'running') this.#state = { kind: 'failed' };
   }
 
   #noteFreed(): void {
@@ -207,53 +212,42 @@ export class Worker {
   }
 
   #look(): void {
-    if (this.#state !== 'running' || this.#intake.free <= 0) return;
+    if (this.#state.kind !== 'running' || this.#intake.free <= 0) return;
     const { clock, registry } = this.#deps;
     // Registering a job wakes the worker.
     if (registry.isEmpty) return;
     this.#cancelPoll?.();
-    const waitMs = this.#isWoken || this.#hasMore ? 0 : this.#nextLookMs - clock.monotonicMs();
+    const { waitMs } = this.#pace;
     if (waitMs > 0) {
       this.#cancelPoll = clock.schedule(waitMs, () => this.#look());
       return;
     }
-    this.#isWoken = false;
-    this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
+    this.#pace.claimBegins();
     void this.#claim().finally(() => this.#look());
   }
 
-  #pauseMs(): number {
-    const { pollingIntervalMs } = this.#options;
-    if (this.#failedClaims === 0) return pollingIntervalMs;
-    const pauseMs = Math.min(MAX_CLAIM_PAUSE_MS, pollingIntervalMs * 2 ** (this.#failedClaims - 1));
-    return pauseMs * (0.5 + Math.random() / 2);
-  }
-
   async #claim(): Promise<void> {
-    const { bus, clock, store } = this.#deps;
+    const { bus, store } = this.#deps;
     try {
       const appends = store.appendsUnderWay();
       if (appends !== undefined) {
         await appends;
         // The slots that they freed are free after this turn of the event loop.
         await new Promise<void>((resolve) => defer(resolve));
-        if (this.#state !== 'running') return;
+        if (this.#state.kind !== 'running') return;
       }
       const taken = await this.#intake.take({
         atMost: this.#options.maxConcurrentRuns,
-        isWanted: () => this.#state === 'running',
+        isWanted: () => this.#state.kind === 'running',
       });
       // Another claim has filled the slots meanwhile.
-      if (taken === undefined) return;
-      this.#failedClaims = 0;
-      this.#hasMore = taken.hasMore;
+      if (taken !== undefined) this.#pace.claimSucceeded(taken);
     } catch (error) {
-      this.#hasMore = false;
-      this.#failedClaims++;
+      this.#pace.claimFailed();
       bus.reportWorkerError({ error, context: 'claim' });
-      if (error instanceof DatabaseUnavailableError && error.permanent) this.#state = 'failed';
+      if (error instanceof DatabaseUnavailableError && error.permanent) this.#fail();
     } finally {
-      this.#nextLookMs = clock.monotonicMs() + this.#pauseMs();
+      this.#pace.claimEnds();
     }
   }
 }

@@ -6,13 +6,13 @@ import type { Schema } from './schema.ts';
 import { AppendLane } from './statements/append.ts';
 import { claim } from './statements/claim.ts';
 import { command } from './statements/commands.ts';
-import { listCompletedSteps, readStepOutputs } from './statements/completed-steps.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
 import { EnqueueLane } from './statements/enqueue.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { handBack, renew } from './statements/lease.ts';
 import { listRuns } from './statements/list-runs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
+import { listStepResults, readStepOutputs } from './statements/step-results.ts';
 
 /** A {@link Store} over any Kysely SQLite dialect, and the Kysely instance under it. */
 export function createStore(options: ConnectionOptions): {
@@ -47,7 +47,7 @@ export function createStore(options: ConnectionOptions): {
     listRuns: (query) => listRuns(connection, query),
     listSteps: (runId) => listSteps(connection, runId),
     listLogs: (page) => listLogs(connection, page),
-    listCompletedSteps: (runId) => listCompletedSteps(connection, runId),
+    listStepResults: (runId) => listStepResults(connection, runId),
     readStepOutputs: (page) => readStepOutputs(connection, page),
     journalHead: () => journalHead(connection),
     readJournal: (page) => readJournal(connection, page),

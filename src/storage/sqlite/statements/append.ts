@@ -1,7 +1,8 @@
-import type { Append } from '../../../core/store.ts';
+import type { Append, AppendResult } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { Lane, type LaneMember } from '../connection/lane.ts';
 import { NOW_MS } from '../sql.ts';
+import { isFrom } from './transitions.ts';
 
 /**
  * Appends what owners tell of their runs to the journal, through a view whose
@@ -25,7 +26,7 @@ select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.at
   e.value->>'stepName', e.value->>'stepIndex', e.value->>'level', e.value->>'message',
   e.value->>'durationMs', coalesce(e.value->>'data', nullif(?2, ''))
 from entries e cross join durably_runs r
-where r.id = e.value->>'runId' and r.fence = e.value->>'fence' and r.status = 'running'
+where r.id = e.value->>'runId' and r.fence = e.value->>'fence' and ${isFrom('complete', 'r')}
   and r.append_count < e.value->>'after'
 order by e.key
 returning run_id, append_no`;
@@ -44,15 +45,11 @@ interface AppendedRow {
   readonly append_no: number | null;
 }
 
-interface AppendMember extends LaneMember {
-  readonly append: Append;
-}
-
-type AppendResult = 'stored' | 'refused';
+type Member = LaneMember & { readonly append: Append };
 
 /** Appends for runs, those of concurrent runs in one statement. */
 export class AppendLane {
-  readonly #lane: Lane<AppendMember, AppendResult>;
+  readonly #lane: Lane<Member, AppendResult>;
 
   constructor(connection: Connection) {
     this.#lane = new Lane({
@@ -82,7 +79,7 @@ export class AppendLane {
   }
 }
 
-async function appendAll(connection: Connection, members: readonly AppendMember[]): Promise<AppendResult[]> {
+async function appendAll(connection: Connection, members: readonly Member[]): Promise<AppendResult[]> {
   const appends = members.map((member) => member.append);
   if (new Set(appends.map(identifyAppend)).size < appends.length) {
     // A process that took a run over from itself: the answer names run and number, but not the fence.
@@ -92,7 +89,7 @@ async function appendAll(connection: Connection, members: readonly AppendMember[
   }
   const rows = await connection.execute<AppendedRow>({
     sql: APPEND,
-    parameters: toParameters(appends.flatMap(toRows)),
+    parameters: toParameters(appends),
   });
   const stored = new Set(rows.filter((row) => row.append_no !== null).map(identify));
   const missing = appends.filter((append) => !stored.has(identifyAppend(append)));
@@ -109,14 +106,14 @@ async function appendAll(connection: Connection, members: readonly AppendMember[
  * What is null is left out: the shorter the JSON, the sooner SQLite has found in
  * it what it looks for. Times are whole ms: the columns take no others.
  */
-function toRows({ lease, number, entries }: Append) {
-  return entries.map(({ note, ageMs }, i) => ({
+function toRows({ lease, number, sentAtMs, entries }: Append) {
+  return entries.map(({ note, atMs }, i) => ({
     runId: lease.runId,
     fence: lease.fence,
     after: number,
     appendNo: i === entries.length - 1 ? number : undefined,
     type: note.type,
-    ageMs: Math.round(ageMs),
+    ageMs: Math.round(sentAtMs - atMs),
     stepName: note.stepName ?? undefined,
     stepIndex: note.stepIndex ?? undefined,
     level: note.level ?? undefined,
@@ -126,10 +123,9 @@ function toRows({ lease, number, entries }: Append) {
   }));
 }
 
-type AppendRow = ReturnType<typeof toRows>[number];
-
 /** A large text travels as a parameter of its own: within JSON it would be escaped, and parsed. */
-function toParameters(rows: readonly AppendRow[]): [entries: string, data: string] {
+function toParameters(appends: readonly Append[]): [entries: string, data: string] {
+  const rows = appends.flatMap(toRows);
   const [first] = rows;
   if (first?.data === undefined || rows.length > 1 || first.data.length <= LARGE_CHARS) {
     return [JSON.stringify(rows), ''];

@@ -6,6 +6,7 @@ import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { renew } from './lease.ts';
 import { type InlineValue, isWhole, sizeOf } from './portions.ts';
+import { isFrom, statusAfter } from './transitions.ts';
 
 /**
  * A claim takes the oldest claimable runs, in one statement that is also the
@@ -35,7 +36,7 @@ const IS_OLDEST_OF_KEY = `not exists (
   select 1 from json_each(${JOB_NAMES}) other
   where other.value <> p.job_name and exists (
     select 1 from durably_runs o
-    where o.status = 'pending' and o.concurrency_key = p.concurrency_key
+    where ${isFrom('claim', 'o')} and o.concurrency_key = p.concurrency_key
       and o.job_name = other.value and o.seq < p.seq
   )
 )`;
@@ -43,7 +44,7 @@ const IS_OLDEST_OF_KEY = `not exists (
 /** The oldest pending runs of a job `job` whose turn it is at their key, if they have one. */
 const CLAIMABLE = `
 select p.seq from durably_runs p indexed by durably_runs_claimable
-where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
+where ${isFrom('claim', 'p')} and p.key_turn = 1 and p.job_name = job.value
   and (p.lost_count < ${SUSPECT_AFTER_LOST_WORKERS} or ${TAKES_SUSPECT})
   and (p.concurrency_key is null or (${KEY_IS_FREE} and ${IS_OLDEST_OF_KEY}))
 order by p.seq
@@ -56,10 +57,10 @@ limit ${LIMIT}`;
  */
 const STALE = `
 select seq from durably_runs indexed by durably_runs_leases
-where status = 'running' and heartbeat_at < ${NOW_MS} - ${STALE_THRESHOLD_MS}
+where ${isFrom('takeOver')} and heartbeat_at < ${NOW_MS} - ${STALE_THRESHOLD_MS}
 union all
 select seq from durably_runs indexed by durably_runs_leases
-where status = 'running' and heartbeat_at > ${NOW_MS} + ${STALE_THRESHOLD_MS}`;
+where ${isFrom('takeOver')} and heartbeat_at > ${NOW_MS} + ${STALE_THRESHOLD_MS}`;
 
 /** The run `s`, about to lose one worker more, may be what ends its workers. */
 const IS_SUSPECT = `s.lost_count + 1 >= ${SUSPECT_AFTER_LOST_WORKERS}`;
@@ -83,13 +84,13 @@ order by 1
 limit ${LIMIT}`;
 
 /** The run was running: its worker is lost, and this claim takes it over or fails it. */
-const IS_LOST = `status = 'running'`;
+const IS_LOST = isFrom('takeOver');
 const IS_LOST_FOR_GOOD = `${IS_LOST} and lost_count + 1 >= ${MAX_LOST_WORKERS}`;
 
 /** The races: SQLite has one writer, so of two claims the second sees the first's rows as running and fresh. */
 const CLAIM = `
 update durably_runs set
-  status = iif(${IS_LOST_FOR_GOOD}, 'failed', 'running'),
+  status = iif(${IS_LOST_FOR_GOOD}, ${statusAfter('fail')}, ${statusAfter('claim')}),
   error = iif(${IS_LOST_FOR_GOOD}, 'worker lost ${MAX_LOST_WORKERS} times', null),
   completed_at = iif(${IS_LOST_FOR_GOOD}, ${NOW_MS}, null),
   attempt = attempt + iif(${IS_LOST}, not (${IS_LOST_FOR_GOOD}), claim_kind = 'start'),
@@ -107,7 +108,7 @@ returning ${claimColumns('durably_runs', INLINE_BYTES)}`;
 /** Asks for the runs of a claim whose answer was lost: they bear its token. */
 const CLAIMED = `
 select ${claimColumns('c', '?3')} from durably_runs c indexed by durably_runs_leases
-where c.status = 'running' and c.claim_token = ?2`;
+where c.status = ${statusAfter('claim')} and c.claim_token = ?2`;
 
 /** @param inlineBytes a payload that is larger is not part of the answer: a server refuses a large one, with the claim made. */
 function claimColumns(table: string, inlineBytes: string): string {
@@ -129,7 +130,7 @@ function claimColumns(table: string, inlineBytes: string): string {
   const more = `exists (
   select 1 from json_each(${JOB_NAMES}) job where exists (
     select 1 from durably_runs p
-    where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
+    where ${isFrom('claim', 'p')} and p.key_turn = 1 and p.job_name = job.value
   )
 ) as more`;
   return [...columns, payload, more].join(', ');

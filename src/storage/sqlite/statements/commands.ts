@@ -3,10 +3,11 @@ import type { CommandResult } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { LEAVES_MORE } from './deletions.ts';
+import { isFrom, statusAfter } from './transitions.ts';
 
 const CHANGES: Record<RunCommand, string> = {
-  cancel: `update durably_runs set status = 'cancelled', last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`,
-  retry: `update durably_runs set status = 'pending', last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
+  cancel: `update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`,
+  retry: `update durably_runs set status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
     output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, updated_at = ${NOW_MS}`,
   delete: 'delete from durably_runs',
 };
@@ -23,11 +24,10 @@ export async function command(
   name: RunCommand,
   runId: string,
 ): Promise<CommandResult> {
-  const from = RUN_TRANSITIONS[name].from.map((status) => `'${status}'`).join(', ');
   const deadlineMs = connection.callerDeadline();
   let sendings = 0;
   const [changed] = await connection.execute<{ job_name: string; leaves_more?: number }>({
-    sql: `${CHANGES[name]} where id = ? and status in (${from}) returning job_name${ANSWERS[name] ?? ''}`,
+    sql: `${CHANGES[name]} where id = ? and ${isFrom(name)} returning job_name${ANSWERS[name] ?? ''}`,
     parameters: [runId],
     deadlineMs,
     onSend: () => {

@@ -1,6 +1,6 @@
 import { JsonText } from '../../../core/json/json-text.ts';
 import { collect } from '../../../core/json/portions.ts';
-import type { StoredRun } from '../../../core/run.ts';
+import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
 import type { Enqueued, NewRun } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { type Departure, Lane, type LaneMember } from '../connection/lane.ts';
@@ -206,7 +206,7 @@ function toNewRow(run: NewRun, createdAt: number | undefined): RunRow {
   return {
     id: run.id,
     job_name: run.jobName,
-    status: 'pending',
+    status: RUN_TRANSITIONS.trigger.to,
     attempt: 0,
     step_count: 0,
     heartbeat_at: null,

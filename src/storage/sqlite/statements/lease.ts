@@ -1,9 +1,10 @@
 import type { Lease, NamedRun } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
+import { isFrom, statusAfter } from './transitions.ts';
 
 // The + keeps SQLite from walking all that runs, instead of looking up each lease's run.
-const HELD = `r.id = l.value->>'runId' and r.fence = l.value->>'fence' and +r.status = 'running'`;
+const HELD = `r.id = l.value->>'runId' and r.fence = l.value->>'fence' and ${isFrom('handBack', '+r')}`;
 
 const RENEW = `
 update durably_runs as r set heartbeat_at = ${NOW_MS}
@@ -12,7 +13,7 @@ where ${HELD}
 returning id, fence`;
 
 const HAND_BACK = `
-update durably_runs as r set status = 'pending', claim_kind = 'resume', heartbeat_at = null, updated_at = ${NOW_MS}
+update durably_runs as r set status = ${statusAfter('handBack')}, claim_kind = 'resume', heartbeat_at = null, updated_at = ${NOW_MS}
 from json_each(?) l
 where ${HELD}
 returning id, attempt, job_name`;

@@ -1,4 +1,4 @@
-import { boundedText } from '../../core/text.ts';
+import { boundedText } from '../../../core/text.ts';
 
 /** In UTF-16 units: room for a URL or an object's key, and every list, stream and resumed run reads the names. */
 const MAX_STEP_NAME_LENGTH = 1024;

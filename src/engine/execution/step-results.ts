@@ -1,7 +1,7 @@
 import { type Clock, defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
-import type { CompletedStep, Store } from '../../core/store.ts';
+import type { StepResult, Store } from '../../core/store.ts';
 import type { RunControl } from './run-control.ts';
 
 const MAX_RETRY_PAUSE_MS = 5_000;
@@ -12,14 +12,12 @@ const MAX_TAKEN_PER_TURN = 100;
 /** What a result takes beside its text: of tiny ones a portion holds a thousand. */
 const OVERHEAD_BYTES = 1024;
 
-/** A step that was not asked for yet, between those that come before and after it by index. */
-interface Waiting {
-  readonly name: string;
-  readonly outputBytes: number;
+/** A result that was not asked for yet, between those that come before and after it by index. */
+interface LinkedResult extends Omit<StepResult, 'output'> {
   /** JSON text, null for undefined; undefined unless it has been read. */
   output: string | null | undefined;
-  previous: Waiting | undefined;
-  next: Waiting | undefined;
+  previous: LinkedResult | undefined;
+  next: LinkedResult | undefined;
 }
 
 /**
@@ -27,36 +25,36 @@ interface Waiting {
  * results are read in portions, when the job asks for them, and forgotten once the job
  * has them, so that a replay takes the memory of one portion however much is stored.
  */
-export class StoredResults {
+export class StepResults {
   readonly #control: RunControl;
   readonly #store: Store;
   readonly #clock: Clock;
-  readonly #waiting = new Map<string, Waiting>();
+  readonly #untaken = new Map<string, LinkedResult>();
   /** What was read last, asked for or not. */
-  #portion: readonly Waiting[];
+  #portion: readonly LinkedResult[];
   /** One result at a time: the portion read for it may hold the next one that is asked for. */
   #lastTaken: Promise<unknown> = Promise.resolve();
   #takenInTurn = 0;
 
   constructor(
-    steps: readonly CompletedStep[],
+    results: readonly StepResult[],
     { control, store, clock }: { control: RunControl; store: Store; clock: Clock },
   ) {
     this.#control = control;
     this.#store = store;
     this.#clock = clock;
-    let previous: Waiting | undefined;
-    for (const { name, outputBytes, output } of steps) {
-      const waiting: Waiting = { name, outputBytes, output, previous, next: undefined };
-      if (previous) previous.next = waiting;
-      this.#waiting.set(name, waiting);
-      previous = waiting;
+    let previous: LinkedResult | undefined;
+    for (const { name, outputBytes, output } of results) {
+      const result: LinkedResult = { name, outputBytes, output, previous, next: undefined };
+      if (previous) previous.next = result;
+      this.#untaken.set(name, result);
+      previous = result;
     }
-    this.#portion = [...this.#waiting.values()].filter(({ output }) => output !== undefined);
+    this.#portion = [...this.#untaken.values()].filter(({ output }) => output !== undefined);
   }
 
   has(name: string): boolean {
-    return this.#waiting.has(name);
+    return this.#untaken.has(name);
   }
 
   /**
@@ -72,7 +70,7 @@ export class StoredResults {
   }
 
   async #take(name: string): Promise<string | null> {
-    const result = this.#waiting.get(name);
+    const result = this.#untaken.get(name);
     if (result === undefined) throw new Error(`step ${name} has no stored result`);
     if (++this.#takenInTurn > MAX_TAKEN_PER_TURN) {
       this.#takenInTurn = 1;
@@ -81,14 +79,14 @@ export class StoredResults {
     if (result.output === undefined) await this.#readAround(result);
     const { output = null, previous, next } = result;
     result.output = undefined;
-    this.#waiting.delete(name);
+    this.#untaken.delete(name);
     if (previous) previous.next = next;
     if (next) next.previous = previous;
     return output;
   }
 
   /** Reads a step's result with as many around it as make a portion. */
-  async #readAround(result: Waiting): Promise<void> {
+  async #readAround(result: LinkedResult): Promise<void> {
     // What was read and not asked for is read again when it is: a job may take its steps in another order.
     for (const read of this.#portion) read.output = undefined;
     this.#portion = portionAround(result);
@@ -122,10 +120,10 @@ export class StoredResults {
  * asks in the stored order has none before it, one that asks in the reverse order
  * none after it.
  */
-function portionAround(asked: Waiting): readonly Waiting[] {
+function portionAround(asked: LinkedResult): readonly LinkedResult[] {
   const portion = [asked];
   let bytes = sizeOf(asked);
-  const extend = (from: Waiting | undefined, side: 'previous' | 'next', maxBytes: number) => {
+  const extend = (from: LinkedResult | undefined, side: 'previous' | 'next', maxBytes: number) => {
     let each = from;
     for (; each !== undefined && bytes + sizeOf(each) <= maxBytes; each = each[side]) {
       portion.push(each);
@@ -139,6 +137,6 @@ function portionAround(asked: Waiting): readonly Waiting[] {
   return portion;
 }
 
-function sizeOf({ outputBytes }: Waiting): number {
+function sizeOf({ outputBytes }: LinkedResult): number {
   return outputBytes + OVERHEAD_BYTES;
 }

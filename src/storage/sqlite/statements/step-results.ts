@@ -1,5 +1,5 @@
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
-import type { CompletedStep } from '../../../core/store.ts';
+import type { StepResult } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 
 /** A long list of names is read in pages, to fit into one answer of a server each. */
@@ -13,7 +13,7 @@ const NAMES_PER_PAGE = 2_000;
  * A window copies every column that stands beside it: it is given the outputs' sizes,
  * which SQLite tells without reading the outputs.
  */
-const COMPLETED = `
+const RESULTS = `
 select s.name, s.step_index, s.bytes, s.total <= ?4 as is_read,
   case when s.total <= ?4 then (select o.data from durably_journal o where o.sequence = s.sequence) end as output
 from (
@@ -27,7 +27,7 @@ from (
 ) s
 order by s.step_index, s.name`;
 
-interface CompletedRow {
+interface ResultRow {
   readonly name: string;
   readonly step_index: number;
   readonly bytes: number;
@@ -35,24 +35,24 @@ interface CompletedRow {
   readonly is_read: number;
 }
 
-export async function listCompletedSteps(connection: Connection, runId: string): Promise<CompletedStep[]> {
-  const steps: CompletedStep[] = [];
-  let place: Pick<CompletedRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
+export async function listStepResults(connection: Connection, runId: string): Promise<StepResult[]> {
+  const results: StepResult[] = [];
+  let place: Pick<ResultRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
   let spare = PORTION_BYTES;
   while (place !== undefined) {
-    const rows: CompletedRow[] = await connection.execute<CompletedRow>({
-      sql: COMPLETED,
+    const rows: ResultRow[] = await connection.execute<ResultRow>({
+      sql: RESULTS,
       parameters: [runId, place.step_index, place.name, spare],
     });
     for (const row of rows) {
       const { name, bytes: outputBytes, output } = row;
-      steps.push(row.is_read === 0 ? { name, outputBytes } : { name, outputBytes, output });
+      results.push(row.is_read === 0 ? { name, outputBytes } : { name, outputBytes, output });
     }
     place = rows.length === NAMES_PER_PAGE ? rows.at(-1) : undefined;
     // Outputs come along with the first page alone.
     spare = -1;
   }
-  return steps;
+  return results;
 }
 
 const OUTPUTS = `

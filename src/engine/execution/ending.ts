@@ -1,0 +1,68 @@
+import { LeaseLostError, RunCancelledError } from '../../core/errors/errors.ts';
+
+/** How one execution of a claimed run ends: its job comes to its end, or the run is stopped before that. */
+export type Ending =
+  | JobEnd
+  | { readonly kind: Exclude<StopReason, 'lease-lost'> }
+  /** `reason`: what became of the run. */
+  | { readonly kind: 'lease-lost'; readonly reason: string };
+
+/** What a job comes to. It is the run's end once it is stored. */
+export type JobEnd =
+  /** `output` is JSON text, null for undefined. */
+  { readonly kind: 'completed'; readonly output: string | null } | JobFailure;
+
+export interface JobFailure {
+  readonly kind: 'failed';
+  readonly error: string;
+  /** JSON text. */
+  readonly detail: string;
+  readonly failedStepName: string;
+}
+
+/** Why an execution ends before its job does. Nothing that the job does from then on is stored. */
+export type StopReason =
+  /** A caller cancelled the run. */
+  | 'cancelled'
+  /** The database refused a write or a renewal: the run belongs to someone else, or to nobody. */
+  | 'lease-lost'
+  /** The database has not confirmed the lease in time, so that another worker may have taken the run over. */
+  | 'lease-expired'
+  /** The instance's database is closed. */
+  | 'database-closed'
+  | Suspension;
+
+/**
+ * Why a run is put aside: all that it has told is stored, and a later claim goes on from
+ * its stored steps. A step suspends its run with `StepPort.suspend`.
+ */
+export type Suspension =
+  /** The run is returned to pending by itself. */
+  | 'handed-back'
+  /** Its worker takes all of its runs from their jobs, and returns them to pending in one statement. */
+  | 'recalled';
+
+export function isSuspension(reason: StopReason): reason is Suspension {
+  return reason === 'handed-back' || reason === 'recalled';
+}
+
+/** What the steps of a stopped run are refused with. */
+export function stopError(runId: string, reason: StopReason): RunCancelledError | LeaseLostError {
+  switch (reason) {
+    case 'cancelled':
+      return new RunCancelledError(runId);
+    case 'lease-lost':
+      return new LeaseLostError(
+        `Run ${runId} is no longer this worker's: it was taken over, or cancelled elsewhere`,
+      );
+    case 'lease-expired':
+      return new LeaseLostError(
+        `Run ${runId} may be another worker's: the database has not confirmed its lease in time`,
+      );
+    case 'database-closed':
+      return new LeaseLostError(`Run ${runId} cannot go on: the database connection was closed`);
+    case 'handed-back':
+    case 'recalled':
+      return new LeaseLostError(`Run ${runId} was handed back, for a worker to go on with it`);
+  }
+}

@@ -1,0 +1,112 @@
+import { StepError } from '../../../core/errors/errors.ts';
+import { storableText } from '../../../core/text.ts';
+import { stepNameFault } from './step-name.ts';
+
+/** How many causes of an error are searched for a step's error: a chain may be endless. */
+const MAX_CAUSES = 20;
+
+/** A step of one execution, from its first call on. */
+export interface StepCall {
+  readonly name: string;
+  /** 0-based order in which this execution called its steps first. */
+  readonly index: number;
+  /**
+   * - `open`: it may begin. It never did, or it failed and is called again.
+   * - `running`: its outcome is not stored yet.
+   * - `completed`: its result is stored, by this execution or an earlier one.
+   */
+  state: 'open' | 'running' | 'completed';
+  /** When it began last, on the monotonic clock. */
+  startMs: number;
+}
+
+/** A call that is not a step: it fails, and nothing is stored. */
+export interface RefusedCall {
+  readonly state: 'refused';
+  readonly error: Error;
+}
+
+/** The steps that one execution of a run has called, of all kinds. A name is one step's. */
+export class StepCalls {
+  readonly #byName = new Map<string, StepCall>();
+  #running = 0;
+  /** What steps threw, with the name of the last step that threw it. */
+  readonly #failures = new Map<unknown, string>();
+  readonly #onEnd = new Set<() => void>();
+
+  get areRunning(): boolean {
+    return this.#running > 0;
+  }
+
+  /**
+   * The step of that name, which has its index from now on.
+   *
+   * @param fault why its other arguments can't be taken, as the end of a sentence about the step.
+   */
+  enter(givenName: unknown, fault: string | undefined): StepCall | RefusedCall {
+    const nameFault = stepNameFault(givenName);
+    if (nameFault !== undefined) return refused(nameFault);
+    const name = storableText(givenName as string);
+    if (fault !== undefined) return refused(`Step "${name}" ${fault}`);
+    const known = this.#byName.get(name);
+    if (known === undefined) {
+      const call: StepCall = { name, index: this.#byName.size, state: 'open', startMs: 0 };
+      this.#byName.set(name, call);
+      return call;
+    }
+    if (known.state === 'running') return refused(`Step "${name}" is still running`);
+    if (known.state === 'completed') return refused(`Step "${name}" already ran in this attempt`);
+    return known;
+  }
+
+  start(call: StepCall, nowMs: number): void {
+    call.state = 'running';
+    call.startMs = nowMs;
+    this.#running++;
+  }
+
+  complete(call: StepCall): void {
+    this.#end(call, 'completed');
+  }
+
+  fail(call: StepCall, error: unknown): void {
+    this.#failures.set(error, call.name);
+    this.#end(call, 'open');
+  }
+
+  /** Resolves when one of the running steps has ended. */
+  async oneEnded(): Promise<void> {
+    await new Promise<void>((resolve) => this.#onEnd.add(resolve));
+  }
+
+  /** The step that threw the job's error, or one of its causes. */
+  failedStepOf(error: unknown): string | undefined {
+    let cause = error;
+    for (let depth = 0; depth < MAX_CAUSES; depth++) {
+      const stepName = this.#failures.get(cause);
+      if (stepName !== undefined) return stepName;
+      cause = causeOf(cause);
+    }
+    return undefined;
+  }
+
+  #end(call: StepCall, state: 'open' | 'completed'): void {
+    call.state = state;
+    this.#running--;
+    for (const resolve of this.#onEnd) resolve();
+    this.#onEnd.clear();
+  }
+}
+
+function refused(message: string): RefusedCall {
+  return { state: 'refused', error: new StepError(message) };
+}
+
+/** Anything may have been thrown, and reading from it may throw too. */
+function causeOf(error: unknown): unknown {
+  try {
+    return error instanceof Error ? error.cause : undefined;
+  } catch {
+    return undefined;
+  }
+}

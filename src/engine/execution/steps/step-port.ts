@@ -1,0 +1,191 @@
+import { type Clock, defer } from '../../../core/clock.ts';
+import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/error-detail.ts';
+import { errorMessage } from '../../../core/errors/error-text.ts';
+import { DurablyError, StepError } from '../../../core/errors/errors.ts';
+import { encodeJson } from '../../../core/json/json.ts';
+import { callOutsideRuns, callWithinStep } from '../../../core/run-context.ts';
+import type { AppendResult, OwnerNote } from '../../../core/store.ts';
+import type { Suspension } from '../ending.ts';
+import type { OwnerJournal } from '../owner-journal.ts';
+import type { RunControl } from '../run-control.ts';
+import type { StepResults } from '../step-results.ts';
+import type { RefusedCall, StepCall, StepCalls } from './step-calls.ts';
+
+interface StepPortDeps {
+  readonly control: RunControl;
+  readonly journal: OwnerJournal;
+  readonly clock: Clock;
+  readonly calls: StepCalls;
+  readonly results: StepResults;
+  readonly maxResultBytes: number;
+  readonly errorDetail: ErrorDetailMode;
+}
+
+/**
+ * What a kind of step may use of the execution that it belongs to, and all of it.
+ *
+ * A kind is a function of its arguments, called within {@link begin}. It first calls
+ * {@link enter}, fails a refused call with {@link refuse}, and answers with {@link replay}
+ * if there is a stored result. While the run {@link isDraining} it begins nothing, and calls
+ * {@link suspend}. Otherwise it calls {@link start}, and then {@link complete} or {@link fail}.
+ */
+export class StepPort {
+  readonly #control: RunControl;
+  readonly #journal: OwnerJournal;
+  readonly #clock: Clock;
+  readonly #calls: StepCalls;
+  readonly #results: StepResults;
+  readonly #maxResultBytes: number;
+  readonly #errorDetail: ErrorDetailMode;
+
+  constructor(deps: StepPortDeps) {
+    this.#control = deps.control;
+    this.#journal = deps.journal;
+    this.#clock = deps.clock;
+    this.#calls = deps.calls;
+    this.#results = deps.results;
+    this.#maxResultBytes = deps.maxResultBytes;
+    this.#errorDetail = deps.errorDetail;
+  }
+
+  /** Aborted once the run is no longer this worker's. */
+  get signal(): AbortSignal {
+    return this.#control.signal;
+  }
+
+  /** No step may begin: the run is to be handed back. */
+  get isDraining(): boolean {
+    return this.#control.isDraining;
+  }
+
+  /** Calls a kind's code as the engine's and not the job's. */
+  begin<T>(step: () => Promise<T>): Promise<T> {
+    const result = callOutsideRuns(step);
+    // If the job does not await the step, its failure must not end the process.
+    result.catch(ignore);
+    return result;
+  }
+
+  /**
+   * The step of that name, or why it can't be called now.
+   *
+   * @param fault why its other arguments can't be taken, as the end of a sentence about the step.
+   */
+  enter(name: unknown, fault: string | undefined): StepCall | RefusedCall {
+    const { error } = this.#control;
+    return error === undefined ? this.#calls.enter(name, fault) : { state: 'refused', error };
+  }
+
+  /** Fails a refused call, after a turn: a job that retries in a loop must not hold the event loop. */
+  async refuse({ error }: RefusedCall): Promise<never> {
+    await new Promise<void>((resolve) => defer(resolve));
+    throw error;
+  }
+
+  /** JSON text of the step's stored result, null for undefined. Undefined if there is none: it has yet to run. */
+  replay(call: StepCall): Promise<string | null> | undefined {
+    if (!this.#results.has(call.name)) return undefined;
+    call.state = 'completed';
+    return this.#results.take(call.name);
+  }
+
+  /** The step begins. */
+  start(call: StepCall): void {
+    this.#calls.start(call, this.#clock.monotonicMs());
+    this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index });
+  }
+
+  /** Calls a function of the job's in the context of its run and step. */
+  call<T>({ name }: StepCall, code: () => Promise<T>): Promise<T> {
+    return callWithinStep(this.#control.lease, { owner: this, name }, code);
+  }
+
+  /** A result as JSON text, null for undefined. @throws {StepError} for what JSON can't hold. */
+  encode({ name }: StepCall, result: unknown): string | null {
+    const encoding = encodeJson(result, { maxBytes: this.#maxResultBytes });
+    if (encoding.ok) return encoding.text ?? null;
+    const { reason, cause, isTooLarge } = encoding;
+    const fault = isTooLarge ? 'too much' : "what JSON can't hold";
+    const message = `Step "${name}" returned ${fault}: ${reason}`;
+    throw new StepError(message, cause === undefined ? undefined : { cause });
+  }
+
+  /**
+   * Stores a step's result. If the database refuses the result itself, the step fails.
+   *
+   * @throws {StepError} then.
+   * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
+   */
+  async complete(call: StepCall, output: string | null): Promise<void> {
+    try {
+      this.#check(
+        await this.#record({
+          type: 'step:complete',
+          stepName: call.name,
+          stepIndex: call.index,
+          durationMs: this.#clock.monotonicMs() - call.startMs,
+          data: output,
+        }),
+      );
+    } catch (error) {
+      if (error instanceof DurablyError) throw error;
+      // It is too large, for example.
+      const refusal = `Step "${call.name}": the database refused its result`;
+      return await this.fail(call, new StepError(refusal, { cause: error }));
+    }
+    this.#calls.complete(call);
+  }
+
+  /**
+   * Stores that the step failed, and throws its error.
+   *
+   * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
+   */
+  async fail(call: StepCall, error: unknown): Promise<never> {
+    try {
+      const detail = encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name });
+      this.#check(await this.#record(this.#failNote(call, errorMessage(error), detail)));
+    } catch (failure) {
+      if (failure instanceof DurablyError) throw failure;
+      const note = this.#failNote(call, 'The database refused the text of its error');
+      this.#check(await this.#record(note));
+    }
+    this.#calls.fail(call, error);
+    throw error;
+  }
+
+  /**
+   * Ends this execution in place of going on with a step, once the steps that run beside
+   * it are stored. If their outcome ends the job, the run ends instead. This is the only
+   * way in which a step puts its run aside.
+   *
+   * @throws {RunCancelledError | LeaseLostError} always, when the execution is over.
+   */
+  async suspend(reason: Suspension): Promise<never> {
+    while (this.#calls.areRunning && !this.#control.isOver) {
+      await Promise.race([this.#calls.oneEnded(), this.#control.whenOver()]);
+    }
+    // The job may end by what those steps came to.
+    await new Promise<void>((resolve) => defer(resolve));
+    this.#control.stop(reason);
+    throw this.#control.error;
+  }
+
+  #failNote(call: StepCall, message: string, data?: string): OwnerNote {
+    const { name: stepName, index: stepIndex, startMs } = call;
+    const durationMs = this.#clock.monotonicMs() - startMs;
+    return { type: 'step:fail', stepName, stepIndex, durationMs, message, data: data ?? null };
+  }
+
+  #record(note: OwnerNote): Promise<AppendResult> {
+    this.#control.throwIfOver();
+    return this.#journal.record(note);
+  }
+
+  #check(result: AppendResult): void {
+    if (result === 'refused') this.#control.stop('lease-lost');
+    this.#control.throwIfOver();
+  }
+}
+
+function ignore(): void {}

@@ -1,0 +1,42 @@
+import { callOutsideRuns, currentStep } from '../../core/run-context.ts';
+import type { LogLevel, StepContext } from '../../core/step.ts';
+import { type LogLimits, logNote, messageText } from './log-note.ts';
+import type { OwnerJournal } from './owner-journal.ts';
+import type { StepPort } from './steps/step-port.ts';
+
+interface TelemetryDeps {
+  readonly journal: OwnerJournal;
+  /** A line that one of its steps writes bears the step's name. */
+  readonly port: StepPort;
+  readonly limits: LogLimits;
+}
+
+/** `step.progress` and `step.log`: they never throw and never wait. */
+export function createTelemetry({
+  journal,
+  port,
+  limits,
+}: TelemetryDeps): Pick<StepContext, 'progress' | 'log'> {
+  const write = (level: LogLevel, message: string, data?: unknown) => {
+    if (journal.leavesOutLogLine()) return;
+    const step = currentStep();
+    const stepName = step?.owner === port ? step.name : null;
+    callOutsideRuns(() => journal.note(logNote({ stepName, level, message, data }, limits)));
+  };
+  const writer = (level: LogLevel) => (message: string, data?: unknown) => write(level, message, data);
+  return {
+    progress(current: number, total?: number | null, message?: string | null) {
+      if (![current, total ?? 0].every(Number.isFinite)) {
+        write('warn', 'progress left out: current and total must be finite numbers');
+        return;
+      }
+      const progress = {
+        current,
+        total: total ?? undefined,
+        message: message == null ? undefined : messageText(message),
+      };
+      callOutsideRuns(() => journal.note({ type: 'run:progress', data: JSON.stringify(progress) }));
+    },
+    log: { info: writer('info'), warn: writer('warn'), error: writer('error') },
+  };
+}

@@ -1,0 +1,70 @@
+import type { Clock } from '../../core/clock.ts';
+
+const MAX_CLAIM_PAUSE_MS = 30_000;
+
+/**
+ * When a worker's loop claims next: at once when it is woken or the last claim left runs
+ * behind, otherwise once per polling interval. While claims fail it pauses longer.
+ *
+ * Answers may arrive in another order than the claims were executed. What the last one
+ * said of runs left behind is then outdated, which costs an empty claim or a wait until
+ * the next poll.
+ */
+export class Pace {
+  readonly #clock: Clock;
+  readonly #pollingIntervalMs: number;
+  #isWoken = false;
+  /** The last claim left runs behind because no slot was free. */
+  #hasMore = false;
+  #nextMs = Number.NEGATIVE_INFINITY;
+  #failedClaims = 0;
+
+  constructor({ clock, pollingIntervalMs }: { clock: Clock; pollingIntervalMs: number }) {
+    this.#clock = clock;
+    this.#pollingIntervalMs = pollingIntervalMs;
+  }
+
+  /** How long the next claim has to wait; 0 or less when it is due. */
+  get waitMs(): number {
+    return this.#isWoken || this.#hasMore ? 0 : this.#nextMs - this.#clock.monotonicMs();
+  }
+
+  /** There may be something to find. */
+  wake(): void {
+    this.#isWoken = true;
+  }
+
+  /** Forgets earlier failures. */
+  reset(): void {
+    this.#failedClaims = 0;
+  }
+
+  claimBegins(): void {
+    this.#isWoken = false;
+    this.#rest();
+  }
+
+  claimSucceeded({ hasMore }: { hasMore: boolean }): void {
+    this.#failedClaims = 0;
+    this.#hasMore = hasMore;
+  }
+
+  claimFailed(): void {
+    this.#hasMore = false;
+    this.#failedClaims++;
+  }
+
+  claimEnds(): void {
+    this.#rest();
+  }
+
+  #rest(): void {
+    this.#nextMs = this.#clock.monotonicMs() + this.#pauseMs();
+  }
+
+  #pauseMs(): number {
+    if (this.#failedClaims === 0) return this.#pollingIntervalMs;
+    const pauseMs = Math.min(MAX_CLAIM_PAUSE_MS, this.#pollingIntervalMs * 2 ** (this.#failedClaims - 1));
+    return pauseMs * (0.5 + Math.random() / 2);
+  }
+}
