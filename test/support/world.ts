@@ -3,8 +3,8 @@ import type { Dialect } from 'kysely';
 import { systemClock } from '../../src/core/clock.ts';
 import { assembleDurably, type Durably, type DurablyOptions } from '../../src/create-durably.ts';
 import type { Backend, Content, OpenedDatabase, TestDatabase } from './backends.ts';
+import { type RecordedStatement, recordStatements } from './dialects/recording-dialect.ts';
 import type { FakeClock } from './fake-clock.ts';
-import { type RecordedStatement, recordStatements } from './recording-dialect.ts';
 
 export interface InstanceOptions extends Omit<DurablyOptions, 'dialect' | 'reconnect' | 'jobs'> {
   /** The system's clock unless given. */
