@@ -12,6 +12,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { type Clock, systemClock } from '../../../../src/core/clock.ts';
 import { DatabaseUnavailableError } from '../../../../src/core/errors/errors.ts';
 import { GuardedDialect } from '../../../../src/storage/sqlite/connection/guarded-dialect.ts';
+import { ownQuery } from '../../../../src/storage/sqlite/query.ts';
 import { databaseError } from '../../../support/dialects/intercepted-dialect.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { idle } from '../../../support/idle.ts';
@@ -54,7 +55,8 @@ function guarded(options: {
   const db = new Kysely({
     dialect: new GuardedDialect(dialect, { clock: options.clock ?? systemClock, reconnect }),
   });
-  const execute = (sql: string) => db.executeQuery(CompiledQuery.raw(sql));
+  const execute = (sql: string) =>
+    db.executeQuery(ownQuery({ kind: sql.startsWith('select') ? 'read' : 'write', sql, parameters: [] }));
   return { happened, execute, db };
 }
 
