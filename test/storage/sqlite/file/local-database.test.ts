@@ -135,9 +135,9 @@ describe('a database of this machine', () => {
   test('names the values of a statement with fixed columns, and gives them as any other does', async () => {
     const { connection, execute } = opened();
     await execute('insert into t values (?, ?)', [1, new Uint8Array([1, 2])]);
-    const text = 'select a, b as bytes, null as nothing from t';
+    const text = 'select a, b as bytes, null as none from t';
     const rows = connection.prepare(text, 'fixed').all([]);
-    expect(rows).toEqual([{ a: 1, bytes: new Uint8Array([1, 2]).buffer, nothing: null }]);
+    expect(rows).toEqual([{ a: 1, bytes: new Uint8Array([1, 2]).buffer, none: null }]);
     expect(rows).toEqual(await execute(`${text} where true`));
   });
 
