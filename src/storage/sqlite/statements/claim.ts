@@ -127,10 +127,12 @@ function claimColumns(table: string, inlineBytes: string): string {
   const payload = `iif(
   octet_length(${table}.payload) <= ${inlineBytes}, ${table}.payload, octet_length(${table}.payload)
 ) as payload`;
+  // It names the row, for SQLite evaluates a subquery that names none only once: before the last row is taken.
   const more = `exists (
   select 1 from json_each(${JOB_NAMES}) job where exists (
     select 1 from durably_runs p
     where p.status = 'pending' and p.key_turn = 1 and p.job_name = job.value
+      and p.seq <> ${table}.seq
   )
 ) as more`;
   return [...columns, payload, more].join(', ');
