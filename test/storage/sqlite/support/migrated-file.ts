@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
-import { createDurably } from '../../src/index.ts';
+import { createDurably } from '../../../../src/index.ts';
 
 let template: Promise<string> | undefined;
 
