@@ -35,7 +35,7 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
     async lock() {
       const transaction = await db.startTransaction().execute();
       await sql`create table if not exists contender (n integer)`.execute(transaction);
-      return async () => void (await transaction.commit().execute());
+      return async () => void (await transaction.rollback().execute());
     },
   };
 }
