@@ -21,8 +21,8 @@ const ISOLATED = [
   'test/entry/**/*.test.ts',
   'test/runtime/**/*.test.ts',
   'test/clients/**/*.test.ts',
-  'test/engine/read-only.test.ts',
-  'test/http/service.test.ts',
+  'test/storage/sqlite/connection/read-only.test.ts',
+  'test/app/service.test.ts',
   'test/remote/service.test.ts',
 ];
 

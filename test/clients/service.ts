@@ -10,7 +10,7 @@ import { createDurablyApp } from '../../src/app/create-app.ts';
 import { openDatabase } from '../../src/app/database.ts';
 import { createDurably } from '../../src/create-durably.ts';
 import { defineJob } from '../../src/engine/jobs/define-job.ts';
-import { temporaryFolder } from '../http/temporary.ts';
+import { temporaryFolder } from '../app/temporary.ts';
 import { deferred } from '../support/until.ts';
 
 /** The service on a port of its own, with jobs that wait for the test. */

@@ -5,9 +5,9 @@ import { readEdgeConfig, requestLimits } from '../../src/entry/edge/config.ts';
 import { RequestBudget } from '../../src/entry/edge/request-budget.ts';
 import { createEdgeService } from '../../src/entry/edge/service.ts';
 import worker from '../../src/entry/worker.ts';
+import { temporaryFolder } from '../app/temporary.ts';
 import { postJson, requestTo } from '../http/doors.ts';
 import { createSuiteJobs } from '../http/jobs.ts';
-import { temporaryFolder } from '../http/temporary.ts';
 import { Sqld } from '../support/sqld/server.ts';
 import { deferred, until } from '../support/until.ts';
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
-import { temporaryFolder } from '../http/temporary.ts';
+import { temporaryFolder } from '../app/temporary.ts';
 import { buildService } from '../support/built-service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');

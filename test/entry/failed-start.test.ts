@@ -5,8 +5,8 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import Database from 'libsql';
 import { expect, it, onTestFinished } from 'vitest';
+import { temporaryFolder } from '../app/temporary.ts';
 import { launcherBelowModes } from '../chaos/support/below-modes.ts';
-import { temporaryFolder } from '../http/temporary.ts';
 import { failedStart } from '../support/spawn-service.ts';
 
 /** The one line that a start which fails prints. */

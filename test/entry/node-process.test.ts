@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { createHttpServer } from '../../src/entry/node/server.ts';
-import { temporaryFolder } from '../http/temporary.ts';
+import { temporaryFolder } from '../app/temporary.ts';
 import { buildService } from '../support/built-service.ts';
 import { eventually, spawnService } from '../support/spawn-service.ts';
 

@@ -4,12 +4,12 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { openDatabase } from '../../src/app/database.ts';
 import type { RunFilter } from '../../src/core/run.ts';
 import { createDurably } from '../../src/create-durably.ts';
+import { temporaryFolder } from '../app/temporary.ts';
 import { startRemote } from '../support/remote.ts';
 import { deferred } from '../support/until.ts';
 import { doors, postJson, readProblem, requestTo } from './doors.ts';
 import { createSuiteJobs } from './jobs.ts';
 import { framesOf, overEngine, typesOf } from './over-engine.ts';
-import { temporaryFolder } from './temporary.ts';
 
 /** Where the service keeps its runs: each test on a database of its own. */
 const databases = [

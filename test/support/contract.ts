@@ -1,5 +1,6 @@
 import { test as base, describe } from 'vitest';
-import { type Backend, backends } from './backends.ts';
+import type { Backend } from './backend.ts';
+import { backends } from './backends.ts';
 import { World } from './world.ts';
 
 const testOn = (backend: (typeof backends)[number]) =>

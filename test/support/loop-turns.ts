@@ -1,5 +1,5 @@
 import type { Dialect } from 'kysely';
-import { interceptStatements } from './intercepted-dialect.ts';
+import { interceptStatements } from './dialects/intercepted-dialect.ts';
 
 /** Counts the turns of the event loop. Nothing is idle meanwhile. */
 export class LoopTurns {

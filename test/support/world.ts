@@ -1,10 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dialect } from 'kysely';
-import { systemClock } from '../../src/core/clock.ts';
+import { type Clock, systemClock } from '../../src/core/clock.ts';
+import type { Store } from '../../src/core/store.ts';
 import { assembleDurably, type Durably, type DurablyOptions } from '../../src/create-durably.ts';
-import type { Backend, Content, OpenedDatabase, TestDatabase } from './backends.ts';
+import type { Backend, Content, DatabaseTools, OpenedDatabase, TestDatabase } from './backend.ts';
+import { type RecordedStatement, recordStatements } from './dialects/recording-dialect.ts';
 import type { FakeClock } from './fake-clock.ts';
-import { type RecordedStatement, recordStatements } from './recording-dialect.ts';
 
 export interface InstanceOptions extends Omit<DurablyOptions, 'dialect' | 'reconnect' | 'jobs'> {
   /** The system's clock unless given. */
@@ -22,6 +23,18 @@ export interface Instance {
   readonly statements: RecordedStatement[];
   /** Closes its connection, as its owner may. */
   close(): void;
+}
+
+export interface StoreOptions {
+  readonly content?: Content;
+  readonly clock?: Clock;
+}
+
+/** A store, and its connection. */
+export interface OpenStore {
+  readonly store: Store;
+  /** Closes its connection, as its owner may. */
+  close(): void | Promise<void>;
 }
 
 /** One test's database, and all that the test opens on it. */
@@ -67,6 +80,18 @@ export class World {
     const instance = await this.instance(options);
     await instance.durably.migrate();
     return instance;
+  }
+
+  /** The store of a process, on a connection of its own, its database migrated unless told otherwise. */
+  async store({ content = 'migrated', clock = systemClock }: StoreOptions = {}): Promise<OpenStore> {
+    await this.#make(content);
+    const opened = await this.open();
+    return { store: this.backend.createStore(opened, clock), close: () => opened.close() };
+  }
+
+  /** What a test does to the database past durably. */
+  async tools(): Promise<DatabaseTools> {
+    return this.backend.createTools(await this.open());
   }
 
   /** A connection past durably, to see or do what it would not. */

@@ -7,7 +7,7 @@ import { createDurablyApp } from '../../../src/app/create-app.ts';
 import { openDatabase } from '../../../src/app/database.ts';
 import { createDurably } from '../../../src/create-durably.ts';
 import type { JobDefinition } from '../../../src/engine/jobs/define-job.ts';
-import { interceptStatements } from '../../support/intercepted-dialect.ts';
+import { interceptStatements } from '../../support/dialects/intercepted-dialect.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: any job, whatever its types.
 type Jobs = Record<string, JobDefinition<string, any, any, any>>;

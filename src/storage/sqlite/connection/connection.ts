@@ -1,9 +1,9 @@
-import { CompiledQuery, type Dialect, Kysely } from 'kysely';
+import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import { type OwnStatement, ownQuery, type StatementKind } from '../query.ts';
 import type { Schema } from '../schema.ts';
-import { isWrite } from '../sql.ts';
 import { Closing } from './closing.ts';
 import { AccessRefusedError, classifyDatabaseError, isRefusedByDriver } from './database-error.ts';
 import { TimeUpError, withDeadline } from './deadline.ts';
@@ -68,7 +68,7 @@ export class Connection {
   /** Refuses a dialect whose answers can't be read; over a network the first write does. @throws {ValidationError} */
   async checkReads(): Promise<void> {
     if (this.#dialect.isRemote) return;
-    const { rows } = await this.db.executeQuery(CompiledQuery.raw(READ_CHECK));
+    const { rows } = await this.db.executeQuery(ownQuery(READ_CHECK));
     this.#check.noteAnswer(rows as Record<string, unknown>[]);
   }
 
@@ -85,7 +85,7 @@ export class Connection {
    */
   async checkWrites(): Promise<void> {
     if (this.#dialect.isRemote) return;
-    const query = withDeadline(CompiledQuery.raw(WRITE_CHECK), this.clock.monotonicMs());
+    const query = withDeadline(ownQuery(WRITE_CHECK), this.clock.monotonicMs());
     try {
       const { rows } = await this.db.executeQuery(query);
       this.#check.noteWritten(rows as Record<string, unknown>[]);
@@ -117,7 +117,7 @@ export class Connection {
 
   /** @throws {DatabaseUnavailableError} */
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
-    const noteEnd = this.#health.noteBegin(statement.sql);
+    const noteEnd = this.#health.noteBegin(statement.kind);
     try {
       if (this.#checksAtFirstUse && !this.#check.isWriteChecked) await this.#checkAtFirstUse(statement);
       return await this.#send(statement);
@@ -126,17 +126,13 @@ export class Connection {
     }
   }
 
-  async #checkAtFirstUse({ sql, deadlineMs }: Statement<unknown>): Promise<void> {
-    if (!isWrite(sql)) {
+  async #checkAtFirstUse({ kind, deadlineMs }: Statement<unknown>): Promise<void> {
+    if (kind === 'read') {
       if (this.#check.isReadChecked) return;
-      const rows = await this.#send<Record<string, unknown>>({ sql: READ_CHECK, parameters: [] });
+      const rows = await this.#send<Record<string, unknown>>(READ_CHECK);
       this.#check.noteAnswer(rows);
     } else if (!this.#check.isWriteChecked) {
-      const rows = await this.#send<Record<string, unknown>>({
-        sql: WRITE_CHECK,
-        parameters: [],
-        deadlineMs,
-      });
+      const rows = await this.#send<Record<string, unknown>>({ ...WRITE_CHECK, deadlineMs });
       this.#check.noteWritten(rows);
     }
   }
@@ -144,19 +140,19 @@ export class Connection {
   async #send<Row>(statement: Statement<Row>): Promise<Row[]> {
     const start = this.clock.monotonicMs();
     const { deadlineMs } = statement;
-    let { sql, parameters } = statement;
+    let sent: OwnStatement = statement;
     for (let tries = 0; ; tries++) {
       if (this.#closing.error) throw this.#closing.error;
       statement.onSend?.();
       try {
-        const query = CompiledQuery.raw(sql, [...parameters]);
+        const query = ownQuery(sent);
         if (deadlineMs !== undefined) withDeadline(query, deadlineMs);
         const { rows } = await (this.#dialect.execute?.(query) ?? this.db.executeQuery(query));
-        this.#health.noteSuccess(sql, rows.length);
+        this.#health.noteSuccess(sent.kind, rows.length);
         return this.#check.readable(rows as Record<string, unknown>[]) as Row[];
       } catch (error) {
-        await this.#pauseOrThrow(error, { start, deadlineMs, tries, sql });
-        ({ sql, parameters } = statement.ifAnswerLost ?? statement);
+        await this.#pauseOrThrow(error, { start, deadlineMs, tries, kind: sent.kind });
+        sent = statement.ifAnswerLost ?? statement;
       }
     }
   }
@@ -172,19 +168,18 @@ export class Connection {
     { deadlineMs, onSend }: Pick<Statement<Row>, 'deadlineMs' | 'onSend'>,
   ): Promise<Row[][]> {
     const { batch } = this;
-    const sql = statements[0]?.sql ?? '';
     if (!batch) throw new Error('this connection executes no batches');
-    const noteEnd = this.#health.noteBegin(sql);
+    const noteEnd = this.#health.noteBegin('write');
     try {
       const start = this.clock.monotonicMs();
       for (let tries = 0; ; tries++) {
         onSend?.();
         try {
           const results = (await batch(statements)).map(rowsOf);
-          this.#health.noteSuccess(sql, results.length);
+          this.#health.noteSuccess('write', results.length);
           return results.map((rows) => this.#check.readable(rows) as Row[]);
         } catch (error) {
-          await this.#pauseOrThrow(error, { start, deadlineMs, tries, sql });
+          await this.#pauseOrThrow(error, { start, deadlineMs, tries, kind: 'write' });
         }
       }
     } finally {
@@ -192,14 +187,18 @@ export class Connection {
     }
   }
 
-  /** A query built with Kysely. @throws {DatabaseUnavailableError} */
+  /** A read built with Kysely. @throws {DatabaseUnavailableError} */
   query<Row>(query: CompiledQuery<Row>): Promise<Row[]> {
-    return this.execute<Row>({ sql: query.sql, parameters: query.parameters as (string | number)[] });
+    return this.execute<Row>({
+      kind: 'read',
+      sql: query.sql,
+      parameters: query.parameters as (string | number)[],
+    });
   }
 
   /** Resolves when the database is migrated and, as far as is known, takes writes. @throws {DatabaseUnavailableError} */
   async ping(): Promise<void> {
-    await this.execute({ sql: this.#health.question(), parameters: [] });
+    await this.execute(this.#health.question());
   }
 
   async #pauseOrThrow(
@@ -208,28 +207,28 @@ export class Connection {
       start,
       deadlineMs,
       tries,
-      sql,
-    }: { start: number; deadlineMs: number | undefined; tries: number; sql: string },
+      kind,
+    }: { start: number; deadlineMs: number | undefined; tries: number; kind: StatementKind },
   ): Promise<void> {
     if (this.#closing.error) throw this.#closing.error;
     if (error instanceof DurablyError) {
-      this.#health.noteFailure(sql);
+      this.#health.noteFailure(kind);
       throw error;
     }
     const fault = classifyDatabaseError(error, this.#dialect.isRemote);
     if (fault === 'statement') throw await this.#explain(error);
     if (fault === 'denied') {
-      this.#health.noteFailure(sql);
+      this.#health.noteFailure(kind);
       throw new AccessRefusedError(error);
     }
     const nowMs = this.clock.monotonicMs();
     if (fault === 'uncertain' && deadlineMs !== undefined && nowMs >= deadlineMs) {
-      this.#health.noteFailure(sql);
+      this.#health.noteFailure(kind);
       throw new TimeUpError(error);
     }
     const isLate = tries > 0 && nowMs - start > UNREACHABLE_BUDGET_MS;
     if (fault !== 'uncertain' || isLate) {
-      this.#health.noteFailure(sql);
+      this.#health.noteFailure(kind);
       throw new DatabaseUnavailableError('The database is unavailable', { cause: error });
     }
     const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);

@@ -1,13 +1,20 @@
 import { DatabaseUnavailableError, ValidationError } from '../../../core/errors/errors.ts';
+import type { OwnStatement } from '../query.ts';
 import type { DatabaseFault } from './database-error.ts';
 
 /** Harmless, and answered by one whole number, if this dialect answers as durably needs it. */
-export const READ_CHECK = 'select 1 as version';
+export const READ_CHECK: OwnStatement = { kind: 'read', sql: 'select 1 as version', parameters: [] };
 
 /** A write that says whether this connection may write at all, and whether its answers come back. */
-export const WRITE_CHECK = `
-update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) where version = 1
+export const WRITE_CHECK: OwnStatement = writeCheck('version = 1');
+
+/** A {@link WRITE_CHECK} that writes on that condition. */
+export function writeCheck(condition: string): OwnStatement {
+  const sql = `
+update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) where ${condition}
 returning version`;
+  return { kind: 'write', sql, parameters: [] };
+}
 
 type Row = Readonly<Record<string, unknown>>;
 

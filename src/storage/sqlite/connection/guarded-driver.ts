@@ -3,7 +3,7 @@ import { type Clock, defer } from '../../../core/clock.ts';
 import type { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import type { Adapter, Batch } from '../adapter.ts';
-import { isWrite } from '../sql.ts';
+import { kindOf } from '../query.ts';
 import { Closing } from './closing.ts';
 import { classifyDatabaseError, isClosedError } from './database-error.ts';
 import { Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
@@ -95,7 +95,7 @@ export class GuardedDriver implements Driver, Guard {
   }
 
   passageOf(query: CompiledQuery): Passage {
-    return { deadlineMs: deadlineOf(query, this.#clock), commits: isWrite(query.sql) };
+    return { deadlineMs: deadlineOf(query, this.#clock), commits: kindOf(query) === 'write' };
   }
 
   async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings) {

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
-import { isWrite } from '../sql.ts';
+import type { OwnStatement, StatementKind } from '../query.ts';
 
 /** How long the database counts as unfit for writes after one failed. */
 const DISTRUST_MS = 5_000;
@@ -8,14 +8,21 @@ const DISTRUST_MS = 5_000;
 /** A database on which a write waits this long is not fit either; another program may hold its lock. */
 const MAX_WAIT_MS = 2_000;
 
-const READ = 'select version from durably_schema_versions limit 1';
+const READ: OwnStatement = {
+  kind: 'read',
+  sql: 'select version from durably_schema_versions limit 1',
+  parameters: [],
+};
 
 /**
  * A write that only tests whether writing works: a full or read-only disk still answers
  * reads. It flips a bit, because SQLite does not write a value that is there already.
  */
-const WRITE = `
-update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) returning version`;
+const WRITE: OwnStatement = {
+  kind: 'write',
+  sql: 'update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) returning version',
+  parameters: [],
+};
 
 /** Remembers how writes went, so that a health check need not write while all is well. */
 export class WriteHealth {
@@ -29,32 +36,32 @@ export class WriteHealth {
   }
 
   /** Call the returned function when the statement has ended, in whichever way. */
-  noteBegin(sql: string): () => void {
-    if (!isWrite(sql)) return () => undefined;
+  noteBegin(kind: StatementKind): () => void {
+    if (kind === 'read') return () => undefined;
     const write = Symbol('write');
     this.#waitingSinceMs.set(write, this.#clock.monotonicMs());
     return () => void this.#waitingSinceMs.delete(write);
   }
 
-  noteFailure(sql: string): void {
-    if (isWrite(sql)) this.#failedAtMs = this.#clock.monotonicMs();
+  noteFailure(kind: StatementKind): void {
+    if (kind === 'write') this.#failedAtMs = this.#clock.monotonicMs();
   }
 
   /**
    * A write that changed nothing proves nothing, and one soon after a failure may just
    * have been small enough for the room that was left.
    */
-  noteSuccess(sql: string, changedRows: number): void {
-    if (changedRows > 0 && !this.#isDistrusted() && isWrite(sql)) this.#failedAtMs = undefined;
+  noteSuccess(kind: StatementKind, changedRows: number): void {
+    if (kind === 'write' && changedRows > 0 && !this.#isDistrusted()) this.#failedAtMs = undefined;
   }
 
   /**
-   * The SQL to ask whether the database is fit. A disk may have room for a small
+   * The statement that asks whether the database is fit. A disk may have room for a small
    * write and none for a run: when a write just failed, that is the answer.
    *
    * @throws {DatabaseUnavailableError} for a while after a failed write, and while one waits for long.
    */
-  question(): string {
+  question(): OwnStatement {
     const [oldestMs = Number.POSITIVE_INFINITY] = this.#waitingSinceMs.values();
     if (this.#clock.monotonicMs() - oldestMs > MAX_WAIT_MS) {
       throw new DatabaseUnavailableError('A write has been waiting for long');

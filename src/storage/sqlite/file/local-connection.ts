@@ -1,7 +1,7 @@
 import type { SqliteDatabase, SqliteStatement } from 'kysely';
 import Database from 'libsql';
 import { FileWatch } from './file-watch.ts';
-import { PreparedStatement } from './prepared-statement.ts';
+import { type ColumnNames, PreparedStatement } from './prepared-statement.ts';
 
 /** More than durably's own, for those of whoever uses `durably.db`. */
 const MAX_STATEMENTS = 100;
@@ -48,9 +48,9 @@ export class LocalConnection implements SqliteDatabase {
     return this.#options.path === ':memory:';
   }
 
-  prepare(sql: string): SqliteStatement {
+  prepare(sql: string, columnNames: ColumnNames = 'asked each time'): SqliteStatement {
     const database = this.#open();
-    const statement = this.#statements.get(sql) ?? new PreparedStatement(database.prepare(sql), sql);
+    const statement = this.#statements.get(sql) ?? new PreparedStatement(database.prepare(sql), columnNames);
     this.#statements.delete(sql);
     this.#statements.set(sql, statement);
     if (this.#statements.size > MAX_STATEMENTS) {

@@ -1,5 +1,13 @@
-import { type DatabaseConnection, type Dialect, SqliteDialect, SqliteDriver } from 'kysely';
+import {
+  type CompiledQuery,
+  type DatabaseConnection,
+  type Dialect,
+  type QueryResult,
+  SqliteDialect,
+  SqliteDriver,
+} from 'kysely';
 import type { AdaptedDriver, Adapter } from '../adapter.ts';
+import { isOwnQuery } from '../query.ts';
 import type { LocalConnection } from './local-connection.ts';
 
 /**
@@ -21,7 +29,7 @@ class LocalDialect extends SqliteDialect {
 
   override createDriver(): AdaptedDriver {
     const connection = this.#connection;
-    const driver = new SharingDriver({ database: connection });
+    const driver = new SharingDriver(connection);
     const adapter: Adapter = connection.isInMemory
       ? { isRemote: false }
       : { isRemote: false, renew: () => connection.reconnect(), useWal: () => connection.useWal() };
@@ -36,14 +44,40 @@ class LocalDialect extends SqliteDialect {
  * the dialect keeps others out of a transaction.
  */
 class SharingDriver extends SqliteDriver {
-  #shared: DatabaseConnection | undefined;
+  readonly #shared: SharedConnection;
+
+  constructor(connection: LocalConnection) {
+    super({ database: connection });
+    this.#shared = new SharedConnection(connection);
+  }
 
   override async acquireConnection(): Promise<DatabaseConnection> {
-    if (this.#shared !== undefined) return this.#shared;
-    this.#shared = await super.acquireConnection();
-    await super.releaseConnection();
     return this.#shared;
   }
 
   override async releaseConnection(): Promise<void> {}
+}
+
+/** As Kysely's own, but that it knows which statements are durably's. */
+class SharedConnection implements DatabaseConnection {
+  readonly #connection: LocalConnection;
+
+  constructor(connection: LocalConnection) {
+    this.#connection = connection;
+  }
+
+  async executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const statement = this.#prepare(query);
+    if (statement.reader) return { rows: statement.all(query.parameters) as R[] };
+    const { changes, lastInsertRowid } = statement.run(query.parameters);
+    return { rows: [], numAffectedRows: BigInt(changes), insertId: BigInt(lastInsertRowid) };
+  }
+
+  async *streamQuery<R>(query: CompiledQuery): AsyncIterableIterator<QueryResult<R>> {
+    for (const row of this.#prepare(query).iterate(query.parameters)) yield { rows: [row as R] };
+  }
+
+  #prepare(query: CompiledQuery) {
+    return this.#connection.prepare(query.sql, isOwnQuery(query) ? 'fixed' : 'asked each time');
+  }
 }

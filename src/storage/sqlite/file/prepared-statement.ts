@@ -2,11 +2,12 @@ import type { SqliteStatement } from 'kysely';
 import type Database from 'libsql';
 
 /**
- * SQLite takes the names of some columns from the schema (of `rowid`, say, or as
- * many as a star stands for) which may change. durably's own tables don't, but
- * by a migration, and a star before a number is a product.
+ * Where the names of a row's values come from. SQLite takes some from the schema, such as
+ * that of a `rowid` or of what a star stands for, and a schema may change. The columns of
+ * durably's own statements are `fixed`: they are named one by one, and only a migration
+ * changes their tables.
  */
-const HAS_LASTING_COLUMNS = /^(?!.*\*(?!\s*\d)).*\bdurably_/s;
+export type ColumnNames = 'fixed' | 'asked each time';
 
 /**
  * A statement that is always run to its end: one that stopped half-way would
@@ -21,10 +22,10 @@ export class PreparedStatement implements SqliteStatement {
   readonly #columns: readonly string[] | undefined;
   #parameterCount = 0;
 
-  constructor(statement: Database.Statement, sql: string) {
+  constructor(statement: Database.Statement, columnNames: ColumnNames) {
     this.#statement = statement;
     this.reader = statement.reader;
-    if (this.reader && HAS_LASTING_COLUMNS.test(sql)) {
+    if (this.reader && columnNames === 'fixed') {
       this.#columns = statement.columns().map(({ name }) => name);
       // Lists cost libsql two thirds of what objects do.
       statement.raw();

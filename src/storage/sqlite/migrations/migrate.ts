@@ -4,7 +4,7 @@ import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../../core/errors/errors.ts';
 import type { Batch } from '../adapter.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../connection/database-error.ts';
-import { readOnlyError, WRITE_CHECK } from '../connection/dialect-check.ts';
+import { readOnlyError, WRITE_CHECK, writeCheck } from '../connection/dialect-check.ts';
 import { rowsOf } from '../connection/libsql-client.ts';
 import type { Schema } from '../schema.ts';
 import { NOW_MS } from '../sql.ts';
@@ -110,7 +110,7 @@ async function applyInBatch(
     schema = await readSchema(db);
   }
   const pending = pendingStatements(schema);
-  if (pending.length > 0) onWriteChecked(rowsOf((await batch([...pending, plain(WRITE_CHECK)])).at(-1)));
+  if (pending.length > 0) onWriteChecked(rowsOf((await batch([...pending, WRITE_CHECK])).at(-1)));
 }
 
 /** A migration is entered before it is made: in a process that is late, it is that which fails. */
@@ -144,9 +144,8 @@ type CheckedBatch = Pick<MigrateOptions, 'onWriteChecked'> & { readonly batch: B
 const VERSIONS = 'select version, name from durably_schema_versions order by version';
 
 /** Of no version but ours anything is changed. */
-const CHECK_OF_NEWEST = WRITE_CHECK.replace(
-  'where version = 1',
-  `where version = 1 and (select max(version) from durably_schema_versions) = ${NEWEST}`,
+const CHECK_OF_NEWEST = writeCheck(
+  `version = 1 and (select max(version) from durably_schema_versions) = ${NEWEST}`,
 );
 
 /** Over a network the same request tells whether anything may be written. @throws what denies that */
@@ -156,7 +155,7 @@ async function readVersions(
 ): Promise<{ version: number; name: string }[]> {
   if (checked) {
     try {
-      const [versions, written] = await checked.batch([VERSIONS, CHECK_OF_NEWEST].map(plain));
+      const [versions, written] = await checked.batch([plain(VERSIONS), CHECK_OF_NEWEST]);
       const rows = rowsOf(written);
       if (rows.length > 0) checked.onWriteChecked(rows);
       return rowsOf(versions).map(({ version, name }) => ({ version: Number(version), name: String(name) }));

@@ -88,6 +88,7 @@ async function appendAll(connection: Connection, members: readonly Member[]): Pr
     return results;
   }
   const rows = await connection.execute<AppendedRow>({
+    kind: 'write',
     sql: APPEND,
     parameters: toParameters(appends),
   });
@@ -96,7 +97,11 @@ async function appendAll(connection: Connection, members: readonly Member[]): Pr
   if (missing.length > 0) {
     // Refused, or stored by an earlier sending whose answer was lost.
     const asked = missing.map(({ lease, number }) => ({ ...lease, number }));
-    const found = await connection.execute<AppendedRow>({ sql: STORED, parameters: [JSON.stringify(asked)] });
+    const found = await connection.execute<AppendedRow>({
+      kind: 'read',
+      sql: STORED,
+      parameters: [JSON.stringify(asked)],
+    });
     for (const row of found) stored.add(identify(row));
   }
   return appends.map((append) => (stored.has(identifyAppend(append)) ? 'stored' : 'refused'));

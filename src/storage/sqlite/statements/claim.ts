@@ -3,6 +3,7 @@ import { portionLength } from '../../../core/json/portions.ts';
 import { MAX_LOST_WORKERS, type RunStatus, SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
 import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
+import type { OwnStatement } from '../query.ts';
 import { NOW_MS } from '../sql.ts';
 import { renew } from './lease.ts';
 import { type InlineValue, isWhole, sizeOf } from './portions.ts';
@@ -127,10 +128,12 @@ function claimColumns(table: string, inlineBytes: string): string {
   const payload = `iif(
   octet_length(${table}.payload) <= ${inlineBytes}, ${table}.payload, octet_length(${table}.payload)
 ) as payload`;
+  // It names the row, for SQLite evaluates a subquery that names none only once: before the last row is taken.
   const more = `exists (
   select 1 from json_each(${JOB_NAMES}) job where exists (
     select 1 from durably_runs p
     where ${isFrom('claim', 'p')} and p.key_turn = 1 and p.job_name = job.value
+      and p.seq <> ${table}.seq
   )
 ) as more`;
   return [...columns, payload, more].join(', ');
@@ -175,12 +178,17 @@ async function claimRows(connection: Connection, request: ClaimRequest): Promise
   const jobNames = JSON.stringify(request.jobNames);
   const { limit, claimToken, staleThresholdMs, takesSuspect, deadlineMs } = request;
   const inlineBytes = Math.floor(ANSWER_BYTES / limit);
-  const claimed = { sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] };
+  const claimed: OwnStatement = {
+    kind: 'read',
+    sql: CLAIMED,
+    parameters: [jobNames, claimToken, inlineBytes],
+  };
   const earlier = request.isAskedAgain ? await connection.execute<ClaimRow>({ ...claimed, deadlineMs }) : [];
   if (earlier.length > 0) return earlier;
   for (let repetitions = 0; ; repetitions++) {
     let sendings = 0;
     const rows = await connection.execute<ClaimRow>({
+      kind: 'write',
       sql: CLAIM,
       parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0, inlineBytes],
       // A claim must not be sent twice: the second would take other runs.
@@ -218,6 +226,7 @@ async function readPayloads(
       await renew(connection, leases);
     }
     const read = await connection.execute<{ id: string; fence: number; payload: string }>({
+      kind: 'read',
       sql: PAYLOADS,
       parameters: [JSON.stringify([...fences.keys()])],
       deadlineMs,

@@ -27,6 +27,7 @@ export async function command(
   const deadlineMs = connection.callerDeadline();
   let sendings = 0;
   const [changed] = await connection.execute<{ job_name: string; leaves_more?: number }>({
+    kind: 'write',
     sql: `${CHANGES[name]} where id = ? and ${isFrom(name)} returning job_name${ANSWERS[name] ?? ''}`,
     parameters: [runId],
     deadlineMs,
@@ -36,6 +37,7 @@ export async function command(
   });
   if (changed) return done(changed.job_name, { leavesMore: changed.leaves_more === 1 });
   const [run] = await connection.execute<{ job_name: string; status: RunStatus }>({
+    kind: 'read',
     sql: 'select job_name, status from durably_runs where id = ?',
     parameters: [runId],
     deadlineMs,

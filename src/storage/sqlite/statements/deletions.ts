@@ -39,7 +39,7 @@ returning run_id`;
 
 /** Removes a portion of the rows that deleted runs left over; false if there were none. Executed twice, it removes two. */
 export async function deletePortion(connection: Connection): Promise<boolean> {
-  return (await connection.execute({ sql: DELETE_PORTION, parameters: [] })).length > 0;
+  return (await connection.execute({ kind: 'write', sql: DELETE_PORTION, parameters: [] })).length > 0;
 }
 
 /**
@@ -68,6 +68,6 @@ returning sequence`;
 
 /** A deleted run's `run:delete` row stays for a day, so that lists learn of it. False if none was older. */
 export async function purgePortion(connection: Connection): Promise<boolean> {
-  const purged = await connection.execute({ sql: PURGE_PORTION, parameters: [DAY_MS] });
+  const purged = await connection.execute({ kind: 'write', sql: PURGE_PORTION, parameters: [DAY_MS] });
   return purged.length >= PORTION_ROWS;
 }

@@ -158,9 +158,10 @@ async function store<Row>(connection: Connection, { sql, runs, ...sending }: Sto
 function toStatement<Row>(sql: string, runs: readonly NewRun[]): Statement<Row> {
   const [first] = runs;
   if (first && runs.length === 1 && first.payload.length > LARGE_CHARS) {
-    return { sql, parameters: [JSON.stringify([{ ...first, payload: undefined }]), first.payload] };
+    const parameters = [JSON.stringify([{ ...first, payload: undefined }]), first.payload];
+    return { kind: 'write', sql, parameters };
   }
-  return { sql, parameters: [JSON.stringify(runs), ''] };
+  return { kind: 'write', sql, parameters: [JSON.stringify(runs), ''] };
 }
 
 /** In order. A large payload gets a statement of its own. */
@@ -187,7 +188,7 @@ async function readRuns(
   runs: readonly NewRun[],
 ): Promise<ReadonlyMap<string, StoredRun>> {
   const ids = JSON.stringify(runs.map(({ id }) => id));
-  const rows = await connection.execute<ListedRunRow>({ sql: READ, parameters: [ids] });
+  const rows = await connection.execute<ListedRunRow>({ kind: 'read', sql: READ, parameters: [ids] });
   return new Map((await whole(connection, rows.map(toListedRun))).map((run) => [run.id, run]));
 }
 

@@ -21,6 +21,7 @@ returning id, attempt, job_name`;
 /** One statement for all leases of a worker; answers with those it still holds. */
 export async function renew(connection: Connection, leases: readonly Lease[]): Promise<Lease[]> {
   const rows = await connection.execute<{ id: string; fence: number }>({
+    kind: 'write',
     sql: RENEW,
     parameters: [encode(leases)],
   });
@@ -33,6 +34,7 @@ export async function renew(connection: Connection, leases: readonly Lease[]): P
  */
 export async function handBack(connection: Connection, leases: readonly Lease[]): Promise<NamedRun[]> {
   const rows = await connection.execute<{ id: string; attempt: number; job_name: string }>({
+    kind: 'write',
     sql: HAND_BACK,
     parameters: [encode(leases)],
   });

@@ -41,6 +41,7 @@ export async function listStepResults(connection: Connection, runId: string): Pr
   let spare = PORTION_BYTES;
   while (place !== undefined) {
     const rows: ResultRow[] = await connection.execute<ResultRow>({
+      kind: 'read',
       sql: RESULTS,
       parameters: [runId, place.step_index, place.name, spare],
     });
@@ -65,6 +66,7 @@ export async function readStepOutputs(
   { runId, names }: { readonly runId: string; readonly names: readonly string[] },
 ): Promise<ReadonlyMap<string, string | null>> {
   const rows = await connection.execute<{ name: string; output: string | null }>({
+    kind: 'read',
     sql: OUTPUTS,
     parameters: [JSON.stringify(names), runId],
   });

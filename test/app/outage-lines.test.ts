@@ -1,0 +1,30 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { createDurablyApp } from '../../src/app/create-app.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
+import { BASE } from '../http/doors.ts';
+import { fakeDurably } from '../http/fake-durably.ts';
+
+describe('a database that is unavailable', () => {
+  it('has one line on the console when that begins, though every request meets it', async () => {
+    const error = vi.spyOn(console, 'error').mockImplementation(() => {});
+    const now = vi.spyOn(performance, 'now');
+    onTestFinished(() => void vi.restoreAllMocks());
+    const fail = async () => {
+      throw new DatabaseUnavailableError('the file is gone', { cause: new Error('https://me:hunter2@h\nx') });
+    };
+    const app = createDurablyApp(fakeDurably({ getRuns: fail, health: fail, openRunFeed: fail }));
+    const meetAt = async (ms: number) => {
+      now.mockReturnValue(ms);
+      for (const path of [`${BASE}/runs`, '/readyz', `${BASE}/subscribe?runId=run_1`]) {
+        expect((await app.request(path, { headers: { 'x-request-id': 'trace-1' } })).status).toBe(503);
+      }
+      return error.mock.calls.length;
+    };
+    expect(await meetAt(0)).toBe(1);
+    expect(error).toHaveBeenCalledWith('durably: request trace-1: the file is gone: https://…@h\\u000ax');
+    // However long it lasts, while requests meet it.
+    expect(await meetAt(50_000)).toBe(1);
+    expect(await meetAt(100_000)).toBe(1);
+    expect(await meetAt(200_000)).toBe(2);
+  });
+});

@@ -1,0 +1,34 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { expect } from 'vitest';
+import { contract } from '../../support/contract.ts';
+import { idle } from '../../support/idle.ts';
+import { job } from '../../support/jobs.ts';
+import { untilStatus } from '../../support/runs.ts';
+
+contract('the context of a job', (test) => {
+  test("is not that of whoever triggered it: a child's log lines are its own", async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 2 });
+    const { child } = durably.register({ child: job('child', (step) => step.log.info('outside of steps')) });
+    const { parent } = durably.register({
+      parent: job('parent', (step) => step.run('of the parent', () => child.triggerAndWait(0))),
+    });
+    const { output } = await parent.triggerAndWait(0);
+    const [line] = await durably.getLogs({ runId: output.id });
+    expect(line).toMatchObject({ stepName: null, message: 'outside of steps' });
+    // Nor does it stay with runs that are triggered later.
+    const later = await child.trigger(0);
+    await untilStatus(durably, later.id, 'completed');
+    expect(await durably.getLogs({ runId: later.id })).toMatchObject([{ stepName: null }]);
+  });
+
+  test("does not hold what the trigger's caller kept in its own", async ({ world }) => {
+    const { durably } = await world.start();
+    const tenant = new AsyncLocalStorage<string>();
+    const seen: unknown[] = [];
+    const { look } = durably.register({ look: job('look', () => void seen.push(tenant.getStore())) });
+    // The worker is idle: what wakes it is the trigger.
+    await idle();
+    await tenant.run('a tenant', () => look.triggerAndWait(0));
+    expect(seen).toEqual([undefined]);
+  });
+});

@@ -1,0 +1,321 @@
+import { expect } from 'vitest';
+import { ConflictError, type JobHandle, LeaseLostError } from '../../../src/index.ts';
+import { contract } from '../../support/contract.ts';
+import { idle } from '../../support/idle.ts';
+import { echo, job } from '../../support/jobs.ts';
+import { nextEvent, rejectionOf, untilStatus } from '../../support/runs.ts';
+import { deferred, until } from '../../support/until.ts';
+import { watchProcess } from '../../support/watch-process.ts';
+
+/** Anything that a job may trigger. */
+type AnyHandle = Pick<JobHandle, 'trigger' | 'triggerAndWait'>;
+
+contract('waiting inside a job', (test) => {
+  test('for a run that no slot is left for fails at once, says what to do, and triggers nothing', async ({
+    world,
+  }) => {
+    const { durably } = await world.start();
+    const { child } = durably.register({ child: echo });
+    const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait(1)) });
+    const { id } = await parent.trigger(0);
+    const { error } = await untilStatus(durably, id, 'failed');
+    expect(error).toContain('would wait for ever');
+    expect(error).toContain('`trigger`');
+    expect(error).toContain('maxConcurrentRuns');
+    expect(await child.getRuns()).toEqual([]);
+    expect((await child.triggerAndWait('goes on')).output).toBe('goes on');
+  });
+
+  test('works while a slot is left, and is refused for the parent that would hold the last one', async ({
+    world,
+  }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 2 });
+    const bothStarted = deferred();
+    let started = 0;
+    const { child } = durably.register({ child: echo });
+    const { parent } = durably.register({
+      parent: job('parent', async (_step, name) => {
+        if (++started === 2) bothStarted.resolve();
+        await bothStarted.promise;
+        return (await child.triggerAndWait(name)).output;
+      }),
+    });
+    const runs = [await parent.trigger('a'), await parent.trigger('b')];
+    const ended = await Promise.all(
+      runs.map(({ id }) =>
+        until(async () => {
+          const run = await durably.getRun(id);
+          return run?.isTerminal ? run : null;
+        }),
+      ),
+    );
+    expect(ended.map(({ status }) => status).sort()).toEqual(['completed', 'failed']);
+  });
+
+  test('counts the runs that wait, not their waits, and a child that waits as well', async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 2 });
+    const { leaf } = durably.register({ leaf: echo });
+    const { twice, child } = durably.register({
+      twice: job('twice', async () => {
+        const both = await Promise.all([leaf.triggerAndWait(1), leaf.triggerAndWait(2)]);
+        return both.map(({ output }) => output);
+      }),
+      child: job('child', () => leaf.triggerAndWait(3)),
+    });
+    const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait(0)) });
+    expect((await twice.triggerAndWait(0)).output).toEqual([1, 2]);
+    expect(await rejectionOf(parent.triggerAndWait(0))).toMatchObject({
+      ending: 'failed',
+      message: expect.stringContaining('would wait for ever'),
+    });
+  });
+
+  test('is refused when the child asks for the key that the parent, or one that waits for it, holds', async ({
+    world,
+  }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 5 });
+    const { leaf } = durably.register({ leaf: echo });
+    const { child } = durably.register({
+      child: job('child', () => leaf.triggerAndWait(0, { concurrencyKey: 'key' })),
+    });
+    const { own, across } = durably.register({
+      own: job('own', () => leaf.triggerAndWait(0, { concurrencyKey: 'key' })),
+      across: job('across', () => child.triggerAndWait(0, { concurrencyKey: 'another' })),
+    });
+    for (const handle of [own, across]) {
+      expect(await rejectionOf(handle.triggerAndWait(0, { concurrencyKey: 'key' }))).toMatchObject({
+        message: expect.stringContaining('"key"'),
+      });
+    }
+    expect((await own.triggerAndWait(0)).output).toMatchObject({ output: 0 });
+  });
+
+  test('is refused to two runs that ask for each other’s keys, the second of them', async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 5 });
+    const bothStarted = deferred();
+    let started = 0;
+    const { leaf } = durably.register({ leaf: echo });
+    const { crossed } = durably.register({
+      crossed: job('crossed', async (_step, concurrencyKey) => {
+        if (++started === 2) bothStarted.resolve();
+        await bothStarted.promise;
+        return (await leaf.triggerAndWait(0, { concurrencyKey: String(concurrencyKey) })).output;
+      }),
+    });
+    const outcomes = await Promise.allSettled([
+      crossed.triggerAndWait('b', { concurrencyKey: 'a' }),
+      crossed.triggerAndWait('a', { concurrencyKey: 'b' }),
+    ]);
+    expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
+  });
+
+  test('for itself, by its idempotency key, is refused; for one that has ended it needs no slot', async ({
+    world,
+  }) => {
+    const { durably } = await world.start();
+    const handles: { self?: AnyHandle } = {};
+    const { child, self } = durably.register({
+      child: echo,
+      self: job('self', () => handles.self?.triggerAndWait(0, { idempotencyKey: 'self' })),
+    });
+    handles.self = self;
+    expect(await rejectionOf(self.triggerAndWait(0, { idempotencyKey: 'self' }))).toMatchObject({
+      message: expect.stringContaining('cannot wait for itself'),
+    });
+    const options = { idempotencyKey: 'child' };
+    const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait(1, options)) });
+    const first = await parent.trigger(0);
+    await untilStatus(durably, first.id, 'failed');
+    const [waited] = await child.getRuns();
+    await untilStatus(durably, waited?.id ?? '', 'completed');
+    await durably.retry(first.id);
+    expect((await untilStatus(durably, first.id, 'completed')).output).toEqual({ id: waited?.id, output: 1 });
+  });
+
+  test('for a run of another instance is none of this worker’s slots', async ({ world }) => {
+    const { durably } = await world.start();
+    const { durably: other } = await world.another().start();
+    const { child } = other.register({ child: echo });
+    const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait('there')) });
+    expect((await parent.triggerAndWait(0)).output).toMatchObject({ output: 'there' });
+  });
+
+  test('is refused across two instances that would wait for each other, and their keys are not mixed up', async ({
+    world,
+  }) => {
+    const { durably } = await world.start();
+    const { durably: other } = await world.another().start({ maxConcurrentRuns: 2 });
+    const { leaf } = durably.register({ leaf: echo });
+    const { there, leafThere } = other.register({
+      there: job('there', () => leaf.triggerAndWait(0)),
+      leafThere: echo,
+    });
+    const { across, sameKey } = durably.register({
+      across: job('across', () => there.triggerAndWait(0)),
+      sameKey: job('same-key', () => leafThere.triggerAndWait('there', { concurrencyKey: 'key' })),
+    });
+    expect(await rejectionOf(across.triggerAndWait(0))).toMatchObject({
+      message: expect.stringContaining('would wait for ever'),
+    });
+    const { output } = await sameKey.triggerAndWait(0, { concurrencyKey: 'key' });
+    expect(output).toMatchObject({ output: 'there' });
+  });
+
+  test('that nobody waits for ends no process when it is refused', async ({ world }) => {
+    const raised = watchProcess();
+    const { durably } = await world.start();
+    const { child } = durably.register({ child: echo });
+    const { parent } = durably.register({ parent: job('parent', () => void child.triggerAndWait(0)) });
+    await parent.triggerAndWait(0);
+    expect(raised).toEqual([]);
+  });
+
+  test('after its own end a job may wait for anything', async ({ world }) => {
+    const { durably } = await world.start();
+    const { child } = durably.register({ child: echo });
+    const waited = deferred<unknown>();
+    const { parent } = durably.register({
+      parent: job('parent', () => {
+        const later = idle().then(() => child.triggerAndWait('after'));
+        void later.then(waited.resolve, waited.resolve);
+      }),
+    });
+    await parent.triggerAndWait(0);
+    expect(await waited.promise).toMatchObject({ output: 'after' });
+  });
+
+  test('ends with the run: a cancelled parent waits no longer', async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 2 });
+    const gate = deferred();
+    const waited = deferred<unknown>();
+    const { child } = durably.register({ child: job('child', () => gate.promise) });
+    const { parent } = durably.register({
+      parent: job('parent', () => child.triggerAndWait(0).catch(waited.resolve)),
+    });
+    const childStarted = new Promise<void>((resolve) =>
+      durably.on('run:start', ({ jobName }) => jobName === 'child' && resolve()),
+    );
+    const { id } = await parent.trigger(0);
+    await childStarted;
+    await durably.cancel(id);
+    expect(await waited.promise).toMatchObject({ code: 'RUN_CANCELLED' });
+    gate.resolve();
+  });
+
+  test('with processOne and processUntilIdle is refused', async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 2 });
+    const errors: unknown[] = [];
+    const { worker } = durably.register({
+      worker: job('worker', async () => {
+        errors.push(await rejectionOf(durably.processOne()), await rejectionOf(durably.processUntilIdle()));
+      }),
+    });
+    await worker.triggerAndWait(0);
+    for (const error of errors) expect(error).toBeInstanceOf(ConflictError);
+  });
+});
+
+contract('stop inside a job', (test) => {
+  test.for([
+    { how: 'in a step', timeoutMs: undefined },
+    { how: 'in a step, with a time', timeoutMs: 1 },
+  ])('$how does not wait for its own run, which goes on to its end', async ({ timeoutMs }, { world }) => {
+    const { durably } = await world.start();
+    const { last } = durably.register({
+      last: job('last', async (step) => {
+        const stopped = await step.run('stop', async () => {
+          await durably.stop({ timeoutMs });
+          return 'stopped';
+        });
+        return await step.run('after', () => stopped);
+      }),
+    });
+    const { id } = await last.trigger(0);
+    expect((await untilStatus(durably, id, 'completed')).output).toBe('stopped');
+    await durably.stop();
+    expect((await durably.health()).worker).toBe(false);
+  });
+
+  test('waits for the other runs, or hands them back', async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 2 });
+    const gate = deferred();
+    const order: string[] = [];
+    const { held, stopping } = durably.register({
+      held: job('held', () => gate.promise.then(() => void order.push('held'))),
+      stopping: job('stopping', async () => {
+        const stopped = durably.stop();
+        gate.resolve();
+        await stopped;
+        order.push('stopped');
+      }),
+    });
+    const heldStarted = nextEvent(durably, 'run:start');
+    await held.trigger(0);
+    await heldStarted;
+    const { id } = await stopping.trigger(0);
+    await untilStatus(durably, id, 'completed');
+    expect(order).toEqual(['held', 'stopped']);
+  });
+
+  test('by several runs at once, and by one that another waits for, ends', async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 4 });
+    const allStarted = deferred();
+    let started = 0;
+    const { stopping } = durably.register({
+      stopping: job('stopping', async () => {
+        if (++started === 3) allStarted.resolve();
+        await allStarted.promise;
+        await durably.stop();
+      }),
+    });
+    const { parent } = durably.register({ parent: job('parent', () => stopping.triggerAndWait(0)) });
+    const runs = [await parent.trigger(0), await stopping.trigger(0), await stopping.trigger(0)];
+    for (const { id } of runs) await untilStatus(durably, id, 'completed');
+  });
+
+  test('in an event handler, also in one that a run’s own event calls, waits for all', async ({ world }) => {
+    const { durably } = await world.start();
+    const order: string[] = [];
+    const stopped = new Promise<void>((resolve) => {
+      durably.on('step:complete', async () => {
+        await durably.stop();
+        order.push('stopped');
+        resolve();
+      });
+    });
+    const { once } = durably.register({
+      once: job('once', async (step) => {
+        await step.run('step', () => 1);
+        order.push('job');
+      }),
+    });
+    const { id } = await once.trigger(0);
+    await stopped;
+    expect(order).toEqual(['job', 'stopped']);
+    expect((await durably.getRun(id))?.status).toBe('completed');
+  });
+
+  test('a run that waits for one that is not taken up any more is handed back', async ({ world }) => {
+    const { durably } = await world.start({ maxConcurrentRuns: 2, pollingInterval: 5 });
+    const errors: unknown[] = [];
+    const gate = deferred();
+    const { blocker, later } = durably.register({
+      blocker: job('blocker', () => gate.promise),
+      later: echo,
+    });
+    const { parent } = durably.register({
+      parent: job('parent', async () => {
+        const waiting = later.triggerAndWait(0);
+        waiting.catch((error) => errors.push(error));
+        return await waiting;
+      }),
+    });
+    await blocker.trigger(0);
+    const held = await parent.trigger(0);
+    await until(async () => (await later.getRuns()).length === 1);
+    gate.resolve();
+    await durably.stop();
+    expect((await durably.getRun(held.id))?.status).toBe('pending');
+    expect(errors).toEqual([expect.any(LeaseLostError)]);
+  });
+});

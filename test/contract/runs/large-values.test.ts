@@ -1,0 +1,359 @@
+import { expect } from 'vitest';
+import { InputTooLargeError, ValidationError } from '../../../src/index.ts';
+import { contract } from '../../support/contract.ts';
+import { echo, job } from '../../support/jobs.ts';
+import { readAll, recordEvents, rejectionOf, untilEnded, untilStatus } from '../../support/runs.ts';
+
+const KB = 1024;
+const MB = 1024 * KB;
+
+/** A text of so many bytes as JSON, of characters that need an escape where it is put into other JSON. */
+const quotes = (bytes: number) => '"'.repeat((bytes - 2) / 2);
+
+contract('lists of large values', (test) => {
+  test('come whole and in order, whatever their sizes', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    const sizes = [10, 900 * KB, 20, 30 * KB, 600 * KB, 600 * KB, 40, 9 * KB];
+    for (const [i, size] of sizes.entries()) await handle.trigger({ i, text: quotes(size) });
+    const runs = await durably.getRuns();
+    expect(runs.map(({ payload }) => (payload as { i: number }).i)).toEqual(sizes.map((_, i) => i).reverse());
+    expect(runs.map(({ payload }) => (payload as { text: string }).text)).toEqual(
+      sizes.map(quotes).reverse(),
+    );
+  });
+
+  test('read a page of small runs with one statement', async ({ world }) => {
+    const { durably, statements } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    await handle.batchTrigger(Array.from({ length: 100 }, (_, i) => quotes(2 * i + 2)));
+    const before = statements.length;
+    expect(await durably.getRuns()).toHaveLength(100);
+    expect(statements.length - before).toBe(1);
+  });
+
+  test('read what is large in portions of a megabyte', async ({ world }) => {
+    const { durably, statements } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    for (let i = 0; i < 6; i++) await handle.trigger(quotes(400 * KB));
+    const before = statements.length;
+    expect(await durably.getRuns()).toHaveLength(6);
+    // The page, and two runs at a time.
+    expect(statements.length - before).toBe(1 + 3);
+  });
+
+  test('leave out a run that is deleted between its page and its portion', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    const [first, second] = [await handle.trigger(quotes(800 * KB)), await handle.trigger(quotes(900 * KB))];
+    const { pieces } = await durably.asJson.runs();
+    const reading = pieces[Symbol.asyncIterator]();
+    let text = (await reading.next()).value ?? '';
+    await durably.cancel(first.id);
+    await durably.deleteRun(first.id);
+    for (let next = await reading.next(); !next.done; next = await reading.next()) text += next.value;
+    expect(JSON.parse(text)).toMatchObject([{ id: second.id }]);
+  });
+
+  test('of steps, log lines and events come whole and in order', async ({ world }) => {
+    const sizes = [9 * KB, 700 * KB, 10, 700 * KB, 20 * KB, 1 * MB];
+    const { durably } = await world.start();
+    const { large } = durably.register({
+      large: job('large', async (step) => {
+        for (const [i, size] of sizes.entries()) {
+          await step.run(`step ${i}`, () => {
+            step.log.info(`line ${i}`, quotes(size));
+            return quotes(size);
+          });
+        }
+      }),
+    });
+    const { id } = await large.trigger(0);
+    await untilStatus(durably, id, 'completed');
+    const texts = sizes.map(quotes);
+    expect((await durably.getSteps(id)).map(({ output }) => output)).toEqual(texts);
+    expect((await durably.getLogs({ runId: id })).map(({ data }) => data)).toEqual(texts);
+    const events = await readAll(durably.subscribe(id));
+    expect(events.flatMap((event) => (event.type === 'step:complete' ? [event.output] : []))).toEqual(texts);
+    expect(events.flatMap((event) => (event.type === 'log:write' ? [event.data] : []))).toEqual(texts);
+    expect(events.map(({ sequence }) => sequence)).toEqual(
+      events.map(({ sequence }) => sequence).sort((one, other) => one - other),
+    );
+  });
+});
+
+contract('lists of long texts', (test) => {
+  test('come whole and in order, though a page of them takes more than a portion', async ({ world }) => {
+    const ROWS = 70;
+    const { durably } = await world.start({ maxConcurrentRuns: 10 });
+    const texts = Array.from({ length: ROWS }, (_, i) => `${i} ${'t'.repeat(16_000)}`);
+    const { wordy, flawed } = durably.register({
+      wordy: job('wordy', async (step) => {
+        const steps = texts.map((message, i) => {
+          step.log.info(message, 'd'.repeat(8_000));
+          return step.run(`step ${i}`, () => Promise.reject(new Error(message)));
+        });
+        await Promise.allSettled(steps);
+      }),
+      flawed: job('flawed', (step, i) => {
+        step.progress(1, 2, texts[i as number]);
+        throw new Error(texts[i as number]);
+      }),
+    });
+    const { id: runId } = await wordy.trigger(0);
+    await untilStatus(durably, runId, 'completed');
+    const logs = await durably.getLogs({ runId });
+    expect(logs.map(({ message }) => message)).toEqual(texts);
+    expect(logs.every(({ data }) => data === 'd'.repeat(8_000))).toBe(true);
+    const steps = await durably.getSteps(runId);
+    expect(steps.map(({ name, index, error }) => [name, index, error])).toEqual(
+      texts.map((error, i) => [`step ${i}`, i, error]),
+    );
+    expect(steps.every(({ errorDetail }) => errorDetail?.name === 'Error')).toBe(true);
+    const events = await readAll(durably.subscribe(runId));
+    expect(events.flatMap((event) => (event.type === 'log:write' ? [event.message] : []))).toEqual(texts);
+    expect(events.flatMap((event) => (event.type === 'step:fail' ? [event.error] : []))).toEqual(texts);
+
+    const runs = await flawed.batchTrigger(Array.from({ length: ROWS }, (_, i) => i));
+    await Promise.all(runs.map(({ id }) => untilStatus(durably, id, 'failed')));
+    const listed = await durably.getRuns({ jobName: 'flawed' });
+    const newestFirst = listed.map(({ error, progress }) => [error, progress?.message]);
+    expect(newestFirst).toEqual(texts.map((error) => [error, error]).reverse());
+  });
+});
+
+contract('pages by cursor', (test) => {
+  test('neither repeat nor skip a run while others come and go', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    const ids = (await handle.batchTrigger(Array.from({ length: 25 }, (_, i) => i))).map(({ id }) => id);
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await durably.getRunsPage({ limit: 7, cursor });
+      seen.push(...page.runs.map(({ id }) => id));
+      cursor = page.nextCursor ?? undefined;
+      // One comes at the head, and one that was shown goes.
+      await handle.trigger('new');
+      await durably.cancel(page.runs[0]?.id ?? '');
+      await durably.deleteRun(page.runs[0]?.id ?? '');
+    } while (cursor !== undefined);
+    expect(seen).toEqual([...ids].reverse());
+  });
+
+  test.for([{ status: 'pending' as const }, { jobName: ['echo', 'other'] }, { labels: { org: '1' } }])(
+    'go by the filter %j',
+    async (filter, { world }) => {
+      const { durably } = await world.idle();
+      const handles = durably.register({
+        echo,
+        other: job('other', () => null),
+        third: job('third', () => null),
+      });
+      for (let i = 0; i < 6; i++) {
+        for (const handle of Object.values(handles))
+          await handle.trigger(i, { labels: { org: String(i % 2) } });
+      }
+      const all = await durably.getRuns(filter);
+      const seen: string[] = [];
+      let cursor: string | undefined;
+      do {
+        const page = await durably.getRunsPage({ ...filter, limit: 4, cursor });
+        seen.push(...page.runs.map(({ id }) => id));
+        cursor = page.nextCursor ?? undefined;
+      } while (cursor !== undefined);
+      expect(seen).toEqual(all.map(({ id }) => id));
+    },
+  );
+
+  test('of more than a hundred runs know their end', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    await handle.batchTrigger(Array.from({ length: 250 }, (_, i) => i));
+    const first = await durably.getRunsPage({ limit: 200 });
+    const second = await durably.getRunsPage({ limit: 200, cursor: first.nextCursor ?? '' });
+    const payloads = [...first.runs, ...second.runs].map(({ payload }) => payload);
+    expect(payloads).toEqual(Array.from({ length: 250 }, (_, i) => 249 - i));
+    expect(second.nextCursor).toBeNull();
+  });
+
+  test.for(['', 'c', '7', 'cX', 'c-1', 'czzzzzzzzzzz'])('refuse the cursor %j', async (cursor, { world }) => {
+    const { durably } = await world.idle();
+    expect(await rejectionOf(durably.getRuns({ cursor }))).toBeInstanceOf(ValidationError);
+  });
+
+  test('refuse an offset beside it', async ({ world }) => {
+    const { durably } = await world.idle();
+    expect((await rejectionOf(durably.getRuns({ cursor: 'c1', offset: 1 }))).message).toContain('offset');
+  });
+});
+
+contract('fields', (test) => {
+  test('of a list are those that were asked for, and no others are read', async ({ world }) => {
+    const { durably, statements } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    const { id } = await handle.trigger(quotes(2 * MB));
+    const before = statements.length;
+    expect(await durably.getRuns({ fields: ['status', 'id', 'status'] })).toEqual([
+      { id, status: 'pending' },
+    ]);
+    expect(statements.length - before).toBe(1);
+    expect(statements.at(-1)?.sql).not.toMatch(/payload|output/);
+    expect(await durably.getRuns({ fields: ['payload', 'output'] })).toEqual([
+      { payload: quotes(2 * MB), output: null },
+    ]);
+  });
+
+  test.for([[], ['nothing'], ['id', 'seq']])('refuse %j', async (fields, { world }) => {
+    const { durably } = await world.idle();
+    const error = await rejectionOf(durably.getRuns({ fields: fields as never }));
+    expect(error).toBeInstanceOf(ValidationError);
+  });
+});
+
+contract('the bound of a value', (test) => {
+  test('fails a larger step result by the name of its step, with both sizes', async ({ world }) => {
+    const { durably } = await world.start({ maxResultBytes: 1_000 });
+    const { task } = durably.register({
+      task: job('task', async (step, size) => {
+        await step.run('the step', () => '€'.repeat(size as number));
+      }),
+    });
+    const fits = await task.trigger(332);
+    expect(await untilStatus(durably, fits.id, 'completed')).toMatchObject({ error: null });
+    const { id } = await task.trigger(333);
+    const { error } = await untilStatus(durably, id, 'failed');
+    expect(error).toContain('"the step"');
+    expect(error).toContain('1001 bytes');
+    expect(error).toContain('1000');
+  });
+
+  test('fails a run with a larger output, and leaves larger log data out', async ({ world }) => {
+    const { durably } = await world.start({ maxResultBytes: 1_000 });
+    const { task } = durably.register({
+      task: job('task', (step) => {
+        step.log.info('line', 'x'.repeat(999));
+        return 'x'.repeat(999);
+      }),
+    });
+    const { id } = await task.trigger(0);
+    const { error } = await untilStatus(durably, id, 'failed');
+    expect(error).toMatch(/^Invalid output: at least 1001 bytes/);
+    const [line] = await durably.getLogs({ runId: id });
+    expect(line).toMatchObject({ level: 'warn', data: null });
+    expect(line?.message).toContain('1001 bytes');
+  });
+
+  test('refuses a larger input, and stores nothing', async ({ world }) => {
+    const { durably } = await world.idle({ maxResultBytes: 1_000 });
+    const { echo: handle } = durably.register({ echo });
+    const error = await rejectionOf(handle.batchTrigger(['fits', 'x'.repeat(999)]));
+    expect(error).toBeInstanceOf(InputTooLargeError);
+    expect(error.message).toContain('1001 bytes');
+    expect(await durably.getRuns()).toEqual([]);
+  });
+
+  test('refuses a batch that is too large as a whole, and stores nothing', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    const error = await rejectionOf(
+      handle.batchTrigger(Array.from({ length: 23 }, () => 'x'.repeat(3 * MB))),
+    );
+    expect(error).toBeInstanceOf(InputTooLargeError);
+    expect(await durably.getRuns()).toEqual([]);
+  });
+});
+
+contract('large values on their way', (test) => {
+  test('a batch of twenty inputs of a megabyte is stored as one, in order', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { echo: handle } = durably.register({ echo });
+    const existing = await handle.trigger(quotes(1 * MB), { idempotencyKey: 'kept' });
+    const inputs = Array.from({ length: 20 }, (_, i) => ({ input: { i, text: quotes(1 * MB) } }));
+    const events = recordEvents(durably, ['run:trigger']);
+    const again = { input: 'unused', options: { idempotencyKey: 'kept' } };
+    const runs = await handle.batchTrigger([...inputs, again]);
+    expect(runs.slice(0, 20).map(({ payload }) => (payload as { i: number }).i)).toEqual(
+      inputs.map((_, i) => i),
+    );
+    expect(runs[20]).toEqual(existing);
+    expect(events).toHaveLength(20);
+    const listed = await durably.getRuns({ fields: ['id'] });
+    expect(listed.map(({ id }) => id).reverse()).toEqual([
+      existing.id,
+      ...runs.slice(0, 20).map(({ id }) => id),
+    ]);
+  });
+
+  test('pending runs with large inputs are claimed a few at a time, and all of them run', async ({
+    world,
+  }) => {
+    const { durably } = await world.instance({ maxConcurrentRuns: 6, pollingInterval: 60_000 });
+    await durably.migrate();
+    const { task } = durably.register({
+      task: job('task', (_step, text) => (text as string).length),
+    });
+    const runs = await Promise.all(Array.from({ length: 6 }, () => task.trigger('x'.repeat(1.9 * MB))));
+    const ended = runs.map(({ id }) => untilEnded(durably, id));
+    durably.start();
+    await Promise.all(ended);
+    const outputs = await durably.getRuns({ fields: ['output'] });
+    expect(outputs).toEqual(runs.map(() => ({ output: Math.floor(1.9 * MB) })));
+  });
+
+  test('the results of a resumed run are read in portions, as they are asked for', async ({ world }) => {
+    const RESULTS = 12;
+    let isFirst = true;
+    const { durably, statements } = await world.start();
+    const { task } = durably.register({
+      task: job('task', async (step) => {
+        const results: string[] = [];
+        for (let i = 0; i < RESULTS; i++) {
+          results.push(await step.run(`step ${i}`, () => `${i} ${'x'.repeat(400 * KB)}`));
+        }
+        if (isFirst) throw new Error('once');
+        return results.map((result) => Number.parseInt(result, 10));
+      }),
+    });
+    const { id } = await task.trigger(0);
+    await untilStatus(durably, id, 'failed');
+    isFirst = false;
+    const before = statements.length;
+    const ended = untilEnded(durably, id);
+    await durably.retry(id);
+    await ended;
+    const reads = statements
+      .slice(before)
+      .filter(({ sql }) => sql.includes('from durably_steps') || sql.includes('durably_steps s'));
+    // The names with the first two results, then two or three at a time.
+    expect(reads.length).toBeGreaterThan(4);
+    expect(reads.length).toBeLessThanOrEqual(1 + RESULTS / 2);
+    expect((await durably.getRun(id))?.output).toEqual(Array.from({ length: RESULTS }, (_, i) => i));
+  });
+
+  test('results are replayed in any order, side by side, and undefined stays undefined', async ({
+    world,
+  }) => {
+    let isFirst = true;
+    const { durably } = await world.start();
+    const names = Array.from({ length: 8 }, (_, i) => `step ${i}`);
+    const { task } = durably.register({
+      task: job('task', async (step) => {
+        const order = isFirst ? names : [...names].reverse();
+        const results = await Promise.all(
+          order.map((name) =>
+            step.run(name, () => (name === 'step 3' ? undefined : `${name} ${'x'.repeat(700 * KB)}`)),
+          ),
+        );
+        if (isFirst) throw new Error('once');
+        return results.map((result) => result?.slice(0, 6) ?? 'undefined');
+      }),
+    });
+    const { id } = await task.trigger(0);
+    await untilStatus(durably, id, 'failed');
+    isFirst = false;
+    await durably.retry(id);
+    const { output } = await untilStatus(durably, id, 'completed');
+    expect(output).toEqual(names.map((name) => (name === 'step 3' ? 'undefined' : name)).reverse());
+  });
+});

@@ -1,0 +1,271 @@
+import { expect } from 'vitest';
+import { z } from 'zod';
+import { defineJob, ValidationError } from '../../../src/index.ts';
+import { contract } from '../../support/contract.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { idle } from '../../support/idle.ts';
+import { echo, job } from '../../support/jobs.ts';
+import { nextEvent, recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
+import { deferred } from '../../support/until.ts';
+
+const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
+const order = defineJob({
+  name: 'order',
+  input: z.object({
+    items: z.array(z.object({ sku: z.string(), count: z.int().positive() })).min(1),
+    note: z.string().default('none'),
+    due: z.date().optional(),
+  }),
+  run: (_step, payload) => payload,
+});
+
+contract('trigger', (test) => {
+  test('answers the run, which is stored', async ({ world }) => {
+    const { durably } = await world.idle();
+    const run = await durably.register({ echo }).echo.trigger({ a: 1 });
+    expect(run).toEqual({
+      id: expect.stringMatching(/^run_[0-9A-HJKMNP-TV-Z]{26}$/),
+      jobName: 'echo',
+      payload: { a: 1 },
+      status: 'pending',
+      isTerminal: false,
+      isActive: true,
+      idempotencyKey: null,
+      concurrencyKey: null,
+      labels: {},
+      currentStepIndex: 0,
+      stepCount: 0,
+      progress: null,
+      output: null,
+      error: null,
+      errorDetail: null,
+      failedStepName: null,
+      attempt: 0,
+      heartbeatAt: null,
+      createdAt: expect.stringMatching(ISO_MS),
+      startedAt: null,
+      completedAt: null,
+      updatedAt: run.createdAt,
+    });
+    const { durably: other } = await world.idle();
+    expect(await other.getRun(run.id)).toEqual(run);
+  });
+
+  test.for([
+    { what: 'no key', options: {} },
+    { what: 'labels and a concurrency key', options: { labels: { a: 'é"\\' }, concurrencyKey: "it's" } },
+    { what: 'an idempotency key', options: { idempotencyKey: '\n"😀' } },
+    { what: 'all of them', options: { idempotencyKey: 'i', concurrencyKey: 'c', labels: { a: '1', b: '' } } },
+  ])(
+    'the run it answers is the stored one, whatever is in it, with $what',
+    async ({ options }, { world }) => {
+      const { durably } = await world.idle();
+      const handle = durably.register({ echo }).echo;
+      const input = {
+        lone: '\ud800',
+        nul: '\0',
+        texts: ['"', '\\', '\u2028', '😀'],
+        big: 2 ** 60,
+        none: null,
+      };
+      const run = await handle.trigger(input, options);
+      expect(run).toMatchObject({ payload: input, ...options });
+      expect(await durably.getRun(run.id)).toEqual(run);
+      if ('idempotencyKey' in options) expect(await handle.trigger(1, options)).toEqual(run);
+    },
+  );
+
+  test('times are by the database, not by this process', async ({ world }) => {
+    const clock = new FakeClock(Date.UTC(1999, 0, 1));
+    const { durably } = await world.start({ clock });
+    const { id } = await durably.register({ echo }).echo.trigger(1);
+    const run = await untilStatus(durably, id, 'completed');
+    for (const time of [run.createdAt, run.startedAt, run.completedAt, run.updatedAt, run.heartbeatAt]) {
+      expect(Date.parse(time ?? '')).toBeGreaterThan(Date.UTC(2020, 0, 1));
+    }
+  });
+
+  test('the parsed input is stored as JSON, and that is what the job gets', async ({ world }) => {
+    const { durably } = await world.start();
+    const { order: handle } = durably.register({ order });
+    const due = new Date(Date.UTC(2027, 1, 3, 4, 5, 6, 7));
+    const input = { items: [{ sku: 'a', count: 2, extra: true }], due };
+    const stored = { items: [{ sku: 'a', count: 2 }], note: 'none', due: '2027-02-03T04:05:06.007Z' };
+    const run = await handle.trigger(input);
+    expect(run.payload).toEqual(stored);
+    expect((await untilStatus(durably, run.id, 'completed')).output).toEqual(stored);
+  });
+
+  test('the input is parsed once, at trigger', async ({ world }) => {
+    let parsed = 0;
+    let fails = true;
+    const counting = defineJob({
+      name: 'counting',
+      input: z.string().transform((text) => `${text}${++parsed}`),
+      run: (_step, payload) => {
+        if (fails) throw new Error('not yet');
+        return payload;
+      },
+    });
+    const { durably } = await world.start();
+    const run = await durably.register({ counting }).counting.trigger('x');
+    await untilStatus(durably, run.id, 'failed');
+    fails = false;
+    await durably.retry(run.id);
+    expect((await untilStatus(durably, run.id, 'completed')).output).toBe('x1');
+    expect(parsed).toBe(1);
+  });
+
+  test('a schema may be asynchronous', async ({ world }) => {
+    const { durably } = await world.idle();
+    const slow = defineJob({
+      name: 'slow',
+      input: z.string().refine(async (text) => text.length > 2, 'too short'),
+      run: () => 1,
+    });
+    const handle = durably.register({ slow }).slow;
+    expect((await handle.trigger('abc')).payload).toBe('abc');
+    await expect(handle.trigger('a')).rejects.toThrow(/too short/);
+  });
+
+  test('an invalid input is refused with its issues, and no run is created', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { order: handle } = durably.register({ order });
+    const events = recordEvents(durably);
+    const error = await rejectionOf(handle.trigger({ items: [{ sku: 'a', count: -1 }] }));
+    expect(error).toBeInstanceOf(ValidationError);
+    expect(error).toMatchObject({ code: 'VALIDATION', issues: [{ path: ['items', 0, 'count'] }] });
+    expect(error.message).toMatch(/order.*items\.0\.count/);
+    expect(await rejectionOf(handle.trigger(null as never))).toBeInstanceOf(ValidationError);
+    expect(await durably.getRuns()).toEqual([]);
+    expect(events).toEqual([]);
+  });
+
+  test('an input that JSON cannot hold is refused', async ({ world }) => {
+    const { durably } = await world.idle();
+    const handle = durably.register({ echo }).echo;
+    const circular: Record<string, unknown> = {};
+    circular.self = circular;
+    for (const input of [circular, 10n, () => 1, Symbol('s')]) {
+      expect(await rejectionOf(handle.trigger(input))).toBeInstanceOf(ValidationError);
+    }
+    expect(await durably.getRuns()).toEqual([]);
+  });
+
+  test.for([null, false, 0, '', [], {}, 'text', 1.5, [null, { a: [] }]])(
+    '%j is stored as it is',
+    async (input, { world }) => {
+      const { durably } = await world.start();
+      const handle = durably.register({ echo }).echo;
+      const { id, output } = await handle.triggerAndWait(input);
+      expect(output).toEqual(input);
+      expect((await handle.getRun(id))?.payload).toEqual(input);
+    },
+  );
+
+  test('an undefined input reads as null', async ({ world }) => {
+    const { durably } = await world.idle();
+    expect((await durably.register({ echo }).echo.trigger(undefined)).payload).toBeNull();
+  });
+
+  test('concurrent triggers all get runs of their own', async ({ world }) => {
+    const { durably } = await world.idle();
+    const handle = durably.register({ echo }).echo;
+    const runs = await Promise.all(Array.from({ length: 150 }, (_, i) => handle.trigger(i)));
+    expect(new Set(runs.map(({ id }) => id)).size).toBe(150);
+    expect(runs.map(({ payload }) => payload)).toEqual(runs.map((_, i) => i));
+    const stored = await durably.getRuns({ limit: 1000 });
+    expect(stored.map(({ payload }) => payload).reverse()).toEqual(runs.map((_, i) => i));
+  });
+});
+
+contract("a run's fields", (test) => {
+  test('follow it from pending to completed', async ({ world }) => {
+    const { durably } = await world.start();
+    const gates = [deferred(), deferred()];
+    const { staged } = durably.register({
+      staged: job('staged', async (step) => {
+        await step.run('first', () => gates[0]?.promise);
+        step.progress(1, 2, 'half way');
+        await step.run('second', () => gates[1]?.promise);
+        return { done: true };
+      }),
+    });
+    const started = nextEvent(durably, 'run:start');
+    const pending = await staged.trigger('in');
+    await started;
+    const running = await durably.getRun(pending.id);
+    expect(running).toMatchObject({
+      status: 'running',
+      attempt: 1,
+      currentStepIndex: 0,
+      completedAt: null,
+      output: null,
+    });
+    expect(running?.startedAt).toMatch(ISO_MS);
+    expect(running?.heartbeatAt).toBe(running?.startedAt);
+    const stored = nextEvent(durably, 'step:complete');
+    gates[0]?.resolve();
+    await stored;
+    const flushed = nextEvent(durably, 'run:progress');
+    expect(await durably.getRun(pending.id)).toMatchObject({ currentStepIndex: 1, stepCount: 1 });
+    await flushed;
+    expect((await durably.getRun(pending.id))?.progress).toEqual({
+      current: 1,
+      total: 2,
+      message: 'half way',
+    });
+    gates[1]?.resolve();
+    const completed = await untilStatus(durably, pending.id, 'completed');
+    expect(completed).toMatchObject({
+      payload: 'in',
+      stepCount: 2,
+      currentStepIndex: 2,
+      progress: { current: 1, total: 2, message: 'half way' },
+      output: { done: true },
+      error: null,
+      attempt: 1,
+      createdAt: pending.createdAt,
+      startedAt: running?.startedAt,
+    });
+    expect(completed.completedAt).toMatch(ISO_MS);
+    expect(completed.updatedAt).toBe(completed.completedAt);
+    expect([completed.createdAt, completed.startedAt, completed.completedAt]).toEqual(
+      [completed.createdAt, completed.startedAt, completed.completedAt].toSorted(),
+    );
+  });
+
+  test('of a failed run hold its error', async ({ world }) => {
+    const { durably } = await world.start();
+    const { broken } = durably.register({
+      broken: job('broken', () => {
+        throw new Error('it broke');
+      }),
+    });
+    const run = await untilStatus(durably, (await broken.trigger(1)).id, 'failed');
+    expect(run).toMatchObject({ error: 'it broke', output: null, attempt: 1 });
+    expect(run.completedAt).toMatch(ISO_MS);
+  });
+
+  test('of a cancelled run hold no error', async ({ world }) => {
+    const { durably } = await world.idle();
+    const run = await durably.register({ echo }).echo.trigger(1);
+    await durably.cancel(run.id);
+    expect(await durably.getRun(run.id)).toMatchObject({ status: 'cancelled', error: null, startedAt: null });
+    expect((await durably.getRun(run.id))?.completedAt).toMatch(ISO_MS);
+  });
+
+  test('progress keeps the last that was reported', async ({ world }) => {
+    const { durably } = await world.start({ clock: new FakeClock() });
+    const { steady } = durably.register({
+      steady: job('steady', (step) => {
+        for (let i = 1; i <= 5; i++) step.progress(i, 5);
+        step.progress(6);
+      }),
+    });
+    const run = await untilStatus(durably, (await steady.trigger(1)).id, 'completed');
+    expect(run.progress).toEqual({ current: 6 });
+    await idle();
+  });
+});

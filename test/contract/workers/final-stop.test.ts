@@ -1,0 +1,40 @@
+import { expect } from 'vitest';
+import { contract } from '../../support/contract.ts';
+import { job } from '../../support/jobs.ts';
+import { nextEvent, untilStatus } from '../../support/runs.ts';
+
+contract('a final stop', (test) => {
+  test('hands back, and no door of the instance claims the run again', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
+    const started = nextEvent(durably, 'run:start');
+    const run = await held.trigger(1);
+    await started;
+    expect(durably.countRunning()).toBe(1);
+    const stopped = durably.stop({ timeoutMs: 1, final: true });
+    durably.start();
+    await durably.init();
+    expect(await durably.processUntilIdle()).toBe(0);
+    await stopped;
+    expect(durably.countRunning()).toBe(0);
+    durably.start();
+    await durably.init();
+    await held.trigger(2);
+    expect(await durably.processUntilIdle()).toBe(0);
+    expect(await durably.processOne()).toBe(false);
+    expect(await durably.getRun(run.id)).toMatchObject({ status: 'pending', attempt: 1 });
+    expect((await durably.health()).worker).toBe(false);
+  });
+
+  test('shortens a stop that is under way', async ({ world }) => {
+    const { durably } = await world.start();
+    const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
+    const started = nextEvent(durably, 'run:start');
+    const run = await held.trigger(1);
+    await started;
+    const patient = durably.stop();
+    await durably.stop({ timeoutMs: 1, final: true });
+    await patient;
+    await untilStatus(durably, run.id, 'pending');
+  });
+});

@@ -1,0 +1,148 @@
+import { Kysely, sql } from 'kysely';
+import { expect } from 'vitest';
+import { DatabaseUnavailableError } from '../../../../src/index.ts';
+import { contract } from '../../../support/contract.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { idle } from '../../../support/idle.ts';
+import { echo } from '../../../support/jobs.ts';
+import { until } from '../../../support/until.ts';
+import type { World } from '../../../support/world.ts';
+
+/** Another connection that lets nobody write, or in rollback-journal mode nobody read either. */
+async function lock(world: World, keeps: 'writers' | 'everybody'): Promise<{ release(): Promise<void> }> {
+  const { dialect } = await world.open();
+  const raw = new Kysely<Record<string, never>>({ dialect });
+  const transaction = await raw.startTransaction().execute();
+  await sql`create table contender (n integer)`.execute(transaction);
+  if (keeps === 'everybody') {
+    // What no longer fits into the cache is written to the file, which readers must not see.
+    await sql`pragma cache_size = 1`.execute(transaction);
+    await sql`pragma cache_spill = 1`.execute(transaction);
+    const big = 'x'.repeat(2_000_000);
+    await sql`create table filler (a)`.execute(transaction);
+    await sql`insert into filler select ${big} from (values (1), (2), (3))`.execute(transaction);
+  }
+  return { release: async () => void (await transaction.rollback().execute()) };
+}
+
+/** Lets a fake clock run until told to stop, and notes when each call was answered. */
+function timed(clock: FakeClock) {
+  const waitedMs: Record<string, number> = {};
+  const ask = (name: string, call: () => Promise<unknown>) => {
+    const startMs = clock.monotonicMs();
+    call().then(
+      () => {
+        waitedMs[name] = Number.NaN;
+      },
+      (error: unknown) => {
+        waitedMs[name] = error instanceof DatabaseUnavailableError ? clock.monotonicMs() - startMs : -1;
+      },
+    );
+  };
+  const run = async (condition: () => boolean) => {
+    await until(async () => {
+      if (condition()) return true;
+      await idle();
+      clock.advance(250);
+      return false;
+    });
+  };
+  return { waitedMs, ask, run };
+}
+
+contract(
+  'while a lock is held, each caller',
+  (test) => {
+    test('is refused ten seconds after it came, whatever it asks for, and nothing of it is stored', async ({
+      world,
+    }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ clock });
+      const { echo: handle } = durably.register({ echo });
+      const [pending, other] = [await handle.trigger('pending'), await handle.trigger('other')];
+      await durably.cancel(other.id);
+      const held = await lock(world, 'writers');
+      const { waitedMs, ask, run } = timed(clock);
+      const startMs = clock.monotonicMs();
+      const calls: Record<string, () => Promise<unknown>> = {
+        trigger: () => handle.trigger('refused'),
+        cancel: () => durably.cancel(pending.id),
+        'second trigger': () => handle.trigger('refused, too'),
+        'keyed trigger': () => handle.trigger('refused', { idempotencyKey: 'key' }),
+        retry: () => durably.retry(other.id),
+        delete: () => durably.deleteRun(other.id),
+        retrigger: () => durably.retrigger(other.id),
+        batch: () => handle.batchTrigger(['refused', 'refused']),
+        'last trigger': () => handle.trigger('refused at last'),
+      };
+      let i = 0;
+      for (const [name, call] of Object.entries(calls)) {
+        await run(() => clock.monotonicMs() - startMs >= i * 1_500);
+        ask(name, call);
+        i++;
+      }
+      await run(() => Object.keys(waitedMs).length === Object.keys(calls).length);
+      for (const ms of Object.values(waitedMs)) {
+        expect(ms).toBeGreaterThanOrEqual(10_000);
+        expect(ms).toBeLessThan(10_600);
+      }
+      await held.release();
+      const runs = await durably.getRuns();
+      expect(runs.map(({ payload, status }) => [payload, status])).toEqual([
+        ['other', 'cancelled'],
+        ['pending', 'pending'],
+      ]);
+    });
+
+    test('that works on demand is refused by then, too, beside a worker that waits for the lock itself', async ({
+      world,
+    }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.start({ clock, pollingInterval: 1_000 });
+      const { echo: handle } = durably.register({ echo });
+      await idle();
+      const held = await lock(world, 'writers');
+      const { waitedMs, ask, run } = timed(clock);
+      const startMs = clock.monotonicMs();
+      // The worker's own claim meets the lock within a second.
+      await run(() => clock.monotonicMs() - startMs >= 5_000);
+      ask('first', () => durably.processUntilIdle({ timeoutMs: 20_000 }));
+      await run(() => clock.monotonicMs() - startMs >= 8_000);
+      ask('second', () => durably.processUntilIdle({ timeoutMs: 20_000 }));
+      ask('third', () => durably.processOne());
+      await run(() => Object.keys(waitedMs).length === 3);
+      for (const ms of Object.values(waitedMs)) {
+        expect(ms).toBeGreaterThanOrEqual(9_000);
+        expect(ms).toBeLessThan(10_600);
+      }
+      await held.release();
+      const { id } = await handle.trigger('after the lock');
+      await run(() => clock.monotonicMs() - startMs >= 30_000);
+      expect((await durably.getRun(id))?.status).toBe('completed');
+    });
+
+    test('that only reads is refused by then, too, where readers wait for writers', async ({ world }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ clock });
+      const { echo: handle } = durably.register({ echo });
+      const { id } = await handle.trigger(0);
+      await sql`pragma journal_mode = delete`.execute(durably.db);
+      const held = await lock(world, 'everybody');
+      const { waitedMs, ask, run } = timed(clock);
+      ask('run', () => durably.getRun(id));
+      await run(() => clock.monotonicMs() >= 3_000);
+      ask('runs', () => durably.getRuns());
+      ask('trigger', () => handle.trigger('refused'));
+      await run(() => clock.monotonicMs() >= 6_000);
+      ask('steps', () => durably.getSteps(id));
+      await run(() => Object.keys(waitedMs).length === 4);
+      for (const ms of Object.values(waitedMs)) {
+        expect(ms).toBeGreaterThanOrEqual(10_000);
+        expect(ms).toBeLessThan(10_600);
+      }
+      await held.release();
+      expect(await durably.getRuns()).toHaveLength(1);
+    });
+  },
+  ({ locks }) => locks === 'refuse',
+);

@@ -1,0 +1,225 @@
+import { expect } from 'vitest';
+import { contract } from '../../../support/contract.ts';
+import type { RecordedStatement } from '../../../support/dialects/recording-dialect.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
+import { idle } from '../../../support/idle.ts';
+import { echo, job } from '../../../support/jobs.ts';
+import { nextEvent, untilEnded } from '../../../support/runs.ts';
+import { deferred } from '../../../support/until.ts';
+import type { InstanceOptions, World } from '../../../support/world.ts';
+
+/** An instance whose clock stands still: nothing is polled, beaten or flushed unless the test lets time pass. */
+async function counted(world: World, options: InstanceOptions = {}) {
+  const clock = new FakeClock();
+  const { durably, statements } = await world.start({ clock, ...options });
+  /** The statements that the task makes, until nothing is under way any more. */
+  const during = async (task: () => unknown): Promise<RecordedStatement[]> => {
+    await idle();
+    const before = statements.length;
+    await task();
+    await idle();
+    return statements.slice(before);
+  };
+  return { durably, clock, during };
+}
+
+contract('statements', (test) => {
+  test('a trigger is one, whatever its keys', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    await durably.stop();
+    const { echo: handle } = durably.register({ echo });
+    for (const options of [{}, { idempotencyKey: 'i' }, { concurrencyKey: 'c' }, { idempotencyKey: 'i' }]) {
+      expect(await during(() => handle.trigger({ a: 1 }, options))).toHaveLength(1);
+    }
+  });
+
+  test('a batch of a hundred is one', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    await durably.stop();
+    const { echo: handle } = durably.register({ echo });
+    const inputs = Array.from({ length: 100 }, (_, i) => ({
+      input: i,
+      options: { idempotencyKey: `${i % 90}`, concurrencyKey: `${i % 7}` },
+    }));
+    expect(await during(() => handle.batchTrigger(inputs))).toHaveLength(1);
+  });
+
+  test('a hundred concurrent triggers are few', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    await durably.stop();
+    const { echo: handle } = durably.register({ echo });
+    const made = await during(() => Promise.all(Array.from({ length: 100 }, (_, i) => handle.trigger(i))));
+    expect(made.length).toBeLessThanOrEqual(2);
+  });
+
+  test.for([0, 1, 5])(
+    'a run of %i steps is that many and two, with its logs and progress',
+    async (steps, { world }) => {
+      const { during, durably } = await counted(world);
+      const { stepped } = durably.register({
+        stepped: job('stepped', async (step) => {
+          step.log.info('begins');
+          for (let i = 0; i < steps; i++) {
+            await step.run(`step ${i}`, async () => {
+              step.log.info(`within ${i}`, { i });
+              step.progress(i, steps);
+              await idle();
+            });
+            step.progress(i + 1, steps, 'done');
+          }
+          step.log.warn('ends');
+          return steps;
+        }),
+      });
+      const made = await during(async () => {
+        const ended = nextEvent(durably, 'run:complete');
+        await stepped.trigger(0);
+        await ended;
+      });
+      // The trigger, the claim, each step, the finish.
+      expect(made).toHaveLength(1 + 1 + steps + 1);
+      expect(made.filter(({ sql }) => /\b(begin|commit|savepoint)\b/i.test(sql.slice(0, 40)))).toEqual([]);
+    },
+  );
+
+  test('a run that fails is as cheap', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    const { failing } = durably.register({
+      failing: job('failing', async (step) => {
+        await step.run('one', () => 1);
+        await step.run('two', () => Promise.reject(new Error('failed')));
+      }),
+    });
+    const made = await during(async () => {
+      const ended = nextEvent(durably, 'run:fail');
+      await failing.trigger(0);
+      await ended;
+    });
+    expect(made).toHaveLength(1 + 1 + 2 + 1);
+  });
+
+  test('a retried run reads its finished steps once, however many there are', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    let isBroken = true;
+    const { flaky } = durably.register({
+      flaky: job('flaky', async (step) => {
+        for (let i = 0; i < 20; i++) await step.run(`step ${i}`, () => i);
+        if (isBroken) throw new Error('broken');
+      }),
+    });
+    const failed = nextEvent(durably, 'run:fail');
+    const run = await flaky.trigger(0);
+    await failed;
+    isBroken = false;
+    const made = await during(async () => {
+      const ended = untilEnded(durably, run.id);
+      await durably.retry(run.id);
+      await ended;
+    });
+    // The retry, the claim, the steps, the finish.
+    expect(made).toHaveLength(4);
+  });
+
+  test('runs that execute together share statements', async ({ world }) => {
+    const { during, durably } = await counted(world, { maxConcurrentRuns: 10 });
+    const { stepped } = durably.register({
+      stepped: job('stepped', async (step) => {
+        for (const name of ['a', 'b', 'c']) await step.run(name, () => name);
+      }),
+    });
+    let ended = 0;
+    const all = deferred();
+    durably.on('run:complete', () => ++ended === 10 && all.resolve());
+    const made = await during(async () => {
+      await stepped.batchTrigger(Array.from({ length: 10 }, (_, i) => i));
+      await all.promise;
+    });
+    // One by one they would take 51.
+    expect(made.length).toBeLessThanOrEqual(15);
+  });
+
+  test('an idle poll is one, with anything that is stale in it', async ({ world }) => {
+    const { during, durably, clock } = await counted(world, { pollingInterval: 400 });
+    durably.register({ echo, other: job('other', () => 1) });
+    for (let poll = 0; poll < 3; poll++) expect(await during(() => clock.advance(400))).toHaveLength(1);
+  });
+
+  test('a worker without jobs makes none', async ({ world }) => {
+    const { during, clock } = await counted(world, { pollingInterval: 400 });
+    expect(await during(() => clock.advance(4_000))).toEqual([]);
+  });
+
+  test('a worker whose slots are taken does not poll', async ({ world }) => {
+    const { during, durably, clock } = await counted(world, { pollingInterval: 400 });
+    const gate = deferred();
+    const { held } = durably.register({ held: job('held', () => gate.promise) });
+    const started = nextEvent(durably, 'run:start');
+    await held.trigger(0);
+    await started;
+    await idle();
+    expect(await during(() => clock.advance(4_000))).toEqual([]);
+    gate.resolve();
+  });
+
+  test('heartbeats are one per interval, however many runs there are', async ({ world }) => {
+    const { during, durably, clock } = await counted(world, {
+      maxConcurrentRuns: 7,
+      heartbeatInterval: 1_000,
+      pollingInterval: 1_000_000,
+    });
+    const gate = deferred();
+    const { held } = durably.register({ held: job('held', () => gate.promise) });
+    await held.batchTrigger(Array.from({ length: 7 }, (_, i) => i));
+    await idle();
+    for (let beat = 0; beat < 3; beat++) {
+      const made = await during(() => clock.advance(1_000));
+      expect(made).toHaveLength(1);
+    }
+    gate.resolve();
+    await idle();
+    expect(await during(() => clock.advance(10_000))).toEqual([]);
+  });
+
+  test('cancel, retry and delete are one each', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    await durably.stop();
+    const run = await durably.register({ echo }).echo.trigger(0);
+    expect(await during(() => durably.cancel(run.id))).toHaveLength(1);
+    expect(await during(() => durably.retry(run.id))).toHaveLength(1);
+    await durably.cancel(run.id);
+    expect(await during(() => durably.deleteRun(run.id))).toHaveLength(1);
+  });
+
+  test('reads are one each', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    const { stepped } = durably.register({
+      stepped: job('stepped', (step) => step.run('one', () => step.log.info('line'))),
+    });
+    const ended = nextEvent(durably, 'run:complete');
+    const { id } = await stepped.trigger(0);
+    await ended;
+    await idle();
+    for (const read of [
+      () => durably.getRun(id),
+      () => durably.getRuns({ jobName: ['a', 'b'], status: ['failed', 'pending'] }),
+      () => stepped.getRun(id),
+      () => durably.getSteps(id),
+      () => durably.getLogs({ runId: id }),
+    ]) {
+      expect(await during(read)).toHaveLength(1);
+    }
+  });
+
+  test('handing back any number of runs is one', async ({ world }) => {
+    const { during, durably, clock } = await counted(world, { maxConcurrentRuns: 5 });
+    const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
+    await held.batchTrigger([1, 2, 3, 4, 5]);
+    await idle();
+    const made = await during(async () => {
+      const stopped = durably.stop({ timeoutMs: 100 });
+      clock.advance(100);
+      await stopped;
+    });
+    expect(made).toHaveLength(1);
+  });
+});

@@ -1,0 +1,41 @@
+import { Kysely, sql } from 'kysely';
+import type { Schema } from '../../../../src/storage/sqlite/schema.ts';
+import type { DatabaseTools, OpenedDatabase } from '../../../support/backend.ts';
+
+/** On a connection past durably. */
+export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
+  const db = new Kysely<Schema>({ dialect });
+  return {
+    async ageHeartbeat(runId, byMs) {
+      await db
+        .updateTable('durably_runs')
+        .set((eb) => ({ heartbeat_at: eb('heartbeat_at', '-', byMs) }))
+        .where('id', '=', runId)
+        .execute();
+    },
+    async ageDeletions(byMs) {
+      await db
+        .updateTable('durably_journal')
+        .set((eb) => ({ created_at: eb('created_at', '-', byMs) }))
+        .where('type', '=', 'run:delete')
+        .execute();
+    },
+    async refuseRuns(payload) {
+      await sql`
+        create trigger refuse_runs before insert on durably_runs when new.payload = ${sql.lit(payload)}
+        begin select raise(abort, 'refused'); end
+      `.execute(db);
+    },
+    async refuseEvents(type) {
+      await sql`
+        create trigger refuse_events before insert on durably_journal when new.type = ${sql.lit(type)}
+        begin select raise(abort, 'refused'); end
+      `.execute(db);
+    },
+    async lock() {
+      const transaction = await db.startTransaction().execute();
+      await sql`create table if not exists contender (n integer)`.execute(transaction);
+      return async () => void (await transaction.rollback().execute());
+    },
+  };
+}

@@ -1,0 +1,250 @@
+import { expect } from 'vitest';
+import type { ClaimedRun, OwnerEntry, Store } from '../../src/core/store.ts';
+import type { DatabaseTools } from '../support/backend.ts';
+import { contract } from '../support/contract.ts';
+import {
+  all,
+  append,
+  claimOne,
+  completed,
+  entry,
+  eventTypes,
+  failed,
+  running,
+  STALE_MS,
+  snapshot,
+  stepCompleted,
+  stepFailed,
+} from './requests.ts';
+
+contract('Store.append', (test) => {
+  test('writes each entry as an event, in order, with the attempt', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    const entries: OwnerEntry[] = [
+      entry({ type: 'log:write', level: 'warn', message: 'a line', data: '[1]', stepName: null }),
+      entry({ type: 'step:start', stepName: 'one', stepIndex: 0 }),
+      entry({ type: 'run:progress', data: '{"current":1}' }),
+      entry({ type: 'step:complete', stepName: 'one', stepIndex: 0, data: '{"a": 1}', durationMs: 12 }),
+      entry({ type: 'step:fail', stepName: 'two', stepIndex: 1, message: 'no', data: '{"name":"E"}' }),
+      entry({ type: 'run:complete', data: '"out"', durationMs: 40 }),
+    ];
+    expect(await append(store, run, entries)).toBe('stored');
+    const rows = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
+    const written = rows.slice(2);
+    expect(written).toMatchObject(entries.map(({ note }) => ({ ...note, attempt: 1, jobName: 'job' })));
+    const sequences = rows.map(({ sequence }) => sequence);
+    expect(sequences).toEqual([...sequences].sort((a, b) => a - b));
+  });
+
+  test('gives an event the time that its age says, by the database’s clock', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    const line = { type: 'log:write', level: 'info', message: 'line' } as const;
+    await append(store, run, [entry(line, 5_000), entry(line, 0)]);
+    const [, , earlier, later] = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
+    expect((later?.createdAt ?? 0) - (earlier?.createdAt ?? 0)).toBe(5_000);
+  });
+
+  test('stores a step’s result, and counts it', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    await append(store, run, [stepCompleted('one', 0, '{"a": 1.0}')]);
+    const [step] = await all(store.listSteps(run.runId));
+    expect(step).toMatchObject({ name: 'one', index: 0, status: 'completed', error: null });
+    expect(step?.output?.text).toBe('{"a": 1.0}');
+    expect(await store.getRun(run.runId)).toMatchObject({ stepCount: 1, status: 'running' });
+  });
+
+  test('replaces a failed outcome of a step, and never a completed one', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    const steps = async () =>
+      (await all(store.listSteps(run.runId))).map(({ status, index, output }) => [
+        status,
+        index,
+        output?.text,
+      ]);
+    await append(store, run, [stepFailed('one', 0)], 1);
+    expect(await steps()).toEqual([['failed', 0, undefined]]);
+    await append(store, run, [stepCompleted('one', 1, '"result"')], 2);
+    expect(await steps()).toEqual([['completed', 1, '"result"']]);
+    await append(store, run, [stepFailed('one', 2)], 3);
+    expect(await steps()).toEqual([['completed', 1, '"result"']]);
+  });
+
+  test('ends the run as completed, with its output', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    await append(store, run, [completed('{"b": 1,"a":2.50}')]);
+    const stored = await store.getRun(run.runId);
+    expect(stored).toMatchObject({ status: 'completed', error: null, completedAt: expect.any(String) });
+    expect(stored?.output?.text).toBe('{"b": 1,"a":2.50}');
+  });
+
+  test('ends the run as failed, with its error and the step that failed it', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    await append(store, run, [failed('for a reason')]);
+    expect(await store.getRun(run.runId)).toMatchObject({
+      status: 'failed',
+      error: 'for a reason',
+      errorDetail: { name: 'Error' },
+      failedStepName: 'step',
+      output: null,
+      completedAt: expect.any(String),
+    });
+  });
+
+  test('keeps the latest progress', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    const progress = (current: number) => entry({ type: 'run:progress', data: `{"current":${current}}` });
+    await append(store, run, [progress(1), progress(2)]);
+    expect(await store.getRun(run.runId)).toMatchObject({ progress: { current: 2 }, status: 'running' });
+  });
+
+  test('keeps a large result as it is', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    const text = JSON.stringify('é"\\😀'.repeat(200_000));
+    await append(store, run, [stepCompleted('one', 0, text)], 1);
+    await append(store, run, [completed(text)], 2);
+    const [step] = await all(store.listSteps(run.runId));
+    expect(step?.output?.text === text).toBe(true);
+    expect((await store.getRun(run.runId))?.output?.text === text).toBe(true);
+  });
+
+  test('stores an append once that is sent twice, and its last one when the run has ended by it', async ({
+    world,
+  }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    for (let i = 0; i < 2; i++) expect(await append(store, run, [stepCompleted('one', 0)], 1)).toBe('stored');
+    for (let i = 0; i < 2; i++) expect(await append(store, run, [completed()], 2)).toBe('stored');
+    expect(await eventTypes(store, run.runId)).toEqual([
+      'run:trigger',
+      'run:start',
+      'step:complete',
+      'run:complete',
+    ]);
+    expect(await store.getRun(run.runId)).toMatchObject({ stepCount: 1 });
+  });
+
+  test('begins to count anew with each claim', async ({ world }) => {
+    const { store } = await world.store();
+    const first = await running(store);
+    await append(store, first, [stepCompleted('one', 0)], 1);
+    await store.handBack([first]);
+    expect(await append(store, await claimOne(store), [stepCompleted('two', 1)], 1)).toBe('stored');
+    expect(await store.getRun(first.runId)).toMatchObject({ stepCount: 2 });
+  });
+
+  test('of several runs at once gives each its own answer', async ({ world }) => {
+    const { store } = await world.store();
+    const runs = [await running(store), await running(store), await running(store)];
+    await store.command('cancel', runs[1]?.runId ?? '');
+    const results = await Promise.all(runs.map((run) => append(store, run, [completed()])));
+    expect(results).toEqual(['stored', 'refused', 'stored']);
+  });
+
+  test('stores nothing of an append that the database refuses, and its neighbours’ all the same', async ({
+    world,
+  }) => {
+    const { store } = await world.store();
+    const tools = await world.tools();
+    const runs = [await running(store), await running(store), await running(store)];
+    await tools.refuseEvents('step:fail');
+    const before = await snapshot(store, runs[1]?.runId ?? '');
+    const appends = runs.map((run, i) =>
+      append(store, run, [stepCompleted('one', 0), ...(i === 1 ? [stepFailed('two', 1)] : [])]),
+    );
+    const settled = await Promise.allSettled(appends);
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(await snapshot(store, runs[1]?.runId ?? '')).toEqual(before);
+  });
+});
+
+type LeaseEnd = [why: string, end: (store: Store, run: ClaimedRun, tools: DatabaseTools) => Promise<unknown>];
+
+const LEASE_ENDS: LeaseEnd[] = [
+  ['was cancelled', (store, { runId }) => store.command('cancel', runId)],
+  ['was handed back', (store, run) => store.handBack([run])],
+  ['has completed', (store, run) => append(store, run, [completed()])],
+  ['has failed', (store, run) => append(store, run, [failed()])],
+  [
+    'was taken over',
+    async (store, { runId }, tools) => {
+      await tools.ageHeartbeat(runId, STALE_MS + 1_000);
+      await claimOne(store);
+    },
+  ],
+  [
+    'was handed back and claimed again',
+    async (store, run) => {
+      await store.handBack([run]);
+      await claimOne(store);
+    },
+  ],
+  [
+    'was cancelled, retried and claimed again',
+    async (store, { runId }) => {
+      await store.command('cancel', runId);
+      await store.command('retry', runId);
+      await claimOne(store);
+    },
+  ],
+  [
+    'was deleted',
+    async (store, { runId }) => {
+      await store.command('cancel', runId);
+      await store.command('delete', runId);
+    },
+  ],
+];
+
+contract('an owner whose run', (test) => {
+  test.for(LEASE_ENDS)('%s changes nothing any more', async ([, end], { world }) => {
+    const { store } = await world.store();
+    const tools = await world.tools();
+    const run = await running(store);
+    await end(store, run, tools);
+    const before = await snapshot(store, run.runId);
+    const entries = [stepCompleted('late', 0), entry({ type: 'run:progress', data: '{"current":9}' })];
+    expect(await append(store, run, entries, 2)).toBe('refused');
+    expect(await append(store, run, [completed('"late"')], 3)).toBe('refused');
+    expect(await store.renew([run])).toEqual([]);
+    expect(await store.handBack([run])).toEqual([]);
+    expect(await snapshot(store, run.runId)).toEqual(before);
+  });
+
+  test('another process has cancelled at the same moment ends once', async ({ world }) => {
+    const [one, other] = await Promise.all([world.store(), world.store()]);
+    const run = await running(one.store);
+    const [appended, commanded] = await Promise.all([
+      append(one.store, run, [completed()]),
+      other.store.command('cancel', run.runId),
+    ]);
+    const isCompleted = appended === 'stored';
+    expect(commanded.kind).toBe(isCompleted ? 'wrong-state' : 'done');
+    const types = await eventTypes(one.store, run.runId);
+    expect(types.slice(2)).toEqual([isCompleted ? 'run:complete' : 'run:cancel']);
+  });
+});
+
+contract('Store.appendsUnderWay', (test) => {
+  test('is over when the appends are that were under way; a server is not waited for', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    expect(store.appendsUnderWay()).toBeUndefined();
+    const appended = append(store, run, [completed()]);
+    const underWay = store.appendsUnderWay();
+    if (world.backend.locks === 'wait') expect(underWay).toBeUndefined();
+    else {
+      await underWay;
+      expect(await store.getRun(run.runId)).toMatchObject({ status: 'completed' });
+    }
+    await appended;
+    expect(store.appendsUnderWay()).toBeUndefined();
+  });
+});

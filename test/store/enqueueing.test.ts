@@ -1,0 +1,151 @@
+import { expect } from 'vitest';
+import { scopedKey } from '../../src/core/key-scope.ts';
+import { contract } from '../support/contract.ts';
+import {
+  append,
+  claim,
+  claimIds,
+  claimOne,
+  completed,
+  enqueue,
+  eventTypes,
+  listIds,
+  newRun,
+} from './requests.ts';
+
+contract('Store.enqueue', (test) => {
+  test('answers in the order given with each run as it is stored', async ({ world }) => {
+    const { store } = await world.store();
+    const runs = [newRun({ payload: '1' }), newRun({ jobName: 'other', labels: '{"tenant":"a"}' })];
+    const enqueued = await store.enqueue(runs);
+    expect(enqueued.map(({ run }) => run.id)).toEqual(runs.map(({ id }) => id));
+    expect(enqueued.map(({ created }) => created)).toEqual([true, true]);
+    for (const { run } of enqueued) expect(run).toEqual(await store.getRun(run.id));
+    expect(enqueued[1]?.run).toMatchObject({
+      jobName: 'other',
+      status: 'pending',
+      isActive: true,
+      labels: { tenant: 'a' },
+      attempt: 0,
+      stepCount: 0,
+      startedAt: null,
+      heartbeatAt: null,
+      completedAt: null,
+      output: null,
+      error: null,
+    });
+  });
+
+  test('answers an empty list with none', async ({ world }) => {
+    const { store } = await world.store();
+    expect(await store.enqueue([])).toEqual([]);
+  });
+
+  test('keeps the text of a payload as it is', async ({ world }) => {
+    const { store } = await world.store();
+    const payload = '{"b": 1.0,  "a":[1e3, "\\u00e9 é 😀"], "a":2}';
+    const large = JSON.stringify('x"\\'.repeat(200_000));
+    const ids = [await enqueue(store, { payload }), await enqueue(store, { payload: large })];
+    const stored = await Promise.all(ids.map((id) => store.getRun(id)));
+    expect(stored.map((run) => run?.payload.text)).toEqual([payload, large]);
+  });
+
+  test('journals each run that it stores', async ({ world }) => {
+    const { store } = await world.store();
+    const id = await enqueue(store);
+    expect(await eventTypes(store, id)).toEqual(['run:trigger']);
+  });
+
+  test('stores a run once that is sent again, as after an answer that was lost', async ({ world }) => {
+    const { store } = await world.store();
+    const run = newRun();
+    await store.enqueue([run]);
+    const [again] = await store.enqueue([run]);
+    expect(again).toMatchObject({ created: true, run: { id: run.id } });
+    expect(await listIds(store)).toEqual([run.id]);
+    expect(await eventTypes(store, run.id)).toEqual(['run:trigger']);
+  });
+
+  test('stores all runs of a call or none', async ({ world }) => {
+    const { store } = await world.store();
+    const tools = await world.tools();
+    await tools.refuseRuns('"poison"');
+    await expect(store.enqueue([newRun(), newRun({ payload: '"poison"' }), newRun()])).rejects.toThrow();
+    expect(await listIds(store)).toEqual([]);
+    expect(await store.journalHead()).toBe(0);
+  });
+
+  test('lets no call suffer for a concurrent one that is refused', async ({ world }) => {
+    const { store } = await world.store();
+    const tools = await world.tools();
+    await tools.refuseRuns('"poison"');
+    const [first, last] = [newRun(), newRun()];
+    const calls = [[first], [newRun(), newRun({ payload: '"poison"' })], [last]];
+    const settled = await Promise.allSettled(calls.map((runs) => store.enqueue(runs)));
+    expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+    expect(new Set(await listIds(store))).toEqual(new Set([first.id, last.id]));
+  });
+
+  test('keeps the order of a call', async ({ world }) => {
+    const { store } = await world.store();
+    const runs = Array.from({ length: 30 }, () => newRun());
+    await store.enqueue(runs);
+    expect(await claimIds(store, { limit: 30 })).toEqual(runs.map(({ id }) => id));
+  });
+});
+
+contract('an idempotency key', (test) => {
+  test('has one run for each job: another call is answered with it', async ({ world }) => {
+    const { store } = await world.store();
+    const first = newRun({ idempotencyKey: 'key', payload: '"first"' });
+    await store.enqueue([first]);
+    const head = await store.journalHead();
+    const [again] = await store.enqueue([newRun({ idempotencyKey: 'key', payload: '"second"' })]);
+    expect(again).toMatchObject({ created: false, run: { id: first.id, idempotencyKey: 'key' } });
+    expect(again?.run.payload.text).toBe('"first"');
+    expect(await store.journalHead()).toBe(head);
+    const [other] = await store.enqueue([newRun({ idempotencyKey: 'key', jobName: 'other' })]);
+    expect(other?.created).toBe(true);
+  });
+
+  test('that occurs twice in a call has one run', async ({ world }) => {
+    const { store } = await world.store();
+    const runs = [newRun({ idempotencyKey: 'key' }), newRun(), newRun({ idempotencyKey: 'key' })];
+    const enqueued = await store.enqueue(runs);
+    expect(enqueued.map(({ created }) => created)).toEqual([true, true, false]);
+    expect(enqueued[2]?.run.id).toBe(runs[0]?.id);
+    expect(await listIds(store)).toHaveLength(2);
+  });
+
+  test('of two processes at once has one run', async ({ world }) => {
+    const stores = await Promise.all([world.store(), world.store()]);
+    const calls = stores.flatMap(({ store }) =>
+      Array.from({ length: 5 }, () => store.enqueue([newRun({ idempotencyKey: 'key' })])),
+    );
+    const enqueued = (await Promise.all(calls)).flat();
+    expect(new Set(enqueued.map(({ run }) => run.id)).size).toBe(1);
+    expect(enqueued.filter(({ created }) => created)).toHaveLength(1);
+  });
+
+  test('is another in each scope, which no run shows', async ({ world }) => {
+    const { store } = await world.store();
+    const keys = ['key', scopedKey('a', 'key'), scopedKey('b', 'key')];
+    const calls = await store.enqueue(keys.map((idempotencyKey) => newRun({ idempotencyKey })));
+    expect(calls.map(({ created }) => created)).toEqual([true, true, true]);
+    expect(calls.map(({ run }) => run.idempotencyKey)).toEqual(['key', 'key', 'key']);
+    const [again] = await store.enqueue([newRun({ idempotencyKey: scopedKey('b', 'key') })]);
+    expect(again).toMatchObject({ created: false, run: { id: calls[2]?.run.id, idempotencyKey: 'key' } });
+  });
+
+  test('stays with its run when that has ended, and is free when it is deleted', async ({ world }) => {
+    const { store } = await world.store();
+    const id = await enqueue(store, { idempotencyKey: 'key' });
+    await append(store, await claimOne(store), [completed()]);
+    const [again] = await store.enqueue([newRun({ idempotencyKey: 'key' })]);
+    expect(again).toMatchObject({ created: false, run: { id, status: 'completed' } });
+    await store.command('delete', id);
+    const [free] = await store.enqueue([newRun({ idempotencyKey: 'key' })]);
+    expect(free?.created).toBe(true);
+    expect((await claim(store)).runs).toHaveLength(1);
+  });
+});
