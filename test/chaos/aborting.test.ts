@@ -49,7 +49,7 @@ test('a cancel at any process reaches the step within one heartbeat', async () =
 });
 
 /** What docs/guarantees.md does not promise, seen to be no more than that. */
-test('a worker whose run was cancelled and retried elsewhere may do a step that is done, and stores nothing of it', async () => {
+test('a worker whose run was cancelled and retried elsewhere may repeat a finished step, but stores nothing', async () => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 600_000, DURABLY_CONCURRENCY: 1 }, async (fleet) => {
     const first = await fleet.start({ DURABLY_HEARTBEAT_INTERVAL_MS: 500_000 });
     const id = await fleet.api(first).triggered({ jobName: 'gate', input: {} });
@@ -83,7 +83,7 @@ test('a worker whose run was cancelled and retried elsewhere may do a step that 
   });
 });
 
-test('a poll that fails is reported, tried again ever more seldom, and works again when it can', async () => {
+test('a failing poll is reported, retried with growing pauses, and recovers', async () => {
   await withFleet({ DURABLY_POLLING_INTERVAL_MS: 20 }, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -106,7 +106,7 @@ test('a poll that fails is reported, tried again ever more seldom, and works aga
   });
 });
 
-test('promises that reject and that no job waits for do not take the service down', async () => {
+test('unhandled rejections of jobs do not end the service', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -127,7 +127,7 @@ test('promises that reject and that no job waits for do not take the service dow
   });
 });
 
-test('what a job leaves behind does not end the service when it throws after the job has ended', async () => {
+test('errors thrown by leftovers of an ended job do not end the service', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -140,7 +140,7 @@ test('what a job leaves behind does not end the service when it throws after the
   });
 });
 
-test('what a job throws in callbacks and abort listeners does not end the service, cancelled or drained', async () => {
+test("errors thrown in a job's callbacks and abort listeners do not end the service, also after a cancel or a drain", async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);

@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const HOUR_MS = 60 * 60 * 1000;
 
-test('processes whose clocks are an hour off change nothing about leases, order or times', async () => {
+test('process clocks that are an hour off affect neither leases nor order nor times', async () => {
   await withFleet({ DURABLY_CONCURRENCY: 2 }, async (fleet) => {
     const begunAt = Date.now();
     const [ahead, behind, right] = await Promise.all([
@@ -54,7 +54,7 @@ test('processes whose clocks are an hour off change nothing about leases, order 
 test.each([
   { owner: 'ahead', shiftMs: HOUR_MS },
   { owner: 'behind', shiftMs: -HOUR_MS },
-])('the runs of a process whose clock is an hour $owner are taken over in time', async ({ shiftMs }) => {
+])('runs of a process whose clock is an hour $owner are taken over in time', async ({ shiftMs }) => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 1000 }, async (fleet) => {
     const owner = await fleet.start({ CHAOS_DATE_SHIFT_MS: shiftMs });
     const id = await fleet.api(owner).triggered({ jobName: 'gate', input: {} });

@@ -18,14 +18,14 @@ import type { ServiceProcess } from './support/service-process.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('of eight processes that do the same to a run at once, one does it', async () => {
+test('when eight processes send the same command for a run, one succeeds', async () => {
   const outcome = await raceForRuns({ random: seeded('contention'), runs: scale(15) });
   report('contention', outcome);
   expect(outcome.violations).toEqual([]);
 });
 
 /** A libSQL connection that met SQLITE_BUSY answers success from then on and commits nothing. */
-test('what is accepted after the database was locked can be read by another process', async () => {
+test('another process can read what is accepted after the database was locked', async () => {
   const random = seeded('lock');
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 20_000 }, async (fleet) => {
     await fleet.startMany(2);
@@ -88,7 +88,7 @@ test('a busy database blocks the event loop for less than 50 ms at a time', asyn
   });
 });
 
-test("the service's connection waits for a lock no longer than that, also once it was renewed", async () => {
+test("the service's connection keeps its short lock timeout after it is renewed", async () => {
   await withFleet({}, async (fleet) => {
     const { dialect, close } = await openDatabase({ url: pathToFileURL(fleet.database).href });
     const db = new Kysely<Record<string, never>>({

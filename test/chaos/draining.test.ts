@@ -67,7 +67,7 @@ test('SIGTERM under load loses nothing: runs end or are handed back, and the pro
   });
 });
 
-test('a process that drains lets its runs end, claims no other and tells that it is not ready', async () => {
+test('a draining process finishes its runs, claims no others and is not ready', async () => {
   await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 20_000, DURABLY_CONCURRENCY: 1 }, async (fleet) => {
     const service = await fleet.start();
     const standing = await standAt(fleet, service, 1);
@@ -96,7 +96,7 @@ test('a process that drains lets its runs end, claims no other and tells that it
   });
 });
 
-test('open event streams end when a process drains, and go on at another', async () => {
+test('open event streams end when a process drains, and resume at another process', async () => {
   await withFleet({ ...NEVER_STALE }, async (fleet) => {
     const [first, second] = await fleet.startMany(2);
     if (!first || !second) throw new Error('two processes were to start');
@@ -110,7 +110,7 @@ test('open event streams end when a process drains, and go on at another', async
   });
 });
 
-test('a process that is not drained when its time is up exits 1', async () => {
+test("a process that can't drain in time exits 1", async () => {
   await withFleet({ ...NEVER_STALE }, async (fleet) => {
     const service = await fleet.start({ CHAOS_STOPS_ON_SIGTERM: 1 });
     await standAt(fleet, service, 1);
@@ -127,7 +127,7 @@ test('a process that is not drained when its time is up exits 1', async () => {
   });
 });
 
-test('a process that drains while the database is locked exits 0 in time, and loses nothing', async () => {
+test('a process that drains while the database is locked exits 0 in time and loses nothing', async () => {
   await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 4000 }, async (fleet) => {
     const service = await fleet.start();
     const standing = await standAt(fleet, service, 2);

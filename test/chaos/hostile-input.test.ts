@@ -30,7 +30,7 @@ beforeEach(async () => {
 });
 afterEach(async () => await service.dispose());
 
-test('no request is answered with 500, nor told internals, nor lets the database answer without bound', async () => {
+test('no request is answered with 500, with internals, or with an unbounded database answer', async () => {
   const seed = seeded('hostile input').seed;
   const ids: string[] = [];
   let asked = 0;
@@ -95,7 +95,7 @@ async function firstFrames(response: Response): Promise<string> {
   return new TextDecoder().decode(first?.value);
 }
 
-test('payloads, results, names, logs and errors come back as they went in, whatever is in them', async () => {
+test('payloads, results, names, logs and errors come back unchanged, whatever they contain', async () => {
   const seed = seeded('round trip').seed;
   const names = hostileText.filter((text) => text.length > 0);
   await fc.assert(
@@ -145,7 +145,7 @@ describe('keys', () => {
 });
 
 describe('nesting', () => {
-  test('an input of 500 levels is taken, one of 501 or 10,000 is refused', async () => {
+  test('accepts an input of 500 levels and refuses one of 501 or 10,000', async () => {
     const send = (levels: number, brackets?: [string, string]) =>
       service.ask(post(`{"jobName":"anything","input":${deeplyNested(levels, brackets)}}`));
     expect((await send(500)).status).toBe(200);
@@ -156,7 +156,7 @@ describe('nesting', () => {
     expect(service.reported).toEqual([]);
   });
 
-  test('results, outputs and log data of 10,000 levels fail their step or run, or are left out', async () => {
+  test('results and outputs of 10,000 levels fail their step or run, and such log data is left out', async () => {
     const deep = JSON.parse(deeplyNested(5_000));
     const deeper = [deep];
     for (let i = 0; i < 5_000; i++) deeper[0] = [deeper[0]];
@@ -173,7 +173,7 @@ describe('nesting', () => {
   });
 });
 
-test('lone surrogates in results, errors, log lines, progress and step names end no process', async () => {
+test('lone surrogates in results, errors, log lines, progress and step names do not end the process', async () => {
   const lone = 'a\ud800b\udc00\ud800';
   service.durably.register({
     loneResult: job('lone result', (step) => step.run(lone, () => ({ [lone]: lone }))),

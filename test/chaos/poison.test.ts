@@ -14,7 +14,7 @@ const LEASE_TIMES = {
   DURABLY_STALE_THRESHOLD_MS: 300,
 };
 
-test('a job that kills its process each time fails after ten lost workers; runs claimed together with it complete', async () => {
+test('a job that always kills its process fails after ten lost workers, and runs claimed with it complete', async () => {
   await withFleet(LEASE_TIMES, async (fleet) => {
     const keeper = keepRunning(fleet, 2);
     await eventually('a process to listen', () => fleet.live.length > 0);

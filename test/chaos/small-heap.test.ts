@@ -105,7 +105,7 @@ async function storeResults(
   return { base: api.base, runId, failed: () => untilStatus('completed') };
 }
 
-test('three lists at once of more than the heap holds are answered whole', async () => {
+test('answers three concurrent lists that are larger than the heap in full', async () => {
   await withFleet({}, async (fleet) => {
     await storeRuns(fleet);
     const service = await fleet.start(SMALL_HEAP);
@@ -118,7 +118,7 @@ test('three lists at once of more than the heap holds are answered whole', async
   });
 });
 
-test('a run whose results are more than the heap holds is read, followed and resumed', async () => {
+test('reads, streams and resumes a run whose results are larger than the heap', async () => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 30_000 }, async (fleet) => {
     const { base, runId, failed: untilCompleted } = await storeResults(fleet);
     const urls = ['steps', 'logs', 'subscribe'].map((name) => `${base}/${name}?runId=${runId}&limit=1000`);
@@ -142,31 +142,28 @@ test('a run whose results are more than the heap holds is read, followed and res
   });
 });
 
-test.for(['x', 'あ', '\u0001'])(
-  'a step and a log line that repeat %j without end are refused',
-  async (text) => {
-    await withFleet({}, async (fleet) => {
-      const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
-      const api = fleet.api(service);
-      const runId = await api.triggered({ jobName: 'repeated', input: { text, chars: 1e6, times: 400 } });
-      const run = await eventually(
-        'the run to fail',
-        async () => {
-          expect(service.isAlive, service.log).toBe(true);
-          const answer = await fetch(`${api.base}/run?runId=${runId}`);
-          const found = (await answer.json()) as { status: string; error: string };
-          return found.status === 'failed' ? found : undefined;
-        },
-        { withinMs: 60_000, everyMs: 50 },
-      );
-      expect(run.error).toMatch(/^Step "list" returned too much: at least \d+ bytes of JSON/);
-      const [line] = (await (await fetch(`${api.base}/logs?runId=${runId}`)).json()) as { message: string }[];
-      expect(line?.message).toMatch(/data left out: at least \d+ bytes/);
-    });
-  },
-);
+test.for(['x', 'あ', '\u0001'])('refuses a step and a log line that repeat %j without end', async (text) => {
+  await withFleet({}, async (fleet) => {
+    const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
+    const api = fleet.api(service);
+    const runId = await api.triggered({ jobName: 'repeated', input: { text, chars: 1e6, times: 400 } });
+    const run = await eventually(
+      'the run to fail',
+      async () => {
+        expect(service.isAlive, service.log).toBe(true);
+        const answer = await fetch(`${api.base}/run?runId=${runId}`);
+        const found = (await answer.json()) as { status: string; error: string };
+        return found.status === 'failed' ? found : undefined;
+      },
+      { withinMs: 60_000, everyMs: 50 },
+    );
+    expect(run.error).toMatch(/^Step "list" returned too much: at least \d+ bytes of JSON/);
+    const [line] = (await (await fetch(`${api.base}/logs?runId=${runId}`)).json()) as { message: string }[];
+    expect(line?.message).toMatch(/data left out: at least \d+ bytes/);
+  });
+});
 
-test('readers of long texts that stall hold a portion each', async () => {
+test('stalled readers of long texts hold one portion each', async () => {
   await withFleet({}, async (fleet) => {
     const { logs, steps } = await storeTexts(fleet);
     const service = await fleet.start(SMALL_HEAP);
@@ -190,7 +187,7 @@ test('readers of long texts that stall hold a portion each', async () => {
   });
 });
 
-test('a run that writes log lines without end leaves most of them out', async () => {
+test('a run that writes log lines without end keeps only some of them', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=160' });
     const api = fleet.api(service);

@@ -8,14 +8,14 @@ import { readRecords } from './support/records.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('clients that reconnect to other processes see each event once, in order', async () => {
+test('clients that reconnect to other processes receive each event once, in order', async () => {
   const outcome = await restlessSubscribers({ random: seeded('subscribers'), runs: scale(25) });
   report('subscribers', outcome);
   expect(outcome.violations).toEqual([]);
   expect(outcome.figures.connections).toBeGreaterThan(2 * (outcome.figures.subscribers ?? 0));
 });
 
-test('a client that stops reading costs no memory, and goes on where it was when it reads again', async () => {
+test('a client that stops reading costs no memory, and continues where it stopped', async () => {
   // An hour of chatter in a few seconds: many times what the service may keep for its readers.
   const lines = 6000;
   const bytes = 8 * 1024;
@@ -47,7 +47,7 @@ test('a client that stops reading costs no memory, and goes on where it was when
   });
 });
 
-test('2,000 subscribers of one process are each told every event', async () => {
+test('2,000 subscribers of one process all receive every event', async () => {
   const count = 2000;
   const runs = 10;
   await withFleet({}, async (fleet) => {

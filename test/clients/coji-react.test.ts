@@ -74,7 +74,7 @@ describe('@coji/durably-react 0.15', () => {
     await expect(hook.current.trigger({ name: 7 as never })).rejects.toThrow(/Invalid input for job greet/);
   });
 
-  test('takes up the run that is running when it starts', async () => {
+  test('resumes the run that is running when it mounts', async () => {
     const { api, durably, openGate } = await start();
     const run = await durably.trigger({ jobName: 'wait', input: {} });
     await untilStatus(durably, run.id, 'running');
@@ -85,7 +85,7 @@ describe('@coji/durably-react 0.15', () => {
     expect(ended).toMatchObject({ status: 'completed', output: 'opened' });
   });
 
-  test('takes up a run that others trigger meanwhile', async () => {
+  test('follows a run that others trigger later', async () => {
     const { api, durably, untilOpen } = await start();
     const hook = await renderHook(() => useJob({ api, jobName: 'greet' }));
     await untilOpen('/runs/subscribe?jobName=greet');
@@ -122,7 +122,7 @@ describe('@coji/durably-react 0.15', () => {
     expect(logs).toMatchObject([{ message: 'composed' }]);
   });
 
-  test('reads, cancels, deletes and triggers again', async () => {
+  test('reads, cancels, deletes and retriggers runs', async () => {
     const { api, durably } = await start();
     const { current: actions } = await renderHook(() => useRunActions({ api }));
     const labels = { org: '1' };
@@ -149,7 +149,7 @@ describe('@coji/durably-react 0.15', () => {
     expect(await actions.getRun(held.id)).toBeNull();
   });
 
-  test('lists runs by labels, job, status and page, and follows what becomes of them', async () => {
+  test('lists runs by labels, job, status and page, and updates them', async () => {
     const { api, durably, untilOpen } = await start();
     const trigger = (name: string, org: string) =>
       durably.trigger({ jobName: 'greet', input: { name }, labels: { org, kind: 'greeting' } });
@@ -185,7 +185,7 @@ describe('@coji/durably-react 0.15', () => {
     expect(hook.current.error).toBeNull();
   });
 
-  test('by its typed hooks, named after the jobs', async () => {
+  test('works through its typed hooks, named after the jobs', async () => {
     const { api, durably } = await start();
     const client = createDurably<typeof durably>({ api });
     const { id } = await durably.trigger({ jobName: 'greet', input: { name: 'Ada' } });

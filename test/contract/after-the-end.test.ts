@@ -8,7 +8,7 @@ import { journalTypes, untilStatus } from '../support/runs.ts';
 import { deferred, until } from '../support/until.ts';
 
 contract('a step that is called after the end of its run', (test) => {
-  test('is refused, and its function not called', async ({ world }) => {
+  test('is refused, and its function is not called', async ({ world }) => {
     const { durably } = await world.start();
     const ended = deferred();
     const called: string[] = [];
@@ -30,7 +30,7 @@ contract('a step that is called after the end of its run', (test) => {
 });
 
 contract(
-  'what comes after the end of a run',
+  'writes after the end of a run',
   (test) => {
     test('log lines written while the end is being stored change nothing', async ({ world }) => {
       const { durably, statements } = await world.start();

@@ -6,7 +6,9 @@ import { job } from '../support/jobs.ts';
 import { untilStatus } from '../support/runs.ts';
 
 contract('the context of a job', (test) => {
-  test("is not that of whoever triggered it: a child's log lines are its own", async ({ world }) => {
+  test('is its own, not the one of the caller that triggered it, so that a child has its own log lines', async ({
+    world,
+  }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 2 });
     const { child } = durably.register({ child: job('child', (step) => step.log.info('outside of steps')) });
     const { parent } = durably.register({
@@ -21,7 +23,7 @@ contract('the context of a job', (test) => {
     expect(await durably.getLogs({ runId: later.id })).toMatchObject([{ stepName: null }]);
   });
 
-  test("does not hold what the trigger's caller kept in its own", async ({ world }) => {
+  test("does not contain the caller's own async context", async ({ world }) => {
     const { durably } = await world.start();
     const tenant = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];

@@ -53,9 +53,9 @@ async function untilFailed(durably: Durably, definition: ReturnType<typeof resum
 }
 
 contract(
-  'the event loop has its turns',
+  'other tasks of the event loop',
   (test) => {
-    test('between the portions of a run that is resumed', async ({ world }) => {
+    test('run between the portions of a resumed run', async ({ world }) => {
       const { durably, reads } = await started(world);
       const id = await untilFailed(durably, resumed({ results: 24, bytes: 500 * KB }));
       reads.length = 0;
@@ -66,7 +66,7 @@ contract(
       expect(mostInOneTurn(reads)).toBeLessThan(MOST_PER_TURN);
     });
 
-    test('while thousands of tiny results are replayed', async ({ world }) => {
+    test('run while thousands of tiny results are replayed', async ({ world }) => {
       const { durably, turns } = await started(world);
       const id = await untilFailed(durably, resumed({ results: 2_000, bytes: 1 }));
       const ended = untilEnded(durably, id);
@@ -76,7 +76,7 @@ contract(
       expect(turns.count - before).toBeGreaterThan(2_000 / 100);
     });
 
-    test('between the portions of lists that are read at once', async ({ world }) => {
+    test('run between the portions of concurrent lists', async ({ world }) => {
       const { durably, reads } = await started(world);
       const { logs } = durably.register({
         echo,
@@ -104,7 +104,7 @@ contract(
   ({ locks }) => locks === 'refuse',
 );
 
-contract('a run that is resumed', (test) => {
+contract('a resumed run', (test) => {
   test.for<[string, (names: string[]) => string[]]>([
     ['in the stored order', (names) => names],
     ['in the reverse order', (names) => [...names].reverse()],

@@ -22,9 +22,7 @@ const typesByRun = (events: readonly StreamedEvent[]) =>
   events.map(({ event }) => [event.type, 'runId' in event ? event.runId : null]);
 
 contract('streams by labels', (test) => {
-  test('tell all of the runs that have them, their deletion too, and nothing of others', async ({
-    world,
-  }) => {
+  test('contain all events of matching runs, including deletions, and no others', async ({ world }) => {
     const { durably } = await world.start();
     const { steady } = durably.register({ steady: job('steady', (step) => step.run('only', () => 1)) });
     const labels = { org: '1', stage: 'live' };
@@ -65,7 +63,7 @@ contract('streams by labels', (test) => {
     whole.cursor.close();
   });
 
-  test('resume after any of their events, in another process too', async ({ world }) => {
+  test('resume after any of their events, also in another process', async ({ world }) => {
     const { durably } = await world.idle();
     const { durably: other } = await world.idle();
     const handle = durably.register({ echo }).echo;
@@ -100,7 +98,7 @@ contract('streams by labels', (test) => {
     }
   });
 
-  test('go with other filters, and beside streams without any', async ({ world }) => {
+  test('combine with other filters, and run beside streams without labels', async ({ world }) => {
     const { durably } = await world.idle();
     const handles = durably.register({ a: job('a', () => 1), b: job('b', () => 1) });
     const whole = await durably.openRunListFeed();

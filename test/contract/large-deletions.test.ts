@@ -60,7 +60,7 @@ async function leftOver(durably: Durably): Promise<number> {
 }
 
 contract('deleting a large run', (test) => {
-  test('hides it from every reader at once, and clears it away in portions', async ({ world }) => {
+  test('hides it from every reader at once, and removes it in portions', async ({ world }) => {
     const { durably, statements, clock, id } = await largeRun(world, { rows: 2_000 });
     const before = statements.length;
     await durably.deleteRun(id);
@@ -94,7 +94,7 @@ contract('deleting a large run', (test) => {
     expect(await durably.db.selectFrom('durably_deletions').selectAll().execute()).toEqual([]);
   });
 
-  test('bounds a portion in bytes', async ({ world }) => {
+  test('limits a portion in bytes', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 12, bytes: 400_000 });
     await durably.deleteRun(id);
     // Each portion ends with the row that makes it a mebibyte: two of three rows, and the next waits for the clock.
@@ -103,7 +103,7 @@ contract('deleting a large run', (test) => {
     expect(await leftOver(durably)).toBe(6);
   });
 
-  test('is one statement for a run that fits a portion, with nothing left over', async ({ world }) => {
+  test('takes one statement if the run fits a portion, and leaves nothing over', async ({ world }) => {
     const { durably, statements, id } = await largeRun(world, { rows: 400 });
     const before = statements.length;
     await durably.deleteRun(id);
@@ -113,7 +113,7 @@ contract('deleting a large run', (test) => {
     expect(await durably.db.selectFrom('durably_deletions').selectAll().execute()).toEqual([]);
   });
 
-  test('is finished by the next worker that starts, if who began it vanished', async ({ world }) => {
+  test('is finished by the next worker that starts, if its process vanished', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 1_500 });
     await durably.deleteRun(id);
     await durably.stop();
@@ -128,7 +128,7 @@ contract('deleting a large run', (test) => {
     }, 'the rest to be deleted');
   });
 
-  test('on demand is gone on with by a shift that took a run', async ({ world }) => {
+  test('is continued on demand by a shift that took a run', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 1_500 });
     await durably.deleteRun(id);
     await durably.stop();
@@ -139,7 +139,7 @@ contract('deleting a large run', (test) => {
     expect(await leftOver(durably)).toBe(3);
   });
 
-  test('is done once by any number of processes', async ({ world }) => {
+  test('is done once, however many processes take part', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 1_500 });
     const kept = await durably.jobs.echo?.trigger(2);
     await durably.deleteRun(id);

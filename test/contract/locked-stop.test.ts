@@ -7,9 +7,11 @@ import { recordEvents, untilStatus } from '../support/runs.ts';
 import { deferred, until } from '../support/until.ts';
 
 contract(
-  'a database that is locked',
+  'a locked database',
   (test) => {
-    test('does not keep stop({ timeoutMs }) from giving up, and the run goes on later', async ({ world }) => {
+    test('does not keep stop({ timeoutMs }) from resolving, and the run continues later', async ({
+      world,
+    }) => {
       const { durably } = await world.start({
         heartbeatInterval: 50,
         staleThreshold: 300,
@@ -43,7 +45,7 @@ contract(
 );
 
 contract("a user's transaction on durably.db", (test) => {
-  test('is not ended by what the engine writes meanwhile', async ({ world }) => {
+  test("is not ended by the engine's own writes", async ({ world }) => {
     const { durably, statements } = await world.start();
     await sql`create table ledger (n integer)`.execute(durably.db);
     const { work } = durably.register({ work: job('work', (step) => step.run('one', () => 1)) });

@@ -27,7 +27,7 @@ const BAD = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1000', null, true, {}
 
 describe('options', () => {
   test.each(MS_OPTIONS.flatMap((name) => BAD.map((value) => [name, value] as const)))(
-    '%s: %s is refused by name and value',
+    'refuses %s: %s by name and value',
     async (name, value) => {
       const error = await create({ [name]: value });
       expect(error).toBeInstanceOf(ValidationError);
@@ -37,7 +37,7 @@ describe('options', () => {
   );
 
   test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null])(
-    'maxConcurrentRuns: %s is refused by name and value',
+    'refuses maxConcurrentRuns: %s by name and value',
     async (value) => {
       const error = await create({ maxConcurrentRuns: value as number });
       expect(error).toBeInstanceOf(ValidationError);
@@ -52,7 +52,7 @@ describe('options', () => {
     [{ heartbeatInterval: 5_001, staleThreshold: 5_000 }, /5001/],
     [{ heartbeatInterval: 30_000 }, /30000/],
     [{ staleThreshold: 4_000 }, /5000.*4000/],
-  ])('a heartbeat that is not shorter than the threshold is refused: %j', async (options, message) => {
+  ])('refuses a heartbeat that is not shorter than the threshold: %j', async (options, message) => {
     const error = await create(options);
     expect(error).toBeInstanceOf(ValidationError);
     expect((error as Error).message).toMatch(message);
@@ -68,7 +68,7 @@ describe('options', () => {
     },
     { pollingInterval: 0.5, heartbeatInterval: 1, staleThreshold: 1.5, maxConcurrentRuns: 1 },
     { reconnect: () => undefined },
-  ])('%o is accepted', async (options) => {
+  ])('accepts %o', async (options) => {
     expect(await create(options)).not.toBeInstanceOf(Error);
   });
 
@@ -76,18 +76,18 @@ describe('options', () => {
     expect(await create({ dialect: dialect as never })).toBeInstanceOf(ValidationError);
   });
 
-  test('no options at all are refused', () => {
+  test('refuses a call without options', () => {
     expect(() => createDurably(undefined as never)).toThrow(ValidationError);
   });
 
-  test('two jobs of one name are refused', async () => {
+  test('refuses two jobs with one name', async () => {
     const error = await create({ jobs: { one: echo, two: job('echo', () => 1) } } as never);
     expect(error).toMatchObject({ code: 'CONFLICT' });
   });
 });
 
 contract('defaults', (test) => {
-  test('a poll each second, a heartbeat each five, one run at a time', async ({ world }) => {
+  test('are a poll per second, a heartbeat per five seconds, and one run at a time', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock });
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
@@ -103,7 +103,7 @@ contract('defaults', (test) => {
     expect((await durably.getRun(second?.id ?? ''))?.status).toBe('pending');
   });
 
-  test('a run is stale after thirty seconds without a heartbeat', async ({ world }) => {
+  test('make a run stale after thirty seconds without a heartbeat', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock });
     durably.register({ echo });

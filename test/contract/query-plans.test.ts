@@ -74,7 +74,7 @@ function armsOf(list: Parameters<typeof searchesOf>[0]): string[] {
 }
 
 contract('query plans', (test) => {
-  test('of the claim, with its recovery of stale runs', async ({ world }) => {
+  test('of the claim, including stale runs', async ({ world }) => {
     const { clock, during } = await planned(world);
     const [claim, ...others] = await during(() => clock.advance(1_000));
     if (!claim) throw new Error('no claim was made');
@@ -102,7 +102,7 @@ contract('query plans', (test) => {
     someStatuses.map((status) => ({ jobName, status, limit: 10, offset: 30 }) as RunFilter),
   );
 
-  test('of lists of runs, by each combination of filters', async ({ world }) => {
+  test('of lists of runs, with each combination of filters', async ({ world }) => {
     const { durably, during } = await planned(world);
     for (const filter of filters) {
       const [list] = await during(() => durably.getRuns(filter));
@@ -123,7 +123,7 @@ contract('query plans', (test) => {
     }
   });
 
-  test('of lists by labels, together with any other filter', async ({ world }) => {
+  test('of lists by labels, combined with each other filter', async ({ world }) => {
     const { durably, during } = await planned(world);
     for (const labels of [{ org: '1' }, { org: '1', stage: 'live', kind: 'x' }]) {
       for (const filter of filters) {
@@ -149,7 +149,7 @@ contract('query plans', (test) => {
     }
   });
 
-  test('of lists by labels of what is pending or running', async ({ world }) => {
+  test('of lists by labels of pending or running runs', async ({ world }) => {
     const { durably, during } = await planned(world);
     const labels = { org: '1', stage: 'live' };
     for (const jobName of someNames) {
@@ -218,7 +218,7 @@ contract('query plans', (test) => {
     expect(runs).toEqual([expect.stringMatching(/^SEARCH r USING INDEX \S+ \(id=\?\)( LEFT-JOIN)?$/)]);
   });
 
-  test('of what a worker writes', async ({ world }) => {
+  test("of a worker's writes", async ({ world }) => {
     const { durably, clock, handles, during } = await planned(world);
     const triggered = await during(() =>
       handles.stepped.trigger('hang', { idempotencyKey: 'i', concurrencyKey: 'c' }),

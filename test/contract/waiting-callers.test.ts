@@ -51,9 +51,9 @@ function timed(clock: FakeClock) {
 }
 
 contract(
-  'while a lock is held, each caller',
+  'while another connection holds a lock, each caller',
   (test) => {
-    test('is refused ten seconds after it came, whatever it asks for, and nothing of it is stored', async ({
+    test('is refused ten seconds after its call, whatever it asks for, and nothing is stored', async ({
       world,
     }) => {
       const clock = new FakeClock();
@@ -94,7 +94,7 @@ contract(
       ]);
     });
 
-    test('that works on demand is refused by then, too, beside a worker that waits for the lock itself', async ({
+    test('is refused in time when it works on demand, beside a worker that waits for the same lock', async ({
       world,
     }) => {
       const clock = new FakeClock();
@@ -121,7 +121,7 @@ contract(
       expect((await durably.getRun(id))?.status).toBe('completed');
     });
 
-    test('that only reads is refused by then, too, where readers wait for writers', async ({ world }) => {
+    test('is refused in time when it only reads, if readers wait for writers', async ({ world }) => {
       const clock = new FakeClock();
       const { durably } = await world.idle({ clock });
       const { echo: handle } = durably.register({ echo });

@@ -40,7 +40,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
 const whereOf = ({ document, line }: Block) => `${document}:${line}`;
 
 describe('a block of the documentation', () => {
-  it('is of a kind that a test tries', () => {
+  it('has a language that a test covers', () => {
     const unknown = readDocuments()
       .filter(({ path }) => !path.startsWith('docs/adr/'))
       .flatMap(blocksOf)
@@ -48,7 +48,7 @@ describe('a block of the documentation', () => {
     expect(unknown.map(whereOf)).toEqual([]);
   });
 
-  it('of shell commands is run, or says why not', () => {
+  it('is executed if it holds shell commands, or says why not', () => {
     const commands = blocksIn('sh').flatMap(shellCommandsOf);
     const signing = commands.filter((command) => command.startsWith('node -e'));
     expect(signing).toHaveLength(1);

@@ -33,7 +33,7 @@ function packedFiles(): readonly string[] {
 }
 
 describe('a link in the documentation', () => {
-  it.each(links)('leads to something: $path#$anchor, from $from', ({ path, anchor }) => {
+  it.each(links)('has a target: $path#$anchor, from $from', ({ path, anchor }) => {
     expect(exists(path), path).toBe(true);
     if (anchor !== undefined) expect(anchorsOf(readDocument(path))).toContain(anchor);
   });

@@ -4,11 +4,11 @@ import { newClaimToken, newRunId } from '../../src/core/id.ts';
 const CROCKFORD = '[0-9A-HJKMNP-TV-Z]';
 
 describe('ids', () => {
-  test('are run_ and a ULID', () => {
+  test('consist of run_ and a ULID', () => {
     for (let i = 0; i < 1_000; i++) expect(newRunId()).toMatch(new RegExp(`^run_[0-7]${CROCKFORD}{25}$`));
   });
 
-  test('are never drawn twice, though the random bytes run out and are drawn anew', () => {
+  test('never repeat, even after the random bytes have been refilled', () => {
     // Each takes 16 of 4096 bytes: this goes around a good many times.
     const ids = Array.from({ length: 20_000 }, () => newRunId());
     expect(new Set(ids).size).toBe(ids.length);
@@ -16,7 +16,7 @@ describe('ids', () => {
     expect(new Set(tokens).size).toBe(tokens.length);
   });
 
-  test('use every character at every random place', () => {
+  test('use every character at every random position', () => {
     const seen = Array.from({ length: 16 }, () => new Set<string>());
     for (let i = 0; i < 5_000; i++) {
       const random = newRunId().slice(-16);

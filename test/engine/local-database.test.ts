@@ -33,8 +33,8 @@ function opened() {
   return { connection, other, db, execute };
 }
 
-describe('a database of this machine', () => {
-  test('prepares a statement once, and keeps so many', async () => {
+describe('a local database', () => {
+  test('prepares a statement once, and keeps a limited number', async () => {
     const { execute, connection } = opened();
     connection.prepare('select -1');
     const prepare = vi.spyOn(Database.prototype, 'prepare');
@@ -53,7 +53,7 @@ describe('a database of this machine', () => {
     expect(prepare).toHaveBeenCalledTimes(152);
   });
 
-  test('binds what the client binds', async () => {
+  test('binds parameters as @libsql/client does', async () => {
     const { execute } = opened();
     const bytes = new Uint8Array([1, 2]);
     const values = ['text', 1.5, 7n, true, false, null, bytes, bytes.buffer, new Date(1234)];
@@ -73,7 +73,7 @@ describe('a database of this machine', () => {
     ]);
   });
 
-  test('refuses a parameter that would end the process', async () => {
+  test('refuses a parameter that would crash the process', async () => {
     const { execute } = opened();
     for (const value of [undefined, [1], {}, () => 1, Symbol('s')]) {
       await expect(execute('insert into t values (?, 1)', [value])).rejects.toThrow(TypeError);
@@ -84,14 +84,14 @@ describe('a database of this machine', () => {
     expect(await execute('select * from t')).toEqual([]);
   });
 
-  test('does not bind again what was bound the last time', async () => {
+  test('does not reuse parameters of the previous call', async () => {
     const { execute } = opened();
     const insert = 'insert into t values (?, ?) returning a, b';
     expect(await execute(insert, [1, 2])).toEqual([{ a: 1, b: 2 }]);
     expect(await execute(insert, [3])).toEqual([{ a: 3, b: null }]);
   });
 
-  test('goes on with its statements when another has changed the schema', async () => {
+  test('keeps its statements working when another connection changes the schema', async () => {
     const { execute, other } = opened();
     await execute('insert into t values (?, ?)', [1, 2]);
     expect(await execute('select * from t')).toEqual([{ a: 1, b: 2 }]);
@@ -109,7 +109,7 @@ describe('a database of this machine', () => {
     'select 2 as two,* from t',
     'update t set a = a returning *, 2 as two',
     'select c.*, 2 * 1 as two from (select * from t) as c',
-  ])('names the columns that a star stands for by then: %s', async (text) => {
+  ])('names the current columns of a star: %s', async (text) => {
     const { execute, other } = opened();
     await execute('insert into t values (?, ?)', [1, 3]);
     expect(await execute(text)).toEqual([{ a: 1, b: 3, two: 2 }]);
@@ -117,7 +117,7 @@ describe('a database of this machine', () => {
     expect(await execute(text)).toEqual([{ a: 1, c: 3, d: 'new', two: 2 }]);
   });
 
-  test('names columns as the statement does, whatever became of the table', async () => {
+  test('names columns as the statement does, whatever happened to the table', async () => {
     const { execute, other } = opened();
     await execute('insert into t values (?, ?)', [1, 3]);
     const text = 'select a, a * 2 as twice, b as a, 2*3, "b" as __proto__ from t';
@@ -132,7 +132,7 @@ describe('a database of this machine', () => {
     ]);
   });
 
-  test('holds no lock for a stream that was broken off', async () => {
+  test('holds no lock for an abandoned stream', async () => {
     const { db, other, execute } = opened();
     await execute('insert into t select value, null from json_each(?)', [JSON.stringify(Array(500).fill(1))]);
     for await (const row of db.selectFrom('t').selectAll().stream()) {
@@ -146,7 +146,7 @@ describe('a database of this machine', () => {
     ]);
   });
 
-  test('is as it was set when it is renewed, and leaves no lock behind', async () => {
+  test('keeps its settings when it is renewed, and leaves no lock behind', async () => {
     const { connection, other, execute } = opened();
     await execute('pragma synchronous = off');
     await execute('pragma busy_timeout = 1');
@@ -161,7 +161,7 @@ describe('a database of this machine', () => {
     expect(await execute('select a from t')).toEqual([{ a: 2 }]);
   });
 
-  test('is opened by a later statement if it could not be at its renewal', async () => {
+  test('is opened by a later statement if its renewal failed', async () => {
     const { connection, execute, other } = opened();
     connection.reconnect();
     other.exec('pragma journal_mode = delete; begin exclusive');
@@ -170,7 +170,7 @@ describe('a database of this machine', () => {
     expect(await execute('select * from t')).toEqual([]);
   });
 
-  test('refuses a statement when its own look at the file met a lock, so that the connection is renewed', async () => {
+  test('fails a statement as busy if its check of the files met a lock, so that the connection is renewed', async () => {
     const { connection, execute, other } = opened();
     connection.reconnect();
     other.exec('pragma journal_mode = delete; begin exclusive');
@@ -183,7 +183,7 @@ describe('a database of this machine', () => {
     expect(await execute('select a from t order by a')).toEqual([{ a: 1 }, { a: 2 }]);
   });
 
-  test('says that it is closed, also to a statement that was prepared before', async () => {
+  test('reports that it is closed, also to a statement that was prepared before', async () => {
     const { connection, execute } = opened();
     const insert = 'insert into t values (1, 1)';
     await execute(insert);
@@ -191,7 +191,7 @@ describe('a database of this machine', () => {
     await expect(execute(insert)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
   });
 
-  test('tells of a broken constraint by its code', async () => {
+  test('reports a violated constraint by its code', async () => {
     const { execute } = opened();
     await execute('create unique index u on t (a)');
     await execute('insert into t values (1, 1)');
@@ -201,7 +201,7 @@ describe('a database of this machine', () => {
   });
 });
 
-test('a database in memory outlives a write that it refused', async () => {
+test('an in-memory database survives a write that it refused', async () => {
   const { dialect, close } = await openDatabase({ url: ':memory:' });
   const durably = createDurably({ dialect, jobs: { echo } });
   await durably.migrate();

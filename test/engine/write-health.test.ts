@@ -11,8 +11,8 @@ function watched() {
   return { clock, health: new WriteHealth(clock) };
 }
 
-describe('whether the database takes writes', () => {
-  test('is only asked with a read while all writes succeed, and reads say nothing about it', () => {
+describe('the check whether the database accepts writes', () => {
+  test('sends only a read while writes succeed, and ignores successful reads', () => {
     const { health } = watched();
     expect(isWrite(health.question())).toBe(false);
     health.noteBegin(WRITE)();
@@ -21,7 +21,7 @@ describe('whether the database takes writes', () => {
     expect(isWrite(health.question())).toBe(false);
   });
 
-  test('is denied for five seconds after a write failed, then asked with a write until one has changed something', () => {
+  test('fails for five seconds after a failed write, then sends a write until one has changed something', () => {
     const { clock, health } = watched();
     health.noteFailure(WRITE);
     clock.advance(4_999);
@@ -37,7 +37,7 @@ describe('whether the database takes writes', () => {
     expect(isWrite(health.question())).toBe(false);
   });
 
-  test('is denied while a write has been waiting for more than two seconds, though others came later', () => {
+  test('fails while a write has waited for more than two seconds, even if later ones succeeded', () => {
     const { clock, health } = watched();
     const end = health.noteBegin(WRITE);
     clock.advance(1_000);

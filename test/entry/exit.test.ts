@@ -36,7 +36,7 @@ test.for([
   { how: 'stop() and destroy()', end: 'await durably.stop({ timeoutMs: 1 }); await durably.db.destroy();' },
   { how: 'destroy() alone', end: 'await durably.db.destroy();' },
   { how: 'its client closed', end: 'client.close();' },
-])('after $how a program has nothing left to wait for, and ends by itself', async ({ end }) => {
+])('a program exits by itself after $how', async ({ end }) => {
   const folder = await temporaryFolder();
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program(folder, end)], {
     cwd: ROOT,

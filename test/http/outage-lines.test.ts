@@ -4,8 +4,8 @@ import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { BASE } from './doors.ts';
 import { fakeDurably } from './fake-durably.ts';
 
-describe('a database that is unavailable', () => {
-  it('has one line on the console when that begins, though every request meets it', async () => {
+describe('an unavailable database', () => {
+  it('writes one line to the console when the outage begins, although every request fails', async () => {
     const error = vi.spyOn(console, 'error').mockImplementation(() => {});
     const now = vi.spyOn(performance, 'now');
     onTestFinished(() => void vi.restoreAllMocks());

@@ -34,7 +34,7 @@ function failAt(server: Sqld, n: number, fault: Fault): void {
 }
 
 describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
-  test('whichever of a run it is, each step runs once and is stored once, at its first attempt', async () => {
+  test('at any request of a run, each step runs once and is stored once, in the first attempt', async () => {
     const { open, server } = await startRemote();
     // Polls are no part of it.
     const durably = open({ pollingInterval: 60_000, heartbeatInterval: 1e6, staleThreshold: 2e6 });
@@ -69,7 +69,7 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
     expect(await durably.getRuns()).toHaveLength(6);
   });
 
-  test('a trigger stores one run, a batch each of its runs once, and a command is carried out once', async () => {
+  test('a trigger stores one run, a batch stores each of its runs once, and a command takes effect once', async () => {
     const { open, server } = await startRemote();
     const durably = open();
     await durably.migrate();
@@ -89,7 +89,7 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
     expect(await rejectionOf(durably.retry(batch[0]?.id ?? ''))).toBeInstanceOf(ConflictError);
   });
 
-  test('a migration comes to its end', async () => {
+  test('a migration completes', async () => {
     const { open, server } = await startRemote();
     for (let place = 1; place <= 3; place++) {
       failAt(server, place, fault);
@@ -99,8 +99,8 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
   });
 });
 
-describe('migrating', () => {
-  test('when another process is faster, and the question whether it was is lost', async () => {
+describe('a migration', () => {
+  test('completes if another process is faster and the answer to the check is lost', async () => {
     const { open } = await startRemote();
     const faster = open();
     let sent = 0;

@@ -62,12 +62,12 @@ function idealRounds(steps: readonly number[], slots: number): number {
   return Math.max(...freeAt);
 }
 
-describe('rounds to a remote database', () => {
+describe('round trips to a remote database', () => {
   test.each([
     { title: 'a run of five steps waits for seven answers', steps: [5], slots: 1 },
     { title: 'a hundred runs keep ten slots busy', steps: Array<number>(100).fill(5), slots: 10 },
     {
-      title: 'so they do when their slots free at different times',
+      title: 'a hundred runs of different lengths keep ten slots busy',
       steps: Array.from({ length: 100 }, (_, i) => 1 + ((i * 7) % 6)),
       slots: 10,
     },
@@ -81,7 +81,7 @@ describe('rounds to a remote database', () => {
     expect(rounds).toBe(idealRounds(steps, slots));
   });
 
-  test('whoever triggers a run and waits for it here waits for one answer more than the run', async () => {
+  test('a caller that triggers a run and waits for it waits for one more answer than the run takes', async () => {
     const { startStill, server } = await startRemote();
     const { durably } = await startStill();
     const { stepped: handle } = durably.register({ stepped });

@@ -61,7 +61,7 @@ async function followToEnd(runId: string, { onStreamEnd }: { onStreamEnd: () => 
   }
 }
 
-test('a run goes from the trigger over cron events to its end, each step once, on streams that end before it', async () => {
+test('a run completes over several cron events, each step once, while its streams end earlier and resume', async () => {
   expect(await getJson('/readyz')).toMatchObject({ status: 'ready', database: true, worker: true });
   const triggered = await fetch(`${dev.url}${BASE}/trigger`, {
     method: 'POST',
@@ -105,7 +105,7 @@ test('a run goes from the trigger over cron events to its end, each step once, o
   expect(types.at(-1)).toBe('run:complete');
 });
 
-test('no invocation sends more requests than it may', async () => {
+test('no invocation sends more requests than allowed', async () => {
   await (await fetch(`${dev.url}${BASE}/runs`)).text();
   const body = JSON.stringify({ jobName: 'told', input: { url: told.url, steps: STEPS } });
   const { runId } = await (await fetch(`${dev.url}${BASE}/trigger`, { method: 'POST', body })).json();
