@@ -20,7 +20,7 @@ test('process clocks that are an hour off affect neither leases nor order nor ti
     ]);
     const apis = [ahead, behind, right].map((service) => fleet.api(service));
     const ids: string[] = [];
-    // One after the other, so that the order is known; some last longer than a lease is good for.
+    // Triggered one after another, so that the order is known. Some last longer than a lease.
     for (let i = 0; i < 45; i++) {
       const api = apis[i % 3] ?? fleet.api(right);
       const key = i % 5 < 2 ? { concurrencyKey: `key ${i % 2}` } : {};
@@ -68,7 +68,8 @@ test.each([
       return found.status === 'completed' && found;
     });
     expect(run.attempt).toBe(2);
-    // Neither too early nor an hour late: by the machine's clock, which is the database's here.
+    // Takeover happens neither too early nor an hour late. It follows the machine's clock, which is the database's
+    // clock here.
     const starts = readRecords(fleet.database).journal.filter(({ type }) => type === 'run:start');
     const [first = 0, second = 0] = starts.map(({ created_at }) => created_at);
     expect(second - first).toBeGreaterThanOrEqual(1000);

@@ -23,10 +23,10 @@ import { createSmallDisk } from './support/small-disk.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** So long that no lease is lost while the database is out of order. */
+/** Long enough that no lease is lost while the database fails. */
 const PATIENT = { DURABLY_STALE_THRESHOLD_MS: 120_000 };
 const step = { jobName: 'work', input: { steps: 1 } };
-/** What a worker can't do while the database is out of order. */
+/** The errors that a worker may report while the database fails. */
 const expected = ['claim', 'append', 'heartbeat', 'telemetry', 'feed'];
 
 test('a file that is not a database fails the start with one line and stays unchanged', async () => {
@@ -106,7 +106,7 @@ test('with a full disk the service is not ready, and stores pending results once
       disk.fill(service);
       const accepted = [...(await triggerUntilRefused(api, 20_000)), ...(await triggerUntilRefused(api, 10))];
       accepted.push(...(await expectRefusal(api)));
-      // Their steps end while nothing can be stored.
+      // The steps of these runs end while nothing can be stored.
       fleet.openGate(service);
       await eventually('the steps to end', () => fleet.ledger.marks('through').length === standing.length);
       await eventually('a step to meet the full disk', () =>
@@ -159,7 +159,7 @@ test('while another program holds the lock for ten seconds, requests wait or are
     await held;
     release();
     await starting.listening();
-    // The first waited as long as one may be made to wait, the second until the lock was free.
+    // The first caller waited for the full limit, the second until the lock was released.
     const { status, headers } = await early;
     expect([200, 503]).toContain(status);
     expect(headers.get('retry-after') === null).toBe(status === 200);
@@ -172,7 +172,7 @@ test('while another program holds the lock for ten seconds, requests wait or are
   });
 });
 
-/** A database with some runs in it, in one file; no process is left. */
+/** Creates a database file with some runs in it. Its process has ended. */
 async function makeDatabase(fleet: Fleet, runs: number): Promise<Buffer> {
   const service = await fleet.start();
   const api = fleet.api(service);
@@ -206,7 +206,10 @@ async function triggerUntilRefused(api: Api, size: number): Promise<string[]> {
   }
 }
 
-/** Waits for a trigger to be refused: on a full disk a small one may still find room. The runs that did. */
+/**
+ * Triggers until one is refused, since a small trigger may still find room on a full disk. Returns the accepted
+ * runs.
+ */
 async function expectRefusal(api: Api): Promise<string[]> {
   const accepted: string[] = [];
   let answer = await api.trigger(step);

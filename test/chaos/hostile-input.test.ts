@@ -56,11 +56,11 @@ test('no request is answered with 500, with internals, or with an unbounded data
   report('hostile input', {
     figures: { ...counts, ms: performance.now() - start, 'most rows': service.rows.most },
   });
-  // A run that is cancelled and deleted at once is lost to its worker.
+  // The worker of a run that is cancelled and deleted at once loses it.
   expect(service.reported.filter((each) => (each as { context?: string }).context !== 'lease')).toEqual([]);
   expect(service.rows.most).toBeLessThanOrEqual(1000);
   expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(10_000);
-  // They were not all refused at the door.
+  // Some requests must have been accepted.
   for (const status of [200, 204, 400, 404, 405, 409]) expect(counts[status]).toBeGreaterThan(5);
   await eventually(
     'all runs to end',
@@ -80,14 +80,14 @@ async function answerOf(request: HostileRequest): Promise<{ status: number; text
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     const problem = JSON.parse(text);
     expect(problem).toMatchObject({ status, error: problem.detail });
-    // What is given back of the request itself is the caller's own.
+    // Echoes of the request itself don't count as internals.
     if (!INTERNALS.test(`${request.path} ${request.query.join()} ${request.body}`))
       expect(text).not.toMatch(INTERNALS);
   }
   return { status, text };
 }
 
-/** Streams may last: the beginning will do. */
+/** Reads only the beginning, because streams may not end. */
 async function firstFrames(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   const first = await reader?.read();
@@ -109,7 +109,7 @@ test('payloads, results, names, logs and errors come back unchanged, whatever th
       const lines = stream.split('\n').filter((each) => each.startsWith('data: '));
       const events = lines.map((each) => JSON.parse(each.slice('data: '.length)));
       const event = (type: string) => events.find((each) => each.type === type);
-      // Texts outside of JSON are made well-formed, those within are kept as they are.
+      // Texts outside of JSON are made well-formed. Texts inside of JSON are kept as they are.
       const text = storableText(name);
       expectSame(run.payload, input);
       expectSame(
@@ -232,7 +232,7 @@ async function json(path: string, runId: string): Promise<any> {
   return JSON.parse(await (await get(path, runId)).text());
 }
 
-/** Equal as JSON texts: nothing of what JSON holds is lost or changed. */
+/** Equal as JSON texts: JSON loses or changes nothing. */
 function expectSame(actual: unknown, expected: unknown): void {
   expect(JSON.stringify(actual)).toBe(JSON.stringify(JSON.parse(JSON.stringify(expected))));
 }

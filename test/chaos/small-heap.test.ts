@@ -8,7 +8,7 @@ import { openStream } from './support/raw-stream.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** What is stored in each test is more than twice as much. */
+/** The heap. Each test stores more than twice as much. */
 const HEAP_MB = 96;
 const MB = 1024 * 1024;
 const RESULTS = 40;
@@ -18,7 +18,7 @@ const RUN_BYTES = MB;
 
 const SMALL_HEAP = { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` };
 
-/** The length of an answer, which is not kept. */
+/** Reads an answer without keeping it, and returns its length. */
 async function lengthOf(url: string): Promise<number> {
   const response = await fetch(url);
   expect(response.status).toBe(200);
@@ -27,7 +27,7 @@ async function lengthOf(url: string): Promise<number> {
   return length;
 }
 
-/** Runs of a job that the service doesn't know: they stay pending. */
+/** Triggers runs of a job that the service does not know, so they stay pending. */
 async function storeRuns(fleet: Fleet): Promise<void> {
   const database = await openDatabase({ url: `file:${fleet.database}` });
   const durably = createDurably({
@@ -41,7 +41,7 @@ async function storeRuns(fleet: Fleet): Promise<void> {
   await database.close();
 }
 
-/** Runs, log lines and steps whose texts are as long as they may be, and whose data is small enough for a page. */
+/** Runs, log lines and steps whose texts have the maximum length, with data small enough for a page. */
 async function storeTexts(fleet: Fleet): Promise<{ logs: string; steps: string }> {
   const database = await openDatabase({ url: `file:${fleet.database}` });
   const text = 't'.repeat(16 * 1024);
@@ -112,7 +112,7 @@ test('answers three concurrent lists that are larger than the heap in full', asy
     const url = `${fleet.api(service).base}/runs?limit=500`;
     const lengths = await Promise.all([url, url, url].map(lengthOf));
     for (const length of lengths) expect(length).toBeGreaterThan(RUNS * RUN_BYTES);
-    // Without what is large the list is short.
+    // Without large fields the list is short.
     expect(await lengthOf(`${url}&fields=id,status`)).toBeLessThan(RUNS * 100);
     expect(service.isAlive).toBe(true);
   });
@@ -123,7 +123,7 @@ test('reads, streams and resumes a run whose results are larger than the heap', 
     const { base, runId, failed: untilCompleted } = await storeResults(fleet);
     const urls = ['steps', 'logs', 'subscribe'].map((name) => `${base}/${name}?runId=${runId}&limit=1000`);
     const [steps, logs, stream] = urls.map((url) => url.replace(/&limit.*/, '')) as [string, string, string];
-    // Readers that stall hold a portion each.
+    // A stalled reader holds one portion.
     const stalled = await Promise.all([steps, stream, stream, stream].map(openStream));
     for (const reader of stalled) reader.stopReading();
     for (const url of [steps, `${logs}&limit=1000`, stream]) {
@@ -169,7 +169,7 @@ test('stalled readers of long texts hold one portion each', async () => {
     const service = await fleet.start(SMALL_HEAP);
     const { base } = fleet.api(service);
     for (const { url, readers, bytes } of [
-      // An error, a progress message and an error's detail each.
+      // An error, a progress message and an error's detail for each run.
       { url: `${base}/runs?limit=100`, readers: 12, bytes: 100 * 48 * 1024 },
       { url: `${base}/logs?runId=${logs}&limit=1000`, readers: 24, bytes: 200 * 24 * 1000 },
       { url: `${base}/steps?runId=${steps}`, readers: 12, bytes: 200 * 28 * 1024 },

@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { renderHook } from './render-hook.ts';
 import { startService } from './service.ts';
 
-/** Puts an EventSource where browsers have theirs, and keeps what was opened. */
+/** Provides an EventSource as in browsers, and records the opened streams. */
 function openedSources(): EventSource[] {
   const opened: EventSource[] = [];
   class Kept extends EventSource {
@@ -27,13 +27,13 @@ function openedSources(): EventSource[] {
 async function start() {
   const sources = openedSources();
   const service = await startService();
-  /** Waits until a stream of that path is open: what happens from then on is heard. */
+  /** Waits until a stream with this path is open, so that later events are received. */
   const untilOpen = (path: string) =>
     until(
       () => sources.some(({ url, readyState }) => url.includes(path) && readyState === EventSource.OPEN),
       `a stream of ${path}`,
     );
-  /** Waits until the client has given up the run's stream, which our 204 tells it to. */
+  /** Waits until the client has closed the run's stream, as the service's 204 tells it to. */
   const untilClosed = (runId: string) =>
     until(() => {
       const own = sources.filter(({ url }) => url.includes(`/subscribe?runId=${runId}`));
@@ -42,7 +42,7 @@ async function start() {
   return { ...service, untilOpen, untilClosed };
 }
 
-/** The client takes the type of a run from the peer, which is not installed. */
+/** The client takes the type of a run from @coji/durably, which is not installed. */
 const ids = (runs: readonly unknown[]) => runs.map((run) => (run as Run).id);
 
 describe('@coji/durably-react 0.15', () => {

@@ -56,11 +56,12 @@ contract(
       });
       const { id } = await chatty.trigger(0);
       await until(() => executions === 1);
-      // Counted before the lock is taken: a flush that is sent on the way may be the one that waits for it.
+      // Counted before the lock is taken, because a flush that is already on its way may be the one that waits for
+      // it.
       const sent = statements.length;
       const transaction = await other.startTransaction().execute();
       await sql`create table if not exists contender (n integer)`.execute(transaction);
-      // A flush waits for the lock; behind it waits the end, and the step goes on telling.
+      // A flush waits for the lock, the end waits behind the flush, and the step continues to log.
       await until(() => statements.length > sent);
       isLocked.resolve();
       const toldBefore = told;

@@ -17,7 +17,7 @@ contract('the context of a job', (test) => {
     const { output } = await parent.triggerAndWait(0);
     const [line] = await durably.getLogs({ runId: output.id });
     expect(line).toMatchObject({ stepName: null, message: 'outside of steps' });
-    // Nor does it stay with runs that are triggered later.
+    // The context is not kept for runs that are triggered later, either.
     const later = await child.trigger(0);
     await untilStatus(durably, later.id, 'completed');
     expect(await durably.getLogs({ runId: later.id })).toMatchObject([{ stepName: null }]);
@@ -28,7 +28,7 @@ contract('the context of a job', (test) => {
     const tenant = new AsyncLocalStorage<string>();
     const seen: unknown[] = [];
     const { look } = durably.register({ look: job('look', () => void seen.push(tenant.getStore())) });
-    // The worker is idle: what wakes it is the trigger.
+    // The worker is idle, so the trigger wakes it.
     await idle();
     await tenant.run('a tenant', () => look.triggerAndWait(0));
     expect(seen).toEqual([undefined]);

@@ -8,7 +8,7 @@ import { echo, job } from '../support/jobs.ts';
 import { journalTypes, nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
 import { deferred, until } from '../support/until.ts';
 
-/** A job that waits in its first step for the signal and tells all that it meets afterwards. */
+/** A job that waits in its first step for the signal and reports every later error. */
 function stubborn() {
   const met = deferred<{ readonly first: Error; readonly second: Error; readonly reason: unknown }>();
   const inStep = deferred();
@@ -33,7 +33,7 @@ function stubborn() {
 
 contract('cancelling a running run', (test) => {
   test('aborts the signal at once in the same process, and stores no result', async ({ world }) => {
-    // The clock stands still: no heartbeat could tell.
+    // The clock stands still, so no heartbeat could report it.
     const { durably } = await world.start({ clock: new FakeClock() });
     const { definition, met, inStep } = stubborn();
     const run = await durably.register({ definition }).definition.trigger(0);
@@ -101,7 +101,7 @@ contract('cancelling a running run', (test) => {
     // The slot is free again.
     await untilStatus(durably, (await next.trigger(1)).id, 'completed');
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'cancelled', output: null, stepCount: 0 });
-    // It was cancelled, not lost.
+    // The run was cancelled, not lost.
     expect(errors).toEqual([]);
   });
 
@@ -163,7 +163,7 @@ contract('cancelling a running run', (test) => {
     const handle = durably.register({ echo }).echo;
     for (let i = 0; i < 20; i++) {
       const run = await handle.trigger(i);
-      // Each time at another moment.
+      // At a different moment each time.
       for (let turn = 0; turn < i % 5; turn++) await nextTurn();
       const cancelled = await other.cancel(run.id).then(
         () => true,

@@ -15,7 +15,7 @@ contract('a database connection that was closed', (test) => {
       const raised = watchProcess();
       const { durably } = await world.start({ maxConcurrentRuns: 2, pollingInterval: 600_000 });
       const errors = recordEvents(durably, ['worker:error']);
-      // Known here, and taken up by nobody.
+      // This job is registered, but no worker executes it.
       const { durably: elsewhere } = await world.idle();
       const { pending } = elsewhere.register({ pending: echo });
       const { id } = await pending.trigger(0);

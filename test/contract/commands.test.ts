@@ -14,7 +14,7 @@ const EVENTS = { cancel: 'run:cancel', retry: 'run:retry', delete: 'run:delete' 
 const carryOut = (durably: Durably, command: RunCommand, runId: string) =>
   command === 'delete' ? durably.deleteRun(runId) : durably[command](runId);
 
-/** A run that got into that state in an ordinary way, with a step behind it where it can have one. */
+/** A run that reached this state normally, with a finished step where that is possible. */
 async function runIn(status: RunStatus, world: World) {
   const { durably } = await world.start();
   const { any } = durably.register({

@@ -11,7 +11,7 @@ import { deferred, until } from '../support/until.ts';
 
 const keyed = (concurrencyKey: string) => ({ concurrencyKey });
 
-/** The pending runs that have the turn at their key. */
+/** The pending runs that have the turn of their key. */
 async function turnsOf(durably: Durably): Promise<string[]> {
   const rows = await durably.db
     .selectFrom('durably_runs')
@@ -25,14 +25,14 @@ async function turnsOf(durably: Durably): Promise<string[]> {
 
 async function oldestOf(durably: Durably): Promise<string[]> {
   const oldest = new Map<string, string>();
-  // Newest first: the last one entered is the oldest.
+  // Newest first, so the last one entered is the oldest.
   for (const { id, jobName, concurrencyKey } of await durably.getRuns({ status: 'pending' })) {
     if (concurrencyKey !== null) oldest.set(`${jobName} ${concurrencyKey}`, id);
   }
   return [...oldest.values()].sort();
 }
 
-/** Tells which inputs run at the moment, and which have started so far. */
+/** Records which inputs are running now, and which have started so far. */
 function watch() {
   const started: unknown[] = [];
   const running = new Set<unknown>();
@@ -215,7 +215,7 @@ contract('concurrency keys', (test) => {
     hangs = false;
     durably.start();
     await untilStatus(durably, first?.id ?? '', 'running');
-    // It has slots for more, and takes another run into one.
+    // The worker has free slots and takes another run into one.
     const other = await quick.trigger(0);
     await untilStatus(durably, other.id, 'completed');
     expect(ids()).toEqual([first?.id, first?.id, other.id]);
@@ -311,7 +311,7 @@ contract('concurrency keys', (test) => {
     const ids = startedIds(durably);
     durably.start();
     await untilStatus(durably, other.id, 'completed');
-    // It was claimed with the first of the busy key, not after it.
+    // The free key's run was claimed with the first run of the busy key, not after it.
     expect(ids().indexOf(other.id)).toBe(1);
     await durably.stop({ timeoutMs: 0 });
   });

@@ -9,7 +9,7 @@ import { nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
 import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
-/** Another connection that holds the write lock until it is told to let go. */
+/** Another connection that holds the write lock until it is told to release it. */
 async function holdLock(world: World): Promise<{ release(): Promise<void> }> {
   const { dialect } = await world.open();
   const raw = new Kysely<Record<string, never>>({ dialect });
@@ -89,7 +89,7 @@ contract(
       const error = await refused;
       expect(error).toBeInstanceOf(DatabaseUnavailableError);
       expect(error).toMatchObject({ permanent: false });
-      // Not the driver's words.
+      // The message does not contain the driver's words.
       expect(error.message).not.toMatch(/SQLITE|locked/);
       expect(passedMs).toBeGreaterThanOrEqual(10_000);
       await lock.release();
@@ -110,7 +110,7 @@ contract(
       const waiting = handle.trigger('while locked').finally(() => {
         isStored = true;
       });
-      // A quarter of 4, 8, 16, … ms, and never of more than 100.
+      // The pauses are at least a quarter of 4, 8, 16, … ms, and at most 100 ms.
       const pausesMs = [1, 2, 4, 8, 16, 25, 25];
       for (const [tries, pauseMs] of pausesMs.entries()) {
         await until(() => clock.pendingMs.length > 0);
@@ -202,7 +202,7 @@ contract('a connection that cannot be renewed', (test) => {
       (refused: unknown) => refused,
     );
     if (!world.backend.needsReconnect) {
-      // Whatever asks for the lock first meets it.
+      // The first statement that needs the lock meets it.
       await until(() => statements.length > before);
       await lock.release();
       expect(await outcome).toBeNull();

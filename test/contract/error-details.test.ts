@@ -15,7 +15,7 @@ const refuse = (): never => {
   throw new PaymentError('refused', { cause: new TypeError('card expired') });
 };
 
-/** A run that failed with that body. */
+/** A failed run of a job with this body. */
 async function failed(world: World, run: (step: StepContext) => unknown, options?: InstanceOptions) {
   const { durably } = await world.start(options);
   const { task } = durably.register({ task: job('task', run) });

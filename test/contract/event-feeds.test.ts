@@ -6,7 +6,7 @@ import { echo, job } from '../support/jobs.ts';
 import { untilStatus } from '../support/runs.ts';
 import { deferred } from '../support/until.ts';
 
-/** Reads on until it has that many events. */
+/** Reads until it has this many events. */
 async function take(cursor: EventCursor, count: number): Promise<StreamedEvent[]> {
   const taken: StreamedEvent[] = [];
   while (taken.length < count) {

@@ -9,10 +9,10 @@ import type { World } from '../support/world.ts';
 
 const KB = 1024;
 const MB = 1024 * KB;
-/** A portion, and a page of small rows that may come before it in the same turn. */
+/** One portion, and a page of small rows that may be read in the same turn. */
 const MOST_PER_TURN = 2.5 * MB;
 
-/** An instance, and a record of its reads by the turn of the event loop. */
+/** An instance, with its reads recorded by turn of the event loop. */
 async function started(world: World) {
   let reads: ReturnType<typeof recordReads>['reads'] = [];
   const turns = new LoopTurns();
@@ -26,7 +26,7 @@ async function started(world: World) {
   return { durably, statements, turns, reads };
 }
 
-/** A job that stores its steps' results in its first attempt, and asks for them in any order in its second. */
+/** A job that stores its steps' results in the first attempt, and reads them in any order in the second. */
 function resumed(options: {
   readonly results: number;
   readonly bytes: number;
@@ -118,7 +118,7 @@ contract('a resumed run', (test) => {
     await durably.retry(id);
     expect((await ended).type).toBe('run:complete');
     const reads = statements.slice(before).filter(({ sql }) => sql.includes('durably_steps s'));
-    // Ten make a portion.
+    // Ten results make a portion.
     expect(reads.length).toBeLessThanOrEqual(10);
   });
 });

@@ -10,7 +10,7 @@ import type { World } from '../support/world.ts';
 
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** A run that goes through every event there is, and all that was heard of it. */
+/** A run that causes every kind of event, and all events that were received. */
 async function everything(world: World): Promise<{ durably: Durably; heard: DurablyEvent[]; runId: string }> {
   const { durably } = await world.start();
   const heard = recordEvents(durably);
@@ -76,7 +76,7 @@ contract('events', (test) => {
       { ...other, type: 'run:delete' },
     ]);
     const missing = EVENT_TYPES.filter((type) => !heard.some((event) => event.type === type));
-    // A run that is handed back is told of in test/contract/hand-back.
+    // test/contract/hand-back covers the event of a handed-back run.
     expect(missing).toEqual(['run:resume', 'worker:error']);
   });
 
@@ -215,7 +215,7 @@ contract('onError', (test) => {
       for (const off of offs) off();
       await handle.trigger(2);
       expect(heard).toEqual(['second']);
-      // With nobody to hear, it is said on the console at least.
+      // Without a listener the error goes to the console.
       expect(console).toHaveBeenCalledTimes(2);
     } finally {
       console.mockRestore();

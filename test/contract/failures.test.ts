@@ -5,7 +5,7 @@ import { job } from '../support/jobs.ts';
 import { journalTypes, nextEvent, recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
 import type { World } from '../support/world.ts';
 
-/** Lets a job with that body fail, and tells how. */
+/** Executes a job with this body and returns how it failed. */
 async function failureOf(world: World, run: Parameters<typeof job>[1]) {
   const { durably } = await world.start();
   const { failing } = durably.register({ failing: job('failing', run) });

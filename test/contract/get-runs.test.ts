@@ -16,7 +16,7 @@ async function populated(world: World): Promise<Durably> {
     for (const status of RUN_STATUSES) {
       for (const name of JOBS) {
         const run = await handles[name]?.trigger({ round });
-        // Statuses are what is filtered here, not how they came about.
+        // The statuses are set directly, because only the filter is tested.
         await durably.db
           .updateTable('durably_runs')
           .set({ status })

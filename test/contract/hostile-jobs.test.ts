@@ -12,7 +12,7 @@ const thrower = (message: string) => () => {
   throw new Error(message);
 };
 
-/** Throws whatever is asked of it. */
+/** Throws whatever property is read. */
 const hostile = () =>
   new Proxy(
     {},
@@ -24,7 +24,7 @@ const hostile = () =>
     },
   );
 
-/** An error whose list of errors has a method that answers nonsense. */
+/** An error whose list of errors has a method that returns nonsense. */
 const oddGroup = () => Object.assign(new Error('weird'), { errors: Object.assign([1], { slice: () => 5 }) });
 
 contract("a job's code harms nobody", (test) => {

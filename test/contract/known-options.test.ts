@@ -7,7 +7,7 @@ import { openDatabase } from '../../src/sqlite.ts';
 import { contract } from '../support/contract.ts';
 import { echo } from '../support/jobs.ts';
 
-/** As JavaScript may call it, which no compiler checks. */
+/** A call from JavaScript, without a compiler's checks. */
 const unchecked = (options: object): never => options as never;
 
 contract('options that are not known', (test) => {

@@ -4,7 +4,7 @@ import { contract } from '../support/contract.ts';
 import { echo, job } from '../support/jobs.ts';
 import { untilStatus } from '../support/runs.ts';
 
-/** Reads on until it has that many events. */
+/** Reads until it has this many events. */
 async function take(cursor: EventCursor, count: number): Promise<StreamedEvent[]> {
   const taken: StreamedEvent[] = [];
   while (taken.length < count) taken.push(...((await cursor.next()) ?? []));
@@ -38,7 +38,7 @@ contract('streams by labels', (test) => {
     }
     const last = await steady.trigger(0, { labels });
     await untilStatus(durably, last.id, 'completed');
-    // A deleted run's other events are seen only by who read them in time.
+    // A deleted run's other events are seen only by streams that read them in time.
     const ours = await takeUntilEnd(cursor, last.id);
     for (const id of [runs[1], runs[2], runs[4]]) {
       expect(typesByRun(ours).filter(([, runId]) => runId === id)).toEqual([]);
@@ -52,7 +52,7 @@ contract('streams by labels', (test) => {
         .filter(([, id]) => id === last.id)
         .map(([type]) => type),
     ).toEqual([...['run:trigger', 'run:start', 'step:start', 'step:complete', 'run:complete']]);
-    // The same bytes as everyone else's: an event says nothing of labels.
+    // The bytes are the same as for other streams, since events contain no labels.
     const everything = await takeUntilEnd(whole.cursor, last.id);
     const bytes = new Set(everything.map(({ json }) => json));
     for (const { json } of ours) {
@@ -79,7 +79,7 @@ contract('streams by labels', (test) => {
       await durably.cancel(run?.id ?? '');
       if (i % 2 === 0) await durably.deleteRun(run?.id ?? '');
     }
-    // What a deleted run left is its deletion alone.
+    // Only the deletion remains of a deleted run.
     const { cursor } = await durably.openRunListFeed({ after: start, labels });
     const seen = await take(cursor, 6);
     cursor.close();
@@ -103,7 +103,7 @@ contract('streams by labels', (test) => {
     const handles = durably.register({ a: job('a', () => 1), b: job('b', () => 1) });
     const whole = await durably.openRunListFeed();
     const early = await handles.a.trigger(0, { labels: { org: '1' } });
-    // The tail is well ahead when the one that goes by labels joins, and asks for what is past.
+    // The tail is well ahead when the stream by labels joins and asks for past events.
     expect(typesByRun(await take(whole.cursor, 1))).toEqual([['run:trigger', early.id]]);
     const narrow = await durably.openRunListFeed({ after: 0, jobNames: ['a'], labels: { org: '1' } });
     expect(typesByRun(await take(narrow.cursor, 1))).toEqual([['run:trigger', early.id]]);

@@ -144,7 +144,7 @@ contract('labels', (test) => {
     for (const [, fault, labels] of refused) {
       const error = await rejectionOf(durably.getRuns({ labels } as RunFilter));
       expect(error).toBeInstanceOf(ValidationError);
-      // The issue's path says where: the message needn't once more.
+      // The issue's path names the parameter, so the message need not.
       expect(error.message).toMatch(/^Invalid filter: labels/);
       expect(error.message.endsWith(`: ${fault}`)).toBe(true);
     }
@@ -155,7 +155,7 @@ contract('labels', (test) => {
 const JOBS = ['alpha', 'beta'] as const;
 const STATUSES = ['completed', 'running', 'pending'] as const;
 
-/** Runs of two jobs, three statuses and three organisations, interleaved; each second has a stage. */
+/** Runs of two jobs, three statuses and three organisations, interleaved. Every second run has a stage. */
 async function populated(world: World): Promise<Durably> {
   const { durably } = await world.idle();
   const handles = durably.register(Object.fromEntries(JOBS.map((name) => [name, job(name, () => 1)])));

@@ -9,7 +9,7 @@ import { journalTypes, readAll, rejectionOf } from '../support/runs.ts';
 import { until } from '../support/until.ts';
 import type { World } from '../support/world.ts';
 
-/** A cancelled run with so many log lines and steps; who deletes it has a clock that stands still. */
+/** A cancelled run with this many log lines and steps. The clock of the deleting instance stands still. */
 async function largeRun(world: World, { rows, bytes = 10 }: { rows: number; bytes?: number }) {
   const clock = new FakeClock();
   const { durably, statements } = await world.idle({ clock });
@@ -83,7 +83,7 @@ contract('deleting a large run', (test) => {
     }
     expect((await rejectionOf(readAll(durably.subscribe(id)))).name).toBe('NotFoundError');
     expect(await leftOver(durably)).toBeGreaterThan(0);
-    // Between two portions other writers get in: they come by the clock.
+    // Other writers run between two portions, which are separated by the clock.
     await until(async () => {
       clock.advance(1_000);
       await idle();
@@ -97,7 +97,8 @@ contract('deleting a large run', (test) => {
   test('limits a portion in bytes', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 12, bytes: 400_000 });
     await durably.deleteRun(id);
-    // Each portion ends with the row that makes it a mebibyte: two of three rows, and the next waits for the clock.
+    // Each portion ends with the row that reaches a mebibyte: after two of three rows. The next one waits for the
+    // clock.
     await until(async () => (await leftOver(durably)) === 6, 'the first two portions to be deleted');
     await idle();
     expect(await leftOver(durably)).toBe(6);
@@ -135,7 +136,7 @@ contract('deleting a large run', (test) => {
     const { durably: onDemand } = await world.idle({ worker: 'on-demand' });
     await onDemand.register({ echo }).echo.trigger(1);
     expect(await onDemand.processUntilIdle()).toBeGreaterThan(0);
-    // Those of the run that was taken.
+    // The steps of the run that the shift took.
     expect(await leftOver(durably)).toBe(3);
   });
 

@@ -7,7 +7,7 @@ import { readAll, recordEvents, rejectionOf, untilEnded, untilStatus } from '../
 const KB = 1024;
 const MB = 1024 * KB;
 
-/** A text of so many bytes as JSON, of characters that need an escape where it is put into other JSON. */
+/** A text of this many bytes as JSON, with characters that need an escape inside other JSON. */
 const quotes = (bytes: number) => '"'.repeat((bytes - 2) / 2);
 
 contract('lists of large values', (test) => {
@@ -38,7 +38,7 @@ contract('lists of large values', (test) => {
     for (let i = 0; i < 6; i++) await handle.trigger(quotes(400 * KB));
     const before = statements.length;
     expect(await durably.getRuns()).toHaveLength(6);
-    // The page, and two runs at a time.
+    // One read for the page, then two runs at a time.
     expect(statements.length - before).toBe(1 + 3);
   });
 
@@ -135,7 +135,7 @@ contract('pages by cursor', (test) => {
       const page = await durably.getRunsPage({ limit: 7, cursor });
       seen.push(...page.runs.map(({ id }) => id));
       cursor = page.nextCursor ?? undefined;
-      // One comes at the head, and one that was shown goes.
+      // One run is added at the head, and one that was shown is deleted.
       await handle.trigger('new');
       await durably.cancel(page.runs[0]?.id ?? '');
       await durably.deleteRun(page.runs[0]?.id ?? '');
@@ -325,7 +325,7 @@ contract('large values on their way', (test) => {
     const reads = statements
       .slice(before)
       .filter(({ sql }) => sql.includes('from durably_steps') || sql.includes('durably_steps s'));
-    // The names with the first two results, then two or three at a time.
+    // The names with the first two results, then two or three results at a time.
     expect(reads.length).toBeGreaterThan(4);
     expect(reads.length).toBeLessThanOrEqual(1 + RESULTS / 2);
     expect((await durably.getRun(id))?.output).toEqual(Array.from({ length: RESULTS }, (_, i) => i));

@@ -4,7 +4,7 @@ import { contract } from '../support/contract.ts';
 import { echo, job } from '../support/jobs.ts';
 import { readAll, recordEvents, rejectionOf, untilStatus } from '../support/runs.ts';
 
-/** Lone surrogates, which abort libSQL's process when a JSON function meets them, and what else is odd in a text. */
+/** Lone surrogates, which crash libSQL's process in a JSON function, and other odd characters. */
 const ODD_TEXTS = [
   '\ud800',
   'a\udfffb',

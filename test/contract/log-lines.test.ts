@@ -103,7 +103,7 @@ contract('the log of an instance', (test) => {
       `durably: run handed back runId=${id} jobName="hanging" attempt=2`,
       `durably: run resumed runId=${id} jobName="hanging" attempt=2`,
     ]);
-    // It was not this worker's any more.
+    // The run no longer belonged to this worker.
     await first.durably.stop({ timeoutMs: 1 });
     expect(from.lines.filter((line) => line.includes('handed back'))).toEqual([]);
   });

@@ -8,7 +8,7 @@ import { journalTypes, recordEvents, untilStatus } from '../support/runs.ts';
 import { deferred, until } from '../support/until.ts';
 import type { InstanceOptions } from '../support/world.ts';
 
-/** Loses the answer to the first statement that bears the words, once it is told to. */
+/** Loses the answer to the first statement that contains these words, once it is armed. */
 function losing(words: string) {
   let isDue = false;
   let lost = 0;

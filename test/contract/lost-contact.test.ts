@@ -49,7 +49,7 @@ contract('a worker without contact to the database', (test) => {
       }),
     );
 
-    // Another worker goes on with it, and so would this one.
+    // Another worker continues the run, and so could this one.
     const other = await world.instance({ pollingInterval: 5 });
     other.durably.register({ task: job('task', () => 'done') });
     await ageHeartbeat(other.durably, id, 30_001);
@@ -114,13 +114,13 @@ contract('a worker without contact to the database', (test) => {
     const run = await untilStatus(durably, id, 'completed');
     expect(run.attempt).toBe(1);
     const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
-    // Taken over, it would count as a lost worker.
+    // A takeover would count as a lost worker.
     expect(row.lost_count).toBe(0);
   });
 });
 
 contract('a worker whose claim was answered late', (test) => {
-  /** What docs/guarantees.md does not promise, seen to be no more than that. */
+  /** docs/guarantees.md does not promise this. The test shows the limits of what happens. */
   test('may repeat a step that the next attempt has stored, but stores nothing', async ({ world }) => {
     const answered = deferred();
     const claimed = deferred();

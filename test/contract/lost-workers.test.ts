@@ -12,7 +12,7 @@ const STALE_MS = 30_001;
 
 type Execute = Parameters<typeof job>[1];
 
-/** Workers that execute one run after another's loss of it: each has a clock that stands still, as good as dead. */
+/** Workers that take over a run one after another. Their clocks stand still, so they seem dead. */
 async function vanishingWorkers(world: World, run: Execute = () => new Promise(() => undefined)) {
   const { durably } = await world.idle();
   const { task } = durably.register({ task: job('task', run) });
@@ -21,7 +21,7 @@ async function vanishingWorkers(world: World, run: Execute = () => new Promise((
     worker.durably.register({ task: job('task', run) });
     return worker.durably;
   };
-  /** The run loses its worker to a new one. */
+  /** A new worker takes the run over. */
   const lose = async (runId: string) => {
     const before = await durably.getRun(runId);
     await ageHeartbeat(durably, runId, STALE_MS);
@@ -160,7 +160,7 @@ contract('lost workers', (test) => {
     durably.start();
     await untilStatus(durably, first.id, 'running');
     await makeSuspect(second).execute();
-    // It claims again and again, and other runs too.
+    // The worker claims repeatedly, and takes other runs too.
     for (let i = 0; i < 3; i++)
       await untilStatus(durably, (await task.trigger(`other ${i}`)).id, 'completed');
     expect(await durably.getRun(second.id)).toMatchObject({ status: 'pending', attempt: 0 });
@@ -181,7 +181,7 @@ contract('lost workers', (test) => {
       .set({ status: 'running', attempt: 3, lost_count: 3, heartbeat_at: 1 })
       .execute();
     durably.start();
-    // It claims again and again, and other runs too.
+    // The worker claims repeatedly, and takes other runs too.
     for (let i = 0; i < 3; i++)
       await untilStatus(durably, (await task.trigger(`other ${i}`)).id, 'completed');
     expect(await durably.getRun(first.id)).toMatchObject({ status: 'running', attempt: 4 });

@@ -26,7 +26,7 @@ async function schemaOf(raw: Raw): Promise<unknown[]> {
   return (await sql`select name, sql from sqlite_master order by name`.execute(raw)).rows;
 }
 
-/** A database as a durably from before the first release made it. */
+/** A database in the schema from before the first release. */
 async function beforeTheFirstRelease(world: World): Promise<Raw> {
   const raw = await rawDatabase(world);
   await sql`

@@ -5,7 +5,7 @@ import { createDurablyHandler } from '../../src/server.ts';
 import { fakeDurably } from '../http/fake-durably.ts';
 import { contract } from '../support/contract.ts';
 
-/** As JavaScript may call it, which no compiler checks. */
+/** A call from JavaScript, without a compiler's checks. */
 const unchecked = (options: unknown): never => options as never;
 
 const refusal = (message: RegExp) => ({ code: 'VALIDATION', message: expect.stringMatching(message) });

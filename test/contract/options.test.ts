@@ -7,7 +7,7 @@ import { idle } from '../support/idle.ts';
 import { echo, job } from '../support/jobs.ts';
 import { nextEvent } from '../support/runs.ts';
 
-/** What createDurably does with these options; whatever it opened is closed again. */
+/** Calls createDurably with these options and closes what it opened. */
 async function create(options: Omit<Partial<DurablyOptions>, 'jobs'>): Promise<unknown> {
   const database = await backends[0]?.createDatabase();
   const opened = await database?.open();
@@ -92,13 +92,13 @@ contract('defaults', (test) => {
     const { durably } = await world.start({ clock });
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     await idle();
-    // The poll, and the looks for what deleted runs have left over.
+    // The poll, and the checks for what deleted runs have left.
     expect(clock.pendingMs).toEqual([1_000, 10 * 60 * 1000, 60 * 60 * 1000]);
     const started = nextEvent(durably, 'run:start');
     const [, second] = await held.batchTrigger([1, 2]);
     await started;
     await idle();
-    // The heartbeat, the lease's end, and the looks.
+    // The heartbeat, the check of the lease, and the checks for deleted runs.
     expect(clock.pendingMs).toEqual([5_000, 30_000, 10 * 60 * 1000, 60 * 60 * 1000]);
     expect((await durably.getRun(second?.id ?? ''))?.status).toBe('pending');
   });

@@ -102,7 +102,7 @@ contract('parallel steps', (test) => {
     const { fan } = durably.register({
       fan: job('fan', (step, names) =>
         Promise.all([
-          // While this one is being stored the others gather, and are stored together.
+          // While this step is being stored the others wait, and are then stored together.
           step.run('fine', () => 1),
           ...(names as string[]).map((name) =>
             step.run(name, () => Promise.reject(new Error(`${name} broke`))),

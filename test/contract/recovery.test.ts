@@ -18,7 +18,7 @@ import type { World } from '../support/world.ts';
 
 const STALE_MS = 30_001;
 
-/** A worker whose clock stands still, so that it sends no heartbeat: as good as dead until it moves. */
+/** A worker whose clock stands still, so that it sends no heartbeat and seems dead until the clock moves. */
 async function frozenWorker(world: World, run: Parameters<typeof job>[1]) {
   const { durably } = await world.start({ clock: new FakeClock() });
   const { task } = durably.register({ task: job('task', run) });
@@ -44,7 +44,7 @@ contract('crash recovery', (test) => {
     const lost = await frozenWorker(world, () => new Promise(() => undefined));
     const other = await frozenWorker(world, () => new Promise(() => undefined));
     const { instance, durably, events } = await rescuer(world, () => 'rescued');
-    // To the database an hour that is gone from the clock is a heartbeat of the future.
+    // When the database's clock goes back an hour, the heartbeat is in the future.
     await ageHeartbeat(durably, other.id, -20_000);
     await untilLooked(instance);
     expect(events).toEqual([]);
@@ -197,7 +197,7 @@ contract('crash recovery', (test) => {
     const started = nextEvent(durably, 'run:start');
     const { id } = await task.trigger(0);
     await started;
-    // As after a sleep of the machine, the poll comes before the heartbeat.
+    // As after the machine's sleep, the poll comes before the heartbeat.
     await ageHeartbeat(durably, id, STALE_MS);
     clock.advance(1_000);
     expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 2, output: 'second' });

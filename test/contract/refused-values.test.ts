@@ -6,7 +6,7 @@ import { job } from '../support/jobs.ts';
 import { rejectionOf, untilStatus } from '../support/runs.ts';
 import type { World } from '../support/world.ts';
 
-/** Starts a run on a database that takes no value with HUGE in it, as one does that is too large for it. */
+/** Executes a run on a database that refuses values containing HUGE, like one for which they are too large. */
 async function execute(world: World, run: (step: StepContext) => unknown) {
   const refuse = ({ parameters }: { parameters: readonly unknown[] }) =>
     parameters.some((value) => String(value).includes('HUGE')) ? databaseError('SQLITE_TOOBIG') : undefined;

@@ -55,7 +55,7 @@ contract('register', (test) => {
   test('works after init, and pending runs of the job are then claimed', async ({ world }) => {
     const { durably: other } = await world.idle();
     const run = await other.register({ echo }).echo.trigger('waiting');
-    // Polls too seldom to find it by that.
+    // The polling interval is too long to find the run by a poll.
     const { durably } = await world.start({ pollingInterval: 1_000_000 });
     durably.register({ echo });
     await untilStatus(durably, run.id, 'completed');

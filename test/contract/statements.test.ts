@@ -8,11 +8,11 @@ import { nextEvent, untilEnded } from '../support/runs.ts';
 import { deferred } from '../support/until.ts';
 import type { InstanceOptions, World } from '../support/world.ts';
 
-/** An instance whose clock stands still: nothing is polled, beaten or flushed unless the test lets time pass. */
+/** An instance whose clock stands still: it polls, sends heartbeats and flushes only when the test lets time pass. */
 async function counted(world: World, options: InstanceOptions = {}) {
   const clock = new FakeClock();
   const { durably, statements } = await world.start({ clock, ...options });
-  /** The statements that the task makes, until nothing is under way any more. */
+  /** The statements of a task, until nothing is under way any more. */
   const during = async (task: () => unknown): Promise<RecordedStatement[]> => {
     await idle();
     const before = statements.length;
@@ -76,7 +76,7 @@ contract('statements', (test) => {
         await stepped.trigger(0);
         await ended;
       });
-      // The trigger, the claim, each step, the finish.
+      // The trigger, the claim, each step, the end.
       expect(made).toHaveLength(1 + 1 + steps + 1);
       expect(made.filter(({ sql }) => /\b(begin|commit|savepoint)\b/i.test(sql.slice(0, 40)))).toEqual([]);
     },
@@ -116,7 +116,7 @@ contract('statements', (test) => {
       await durably.retry(run.id);
       await ended;
     });
-    // The retry, the claim, the steps, the finish.
+    // The retry, the claim, the steps, the end.
     expect(made).toHaveLength(4);
   });
 
@@ -134,7 +134,7 @@ contract('statements', (test) => {
       await stepped.batchTrigger(Array.from({ length: 10 }, (_, i) => i));
       await all.promise;
     });
-    // One by one they would take 51.
+    // Separately they would take 51.
     expect(made.length).toBeLessThanOrEqual(15);
   });
 

@@ -108,7 +108,7 @@ contract('subscribe', (test) => {
     if (ending === 'cancelled') await durably.cancel(run.id);
     const type = ending === 'failed' ? 'run:fail' : 'run:cancel';
     expect(types(await events)).toEqual(['run:trigger', 'run:start', type]);
-    // And so does a stream that comes after it.
+    // A stream that is opened later also ends.
     expect(types(await readAll(durably.subscribe(run.id))).at(-1)).toBe(type);
   });
 
@@ -209,7 +209,7 @@ contract('subscribe', (test) => {
       }),
     });
     for (const length of [100, 200, 256, 400, 500, 512, 1000]) {
-      // Trigger, start and end are the other three.
+      // The trigger, the start and the end are the other three.
       const { id } = await loud.triggerAndWait(length - 3);
       expect(await readAll(durably.subscribe(id))).toHaveLength(length);
     }

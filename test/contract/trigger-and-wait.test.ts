@@ -78,7 +78,7 @@ contract('triggerAndWait', (test) => {
     });
     await until(() => statements.at(-1)?.sql.includes('durably_journal'));
     await idle();
-    // This process looks again only when its clock goes on: it sees both at once.
+    // This process reads again only when its clock moves, so it sees both at once.
     const [run] = await other.getRuns();
     await other.cancel(run?.id ?? '');
     await other.deleteRun(run?.id ?? '');
@@ -157,7 +157,7 @@ contract('triggerAndWait', (test) => {
     const completed = nextEvent(durably, 'run:complete');
     durably.start();
     await completed;
-    // Its stream looks again only now.
+    // The stream reads again only now.
     await until(async () => {
       clock.advance(250);
       return await Promise.race([output.then(() => true), idle().then(() => false)]);

@@ -7,7 +7,7 @@ import { nextEvent, rejectionOf, untilStatus } from '../support/runs.ts';
 import { deferred, until } from '../support/until.ts';
 import { watchProcess } from '../support/watch-process.ts';
 
-/** Anything that a job may trigger. */
+/** Something that a job can trigger. */
 type AnyHandle = Pick<JobHandle, 'trigger' | 'triggerAndWait'>;
 
 contract('waiting inside a job', (test) => {

@@ -14,7 +14,7 @@ function libsql(path: string, intMode: 'number' | 'bigint' | 'string'): Dialect 
   return new LibsqlDialect({ client });
 }
 
-/** As better-sqlite3 has it with `defaultSafeIntegers(true)`. */
+/** Behaves like better-sqlite3 with `defaultSafeIntegers(true)`. */
 function safeIntegers(path: string): Dialect {
   const database = new Database(path);
   database.defaultSafeIntegers(true);
@@ -22,7 +22,7 @@ function safeIntegers(path: string): Dialect {
   return new SqliteDialect({ database: database as never });
 }
 
-/** A dialect that takes whatever may write for a statement without an answer. */
+/** A dialect that treats every statement that may write as one without rows. */
 function withoutReturning(path: string): Dialect {
   const database = new Database(path);
   onTestFinished(() => void database.close());

@@ -8,7 +8,7 @@ import { echo, job } from '../support/jobs.ts';
 import { ageHeartbeat, journalTypes, nextEvent, recordEvents, rejectionOf } from '../support/runs.ts';
 import { deferred } from '../support/until.ts';
 
-/** A job of five steps, each of which waits for its gate; the names of those whose function was called. */
+/** A job of five steps that each wait for a gate, and the names of the steps whose function was called. */
 function gatedJob() {
   const calls: string[] = [];
   const gates = Array.from({ length: 5 }, () => deferred());
@@ -76,7 +76,7 @@ contract('processOne', (test) => {
     await handle.trigger(1);
     expect(await during(() => durably.processUntilIdle({ maxRuns: 1 }))).toBe(7);
     await handle.trigger(1);
-    // And the last look, which finds nothing.
+    // And the last claim, which finds nothing.
     expect(await during(() => durably.processUntilIdle())).toBe(8);
   });
 
@@ -189,7 +189,7 @@ contract('processUntilIdle', (test) => {
       if (bound === 'signal') end.abort();
       else clock.advance(1_000);
       await idle();
-      // The step that runs is waited for.
+      // The running step is awaited.
       expect((await durably.getRun(run?.id ?? ''))?.status).toBe('running');
       gates[1]?.resolve();
       expect(await working).toBe(1);

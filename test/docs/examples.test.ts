@@ -16,13 +16,13 @@ const checkout = join(folder, 'checkout');
 const project = join(folder, 'project');
 let service: RunningService;
 
-// Builds, compiles and starts a dozen processes: on a busy machine each takes seconds.
+// The test builds, compiles and starts a dozen processes, each of which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 beforeAll(async () => {
   makeCheckout(checkout);
   makeProject(project, checkout, PACKAGES);
-  // `npm start` builds first; what it has built is what the project has installed.
+  // `npm start` builds first. The project installs that build.
   service = await startService('npm start', { cwd: checkout, env: { PORT: '0', HOME: folder } });
 });
 
@@ -54,7 +54,7 @@ describe('the commands of the documentation', () => {
     await service.stop();
     const [setUp] = blocksOf(readDocument('docs/access.md')).filter(({ language }) => language === 'sh');
     const command = setUp?.code.replace('HOST=0.0.0.0', 'HOST=127.0.0.1') ?? '';
-    // Without `prestart`: it is built already.
+    // Without `prestart`, because it is built already.
     const env = { PORT: '0', HOME: home, npm_config_ignore_scripts: 'true' };
     const withKey = await startService(command, { cwd: checkout, env });
     onTestFinished(() => withKey.stop());

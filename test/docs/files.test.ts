@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type Block, blocksIn, blocksOf, exists, readDocuments, shellCommandsOf } from './markdown.ts';
 
-/** How each kind of block is tried; `ts`, `console` and `diff` are in examples.test.ts. */
+/** How each kind of block is tested. `ts`, `console` and `diff` are tested in examples.test.ts. */
 const LANGUAGES = ['console', 'diff', 'dockerfile', 'ini', 'mermaid', 'nginx', 'sh', 'text', 'ts', 'yaml'];
 
-/** Shell commands that examples.test.ts runs, as they stand or with the test's port and folders. */
+/** Shell commands that examples.test.ts runs, unchanged or with the test's port and folders. */
 const RUN = [
   'node -p "crypto.randomBytes(32).toString(\'hex\')" > ~/durably.key',
   'chmod 600 ~/durably.key',
@@ -14,7 +14,7 @@ const RUN = [
   "npm pkg set 'overrides[@libsql/kysely-libsql][@libsql/client]=^0.18.0'",
 ];
 
-/** Shell commands that no test here runs, and why. */
+/** Shell commands that no test here runs, and the reason. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'npm ci is how CI begins; npm start is run by examples.test.ts',
   'npm ci && npm test': 'npm ci is how CI begins; this test is a part of npm test',
@@ -87,7 +87,7 @@ describe('a block of the documentation', () => {
       expect(depth).toBeGreaterThanOrEqual(0);
     }
     expect(depth).toBe(0);
-    // Unknown to the nginx of Debian 12, where `listen … http2` is known.
+    // nginx of Debian 12 does not know this directive. It knows `listen … http2`.
     expect(code.replace(/#.*$/gm, '')).not.toContain('http2 on');
   });
 

@@ -27,7 +27,7 @@ function packedFiles(): readonly string[] {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const parsed = JSON.parse(answer);
-  // npm answers with a list of packages, or with an object of them by name.
+  // npm returns a list of packages, or an object of them by name.
   const [packed] = Object.values<{ files: { path: string }[] }>(parsed);
   return packed?.files.map(({ path }) => path) ?? [];
 }

@@ -10,7 +10,7 @@ import { exists, ROOT, readDocument, readDocuments } from './markdown.ts';
 const source = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const readme = readDocument('README.md').text;
 
-/** The rows of the tables below a heading: the texts of their cells. */
+/** The texts of the cells of the tables below a heading. */
 function rowsBelow(text: string, heading: string): readonly (readonly string[])[] {
   const [section = ''] = text.split(`\n## ${heading}\n`)[1]?.split('\n## ') ?? [];
   return rowsOf(section);
@@ -24,7 +24,7 @@ function rowsOf(text: string): readonly (readonly string[])[] {
 
 const codesIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 
-/** The variables that a schema of the environment names. */
+/** The variables in a schema of the environment. */
 const variablesOf = (path: string) =>
   [...source(path).matchAll(/^ {2,4}([A-Z][A-Z0-9_]+):/gm)].map(([, name = '']) => name);
 
@@ -74,7 +74,7 @@ describe('a route', () => {
 
   it('is in the table if and only if the service has it', () => {
     const mounted = operations.map(({ method, path }) => `${method} ${path}`);
-    // The app's own, in src/app/gate.ts.
+    // This route belongs to the app, in src/app/gate.ts.
     mounted.push('POST /stream-ticket');
     expect(shown.map(({ route }) => route).sort()).toEqual(mounted.sort());
   });
@@ -89,7 +89,7 @@ describe('a route', () => {
   });
 });
 
-/** By what OpenAPI would be told of a schema: it may be wrapped. */
+/** Reads the JSON Schema of a field, because the zod schema may be wrapped. */
 function parametersOf(schema: z.ZodType): string[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return Object.keys(properties);
@@ -137,7 +137,7 @@ describe('a name in the documentation', () => {
     const { scripts } = JSON.parse(source('package.json'));
     for (const { path, text } of documents) {
       for (const [, name = ''] of text.matchAll(/\bnpm run (?:--silent )?([\w-]+)/g)) {
-        // The bench has a package.json of its own.
+        // The bench has its own package.json.
         if (name !== 'bench') expect(Object.keys(scripts), `npm run ${name} in ${path}`).toContain(name);
       }
     }
@@ -146,7 +146,7 @@ describe('a name in the documentation', () => {
   it('exists in the repository if it is a path', () => {
     for (const { path, text } of documents) {
       for (const [, name = ''] of text.matchAll(/`((?:src|test|data|docs|bench|scripts|\.ci)\/[\w./-]+)`/g)) {
-        // The service makes its database and its first job is the reader's.
+        // The service creates its database, and the first job is written by the reader.
         if (name === 'data/durably.db' || name === 'src/jobs/greet.ts') continue;
         expect(exists(name), `${name} in ${path}`).toBe(true);
       }

@@ -31,7 +31,7 @@ vi.mock('node:fs', async (importOriginal) => {
   };
 });
 
-/** A connection in use, whose clock the test moves. */
+/** An open connection whose clock the test controls. */
 async function inUse() {
   const path = temporaryFile();
   let ms = 0;

@@ -17,7 +17,7 @@ import { idle } from '../support/idle.ts';
 import { databaseError } from '../support/intercepted-dialect.ts';
 import { deferred, until } from '../support/until.ts';
 
-/** A database on a dialect that refuses a statement as busy while the test says so. */
+/** A database whose dialect refuses a statement as busy while the test says so. */
 function guarded(options: {
   refuses: (sql: string) => boolean;
   reconnect?: () => void | Promise<void>;

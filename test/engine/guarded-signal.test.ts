@@ -5,7 +5,7 @@ import { createGuardedController } from '../../src/engine/execution/guarded-sign
 import { idle } from '../support/idle.ts';
 import { watchProcess } from '../support/watch-process.ts';
 
-/** A guarded controller, what its listeners failed with, and what Node raised or warned of. */
+/** A guarded controller, the errors of its listeners, and what Node raised or warned of. */
 function guarded() {
   const raised = watchProcess();
   const reported: unknown[] = [];

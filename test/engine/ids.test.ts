@@ -9,7 +9,7 @@ describe('ids', () => {
   });
 
   test('never repeat, even after the random bytes have been refilled', () => {
-    // Each takes 16 of 4096 bytes: this goes around a good many times.
+    // Each id takes 16 of 4096 bytes, so the bytes are refilled many times.
     const ids = Array.from({ length: 20_000 }, () => newRunId());
     expect(new Set(ids).size).toBe(ids.length);
     const tokens = Array.from({ length: 20_000 }, () => newClaimToken());
@@ -22,7 +22,7 @@ describe('ids', () => {
       const random = newRunId().slice(-16);
       for (const [place, characters] of seen.entries()) characters.add(random[place] ?? '');
     }
-    // Of 5,000 draws none of 32 is missing, but once in 10^60.
+    // In 5,000 draws one of the 32 characters is missing with a probability of 10^-60.
     expect(seen.map(({ size }) => size)).toEqual(Array(16).fill(32));
   });
 });

@@ -38,7 +38,7 @@ describe('a cursor', () => {
     const before = reads.run;
     expect(await takeAll(slow, 1_000)).toEqual(Array.from({ length: 1_000 }, (_, i) => 2 + 5 * i));
     expect(reads.run).toBeGreaterThan(before);
-    // Having caught up it reads no more pages.
+    // After it has caught up it reads no more pages.
     const after = reads.run;
     const next = slow.next();
     write('run_1', 'run:progress', '{"current":2}');

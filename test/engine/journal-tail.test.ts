@@ -16,7 +16,7 @@ describe('the tail of the journal', () => {
     expect(reads.tail).toBe(before + 1);
     const [first, ...others] = await Promise.all(waiting);
     expect(sequences(first ?? null)).toEqual([1]);
-    // One list, and so one text, for all of them.
+    // All of them get the same list, and so the same text.
     for (const events of others) expect(events).toBe(first);
     for (const events of others) expect(events?.[0]?.json).toBe(first?.[0]?.json);
   });
@@ -36,7 +36,7 @@ describe('the tail of the journal', () => {
     feed.nudge();
     expect(sequences(await next)).toEqual([1]);
     expect(reads.tail).toBe(2);
-    // A burst of news makes one read, after a short rest.
+    // A burst of news causes one read after a short pause.
     for (let i = 0; i < 10; i++) feed.nudge();
     await idle();
     expect(reads.tail).toBe(2);
@@ -56,7 +56,7 @@ describe('the tail of the journal', () => {
     write('run_1', 'run:trigger');
     let isOver = false;
     const nudgeEachTurn = () => {
-      // Queued first, so that the next news comes before the read that this asks for.
+      // Queued first, so that the next news arrives before the read that this one requests.
       if (!isOver) setImmediate(nudgeEachTurn);
       feed.nudge();
     };
@@ -97,7 +97,7 @@ describe('the tail of the journal', () => {
     setHold(before.promise);
     await poll();
     earlier.close();
-    // The first question is for the reader's place, the second for the tail's.
+    // The first query is for the reader's position, the second for the tail's.
     holdHeads(undefined, head.promise);
     const opening = feed.openList({ after: 0 });
     await idle();
@@ -106,7 +106,7 @@ describe('the tail of the journal', () => {
     before.resolve();
     await idle();
     await poll();
-    // What is asked for from here on must not pass over what the reader has not seen.
+    // A read from here on must not skip what the reader has not seen.
     setHold(after.promise);
     write('run_1', 'run:start');
     await poll();
@@ -172,7 +172,7 @@ describe('the tail of the journal', () => {
     const { cursor } = await feed.openList({ after: 0, labels });
     expect(sequences(await cursor.next())).toEqual([1]);
     expect(reads.withLabels).toBe(1);
-    // What is read from then on it takes from there.
+    // It takes what is read from now on from the window.
     write('run_2', 'run:trigger', null, OURS);
     await poll();
     expect(sequences(await cursor.next())).toEqual([2]);
@@ -194,7 +194,7 @@ describe('the tail of the journal', () => {
     await poll();
     expect(reads.tail).toBe(before);
     expect(clock.pendingMs).toEqual([]);
-    // And begins anew, without what happened meanwhile.
+    // The tail starts again, without the events that happened meanwhile.
     const { after, cursor: later } = await feed.openList();
     expect(after).toBe(1);
     write('run_1', 'run:start', 'null');

@@ -7,7 +7,7 @@ const MB = 1024 * 1024;
 
 const bytesOf = (text: string) => Buffer.byteLength(text);
 
-/** Values as jobs have them, some with a `toJSON`. */
+/** Values as jobs return them, some with a `toJSON`. */
 const values = fc
   .anything({ withDate: true, withMap: true, withSet: true, withBoxedValues: true, withTypedArray: true })
   .chain((value) =>
@@ -66,7 +66,7 @@ describe('the size of JSON', () => {
       return 'あ'.repeat(MB);
     });
     expect(encodeJson(value, { maxBytes: 16 * MB })).toMatchObject({ ok: false, isTooLarge: true });
-    // Sixteen are more than the bound; with a toJSON they may be counted twice.
+    // Sixteen texts exceed the limit. With a toJSON they may be counted twice.
     expect(looks).toBeLessThanOrEqual(2 * 17);
   });
 
@@ -88,7 +88,7 @@ describe('the size of JSON', () => {
   });
 });
 
-/** A list whose elements are made each time that they are looked at. */
+/** A list whose elements are created at each access. */
 function list(length: number, each: () => unknown): unknown[] {
   const elements: unknown[] = [];
   for (let i = 0; i < length; i++) Object.defineProperty(elements, i, { enumerable: true, get: each });

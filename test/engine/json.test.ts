@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeJson, encodeJson, isStorableText, isTooDeep, storableText } from '../../src/core/json/json.ts';
 
-/** How deep arrays and objects are nested, counted the slow way. */
+/** The nesting depth of arrays and objects, found by a simple counter. */
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
@@ -131,7 +131,7 @@ describe('the reason why a value is not JSON', () => {
     ],
     ['a toJSON that calls itself', () => selfCalling(), 'Maximum call stack size exceeded'],
     ['a toJSON that throws an object', () => ({ deep: [throwing({ code: 'E' })] }), '{"code":"E"}'],
-    // As JSON.stringify throws it, once it has written half a gigabyte.
+    // JSON.stringify throws this after it has written half a gigabyte.
     ['too long', () => ({ toJSON: () => 'x'.repeat(2 ** 30) }), 'longer than a string can be'],
   ])('%s', ([, make, reason]) => {
     expect(reasonOf(make())).toBe(reason);

@@ -16,7 +16,7 @@ const member = (name: string, size: Partial<LaneMember> = {}): Member => ({
   ...size,
 });
 
-/** A lane whose groups wait for the test to answer them. */
+/** A lane whose groups wait until the test answers them. */
 function heldLane({ maxUnderWay = 1, isMembersFault = true } = {}) {
   const groups: { readonly names: readonly string[]; readonly answer: Deferred<readonly string[]> }[] = [];
   const lane = new Lane<Member, string>({
@@ -126,7 +126,7 @@ describe('group commit', () => {
 });
 
 describe('a group that fails', () => {
-  /** Refuses any group that holds `bad`, as a database refuses a statement. */
+  /** Refuses any group that contains `bad`, as a database refuses a statement. */
   function lane({ isMembersFault = true } = {}) {
     const groups: string[][] = [];
     const refusing = new Lane<Member, string>({

@@ -9,7 +9,7 @@ import { fakeStore } from '../support/fake-store.ts';
 import { idle } from '../support/idle.ts';
 import { deferred } from '../support/until.ts';
 
-/** A keeper that beats each 100 ms on a store that renews what the test lets it. */
+/** A keeper that sends a heartbeat every 100 ms to a store that renews what the test allows. */
 function keeper() {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
@@ -131,7 +131,7 @@ describe('the keeper of leases', () => {
     onRenew(async (asked) => [...asked]);
     await beat();
     expect(beats).toHaveLength(3);
-    // Confirmed again, it has the whole time anew.
+    // After a confirmation it has the whole time again.
     onRenew(() => Promise.reject(new DatabaseUnavailableError('away')));
     await beat();
     await beat();
@@ -156,7 +156,7 @@ describe('the keeper of leases', () => {
       const c = control('c');
       leases.hold(c);
       for (let i = 0; i < 2; i++) await beat();
-      // The first beat was sent at 100 ms and confirmed `a`; `b` was claimed then, and `c` at 160 ms.
+      // The first heartbeat was sent at 100 ms and confirmed `a`. `b` was claimed then, and `c` at 160 ms.
       clock.advance(89);
       expect([a.isOver, b.isOver, c.isOver]).toEqual([false, false, false]);
       clock.advance(1);
@@ -178,7 +178,7 @@ describe('the keeper of leases', () => {
     const answer = deferred<Lease[]>();
     onRenew(() => answer.promise);
     await beat();
-    // The beat of 100 ms is answered at 140 ms, as is the claim of `b`, sent at 110 ms.
+    // The heartbeat of 100 ms is answered at 140 ms. So is the claim of `b`, sent at 110 ms.
     clock.advance(40);
     answer.resolve([{ runId: 'a', fence: 1 }]);
     await idle();

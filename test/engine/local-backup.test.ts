@@ -17,7 +17,7 @@ async function inUse(path: string) {
   return { database, durably };
 }
 
-/** What a copy of the file alone holds. */
+/** The contents of a copy of the file alone. */
 function countIn(path: string): unknown {
   const copy = `${path}.copy`;
   copyFileSync(path, copy);

@@ -17,7 +17,7 @@ function temporaryFile(): string {
   return join(folder, 'test.db');
 }
 
-/** A connection of ours, and another past it. */
+/** A connection of the local driver, and a second one outside of it. */
 function opened() {
   const path = temporaryFile();
   const other = new Database(path);
@@ -45,7 +45,7 @@ describe('a local database', () => {
       await execute(`select ${i}`);
       await execute('insert into t values (?, null)', [i]);
     }
-    // What is used stays, what is not is let go.
+    // A statement that was used recently stays. One that was not is dropped.
     expect(prepare).toHaveBeenCalledTimes(151);
     await execute('select 0');
     expect(prepare).toHaveBeenCalledTimes(152);
@@ -140,7 +140,7 @@ describe('a local database', () => {
       break;
     }
     other.exec('insert into t values (2, 2)');
-    // Not while anyone still reads what was before.
+    // No checkpoint is possible while a reader still uses the old snapshot.
     expect(other.prepare('pragma wal_checkpoint(truncate)').all()).toEqual([
       { busy: 0, log: 0, checkpointed: 0 },
     ]);
@@ -174,7 +174,7 @@ describe('a local database', () => {
     const { connection, execute, other } = opened();
     connection.reconnect();
     other.exec('pragma journal_mode = delete; begin exclusive');
-    // This statement reads nothing of the file.
+    // This statement reads nothing from the file.
     await expect(execute('select 1')).rejects.toMatchObject({ code: 'SQLITE_BUSY' });
     other.exec('commit');
     connection.reconnect();

@@ -23,7 +23,7 @@ const RUN: ClaimedRun = {
   fence: 1,
 };
 
-/** A journal whose appends wait for the test to answer them, unless an answer is given. */
+/** A journal whose appends wait until the test answers them, or get the given answer. */
 function journal(answer?: (append: Append) => Promise<Answer>) {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
@@ -293,7 +293,7 @@ describe('progress', () => {
     expect(appends[0]?.append.entries.map(({ ageMs }) => ageMs)).toEqual([50, 40, 40]);
     appends[0]?.answer.resolve('stored');
     await idle();
-    // What has left is told: the next one is new.
+    // The earlier report has already left, so the next one counts as new.
     progress(5);
     clock.advance(50);
     expect(texts()[1]).toEqual(['5']);

@@ -4,7 +4,7 @@ import { LogBudget } from '../../src/engine/execution/log-budget.ts';
 import { WaitingNotes } from '../../src/engine/execution/waiting-notes.ts';
 
 const MiB = 1024 * 1024;
-/** A line of about a megabyte, as it is counted. */
+/** A line that counts as about a megabyte. */
 const LINE: OwnerNote = {
   type: 'log:write',
   level: 'info',
@@ -13,11 +13,11 @@ const LINE: OwnerNote = {
 };
 const SHORT: OwnerNote = { type: 'log:write', level: 'info', message: 'short' };
 
-/** Floods the log; how many lines were kept. */
+/** Floods the log and returns the number of lines that were kept. */
 function flood(notes: WaitingNotes): number {
   const before = notes.length;
   for (let i = 0; i < 100; i++) notes.push({ note: LINE, atMs: i });
-  // The last one stands for those that were left out.
+  // The last line reports those that were left out.
   return notes.length - before - 1;
 }
 

@@ -30,7 +30,7 @@ const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
 
 let stopLast: () => Promise<void> = async () => undefined;
 
-/** A started worker on a fake store; its claims are answered from a list, then with nothing. */
+/** A started worker on a fake store. Its claims are answered from a list, and are then empty. */
 function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
@@ -91,14 +91,14 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     clock.advance(0);
     await stopped;
   };
-  /** How many claims are made while that time passes. */
+  /** The number of claims while this time passes. */
   const claimsDuring = async (ms: number) => {
     const before = claims.length;
     clock.advance(ms);
     await idle();
     return claims.length - before;
   };
-  /** Appends wait from now on; the answer lets them go. */
+  /** Makes appends wait from now on. Call the returned function to release them. */
   const holdAppends = () => {
     held = deferred();
     return () => {

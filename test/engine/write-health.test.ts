@@ -25,7 +25,7 @@ describe('the check whether the database accepts writes', () => {
     const { clock, health } = watched();
     health.noteFailure(WRITE);
     clock.advance(4_999);
-    // It may have been small enough for what room was left.
+    // The write may have been small enough for the remaining space.
     health.noteSuccess(WRITE, 1);
     expect(() => health.question()).toThrow(DatabaseUnavailableError);
     clock.advance(1);

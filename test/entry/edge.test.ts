@@ -13,7 +13,7 @@ import { deferred, until } from '../support/until.ts';
 
 const URL_SETTING = { TURSO_DATABASE_URL: 'libsql://jobs.example' };
 
-/** A Worker's context that keeps what it is to wait for. */
+/** A Worker's context that records the promises to wait for. */
 function createContext() {
   const waiting: Promise<unknown>[] = [];
   return { waiting, waitUntil: (promise: Promise<unknown>) => void waiting.push(promise) };

@@ -8,7 +8,7 @@ import { buildService } from '../support/built-service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** What a user's program does, on a file in the given folder; it prints what became of what waited. */
+/** A user's program on a file in the given folder. It prints the results of its waits. */
 const program = (folder: string, end: string) => `
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';

@@ -9,7 +9,7 @@ import { launcherBelowModes } from '../chaos/support/below-modes.ts';
 import { temporaryFolder } from '../http/temporary.ts';
 import { failedStart } from '../support/spawn-service.ts';
 
-/** The one line that a start which fails prints. */
+/** The single line that a failed start prints. */
 async function lineOf(env: Record<string, string>, launcher: readonly string[] = []): Promise<string> {
   const { code, signal, stderr } = await failedStart(env, launcher);
   expect({ code, signal }, stderr).toEqual({ code: 1, signal: null });

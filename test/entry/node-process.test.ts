@@ -14,7 +14,7 @@ async function spawnOnFile({ env = {}, script }: { env?: Record<string, string>;
   );
 }
 
-/** A web server that never answers: a job that fetches from it is kept at work. */
+/** A web server that never answers, so that a job that fetches from it keeps running. */
 async function silentServer() {
   const server = createServer(() => server.emit('asked'));
   await listenAnywhere(server);

@@ -27,7 +27,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The app, over a real HTTP server. */
+/** The app on a real HTTP server. */
 async function serve(durably = fakeDurably(), options: CreateDurablyAppOptions = { apiKeys }) {
   const server = createServer(getRequestListener(createDurablyApp(durably, options).fetch));
   server.listen(0, '127.0.0.1');
@@ -68,7 +68,7 @@ async function getTicket(query = ''): Promise<string> {
   return (await response.json()).ticket;
 }
 
-/** Each way to come without a right. */
+/** Every kind of request without valid credentials. */
 const uninvited: readonly (readonly [string, (request: Request) => Request | Promise<Request>])[] = [
   ['no credentials', (request) => request],
   [
@@ -264,7 +264,7 @@ describe('a ticket', () => {
     expect(await statusOf('/subscribe?runId=run_2&runId=run_1')).toBe(401);
     expect(await statusOf('/runs/subscribe')).toBe(401);
     expect(await statusOf('/runs/subscribe?runId=run_2')).toBe(401);
-    // It takes no notice of the parameter, so the parameter is no proof.
+    // This path ignores the parameter, so the parameter proves nothing.
     expect(await statusOf('/runs/subscribe?runId=run_1')).toBe(401);
   });
 
@@ -354,7 +354,7 @@ describe('with keys', () => {
     const { port } = await serve();
     const socket = connect(port, '127.0.0.1');
     onTestFinished(() => void socket.destroy());
-    // Of a million bytes that are announced not one is sent.
+    // A million bytes are announced, and none is sent.
     socket.write(
       `POST ${BASE}/trigger HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n`,
     );

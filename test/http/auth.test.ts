@@ -22,7 +22,7 @@ const silent = { onError: () => {} };
 
 const onRuns = operations.filter(({ guard }) => guard.hook === 'onRunAccess');
 
-/** What the operation itself asks of the service, besides loading the run for a hook. */
+/** The calls of the operation itself to the service, besides loading the run for a hook. */
 const actsOf = (durably: FakeDurably, operation: { readonly name: string }) =>
   durably.calls
     .filter(({ method }) => method !== 'getRun' || operation.name === 'run')
@@ -51,7 +51,7 @@ describe('the table of operations', () => {
         expect(guard.runIdOf({ runId: 'run_9' })).toBe('run_9');
         expect(guard.operation).toBe(name === 'run' ? 'read' : name);
       }
-      // What tells of many runs, or makes one, is never open to just anyone who is known.
+      // An operation that shows many runs, or creates one, must never be open to every authenticated caller.
       if (method === 'GET') expect(guard.hook).not.toBe('authenticate');
       if (input.from === 'body') expect(guard.hook).toBe('onTrigger');
     },
@@ -68,7 +68,7 @@ describe.each(doors)('through $door', ({ open }) => {
     it.each(refusals)('authenticate refuses with %s', async (_, thrown, status, code) => {
       const durably = fakeDurably();
       const send = open(durably, { ...silent, auth: { authenticate: throwing(thrown) } });
-      // Not even told that its input is wrong.
+      // The caller does not even learn that its input is invalid.
       const response = await send(requestTo(operation.path, { method: operation.method }));
       expect(response.status).toBe(status);
       const text = await response.text();

@@ -161,7 +161,7 @@ describe('a body that Hono middleware has already read', () => {
   });
 });
 
-/** A handler of its own goes by no method, but its router by that of the request. */
+/** An individual handler ignores the method, but its router uses that of the request. */
 const routed = doors.filter(({ door }) => door !== 'individual handlers');
 
 describe.each(routed)('HEAD, through $door', ({ open }) => {

@@ -21,7 +21,7 @@ async function pragma(url: string, name: string): Promise<unknown> {
   return Object.values(rows[0] ?? {})[0];
 }
 
-/** Another process that holds the write lock until it is told to let go. */
+/** Another process that holds the write lock until it is told to release it. */
 async function lockedBy(path: string): Promise<ChildProcess> {
   const libsql = createRequire(import.meta.url).resolve('libsql');
   const script = `
@@ -105,7 +105,7 @@ describe('the database', () => {
     holder.stdin?.write('let go');
     const database = await opening;
     onTestFinished(() => database.close());
-    // A connection that had met BUSY and was kept would answer this and lose it.
+    // A connection that was kept after BUSY would report success here and lose the write.
     await sql`insert into held values (3)`.execute(new Kysely({ dialect: database.dialect }));
     const reader = createClient({ url: pathToFileURL(path).href });
     const { rows } = await reader.execute('select a from held order by a');

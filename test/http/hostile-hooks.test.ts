@@ -6,7 +6,7 @@ import { watchProcess } from '../support/watch-process.ts';
 import { doors, readProblem, requestTo } from './doors.ts';
 import { fakeDurably, ManualCursor } from './fake-durably.ts';
 
-// What is reported to the console is no part of these tests.
+// These tests ignore what is reported to the console.
 beforeEach(() => void vi.spyOn(console, 'error').mockReturnValue());
 afterEach(() => vi.restoreAllMocks());
 
@@ -14,7 +14,7 @@ const thrower = (thrown: unknown) => () => {
   throw thrown;
 };
 
-/** Throws whatever is asked of it. */
+/** Throws whatever property is read. */
 const hostile = () =>
   new Proxy(new Error('never seen'), {
     get: thrower('get'),
@@ -53,7 +53,7 @@ test.for(doors)(
 
 test('reports an error that throws when it is printed, without an onError', async () => {
   const raised = watchProcess();
-  // The console's own way with errors.
+  // The console prints errors in this way.
   vi.mocked(console.error).mockImplementation((...shown: unknown[]) => void format(...shown));
   const error = Object.defineProperty(new Error('hidden'), 'stack', { get: thrower('stack') });
   const { handle } = createDurablyHandler(fakeDurably(), { onRequest: thrower(error) });

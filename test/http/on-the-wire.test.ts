@@ -9,7 +9,7 @@ import type { CreateDurablyHandlerOptions } from '../../src/http/pipeline.ts';
 import { BASE } from './doors.ts';
 import { fakeDurably, ManualCursor, streamedEvent } from './fake-durably.ts';
 
-// The server replaces the global class; this one is of the old kind.
+// The server replaces the global class. This one is the original.
 const refusal = () => new NativeResponse('who are you?', { status: 401 });
 const NativeResponse = globalThis.Response;
 
@@ -82,7 +82,7 @@ describe('a stream over a socket', () => {
     socket.pause();
     socket.write(`GET ${url.pathname}/subscribe?runId=run_1 HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     let seen = -1;
-    // What the kernel's buffers take is read; then no more.
+    // Data is read until the kernel's buffers are full, and then no more.
     await vi.waitFor(
       () => {
         const before = seen;

@@ -12,7 +12,7 @@ import { operations } from '../../src/http/operations/index.ts';
 import { BASE, doors, pathOf, postJson, readProblem, requestTo, validRequest } from './doors.ts';
 import { type FakeDurably, fakeDurably, ManualCursor, sampleRun } from './fake-durably.ts';
 
-/** A service in which everything fails with the same error. */
+/** A service in which every call fails with the same error. */
 function failing(error: unknown): FakeDurably {
   const fail = async () => {
     throw error;

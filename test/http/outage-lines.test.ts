@@ -22,7 +22,7 @@ describe('an unavailable database', () => {
     };
     expect(await meetAt(0)).toBe(1);
     expect(error).toHaveBeenCalledWith('durably: request trace-1: the file is gone: https://…@h\\u000ax');
-    // However long it lasts, while requests meet it.
+    // However long the outage lasts, if requests keep meeting it.
     expect(await meetAt(50_000)).toBe(1);
     expect(await meetAt(100_000)).toBe(1);
     expect(await meetAt(200_000)).toBe(2);

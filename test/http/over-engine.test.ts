@@ -11,7 +11,7 @@ import { createSuiteJobs } from './jobs.ts';
 import { framesOf, overEngine, typesOf } from './over-engine.ts';
 import { temporaryFolder } from './temporary.ts';
 
-/** Where the service keeps its runs: each test on a database of its own. */
+/** The database kinds of the service. Each test has its own database. */
 const databases = [
   {
     database: 'a file',

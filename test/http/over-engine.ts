@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { operations } from '../../src/http/operations/index.ts';
 import { pathOf, postJson, readProblem, requestTo, type Send } from './doors.ts';
 
-/** A service of one test's own, on an empty database, with the suite's jobs. */
+/** A service for one test, on an empty database, with the suite's jobs. */
 export interface StartedService {
   readonly send: Send;
-  /** Lets the job `wait` go on. */
+  /** Lets the job `wait` continue. */
   readonly openGate: () => void;
 }
 
@@ -20,7 +20,7 @@ function toFrame(text: string): Frame {
   return { id: /^id: (.*)$/m.exec(text)?.[1], data: data === undefined ? undefined : JSON.parse(data), text };
 }
 
-/** The frames of a stream, until it ends or `until` is met. */
+/** The frames of a stream, to its end or until `until` is fulfilled. */
 export async function framesOf(
   response: Response,
   until: (frame: Frame) => boolean = () => false,
@@ -42,7 +42,7 @@ export async function framesOf(
 export const typesOf = (frames: readonly Frame[]) =>
   frames.flatMap(({ data }) => (data === undefined ? [] : [data.type]));
 
-/** What any way to a running service answers on the wire. */
+/** The tests for every way to reach a running service. */
 export function overEngine(door: string, startService: () => Promise<StartedService>): void {
   describe(`over a real engine, through ${door}`, () => defineTests(startService));
 }
@@ -56,7 +56,7 @@ function client(send: Send) {
     expect(Object.keys(body)).toEqual(['runId']);
     return body.runId;
   };
-  /** Triggers, and waits for the run's end on its stream. */
+  /** Triggers a run and waits for its end on its stream. */
   const runToEnd = async (jobName: string, more: object = {}) => {
     const runId = await trigger(jobName, more);
     return { runId, frames: await framesOf(await get(`/subscribe?runId=${runId}`)) };

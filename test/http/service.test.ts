@@ -32,7 +32,7 @@ async function startService(env: Record<string, string> = {}, folder?: string): 
 
 const API = '/api/durably';
 
-/** A web server whose answers wait until they are released: a job that fetches from it is kept running. */
+/** A web server whose answers wait until they are released, so that a job that fetches from it keeps running. */
 async function slowServer() {
   const waiting: (() => void)[] = [];
   const server = createServer((_, response) => {
@@ -116,7 +116,7 @@ describe('the service', () => {
     const idle = await fetch(`${first.url}${API}/runs/subscribe`);
     await target.asked();
     first.process.kill('SIGTERM');
-    // Out of time it would exit with 1.
+    // If it ran out of time it would exit with 1.
     expect(await first.exit).toEqual({ code: 0, signal: null });
     await idle.text();
 
@@ -138,7 +138,7 @@ describe('the service', () => {
     await target.asked();
     first.process.kill('SIGTERM');
     expect((await first.exit).code).toBe(0);
-    // Handed back, so that a worker would take it at once.
+    // The run is handed back, so a worker would take it at once.
     const other = await startService();
     const refused = spawnIn(folder, { PORT: new URL(other.url).port });
     expect((await refused.exit).code).toBe(1);
@@ -170,7 +170,7 @@ describe('the service', () => {
     });
     const answered = once(sent, 'response');
     sent.write(body.slice(0, 10));
-    // The head has arrived once the service answers another request on a later connection.
+    // When the service answers another request on a later connection, it has received this head.
     await fetch(`${service.url}/healthz`);
     service.process.kill('SIGTERM');
     await eventually(() => expect(service.output.stdout).toContain('draining'));

@@ -12,7 +12,7 @@ function serviceOver(cursor: ManualCursor): DurablyService {
   });
 }
 
-/** Reads one chunk after another as text; null at the end. */
+/** Reads one chunk after another as text. Null at the end. */
 function chunksOf(response: Response) {
   const reader = response.body?.getReader();
   if (reader === undefined) throw new Error('the response has no body');

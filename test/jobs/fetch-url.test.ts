@@ -15,7 +15,7 @@ let service: JobService;
 let durably: JobInstance;
 let server: Server;
 let url: string;
-/** How the server answers each request in turn; the last one also all further ones. */
+/** The server's answers, in order. The last one is repeated. */
 let answers: Answer[];
 let requests: number;
 

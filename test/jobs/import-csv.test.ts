@@ -24,7 +24,7 @@ const put = (file: string, text: string) => writeFileSync(join(service.dataDir, 
 const importing = (input: Parameters<JobInstance['jobs']['importCsv']['trigger']>[0]) =>
   durably.jobs.importCsv.triggerAndWait(input);
 
-/** The table as a process without any part in the import reads it. */
+/** Reads the table from a connection outside of the import. */
 async function airports(columns = '*') {
   const client = createClient({ url: pathToFileURL(join(service.dataDir, 'imports.db')).href });
   const { rows } = await client.execute(`select ${columns} from airports order by iata`);
@@ -32,7 +32,7 @@ async function airports(columns = '*') {
   return rows.map((row) => ({ ...row }));
 }
 
-/** Waits until a run's journal tells that the step is done, or that the run is over. */
+/** Waits until a run's journal shows that the step is done or the run has ended. */
 async function stepDone(runId: string, name: string): Promise<void> {
   for await (const event of durably.subscribe(runId)) {
     if (event.type === 'step:complete' && event.stepName === name) return;
@@ -160,7 +160,7 @@ describe('refusing an import', () => {
 
 describe('a second attempt', () => {
   let runId: string;
-  /** The first one stores a batch of three, and is then handed back to a worker that has just started. */
+  /** The first attempt stores a batch of three. The run is then handed back to a worker that has just started. */
   beforeEach(async () => {
     put('a.csv', csvOf(...rowsOf(30)));
     const run = await durably.jobs.importCsv.trigger({ file: 'a.csv', batchSize: 10, pauseMs: 60_000 });

@@ -7,7 +7,7 @@ import type { Fault } from '../support/sqld/faults.ts';
 import type { Sqld } from '../support/sqld/server.ts';
 import { until } from '../support/until.ts';
 
-/** All that a server, or a proxy before it, may do to a request; executed or not. */
+/** Every way in which a server or a proxy may fail a request, executed or not. */
 const FAULTS: Readonly<Record<string, Fault>> = {
   'the connection dies before': { kind: 'drop', when: 'before' },
   'the connection dies after': { kind: 'drop', when: 'after' },
@@ -27,7 +27,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'an invalid baton': { kind: 'status', status: 400, headers: { 'content-type': 'text/plain' } },
 };
 
-/** Lets the n-th request from now on go wrong. */
+/** Makes the n-th request from now on fail. */
 function failAt(server: Sqld, n: number, fault: Fault): void {
   const at = server.requests + n;
   server.fault = (number) => (number === at ? fault : { kind: 'none' });
@@ -36,7 +36,7 @@ function failAt(server: Sqld, n: number, fault: Fault): void {
 describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
   test('at any request of a run, each step runs once and is stored once, in the first attempt', async () => {
     const { open, server } = await startRemote();
-    // Polls are no part of it.
+    // Polls are disabled.
     const durably = open({ pollingInterval: 60_000, heartbeatInterval: 1e6, staleThreshold: 2e6 });
     await durably.migrate();
     const executions: string[] = [];
@@ -107,7 +107,7 @@ describe('a migration', () => {
     const late = open({
       fetch: async (request: Request) => {
         sent++;
-        // Its schema is read by now, and its migration about to be sent.
+        // The instance has read the schema and is about to send its migration.
         if (sent === 2) await faster.migrate();
         if (sent === 3) throw new TypeError('fetch failed');
         return await fetch(request);

@@ -45,7 +45,7 @@ describe('an answer that never arrives', () => {
       }),
     );
     await until(() => count === 2);
-    // The statement's answer, then the rollback's: it waits behind the statement.
+    // The statement's answer, then the rollback's, which waits behind the statement.
     for (let i = 0; i < 2; i++) {
       await until(() => clock.pendingMs.length > 0);
       const [dueMs] = clock.pendingMs;

@@ -3,7 +3,7 @@ import { DatabaseUnavailableError } from '../../src/index.ts';
 import { startRemote } from '../support/remote.ts';
 import { rejectionOf } from '../support/runs.ts';
 
-/** As libsql-server answers a token that may only read: 403, at the first write. */
+/** The answer of libsql-server to a write with a read-only token: 403. */
 async function refusingWrites(request: Request): Promise<Response> {
   const body = await request.clone().text();
   if (/"sql":"\s*(\\n)*(update|insert|create|delete|begin immediate)/i.test(body)) {

@@ -100,7 +100,7 @@ describe('requests to a remote database, counted by it', () => {
 
   test('init() migrates in a few requests, checks a migrated database in two, and then sends none', async () => {
     const { open, server } = await startRemote();
-    // What is there, the batch.
+    // One request for the schema, one for the batch.
     await open().migrate();
     expect(server.requests).toBe(2);
     const durably = open();

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 import { startToldServer, type ToldServer } from './support/told-server.ts';
 import { startWranglerDev, type WranglerDev } from './support/wrangler.ts';
 
-// The Worker as it is deployed: the entry that wrangler.toml names.
+// The deployed Worker: the entry that wrangler.toml names.
 
 let folder: string;
 let sqld: Sqld;
@@ -25,7 +25,7 @@ beforeAll(async () => {
       TURSO_AUTH_TOKEN: 'token',
       DURABLY_POLLING_INTERVAL_MS: '50',
       DURABLY_SUBREQUESTS: '100000',
-      // Nothing to a Worker.
+      // A setting that means nothing to a Worker.
       PORT: 'none',
     },
   });

@@ -10,7 +10,7 @@ import { openDatabase } from '../../src/app/database.ts';
 import { copyMigratedFile } from './migrated-file.ts';
 import { Sqld } from './sqld/server.ts';
 
-/** One way into a test's database: what one process would open. */
+/** One connection to a test's database, as one process would open it. */
 export interface OpenedDatabase {
   readonly dialect: Dialect;
   /** For dialects whose connection the engine can't renew by itself. */
@@ -20,7 +20,7 @@ export interface OpenedDatabase {
 
 export type Content = 'empty' | 'migrated';
 
-/** A database of one test. */
+/** The database of one test. */
 export interface TestDatabase {
   open(): OpenedDatabase | Promise<OpenedDatabase>;
   remove(): void | Promise<void>;
@@ -31,9 +31,9 @@ export interface Backend {
   readonly name: string;
   /** Whether the engine can't renew the connection by itself, so that `reconnect` must be given. */
   readonly needsReconnect: boolean;
-  /** On a file a writer is refused while another has the lock; a server lets it wait. */
+  /** On a file a writer is refused while another has the lock. A server makes it wait. */
   readonly locks: 'refuse' | 'wait';
-  /** A database that is empty, or that {@link copyMigratedFile} has filled. */
+  /** A database that is empty, or filled by {@link copyMigratedFile}. */
   createDatabase(content?: Content): Promise<TestDatabase>;
 }
 
@@ -59,7 +59,7 @@ export const backends: readonly Backend[] = [
   { name: 'LibsqlDialect, remote', needsReconnect: false, locks: 'wait', createDatabase: onServer },
 ];
 
-/** A server of the test's own, on a file of the test's own. */
+/** A server of the test, on a file of the test. */
 async function onServer(content: Content = 'empty'): Promise<TestDatabase> {
   const { folder, path } = await makeFile(content);
   const server = await Sqld.start({ file: path });
@@ -96,7 +96,7 @@ function openLibsql(path: string): OpenedDatabase {
 
 function openSqlite(path: string): OpenedDatabase {
   let database = new Database(path);
-  // Kysely keeps the object it is given: this one stays while the connection behind it is renewed.
+  // Kysely keeps this object while the connection behind it is renewed.
   const proxy = { prepare: (sql: string) => database.prepare(sql), close: () => database.close() };
   return {
     dialect: new SqliteDialect({ database: proxy as never }),
