@@ -172,7 +172,7 @@ describe('the tail of the journal', () => {
     const { cursor } = await feed.openList({ after: 0, labels });
     expect(sequences(await cursor.next())).toEqual([1]);
     expect(reads.withLabels).toBe(1);
-    // It takes what is read from now on from the window.
+    // It reads later events from the window.
     write('run_2', 'run:trigger', null, OURS);
     await poll();
     expect(sequences(await cursor.next())).toEqual([2]);

@@ -140,7 +140,7 @@ describe('a local database', () => {
       break;
     }
     other.exec('insert into t values (2, 2)');
-    // No checkpoint is possible while a reader still uses the old snapshot.
+    // A checkpoint succeeds only if no reader still uses the old snapshot.
     expect(other.prepare('pragma wal_checkpoint(truncate)').all()).toEqual([
       { busy: 0, log: 0, checkpointed: 0 },
     ]);

@@ -53,7 +53,7 @@ test.for(doors)(
 
 test('reports an error that throws when it is printed, without an onError', async () => {
   const raised = watchProcess();
-  // The console prints errors in this way.
+  // The real console formats errors in this way too.
   vi.mocked(console.error).mockImplementation((...shown: unknown[]) => void format(...shown));
   const error = Object.defineProperty(new Error('hidden'), 'stack', { get: thrower('stack') });
   const { handle } = createDurablyHandler(fakeDurably(), { onRequest: thrower(error) });

@@ -1,6 +1,6 @@
 let underWay = 0;
 
-/** {@link idle} waits for this promise. */
+/** {@link idle} waits until this work is done. */
 export async function countUnderWay<T>(work: () => Promise<T>): Promise<T> {
   underWay++;
   try {
