@@ -3,7 +3,7 @@ import type { Figures } from './protocol.ts';
 
 export type Party = string;
 
-/** Every figure of every round: rounds of one workload are neighbours in time. */
+/** One figure of one round. The rounds of a workload are run close together. */
 export interface Sample {
   readonly workload: string;
   readonly metric: string;
@@ -27,9 +27,9 @@ interface Interleaving<N extends Party> {
   readonly workload: string;
   readonly contenders: readonly N[];
   readonly rounds: number;
-  /** A first round that is not recorded; unless it is expensive and says nothing. */
+  /** Whether a first round is run without recording it. Off for rounds that are expensive and need no warm-up. */
   readonly warmUp?: boolean;
-  /** A contender that needs longer for a round is left out of those that follow. */
+  /** A contender whose round takes longer is left out of the following rounds. */
   readonly roundWithinMs?: number;
   round(child: Child, contender: N): Promise<Figures>;
 }
@@ -44,7 +44,7 @@ async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
   return await Promise.race([work(), late]).finally(() => clearTimeout(timer));
 }
 
-/** What the workloads measure with, and where their figures go. */
+/** Runs the rounds of the workloads and collects their figures. */
 export class Bench {
   readonly folder: string;
   readonly isQuick: boolean;
@@ -73,15 +73,15 @@ export class Bench {
     this.samples.push(sample);
   }
 
-  /** A contender that can't is named with its error, and the others go on. */
+  /** Records that a contender failed. The other contenders continue. */
   fail(failure: Failure): void {
     this.failures.push(failure);
     this.#log(`    ${failure.contender}: ${failure.error}`);
   }
 
   /**
-   * A B C, C B A, A B C …: each contender in a process of its own, one at work
-   * at a time, so that whatever else the machine does meets neighbours alike.
+   * Runs the contenders in the order A B C, C B A, A B C …, each in its own process and one at a time. Whatever
+   * else slows the machine then affects neighbouring rounds alike.
    */
   async interleave<N extends Party>(options: Interleaving<N>): Promise<void> {
     const { workload, warmUp = true, roundWithinMs = ROUND_WITHIN_MS } = options;

@@ -8,7 +8,7 @@ export interface Command {
   readonly isQuick: boolean;
 }
 
-/** `--only enqueue,drain --rounds 3 --quick`. @throws for what it does not know. */
+/** Parses options such as `--only enqueue,drain --rounds 3 --quick`. @throws for an unknown option. */
 export function readCommandLine(): Command {
   const { values } = parseArgs({
     options: {

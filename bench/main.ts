@@ -1,4 +1,4 @@
-/** Measures what is asked for on the command line and writes RESULTS.md. */
+/** Runs the workloads given on the command line and writes RESULTS.md. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -58,7 +58,7 @@ async function run(): Promise<void> {
   console.log(`\n${results}`);
 }
 
-/** Of each contender, in a process of its own. */
+/** Describes each contender, in its own process. */
 async function readSettings() {
   const settings: { contender: string; told: string }[] = [];
   for (const name of Object.keys(labels).filter((label) => label !== 'bare') as ContenderName[]) {

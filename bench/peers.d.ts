@@ -1,6 +1,6 @@
 /**
- * What the benchmark uses of its peers, so that its code is type-checked where
- * they are not installed.
+ * The parts of the peers that the benchmark uses, declared here so that its code type-checks where the peers
+ * are not installed.
  */
 
 declare module '@coji/durably' {
@@ -70,7 +70,7 @@ declare module 'openworkflow/sqlite' {
   }
   export class BackendSqlite {
     static connect(path: string): BackendSqlite;
-    /** Private in its own types. */
+    /** Private in openworkflow's own types. */
     readonly db: SqliteDatabase;
     completeWorkflowRun(params: unknown): Promise<unknown>;
     stop(): Promise<void>;

@@ -1,9 +1,9 @@
 import type { ContenderName } from './contenders/index.ts';
 
-/** What one round tells, by metric. */
+/** The figures of one round, by metric. */
 export type Figures = Readonly<Record<string, number>>;
 
-/** Whose HTTP interface a process serves. */
+/** The HTTP interface that a process serves. */
 export type Served = 'bare' | 'durably' | 'durably-service' | 'coji';
 
 export interface MeasureRequest {
@@ -19,7 +19,7 @@ export interface ServeRequest {
   readonly worker: 'on' | 'off';
 }
 
-/** When something happened, ms since the epoch, by event: its type and its run. */
+/** The time of each event, ms since the epoch. The key is the event's type and run. */
 export type EventTimes = Readonly<Record<string, number>>;
 
 export interface Traffic {
@@ -28,7 +28,7 @@ export interface Traffic {
   readonly method: 'GET' | 'POST';
   readonly body?: string | undefined;
   readonly connections: number;
-  /** Ends after so many requests, or after so long. */
+  /** Ends after this many requests, or after this time. */
   readonly requests?: number | undefined;
   readonly durationMs?: number | undefined;
 }
@@ -39,7 +39,7 @@ export interface TrafficFigures {
   readonly p50Ms: number;
 }
 
-/** What a process of the benchmark can be asked to do. */
+/** The calls that a child process of the benchmark accepts. */
 export interface Roles {
   describe(request: { contender: ContenderName; folder: string }): Promise<Readonly<Record<string, unknown>>>;
   measure(request: MeasureRequest): Promise<Figures>;

@@ -1,12 +1,12 @@
 import { createRequire } from 'node:module';
 
-/** The repository, seen from where this file is run: `bench/out/bench/`. */
+/** The path of the repository. This file runs from `bench/out/bench/`. */
 const repository = new URL('../../..', import.meta.url);
 
-/** Requires what durably itself would get: its own dependencies, in its own versions. */
+/** Resolves packages as durably does, so that it loads durably's own dependencies in durably's versions. */
 export const requireAsDurably = createRequire(new URL('package.json', repository));
 
-/** The build is what ships, so the build is measured. */
+/** Measures the build, because that is what ships. */
 const build = async (path: string): Promise<unknown> =>
   await import(new URL(`dist/${path}`, repository).href);
 

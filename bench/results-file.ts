@@ -1,2 +1,2 @@
-/** Seen from where this file is run: `bench/out/bench/`. */
+/** The path relative to `bench/out/bench/`, where this file runs. */
 export const resultsFile = new URL('../../RESULTS.md', import.meta.url);

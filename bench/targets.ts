@@ -1,4 +1,4 @@
-/** What to reach: each a figure of durably's, or its ratio to another figure of the same round. */
+/** A target: a figure of durably, or its ratio to another figure of the same round. */
 export interface Target {
   readonly workload: string;
   readonly title: string;
@@ -17,7 +17,10 @@ const DOCUMENTED = 'durably';
 const SERVICE = 'durably-service';
 const both = [DOCUMENTED, SERVICE] as const;
 
-/** One target for each variant; two limits are the documented one's and the service default's. */
+/**
+ * Makes one target per variant. Of two limits, the first is for the documented variant and the second for the
+ * service default.
+ */
 function each(
   title: string,
   workload: string,
@@ -38,7 +41,7 @@ function each(
   });
 }
 
-/** A figure of the same contender. */
+/** Another figure of the same contender. */
 const own = (metric: string): Figure => ({ contender: '', metric });
 
 export const targets: readonly Target[] = [

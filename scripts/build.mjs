@@ -1,7 +1,7 @@
 /**
- * npm run build: compiles src/ into dist/. It is compiled beside and then
- * swapped in, so that a running service, or a build that fails, never finds
- * dist/ missing or half-made. Plain JavaScript: it runs without a loader.
+ * npm run build: compiles src/ into dist/. It compiles into another folder and then swaps the folders, so that
+ * neither a running service nor a failed build ever finds dist/ missing or incomplete. This is plain
+ * JavaScript, which runs without a loader.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const DIST = join(ROOT, 'dist');
 const PREFIX = '.dist-';
-/** A build that is older was killed. */
+/** A build folder older than this is left over from a killed build. */
 const FORGET_AFTER_MS = 10 * 60 * 1000;
 const MAX_SWAPS = 10;
 

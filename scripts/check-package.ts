@@ -1,7 +1,7 @@
 /**
- * Packs the package, unpacks it into an empty project that has its
- * dependencies and nothing else, type-checks the documented example there and
- * runs a job through every door; then into one that has only the package itself.
+ * Packs the package and installs it in two empty projects. In the first, with all dependencies, it type-checks
+ * the documented example and runs a job through every entry point. In the second, only the package itself can
+ * be imported.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -22,7 +22,7 @@ const manifest: Record<'dependencies' | 'peerDependencies', Record<string, strin
   readFileSync('package.json', 'utf8'),
 );
 const needed = Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies });
-// What a TypeScript project on Node has besides.
+// Type packages that a TypeScript project on Node also has.
 const linked = [...needed, '@types/node', 'undici-types'];
 
 const folders = [0, 1].map(() => mkdtempSync(join(tmpdir(), 'durably-package-')));
@@ -36,7 +36,7 @@ try {
   cpSync(join(project, 'node_modules', 'durably'), join(alone, 'node_modules', 'durably'), {
     recursive: true,
   });
-  // As a package manager lays them out that lets nobody import what they don't depend on.
+  // Strict package managers use this layout: a project can import only what it depends on.
   const modules = join('node_modules', 'durably', 'node_modules');
   prepareProject(alone, { modules, names: needed, types: [] });
   cpSync(join(samples, 'alone'), alone, { recursive: true });
@@ -51,7 +51,7 @@ try {
 
 function installPacked(folder: string): void {
   const pack = ['pack', '--silent', '--pack-destination', folder];
-  // Packing builds first, by the `prepack` script.
+  // The `prepack` script builds first.
   execFileSync('npm', pack, { stdio: ['ignore', 'ignore', 'inherit'], shell: process.platform === 'win32' });
   const tarball = readdirSync(folder).find((name) => name.endsWith('.tgz'));
   if (tarball === undefined) throw new Error('npm pack made no tarball');

@@ -1,4 +1,7 @@
-/** Bundles the Worker as `wrangler deploy` would, and checks what it weighs and that it holds nothing of Node's alone. */
+/**
+ * Bundles the Worker as `wrangler deploy` does. Checks the bundle's size, and that it contains no Node-only
+ * modules.
+ */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -7,7 +10,7 @@ import { gzipSync } from 'node:zlib';
 import { WRANGLER, wranglerEnv } from './wrangler.ts';
 
 const MAX_KIB = 300;
-/** Modules that a Worker has no use for: the sign of a file or a native database in the bundle. */
+/** Modules that a Worker can't use. They show that file access or a native database got into the bundle. */
 const FOREIGN =
   /\b(?:from|import|require)\s*\(?\s*["']((?:node:)?(?:fs|child_process)(?:\/\w+)?|libsql|@libsql\/[\w-]+)["']/;
 

@@ -1,6 +1,6 @@
 /**
- * The one gate, part by part; it stops at the first that fails and names it
- * last. `npm run check -- types package` runs only those parts.
+ * Runs all checks, part by part. It stops at the first part that fails and names it in the last line. `npm run
+ * check -- types package` runs only those parts.
  */
 import { spawnSync } from 'node:child_process';
 

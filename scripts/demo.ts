@@ -1,7 +1,6 @@
 /**
- * npm run demo: an import that survives a SIGKILL. Starts the service on a
- * temporary database, kills it half way, starts it again, and proves that no
- * step ran twice. Exits non-zero when the proof fails.
+ * npm run demo: an import that survives a SIGKILL. It starts the service on a temporary database, kills it half
+ * way, starts it again, and proves that no step ran twice. Exits non-zero if the proof fails.
  */
 import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,7 +19,7 @@ const service = await ServiceProcess.create({
   TURSO_DATABASE_URL: `file:${join(folder, 'durably.db')}`,
   DURABLY_DATA_DIR: join(folder, 'data'),
   DURABLY_BASE_PATH: '/api/durably',
-  // A worker that vanished is missed sooner than by default.
+  // Detects a lost worker sooner than the default.
   DURABLY_STALE_THRESHOLD_MS: '2000',
   DURABLY_HEARTBEAT_INTERVAL_MS: '500',
   DURABLY_POLLING_INTERVAL_MS: '200',
@@ -56,7 +55,7 @@ async function trigger(): Promise<string> {
   return z.object({ runId: z.string() }).parse(answer).runId;
 }
 
-/** Adds what it sees to `seen`; answers the id of the last event. */
+/** Adds the events to `seen` and returns the id of the last one. */
 async function followUntilHalf(runId: string, seen: RunEvent[]): Promise<string> {
   for await (const { id, event } of followRun(`${api}/subscribe?runId=${runId}`, { signal })) {
     seen.push(event);

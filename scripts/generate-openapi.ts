@@ -8,11 +8,14 @@ import { stringify } from 'yaml';
 import { buildOpenApi } from '../src/app/openapi.ts';
 import { writeOrCheck } from './generated-file.ts';
 
-/** All that a service can have: with keys and a rate limit. A service describes itself at /openapi.json. */
+/**
+ * Describes a service with keys and a rate limit, so that the file covers every option. A running service
+ * describes itself at /openapi.json.
+ */
 const FULL_INSTANCE = { basePath: '/api/durably', hasKeys: true, hasAuth: false, hasRateLimit: true };
 
 const { values } = parseArgs({ options: { check: { type: 'boolean' } } });
-// As JSON has it: that is how the service itself serves the document.
+// Converts the document to plain JSON, as the service serves it.
 const document = JSON.parse(JSON.stringify(buildOpenApi(FULL_INSTANCE)));
 
 // The validator resolves references in place, so it gets its own copy.

@@ -12,10 +12,10 @@ export interface MigrationFile {
 }
 
 /**
- * The migrations of a folder, in order.
+ * Reads the migrations of a folder, in order.
  *
- * @throws {Error} that names the file, for a name other than
- * `NNNN_<verb>_<noun>.sql`, a gap or double in the numbers, or SQL without a statement.
+ * @throws {Error} that names the file, if its name is not `NNNN_<verb>_<noun>.sql`, if numbers are missing or
+ * repeated, or if the SQL contains no statement.
  */
 export function readMigrationFiles(folder: string): MigrationFile[] {
   const fileNames = readdirSync(folder).filter((name) => !name.startsWith('.'));
@@ -43,7 +43,7 @@ function readStatements(folder: string, fileName: string): string[] {
   }
 }
 
-/** The TypeScript module that holds the migrations, for runtimes that read no folder. */
+/** Generates the TypeScript module with the migrations, for runtimes that can't read a folder. */
 export function renderMigrations(files: readonly MigrationFile[]): string {
   return `// Generated from migrations/sqlite/*.sql by \`npm run migrations\`. Do not edit.
 
@@ -67,7 +67,7 @@ function templateLiteral(text: string): string {
   return `\`${text.replace(/[\\`]|\$\{/g, '\\$&')}\``;
 }
 
-/** The file name of the migration that comes next. @throws {Error} for a name that is not `<verb>_<noun>`. */
+/** Returns the file name of the next migration. @throws {Error} for a name that is not `<verb>_<noun>`. */
 export function nextFileName(folder: string, name: string): string {
   if (!NAME.test(name)) throw new Error(`"${name}": a migration is named <verb>_<noun>, in lower case`);
   const count = readMigrationFiles(folder).length;

@@ -3,7 +3,7 @@ interface Token {
   readonly text: string;
 }
 
-// Quoting as SQLite has it (https://www.sqlite.org/lang_keywords.html): a doubled quote stands for itself.
+// SQLite's quoting (https://www.sqlite.org/lang_keywords.html): a doubled quote stands for one quote.
 const COMMENT = /--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/;
 const QUOTED = /'(?:[^']|'')*'|"(?:[^"]|"")*"|`(?:[^`]|``)*`|\[[^\]]*\]/;
 const WORD = /[A-Za-z_$\u0080-\uffff][\w$\u0080-\uffff]*/;
@@ -27,10 +27,9 @@ function* tokensOf(sql: string): Generator<Token> {
 }
 
 /**
- * Splits SQL text into its statements, without their comments and closing
- * semicolons. A trigger's body stays whole: like sqlite3_complete()
- * (https://www.sqlite.org/c3ref/complete.html), a CREATE TRIGGER ends at
- * `; END ;` and nowhere before, so a CASE … END inside it ends nothing.
+ * Splits SQL text into statements, without comments and closing semicolons. The body of a trigger stays whole:
+ * as in sqlite3_complete() (https://www.sqlite.org/c3ref/complete.html), a CREATE TRIGGER ends only at `; END
+ * ;`, so the END of a CASE does not end it.
  *
  * @throws {Error} for an unterminated quote, or a statement without its semicolon.
  */
@@ -63,7 +62,10 @@ function isInTrigger(seen: readonly string[]): boolean {
   return !(seen.at(-1) === 'end' && seen.at(-2) === ';');
 }
 
-/** Blanks and the comments among them, as one line break with the last line's indent, or one space. */
+/**
+ * Replaces white space and the comments in it with one space, or with one line break and the indent of the last
+ * line.
+ */
 function gap(blank: string): string {
   if (blank === '') return '';
   const lineBreak = blank.lastIndexOf('\n');

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 
-/** Wrangler's program; to be run by node. */
+/** The path of wrangler's program. Run it with node. */
 export const WRANGLER = join(import.meta.dirname, '../node_modules/wrangler/bin/wrangler.js');
 
-/** An environment in which wrangler writes below `folder` alone and asks the internet nothing. */
+/** An environment in which wrangler writes only below `folder` and does not use the internet. */
 export function wranglerEnv(folder: string): NodeJS.ProcessEnv {
   return {
     PATH: process.env.PATH,

@@ -18,7 +18,10 @@ const jobs = {
   }),
 };
 
-/** Over a default client: with a single connection it fails, for it uses the client beside its own transactions. */
+/**
+ * Opens it over a default client. With a single connection it fails, because it uses the client while its own
+ * transactions are open.
+ */
 export async function createInstance({ file, url, concurrency, isCounting = false }: OpenOptions) {
   const client = createClient({ url: url ?? `file:${file}` });
   const dialect = new LibsqlDialect({ client });
@@ -37,7 +40,7 @@ export async function createInstance({ file, url, concurrency, isCounting = fals
 export const coji: Contender = {
   synchronous: 'FULL',
   completedRuns: `select count(*) from durably_runs where status = 'completed'`,
-  // Its steps are deleted when a run ends, unless it is told to keep them.
+  // Without this option it deletes the steps when a run ends.
   completedSteps: `select coalesce(sum(completed_step_count), 0) from durably_runs where status = 'completed'`,
   allRuns: 'select count(*) from durably_runs',
   open: async (options): Promise<Engine> => {

@@ -1,38 +1,38 @@
-/** What a run does: nothing, or five steps that each store a small result. */
+/** The job of a run: empty, or five steps that each store a small result. */
 export type Job = 'empty' | 'fiveSteps';
 
 export interface OpenOptions {
-  /** A database file in WAL mode, or one that this contender has used before. */
+  /** A database file in WAL mode. It is empty, or this contender has used it before. */
   readonly file: string;
-  /** A libSQL server in place of the file, where the contender knows how. */
+  /** A libSQL server to use instead of the file, for contenders that support one. */
   readonly url?: string | undefined;
-  /** Runs at once; the contender's default unless given. */
+  /** Concurrent runs. By default the contender decides. */
   readonly concurrency?: number | undefined;
-  /** Count what the database is asked. It costs time. */
+  /** Whether to count the statements. Counting takes time. */
   readonly isCounting?: boolean | undefined;
 }
 
-/** A contender at work on one database. Its worker is off at first. */
+/** An open contender on one database. Its worker is off at first. */
 export interface Engine {
   trigger(job: Job): Promise<unknown>;
-  /** All in the way that the contender has for many; one by one where it has none. */
+  /** Uses the contender's own batch call. Without one, triggers the runs one by one. */
   triggerMany(job: Job, count: number): Promise<unknown>;
-  /** Called for each run once its completion is committed. */
+  /** Called for each run after its completion is committed. */
   onCompleted: () => void;
   start(): Promise<void>;
   stop(): Promise<void>;
-  /** How many statements were sent so far; begin and commit are statements. */
+  /** The number of statements sent so far. Begin and commit count as statements. */
   statements(): number;
-  /** What its own connection answers to a pragma. */
+  /** Reads a pragma on the contender's own connection. */
   pragma(name: string): Promise<string>;
   close(): Promise<void>;
 }
 
 export interface Contender {
-  /** The setting it runs at; every engine at FULL. */
+  /** The `synchronous` setting it runs with. Every engine runs with FULL. */
   readonly synchronous: 'FULL' | 'NORMAL';
   open(options: OpenOptions): Promise<Engine>;
-  /** SQL that counts completed runs, and their completed steps, from outside. */
+  /** SQL that counts completed runs, and SQL that counts their completed steps. */
   readonly completedRuns: string;
   readonly completedSteps: string;
   /** SQL that counts all runs. */

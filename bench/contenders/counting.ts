@@ -1,16 +1,16 @@
-/** Counts what goes to a database. */
+/** Counts statements. */
 export class StatementCounter {
   count = 0;
 }
 
-/** Any version's Kysely dialect. */
+/** A Kysely dialect of any version. */
 interface Countable {
   createDriver(): { acquireConnection(): Promise<object> };
 }
 
 /**
- * Makes a Kysely dialect's connections count. In place, for the engines look at
- * the dialect's and the driver's own properties.
+ * Makes a Kysely dialect count its statements. It changes the dialect in place, because the engines read the
+ * dialect's and the driver's own properties.
  */
 export function countDialect(dialect: Countable, counter: StatementCounter): void {
   const createDriver = dialect.createDriver.bind(dialect);
@@ -38,7 +38,7 @@ interface SyncDatabase {
   exec(sql: string): unknown;
 }
 
-/** The same for drivers in the manner of better-sqlite3. */
+/** Does the same for a driver with the interface of better-sqlite3. */
 export function countDatabase(database: SyncDatabase, counter: StatementCounter): void {
   const prepare = database.prepare.bind(database);
   database.prepare = (sql) => {

@@ -14,9 +14,9 @@ const jobs = {
       for (let i = 0; i < STEPS; i++) await step.run(`step-${i}`, () => stepResult(i));
     },
   }),
-  /** An output of so many bytes. */
+  /** A job whose output has this many bytes. */
   largeOutput: defineJob({ name: 'largeOutput', input, run: (_step, { n }) => 'x'.repeat(n) }),
-  /** So many results of a megabyte. */
+  /** A job with this many results of a megabyte. */
   largeSteps: defineJob({
     name: 'largeSteps',
     input,
@@ -30,7 +30,7 @@ interface Opened extends Pick<DurablyOptions, 'dialect' | 'reconnect'> {
   close(): void;
 }
 
-/** As README has it. */
+/** Opens LibsqlDialect as docs/library.md shows it. */
 async function openAsDocumented(url: string): Promise<Opened> {
   const { createClient } = requireAsDurably('@libsql/client') as typeof import('@libsql/client');
   const { LibsqlDialect } = requireAsDurably('@libsql/kysely-libsql') as {

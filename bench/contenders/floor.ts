@@ -13,8 +13,8 @@ create table if not exists steps (
 ) without rowid;`;
 
 /**
- * The least that a durable run needs, by prepared statements: a commit for its
- * trigger, its claim, each step and its end. No engine, no journal, no lease.
+ * The minimum of a durable run: prepared statements with one commit for the trigger, the claim, each step and
+ * the end. It has no engine, no journal and no lease.
  */
 function floor(synchronous: 'FULL' | 'NORMAL'): Contender {
   return {

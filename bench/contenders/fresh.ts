@@ -4,7 +4,7 @@ import Database from 'libsql';
 import type { Contender, Engine, Job, OpenOptions } from './contender.ts';
 import { STEPS } from './contender.ts';
 
-/** What must be in the file afterwards, read by another connection once the contender has closed its own. */
+/** The expected contents of the file. They are read by another connection after the contender has closed its own. */
 export interface Expected {
   readonly job: Job;
   readonly all: number;
@@ -13,12 +13,12 @@ export interface Expected {
 
 interface FreshOptions extends Omit<OpenOptions, 'file'> {
   readonly folder: string;
-  /** A file that was seeded before, in place of an empty one. */
+  /** A seeded file, to use instead of an empty one. */
   readonly file?: string | undefined;
   readonly expected?: Expected | undefined;
 }
 
-/** Runs `work` on a contender with a database of its own, and checks both its settings and what it stored. */
+/** Runs `work` on a contender with its own database. Checks the database's settings before and its contents after. */
 export async function onFreshDatabase<T>(
   contender: Contender,
   { folder, file, expected, ...options }: FreshOptions,
@@ -44,7 +44,7 @@ export async function onFreshDatabase<T>(
   }
 }
 
-/** WAL mode is kept in the file, so every connection to it has it. */
+/** The file stores the WAL mode, so every later connection uses it. */
 export function makeWalFile(path: string): void {
   const database = new Database(path);
   database.exec('pragma journal_mode = wal');

@@ -1,6 +1,6 @@
 import type { Contender } from './contender.ts';
 
-/** Loaded when asked for: where a peer can't be loaded, the others still run. */
+/** Loads a contender when it is needed, so that a peer that can't be loaded does not stop the others. */
 const contenders = {
   floor: async () => (await import('./floor.ts')).floorFull,
   'floor-normal': async () => (await import('./floor.ts')).floorNormal,

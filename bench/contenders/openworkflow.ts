@@ -3,7 +3,10 @@ import Database from 'better-sqlite3';
 import { type Contender, type Engine, INPUT, STEPS, stepResult } from './contender.ts';
 import { countDatabase, StatementCounter } from './counting.ts';
 
-/** It opens its file with node:sqlite, which Node 20 lacks: better-sqlite3 has the calls it makes. */
+/**
+ * openworkflow opens its file with node:sqlite, which Node 20 does not have. better-sqlite3 provides the calls
+ * it makes.
+ */
 function standInForNodeSqlite(): void {
   if (Module.builtinModules.includes('node:sqlite') || Module.isBuiltin('node:sqlite')) return;
   const loader = Module as unknown as { _load(request: string, ...rest: unknown[]): unknown };

@@ -5,7 +5,7 @@ import { countDatabase, StatementCounter } from './counting.ts';
 
 const silent = { error: console.error, warn: () => undefined, info: () => undefined, debug: () => undefined };
 
-/** A queue: it has no steps, and a worker takes one job at a time, so there is a worker for each slot. */
+/** A queue without steps. Each worker takes one job at a time, so every slot has its own worker. */
 export const plainjob: Contender = {
   synchronous: 'FULL',
   completedRuns: 'select count(*) from plainjob_jobs where status = 2',
@@ -16,7 +16,7 @@ export const plainjob: Contender = {
     const counter = new StatementCounter();
     if (isCounting) countDatabase(database, counter);
     const queue = defineQueue({ connection: better(database), logger: silent });
-    // It sets NORMAL itself.
+    // plainjob sets NORMAL when it opens.
     database.exec('pragma synchronous = FULL');
     const workers = Array.from({ length: concurrency }, () =>
       defineWorker('empty', async () => undefined, {

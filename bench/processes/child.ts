@@ -1,11 +1,11 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import type { Reply, Request, Roles } from '../protocol.ts';
 
-/** Nothing that is measured takes longer; a process that does not answer by then is ended. */
+/** The longest time for one call. A process that has not answered by then is killed. */
 const ANSWER_WITHIN_MS = 15 * 60_000;
 const STDERR_CHARS = 600;
 
-/** A process of the benchmark's own tree that plays a part of it. */
+/** A child process of the benchmark. */
 export class Child {
   static readonly #all = new Set<Child>();
   readonly #process: ChildProcess;

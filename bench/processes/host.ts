@@ -1,4 +1,4 @@
-/** What each process of the benchmark runs: it does what the main process asks and answers with the figures. */
+/** The program of each child process: it executes the main process's calls and sends back the results. */
 import type { Reply, Request, Roles } from '../protocol.ts';
 import { describe, measure } from './measure.ts';
 import { seed } from './seed.ts';
@@ -35,7 +35,7 @@ process.on('message', (request: Request) => {
   );
 });
 
-// Whatever it has open, it ends with the main process.
+// The child exits with the main process, whatever it has open.
 process.on('disconnect', () => process.exit(0));
 process.on('unhandledRejection', (error) => console.error(error));
 

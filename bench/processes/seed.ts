@@ -2,7 +2,7 @@ import Database from 'libsql';
 import { makeWalFile } from '../contenders/fresh.ts';
 import { type ContenderName, loadContender } from '../contenders/index.ts';
 
-/** Fills a contender's own tables with so many completed runs, each as it would have left it. */
+/** Fills a contender's tables with completed runs, in the form that the contender itself stores them. */
 export async function seed({
   contender,
   file,
@@ -22,7 +22,7 @@ export async function seed({
   database.exec('begin');
   for (const sql of statements) database.exec(sql.replaceAll('$runs', String(runs)));
   database.exec('commit');
-  // Whoever copies the file copies nothing else.
+  // Moves everything into the main file, so that copying that file is enough.
   database.exec('pragma wal_checkpoint(truncate)');
   database.close();
 }
@@ -34,7 +34,7 @@ const NOW_MS = `cast(unixepoch('subsec') * 1000 as integer)`;
 const durably = [
   `insert into durably_runs (id, job_name, status, attempt, append_count, started_at, completed_at, payload)
    ${NUMBERS} select printf('run_%026d', i), 'empty', 'completed', 1, 1, ${NOW_MS}, ${NOW_MS}, '{"n":1}' from n`,
-  // The trigger has journalled run:trigger.
+  // The insert's trigger has already written run:trigger.
   `insert into durably_journal (run_id, job_name, type, attempt)
    ${NUMBERS} select printf('run_%026d', i), 'empty', 'run:start', 1 from n`,
   `insert into durably_journal (run_id, job_name, type, attempt)

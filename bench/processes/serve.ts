@@ -11,7 +11,7 @@ import type { EventTimes, Served, ServeRequest } from '../protocol.ts';
 import { eventKey } from './streams.ts';
 
 const BASE_PATH = '/api/durably';
-/** The service's own default. */
+/** The default of the service. */
 const CONCURRENCY = 10;
 
 interface Service {
@@ -19,13 +19,13 @@ interface Service {
   stop(): Promise<void>;
 }
 
-/** When this process's own listeners heard of an event, which is after its commit. */
+/** When the listeners of this process received each event. They receive it after its commit. */
 let emitted: Record<string, number> = {};
 
 let server: Server | undefined;
 let service: Service | undefined;
 
-/** Serves a contender's HTTP interface from this process; answers the address of its routes. */
+/** Serves a contender's HTTP interface from this process. Returns the address of its routes. */
 export async function serve({ contender, file, worker }: ServeRequest): Promise<string> {
   if (!existsSync(file)) makeWalFile(file);
   emitted = {};
@@ -45,7 +45,7 @@ export async function readEmitted(): Promise<EventTimes> {
   return emitted;
 }
 
-/** Reads the file from outside. */
+/** Reads the file with another connection. */
 export async function storedRuns({ contender, file }: { contender: ContenderName; file: string }) {
   const { allRuns, completedRuns } = await loadContender(contender);
   const database = new Database(file);
@@ -55,13 +55,13 @@ export async function storedRuns({ contender, file }: { contender: ContenderName
   return stored;
 }
 
-/** This process's memory, garbage collected. */
+/** This process's memory after a garbage collection. */
 export async function memoryKb(): Promise<number> {
   globalThis.gc?.();
   return process.memoryUsage.rss() / 1024;
 }
 
-/** The most memory that this process ever had. */
+/** The peak memory of this process. */
 export async function peakMemoryKb(): Promise<number> {
   return process.resourceUsage().maxRSS;
 }

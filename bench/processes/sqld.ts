@@ -3,14 +3,14 @@ import { makeWalFile } from '../contenders/fresh.ts';
 
 let sqld: Sqld | undefined;
 
-/** A stand-in for a libSQL server, in a process of its own; answers its address. */
+/** Starts a stand-in for a libSQL server in its own process and returns its address. */
 export async function startSqld({ file, latencyMs }: { file: string; latencyMs: number }): Promise<string> {
   makeWalFile(file);
   sqld = await Sqld.start({ file, latencyMs: () => latencyMs });
   return sqld.url;
 }
 
-/** Answers how many requests it got. */
+/** Stops it and returns the number of requests it received. */
 export async function stopSqld(): Promise<number> {
   const requests = sqld?.requests ?? 0;
   await sqld?.stop();

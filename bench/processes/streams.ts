@@ -9,10 +9,10 @@ interface Stream {
 export const eventKey = (type: string, runId: string) => `${type} ${runId}`;
 
 let streams: Stream[] = [];
-/** When each event came, once for each stream. */
+/** The arrival times of each event, one per stream. */
 let arrivals = new Map<string, number[]>();
 
-/** Opens so many SSE streams; resolves when each has its headers. */
+/** Opens SSE streams. Resolves when each has received its headers. */
 export async function openStreams({ url, count }: { url: string; count: number }): Promise<void> {
   arrivals = new Map();
   for (let opened = 0; opened < count; opened += 100) {
@@ -52,14 +52,14 @@ function receive(stream: Stream, chunk: string): void {
 
 const EVENT = /"type":"(run:trigger|run:complete)".*?"runId":"([^"]+)"/g;
 
-/** How many of the two events of each run came, over all streams. */
+/** How many trigger and complete events have arrived, over all streams. */
 export async function countArrivals(): Promise<number> {
   let count = 0;
   for (const times of arrivals.values()) count += times.length;
   return count;
 }
 
-/** How late the events came, and whether each came to each stream, once. */
+/** The delays of the events, and whether each event arrived once at each stream. */
 export async function readArrivals(emitted: EventTimes) {
   const late: number[] = [];
   let isComplete = true;

@@ -1,7 +1,7 @@
 import { Pool } from 'undici';
 import type { Traffic, TrafficFigures } from '../protocol.ts';
 
-/** Keeps every connection busy with one request after the other. @throws unless every answer is 200. */
+/** Keeps every connection busy by sending one request after another. @throws unless every status is 200. */
 export async function fire(traffic: Traffic): Promise<TrafficFigures> {
   const { connections, requests = Number.POSITIVE_INFINITY, durationMs = Number.POSITIVE_INFINITY } = traffic;
   const pool = new Pool(traffic.url, { connections, pipelining: 1 });

@@ -3,7 +3,7 @@ import { closeSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs
 import { availableParallelism, cpus, loadavg, release, totalmem, type } from 'node:os';
 import { join } from 'node:path';
 
-/** What the figures belong to. */
+/** Describes the machine on which the figures were measured. */
 export function describeMachine(folder: string): string[] {
   return [
     `Machine: ${cpus()[0]?.model.trim() ?? 'unknown processor'}, ${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GB`,
@@ -20,7 +20,10 @@ export function loadAverage(): string {
     .join(', ');
 }
 
-/** What a commit at FULL waits for: where it is slow, whoever commits less often gains. */
+/**
+ * The time of an fsync, which every commit at FULL waits for. On a slow disk, contenders that commit less often
+ * gain.
+ */
 function fsyncMs(folder: string): number {
   const file = openSync(join(folder, 'fsync'), 'w');
   const page = Buffer.alloc(4096);

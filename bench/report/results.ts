@@ -9,12 +9,12 @@ export interface Results {
   readonly failures: readonly Failure[];
   readonly workloads: readonly Workload[];
   readonly machine: readonly string[];
-  /** How it was started, and whether at reduced scale. */
+  /** The options of this run, and whether it was at reduced scale. */
   readonly run: readonly string[];
   readonly settings: readonly { readonly contender: string; readonly told: string }[];
 }
 
-/** RESULTS.md: first what was to be reached, then all that was measured. */
+/** Writes RESULTS.md: first the targets, then all figures. */
 export function writeResults(results: Results): string {
   const { machine, run, settings, workloads } = results;
   return [
@@ -89,7 +89,7 @@ function workloadSection(results: Results, workload: Workload): string[] {
   ];
 }
 
-/** One row for each contender; the first one's figure is what the others are divided by. */
+/** One row per contender. The other figures are divided by that of the first. */
 function metricRows(
   { samples }: Results,
   { workload, metric }: { workload: string; metric: Metric },

@@ -17,7 +17,7 @@ export function summarize(values: readonly number[]): Summary | undefined {
   return { median: (below + above) / 2, least, most, rounds: sorted.length };
 }
 
-/** A figure by round. */
+/** The values of a figure, by round. */
 export function roundsOf(
   samples: readonly Sample[],
   { workload, contender, metric }: Figure & { workload: string },
@@ -29,7 +29,7 @@ export function roundsOf(
   );
 }
 
-/** Each round's figure over its neighbour of the same round: what slows a round slows both. */
+/** Divides the values of two figures round by round. Whatever slows a round affects both. */
 export function ratiosOf(
   samples: readonly Sample[],
   { workload, figure, over }: { workload: string; figure: Figure; over: Figure },

@@ -6,7 +6,7 @@ import type { Workload } from './workload.ts';
 
 const CONTENDERS = ['floor', 'durably', 'durably-service', 'openworkflow', 'plainjob', 'coji'] as const;
 
-/** Claims, triggers and ends are all writes to the same indexes, so a run's whole way is measured too. */
+/** Claims, triggers and ends all write to the same indexes, so the whole run is measured too. */
 export const fullTable: Workload = {
   id: 'full-table',
   title: 'Claim, trigger, finish with 1,000,000 finished runs in the table',

@@ -28,7 +28,7 @@ export const subscribers: Workload = {
         workload: 'subscribers',
         contenders: ['durably', 'durably-service', 'coji'],
         rounds: bench.pick({ full: 3, quick: 1 }),
-        // The peer takes a minute for each round.
+        // A round of the peer takes a minute.
         warmUp: false,
         round: (server, contender) =>
           whileServing(bench, { server, contender, worker: 'on' }, (address) =>
@@ -95,7 +95,7 @@ export const idleStreams: Workload = {
   },
 };
 
-/** In new processes each time: memory that the last round left behind would be reused unseen. */
+/** Uses new processes each time. A process that was used before would reuse memory without growing. */
 async function holdIdle(bench: Bench, { contender, streams }: { contender: Served; streams: number }) {
   const server = new Child();
   const readers = new Child();
@@ -105,7 +105,7 @@ async function holdIdle(bench: Bench, { contender, streams }: { contender: Serve
       { server, contender, worker: 'on' },
       async ({ url, basePath }: Address) => {
         const open = { url: `${url}${basePath}/runs/subscribe`, count: 50 };
-        // The first ones bring code into memory, not streams.
+        // The first streams also load code, so they are opened before the measurement.
         await readers.call('openStreams', open);
         const before = await server.call('memoryKb');
         await readers.call('openStreams', { ...open, count: streams });

@@ -5,7 +5,7 @@ import { type Address, whileServing } from './serving.ts';
 import type { Workload } from './workload.ts';
 
 const MB = 1024 * 1024;
-/** Runs with an output of a megabyte each, and as many results of that size in one run. */
+/** The smaller scale: this many runs with an output of a megabyte each, and one run with as many results of that size. */
 const FEW = 10;
 
 export const largeValues: Workload = {
@@ -37,7 +37,7 @@ export const largeValues: Workload = {
   },
 };
 
-/** Memory that an earlier round left behind would be reused unseen. */
+/** Runs in a new process, since an old one would reuse memory without growing. */
 async function inNewProcess<T>(work: (server: Child) => Promise<T>): Promise<T> {
   const server = new Child();
   try {
@@ -83,7 +83,7 @@ async function completed(base: string, body: { jobName: string; input: object })
   }
 }
 
-/** MB per second of an answer that is read as fast as it comes. */
+/** The MB per second of an answer that is read as fast as it arrives. */
 async function rateOf(url: string): Promise<number> {
   const start = performance.now();
   let bytes = 0;

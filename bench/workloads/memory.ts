@@ -4,7 +4,7 @@ import { completions, prefill } from './runs.ts';
 import type { Workload } from './workload.ts';
 
 const BYTES_PER_MB = 1024 * 1024;
-/** What peers are asked for: more than this takes them too long. */
+/** The scale for peers. More would take them too long. */
 const PEER_RUNS = 10_000;
 
 export const memory: Workload = {

@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine, Job } from '../contenders/contender.ts';
 
 const AT_ONCE = 100;
-/** An engine that has done nothing for so long will not do it any more. */
+/** An engine that makes no progress for this long is considered stuck. */
 const STALLED_MS = 60_000;
 
 /** Stores pending runs while the worker is off. */
@@ -12,7 +12,7 @@ export async function prefill(engine: Engine, { job, runs }: { job: Job; runs: n
   }
 }
 
-/** Resolves at each of the given numbers of completed runs, in rising order, with `note`. */
+/** Starts the worker and resolves at the last mark. Calls `note` whenever the number of completed runs reaches a mark. */
 export async function completions(
   engine: Engine,
   { marks, note }: { marks: readonly number[]; note: (completed: number) => void },
@@ -44,7 +44,7 @@ async function watchStall(count: () => number, signal: AbortSignal): Promise<voi
   }
 }
 
-/** Drains the first `runs` of what is pending; answers seconds. */
+/** Executes the first `runs` pending runs and returns the seconds it took. */
 export async function drain(engine: Engine, runs: number): Promise<number> {
   const start = performance.now();
   let seconds = Number.NaN;

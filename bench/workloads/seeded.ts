@@ -4,7 +4,7 @@ import type { Bench } from '../bench.ts';
 import type { ContenderName } from '../contenders/index.ts';
 import { Child } from '../processes/child.ts';
 
-/** A database with so many completed runs in the contender's tables; made once for all workloads. */
+/** A database with this many completed runs in the contender's tables. It is made once for all workloads. */
 export async function seededFile(
   bench: Bench,
   { contender, runs }: { contender: ContenderName; runs: number },
@@ -19,7 +19,7 @@ export async function seededFile(
   return await file;
 }
 
-/** Seeded beforehand: it takes its time, and none of a round's. */
+/** Seeds in advance, so that no round includes the time for it. */
 export async function seedAll(
   bench: Bench,
   contenders: readonly ContenderName[],
@@ -41,7 +41,7 @@ async function seedFile(bench: Bench, request: { contender: ContenderName; runs:
   return file;
 }
 
-/** A copy to write to, and its removal. */
+/** Makes a copy to write to, and a function that removes it. */
 export function copyOf(file: string, { folder, name }: { folder: string; name: string }) {
   const copy = join(folder, name);
   copyFileSync(file, copy);

@@ -11,18 +11,18 @@ export const TRIGGER_BODY = JSON.stringify({ jobName: 'empty', input: { n: 1 } }
 interface Serving {
   readonly contender: Served;
   readonly worker: 'on' | 'off';
-  /** A seeded database in place of a new one; it is only read. */
+  /** A seeded database to use instead of a new one. It is only read. */
   readonly file?: string | undefined;
 }
 
 export interface Address {
-  /** Origin, without a path. */
+  /** The origin, without a path. */
   readonly url: string;
   readonly basePath: string;
   readonly file: string;
 }
 
-/** Serves from a process for as long as `work` takes. */
+/** Serves from a child process while `work` runs. */
 export async function whileServing<T>(
   bench: Bench,
   { server, contender, worker, file }: Serving & { server: Child },

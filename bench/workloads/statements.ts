@@ -2,7 +2,7 @@ import { onFreshDatabase } from '../contenders/fresh.ts';
 import { completions, prefill } from './runs.ts';
 import { inContender } from './workload.ts';
 
-/** Counted between two completions, so that neither starting nor stopping is counted. */
+/** Counts between two completions, so that starting and stopping are not included. */
 const FROM = 10;
 const TO = 40;
 

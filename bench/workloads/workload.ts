@@ -6,19 +6,19 @@ import type { Figures } from '../protocol.ts';
 export interface Metric {
   readonly id: string;
   readonly title: string;
-  /** Figures per second are the better the higher, all others the lower. */
+  /** Higher is better for figures per second, lower is better for all others. */
   readonly unit: 'per second' | 'MB per second' | 'ms' | 'statements' | 'KB' | 'MB' | 'requests' | 'share';
 }
 
 export interface Workload {
-  /** What `--only` selects. */
+  /** The name for `--only`. */
   readonly id: string;
   readonly title: string;
-  /** What is done and how it is measured, for whoever reads the results. */
+  /** What the workload does and how it measures, for readers of the results. */
   readonly method: string;
   readonly metrics: readonly Metric[];
   run(bench: Bench): Promise<void>;
-  /** A round in a contender's own process, for the workloads that need no other. */
+  /** One round in a contender's own process, for workloads that need only that process. */
   readonly measure?: (
     contender: Contender,
     scale: Readonly<Record<string, unknown>>,
@@ -37,7 +37,7 @@ interface InContender<S extends Readonly<Record<string, unknown>>> {
   readonly measure: (contender: Contender, scale: S, folder: string) => Promise<Figures>;
 }
 
-/** A workload whose rounds each happen in one process, the contender's. */
+/** Makes a workload whose rounds each run in one process, the contender's. */
 export function inContender<S extends Readonly<Record<string, unknown>>>({
   id,
   title,
@@ -53,7 +53,7 @@ export function inContender<S extends Readonly<Record<string, unknown>>>({
     title,
     method,
     metrics,
-    // What arrives is what `run` sent: it crossed to another process of ours as JSON.
+    // The scale comes from `run` and only crossed a process boundary as JSON.
     measure: (contender, scale, folder) => measure(contender, scale as S, folder),
     run: async (bench) => {
       const scale = bench.pick(scales);

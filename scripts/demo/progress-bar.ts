@@ -1,6 +1,6 @@
 const WIDTH = 40;
 
-/** Draws progress on one line of a terminal; elsewhere it prints a line for each further tenth. */
+/** Draws progress on one line of a terminal. Without a terminal it prints a line for each ten percent. */
 export class ProgressBar {
   readonly #isTerminal = process.stdout.isTTY === true;
   #printedTenths = -1;

@@ -1,17 +1,17 @@
 import type { RunEvent } from './run-stream.ts';
 
 export interface Evidence {
-  /** What the two connections together saw while the run went on. */
+  /** The events that the two connections received while the run went on. */
   readonly seen: readonly RunEvent[];
-  /** The run's events from its first on, read again after its end. */
+  /** All events of the run, read again after its end. */
   readonly replayed: readonly RunEvent[];
-  /** The names of the steps that are stored. */
+  /** The names of the stored steps. */
   readonly stepNames: readonly string[];
-  /** How many steps the import must have had. */
+  /** The number of steps that the import must have. */
   readonly expectedSteps: number;
 }
 
-/** What contradicts "every step ran to its end exactly once, and no event was missed or doubled". */
+/** Returns the contradictions to "every step ran to its end exactly once, and no event was missed or doubled". */
 export function findContradictions({ seen, replayed, stepNames, expectedSteps }: Evidence): string[] {
   const found: string[] = [];
   const completed = replayed.filter(({ type }) => type === 'step:complete').map(({ stepName }) => stepName);

@@ -12,8 +12,8 @@ const eventSchema = z.looseObject({
 export type RunEvent = z.output<typeof eventSchema>;
 
 /**
- * A run's events over SSE, after `lastEventId` where given. Ends when the run
- * has, and also when the connection breaks: the caller then reconnects.
+ * Yields a run's events over SSE, from `lastEventId` if it is given. Ends with the run, or when the connection
+ * breaks. In that case the caller reconnects.
  */
 export async function* followRun(
   url: string,
@@ -40,7 +40,7 @@ async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<strin
       yield* frames;
     }
   } catch (error) {
-    // node's fetch says `terminated` when the other side vanishes.
+    // Node's fetch throws `terminated` when the other side disappears.
     if (!(error instanceof TypeError)) throw error;
   }
 }

@@ -5,7 +5,7 @@ import { setTimeout } from 'node:timers/promises';
 
 const READY_LIMIT_MS = 30_000;
 
-/** The service as a process of its own, which can be killed and started again. */
+/** The service in its own process, which can be killed and started again. */
 export class ServiceProcess {
   readonly url: string;
   readonly #env: NodeJS.ProcessEnv;
@@ -17,19 +17,19 @@ export class ServiceProcess {
     this.#env = { ...process.env, ...env, HOST: '127.0.0.1', PORT: String(port) };
   }
 
-  /** `env` configures the service; it gets a free port of this machine. */
+  /** `env` configures the service. It listens on a free port of this machine. */
   static async create(env: Readonly<Record<string, string>>): Promise<ServiceProcess> {
     return new ServiceProcess(await findFreePort(), env);
   }
 
-  /** What it has printed so far. */
+  /** The output so far. */
   get log(): string {
     return this.#log;
   }
 
-  /** Resolves with the process id once the service says that it is ready. */
+  /** Resolves with the process id when the service prints that it is ready. */
   async start(): Promise<number> {
-    // Node itself runs the entry, without a wrapper process: the signal reaches the service.
+    // Node runs the entry directly, without a wrapper process, so that the signal reaches the service.
     const child = spawn(process.execPath, ['--import', 'tsx', 'src/entry/node.ts'], {
       env: this.#env,
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -49,7 +49,7 @@ export class ServiceProcess {
     return child.pid ?? 0;
   }
 
-  /** Ends the process without any notice: it gets to finish nothing. */
+  /** Kills the process, which gets no chance to finish anything. */
   async kill(): Promise<void> {
     const child = this.#child;
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;

@@ -2,7 +2,7 @@ import { type ApiKeys, createApiKeys } from './api-keys.ts';
 import type { Config } from './config.ts';
 import { RateLimit } from './rate-limit.ts';
 
-/** Who may come, as options of `createDurablyApp`. Made once: the apps that share it count requests together. */
+/** Access control as options of `createDurablyApp`. Create it once: apps that share it also share the rate limit. */
 export interface Access {
   readonly apiKeys: ApiKeys | undefined;
   readonly rateLimit: RateLimit | undefined;
@@ -10,7 +10,10 @@ export interface Access {
   readonly allowedHosts: readonly string[] | 'any' | undefined;
 }
 
-/** Behind keys the service may be reached from elsewhere: a caller's way to what only this machine reaches must be opened by name. */
+/**
+ * With keys, callers may come from other machines. Jobs then reach this machine's own addresses only if they
+ * are listed.
+ */
 export function fetchLoopback({ apiKeys }: Access): 'open' | 'named' {
   return apiKeys === undefined ? 'open' : 'named';
 }
@@ -28,7 +31,7 @@ export async function createAccess(config: Config): Promise<Access> {
   };
 }
 
-/** While anyone is served, browsers must not be anyone's tool. */
+/** Without keys, only the host check keeps web pages from using the service through a visitor's browser. */
 function allowedHostsOf(config: Config): Access['allowedHosts'] {
   if (config.DURABLY_API_KEYS !== undefined) return undefined;
   return config.DURABLY_INSECURE ? 'any' : [config.HOST];

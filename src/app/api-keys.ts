@@ -3,7 +3,7 @@ import { ValidationError } from '../core/errors/errors.ts';
 import { checkMembers, type MembersOf } from '../core/validation/known-names.ts';
 import { RequestError } from '../http/problem.ts';
 
-/** One key and who bears it. */
+/** One key and the name of its owner. */
 export interface ApiKeyPair {
   readonly name: string;
   readonly key: string;
@@ -21,9 +21,8 @@ const MIN_KEY_LENGTH = 16;
 const MAX_KEY_LENGTH = 512;
 
 /**
- * Which pair is wrong and by which rule, without its key; undefined if none is.
- * A name that could be a key, of a pair that was given the wrong way round, is
- * not shown either.
+ * Says which pair is wrong and which rule it breaks, or undefined if all are valid. Never shows a key: if a
+ * pair may have been written as `key:name`, its name is hidden too.
  */
 function findFault(pairs: readonly ApiKeyPair[]): string | undefined {
   if (!Array.isArray(pairs)) return 'no list was given';
@@ -58,7 +57,7 @@ function faultOf({ name, key }: ApiKeyPair): string | undefined {
   return undefined;
 }
 
-/** `name:key,name:key` as pairs. A key may hold colons, a name may not. */
+/** Parses `name:key,name:key` into pairs. A key may contain colons, a name may not. */
 export const apiKeysText = z.string().transform((text, context): ApiKeyPair[] => {
   const pairs = text.split(',').map((pair) => {
     const [name = '', ...key] = pair.trim().split(':');
@@ -73,14 +72,14 @@ interface HashedKey {
   readonly name: string;
   /** SHA-256 of the key. */
   readonly hash: Uint8Array;
-  /** Signs and verifies this key's tickets. */
+  /** Signs and verifies the tickets of this key. */
   readonly ticketSecret: CryptoKey;
 }
 
 /**
- * The keys that callers may bear, as hashes: the keys themselves are not kept.
+ * The API keys of the service. Only their hashes are kept.
  *
- * @throws {ValidationError} for a bad name or key, which it does not quote.
+ * @throws {ValidationError} for a bad name or key. The message does not quote it.
  * @example
  * const apiKeys = await createApiKeys([{ name: 'dashboard', key: secrets.dashboardKey }])
  * createDurablyApp(durably, { apiKeys })
@@ -99,14 +98,14 @@ export async function createApiKeys(pairs: readonly ApiKeyPair[]): Promise<ApiKe
 export class ApiKeys {
   readonly #keys: readonly HashedKey[];
 
-  /** Made by {@link createApiKeys}. */
+  /** Create one with {@link createApiKeys}. */
   constructor(keys: readonly HashedKey[]) {
     this.#keys = keys;
   }
 
   /**
-   * Whose key an `Authorization: Bearer` header bears. It fits
-   * `createDurablyHandler` as its `auth.authenticate`.
+   * Finds the key in an `Authorization: Bearer` header. Pass this function to `createDurablyHandler` as
+   * `auth.authenticate`.
    *
    * @throws {RequestError} UNAUTHORIZED
    */
@@ -119,12 +118,12 @@ export class ApiKeys {
     return { name };
   };
 
-  /** Undefined for a name that has no key any more. */
+  /** Undefined if no key has this name. */
   ticketSecretOf(name: string): CryptoKey | undefined {
     return this.#keys.find((known) => known.name === name)?.ticketSecret;
   }
 
-  /** Takes as long for every key, whichever it is like: all hashes are compared in full. */
+  /** Compares every hash in full, so the time taken tells nothing about the key. */
   async #nameOf(key: string): Promise<string | undefined> {
     const hash = await sha256(key);
     let found: string | undefined;
@@ -147,7 +146,7 @@ async function sha256(text: string): Promise<Uint8Array<ArrayBuffer>> {
 
 const HMAC = { name: 'HMAC', hash: 'SHA-256' };
 
-/** The same in every instance that has the key, and of no use for finding the key. */
+/** Every instance with the same key derives the same secret. The secret does not reveal the key. */
 async function deriveTicketSecret(hash: Uint8Array<ArrayBuffer>): Promise<CryptoKey> {
   const base = await crypto.subtle.importKey('raw', hash, HMAC, false, ['sign']);
   const derived = await crypto.subtle.sign('HMAC', base, new TextEncoder().encode('durably stream ticket'));

@@ -8,10 +8,10 @@ import { DEFAULT_BASE_PATH } from './create-app.ts';
 import { isOrigin } from './origins.ts';
 import { describeUnknownSettings } from './unknown-settings.ts';
 
-/** How much of a bad value is shown. */
+/** A message shows at most this many characters of a bad value. */
 const MAX_SHOWN = 200;
 
-/** The longest a timer can wait. */
+/** The longest delay of a timer. */
 const MAX_MS = 2 ** 31 - 1;
 
 export const wholeNumber = (min: number, max: number) => {
@@ -42,7 +42,7 @@ const originList = () =>
 
 const isLoopback = (host: string) => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 
-/** Every variable the service reads, what it must be, and its default. */
+/** Every variable that the service reads, with its format and its default. */
 const settings = z.object({
   PORT: wholeNumber(0, 65_535).default(3000),
   HOST: z
@@ -76,7 +76,7 @@ const settings = z.object({
   DURABLY_HEARTBEAT_INTERVAL_MS: ms().default(5000),
   DURABLY_STALE_THRESHOLD_MS: ms().default(30_000),
   DURABLY_MAX_BODY_BYTES: wholeNumber(1, 2 ** 30).default(DEFAULT_MAX_BODY_BYTES),
-  /** The engine's own default unless given. */
+  /** The engine has its own default. */
   DURABLY_MAX_RESULT_BYTES: wholeNumber(1, 2 ** 29).optional(),
   DURABLY_SHUTDOWN_MS: ms().default(10_000),
   DURABLY_KEEP_ALIVE_MS: wholeNumber(1, 3_600_000).default(75_000),
@@ -116,10 +116,10 @@ const environment = settings
 /** The names of the variables that {@link readConfig} reads. */
 export const settingNames: readonly string[] = Object.keys(settings.shape);
 
-/** Those besides that the service on Workers reads. */
+/** The variables that only the service on Workers reads. */
 export const EDGE_ONLY = ['DURABLY_WORK_MS', 'DURABLY_CRON_MS', 'DURABLY_SUBREQUESTS'];
 
-/** One line about variables that look like settings of the service on Node and are none. */
+/** One line that lists the variables that look like settings of the service on Node but are not. */
 export function describeUnknownNodeSettings(env: Readonly<Record<string, unknown>>): string | undefined {
   return describeUnknownSettings(env, {
     known: settingNames,
@@ -129,13 +129,13 @@ export function describeUnknownNodeSettings(env: Readonly<Record<string, unknown
 
 export type Config = z.output<typeof environment>;
 
-/** A variable of the environment is not what it must be. The message is one line that names it. */
+/** A variable of the environment is invalid. The message is one line that names it. */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
 }
 
 /**
- * The service's settings. An empty variable counts as unset.
+ * Reads the settings of the service. An empty variable counts as unset.
  *
  * @throws {ConfigError}
  */
@@ -143,7 +143,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   return readWith(environment, env);
 }
 
-/** {@link readConfig} for other settings than those of the service on Node. */
+/** Does the same as {@link readConfig}, for another set of settings. */
 export function readWith<T extends z.ZodType>(
   schema: T,
   env: Readonly<Record<string, string | undefined>>,
@@ -158,7 +158,7 @@ export function readWith<T extends z.ZodType>(
   throw new ConfigError([...new Set(lines)].join('; '));
 }
 
-/** Text for a log: keys and tokens stay hidden, also in a URL. */
+/** Makes a bad value safe to show: hides keys and tokens, also those inside URLs. */
 function shown(name: string, value: unknown): string {
   if (name === 'TURSO_AUTH_TOKEN' || name === 'DURABLY_API_KEYS') return 'something else';
   const text = withoutCredentials(String(value));

@@ -25,24 +25,22 @@ import { standardHeaders } from './standard-headers.ts';
 export const DEFAULT_BASE_PATH = '/api/durably';
 
 export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurablyHandlerOptions<TContext> {
-  /** Where the operations are. `/api/durably` unless given; health and openapi.json stay at the root. */
+  /** The base path of the operations, `/api/durably` by default. Probes and openapi.json stay at the root. */
   basePath?: string | undefined;
-  /** Makes `/readyz` and `/tick` answer 503 once aborted. */
+  /** When aborted, `/readyz` and `/tick` answer 503. */
   draining?: AbortSignal | undefined;
   /**
-   * Serve nothing but `/healthz` without one of these keys, as
-   * `Authorization: Bearer`, and add `/stream-ticket` below the base path.
-   * Asked before anything else, `onRequest` too.
+   * Requires one of these keys as `Authorization: Bearer` for every path except `/healthz`, and adds
+   * `/stream-ticket` below the base path. The key is checked first, before `onRequest`.
    */
   apiKeys?: ApiKeys | undefined;
-  /** The most requests a minute that one key may make of this instance; without keys, all callers together. */
+  /** Requests per minute that each key may make to this instance. Without keys, all callers share the limit. */
   rateLimit?: number | RateLimit | undefined;
-  /** Origins whose pages may read answers (CORS): `https://example.com`. */
+  /** Origins whose pages may read answers (CORS), such as `https://example.com`. */
   corsOrigins?: readonly string[] | undefined;
   /**
-   * Serve only requests to these host names (and loopback ones), or to any, and
-   * none from an `Origin` that is neither such a host nor in `corsOrigins`. Any
-   * host and origin unless given.
+   * Accept only requests to these host names and to loopback, or to any host. Also refuses a foreign `Origin`
+   * that is not in `corsOrigins`. By default every host and origin is accepted.
    */
   allowedHosts?: readonly string[] | 'any' | undefined;
 }
@@ -69,8 +67,8 @@ const APP_OPTIONS: OptionSchemas<CreateDurablyAppOptions> = {
 };
 
 /**
- * The service as a Hono app: every operation below the base path, `/healthz`,
- * `/readyz` and `/openapi.json`. Serve it, or mount it in an app of yours.
+ * Creates the service as a Hono app: every operation below the base path, `/healthz`, `/readyz` and
+ * `/openapi.json`. Serve it, or mount it in your own app.
  *
  * @throws {ValidationError} for a bad option.
  * @example

@@ -11,8 +11,8 @@ import { timedFetch } from './timed-fetch.ts';
 export { type Database, DatabaseOpenError, isBusy } from '../storage/sqlite/file/open-database.ts';
 
 /**
- * More than are ever under way at once in practice: what waits in the client's
- * queue may have been given up by the engine before it is sent.
+ * Higher than the number of requests that are open at once in practice. A request that waits in the client's
+ * queue may be sent after the engine has given it up.
  */
 const MAX_REQUESTS = 100;
 
@@ -23,8 +23,7 @@ export interface DatabaseOptions {
 }
 
 /**
- * Opens the service's database: a file as `durably/sqlite` does. A server is
- * not asked anything yet.
+ * Opens the service's database. A file is opened as `durably/sqlite` opens it. Sends nothing to a server yet.
  *
  * @throws {DatabaseOpenError}
  */

@@ -16,10 +16,10 @@ import { RateLimit } from './rate-limit.ts';
 import { issueTicket, redeemTicket, type ticketSchema } from './stream-ticket.ts';
 
 export const TICKET_PATH = '/stream-ticket';
-/** Of a stream's query: what the gate reads. */
+/** The query parameter of a stream that holds a ticket. */
 export const TICKET_PARAM = 'ticket';
 
-/** What a ticket may be asked for with. */
+/** The query parameters of a request for a ticket. */
 export const ticketQuery = knownMembers('query parameter', {
   runId: runIdParam.optional().meta({ description: "Only for this run's stream" }),
 });
@@ -33,12 +33,12 @@ export interface GateOptions {
 }
 
 /**
- * Lets nothing that is mounted after it be reached without a key, or more
- * often than the rate limit. A stream may be opened with a ticket instead.
+ * Guards everything that is mounted after it with a key and the rate limit. A stream can be opened with a
+ * ticket instead of a key.
  */
 export function mountGate(app: Hono, options: GateOptions): void {
   const { basePath, apiKeys, rateLimit } = options;
-  // Not in the context's variables, which an app around this one could have set.
+  // Not stored in the context's variables: an outer app could have set those.
   const callers = new WeakMap<Request, string>();
   if (apiKeys !== undefined) {
     for (const operation of operations) {
@@ -61,9 +61,9 @@ function ticketGate(
   const isOfOneRun = guard.hook === 'onRunAccess';
   return async (c, next) => {
     const ticket = c.req.query(TICKET_PARAM);
-    // A header, if there is one, decides alone.
+    // If there is an `Authorization` header, the ticket is ignored.
     if (ticket !== undefined && c.req.header('authorization') === undefined) {
-      // A stream of more than one run takes no notice of a `runId`.
+      // A stream of all runs ignores `runId`.
       const runIds = isOfOneRun ? (c.req.queries('runId') ?? []) : [];
       callers.set(c.req.raw, await redeemTicket(apiKeys, { ticket, runIds }));
     }
@@ -91,7 +91,7 @@ function mountTickets(
     if (!result.success) throw toValidationError(result.error);
   });
   app.post(path, query, async (c) => {
-    // A `runId` that is overlooked in a body would make a ticket for all runs.
+    // A `runId` in the body would be overlooked, and the ticket would be valid for all runs.
     const params = Object.keys(ticketQuery.shape);
     await refuseBody(c.req.raw, { params, maxBytes: maxBodyBytes, kept: keptBody(c) });
     const { runId } = c.req.valid('query');

@@ -4,24 +4,23 @@ import { RequestError } from '../http/problem.ts';
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 export interface HostGuardOptions {
-  /** The host names that are ours besides the loopback ones; `any` if all are. */
+  /** Our host names, besides the loopback ones, or `any`. */
   readonly hosts: readonly string[] | 'any';
-  /** Foreign origins that may. */
+  /** Foreign origins that are allowed. */
   readonly origins: readonly string[];
 }
 
 /**
- * Refuses requests that a web page of another site could have caused: those
- * sent to a host name that isn't ours (a name that was pointed at this machine,
- * "DNS rebinding") and those that come from a foreign origin. Our own origins
- * are our host names, on any port; where any host is ours, the one that the
+ * Refuses requests that a web page of another site could have caused. These are requests to a host name that is
+ * not ours ("DNS rebinding": a foreign name that points at this machine), and requests from a foreign origin.
+ * Our origins are our host names on any port. If any host is accepted, the origin must match the host that the
  * request was sent to.
  *
  * @throws {RequestError} FORBIDDEN
  */
 export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandler {
   const ours = hosts === 'any' ? undefined : ourHostnames(hosts);
-  // Nearly all requests are sent to the same one.
+  // Nearly all requests go to the same host, so the last one is remembered.
   let lastFound: string | undefined;
   const isOurs = (host: string) => {
     if (ours === undefined || host === lastFound) return true;
@@ -33,7 +32,7 @@ export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandl
   return async (c, next) => {
     const { headers, url } = c.req.raw;
     const sentTo = headers.get('host') ?? '';
-    // A request line may hold a host of its own.
+    // The request line may contain a different host.
     const isSameInUrl = url.startsWith(`${sentTo}/`, url.indexOf('//') + 2);
     for (const host of isSameInUrl ? [sentTo] : [sentTo, new URL(url).host]) {
       if (host !== '' && !isOurs(host)) {
@@ -68,18 +67,18 @@ function isHome(
   return hostnameOf(sentTo) !== null && new URL(`${scheme}//${sentTo}`).host === new URL(origin).host;
 }
 
-/** Whether something names a host, and no more than that: neither a scheme nor a port. */
+/** Whether the text is only a host name, without a scheme or a port. */
 export function isHostName(text: string): boolean {
   const host = bracketed(text);
   return hostnameOf(host) !== null && !/:\d*$/.test(host);
 }
 
-/** A URL has an IPv6 address in brackets. */
+/** URLs write IPv6 addresses in brackets. */
 function bracketed(host: string): string {
   return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
 }
 
-/** Null for something in which a URL would find its host elsewhere: `evil.example#`, `user@host`. */
+/** Null for a text in which a URL parser would find a different host, such as `evil.example#` or `user@host`. */
 function hostnameOf(host: string): string | null {
   const url = `http://${host}`;
   return /^[^\s/\\?#@]+$/.test(host) && URL.canParse(url) ? new URL(url).hostname : null;

@@ -2,12 +2,12 @@ import { z } from 'zod';
 
 export type Json = Record<string, unknown>;
 
-/** Schemas by the name under which others refer to them. */
+/** Schemas by the name that references use. */
 export type Components = Map<string, unknown>;
 
 interface SchemaUse {
   readonly components: Components;
-  /** `all`: also those that every whole number in JavaScript has. */
+  /** `all` keeps a maximum of `Number.MAX_SAFE_INTEGER`, which is left out by default. */
   readonly bounds?: 'all';
   readonly io: 'input' | 'output';
 }
@@ -16,12 +16,12 @@ export function jsonContent(schema: z.ZodType, use: SchemaUse): Json {
   return { 'application/json': { schema: toJson(schema, use) } };
 }
 
-/** JSON Schema of a zod schema; those with an id of their own become components. */
+/** Converts a zod schema to JSON Schema. Schemas with an id become components. */
 export function toJson(schema: z.core.$ZodType, { components, io, bounds }: SchemaUse): Json {
   const { $schema, $defs, ...own } = z.toJSONSchema(schema, {
     io,
     override: ({ jsonSchema }) => {
-      // Answers may grow, and what only zod needs to say is noise here.
+      // Answers may get more members later. The other deletions remove details that only zod needs.
       if (io === 'output' && jsonSchema.additionalProperties === false)
         delete jsonSchema.additionalProperties;
       if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;

@@ -8,17 +8,17 @@ import { type Components, type Json, jsonContent, toJson } from './json-schema.t
 import { livenessSchema, readinessSchema } from './probes.ts';
 import { TICKET_SECONDS, ticketSchema } from './stream-ticket.ts';
 
-/** The instance that is described: what is asked of its callers depends on it. */
+/** The instance to describe. Its settings decide which parameters callers need. */
 export interface DescribedInstance {
   readonly basePath: string;
   /** Whether callers need a key. */
   readonly hasKeys: boolean;
-  /** Whether hooks of the app's own decide too. */
+  /** Whether the app has hooks that decide on access. */
   readonly hasAuth: boolean;
   readonly hasRateLimit: boolean;
 }
 
-/** What any operation may answer with, whatever it does. */
+/** The problems that every operation may answer with. */
 function commonRefusals({ hasKeys, hasAuth, hasRateLimit }: DescribedInstance): readonly ProblemCode[] {
   return [
     'VALIDATION',
@@ -30,7 +30,7 @@ function commonRefusals({ hasKeys, hasAuth, hasRateLimit }: DescribedInstance): 
   ];
 }
 
-/** Of every request that may have a body, also where a body is not expected. */
+/** The problems of requests that may have a body, including operations that expect none. */
 const bodyRefusals = ['BODY_TOO_LARGE', 'UNSUPPORTED_ENCODING'] as const satisfies readonly ProblemCode[];
 
 const refusalText: Record<ProblemCode, string> = {
@@ -113,7 +113,7 @@ function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
     const { description, ...type } = toJson(z.optional(schema), { components, io: 'output', bounds: 'all' });
     const required = !z.safeParse(schema, undefined).success;
     const common = { required, schema: type, ...(description === undefined ? {} : { description }) };
-    // Exploded, a list repeats its parameter, and an object has one for each of its properties.
+    // With `explode`, a list repeats its parameter, and an object becomes one parameter per property.
     const list = isList(schema) || name in prefixOf ? { style: 'form', explode: true } : {};
     const query = { name, in: 'query', ...common, ...list };
     const header = headerOf[name];
@@ -168,7 +168,7 @@ function successOf({ answers, output }: Operation, components: Components): Json
   };
 }
 
-/** From an answer that names a run to what can be asked about it, so that tools can follow. */
+/** OpenAPI links from an answer with a run id to the operations on that run. */
 function linksOf(output: z.ZodType): Json {
   if (!(output instanceof z.ZodObject) || !('runId' in output.shape)) return {};
   const about = operations.filter(({ input }) => 'runId' in input.schema.shape);
@@ -202,7 +202,7 @@ const headersOf: Partial<Record<ProblemCode, Json>> = {
   DATABASE_UNAVAILABLE: retryAfter,
 };
 
-/** What is at the root, whatever the base path. */
+/** The paths at the root. The base path does not apply to them. */
 function rootPaths({ components, instance }: Context): Json {
   const readiness = jsonContent(readinessSchema, { components, io: 'output' });
   const liveness = jsonContent(livenessSchema, { components, io: 'output' });

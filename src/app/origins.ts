@@ -5,14 +5,14 @@ import { REQUEST_ID_HEADER } from './standard-headers.ts';
 
 export const ORIGINS_RULE = 'must be a list of origins such as https://example.com';
 
-/** Whether a text is what a browser sends as the `Origin` of a page: no path, no default port. */
+/** Whether the text has the form that browsers send as `Origin`: no path and no default port. */
 export function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).origin === text;
 }
 
 /**
- * Lets pages of these origins read answers, and asks no credentials of their
- * preflights. Any other request is left to those that come after.
+ * Lets pages of these origins read answers. Their preflights need no credentials. All other requests pass
+ * through unchanged.
  */
 export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
   const methods = new Set([...routes.values()].flatMap((byMethod) => [...byMethod.keys()]));
@@ -27,7 +27,7 @@ export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
     const isPreflight =
       origins.includes(c.req.header('origin') ?? '') &&
       c.req.header('access-control-request-method') !== undefined;
-    // The middleware would answer any OPTIONS request, whoever it is from.
+    // Hono's CORS middleware would answer OPTIONS requests from every origin.
     if (c.req.method === 'OPTIONS' && !isPreflight) return await next();
     return await allow(c, next);
   };

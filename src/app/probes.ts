@@ -22,7 +22,7 @@ export interface ReadinessOptions {
   readonly draining: AbortSignal | undefined;
 }
 
-/** `/healthz`: the process answers. */
+/** `/healthz`: the process can answer requests. */
 export function mountHealth(app: Hono): void {
   app.get('/healthz', (c) => c.json({ status: 'ok' } satisfies z.infer<typeof livenessSchema>));
   app.all('/healthz', (c) => {
@@ -30,7 +30,7 @@ export function mountHealth(app: Hono): void {
   });
 }
 
-/** `/readyz`: it can accept and run work. */
+/** `/readyz`: the service can accept and execute runs. */
 export function mountReadiness(app: Hono, { durably, reportOf, draining }: ReadinessOptions): void {
   app.get('/readyz', async (c) => {
     const health = await durably.health().catch((error: unknown): Health => {

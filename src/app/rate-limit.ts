@@ -11,7 +11,10 @@ export function isRateLimit(limit: unknown): limit is number {
   return typeof limit === 'number' && Number.isInteger(limit) && limit > 0;
 }
 
-/** So many requests in a minute of one caller; the minute begins with its first. Each instance counts on its own. */
+/**
+ * Limits the requests of each caller per minute. The minute begins with the caller's first request. Each
+ * instance counts separately.
+ */
 export class RateLimit {
   readonly #limiter: MiddlewareHandler;
   readonly #callers = new WeakMap<Request, string>();
@@ -37,7 +40,7 @@ export class RateLimit {
   }
 
   /**
-   * Refuses what goes beyond it.
+   * Refuses requests above the limit.
    *
    * @throws {RequestError} RATE_LIMITED
    */

@@ -9,11 +9,11 @@ import { answerMaker } from './standard-headers.ts';
 export interface OperationRoutes {
   readonly basePath: string;
   readonly pipeline: Pipeline;
-  /** Whether streams may be opened with a ticket, which was read before. */
+  /** Whether streams accept tickets. The gate has already checked them. */
   readonly hasTickets: boolean;
 }
 
-/** A route for each operation, and 405 for the other methods of its path. */
+/** Adds a route for each operation, and 405 for the other methods of its path. */
 export function mountOperations(app: Hono, options: OperationRoutes): void {
   const { basePath, pipeline, hasTickets } = options;
   for (const operation of operations) {

@@ -1,11 +1,14 @@
 import type { Context, MiddlewareHandler } from 'hono';
-// Types the context's `requestId`, which apps around this one may have set with hono's own middleware.
+// Declares the type of `requestId` in the context. An outer app may have set it with Hono's middleware.
 import type {} from 'hono/request-id';
 import { type AnswerMaker, headOf } from '../http/response.ts';
 
 export const REQUEST_ID_HEADER = 'X-Request-Id';
 
-/** What keeps browsers from doing more with an answer than they should. Subdomains are not the service's to decide on. */
+/**
+ * Security headers that restrict what browsers may do with an answer. They make no rules for subdomains, which
+ * may not belong to the service.
+ */
 const SECURITY_HEADERS = {
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Referrer-Policy': 'no-referrer',
@@ -14,20 +17,20 @@ const SECURITY_HEADERS = {
   'X-Frame-Options': 'SAMEORIGIN',
 } as const;
 
-/** Answers that were made with the standard headers. */
+/** Answers that were created with the standard headers. */
 const complete = new WeakSet<Response>();
 
 /**
- * Gives every answer the request's id, which errors are reported with too, and
- * the security headers. A well-formed id that the caller sent is kept.
+ * Adds the request id and the security headers to every answer. Error reports use the same id. A well-formed id
+ * from the caller is kept.
  */
 export function standardHeaders(): MiddlewareHandler {
   return async (c, next) => {
-    // An app around this one may have given the request an id.
+    // An outer app may have set an id for the request.
     const id = givenId(c.req.header(REQUEST_ID_HEADER)) ?? c.get('requestId') ?? crypto.randomUUID();
     c.set('requestId', id);
     await next();
-    // Operations have answered HEAD without a body already; others leave it to hono, which tells no length.
+    // Operations handle HEAD themselves. Other routes leave it to Hono, which sends no Content-Length.
     if (c.req.raw.method === 'HEAD' && c.res.body !== null) c.res = await headOf(c.res);
     if (complete.has(c.res)) return;
     const { headers } = c.res;
@@ -38,13 +41,12 @@ export function standardHeaders(): MiddlewareHandler {
 }
 
 /**
- * Makes answers that have the standard headers from the start. A plain object of
- * headers goes to the socket as it is; a `Headers`, which setting one afterwards
- * needs, is taken apart again for every answer.
+ * Creates answers that have the standard headers from the start. The server writes a plain object of headers as
+ * it is. Setting a header later would create a `Headers` object, which costs more for every answer.
  */
 export function answerMaker(c: Context): AnswerMaker {
   return (body, headers) => {
-    // Several objects spread into one, with a computed name, take fifty times as long.
+    // `Object.assign` is fifty times as fast here as spreading several objects into one.
     const own = { [REQUEST_ID_HEADER]: c.get('requestId') };
     const response = new Response(body, { headers: Object.assign(own, SECURITY_HEADERS, headers) });
     complete.add(response);

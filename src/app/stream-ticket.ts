@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { systemClock } from '../core/clock.ts';
 import { type ApiKeys, unauthorized } from './api-keys.ts';
 
-/** How long a ticket opens streams. One that is open stays open. */
+/** The lifetime of a ticket. A stream that is already open stays open. */
 export const TICKET_SECONDS = 60;
 
 const ALGORITHM = 'HS256';
@@ -17,17 +17,17 @@ export const ticketSchema = z
   .meta({ id: 'StreamTicket' });
 
 const claimsSchema = z.object({
-  /** The name of the key that signed it. */
+  /** The name of the key that signed the ticket. */
   sub: z.string(),
   aud: z.literal(AUDIENCE),
   exp: z.int(),
-  /** The only run whose stream it opens. */
+  /** The ticket opens only this run's stream. */
   runId: z.string().optional(),
 });
 
 /**
- * A signed permission to open event streams, for those that can't send a
- * header: a browser's EventSource. Every instance with the same key takes it.
+ * A signed permission to open event streams, for clients that can't send a header, such as a browser's
+ * EventSource. It is valid at every instance that has the same key.
  */
 export async function issueTicket(
   apiKeys: ApiKeys,
@@ -42,9 +42,9 @@ export async function issueTicket(
 }
 
 /**
- * The name of the key by which a ticket was issued.
+ * Verifies a ticket and returns the name of the key that signed it.
  *
- * @param asked.runIds the runs that the stream is asked for.
+ * @param asked.runIds the runs that the request asks for.
  * @throws {RequestError} UNAUTHORIZED
  */
 export async function redeemTicket(
@@ -67,7 +67,7 @@ async function readClaims(apiKeys: ApiKeys, ticket: string) {
     if (secret === undefined) return undefined;
     return claimsSchema.parse(await verify(ticket, secret, { alg: ALGORITHM, aud: AUDIENCE }));
   } catch {
-    // Whatever is wrong with it: the reasons quote the ticket.
+    // All failures give the same message, because the library's own messages quote the ticket.
     return undefined;
   }
 }

@@ -1,10 +1,9 @@
-/** As long as the engine waits for an answer, ms. */
+/** Equal to the engine's own limit, ms. */
 const ANSWER_WITHIN_MS = 5_000;
 
 /**
- * `fetch` for a database client: an answer, its body included, that has not
- * come in time is given up, and its connection closed. The engine stops
- * waiting by itself; this frees what it waited for.
+ * A `fetch` for the database client. It aborts a request whose answer, including the body, does not arrive in
+ * time, and closes the connection. The engine has its own timeout; this one frees the resources.
  */
 export async function timedFetch(request: Request): Promise<Response> {
   const late = new AbortController();
@@ -16,7 +15,7 @@ export async function timedFetch(request: Request): Promise<Response> {
     const response = await fetch(request, { signal: late.signal });
     const { status, headers } = response;
     const body = await response.arrayBuffer();
-    // Statuses without a body must be given none.
+    // Some statuses must not have a body.
     return new Response(body.byteLength === 0 ? null : body, { status, headers });
   } finally {
     clearTimeout(timer);

@@ -1,25 +1,24 @@
 import { distance } from 'fastest-levenshtein';
 
-/** Variables that begin so are durably's own. */
+/** Variables with this prefix belong to durably. */
 const OURS = /^durably[_-]/i;
-/** A variable of another program's is taken for a slip only if it is as near as this. */
+/** Another variable counts as misspelled only if it differs by at most this many characters. */
 const MAX_SLIPS = 2;
-/** In short names so many changes make another word: `PATH` of `PORT`. */
+/** In shorter names, that many changes make a different word: `PATH` and `PORT`. */
 const MIN_SLIPPED_LENGTH = 8;
-/** Turso's own tools read these. */
+/** Settings of Turso's own tools. */
 const OF_OTHERS = new Set(['TURSO_API_TOKEN', 'TURSO_API_BASEURL', 'TURSO_CONFIG_FOLDER']);
 
 export interface KnownSettings {
-  /** Those that are read here. */
+  /** The settings that this service reads. */
   readonly known: readonly string[];
-  /** Those that only mean something elsewhere, and what that is. */
+  /** The settings that only the service on another platform reads, and the name of that platform. */
   readonly elsewhere: { readonly names: readonly string[]; readonly place: string };
 }
 
 /**
- * One line about variables that look like settings and are none, each with the
- * nearest that is; undefined if there are none. Values are not looked at, but
- * for whether they are empty, which counts as unset.
+ * One line that lists variables that look like settings but are not, each with the nearest known name.
+ * Undefined if there are none. Of the values it only checks whether they are empty, which counts as unset.
  */
 export function describeUnknownSettings(
   env: Readonly<Record<string, unknown>>,
@@ -55,7 +54,7 @@ function nearestOf(name: string, known: readonly string[]): string {
   );
 }
 
-/** How far two names are apart, a wrong prefix (`DURABLY_PORT`, `TURSO_URL`) counting little. */
+/** The edit distance between two names. A wrong prefix, as in `DURABLY_PORT` or `TURSO_URL`, counts little. */
 function tailDistance(name: string, known: string): number {
   const whole = distance(name.toUpperCase().replaceAll('-', '_'), known);
   const [mine, its] = [tailOf(name), tailOf(known)];
@@ -70,7 +69,7 @@ function tailOf(name: string): string {
     .replace(/^(DURABLY|TURSO)_/, '');
 }
 
-/** A name may hold anything but `=`: a log line must stay one. */
+/** A variable's name may contain any character except `=`, also a line break. */
 function printable(name: string): string {
   return /^[\w.-]{1,100}$/.test(name) ? name : JSON.stringify(name.slice(0, 100));
 }

@@ -12,7 +12,7 @@ type InstanceSettings = Pick<
   | 'DURABLY_ERROR_DETAIL'
 >;
 
-/** The options of the service's instance that come from the environment, on Node and on Workers. */
+/** The instance options that come from the environment, for Node and for Workers. */
 export function instanceOptions(config: InstanceSettings): Omit<DurablyOptions, 'dialect' | 'jobs'> {
   return {
     pollingInterval: config.DURABLY_POLLING_INTERVAL_MS,

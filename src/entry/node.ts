@@ -1,4 +1,4 @@
 import { runService } from './node/run.ts';
 
-/** The service on Node; `npm start` and the image run it. */
+/** The service on Node. `npm start` and the container image run it. */
 await runService({ firstSignal: 'drains' });

@@ -3,11 +3,10 @@ import { strayRun } from '../core/run-context.ts';
 type LogError = (context: string, error: unknown) => void;
 
 /**
- * Keeps errors that escape a job's code (a timer's callback, an event emitter without
- * a listener for errors, a listener on a signal of the job's own) from ending the
- * process and with it every other run. Node keeps the run's async context for them,
- * but for a callback of `queueMicrotask`. An uncaught exception of any other code
- * ends the process, as it does without a handler.
+ * Keeps the process and its other runs alive when an error escapes a job's code. Such errors come from a
+ * timer's callback, an event emitter without an error listener, or a listener on a signal that the job created.
+ * Node keeps the run's async context for them, except in a callback of `queueMicrotask`. An uncaught exception
+ * of any other code ends the process, as it does without a handler.
  */
 export function surviveStrayErrorsOfJobs(logError: LogError): void {
   process.on('uncaughtException', (error) => {
@@ -19,7 +18,7 @@ export function surviveStrayErrorsOfJobs(logError: LogError): void {
     logError('uncaught exception', error);
     process.exit(1);
   });
-  // A job that forgets to await a promise must not take the other runs down with it.
+  // A job that forgets to await a promise must not end the other runs.
   process.on('unhandledRejection', (error) => {
     const run = strayRun();
     logError(`unhandled rejection${run === undefined ? '' : ` in the code of ${run.runId}`}`, error);

@@ -8,57 +8,62 @@ import type { AllowRun, Operation } from './operation.ts';
 import { isResponse } from './response.ts';
 
 /**
- * Who may do what. A hook refuses by throwing: a Response is the answer, a
- * {@link RequestError} or an error of the engine becomes its problem, anything
- * else 500. One that returns lets the caller in, whatever it returns.
+ * Access control hooks. A hook that returns allows the request, whatever value it returns. A hook refuses by
+ * throwing: a Response is sent as it is, a {@link RequestError} or an error of the engine is sent as a problem,
+ * and any other error becomes a 500.
  */
 export interface DurablyAuth<TContext> {
-  /** Called for every request, before its body is read. The other hooks get what it returns. */
+  /** Called for every request, before its body is read. Its return value is passed to the other hooks. */
   authenticate: (request: Request) => TContext | Promise<TContext>;
-  /** Before a run is triggered; the job's own schema has not seen the input yet. */
+  /** Called before a run is triggered. The job's schema has not validated the input yet. */
   onTrigger?: ((context: TContext, trigger: TriggerRequest) => void | Promise<void>) | undefined;
   /**
-   * Whose idempotency keys this caller's are, 1 to 256 characters (a tenant's id): the same key of
-   * another scope is another key. Without it, the keys of all callers are one another's: two that use
-   * the same one mean the same run.
+   * Returns the scope of this caller's idempotency keys, such as a tenant's id (1 to 256 characters). The same
+   * key in two scopes means two runs. Without this hook all callers share one scope.
    */
   scopeKeys?: ((context: TContext) => string | Promise<string>) | undefined;
   /**
-   * Before anything is told of or done to a run. Operation `trigger`: of the run
-   * that a trigger's idempotency key already had, before its id is told.
+   * Called before a run is shown or changed. With operation `trigger`, an idempotency key already had this run,
+   * and its id is about to be returned.
    */
   onRunAccess?:
     | ((context: TContext, run: Run, info: { readonly operation: RunOperation }) => void | Promise<void>)
     | undefined;
-  /** Answers with the filter to list runs by, and to stream all runs by; an empty list in it means none. */
+  /**
+   * Returns the filter for lists of runs and for the stream of all runs. An empty list in the filter matches
+   * nothing.
+   */
   scopeRuns?: ((context: TContext, filter: RunFilter) => RunFilter | Promise<RunFilter>) | undefined;
-  /** The same for the stream of all runs alone, which goes by `jobName` and `labels`. `scopeRuns` unless given. */
+  /**
+   * Returns the filter for the stream of all runs, which can filter by `jobName` and `labels`. Default:
+   * `scopeRuns`.
+   */
   scopeRunsSubscribe?: ((context: TContext, filter: RunFilter) => RunFilter | Promise<RunFilter>) | undefined;
 }
 
 const HOOKS = ['onTrigger', 'scopeKeys', 'onRunAccess', 'scopeRuns', 'scopeRunsSubscribe'] as const;
 
-/** Rejects unless the caller may; answers with the input to act by, which may be narrower. */
+/** Rejects if the caller is not allowed. Returns the input to use, which may be narrower than the given one. */
 export type Authorize = <TInput extends Record<string, unknown>>(
   operation: Operation,
   input: TInput,
 ) => Promise<TInput | Record<string, unknown>>;
 
-/** What decides on the rest of a request, once it is known whom it comes from. */
+/** Access control for the rest of a request, once the caller is known. */
 export interface Caller {
-  /** Undefined for one who may everything. */
+  /** Undefined if the caller may do everything. */
   readonly authorize: Authorize | undefined;
   readonly allowRun: AllowRun;
 }
 
-/** Rejects unless the request comes from someone. */
+/** Rejects if the caller is unknown. */
 export type Authenticate = (request: Request) => Promise<Caller>;
 
-/** Whoever calls where there is no access control. */
+/** The caller of every request when there is no access control. */
 export const ANYONE: Caller = { authorize: undefined, allowRun: async () => {} };
 
 /**
- * Undefined without an `auth`.
+ * Returns undefined without an `auth`.
  *
  * @throws {ValidationError} for an `auth` that would let everyone in by mistake.
  */
@@ -93,7 +98,7 @@ export function createAuthenticate<TContext>(
 
   return async (request) => {
     const context = await auth.authenticate(request);
-    // Returned where it should have been thrown.
+    // The hook returned a refusal that it should have thrown.
     if (isResponse(context)) throw context;
     const allowRun: AllowRun = async (run) => {
       await auth.onRunAccess?.(context, run, { operation: 'trigger' });
@@ -114,7 +119,7 @@ export function createAuthenticate<TContext>(
   };
 }
 
-/** The engine would blame the caller for it. */
+/** Checked here, because the engine would report a bad scope as the caller's mistake. */
 function checkKeyScope(scope: unknown): string {
   const isGood =
     typeof scope === 'string' &&
@@ -126,7 +131,10 @@ function checkKeyScope(scope: unknown): string {
   throw new Error(`scopeKeys must return 1 to ${MAX_KEY_LENGTH} characters without control characters`);
 }
 
-/** Hooks may keep jobs from callers, so that an unknown job must not be told the name of another. */
+/**
+ * Hides the names of other jobs from the message for an unknown job, since hooks may restrict which jobs a
+ * caller sees.
+ */
 export function withoutJobNames(error: unknown): unknown {
   return error instanceof UnknownJobError ? new NotFoundError(error.bareMessage) : error;
 }
@@ -144,7 +152,7 @@ function checkAuth(auth: object): void {
   }
 }
 
-/** What an operation can't narrow by would be shown although the hook meant to leave it out. */
+/** Rejects filter members that the operation can't apply. Ignoring them would show runs that the hook meant to hide. */
 function checkScope(guard: Pick<ScopeGuard<unknown>, 'hook' | 'narrowsBy'>, filter: unknown): void {
   if (typeof filter !== 'object' || filter === null) throw new Error('scopeRuns returned no filter');
   const known: readonly string[] = [...guard.narrowsBy, 'limit', 'offset'];

@@ -5,12 +5,12 @@ import { unheldNumbers } from './numbers.ts';
 import { RequestError } from './problem.ts';
 
 /**
- * Reads a body as JSON, whatever its Content-Type. No more than `maxBytes` are held.
+ * Reads a body as JSON, whatever its Content-Type. Holds at most `maxBytes` in memory.
  *
- * @param kept the bytes, where the framework around has read them already and kept them.
- * @throws {RequestError} for a body that is over the limit, encoded, or was read by somebody else.
- * @throws {ValidationError} for one that is empty, no UTF-8, no JSON or nested too
- * deep, or holds a number that would be changed.
+ * @param kept the bytes, if the surrounding framework has already read and cached them.
+ * @throws {RequestError} for a body that is too large, encoded, or already read by other code.
+ * @throws {ValidationError} for a body that is empty, not UTF-8, not JSON or nested too deep, or that contains
+ * a number that JavaScript would change.
  */
 export async function readJson(
   request: Request,
@@ -23,12 +23,12 @@ export async function readJson(
 }
 
 /**
- * Refuses a body where all input is in the query. An empty one and `{}` are fine.
+ * Refuses a body on an operation whose input is all in the query. An empty body and `{}` are accepted.
  *
- * @param options.params the query parameters, for those who put them in the body.
+ * @param options.params the query parameters, to tell callers who put them in the body.
  * @param options.kept the bytes, as in {@link readJson}.
  * @throws {ValidationError} that names the members of the body.
- * @throws {RequestError} for a body that is over the limit, encoded, or was read by somebody else.
+ * @throws {RequestError} for a body that is too large, encoded, or already read by other code.
  */
 export async function refuseBody(request: Request, options: RefuseBodyOptions): Promise<void> {
   const { params, maxBytes, kept } = options;
@@ -56,7 +56,7 @@ export interface RefuseBodyOptions {
   readonly kept?: (() => Promise<ArrayBuffer>) | undefined;
 }
 
-/** So many members of a refused body are told of. */
+/** The error lists at most this many members of a refused body. */
 const MAX_TOLD = 5;
 
 async function readText(
@@ -75,7 +75,7 @@ async function readText(
 }
 
 function parseJson(text: string): unknown {
-  // The envelope is one level around the input, which may use all of its own.
+  // The envelope adds one level around the input, which may use the full depth itself.
   if (isTooDeep(text, MAX_JSON_DEPTH + 1)) {
     throw new ValidationError(`The body is nested deeper than ${MAX_JSON_DEPTH} levels`);
   }
@@ -91,7 +91,7 @@ function parseJson(text: string): unknown {
   throw new ValidationError(unheld.map(({ message }) => message).join('; '), unheld);
 }
 
-/** A byte order mark is skipped. */
+/** Skips a byte order mark. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 function decodeUtf8(bytes: Uint8Array): string {
@@ -102,7 +102,7 @@ function decodeUtf8(bytes: Uint8Array): string {
   }
 }
 
-/** Unpacking would be a way around the limit of the body's size. */
+/** Decompression would get around the limit on the body's size. */
 function refuseEncoded(headers: Headers): void {
   const encoding = headers.get('content-encoding');
   if (encoding === null) return;
@@ -111,7 +111,7 @@ function refuseEncoded(headers: Headers): void {
   throw new RequestError(
     'UNSUPPORTED_ENCODING',
     `The body has the Content-Encoding ${shorten(encoding)}; send it without one`,
-    // Which would be accepted (RFC 9110, 12.5.3).
+    // Names the encoding that would be accepted (RFC 9110, 12.5.3).
     { 'accept-encoding': 'identity' },
   );
 }
@@ -119,7 +119,7 @@ function refuseEncoded(headers: Headers): void {
 async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
   if (request.bodyUsed) throw consumed();
   try {
-    // A server hands out no more than a declared length, and whole bodies are its fast path.
+    // Servers deliver no more than the declared length, and reading the whole body at once is their fast path.
     if (!request.headers.has('content-length') || request.headers.has('transfer-encoding'))
       return await collect(request, maxBytes);
     const bytes = new Uint8Array(await request.arrayBuffer());
@@ -157,7 +157,7 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuff
   return whole;
 }
 
-/** The app around us is to blame, not the caller: it is told to both. */
+/** This is a mistake of the surrounding app, not of the caller. Both are told. */
 function consumed(): RequestError {
   return new RequestError(
     'BODY_CONSUMED',
@@ -167,7 +167,7 @@ function consumed(): RequestError {
 }
 
 function tooLarge(maxBytes: number): RequestError {
-  // The rest of the body is not read, so the connection can't serve another request.
+  // The rest of the body is not read, so the connection can't be reused.
   return new RequestError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`, {
     connection: 'close',
   });

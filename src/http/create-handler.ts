@@ -6,17 +6,16 @@ import { type CreateDurablyHandlerOptions, createPipeline, HANDLER_OPTIONS } fro
 import { selectOperation } from './routing.ts';
 
 /**
- * A handler for each operation, complete in itself: it goes by the request's
- * query, headers and body alone, so that any router can mount it anywhere.
+ * One handler per operation. Each uses only the request's query, headers and body, so any router can mount it
+ * at any path.
  */
 export type DurablyHandler = {
   readonly [N in OperationName]: (request: Request) => Promise<Response>;
 } & {
   /**
-   * Answers any request below `basePath`: 404 for an unknown path, 405 with
-   * `Allow` for a known one with the wrong method.
+   * Answers any request below `basePath`: 404 for an unknown path, 405 with `Allow` for a wrong method.
    *
-   * @throws {ValidationError} without a base path, which is a fault of the app. Nothing else rejects.
+   * @throws {ValidationError} if there is no base path. All other errors become answers.
    */
   handle(request: Request, basePath: string): Promise<Response>;
 };

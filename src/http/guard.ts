@@ -1,42 +1,42 @@
 import type { TriggerRequest } from '../core/durably.ts';
 import type { Run, RunFilter } from '../core/run.ts';
 
-/** What `onRunAccess` is told that a caller wants of a run. */
+/** The operation that `onRunAccess` is asked about. */
 export type RunOperation =
-  /** A trigger's idempotency key already had this run: the caller is about to be told its id. */
+  /** A trigger's idempotency key already had this run, and its id is about to be returned. */
   'trigger' | 'read' | 'subscribe' | 'steps' | 'logs' | 'retry' | 'retrigger' | 'cancel' | 'delete';
 
 export interface RunGuard<TInput> {
   readonly hook: 'onRunAccess';
   readonly operation: RunOperation;
   runIdOf(input: TInput): string;
-  /** Of an operation that makes a new run of this one: what `onTrigger` is asked for as well. */
+  /** For operations that make a new run from this one: the trigger that `onTrigger` is asked about as well. */
   triggerOf?(run: Run): TriggerRequest;
 }
 
 export interface ScopeGuard<TInput> {
   readonly hook: 'scopeRuns' | 'scopeRunsSubscribe';
-  /** What the operation can leave runs out by. */
+  /** The filters that the operation can apply. */
   readonly narrowsBy: readonly (keyof RunFilter)[];
   filterOf(input: TInput): RunFilter;
-  /** The input with the hook's filter in the caller's place; an empty list in it means none. */
+  /** Replaces the caller's filter with the one from the hook. An empty list in it matches nothing. */
   narrow(input: TInput, filter: RunFilter): TInput;
 }
 
-/** Which of the hooks of `auth` decides on an operation, and what it is shown. */
+/** The `auth` hook that decides on an operation, and the arguments for it. */
 export type Guard<TInput> =
-  /** Whoever is authenticated: it is about no run. */
+  /** Every authenticated caller is allowed: the operation concerns no run. */
   | { readonly hook: 'authenticate' }
   | { readonly hook: 'onTrigger'; requestOf(input: TInput): TriggerRequest }
   | RunGuard<TInput>
   | ScopeGuard<TInput>;
 
-/** The guard of an operation on the run that its `runId` names. */
+/** The guard of an operation on the run with the given `runId`. */
 export function guardRun(operation: RunOperation): RunGuard<{ readonly runId: string }> {
   return { hook: 'onRunAccess', operation, runIdOf: ({ runId }) => runId };
 }
 
-/** A filter's member as a list; undefined leaves nothing out. */
+/** Returns a filter's member as a list. Undefined means no filter. */
 export function listOf<T extends string>(given: T | readonly T[] | undefined): T[] | undefined {
   if (given === undefined) return undefined;
   return typeof given === 'string' ? [given] : [...given];

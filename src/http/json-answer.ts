@@ -1,10 +1,10 @@
 import type { JsonPieces } from '../core/json/json-text.ts';
 import { searchOf } from './query.ts';
 
-/** What an operation answers whose JSON text is made elsewhere, and may be long. */
+/** The answer of an operation that produces its own JSON text, which may be long. */
 export class JsonAnswer {
   readonly pieces: JsonPieces;
-  /** Of a page of a list: the cursor of the page that follows. */
+  /** For a page of a list: the cursor of the next page. */
   readonly nextCursor: string | null;
 
   constructor(pieces: JsonPieces, { nextCursor = null }: { readonly nextCursor?: string | null } = {}) {
@@ -16,9 +16,9 @@ export class JsonAnswer {
 const encoder = new TextEncoder();
 
 /**
- * The body of an answer: a text if it came in one piece, else a stream that
- * makes its pieces as they are read. One that fails half-way breaks off, which
- * the client sees: the answer has no length, and its end is missing.
+ * The body of an answer: a text if it came in one piece, otherwise a stream that produces the pieces as the
+ * client reads. If producing fails, the stream breaks off. The client notices, because the answer has no length
+ * and its end is missing.
  */
 export async function bodyOf(
   pieces: JsonPieces,
@@ -53,7 +53,10 @@ async function nextOf(iterator: AsyncIterator<string>): Promise<string | undefin
   return done ? undefined : value;
 }
 
-/** The `Link` to the next page (RFC 8288), relative to the request: a proxy may have moved it. */
+/**
+ * A `Link` header to the next page (RFC 8288). The URL is relative, because a proxy may serve the route at
+ * another address.
+ */
 export function linkToNext(url: string, cursor: string): string {
   const query = new URLSearchParams(searchOf(url));
   query.delete('offset');

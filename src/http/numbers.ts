@@ -3,13 +3,13 @@ import type { ValidationIssue } from '../core/errors/errors.ts';
 import { MAX_ISSUES } from '../core/validation/issues.ts';
 import { shorten } from '../core/validation/known-names.ts';
 
-/** Only a number with so many digits, or an exponent, can be more than JavaScript holds. Texts may look like one, too. */
+/** JavaScript can only change numbers with this many digits or with an exponent. Texts may match too. */
 const SUSPECT = /\d{16}|\d[eE]/;
 
 /**
- * The numbers of a valid JSON text that JavaScript would change: those that
- * become infinite or zero (`1e400`, `1e-400`), and those beyond ±2^53 of which
- * digits get lost (`9007199254740993`). Fractions are rounded as ever.
+ * Finds the numbers in a valid JSON text that JavaScript would change: those that become infinite or zero
+ * (`1e400`, `1e-400`), and those beyond ±2^53 that lose digits (`9007199254740993`). Rounding of fractions is
+ * accepted.
  */
 export function unheldNumbers(text: string): ValidationIssue[] {
   if (!SUSPECT.test(text)) return [];
@@ -40,7 +40,10 @@ function isHeld(literal: string): boolean {
   return given.digits === held.digits && given.exponent === held.exponent;
 }
 
-/** A number as `0.<digits> × 10^<exponent>`, without zeros at either end, so that equal numbers are alike. */
+/**
+ * Writes a number as `0.<digits> × 10^<exponent>` without leading or trailing zeros, so that equal numbers have
+ * equal texts.
+ */
 function significantDigits(literal: string): { readonly digits: string; readonly exponent: number } {
   const [mantissa = '', power = '0'] = literal.replace(/^[+-]/, '').split(/e/i);
   const [whole = '', fraction = ''] = mantissa.split('.');
@@ -52,7 +55,7 @@ function significantDigits(literal: string): { readonly digits: string; readonly
   };
 }
 
-/** A regular expression for it would take the square of the length. */
+/** A loop, because a regular expression would take quadratic time. */
 function withoutTrailingZeros(digits: string): string {
   let end = digits.length;
   while (end > 0 && digits[end - 1] === '0') end--;

@@ -8,37 +8,37 @@ import type { ProblemCode } from './problem.ts';
 /** The operation's section in openapi.yaml. */
 export type Access = 'trigger' | 'read' | 'write' | 'work';
 
-/** An operation's input, validated by its schema. */
+/** The input of an operation after validation by its schema. */
 export type OperationInput = Record<string, unknown>;
 
-/** What an operation with a stream answers. */
+/** The answer of an operation that opens a stream. */
 export type EventsAnswer =
   | {
       readonly kind: 'open';
       readonly cursor: EventCursor;
-      /** The sequence the stream starts from, when the caller doesn't know it yet. */
+      /** The sequence where the stream starts, if the caller did not give one. */
       readonly head?: number;
     }
-  /** The stream is over, and the client should not reconnect. */
+  /** The stream has ended, and the client should not reconnect. */
   | { readonly kind: 'ended' };
 
 interface OperationBase<TName extends string, TInput extends z.ZodObject> {
-  /** The name of its handler. */
+  /** The name of the operation's handler. */
   readonly name: TName;
   readonly method: 'GET' | 'POST' | 'DELETE';
-  /** Below the base path. */
+  /** The path below the base path. */
   readonly path: `/${string}`;
   readonly summary: string;
   readonly access: Access;
-  /** Which hooks of `auth` decide on it. Required. */
+  /** The `auth` hook that decides on the operation. Every operation must name one. */
   readonly guard: Guard<z.output<TInput>>;
-  /** Where its input comes from, and what it must be. */
+  /** Where the input comes from, and its schema. */
   readonly input: { readonly from: 'query' | 'body'; readonly schema: TInput };
-  /** What it may refuse with beyond bad input and faults of the server. */
+  /** The problems it may answer with, besides invalid input and server errors. */
   readonly refusals: readonly ProblemCode[];
 }
 
-/** Asks `onRunAccess` about a run that a trigger came upon. */
+/** Asks `onRunAccess` about the run that a trigger's idempotency key already had. */
 export type AllowRun = (run: Run) => Promise<void>;
 
 export interface JsonOperation<
@@ -51,7 +51,7 @@ export interface JsonOperation<
   act(
     durably: DurablyService,
     input: z.output<TInput>,
-    /** Rejects unless the caller may be told of a run that it did not ask for by its id. */
+    /** Rejects if the caller may not see a run whose id it did not give. */
     allowRun: AllowRun,
   ): Promise<z.input<TOutput> | JsonAnswer>;
 }
@@ -59,14 +59,14 @@ export interface JsonOperation<
 export interface EventsOperation<TName extends string = string, TInput extends z.ZodObject = z.ZodObject>
   extends OperationBase<TName, TInput> {
   readonly answers: 'events';
-  /** What the data of one frame holds. */
+  /** The schema of one frame's data. */
   readonly output: z.ZodType;
   act(durably: DurablyService, input: z.output<TInput>): Promise<EventsAnswer>;
 }
 
 /**
- * One thing that callers can ask for. Handlers, routes, openapi.yaml and tests are made
- * from the table of all operations (`operations/index.ts`).
+ * One operation of the HTTP interface. Handlers, routes, openapi.yaml and tests are made from the table of all
+ * operations (`operations/index.ts`).
  */
 export type Operation = JsonOperation | EventsOperation;
 

@@ -22,30 +22,36 @@ export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
 export interface CreateDurablyHandlerOptions<TContext = unknown> {
   /**
-   * Called once for each request, before anything else. A Response it throws
-   * is the answer; an error it throws is answered as a problem.
+   * Called once for each request, before anything else. If it throws a Response, that is the answer. If it
+   * throws an error, the answer is a problem.
    */
   onRequest?: (request: Request) => Promise<void> | void;
-  /** Who may do what, in every handler. Everyone may everything unless given. */
+  /** Access control for every handler. By default everyone may do everything. */
   auth?: DurablyAuth<TContext> | undefined;
-  /** Larger bodies are refused with 413. 1 MiB unless given. */
+  /** Larger bodies are refused with 413. Default: 1 MiB. */
   maxBodyBytes?: number | undefined;
-  /** Hears the causes of answers with status 500 and 503. Writes them to the console unless given, of a database that is unavailable one line when that begins. */
+  /**
+   * Receives the errors behind answers with status 500 and 503. By default they go to the console, where an
+   * unavailable database gets one line when the outage begins.
+   */
   onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
-  /** Once aborted, `/tick` is answered 503: a process that is about to end takes no work up. */
+  /** When aborted, `/tick` answers 503, because a process that is about to exit takes no new work. */
   draining?: AbortSignal | undefined;
-  /** Ends every event stream when aborted. */
+  /** When aborted, every event stream ends. */
   shutdown?: AbortSignal | undefined;
-  /** Query parameters that your own hooks read, such as the `token` of an EventSource. Others that durably doesn't know are refused. */
+  /**
+   * Query parameters that your own hooks read, such as the `token` of an EventSource. Other unknown parameters
+   * are refused.
+   */
   queryParams?: readonly string[] | undefined;
   /**
-   * How often an event stream without events sends a comment, ms; 15000 unless
-   * given. On some platforms only that finds out that the reader has gone.
+   * How often an idle event stream sends a comment, ms. Default: 15000. On some platforms only a failed write
+   * shows that the reader has gone.
    */
   keepAliveMs?: number | undefined;
 }
 
-/** Every option of a handler; an app has more. */
+/** The options of a handler. An app has more. */
 export const HANDLER_OPTIONS: OptionSchemas<CreateDurablyHandlerOptions> = {
   onRequest: functionOption,
   auth: objectWith([], 'must be an object of hooks'),
@@ -57,26 +63,26 @@ export const HANDLER_OPTIONS: OptionSchemas<CreateDurablyHandlerOptions> = {
   keepAliveMs: numberOption((ms) => Number.isFinite(ms) && ms > 0, 'a positive number of ms'),
 };
 
-/** One request on its way, with what the framework around knows of it. */
+/** One request, with what the surrounding framework knows about it. */
 export interface PipelineCall {
   readonly request: Request;
-  /** Names the operation, or throws why there is none. */
+  /** Finds the operation, or throws the reason why there is none. */
   readonly select: (request: Request) => Operation;
-  /** Makes good answers where the framework has headers to add. */
+  /** Creates successful answers, for frameworks that add their own headers. */
   readonly answer?: AnswerMaker | undefined;
-  /** The bytes of the body, where the framework has read and kept them. */
+  /** The bytes of the body, if the framework has already read and cached them. */
   readonly keptBody?: (() => Promise<ArrayBuffer>) | undefined;
   readonly requestId?: string | undefined;
-  /** Query parameters that the framework has read itself. */
+  /** Query parameters that the framework reads itself. */
   readonly queryParams?: readonly string[] | undefined;
 }
 
-/** Answers a request by its operation, or with a problem. Never rejects. */
+/** Answers a request with the operation's result or with a problem. Never rejects. */
 export type Pipeline = (call: PipelineCall) => Promise<Response>;
 
 /**
- * The steps of every request: onRequest → authenticate → select → parse → access → act.
- * Any error on the way becomes a problem. The body is read only once the caller is known.
+ * The steps of every request: onRequest → authenticate → select → parse → access → act. Any error becomes a
+ * problem. The body is read only after the caller is known.
  */
 export function createPipeline<TContext>(
   durably: DurablyService,
@@ -92,7 +98,7 @@ export function createPipeline<TContext>(
     const { request, keptBody, queryParams } = call;
     const others = queryParams === undefined ? ownParams : [...ownParams, ...queryParams];
     if (input.from === 'query') {
-      // Where the app around has read the body itself, it has also dealt with it.
+      // If the outer app has already read the body, it is responsible for the limit.
       if (method !== 'GET' && (keptBody !== undefined || !request.bodyUsed)) {
         const params = Object.keys(input.schema.shape);
         await refuseBody(request, { params, maxBytes: maxBodyBytes, kept: keptBody });
@@ -152,7 +158,7 @@ const JSON_HEADERS = { 'content-type': 'application/json' } as const;
 
 const plainAnswer: AnswerMaker = (body, headers) => new Response(body, { headers });
 
-/** What a hook throws may be anything, also something that throws when it is looked at. */
+/** A hook may throw any value, even one whose properties throw when they are read. */
 function answerOf(
   error: unknown,
   { told, report }: { told: (error: unknown) => unknown; report: (error: unknown) => void },

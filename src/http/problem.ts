@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { DurablyError, type ErrorCode, InputTooLargeError, ValidationError } from '../core/errors/errors.ts';
 import { toIssues } from '../core/validation/issues.ts';
 
-/** Every problem this interface answers with: its stable code, its status, and the status's phrase. */
+/** Every problem that this interface answers with: its stable code, its status, and the status's phrase. */
 const problems = {
   VALIDATION: { status: 400, title: 'Bad Request' },
   UNAUTHORIZED: { status: 401, title: 'Unauthorized' },
@@ -21,13 +21,13 @@ const problems = {
 
 export type ProblemCode = keyof typeof problems;
 
-/** What callers are told instead of the error's own text, which may hold internals. */
+/** Sent in place of the error's own text, which may contain internals. */
 const genericText: Partial<Record<ProblemCode, string>> = {
   INTERNAL: 'Internal server error',
   DATABASE_UNAVAILABLE: 'The database is unavailable; try again shortly',
 };
 
-/** Codes of the core that a caller may see; any other means a fault of ours. */
+/** Codes of the core that are shown to callers. Any other code means a fault of the service. */
 const problemOf: Partial<Record<ErrorCode, ProblemCode>> = {
   VALIDATION: 'VALIDATION',
   NOT_FOUND: 'NOT_FOUND',
@@ -36,10 +36,10 @@ const problemOf: Partial<Record<ErrorCode, ProblemCode>> = {
   SCHEMA_MISMATCH: 'DATABASE_UNAVAILABLE',
 };
 
-/** Seconds after which a caller may try again what was answered with 503. */
+/** The seconds in `Retry-After` of an answer with status 503. */
 export const RETRY_AFTER_SECONDS = 5;
 
-/** RFC 9457, plus `error` (the detail once more: existing clients read it), `code` and `issues`. */
+/** RFC 9457, plus `code`, `issues` and `error`. `error` repeats the detail for existing clients. */
 export const problemSchema = z
   .object({
     type: z.literal('about:blank'),
@@ -56,7 +56,7 @@ export const problemSchema = z
   .meta({ id: 'Problem', description: 'An error (RFC 9457)' });
 
 /**
- * A refusal that only HTTP knows of.
+ * An error that exists only in the HTTP interface.
  *
  * @example throw new RequestError('UNAUTHORIZED', 'No valid session')
  */
@@ -77,14 +77,14 @@ export function statusOf(code: ProblemCode): number {
 }
 
 /**
- * The answer to an error. One that is not the caller's doing goes to `report`,
- * and the caller gets a generic text.
+ * The answer to an error. If the caller did not cause the error, it goes to `report`, and the caller gets a
+ * generic text.
  */
 export function problemResponse(error: unknown, report: (error: unknown) => void): Response {
   const code = codeOf(error);
   const generic = genericText[code];
   const { status, title } = problems[code];
-  // That the service shuts down is nobody's fault.
+  // A shutdown is not an error, so it is not reported.
   if (status >= 500 && code !== 'DRAINING') report(error);
   const detail = generic ?? (error instanceof Error ? error.message : title);
   const issues = error instanceof ValidationError && error.issues.length > 0 ? error.issues : undefined;
@@ -105,17 +105,17 @@ function codeOf(error: unknown): ProblemCode {
 function extraHeaders(code: ProblemCode, error: unknown): Readonly<Record<string, string>> {
   if (statusOf(code) === 503) return { 'retry-after': String(RETRY_AFTER_SECONDS) };
   const headers = error instanceof RequestError ? error.headers : {};
-  // A 401 has to say how to authenticate (RFC 9110, 15.5.2).
+  // A 401 must say how to authenticate (RFC 9110, 15.5.2).
   return code === 'UNAUTHORIZED' ? { 'www-authenticate': 'Bearer', ...headers } : headers;
 }
 
-/** A failed parse as an error whose message is made of the issues' own. */
+/** Turns a failed parse into an error whose message contains the issues. */
 export function toValidationError(error: Pick<z.core.$ZodError, 'issues'>): ValidationError {
   const issues = toIssues({ issues: error.issues.map(atMember) });
   return new ValidationError([...new Set(issues.map((issue) => issue.message))].join('; '), issues);
 }
 
-/** A member that isn't known is where it stands, not at the object around it. */
+/** Reports an unknown member at its own path, not at the path of the object that contains it. */
 function atMember(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   const [key] = issue.code === 'unrecognized_keys' && issue.keys.length === 1 ? issue.keys : [];
   return key === undefined ? issue : { ...issue, path: [...issue.path, key] };

@@ -3,26 +3,27 @@ import { ValidationError } from '../core/errors/errors.ts';
 import { type KnownName, nearestName, shorten, unknownName } from '../core/validation/known-names.ts';
 import { toValidationError } from './problem.ts';
 
-/** Parameters that a header may give too. The header wins: it is what a reconnecting EventSource sends. */
+/** Parameters that can also come in a header. The header wins, because a reconnecting EventSource sends it. */
 export const headerOf: Readonly<Record<string, string>> = { lastEventId: 'Last-Event-ID' };
 
-/** Parameters that are many: what follows this in a name is the key of one. */
+/** Parameters with many values. The part of a name after this prefix is the key of one value. */
 export const prefixOf: Readonly<Record<string, string>> = { label: 'label.' };
 
-/** Parameters that are lists of plain names: commas may split them, too. */
+/** Lists of plain names, which can also be separated by commas. */
 const COMMA_LISTS: ReadonlySet<string> = new Set(['fields']);
 
 type QueryValue = string | readonly string[];
 type QueryValues = Record<string, QueryValue | Readonly<Record<string, QueryValue>>>;
 
-/** A query that gives more than this is refused: 20 values for each filter, and room for the others. */
+/** The most parameters in one query: 20 values for each filter, and room for the others. */
 export const MAX_QUERY_PARAMETERS = 100;
 
 /**
- * What a schema makes of a request's query. Whatever it doesn't name is refused.
+ * Validates a request's query by a schema. Parameters that the schema does not name are refused.
  *
- * @param others parameters that others read: hooks, or the gate.
- * @throws {ValidationError} for what is not valid, not known, too much or not percent-encoded UTF-8.
+ * @param others parameters that hooks or the gate read.
+ * @throws {ValidationError} for invalid, unknown or too many parameters, and for text that is not
+ * percent-encoded UTF-8.
  */
 export function parseQuery<TSchema extends z.ZodObject>(
   request: Request,
@@ -38,9 +39,8 @@ export function parseQuery<TSchema extends z.ZodObject>(
 }
 
 /**
- * The parameters that a schema asks for, not yet validated: a list for those
- * that may be repeated, a string for others unless they were repeated, an object
- * by key for those of a prefix.
+ * Collects the values of a schema's parameters before validation. A repeatable parameter gives a list, a
+ * parameter with a prefix gives an object by key, and any other gives a string, or a list if it was repeated.
  */
 function valuesOf(given: GivenQuery, request: Request, { all }: Parameters): QueryValues {
   const values: QueryValues = {};
@@ -54,31 +54,31 @@ function valuesOf(given: GivenQuery, request: Request, { all }: Parameters): Que
     const [first] = texts;
     const header = headerName === undefined ? null : request.headers.get(headerName);
     if (header) values[name] = header;
-    // An EventSource that has seen no event yet has an empty last event id.
+    // An EventSource that has not received an event yet sends an empty last event id.
     else if (header !== null || (first === '' && headerName !== undefined)) continue;
     else if (first !== undefined) values[name] = isList || texts.length > 1 ? texts : first;
   }
   return values;
 }
 
-/** A parameter that a schema asks for. */
+/** A parameter of a schema. */
 interface Parameter {
   readonly name: string;
   readonly isList: boolean;
-  /** Of many: what their names begin with. */
+  /** For a parameter with many values: the prefix of their names. */
   readonly prefix: string | undefined;
-  /** A header that may give it too. */
+  /** A header that can replace the parameter. */
   readonly header: string | undefined;
 }
 
 interface Parameters {
   readonly all: readonly Parameter[];
-  /** The names of those that have no prefix. */
+  /** The names of the parameters without a prefix. */
   readonly plain: readonly string[];
   readonly prefixes: readonly string[];
 }
 
-/** What was made of a schema once. */
+/** Caches the parameters of each schema. */
 const known = new WeakMap<z.ZodObject, Parameters>();
 
 function parametersOf(schema: z.ZodObject): Parameters {
@@ -144,7 +144,7 @@ function issueOf(name: string, message: string): z.core.$ZodIssue {
   return { code: 'custom', input: undefined, path: [name], message };
 }
 
-/** How a prefix's parameters are written: with the key that was given in another spelling, as in `label[org]`. */
+/** The correct spelling for a parameter with a prefix, using the key from a misspelled one such as `label[org]`. */
 function meantWith(prefix: string, name: string): KnownName[] {
   const word = prefix.slice(0, -1);
   const [, head = '', key = ''] = /^([a-z]+)[^a-z0-9]+([\w./-]+)/i.exec(shorten(name)) ?? [];
@@ -155,7 +155,7 @@ function meantWith(prefix: string, name: string): KnownName[] {
   ];
 }
 
-/** Whether a request has any. */
+/** Whether the URL contains a query. */
 export function hasQuery({ url }: Request): boolean {
   return url.includes('?');
 }
@@ -167,7 +167,7 @@ export function searchOf(url: string): string {
 
 type GivenQuery = ReadonlyMap<string, readonly string[]>;
 
-/** Unlike URLSearchParams, refuses what it can't decode instead of putting U+FFFD in its place. */
+/** Refuses text that can't be decoded. URLSearchParams would replace it with U+FFFD. */
 function decodeQuery(search: string): GivenQuery {
   const values = new Map<string, string[]>();
   let parameters = 0;

@@ -4,20 +4,20 @@ import { logText } from '../core/errors/log-text.ts';
 import { isA } from '../core/errors/thrown.ts';
 import { reportToConsole, watchRejection } from '../core/user-code.ts';
 
-/** An outage is over, as far as the console is concerned, when no request met it for so long. */
+/** After this long without an error, the next one counts as a new outage on the console. */
 const OUTAGE_ENDS_AFTER_MS = 60_000;
 
-/** Of an error: the request that met it, by the id that the app gave it. */
+/** Names the request that met the error, by the id that the app gave it. */
 export interface ErrorContext {
   readonly requestId: string | undefined;
 }
 
 export type ErrorHook = (error: unknown, about: ErrorContext) => void;
 
-/** Gives what hears of the errors that one request meets; it can't fail itself. */
+/** Returns the error handler of one request. The handler never throws. */
 export type ReportOf = (requestId: string | undefined) => (error: unknown) => void;
 
-/** Reports the errors of requests to a hook, or to the console where there is none. */
+/** Reports errors of requests to a hook, or to the console if there is no hook. */
 export function createReport(onError: ErrorHook | undefined): ReportOf {
   const print = createPrinter();
   return (requestId) => (error) => {
@@ -33,8 +33,8 @@ export function createReport(onError: ErrorHook | undefined): ReportOf {
 }
 
 /**
- * Prints an error with its stack. Of a database that is unavailable, which is no
- * fault of the code and meets every request, one line when it begins.
+ * Prints an error with its stack. An unavailable database affects every request and is not a fault of the code,
+ * so it gets one line when the outage begins.
  */
 function createPrinter(): (prefix: string, error: unknown) => void {
   const lastMetMs = new Map<string, number>();

@@ -1,26 +1,29 @@
-/** By its tag: servers replace the global class, and `fetch` answers with one of its own. */
+/**
+ * Checks the tag instead of `instanceof`: servers replace the global class, and `fetch` returns instances of
+ * its own class.
+ */
 export function isResponse(value: unknown): value is Response {
   return Object.prototype.toString.call(value) === '[object Response]';
 }
 
-/** Makes a good answer, from a text or a stream. */
+/** Creates a successful answer from a text or a stream. */
 export type AnswerMaker = (
   body: string | ReadableStream<Uint8Array>,
   headers: Readonly<Record<string, string>>,
 ) => Response;
 
-/** Answers of which nobody knows how long they are before they end. */
+/** Answers whose length is unknown until they end. */
 const streamed = new WeakSet<Response>();
 
-/** Marks an answer as one whose length is not known before its end. */
+/** Marks an answer whose length is unknown until it ends. */
 export function asStreamed(response: Response): Response {
   streamed.add(response);
   return response;
 }
 
 /**
- * The answer to HEAD: what GET is answered with, without the body, and with the
- * length that it has there (RFC 9110, 9.3.2). Streams have none.
+ * The answer to HEAD: the answer to GET without its body, but with its Content-Length (RFC 9110, 9.3.2). A
+ * stream has no length.
  */
 export async function headOf(response: Response): Promise<Response> {
   const { status, body } = response;

@@ -2,7 +2,7 @@ import type { Operation } from './operation.ts';
 import { operations } from './operations/index.ts';
 import { RequestError } from './problem.ts';
 
-/** The operations by path, then by method. */
+/** Operations by path, then by method. */
 export const routes: ReadonlyMap<string, ReadonlyMap<string, Operation>> = (() => {
   const byPath = new Map<string, Map<string, Operation>>();
   for (const operation of operations) {
@@ -13,10 +13,9 @@ export const routes: ReadonlyMap<string, ReadonlyMap<string, Operation>> = (() =
 })();
 
 /**
- * The operation that a request's path, below `basePath`, and method name. HEAD
- * is answered as GET is, without the body.
+ * Finds the operation for a request's path below `basePath` and its method. HEAD uses the operation of GET.
  *
- * @throws {RequestError} for an unknown path, and for a method that a path doesn't have.
+ * @throws {RequestError} for an unknown path, and for a method that the path does not have.
  */
 export function selectOperation(request: Request, basePath: string): Operation {
   const { pathname } = new URL(request.url);
@@ -28,13 +27,13 @@ export function selectOperation(request: Request, basePath: string): Operation {
   return operation;
 }
 
-/** With a slash before and none after; empty for the root. */
+/** Normalizes a base path: a slash before it and none after it. Empty for the root. */
 export function normalizeBasePath(basePath: string): string {
   const inner = basePath.replace(/^\/+|\/+$/g, '');
   return inner === '' ? '' : `/${inner}`;
 }
 
-/** Whether routers take it literally: letters, digits, `.`, `_`, `~` and `-` between its slashes. */
+/** Whether routers read the path literally: it contains only letters, digits, `.`, `_`, `~`, `-` and slashes. */
 export function isPlainPath(path: string): boolean {
   return /^(\/(?!\.\.?(\/|$))[\w.~-]+)*\/?$/.test(path);
 }

@@ -16,12 +16,12 @@ import { isStorableText, WITHOUT_NUL } from '../core/text.ts';
 import { knownMembers } from '../core/validation/issues.ts';
 import { nearestName } from '../core/validation/known-names.ts';
 
-// What comes in. Every message names its parameter: it is shown alone.
+// Input. Each message names its parameter, because it is shown alone.
 
 const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
   text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`).meta({ pattern: WITHOUT_NUL });
 
-/** What is said of a parameter that was repeated, or is otherwise wrong. */
+/** The message for a parameter that was repeated or is otherwise invalid. */
 const single = (name: string, otherwise: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
     Array.isArray(input) ? `${name} must be given once` : otherwise,
@@ -35,7 +35,7 @@ const oneOf = (name: string, values: readonly string[]) => ({
   },
 });
 
-/** A whole number as a query gives it: digits. */
+/** A whole number in a query: digits only. */
 const wholeNumber = (name: string, bounds: { readonly min: number; readonly max: number }) => {
   const error = `${name} must be a whole number from ${bounds.min} to ${bounds.max}`;
   return z
@@ -64,7 +64,7 @@ export const jobNamesParam = repeated(
   storable('jobName', z.string().min(1, 'jobName must not be empty')),
 ).meta({ description: 'Only runs of this job; may be repeated' });
 
-/** Clients of the peer say `leased` for running. */
+/** Clients of @coji/durably say `leased` for running. */
 const statusParam = z
   .string()
   .transform((given) => (given === 'leased' ? 'running' : given))
@@ -81,7 +81,7 @@ export const labelsParam = labelsSchema('label')
       'Only runs with this label, `label.<key>=<value>`; with all of them if several are given. ' +
       'Each property is a parameter of its own, by its whole name: `label.org=7`, not `label[org]=7`',
     examples: [{ 'label.org': '7' }],
-    // By its parameter's name, which begins with that.
+    // Keyed by the parameter's prefix.
     propertyNames: { type: 'string', pattern: `^label\\.${LABEL_KEY.source.slice(1)}` },
   });
 
@@ -109,7 +109,7 @@ export const lastEventIdParam = sequence('lastEventId')
   .optional()
   .meta({ description: 'Only events after the one with this `sequence`' });
 
-/** How long a tick may take; callers of the cron kind wait no longer than minutes. */
+/** The longest time for a tick. Cron services wait a few minutes at most. */
 export const tickTimeoutParam = wholeNumber('timeoutMs', { min: 1, max: 300_000 })
   .default(20_000)
   .meta({ description: 'After this time what runs is handed back at its next step; ms' });
@@ -123,7 +123,7 @@ const key = (name: string) => {
 
 const missingJobName = 'jobName is required';
 
-/** The body of a trigger; `input` is checked by the job's own schema. */
+/** The body of a trigger. The job's own schema validates `input`. */
 export const triggerEnvelope = knownMembers(
   'member of the body',
   {
@@ -148,7 +148,7 @@ export const triggerEnvelope = knownMembers(
   'The body must be a JSON object',
 ).meta({ id: 'TriggerRequest' });
 
-// What goes out.
+// Output.
 
 const time = z.iso.datetime();
 
@@ -221,7 +221,7 @@ export const triggeredSchema = z.object({ runId: z.string() }).meta({ id: 'Trigg
 
 const journalEventTypes = Object.keys(eventCatalogue) as JournalEventType[];
 
-/** `run:start` → `RunStartEvent`. */
+/** The component's name for an event type: `run:start` → `RunStartEvent`. */
 const componentName = (type: string) =>
   `${type.replace(/(?:^|:)(\w)/g, (_, letter: string) => letter.toUpperCase())}Event`;
 
@@ -244,8 +244,8 @@ const eventSchemas = new Map(
 const unionOf = (types: readonly JournalEventType[]) =>
   z.union([...eventSchemas].flatMap(([type, schema]) => (types.includes(type) ? [schema] : [])));
 
-/** What the data of a frame in a run's stream holds. */
+/** The data of a frame in the stream of one run. */
 export const runEventSchema = unionOf(journalEventTypes).meta({ id: 'RunEvent' });
 
-/** What the data of a frame in the stream of all runs holds. */
+/** The data of a frame in the stream of all runs. */
 export const listedEventSchema = unionOf(journalEventTypes.filter(isListed)).meta({ id: 'ListedEvent' });

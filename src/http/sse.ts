@@ -6,7 +6,7 @@ import { concatBytes } from './body.ts';
 const DEFAULT_KEEP_ALIVE_MS = 15_000;
 const RECONNECT_MS = 1000;
 
-/** `no-transform` and `X-Accel-Buffering` keep proxies from holding frames back. */
+/** `no-transform` and `X-Accel-Buffering` stop proxies from buffering frames. */
 export const EVENT_STREAM_HEADERS = {
   'content-type': 'text/event-stream',
   'cache-control': 'no-cache, no-transform',
@@ -17,7 +17,7 @@ const encoder = new TextEncoder();
 const keepAliveFrame = encoder.encode(': keep-alive\n\n');
 const frames = new WeakMap<StreamedEvent, Uint8Array>();
 
-/** Many readers are sent the same event: its bytes are made once. */
+/** Many streams send the same event, so its bytes are encoded once. */
 function frameOf(streamed: StreamedEvent): Uint8Array {
   const known = frames.get(streamed);
   if (known !== undefined) return known;
@@ -28,7 +28,7 @@ function frameOf(streamed: StreamedEvent): Uint8Array {
 
 const chunks = new WeakMap<readonly StreamedEvent[], Uint8Array>();
 
-/** Readers at the same place are sent the same list. */
+/** Streams at the same position receive the same list of events. */
 function chunkOf(events: readonly StreamedEvent[]): Uint8Array {
   const known = chunks.get(events);
   if (known !== undefined) return known;
@@ -37,33 +37,32 @@ function chunkOf(events: readonly StreamedEvent[]): Uint8Array {
   return chunk;
 }
 
-/** A frame without data only sets the id from which a reconnect resumes. */
+/** A frame without data only sets the id for a later reconnect. */
 function openingFrame(head: number | undefined): Uint8Array {
   return encoder.encode(`retry: ${RECONNECT_MS}\n\n${head === undefined ? '' : `id: ${head}\n\n`}`);
 }
 
 export interface EventFeed {
   readonly cursor: EventCursor;
-  /** Told in the first frame. */
+  /** Sent as the id of the first frame. */
   readonly head?: number;
-  /** The request's: ends the stream. */
+  /** The request's signal. When it aborts, the stream ends. */
   readonly signal: AbortSignal;
-  /** Hears why the stream broke off. */
+  /** Receives the error that broke the stream. */
   readonly report: (error: unknown) => void;
 }
 
 export interface EventStreams {
   /**
-   * Streams a feed (https://html.spec.whatwg.org/multipage/server-sent-events.html).
-   * It reads the journal only as fast as it is read itself. However it ends,
-   * the cursor is closed.
+   * Streams a feed (https://html.spec.whatwg.org/multipage/server-sent-events.html). It reads the journal only
+   * as fast as the client reads. The cursor is closed however the stream ends.
    */
   open(feed: EventFeed): ReadableStream<Uint8Array>;
 }
 
 /**
  * @param options.shutdown ends every stream; clients reconnect and resume.
- * @param options.keepAliveMs how often a stream without events sends a comment; 15 s unless given.
+ * @param options.keepAliveMs how often an idle stream sends a comment. Default: 15 s.
  */
 export function createEventStreams(options: {
   readonly keepAliveMs?: number | undefined;
@@ -76,7 +75,7 @@ export function createEventStreams(options: {
     const onEnd = () => stopListening?.();
     const source: FrameSource = new FrameSource({ ...feed, keepAliveMs, clock, onEnd });
     stopListening = shutdown && onAbort(shutdown, source.end);
-    // With no room of its own the stream asks for frames only when someone reads.
+    // A queue of size zero: frames are requested only when the client reads.
     const stream = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
     if (shutdown?.aborted) source.end();
     return stream;
@@ -93,7 +92,7 @@ interface FrameSourceParts extends EventFeed {
 
 class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
   readonly #parts: FrameSourceParts;
-  /** Undefined once the stream is over. */
+  /** Undefined when the stream has ended. */
   #controller: ReadableStreamDefaultController<Uint8Array> | undefined;
   #stopKeepAlive = () => {};
   #stopListening = () => {};
@@ -117,7 +116,7 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
       if (events === null) this.end();
       else this.#controller?.enqueue(chunkOf(events));
     } catch (error) {
-      // An error in the stream would reach the client as text: it just ends, and the client resumes.
+      // The text of a stream error would reach the client. So the stream only ends, and the client resumes.
       if (this.#controller !== undefined) this.#parts.report(error);
       this.end();
     }
@@ -127,10 +126,10 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
     this.#release();
   }
 
-  /** Closes the stream after the frames it holds. */
+  /** Closes the stream after the frames in its queue. */
   readonly end = (): void => this.#release()?.close();
 
-  /** Frees everything; answers with the controller the first time. */
+  /** Releases all resources. The first call returns the controller. */
   #release(): ReadableStreamDefaultController<Uint8Array> | undefined {
     const controller = this.#controller;
     if (controller === undefined) return undefined;
@@ -145,7 +144,7 @@ class FrameSource implements UnderlyingDefaultSource<Uint8Array> {
   #keepAliveLater(): void {
     const { clock, keepAliveMs } = this.#parts;
     this.#stopKeepAlive = clock.schedule(keepAliveMs, () => {
-      // Below zero a frame waits for the reader already.
+      // A negative size means that a frame is already waiting for the reader.
       if (this.#controller?.desiredSize === 0) this.#controller.enqueue(keepAliveFrame);
       this.#keepAliveLater();
     });

@@ -7,17 +7,23 @@ import { defineJob } from '../engine/jobs/define-job.ts';
 const MAX_BODY_BYTES = 16 * 1024 * 1024;
 const MAX_RETRY_AFTER_MS = 60_000;
 
-/** Whoever can reach the service could otherwise have it reach what listens for its machine alone. */
+/**
+ * Whether jobs may fetch from this machine's own addresses. If other machines can reach the service, `open`
+ * would give them access to services that listen on loopback only.
+ */
 export type LoopbackRule = 'open' | 'named';
 
 export interface FetchUrlOptions {
-  /** Origins such as `https://api.example.com` that may be fetched from, wherever their names lead. */
+  /** Origins that may be fetched, such as `https://api.example.com`, whatever address their names resolve to. */
   readonly origins?: readonly string[] | undefined;
-  /** This machine's own addresses: `open` to be fetched from unless given; `named`: only those in `origins`. */
+  /** `open` (the default) allows this machine's own addresses. `named` allows them only if they are in `origins`. */
   readonly loopback?: LoopbackRule | undefined;
-  /** The pause before a second try; doubled for each further one, up to `longestMs`, less a random part. */
+  /**
+   * The pause before the second try. It doubles with each further try, up to `longestMs`, and is shortened at
+   * random.
+   */
   readonly backoff?: { readonly firstMs: number; readonly longestMs: number } | undefined;
-  /** The runtime's own unless given. */
+  /** Default: the runtime's own. */
   readonly fetch?: typeof fetch | undefined;
 }
 
@@ -33,9 +39,8 @@ const outputSchema = z.object({
 });
 
 /**
- * Fetches a URL, and shows retries written by hand inside a step: it tries again
- * after a network error, a timeout, 429 and 5xx, and gives up at once on any
- * other answer that is not a success. Redirects are not followed.
+ * Fetches a URL. The job is an example of retries inside a step: it tries again after a network error, a
+ * timeout, 429 and 5xx, and fails at once on any other unsuccessful answer. It does not follow redirects.
  */
 export function createFetchUrl({
   origins = [],
@@ -57,13 +62,13 @@ export function createFetchUrl({
         .refine(isPlain, { error: 'must not hold a user name or password' })
         .refine(isAllowed, { error: 'is of an origin that is not allowed' }),
       attempts: z.int().min(1).max(20).default(5),
-      /** For one try, its body included. */
+      /** The timeout of one try, including its body. */
       timeoutMs: z.int().min(1).max(300_000).default(10_000),
     }),
     output: outputSchema,
     run: (step, { url, attempts, timeoutMs }) =>
       step.run('fetch', async (signal) => {
-        // The service may have been started anew with fewer origins.
+        // The service may have restarted with fewer origins.
         if (!isAllowed(url)) throw new Error(`${new URL(url).origin} is not allowed`);
         for (let tries = 1; ; tries += 1) {
           const outcome = await tryOnce(url, { fetch, signal, timeoutMs });
@@ -120,21 +125,21 @@ async function digest(response: Response): Promise<{ bytes: number; sha256: stri
   return { bytes, sha256: hash.digest('hex') };
 }
 
-/** What node's fetch hides behind "fetch failed". */
+/** Node's fetch hides the reason behind "fetch failed". */
 function networkReason(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   if (!(cause instanceof Error)) return 'network error';
   return cause.message || ('code' in cause ? String(cause.code) : cause.name);
 }
 
-/** Seconds or a date (RFC 9110, section 10.2.3), in ms from now; at most a minute. */
+/** Parses seconds or a date (RFC 9110, section 10.2.3). Returns ms from now, at most a minute. */
 function retryAfterMs(header: string | null): number | undefined {
   if (header === null) return undefined;
   const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
   return Number.isNaN(ms) ? undefined : Math.min(Math.max(ms, 0), MAX_RETRY_AFTER_MS);
 }
 
-/** Doubles with each try; the random half keeps many callers from coming back at the same moment. */
+/** The pause doubles with each try. Its random half keeps many callers from returning at the same moment. */
 function backoffMs(tries: number, { firstMs, longestMs }: { firstMs: number; longestMs: number }): number {
   const full = Math.min(firstMs * 2 ** (tries - 1), longestMs);
   return full * (0.5 + Math.random() / 2);
@@ -146,7 +151,7 @@ function isPlain(url: string): boolean {
   return username === '' && password === '';
 }
 
-/** Of a host name as URL has it, where every spelling of an IPv4 address has become the usual one. */
+/** Expects a host name from `URL`, which normalizes every spelling of an IPv4 address. */
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname);
 }

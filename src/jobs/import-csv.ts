@@ -7,7 +7,7 @@ import { defineJob } from '../engine/jobs/define-job.ts';
 import { ImportSession, type Rejection, type RowRange } from './import-csv/session.ts';
 import { staysInside } from './import-csv/source.ts';
 
-/** So many rejected rows of a run are logged one by one; the others are counted. */
+/** A run logs this many rejected rows one by one, and counts the others. */
 export const MAX_LOGGED_REJECTIONS = 100;
 
 const inputSchema = knownMembers('member of the input', {
@@ -19,7 +19,7 @@ const inputSchema = knownMembers('member of the input', {
     .optional(),
   text: z.string().optional(),
   batchSize: z.int().min(1).max(5000).default(200),
-  /** Between two batches, to be gentle on the target. */
+  /** The pause between two batches, which limits the load on the target. */
   pauseMs: z.int().min(0).max(60_000).default(0),
 }).refine(({ file, text }) => (file === undefined) !== (text === undefined), {
   error: 'give exactly one of `file` and `text`',
@@ -35,8 +35,8 @@ const outputSchema = z.object({
 });
 
 /**
- * Imports airports from CSV into the table `airports` of `<dataDir>/imports.db`,
- * one step per batch. A row that is not valid is logged and left out.
+ * Imports airports from CSV into the table `airports` of `<dataDir>/imports.db`, one step per batch. Invalid
+ * rows are logged and left out.
  */
 export function createImportCsv({ dataDir }: { dataDir: string }) {
   return defineJob({

@@ -27,7 +27,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-/** The app, over a real HTTP server. */
+/** The app on a real HTTP server. */
 async function serve(durably = fakeDurably(), options: CreateDurablyAppOptions = { apiKeys }) {
   const server = createServer(getRequestListener(createDurablyApp(durably, options).fetch));
   server.listen(0, '127.0.0.1');
@@ -68,7 +68,7 @@ async function getTicket(query = ''): Promise<string> {
   return (await response.json()).ticket;
 }
 
-/** Each way to come without a right. */
+/** Every kind of request without valid credentials. */
 const uninvited: readonly (readonly [string, (request: Request) => Request | Promise<Request>])[] = [
   ['no credentials', (request) => request],
   [
@@ -187,7 +187,7 @@ describe.each(keyedDoors)('through $door', ({ open }) => {
       ['Bearer', KEY],
       ['bearer', KEY],
       ['BEARER ', OTHER_KEY],
-    ])('lets "%s" with a key in', async (scheme, key) => {
+    ])('accepts "%s" with a key', async (scheme, key) => {
       const send = await open(fakeDurably());
       const response = await send(
         withHeaders(validRequest(operation), { authorization: `${scheme} ${key}` }),
@@ -199,7 +199,7 @@ describe.each(keyedDoors)('through $door', ({ open }) => {
 });
 
 describe('a ticket', () => {
-  it.each(streams)('opens $path once and again', async (operation) => {
+  it.each(streams)('opens $path more than once', async (operation) => {
     const { send } = await serve();
     const ticket = await getTicket();
     for (const _ of [1, 2]) {
@@ -209,13 +209,13 @@ describe('a ticket', () => {
     }
   });
 
-  it.each(others)('opens nothing else: $method $path', async (operation) => {
+  it.each(others)('does not open $method $path', async (operation) => {
     const { send } = await serve();
     expect((await send(withTicket(validRequest(operation), await getTicket()))).status).toBe(401);
   });
 
   it.each(['/readyz', '/openapi.json', `${BASE}/stream-ticket`, `${BASE}/nothing`])(
-    'opens nothing else: %s',
+    'does not open %s',
     async (path) => {
       const { url } = await serve();
       const ticket = await getTicket();
@@ -225,7 +225,7 @@ describe('a ticket', () => {
     },
   );
 
-  it('is good for a minute, at every instance with the key', async () => {
+  it('is valid for a minute, at every instance with the key', async () => {
     vi.useFakeTimers({ toFake: ['Date'], now: Date.parse('2026-11-22T10:00:00.500Z') });
     const request = requestTo('/stream-ticket', { method: 'POST', headers: bearer() });
     const response = await createDurablyApp(fakeDurably(), { apiKeys }).fetch(request);
@@ -245,13 +245,13 @@ describe('a ticket', () => {
     expect(await status()).toBe(401);
   });
 
-  it('is no good once its key is another one under the same name', async () => {
+  it('is invalid after its key was replaced by another with the same name', async () => {
     const renewed = await createApiKeys([{ name: 'dashboard', key: 'quite-another-key-1' }]);
     const app = createDurablyApp(fakeDurably(), { apiKeys: renewed });
     expect((await app.fetch(withTicket(requestTo('/runs/subscribe'), await getTicket()))).status).toBe(401);
   });
 
-  it('for one run opens the stream of that run only', async () => {
+  it("for one run opens only that run's stream", async () => {
     const app = createDurablyApp(fakeDurably(), { apiKeys });
     const ticket = await getTicket('?runId=run_1');
     const statusOf = async (path: string) => {
@@ -264,21 +264,21 @@ describe('a ticket', () => {
     expect(await statusOf('/subscribe?runId=run_2&runId=run_1')).toBe(401);
     expect(await statusOf('/runs/subscribe')).toBe(401);
     expect(await statusOf('/runs/subscribe?runId=run_2')).toBe(401);
-    // It takes no notice of the parameter, so the parameter is no proof.
+    // This path ignores the parameter, so the parameter proves nothing.
     expect(await statusOf('/runs/subscribe?runId=run_1')).toBe(401);
   });
 
   it.each([
     ['?runId=', 'runId query parameter is required'],
     ['?runId=a&runId=b', 'runId must be given once'],
-  ])('is not given for %s', async (query, message) => {
+  ])('is refused for %s', async (query, message) => {
     const app = createDurablyApp(fakeDurably(), { apiKeys });
     const request = requestTo(`/stream-ticket${query}`, { method: 'POST', headers: bearer() });
     const { status, body } = await readProblem(await app.fetch(request));
     expect([status, body.error]).toEqual([400, message]);
   });
 
-  it('is not to be had without keys, nor with GET', async () => {
+  it('is not available without keys, nor with GET', async () => {
     const post = () => requestTo('/stream-ticket', { method: 'POST', headers: bearer() });
     expect((await createDurablyApp(fakeDurably()).fetch(post())).status).toBe(404);
     const response = await createDurablyApp(fakeDurably(), { apiKeys }).fetch(
@@ -290,7 +290,7 @@ describe('a ticket', () => {
 
 describe('with keys', () => {
   it.each(['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'PATCH'])(
-    'nothing but /healthz answers %s without one',
+    'only /healthz answers %s without a key',
     async (method) => {
       const { url } = await serve();
       const paths = [
@@ -316,13 +316,13 @@ describe('with keys', () => {
     },
   );
 
-  it('/healthz needs none', async () => {
+  it('/healthz needs no key', async () => {
     const { url } = await serve();
     expect((await fetch(`${url}/healthz`)).status).toBe(200);
     expect((await fetch(`${url}/healthz`, { headers: bearer('wrong') })).status).toBe(200);
   });
 
-  it('the rest answers as it does without', async () => {
+  it('other paths answer with a key as they do without keys', async () => {
     const { url } = await serve();
     const statusOf = async (path: string, method = 'GET') =>
       (await fetch(`${url}${path}`, { method, headers: bearer() })).status;
@@ -333,14 +333,14 @@ describe('with keys', () => {
     expect(await statusOf(`${BASE}/trigger`)).toBe(405);
   });
 
-  it('at the root all of it needs one too', async () => {
+  it('an app at the root requires a key for every path', async () => {
     const app = createDurablyApp(fakeDurably(), { apiKeys, basePath: '/' });
     expect((await app.request('/runs')).status).toBe(401);
     expect((await app.request('/healthz')).status).toBe(200);
     expect((await app.request('/stream-ticket', { method: 'POST', headers: bearer() })).status).toBe(200);
   });
 
-  it('an app mounted in another is as closed, and its streams open for tickets', async () => {
+  it('an app mounted in another requires keys, and accepts tickets for streams', async () => {
     const { Hono } = await import('hono');
     const outer = new Hono().route('/inner', createDurablyApp(fakeDurably(), { apiKeys }));
     expect((await outer.request(`/inner${BASE}/runs`)).status).toBe(401);
@@ -350,11 +350,11 @@ describe('with keys', () => {
     await response.body?.cancel();
   });
 
-  it('a body is not read before its sender is known', async () => {
+  it('reads no body before the caller is known', async () => {
     const { port } = await serve();
     const socket = connect(port, '127.0.0.1');
     onTestFinished(() => void socket.destroy());
-    // Of a million bytes that are announced not one is sent.
+    // A million bytes are announced, and none is sent.
     socket.write(
       `POST ${BASE}/trigger HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n\r\n`,
     );
@@ -366,7 +366,7 @@ describe('with keys', () => {
     ['no JSON', '{'],
     ['too large', `"${'x'.repeat(2000)}"`],
     ['no envelope', '[]'],
-  ])('a body that is %s is told to nobody without one', async (_, body) => {
+  ])('reports a body that is %s only to callers with a key', async (_, body) => {
     const onRequest = vi.fn();
     const app = createDurablyApp(fakeDurably(), { apiKeys, onRequest, maxBodyBytes: 1000 });
     const init = { method: 'POST', body, headers: { 'content-type': 'application/json' } };
@@ -377,7 +377,7 @@ describe('with keys', () => {
     expect(onRequest).toHaveBeenCalledOnce();
   });
 
-  it('the hooks of `auth` are asked besides', async () => {
+  it('also asks the hooks of `auth`', async () => {
     const onTrigger = vi.fn();
     const app = createDurablyApp(fakeDurably(), {
       apiKeys,
@@ -411,7 +411,7 @@ describe('createApiKeys', () => {
         { name: 'b', key: KEY },
       ],
     ],
-  ])('refuses %j, without a word of the key', async (given) => {
+  ])('refuses %j without quoting the key', async (given) => {
     const failure = await createApiKeys(given).catch((error: unknown) => error);
     expect(failure).toMatchObject({
       code: 'VALIDATION',

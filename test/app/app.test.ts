@@ -10,7 +10,7 @@ import { BASE } from '../http/doors.ts';
 import { fakeDurably } from '../http/fake-durably.ts';
 
 describe('probes', () => {
-  it('/healthz says that the process answers', async () => {
+  it('/healthz answers as long as the process does', async () => {
     const health = vi.fn(async () => ({ database: false, worker: false }));
     const response = await createDurablyApp(fakeDurably({ health })).request('/healthz');
     expect(response.status).toBe(200);
@@ -18,7 +18,7 @@ describe('probes', () => {
     expect(health).not.toHaveBeenCalled();
   });
 
-  it('/readyz is 200 when database and worker are well', async () => {
+  it('/readyz is 200 when database and worker are healthy', async () => {
     const response = await createDurablyApp(fakeDurably()).request('/readyz');
     expect(response.status).toBe(200);
     expect(response.headers.get('content-type')).toBe('application/json');
@@ -46,7 +46,7 @@ describe('probes', () => {
     expect((await app.request('/healthz')).status).toBe(200);
   });
 
-  it('/readyz is 503 when health itself fails', async () => {
+  it('/readyz is 503 when the health check itself fails', async () => {
     const onError = vi.fn();
     const health = async () => {
       throw new Error('secret');
@@ -64,7 +64,7 @@ describe('probes', () => {
     expect((await app.request(path, { method: 'HEAD' })).status).toBe(200);
   });
 
-  it('are not asked of onRequest', async () => {
+  it('do not call onRequest', async () => {
     const onRequest = vi.fn();
     const app = createDurablyApp(fakeDurably(), { onRequest });
     await app.request('/healthz');
@@ -83,7 +83,7 @@ describe('the app', () => {
     expect(servers).toEqual([{ url: `/${base}` }]);
   });
 
-  it('can be mounted in another', async () => {
+  it('can be mounted in another app', async () => {
     const outer = new Hono().route('/inner', createDurablyApp(fakeDurably(), { basePath: '/jobs' }));
     expect((await outer.request('/inner/jobs/runs')).status).toBe(200);
     const body = JSON.stringify({ jobName: 'greet' });
@@ -101,13 +101,13 @@ describe('the OpenAPI document', () => {
     expect(await new Validator().validate(structuredClone(document))).toMatchObject({ valid: true });
   });
 
-  it('is what the service serves', async () => {
+  it('is the document that the service serves', async () => {
     const response = await createDurablyApp(fakeDurably()).request('/openapi.json');
     expect(response.headers.get('content-type')).toBe('application/json');
     expect(await response.json()).toEqual(JSON.parse(JSON.stringify(document)));
   });
 
-  it('asks for keys, and has tickets, only where there are keys', async () => {
+  it('requires keys and describes tickets only if there are keys', async () => {
     const pairs = [{ name: 'dashboard', key: 'k'.repeat(16) }];
     const app = createDurablyApp(fakeDurably(), { apiKeys: await createApiKeys(pairs), rateLimit: 5 });
     const response = await app.request('/openapi.json', {
@@ -124,7 +124,7 @@ describe('the OpenAPI document', () => {
     expect(document).not.toHaveProperty('components.securitySchemes');
   });
 
-  it('says what is refused: NUL, an unknown member, a sequence beyond all', () => {
+  it('describes what is refused: NUL, an unknown member, a sequence that is too large', () => {
     const { paths } = JSON.parse(JSON.stringify(document));
     const parameter = (path: string, name: string) =>
       paths[path].get.parameters.find((one: { name: string }) => one.name === name).schema;
@@ -133,7 +133,7 @@ describe('the OpenAPI document', () => {
     expect(document).toHaveProperty('components.schemas.TriggerRequest.additionalProperties', false);
   });
 
-  it("leads from a trigger's answer to all that can be asked about its run", () => {
+  it("links a trigger's answer to every operation on its run", () => {
     const { paths } = JSON.parse(JSON.stringify(document));
     for (const path of ['/trigger', '/retrigger']) {
       const { links } = paths[path].post.responses[200];
@@ -147,7 +147,7 @@ describe('the OpenAPI document', () => {
     }
   });
 
-  it('has every operation and every event', () => {
+  it('contains every operation and every event', () => {
     for (const { method, path, name } of operations) {
       expect(document).toHaveProperty(['paths', path, method.toLowerCase(), 'operationId'], name);
     }
@@ -155,7 +155,7 @@ describe('the OpenAPI document', () => {
     expect(components.schemas.RunEvent.anyOf).toHaveLength(Object.keys(eventCatalogue).length);
   });
 
-  it('refers to nothing that is not there', () => {
+  it('contains no broken reference', () => {
     const refs = [...JSON.stringify(document).matchAll(/"\$ref":"#\/([^"]+)"/g)].map(
       ([, pointer]) => pointer,
     );
@@ -165,7 +165,7 @@ describe('the OpenAPI document', () => {
 });
 
 describe('onRequest in the app', () => {
-  it('has the request before anything else: its body is unread', async () => {
+  it('receives the request before anything else, with its body unread', async () => {
     const bodies: string[] = [];
     const onRequest = async (request: Request) => void bodies.push(await request.clone().text());
     const app = createDurablyApp(fakeDurably(), { onRequest });
@@ -179,7 +179,7 @@ describe('onRequest in the app', () => {
     expect(bodies).toEqual([body, body]);
   });
 
-  it('is asked once for each request, also for one that nothing answers', async () => {
+  it('is called once for each request, also for one without a route', async () => {
     const onRequest = vi.fn();
     const app = createDurablyApp(fakeDurably(), { onRequest });
     for (const path of ['/runs', '/nothing', '/trigger']) await app.request(`${BASE}${path}`);

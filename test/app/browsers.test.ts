@@ -39,22 +39,25 @@ const preflight = (origin: string, method = 'POST') => ({
 describe('an origin of the allow-list', () => {
   const options = { apiKeys, corsOrigins: [HOME, 'http://localhost:5173'] };
 
-  it.each(operations)('may be asked about $method $path without credentials', async ({ method, path }) => {
-    const response = await createDurablyApp(fakeDurably(), options).request(
-      `${BASE}${path}`,
-      preflight(HOME, method),
-    );
-    expect(response.status).toBe(204);
-    const { headers } = response;
-    expect(headers.get('access-control-allow-origin')).toBe(HOME);
-    expect(headers.get('access-control-allow-methods')?.split(',')).toContain(method);
-    expect(headers.get('access-control-allow-headers')).toBe(
-      'Authorization,Content-Type,Last-Event-ID,X-Request-Id',
-    );
-    expect(headers.has('access-control-allow-credentials')).toBe(false);
-  });
+  it.each(operations)(
+    'may send a preflight for $method $path without credentials',
+    async ({ method, path }) => {
+      const response = await createDurablyApp(fakeDurably(), options).request(
+        `${BASE}${path}`,
+        preflight(HOME, method),
+      );
+      expect(response.status).toBe(204);
+      const { headers } = response;
+      expect(headers.get('access-control-allow-origin')).toBe(HOME);
+      expect(headers.get('access-control-allow-methods')?.split(',')).toContain(method);
+      expect(headers.get('access-control-allow-headers')).toBe(
+        'Authorization,Content-Type,Last-Event-ID,X-Request-Id',
+      );
+      expect(headers.has('access-control-allow-credentials')).toBe(false);
+    },
+  );
 
-  it('reads every answer: good, refused, failed and streamed', async () => {
+  it('can read every answer: success, refusal, failure and stream', async () => {
     const getRuns = async () => {
       throw new Error('secret');
     };
@@ -76,7 +79,7 @@ describe('an origin of the allow-list', () => {
   });
 
   it.each([FOREIGN, 'https://dash.example.evil.example', 'http://dash.example', 'null', ''])(
-    'is not %j',
+    'does not include %j',
     async (origin) => {
       const app = createDurablyApp(fakeDurably(), options);
       expect((await app.request(`${BASE}/runs`, preflight(origin))).status).toBe(401);
@@ -88,13 +91,13 @@ describe('an origin of the allow-list', () => {
     },
   );
 
-  it('needs a key for OPTIONS that is no preflight', async () => {
+  it('needs a key for an OPTIONS request that is not a preflight', async () => {
     const app = createDurablyApp(fakeDurably(), options);
     const response = await app.request(`${BASE}/runs`, { method: 'OPTIONS', headers: { origin: HOME } });
     expect(response.status).toBe(401);
   });
 
-  it('passes the host guard', async () => {
+  it('is accepted by the host guard', async () => {
     const app = createDurablyApp(fakeDurably(), { allowedHosts: [], corsOrigins: [HOME] });
     const statusFor = async (origin: string) =>
       (await app.request(`http://localhost${BASE}/runs`, { headers: { host: 'localhost', origin } })).status;
@@ -105,7 +108,7 @@ describe('an origin of the allow-list', () => {
   });
 
   it.each(['*', 'example.com', 'https://example.com/', 'https://example.com:443', 'null', ''])(
-    'can not be %j',
+    "can't be %j",
     (origin) => {
       expect(() => createDurablyApp(fakeDurably(), { corsOrigins: [origin] })).toThrow(
         /^corsOrigins must be/,
@@ -114,7 +117,7 @@ describe('an origin of the allow-list', () => {
   );
 });
 
-describe('where any host is ours', () => {
+describe('if any host is accepted', () => {
   const app = createDurablyApp(fakeDurably(), { allowedHosts: 'any', corsOrigins: [HOME] });
   const statusFor = async (headers: Record<string, string>) =>
     (await app.request(`http://jobs.example${BASE}/runs`, { headers })).status;
@@ -127,7 +130,7 @@ describe('where any host is ours', () => {
     [{ host: 'jobs.example:3000', origin: 'http://jobs.example:3000' }],
     [{ host: '[::2]:3000', origin: 'http://[::2]:3000' }],
     [{ host: 'jobs.example', origin: HOME }],
-  ])('%j is served', async (headers) => {
+  ])('the origin %j is accepted', async (headers) => {
     expect(await statusFor(headers)).toBe(200);
   });
 
@@ -139,14 +142,14 @@ describe('where any host is ours', () => {
     [{ host: 'jobs.example', origin: '' }],
     [{ host: 'evil.example#jobs.example', origin: FOREIGN }],
     [{ host: '', origin: 'http://' }],
-  ])('%j is not', async (headers) => {
+  ])('the origin %j is refused', async (headers) => {
     expect(await statusFor(headers)).toBe(403);
   });
 });
 
 describe('every answer', () => {
   it.each([[[]], [[HOME]]])(
-    'has the security headers, and content type and stream stay what they are: origins %j',
+    'has the security headers and its own content type and stream: origins %j',
     async (corsOrigins) => {
       const cursor = new ManualCursor([[streamedEvent(1)]]);
       cursor.finish();
@@ -176,7 +179,7 @@ describe('every answer', () => {
     },
   );
 
-  it.each(operations)('to $method $path has a request id of its own', async (operation) => {
+  it.each(operations)('to $method $path has its own request id', async (operation) => {
     const app = createDurablyApp(fakeDurably());
     const ids = [1, 2].map(async () => {
       const response = await app.fetch(validRequest(operation));
@@ -203,7 +206,7 @@ describe('every answer', () => {
     expect(response.headers.get('x-request-id')).toMatch(/^[\da-f-]{36}$/);
   });
 
-  it('has the id that an app around it gave', async () => {
+  it('has the id that an outer app gave', async () => {
     const outer = new Hono()
       .use(requestId({ generator: () => 'outer-1' }))
       .route('/', createDurablyApp(fakeDurably()));
@@ -231,7 +234,7 @@ describe('a failure is reported', () => {
     }
   });
 
-  it('to the console, unless someone else hears it, without the query', async () => {
+  it('to the console without the query, unless there is another listener', async () => {
     const error = vi.spyOn(console, 'error').mockImplementation(() => {});
     onTestFinished(() => error.mockRestore());
     const app = createDurablyApp(fakeDurably({ openRunFeed: fail }), { queryParams: ['ticket'] });
@@ -241,7 +244,7 @@ describe('a failure is reported', () => {
   });
 });
 
-describe('no problem tells of a ticket', () => {
+describe('a problem never contains a ticket', () => {
   it.each([
     '/subscribe?ticket=hidden',
     '/nothing?ticket=hidden',

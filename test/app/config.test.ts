@@ -36,7 +36,7 @@ describe('the configuration', () => {
     expect(readConfig({ PATH: '/bin' })).toEqual(defaults);
   });
 
-  it('takes an empty variable for one that is not set', () => {
+  it('treats an empty variable as unset', () => {
     const empty = Object.fromEntries(
       [...Object.keys(defaults), 'TURSO_AUTH_TOKEN', 'DURABLY_API_KEYS', 'DURABLY_RATE_LIMIT'].map((name) => [
         name,
@@ -46,7 +46,7 @@ describe('the configuration', () => {
     expect(readConfig(empty)).toEqual(defaults);
   });
 
-  it('takes what it is given', () => {
+  it('uses the given values', () => {
     expect(
       readConfig({
         PORT: '0',
@@ -146,7 +146,7 @@ describe('the configuration', () => {
     expect(shown).not.toContain('\n');
   });
 
-  it('names all that is wrong in that line', () => {
+  it('names every invalid value in that line', () => {
     const shown = messageFor({ PORT: 'x\ny', DURABLY_CONCURRENCY: 'z' });
     expect(shown).toMatch(/PORT .*; DURABLY_CONCURRENCY /);
     expect(shown).not.toContain('\n');
@@ -157,13 +157,13 @@ describe('the configuration', () => {
   });
 
   it.each([{ DURABLY_API_KEYS: 'ci:0123456789abcdef' }, { DURABLY_INSECURE: '1' }])(
-    'lets the service listen anywhere with %j',
+    'allows the service to listen anywhere with %j',
     (env) => {
       expect(readConfig({ HOST: '0.0.0.0', ...env }).HOST).toBe('0.0.0.0');
     },
   );
 
-  it('guards the hosts unless keys do, and all of them if it is insecure', async () => {
+  it('restricts the hosts unless there are keys, and accepts all of them in insecure mode', async () => {
     const DURABLY_API_KEYS = 'ci:0123456789abcdef';
     const hostsFor = async (env: Record<string, string>) =>
       (await createAccess(readConfig(env))).allowedHosts;
@@ -173,7 +173,7 @@ describe('the configuration', () => {
     expect(await hostsFor({ DURABLY_API_KEYS, DURABLY_INSECURE: '1' })).toBeUndefined();
   });
 
-  it('keeps no key once access is made of it', async () => {
+  it('keeps no key after the access control has been created from it', async () => {
     const config = readConfig({ DURABLY_API_KEYS: 'ci:0123456789abcdef' });
     await createAccess(config);
     expect(JSON.stringify(config)).not.toContain('0123456789abcdef');
@@ -247,7 +247,7 @@ describe('the configuration', () => {
     expect(messageFor({ [name]: value })).not.toMatch(/user|hunter|[ac]:/);
   });
 
-  it('takes an @ in the name of a file', () => {
+  it('accepts an @ in the name of a file', () => {
     const TURSO_DATABASE_URL = 'file:data/@app/a@b.db';
     expect(readConfig({ TURSO_DATABASE_URL })).toMatchObject({ TURSO_DATABASE_URL });
   });

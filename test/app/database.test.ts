@@ -21,7 +21,7 @@ async function pragma(url: string, name: string): Promise<unknown> {
   return Object.values(rows[0] ?? {})[0];
 }
 
-/** Another process that holds the write lock until it is told to let go. */
+/** Another process that holds the write lock until it is told to release it. */
 async function lockedBy(path: string): Promise<ChildProcess> {
   const libsql = createRequire(import.meta.url).resolve('libsql');
   const script = `
@@ -41,7 +41,7 @@ async function lockedBy(path: string): Promise<ChildProcess> {
 }
 
 describe('the database', () => {
-  it('makes its folder and a file in WAL mode that survives power cuts', async () => {
+  it('creates its folder, and a file in WAL mode that survives power cuts', async () => {
     const path = join(await temporaryFolder(), 'deep', 'er', 'durably.db');
     expect(await pragma(pathToFileURL(path).href, 'journal_mode')).toBe('wal');
     expect(existsSync(path)).toBe(true);
@@ -49,7 +49,7 @@ describe('the database', () => {
     expect(await pragma(pathToFileURL(path).href, 'busy_timeout')).toBe(25);
   });
 
-  it('leaves a file that holds something else as it is', async () => {
+  it('does not change a file with other contents', async () => {
     const path = join(await temporaryFolder(), 'theirs.db');
     const theirs = new Database(path);
     theirs.exec('create table durably_runs (mine)');
@@ -63,7 +63,7 @@ describe('the database', () => {
     expect(existsSync(`${path}-wal`)).toBe(false);
   });
 
-  it('puts a file that holds something into WAL mode once it has migrated it', async () => {
+  it('switches an existing file to WAL mode after migrating it', async () => {
     const path = join(await temporaryFolder(), 'shared.db');
     const theirs = new Database(path);
     theirs.exec('create table mine (a)');
@@ -80,13 +80,13 @@ describe('the database', () => {
     (folder: string) => `file://${pathToFileURL(folder).pathname}/new%20one/d.db`,
     (folder: string) => `file://localhost${pathToFileURL(folder).pathname}/new%20one/d.db`,
     (folder: string) => `file:${pathToFileURL(folder).pathname}/new%20one/d.db`,
-  ])('understands each form of a file URL (%#)', async (urlIn) => {
+  ])('accepts each form of a file URL (%#)', async (urlIn) => {
     const folder = await temporaryFolder();
     await (await openDatabase({ url: urlIn(folder) })).close();
     expect(existsSync(join(folder, 'new one', 'd.db'))).toBe(true);
   });
 
-  it('may be in memory', async () => {
+  it('can be in memory', async () => {
     expect(await pragma(':memory:', 'journal_mode')).toBe('memory');
   });
 
@@ -105,7 +105,7 @@ describe('the database', () => {
     holder.stdin?.write('let go');
     const database = await opening;
     onTestFinished(() => database.close());
-    // A connection that had met BUSY and was kept would answer this and lose it.
+    // A connection that was kept after BUSY would report success here and lose the write.
     await sql`insert into held values (3)`.execute(new Kysely({ dialect: database.dialect }));
     const reader = createClient({ url: pathToFileURL(path).href });
     const { rows } = await reader.execute('select a from held order by a');
@@ -113,7 +113,7 @@ describe('the database', () => {
     expect(rows.map(({ a }) => a)).toEqual([1, 3]);
   });
 
-  it('says in one line that a file is no database', async () => {
+  it('reports in one line that a file is not a database', async () => {
     const path = join(await temporaryFolder(), 'notes.txt');
     await writeFile(path, 'not a database, just notes\n'.repeat(200));
     const error = await openDatabase({ url: pathToFileURL(path).href }).catch((reason: unknown) => reason);
@@ -122,7 +122,7 @@ describe('the database', () => {
     expect(String(error)).not.toContain('\n');
   });
 
-  it('says in one line that it cannot be opened', async () => {
+  it("reports in one line that it can't be opened", async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'd.db'));
     await expect(openDatabase({ url: pathToFileURL(`${folder}/d.db`).href })).rejects.toThrow(

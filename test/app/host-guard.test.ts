@@ -19,7 +19,7 @@ describe('the host guard', () => {
     '127.0.0.1:8080',
     '[::1]',
     '[::1]:3000',
-  ])('lets the loopback host %s in', async (host) => {
+  ])('accepts the loopback host %s', async (host) => {
     expect(await statusFor({ host })).toBe(200);
   });
 
@@ -39,7 +39,7 @@ describe('the host guard', () => {
     expect(await statusFor({ host })).toBe(403);
   });
 
-  it('lets the configured host in', async () => {
+  it('accepts the configured host', async () => {
     expect(await statusFor({ host: 'jobs.internal:3000' }, ['jobs.internal'])).toBe(200);
     expect(await statusFor({ host: '[fe80::1]:3000' }, ['fe80::1'])).toBe(200);
     expect(await statusFor({ host: 'localhost' }, ['jobs.internal'])).toBe(200);
@@ -54,7 +54,7 @@ describe('the host guard', () => {
   });
 
   it.each(['http://localhost:5173', 'https://127.0.0.1', 'http://[::1]:3000'])(
-    'lets the origin %s in',
+    'accepts the origin %s',
     async (origin) => {
       expect(await statusFor({ host: 'localhost', origin })).toBe(200);
     },
@@ -73,7 +73,7 @@ describe('the host guard', () => {
     expect(await statusFor({ host: 'localhost', origin })).toBe(403);
   });
 
-  it.each(operations)('keeps $method $path from foreign pages', async (operation) => {
+  it.each(operations)('refuses $method $path from foreign pages', async (operation) => {
     const durably = fakeDurably();
     const request = validRequest(operation);
     request.headers.set('origin', 'http://evil.example');
@@ -84,7 +84,7 @@ describe('the host guard', () => {
     expect(durably.calls).toEqual([]);
   });
 
-  it('is not there unless asked for', async () => {
+  it('is off by default', async () => {
     const open = createDurablyApp(fakeDurably());
     const headers = { host: 'jobs.example.com', origin: 'https://example.com' };
     expect((await open.request(`http://jobs.example.com${BASE}/runs`, { headers })).status).toBe(200);

@@ -4,8 +4,8 @@ import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { BASE } from '../http/doors.ts';
 import { fakeDurably } from '../http/fake-durably.ts';
 
-describe('a database that is unavailable', () => {
-  it('has one line on the console when that begins, though every request meets it', async () => {
+describe('an unavailable database', () => {
+  it('writes one line to the console when the outage begins, although every request fails', async () => {
     const error = vi.spyOn(console, 'error').mockImplementation(() => {});
     const now = vi.spyOn(performance, 'now');
     onTestFinished(() => void vi.restoreAllMocks());
@@ -22,7 +22,7 @@ describe('a database that is unavailable', () => {
     };
     expect(await meetAt(0)).toBe(1);
     expect(error).toHaveBeenCalledWith('durably: request trace-1: the file is gone: https://…@h\\u000ax');
-    // However long it lasts, while requests meet it.
+    // However long the outage lasts, if requests keep meeting it.
     expect(await meetAt(50_000)).toBe(1);
     expect(await meetAt(100_000)).toBe(1);
     expect(await meetAt(200_000)).toBe(2);

@@ -22,7 +22,7 @@ afterEach(() => {
 });
 
 describe('the rate limit', () => {
-  it('refuses what one key asks beyond it, until its minute is over', async () => {
+  it('refuses requests above the limit of a key, until its minute is over', async () => {
     const durably = fakeDurably();
     const app = createDurablyApp(durably, { apiKeys, rateLimit: 2 });
     const statusFor = async (n: number) => (await app.fetch(asked(n))).status;
@@ -40,7 +40,7 @@ describe('the rate limit', () => {
     expect(await statusFor(1)).toBe(200);
   });
 
-  it('comes before any work: the body is not read, no hook is asked', async () => {
+  it('applies before any work: the body is not read and no hook is called', async () => {
     const onRequest = vi.fn();
     const app = createDurablyApp(fakeDurably(), { apiKeys, rateLimit: 1, onRequest });
     await app.fetch(asked(1));
@@ -51,7 +51,7 @@ describe('the rate limit', () => {
     expect(onRequest).toHaveBeenCalledOnce();
   });
 
-  it('counts what a ticket opens to the key that it is of', async () => {
+  it("counts a stream opened with a ticket towards the ticket's key", async () => {
     const app = createDurablyApp(fakeDurably(), { apiKeys, rateLimit: 2 });
     const response = await app.fetch(requestTo('/stream-ticket', { method: 'POST', headers: bearer(1) }));
     const { ticket } = await response.json();
@@ -64,7 +64,7 @@ describe('the rate limit', () => {
     expect((await app.fetch(asked(2))).status).toBe(200);
   });
 
-  it('counts nobody who is refused, and no /healthz', async () => {
+  it('does not count refused callers and /healthz', async () => {
     const app = createDurablyApp(fakeDurably(), { apiKeys, rateLimit: 1 });
     for (const _ of [1, 2, 3]) {
       expect((await app.request('/healthz')).status).toBe(200);
@@ -73,13 +73,13 @@ describe('the rate limit', () => {
     expect((await app.fetch(asked(1))).status).toBe(200);
   });
 
-  it('is one for all where there are no keys', async () => {
+  it('is shared by all callers if there are no keys', async () => {
     const app = createDurablyApp(fakeDurably(), { rateLimit: 1 });
     expect((await app.request(`${BASE}/runs`)).status).toBe(200);
     expect((await app.request('/openapi.json')).status).toBe(429);
   });
 
-  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])('can not be %s', (rateLimit) => {
+  it.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY])("can't be %s", (rateLimit) => {
     expect(() => createDurablyApp(fakeDurably(), { rateLimit })).toThrow(/^rateLimit must be/);
   });
 });

@@ -32,7 +32,7 @@ async function startService(env: Record<string, string> = {}, folder?: string): 
 
 const API = '/api/durably';
 
-/** A web server whose answers wait until they are released: a job that fetches from it is kept running. */
+/** A web server whose answers wait until they are released, so that a job that fetches from it keeps running. */
 async function slowServer() {
   const waiting: (() => void)[] = [];
   const server = createServer((_, response) => {
@@ -70,7 +70,7 @@ async function readRun({ url }: Service, runId: string) {
 }
 
 describe('the service', () => {
-  it('serves on a free port, runs a job to its end, and drains on SIGTERM', async () => {
+  it('listens on a free port, runs a job to its end, and drains on SIGTERM', async () => {
     const service = await startService();
     const target = await slowServer();
     expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
@@ -90,7 +90,7 @@ describe('the service', () => {
   });
 
   it.each(['SIGTERM', 'SIGINT'] as const)(
-    'finishes the running run on %s, and lets streams see its end',
+    'finishes the running run on %s, and streams show its end',
     async (signal) => {
       const service = await startService();
       const target = await slowServer();
@@ -108,7 +108,7 @@ describe('the service', () => {
     },
   );
 
-  it('hands back in time what does not finish, and the next service takes it up at once', async () => {
+  it('hands back a run that does not finish in time, and the next service continues it at once', async () => {
     const folder = await temporaryFolder();
     const first = await startService({ DURABLY_SHUTDOWN_MS: '2000' }, folder);
     const target = await slowServer();
@@ -116,7 +116,7 @@ describe('the service', () => {
     const idle = await fetch(`${first.url}${API}/runs/subscribe`);
     await target.asked();
     first.process.kill('SIGTERM');
-    // Out of time it would exit with 1.
+    // If it ran out of time it would exit with 1.
     expect(await first.exit).toEqual({ code: 0, signal: null });
     await idle.text();
 
@@ -130,7 +130,7 @@ describe('the service', () => {
     expect(await stream.text()).toContain('"type":"run:complete"');
   });
 
-  it('that finds its port taken leaves the runs alone', async () => {
+  it('does not claim runs if its port is taken', async () => {
     const folder = await temporaryFolder();
     const target = await slowServer();
     const first = await startService({ DURABLY_SHUTDOWN_MS: '400' }, folder);
@@ -138,7 +138,7 @@ describe('the service', () => {
     await target.asked();
     first.process.kill('SIGTERM');
     expect((await first.exit).code).toBe(0);
-    // Handed back, so that a worker would take it at once.
+    // The run is handed back, so a worker would take it at once.
     const other = await startService();
     const refused = spawnIn(folder, { PORT: new URL(other.url).port });
     expect((await refused.exit).code).toBe(1);
@@ -161,7 +161,7 @@ describe('the service', () => {
     expect(await service.exit).toEqual({ code: 130, signal: null });
   });
 
-  it('answers a trigger that was under way when the signal came', async () => {
+  it('answers a trigger that was in progress when the signal arrived', async () => {
     const service = await startService();
     const body = JSON.stringify({ jobName: 'fetch-url', input: { url: service.url } });
     const sent = httpRequest(`${service.url}${API}/trigger`, {
@@ -170,7 +170,7 @@ describe('the service', () => {
     });
     const answered = once(sent, 'response');
     sent.write(body.slice(0, 10));
-    // The head has arrived once the service answers another request on a later connection.
+    // When the service answers another request on a later connection, it has received this head.
     await fetch(`${service.url}/healthz`);
     service.process.kill('SIGTERM');
     await eventually(() => expect(service.output.stdout).toContain('draining'));
@@ -181,7 +181,7 @@ describe('the service', () => {
     expect(await service.exit).toEqual({ code: 0, signal: null });
   });
 
-  it('refuses a large body on the wire with 413', async () => {
+  it('answers a large body with 413 over a socket', async () => {
     const service = await startService({ DURABLY_MAX_BODY_BYTES: '1000' });
     const big = 'x'.repeat(200_000);
     const declared = await fetch(`${service.url}${API}/trigger`, { method: 'POST', body: big });
@@ -196,7 +196,7 @@ describe('the service', () => {
     expect((await fetch(`${service.url}/healthz`)).status).toBe(200);
   });
 
-  it('refuses foreign hosts and origins on the wire', async () => {
+  it('refuses foreign hosts and origins over a socket', async () => {
     const { url } = await startService();
     const { port } = new URL(url);
     const raw = async (head: string) => {
@@ -223,7 +223,7 @@ describe('the service', () => {
     [{ DURABLY_CONCURRENCY: '0' }, 'DURABLY_CONCURRENCY must be'],
     [{ HOST: '192.0.2.1', DURABLY_INSECURE: '1' }, 'EADDRNOTAVAIL'],
     [{ TURSO_DATABASE_URL: pathToFileURL(`${ROOT}/package.json`).href }, 'Cannot open the database'],
-  ])('does not start with %j: one line says why', async (env, message) => {
+  ])('does not start with %j, and says why in one line', async (env, message) => {
     const service = spawnIn(await temporaryFolder(), env);
     expect(await service.exit).toEqual({ code: 1, signal: null });
     expect(service.output.stderr).toContain(message);
@@ -238,7 +238,7 @@ describe('the service', () => {
     expect(second.output.stderr).toMatch(/^durably: cannot start: .*EADDRINUSE.*\n$/);
   });
 
-  it('does not touch a file that is not its own', async () => {
+  it('does not change a file that is not its own', async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, 'notes.txt'), 'just notes\n'.repeat(100));
     const service = spawnIn(folder, { TURSO_DATABASE_URL: pathToFileURL(`${folder}/notes.txt`).href });
@@ -254,7 +254,7 @@ describe('the service with keys', () => {
   const headers = { authorization: `Bearer ${KEY}` };
   const keys = { DURABLY_API_KEYS: `dashboard:${KEY},ci:another-key-of-ours` };
 
-  it('listens anywhere, answers whoever bears one, streams to whoever has a ticket, and logs neither', async () => {
+  it('listens anywhere, accepts keys, streams with tickets, and logs neither', async () => {
     const target = await slowServer();
     const service = await startService({
       ...keys,
@@ -290,7 +290,7 @@ describe('the service with keys', () => {
     for (const secret of [KEY, 'another-key', ticket]) expect(stdout).not.toContain(secret);
   });
 
-  it('goes by them, not by the Host: browsers go by the allow-list of origins', async () => {
+  it('ignores the Host header, and accepts browsers by the list of origins', async () => {
     const { url } = await startService({ ...keys, DURABLY_CORS_ORIGINS: 'https://dash.example' });
     const ask = async (origin: string) => {
       const response = await fetch(`${url}${API}/runs`, { headers: { ...headers, origin } });
@@ -316,14 +316,14 @@ describe('the service without keys', () => {
     expect(service.output.stdout).toBe('');
   });
 
-  it('does not start with bad ones either, and quotes none', async () => {
+  it('does not start with bad keys either, and quotes none', async () => {
     const service = spawnIn(await temporaryFolder(), { DURABLY_API_KEYS: 'dashboard:too-short' });
     expect(await service.exit).toEqual({ code: 1, signal: null });
     expect(service.output.stderr).toMatch(/^durably: cannot start: DURABLY_API_KEYS .*\n$/);
     expect(service.output.stderr).not.toContain('too-short');
   });
 
-  it('serves any host with DURABLY_INSECURE=1, says so, and refuses foreign pages still', async () => {
+  it('accepts any host with DURABLY_INSECURE=1, logs it, and still refuses foreign pages', async () => {
     const service = await startService({ HOST: '0.0.0.0', DURABLY_INSECURE: '1' });
     const port = Number(new URL(service.url).port);
     const statusFor = async (headers: Record<string, string>) => {
@@ -344,7 +344,7 @@ describe('the service without keys', () => {
 describe('the log of the service', () => {
   const KEY = 'a-key-that-no-log-may-show';
 
-  it('has one line for a run that failed, without its input or a key, and stores no stack if told so', async () => {
+  it('has one line for a failed run without its input or a key, and stores no stack if configured so', async () => {
     const service = await startService({
       DURABLY_API_KEYS: `ci:${KEY}`,
       DURABLY_ERROR_DETAIL: 'message',

@@ -12,19 +12,19 @@ it.each([
   ['TURSO_URL', 'TURSO_DATABASE_URL'],
   ['TURSO_TOKEN', 'TURSO_AUTH_TOKEN'],
   ['DURABLEY_API_KEYS', 'DURABLY_API_KEYS'],
-])('names %s, and %s as the nearest, without the value', (name, nearest) => {
+])('names %s with the nearest setting %s, without the value', (name, nearest) => {
   const line = describeUnknownNodeSettings({ [name]: 'sekret' });
   expect(line).toContain(`${name} is unknown (did you mean ${nearest}?)`);
   expect(line).not.toContain('sekret');
 });
 
-it('names all in one line', () => {
+it('names all unknown settings in one line', () => {
   const line = describeUnknownNodeSettings({ 'DURABLY_A\nB': '1', DURABLY_WORK_MS: '5' });
   expect(line).toContain('DURABLY_WORK_MS is for Cloudflare Workers only');
   expect(line).not.toContain('\n');
 });
 
-it('says nothing of what is known, empty, or somebody else’s', () => {
+it("ignores settings that are known, empty, or another program's", () => {
   const env = { PORT: '1', DURABLY_API_KEYS: 'x', DURABLY_FOO: '', PATH: '/bin', HOSTNAME: 'x', PORTS: '1' };
   expect(describeUnknownNodeSettings({ ...env, TURSO_API_TOKEN: 'x', npm_config_port: '1' })).toBeUndefined();
 });

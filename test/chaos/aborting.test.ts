@@ -30,7 +30,7 @@ test('a cancel at any process reaches the step within one heartbeat', async () =
       delays[where]?.push(aborted.at - cancelledAt);
     }
     fleet.openGate(owner);
-    // Whatever the job then does is refused.
+    // Whatever the job does from here on is refused.
     await eventually('the steps to be refused', () => fleet.ledger.marks('last refused').length === 8);
     const here = fleet.ledger.marks('last refused').map(({ detail }) => detail);
     expect(new Set(here)).toEqual(new Set(['RUN_CANCELLED', 'LEASE_LOST']));
@@ -39,7 +39,7 @@ test('a cancel at any process reaches the step within one heartbeat', async () =
       figures: { 'aborted here after ms': times.here, 'elsewhere, at most': times.elsewhere },
     });
     expect(times.here).toBeLessThan(HEARTBEAT_MS / 2);
-    // A round trip, and what a machine under load takes for one.
+    // A round trip, plus the time it takes on a loaded machine.
     expect(medianOf(delays.elsewhere)).toBeLessThan(HEARTBEAT_MS + 100);
     expect(times.elsewhere).toBeLessThan(2 * HEARTBEAT_MS);
     const records = readRecords(fleet.database);
@@ -48,8 +48,8 @@ test('a cancel at any process reaches the step within one heartbeat', async () =
   });
 });
 
-/** What docs/guarantees.md does not promise, seen to be no more than that. */
-test('a worker whose run was cancelled and retried elsewhere may do a step that is done, and stores nothing of it', async () => {
+/** docs/guarantees.md does not promise this. The test shows the limits of what happens. */
+test('a worker whose run was cancelled and retried elsewhere may repeat a finished step, but stores nothing', async () => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 600_000, DURABLY_CONCURRENCY: 1 }, async (fleet) => {
     const first = await fleet.start({ DURABLY_HEARTBEAT_INTERVAL_MS: 500_000 });
     const id = await fleet.api(first).triggered({ jobName: 'gate', input: {} });
@@ -83,7 +83,7 @@ test('a worker whose run was cancelled and retried elsewhere may do a step that 
   });
 });
 
-test('a poll that fails is reported, tried again ever more seldom, and works again when it can', async () => {
+test('a failing poll is reported, retried with growing pauses, and recovers', async () => {
   await withFleet({ DURABLY_POLLING_INTERVAL_MS: 20 }, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -96,7 +96,7 @@ test('a poll that fails is reported, tried again ever more seldom, and works aga
     const start = performance.now();
     const seen = failures();
     await eventually('more failures', () => failures() >= seen + 3);
-    // At its usual pace it would take 60 ms.
+    // Without growing pauses it would take 60 ms.
     expect(performance.now() - start).toBeGreaterThan(200);
     rename(fleet.database, { from: 'durably_runs_hidden', to: 'durably_runs' });
     rename(fleet.database, { from: 'durably_hidden', to: 'durably_steps' });
@@ -106,7 +106,7 @@ test('a poll that fails is reported, tried again ever more seldom, and works aga
   });
 });
 
-test('promises that reject and that no job waits for do not take the service down', async () => {
+test('unhandled rejections of jobs do not end the service', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -127,7 +127,7 @@ test('promises that reject and that no job waits for do not take the service dow
   });
 });
 
-test('what a job leaves behind does not end the service when it throws after the job has ended', async () => {
+test('errors thrown by leftovers of an ended job do not end the service', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -140,7 +140,7 @@ test('what a job leaves behind does not end the service when it throws after the
   });
 });
 
-test('what a job throws in callbacks and abort listeners does not end the service, cancelled or drained', async () => {
+test("errors thrown in a job's callbacks and abort listeners do not end the service, also after a cancel or a drain", async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -170,7 +170,7 @@ test('what a job throws in callbacks and abort listeners does not end the servic
 
 function rename(path: string, { from, to }: { from: string; to: string }): void {
   withDatabase(path, (database) => {
-    // Triggers go on to name the table as they did.
+    // The triggers keep using the old name of the table.
     database.exec('pragma legacy_alter_table = on');
     database.exec(`alter table ${from} rename to ${to}`);
   });

@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const HOUR_MS = 60 * 60 * 1000;
 
-test('processes whose clocks are an hour off change nothing about leases, order or times', async () => {
+test('process clocks that are an hour off affect neither leases nor order nor times', async () => {
   await withFleet({ DURABLY_CONCURRENCY: 2 }, async (fleet) => {
     const begunAt = Date.now();
     const [ahead, behind, right] = await Promise.all([
@@ -20,7 +20,7 @@ test('processes whose clocks are an hour off change nothing about leases, order 
     ]);
     const apis = [ahead, behind, right].map((service) => fleet.api(service));
     const ids: string[] = [];
-    // One after the other, so that the order is known; some last longer than a lease is good for.
+    // Triggered one after another, so that the order is known. Some last longer than a lease.
     for (let i = 0; i < 45; i++) {
       const api = apis[i % 3] ?? fleet.api(right);
       const key = i % 5 < 2 ? { concurrencyKey: `key ${i % 2}` } : {};
@@ -54,7 +54,7 @@ test('processes whose clocks are an hour off change nothing about leases, order 
 test.each([
   { owner: 'ahead', shiftMs: HOUR_MS },
   { owner: 'behind', shiftMs: -HOUR_MS },
-])('the runs of a process whose clock is an hour $owner are taken over in time', async ({ shiftMs }) => {
+])('runs of a process whose clock is an hour $owner are taken over in time', async ({ shiftMs }) => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 1000 }, async (fleet) => {
     const owner = await fleet.start({ CHAOS_DATE_SHIFT_MS: shiftMs });
     const id = await fleet.api(owner).triggered({ jobName: 'gate', input: {} });
@@ -68,7 +68,8 @@ test.each([
       return found.status === 'completed' && found;
     });
     expect(run.attempt).toBe(2);
-    // Neither too early nor an hour late: by the machine's clock, which is the database's here.
+    // Takeover happens neither too early nor an hour late. It follows the machine's clock, which is the database's
+    // clock here.
     const starts = readRecords(fleet.database).journal.filter(({ type }) => type === 'run:start');
     const [first = 0, second = 0] = starts.map(({ created_at }) => created_at);
     expect(second - first).toBeGreaterThanOrEqual(1000);

@@ -18,14 +18,14 @@ import type { ServiceProcess } from './support/service-process.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('of eight processes that do the same to a run at once, one does it', async () => {
+test('when eight processes send the same command for a run, one succeeds', async () => {
   const outcome = await raceForRuns({ random: seeded('contention'), runs: scale(15) });
   report('contention', outcome);
   expect(outcome.violations).toEqual([]);
 });
 
-/** A libSQL connection that met SQLITE_BUSY answers success from then on and commits nothing. */
-test('what is accepted after the database was locked can be read by another process', async () => {
+/** After SQLITE_BUSY, a libSQL connection reports success and commits nothing. */
+test('another process can read what is accepted after the database was locked', async () => {
   const random = seeded('lock');
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 20_000 }, async (fleet) => {
     await fleet.startMany(2);
@@ -51,7 +51,7 @@ test('what is accepted after the database was locked can be read by another proc
       for (let i = 0; i < 10; i++) triggers.push(triggerOne(triggers.length));
       await Promise.all(triggers);
     }
-    // The lock was felt, or this test is none.
+    // The test is only valid if the lock was met.
     expect(waitedMs).toBeGreaterThan(90);
 
     const reader = fleet.api(await fleet.start({ DURABLY_POLLING_INTERVAL_MS: 1_000_000 }));
@@ -82,13 +82,13 @@ test('a busy database blocks the event loop for less than 50 ms at a time', asyn
     report('busy', {
       figures: { 'least of the longest loop delays': Math.min(...delays), longest: Math.max(...delays) },
     });
-    // In each of these moments the service tried for the lock: a wait that blocks
-    // would be in all of them, the machine's own hiccups are in some.
+    // The service tried to take the lock in each of these windows. A blocking wait would show in all of them, a
+    // pause of the machine only in some.
     expect(Math.min(...delays)).toBeLessThan(50);
   });
 });
 
-test("the service's connection waits for a lock no longer than that, also once it was renewed", async () => {
+test("the service's connection keeps its short lock timeout after it is renewed", async () => {
   await withFleet({}, async (fleet) => {
     const { dialect, close } = await openDatabase({ url: pathToFileURL(fleet.database).href });
     const db = new Kysely<Record<string, never>>({
@@ -110,7 +110,7 @@ test("the service's connection waits for a lock no longer than that, also once i
   });
 });
 
-/** The longest delay of the loop in each of some moments, ms. */
+/** The longest delay of the event loop in each window, ms. */
 async function measureOften(service: ServiceProcess, times: number): Promise<number[]> {
   const delays: number[] = [];
   await service.measure();

@@ -23,20 +23,20 @@ import { createSmallDisk } from './support/small-disk.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** So long that no lease is lost while the database is out of order. */
+/** Long enough that no lease is lost while the database fails. */
 const PATIENT = { DURABLY_STALE_THRESHOLD_MS: 120_000 };
 const step = { jobName: 'work', input: { steps: 1 } };
-/** What a worker can't do while the database is out of order. */
+/** The errors that a worker may report while the database fails. */
 const expected = ['claim', 'append', 'heartbeat', 'telemetry', 'feed'];
 
-test('a file that is no database stops the start with one line, and stays as it is', async () => {
+test('a file that is not a database fails the start with one line and stays unchanged', async () => {
   await withFleet({}, async (fleet) => {
     mkdirSync(dirname(fleet.database));
     await expectNoStart(fleet, 'nothing like a database '.repeat(400), /is not a database/);
   });
 });
 
-test('a folder that can not be made stops the start with one line', async () => {
+test("a folder that can't be created fails the start with one line", async () => {
   await withFleet({}, async (fleet) => {
     const service = fleet.spawn({ TURSO_DATABASE_URL: 'file:/proc/nowhere/a/durably.db' });
     expect(await service.ended()).toEqual({ code: 1, signal: null });
@@ -44,14 +44,14 @@ test('a folder that can not be made stops the start with one line', async () => 
   });
 });
 
-test('a database that was cut short stops the start with one line, and stays as it is', async () => {
+test('a truncated database fails the start with one line and stays unchanged', async () => {
   await withFleet({}, async (fleet) => {
     const whole = await makeDatabase(fleet, 100);
     await expectNoStart(fleet, whole.subarray(0, Math.floor(whole.length / 8192) * 4096), /was cut short/);
   });
 });
 
-test('a database of a newer version stops the start with one line, and stays as it is', async () => {
+test('a database of a newer version fails the start with one line and stays unchanged', async () => {
   await withFleet({}, async (fleet) => {
     await makeDatabase(fleet, 1);
     withDatabase(fleet.database, (database) => {
@@ -62,7 +62,7 @@ test('a database of a newer version stops the start with one line, and stays as 
   });
 });
 
-test('a read-only database is refused at the start, in one line; once it may be written, nothing is missing', async ({
+test('a read-only database fails the start with one line, and works once it is writable', async ({
   skip,
 }) => {
   await withFleet({}, async (fleet) => {
@@ -93,7 +93,7 @@ test('a read-only database is refused at the start, in one line; once it may be 
   });
 });
 
-test('a full disk is said to be not ready; once there is room, the service goes on, results in hand', async () => {
+test('with a full disk the service is not ready, and stores pending results once there is room', async () => {
   await withFleet(PATIENT, async (fleet) => {
     const disk = createSmallDisk(dirname(fleet.database));
     try {
@@ -106,7 +106,7 @@ test('a full disk is said to be not ready; once there is room, the service goes 
       disk.fill(service);
       const accepted = [...(await triggerUntilRefused(api, 20_000)), ...(await triggerUntilRefused(api, 10))];
       accepted.push(...(await expectRefusal(api)));
-      // Their steps end while nothing can be stored.
+      // The steps of these runs end while nothing can be stored.
       fleet.openGate(service);
       await eventually('the steps to end', () => fleet.ledger.marks('through').length === standing.length);
       await eventually('a step to meet the full disk', () =>
@@ -123,7 +123,7 @@ test('a full disk is said to be not ready; once there is room, the service goes 
   });
 });
 
-test('a database that is cut short under a running service, and put back, is used again', async () => {
+test('the service uses a database again that was truncated and restored while it ran', async () => {
   await withFleet(PATIENT, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -140,7 +140,7 @@ test('a database that is cut short under a running service, and put back, is use
   });
 });
 
-test('while another program holds the lock for ten seconds, what is asked waits or is refused, and what runs goes on', async () => {
+test('while another program holds the lock for ten seconds, requests wait or are refused, and runs continue', async () => {
   await withFleet(PATIENT, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -159,7 +159,7 @@ test('while another program holds the lock for ten seconds, what is asked waits 
     await held;
     release();
     await starting.listening();
-    // The first waited as long as one may be made to wait, the second until the lock was free.
+    // The first caller waited for the full limit, the second until the lock was released.
     const { status, headers } = await early;
     expect([200, 503]).toContain(status);
     expect(headers.get('retry-after') === null).toBe(status === 200);
@@ -172,7 +172,7 @@ test('while another program holds the lock for ten seconds, what is asked waits 
   });
 });
 
-/** A database with some runs in it, in one file; no process is left. */
+/** Creates a database file with some runs in it. Its process has ended. */
 async function makeDatabase(fleet: Fleet, runs: number): Promise<Buffer> {
   const service = await fleet.start();
   const api = fleet.api(service);
@@ -206,7 +206,10 @@ async function triggerUntilRefused(api: Api, size: number): Promise<string[]> {
   }
 }
 
-/** Waits for a trigger to be refused: on a full disk a small one may still find room. The runs that did. */
+/**
+ * Triggers until one is refused, since a small trigger may still find room on a full disk. Returns the accepted
+ * runs.
+ */
 async function expectRefusal(api: Api): Promise<string[]> {
   const accepted: string[] = [];
   let answer = await api.trigger(step);

@@ -13,14 +13,14 @@ import type { ServiceProcess } from './support/service-process.ts';
 vi.setConfig({ testTimeout: 120_000 });
 
 const SHUTDOWN_MS = 2000;
-/** So long that nothing is taken over for its age: what changes hands was handed back. */
+/** Long enough that no run is taken over as stale. Any change of owner is a hand-back. */
 const NEVER_STALE = { DURABLY_STALE_THRESHOLD_MS: 600_000, DURABLY_SHUTDOWN_MS: SHUTDOWN_MS };
 
 test('SIGTERM under load loses nothing: runs end or are handed back, and the process exits 0 in time', async () => {
   const random = seeded('draining');
   await withFleet({ ...NEVER_STALE, DURABLY_CONCURRENCY: 4 }, async (fleet) => {
     const leaver = await fleet.start();
-    // Some of its runs will not end by themselves, whatever their signal says.
+    // Some of these runs ignore their signal and never end.
     const standing = await standAt(fleet, leaver, 2);
     const stayers = await fleet.startMany(2);
     const accepted = new Map(standing);
@@ -52,7 +52,7 @@ test('SIGTERM under load loses nothing: runs end or are handed back, and the pro
     const records = readRecords(fleet.database);
     const resumed = records.journal.filter(({ type }) => type === 'run:resume');
     expect(resumed.map(({ run_id }) => run_id)).toEqual(expect.arrayContaining([...standing.values()]));
-    // Another process has each within two seconds, though their slots are busy.
+    // Another process has each run within two seconds, although its slots are busy.
     for (const { created_at } of resumed) expect(created_at - exitedAt).toBeLessThan(2000);
     expect([
       ...fleet.seenViolations(),
@@ -67,16 +67,16 @@ test('SIGTERM under load loses nothing: runs end or are handed back, and the pro
   });
 });
 
-test('a process that drains lets its runs end, claims no other and tells that it is not ready', async () => {
+test('a draining process finishes its runs, claims no others and is not ready', async () => {
   await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 20_000, DURABLY_CONCURRENCY: 1 }, async (fleet) => {
     const service = await fleet.start();
     const standing = await standAt(fleet, service, 1);
     const api = fleet.api(service);
-    // Its slot is taken; once it is free it is not to be filled.
+    // The slot is taken. It must not be filled again when it becomes free.
     const next = await api.triggered({ jobName: 'work', input: { steps: 1 } });
     service.signal('SIGTERM');
     await eventually('it to drain', () => service.log.includes('SIGTERM'));
-    // Each on a connection of its own, as a load balancer asks.
+    // Each request has its own connection, like those of a load balancer.
     const ask = (path: string) => fetch(new URL(path, service.url), { headers: { connection: 'close' } });
     const readiness = await ask('/readyz');
     expect(readiness.status).toBe(503);
@@ -96,7 +96,7 @@ test('a process that drains lets its runs end, claims no other and tells that it
   });
 });
 
-test('open event streams end when a process drains, and go on at another', async () => {
+test('open event streams end when a process drains, and resume at another process', async () => {
   await withFleet({ ...NEVER_STALE }, async (fleet) => {
     const [first, second] = await fleet.startMany(2);
     if (!first || !second) throw new Error('two processes were to start');
@@ -110,13 +110,13 @@ test('open event streams end when a process drains, and go on at another', async
   });
 });
 
-test('a process that is not drained when its time is up exits 1', async () => {
+test("a process that can't drain in time exits 1", async () => {
   await withFleet({ ...NEVER_STALE }, async (fleet) => {
     const service = await fleet.start({ CHAOS_STOPS_ON_SIGTERM: 1 });
     await standAt(fleet, service, 1);
     const stream = await fetch(`${fleet.api(service).base}/runs/subscribe`);
     service.signal('SIGTERM');
-    // It sleeps through all the time it has.
+    // The job sleeps longer than the process may take.
     await service.stopped();
     await eventually('it to say that it drains', () => service.log.includes('SIGTERM: draining'));
     await pause(SHUTDOWN_MS + 200);
@@ -127,7 +127,7 @@ test('a process that is not drained when its time is up exits 1', async () => {
   });
 });
 
-test('a process that drains while the database is locked exits 0 in time, and loses nothing', async () => {
+test('a process that drains while the database is locked exits 0 in time and loses nothing', async () => {
   await withFleet({ ...NEVER_STALE, DURABLY_SHUTDOWN_MS: 4000 }, async (fleet) => {
     const service = await fleet.start();
     const standing = await standAt(fleet, service, 2);
@@ -159,7 +159,7 @@ test('a second SIGTERM ends the process at once', async () => {
   });
 });
 
-/** Runs that the only process has, and that stand at its gate; by their idempotency keys. */
+/** Runs that wait at the gate of the only process, by their idempotency keys. */
 async function standAt(fleet: Fleet, service: ServiceProcess, count: number): Promise<Map<string, string>> {
   const api = fleet.api(service);
   const standing = new Map<string, string>();

@@ -30,7 +30,7 @@ beforeEach(async () => {
 });
 afterEach(async () => await service.dispose());
 
-test('no request is answered with 500, nor told internals, nor lets the database answer without bound', async () => {
+test('no request is answered with 500, with internals, or with an unbounded database answer', async () => {
   const seed = seeded('hostile input').seed;
   const ids: string[] = [];
   let asked = 0;
@@ -56,11 +56,11 @@ test('no request is answered with 500, nor told internals, nor lets the database
   report('hostile input', {
     figures: { ...counts, ms: performance.now() - start, 'most rows': service.rows.most },
   });
-  // A run that is cancelled and deleted at once is lost to its worker.
+  // The worker of a run that is cancelled and deleted at once loses it.
   expect(service.reported.filter((each) => (each as { context?: string }).context !== 'lease')).toEqual([]);
   expect(service.rows.most).toBeLessThanOrEqual(1000);
   expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(10_000);
-  // They were not all refused at the door.
+  // Some requests must have been accepted.
   for (const status of [200, 204, 400, 404, 405, 409]) expect(counts[status]).toBeGreaterThan(5);
   await eventually(
     'all runs to end',
@@ -80,14 +80,14 @@ async function answerOf(request: HostileRequest): Promise<{ status: number; text
     expect(response.headers.get('content-type')).toBe('application/problem+json');
     const problem = JSON.parse(text);
     expect(problem).toMatchObject({ status, error: problem.detail });
-    // What is given back of the request itself is the caller's own.
+    // Echoes of the request itself don't count as internals.
     if (!INTERNALS.test(`${request.path} ${request.query.join()} ${request.body}`))
       expect(text).not.toMatch(INTERNALS);
   }
   return { status, text };
 }
 
-/** Streams may last: the beginning will do. */
+/** Reads only the beginning, because streams may not end. */
 async function firstFrames(response: Response): Promise<string> {
   const reader = response.body?.getReader();
   const first = await reader?.read();
@@ -95,7 +95,7 @@ async function firstFrames(response: Response): Promise<string> {
   return new TextDecoder().decode(first?.value);
 }
 
-test('payloads, results, names, logs and errors come back as they went in, whatever is in them', async () => {
+test('payloads, results, names, logs and errors come back unchanged, whatever they contain', async () => {
   const seed = seeded('round trip').seed;
   const names = hostileText.filter((text) => text.length > 0);
   await fc.assert(
@@ -109,7 +109,7 @@ test('payloads, results, names, logs and errors come back as they went in, whate
       const lines = stream.split('\n').filter((each) => each.startsWith('data: '));
       const events = lines.map((each) => JSON.parse(each.slice('data: '.length)));
       const event = (type: string) => events.find((each) => each.type === type);
-      // Texts outside of JSON are made well-formed, those within are kept as they are.
+      // Texts outside of JSON are made well-formed. Texts inside of JSON are kept as they are.
       const text = storableText(name);
       expectSame(run.payload, input);
       expectSame(
@@ -145,7 +145,7 @@ describe('keys', () => {
 });
 
 describe('nesting', () => {
-  test('an input of 500 levels is taken, one of 501 or 10,000 is refused', async () => {
+  test('accepts an input of 500 levels and refuses one of 501 or 10,000', async () => {
     const send = (levels: number, brackets?: [string, string]) =>
       service.ask(post(`{"jobName":"anything","input":${deeplyNested(levels, brackets)}}`));
     expect((await send(500)).status).toBe(200);
@@ -156,7 +156,7 @@ describe('nesting', () => {
     expect(service.reported).toEqual([]);
   });
 
-  test('results, outputs and log data of 10,000 levels fail their step or run, or are left out', async () => {
+  test('results and outputs of 10,000 levels fail their step or run, and such log data is left out', async () => {
     const deep = JSON.parse(deeplyNested(5_000));
     const deeper = [deep];
     for (let i = 0; i < 5_000; i++) deeper[0] = [deeper[0]];
@@ -173,7 +173,7 @@ describe('nesting', () => {
   });
 });
 
-test('lone surrogates in results, errors, log lines, progress and step names end no process', async () => {
+test('lone surrogates in results, errors, log lines, progress and step names do not end the process', async () => {
   const lone = 'a\ud800b\udc00\ud800';
   service.durably.register({
     loneResult: job('lone result', (step) => step.run(lone, () => ({ [lone]: lone }))),
@@ -232,7 +232,7 @@ async function json(path: string, runId: string): Promise<any> {
   return JSON.parse(await (await get(path, runId)).text());
 }
 
-/** Equal as JSON texts: nothing of what JSON holds is lost or changed. */
+/** Equal as JSON texts: JSON loses or changes nothing. */
 function expectSame(actual: unknown, expected: unknown): void {
   expect(JSON.stringify(actual)).toBe(JSON.stringify(JSON.parse(JSON.stringify(expected))));
 }

@@ -4,10 +4,10 @@ import { report, scale, seeded } from './support/chaos.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('nothing accepted is lost, and nothing is done twice, when processes are killed at random', async () => {
+test('random kills neither lose accepted runs nor repeat finished steps', async () => {
   const outcome = await killAtRandom({ random: seeded('kill'), runs: scale(200), kills: scale(10) });
   report('kill', outcome);
   expect(outcome.violations).toEqual([]);
-  // The test is one only if the killing was felt.
+  // The test is only valid if the kills had an effect.
   expect(outcome.figures.takeovers).toBeGreaterThan(0);
 });

@@ -14,11 +14,11 @@ const LEASE_TIMES = {
   DURABLY_STALE_THRESHOLD_MS: 300,
 };
 
-test('a job that kills its process each time fails after ten lost workers; runs claimed together with it complete', async () => {
+test('a job that always kills its process fails after ten lost workers, and runs claimed with it complete', async () => {
   await withFleet(LEASE_TIMES, async (fleet) => {
     const keeper = keepRunning(fleet, 2);
     await eventually('a process to listen', () => fleet.live.length > 0);
-    // Nobody works until all are there, so that they are claimed together.
+    // No worker starts until all runs are stored, so that they are claimed together.
     const ids = await triggerTogether(fleet);
     await eventually('all runs to end', () => countOpen(fleet.database) === 0, {
       withinMs: 90_000,
@@ -33,7 +33,7 @@ test('a job that kills its process each time fails after ten lost workers; runs 
     const others = ids.others.map((id) => byId.get(id));
     expect(others.map((run) => run?.error ?? run?.status)).toEqual(ids.others.map(() => 'completed'));
     expect([...checkJournal(records), ...checkLedger(records, fleet.ledger.rows())]).toEqual([]);
-    // The poison was started ten times, not more.
+    // The job was started exactly ten times.
     const starts = records.journal.filter(
       ({ type, run_id }) => type === 'run:start' && run_id === ids.poison,
     );
@@ -52,7 +52,7 @@ async function triggerTogether(fleet: Fleet): Promise<{ poison: string; others: 
   return { poison: await poison, others };
 }
 
-/** Starts a process for each that ends. */
+/** Starts a new process whenever one ends. */
 function keepRunning(fleet: Fleet, count: number): { stop(): void } {
   let isStopped = false;
   const keep = async () => {

@@ -8,6 +8,6 @@ test('nothing is lost or doubled when a tenth of the connections to the database
   const outcome = await badNetwork({ random: seeded('remote'), runs: scale(200) });
   report('remote', outcome);
   expect(outcome.violations).toEqual([]);
-  // The test is one only if the network was felt.
+  // The test is only valid if the network had faults.
   expect(outcome.figures['connections died']).toBeGreaterThan(0);
 });

@@ -1,6 +1,6 @@
 /**
- * The long form: `npm run chaos -- --minutes N [--seed S]`. Round after round,
- * each with the next seed, until the time is up or something was violated.
+ * The long form of the chaos tests: `npm run chaos -- --minutes N [--seed S]`. Runs round after round with the
+ * next seed, until the time is up or a promise was broken.
  */
 import { inspect, parseArgs } from 'node:util';
 import { raceForRuns } from './scenarios/contention.ts';
@@ -24,7 +24,7 @@ const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new Error(`--minutes must be a positive number, got ${values.minutes}`);
 if (values.seed !== undefined) process.env.CHAOS_SEED = values.seed;
 
-/** What went wrong before there was anything to judge. */
+/** An error that ended the scenario before its result could be checked. */
 const failed = (error: unknown): Outcome => ({ violations: [inspect(error)], figures: {} });
 
 const firstSeed = chooseSeed();

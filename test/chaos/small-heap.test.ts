@@ -8,7 +8,7 @@ import { openStream } from './support/raw-stream.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
-/** What is stored in each test is more than twice as much. */
+/** The heap. Each test stores more than twice as much. */
 const HEAP_MB = 96;
 const MB = 1024 * 1024;
 const RESULTS = 40;
@@ -18,7 +18,7 @@ const RUN_BYTES = MB;
 
 const SMALL_HEAP = { NODE_OPTIONS: `--max-old-space-size=${HEAP_MB}` };
 
-/** The length of an answer, which is not kept. */
+/** Reads an answer without keeping it, and returns its length. */
 async function lengthOf(url: string): Promise<number> {
   const response = await fetch(url);
   expect(response.status).toBe(200);
@@ -27,7 +27,7 @@ async function lengthOf(url: string): Promise<number> {
   return length;
 }
 
-/** Runs of a job that the service doesn't know: they stay pending. */
+/** Triggers runs of a job that the service does not know, so they stay pending. */
 async function storeRuns(fleet: Fleet): Promise<void> {
   const database = await openDatabase({ url: `file:${fleet.database}` });
   const durably = createDurably({
@@ -41,7 +41,7 @@ async function storeRuns(fleet: Fleet): Promise<void> {
   await database.close();
 }
 
-/** Runs, log lines and steps whose texts are as long as they may be, and whose data is small enough for a page. */
+/** Runs, log lines and steps whose texts have the maximum length, with data small enough for a page. */
 async function storeTexts(fleet: Fleet): Promise<{ logs: string; steps: string }> {
   const database = await openDatabase({ url: `file:${fleet.database}` });
   const text = 't'.repeat(16 * 1024);
@@ -105,25 +105,25 @@ async function storeResults(
   return { base: api.base, runId, failed: () => untilStatus('completed') };
 }
 
-test('three lists at once of more than the heap holds are answered whole', async () => {
+test('answers three concurrent lists that are larger than the heap in full', async () => {
   await withFleet({}, async (fleet) => {
     await storeRuns(fleet);
     const service = await fleet.start(SMALL_HEAP);
     const url = `${fleet.api(service).base}/runs?limit=500`;
     const lengths = await Promise.all([url, url, url].map(lengthOf));
     for (const length of lengths) expect(length).toBeGreaterThan(RUNS * RUN_BYTES);
-    // Without what is large the list is short.
+    // Without large fields the list is short.
     expect(await lengthOf(`${url}&fields=id,status`)).toBeLessThan(RUNS * 100);
     expect(service.isAlive).toBe(true);
   });
 });
 
-test('a run whose results are more than the heap holds is read, followed and resumed', async () => {
+test('reads, streams and resumes a run whose results are larger than the heap', async () => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 30_000 }, async (fleet) => {
     const { base, runId, failed: untilCompleted } = await storeResults(fleet);
     const urls = ['steps', 'logs', 'subscribe'].map((name) => `${base}/${name}?runId=${runId}&limit=1000`);
     const [steps, logs, stream] = urls.map((url) => url.replace(/&limit.*/, '')) as [string, string, string];
-    // Readers that stall hold a portion each.
+    // A stalled reader holds one portion.
     const stalled = await Promise.all([steps, stream, stream, stream].map(openStream));
     for (const reader of stalled) reader.stopReading();
     for (const url of [steps, `${logs}&limit=1000`, stream]) {
@@ -142,37 +142,34 @@ test('a run whose results are more than the heap holds is read, followed and res
   });
 });
 
-test.for(['x', 'あ', '\u0001'])(
-  'a step and a log line that repeat %j without end are refused',
-  async (text) => {
-    await withFleet({}, async (fleet) => {
-      const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
-      const api = fleet.api(service);
-      const runId = await api.triggered({ jobName: 'repeated', input: { text, chars: 1e6, times: 400 } });
-      const run = await eventually(
-        'the run to fail',
-        async () => {
-          expect(service.isAlive, service.log).toBe(true);
-          const answer = await fetch(`${api.base}/run?runId=${runId}`);
-          const found = (await answer.json()) as { status: string; error: string };
-          return found.status === 'failed' ? found : undefined;
-        },
-        { withinMs: 60_000, everyMs: 50 },
-      );
-      expect(run.error).toMatch(/^Step "list" returned too much: at least \d+ bytes of JSON/);
-      const [line] = (await (await fetch(`${api.base}/logs?runId=${runId}`)).json()) as { message: string }[];
-      expect(line?.message).toMatch(/data left out: at least \d+ bytes/);
-    });
-  },
-);
+test.for(['x', 'あ', '\u0001'])('refuses a step and a log line that repeat %j without end', async (text) => {
+  await withFleet({}, async (fleet) => {
+    const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
+    const api = fleet.api(service);
+    const runId = await api.triggered({ jobName: 'repeated', input: { text, chars: 1e6, times: 400 } });
+    const run = await eventually(
+      'the run to fail',
+      async () => {
+        expect(service.isAlive, service.log).toBe(true);
+        const answer = await fetch(`${api.base}/run?runId=${runId}`);
+        const found = (await answer.json()) as { status: string; error: string };
+        return found.status === 'failed' ? found : undefined;
+      },
+      { withinMs: 60_000, everyMs: 50 },
+    );
+    expect(run.error).toMatch(/^Step "list" returned too much: at least \d+ bytes of JSON/);
+    const [line] = (await (await fetch(`${api.base}/logs?runId=${runId}`)).json()) as { message: string }[];
+    expect(line?.message).toMatch(/data left out: at least \d+ bytes/);
+  });
+});
 
-test('readers of long texts that stall hold a portion each', async () => {
+test('stalled readers of long texts hold one portion each', async () => {
   await withFleet({}, async (fleet) => {
     const { logs, steps } = await storeTexts(fleet);
     const service = await fleet.start(SMALL_HEAP);
     const { base } = fleet.api(service);
     for (const { url, readers, bytes } of [
-      // An error, a progress message and an error's detail each.
+      // An error, a progress message and an error's detail for each run.
       { url: `${base}/runs?limit=100`, readers: 12, bytes: 100 * 48 * 1024 },
       { url: `${base}/logs?runId=${logs}&limit=1000`, readers: 24, bytes: 200 * 24 * 1000 },
       { url: `${base}/steps?runId=${steps}`, readers: 12, bytes: 200 * 28 * 1024 },
@@ -190,7 +187,7 @@ test('readers of long texts that stall hold a portion each', async () => {
   });
 });
 
-test('a run that writes log lines without end leaves most of them out', async () => {
+test('a run that writes log lines without end keeps only some of them', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=160' });
     const api = fleet.api(service);

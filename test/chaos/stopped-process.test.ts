@@ -16,11 +16,11 @@ const LEASE_TIMES = {
   DURABLY_HEARTBEAT_INTERVAL_MS: 100,
   DURABLY_STALE_THRESHOLD_MS: STALE_MS,
 };
-/** An owner that notices nothing by itself: only its writes being refused can tell it. */
+/** A worker with long intervals, so that it notices a lost run only when a write is refused. */
 const UNAWARE = { DURABLY_HEARTBEAT_INTERVAL_MS: 60_000, DURABLY_STALE_THRESHOLD_MS: 120_000 };
 const RUNS = 6;
 
-/** Stops a process, but not inside a write: then nobody could write until it goes on. */
+/** Stops a process, but not inside a write, which would block all other writers. */
 async function putToSleep(fleet: Fleet, sleeper: ServiceProcess): Promise<void> {
   for (;;) {
     sleeper.signal('SIGSTOP');
@@ -31,14 +31,14 @@ async function putToSleep(fleet: Fleet, sleeper: ServiceProcess): Promise<void> 
   }
 }
 
-test('a process that was stopped too long has lost its runs, and learns it when it wakes', async () => {
+test('a process that was stopped too long loses its runs, and notices when it wakes', async () => {
   await withFleet(LEASE_TIMES, async (fleet) => {
     const { sleeper, ids } = await standAtTheGate(fleet);
     await putToSleep(fleet, sleeper);
     const heir = await fleet.start();
     await standingIn(fleet, heir, ids);
 
-    // Longer than the threshold in any case: the heir could not have taken them before.
+    // Longer than the threshold: the other worker could not have taken the runs before.
     sleeper.signal('SIGCONT');
     await eventually(
       'the signals of the lost runs to be aborted',
@@ -60,14 +60,14 @@ test('a process that was stopped too long has lost its runs, and learns it when 
   });
 });
 
-test('what a process writes after it lost its runs is refused, also before it can know', async () => {
+test('writes of a process that lost its runs are refused, even before it knows', async () => {
   await withFleet(LEASE_TIMES, async (fleet) => {
     const { sleeper, ids } = await standAtTheGate(fleet, UNAWARE);
     await putToSleep(fleet, sleeper);
     const heir = await fleet.start();
     await standingIn(fleet, heir, ids);
 
-    // Its steps end with results before it hears of anything.
+    // The steps end with results before the process hears of the takeover.
     fleet.openGate(sleeper);
     sleeper.signal('SIGCONT');
     await eventually(
@@ -101,7 +101,7 @@ test('a process that was stopped for less than the threshold keeps its runs', as
   });
 });
 
-/** A process all of whose runs stand in their second step, the first one stored. */
+/** A process whose runs all wait in their second step, with the first one stored. */
 async function standAtTheGate(
   fleet: Fleet,
   settings = {},
@@ -138,7 +138,7 @@ async function expectHeirsResults(fleet: Fleet, heir: ServiceProcess, ids: reado
   expect(runs.map(({ output }) => JSON.parse(output ?? '').pid)).toEqual(ids.map(() => heir.pid));
   const records = readRecords(fleet.database);
   const ledger = fleet.ledger.rows();
-  // The first step's result was stored in attempt 1, and the heir did not run that step.
+  // The first step's result was stored in attempt 1, and the new owner did not run that step.
   expect(ledger.filter(({ step, kind }) => kind === 'effect' && step === 'first')).toHaveLength(RUNS);
   const results = records.journal.filter(
     ({ type, step_name }) => type === 'step:complete' && step_name === 'gate',
@@ -147,6 +147,6 @@ async function expectHeirsResults(fleet: Fleet, heir: ServiceProcess, ids: reado
     .filter(({ pid, step }) => pid === heir.pid && step === 'gate')
     .map(({ value }) => JSON.stringify(value));
   expect(results.map(({ data }) => data).sort()).toEqual(heirs.sort());
-  // Nor is there a log line of the sleeper's from after it lost the run: `checkJournal` knows the attempts.
+  // The stopped process wrote no log line after it lost the run. `checkJournal` knows the attempts.
   expect([...checkJournal(records), ...checkLedger(records, ledger)]).toEqual([]);
 }

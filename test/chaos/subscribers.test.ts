@@ -8,15 +8,15 @@ import { readRecords } from './support/records.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('clients that reconnect to other processes see each event once, in order', async () => {
+test('clients that reconnect to other processes receive each event once, in order', async () => {
   const outcome = await restlessSubscribers({ random: seeded('subscribers'), runs: scale(25) });
   report('subscribers', outcome);
   expect(outcome.violations).toEqual([]);
   expect(outcome.figures.connections).toBeGreaterThan(2 * (outcome.figures.subscribers ?? 0));
 });
 
-test('a client that stops reading costs no memory, and goes on where it was when it reads again', async () => {
-  // An hour of chatter in a few seconds: many times what the service may keep for its readers.
+test('a client that stops reading costs no memory, and continues where it stopped', async () => {
+  // Simulates an hour of events in a few seconds, many times what the service may buffer for its readers.
   const lines = 6000;
   const bytes = 8 * 1024;
   await withFleet({ DURABLY_CONCURRENCY: 2 }, async (fleet) => {
@@ -36,7 +36,7 @@ test('a client that stops reading costs no memory, and goes on where it was when
       figures: { 'unread MB': unreadBytes / 1e6, 'memory grew by MB': (after - before) / 1e6 },
     });
     expect(unreadBytes).toBeGreaterThan(30e6);
-    // What is kept is a window of the latest events, whoever reads them.
+    // The service keeps a window of the latest events, whoever reads them.
     expect(after - before).toBeLessThan(15e6);
 
     stream.goOn();
@@ -47,7 +47,7 @@ test('a client that stops reading costs no memory, and goes on where it was when
   });
 });
 
-test('2,000 subscribers of one process are each told every event', async () => {
+test('2,000 subscribers of one process all receive every event', async () => {
   const count = 2000;
   const runs = 10;
   await withFleet({}, async (fleet) => {
@@ -80,7 +80,7 @@ test('2,000 subscribers of one process are each told every event', async () => {
     const told = await Promise.all(streams.map((stream) => stream.ids()));
     const expected = JSON.stringify(listed.map(({ sequence }) => sequence));
     expect(told.filter((ids) => JSON.stringify(ids) !== expected)).toEqual([]);
-    // A keep-alive comes when a stream was quiet for long, which each was at its own time.
+    // Keep-alive comments come after a long silence, which each stream has at its own time.
     const texts = streams.map((stream) => stream.text.replaceAll(': keep-alive\n\n', ''));
     expect(new Set(texts).size).toBe(1);
     report('2,000 subscribers', {

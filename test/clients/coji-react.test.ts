@@ -7,7 +7,7 @@ import { until } from '../support/until.ts';
 import { renderHook } from './render-hook.ts';
 import { startService } from './service.ts';
 
-/** Puts an EventSource where browsers have theirs, and keeps what was opened. */
+/** Provides an EventSource as in browsers, and records the opened streams. */
 function openedSources(): EventSource[] {
   const opened: EventSource[] = [];
   class Kept extends EventSource {
@@ -27,13 +27,13 @@ function openedSources(): EventSource[] {
 async function start() {
   const sources = openedSources();
   const service = await startService();
-  /** Waits until a stream of that path is open: what happens from then on is heard. */
+  /** Waits until a stream with this path is open, so that later events are received. */
   const untilOpen = (path: string) =>
     until(
       () => sources.some(({ url, readyState }) => url.includes(path) && readyState === EventSource.OPEN),
       `a stream of ${path}`,
     );
-  /** Waits until the client has given up the run's stream, which our 204 tells it to. */
+  /** Waits until the client has closed the run's stream, as the service's 204 tells it to. */
   const untilClosed = (runId: string) =>
     until(() => {
       const own = sources.filter(({ url }) => url.includes(`/subscribe?runId=${runId}`));
@@ -42,7 +42,7 @@ async function start() {
   return { ...service, untilOpen, untilClosed };
 }
 
-/** The client takes the type of a run from the peer, which is not installed. */
+/** The client takes the type of a run from @coji/durably, which is not installed. */
 const ids = (runs: readonly unknown[]) => runs.map((run) => (run as Run).id);
 
 describe('@coji/durably-react 0.15', () => {
@@ -74,7 +74,7 @@ describe('@coji/durably-react 0.15', () => {
     await expect(hook.current.trigger({ name: 7 as never })).rejects.toThrow(/Invalid input for job greet/);
   });
 
-  test('takes up the run that is running when it starts', async () => {
+  test('resumes the run that is running when it mounts', async () => {
     const { api, durably, openGate } = await start();
     const run = await durably.trigger({ jobName: 'wait', input: {} });
     await untilStatus(durably, run.id, 'running');
@@ -85,7 +85,7 @@ describe('@coji/durably-react 0.15', () => {
     expect(ended).toMatchObject({ status: 'completed', output: 'opened' });
   });
 
-  test('takes up a run that others trigger meanwhile', async () => {
+  test('follows a run that others trigger later', async () => {
     const { api, durably, untilOpen } = await start();
     const hook = await renderHook(() => useJob({ api, jobName: 'greet' }));
     await untilOpen('/runs/subscribe?jobName=greet');
@@ -122,7 +122,7 @@ describe('@coji/durably-react 0.15', () => {
     expect(logs).toMatchObject([{ message: 'composed' }]);
   });
 
-  test('reads, cancels, deletes and triggers again', async () => {
+  test('reads, cancels, deletes and retriggers runs', async () => {
     const { api, durably } = await start();
     const { current: actions } = await renderHook(() => useRunActions({ api }));
     const labels = { org: '1' };
@@ -149,7 +149,7 @@ describe('@coji/durably-react 0.15', () => {
     expect(await actions.getRun(held.id)).toBeNull();
   });
 
-  test('lists runs by labels, job, status and page, and follows what becomes of them', async () => {
+  test('lists runs by labels, job, status and page, and updates them', async () => {
     const { api, durably, untilOpen } = await start();
     const trigger = (name: string, org: string) =>
       durably.trigger({ jobName: 'greet', input: { name }, labels: { org, kind: 'greeting' } });
@@ -185,7 +185,7 @@ describe('@coji/durably-react 0.15', () => {
     expect(hook.current.error).toBeNull();
   });
 
-  test('by its typed hooks, named after the jobs', async () => {
+  test('works through its typed hooks, named after the jobs', async () => {
     const { api, durably } = await start();
     const client = createDurably<typeof durably>({ api });
     const { id } = await durably.trigger({ jobName: 'greet', input: { name: 'Ada' } });

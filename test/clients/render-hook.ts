@@ -3,8 +3,8 @@ import { createElement } from 'react';
 import { onTestFinished } from 'vitest';
 import { until } from '../support/until.ts';
 
-// react-dom looks for a document when it is loaded. Nothing else of a browser is
-// there, so that requests go out by the platform's own fetch.
+// react-dom looks for a document when it is loaded. No other browser globals exist, so requests use the platform's
+// own fetch.
 const window = new Window();
 const { document, navigator } = window;
 for (const [name, value] of Object.entries({ window, document, navigator })) {
@@ -13,14 +13,14 @@ for (const [name, value] of Object.entries({ window, document, navigator })) {
 const { createRoot } = await import('react-dom/client');
 
 export interface RenderedHook<T> {
-  /** What the hook answered last. */
+  /** The latest result of the hook. */
   readonly current: T;
-  /** Waits until the condition holds for what it answered last. */
+  /** Waits until the latest result fulfils the condition. */
   until(condition: (current: T) => unknown, what: string): Promise<T>;
   unmount(): void;
 }
 
-/** Uses a hook in a component that shows nothing, until the test is over. */
+/** Uses a hook in an empty component until the test is over. */
 export async function renderHook<T>(useHook: () => T): Promise<RenderedHook<T>> {
   const answers: T[] = [];
   const Component = () => {

@@ -13,7 +13,7 @@ import { defineJob } from '../../src/engine/jobs/define-job.ts';
 import { temporaryFolder } from '../app/temporary.ts';
 import { deferred } from '../support/until.ts';
 
-/** The service on a port of its own, with jobs that wait for the test. */
+/** The service on its own port, with jobs that wait for the test. */
 export async function startService() {
   const gate = deferred();
   const greet = defineJob({

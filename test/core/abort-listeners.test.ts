@@ -4,7 +4,7 @@ import { onAbort } from '../../src/core/abort-listeners.ts';
 
 const listenersOf = (signal: AbortSignal) => getEventListeners(signal, 'abort').length;
 
-test('many subscribers cost the signal one listener, and none once they have left', () => {
+test('many subscribers add one listener to the signal, and none after they have unsubscribed', () => {
   const { signal } = new AbortController();
   const unsubscribe = Array.from({ length: 20 }, () => onAbort(signal, () => undefined));
   expect(listenersOf(signal)).toBe(1);
@@ -14,7 +14,7 @@ test('many subscribers cost the signal one listener, and none once they have lef
   expect(listenersOf(signal)).toBe(1);
 });
 
-test('an abort calls, once, whoever still subscribes', () => {
+test('an abort calls every current subscriber once', () => {
   const controller = new AbortController();
   const calls: string[] = [];
   const first = onAbort(controller.signal, () => calls.push('first'));

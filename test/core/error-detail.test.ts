@@ -25,7 +25,7 @@ function chain(length: number, make: (i: number) => string): Error {
 }
 
 describe("an error's detail", () => {
-  test('holds name, message, stack, code and cause', () => {
+  test('contains name, message, stack, code and cause', () => {
     const cause = Object.assign(new RangeError('inner'), { code: 7 });
     const error = Object.assign(new TypeError('outer', { cause }), { code: 'E_OUTER' });
     expect(toErrorDetail(error, { mode: 'full', stepName: 'fetch' })).toEqual({
@@ -38,12 +38,12 @@ describe("an error's detail", () => {
     });
   });
 
-  test('holds no stacks where only messages are wanted', () => {
+  test('contains no stacks if only messages are wanted', () => {
     const error = new AggregateError([new Error('a')], 'all', { cause: new Error('why') });
     expect(encodeErrorDetail(error, { mode: 'message' })).not.toContain('stack');
   });
 
-  test('holds the errors of a group, the first ten', () => {
+  test('contains the first ten errors of a group', () => {
     const errors = Array.from({ length: 12 }, (_, i) => new Error(String(i)));
     const { errors: kept } = detailOf(new AggregateError(errors, 'all'));
     expect(kept?.map(({ message }) => message)).toEqual([...Array(10).keys()].map(String));
@@ -58,12 +58,12 @@ describe("an error's detail", () => {
     ],
     [{ status: 404 }, { name: 'object', message: '{"status":404}' }],
     [Object.assign(new Error('c'), { code: Number.NaN }), { name: 'Error', message: 'c' }],
-  ])('tells of %j', ([thrown, expected]) => {
+  ])('describes %j', ([thrown, expected]) => {
     const { stack, ...detail } = detailOf(thrown);
     expect(detail).toEqual(expected);
   });
 
-  test('keeps ten causes, and none twice', () => {
+  test('contains at most ten causes, and none twice', () => {
     expect(chainOf(detailOf(chain(15, String)))).toEqual([...Array(11).keys()].map(String));
     const one = new Error('one');
     one.cause = new Error('two', { cause: one });
@@ -86,7 +86,7 @@ describe("an error's detail", () => {
     }
   });
 
-  test('cuts the stacks before the messages, and keeps frames beside a long message', () => {
+  test('shortens stacks before messages, and keeps frames beside a long message', () => {
     const detail = detailOf(new Error('m'.repeat(8000), { cause: chain(3, () => 'c'.repeat(500)) }));
     expect(detail.message).toHaveLength(8000);
     expect(detail.stack).toMatch(/m…\n +at .*error-detail\.test/);
@@ -124,7 +124,7 @@ describe("an error's detail", () => {
     expect(errorDetailSchema.safeParse(detailOf(make())).success).toBe(true);
   });
 
-  test('becomes an error again', () => {
+  test('can be turned into an error again', () => {
     const cause = Object.assign(new RangeError('inner'), { code: 'E_INNER' });
     const thrown = new TypeError('outer', { cause });
     const error = toError(detailOf(thrown), 'outer');

@@ -129,7 +129,7 @@ describe('the text of an error', () => {
     expect(errorMessage(error)).toBe(text);
   });
 
-  test('of a fetch to a closed port names the address', async () => {
+  test('names the address of a fetch to a closed port', async () => {
     const server = createServer();
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { port } = server.address() as { port: number };
@@ -138,19 +138,19 @@ describe('the text of an error', () => {
     expect(errorMessage(error)).toBe(`fetch failed: connect ECONNREFUSED 127.0.0.1:${port}`);
   });
 
-  test('of another realm is told like one of this', () => {
+  test('treats an error of another realm like one of this realm', () => {
     const error: unknown = runInNewContext(`new TypeError('', { cause: new Error('elsewhere') })`);
     expect(errorMessage(error)).toBe('elsewhere');
     expect(isError(error)).toBe(true);
   });
 
-  test('ends where causes go round in a circle', () => {
+  test('ends at a circular cause', () => {
     const one = new Error('');
     one.cause = new Error('failed', { cause: one });
     expect(errorMessage(one)).toMatch(/^failed/);
   });
 
-  test('is bounded, whatever was thrown', () => {
+  test('has a length limit, whatever was thrown', () => {
     const huge = 'ä'.repeat(100_000);
     const circular: Record<string, unknown> = { huge, list: Array(10_000).fill({ huge }) };
     circular.self = circular;
@@ -162,7 +162,7 @@ describe('the text of an error', () => {
   });
 });
 
-describe('a list with methods of its own', () => {
+describe('a list with its own methods', () => {
   class Odd<T> extends Array<T> {
     override slice(): never {
       throw new Error('slice');
@@ -206,7 +206,7 @@ describe('a bounded text', () => {
     }
   });
 
-  test('is left whole up to the bound', () => {
+  test('keeps a text whole up to its limit', () => {
     expect(boundedText('x'.repeat(20), 20)).toBe('x'.repeat(20));
     expect(boundedText('x'.repeat(21), 20)).toBe(`${'x'.repeat(17)}…`);
     expect(boundedText('€'.repeat(4), 12)).toBe('€€€€');

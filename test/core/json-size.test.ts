@@ -7,7 +7,7 @@ const MB = 1024 * 1024;
 
 const bytesOf = (text: string) => Buffer.byteLength(text);
 
-/** Values as jobs have them, some with a `toJSON`. */
+/** Values as jobs return them, some with a `toJSON`. */
 const values = fc
   .anything({ withDate: true, withMap: true, withSet: true, withBoxedValues: true, withTypedArray: true })
   .chain((value) =>
@@ -27,7 +27,7 @@ const values = fc
   });
 
 describe('the size of JSON', () => {
-  test('never refuses a value that fits, and refuses one that is a byte larger than it may be', () => {
+  test('accepts every value that fits, and refuses one that is a byte too large', () => {
     fc.assert(
       fc.property(values, (value) => {
         const text = JSON.stringify(value);
@@ -59,14 +59,14 @@ describe('the size of JSON', () => {
     ['in objects', (each) => ({ a: { b: list(400, each) } })],
     ['with a toJSON among them', (each) => [new URL('http://localhost/'), list(400, each)]],
     ['given by a toJSON', (each) => ({ toJSON: () => list(400, each) })],
-  ])('of texts %s is known before they are all looked at', ([, make]) => {
+  ])('is found for texts %s before all of them have been read', ([, make]) => {
     let looks = 0;
     const value = make(() => {
       looks++;
       return 'あ'.repeat(MB);
     });
     expect(encodeJson(value, { maxBytes: 16 * MB })).toMatchObject({ ok: false, isTooLarge: true });
-    // Sixteen are more than the bound; with a toJSON they may be counted twice.
+    // Sixteen texts exceed the limit. With a toJSON they may be counted twice.
     expect(looks).toBeLessThanOrEqual(2 * 17);
   });
 
@@ -75,11 +75,11 @@ describe('the size of JSON', () => {
     ['a list of holes', () => new Array(2 ** 31)],
     ['a large view', () => new Uint8Array(64 * MB)],
     ['a large Buffer', () => Buffer.alloc(64 * MB)],
-  ])('is known of %s', ([, make]) => {
+  ])('is found for %s', ([, make]) => {
     expect(encodeJson(make(), { maxBytes: 16 * MB })).toMatchObject({ ok: false, isTooLarge: true });
   });
 
-  test('is left to JSON.stringify where a value refers to itself', () => {
+  test('is left to JSON.stringify for a circular value', () => {
     const circular: { self?: unknown; other?: unknown } = {};
     circular.self = circular;
     circular.other = circular;
@@ -88,7 +88,7 @@ describe('the size of JSON', () => {
   });
 });
 
-/** A list whose elements are made each time that they are looked at. */
+/** A list whose elements are created at each access. */
 function list(length: number, each: () => unknown): unknown[] {
   const elements: unknown[] = [];
   for (let i = 0; i < length; i++) Object.defineProperty(elements, i, { enumerable: true, get: each });

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decodeJson, encodeJson, isStorableText, isTooDeep, storableText } from '../../src/core/json/json.ts';
 
-/** How deep arrays and objects are nested, counted the slow way. */
+/** The nesting depth of arrays and objects, found by a simple counter. */
 function depthOf(value: unknown): number {
   if (typeof value !== 'object' || value === null) return 0;
   return 1 + Math.max(0, ...Object.values(value).map(depthOf));
@@ -11,7 +11,7 @@ function depthOf(value: unknown): number {
 const nested = (depth: number, open: string, close: string) => open.repeat(depth) + close.repeat(depth);
 
 describe('the depth of JSON', () => {
-  test('is told as it is counted the slow way, whatever the text', () => {
+  test('equals that of a simple counter, whatever the text', () => {
     const values = fc.json({ maxDepth: 8 });
     fc.assert(
       fc.property(values, fc.integer({ min: 0, max: 8 }), (text, maxDepth) => {
@@ -21,7 +21,7 @@ describe('the depth of JSON', () => {
     );
   });
 
-  test('is 500 at most', () => {
+  test('is at most 500', () => {
     for (const [open, close] of [
       ['[', ']'],
       ['{"a":', '}'],
@@ -33,7 +33,7 @@ describe('the depth of JSON', () => {
     }
   });
 
-  test('is not raised by brackets in strings, nor by quotes and backslashes before them', () => {
+  test('ignores brackets in strings, and quotes and backslashes before them', () => {
     const texts = [
       '['.repeat(2_000),
       `"${'['.repeat(1_000)}`,
@@ -47,13 +47,13 @@ describe('the depth of JSON', () => {
     expect(isTooDeep(`["\\\\",${nested(500, '[', ']')}]`)).toBe(true);
   });
 
-  test('is that of what lies side by side only once', () => {
+  test('does not add up for neighbouring values', () => {
     expect(isTooDeep(`[${Array(1_000).fill('[[]]').join(',')}]`)).toBe(false);
   });
 });
 
-describe('encoding', () => {
-  test('goes there and back as JSON does', () => {
+describe('encoding a value', () => {
+  test('gives what JSON gives, in both directions', () => {
     fc.assert(
       fc.property(fc.jsonValue(), (value) => {
         const encoding = encodeJson(value);
@@ -62,7 +62,7 @@ describe('encoding', () => {
     );
   });
 
-  test('never throws, and says why a value is none', () => {
+  test("never throws, and says why a value can't be encoded", () => {
     fc.assert(
       fc.property(
         fc.anything({ withBigInt: true, withDate: true, withMap: true, withNullPrototype: true }),
@@ -74,14 +74,14 @@ describe('encoding', () => {
     );
   });
 
-  test('undefined has no text', () => {
+  test('gives no text for undefined', () => {
     expect(encodeJson(undefined)).toEqual({ ok: true, text: undefined });
     expect(decodeJson(null)).toBeUndefined();
   });
 });
 
 describe('storable text', () => {
-  test('has no lone surrogate and no NUL, and otherwise stays as it is', () => {
+  test('contains no lone surrogate and no NUL, and is otherwise unchanged', () => {
     fc.assert(
       fc.property(
         fc.string({ unit: fc.integer({ min: 0, max: 0xffff }).map((code) => String.fromCharCode(code)) }),
@@ -109,7 +109,7 @@ describe('storable text', () => {
   });
 });
 
-describe('why a value is no JSON', () => {
+describe('the reason why a value is not JSON', () => {
   const reasonOf = (value: unknown) => {
     const encoding = encodeJson(value);
     return encoding.ok ? undefined : encoding.reason;
@@ -131,13 +131,13 @@ describe('why a value is no JSON', () => {
     ],
     ['a toJSON that calls itself', () => selfCalling(), 'Maximum call stack size exceeded'],
     ['a toJSON that throws an object', () => ({ deep: [throwing({ code: 'E' })] }), '{"code":"E"}'],
-    // As JSON.stringify throws it, once it has written half a gigabyte.
+    // JSON.stringify throws this after it has written half a gigabyte.
     ['too long', () => ({ toJSON: () => 'x'.repeat(2 ** 30) }), 'longer than a string can be'],
   ])('%s', ([, make, reason]) => {
     expect(reasonOf(make())).toBe(reason);
   });
 
-  test('is told of values that refer to one another a thousandfold without walking for ever', () => {
+  test('is found quickly for values that refer to one another thousands of times', () => {
     let value: unknown = throwing(new RangeError('at the end'));
     for (let i = 0; i < 200; i++) value = [value, value];
     expect(reasonOf(value)).toBe('at the end');

@@ -7,7 +7,7 @@ import { blocksOf, fileNameOf, ROOT, readDocument } from './markdown.ts';
 
 const COPIED = ['src', 'scripts', 'migrations', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
 
-/** A copy of this repository, in which the README's first job has been added as the README says. */
+/** A copy of this repository, with the README's first job added as the README says. */
 export function makeCheckout(folder: string): void {
   for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   cpSync(join(ROOT, 'data/airports.csv'), join(folder, 'data/airports.csv'));
@@ -22,7 +22,7 @@ export function makeCheckout(folder: string): void {
   }
 }
 
-/** Adds the `+` lines of a diff below the line that it shows before them. */
+/** Adds the `+` lines of a diff below the line that precedes them. */
 function applyTo(file: string, diff: readonly string[]): void {
   const lines = readFileSync(file, 'utf8').split('\n');
   let at = -1;
@@ -37,7 +37,7 @@ function applyTo(file: string, diff: readonly string[]): void {
   writeFileSync(file, lines.join('\n'));
 }
 
-/** A TypeScript project that has installed durably from a checkout, and what a user installs beside it. */
+/** A TypeScript project that has installed durably from a checkout, with the other packages that a user installs. */
 export function makeProject(folder: string, checkout: string, packages: readonly string[]): void {
   const modules = join(folder, 'node_modules');
   mkdirSync(modules, { recursive: true });
@@ -51,11 +51,11 @@ export function makeProject(folder: string, checkout: string, packages: readonly
 
 export interface RunningService {
   readonly url: string;
-  /** Ends it, and whatever its command has started besides. */
+  /** Ends the process and everything that it started. */
   stop(): Promise<void>;
 }
 
-/** Starts a command of the documentation that goes on until it is stopped, and waits until it listens. */
+/** Starts a long-running command of the documentation and waits until it listens. */
 export async function startService(
   command: string,
   { cwd, env }: { readonly cwd: string; readonly env: Readonly<Record<string, string>> },
@@ -63,7 +63,7 @@ export async function startService(
   const child = spawn('sh', ['-c', command], {
     cwd,
     env: { PATH: process.env.PATH ?? '', ...env },
-    // A process group of its own, to be ended with all that is in it.
+    // A separate process group, so that everything in it can be ended.
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe'],
   });

@@ -5,13 +5,13 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Block } from './markdown.ts';
 
-/** Stands for any lines, or for the rest. */
+/** Matches any lines, or the rest of the output. */
 const ELISION = '…';
 const PATIENCE_MS = 10_000;
 
 interface Exchange {
   readonly command: string;
-  /** What the documentation shows as its output. */
+  /** The output that the documentation shows. */
   readonly shown: readonly string[];
 }
 
@@ -26,9 +26,8 @@ export function exchangesOf({ code }: Block): readonly Exchange[] {
 }
 
 /**
- * Runs the commands of the documentation one after the other, as a reader would,
- * against a service of the test's. What it shows as ids, tickets and places in
- * the journal is replaced by what the commands before really answered.
+ * Runs the commands of the documentation in order against a service of the test, as a reader would. Ids,
+ * tickets and journal positions from the documentation are replaced by those in the real answers so far.
  */
 export class Console {
   readonly #env: Readonly<Record<string, string>>;
@@ -57,7 +56,7 @@ export class Console {
       const output = await this.#outputOf(script, lines);
       const pairs = matched(lines, output);
       if (pairs !== undefined) return this.#learn(pairs);
-      // What it asks for may not have happened yet; a reader is slower.
+      // The expected event may not have happened yet. A reader would be slower.
       if (command.includes('-X POST') || performance.now() > deadline) {
         expect(output.join('\n').trimEnd(), command).toBe(lines.join('\n'));
       }
@@ -86,7 +85,7 @@ export class Console {
     }
   }
 
-  /** Until it ends; a stream without an end, until all that is shown has come. */
+  /** Reads to the end of the answer. Reads an endless stream until everything shown has arrived. */
   async #outputOf(script: string, shown: readonly string[]): Promise<readonly string[]> {
     const child = spawn('sh', ['-c', script], { env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
@@ -111,7 +110,7 @@ function withoutLastBlanks(lines: readonly string[]): readonly string[] {
   return lines.slice(0, last + 1);
 }
 
-/** The shown lines beside the real ones, or undefined if these don't look like them. */
+/** Matches the shown lines with the real ones. Undefined if they differ. */
 function matched(
   shown: readonly string[],
   real: readonly string[],
@@ -132,7 +131,7 @@ function matched(
   return pairs && [[first, line], ...pairs];
 }
 
-/** A line without what differs from run to run. */
+/** A line without the parts that differ between runs. */
 function shapeOf(line: string): string {
   return line
     .trimEnd()

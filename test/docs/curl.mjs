@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// Stands in for curl, which a machine need not have: as much of it as the documentation's examples use.
+// Replaces curl, which may not be installed. Supports what the documentation's examples use.
 const options = { method: 'GET', headers: {}, showsHead: false };
 const args = process.argv.slice(2);
 while (args.length > 0) {

@@ -16,13 +16,13 @@ const checkout = join(folder, 'checkout');
 const project = join(folder, 'project');
 let service: RunningService;
 
-// Builds, compiles and starts a dozen processes: on a busy machine each takes seconds.
+// The test builds, compiles and starts a dozen processes, each of which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 beforeAll(async () => {
   makeCheckout(checkout);
   makeProject(project, checkout, PACKAGES);
-  // `npm start` builds first; what it has built is what the project has installed.
+  // `npm start` builds first. The project installs that build.
   service = await startService('npm start', { cwd: checkout, env: { PORT: '0', HOME: folder } });
 });
 
@@ -40,33 +40,33 @@ const runConsole = async (path: string, { url, home }: { url: string; home: stri
 };
 
 describe('the commands of the documentation', () => {
-  it('answer as the README shows, its first job too', async () => {
+  it('give the answers that the README shows, also for its first job', async () => {
     expect(await runConsole('README.md', { url: service.url, home: folder })).toBeGreaterThan(3);
   });
 
-  it('answer as docs/http.md shows', async () => {
+  it('give the answers that docs/http.md shows', async () => {
     expect(await runConsole('docs/http.md', { url: service.url, home: folder })).toBeGreaterThan(5);
   });
 
-  it('make a key, start the service with it, and open a stream with a ticket', async () => {
+  it('create a key, start the service with it, and open a stream with a ticket', async () => {
     const home = join(folder, 'home');
     mkdirSync(home);
     await service.stop();
     const [setUp] = blocksOf(readDocument('docs/access.md')).filter(({ language }) => language === 'sh');
     const command = setUp?.code.replace('HOST=0.0.0.0', 'HOST=127.0.0.1') ?? '';
-    // Without `prestart`: it is built already.
+    // Without `prestart`, because it is built already.
     const env = { PORT: '0', HOME: home, npm_config_ignore_scripts: 'true' };
     const withKey = await startService(command, { cwd: checkout, env });
     onTestFinished(() => withKey.stop());
     expect(await runConsole('docs/access.md', { url: withKey.url, home })).toBeGreaterThan(4);
   });
 
-  it('are shown in no other document', () => {
+  it('appear in no other document', () => {
     const documents = blocksIn('console').map(({ document }) => document);
     expect([...new Set(documents)].sort()).toEqual(['README.md', 'docs/access.md', 'docs/http.md']);
   });
 
-  it('make a token that the public key verifies', async () => {
+  it('create a token that the public key verifies', async () => {
     const { generateKeyPairSync, verify } = await import('node:crypto');
     const { privateKey, publicKey } = generateKeyPairSync('ed25519');
     writeFileSync(join(folder, 'libsql.pem'), privateKey.export({ type: 'pkcs8', format: 'pem' }));
@@ -80,7 +80,7 @@ describe('the commands of the documentation', () => {
     ).toBe(true);
   });
 
-  it('prepare a project for its install', async () => {
+  it('prepare a project for installing the package', async () => {
     const commands = blocksIn('sh').flatMap(shellCommandsOf);
     const settings = commands.filter((text) => text.startsWith('npm pkg set'));
     const user = mkdtempSync(join(folder, 'user-'));
@@ -95,7 +95,7 @@ describe('the commands of the documentation', () => {
   });
 });
 
-describe('the TypeScript of the documentation', () => {
+describe('a TypeScript example of the documentation', () => {
   beforeAll(async () => {
     const inCheckout = /^src\//;
     const blocks = [...blocksIn('ts'), ...examplesInSources()];
@@ -105,7 +105,7 @@ describe('the TypeScript of the documentation', () => {
     expect(blocks.length).toBeGreaterThan(10);
   });
 
-  it('compiles under --strict, the examples in the sources too', async () => {
+  it('compiles under --strict, also if it is in the sources', async () => {
     expect(await compile(project)).toBe('');
   });
 
@@ -114,7 +114,7 @@ describe('the TypeScript of the documentation', () => {
     expect(stdout).toBe('Hello Ada\n');
   });
 
-  it('serves the routes from node:http, and stops when it is asked to', async () => {
+  it('serves the routes with node:http, and stops on request', async () => {
     const port = await freePort();
     const file = join(project, 'out/http-server.js');
     writeFileSync(file, readFileSync(file, 'utf8').replace('3000', String(port)));
@@ -128,7 +128,7 @@ describe('the TypeScript of the documentation', () => {
     expect(await once(child, 'close')).toEqual([0, null]);
   });
 
-  it('takes a trigger below Hono middleware that has read its body', async () => {
+  it('accepts a trigger below Hono middleware that has read its body', async () => {
     const port = await freePort();
     const file = join(project, 'out/hono-server.js');
     writeFileSync(file, readFileSync(file, 'utf8').replace('3000', String(port)));

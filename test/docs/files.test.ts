@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { type Block, blocksIn, blocksOf, exists, readDocuments, shellCommandsOf } from './markdown.ts';
 
-/** How each kind of block is tried; `ts`, `console` and `diff` are in examples.test.ts. */
+/** How each kind of block is tested. `ts`, `console` and `diff` are tested in examples.test.ts. */
 const LANGUAGES = ['console', 'diff', 'dockerfile', 'ini', 'mermaid', 'nginx', 'sh', 'text', 'ts', 'yaml'];
 
-/** Shell commands that examples.test.ts runs, as they stand or with the test's port and folders. */
+/** Shell commands that examples.test.ts runs, unchanged or with the test's port and folders. */
 const RUN = [
   'node -p "crypto.randomBytes(32).toString(\'hex\')" > ~/durably.key',
   'chmod 600 ~/durably.key',
@@ -14,7 +14,7 @@ const RUN = [
   "npm pkg set 'overrides[@libsql/kysely-libsql][@libsql/client]=^0.18.0'",
 ];
 
-/** Shell commands that no test here runs, and why. */
+/** Shell commands that no test here runs, and the reason. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   'npm ci && npm start': 'npm ci is how CI begins; npm start is run by examples.test.ts',
   'npm ci && npm test': 'npm ci is how CI begins; this test is a part of npm test',
@@ -40,7 +40,7 @@ const NOT_RUN: Readonly<Record<string, string>> = {
 const whereOf = ({ document, line }: Block) => `${document}:${line}`;
 
 describe('a block of the documentation', () => {
-  it('is of a kind that a test tries', () => {
+  it('has a language that a test covers', () => {
     const unknown = readDocuments()
       .filter(({ path }) => !path.startsWith('docs/adr/'))
       .flatMap(blocksOf)
@@ -48,7 +48,7 @@ describe('a block of the documentation', () => {
     expect(unknown.map(whereOf)).toEqual([]);
   });
 
-  it('of shell commands is run, or says why not', () => {
+  it('is executed if it holds shell commands, or says why not', () => {
     const commands = blocksIn('sh').flatMap(shellCommandsOf);
     const signing = commands.filter((command) => command.startsWith('node -e'));
     expect(signing).toHaveLength(1);
@@ -87,7 +87,7 @@ describe('a block of the documentation', () => {
       expect(depth).toBeGreaterThanOrEqual(0);
     }
     expect(depth).toBe(0);
-    // Unknown to the nginx of Debian 12, where `listen … http2` is known.
+    // nginx of Debian 12 does not know this directive. It knows `listen … http2`.
     expect(code.replace(/#.*$/gm, '')).not.toContain('http2 on');
   });
 

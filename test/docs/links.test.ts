@@ -27,13 +27,13 @@ function packedFiles(): readonly string[] {
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const parsed = JSON.parse(answer);
-  // npm answers with a list of packages, or with an object of them by name.
+  // npm returns a list of packages, or an object of them by name.
   const [packed] = Object.values<{ files: { path: string }[] }>(parsed);
   return packed?.files.map(({ path }) => path) ?? [];
 }
 
 describe('a link in the documentation', () => {
-  it.each(links)('leads to something: $path#$anchor, from $from', ({ path, anchor }) => {
+  it.each(links)('has a target: $path#$anchor, from $from', ({ path, anchor }) => {
     expect(exists(path), path).toBe(true);
     if (anchor !== undefined) expect(anchorsOf(readDocument(path))).toContain(anchor);
   });

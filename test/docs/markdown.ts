@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 export const ROOT = resolve(import.meta.dirname, '../..');
 
 export interface Document {
-  /** From the repository's root, with slashes. */
+  /** The path from the repository's root, with slashes. */
   readonly path: string;
   readonly text: string;
 }
@@ -12,13 +12,13 @@ export interface Document {
 /** A fenced block of code. */
 export interface Block {
   readonly document: string;
-  /** Of its first line of code, from 1. */
+  /** The line number of its first line of code. */
   readonly line: number;
   readonly language: string;
   readonly code: string;
 }
 
-/** What users read: the README, the changelog and everything in docs/. */
+/** The documents for users: the README, the changelog and everything in docs/. */
 export function readDocuments(): readonly Document[] {
   const docs = readdirSync(join(ROOT, 'docs'), { recursive: true, encoding: 'utf8' })
     .filter((name) => name.endsWith('.md'))
@@ -50,17 +50,17 @@ export function blocksIn(language: string, documents = readDocuments()): readonl
   return documents.flatMap(blocksOf).filter((block) => block.language === language);
 }
 
-/** The file that a block is to be saved as, where its first line says so. */
+/** The file to save a block as, if its first line names one. */
 export function fileNameOf({ code }: Block): string | undefined {
   return /^(?:\/\/|#) (\S+)(?:\n|$)/.exec(code)?.[1];
 }
 
-/** Text without its blocks of code: a link in one is none. */
+/** Text without code blocks, since a link in a code block is not a link. */
 export function proseOf({ text }: Document): string {
   return text.replace(/^```[\s\S]*?^```$/gm, '');
 }
 
-/** The anchors that GitHub gives to a document's headings. */
+/** The anchors that GitHub generates for a document's headings. */
 export function anchorsOf(document: Document): readonly string[] {
   return [...proseOf(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
     heading
@@ -70,7 +70,7 @@ export function anchorsOf(document: Document): readonly string[] {
   );
 }
 
-/** The commands of a shell block: comments removed, a quoted text that goes over lines kept together. */
+/** The commands of a shell block, without comments. A quoted text that spans several lines stays one command. */
 export function shellCommandsOf({ code }: Block): readonly string[] {
   const commands: string[] = [];
   let pending: string | undefined;

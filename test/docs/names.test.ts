@@ -10,7 +10,7 @@ import { exists, ROOT, readDocument, readDocuments } from './markdown.ts';
 const source = (path: string) => readFileSync(join(ROOT, path), 'utf8');
 const readme = readDocument('README.md').text;
 
-/** The rows of the tables below a heading: the texts of their cells. */
+/** The texts of the cells of the tables below a heading. */
 function rowsBelow(text: string, heading: string): readonly (readonly string[])[] {
   const [section = ''] = text.split(`\n## ${heading}\n`)[1]?.split('\n## ') ?? [];
   return rowsOf(section);
@@ -26,19 +26,19 @@ const isTypeScript = (path: string) => path.endsWith('.ts');
 
 const codesIn = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, code = '']) => code);
 
-/** The variables that a schema of the environment names. */
+/** The variables in a schema of the environment. */
 const variablesOf = (path: string) =>
   [...source(path).matchAll(/^ {2,4}([A-Z][A-Z0-9_]+):/gm)].map(([, name = '']) => name);
 
 describe('a variable of the environment', () => {
   const read = [...variablesOf('src/app/config.ts'), ...variablesOf('src/entry/edge/config.ts')];
 
-  it('is in the table of the service exactly if the service reads it', () => {
+  it('is in the table of the service if and only if the service reads it', () => {
     const shown = rowsBelow(readme, 'Configuration').flatMap(([cell]) => codesIn(cell));
     expect(shown.sort()).toEqual(variablesOf('src/app/config.ts').sort());
   });
 
-  it('is in the table of Workers if only they read it', () => {
+  it('is in the table of Workers if and only if only Workers read it', () => {
     const rows = rowsBelow(readDocument('docs/deployment.md').text, 'Cloudflare Workers');
     const shown = rows.flatMap(([cell]) => codesIn(cell));
     const edge = variablesOf('src/entry/edge/config.ts');
@@ -46,7 +46,7 @@ describe('a variable of the environment', () => {
     for (const name of shown) expect(read).toContain(name);
   });
 
-  it('has the default that the table says', () => {
+  it('has the default that the table shows', () => {
     const config: Readonly<Record<string, unknown>> = readConfig({});
     for (const [names, defaults] of rowsBelow(readme, 'Configuration')) {
       for (const [index, name] of codesIn(names).entries()) {
@@ -57,7 +57,7 @@ describe('a variable of the environment', () => {
     }
   });
 
-  it('that a document names is read', () => {
+  it('is read by the program if a document names it', () => {
     for (const { path, text } of readDocuments()) {
       if (path === 'CHANGELOG.md') continue;
       for (const [name] of text.matchAll(/\b(DURABLY|TURSO)_[A-Z_]+\b/g)) {
@@ -74,14 +74,14 @@ describe('a route', () => {
     return { route: `${method} ${path}`, parameters: query.split('&').filter((name) => name !== '') };
   });
 
-  it('is in the table exactly if the service has it', () => {
+  it('is in the table if and only if the service has it', () => {
     const mounted = operations.map(({ method, path }) => `${method} ${path}`);
-    // The app's own, in src/app/gate.ts.
+    // This route belongs to the app, in src/app/gate.ts.
     mounted.push('POST /stream-ticket');
     expect(shown.map(({ route }) => route).sort()).toEqual(mounted.sort());
   });
 
-  it('is shown with the parameters that it takes', () => {
+  it('is shown with the parameters that it accepts', () => {
     for (const { method, path, input } of operations) {
       if (input.from !== 'query') continue;
       const row = shown.find(({ route }) => route === `${method} ${path}`);
@@ -91,7 +91,7 @@ describe('a route', () => {
   });
 });
 
-/** By what OpenAPI would be told of a schema: it may be wrapped. */
+/** Reads the JSON Schema of a field, because the zod schema may be wrapped. */
 function parametersOf(schema: z.ZodType): string[] {
   const { properties = {} } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' });
   return Object.keys(properties);
@@ -114,15 +114,15 @@ describe('an option', () => {
     ['Option of `createDurably`', 'src/create-durably.ts', 'DurablyOptions'],
     ['Option of `createDurablyHandler`', 'src/http/pipeline.ts', 'CreateDurablyHandlerOptions'],
     ['`createDurablyApp` takes these too', 'src/app/create-app.ts', 'CreateDurablyAppOptions'],
-  ])('is in the table "%s" exactly if it is taken', (title, path, name) => {
+  ])('is in the table "%s" if and only if it is accepted', (title, path, name) => {
     const taken = optionsOf(path, name);
     expect(taken.length).toBeGreaterThan(3);
     expect(shownBelow(title).sort()).toEqual(taken.sort());
   });
 });
 
-describe('a door', () => {
-  it('is in the table exactly if the package has it', () => {
+describe('an entry point', () => {
+  it('is in the table if and only if the package has it', () => {
     const { exports } = JSON.parse(source('package.json'));
     const doors = Object.keys(exports).filter((path) => path !== './package.json');
     const shown = rowsBelow(readme, 'Use it as a library').map(([cell]) => codesIn(cell)[0]);
@@ -132,30 +132,30 @@ describe('a door', () => {
   });
 });
 
-describe('what the documentation names', () => {
+describe('a name in the documentation', () => {
   const documents = readDocuments().filter(({ path }) => path !== 'CHANGELOG.md' && !path.includes('/adr/'));
 
-  it('is a script of package.json if it is run by npm', () => {
+  it('is a script of package.json if npm runs it', () => {
     const { scripts } = JSON.parse(source('package.json'));
     for (const { path, text } of documents) {
       for (const [, name = ''] of text.matchAll(/\bnpm run (?:--silent )?([\w-]+)/g)) {
-        // The bench has a package.json of its own.
+        // The bench has its own package.json.
         if (name !== 'bench') expect(Object.keys(scripts), `npm run ${name} in ${path}`).toContain(name);
       }
     }
   });
 
-  it('is in the repository if it is a path of it', () => {
+  it('exists in the repository if it is a path', () => {
     for (const { path, text } of documents) {
       for (const [, name = ''] of text.matchAll(/`((?:src|test|data|docs|bench|scripts|\.ci)\/[\w./-]+)`/g)) {
-        // The service makes its database and its first job is the reader's.
+        // The service creates its database, and the first job is written by the reader.
         if (name === 'data/durably.db' || name === 'src/jobs/greet.ts') continue;
         expect(exists(name), `${name} in ${path}`).toBe(true);
       }
     }
   });
 
-  it('is a test where a guarantee says so', () => {
+  it('is a test file if a guarantee refers to it', () => {
     const { text } = readDocument('docs/guarantees.md');
     const tests = [
       ...text.matchAll(/`((?:app|chaos|contract|core|engine|entry|http|remote|runtime|storage)\/[a-z/-]+)`/g),

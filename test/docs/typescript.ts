@@ -5,8 +5,8 @@ import { promisify } from 'node:util';
 import { type Block, fileNameOf, ROOT } from './markdown.ts';
 
 /**
- * What fragments use without saying where it comes from, and how a reader would
- * have it. A program of the documentation needs none of this.
+ * Declarations for names that fragments use without importing them, as a reader would have them. Complete
+ * programs don't need these.
  */
 const PRELUDES: Readonly<Record<string, string>> = {
   z: "import { z } from 'zod';",
@@ -30,7 +30,7 @@ const PRELUDES: Readonly<Record<string, string>> = {
 };
 
 const PACKAGES_OF_A_USER = ['zod', 'hono', 'kysely', '@hono/node-server', '@libsql/client'];
-/** What is installed in a project that has the documentation's examples in it. */
+/** The packages in a project that contains the documentation's examples. */
 export const PACKAGES: readonly string[] = [
   ...PACKAGES_OF_A_USER,
   '@libsql/kysely-libsql',
@@ -55,7 +55,10 @@ export function examplesInSources(): readonly Block[] {
     });
 }
 
-/** Saves a block as a module of the project; names that say where it stands, unless the block has one. */
+/**
+ * Saves a block as a module of the project. The file is named after the block's position, unless the block
+ * names a file.
+ */
 export function saveBlock(folder: string, block: Block): void {
   const { document, line, code } = block;
   const name = fileNameOf(block) ?? `${document.replace(/\W/g, '_')}_line_${line}.ts`;
@@ -65,7 +68,7 @@ export function saveBlock(folder: string, block: Block): void {
   writeFileSync(join(folder, name), [code, ...preludes, 'export {};', ''].join('\n'));
 }
 
-/** Whether code uses a name that it neither declares, nor imports, nor takes as an argument. */
+/** Whether code uses a name without declaring it, importing it or receiving it as an argument. */
 function isUsedAlone(identifier: string, code: string): boolean {
   const isDeclared = new RegExp(
     `\\b(const|let|function|class) ${identifier}\\b|import[^;]*\\b${identifier}\\b[^;]*from|\\(\\{? ?${identifier}\\b[^()]*\\) =>`,
@@ -73,7 +76,7 @@ function isUsedAlone(identifier: string, code: string): boolean {
   return new RegExp(`(?<![.\\w'/-])${identifier}\\b(?!['/]|: )`).test(code) && !isDeclared.test(code);
 }
 
-/** Compiles the project as strictly as `tsc --strict` does; answers with its errors. */
+/** Compiles the project with `tsc --strict` and returns the errors. */
 export async function compile(folder: string): Promise<string> {
   const compilerOptions = {
     target: 'es2023',

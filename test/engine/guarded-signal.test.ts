@@ -5,7 +5,7 @@ import { createGuardedController } from '../../src/engine/execution/guarded-sign
 import { idle } from '../support/idle.ts';
 import { watchProcess } from '../support/watch-process.ts';
 
-/** A guarded controller, what its listeners failed with, and what Node raised or warned of. */
+/** A guarded controller, the errors of its listeners, and what Node raised or warned of. */
 function guarded() {
   const raised = watchProcess();
   const reported: unknown[] = [];
@@ -17,7 +17,7 @@ const thrower = (error: unknown) => () => {
   throw error;
 };
 
-test('what listeners of every kind throw is reported, and the others are called', async () => {
+test('reports what listeners throw, and calls the others', async () => {
   const { controller, signal, reported, raised } = guarded();
   const called: string[] = [];
   signal.addEventListener('abort', thrower('function'));
@@ -37,7 +37,7 @@ test('what listeners of every kind throw is reported, and the others are called'
   expect(raised).toEqual([]);
 });
 
-test('listens and unlistens as any signal does', () => {
+test('adds and removes listeners as any signal does', () => {
   const { controller, signal } = guarded();
   const calls: unknown[] = [];
   const removed = () => calls.push('removed');
@@ -65,7 +65,7 @@ test('listens and unlistens as any signal does', () => {
   expect(signal).toBeInstanceOf(AbortSignal);
 });
 
-test('onabort can be read, replaced and taken away', () => {
+test('lets onabort be read, replaced and removed', () => {
   const { controller, signal } = guarded();
   const calls: string[] = [];
   expect(signal.onabort).toBe(null);
@@ -79,7 +79,7 @@ test('onabort can be read, replaced and taken away', () => {
   expect(signal.onabort).toBe(null);
 });
 
-test('cancels what takes a signal: timers, events, fetch, AbortSignal.any', async () => {
+test('cancels APIs that accept a signal: timers, events, fetch, AbortSignal.any', async () => {
   const { controller, signal, raised } = guarded();
   const derived = AbortSignal.any([signal, AbortSignal.timeout(60_000)]);
   const cancelled = [
@@ -95,7 +95,7 @@ test('cancels what takes a signal: timers, events, fetch, AbortSignal.any', asyn
   expect(raised).toEqual([]);
 });
 
-test('takes any number of listeners without a warning', async () => {
+test('accepts any number of listeners without a warning', async () => {
   const { signal, raised } = guarded();
   for (let i = 0; i < 50; i++) signal.addEventListener('abort', () => i);
   await idle();

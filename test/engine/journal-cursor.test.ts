@@ -3,8 +3,8 @@ import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { idle } from '../support/idle.ts';
 import { listedJournal, sequences, takeAll } from '../support/listed-journal.ts';
 
-describe('a reader', () => {
-  test('a little behind takes from the window, without a read of its own', async () => {
+describe('a cursor', () => {
+  test('reads from the window if it is a little behind, without its own query', async () => {
     const { feed, write, poll, reads, openRun } = listedJournal();
     write('run_1', 'run:trigger');
     const cursor = await openRun('run_1');
@@ -21,7 +21,7 @@ describe('a reader', () => {
     follower.cursor.close();
   });
 
-  test('far behind falls back to pages of its own, and misses nothing', async () => {
+  test('reads its own pages if it is far behind, and misses nothing', async () => {
     const { feed, write, poll, reads, openRun, clock } = listedJournal();
     write('run_1', 'run:trigger');
     const slow = await openRun('run_1');
@@ -38,7 +38,7 @@ describe('a reader', () => {
     const before = reads.run;
     expect(await takeAll(slow, 1_000)).toEqual(Array.from({ length: 1_000 }, (_, i) => 2 + 5 * i));
     expect(reads.run).toBeGreaterThan(before);
-    // Having caught up it reads no more pages.
+    // After it has caught up it reads no more pages.
     const after = reads.run;
     const next = slow.next();
     write('run_1', 'run:progress', '{"current":2}');
@@ -49,7 +49,7 @@ describe('a reader', () => {
     fast.cursor.close();
   });
 
-  test('keeps a portion of a page of much text, and reads the others again', async () => {
+  test('keeps one portion of a page with long texts, and reads the rest again', async () => {
     const { write, reads, openRun } = listedJournal();
     const data = JSON.stringify({ current: 1, message: 'x'.repeat(8_000) });
     for (let i = 0; i < 150; i++) write('run_1', 'run:progress', data);
@@ -62,7 +62,7 @@ describe('a reader', () => {
     expect(reads.run - before).toBe(2);
   });
 
-  test('behind by much text falls back to pages too', async () => {
+  test('reads its own pages if it is behind by a lot of text', async () => {
     const { feed, write, poll, reads, openRun } = listedJournal();
     write('run_1', 'run:trigger');
     const slow = await openRun('run_1');
@@ -80,7 +80,7 @@ describe('a reader', () => {
     fast.cursor.close();
   });
 
-  test('of one run is not woken by others', async () => {
+  test('of one run is not woken by events of others', async () => {
     const { write, poll, openRun } = listedJournal();
     write('run_1', 'run:trigger');
     const cursor = await openRun('run_1');
@@ -100,7 +100,7 @@ describe('a reader', () => {
     expect(await cursor.next()).toBeNull();
   });
 
-  test('goes on past an end that a retry followed, and ends at the last', async () => {
+  test('continues past an end that was followed by a retry, and ends at the last end', async () => {
     const { write, poll, openRun, clock } = listedJournal();
     for (const type of ['run:trigger', 'run:fail', 'run:retry'] as const) write('run_1', type);
     const cursor = await openRun('run_1');
@@ -118,7 +118,7 @@ describe('a reader', () => {
     expect(clock.pendingMs).toEqual([]);
   });
 
-  test('of a long finished run ends at its last event, though a page ended before it', async () => {
+  test('of a long finished run ends at its last event, even if a page ended before it', async () => {
     for (const length of [199, 200, 201, 400, 401]) {
       const { write, openRun } = listedJournal();
       write('run_1', 'run:trigger');
@@ -130,7 +130,7 @@ describe('a reader', () => {
     }
   });
 
-  test('goes on past an end that was the last of a full page, if a retry followed', async () => {
+  test('continues past an end that was the last event of a full page, if a retry followed', async () => {
     const { write, openRun } = listedJournal();
     write('run_1', 'run:trigger');
     for (let i = 0; i < 198; i++) write('run_1', 'run:progress', '{"current":1}');
@@ -143,7 +143,7 @@ describe('a reader', () => {
     expect(taken).toEqual(Array.from({ length: 202 }, (_, i) => i + 1));
   });
 
-  test('whose page cannot be read hears the error, and may ask again', async () => {
+  test("throws if its page can't be read, and can be read again", async () => {
     const { write, openRun, setFailure } = listedJournal();
     write('run_1', 'run:trigger');
     for (let i = 0; i < 300; i++) write('run_1', 'run:progress', '{"current":1}');

@@ -5,7 +5,7 @@ import { listedJournal, POLL_MS, sequences, takeAll } from '../support/listed-jo
 import { deferred } from '../support/until.ts';
 
 describe('the tail of the journal', () => {
-  test('is read once for all readers, and by them not at all', async () => {
+  test('reads the journal once for any number of subscribers', async () => {
     const { feed, write, poll, reads } = listedJournal();
     const cursors = await Promise.all(Array.from({ length: 30 }, async () => (await feed.openList()).cursor));
     const waiting = cursors.map((cursor) => cursor.next());
@@ -16,12 +16,12 @@ describe('the tail of the journal', () => {
     expect(reads.tail).toBe(before + 1);
     const [first, ...others] = await Promise.all(waiting);
     expect(sequences(first ?? null)).toEqual([1]);
-    // One list, and so one text, for all of them.
+    // All of them get the same list, and so the same text.
     for (const events of others) expect(events).toBe(first);
     for (const events of others) expect(events?.[0]?.json).toBe(first?.[0]?.json);
   });
 
-  test('is read each interval, and at once when told of news, though not without end', async () => {
+  test('reads at each interval, and at once after news, with a limit to the rate', async () => {
     const { feed, write, poll, reads, clock } = listedJournal();
     const { cursor } = await feed.openList();
     const next = cursor.next();
@@ -36,7 +36,7 @@ describe('the tail of the journal', () => {
     feed.nudge();
     expect(sequences(await next)).toEqual([1]);
     expect(reads.tail).toBe(2);
-    // A burst of news makes one read, after a short rest.
+    // A burst of news causes one read after a short pause.
     for (let i = 0; i < 10; i++) feed.nudge();
     await idle();
     expect(reads.tail).toBe(2);
@@ -48,7 +48,7 @@ describe('the tail of the journal', () => {
     cursor.close();
   });
 
-  test('is read at the end of the turn, however often it is told of news until then', async () => {
+  test('reads at the end of the turn, however much news arrives until then', async () => {
     const { feed, write, reads, clock } = listedJournal();
     const { cursor } = await feed.openList();
     const next = cursor.next();
@@ -56,7 +56,7 @@ describe('the tail of the journal', () => {
     write('run_1', 'run:trigger');
     let isOver = false;
     const nudgeEachTurn = () => {
-      // Queued first, so that the next news comes before the read that this asks for.
+      // Queued first, so that the next news arrives before the read that this one requests.
       if (!isOver) setImmediate(nudgeEachTurn);
       feed.nudge();
     };
@@ -71,7 +71,7 @@ describe('the tail of the journal', () => {
     cursor.close();
   });
 
-  test('rests longer the more readers it has', async () => {
+  test('pauses longer between reads the more subscribers it has', async () => {
     const { feed, reads, clock } = listedJournal();
     const cursors = await Promise.all(
       Array.from({ length: 400 }, async () => (await feed.openList()).cursor),
@@ -90,14 +90,14 @@ describe('the tail of the journal', () => {
     for (const cursor of cursors) cursor.close();
   });
 
-  test('is not read before its head is known, also when a read for earlier readers ends meanwhile', async () => {
+  test('reads nothing before its head is known, even if an earlier read ends meanwhile', async () => {
     const { feed, write, poll, setHold, holdHeads } = listedJournal();
     const [before, head, after] = [deferred(), deferred(), deferred()];
     const { cursor: earlier } = await feed.openList();
     setHold(before.promise);
     await poll();
     earlier.close();
-    // The first question is for the reader's place, the second for the tail's.
+    // The first query is for the reader's position, the second for the tail's.
     holdHeads(undefined, head.promise);
     const opening = feed.openList({ after: 0 });
     await idle();
@@ -106,7 +106,7 @@ describe('the tail of the journal', () => {
     before.resolve();
     await idle();
     await poll();
-    // What is asked for from here on must not pass over what the reader has not seen.
+    // A read from here on must not skip what the reader has not seen.
     setHold(after.promise);
     write('run_1', 'run:start');
     await poll();
@@ -121,7 +121,7 @@ describe('the tail of the journal', () => {
   const OURS = '{"org":"1"}';
   const labels = { org: '1' };
 
-  test('is read with labels only while a reader goes by them', async () => {
+  test('reads labels only while a subscriber filters by them', async () => {
     const { feed, write, poll, reads } = listedJournal();
     const { cursor: all } = await feed.openList();
     await poll();
@@ -142,7 +142,7 @@ describe('the tail of the journal', () => {
     all.close();
   });
 
-  test('is read again for the first that goes by labels and came during a read', async () => {
+  test('reads again for the first subscriber by labels that joins during a read', async () => {
     const { feed, write, poll, reads, clock, setHold } = listedJournal();
     const { cursor: all } = await feed.openList();
     const { promise, resolve } = deferred();
@@ -163,7 +163,7 @@ describe('the tail of the journal', () => {
     all.close();
   });
 
-  test('does not give rows that were read without labels to one that goes by them', async () => {
+  test('gives subscribers by labels no rows that were read without labels', async () => {
     const { feed, write, poll, reads } = listedJournal();
     const { cursor: all } = await feed.openList();
     write('run_1', 'run:trigger', null, OURS);
@@ -172,7 +172,7 @@ describe('the tail of the journal', () => {
     const { cursor } = await feed.openList({ after: 0, labels });
     expect(sequences(await cursor.next())).toEqual([1]);
     expect(reads.withLabels).toBe(1);
-    // What is read from then on it takes from there.
+    // It reads later events from the window.
     write('run_2', 'run:trigger', null, OURS);
     await poll();
     expect(sequences(await cursor.next())).toEqual([2]);
@@ -181,7 +181,7 @@ describe('the tail of the journal', () => {
     all.close();
   });
 
-  test('is left alone while nobody follows it', async () => {
+  test('reads nothing without subscribers', async () => {
     const { feed, write, poll, reads, clock } = listedJournal();
     feed.nudge();
     await poll();
@@ -194,7 +194,7 @@ describe('the tail of the journal', () => {
     await poll();
     expect(reads.tail).toBe(before);
     expect(clock.pendingMs).toEqual([]);
-    // And begins anew, without what happened meanwhile.
+    // The tail starts again, without the events that happened meanwhile.
     const { after, cursor: later } = await feed.openList();
     expect(after).toBe(1);
     write('run_1', 'run:start', 'null');
@@ -204,7 +204,7 @@ describe('the tail of the journal', () => {
     later.close();
   });
 
-  test('reads on at once when a page was full', async () => {
+  test('reads again at once after a full page', async () => {
     const { feed, write, poll, reads, clock } = listedJournal();
     const { cursor } = await feed.openList();
     for (let i = 0; i < 1_200; i++) write('run_1', 'run:progress', '{"current":1}');
@@ -219,7 +219,7 @@ describe('the tail of the journal', () => {
     cursor.close();
   });
 
-  test('is read again after a failure, ever more slowly, and tells of it', async () => {
+  test('retries after a failure with growing pauses, and reports it', async () => {
     const { feed, write, poll, reads, errors, clock, setFailure } = listedJournal();
     const { cursor } = await feed.openList();
     const next = cursor.next();

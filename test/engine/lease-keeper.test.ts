@@ -9,7 +9,7 @@ import { fakeStore } from '../support/fake-store.ts';
 import { idle } from '../support/idle.ts';
 import { deferred } from '../support/until.ts';
 
-/** A keeper that beats each 100 ms on a store that renews what the test lets it. */
+/** A keeper that sends a heartbeat every 100 ms to a store that renews what the test allows. */
 function keeper() {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
@@ -47,7 +47,7 @@ function keeper() {
 const control = (runId: string, fence = 1) => new RunControl({ runId, fence });
 
 describe('the keeper of leases', () => {
-  test('renews all leases with one beat per interval', async () => {
+  test('renews all leases with one heartbeat per interval', async () => {
     const { leases, beat, beats, clock } = keeper();
     leases.hold(control('a'));
     clock.advance(40);
@@ -63,7 +63,7 @@ describe('the keeper of leases', () => {
     ]);
   });
 
-  test('rests while there is nothing to keep', async () => {
+  test('is idle without leases', async () => {
     const { leases, beat, beats, clock } = keeper();
     const a = control('a');
     leases.hold(a);
@@ -76,7 +76,7 @@ describe('the keeper of leases', () => {
     expect(beats).toEqual([['b/1']]);
   });
 
-  test('stops what was not renewed, and nothing else', async () => {
+  test('stops the run whose lease was not renewed, and no other', async () => {
     const { leases, beat, onRenew } = keeper();
     const [a, b] = [control('a'), control('b')];
     leases.hold(a);
@@ -88,7 +88,7 @@ describe('the keeper of leases', () => {
     expect(a.signal.aborted).toBe(true);
   });
 
-  test('does not miss a run that ended while the beat was under way', async () => {
+  test('does not report a run as lost that ended during the heartbeat', async () => {
     const { leases, beat, onRenew } = keeper();
     const answer = deferred<Lease[]>();
     const [a, b] = [control('a'), control('b')];
@@ -102,7 +102,7 @@ describe('the keeper of leases', () => {
     expect([a.isOver, b.isOver]).toEqual([false, true]);
   });
 
-  test('does not stop a new attempt for the loss of the one before', async () => {
+  test('does not stop a new attempt because the previous one was lost', async () => {
     const { leases, beat, onRenew } = keeper();
     const answer = deferred<Lease[]>();
     const [first, second] = [control('a', 1), control('a', 2)];
@@ -119,7 +119,7 @@ describe('the keeper of leases', () => {
     expect(second.isOver).toBe(false);
   });
 
-  test('goes on after a beat that failed, and tells of it', async () => {
+  test('continues after a failed heartbeat, and reports it', async () => {
     const { leases, beat, beats, errors, onRenew } = keeper();
     const a = control('a');
     leases.hold(a);
@@ -131,7 +131,7 @@ describe('the keeper of leases', () => {
     onRenew(async (asked) => [...asked]);
     await beat();
     expect(beats).toHaveLength(3);
-    // Confirmed again, it has the whole time anew.
+    // After a confirmation it has the whole time again.
     onRenew(() => Promise.reject(new DatabaseUnavailableError('away')));
     await beat();
     await beat();
@@ -143,7 +143,7 @@ describe('the keeper of leases', () => {
     ['refuses', () => Promise.reject(new DatabaseUnavailableError('away'))],
     ['does not answer', () => new Promise<never>(() => undefined)],
   ])(
-    'stops what could not be renewed for the stale threshold, the database being one that %s',
+    'stops what could not be renewed for the stale threshold, with a database that %s',
     async (_, answer) => {
       const { leases, beat, clock, onRenew } = keeper();
       const a = control('a');
@@ -156,7 +156,7 @@ describe('the keeper of leases', () => {
       const c = control('c');
       leases.hold(c);
       for (let i = 0; i < 2; i++) await beat();
-      // The first beat was sent at 100 ms and confirmed `a`; `b` was claimed then, and `c` at 160 ms.
+      // The first heartbeat was sent at 100 ms and confirmed `a`. `b` was claimed then, and `c` at 160 ms.
       clock.advance(89);
       expect([a.isOver, b.isOver, c.isOver]).toEqual([false, false, false]);
       clock.advance(1);
@@ -170,7 +170,7 @@ describe('the keeper of leases', () => {
     },
   );
 
-  test('counts from when the claim or the renewal was sent, not from its answer', async () => {
+  test('counts from the time a claim or renewal was sent, not from its answer', async () => {
     const { leases, beat, clock, onRenew } = keeper();
     const away = () => Promise.reject(new DatabaseUnavailableError('away'));
     const [a, b] = [control('a'), control('b')];
@@ -178,7 +178,7 @@ describe('the keeper of leases', () => {
     const answer = deferred<Lease[]>();
     onRenew(() => answer.promise);
     await beat();
-    // The beat of 100 ms is answered at 140 ms, as is the claim of `b`, sent at 110 ms.
+    // The heartbeat of 100 ms is answered at 140 ms. So is the claim of `b`, sent at 110 ms.
     clock.advance(40);
     answer.resolve([{ runId: 'a', fence: 1 }]);
     await idle();
@@ -195,7 +195,7 @@ describe('the keeper of leases', () => {
     expect(b.isOver).toBe(true);
   });
 
-  test('asks before it gives up what it could not renew because its own process stood still', async () => {
+  test('sends a heartbeat before it gives up leases that expired while its own process was stopped', async () => {
     const { leases, beat, beats, clock, onRenew } = keeper();
     const [a, b] = [control('a'), control('b')];
     leases.hold(a);
@@ -212,7 +212,7 @@ describe('the keeper of leases', () => {
     expect(await b.stopped).toBe('lease-lost');
   });
 
-  test('gives up if the database then does not answer', async () => {
+  test('gives them up if the database does not answer that heartbeat', async () => {
     const { leases, clock, onRenew } = keeper();
     const a = control('a');
     leases.hold(a);
@@ -224,7 +224,7 @@ describe('the keeper of leases', () => {
     expect(await a.stopped).toBe('lease-expired');
   });
 
-  test('has one beat under way at a time, however slow the database is', async () => {
+  test('has one heartbeat under way at a time, however slow the database is', async () => {
     const { leases, beat, beats, onRenew } = keeper();
     const answer = deferred<Lease[]>();
     leases.hold(control('a'));
@@ -242,8 +242,8 @@ describe('the keeper of leases', () => {
   });
 });
 
-describe('the reins of an execution', () => {
-  test('stop once, for the first reason', async () => {
+describe('the control of an execution', () => {
+  test('stops once, for the first reason', async () => {
     const reins = control('a');
     reins.throwIfOver();
     reins.stop('cancelled');
@@ -253,7 +253,7 @@ describe('the reins of an execution', () => {
     expect(reins.signal.reason).toMatchObject({ code: 'RUN_CANCELLED' });
   });
 
-  test('end without aborting, unless steps still run', () => {
+  test('does not abort at the end unless steps are still running', () => {
     const [quiet, busy] = [control('a'), control('b')];
     quiet.end({ stepsRunning: false });
     busy.end({ stepsRunning: true });

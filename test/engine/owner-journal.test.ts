@@ -21,7 +21,7 @@ const RUN: ClaimedRun = {
   fence: 1,
 };
 
-/** A journal whose appends wait for the test to answer them, unless an answer is given. */
+/** A journal whose appends wait until the test answers them, or get the given answer. */
 function journal(answer?: (append: Append) => Promise<Answer>) {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
@@ -51,8 +51,8 @@ function agesOf(append: Append | undefined): readonly number[] {
   return append?.entries.map(({ atMs }) => append.sentAtMs - atMs) ?? [];
 }
 
-describe('the journal of an owner', () => {
-  test('telemetry leaves with the next outcome, before it, in one append', async () => {
+describe("an owner's journal", () => {
+  test('sends telemetry with the next outcome, before it, in one append', async () => {
     const { log, step, texts, appends } = journal();
     log('one');
     log('two');
@@ -63,7 +63,7 @@ describe('the journal of an owner', () => {
     expect(await stored).toBe('stored');
   });
 
-  test('telemetry leaves on its own after 50 ms, once', async () => {
+  test('sends telemetry on its own after 50 ms, once', async () => {
     const { clock, log, texts, appends } = journal();
     log('one');
     clock.advance(30);
@@ -81,7 +81,7 @@ describe('the journal of an owner', () => {
     expect(texts()[1]).toEqual(['three']);
   });
 
-  test('each entry says how long ago it happened', async () => {
+  test('tells for each entry how long ago it happened', async () => {
     const { clock, log, step, appends } = journal();
     log('one');
     clock.advance(20);
@@ -93,7 +93,7 @@ describe('the journal of an owner', () => {
     expect(append?.entries[2]?.note).toMatchObject({ type: 'step:complete', durationMs: 1.6 });
   });
 
-  test('a hundred waiting entries leave at once, at most two hundred in one append', async () => {
+  test('sends a hundred waiting entries at once, and at most two hundred in one append', async () => {
     const { log, step, texts, appends } = journal();
     for (let i = 0; i < 99; i++) log(`${i}`);
     expect(texts()).toEqual([]);
@@ -110,7 +110,7 @@ describe('the journal of an owner', () => {
     expect(appends.map(({ append }) => append.number)).toEqual([1, 2, 3, 4]);
   });
 
-  test('one append is under way at a time, and what comes meanwhile follows in order', async () => {
+  test('has one append under way at a time, and sends later entries in order', async () => {
     const { log, step, texts, appends } = journal();
     const first = step('first');
     log('between');
@@ -125,7 +125,7 @@ describe('the journal of an owner', () => {
     expect(await Promise.all(others)).toEqual(['stored', 'stored']);
   });
 
-  test('whichever moment an outcome comes at, it is sent', async () => {
+  test('sends an outcome at whatever moment it arrives', async () => {
     for (let hops = 0; hops < 20; hops++) {
       const { step, texts, appends } = journal();
       const first = step('first');
@@ -139,7 +139,7 @@ describe('the journal of an owner', () => {
     }
   });
 
-  test('listeners hear of it when it is stored, not before', async () => {
+  test('informs listeners when an entry is stored, not before', async () => {
     const { clock, log, heard, appends } = journal();
     log('one');
     clock.advance(50);
@@ -151,8 +151,8 @@ describe('the journal of an owner', () => {
   });
 });
 
-describe('a database that is unavailable', () => {
-  test('is asked again with the same number until the fate of the append is known', async () => {
+describe('an unavailable database', () => {
+  test('is asked again with the same number until the result of the append is known', async () => {
     let tries = 0;
     const { clock, step, appends, errors } = journal(async () => {
       if (++tries < 4) throw new DatabaseUnavailableError('away');
@@ -171,14 +171,14 @@ describe('a database that is unavailable', () => {
     expect(errors).toEqual(['append']);
   });
 
-  test('for ever fails the outcome at once', async () => {
+  test('fails the outcome at once if the outage is permanent', async () => {
     const permanent = new DatabaseUnavailableError('gone', { permanent: true });
     const { step, appends } = journal(() => Promise.reject(permanent));
     await expect(step('step')).rejects.toBe(permanent);
     expect(appends).toHaveLength(1);
   });
 
-  test('is not asked again once the run is over', async () => {
+  test('is not asked again after the run has ended', async () => {
     const { clock, owner, step, appends } = journal(() =>
       Promise.reject(new DatabaseUnavailableError('away')),
     );
@@ -191,8 +191,8 @@ describe('a database that is unavailable', () => {
   });
 });
 
-describe('an append that is refused', () => {
-  test('refuses what waits behind it, and what comes later', async () => {
+describe('a refused append', () => {
+  test('also refuses waiting and later entries', async () => {
     const { clock, log, step, texts, appends, heard } = journal();
     const first = step('first');
     log('waits');
@@ -206,7 +206,7 @@ describe('an append that is refused', () => {
     expect(heard).toEqual([]);
   });
 
-  test('for a fault of its own rejects its outcome only', async () => {
+  test('rejects only its outcome if the fault is its own', async () => {
     const broken = new Error('statement refused');
     const { step } = journal((append) =>
       append.number === 1 ? Promise.reject(broken) : Promise.resolve('stored' as const),
@@ -215,7 +215,7 @@ describe('an append that is refused', () => {
     expect(await step('second')).toBe('stored');
   });
 
-  test('of telemetry alone is told as a worker error', async () => {
+  test('is reported as worker:error if it holds only telemetry', async () => {
     const { clock, log, errors } = journal(() => Promise.reject(new Error('statement refused')));
     log('one');
     clock.advance(50);
@@ -224,8 +224,8 @@ describe('an append that is refused', () => {
   });
 });
 
-describe('an append that would be large, or is refused', () => {
-  test('is cut where it has enough characters', async () => {
+describe('an append that is large, or is refused', () => {
+  test('is split when it has enough characters', async () => {
     const { log, step, texts, appends } = journal();
     const [one, two] = ['1'.repeat(200_000), '2'.repeat(200_000)];
     log(one);
@@ -242,7 +242,7 @@ describe('an append that would be large, or is refused', () => {
       ? Promise.reject(new Error('statement refused'))
       : Promise.resolve('stored' as const);
 
-  test('lets no neighbour suffer: each is sent alone, in order', async () => {
+  test('does not affect its neighbours, which are sent alone and in order', async () => {
     const { log, step, heard, errors } = journal(refusing('bad'));
     log('one');
     log('bad');
@@ -252,14 +252,14 @@ describe('an append that would be large, or is refused', () => {
     expect(errors).toEqual(['telemetry']);
   });
 
-  test('rejects the outcome that is the reason, and no other', async () => {
+  test('rejects the outcome that caused it, and no other', async () => {
     const { step } = journal(refusing('bad'));
     // The first is under way alone, and the next two wait for it together.
     const outcomes = await Promise.allSettled([step('first'), step('bad'), step('good')]);
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
   });
 
-  test('leaves the end of a run its last row', async () => {
+  test('keeps the end of a run in its last row', async () => {
     const { owner, log, texts } = journal(refusing('bad'));
     log('bad');
     const ended = owner.record({ type: 'run:complete', data: 'null' });
@@ -283,7 +283,7 @@ describe('progress', () => {
     return { ...kept, texts, progress };
   };
 
-  test('of what waits together the last one counts, in the place of the last call', async () => {
+  test('keeps the last of several waiting reports, at the position of the last call', async () => {
     const { clock, log, progress, texts, appends } = progressed(journal());
     progress(1);
     log('one');
@@ -296,13 +296,13 @@ describe('progress', () => {
     expect(agesOf(appends[0]?.append)).toEqual([50, 40, 40]);
     appends[0]?.answer.resolve('stored');
     await idle();
-    // What has left is told: the next one is new.
+    // The earlier report has already left, so the next one counts as new.
     progress(5);
     clock.advance(50);
     expect(texts()[1]).toEqual(['5']);
   });
 
-  test('stays on its side of an outcome', async () => {
+  test('is not moved across an outcome', async () => {
     const { step, log, progress, texts, appends } = progressed(journal());
     void step('first');
     progress(1);
@@ -317,7 +317,7 @@ describe('progress', () => {
     expect(texts()).toEqual([['first'], ['2', 'between', 'second', '4', 'third']]);
   });
 
-  test('is the last one given when the run ends', async () => {
+  test('is the last report when the run ends', async () => {
     const { owner, progress, texts } = progressed(journal());
     progress(1);
     progress(2);
@@ -326,7 +326,7 @@ describe('progress', () => {
   });
 });
 
-describe('log lines that come faster than they are stored', () => {
+describe('log lines that arrive faster than they are stored', () => {
   const line = 'x'.repeat(1024 * 1024);
 
   test('are left out beyond half of the budget, and one line says how many', async () => {
@@ -348,7 +348,7 @@ describe('log lines that come faster than they are stored', () => {
     for (const group of texts()) expect(group.filter((text) => text === line).length).toBeLessThanOrEqual(1);
   });
 
-  test('are taken again once those that waited are stored', async () => {
+  test('are accepted again after the waiting ones have been stored', async () => {
     const { clock, log, texts, owner } = journal(async () => 'stored');
     for (let i = 0; i < 100; i++) log(line);
     await owner.flush();
@@ -357,7 +357,7 @@ describe('log lines that come faster than they are stored', () => {
     expect(texts().at(-1)).toEqual(['after']);
   });
 
-  test('a hundred thousand short ones are all stored', async () => {
+  test('are all stored if they are a hundred thousand short ones', async () => {
     const { log, owner, texts } = journal(async () => 'stored');
     for (let i = 0; i < 100_000; i++) log(`line ${i}`);
     await owner.flush();
@@ -366,8 +366,8 @@ describe('log lines that come faster than they are stored', () => {
   });
 });
 
-describe('holding back', () => {
-  test('telemetry then leaves with the next outcome only, however much there is', async () => {
+describe("an owner's journal that holds back", () => {
+  test('sends telemetry only with the next outcome, however much there is', async () => {
     const { clock, owner, log, step, texts } = journal();
     log('one');
     owner.holdBack();
@@ -380,8 +380,8 @@ describe('holding back', () => {
   });
 });
 
-describe('closing and sealing', () => {
-  test('close forgets what waits', async () => {
+describe("ending an owner's journal", () => {
+  test('with close forgets waiting entries', async () => {
     const { clock, owner, log, texts } = journal();
     log('one');
     owner.close();
@@ -389,7 +389,7 @@ describe('closing and sealing', () => {
     expect(texts()).toEqual([]);
   });
 
-  test('seal stores what waits and takes nothing more down', async () => {
+  test('with seal stores waiting entries and accepts no more', async () => {
     const { owner, log, step, texts, appends } = journal();
     log('one');
     const sealed = owner.seal();
@@ -401,7 +401,7 @@ describe('closing and sealing', () => {
     expect(texts()).toEqual([['one']]);
   });
 
-  test('flush waits until all is stored', async () => {
+  test('with flush waits until all entries are stored', async () => {
     const { owner, log, appends } = journal();
     await owner.flush();
     log('one');

@@ -5,7 +5,7 @@ import { RunControl } from '../../src/engine/execution/run-control.ts';
 const control = () => new RunControl({ runId: 'run_1', fence: 1 });
 
 describe("a run's signal", () => {
-  test('is aborted, for its reason, also when it is first asked for after the stop', () => {
+  test('is aborted with its reason, even if it is first read after the stop', () => {
     const stopped = control();
     stopped.stop('cancelled');
     expect(stopped.signal.aborted).toBe(true);
@@ -13,7 +13,7 @@ describe("a run's signal", () => {
     expect(() => stopped.throwIfOver()).toThrow(RunCancelledError);
   });
 
-  test('is aborted at the end of a job whose steps still run, and not else', () => {
+  test('is aborted at the end of a job only if its steps are still running', () => {
     const [still, over] = [control(), control()];
     const { signal } = still;
     still.end({ stepsRunning: true });
@@ -23,7 +23,7 @@ describe("a run's signal", () => {
     for (const each of [still, over]) expect(() => each.throwIfOver()).toThrow('Run run_1 has ended');
   });
 
-  test('stays as it is when the run is stopped after its end', () => {
+  test('does not change if the run is stopped after its end', () => {
     const over = control();
     over.end({ stepsRunning: false });
     over.stop('cancelled');

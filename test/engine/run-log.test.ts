@@ -32,7 +32,7 @@ function tellAll(log: RunLog, { isHeard = false } = {}): void {
 }
 
 describe("an instance's log", () => {
-  test("gives a user's logger a line for each", () => {
+  test("writes a line for each event to a user's logger", () => {
     const { lines, logger } = recorded();
     tellAll(new RunLog(logger), { isHeard: true });
     expect(lines).toEqual([
@@ -44,7 +44,7 @@ describe("an instance's log", () => {
     ]);
   });
 
-  test('says on the console only what needs attention and nobody listens to', () => {
+  test('writes to the console only what needs attention and has no listener', () => {
     const lines = consoleLines();
     tellAll(new RunLog());
     expect(lines.map((line) => line.split(' runId=')[0])).toEqual([
@@ -59,7 +59,7 @@ describe("an instance's log", () => {
     ]);
   });
 
-  test('writes one printable line, whatever an error or a name holds', () => {
+  test('writes one printable line, whatever an error or a name contains', () => {
     const { lines, logger } = recorded();
     const forged =
       'x\r\ndurably: run failed\u2028\u2029\u0085\u0000\u001b[2J\u007f\u009b\u202e\u200b\ufeff\ud800"';
@@ -72,7 +72,7 @@ describe("an instance's log", () => {
     }
   });
 
-  test('leaves out the credentials that errors of requests repeat', () => {
+  test('omits credentials in errors of requests', () => {
     const { lines, logger } = recorded();
     const error =
       'GET https://me:hidden@example.com/a failed with Authorization: Bearer hidden.to-ken, basic hidden==';
@@ -81,7 +81,7 @@ describe("an instance's log", () => {
     expect(lines[0]).not.toContain('hidden');
   });
 
-  test('leaves out credentials that stand where a long text is cut', () => {
+  test('omits credentials at the place where a long text is cut', () => {
     for (let length = 980; length < 1030; length++) {
       const { lines, logger } = recorded();
       const log = new RunLog(logger);
@@ -113,7 +113,7 @@ describe("an instance's log", () => {
     expect(lines[0]?.split('error=')[1]).toBe(JSON.stringify(text));
   });
 
-  test('takes no long time for a text made of beginnings of secrets', () => {
+  test('handles a text full of partial secrets in a short time', () => {
     const { logger } = recorded();
     for (const part of ['//', '//a:b', 'token', '?a=', '//a:b/@', 'Basic ']) {
       const before = performance.now();
@@ -122,7 +122,7 @@ describe("an instance's log", () => {
     }
   });
 
-  test('cuts long errors and names', () => {
+  test('shortens long errors and names', () => {
     const { lines, logger } = recorded();
     const long = 'ä'.repeat(10_000);
     new RunLog(logger).failed(
@@ -149,13 +149,13 @@ describe("an instance's log", () => {
   });
 });
 
-describe('what goes wrong in the worker', () => {
+describe('an error of the worker', () => {
   const failure = {
     error: new TypeError('fetch failed', { cause: new Error('ECONNREFUSED') }),
     runId: 'run_1',
   };
 
-  test('goes to the console while nobody listens', () => {
+  test('goes to the console if it has no listener', () => {
     const lines = consoleLines();
     const bus = new EventBus(new FakeClock());
     bus.reportWorkerError({ ...failure, context: 'claim' });
@@ -171,7 +171,7 @@ describe('what goes wrong in the worker', () => {
     ]);
   });
 
-  test("goes to a user's logger, and what listeners throw too", () => {
+  test("goes to a user's logger, together with what listeners throw", () => {
     const printed = consoleLines();
     const { lines, logger } = recorded();
     const bus = new EventBus(new FakeClock(), new RunLog(logger));

@@ -21,7 +21,7 @@ const ROW: ListedJournalRow = {
   isLeftOver: false,
 };
 
-test('a streamed row counts each of its texts, at two bytes a character', () => {
+test('counts each text of a streamed row at two bytes per character', () => {
   const bytes = new StreamedRow(ROW).bytes;
   const text = 'x'.repeat(1000);
   for (const name of ['stepName', 'message', 'labels'] as const) {

@@ -4,7 +4,7 @@ import { LogBudget } from '../../src/engine/execution/log-budget.ts';
 import { WaitingNotes } from '../../src/engine/execution/waiting-notes.ts';
 
 const MiB = 1024 * 1024;
-/** A line of about a megabyte, as it is counted. */
+/** A line that counts as about a megabyte. */
 const LINE: OwnerNote = {
   type: 'log:write',
   level: 'info',
@@ -13,16 +13,16 @@ const LINE: OwnerNote = {
 };
 const SHORT: OwnerNote = { type: 'log:write', level: 'info', message: 'short' };
 
-/** Floods the log; how many lines were kept. */
+/** Floods the log and returns the number of lines that were kept. */
 function flood(notes: WaitingNotes): number {
   const before = notes.length;
   for (let i = 0; i < 100; i++) notes.push({ note: LINE, atMs: i });
-  // The last one stands for those that were left out.
+  // The last line reports those that were left out.
   return notes.length - before - 1;
 }
 
-describe('log lines that wait', () => {
-  test('of one run take half of the budget, and the others find room', () => {
+describe('waiting log lines', () => {
+  test('of one run take half of the budget, which leaves room for others', () => {
     const budget = new LogBudget();
     const [first, second, third] = [0, 1, 2].map(() => new WaitingNotes(budget)) as [
       WaitingNotes,
@@ -35,7 +35,7 @@ describe('log lines that wait', () => {
     expect(third.leavesOutLogLine()).toBe(false);
   });
 
-  test('of ten runs take no more than the budget together', () => {
+  test('of ten runs together stay within the budget', () => {
     const budget = new LogBudget();
     const kept = Array.from({ length: 10 }, () => flood(new WaitingNotes(budget)));
     const sum = kept.reduce((one, other) => one + other);
@@ -43,7 +43,7 @@ describe('log lines that wait', () => {
     expect(sum).toBeLessThanOrEqual(64);
   });
 
-  test('count until they are stored, or forgotten', () => {
+  test('count until they are stored or forgotten', () => {
     const budget = new LogBudget();
     const [first, second] = [new WaitingNotes(budget), new WaitingNotes(budget)];
     flood(first);
@@ -54,7 +54,7 @@ describe('log lines that wait', () => {
     expect(flood(first)).toBe(32);
   });
 
-  test('are not left out for the results of others', () => {
+  test('are not left out because of the results of others', () => {
     const budget = new LogBudget();
     const [first, second] = [new WaitingNotes(budget), new WaitingNotes(budget)];
     const settle = { resolve: () => undefined, reject: () => undefined };
@@ -64,7 +64,7 @@ describe('log lines that wait', () => {
     expect(flood(second)).toBe(32);
   });
 
-  test('are taken whatever their size where nothing waits', () => {
+  test('are accepted at any size if nothing else waits', () => {
     const notes = new WaitingNotes(new LogBudget());
     notes.push({ note: { ...LINE, data: 'x'.repeat(40 * MiB) }, atMs: 0 });
     expect(notes.leavesOutLogLine()).toBe(false);

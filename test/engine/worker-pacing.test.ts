@@ -30,7 +30,7 @@ const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
 
 let stopLast: () => Promise<void> = async () => undefined;
 
-/** A started worker on a fake store; its claims are answered from a list, then with nothing. */
+/** A started worker on a fake store. Its claims are answered from a list, and are then empty. */
 function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
@@ -91,14 +91,14 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     clock.advance(0);
     await stopped;
   };
-  /** How many claims are made while that time passes. */
+  /** The number of claims while this time passes. */
   const claimsDuring = async (ms: number) => {
     const before = claims.length;
     clock.advance(ms);
     await idle();
     return claims.length - before;
   };
-  /** Appends wait from now on; the answer lets them go. */
+  /** Makes appends wait from now on. Call the returned function to release them. */
   const holdAppends = () => {
     held = deferred();
     return () => {
@@ -111,8 +111,8 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
 
 afterEach(() => stopLast());
 
-describe('looking for work', () => {
-  test('an idle worker looks once in each interval', async () => {
+describe('a worker that looks for work', () => {
+  test('polls once in each interval when idle', async () => {
     const { worker, claims, claimsDuring } = pacedWorker();
     worker.start();
     await idle();
@@ -124,7 +124,7 @@ describe('looking for work', () => {
     expect(await claimsDuring(1)).toBe(1);
   });
 
-  test('each claim bears a token of its own', async () => {
+  test('gives each claim its own token', async () => {
     const { worker, claims, claimsDuring } = pacedWorker();
     worker.start();
     await idle();
@@ -132,7 +132,7 @@ describe('looking for work', () => {
     expect(new Set(claims.map(({ claimToken }) => claimToken)).size).toBe(6);
   });
 
-  test('a claim waits for the appends under way, and fills the slots that they free', async () => {
+  test('waits for appends under way before it claims, and fills the slots that they free', async () => {
     const { worker, answers, claims, gates, holdAppends } = pacedWorker({ maxConcurrentRuns: 3 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun()], more: true }));
     worker.start();
@@ -147,7 +147,7 @@ describe('looking for work', () => {
     expect(claims.map(({ limit }) => limit)).toEqual([3, 3]);
   });
 
-  test('a worker that is stopped while its claim waits for appends claims nothing', async () => {
+  test('claims nothing if it is stopped while its claim waits for appends', async () => {
     const { worker, answers, claims, gates, holdAppends } = pacedWorker({ maxConcurrentRuns: 2 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
     worker.start();
@@ -163,7 +163,7 @@ describe('looking for work', () => {
     expect(claims).toHaveLength(1);
   });
 
-  test('a lone run costs no second claim when it ends', async () => {
+  test('sends no second claim after a lone run ends', async () => {
     const { worker, answers, claims, gates, claimsDuring } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()] }));
     worker.start();
@@ -174,7 +174,7 @@ describe('looking for work', () => {
     expect(await claimsDuring(1_000)).toBe(1);
   });
 
-  test('a slot that frees is filled at once if the claim left runs behind', async () => {
+  test('fills a free slot at once if the claim left runs behind', async () => {
     const { worker, answers, claims, gates } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
     worker.start();
@@ -185,7 +185,7 @@ describe('looking for work', () => {
     expect(claims).toHaveLength(2);
   });
 
-  test('slots that free together are filled by one claim, one that frees later by another at once', async () => {
+  test('fills slots that become free together with one claim, and a later one with another', async () => {
     const { worker, answers, claims, gates } = pacedWorker({ maxConcurrentRuns: 3 });
     const first = [claimedRun(), claimedRun(), claimedRun()];
     answers.push(() => ({ ...NOTHING, runs: first, more: true }));
@@ -205,7 +205,7 @@ describe('looking for work', () => {
     expect(gates).toHaveLength(5);
   });
 
-  test('of the claims under way one may take a suspect, and none beside one that is executed', async () => {
+  test('claims one suspect at a time, and none beside a running suspect', async () => {
     const { worker, answers, claims, gates } = pacedWorker({ maxConcurrentRuns: 3 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun(), claimedRun()], more: true }));
     worker.start();
@@ -224,7 +224,7 @@ describe('looking for work', () => {
     expect(claims.map(({ takesSuspect }) => takesSuspect)).toEqual([true, true, false, false]);
   });
 
-  test('a claim that failed is asked for by its token, and what it took beyond the free slots is handed back', async () => {
+  test('asks for the result of a failed claim by its token, and hands back runs beyond the free slots', async () => {
     const { worker, answers, claims, errors, handedBack, claimsDuring } = pacedWorker();
     answers.push(() => Promise.reject(new DatabaseUnavailableError('gone')));
     worker.start();
@@ -238,7 +238,7 @@ describe('looking for work', () => {
     expect(handedBack).toEqual([surplus.runId]);
   });
 
-  test('a slot that frees with its key is filled at once', async () => {
+  test('fills a slot at once when its concurrency key becomes free too', async () => {
     const { worker, answers, claims, gates } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun({ concurrencyKey: 'k' })] }));
     worker.start();
@@ -248,7 +248,7 @@ describe('looking for work', () => {
     expect(claims).toHaveLength(2);
   });
 
-  test('a claim asks for the free slots, and not at all when there are none', async () => {
+  test('claims as many runs as it has free slots, and does not claim without any', async () => {
     const { worker, answers, claims, gates, claimsDuring } = pacedWorker({ maxConcurrentRuns: 3 });
     answers.push(
       () => ({ ...NOTHING, runs: [claimedRun()] }),
@@ -266,7 +266,7 @@ describe('looking for work', () => {
     expect(claims.map(({ limit }) => limit)).toEqual([3, 2, 1]);
   });
 
-  test('a wake during a claim is followed by one more, however often it comes', async () => {
+  test('claims once more after being woken during a claim, however often', async () => {
     const { worker, answers, claims } = pacedWorker();
     const answer = deferred<Claim>();
     answers.push(() => answer.promise);
@@ -280,7 +280,7 @@ describe('looking for work', () => {
     expect(claims).toHaveLength(2);
   });
 
-  test('a worker that executes a suspect asks for no other one', async () => {
+  test('claims no suspect while it executes one', async () => {
     const { worker, answers, claims, gates } = pacedWorker({ maxConcurrentRuns: 2 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun({ lostCount: 3 })] }));
     worker.start();
@@ -294,7 +294,7 @@ describe('looking for work', () => {
     expect(claims.map(({ takesSuspect }) => takesSuspect)).toEqual([true, false, true]);
   });
 
-  test('of several suspects in one claim the oldest is executed, and the others handed back', async () => {
+  test('executes the oldest of several claimed suspects, and hands back the others', async () => {
     const { worker, answers, claims, handedBack, gates } = pacedWorker({ maxConcurrentRuns: 5 });
     const runs = [claimedRun({ lostCount: 4 }), claimedRun(), claimedRun({ lostCount: 3 })];
     answers.push(() => ({ ...NOTHING, runs }));
@@ -311,10 +311,10 @@ describe('looking for work', () => {
   });
 });
 
-describe('claims that fail', () => {
+describe('a worker whose claims fail', () => {
   const away = () => Promise.reject(new DatabaseUnavailableError('away'));
 
-  test('are tried again ever more slowly, at most half a minute apart, and told of', async () => {
+  test('retries with growing pauses of at most half a minute, and reports the failure', async () => {
     const { worker, answers, errors, clock } = pacedWorker();
     answers.push(...Array.from({ length: 12 }, () => away));
     worker.start();
@@ -334,7 +334,7 @@ describe('claims that fail', () => {
     expect(errors).toEqual(Array(12).fill('claim'));
   });
 
-  test('leave no slower pace behind once one succeeds', async () => {
+  test('returns to its normal pace after a success', async () => {
     const { worker, answers, claimsDuring } = pacedWorker();
     answers.push(away, away, away);
     worker.start();
@@ -344,7 +344,7 @@ describe('claims that fail', () => {
     expect(await claimsDuring(1)).toBe(1);
   });
 
-  test('do not keep a wake waiting', async () => {
+  test('responds to a wake at once', async () => {
     const { worker, answers, claims } = pacedWorker();
     answers.push(away, away);
     worker.start();
@@ -354,7 +354,7 @@ describe('claims that fail', () => {
     expect(claims).toHaveLength(2);
   });
 
-  test('for ever stop the worker, until it is started again', async () => {
+  test('stops after a permanent failure, until it is started again', async () => {
     const { worker, answers, claimsDuring } = pacedWorker();
     answers.push(() => Promise.reject(new DatabaseUnavailableError('gone', { permanent: true })));
     worker.start();
@@ -368,8 +368,8 @@ describe('claims that fail', () => {
   });
 });
 
-describe('stopping', () => {
-  test('a claim under way is waited for, and its runs are handed back unseen', async () => {
+describe('a worker that is stopping', () => {
+  test('waits for a claim under way, and hands its runs back without starting them', async () => {
     const { worker, answers, gates, handedBack } = pacedWorker();
     const answer = deferred<Claim>();
     answers.push(() => answer.promise);
@@ -388,7 +388,7 @@ describe('stopping', () => {
     expect(gates).toHaveLength(0);
   });
 
-  test('neither polls nor purges after it', async () => {
+  test('neither polls nor purges after the stop', async () => {
     const { worker, clock } = pacedWorker();
     worker.start();
     await idle();
@@ -396,7 +396,7 @@ describe('stopping', () => {
     expect(clock.pendingMs).toEqual([]);
   });
 
-  test('resolves though a hand-back fails, which is told of', async () => {
+  test('resolves even if a hand-back fails, and reports it', async () => {
     const { worker, answers, errors, handedBack, clock } = pacedWorker();
     answers.push(() => ({ ...NOTHING, runs: [claimedRun()] }));
     worker.start();

@@ -13,7 +13,7 @@ import { deferred, until } from '../support/until.ts';
 
 const URL_SETTING = { TURSO_DATABASE_URL: 'libsql://jobs.example' };
 
-/** A Worker's context that keeps what it is to wait for. */
+/** A Worker's context that records the promises to wait for. */
 function createContext() {
   const waiting: Promise<unknown>[] = [];
   return { waiting, waitUntil: (promise: Promise<unknown>) => void waiting.push(promise) };
@@ -26,7 +26,7 @@ async function startSqld(): Promise<Sqld> {
 }
 
 describe('the settings on an edge runtime', () => {
-  it('have defaults that fit the free plan, and take no notice of what only Node has', () => {
+  it('have defaults that fit the free plan, and ignore variables of the service on Node', () => {
     const config = readEdgeConfig({
       ...URL_SETTING,
       PORT: 'none',
@@ -56,13 +56,13 @@ describe('the settings on an edge runtime', () => {
       'DURABLY_SUBREQUESTS must be at least 18 for a DURABLY_CONCURRENCY of 4, got "17"',
     ],
     [{ ...URL_SETTING, DURABLY_POLLING_INTERVAL_MS: '-5' }, 'DURABLY_POLLING_INTERVAL_MS must be'],
-  ])('%j is refused in one line that names it', (bindings, message) => {
+  ])('refuse %j in one line that names it', (bindings, message) => {
     const read = () => readEdgeConfig(bindings);
     expect(read).toThrow(ConfigError);
     expect(read).toThrow(message);
   });
 
-  it('that are wrong fail every request, and are told of in one line', async () => {
+  it('fail every request if they are wrong, and are logged in one line', async () => {
     const printed = vi.spyOn(console, 'error').mockImplementation(() => undefined);
     onTestFinished(() => printed.mockRestore());
     const env = { TURSO_DATABASE_URL: 'mysql://me:secret@db' };
@@ -81,7 +81,7 @@ describe('the settings on an edge runtime', () => {
 });
 
 describe('a budget of requests', () => {
-  it('tells when some number of them was sent', async () => {
+  it('signals when a given number has been sent', async () => {
     const sqld = await startSqld();
     const budget = new RequestBudget();
     const [two, three] = [budget.signalAfter(2), budget.signalAfter(3)];
@@ -92,7 +92,7 @@ describe('a budget of requests', () => {
     expect(budget.signalAfter(2).aborted).toBe(true);
   });
 
-  it('refuses a job what is kept for its result', async () => {
+  it('refuses requests of jobs that would use the reserve for their results', async () => {
     const { url } = await startSqld();
     const sent = vi.spyOn(globalThis, 'fetch');
     onTestFinished(() => sent.mockRestore());
@@ -121,7 +121,7 @@ describe('requests to the edge service', () => {
     return { sqld, gate, service, env, send };
   }
 
-  it('that trigger, retry or cancel work the queue beyond the answer; others do not', async () => {
+  it('work the queue after their answer if they trigger, retry or cancel, and not otherwise', async () => {
     const { send } = await startService();
     const triggered = await send(postJson('/trigger', { jobName: 'fail' }));
     expect(triggered.context.waiting).toHaveLength(1);
@@ -140,7 +140,7 @@ describe('requests to the edge service', () => {
     expect(refused.context.waiting).toEqual([]);
   });
 
-  it('need a key where keys are set, whoever they are sent to, and else only go to this machine', async () => {
+  it('need a key if keys are set, and are otherwise accepted only for loopback hosts', async () => {
     const { sqld, service, send } = await startService();
     const ask = async (env: Record<string, string>, { host = 'jobs.example', key = '' } = {}) => {
       const headers = key === '' ? {} : { authorization: `Bearer ${key}` };
@@ -158,7 +158,7 @@ describe('requests to the edge service', () => {
     expect(await ask(keyed, { key: '0123456789abcdef' })).toBe(200);
   });
 
-  it('are counted for the rate limit in all of an isolate', async () => {
+  it('share one rate limit per isolate', async () => {
     const { service, env } = await startService();
     const limited = { ...env, DURABLY_RATE_LIMIT: '2' };
     const statuses: number[] = [];
@@ -167,7 +167,7 @@ describe('requests to the edge service', () => {
     expect(statuses).toEqual([200, 200, 429]);
   });
 
-  it('look for migrations once', async () => {
+  it('check the migrations once', async () => {
     const { sqld, send } = await startService();
     await send(requestTo('/runs'));
     const before = sqld.requests;
@@ -176,7 +176,7 @@ describe('requests to the edge service', () => {
     expect(sqld.requests - before).toBe(2);
   });
 
-  it('look for them again when that failed', async () => {
+  it('check the migrations again after a failure', async () => {
     const { sqld, send } = await startService();
     vi.spyOn(console, 'error').mockImplementationOnce(() => undefined);
     sqld.query('create table durably_runs (id text)');
@@ -185,7 +185,7 @@ describe('requests to the edge service', () => {
     expect((await send(requestTo('/runs'))).response.status).toBe(200);
   });
 
-  it('are ready while they can reach the database', async () => {
+  it('are answered as ready while the database is reachable', async () => {
     const { sqld, send } = await startService();
     const readyz = () => send(new Request('http://localhost/readyz'));
     expect((await readyz()).response.status).toBe(200);

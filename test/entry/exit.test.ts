@@ -8,7 +8,7 @@ import { buildService } from '../support/built-service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** What a user's program does, on a file in the given folder; it prints what became of what waited. */
+/** A user's program on a file in the given folder. It prints the results of its waits. */
 const program = (folder: string, end: string) => `
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
@@ -36,7 +36,7 @@ test.for([
   { how: 'stop() and destroy()', end: 'await durably.stop({ timeoutMs: 1 }); await durably.db.destroy();' },
   { how: 'destroy() alone', end: 'await durably.db.destroy();' },
   { how: 'its client closed', end: 'client.close();' },
-])('after $how a program has nothing left to wait for, and ends by itself', async ({ end }) => {
+])('a program exits by itself after $how', async ({ end }) => {
   const folder = await temporaryFolder();
   const child = spawn(process.execPath, ['--input-type=module', '--eval', program(folder, end)], {
     cwd: ROOT,

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../app/temporary.ts';
 import { launcherBelowModes } from '../chaos/support/below-modes.ts';
 import { failedStart } from '../support/spawn-service.ts';
 
-/** The one line that a start which fails prints. */
+/** The single line that a failed start prints. */
 async function lineOf(env: Record<string, string>, launcher: readonly string[] = []): Promise<string> {
   const { code, signal, stderr } = await failedStart(env, launcher);
   expect({ code, signal }, stderr).toEqual({ code: 1, signal: null });
@@ -17,7 +17,7 @@ async function lineOf(env: Record<string, string>, launcher: readonly string[] =
   return stderr;
 }
 
-it('names the address of a server that is not there, without its secrets', async () => {
+it('names the address of an unreachable server, without its secrets', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
@@ -33,7 +33,7 @@ it('refuses a database address with a password, and does not repeat it', async (
   expect(line).not.toMatch(/user:|hunter2/);
 });
 
-it('says that a folder is a file, and a file a folder', async () => {
+it('says that a folder is a file, and that a file is a folder', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'notes'), 'x');
   await mkdir(join(folder, 'd.db'));
@@ -45,7 +45,7 @@ it('says that a folder is a file, and a file a folder', async () => {
   );
 });
 
-it('names the file, or the folder, that may only be read', async ({ skip }) => {
+it('names the file or folder that is read-only', async ({ skip }) => {
   const folder = await temporaryFolder();
   const launcher = launcherBelowModes(folder);
   if (launcher === undefined) return skip('nothing is read-only to the superuser here');
@@ -63,7 +63,7 @@ it('names the file, or the folder, that may only be read', async ({ skip }) => {
   }
 });
 
-it('names PORT and HOST where it cannot listen, and leaves the database alone', async () => {
+it("names PORT and HOST if it can't listen, and does not touch the database", async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(() => void server.close());

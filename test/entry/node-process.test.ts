@@ -14,7 +14,7 @@ async function spawnOnFile({ env = {}, script }: { env?: Record<string, string>;
   );
 }
 
-/** A web server that never answers: a job that fetches from it is kept at work. */
+/** A web server that never answers, so that a job that fetches from it keeps running. */
 async function silentServer() {
   const server = createServer(() => server.emit('asked'));
   await listenAnywhere(server);
@@ -41,7 +41,7 @@ async function holdARun(url: string) {
   await asked;
 }
 
-it('says what it waits for, takes no /tick up, and hands back on the second signal', async () => {
+it('logs what it waits for, refuses /tick, and hands back on the second signal', async () => {
   const service = await spawnOnFile({ env: { DURABLY_SHUTDOWN_MS: '60000' } });
   const url = await service.listening();
   await holdARun(url);
@@ -60,13 +60,13 @@ it('says what it waits for, takes no /tick up, and hands back on the second sign
   expect(service.output.stderr).toBe('');
 });
 
-it('warns of a data folder that is not there, and starts', async () => {
+it('warns about a missing data folder, and starts', async () => {
   const service = await spawnOnFile({ env: { DURABLY_DATA_DIR: '/nope/x' } });
   await service.listening();
   expect(service.output.stderr).toMatch(/^durably: warning: DURABLY_DATA_DIR=\/nope\/x: .*\n$/);
 });
 
-it('asks a database server again that is about to come up', async () => {
+it('retries a database server that is still starting', async () => {
   let asked = 0;
   const server = createServer((request, response) => {
     asked += 1;
@@ -87,7 +87,7 @@ it.each(['1', '300'])('hands back in time with DURABLY_SHUTDOWN_MS=%s', async (D
   expect(service.output.stderr).toBe('');
 });
 
-it('drains on SIGHUP, though nobody reads what it prints any more', async () => {
+it('drains on SIGHUP, even if nobody reads its output any more', async () => {
   const service = await spawnOnFile();
   await service.listening();
   service.process.stdout?.destroy();
@@ -96,7 +96,7 @@ it('drains on SIGHUP, though nobody reads what it prints any more', async () => 
   expect(await service.exit).toEqual({ code: 0, signal: null });
 });
 
-it('hands back on the first signal where a watcher starts it', async () => {
+it('hands back on the first signal under a watcher', async () => {
   const service = await spawnOnFile({ script: buildService().dev });
   await holdARun(await service.listening());
   service.process.kill('SIGTERM');
@@ -129,7 +129,7 @@ function open(port: number) {
 
 const EXPECTING = 'POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n';
 
-it('sends 100 Continue when the body is asked for', async () => {
+it('sends 100 Continue when the body is read', async () => {
   const { port } = await serve({ readsBody: true });
   const { socket, received } = open(port);
   socket.write(EXPECTING);
@@ -139,7 +139,7 @@ it('sends 100 Continue when the body is asked for', async () => {
   expect(received.text).toContain('Connection: keep-alive');
 });
 
-it('refuses without 100 Continue, and closes the connection that held a body back', async () => {
+it('refuses without 100 Continue, and closes the connection whose client waited for it', async () => {
   const { port } = await serve({ readsBody: false, status: 401 });
   const { socket, received } = open(port);
   socket.write(EXPECTING);
@@ -149,7 +149,7 @@ it('refuses without 100 Continue, and closes the connection that held a body bac
   expect(received.text).not.toContain('100 Continue');
 });
 
-it('keeps idle connections as long as it is told, and gives heads and requests longer', async () => {
+it('keeps idle connections for the configured time, and allows longer for heads and requests', async () => {
   const { server } = await serve({ readsBody: true });
   expect(server.keepAliveTimeout).toBe(75_000);
   expect(server.headersTimeout).toBeGreaterThan(server.keepAliveTimeout);
@@ -161,7 +161,7 @@ it('keeps idle connections as long as it is told, and gives heads and requests l
   expect(received.text).toContain('Connection: keep-alive');
 });
 
-it('closes each connection with its answer once it drains', async () => {
+it('closes each connection after its answer while it drains', async () => {
   const { port, draining } = await serve({ readsBody: true });
   const { socket, received } = open(port);
   socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');

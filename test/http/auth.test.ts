@@ -22,7 +22,7 @@ const silent = { onError: () => {} };
 
 const onRuns = operations.filter(({ guard }) => guard.hook === 'onRunAccess');
 
-/** What the operation itself asks of the service, besides loading the run for a hook. */
+/** The calls of the operation itself to the service, besides loading the run for a hook. */
 const actsOf = (durably: FakeDurably, operation: { readonly name: string }) =>
   durably.calls
     .filter(({ method }) => method !== 'getRun' || operation.name === 'run')
@@ -51,13 +51,13 @@ describe('the table of operations', () => {
         expect(guard.runIdOf({ runId: 'run_9' })).toBe('run_9');
         expect(guard.operation).toBe(name === 'run' ? 'read' : name);
       }
-      // What tells of many runs, or makes one, is never open to just anyone who is known.
+      // An operation that shows many runs, or creates one, must never be open to every authenticated caller.
       if (method === 'GET') expect(guard.hook).not.toBe('authenticate');
       if (input.from === 'body') expect(guard.hook).toBe('onTrigger');
     },
   );
 
-  it('has another operation name for each guarded one', () => {
+  it('has a different operation name for each guarded operation', () => {
     const names = operations.flatMap(({ guard }) => (guard.hook === 'onRunAccess' ? [guard.operation] : []));
     expect(new Set(names).size).toBe(names.length);
   });
@@ -68,7 +68,7 @@ describe.each(doors)('through $door', ({ open }) => {
     it.each(refusals)('authenticate refuses with %s', async (_, thrown, status, code) => {
       const durably = fakeDurably();
       const send = open(durably, { ...silent, auth: { authenticate: throwing(thrown) } });
-      // Not even told that its input is wrong.
+      // The caller does not even learn that its input is invalid.
       const response = await send(requestTo(operation.path, { method: operation.method }));
       expect(response.status).toBe(status);
       const text = await response.text();
@@ -78,7 +78,7 @@ describe.each(doors)('through $door', ({ open }) => {
       expect(durably.calls).toEqual([]);
     });
 
-    it('authenticate has the request once, after onRequest, before the body is read', async () => {
+    it('authenticate receives the request once, after onRequest, before the body is read', async () => {
       const order: string[] = [];
       const send = open(fakeDurably(), {
         onRequest: () => void order.push('onRequest'),
@@ -103,7 +103,7 @@ describe.each(doors)('through $door', ({ open }) => {
       expect(durably.calls).toEqual([]);
     });
 
-    it('its hook decides, one that makes a run asks onTrigger too, and no other is asked', async () => {
+    it('calls only the hook of the operation, and also onTrigger if it creates a run', async () => {
       const hooks = {
         onTrigger: vi.fn(),
         onRunAccess: vi.fn(),
@@ -129,7 +129,7 @@ describe.each(doors)('through $door', ({ open }) => {
     });
 
     it.runIf(operation.guard.hook !== 'authenticate').each(refusals)(
-      'its hook refuses with %s, and nothing is done',
+      'does nothing if its hook refuses with %s',
       async (_, thrown, status, code) => {
         const durably = fakeDurably();
         const refuse = throwing(thrown);
@@ -142,7 +142,7 @@ describe.each(doors)('through $door', ({ open }) => {
     );
   });
 
-  it.each(onRuns)('onRunAccess is shown the run before $method $path', async (operation) => {
+  it.each(onRuns)('onRunAccess receives the run before $method $path', async (operation) => {
     const durably = fakeDurably();
     const onRunAccess = vi.fn(() => expect(actsOf(durably, { name: '' })).toEqual([]));
     const response = await open(durably, { auth: { authenticate, onRunAccess } })(validRequest(operation));
@@ -153,16 +153,19 @@ describe.each(doors)('through $door', ({ open }) => {
     expect(actsOf(durably, operation).length).toBeGreaterThan(0);
   });
 
-  it.each(onRuns)('an unknown run is 404 before onRunAccess is asked of $method $path', async (operation) => {
-    const onRunAccess = vi.fn();
-    const durably = fakeDurably({ getRun: async () => null });
-    const response = await open(durably, { auth: { authenticate, onRunAccess } })(validRequest(operation));
-    expect((await readProblem(response)).body).toMatchObject({ code: 'NOT_FOUND', error: 'Run not found' });
-    expect(onRunAccess).not.toHaveBeenCalled();
-    expect(durably.calls.map(({ method }) => method)).toEqual(['getRun']);
-  });
+  it.each(onRuns)(
+    '$method $path of an unknown run is 404 without a call of onRunAccess',
+    async (operation) => {
+      const onRunAccess = vi.fn();
+      const durably = fakeDurably({ getRun: async () => null });
+      const response = await open(durably, { auth: { authenticate, onRunAccess } })(validRequest(operation));
+      expect((await readProblem(response)).body).toMatchObject({ code: 'NOT_FOUND', error: 'Run not found' });
+      expect(onRunAccess).not.toHaveBeenCalled();
+      expect(durably.calls.map(({ method }) => method)).toEqual(['getRun']);
+    },
+  );
 
-  it('onTrigger is shown what is asked for', async () => {
+  it('onTrigger receives the requested trigger', async () => {
     const onTrigger = vi.fn();
     const send = open(fakeDurably(), { auth: { authenticate, onTrigger } });
     await send(
@@ -178,7 +181,7 @@ describe.each(doors)('through $door', ({ open }) => {
     expect(onTrigger).toHaveBeenCalledOnce();
   });
 
-  it('scopeRuns is shown the filter, and lists go by what it returns', async () => {
+  it('scopeRuns receives the filter, and lists use the filter that it returns', async () => {
     const durably = fakeDurably();
     const scopeRuns = vi.fn(
       (_: unknown, filter: RunFilter): RunFilter => ({ ...filter, jobName: 'mine', limit: 5 }),
@@ -196,7 +199,7 @@ describe.each(doors)('through $door', ({ open }) => {
     ]);
   });
 
-  it('scopeRuns narrows the stream of all runs too, unless that has a hook of its own', async () => {
+  it('scopeRuns also narrows the stream of all runs, unless that has its own hook', async () => {
     const feedOf = async (auth: DurablyAuth<unknown>, query = '') => {
       const durably = fakeDurably();
       const response = await open(durably, { auth })(requestTo(`/runs/subscribe${query}`));
@@ -228,7 +231,7 @@ describe.each(doors)('through $door', ({ open }) => {
     },
   );
 
-  it('lists and streams are narrowed by labels', async () => {
+  it('narrows lists and streams by labels', async () => {
     const durably = fakeDurably();
     const scopeRuns = vi.fn(() => ({ labels: { team: 'a' } }));
     const send = open(durably, { auth: { authenticate, scopeRuns } });
@@ -244,7 +247,7 @@ describe.each(doors)('through $door', ({ open }) => {
     ]);
   });
 
-  it('a stream narrowed to no job asks for the events of none', async () => {
+  it('a stream narrowed to no job reads no events', async () => {
     const durably = fakeDurably();
     const send = open(durably, { auth: { authenticate, scopeRuns: () => ({ jobName: [] }) } });
     await (await send(requestTo('/runs/subscribe'))).body?.cancel();
@@ -258,7 +261,7 @@ describe.each(doors)('through $door', ({ open }) => {
     ['/runs', undefined],
     ['/runs', null],
     ['/runs', 'mine'],
-  ])('GET %s shows nothing when scopeRuns returns %j, which it can not go by', async (path, filter) => {
+  ])("GET %s shows nothing when scopeRuns returns %j, which it can't apply", async (path, filter) => {
     const durably = fakeDurably();
     const onError = vi.fn();
     const scopeRuns = () => filter as RunFilter;
@@ -268,7 +271,7 @@ describe.each(doors)('through $door', ({ open }) => {
     expect(durably.calls).toEqual([]);
   });
 
-  it('without further hooks whoever is authenticated may everything, at no further cost', async () => {
+  it('without further hooks every authenticated caller may do everything, without extra queries', async () => {
     for (const operation of operations) {
       const durably = fakeDurably();
       const response = await open(durably, { auth: { authenticate } })(validRequest(operation));
@@ -278,7 +281,7 @@ describe.each(doors)('through $door', ({ open }) => {
     }
   });
 
-  it('an error after the hooks is told as ever', async () => {
+  it('answers an error after the hooks as usual', async () => {
     const conflict = async () => {
       throw new ConflictError('Cannot cancel a completed run');
     };
@@ -287,7 +290,7 @@ describe.each(doors)('through $door', ({ open }) => {
   });
 });
 
-describe('a run that an idempotency key already had', () => {
+describe('an existing run of an idempotency key', () => {
   const existing = () =>
     fakeDurably({
       submit: async () => ({ runId: sampleRun.id, toRun: () => sampleRun, disposition: 'idempotent' }),
@@ -297,7 +300,7 @@ describe('a run that an idempotency key already had', () => {
       postJson('/trigger', { jobName: 'greet', idempotencyKey: 'order-7' }),
     );
 
-  it('is told of only to whom onRunAccess lets have it', async () => {
+  it('is shown only to callers that onRunAccess allows', async () => {
     const onRunAccess = vi.fn();
     expect(await (await send({ onRunAccess })).json()).toEqual({ runId: 'run_1' });
     expect(onRunAccess).toHaveBeenCalledExactlyOnceWith(ada, sampleRun, { operation: 'trigger' });
@@ -306,13 +309,13 @@ describe('a run that an idempotency key already had', () => {
     expect(await refused.text()).not.toContain('run_1');
   });
 
-  it('is not asked about when it is new', async () => {
+  it('needs no onRunAccess when it is new', async () => {
     const onRunAccess = vi.fn();
     expect((await send({ onRunAccess }, fakeDurably())).status).toBe(200);
     expect(onRunAccess).not.toHaveBeenCalled();
   });
 
-  it('is the own one where a hook scopes keys', async () => {
+  it('belongs to the caller if a hook scopes keys', async () => {
     const durably = fakeDurably();
     expect((await send({ scopeKeys: ({ user }) => user }, durably)).status).toBe(200);
     expect(durably.calls[0]).toMatchObject({
@@ -329,7 +332,7 @@ describe('a run that an idempotency key already had', () => {
   });
 });
 
-describe('an operation that makes a new run of another', () => {
+describe('an operation that creates a new run from another', () => {
   const again = jsonOperation({
     name: 'again',
     method: 'POST',
@@ -353,7 +356,7 @@ describe('an operation that makes a new run of another', () => {
     ).status;
   };
 
-  it('asks for the run and for the trigger', async () => {
+  it('asks for access to the run and for the trigger', async () => {
     const onRunAccess = vi.fn();
     const onTrigger = vi.fn();
     expect(await send({ onRunAccess, onTrigger })).toBe(200);
@@ -361,7 +364,7 @@ describe('an operation that makes a new run of another', () => {
     expect(onTrigger).toHaveBeenCalledExactlyOnceWith(ada, { jobName: 'greet', input: { name: 'Ada' } });
   });
 
-  it('is refused by either', async () => {
+  it('is refused if either hook refuses', async () => {
     const refuse = throwing(new RequestError('FORBIDDEN', 'Not yours'));
     expect(await send({ onRunAccess: refuse })).toBe(403);
     expect(await send({ onTrigger: refuse })).toBe(403);
@@ -381,7 +384,7 @@ describe('auth that would let everyone in by mistake', () => {
   });
 });
 
-it('the hooks get what authenticate resolves to, typed', async () => {
+it('passes hooks the typed result of authenticate', async () => {
   const orgs: string[] = [];
   const handler = createDurablyHandler(fakeDurably(), {
     auth: {
@@ -400,7 +403,7 @@ describe('handle()', () => {
   it.each([
     ['GET', '/nothing', 404],
     ['GET', '/trigger', 405],
-  ])('tells nobody unknown that %s %s is not there', async (method, path, status) => {
+  ])('does not tell unknown callers that %s %s does not exist', async (method, path, status) => {
     const request = () => requestTo(path, { method });
     const closed = createDurablyHandler(fakeDurably(), {
       auth: { authenticate: throwing(new RequestError('UNAUTHORIZED', 'Who?')) },

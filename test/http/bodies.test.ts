@@ -12,7 +12,7 @@ const post = (body: string, headers: Record<string, string> = {}) =>
 
 describe.each(doors)('a body, through $door', ({ open }) => {
   it.each(['gzip', 'br', 'deflate', 'zstd', 'GZIP', 'identity, gzip', 'x'.repeat(500)])(
-    'with the Content-Encoding %s is refused',
+    'is refused with the Content-Encoding %s',
     async (encoding) => {
       const durably = fakeDurably();
       const problem = await readProblem(
@@ -31,7 +31,7 @@ describe.each(doors)('a body, through $door', ({ open }) => {
     expect(response.status).toBe(200);
   });
 
-  it('with a number that would be changed is refused by its path', async () => {
+  it('is refused with a number that JavaScript would change, which is named by its path', async () => {
     const durably = fakeDurably();
     const text = '{"jobName":"greet","input":{"items":[{"price":1},{"price":1e400}]}}';
     const { status, body } = await readProblem(await open(durably)(post(text)));
@@ -44,7 +44,7 @@ describe.each(doors)('a body, through $door', ({ open }) => {
     expect(durably.calls).toEqual([]);
   });
 
-  it('that was read before is a fault that says what to do', async () => {
+  it('causes a server error that says what to do if it was already read', async () => {
     const onError = vi.fn();
     const request = postJson('/trigger', { jobName: 'greet' });
     await request.json();
@@ -69,7 +69,7 @@ describe('numbers that JavaScript would change', () => {
     '9007199254740993.0',
     '18446744073709551615',
     '12345678901234567890e-1',
-  ])('%s is one', (number) => {
+  ])('%s is such a number', (number) => {
     expect(unheldNumbers(`[0,{"a":${number}}]`)).toMatchObject([{ path: [1, 'a'] }]);
   });
 
@@ -92,16 +92,16 @@ describe('numbers that JavaScript would change', () => {
     '"1e400"',
     '"9007199254740993"',
     '"\\"9007199254740993"',
-  ])('%s is none', (value) => {
+  ])('%s is not such a number', (value) => {
     expect(unheldNumbers(`[0,{"a":${value}}]`)).toEqual([]);
   });
 
-  it('are told of by no more than twenty', () => {
+  it('are listed up to twenty', () => {
     expect(unheldNumbers(`[${'1e400,'.repeat(1_000)}1]`)).toHaveLength(20);
   });
 });
 
-describe('below a Hono app whose middleware has read the body', () => {
+describe('a body that Hono middleware has already read', () => {
   const mounted = (read: (request: Hono['request'], c: never) => unknown) => {
     const durably = fakeDurably();
     const app = new Hono();
@@ -119,19 +119,22 @@ describe('below a Hono app whose middleware has read the body', () => {
       body: JSON.stringify(body),
     });
 
-  it.each(['json', 'text', 'arrayBuffer', 'blob', 'parseBody'] as const)('by %s', async (way) => {
-    for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
-      const { app, durably } = mounted((_, c: { req: Record<typeof way, () => Promise<unknown>> }) =>
-        c.req[way](),
-      );
-      expect((await send(app, { jobName: 'greet', input: { a: 1 } }, type)).status).toBe(200);
-      expect(durably.calls).toMatchObject([{ args: [{ jobName: 'greet', input: { a: 1 } }] }]);
-      expect((await send(app, { jobName: 'greet', input: 'x'.repeat(100) }, type)).status).toBe(413);
-    }
-  });
+  it.each(['json', 'text', 'arrayBuffer', 'blob', 'parseBody'] as const)(
+    'is still available after %s',
+    async (way) => {
+      for (const type of ['application/json', 'text/plain', 'application/x-www-form-urlencoded']) {
+        const { app, durably } = mounted((_, c: { req: Record<typeof way, () => Promise<unknown>> }) =>
+          c.req[way](),
+        );
+        expect((await send(app, { jobName: 'greet', input: { a: 1 } }, type)).status).toBe(200);
+        expect(durably.calls).toMatchObject([{ args: [{ jobName: 'greet', input: { a: 1 } }] }]);
+        expect((await send(app, { jobName: 'greet', input: 'x'.repeat(100) }, type)).status).toBe(413);
+      }
+    },
+  );
 
   it.each(['json', 'text', 'arrayBuffer', 'blob'] as const)(
-    'by %s, with a handler that is given a clone of what Hono has',
+    'is available after %s to a handler that is given a copy',
     async (way) => {
       const durably = fakeDurably();
       const handler = createDurablyHandler(durably);
@@ -146,24 +149,24 @@ describe('below a Hono app whose middleware has read the body', () => {
     },
   );
 
-  it('by a copy', async () => {
+  it('is available if it was read as a copy', async () => {
     const { app } = mounted((_, c: { req: { raw: Request } }) => c.req.raw.clone().text());
     expect((await send(app, { jobName: 'greet' })).status).toBe(200);
   });
 
-  it('past Hono, which keeps nothing then', async () => {
+  it('is lost if it was read without Hono, which then keeps nothing', async () => {
     const { app } = mounted((_, c: { req: { raw: Request } }) => c.req.raw.text());
     const { status, body } = await readProblem(await send(app, { jobName: 'greet' }));
     expect([status, body.code]).toEqual([500, 'BODY_CONSUMED']);
   });
 });
 
-/** A handler of its own goes by no method, but its router by that of the request. */
+/** An individual handler ignores the method, but its router uses that of the request. */
 const routed = doors.filter(({ door }) => door !== 'individual handlers');
 
 describe.each(routed)('HEAD, through $door', ({ open }) => {
   it.each(['/runs', '/run?runId=run_1', '/steps?runId=run_1', '/runs?foo=1'])(
-    'tells the length that GET has: %s',
+    'has the Content-Length of GET: %s',
     async (path) => {
       const send = open(fakeDurably());
       const text = await (await send(requestTo(path))).text();
@@ -173,7 +176,7 @@ describe.each(routed)('HEAD, through $door', ({ open }) => {
     },
   );
 
-  it('tells none of a stream, nor of an answer without a body', async () => {
+  it('has no Content-Length for a stream or an answer without a body', async () => {
     const stream = await open(fakeDurably())(requestTo('/runs/subscribe', { method: 'HEAD' }));
     expect([stream.status, stream.headers.get('content-length')]).toEqual([200, null]);
     const ended = open(fakeDurably({ openRunFeed: async () => ({ kind: 'ended' }) }));

@@ -10,7 +10,7 @@ const ORIGIN = 'http://localhost:3000';
 
 export type Send = (request: Request) => Promise<Response>;
 
-/** The ways by which a request reaches an operation; each must answer alike. */
+/** The ways in which a request can reach an operation. All must answer alike. */
 export const doors: readonly {
   readonly door: string;
   readonly open: (durably: DurablyService, options?: CreateDurablyHandlerOptions) => Send;
@@ -52,13 +52,13 @@ export function requestTo(path: string, init: RequestInit & { duplex?: 'half' } 
   return new Request(`${ORIGIN}${BASE}${path}`, init);
 }
 
-/** A request that the operation accepts. */
+/** A valid request for the operation. */
 export function validRequest(operation: Operation): Request {
   if (operation.input.from === 'body') return postJson(operation.path, { jobName: 'greet' });
   return requestTo(pathOf(operation, 'run_1'), { method: operation.method });
 }
 
-/** An operation's path, with the run's id where it takes one. */
+/** An operation's path, with the run's id if it takes one. */
 export function pathOf({ path, input }: Operation, runId: string): string {
   return 'runId' in input.schema.shape ? `${path}?runId=${runId}` : path;
 }

@@ -38,7 +38,7 @@ export interface FakeDurably extends DurablyService {
 
 type Methods = Omit<DurablyService, 'asJson'>;
 
-/** The same answers as text. */
+/** The same answers as JSON text. */
 function jsonReads(service: Methods): JsonReads {
   async function* pieces(value: unknown) {
     yield JSON.stringify(value);
@@ -54,7 +54,7 @@ function jsonReads(service: Methods): JsonReads {
   };
 }
 
-/** A service that answers every question with little, and keeps what it was asked. */
+/** A service that gives minimal answers and records its calls. */
 export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
   const calls: Call[] = [];
   const usual: Methods = {

@@ -6,7 +6,7 @@ import { watchProcess } from '../support/watch-process.ts';
 import { doors, readProblem, requestTo } from './doors.ts';
 import { fakeDurably, ManualCursor } from './fake-durably.ts';
 
-// What is reported to the console is no part of these tests.
+// These tests ignore what is reported to the console.
 beforeEach(() => void vi.spyOn(console, 'error').mockReturnValue());
 afterEach(() => vi.restoreAllMocks());
 
@@ -14,7 +14,7 @@ const thrower = (thrown: unknown) => () => {
   throw thrown;
 };
 
-/** Throws whatever is asked of it. */
+/** Throws whatever property is read. */
 const hostile = () =>
   new Proxy(new Error('never seen'), {
     get: thrower('get'),
@@ -23,34 +23,37 @@ const hostile = () =>
     has: thrower('has'),
   });
 
-test.for(doors)('what hooks throw or answer is a 500 and raises nothing, through $door', async ({ open }) => {
-  const raised = watchProcess();
-  const heard: unknown[] = [];
-  const onError = (error: unknown) => {
-    heard.push(error);
-    return Promise.reject(hostile()) as never;
-  };
-  const hooks: Parameters<typeof open>[1][] = [
-    { onRequest: thrower(hostile()) },
-    { onRequest: () => Promise.reject(hostile()) },
-    // biome-ignore lint/suspicious/noThenProperty: thenables are what is tested.
-    { onRequest: () => ({ then: thrower('then') }) as never },
-    { auth: { authenticate: thrower(hostile()) } },
-    { auth: { authenticate: () => 1, scopeRuns: () => hostile() as never } },
-  ];
-  for (const hook of hooks) {
-    const response = await open(fakeDurably(), { ...hook, onError })(requestTo('/runs'));
-    expect(response.status).toBe(500);
-    expect((await readProblem(response)).body).toMatchObject({ code: 'INTERNAL' });
-  }
-  await idle();
-  expect(heard).toHaveLength(hooks.length);
-  expect(raised).toEqual([]);
-});
+test.for(doors)(
+  'answers 500 without an uncaught error, whatever hooks throw or return, through $door',
+  async ({ open }) => {
+    const raised = watchProcess();
+    const heard: unknown[] = [];
+    const onError = (error: unknown) => {
+      heard.push(error);
+      return Promise.reject(hostile()) as never;
+    };
+    const hooks: Parameters<typeof open>[1][] = [
+      { onRequest: thrower(hostile()) },
+      { onRequest: () => Promise.reject(hostile()) },
+      // biome-ignore lint/suspicious/noThenProperty: thenables are what is tested.
+      { onRequest: () => ({ then: thrower('then') }) as never },
+      { auth: { authenticate: thrower(hostile()) } },
+      { auth: { authenticate: () => 1, scopeRuns: () => hostile() as never } },
+    ];
+    for (const hook of hooks) {
+      const response = await open(fakeDurably(), { ...hook, onError })(requestTo('/runs'));
+      expect(response.status).toBe(500);
+      expect((await readProblem(response)).body).toMatchObject({ code: 'INTERNAL' });
+    }
+    await idle();
+    expect(heard).toHaveLength(hooks.length);
+    expect(raised).toEqual([]);
+  },
+);
 
-test('an error that throws when it is printed is reported without an onError', async () => {
+test('reports an error that throws when it is printed, without an onError', async () => {
   const raised = watchProcess();
-  // The console's own way with errors.
+  // The real console formats errors in this way too.
   vi.mocked(console.error).mockImplementation((...shown: unknown[]) => void format(...shown));
   const error = Object.defineProperty(new Error('hidden'), 'stack', { get: thrower('stack') });
   const { handle } = createDurablyHandler(fakeDurably(), { onRequest: thrower(error) });
@@ -58,7 +61,7 @@ test('an error that throws when it is printed is reported without an onError', a
   expect(raised).toEqual([]);
 });
 
-test('any number of handlers and streams share a shutdown and a request signal without a warning', async () => {
+test('lets many handlers and streams share a shutdown and a request signal without a warning', async () => {
   const raised = watchProcess();
   const shutdown = new AbortController();
   const client = new AbortController();

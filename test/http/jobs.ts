@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { defineJob } from '../../src/engine/jobs/define-job.ts';
 
-/** The jobs of the HTTP suite; `wait` ends when `atGate` does. */
+/** The jobs of the HTTP suite. `wait` ends when `atGate` does. */
 export function createSuiteJobs(atGate: () => Promise<unknown>) {
   return {
     greet: defineJob({

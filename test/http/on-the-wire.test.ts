@@ -9,7 +9,7 @@ import type { CreateDurablyHandlerOptions } from '../../src/http/pipeline.ts';
 import { BASE } from './doors.ts';
 import { fakeDurably, ManualCursor, streamedEvent } from './fake-durably.ts';
 
-// The server replaces the global class; this one is of the old kind.
+// The server replaces the global class. This one is the original.
 const refusal = () => new NativeResponse('who are you?', { status: 401 });
 const NativeResponse = globalThis.Response;
 
@@ -29,7 +29,7 @@ const overCursor = (cursor: ManualCursor) =>
   fakeDurably({ openRunFeed: async () => ({ kind: 'open', cursor }) });
 
 describe('a stream over a socket', () => {
-  it('answers at once, before there is any event', async () => {
+  it('sends its headers at once, before there is any event', async () => {
     const cursor = new ManualCursor([]);
     const url = await serve(overCursor(cursor));
     const response = await fetch(`${url}/subscribe?runId=run_1`);
@@ -40,7 +40,7 @@ describe('a stream over a socket', () => {
     await reader?.cancel();
   });
 
-  it('frees its cursor when the client is gone, waiting for an event or not', async () => {
+  it('closes its cursor when the client has gone, whether or not it waits for an event', async () => {
     const cursor = new ManualCursor([]);
     const url = await serve(overCursor(cursor));
     const client = new AbortController();
@@ -50,7 +50,7 @@ describe('a stream over a socket', () => {
     await vi.waitFor(() => expect(cursor.closed).toBe(true));
   });
 
-  it('frees the cursor of a client that left while the stream was opened', async () => {
+  it('closes the cursor of a client that left while the stream was opened', async () => {
     const cursor = new ManualCursor([]);
     let open = () => {};
     const opening = new Promise<void>((resolve) => {
@@ -70,7 +70,7 @@ describe('a stream over a socket', () => {
     await vi.waitFor(() => expect(cursor.closed).toBe(true));
   });
 
-  it('holds nothing for a client that does not read', async () => {
+  it('buffers nothing for a client that does not read', async () => {
     const endless = new ManualCursor([]);
     const big = { ...streamedEvent(1), json: JSON.stringify('x'.repeat(100_000)) };
     endless.next = async () => {
@@ -82,7 +82,7 @@ describe('a stream over a socket', () => {
     socket.pause();
     socket.write(`GET ${url.pathname}/subscribe?runId=run_1 HTTP/1.1\r\nHost: localhost\r\n\r\n`);
     let seen = -1;
-    // What the kernel's buffers take is read; then no more.
+    // Data is read until the kernel's buffers are full, and then no more.
     await vi.waitFor(
       () => {
         const before = seen;
@@ -97,7 +97,7 @@ describe('a stream over a socket', () => {
     await vi.waitFor(() => expect(endless.closed).toBe(true));
   });
 
-  it('ends without a word about why when the database fails', async () => {
+  it("ends without the error's text when the database fails", async () => {
     const cursor = new ManualCursor([[streamedEvent(1)]]);
     cursor.fail(new Error('secret'));
     const url = await serve(overCursor(cursor), { onError: () => {} });
@@ -108,7 +108,7 @@ describe('a stream over a socket', () => {
 });
 
 describe('an answer over a socket', () => {
-  it('is the Response that onRequest throws, of whatever class', async () => {
+  it('is the Response that onRequest throws, whatever its class', async () => {
     for (const make of [refusal, () => new Response('who are you?', { status: 401 })]) {
       const url = await serve(fakeDurably(), {
         onRequest: () => {
@@ -120,7 +120,7 @@ describe('an answer over a socket', () => {
     }
   });
 
-  it('takes any Content-Type, and none', async () => {
+  it('accepts any Content-Type, and none', async () => {
     const durably = fakeDurably();
     const url = await serve(durably);
     for (const headers of [{ 'content-type': 'text/plain' }, { 'content-type': 'application/json' }, {}]) {
@@ -135,7 +135,7 @@ describe('an answer over a socket', () => {
     );
   });
 
-  it('to HEAD has no body, and streams are freed', async () => {
+  it('has no body for HEAD, and closes streams', async () => {
     const cursor = new ManualCursor([]);
     const url = await serve(overCursor(cursor));
     for (const path of ['/runs', '/subscribe?runId=run_1']) {

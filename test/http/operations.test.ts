@@ -12,7 +12,7 @@ import { operations } from '../../src/http/operations/index.ts';
 import { BASE, doors, pathOf, postJson, readProblem, requestTo, validRequest } from './doors.ts';
 import { type FakeDurably, fakeDurably, ManualCursor, sampleRun } from './fake-durably.ts';
 
-/** A service in which everything fails with the same error. */
+/** A service in which every call fails with the same error. */
 function failing(error: unknown): FakeDurably {
   const fail = async () => {
     throw error;
@@ -67,7 +67,7 @@ describe.each(doors)('through $door', ({ open }) => {
       expect(onRequest).toHaveBeenCalledTimes(1);
     });
 
-    it('answers 503 while the database is unavailable, without what the driver said', async () => {
+    it("answers 503 while the database is unavailable, without the driver's text", async () => {
       for (const error of [
         new DatabaseUnavailableError('gone', { cause: new Error('secret host db7 refused') }),
         new SchemaMismatchError('durably_runs has a column secret'),
@@ -84,7 +84,7 @@ describe.each(doors)('through $door', ({ open }) => {
       }
     });
 
-    it('answers 500 with a generic text for anything unexpected, and logs the cause', async () => {
+    it('answers 500 with a generic text for an unexpected error, and logs the cause', async () => {
       for (const error of [new TypeError('secret of undefined'), 'secret', undefined]) {
         const onError = vi.fn();
         const problem = await readProblem(await open(failing(error), { onError })(validRequest(operation)));
@@ -203,7 +203,7 @@ describe.each(doors)('through $door', ({ open }) => {
     expect(durably.calls).toEqual([]);
   });
 
-  it('passes filters on, repeated ones as lists', async () => {
+  it('passes filters on, with repeated ones as lists', async () => {
     const durably = fakeDurably();
     const send = open(durably);
     await send(requestTo('/runs?jobName=a+b&jobName=c%26d&status=failed&limit=1000&offset=100000'));
@@ -216,7 +216,7 @@ describe.each(doors)('through $door', ({ open }) => {
     ]);
   });
 
-  it('passes labels on by their keys, and leased as running', async () => {
+  it('passes labels on by their keys, and `leased` as running', async () => {
     const durably = fakeDurably();
     const send = open(durably);
     await send(requestTo('/runs?label.org=1&label.a.b/c=x%26y&status=leased&status=failed'));
@@ -231,7 +231,7 @@ describe.each(doors)('through $door', ({ open }) => {
     ]);
   });
 
-  it('answers a retrigger with the fresh run', async () => {
+  it('answers a retrigger with the new run', async () => {
     const durably = fakeDurably();
     const response = await open(durably)(requestTo('/retrigger?runId=run_1', { method: 'POST' }));
     expect(await response.json()).toEqual({ success: true, runId: 'run_2' });
@@ -256,7 +256,7 @@ describe.each(doors)('through $door', ({ open }) => {
     expect(bad.status).toBe(400);
   });
 
-  it('names the issues of a job input that its schema refuses', async () => {
+  it('lists the issues of a job input that its schema refuses', async () => {
     const issues = [{ path: ['items', 0, 'id'], message: 'expected number' }];
     const send = open(failing(new ValidationError('Invalid input: items.0.id: expected number', issues)));
     const { status, body } = await readProblem(
@@ -332,7 +332,7 @@ describe.each(doors.slice(0, 2))('routing by $door', ({ open }) => {
 
 describe('handle()', () => {
   it.each(['/api/durably', '/api/durably/', 'api/durably', '//api/durably'])(
-    'takes the base path %j',
+    'accepts the base path %j',
     async (base) => {
       const handler = createDurablyHandler(fakeDurably());
       expect((await handler.handle(requestTo('/runs'), base)).status).toBe(200);
@@ -344,7 +344,7 @@ describe('handle()', () => {
     expect((await handler.handle(new Request('http://h/runs'), base)).status).toBe(200);
   });
 
-  it('asks onRequest before it looks at the path', async () => {
+  it('calls onRequest before it reads the path', async () => {
     const onRequest = () => {
       throw new Response(null, { status: 401 });
     };
@@ -354,7 +354,7 @@ describe('handle()', () => {
 });
 
 describe('individual handlers', () => {
-  it('go by neither path nor method', async () => {
+  it('ignore path and method', async () => {
     const durably = fakeDurably();
     const { run, cancel, trigger } = createDurablyHandler(durably);
     const anywhere = 'http://h/elsewhere?runId=run_9';
@@ -367,7 +367,7 @@ describe('individual handlers', () => {
     expect(durably.calls.map(({ method }) => method)).toEqual(['getRun', 'cancel', 'submit']);
   });
 
-  it('run the whole pipeline each time, also for the same request', async () => {
+  it('run the whole pipeline at each call, also for the same request', async () => {
     const onRequest = vi.fn();
     const handler = createDurablyHandler(fakeDurably(), { onRequest });
     const request = requestTo('/runs');

@@ -11,7 +11,7 @@ import { doors, postJson, readProblem, requestTo } from './doors.ts';
 import { createSuiteJobs } from './jobs.ts';
 import { framesOf, overEngine, typesOf } from './over-engine.ts';
 
-/** Where the service keeps its runs: each test on a database of its own. */
+/** The database kinds of the service. Each test has its own database. */
 const databases = [
   {
     database: 'a file',
@@ -49,7 +49,7 @@ for (const { database, databaseUrl } of databases) {
 }
 
 describe.each(doors)('through $door', ({ open }) => {
-  it('streams no more runs than scopeRuns leaves', async () => {
+  it('streams only the runs that scopeRuns allows', async () => {
     const { durably } = await startDurably(databases[0].databaseUrl);
     const send = open(durably);
     const trigger = async (jobName: string): Promise<string> =>
@@ -75,7 +75,7 @@ describe.each(doors)('through $door', ({ open }) => {
     expect(typesOf(ofNone)).toEqual([]);
   });
 
-  it('nothing answers before the database is migrated, but 503', async () => {
+  it('answers only 503 before the database is migrated', async () => {
     const database = await openDatabase({ url: pathToFileURL(join(await temporaryFolder(), 'd.db')).href });
     const durably = createDurably({ dialect: database.dialect });
     onTestFinished(async () => {

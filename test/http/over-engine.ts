@@ -2,10 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { operations } from '../../src/http/operations/index.ts';
 import { pathOf, postJson, readProblem, requestTo, type Send } from './doors.ts';
 
-/** A service of one test's own, on an empty database, with the suite's jobs. */
+/** A service for one test, on an empty database, with the suite's jobs. */
 export interface StartedService {
   readonly send: Send;
-  /** Lets the job `wait` go on. */
+  /** Lets the job `wait` continue. */
   readonly openGate: () => void;
 }
 
@@ -20,7 +20,7 @@ function toFrame(text: string): Frame {
   return { id: /^id: (.*)$/m.exec(text)?.[1], data: data === undefined ? undefined : JSON.parse(data), text };
 }
 
-/** The frames of a stream, until it ends or `until` is met. */
+/** The frames of a stream, to its end or until `until` is fulfilled. */
 export async function framesOf(
   response: Response,
   until: (frame: Frame) => boolean = () => false,
@@ -42,7 +42,7 @@ export async function framesOf(
 export const typesOf = (frames: readonly Frame[]) =>
   frames.flatMap(({ data }) => (data === undefined ? [] : [data.type]));
 
-/** What any way to a running service answers on the wire. */
+/** The tests for every way to reach a running service. */
 export function overEngine(door: string, startService: () => Promise<StartedService>): void {
   describe(`over a real engine, through ${door}`, () => defineTests(startService));
 }
@@ -56,7 +56,7 @@ function client(send: Send) {
     expect(Object.keys(body)).toEqual(['runId']);
     return body.runId;
   };
-  /** Triggers, and waits for the run's end on its stream. */
+  /** Triggers a run and waits for its end on its stream. */
   const runToEnd = async (jobName: string, more: object = {}) => {
     const runId = await trigger(jobName, more);
     return { runId, frames: await framesOf(await get(`/subscribe?runId=${runId}`)) };
@@ -116,7 +116,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     expect(await (await get('/runs')).json()).toEqual([await readRun(runId)]);
   });
 
-  it('every answer is as its operation says', async () => {
+  it('every answer has the declared form', async () => {
     const { get, runToEnd } = await start();
     const { runId, frames } = await runToEnd('greet', { input: { name: 'Ada' } });
     for (const operation of operations.filter(({ method }) => method === 'GET')) {
@@ -148,7 +148,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     expect(await ids('jobName=unheard-of')).toEqual([]);
   });
 
-  it('a second trigger under an idempotency key answers with the first run', async () => {
+  it('a second trigger with an idempotency key returns the first run', async () => {
     const { get, trigger } = await start();
     const input = { input: { name: 'Ada' }, idempotencyKey: 'k' };
     const runId = await trigger('greet', input);
@@ -178,7 +178,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     ['POST', '/retry'],
     ['POST', '/cancel'],
     ['DELETE', '/run'],
-  ])('%s %s knows no run that is not there', async (method, path) => {
+  ])('%s %s answers 404 for an unknown run', async (method, path) => {
     const { command } = await start();
     for (const runId of ['run_00000000000000000000000000', 'x', '%F0%9F%99%82', "'"]) {
       const { status, body } = await readProblem(await command(method, path, runId));
@@ -238,7 +238,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     expect(await readRun(runId)).toMatchObject({ status: 'failed', error: expect.stringContaining(error) });
   });
 
-  it('a stream replays from the first event and resumes after any, for every reader alike', async () => {
+  it('a stream replays from the first event and resumes after any, with the same bytes for every reader', async () => {
     const { get, runToEnd } = await start();
     const { runId, frames } = await runToEnd('greet', { input: { name: 'Ada' } });
     expect(await framesOf(await get(`/subscribe?runId=${runId}`))).toEqual(frames);
@@ -250,7 +250,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     }
   });
 
-  it('a stream that began before the end gets it, also one begun before the start', async () => {
+  it('a stream that began before the end receives the end, also one that began before the start', async () => {
     const { get, trigger, openGate } = await start();
     const runId = await trigger('wait');
     const following = framesOf(await get(`/subscribe?runId=${runId}`));
@@ -258,7 +258,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     expect(typesOf(await following).at(-1)).toBe('run:complete');
   });
 
-  it('a reader that has seen a run deleted is told not to come back', async () => {
+  it('a reader that has seen the deletion of its run is told not to reconnect', async () => {
     const { get, runToEnd, command } = await start();
     const list = await get('/runs/subscribe');
     const { runId } = await runToEnd('fail');
@@ -271,7 +271,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     expect((await get(`/subscribe?runId=${runId}`)).status).toBe(404);
   });
 
-  it('the stream of all runs begins at now, says where that is, and misses nothing from there', async () => {
+  it('the stream of all runs begins now, says at which id, and misses nothing after it', async () => {
     const { get, runToEnd } = await start();
     await runToEnd('greet', { input: { name: 'before' } });
     const stream = await get('/runs/subscribe');
@@ -292,7 +292,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     expect(frames.slice(1).every(({ data }) => data?.runId === runId)).toBe(true);
   });
 
-  it('the stream of all runs can be of certain jobs', async () => {
+  it('the stream of all runs can be restricted to some jobs', async () => {
     const { get, runToEnd } = await start();
     const stream = await get('/runs/subscribe?jobName=fail&jobName=lie');
     await runToEnd('greet', { input: { name: 'Ada' } });
@@ -302,7 +302,7 @@ function defineTests(startService: () => Promise<StartedService>): void {
     expect(new Set(frames.flatMap(({ data }) => data?.jobName ?? []))).toEqual(new Set(['fail', 'lie']));
   });
 
-  it('lists and streams runs by their labels, and retriggers them under the same', async () => {
+  it('lists, streams and retriggers runs with their labels', async () => {
     const { get, runToEnd, readRun, command } = await start();
     const stream = await get('/runs/subscribe?label.org=1&label.kind=x');
     const input = { name: 'Ada' };

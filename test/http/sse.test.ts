@@ -12,7 +12,7 @@ function serviceOver(cursor: ManualCursor): DurablyService {
   });
 }
 
-/** Reads one chunk after another as text; null at the end. */
+/** Reads one chunk after another as text. Null at the end. */
 function chunksOf(response: Response) {
   const reader = response.body?.getReader();
   if (reader === undefined) throw new Error('the response has no body');
@@ -29,7 +29,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
   const subscribe = (cursor: ManualCursor, init: RequestInit = {}, options = {}) =>
     open(serviceOver(cursor), options)(requestTo('/subscribe?runId=run_1', init));
 
-  it('is declared as one that no proxy may cache, change or hold back', async () => {
+  it('has headers that stop proxies from caching, changing or buffering it', async () => {
     const { status, headers, body } = await subscribe(new ManualCursor([]));
     expect(status).toBe(200);
     expect(headers.get('content-type')).toBe('text/event-stream');
@@ -38,7 +38,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     await body?.cancel();
   });
 
-  it('begins with the pause before a reconnect, then has a frame for each event and ends', async () => {
+  it('begins with the pause before a reconnect, then has one frame per event, and ends', async () => {
     const cursor = new ManualCursor([[streamedEvent(1), streamedEvent(2)], [streamedEvent(5)]]);
     cursor.finish();
     const response = await subscribe(cursor);
@@ -46,7 +46,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     expect(cursor.closed).toBe(true);
   });
 
-  it('sends what came in one read as one chunk', async () => {
+  it('sends the events of one read as one chunk', async () => {
     const cursor = new ManualCursor([[streamedEvent(1), streamedEvent(2)]]);
     const chunks = chunksOf(await subscribe(cursor));
     expect(await chunks.next()).toBe('retry: 1000\n\n');
@@ -54,7 +54,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     await chunks.cancel();
   });
 
-  it('is encoded once for readers who are given the same list', async () => {
+  it('is encoded once for readers of the same list', async () => {
     const events = [streamedEvent(1), streamedEvent(2)];
     const sent = [1, 2].map(async () => {
       const reader = (await subscribe(new ManualCursor([events]))).body?.getReader();
@@ -68,7 +68,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     expect(other).toBe(one);
   });
 
-  it('answers 204 to a reconnect that has seen the end', async () => {
+  it('answers 204 to a client that reconnects after the end', async () => {
     const durably = fakeDurably({ openRunFeed: async () => ({ kind: 'ended' }) });
     const response = await open(durably)(
       requestTo('/subscribe?runId=run_1', { headers: { 'last-event-id': '3' } }),
@@ -77,13 +77,13 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     expect(response.body).toBeNull();
   });
 
-  it('of all runs says where it begins, without an event', async () => {
+  it('of all runs first sends its starting id, without an event', async () => {
     const chunks = chunksOf(await open(serviceOver(new ManualCursor([])))(requestTo('/runs/subscribe')));
     expect(await chunks.next()).toBe('retry: 1000\n\nid: 7\n\n');
     await chunks.cancel();
   });
 
-  it('of all runs does not repeat where a reconnect said to begin', async () => {
+  it('of all runs does not repeat the starting id of a reconnect', async () => {
     const cursor = new ManualCursor([[streamedEvent(6)]]);
     const chunks = chunksOf(await open(serviceOver(cursor))(requestTo('/runs/subscribe?lastEventId=5')));
     expect(await chunks.next()).toBe('retry: 1000\n\n');
@@ -91,7 +91,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     await chunks.cancel();
   });
 
-  it('reads nothing ahead of a slow reader', async () => {
+  it('does not read ahead of a slow reader', async () => {
     const cursor = new ManualCursor([[streamedEvent(1)], [streamedEvent(2)], [streamedEvent(3)]]);
     const chunks = chunksOf(await subscribe(cursor));
     expect(cursor.nextCalls).toBe(0);
@@ -102,7 +102,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     expect(cursor.nextCalls).toBe(1);
   });
 
-  it('frees its cursor as soon as the reader cancels, waiting or not', async () => {
+  it('closes its cursor as soon as the reader cancels, whether or not it waits', async () => {
     const waiting = new ManualCursor([]);
     const chunks = chunksOf(await subscribe(waiting));
     await chunks.next();
@@ -132,7 +132,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     await response.body?.cancel();
   });
 
-  it('ends after what was read when the service shuts down', async () => {
+  it('ends after the events it has read when the service shuts down', async () => {
     const shutdown = new AbortController();
     const cursor = new ManualCursor([[streamedEvent(1)]]);
     const response = await subscribe(cursor, {}, { shutdown: shutdown.signal });
@@ -147,7 +147,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     expect(late.closed).toBe(true);
   });
 
-  it('just ends when the database fails, and the failure is logged', async () => {
+  it('ends when the database fails, and logs the failure', async () => {
     const onError = vi.fn();
     const cursor = new ManualCursor([[streamedEvent(1)]]);
     const failure = new Error('secret');
@@ -158,7 +158,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
     expect(cursor.closed).toBe(true);
   });
 
-  describe('that is silent', () => {
+  describe('an idle event stream', () => {
     beforeEach(() => {
       vi.useFakeTimers();
     });
@@ -166,7 +166,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
       vi.useRealTimers();
     });
 
-    it('gets a comment every 15 seconds, and goes on', async () => {
+    it('sends a comment every 15 seconds, and continues', async () => {
       const cursor = new ManualCursor([]);
       const chunks = chunksOf(await subscribe(cursor));
       await chunks.next();
@@ -186,7 +186,7 @@ describe.each(doors)('an event stream, through $door', ({ open }) => {
       expect(vi.getTimerCount()).toBe(0);
     });
 
-    it('piles up no comments for a reader that does not read', async () => {
+    it('collects no comments for a reader that does not read', async () => {
       const cursor = new ManualCursor([]);
       const chunks = chunksOf(await subscribe(cursor));
       await chunks.next();

@@ -37,7 +37,7 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     return problem;
   };
 
-  it('is handed to the service whole', async () => {
+  it('is passed to the service whole', async () => {
     const body = {
       jobName: 'greet',
       input: { a: [1] },
@@ -48,14 +48,14 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     expect(await accepted(postJson('/trigger', body))).toEqual(body);
   });
 
-  it('may lack an input: it is {}', async () => {
+  it('has the input {} if it is missing', async () => {
     expect(await accepted(postJson('/trigger', { jobName: 'greet' }))).toMatchObject({ input: {} });
     expect(await accepted(postJson('/trigger', { jobName: 'greet', input: null }))).toMatchObject({
       input: null,
     });
   });
 
-  it('takes a null key for none', async () => {
+  it('accepts null for no key', async () => {
     expect(await accepted(postJson('/trigger', { jobName: 'greet', idempotencyKey: null }))).toEqual({
       jobName: 'greet',
       input: {},
@@ -74,16 +74,16 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     await accepted(post('{"jobName":"greet"}', { 'content-type': type }));
   });
 
-  it('is parsed as JSON when declared as nothing', async () => {
+  it('is parsed as JSON without a Content-Type', async () => {
     await accepted(post(new TextEncoder().encode('{"jobName":"greet"}')));
   });
 
-  it('may begin with a byte order mark and hold any letters', async () => {
+  it('may begin with a byte order mark and contain any letters', async () => {
     const body = '\ufeff {"jobName":"gr\u00fc\u00dfe \u{1f642}"} ';
     expect(await accepted(post(body))).toMatchObject({ jobName: 'grüße 🙂' });
   });
 
-  it('may come in pieces that split a letter', async () => {
+  it('may arrive in pieces that split a letter', async () => {
     const bytes = new TextEncoder().encode('{"jobName":"ü"}');
     expect(await accepted(post(streamOf(bytes.slice(0, 13), bytes.slice(13))))).toMatchObject({
       jobName: 'ü',
@@ -131,11 +131,11 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     }
   });
 
-  it('is refused when there is none', async () => {
+  it('is refused when it is missing', async () => {
     expect((await refused(requestTo('/trigger', { method: 'POST' }))).body.error).toMatch('body is empty');
   });
 
-  it('takes keys of up to 256 UTF-16 units', async () => {
+  it('accepts keys of up to 256 UTF-16 units', async () => {
     const keyed = (length: number) =>
       postJson('/trigger', { jobName: 'g', idempotencyKey: 'k'.repeat(length) });
     await accepted(keyed(256));
@@ -196,7 +196,7 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     expect(cancelled).toBe(true);
   });
 
-  it('is not read at all when it is declared to be over the limit', async () => {
+  it('is not read at all when its declared length is over the limit', async () => {
     let pulled = 0;
     const long = new ReadableStream<Uint8Array>(
       {
@@ -213,14 +213,14 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     expect(pulled).toBe(0);
   });
 
-  it('is limited to 1 MiB unless said otherwise', async () => {
+  it('is limited to 1 MiB by default', async () => {
     const shell = '{"jobName":"greet","input":""}';
     const body = (length: number) => post(shell.replace('""', `"${'x'.repeat(length - shell.length)}"`));
     await accepted(body(1024 * 1024));
     expect((await refused(body(1024 * 1024 + 1))).status).toBe(413);
   });
 
-  it('that breaks off is refused, not taken for a fault of the server', async () => {
+  it('is refused as invalid when the connection breaks off, not as a server error', async () => {
     const broken = new ReadableStream<Uint8Array>({
       pull(controller) {
         controller.error(new Error('socket closed'));

@@ -7,7 +7,7 @@ import { MAX_QUERY_PARAMETERS } from '../../src/http/query.ts';
 import { BASE, doors, pathOf, postJson, readProblem, requestTo } from './doors.ts';
 import { fakeDurably } from './fake-durably.ts';
 
-describe.each(doors)('what is not known, through $door', ({ open }) => {
+describe.each(doors)('an unknown name, through $door', ({ open }) => {
   const refused = async (request: Request, options = {}) => {
     const durably = fakeDurably();
     const { status, body } = await readProblem(await open(durably, options)(request));
@@ -40,7 +40,7 @@ describe.each(doors)('what is not known, through $door', ({ open }) => {
     expect(error).toBe(`Unknown query parameter "${name}"; did you mean "${nearest}"?`);
   });
 
-  it('names all that are known when none is near', async () => {
+  it('is answered with all known names if none is near', async () => {
     const { error } = await refused(requestTo('/logs?runId=r&__proto__=1'));
     expect(error).toBe('Unknown query parameter "__proto__"; known: runId, level, limit, after');
   });
@@ -54,11 +54,11 @@ describe.each(doors)('what is not known, through $door', ({ open }) => {
     ['/runs?fields=Id', /^fields must be one of .*; did you mean "id"\?$/],
     ['/logs?runId=r&level=warning', /did you mean "warn"\?$/],
     ['/runs?status=bogus', /^status must be one of [a-z, ]*$/],
-  ])('says of a value what is wrong with it: %s', async (path, message) => {
+  ])('does not hide what is wrong with a value: %s', async (path, message) => {
     expect((await refused(requestTo(path))).error).toMatch(message);
   });
 
-  it('is told beside what else is wrong', async () => {
+  it('is listed together with other mistakes', async () => {
     const { error } = await refused(requestTo('/run?runID=run_1'));
     expect(error).toBe(
       'runId query parameter is required; Unknown query parameter "runID"; did you mean "runId"?',
@@ -77,7 +77,7 @@ describe.each(doors)('what is not known, through $door', ({ open }) => {
     expect(issues.at(-1)?.path).toEqual([name]);
   });
 
-  it('may be what the hooks of the app around read', async () => {
+  it("is accepted if the app's own hooks read it", async () => {
     const options = { queryParams: ['token'] };
     expect((await open(fakeDurably(), options)(requestTo('/runs?token=t'))).status).toBe(200);
     expect((await refused(requestTo('/runs?token=t&token=u'), options)).error).toBe(
@@ -90,18 +90,18 @@ describe.each(doors)('what is not known, through $door', ({ open }) => {
     ['one name', 'jobName=a&'.repeat(1_500)],
     ['many names', Array.from({ length: 2_000 }, (_, i) => `k${i}=`).join('&')],
     ['labels', Array.from({ length: 1_000 }, (_, i) => `label.k${i}=1`).join('&')],
-  ])('of too many parameters nothing is looked at: %s', async (_, query) => {
+  ])('is not searched for among too many parameters: %s', async (_, query) => {
     const { error } = await refused(requestTo(`/runs?${query}`));
     expect(error).toBe(`The query must have at most ${MAX_QUERY_PARAMETERS} parameters`);
   });
 
-  it('is not repeated at length', async () => {
+  it('is not repeated at full length', async () => {
     for (const query of [`${'x'.repeat(15_000)}=1`, `${'%ff'.repeat(5_000)}=1`, '='.repeat(15_000)]) {
       expect(JSON.stringify(await refused(requestTo(`/runs?${query}`))).length).toBeLessThan(1_000);
     }
   });
 
-  it('names a near job, but to nobody whom hooks may keep it from', async () => {
+  it('is answered with a near job, unless hooks may hide that job', async () => {
     const durably = fakeDurably({
       submit: async () => {
         throw new UnknownJobError('gret', 'greet');
@@ -117,7 +117,7 @@ describe.each(doors)('what is not known, through $door', ({ open }) => {
   });
 });
 
-test('a ticket is known to streams alone, and only where there are keys', async () => {
+test('a ticket is a known parameter only of streams, and only if there are keys', async () => {
   const apiKeys = await createApiKeys([{ name: 'dashboard', key: 'k'.repeat(16) }]);
   const bearer = { headers: { authorization: `Bearer ${'k'.repeat(16)}` } };
   const keyed = createDurablyApp(fakeDurably(), { apiKeys });

@@ -9,7 +9,7 @@ import { fakeDurably } from './fake-durably.ts';
 
 const withoutBody = operations.filter(({ method, input }) => method !== 'GET' && input.from === 'query');
 
-describe.each(doors)('a body that is not expected, through $door', ({ open }) => {
+describe.each(doors)('an unexpected body, through $door', ({ open }) => {
   const send = async (
     operation: Operation,
     body: BodyInit,
@@ -20,13 +20,13 @@ describe.each(doors)('a body that is not expected, through $door', ({ open }) =>
     return { durably, response: await open(durably, { maxBodyBytes: 100 })(request) };
   };
 
-  it.each(withoutBody)('is ignored by $method $path while it is empty', async (operation) => {
+  it.each(withoutBody)('is ignored by $method $path if it is empty', async (operation) => {
     for (const body of ['', ' \n', '{}', ' { } ']) {
       expect((await send(operation, body)).response.status).toBe(200);
     }
   });
 
-  it.each(withoutBody)('is refused by $method $path with what it holds', async (operation) => {
+  it.each(withoutBody)('is refused by $method $path with its contents named', async (operation) => {
     const { durably, response } = await send(operation, '{"reason":"x","runid":1}');
     const { status, body } = await readProblem(response);
     expect([status, body.code]).toEqual([400, 'VALIDATION']);
@@ -37,20 +37,23 @@ describe.each(doors)('a body that is not expected, through $door', ({ open }) =>
     expect(durably.calls).toEqual([]);
   });
 
-  it.each(withoutBody)('of $method $path is told where its member belongs', async (operation) => {
-    const [name = ''] = Object.keys(operation.input.schema.shape);
-    const { durably, response } = await send(operation, JSON.stringify({ [name]: 'run_1' }), {
-      path: operation.path,
-    });
-    const { status, body } = await readProblem(response);
-    expect([status, body.error]).toEqual([
-      400,
-      `"${name}" is a query parameter: send it as ?${name}=… and not in the body`,
-    ]);
-    expect(durably.calls).toEqual([]);
-  });
+  it.each(withoutBody)(
+    'is answered by $method $path with the place where its members belong',
+    async (operation) => {
+      const [name = ''] = Object.keys(operation.input.schema.shape);
+      const { durably, response } = await send(operation, JSON.stringify({ [name]: 'run_1' }), {
+        path: operation.path,
+      });
+      const { status, body } = await readProblem(response);
+      expect([status, body.error]).toEqual([
+        400,
+        `"${name}" is a query parameter: send it as ?${name}=… and not in the body`,
+      ]);
+      expect(durably.calls).toEqual([]);
+    },
+  );
 
-  it.each(withoutBody)('is limited as any other at $method $path', async (operation) => {
+  it.each(withoutBody)('has the usual limit at $method $path', async (operation) => {
     const refusals: [BodyInit, HeadersInit, number][] = [
       ['[]', {}, 400],
       ['null', {}, 400],
@@ -66,7 +69,7 @@ describe.each(doors)('a body that is not expected, through $door', ({ open }) =>
   });
 });
 
-test('a body that middleware has read through Hono is refused all the same', async () => {
+test('is refused even if middleware has read it through Hono', async () => {
   const app = new Hono();
   app.use(async (c, next) => {
     await c.req.text();
@@ -91,7 +94,7 @@ describe('a ticket', async () => {
     );
   };
 
-  it('is for all runs only where no run was asked for', async () => {
+  it('is valid for all runs only if no run was given', async () => {
     const { status, body } = await ask({ body: '{"runId":"run_1"}' });
     expect([status, body.error]).toEqual([
       400,
@@ -104,7 +107,7 @@ describe('a ticket', async () => {
     expect((await ask({ body: ' '.repeat(101) })).status).toBe(413);
   });
 
-  it('is not given for a run that does not exist', async () => {
+  it('is not issued for a run that does not exist', async () => {
     const { status, body } = await ask({}, '?runId=nope');
     expect([status, body.error]).toEqual([404, 'Run not found']);
   });

@@ -10,14 +10,14 @@ async function rowsOf(text: string, columns: readonly string[] = ['a', 'b']): Pr
 }
 
 describe('reading CSV', () => {
-  test('follows quotes, both line ends and a byte order mark, and says where each row ends', async () => {
+  test('handles quotes, both line ends and a byte order mark, and gives the line where each row ends', async () => {
     expect(await rowsOf('\ufeffB,a,extra\r\n1,"x, ""y""\nz",-\n\n\n2,3,\n')).toEqual([
       { line: 3, kind: 'fields', fields: { b: '1', a: 'x, "y"\nz', extra: '-' } },
       { line: 6, kind: 'fields', fields: { b: '2', a: '3', extra: '' } },
     ]);
   });
 
-  test('tells of rows with too few or too many fields', async () => {
+  test('reports rows with too few or too many fields', async () => {
     expect(await rowsOf('a,b\n1\n1,2,3\n1,2')).toEqual([
       { line: 2, kind: 'misshapen', reason: '1 fields instead of 2' },
       { line: 3, kind: 'misshapen', reason: '3 fields instead of 2' },
@@ -39,7 +39,7 @@ describe('reading CSV', () => {
     await expect(rowsOf(text)).rejects.toThrow(message);
   });
 
-  test('gives other work its turn during a large text', async () => {
+  test('lets other tasks run during a large text', async () => {
     const text = Buffer.from(`a,b\n${'1,2\n'.repeat(200_000)}`);
     let turns = 0;
     const count = () => {
@@ -54,7 +54,7 @@ describe('reading CSV', () => {
   });
 });
 
-test('a reader skips to the range asked for and ends with the text', async () => {
+test('skips to the requested range and ends with the text', async () => {
   const reader = new RowReader(Buffer.from('a\n1\n2\n3\n4\n5\n'), ['a']);
   const lines = async (first: number, last: number) =>
     (await reader.take(first, last)).map(({ line }) => line);
@@ -103,7 +103,7 @@ describe('an airport', () => {
     expect(error?.issues).toMatchObject([{ path: [column], message }]);
   });
 
-  test('every row of the shipped data is one', async () => {
+  test('is valid in every row of the shipped data', async () => {
     const text = readFileSync('data/airports.csv');
     let rows = 0;
     for await (const csvRow of readRows(text, AIRPORT_COLUMNS)) {

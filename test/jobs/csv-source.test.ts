@@ -35,11 +35,11 @@ describe('reading a file of the data folder', () => {
     },
   );
 
-  test('a file that begins with two dots is inside', () => {
+  test('accepts a file name that begins with two dots', () => {
     expect(staysInside('..a.csv')).toBe(true);
   });
 
-  test('refuses links that lead out', async () => {
+  test('refuses links that lead outside', async () => {
     symlinkSync(join(root, 'secret.csv'), join(dataDir, 'link.csv'));
     symlinkSync(root, join(dataDir, 'up'));
     await expect(readFileInside(dataDir, 'link.csv')).rejects.toThrow(
@@ -48,14 +48,14 @@ describe('reading a file of the data folder', () => {
     await expect(readFileInside(dataDir, 'up/secret.csv')).rejects.toThrow('lies outside the data folder');
   });
 
-  test('refuses what is missing, a folder, a pipe', async () => {
+  test('refuses a missing file, a folder and a pipe', async () => {
     execFileSync('mkfifo', [join(dataDir, 'pipe')]);
     await expect(readFileInside(dataDir, 'none.csv')).rejects.toThrow('none.csv: no such file');
     await expect(readFileInside(dataDir, 'deep')).rejects.toThrow('deep: not a file');
     await expect(readFileInside(dataDir, 'pipe')).rejects.toThrow('pipe: not a file');
   });
 
-  test('refuses a file over the size limit before it reads it', async () => {
+  test('refuses a file above the size limit before it reads it', async () => {
     writeFileSync(join(dataDir, 'large.csv'), '');
     truncateSync(join(dataDir, 'large.csv'), MAX_FILE_BYTES + 1);
     await expect(readFileInside(dataDir, 'large.csv')).rejects.toThrow('large.csv: larger than');

@@ -15,7 +15,7 @@ let service: JobService;
 let durably: JobInstance;
 let server: Server;
 let url: string;
-/** How the server answers each request in turn; the last one also all further ones. */
+/** The server's answers, in order. The last one is repeated. */
 let answers: Answer[];
 let requests: number;
 
@@ -68,7 +68,7 @@ test('gives up after the given number of tries', async () => {
   expect(requests).toBe(3);
 });
 
-test('a connection refused is a failed try', async () => {
+test('a refused connection is a failed try', async () => {
   server.close();
   await once(server, 'close');
   const failing = durably.jobs.fetchUrl.triggerAndWait({ url, attempts: 2 });
@@ -78,14 +78,14 @@ test('a connection refused is a failed try', async () => {
 test.each([
   [404, {}],
   [302, { location: '/elsewhere' }],
-])('%i is final', async (code, headers) => {
+])('does not retry after %i', async (code, headers) => {
   answers = [status(code, headers)];
   const error = `the server answered ${code}: not tried again`;
   await expect(durably.jobs.fetchUrl.triggerAndWait({ url })).rejects.toThrow(error);
   expect(requests).toBe(1);
 });
 
-test('a try without an answer in time is a failed one, also when only the body hangs', async () => {
+test('a timeout is a failed try, also if only the body hangs', async () => {
   answers = [() => undefined, (response) => response.writeHead(200).write('bo'), status(200)];
   const { id, output } = await durably.jobs.fetchUrl.triggerAndWait({ url, timeoutMs: 200 });
   expect(output).toMatchObject({ bytes: 4, tries: 3 });
@@ -95,7 +95,7 @@ test('a try without an answer in time is a failed one, also when only the body h
   ]);
 });
 
-test('cancelling ends a request under way', async () => {
+test('cancelling aborts a request in progress', async () => {
   const arrived = new Promise<IncomingMessage>((resolve) => {
     answers = [(_, request) => resolve(request)];
   });
@@ -122,7 +122,7 @@ describe('an origin', () => {
   });
 
   test.each(['http://localhost:1/', 'http://127.1:1/', 'http://[::1]:1/'])(
-    '%s is this machine',
+    '%s belongs to this machine',
     async (own) => {
       const failing = durably.jobs.fetchUrl.triggerAndWait({ url: own, attempts: 1 });
       await expect(failing).rejects.toThrow('gave up after 1 tries');
@@ -130,7 +130,7 @@ describe('an origin', () => {
   );
 });
 
-test('behind keys this machine is fetched from only where it is named', async () => {
+test('with keys, this machine is fetched from only if it is listed', async () => {
   const input = (loopback: 'open' | 'named', origins: string[] = []) =>
     createFetchUrl({ loopback, origins }).input;
   const own = [

@@ -24,7 +24,7 @@ const put = (file: string, text: string) => writeFileSync(join(service.dataDir, 
 const importing = (input: Parameters<JobInstance['jobs']['importCsv']['trigger']>[0]) =>
   durably.jobs.importCsv.triggerAndWait(input);
 
-/** The table as a process without any part in the import reads it. */
+/** Reads the table from a connection outside of the import. */
 async function airports(columns = '*') {
   const client = createClient({ url: pathToFileURL(join(service.dataDir, 'imports.db')).href });
   const { rows } = await client.execute(`select ${columns} from airports order by iata`);
@@ -32,7 +32,7 @@ async function airports(columns = '*') {
   return rows.map((row) => ({ ...row }));
 }
 
-/** Waits until a run's journal tells that the step is done, or that the run is over. */
+/** Waits until a run's journal shows that the step is done or the run has ended. */
 async function stepDone(runId: string, name: string): Promise<void> {
   for await (const event of durably.subscribe(runId)) {
     if (event.type === 'step:complete' && event.stepName === name) return;
@@ -46,7 +46,7 @@ async function ended(runId: string) {
 }
 
 describe('importing', () => {
-  test('stores the shipped data, a step for each batch', async () => {
+  test('stores the shipped data with one step per batch', async () => {
     copyFileSync('data/airports.csv', join(service.dataDir, 'airports.csv'));
     const { id, output } = await importing({ file: 'airports.csv', batchSize: 1000 });
     const sha256 = createHash('sha256').update(readFileSync('data/airports.csv')).digest('hex');
@@ -67,7 +67,7 @@ describe('importing', () => {
     });
   });
 
-  test('takes inline text, and replaces what has the same code', async () => {
+  test('accepts inline text, and replaces rows with the same code', async () => {
     await importing({ text: csvOf(rowOf('AAA', 'Old'), rowOf('BBB')) });
     const { output } = await importing({
       text: csvOf(rowOf('AAA', 'New'), rowOf('CCC', 'One'), rowOf('CCC', 'Two')),
@@ -80,13 +80,13 @@ describe('importing', () => {
     ]);
   });
 
-  test('names the member that a mistyped one is near to', async () => {
+  test('suggests the nearest known member for a misspelled one', async () => {
     await expect(importing({ text: csvOf(), batchsize: 5 } as never)).rejects.toThrow(
       'Unknown member of the input "batchsize"; did you mean "batchSize"?',
     );
   });
 
-  test('a header alone is no row', async () => {
+  test('imports no row from a header alone', async () => {
     const { output } = await importing({ text: csvOf() });
     expect(output).toMatchObject({ rows: 0, imported: 0, rejected: 0 });
   });
@@ -114,7 +114,7 @@ describe('importing', () => {
     expect(warnings[1]?.data).toEqual({ line: 5, reason: '2 fields instead of 7' });
   });
 
-  test('logs only so many rejections, and the number of the others', async () => {
+  test('logs a limited number of rejections, and counts the others', async () => {
     const bad = Array.from({ length: MAX_LOGGED_REJECTIONS + 20 }, () => 'bad');
     const { id, output } = await importing({ text: csvOf(...bad), batchSize: 30 });
     expect(output).toMatchObject({ rejected: MAX_LOGGED_REJECTIONS + 20 });
@@ -124,7 +124,7 @@ describe('importing', () => {
   });
 });
 
-describe('refusing', () => {
+describe('refusing an import', () => {
   test.each([
     [{}, 'give exactly one of `file` and `text`'],
     [{ file: 'a.csv', text: 'x' }, 'give exactly one of `file` and `text`'],
@@ -133,7 +133,7 @@ describe('refusing', () => {
     [{ file: 'a.csv', batchSize: 0 }, 'batchSize'],
     [{ file: 'a.csv', pauseMs: -1 }, 'pauseMs'],
     [{ file: 'a.csv', batchsize: 10 }, 'batchsize'],
-  ])('no run comes of %j', async (input, message) => {
+  ])('no run is created for %j', async (input, message) => {
     await expect(importing(input)).rejects.toThrow(message);
     expect(await durably.getRuns()).toEqual([]);
   });
@@ -151,7 +151,7 @@ describe('refusing', () => {
     await expect(importing({ file })).rejects.toThrow(message);
   });
 
-  test('the step that failed is named', async () => {
+  test('the failed step is named', async () => {
     const failed = new Promise((resolve) => durably.on('run:fail', resolve));
     await durably.jobs.importCsv.trigger({ file: 'none.csv' });
     expect(await failed).toMatchObject({ failedStepName: 'inspect', error: 'none.csv: no such file' });
@@ -160,7 +160,7 @@ describe('refusing', () => {
 
 describe('a second attempt', () => {
   let runId: string;
-  /** The first one stores a batch of three, and is then handed back to a worker that has just started. */
+  /** The first attempt stores a batch of three. The run is then handed back to a worker that has just started. */
   beforeEach(async () => {
     put('a.csv', csvOf(...rowsOf(30)));
     const run = await durably.jobs.importCsv.trigger({ file: 'a.csv', batchSize: 10, pauseMs: 60_000 });
@@ -169,7 +169,7 @@ describe('a second attempt', () => {
     await durably.stop({ timeoutMs: 0 });
   });
 
-  test('does not redo the batches that are stored', async () => {
+  test('does not repeat the stored batches', async () => {
     const client = createClient({ url: pathToFileURL(join(service.dataDir, 'imports.db')).href });
     await client.execute("update airports set name = 'Touched'");
     client.close();
@@ -190,14 +190,14 @@ describe('a second attempt', () => {
     expect(await airports('iata')).toHaveLength(10);
   });
 
-  test('says so when the file is gone', async () => {
+  test('fails with a clear message if the file is gone', async () => {
     rmSync(join(service.dataDir, 'a.csv'));
     durably = await service.start();
     expect(await ended(runId)).toMatchObject({ status: 'failed', error: 'a.csv: no such file' });
   });
 });
 
-test('cancelling cuts a pause short', async () => {
+test('cancelling ends a pause early', async () => {
   const input = { text: csvOf(...rowsOf(2)), batchSize: 1, pauseMs: 60_000 };
   const run = await durably.jobs.importCsv.trigger(input);
   await stepDone(run.id, 'rows 1-1');
@@ -206,7 +206,7 @@ test('cancelling cuts a pause short', async () => {
   expect(await airports('iata')).toHaveLength(1);
 });
 
-test('waits for a locked imports database, and then really stores', async () => {
+test('waits for a locked imports database, and then really stores the rows', async () => {
   await importing({ text: csvOf(rowOf('AAA')) });
   const other = createClient({ url: pathToFileURL(join(service.dataDir, 'imports.db')).href });
   const lock = await other.transaction('write');

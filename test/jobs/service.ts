@@ -8,7 +8,7 @@ import { createDurably } from '../../src/create-durably.ts';
 import { createFetchUrl } from '../../src/jobs/fetch-url.ts';
 import { createJobs } from '../../src/jobs/index.ts';
 
-/** A folder of its own with a data folder in it, and the shipped jobs on the real engine. */
+/** A temporary folder with a data folder, and the shipped jobs on the real engine. */
 export class JobService {
   readonly root = mkdtempSync(join(tmpdir(), 'durably-jobs-'));
   readonly dataDir = join(this.root, 'data');
@@ -18,7 +18,7 @@ export class JobService {
     mkdirSync(this.dataDir);
   }
 
-  /** Another worker on the same database, started. */
+  /** Another started worker on the same database. */
   async start() {
     const client = createClient({ url: pathToFileURL(join(this.root, 'durably.db')).href });
     const { importCsv } = createJobs({ dataDir: this.dataDir });

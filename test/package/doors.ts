@@ -1,4 +1,4 @@
-// Run against the packed package: every door opens, and a run goes from trigger to output.
+// Runs against the packed package. Every entry point loads, and a run goes from trigger to output.
 import assert from 'node:assert/strict';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';

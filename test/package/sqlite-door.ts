@@ -1,4 +1,4 @@
-// The door to the service's own database, beside whatever Kysely a project has.
+// The entry point for local databases, together with any Kysely that a project has.
 import assert from 'node:assert/strict';
 import { createDurably, defineJob } from 'durably';
 import { type Database, openDatabase } from 'durably/sqlite';
@@ -19,6 +19,6 @@ assert.equal(output, 'Hello door');
 await durably.stop();
 await database.close();
 
-// It is a dialect for others, too.
+// Other libraries can use the dialect, too.
 const other = await openDatabase({ url: ':memory:' });
 await new Kysely<Record<string, never>>({ dialect: other.dialect }).destroy();

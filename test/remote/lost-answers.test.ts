@@ -7,7 +7,7 @@ import type { Fault } from '../support/sqld/faults.ts';
 import type { Sqld } from '../support/sqld/server.ts';
 import { until } from '../support/until.ts';
 
-/** All that a server, or a proxy before it, may do to a request; executed or not. */
+/** Every way in which a server or a proxy may fail a request, executed or not. */
 const FAULTS: Readonly<Record<string, Fault>> = {
   'the connection dies before': { kind: 'drop', when: 'before' },
   'the connection dies after': { kind: 'drop', when: 'after' },
@@ -27,16 +27,16 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   'an invalid baton': { kind: 'status', status: 400, headers: { 'content-type': 'text/plain' } },
 };
 
-/** Lets the n-th request from now on go wrong. */
+/** Makes the n-th request from now on fail. */
 function failAt(server: Sqld, n: number, fault: Fault): void {
   const at = server.requests + n;
   server.fault = (number) => (number === at ? fault : { kind: 'none' });
 }
 
 describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
-  test('whichever of a run it is, each step runs once and is stored once, at its first attempt', async () => {
+  test('at any request of a run, each step runs once and is stored once, in the first attempt', async () => {
     const { open, server } = await startRemote();
-    // Polls are no part of it.
+    // Polls are disabled.
     const durably = open({ pollingInterval: 60_000, heartbeatInterval: 1e6, staleThreshold: 2e6 });
     await durably.migrate();
     const executions: string[] = [];
@@ -69,7 +69,7 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
     expect(await durably.getRuns()).toHaveLength(6);
   });
 
-  test('a trigger stores one run, a batch each of its runs once, and a command is carried out once', async () => {
+  test('a trigger stores one run, a batch stores each of its runs once, and a command takes effect once', async () => {
     const { open, server } = await startRemote();
     const durably = open();
     await durably.migrate();
@@ -89,7 +89,7 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
     expect(await rejectionOf(durably.retry(batch[0]?.id ?? ''))).toBeInstanceOf(ConflictError);
   });
 
-  test('a migration comes to its end', async () => {
+  test('a migration completes', async () => {
     const { open, server } = await startRemote();
     for (let place = 1; place <= 3; place++) {
       failAt(server, place, fault);
@@ -99,15 +99,15 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
   });
 });
 
-describe('migrating', () => {
-  test('when another process is faster, and the question whether it was is lost', async () => {
+describe('a migration', () => {
+  test('completes if another process is faster and the answer to the check is lost', async () => {
     const { open } = await startRemote();
     const faster = open();
     let sent = 0;
     const late = open({
       fetch: async (request: Request) => {
         sent++;
-        // Its schema is read by now, and its migration about to be sent.
+        // The instance has read the schema and is about to send its migration.
         if (sent === 2) await faster.migrate();
         if (sent === 3) throw new TypeError('fetch failed');
         return await fetch(request);

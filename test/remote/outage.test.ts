@@ -10,9 +10,9 @@ import { deferred, until } from '../support/until.ts';
 
 const AFTER: { kind: 'drop'; when: 'after' } = { kind: 'drop', when: 'after' };
 
-describe('an answer that never comes', () => {
+describe('an answer that never arrives', () => {
   test.each(['before', 'after'] as const)(
-    'is waited for five seconds, and asked for again (%s)',
+    'is waited for five seconds, then the request is repeated (%s)',
     async (when) => {
       const { startStill, server } = await startRemote();
       const { durably, clock } = await startStill();
@@ -33,7 +33,7 @@ describe('an answer that never comes', () => {
     },
   );
 
-  test("does not hold a transaction of the users'", async () => {
+  test("does not block a user's transaction", async () => {
     const { startStill, server } = await startRemote();
     const { durably, clock } = await startStill();
     await durably.stop();
@@ -45,7 +45,7 @@ describe('an answer that never comes', () => {
       }),
     );
     await until(() => count === 2);
-    // The statement's answer, then the rollback's: it waits behind the statement.
+    // The statement's answer, then the rollback's, which waits behind the statement.
     for (let i = 0; i < 2; i++) {
       await until(() => clock.pendingMs.length > 0);
       const [dueMs] = clock.pendingMs;
@@ -69,7 +69,7 @@ describe('an answer that never comes', () => {
 });
 
 describe('an outage', () => {
-  test('a claim that was executed while all answers were lost is found by its token', async () => {
+  test('when all answers are lost, an executed claim is found by its token', async () => {
     const { startStill, open, server } = await startRemote();
     const { durably, clock } = await startStill({ staleThreshold: 1e6, heartbeatInterval: 1e5 });
     const errors = recordEvents(durably, ['worker:error']);
@@ -88,7 +88,7 @@ describe('an outage', () => {
     expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 1, output: 'found' });
   });
 
-  test('of the server: nothing accepted is lost, what runs goes on, and health tells', async () => {
+  test('when the server is away, nothing accepted is lost, runs continue, and health reports it', async () => {
     const remote = await startRemote();
     const durably = remote.open({ pollingInterval: 50, maxConcurrentRuns: 2, fetch: timedFetch });
     await durably.init();
@@ -121,7 +121,7 @@ describe('an outage', () => {
     await until(async () => (await durably.health()).database);
   });
 
-  test('a retry whose answer was lost is done, though the run is over again by the time it is asked', async () => {
+  test('a retry whose answer was lost succeeds, even if the run has ended again by the check', async () => {
     const { startStill, open, server } = await startRemote();
     const { durably, clock } = await startStill();
     await durably.stop();
@@ -140,7 +140,7 @@ describe('an outage', () => {
     expect(await durably.getRun(id)).toMatchObject({ status: 'completed', attempt: 1 });
   });
 
-  test('streams that expired end the transaction they bore, and nothing else', async () => {
+  test('an expired stream ends its own transaction, and nothing else', async () => {
     const { open, server } = await startRemote();
     const durably = open();
     await durably.migrate();
@@ -156,8 +156,8 @@ describe('an outage', () => {
   });
 });
 
-describe('access that is refused', () => {
-  test('is told at once, not as a fault of the statement, and is over when it is granted', async () => {
+describe('refused access', () => {
+  test('is reported at once as such, and ends when access is granted', async () => {
     const { startStill, server } = await startRemote();
     const { durably, clock } = await startStill();
     await durably.stop();
@@ -191,7 +191,7 @@ describe('access that is refused', () => {
     await open({ authToken: 'right' }).migrate();
   });
 
-  test("a value that the server, or a proxy, doesn't take fails the step that made it", async () => {
+  test('a value that the server or a proxy refuses fails its step', async () => {
     const { open, server } = await startRemote();
     const durably = open({ pollingInterval: 20 });
     await durably.init();

@@ -3,7 +3,7 @@ import { DatabaseUnavailableError } from '../../src/index.ts';
 import { startRemote } from '../support/remote.ts';
 import { rejectionOf } from '../support/runs.ts';
 
-/** As libsql-server answers a token that may only read: 403, at the first write. */
+/** The answer of libsql-server to a write with a read-only token: 403. */
 async function refusingWrites(request: Request): Promise<Response> {
   const body = await request.clone().text();
   if (/"sql":"\s*(\\n)*(update|insert|create|delete|begin immediate)/i.test(body)) {
@@ -14,7 +14,7 @@ async function refusingWrites(request: Request): Promise<Response> {
 }
 
 test.each([['an empty database'], ['a migrated one']])(
-  'a token that may only read is refused when %s is migrated, by name',
+  'a read-only token is refused by name when %s is migrated',
   async (state) => {
     const { open } = await startRemote();
     if (state === 'a migrated one') await open().migrate();
@@ -24,7 +24,7 @@ test.each([['an empty database'], ['a migrated one']])(
   },
 );
 
-test('a server that is slow to write is not taken for one that may only be read', async () => {
+test('a server with slow writes does not count as read-only', async () => {
   const { open, server } = await startRemote();
   await open().migrate();
   let requests = 0;

@@ -22,7 +22,7 @@ const held = (gate: Promise<void>) => job('held', () => gate);
 
 describe('requests to a remote database, counted by it', () => {
   test.each([0, 1, 5])(
-    'a trigger is one; a run of %i steps is one for its claim, one for each step, one for its end',
+    'a trigger takes one request; a run of %i steps takes one for its claim, each step and its end',
     async (steps) => {
       const { durably, requestsOf } = await (await startRemote()).startStill();
       const { stepped: handle } = durably.register({ stepped: stepped(steps) });
@@ -41,7 +41,7 @@ describe('requests to a remote database, counted by it', () => {
     },
   );
 
-  test('a batch of a hundred is one', async () => {
+  test('a batch of a hundred takes one request', async () => {
     const { durably, requestsOf } = await (await startRemote()).startStill();
     await durably.stop();
     const { echo: handle } = durably.register({ echo });
@@ -49,7 +49,7 @@ describe('requests to a remote database, counted by it', () => {
     expect(await requestsOf(() => handle.batchTrigger(inputs))).toBe(1);
   });
 
-  test.each([1, 50])('heartbeats are one an interval, with %i runs', async (runs) => {
+  test.each([1, 50])('heartbeats take one request per interval, with %i runs', async (runs) => {
     const options = { maxConcurrentRuns: 60, heartbeatInterval: 1_000, pollingInterval: 1e6 };
     const { durably, clock, requestsOf } = await (await startRemote()).startStill(options);
     const gate = deferred();
@@ -63,7 +63,7 @@ describe('requests to a remote database, counted by it', () => {
     gate.resolve();
   });
 
-  test('an idle poll is one; a worker whose slots are taken makes none', async () => {
+  test('an idle poll takes one request, and a worker without free slots sends none', async () => {
     const options = { pollingInterval: 400, heartbeatInterval: 1e5, staleThreshold: 1e6 };
     const { durably, clock, requestsOf } = await (await startRemote()).startStill(options);
     const gate = deferred();
@@ -76,7 +76,7 @@ describe('requests to a remote database, counted by it', () => {
     gate.resolve();
   });
 
-  test('cancel, retry, delete and reads are one each', async () => {
+  test('cancel, retry, delete and reads take one request each', async () => {
     const { durably, requestsOf } = await (await startRemote()).startStill();
     const handles = durably.register({ stepped: stepped(1), echo });
     const ended = nextEvent(durably, 'run:complete');
@@ -98,9 +98,9 @@ describe('requests to a remote database, counted by it', () => {
     }
   });
 
-  test('init() migrates in a few, finds a migrated database in two, and then asks nothing', async () => {
+  test('init() migrates in a few requests, checks a migrated database in two, and then sends none', async () => {
     const { open, server } = await startRemote();
-    // What is there, the batch.
+    // One request for the schema, one for the batch.
     await open().migrate();
     expect(server.requests).toBe(2);
     const durably = open();
@@ -111,7 +111,7 @@ describe('requests to a remote database, counted by it', () => {
     expect(server.requests).toBe(4);
   });
 
-  test('a run that goes on asks once for its finished steps', async () => {
+  test('a resumed run asks once for its finished steps', async () => {
     const { durably, requestsOf } = await (await startRemote()).startStill();
     let isBroken = true;
     const { flaky } = durably.register({

@@ -10,10 +10,9 @@ const stepped = job('stepped', async (step, steps) => {
 });
 
 /**
- * Counts how many answers are waited for, one after the other, until the task
- * is over: the server answers all that wait at once, and only when
- * whatever follows from the last answers has been asked. Latency as a count,
- * which no slow machine changes.
+ * Counts the answers that a task waits for one after another. The server answers all waiting requests at once,
+ * and only when everything that follows from the last answers has been sent. This measures latency as a count
+ * that no slow machine changes.
  */
 async function countRounds(server: Sqld, task: () => Promise<unknown>): Promise<number> {
   const waiting: (() => void)[] = [];
@@ -35,7 +34,7 @@ async function countRounds(server: Sqld, task: () => Promise<unknown>): Promise<
   return rounds;
 }
 
-/** Starts the worker; resolves when so many runs are completed. */
+/** Starts the worker. Resolves when this many runs are completed. */
 async function drain(durably: Durably, runs: number): Promise<void> {
   let ended = 0;
   const all = deferred();
@@ -44,7 +43,7 @@ async function drain(durably: Durably, runs: number): Promise<void> {
   await all.promise;
 }
 
-/** Waits until nothing more is asked. */
+/** Waits until no more requests come. */
 async function calm(server: Sqld): Promise<void> {
   for (let still = 0, seen = server.requests; still < 3; seen = server.requests) {
     await new Promise((resolve) => setTimeout(resolve, 5));
@@ -52,7 +51,7 @@ async function calm(server: Sqld): Promise<void> {
   }
 }
 
-/** How many rounds it takes if no slot ever waits: each run one for its claim, its steps and its end. */
+/** The number of rounds if no slot ever waits: one per run for its claim, each of its steps and its end. */
 function idealRounds(steps: readonly number[], slots: number): number {
   const freeAt = Array<number>(slots).fill(0);
   for (const count of steps) {
@@ -62,12 +61,12 @@ function idealRounds(steps: readonly number[], slots: number): number {
   return Math.max(...freeAt);
 }
 
-describe('rounds to a remote database', () => {
+describe('round trips to a remote database', () => {
   test.each([
     { title: 'a run of five steps waits for seven answers', steps: [5], slots: 1 },
     { title: 'a hundred runs keep ten slots busy', steps: Array<number>(100).fill(5), slots: 10 },
     {
-      title: 'so they do when their slots free at different times',
+      title: 'a hundred runs of different lengths keep ten slots busy',
       steps: Array.from({ length: 100 }, (_, i) => 1 + ((i * 7) % 6)),
       slots: 10,
     },
@@ -81,7 +80,7 @@ describe('rounds to a remote database', () => {
     expect(rounds).toBe(idealRounds(steps, slots));
   });
 
-  test('whoever triggers a run and waits for it here waits for one answer more than the run', async () => {
+  test('a caller that triggers a run and waits for it waits for one more answer than the run takes', async () => {
     const { startStill, server } = await startRemote();
     const { durably } = await startStill();
     const { stepped: handle } = durably.register({ stepped });

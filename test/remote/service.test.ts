@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { startRemote } from '../support/remote.ts';
 import { failedStart } from '../support/spawn-service.ts';
 
-test('a wrong auth token stops the start with one line that says so', async () => {
+test('a wrong auth token fails the start with one line that says so', async () => {
   const { url } = await startRemote({ authToken: 'right' });
   const { code, stderr } = await failedStart({ TURSO_DATABASE_URL: url, TURSO_AUTH_TOKEN: 'wrong-secret' });
   expect(code).toBe(1);
@@ -10,7 +10,7 @@ test('a wrong auth token stops the start with one line that says so', async () =
   expect(stderr).not.toContain('wrong-secret');
 });
 
-test('a server that is not there stops the start with one line that names the cause', async () => {
+test('an unreachable server fails the start with one line that names the cause', async () => {
   const { url, restart } = await startRemote();
   await restart(async () => {
     const { code, stderr } = await failedStart({ TURSO_DATABASE_URL: url });

@@ -21,7 +21,7 @@ beforeAll(async () => {
   told = await startToldServer({ isOpen: true });
   dev = await startWranglerDev({
     entry: 'test/runtime/worker.ts',
-    // The least that is allowed: work ends after 10 requests, a stream after 6.
+    // The smallest budget allowed: work ends after 10 requests, a stream after 6.
     vars: {
       TURSO_DATABASE_URL: sqld.url,
       DURABLY_SUBREQUESTS: '16',
@@ -42,7 +42,7 @@ async function getJson(path: string) {
   return await (await fetch(`${dev.url}${path}`)).json();
 }
 
-/** What an EventSource does: comes back with the id of the last event, until it is told not to. */
+/** Behaves like an EventSource: it reconnects with the id of the last event until it is told not to. */
 async function followToEnd(runId: string, { onStreamEnd }: { onStreamEnd: () => void }) {
   const ids: string[] = [];
   const types: string[] = [];
@@ -61,7 +61,7 @@ async function followToEnd(runId: string, { onStreamEnd }: { onStreamEnd: () => 
   }
 }
 
-test('a run goes from the trigger over cron events to its end, each step once, on streams that end before it', async () => {
+test('a run completes over several cron events, each step once, while its streams end earlier and resume', async () => {
   expect(await getJson('/readyz')).toMatchObject({ status: 'ready', database: true, worker: true });
   const triggered = await fetch(`${dev.url}${BASE}/trigger`, {
     method: 'POST',
@@ -80,7 +80,7 @@ test('a run goes from the trigger over cron events to its end, each step once, o
   expect(handedBack.stepCount).toBeLessThan(STEPS);
   expect(told.told).toHaveLength(handedBack.stepCount);
 
-  // Nothing goes on now: the stream ends for want of requests, and the run does not.
+  // Nothing is working now. The stream ends because its requests are used up, and the run stays unfinished.
   await until(() => endedStreams > 0, 'the stream to end itself');
 
   let stepCount = handedBack.stepCount;
@@ -105,7 +105,7 @@ test('a run goes from the trigger over cron events to its end, each step once, o
   expect(types.at(-1)).toBe('run:complete');
 });
 
-test('no invocation sends more requests than it may', async () => {
+test('no invocation sends more requests than allowed', async () => {
   await (await fetch(`${dev.url}${BASE}/runs`)).text();
   const body = JSON.stringify({ jobName: 'told', input: { url: told.url, steps: STEPS } });
   const { runId } = await (await fetch(`${dev.url}${BASE}/trigger`, { method: 'POST', body })).json();

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 import { startToldServer, type ToldServer } from './support/told-server.ts';
 import { startWranglerDev, type WranglerDev } from './support/wrangler.ts';
 
-// The Worker as it is deployed: the entry that wrangler.toml names.
+// The deployed Worker: the entry that wrangler.toml names.
 
 let folder: string;
 let sqld: Sqld;
@@ -25,7 +25,7 @@ beforeAll(async () => {
       TURSO_AUTH_TOKEN: 'token',
       DURABLY_POLLING_INTERVAL_MS: '50',
       DURABLY_SUBREQUESTS: '100000',
-      // Nothing to a Worker.
+      // A setting that means nothing to a Worker.
       PORT: 'none',
     },
   });
@@ -38,7 +38,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-test('fetch-url runs after its trigger was answered, and its stream tells of the end', async () => {
+test('fetch-url runs after its trigger was answered, and its stream shows the end', async () => {
   const body = JSON.stringify({ jobName: 'fetch-url', input: { url: `${told.url}/a` } });
   const { runId } = await (await fetch(`${dev.url}${BASE}/trigger`, { method: 'POST', body })).json();
   const stream = await (await fetch(`${dev.url}${BASE}/subscribe?runId=${runId}`)).text();
@@ -50,14 +50,14 @@ test('fetch-url runs after its trigger was answered, and its stream tells of the
   expect([ticked.status, await ticked.json()]).toEqual([200, { processed: 0 }]);
 });
 
-test('an idle cron event is one request', async () => {
+test('an idle cron event sends one request', async () => {
   await (await fetch(`${dev.url}/readyz`)).text();
   const before = sqld.requests;
   expect((await dev.cron()).status).toBe(200);
   expect(sqld.requests - before).toBe(1);
 });
 
-test('a stream whose reader has gone stops asking the database', async () => {
+test('a stream whose reader has gone stops reading the database', async () => {
   const reader = new AbortController();
   const stream = await fetch(`${dev.url}${BASE}/runs/subscribe`, { signal: reader.signal });
   await stream.body?.getReader().read();

@@ -3,7 +3,7 @@ import { createEdgeService, type EdgeService } from '../../src/entry/edge/servic
 import { defineJob } from '../../src/index.ts';
 import { createSuiteJobs } from '../http/jobs.ts';
 
-/** Each of its steps is a request to the test. */
+/** A job whose steps each send a request to the test. */
 const told = defineJob({
   name: 'told',
   input: z.object({ url: z.url(), steps: z.int() }),
@@ -15,7 +15,7 @@ const told = defineJob({
   },
 });
 
-/** The Worker with jobs of the tests. A request may name settings and a gate of its own. */
+/** The Worker with the tests' jobs. A request may set settings and a gate of its own. */
 const worker: EdgeService = {
   fetch(request, env, context) {
     const settings = z

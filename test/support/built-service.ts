@@ -22,14 +22,14 @@ const OPTIONS = {
   platform: 'node',
   format: 'esm',
   target: 'node20',
-  // Else two classes of one name would have two, and errors tell theirs.
+  // Otherwise bundling would rename one of two classes with the same name, and errors show class names.
   keepNames: true,
   logLevel: 'warning',
 } satisfies BuildOptions;
 
 const WITH_PACKAGES = {
   ...OPTIONS,
-  // It loads native code from beside itself.
+  // It loads native code from its own folder.
   external: ['libsql'],
   mainFields: ['module', 'main'],
   banner: {
@@ -45,19 +45,18 @@ const CHAOS_JOBS: Plugin = {
 };
 
 /**
- * The service compiled, each program with what it imports in one file: to load
- * the hundreds of modules one by one takes a process more than twice as long. As
- * users run them, `npm start`, dist/ and the package are looked at in test/docs
- * and by `npm run check -- package`.
+ * The service, compiled into one file per program. Loading hundreds of modules one by one would take a process
+ * more than twice as long. test/docs and `npm run check -- package` test `npm start`, dist/ and the package as
+ * users run them.
  */
 export interface BuiltService {
   /** The service with its own jobs. */
   readonly entry: string;
-  /** What `npm run dev` runs. */
+  /** The program that `npm run dev` runs. */
   readonly dev: string;
-  /** The library, which imports its packages as it does elsewhere. */
+  /** The library, which imports its packages as usual. */
   readonly library: string;
-  /** The service with the chaos jobs in the place of its own, and what is loaded before it. */
+  /** The service with the chaos jobs instead of its own, and the module that is loaded before it. */
   readonly chaos: { readonly entry: string; readonly preload: string };
 }
 

@@ -15,7 +15,7 @@ const testOn = (backend: (typeof backends)[number]) =>
 
 export type ContractTest = ReturnType<typeof testOn>;
 
-/** Folds a suite over all backends, or those it is about; each of its tests gets a world of its own. */
+/** Runs a suite over all backends, or over the given ones. Each test gets its own world. */
 export function contract(
   title: string,
   define: (test: ContractTest) => void,

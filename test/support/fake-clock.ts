@@ -6,7 +6,7 @@ interface Timer {
   readonly task: () => void;
 }
 
-/** A clock that stands still until it is told to go on. */
+/** A clock that moves only when the test advances it. */
 export class FakeClock implements Clock {
   readonly #startMs: number;
   #elapsedMs = 0;
@@ -31,12 +31,12 @@ export class FakeClock implements Clock {
     return () => void this.#timers.delete(timer);
   }
 
-  /** How long until each scheduled task, the next one first; ms. */
+  /** The time until each scheduled task, the next one first, ms. */
   get pendingMs(): number[] {
     return this.#inOrder().map(({ dueMs }) => dueMs - this.#elapsedMs);
   }
 
-  /** Lets time pass and runs what falls due, in order; a task due later than that waits on. */
+  /** Lets time pass and runs the tasks that become due, in order. */
   advance(ms: number): void {
     const untilMs = this.#elapsedMs + ms;
     for (;;) {
@@ -49,7 +49,7 @@ export class FakeClock implements Clock {
     this.#elapsedMs = untilMs;
   }
 
-  /** Lets time pass as for a process that was stopped: what fell due meanwhile runs late, after it. */
+  /** Lets time pass as for a stopped process: tasks that became due meanwhile run late, afterwards. */
   standStill(ms: number): void {
     this.#elapsedMs += ms;
     this.advance(0);

@@ -1,6 +1,6 @@
 import type { Store } from '../../src/core/store.ts';
 
-/** A store of which only the given methods may be called. */
+/** A store on which only the given methods may be called. */
 export function fakeStore(methods: Partial<Store>): Store {
   const unexpected = (name: string) => (): never => {
     throw new Error(`store.${name} was not expected to be called`);

@@ -1,6 +1,6 @@
 let underWay = 0;
 
-/** Counts as under way, for {@link idle}, until it has its answer. */
+/** {@link idle} waits until this work is done. */
 export async function countUnderWay<T>(work: () => Promise<T>): Promise<T> {
   underWay++;
   try {
@@ -13,11 +13,9 @@ export async function countUnderWay<T>(work: () => Promise<T>): Promise<T> {
 let waiting: (() => void)[] = [];
 
 /**
- * Resolves when nothing in this process can go on by itself: no task waits for
- * its turn of the event loop and no statement for its answer. What is left
- * waits for the test, or for a clock. So what has not happened by then does not
- * happen without one of these: with a clock that stands still this is the state
- * in which a test may say that something did *not* happen.
+ * Resolves when nothing in this process can continue by itself: no task waits for the event loop, and no
+ * statement for its answer. Only the test or a clock can cause anything more. With a clock that stands still, a
+ * test may now assert that something did *not* happen.
  */
 export function idle(): Promise<void> {
   return new Promise((resolve) => {
@@ -26,7 +24,7 @@ export function idle(): Promise<void> {
   });
 }
 
-/** As a task of the event loop, once for all who wait: before it all promises have been followed. */
+/** Runs as a task of the event loop, shared by all waiters. All promise callbacks run before it. */
 function look(): void {
   if (underWay > 0 || process.getActiveResourcesInfo().includes('Immediate')) {
     setImmediate(look);

@@ -94,11 +94,14 @@ export function listedJournal() {
     write,
     poll,
     openRun,
-    /** Reads of the journal that begin from now on answer when that is over. */
+    /** Delays the answers of reads that begin from now on until the promise settles. */
     setHold: (until: Promise<void>) => {
       hold = until;
     },
-    /** The next questions for the head answer, as of when they were asked, when these are over. */
+    /**
+     * Delays the next queries for the head until these promises settle. The answers are as of the time of the
+     * query.
+     */
     holdHeads: (...untils: (Promise<void> | undefined)[]) => void headHolds.push(...untils),
     setFailure: (error: Error | undefined) => {
       failure = error;

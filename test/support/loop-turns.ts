@@ -1,7 +1,7 @@
 import type { Dialect } from 'kysely';
 import { interceptStatements } from './dialects/intercepted-dialect.ts';
 
-/** Counts the turns of the event loop. Nothing is idle meanwhile. */
+/** Counts the turns of the event loop. It keeps the loop busy meanwhile. */
 export class LoopTurns {
   #count = 0;
   #next: NodeJS.Immediate;
@@ -23,13 +23,13 @@ export class LoopTurns {
   }
 }
 
-/** A read, the characters of its answer, and the turn of the event loop that it was executed in. */
+/** A read, the characters of its answer, and the turn of the event loop in which it ran. */
 interface TimedRead {
   readonly turn: number;
   readonly chars: number;
 }
 
-/** The dialect, with a record of what is read in which turn of the event loop while `turns` counts. */
+/** The dialect, with a record of which reads ran in which turn of the event loop while `turns` counts. */
 export function recordReads(dialect: Dialect, turns: LoopTurns): { dialect: Dialect; reads: TimedRead[] } {
   const reads: TimedRead[] = [];
   const recording = interceptStatements(dialect, async (query, execute) => {

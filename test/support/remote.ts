@@ -16,7 +16,7 @@ export interface RemoteOptions extends Omit<DurablyOptions, 'dialect' | 'reconne
   readonly authToken?: string;
 }
 
-/** A server of the test's own; both it and what is opened on it end with the test. */
+/** A server of the test. The server, and everything opened on it, ends with the test. */
 export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'durably-remote-'));
   const file = join(folder, 'remote.db');
@@ -27,7 +27,7 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
   });
   const { url, port } = server;
 
-  /** An instance on a client of its own: what one process would have. */
+  /** An instance with its own client, as one process would have. */
   const open = ({ clock, fetch, authToken, ...options }: RemoteOptions = {}) => {
     const client = createClient({ url, ...(fetch && { fetch }), ...(authToken && { authToken }) });
     const dialect = new LibsqlDialect({ client });
@@ -52,7 +52,7 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
     const clock = new FakeClock();
     const durably = open({ clock, ...options });
     await durably.init();
-    /** How many requests the task makes, until nothing is under way any more. */
+    /** The number of requests of the task, until nothing is under way any more. */
     const requestsOf = async (task: () => unknown): Promise<number> => {
       await quiet(server);
       const before = server.requests;
@@ -71,7 +71,7 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
     },
     open,
     startStill,
-    /** Lets the server end and start again at the same address. */
+    /** Stops the server and starts it again at the same address. */
     async restart(meanwhile: () => Promise<void>) {
       await server.stop();
       try {
@@ -83,7 +83,10 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
   };
 }
 
-/** Waits until no request comes in and none is being answered, but those that are left hanging, for a while. */
+/**
+ * Waits until no request has arrived for a while and none is being answered. Requests that are left hanging
+ * don't count.
+ */
 export async function quiet(server: Sqld, { underWay = 0 } = {}): Promise<void> {
   let seen = -1;
   for (let still = 0; still < 5; ) {

@@ -6,7 +6,7 @@ import { idle } from './idle.ts';
 import { until } from './until.ts';
 import type { Instance } from './world.ts';
 
-/** Waits until the run reads as being in that status. */
+/** Waits until the run has this status. */
 export async function untilStatus(durably: Durably, runId: string, status: RunStatus): Promise<Run> {
   return await until(async () => {
     const run = await durably.getRun(runId);
@@ -14,7 +14,7 @@ export async function untilStatus(durably: Durably, runId: string, status: RunSt
   }, `run ${runId} to be ${status}`);
 }
 
-/** Waits until this process tells that the run has ended, without asking the database; its ending event. */
+/** Waits until this process emits the end of the run, without asking the database. Returns that event. */
 export function untilEnded(durably: Durably, runId: string): Promise<DurablyEvent> {
   return new Promise((resolve) => {
     for (const type of ['run:complete', 'run:fail', 'run:cancel'] as const) {
@@ -23,7 +23,7 @@ export function untilEnded(durably: Durably, runId: string): Promise<DurablyEven
   });
 }
 
-/** The next event of that type that this process tells, of that run if one is given. */
+/** The next event of this type that this process emits, optionally of one run. */
 export function nextEvent<E extends EventType>(
   durably: Durably,
   type: E,
@@ -38,7 +38,7 @@ export function nextEvent<E extends EventType>(
   });
 }
 
-/** Everything an instance tells its listeners from now on. */
+/** Records all events that an instance emits from now on. */
 export function recordEvents(durably: Durably, types: readonly EventType[] = EVENT_TYPES): DurablyEvent[] {
   const events: DurablyEvent[] = [];
   for (const type of types) durably.on(type, (event) => void events.push(event));
@@ -62,7 +62,7 @@ export async function journalTypes(durably: Durably, runId: string): Promise<str
   return rows.map(({ type }) => type);
 }
 
-/** Makes a running run's heartbeat look so much older, by the database's own clock. */
+/** Makes a running run's heartbeat older by this time, by the database's own clock. */
 export async function ageHeartbeat(durably: Durably, runId: string, byMs: number): Promise<void> {
   await durably.db
     .updateTable('durably_runs')
@@ -71,7 +71,7 @@ export async function ageHeartbeat(durably: Durably, runId: string, byMs: number
     .execute();
 }
 
-/** What an awaited promise rejects with. */
+/** The error with which a promise rejects. */
 export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
   try {
     await promise;
@@ -82,7 +82,7 @@ export async function rejectionOf(promise: Promise<unknown>): Promise<Error> {
   throw new Error('resolved, though it should have been rejected');
 }
 
-/** Waits until the instance has looked for work so many more times, and done what it found. */
+/** Waits until the instance has looked for work this many more times, and has executed what it found. */
 export async function untilLooked({ statements }: Instance, times = 3): Promise<void> {
   const looks = () => statements.filter(({ sql }) => sql.includes('claim_token =')).length;
   const before = looks();

@@ -7,16 +7,16 @@ import { buildService } from './built-service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
-/** Longer than a loaded machine needs, shorter than a lease takes to go stale. */
+/** Longer than a loaded machine needs, and shorter than a lease takes to become stale. */
 export const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 10_000 });
 
 export interface SpawnedService {
   readonly process: ChildProcess;
-  /** What it has printed so far. */
+  /** The output so far. */
   readonly output: { readonly stdout: string; readonly stderr: string };
-  /** Resolves with what it ended with. */
+  /** Resolves with the exit code or signal. */
   readonly exit: Promise<{ code: number | null; signal: string | null }>;
-  /** Resolves with its URL once it listens. */
+  /** Resolves with its URL when it listens. */
   listening(): Promise<string>;
 }
 
@@ -56,7 +56,7 @@ export function spawnService(
   return { process: child, output, exit, listening };
 }
 
-/** How a start ended that is not to last, and what it printed as errors. */
+/** The exit and the error output of a start that is expected to fail. */
 export async function failedStart(
   env: Readonly<Record<string, string>>,
   launcher: readonly string[] = [],

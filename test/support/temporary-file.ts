@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 
-/** Where one test may have a database file. */
+/** A path for one test's database file. */
 export function temporaryFile(): string {
   const folder = mkdtempSync(join(tmpdir(), 'durably-test-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));

@@ -1,7 +1,7 @@
 const POLL_MS = 2;
 const GIVE_UP_MS = 15_000;
 
-/** Waits until the condition answers something truthy, and answers that. */
+/** Waits until the condition returns a truthy value, and returns it. */
 export async function until<T>(
   condition: () => T | Promise<T>,
   what = 'the awaited state',

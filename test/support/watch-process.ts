@@ -1,6 +1,6 @@
 import { onTestFinished } from 'vitest';
 
-/** What Node would have ended the process for, or warned of, during the test. */
+/** The errors and warnings during the test for which Node would have ended the process or printed a warning. */
 export function watchProcess(): unknown[] {
   const raised: unknown[] = [];
   const note = (what: unknown) => void raised.push(what);

@@ -8,18 +8,18 @@ import { type RecordedStatement, recordStatements } from './dialects/recording-d
 import type { FakeClock } from './fake-clock.ts';
 
 export interface InstanceOptions extends Omit<DurablyOptions, 'dialect' | 'reconnect' | 'jobs'> {
-  /** The system's clock unless given. */
+  /** Default: the system's clock. */
   readonly clock?: FakeClock;
   /** Leaves out the `reconnect` that the backend needs. */
   readonly withoutReconnect?: boolean;
-  /** Put around the backend's dialect. */
+  /** Wraps the backend's dialect. */
   readonly wrap?: (dialect: Dialect) => Dialect;
 }
 
-/** One durably instance on a connection of its own: what one process would have. */
+/** One durably instance with its own connection, as one process would have. */
 export interface Instance {
   readonly durably: Durably;
-  /** Every statement that it gave to its driver. */
+  /** Every statement that it passed to its driver. */
   readonly statements: RecordedStatement[];
   /** Closes its connection, as its owner may. */
   close(): void;
@@ -37,10 +37,10 @@ export interface OpenStore {
   close(): void | Promise<void>;
 }
 
-/** One test's database, and all that the test opens on it. */
+/** One test's database, and everything that the test opens on it. */
 export class World {
   readonly backend: Backend;
-  /** Made by what needs it first. */
+  /** Created on first use. */
   #database: Promise<TestDatabase> | undefined;
   readonly #cleanups: (() => void | Promise<void>)[] = [];
 
@@ -48,14 +48,14 @@ export class World {
     this.backend = backend;
   }
 
-  /** A world beside this one, with a database of its own. */
+  /** Another world, with a separate database. */
   another(): World {
     const other = new World(this.backend);
     this.#cleanups.push(() => other.dispose());
     return other;
   }
 
-  /** An instance on the database as it is: not migrated, not started. */
+  /** An instance that is neither migrated nor started. */
   async instance(options: InstanceOptions = {}): Promise<Instance> {
     const { clock, withoutReconnect = false, wrap = (dialect) => dialect, ...settings } = options;
     const opened = await this.open();
@@ -74,7 +74,7 @@ export class World {
     return instance;
   }
 
-  /** A migrated instance without a worker: a process that only triggers. */
+  /** A migrated instance without a worker, like a process that only triggers. */
   async idle(options: InstanceOptions = {}): Promise<Instance> {
     await this.#make('migrated');
     const instance = await this.instance(options);
@@ -94,7 +94,7 @@ export class World {
     return this.backend.createTools(await this.open());
   }
 
-  /** A connection past durably, to see or do what it would not. */
+  /** A connection that bypasses durably. */
   async open(): Promise<OpenedDatabase> {
     const database = await this.#make('empty');
     const opened = await database.open();
@@ -107,7 +107,7 @@ export class World {
     await (await this.#database)?.remove();
   }
 
-  /** What it holds is decided by the first caller. */
+  /** The first caller decides what it contains. */
   #make(content: Content): Promise<TestDatabase> {
     this.#database ??= this.backend.createDatabase(content);
     return this.#database;

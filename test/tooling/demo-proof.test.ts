@@ -16,11 +16,11 @@ const sound = events(
 );
 const evidence = { seen: sound, replayed: sound, stepNames: ['a', 'b'], expectedSteps: 2 };
 
-test('a step that was cut short may start again', () => {
+test('accepts a step that was interrupted and started again', () => {
   expect(findContradictions(evidence)).toEqual([]);
 });
 
-test('a step that completed twice, or started again after it had completed, is found', () => {
+test('finds a step that completed twice, or started again after it had completed', () => {
   const again = [...sound, ...events(['step:start', 'a'], ['step:complete', 'a'])];
   expect(findContradictions({ ...evidence, seen: again, replayed: again })).toEqual([
     'step "a" completed 2 times',
@@ -29,7 +29,7 @@ test('a step that completed twice, or started again after it had completed, is f
   ]);
 });
 
-test('a missing step and a missed event are found', () => {
+test('finds a missing step and a missing event', () => {
   expect(findContradictions({ ...evidence, expectedSteps: 3 })).toContain('2 steps, not 3');
   expect(findContradictions({ ...evidence, seen: sound.slice(1) })).toEqual([
     'the live streams and the replay differ',

@@ -78,7 +78,7 @@ function refused(imports: readonly (readonly [file: string, specifier: string])[
   });
 }
 
-test('the import rule refuses what a folder may not import, and nothing else', () => {
+test('the import rule refuses exactly the imports that a folder may not have', () => {
   expect(refused([...allowed, ...forbidden]).sort()).toEqual(
     forbidden.map(([file, specifier]) => `${file} < ${specifier}`).sort(),
   );

@@ -38,7 +38,7 @@ end`;
     },
   );
 
-  test('finds the same statements whatever their literals hold and comments say', () => {
+  test('finds the same statements whatever their literals and comments contain', () => {
     const quoted = fc.tuple(fc.constantFrom("'", '"', '`'), fc.string());
     const literal = quoted.map(([mark, text]) => `${mark}${text.replaceAll(mark, mark + mark)}${mark}`);
     const comment = fc.string().map((text) => `--${text.replaceAll('\n', ' ')}\n`);
@@ -51,7 +51,7 @@ end`;
     );
   });
 
-  test('a table may be called trigger', () => {
+  test('accepts a table called trigger', () => {
     expect(splitStatements('create table trigger (a); select 1;')).toHaveLength(2);
   });
 
@@ -93,7 +93,7 @@ describe('a folder of migrations', () => {
     expect(() => readMigrationFiles(folder)).toThrow(message);
   });
 
-  test('refuses two of one number, and one without a statement', () => {
+  test('refuses duplicate numbers, and a file without a statement', () => {
     add('0001_create_tables.sql', '-- nothing yet;\n');
     expect(() => readMigrationFiles(folder)).toThrow('0001_create_tables.sql: no statement in it');
     add('0001_create_tables.sql');
@@ -101,7 +101,7 @@ describe('a folder of migrations', () => {
     expect(() => readMigrationFiles(folder)).toThrow('expected number 0002');
   });
 
-  test('becomes a module that holds the same texts', async () => {
+  test('becomes a module with the same texts', async () => {
     const statement = 'select \'`${x}` \\n\', "y"';
     const rendered = renderMigrations([{ version: 1, name: 'create_tables', statements: [statement] }]);
     const path = join(folder, 'rendered.ts');

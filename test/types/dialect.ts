@@ -5,7 +5,7 @@ import type { Database } from '../../src/sqlite.ts';
 
 type Option = DurablyOptions['dialect'];
 
-/** As another copy of Kysely declares it: by a class with a private member of its own. */
+/** The class of another copy of Kysely, with a private member of its own. */
 declare class OtherKysely {
   protected readonly own: string;
 }
@@ -19,7 +19,7 @@ interface OtherDialect {
   createIntrospector(db: OtherKysely): { getTables(): Promise<unknown[]> };
 }
 
-/** Every one of these is taken. */
+/** Each of these is accepted. */
 export const taken = (
   ...dialects: [Dialect, SqliteDialect, LibsqlDialect, OtherDialect, Database['dialect']]
 ): readonly Option[] => dialects;

@@ -1,4 +1,4 @@
-// Checked by the compiler; nothing in here is ever executed.
+// Checked by the compiler only. Nothing in here is executed.
 import type { Dialect } from 'kysely';
 import { z } from 'zod';
 import {
@@ -36,7 +36,7 @@ export async function givenJobsTypeTheInstance(dialect: Dialect): Promise<void> 
   // @ts-expect-error labels are strings
   await durably.jobs.greet.getRuns({ labels: { org: 1 } });
   typed<Run>()(await durably.retrigger('run_1'));
-  // More may be registered; they are typed where they are returned.
+  // More jobs may be registered later. They are typed where they are returned.
   const more = durably.register({ other: defineJob({ name: 'other', input: z.string(), run: () => 1 }) });
   await more.other.trigger('text');
 }
@@ -52,7 +52,7 @@ export async function withoutJobsTheRecordIsOpen(dialect: Dialect): Promise<void
   typed<Durably>()(durably);
   await durably.init();
   const { myJob } = durably.register({ myJob: greet });
-  // Not `JobHandle | undefined`, so that no check is asked for between the dots.
+  // Not `JobHandle | undefined`, so that no check is needed.
   const handles: { readonly [key: string]: { trigger(input: { id: string }): Promise<Run> } } = durably.jobs;
   await handles.myJob?.trigger({ id: '123' });
   await myJob.trigger({ who: 'you' });

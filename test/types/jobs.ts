@@ -1,4 +1,4 @@
-// Checked by the compiler; nothing in here is ever executed.
+// Checked by the compiler only. Nothing in here is executed.
 import { z } from 'zod';
 import { type Durably, defineJob, type JobHandle, type Run } from '../../src/index.ts';
 import { typed } from './equal.ts';
@@ -75,7 +75,7 @@ export async function handlesAreTyped(durably: Durably): Promise<void> {
   typed<{ total: number; at: string; unit: string } | null>()(run.output);
   typed<{ total: number; at: string; unit: string }>()((await handles.order.triggerAndWait(input)).output);
 
-  // Without a schema the output is what run returns, as JSON has it.
+  // Without a schema, the output has the type that run returns, as JSON.
   typed<{ length: number; at: string }>()((await handles.renamed.triggerAndWait('x', { timeout: 5 })).output);
   typed<null>()((await handles.silent.triggerAndWait()).output);
 

@@ -10,16 +10,19 @@ import {
 } from '../../app/config.ts';
 import { describeUnknownSettings } from '../../app/unknown-settings.ts';
 
-/** Variables that mean something to the service on Node alone. */
+/** Variables that only the service on Node reads. */
 const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_KEEP_ALIVE_MS', 'DURABLY_DATA_DIR'];
 
-/** What each run at work may still need when the work is to end: its step's result, its hand-back. */
+/** Requests reserved for each running run when the work ends: one for its step's result, one for the hand-back. */
 const LAST_REQUESTS_PER_RUN = 2;
-/** For heartbeats, late log lines, and what must be sent again. */
+/** Reserved for heartbeats, late log lines and repeated requests. */
 const SPARE_REQUESTS = 4;
-/** A stream ends while there is still room for reads under way, and for those sent again. */
+/** A stream ends while this many requests are left, for reads that are under way and their repetitions. */
 const STREAM_RESERVE = 10;
-/** What an invocation needs to get anywhere: two to look for migrations, three to open a stream, or a claim and a step. */
+/**
+ * The least that an invocation needs: two requests to check the migrations, then three to open a stream, or a
+ * claim and a step.
+ */
 const LEAST_REQUESTS = 6;
 
 const edgeEnvironment = z
@@ -50,8 +53,8 @@ const edgeEnvironment = z
 export type EdgeConfig = Config & z.output<typeof edgeEnvironment>;
 
 /**
- * The service's settings on an edge runtime. Bindings that are no text are no
- * settings, and an empty one counts as unset.
+ * Reads the settings of the service on an edge runtime. Ignores bindings that are not strings. An empty one
+ * counts as unset.
  *
  * @throws {ConfigError} with one line that names what is wrong.
  */
@@ -63,7 +66,7 @@ export function readEdgeConfig(bindings: Readonly<Record<string, unknown>>): Edg
   return { ...readConfig(env), ...readWith(edgeEnvironment, env) };
 }
 
-/** One line about bindings that look like settings of the service on Workers and are none. */
+/** One line that lists the bindings that look like settings of the service on Workers but are not. */
 export function describeUnknownBindings(bindings: Readonly<Record<string, unknown>>): string | undefined {
   return describeUnknownSettings(bindings, {
     known: [...settingNames.filter((name) => !NODE_ONLY.includes(name)), ...EDGE_ONLY],
@@ -71,7 +74,7 @@ export function describeUnknownBindings(bindings: Readonly<Record<string, unknow
   });
 }
 
-/** After how many requests work, and event streams, are to end. */
+/** The number of requests after which work ends, and the number after which event streams end. */
 export function requestLimits({ DURABLY_SUBREQUESTS, DURABLY_CONCURRENCY }: EdgeConfig) {
   return {
     work: DURABLY_SUBREQUESTS - workReserve(DURABLY_CONCURRENCY),

@@ -9,7 +9,10 @@ import { RequestBudget } from './request-budget.ts';
 
 type Jobs = NonNullable<DurablyOptions['jobs']>;
 
-/** Makes the jobs of one invocation; requests they send by this `fetch` count for its budget, and are refused once it is spent. */
+/**
+ * Creates the jobs of one invocation. Requests that they send with this `fetch` count towards the invocation's
+ * budget, and are refused when it is used up.
+ */
 export type CreateJobs = (context: {
   readonly config: EdgeConfig;
   readonly fetch: typeof fetch;
@@ -24,25 +27,28 @@ export interface Context {
   waitUntil(promise: Promise<unknown>): void;
 }
 
-/** The databases that this isolate has found migrated. A flag and no promise: requests must not share one. */
+/**
+ * The databases that this isolate has found migrated. Flags instead of promises, because requests must not
+ * share a promise.
+ */
 const migratedUrls = new Set<string>();
 
-/** What an isolate knows, and each of its invocations uses. */
+/** Read once per isolate and used by all of its invocations. */
 export interface Settings {
   readonly config: EdgeConfig;
   readonly access: Access;
 }
 
-/** What one request or cron event has to itself: nothing that does I/O may be shared between two. */
+/** The objects of one request or cron event. Two invocations must not share anything that does I/O. */
 export interface Invocation {
   readonly durably: Durably;
-  /** The instance for the HTTP side, its work bound by the budget. */
+  /** The instance for the HTTP side. Its work ends with the budget. */
   readonly service: DurablyService;
-  /** Migrates the database unless this isolate knows that it is. */
+  /** Migrates the database, unless this isolate knows that it is migrated. */
   migrate(): Promise<void>;
-  /** Works the queue within this time and the budget of requests, whether or not the caller stays. */
+  /** Works the queue until the time or the budget of requests is used up. It continues when the caller has gone. */
   work(options: { readonly timeoutMs: number }): Promise<number>;
-  /** Aborts when event streams must end, for want of requests. */
+  /** Aborts when event streams must end because few requests are left. */
   readonly streamsEnd: AbortSignal;
 }
 
@@ -57,7 +63,7 @@ export function createInvocation(
     dialect: remoteDialect({ url, authToken: config.TURSO_AUTH_TOKEN, fetch: budget.fetch }),
     worker: 'on-demand',
     ...instanceOptions(config),
-    // What is left is for their results.
+    // The requests beyond this limit are reserved for storing results.
     jobs: createJobs({
       config,
       fetch: budget.fetchUntil(limits.work),
@@ -81,7 +87,7 @@ export function createInvocation(
     ...durably,
     processUntilIdle: work,
     async health() {
-      // Nothing else may have asked for it yet. That it failed shows in the answer.
+      // The health check may be the first to need the migration. If it fails, the answer shows it.
       await Promise.race([migrate().catch(() => undefined), pause(MIGRATED_WITHIN_MS)]);
       return await durably.health();
     },

@@ -1,19 +1,19 @@
 /**
- * Counts the requests that one invocation sends, of which the platform allows
- * only so many, and tells when some number of them is gone.
+ * Counts the requests of one invocation, because the platform limits them, and signals when a given number has
+ * been sent.
  */
 export class RequestBudget {
   #sent = 0;
   readonly #limits: { readonly at: number; readonly controller: AbortController }[] = [];
 
-  /** Sends a request, and counts it. */
+  /** Sends a request and counts it. */
   readonly fetch: typeof fetch = (input, init) => {
     this.#sent++;
     for (const { at, controller } of this.#limits) if (this.#sent >= at) controller.abort();
     return fetch(input, init);
   };
 
-  /** {@link fetch} until so many requests have been sent; from then on it refuses, and sends nothing. */
+  /** A {@link fetch} that sends requests until this many have been sent in total, and then refuses them. */
   fetchUntil(requests: number): typeof fetch {
     return (input, init) => {
       if (this.#sent < requests) return this.fetch(input, init);
@@ -23,7 +23,7 @@ export class RequestBudget {
     };
   }
 
-  /** Aborts when so many requests have been sent. */
+  /** A signal that aborts when this many requests have been sent. */
   signalAfter(requests: number): AbortSignal {
     const controller = new AbortController();
     this.#limits.push({ at: requests, controller });

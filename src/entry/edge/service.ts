@@ -12,22 +12,21 @@ import {
   type Settings,
 } from './invocation.ts';
 
-/** Only by writing does a Worker find out that a stream's reader has gone, after a comment or two. */
+/** A Worker notices only when it writes that a stream's reader has gone. This takes one or two comments. */
 const KEEP_ALIVE_MS = 1_000;
 
 type Bindings = Readonly<Record<string, unknown>>;
 
-/** What a module Worker exports (https://developers.cloudflare.com/workers/runtime-apis/handlers/). */
+/** The exports of a module Worker (https://developers.cloudflare.com/workers/runtime-apis/handlers/). */
 export interface EdgeService {
   fetch(request: Request, env: Bindings, context: Context): Promise<Response>;
   scheduled(event: unknown, env: Bindings, context: Context): Promise<void>;
 }
 
 /**
- * The service for runtimes where nothing lives between two requests: each
- * request and each cron event builds what it needs and shares nothing. A
- * request that leaves work to do works the queue after its answer; a cron event
- * works it whatever there is, runs of vanished workers too.
+ * The service for runtimes that keep nothing alive between two requests. Each request and each cron event
+ * builds its own objects and shares nothing. A request that creates work also works the queue after its answer.
+ * A cron event always works the queue, and takes over runs of lost workers.
  */
 export function createEdgeService(createJobs: CreateJobs): EdgeService {
   return {
@@ -60,7 +59,7 @@ function createApp({ service, migrate, streamsEnd }: Invocation, { config, acces
   });
 }
 
-/** What was triggered or retried, or may go ahead since another was cancelled, is worked on beyond the answer. */
+/** A trigger, a retry and a cancel (which may free a concurrency key) start work that continues after the answer. */
 function workAfterChanges({ durably, work }: Invocation, config: EdgeConfig): void {
   let isWorking = false;
   const begin = () => {
@@ -75,7 +74,10 @@ function workAfterChanges({ durably, work }: Invocation, config: EdgeConfig): vo
 
 const known = new WeakMap<Bindings, Settings | ConfigError>();
 
-/** Read, and complained of, once in an isolate; kept as a value, for requests must not share a promise. */
+/**
+ * Reads the settings, and logs what is wrong with them, once per isolate. Caches a value, because requests must
+ * not share a promise.
+ */
 async function settingsOf(env: Bindings): Promise<Settings | ConfigError> {
   const settings = known.get(env) ?? (await readSettings(env));
   known.set(env, settings);

@@ -6,18 +6,17 @@ import { AccessRefusedError, classifyDatabaseError } from '../../storage/sqlite/
 import { log } from './report.ts';
 import { codesOf, rootMessage, StartError } from './start-failure.ts';
 
-/** When a server that refuses, or whose name is not known, is given up: so long after this process began. */
+/** The start fails if the server still refuses, or its name is still unknown, this long after the process began. */
 const COME_UP_BY_MS = 2200;
-/** It is asked so often at least, however long this process took to get here, unless it is silent. */
+/** The least number of attempts, however slow the start was. A silent server gets only one. */
 const MIN_TRIES = 2;
 const RETRY_MS = 200;
-/** How often it is said that a server is silent. */
+/** The interval of the log lines about a silent server. */
 const SAY_SO_MS = 2000;
 
 /**
- * Asks a database server for the first time. One that can't be reached ends the
- * start soon; one that is reached and silent is waited for, for a busy server
- * may take its time, and that is said every few seconds.
+ * Sends the first query to a database server. If the server can't be reached, the start fails soon. If it is
+ * reached but silent, this waits, since the server may be busy, and logs a line every few seconds.
  *
  * @throws {StartError | AccessRefusedError}
  */
@@ -26,9 +25,9 @@ export async function reachServer<T>(
   { TURSO_DATABASE_URL: url }: Pick<Config, 'TURSO_DATABASE_URL'>,
 ): Promise<void> {
   if (!/^(libsql|https?|wss?):/.test(url)) return;
-  // Counted from the beginning of this process, which is when somebody began to wait for a line.
+  // Counted from the start of the process, because the operator has been waiting since then.
   const firstSaySoMs = Math.max(COME_UP_BY_MS + RETRY_MS - performance.now(), 3 * RETRY_MS);
-  // A server that refuses has been given up by then.
+  // By then the start has failed for a server that refuses.
   let sayingSo = setTimeout(saySo, firstSaySoMs);
   function saySo(): void {
     log(`the database server at TURSO_DATABASE_URL=${withoutCredentials(url)} has not answered yet; waiting`);

@@ -2,37 +2,38 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { closeServer } from './server.ts';
 import type { RunningService } from './start.ts';
 
-/** How long streams have to tell of what happened last. */
+/** How long streams may send their last events. */
 const LAST_EVENTS_MS = 250;
 /** How long idle connections stay open for requests that are on their way. */
 const LINGER_MS = 500;
-/** What handing back and closing may take, however short the time for the runs is. */
+/** The least time for handing back and closing, even if the shutdown time is shorter. */
 const MIN_RESERVE_MS = 1000;
 const MAX_RESERVE_MS = 3000;
-/** The most that handing back at once may take. */
+/** The longest time for handing back without waiting for runs. */
 const HAND_BACK_WITHIN_MS = 1500;
 
-/** How the time of a drain is spent. */
+/** Divides the shutdown time between waiting for runs and the rest. */
 export function drainTimes(shutdownMs: number) {
-  // A part is kept for the runs' return, the streams and the requests still being answered.
+  // Reserved for handing runs back, for streams, and for requests in progress.
   const reserveMs = Math.max(MIN_RESERVE_MS, Math.min(MAX_RESERVE_MS, shutdownMs / 3));
   const waitMs = Math.max(1, shutdownMs - reserveMs);
   return { waitMs, reserveMs, withinMs: Math.max(shutdownMs, waitMs + reserveMs) };
 }
 
-/** Lets the runs end, or hands them back in time, and closes all. */
+/** Waits for the runs, hands back those that take too long, and closes everything. */
 export async function drain(service: RunningService): Promise<void> {
   const { config, durably, server, draining, closing } = service;
   const { waitMs, reserveMs, withinMs } = drainTimes(config.DURABLY_SHUTDOWN_MS);
   const handedBackBy = pause(withinMs - reserveMs * 0.15);
-  // Until the runs are over requests are still answered: /readyz with 503, so that others are sent elsewhere.
+  // The service answers requests until the runs are over. `/readyz` answers 503, so load balancers send new
+  // requests elsewhere.
   draining.abort();
   const stopped = durably.stop({ timeoutMs: waitMs, final: true });
-  // A database that is locked does not take the runs back, and must not hold the rest up.
+  // A locked database can't take the runs back. The shutdown must not wait for it.
   await Promise.race([stopped, pause(waitMs + reserveMs * 0.4)]);
   const lingerMs = Math.min(LINGER_MS, reserveMs * 0.2);
   const closed = closeServer(server, { lingerMs });
-  // Streams may still be about to tell of the last runs' ends.
+  // Streams may still have to send how the last runs ended.
   await Promise.race([closed, pause(Math.min(LAST_EVENTS_MS, reserveMs * 0.1))]);
   closing.abort();
   await Promise.race([closed, pause(lingerMs + reserveMs * 0.2)]);
@@ -41,7 +42,10 @@ export async function drain(service: RunningService): Promise<void> {
   await close(service);
 }
 
-/** Waits for nothing: hands the runs back, as far as the database takes them at once, and closes the database. */
+/**
+ * Hands the runs back without waiting for them, and closes the database. Gives up if the database does not take
+ * them at once.
+ */
 export async function handBackNow(service: RunningService): Promise<void> {
   service.draining.abort();
   await Promise.race([service.durably.stop({ timeoutMs: 1, final: true }), pause(HAND_BACK_WITHIN_MS)]);

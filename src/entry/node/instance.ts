@@ -6,7 +6,7 @@ import { createJobs } from '../../jobs/index.ts';
 import { instanceOptions } from '../instance-options.ts';
 import { logError } from './report.ts';
 
-/** The durably instance of the service, with the service's own jobs. */
+/** Creates the durably instance of the service, with the service's own jobs. */
 export function createInstance(config: Config, { dialect }: Database, access: Access) {
   const durably = createDurably({
     dialect,

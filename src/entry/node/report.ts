@@ -1,6 +1,6 @@
 import { reportToConsole } from '../../core/user-code.ts';
 
-/** One line for whoever watches the service. */
+/** Writes one line for the operator. */
 export function log(message: string): void {
   console.log(`durably: ${message}`);
 }
@@ -13,7 +13,7 @@ export function logError(context: string, error: unknown): void {
   reportToConsole(`durably: ${context}:`, error);
 }
 
-/** A terminal that was closed, or a log's reader that has gone, must not end the service and its runs. */
+/** The service must survive a closed terminal, or a log reader that has exited. */
 export function surviveClosedOutputs(): void {
   for (const output of [process.stdout, process.stderr]) output.on('error', () => undefined);
 }

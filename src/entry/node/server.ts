@@ -9,9 +9,9 @@ import {
 import { type AddressInfo, createServer as createNetServer, Server as NetServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 
-/** How often a closing server looks for connections that fell idle. */
+/** How often a closing server looks for connections that have become idle. */
 const SWEEP_MS = 20;
-/** Node's own limits for a request's head, and for a whole request. */
+/** Node's default timeouts for a request's head and for a whole request. */
 const HEADERS_TIMEOUT_MS = 60_000;
 const REQUEST_TIMEOUT_MS = 300_000;
 
@@ -22,19 +22,19 @@ export interface Address {
 
 export interface ServerOptions {
   readonly hostname: string;
-  /** How long an idle connection is kept; proxies must close theirs earlier. */
+  /** How long an idle connection is kept. A proxy must close its connections earlier. */
   readonly keepAliveMs: number;
-  /** Once aborted, each answer is its connection's last. */
+  /** When aborted, each connection closes after its current answer. */
   readonly draining: AbortSignal;
 }
 
-/** An HTTP server that answers by `fetch`. It does not listen yet. */
+/** Creates an HTTP server that answers with `fetch`. It does not listen yet. */
 export function createHttpServer(
   fetch: (request: Request) => Response | Promise<Response>,
   { hostname, keepAliveMs, draining }: ServerOptions,
 ): Server {
   const answer = getRequestListener(fetch, { hostname });
-  /** Requests whose sender holds its body back until it is asked for it. */
+  /** Requests with `Expect: 100-continue` whose client has not been asked for the body. */
   const bodiesHeldBack = new WeakSet<IncomingMessage>();
 
   class Answer extends ServerResponse {
@@ -42,7 +42,7 @@ export function createHttpServer(
       status: number,
       ...rest: (string | OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined)[]
     ): this {
-      // Where no body was asked for, what comes next on the connection may be that body or another request.
+      // If the body was not asked for, the next bytes on the connection could be that body or a new request.
       if (draining.aborted || bodiesHeldBack.has(this.req)) this.shouldKeepAlive = false;
       return (super.writeHead as (...args: unknown[]) => this)(status, ...rest);
     }
@@ -53,7 +53,7 @@ export function createHttpServer(
     if (hasBody(incoming)) {
       bodiesHeldBack.add(incoming);
       onFirstRead(incoming, () => {
-        // Nor once there is an answer: then what is left of the body is only thrown away.
+        // After the answer, the rest of the body would only be thrown away.
         if (outgoing.headersSent || outgoing.writableEnded) return;
         bodiesHeldBack.delete(incoming);
         outgoing.writeContinue();
@@ -62,7 +62,7 @@ export function createHttpServer(
     void answer(incoming, outgoing);
   });
   server.keepAliveTimeout = keepAliveMs;
-  // A connection that was opened ahead, too, may wait for its first request that long.
+  // A connection that was opened in advance may also wait this long for its first request.
   server.headersTimeout = Math.max(HEADERS_TIMEOUT_MS, keepAliveMs + 1000);
   server.requestTimeout = Math.max(REQUEST_TIMEOUT_MS, server.headersTimeout);
   return server;
@@ -72,7 +72,7 @@ function hasBody({ headers }: IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0;
 }
 
-/** Calls back when the body is asked for first: `_read` is what a stream's reader causes. */
+/** Calls back at the first read of the body: a stream's reader causes `_read`. */
 function onFirstRead(incoming: IncomingMessage, callback: () => void): void {
   incoming._read = (size) => {
     incoming._read = IncomingMessage.prototype._read;
@@ -81,7 +81,7 @@ function onFirstRead(incoming: IncomingMessage, callback: () => void): void {
   };
 }
 
-/** Rejects as {@link listen} would, and leaves nothing behind. */
+/** Checks that the address is free. Rejects with the error that {@link listen} would give, and keeps nothing open. */
 export async function checkAddress({ PORT, HOST }: Address): Promise<void> {
   if (PORT === 0) return;
   const probe = createNetServer((socket) => socket.destroy());
@@ -100,9 +100,8 @@ export function listen(server: NetServer, { PORT, HOST }: Address): Promise<void
 }
 
 /**
- * Stops accepting; resolves when the last connection is gone. Idle ones stay
- * open for `lingerMs`, since a request may be on its way on one; then they are
- * closed as they fall idle.
+ * Stops accepting connections and resolves when the last one has closed. Idle connections stay open for
+ * `lingerMs`, because a request may be on its way. After that they are closed as soon as they are idle.
  */
 export function closeServer(server: Server, { lingerMs }: { lingerMs: number }): Promise<void> {
   let sweep: NodeJS.Timeout | undefined;
@@ -110,7 +109,7 @@ export function closeServer(server: Server, { lingerMs }: { lingerMs: number }):
     sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
   }, lingerMs);
   return new Promise((resolve) => {
-    // That of the HTTP server closes the idle ones at once.
+    // The `close` of the HTTP server would close idle connections at once.
     NetServer.prototype.close.call(server, () => {
       clearTimeout(linger);
       clearInterval(sweep);

@@ -5,20 +5,23 @@ import type { RunningService } from './start.ts';
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
 type Signal = keyof typeof EXIT_CODES;
 
-/** However it fares, a service that hands back at once has ended by then. */
+/** A service that hands back at once exits by then, whatever happens. */
 const QUIT_WITHIN_MS = 2000;
-/** npm passes on what a terminal has already sent to the whole group: within this time the same signal is its echo. */
+/**
+ * A terminal sends a signal to the whole process group, and npm forwards it once more. The same signal within
+ * this time is that echo.
+ */
 const ECHO_MS = 300;
 
 export interface SignalOptions {
-  /** `hands back`: for a watcher that starts the service again on each change. */
+  /** `hands back` is for a watcher that restarts the service on each change. */
   readonly firstSignal: 'drains' | 'hands back';
 }
 
 /**
- * What ends the service. The first signal drains it, and it exits with 0; the
- * second has the runs handed back at once; the third exits as it is. While it
- * starts there is nothing to drain, and it exits with 0 at once.
+ * Handles the signals that end the service. The first signal drains it, and it exits with 0. The second hands
+ * the runs back at once. The third exits immediately. Before the service has started there is nothing to drain,
+ * and it exits with 0 at once.
  */
 export class Signals {
   readonly #options: SignalOptions;
@@ -36,7 +39,7 @@ export class Signals {
     }
   }
 
-  /** From now on there is something to drain. */
+  /** Set when the service has started and can be drained. */
   set service(service: RunningService) {
     this.#service = service;
   }
@@ -49,7 +52,7 @@ export class Signals {
       process.exit(0);
     }
     if (this.#options.firstSignal === 'hands back') {
-      // A watcher may repeat its signal; this ends by itself.
+      // A watcher may repeat its signal. The hand-back already ends the process.
       if (this.#received === 1) this.#handBack(service, { signal, exitCode: 0 });
     } else if (this.#received === 1) {
       this.#drain(service, signal);
@@ -64,7 +67,7 @@ export class Signals {
     if (!this.#isBelowNpm) return false;
     const atMs = performance.now();
     const isEcho = this.#last?.signal === signal && atMs - this.#last.atMs < ECHO_MS;
-    // One echo for each signal: what follows it is another press of the key.
+    // npm sends one echo per signal, so a further one comes from the user.
     this.#last = isEcho ? undefined : { signal, atMs };
     return isEcho;
   }

@@ -6,12 +6,15 @@ import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../
 import { withoutCredentials, withoutSecrets } from '../../core/errors/secrets.ts';
 import { AccessRefusedError } from '../../storage/sqlite/connection/database-error.ts';
 
-/** The service can't start. The message is one line: what, which setting, what to do. */
+/**
+ * The service can't start. The message is one line that says what failed, which setting is concerned, and what
+ * to do.
+ */
 export class StartError extends Error {
   override readonly name = 'StartError';
 }
 
-/** One line for what the operator can mend; all there is for what only we can. */
+/** An error that the operator can fix is logged as one line. Any other error is logged whole. */
 export function reportFailedStart(error: unknown): void {
   if (error instanceof StartError || error instanceof ConfigError) {
     console.error(`durably: cannot start: ${oneLine(error.message)}`);
@@ -20,7 +23,10 @@ export function reportFailedStart(error: unknown): void {
   }
 }
 
-/** What an error of a start with these settings means to the operator; the error itself if it is ours. */
+/**
+ * Translates an error of the start into a message for the operator. Returns the error itself if it is a fault
+ * of durably.
+ */
 export function explainFailedStart(error: unknown, config: Config): unknown {
   const text = explanationOf(error, config);
   return text === undefined ? error : new StartError(text, { cause: error });
@@ -45,7 +51,7 @@ const TOKEN_ADVICE = 'set TURSO_AUTH_TOKEN to a token of this server that is val
 
 const OTHER_ADVICE = 'check that this is the right database, and that it works';
 
-/** By the code of an error. */
+/** Explains errors by their code. */
 const ADVICE_OF_CODE: readonly (readonly [code: RegExp, advice: string])[] = [
   [/^(EACCES|EPERM)$/, 'let the user of this process write in its folder, or name another place'],
   [/^(EROFS|SQLITE_READONLY.*)$/, 'let this process write the file and its folder, or name another place'],
@@ -60,7 +66,7 @@ const ADVICE_OF_CODE: readonly (readonly [code: RegExp, advice: string])[] = [
   ],
 ];
 
-/** By the text of an error of our own, which has no code. */
+/** Explains durably's own errors, which have no code, by their text. */
 const ADVICE_OF_TEXT: readonly (readonly [text: RegExp, advice: string])[] = [
   [/it is a folder, not a file$/, 'name a file in that folder'],
   [/is a file, not a folder$/, 'name a file in a folder'],
@@ -79,7 +85,7 @@ function databaseAdvice(error: unknown): string {
   );
 }
 
-/** Which file or folder this process may not use, where the file system says so. */
+/** The file or folder that this process may not use, if the file system names it. */
 function accessAdvice(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { code, path, syscall } = error as NodeJS.ErrnoException;
@@ -100,17 +106,17 @@ function addressFault(error: Error, { PORT, HOST }: Config): string {
   return `cannot listen on HOST=${HOST}, PORT=${PORT} (${code}): ${advice[code] ?? 'set another HOST or PORT'}`;
 }
 
-/** The codes of an error and of all that caused it, the outermost first. */
+/** The codes of an error and of its causes, the outermost first. */
 export function codesOf(error: unknown): string[] {
   if (!(error instanceof Error)) return [];
   const own = 'code' in error && typeof error.code === 'string' ? [error.code] : [];
   return [...own, ...codesOf(error.cause)];
 }
 
-/** `fetch failed` says nothing: what it was caused by does. */
+/** The message of the innermost cause, since `fetch failed` alone says nothing. */
 export function rootMessage(error: unknown): string {
   if (error instanceof Error && error.cause !== undefined) return rootMessage(error.cause);
-  // Of several addresses that were tried, the error itself has no message.
+  // When several addresses were tried, the error itself has no message.
   if (error instanceof AggregateError && error.message === '') return codesOf(error)[0] ?? error.name;
   return errorMessage(error);
 }

@@ -11,7 +11,7 @@ import { log, logWarning } from './report.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
 import { explainFailedStart } from './start-failure.ts';
 
-/** The running service, in the parts that its end has to do with. */
+/** The parts of the running service that its shutdown needs. */
 export interface RunningService {
   readonly config: Config;
   readonly database: Database;
@@ -19,11 +19,11 @@ export interface RunningService {
   readonly server: Server;
   /** Aborted when the service begins to drain. */
   readonly draining: AbortController;
-  /** Aborted when event streams are to end. */
+  /** Aborted when event streams must end. */
   readonly closing: AbortController;
 }
 
-/** Starts the service by the process's environment; resolves once it listens and its worker works. */
+/** Starts the service with the settings of the process's environment. Resolves when it listens and its worker runs. */
 export async function startService(): Promise<RunningService> {
   const unknown = describeUnknownNodeSettings(process.env);
   if (unknown !== undefined) logWarning(unknown);
@@ -38,7 +38,7 @@ export async function startService(): Promise<RunningService> {
   }
 }
 
-/** A folder that somebody named and that isn't there may come yet, or its name is mistyped. */
+/** Warns about a missing folder: it may be created later, or its name may be misspelled. */
 async function checkDataDir({ DURABLY_DATA_DIR: folder }: Config): Promise<void> {
   const found = await stat(folder).catch(() => undefined);
   if (found?.isDirectory()) return;
@@ -48,7 +48,7 @@ async function checkDataDir({ DURABLY_DATA_DIR: folder }: Config): Promise<void>
 
 async function startWith(config: Config, access: Access): Promise<RunningService> {
   if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
-  // With the port taken the database, which may be that of the service there, is left alone.
+  // If the port is taken, another instance may be using the same database, so leave the database alone.
   await checkAddress(config);
   const database = await openDatabase({
     url: config.TURSO_DATABASE_URL,
@@ -73,13 +73,14 @@ async function startWith(config: Config, access: Access): Promise<RunningService
     draining: draining.signal,
   });
   await listen(server, config);
-  // Not before: with the port taken this process ends, and must not have taken runs along.
+  // The worker starts after listening has succeeded. A process that exits because the port is taken must not have
+  // claimed runs.
   durably.start();
   log(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
   return { config, database, durably, server, draining, closing };
 }
 
-/** Another process may hold the database's lock for long: that is waited for. */
+/** Waits as long as another process holds the database's lock. */
 async function migrate(durably: { migrate(): Promise<void> }): Promise<void> {
   for (;;) {
     try {

@@ -11,7 +11,7 @@ import { subscribe } from './subscribe.ts';
 import { tick } from './tick.ts';
 import { trigger } from './trigger.ts';
 
-/** The table of all operations. */
+/** All operations. */
 export const operations = [
   trigger,
   subscribe,

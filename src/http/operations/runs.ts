@@ -53,7 +53,8 @@ export const runs = jsonOperation({
   output: z.array(runSchema).meta({ description: 'Runs, or the asked `fields` of them' }),
   refusals: [],
   async act(durably, { label, ...filter }) {
-    // A query can't hold an empty list, only a scope that leaves nothing: then nothing needs to be asked.
+    // A query can't contain an empty list, so this one comes from a scope that matches nothing. The answer is
+    // known without a query.
     if (filter.jobName?.length === 0 || filter.status?.length === 0) return [];
     const { pieces, nextCursor } = await durably.asJson.runs({ ...filter, labels: label });
     return new JsonAnswer(pieces, { nextCursor });

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Text without control characters: a NUL would cut it short when it is read back from SQL. */
+/** Text without control characters. SQL would cut the text short at a NUL when it is read back. */
 const text = (maxLength: number) =>
   z
     .string({ error: 'missing' })
@@ -9,7 +9,7 @@ const text = (maxLength: number) =>
     .max(maxLength, `longer than ${maxLength} characters`)
     .regex(/^\P{Cc}*$/u, 'holds a control character');
 
-/** `NA` and an empty field both say that nothing is on record. */
+/** `NA` and an empty field both mean that the value is unknown. */
 const textOrNull = (maxLength: number) =>
   z.preprocess(
     (value) => (typeof value === 'string' && /^\s*(?:NA)?\s*$/.test(value) ? null : value),
@@ -24,7 +24,7 @@ const degrees = (bound: number) =>
     .transform(Number)
     .pipe(z.number().min(-bound, `below -${bound}`).max(bound, `above ${bound}`));
 
-/** One row of the CSV file, from text to values. */
+/** Converts one row of the CSV file from texts to values. */
 export const airportSchema = z.object({
   iata: z
     .string({ error: 'missing' })

@@ -18,7 +18,7 @@ const CREATE = `create table if not exists airports (
   longitude real not null
 ) strict, without rowid`;
 
-// The rows travel as one JSON text: one statement, whatever their number.
+// All rows are passed as one JSON text, so one statement stores any number of them.
 const UPSERT = `insert into airports (iata, name, city, state, country, latitude, longitude)
 select value->>'iata', value->>'name', value->>'city', value->>'state', value->>'country',
   value->>'latitude', value->>'longitude'
@@ -26,7 +26,7 @@ from json_each(?) where true
 on conflict (iata) do update set name = excluded.name, city = excluded.city, state = excluded.state,
   country = excluded.country, latitude = excluded.latitude, longitude = excluded.longitude`;
 
-/** The table that imports fill, in a database file of its own. */
+/** The target table of imports, in its own database file. */
 export class AirportsTable {
   readonly #client: Client;
   readonly #onBusy: () => void;
@@ -54,7 +54,10 @@ export class AirportsTable {
     }
   }
 
-  /** Stores all of them or none. An airport of the same code is replaced; of two in one call the later stays. */
+  /**
+   * Stores all rows or none. A row replaces an existing airport with the same code. If a code occurs twice, the
+   * later row wins.
+   */
   async upsert(airports: readonly Airport[], signal: AbortSignal): Promise<void> {
     if (airports.length === 0) return;
     await this.#execute({ sql: UPSERT, args: [JSON.stringify(airports)] }, signal);
@@ -65,9 +68,8 @@ export class AirportsTable {
   }
 
   /**
-   * While another process holds the lock, tries again for some seconds. After
-   * one SQLITE_BUSY a connection answers success to writes that it never
-   * commits, so each further try has a new one.
+   * Retries for a few seconds while another process holds the lock. Each retry opens a new connection: after
+   * one SQLITE_BUSY, a connection reports success for writes that it never commits.
    */
   async #execute(statement: InStatement, signal: AbortSignal): Promise<void> {
     const giveUpAt = performance.now() + BUSY_LIMIT_MS;
@@ -78,7 +80,7 @@ export class AirportsTable {
         return;
       } catch (error) {
         if (!isBusy(error)) throw error;
-        // Typed as void, but a promise on a file.
+        // The type is void, but for a file it returns a promise.
         await this.#client.reconnect();
         if (performance.now() >= giveUpAt) {
           throw new Error(`the imports database stayed locked for ${BUSY_LIMIT_MS} ms`, { cause: error });

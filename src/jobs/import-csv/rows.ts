@@ -4,20 +4,20 @@ import { setImmediate } from 'node:timers/promises';
 import { CsvError, type Info, parse } from 'csv-parse';
 
 const SLICE_BYTES = 64 * 1024;
-/** Bounds how far an unclosed quote is read before the file is called malformed. */
+/** The longest row. An unclosed quote fails after this many bytes. */
 const MAX_ROW_BYTES = 256 * 1024;
 
-/** A row by the names of the header, or what keeps it from being read so. */
+/** A row's fields by the names in the header, or the reason why it has none. */
 export type CsvRow = { readonly line: number } & (
   | { readonly kind: 'fields'; readonly fields: Readonly<Record<string, string>> }
   | { readonly kind: 'misshapen'; readonly reason: string }
 );
 
 /**
- * The rows of a CSV text (RFC 4180, with \n too, and a byte order mark), header
- * and empty lines aside. `line` is where a row ends in the text, from 1.
+ * Reads the rows of a CSV text (RFC 4180, also with `\n` and a byte order mark), without the header and empty
+ * lines. `line` is the line where a row ends, counted from 1.
  *
- * @throws {Error} that names the line, for a text that is not CSV or lacks a column.
+ * @throws {Error} that names the line, if the text is not CSV or lacks a column.
  */
 export async function* readRows(text: Buffer, columns: readonly string[]): AsyncGenerator<CsvRow> {
   const parser = parse({
@@ -28,7 +28,7 @@ export async function* readRows(text: Buffer, columns: readonly string[]): Async
     relax_column_count: true,
     skip_empty_lines: true,
   });
-  // The loop below meets the errors.
+  // The loop below receives the errors.
   pipeline(slices(text), parser, () => undefined);
   let header: readonly string[] | undefined;
   try {
@@ -37,14 +37,14 @@ export async function* readRows(text: Buffer, columns: readonly string[]): Async
       else yield toRow(header, record, info.lines);
     }
   } catch (error) {
-    // Its own message may quote the text.
+    // The parser's own message may quote the text.
     if (!(error instanceof CsvError)) throw error;
     throw new Error(`not well-formed CSV at line ${error.lines} (${error.code})`);
   }
   if (header === undefined) throw new Error('the CSV is empty: it needs a header line');
 }
 
-/** Between slices timers and I/O get their turn: a large text must not hold up heartbeats. */
+/** Lets timers and I/O run between slices, so that a large text does not delay heartbeats. */
 async function* slices(text: Buffer): AsyncGenerator<Buffer> {
   for (let at = 0; at < text.length; at += SLICE_BYTES) {
     yield text.subarray(at, at + SLICE_BYTES);
@@ -89,7 +89,7 @@ export function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }
 
-/** Reads rows forward: what lies before the asked range is skipped. */
+/** Reads rows in order and skips those before the requested range. */
 export class RowReader {
   readonly #rows: AsyncGenerator<CsvRow>;
   #position = 0;
@@ -98,7 +98,7 @@ export class RowReader {
     this.#rows = readRows(text, columns);
   }
 
-  /** Rows `first` to `last`, counted from 1, both included; fewer at the end. */
+  /** Rows `first` to `last`, counted from 1, both included. Returns fewer at the end. */
   async take(first: number, last: number): Promise<CsvRow[]> {
     const taken: CsvRow[] = [];
     while (this.#position < last) {

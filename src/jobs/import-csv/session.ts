@@ -24,16 +24,15 @@ interface SessionOptions {
   readonly databasePath: string;
   /** Relative to `dataDir`. */
   readonly file: string | undefined;
-  /** The CSV itself, where there is no file. */
+  /** The CSV text itself, if there is no file. */
   readonly text: string | undefined;
   /** Called when a write has to wait because the imports database is locked. */
   readonly onBusy: () => void;
 }
 
 /**
- * What one attempt of an import holds: the CSV's bytes, its place in them, and
- * the target. All are opened when a batch first needs them, so an attempt that
- * replays its batches touches neither file.
+ * The resources of one attempt of an import: the CSV, the position in it, and the target. Each is opened when
+ * the first batch needs it, so an attempt that only replays batches opens neither file.
  */
 export class ImportSession {
   readonly #options: SessionOptions;
@@ -45,13 +44,13 @@ export class ImportSession {
     this.#options = options;
   }
 
-  /** @throws {Error} for a source that can't be read, or is not CSV with the columns of an airport. */
+  /** @throws {Error} if the source can't be read, or is not CSV with the columns of an airport. */
   async inspect(): Promise<Inspection> {
     this.#csv = await this.#load();
     return inspect(this.#csv, AIRPORT_COLUMNS);
   }
 
-  /** @throws {Error} when the source is no longer the one that was inspected. */
+  /** @throws {Error} if the source has changed since it was inspected. */
   async importBatch(
     range: RowRange,
     inspected: { sha256: string },
@@ -72,7 +71,7 @@ export class ImportSession {
   }
 
   async #openReader(expectedSha256: string): Promise<RowReader> {
-    // Without bytes an earlier attempt inspected: the file may be another by now.
+    // If the bytes are missing, an earlier attempt inspected the file, and it may have changed since.
     const csv = this.#csv ?? (await this.#load());
     if (sha256(csv) !== expectedSha256) {
       throw new Error(

@@ -2,20 +2,23 @@ import { constants } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
 import { isAbsolute, relative, resolve, sep, win32 } from 'node:path';
 
-/** A larger file is refused: one is held in memory whole, so that what was hashed is what is imported. */
+/**
+ * Larger files are refused. The whole file is held in memory, so that the imported bytes are the ones that were
+ * hashed.
+ */
 export const MAX_FILE_BYTES = 32 * 1024 * 1024;
 
-/** Whether a path names something below the folder it is relative to, as far as its text tells. */
+/** Whether the text of a relative path stays inside its folder. Does not look at the file system. */
 export function staysInside(file: string): boolean {
   if (isAbsolute(file) || win32.isAbsolute(file) || file.includes('\0')) return false;
   return isBelow(resolve('/', 'root'), resolve('/', 'root', file));
 }
 
 /**
- * The bytes of a file in a folder.
+ * Reads a file inside a folder.
  *
- * @throws {Error} for a path that leaves the folder (also by a symbolic link),
- * and for what is missing, not a file, or over {@link MAX_FILE_BYTES}.
+ * @throws {Error} if the path leaves the folder (also by a symbolic link), or if the file is missing, not a
+ * regular file, or larger than {@link MAX_FILE_BYTES}.
  */
 export async function readFileInside(dataDir: string, file: string): Promise<Buffer> {
   const leaves = new Error(`${file}: lies outside the data folder`);
@@ -38,7 +41,7 @@ async function readWhole(handle: FileHandle, file: string): Promise<Buffer> {
   const tooLarge = new Error(`${file}: larger than ${MAX_FILE_BYTES} bytes`);
   if (stats.size > MAX_FILE_BYTES) throw tooLarge;
   const bytes = await handle.readFile();
-  // It may have grown since.
+  // The file may have grown since `stat`.
   if (bytes.length > MAX_FILE_BYTES) throw tooLarge;
   return bytes;
 }

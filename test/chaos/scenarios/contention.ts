@@ -15,13 +15,13 @@ type Command = (typeof COMMANDS)[number];
 
 export interface ContentionOptions {
   readonly random: Random;
-  /** How many runs each kind of race is about. */
+  /** The number of runs in each kind of race. */
   readonly runs: number;
 }
 
-/** Eight processes do the same to the same runs at once. */
+/** Eight processes send the same commands for the same runs at once. */
 export async function raceForRuns(options: ContentionOptions): Promise<Outcome> {
-  // Eight processes on few cores are slow; nobody is to lose a lease for that.
+  // Eight processes on few cores are slow. The threshold is long enough that none loses a lease.
   const settings = { DURABLY_STALE_THRESHOLD_MS: 20_000, DURABLY_CONCURRENCY: 4 };
   return await withFleet(settings, async (fleet) => {
     await fleet.startMany(PROCESSES);
@@ -34,7 +34,7 @@ export async function raceForRuns(options: ContentionOptions): Promise<Outcome> 
     const delays = await Promise.all(fleet.live.map((service) => service.measure()));
     return {
       violations: [
-        // A run that was cancelled and retried, or deleted, is lost to the worker that had it.
+        // A worker loses a run that was cancelled and retried, or deleted.
         ...fleet.seenViolations({ expected: ['lease'] }),
         ...races.violations,
         ...checkJournal(records),
@@ -62,11 +62,11 @@ class Races {
     this.#options = options;
   }
 
-  /** Each process sends the same command: one is done, the others are told what they found. */
+  /** Every process sends the same command. One succeeds, and the others get the error for the state that they found. */
   async overOneRunEach(): Promise<void> {
     const [holder] = this.#fleet.live;
     if (!holder) throw new Error('no process listens');
-    // Whoever holds the key keeps the others pending.
+    // One run holds the key, so that the others stay pending.
     const api = this.#fleet.api(holder);
     const blocked = { jobName: 'gate', input: { standMs: 600_000 }, concurrencyKey: 'held' };
     const blocker = await api.triggered(blocked);
@@ -86,7 +86,7 @@ class Races {
     if (ended.status !== 200) this.violations.push(`the blocker was not cancelled: ${ended.text}`);
   }
 
-  /** All workers reach for the same runs. */
+  /** All workers try to claim the same runs. */
   async overClaims(): Promise<void> {
     const { random, runs } = this.#options;
     const ids = await Promise.all(
@@ -106,7 +106,7 @@ class Races {
     }
   }
 
-  /** Any command at any run at any time: as many are done as the journal tells of. */
+  /** Sends random commands for random runs. The journal must show exactly the commands that succeeded. */
   async overAnything(): Promise<void> {
     const { random, runs } = this.#options;
     const input = { steps: 3, maxMs: 10, failing: 0.2 };
@@ -116,7 +116,7 @@ class Races {
         async () => (await this.#fleet.anyApi(random)?.triggered({ jobName: 'work', input })) ?? '',
       ),
     );
-    // Of a deleted run the journal is gone: the others are what the answers are compared with.
+    // A deleted run has no journal. The answers are compared with the remaining runs.
     const deletable = ids.filter((_, i) => i % 2 === 0);
     const done: { id: string; command: Command }[] = [];
     const pester = async (own: Random) => {
@@ -135,7 +135,7 @@ class Races {
     this.#compare(ids, done);
   }
 
-  /** What was answered as done is what happened. */
+  /** Every command that was answered as done must be in the journal. */
   #compare(ids: readonly string[], done: readonly { id: string; command: Command }[]): void {
     const records: Records = readRecords(this.#fleet.database);
     const byRun = journalByRun(records.journal);
@@ -153,7 +153,7 @@ class Races {
           this.violations.push(`${command} of ${id} was done ${told} times and told ${happened}`);
       }
     }
-    // How many are done is for the races to say; without any, nothing would be compared.
+    // How many succeed depends on the races. At least one must, or nothing would be compared.
     if (this.won - before < ids.length / 3)
       this.violations.push(`only ${this.won - before} commands were compared`);
   }

@@ -21,7 +21,7 @@ export interface KillOptions {
   readonly kills: number;
 }
 
-/** Processes are killed at random moments while callers trigger and clients follow. */
+/** Kills processes at random moments while callers trigger and clients follow. */
 export async function killAtRandom(options: KillOptions): Promise<Outcome> {
   return await withFleet({ DURABLY_CONCURRENCY: 6, DURABLY_STALE_THRESHOLD_MS: 1000 }, async (fleet) => {
     await fleet.startMany(PROCESSES);
@@ -67,7 +67,7 @@ class KillStory {
     return {
       violations: [
         ...this.#inconsistent,
-        // On a machine this busy a worker may be too slow for its leases.
+        // On a machine this busy, a worker may be too slow for its leases.
         ...this.#fleet.seenViolations({ expected: ['lease'] }),
         ...checkEnded(records),
         ...checkAccepted(records, this.#accepted),
@@ -108,7 +108,7 @@ class KillStory {
         key,
       };
       const body = { jobName: 'work', input, idempotencyKey, ...(key && { concurrencyKey: key }) };
-      // Some are impatient and ask twice at once.
+      // Some callers send a request twice at once.
       const asked = random.chance(0.2)
         ? [caller.trigger(body), caller.trigger(body)]
         : [caller.trigger(body)];
@@ -128,12 +128,12 @@ class KillStory {
       const victim = random.pick(this.#fleet.all.filter(({ isAlive }) => isAlive));
       await victim.kill();
       this.#kills++;
-      // It may be killed again before it listens.
+      // The process may be killed again before it listens.
       this.#fleet.spawn();
     }
   }
 
-  /** Until every run is over, those that failed tried again. */
+  /** Retries failed runs until every run has ended. */
   async #settle(caller: Caller): Promise<void> {
     for (let round = 0; round < 2; round++) {
       await eventually('all runs to end', () => countOpen(this.#fleet.database) === 0, { everyMs: 50 });
@@ -160,7 +160,7 @@ class KillStory {
   }
 }
 
-/** First starts, and starts after a retry: no takeovers. */
+/** Counts first starts and starts after a retry, but not takeovers. */
 function countFirst({ journal }: Records): number {
   const waiting = new Set<string>();
   let count = 0;

@@ -1,4 +1,4 @@
-/** What came of a scenario: what must not have happened, and what there is to tell. */
+/** The result of a scenario: the violations, and figures for the report. */
 export interface Outcome {
   readonly violations: readonly string[];
   readonly figures: Readonly<Record<string, number>>;

@@ -15,13 +15,13 @@ import type { Outcome } from './outcome.ts';
 const PROCESSES = 2;
 const CALLERS = 10;
 const KEYS = 20;
-/** Longer than a request that is never answered and the outage take: nobody is to lose a run for them. */
+/** Longer than an unanswered request and the outage, so that no run is lost because of them. */
 const SETTINGS = {
   DURABLY_CONCURRENCY: 10,
   DURABLY_HEARTBEAT_INTERVAL_MS: 500,
   DURABLY_STALE_THRESHOLD_MS: 20_000,
 };
-/** What workers report when an answer was lost for longer than it is asked for. */
+/** Reports of workers when an answer was lost for longer than it is asked for. */
 const OUTAGES = ['append', 'claim', 'execute', 'feed', 'hand-back', 'heartbeat', 'telemetry'];
 
 export interface RemoteOptions {
@@ -29,7 +29,7 @@ export interface RemoteOptions {
   readonly runs: number;
 }
 
-/** Services on a remote database: a tenth of its connections die, and once it is gone for seconds. */
+/** Runs services on a remote database. A tenth of its connections die, and once it is down for seconds. */
 export async function badNetwork({ random, runs }: RemoteOptions): Promise<Outcome> {
   return await withFleet(SETTINGS, async (fleet) => {
     const database = await RemoteDatabase.start(fleet.database, random.fork());
@@ -76,7 +76,7 @@ class RemoteStory {
     const ledger = this.#fleet.ledger.rows();
     const { lostLeases, workerErrors } = this.#fleet;
     const byRun = journalByRun(records.journal);
-    // A hand-back leaves no trace in the journal, and what a run's key does then is not told there.
+    // A hand-back writes no event, so the journal can't show what happened to the run's key.
     const handedBack = workerErrors.some(
       ({ context, error }) => context === 'execute' || error.includes('did not renew it in time'),
     );
@@ -132,7 +132,7 @@ class RemoteStory {
     }
   }
 
-  /** In the middle of it, until every process says so; they come back by themselves. */
+  /** Takes the database down until every process reports it. The processes recover by themselves. */
   async #goAway(): Promise<void> {
     await eventually('half of it', () => this.#triggered >= this.#options.runs / 2);
     const statuses = async () => {

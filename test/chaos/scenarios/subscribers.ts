@@ -17,7 +17,7 @@ export interface RestlessOptions {
   readonly runs: number;
 }
 
-/** Clients that disconnect at random and go on at another process than before. */
+/** Clients disconnect at random and continue at another process. */
 export async function restlessSubscribers({ random, runs }: RestlessOptions): Promise<Outcome> {
   return await withFleet({}, async (fleet) => {
     await fleet.startMany(PROCESSES);

@@ -7,18 +7,18 @@ import type { StepContext } from '../../../src/core/step.ts';
 import { defineJob } from '../../../src/engine/jobs/define-job.ts';
 import { LedgerPen } from './ledger-pen.ts';
 
-/** Steps with effects; their results are the effects' values, and so is the output. */
+/** Steps with effects. Each result is its effect's value, and the output contains all of them. */
 const work = defineJob({
   name: 'work',
   input: z.object({
     steps: z.int().min(1),
     maxMs: z.number().default(0),
-    /** How likely a step is to fail. */
+    /** The probability that a step fails. */
     failing: z.number().default(0),
-    /** Two steps at a time. */
+    /** Runs two steps at a time. */
     parallel: z.boolean().default(false),
     logs: z.boolean().default(false),
-    /** For the ledger: the concurrency key of the run. */
+    /** The run's concurrency key, written to the ledger. */
     key: z.string().optional(),
   }),
   run: async (step, { steps, maxMs, failing, parallel, logs, key }) => {
@@ -29,7 +29,7 @@ const work = defineJob({
         if (Math.random() < failing) throw new Error('this step is flaky');
         if (logs) step.log.info(`in ${name}`, { name });
         const value = pen.effect(name);
-        // The window in which an effect has no stored result yet.
+        // In this window an effect has happened, but its result is not stored yet.
         if (Math.random() < 0.5) await pause(Math.random() * maxMs);
         return value;
       });
@@ -49,8 +49,8 @@ const work = defineJob({
 });
 
 /**
- * Stands in its second step until a file opens the gate for its process, then
- * goes on whatever its signal says: what it does then is told by the ledger.
+ * Waits in its second step until a file opens the gate for its process, then continues even if its signal is
+ * aborted. The ledger records what it does then.
  */
 const gate = defineJob({
   name: 'gate',
@@ -75,7 +75,7 @@ const gate = defineJob({
   },
 });
 
-/** Goes on when a step is refused, as a job that catches everything would; the ledger says why it was. */
+/** Continues when a step is refused, as a job that catches every error would. The ledger records the reason. */
 async function tell(pen: LedgerPen, name: string, run: () => Promise<string>): Promise<string> {
   try {
     return await run();
@@ -94,7 +94,7 @@ function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : errorMessage(error);
 }
 
-/** Ends its process each time. */
+/** Kills its process each time. */
 const poison = defineJob({
   name: 'poison',
   input: z.object({ afterMs: z.number().default(0) }),
@@ -102,13 +102,13 @@ const poison = defineJob({
     await step.run('die', async () => {
       if (afterMs > 0) await pause(afterMs);
       process.kill(process.pid, 'SIGKILL');
-      // The signal arrives in a moment; nothing more is to happen until then.
+      // The signal arrives in a moment. The job must do nothing more until then.
       for (;;) Math.random();
     });
   },
 });
 
-/** Leaves promises behind that reject and that nobody waits for. */
+/** Leaves rejecting promises behind that nobody awaits. */
 const careless = defineJob({
   name: 'careless',
   input: z.unknown(),
@@ -123,7 +123,7 @@ const careless = defineJob({
   },
 });
 
-/** Its callbacks throw where no promise and no `try` of anybody catches it, then it waits to be cancelled. */
+/** Throws in callbacks outside of every promise and `try`, then waits to be cancelled. */
 const reckless = defineJob({
   name: 'reckless',
   input: z.unknown(),
@@ -139,7 +139,7 @@ const reckless = defineJob({
   },
 });
 
-/** Ends at once, and leaves behind what throws when no job's code is under way any more. */
+/** Ends at once and leaves callbacks behind that throw when no job's code is running. */
 const leaver = defineJob({
   name: 'leaver',
   input: z.object({}),
@@ -154,7 +154,7 @@ function thrower(where: string): () => never {
   };
 }
 
-/** Writes many log lines: a stream of events of a known size. */
+/** Writes many log lines, which makes a stream of events of a known size. */
 const chatter = defineJob({
   name: 'chatter',
   input: z.object({ lines: z.int(), bytes: z.int() }),
@@ -167,7 +167,7 @@ const chatter = defineJob({
   },
 });
 
-/** Stores large results and log lines, and forgets each of them at once. */
+/** Stores large results and log lines, and keeps none of them in memory. */
 const large = defineJob({
   name: 'large',
   input: z.object({ results: z.int(), bytes: z.int(), failsFirst: z.boolean().default(false) }),
@@ -185,7 +185,7 @@ const large = defineJob({
   },
 });
 
-/** Writes so many log lines of that size without a pause. */
+/** Writes this many log lines of this size without a pause. */
 const noisy = defineJob({
   name: 'noisy',
   input: z.object({ lines: z.int(), bytes: z.int() }),
@@ -196,7 +196,7 @@ const noisy = defineJob({
   },
 });
 
-/** Repeats a text in a list, which takes little memory until it is written as JSON. */
+/** Repeats a text in a list. The list takes little memory until it is written as JSON. */
 const repeated = defineJob({
   name: 'repeated',
   input: z.object({ text: z.string(), chars: z.int(), times: z.int() }),
@@ -207,7 +207,7 @@ const repeated = defineJob({
   },
 });
 
-/** Answers what it is given, from a step, a log line and its output. */
+/** Returns its input as a step's result, a log line and its output. */
 const echo = defineJob({
   name: 'echo "quoted"\n👋 \'job\'',
   input: z.object({ value: z.unknown(), name: z.string(), fails: z.boolean().default(false) }),
@@ -221,7 +221,7 @@ const echo = defineJob({
   },
 });
 
-/** Stands in for the shipped jobs in the service under test. */
+/** Replaces the shipped jobs in the service under test. */
 export function createJobs() {
   return { work, gate, poison, careless, reckless, leaver, chatter, large, noisy, repeated, echo };
 }

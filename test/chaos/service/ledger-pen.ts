@@ -3,18 +3,21 @@ import { openSync, writeSync } from 'node:fs';
 import { currentRun } from '../../../src/core/run-context.ts';
 import type { Lease } from '../../../src/core/store.ts';
 
-/** Real time, ms: `Date` may be made to lie in this process. */
+/** Real time, ms. The `Date` of this process may be shifted. */
 const now = () => performance.timeOrigin + performance.now();
 
 let file: number | undefined;
 
-/** One line, appended by the kernel in one piece: what is written stays when the process is killed. */
+/** Writes one line in a single append, which survives a kill of the process. */
 function append(row: object): void {
   file ??= openSync(process.env.CHAOS_LEDGER ?? '/dev/null', 'a');
   writeSync(file, `${JSON.stringify({ at: now(), pid: process.pid, ...row })}\n`);
 }
 
-/** What one execution of a job writes into the ledger: the world outside, that no database rolls back. */
+/**
+ * Writes the ledger of one execution of a job. The ledger stands for the outside world, which no database rolls
+ * back.
+ */
 export class LedgerPen {
   readonly #run: string;
   readonly #claim: number;
@@ -22,12 +25,12 @@ export class LedgerPen {
 
   constructor(runId: string, key?: string) {
     this.#run = runId;
-    // The context is the lease. A run that is handed back goes on in the same attempt, but not under the same claim.
+    // The context identifies the lease. A handed-back run continues the same attempt under another claim.
     this.#claim = (currentRun() as Lease).fence;
     this.#write({ kind: 'begin', key });
   }
 
-  /** A step took effect. The value is to be its result. */
+  /** Records the effect of a step. The value must become the step's result. */
   effect(step: string): string {
     const value = randomUUID();
     this.#write({ kind: 'effect', step, value });

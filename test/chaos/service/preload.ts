@@ -1,6 +1,6 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** Runs in the service's process before anything of the service is loaded. */
+/** Runs in the service's process before the service is loaded. */
 
 const shiftMs = Number(process.env.CHAOS_DATE_SHIFT_MS ?? 0);
 if (shiftMs !== 0) {
@@ -17,7 +17,7 @@ if (shiftMs !== 0) {
   } as DateConstructor;
 }
 
-// Nobody outside is sure to stop it soon enough after the signal came.
+// The process stops itself, because a signal from outside could arrive too late.
 if (process.env.CHAOS_STOPS_ON_SIGTERM === '1')
   process.once('SIGTERM', () => setImmediate(() => process.kill(process.pid, 'SIGSTOP')));
 
@@ -25,15 +25,15 @@ const loopDelay = monitorEventLoopDelay({ resolution: 5 });
 loopDelay.enable();
 
 export interface Measurement {
-  /** The longest that a timer was late since the last measurement, ms. */
+  /** The longest delay of a timer since the last measurement, ms. */
   readonly maxLoopDelayMs: number;
-  /** What is alive after a garbage collection, in and outside of the heap. */
+  /** The memory in use after a garbage collection, inside and outside of the heap. */
   readonly aliveBytes: number;
   readonly rssBytes: number;
 }
 
 function measure(): Measurement {
-  // Node waits for the resolution's time: what is above it is lateness.
+  // Node rounds up to the timer's resolution. Only the time above it is lateness.
   const maxLoopDelayMs = Math.max(0, loopDelay.max / 1e6 - 5);
   loopDelay.reset();
   globalThis.gc?.();
@@ -44,6 +44,6 @@ function measure(): Measurement {
 process.on('message', (question: { id: number }) => {
   process.send?.({ id: question.id, ...measure() });
 });
-// Whoever started this service is gone: nobody else would end it.
+// The parent has gone and can no longer end this process.
 process.on('disconnect', () => process.exit(1));
 process.channel?.unref();

@@ -31,7 +31,7 @@ export interface Answer {
 
 type Watch = (answer: { status: number; text: string; request: string }) => void;
 
-/** What one process of the service answers. */
+/** The client of one process of the service. */
 export class Api {
   readonly url: string;
   readonly #watch: Watch;
@@ -49,7 +49,7 @@ export class Api {
     return this.#ask('POST', `${this.base}/trigger`, JSON.stringify(body));
   }
 
-  /** Triggers where nothing stands in the way. */
+  /** Triggers a run and expects success. */
   async triggered(body: TriggerBody): Promise<string> {
     const answer = await this.trigger(body);
     return z.object({ runId: z.string() }).parse(parsed(answer)).runId;

@@ -3,15 +3,14 @@ import { chmodSync, closeSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * The superuser writes to files whatever their modes say. This starts a program
- * without that privilege, as the same user: a checkout that others may not enter
- * is still read.
+ * The superuser can write to read-only files. This starts a program without that privilege, as the same user,
+ * so that it can still read a checkout that others may not enter.
  */
 const WITHOUT_OVERRIDE = ['setpriv', '--bounding-set=-dac_override', '--'];
 
 /**
- * What to start a program with, so that a read-only file is read-only to it:
- * nothing, where it is already. Undefined if it can't be done here.
+ * The command prefix that makes a read-only file read-only for a program. Empty if it already is, and undefined
+ * if this is impossible here.
  */
 export function launcherBelowModes(folder: string): readonly string[] | undefined {
   const probe = join(folder, 'read-only');

@@ -5,14 +5,13 @@ import type { Fleet } from './fleet.ts';
 import type { Random } from './random.ts';
 
 /**
- * A caller as it should be: asks any process, and asks again, another one
- * perhaps, until it is answered. It never knows what became of a request whose
- * answer was lost.
+ * A well-behaved caller: it sends its request to any process and repeats it until it is answered. It does not
+ * know what became of requests whose answer was lost.
  */
 export class Caller {
   readonly #fleet: Fleet;
   readonly #random: Random;
-  /** How often it had to ask again. */
+  /** The number of repetitions. */
   retries = 0;
 
   constructor(fleet: Fleet, random: Random) {
@@ -26,7 +25,7 @@ export class Caller {
     return z.object({ runId: z.string() }).parse(JSON.parse(answer.text)).runId;
   }
 
-  /** What some process answers; 503 is no answer. */
+  /** The answer of any process. 503 does not count as an answer. */
   async ask(question: (api: Api) => Promise<Answer>): Promise<Answer> {
     for (;;) {
       const api = this.#fleet.anyApi(this.#random);

@@ -9,7 +9,7 @@ import {
 
 type State = RunRecord['status'] | 'none';
 
-/** Follows one run through its journal and notes every row that has no business where it is. */
+/** Follows one run through its journal and reports every row that does not belong there. */
 class JournalReader {
   readonly violations: string[] = [];
   readonly completedSteps = new Set<string>();
@@ -70,7 +70,7 @@ class JournalReader {
     this.state = state;
   }
 
-  /** What an owner tells comes while it owns. */
+  /** An owner's events must come while it owns the run. */
   #expectOwner(row: JournalRecord): void {
     this.#expect(this.state === 'running', row, `comes when the run is ${this.state}`);
     this.#expect(
@@ -85,7 +85,7 @@ class JournalReader {
   }
 }
 
-/** Whether each run's journal is a legal sequence, and runs and steps are what it says. */
+/** Whether each run's journal is a legal sequence that matches the stored runs and steps. */
 export function checkJournal({ runs, steps, journal }: Records): string[] {
   const byRun = journalByRun(journal);
   const stepsByRun = groupBy(steps, (step) => step.run_id);
@@ -110,7 +110,7 @@ function checkProjection(run: RunRecord, reader: JournalReader, steps: readonly 
   const expect = (holds: boolean, complaint: string) => {
     if (!holds) violations.push(`${run.id} ${complaint}`);
   };
-  // A hand-back has no event: to the journal the run is running still.
+  // A hand-back has no event, so the journal still shows the run as running.
   const isHandedBack = run.status === 'pending' && reader.state === 'running';
   expect(isHandedBack || run.status === reader.state, `is ${run.status}, its journal says ${reader.state}`);
   expect(run.attempt === reader.attempt, `is at attempt ${run.attempt}, its journal at ${reader.attempt}`);
@@ -129,7 +129,7 @@ function checkProjection(run: RunRecord, reader: JournalReader, steps: readonly 
   return violations;
 }
 
-/** Whether all runs came to an end, and how: a failed one only by its job's own doing. */
+/** Whether all runs have ended, and those that failed did so because of their job. */
 export function checkEnded({ runs }: Records): string[] {
   return runs
     .filter(({ status, error }) => {
@@ -139,7 +139,7 @@ export function checkEnded({ runs }: Records): string[] {
     .map(({ id, status, attempt, error }) => `${id} is ${status} (attempt ${attempt}, error ${error})`);
 }
 
-/** Whether every accepted trigger has its run, and every key one run. */
+/** Whether every accepted trigger has its run, and every key has one run. */
 export function checkAccepted({ runs }: Records, accepted: ReadonlyMap<string, string>): string[] {
   const byKey = groupBy(runs, ({ idempotency_key }) => idempotency_key ?? '');
   const lost = [...accepted].flatMap(([key, id]) => {
@@ -149,7 +149,7 @@ export function checkAccepted({ runs }: Records, accepted: ReadonlyMap<string, s
       ? []
       : [`${key} was answered ${id}; stored is ${ofKey.map((run) => run.id).join(', ') || 'nothing'}`];
   });
-  // Of a trigger whose caller gave up nobody knows; here none does.
+  // A caller that gave up would not know its run. Here no caller gives up.
   const unknown = runs.filter(({ idempotency_key }) => !accepted.has(idempotency_key ?? ''));
   return [...lost, ...unknown.map(({ id }) => `nobody was told of ${id}`)];
 }

@@ -3,9 +3,8 @@ import type { LedgerRow } from './ledger.ts';
 import { type JournalRecord, journalByRun, type Records, type RunRecord } from './records.ts';
 
 /**
- * Whether at most one run of each concurrency key ran at a time, and the oldest
- * waiting one went first. Only for a history without hand-backs, which leave no
- * trace in the journal.
+ * Whether at most one run of each concurrency key ran at a time, and the oldest waiting run went first. The
+ * history must contain no hand-backs, because these write no event.
  */
 export function checkKeys({ runs, journal }: Records): string[] {
   const keyed = new Map(runs.filter((run) => run.concurrency_key !== null).map((run) => [run.id, run]));
@@ -60,10 +59,9 @@ class KeyLine {
 }
 
 /**
- * Whether what the jobs did under one key did not overlap in real time. Code
- * that goes on after its claim is over (taken over, cancelled, or failed by
- * one of two steps that ran at the same time) is no run any more. A run whose
- * lease was given up is left out: its hand-back leaves no trace in the journal.
+ * Whether the effects of jobs with one key did not overlap in real time. Code that continues after its claim
+ * has ended does not count. Runs whose lease was given up are left out, because their hand-back writes no
+ * event.
  */
 export function checkOverlaps(
   { journal }: Records,
@@ -98,7 +96,7 @@ export function checkOverlaps(
 
 const ENDS = ['run:start', 'run:resume', 'run:complete', 'run:fail', 'run:cancel'];
 
-/** Real time, ms, by the database's clock, which is this machine's. */
+/** Real time by the database's clock, which is this machine's, ms. */
 function endOfClaim(rows: readonly JournalRecord[], claim: number): number {
   const start = rows.findIndex((row) => row.claim === claim);
   return (

@@ -3,17 +3,16 @@ import type { LedgerRow } from './ledger.ts';
 import type { JournalRecord, Records } from './records.ts';
 
 /**
- * Whether what the jobs did outside, by the ledger, is what the journal says:
+ * Whether the effects in the ledger match the journal:
  *
- * - each stored result came from one effect, of that step under that claim;
- * - no worker did a step that was stored under an earlier claim than its own;
+ * - each stored result comes from one effect of that step under that claim;
+ * - no worker did a step that was stored under an earlier claim;
  * - no worker did a step twice under one claim;
- * - an effect without a stored result belongs to a claim that was cut short:
- *   its process died, or its run was no longer its own.
+ * - an effect without a stored result belongs to a claim that was cut short: its process died, or it lost its
+ * run.
  *
- * No clock is asked: claims are numbered, and whatever was stored under an
- * earlier one was there before a later one began. A worker that has lost its
- * run, and doesn't know yet, may do what the next has done.
+ * The check needs no clock. Claims are numbered, and results of an earlier claim were stored before a later one
+ * began. A worker that has lost its run without knowing it may repeat what its successor did.
  */
 export function checkLedger({ runs, journal }: Records, ledger: readonly LedgerRow[]): string[] {
   const known = new Set(runs.map(({ id }) => id));
@@ -56,13 +55,13 @@ function findRepeated(
   });
 }
 
-/** Steps with effects fail before them or not at all, so that none is done again under one claim. */
+/** Steps with effects fail before the effect or not at all, so none is repeated under one claim. */
 function findTwice(effects: readonly LedgerRow[]): string[] {
   const calls = groupBy(effects, ({ run, claim, step }) => `claim ${claim} of ${run} did "${step}"`);
   return [...calls].flatMap(([call, rows]) => (rows.length > 1 ? [`${call} ${rows.length} times`] : []));
 }
 
-/** The worker that completed a run has stored all it did; one that failed it may have left parallel steps behind. */
+/** A worker that completed a run has stored all its effects. A worker that failed it may have left parallel steps. */
 function findForgotten({
   journal,
   stored,
@@ -82,7 +81,7 @@ function findForgotten({
   });
 }
 
-/** A run's output is made of what its steps stored, under whichever claim. */
+/** A run's output consists of its stored steps, from whichever claims. */
 function checkOutput(run: Records['runs'][number], stored: readonly JournalRecord[]): string[] {
   if (run.status !== 'completed' || run.job_name !== 'work') return [];
   const results = stored.map((row) => JSON.parse(row.data ?? 'null'));

@@ -1,7 +1,7 @@
 import type { JournalRecord } from './records.ts';
 import type { Frame, Subscriber } from './subscriber.ts';
 
-/** Whether a subscriber saw these rows, each once and in order, and nothing else. */
+/** Whether a subscriber saw exactly these rows, each once and in order. */
 export function checkStream(
   name: string,
   subscriber: Subscriber,
@@ -33,7 +33,7 @@ function tells({ id, data }: Frame, row: JournalRecord): boolean {
   );
 }
 
-/** Whether all who saw an event got the same bytes. */
+/** Whether everyone who saw an event received the same bytes. */
 export function checkSameBytes(subscribers: Iterable<Subscriber>): string[] {
   const seen = new Map<number, string>();
   const violations: string[] = [];

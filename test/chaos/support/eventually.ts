@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const GIVE_UP_MS = 40_000;
 
-/** Waits until the condition answers something truthy, and answers that. What fails on the way is tried again. */
+/** Repeats the condition until it returns a truthy value, and returns that value. Errors count as not yet. */
 export async function eventually<T>(
   what: string,
   condition: () => T | Promise<T>,

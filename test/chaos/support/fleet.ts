@@ -9,7 +9,7 @@ import { ServiceProcess, type SpawnOptions, type WorkerError } from './service-p
 
 export type Settings = Readonly<Record<string, string | number>>;
 
-/** Short times, so that what takes half a minute in production takes a second here. */
+/** Short intervals, so that half a minute in production takes a second here. */
 const SETTINGS: Settings = {
   DURABLY_POLLING_INTERVAL_MS: 100,
   DURABLY_HEARTBEAT_INTERVAL_MS: 200,
@@ -18,14 +18,14 @@ const SETTINGS: Settings = {
   DURABLY_SHUTDOWN_MS: 5000,
 };
 
-/** What must not be in any answer, nor in any log. */
+/** Texts that must not appear in any answer or log. */
 const FORBIDDEN = /database is locked|cannot commit|SQLITE_BUSY|unhandled 'error'/i;
 
-/** Service processes over one database file, and the world outside: a ledger, and gates to open. */
+/** Service processes over one database file, with a ledger of effects and gates to open. */
 export class Fleet {
   readonly folder: string;
   readonly ledger: Ledger;
-  /** What was seen that must not be, on the way. */
+  /** Violations that were noticed during the test. */
   readonly violations: string[] = [];
   readonly #settings: Settings;
   readonly #processes: ServiceProcess[] = [];
@@ -46,12 +46,12 @@ export class Fleet {
     return join(this.folder, 'gates');
   }
 
-  /** Every process that was started, also those that ended. */
+  /** Every process that was started, including those that have ended. */
   get all(): readonly ServiceProcess[] {
     return this.#processes;
   }
 
-  /** Those that listen, as far as one knows. */
+  /** The processes that are believed to listen. */
   get live(): ServiceProcess[] {
     return this.#processes.filter((service) => service.isAlive && service.url !== undefined);
   }
@@ -60,7 +60,7 @@ export class Fleet {
     return this.#processes.map(({ log }) => log).join('\n');
   }
 
-  /** Starts a process; it may not listen yet. */
+  /** Starts a process, which may not listen yet. */
   spawn(settings: Settings = {}, options: Omit<SpawnOptions, 'env'> = {}): ServiceProcess {
     const env = {
       TURSO_DATABASE_URL: pathToFileURL(this.database).href,
@@ -86,19 +86,19 @@ export class Fleet {
     return await Promise.all(Array.from({ length: count }, () => this.start(settings)));
   }
 
-  /** What one process answers to; undefined while it doesn't listen. */
+  /** The client of one process, or undefined while it does not listen. */
   api({ url }: ServiceProcess): Api {
     if (url === undefined) throw new Error('the service does not listen');
     return new Api(url, this.#watch);
   }
 
-  /** One of those that listen; undefined if none does. */
+  /** A random listening process, or undefined if there is none. */
   anyApi(random: Random): Api | undefined {
     const { live } = this;
     return live.length === 0 ? undefined : this.api(random.pick(live));
   }
 
-  /** Lets the jobs of a process go on that stand at its gate. */
+  /** Opens the gate of a process for its waiting jobs. */
   openGate({ pid }: ServiceProcess): void {
     writeFileSync(join(this.gates, String(pid)), '');
   }
@@ -112,12 +112,12 @@ export class Fleet {
     return new Set(this.workerErrors.filter(({ context }) => context === 'lease').map(({ runId }) => runId));
   }
 
-  /** Everything that was seen on the way, and in the logs, and must not be. */
+  /** All violations that were noticed during the test and in the logs. */
   seenViolations({
     expected = [],
     logsMayTell = false,
   }: {
-    /** What the workers may report: the contexts. */
+    /** The contexts of worker errors that are expected. */
     expected?: readonly string[];
     /** The log may name the causes of answers. */
     logsMayTell?: boolean;
@@ -131,7 +131,7 @@ export class Fleet {
     ];
   }
 
-  /** Ends every process, whatever its state, and forgets the files. */
+  /** Ends every process, whatever its state, and deletes the files. */
   async dispose(): Promise<void> {
     await Promise.all(this.#processes.map((service) => service.kill()));
     rmSync(this.folder, { recursive: true, force: true });
@@ -144,7 +144,7 @@ export class Fleet {
   };
 }
 
-/** Gives a fleet that ends with the work, also when that fails; its logs are shown then. */
+/** Runs the work with a fleet and ends the fleet afterwards. If the work fails, prints the logs. */
 export async function withFleet<T>(settings: Settings, work: (fleet: Fleet) => Promise<T>): Promise<T> {
   const fleet = new Fleet(settings);
   try {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 
-/** Texts that have broken something somewhere. */
+/** Texts that are known to have broken other software. */
 const nasty = fc.constantFrom(
   '\ud800',
   '\udfff',
@@ -34,7 +34,7 @@ export const hostileText = fc.oneof(
   fc.nat(300).map((length) => 'k'.repeat(length)),
 );
 
-/** Nearly always the first, so that a request of many parts is now and then right in all. */
+/** Picks the first alternative most of the time, so that a request with many parts is sometimes valid as a whole. */
 function mostly<T>(good: fc.Arbitrary<T>, bad: fc.Arbitrary<T>): fc.Arbitrary<T> {
   return fc.oneof({ weight: 15, arbitrary: good }, { weight: 1, arbitrary: bad });
 }
@@ -124,7 +124,7 @@ function nestedBodies(jobName: string): string[] {
   return inputs.map((input) => `{"jobName":${name},"input":${input.replace(/:\}/, ':1}')}}`);
 }
 
-/** Requests of which most are nearly right: what is plainly wrong is refused at the door. */
+/** Requests that are mostly valid, because obvious mistakes are refused early. */
 export function hostileRequest(
   jobNames: readonly string[],
   knownIds: () => string,
@@ -207,7 +207,7 @@ export function hostileRequest(
 
 const KNOWN_RUN = '(a known run)';
 
-/** Percent-encoding that also takes what is no Unicode: a lone surrogate becomes the three bytes it would have in UTF-8. */
+/** Percent-encoding that also accepts lone surrogates, each as the three bytes that UTF-8 would give it. */
 function percentEncoded(text: string): string {
   return [...text]
     .map((character) => {

@@ -12,7 +12,7 @@ import { interceptStatements } from '../../support/dialects/intercepted-dialect.
 // biome-ignore lint/suspicious/noExplicitAny: any job, whatever its types.
 type Jobs = Record<string, JobDefinition<string, any, any, any>>;
 
-/** The service's app on a database of its own, without a socket between. */
+/** The service's app on its own database, without a socket. */
 export async function startInProcess(jobs: Jobs) {
   const folder = mkdtempSync(join(tmpdir(), 'durably-chaos-'));
   const database = await openDatabase({ url: pathToFileURL(join(folder, 'durably.db')).href });
@@ -30,7 +30,7 @@ export async function startInProcess(jobs: Jobs) {
   return {
     durably,
     ask: async (request: Request) => await app.fetch(request),
-    /** What went wrong on the service's side. */
+    /** The errors that the service reported. */
     reported,
     /** The largest answer that the database was asked for. */
     rows,
@@ -44,7 +44,7 @@ export async function startInProcess(jobs: Jobs) {
 
 export type InProcess = Awaited<ReturnType<typeof startInProcess>>;
 
-/** The dialect, its driver watched. */
+/** The dialect with a recording driver. */
 function countRows(dialect: Dialect, rows: { most: number }): Dialect {
   return interceptStatements(dialect, async (_query, execute) => {
     const result = await execute();

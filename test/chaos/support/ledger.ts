@@ -6,9 +6,9 @@ const rowSchema = z.object({
   at: z.number(),
   pid: z.int(),
   run: z.string(),
-  /** Which claim of the run: 1 for the first. */
+  /** The number of the run's claim, beginning with 1. */
   claim: z.int(),
-  /** One call of the job's code. */
+  /** Identifies one execution of the job's code. */
   execution: z.string(),
   kind: z.enum(['begin', 'effect', 'mark', 'end']),
   key: z.string().optional(),
@@ -19,7 +19,7 @@ const rowSchema = z.object({
 });
 export type LedgerRow = z.infer<typeof rowSchema>;
 
-/** What jobs did to the world outside, in the order in which they did it. */
+/** Reads the effects of jobs, in the order in which they happened. */
 export class Ledger {
   readonly path: string;
 

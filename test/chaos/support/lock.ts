@@ -1,9 +1,6 @@
 import Database from 'libsql';
 
-/**
- * Holds a database's write lock, from a process that is none of the service's.
- * The answer lets go of it.
- */
+/** Holds a database's write lock from another process. Call the returned function to release it. */
 export function holdWriteLock(path: string): () => void {
   const database = new Database(path, { timeout: 10_000 } as Database.Options);
   database.exec('begin immediate');

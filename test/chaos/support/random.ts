@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 
-/** Choices that a seed reproduces; what the machine makes of them in time is its own affair. */
+/** Choices that a seed reproduces. Their timing still depends on the machine. */
 export class Random {
   readonly seed: number;
   #state: number;
@@ -10,7 +10,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to, and without, 1 (mulberry32). */
+  /** From 0 up to but not including 1 (mulberry32). */
   fraction(): number {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let mixed = this.#state;
@@ -34,13 +34,13 @@ export class Random {
     return item;
   }
 
-  /** Another one, for something that goes on beside. */
+  /** A second generator, for a concurrent task. */
   fork(): Random {
     return new Random(this.int(0, 2 ** 32 - 1));
   }
 }
 
-/** `CHAOS_SEED`, or a seed that no one has tried. */
+/** `CHAOS_SEED`, or a new seed. */
 export function chooseSeed(): number {
   const given = process.env.CHAOS_SEED;
   if (given === undefined || given === '') return randomInt(2 ** 31);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
 
-/** An event stream over a socket of its own, whose reading can be stopped: what comes then waits in the kernel. */
+/** An event stream on its own socket. Reading can be stopped, and unread data then waits in the kernel. */
 export class RawStream {
   readonly #response: IncomingMessage;
   readonly #chunks: string[] = [];
@@ -11,7 +11,7 @@ export class RawStream {
   constructor(response: IncomingMessage) {
     this.#response = response;
     this.#ended = once(response, 'close');
-    // One whose process died is for its test to notice.
+    // The test notices by itself if the process has died.
     this.#ended.catch(() => undefined);
     response.on('error', () => undefined);
     response.setEncoding('latin1').on('data', (text: string) => {
@@ -24,7 +24,7 @@ export class RawStream {
     return this.#chunks.join('');
   }
 
-  /** The id of the last frame, as far as it has come. */
+  /** The id of the last frame received so far. */
   get lastId(): number {
     const tail = this.#chunks.slice(-8).join('');
     return Number([...tail.matchAll(/^id: (\d+)\ndata: .*\n\n/gm)].at(-1)?.[1] ?? 0);
@@ -42,7 +42,7 @@ export class RawStream {
     this.#response.destroy();
   }
 
-  /** The ids of all frames that hold data, once the stream has ended. */
+  /** The ids of all frames with data, after the stream has ended. */
   async ids(): Promise<number[]> {
     await this.#ended;
     return [...this.text.matchAll(/^id: (\d+)\ndata: /gm)].map(([, id]) => Number(id));

@@ -27,14 +27,14 @@ export interface JournalRecord {
   readonly type: string;
   readonly created_at: number;
   readonly attempt: number | null;
-  /** How many claims of its run there were so far, this row included. */
+  /** The number of claims of the run up to and including this row. */
   readonly claim: number;
   readonly step_name: string | null;
   readonly message: string | null;
   readonly data: string | null;
 }
 
-/** What is in the database, as a process sees it that has written nothing. */
+/** The contents of the database, read by a process that has written nothing. */
 export interface Records {
   readonly runs: readonly RunRecord[];
   readonly steps: readonly StepRecord[];
@@ -44,7 +44,7 @@ export interface Records {
 export function readRecords(path: string): Records {
   return withDatabase(path, (database) => {
     const all = <T>(sql: string) => database.prepare(sql).all() as T[];
-    // One snapshot for the three.
+    // One snapshot for all three reads.
     database.exec('begin');
     return {
       runs: all<RunRecord>('select * from durably_runs order by seq'),
@@ -63,12 +63,12 @@ function withClaims(journal: readonly Omit<JournalRecord, 'claim'>[]): JournalRe
   });
 }
 
-/** Whether a claim wrote the row. A claim also fails runs whose workers were lost too often. */
+/** Whether a claim wrote the row. A claim also fails runs that lost too many workers. */
 function isClaim({ type, message }: Pick<JournalRecord, 'type' | 'message'>): boolean {
   return type === 'run:start' || type === 'run:resume' || (message?.startsWith('worker lost') ?? false);
 }
 
-/** How many runs are not over yet. */
+/** The number of runs that have not ended. */
 export function countOpen(path: string): number {
   const sql = "select count(*) as open from durably_runs where status in ('pending', 'running')";
   return withDatabase(path, (database) => (database.prepare(sql).get() as { open: number }).open);

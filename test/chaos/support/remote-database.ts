@@ -6,12 +6,12 @@ import type { Random } from './random.ts';
 
 const STATUSES = [429, 500, 502, 503, 504] as const;
 
-/** A libSQL server for a fleet, whose network is as bad as the seed has it. Its file is the fleet's. */
+/** A libSQL server for a fleet, with network faults chosen by the seed. It uses the fleet's file. */
 export class RemoteDatabase {
   readonly #file: string;
   readonly #random: Random;
   #server: Sqld;
-  /** How many requests met each kind of fault. */
+  /** The number of requests that met each kind of fault. */
   readonly met = new Map<Fault['kind'], number>();
   #requestsBefore = 0;
 
@@ -35,7 +35,7 @@ export class RemoteDatabase {
     return this.#requestsBefore + this.#server.requests;
   }
 
-  /** Is not there while the work goes on. */
+  /** Takes the server down while the work runs. */
   async outage(work: () => Promise<void>): Promise<void> {
     const { port } = this.#server;
     await this.stop();
@@ -61,7 +61,7 @@ export class RemoteDatabase {
     };
   }
 
-  /** A tenth of the connections die, a few requests meet a proxy's mood, and now and then one is never answered. */
+  /** A tenth of the connections die, a few requests get a proxy's error, and some are never answered. */
   #choose(): Fault {
     const random = this.#random;
     const chance = random.fraction();

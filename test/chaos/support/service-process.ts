@@ -13,9 +13,9 @@ export interface Exit {
 
 export interface SpawnOptions {
   readonly env: Readonly<Record<string, string>>;
-  /** Run before the service in its shell: limits, say. */
+  /** Shell commands to run before the service, such as limits. */
   readonly prelude?: string | undefined;
-  /** What starts it in its own place: a program and its arguments, before the service's. */
+  /** A program and arguments that start the service. */
   readonly launcher?: readonly string[] | undefined;
 }
 
@@ -30,7 +30,7 @@ process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
-/** One process of the service, which can be killed, stopped and asked how it is. */
+/** One process of the service, which can be killed, stopped and measured. */
 export class ServiceProcess {
   readonly name: string;
   readonly #child: ChildProcess;
@@ -52,7 +52,7 @@ export class ServiceProcess {
     });
     const child = this.#child;
     alive.add(child);
-    // What a killed process had no time to take is no fault.
+    // Writing to a killed process may fail, which is not an error.
     child.on('error', () => undefined);
     for (const output of [child.stdout, child.stderr]) {
       output?.setEncoding('utf8').on('data', (text: string) => {
@@ -72,12 +72,12 @@ export class ServiceProcess {
     return pid;
   }
 
-  /** What it has printed so far. */
+  /** The output so far. */
   get log(): string {
     return this.#log;
   }
 
-  /** What its worker reported as gone wrong. */
+  /** The errors that its worker reported. */
   get workerErrors(): WorkerError[] {
     const found = this.#log.matchAll(
       /worker failed \w+ (?<context>[\w-]+)(?: \((?<runId>\w+)\))?: (?<error>.*)/g,
@@ -93,25 +93,25 @@ export class ServiceProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** Where it listens; undefined until it does. */
+  /** The address, or undefined until it listens. */
   get url(): string | undefined {
     return /listening on (http:\S+)/.exec(this.#log)?.[1];
   }
 
-  /** Resolves with its URL once it listens. */
+  /** Resolves with its URL when it listens. */
   async listening(): Promise<string> {
     await eventually(`${this.name} to listen`, () => this.url ?? this.#exit);
     if (this.url === undefined) throw new Error(`${this.name} ended instead of listening:\n${this.#log}`);
     return this.url;
   }
 
-  /** Ends it without notice: it gets to finish nothing. */
+  /** Kills the process, which gets no chance to finish anything. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.exited;
   }
 
-  /** Resolves once it has ended by itself, or by a signal. */
+  /** Resolves when it has ended by itself or by a signal. */
   async ended(): Promise<Exit> {
     return await eventually(`${this.name} to end`, () => this.#exit);
   }
@@ -120,7 +120,7 @@ export class ServiceProcess {
     this.#child.kill(signal);
   }
 
-  /** Resolves once the kernel says that it is stopped. */
+  /** Resolves when the kernel reports it as stopped. */
   async stopped(): Promise<void> {
     const { readFile } = await import('node:fs/promises');
     await eventually(`${this.name} to be stopped`, async () => {
@@ -129,7 +129,7 @@ export class ServiceProcess {
     });
   }
 
-  /** How it is since the last measurement. */
+  /** Measurements since the last call. */
   async measure(): Promise<Measurement> {
     const id = ++this.#questions;
     return await new Promise((resolve, reject) => {

@@ -3,7 +3,7 @@ import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ServiceProcess } from './service-process.ts';
 
-/** Room for a few triggers. */
+/** Enough for a few triggers. */
 const LEFT_BYTES = 300_000;
 
 /** A disk that can be filled up and freed again. */
@@ -14,7 +14,7 @@ export interface SmallDisk {
   remove(): void;
 }
 
-/** A file system of its own where that is allowed; else a limit to the size of files. */
+/** A separate file system if that is permitted, otherwise a limit on the size of files. */
 export function createSmallDisk(folder: string): SmallDisk {
   mkdirSync(folder, { recursive: true });
   try {

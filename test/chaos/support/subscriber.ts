@@ -11,21 +11,21 @@ export interface Frame {
 interface SubscriberOptions {
   readonly fleet: Fleet;
   readonly random: Random;
-  /** Below the base path. */
+  /** The path below the base path. */
   readonly path: string;
-  /** It disconnects by itself after 1 to so many frames; never if undefined. */
+  /** Disconnects by itself after 1 to this many frames. Never if undefined. */
   readonly patience?: number | undefined;
 }
 
 /**
- * An EventSource as browsers have it, but a restless one: it reconnects with
- * Last-Event-ID to any process, until it is told 204 and nobody expects more.
+ * A restless EventSource: it reconnects with Last-Event-ID to any process, until it gets 204 and nobody expects
+ * more.
  */
 export class Subscriber {
   readonly frames: Frame[] = [];
-  /** How often it was connected. */
+  /** The number of connections. */
   connections = 0;
-  /** What it was answered that it must not be. */
+  /** Answers that it must not get. */
   readonly violations: string[] = [];
   readonly #options: SubscriberOptions;
   readonly #stop = new AbortController();
@@ -39,7 +39,7 @@ export class Subscriber {
     this.#done = this.#follow();
   }
 
-  /** Whether it knows from where to go on: what happens from now on, it will see. */
+  /** Whether it has an id to resume from, so that it will see every later event. */
   get isConnected(): boolean {
     return this.#lastEventId !== undefined;
   }
@@ -48,7 +48,7 @@ export class Subscriber {
     return Number(this.#lastEventId ?? 0);
   }
 
-  /** Nothing more will happen: resolves once it was told so. */
+  /** Resolves when the stream has ended with 204. */
   async finish(): Promise<void> {
     this.#isLast = true;
     let isDone = false;
@@ -107,7 +107,7 @@ export class Subscriber {
   }
 }
 
-/** Whole frames only: what a broken connection cut off counts for nothing. */
+/** Only whole frames count, because a broken connection may cut one off. */
 async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let text = '';
@@ -118,7 +118,7 @@ async function* framesOf(body: ReadableStream<Uint8Array>): AsyncGenerator<strin
   }
 }
 
-/** A line ends at a line feed only: JSON may hold other characters that look like one. */
+/** Lines end only at a line feed. JSON may contain other characters that look like line ends. */
 function fieldOf(frame: string, name: string): string | undefined {
   const line = frame.split('\n').find((each) => each.startsWith(`${name}: `));
   return line?.slice(name.length + 2);

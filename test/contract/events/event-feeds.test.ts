@@ -6,7 +6,7 @@ import { echo, job } from '../../support/jobs.ts';
 import { untilStatus } from '../../support/runs.ts';
 import { deferred } from '../../support/until.ts';
 
-/** Reads on until it has that many events. */
+/** Reads until it has this many events. */
 async function take(cursor: EventCursor, count: number): Promise<StreamedEvent[]> {
   const taken: StreamedEvent[] = [];
   while (taken.length < count) {
@@ -22,7 +22,7 @@ const stepped = job('stepped', async (step) => {
 });
 
 contract("a run's feed", (test) => {
-  test('continues after each event without a gap or a double', async ({ world }) => {
+  test('continues after each event without a gap or a duplicate', async ({ world }) => {
     const { durably } = await world.start();
     const { id } = await durably.register({ stepped }).stepped.triggerAndWait(0);
     const whole = await durably.openRunFeed(id);
@@ -39,7 +39,7 @@ contract("a run's feed", (test) => {
     expect(await durably.openRunFeed(id, { after: all.at(-1)?.sequence })).toEqual({ kind: 'ended' });
   });
 
-  test('from a place beyond the head goes on from the head', async ({ world }) => {
+  test('continues from the head if it starts beyond the head', async ({ world }) => {
     const { durably } = await world.start();
     const { stepped: handle } = durably.register({ stepped });
     const gate = deferred();
@@ -56,13 +56,13 @@ contract("a run's feed", (test) => {
     await handle.triggerAndWait(0);
   });
 
-  test('says of an unknown run that there is none', async ({ world }) => {
+  test('reports an unknown run', async ({ world }) => {
     const { durably } = await world.idle();
     expect(await durably.openRunFeed('run_unknown')).toEqual({ kind: 'not-found' });
     expect(await durably.openRunFeed('run_unknown', { after: 5 })).toEqual({ kind: 'not-found' });
   });
 
-  test('of a deleted run has ended for a reader that has seen it', async ({ world }) => {
+  test('ends for a reader of a deleted run that has seen its deletion', async ({ world }) => {
     const { durably } = await world.idle();
     const run = await durably.register({ echo }).echo.trigger(0);
     await durably.cancel(run.id);
@@ -78,7 +78,7 @@ contract("a run's feed", (test) => {
     expect((await take(before.cursor, 10)).map(({ event }) => event.type)).toEqual(['run:delete']);
   });
 
-  test('that is closed while it waits ends', async ({ world }) => {
+  test('ends when it is closed while it waits', async ({ world }) => {
     const { durably } = await world.idle();
     const run = await durably.register({ echo }).echo.trigger(0);
     const feed = await durably.openRunFeed(run.id);
@@ -94,7 +94,7 @@ contract("a run's feed", (test) => {
 });
 
 contract('the feed of all runs', (test) => {
-  test('starts from now, with run and step events and no log lines', async ({ world }) => {
+  test('starts from now, with run and step events and without log lines', async ({ world }) => {
     const { durably } = await world.start();
     const handle = durably.register({ stepped }).stepped;
     await handle.triggerAndWait(0);
@@ -134,7 +134,7 @@ contract('the feed of all runs', (test) => {
     }
   });
 
-  test('may be of some jobs only', async ({ world }) => {
+  test('can be restricted to some jobs', async ({ world }) => {
     const { durably } = await world.start();
     const handles = durably.register({ a: job('a', () => 1), b: job('b', () => 1), c: job('c', () => 1) });
     const { cursor } = await durably.openRunListFeed({ jobNames: ['a', 'c'] });
@@ -144,7 +144,7 @@ contract('the feed of all runs', (test) => {
     expect(events.map(({ event }) => event.jobName)).toEqual(['a', 'a', 'a', 'c', 'c', 'c']);
   });
 
-  test('of an empty journal starts at 0 and hears the first event', async ({ world }) => {
+  test('starts at 0 with an empty journal and receives the first event', async ({ world }) => {
     const { durably } = await world.idle();
     const { after, cursor } = await durably.openRunListFeed();
     expect(after).toBe(0);
@@ -153,7 +153,7 @@ contract('the feed of all runs', (test) => {
     cursor.close();
   });
 
-  test('a slow reader misses nothing, however far behind it is', async ({ world }) => {
+  test('gives a slow reader every event, however far behind it is', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const { cursor } = await durably.openRunListFeed();
@@ -168,7 +168,7 @@ contract('the feed of all runs', (test) => {
     cursor.close();
   });
 
-  test('two instances that write at once are read in one order, without a gap', async ({ world }) => {
+  test('gives the events of two writing instances in one order, without a gap', async ({ world }) => {
     const first = await world.start({ maxConcurrentRuns: 5, pollingInterval: 5 });
     const second = await world.start({ maxConcurrentRuns: 5, pollingInterval: 5 });
     const handles = [first, second].map(({ durably }) => durably.register({ stepped }).stepped);

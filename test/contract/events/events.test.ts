@@ -10,7 +10,7 @@ import type { World } from '../../support/world.ts';
 
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** A run that goes through every event there is, and all that was heard of it. */
+/** A run that causes every kind of event, and all events that were received. */
 async function everything(world: World): Promise<{ durably: Durably; heard: DurablyEvent[]; runId: string }> {
   const { durably } = await world.start();
   const heard = recordEvents(durably);
@@ -76,18 +76,18 @@ contract('events', (test) => {
       { ...other, type: 'run:delete' },
     ]);
     const missing = EVENT_TYPES.filter((type) => !heard.some((event) => event.type === type));
-    // A run that is handed back is told of in test/contract/workers/hand-back.
+    // test/contract/workers/hand-back covers the event of a handed-back run.
     expect(missing).toEqual(['run:resume', 'worker:error']);
   });
 
-  test('rise in sequence', async ({ world }) => {
+  test('have rising sequences', async ({ world }) => {
     const { heard } = await everything(world);
     for (const [i, { sequence }] of heard.entries()) {
       if (i > 0) expect(sequence).toBeGreaterThan(heard[i - 1]?.sequence ?? 0);
     }
   });
 
-  test('tell what the journal tells, but for sequence, time and rounding', async ({ world }) => {
+  test('agree with the journal, except for sequence, time and rounding', async ({ world }) => {
     const { durably, heard, runId } = await everything(world);
     const streamed = (await readAll(durably.subscribe(runId))) as JournalEvent[];
     const comparable = (events: readonly DurablyEvent[]) =>
@@ -99,7 +99,7 @@ contract('events', (test) => {
     expect(comparable(heard)).toEqual(comparable(streamed));
   });
 
-  test('are heard after the commit', async ({ world }) => {
+  test('are emitted after the commit', async ({ world }) => {
     const { durably } = await world.start();
     const { durably: other } = await world.idle();
     const seen: Promise<unknown>[] = [];
@@ -113,7 +113,7 @@ contract('events', (test) => {
     expect(await Promise.all(seen)).toEqual(['one', 1, 'completed']);
   });
 
-  test("another process's are not heard, nor of reads and refusals", async ({ world }) => {
+  test('are not emitted for changes by other processes, for reads or for refusals', async ({ world }) => {
     const { durably } = await world.idle();
     const heard = recordEvents(durably);
     const { durably: other } = await world.start();
@@ -125,7 +125,7 @@ contract('events', (test) => {
     expect(heard).toEqual([]);
   });
 
-  test('the answer of on unsubscribes that handler, once', async ({ world }) => {
+  test('stop for one handler when the function returned by on is called, also twice', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const heard: string[] = [];
@@ -143,7 +143,7 @@ contract('events', (test) => {
     expect(heard.slice(5)).toEqual(['other']);
   });
 
-  test('handlers run synchronously, in the order they were added, and may unsubscribe on the way', async ({
+  test('call handlers synchronously in the order they were added, and allow unsubscribing in a handler', async ({
     world,
   }) => {
     const { durably } = await world.idle();
@@ -159,7 +159,7 @@ contract('events', (test) => {
     expect(heard).toEqual(['first', 'second', 'second']);
   });
 
-  test('an unknown type is refused', async ({ world }) => {
+  test('refuse an unknown type', async ({ world }) => {
     const { durably } = await world.instance();
     expect(() => durably.on('run:unheard' as never, () => undefined)).toThrow(ValidationError);
     expect(() => durably.on('run:unheard' as never, () => undefined)).toThrow(/run:unheard/);
@@ -167,7 +167,7 @@ contract('events', (test) => {
 });
 
 contract('onError', (test) => {
-  test('hears what listeners throw and reject with, and no run is affected', async ({ world }) => {
+  test('receives what listeners throw and reject with, and affects no run', async ({ world }) => {
     const { durably } = await world.start();
     const heard: unknown[] = [];
     durably.onError((error, event) => heard.push([(error as Error).message, event.type]));
@@ -195,7 +195,7 @@ contract('onError', (test) => {
     ]);
   });
 
-  test('unsubscribes, and may itself throw', async ({ world }) => {
+  test('can be unsubscribed, and may itself throw', async ({ world }) => {
     const { durably } = await world.idle();
     const console = vi.spyOn(globalThis.console, 'error').mockImplementation(() => undefined);
     try {
@@ -215,7 +215,7 @@ contract('onError', (test) => {
       for (const off of offs) off();
       await handle.trigger(2);
       expect(heard).toEqual(['second']);
-      // With nobody to hear, it is said on the console at least.
+      // Without a listener the error goes to the console.
       expect(console).toHaveBeenCalledTimes(2);
     } finally {
       console.mockRestore();
@@ -224,7 +224,7 @@ contract('onError', (test) => {
 });
 
 contract('worker:error', (test) => {
-  test('tells of a claim that failed, and the worker tries again', async ({ world }) => {
+  test('reports a failed claim, and the worker tries again', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     durably.register({ echo });

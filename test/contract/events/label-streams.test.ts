@@ -4,7 +4,7 @@ import { contract } from '../../support/contract.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { untilStatus } from '../../support/runs.ts';
 
-/** Reads on until it has that many events. */
+/** Reads until it has this many events. */
 async function take(cursor: EventCursor, count: number): Promise<StreamedEvent[]> {
   const taken: StreamedEvent[] = [];
   while (taken.length < count) taken.push(...((await cursor.next()) ?? []));
@@ -22,9 +22,7 @@ const typesByRun = (events: readonly StreamedEvent[]) =>
   events.map(({ event }) => [event.type, 'runId' in event ? event.runId : null]);
 
 contract('streams by labels', (test) => {
-  test('tell all of the runs that have them, their deletion too, and nothing of others', async ({
-    world,
-  }) => {
+  test('contain all events of matching runs, including deletions, and no others', async ({ world }) => {
     const { durably } = await world.start();
     const { steady } = durably.register({ steady: job('steady', (step) => step.run('only', () => 1)) });
     const labels = { org: '1', stage: 'live' };
@@ -40,7 +38,7 @@ contract('streams by labels', (test) => {
     }
     const last = await steady.trigger(0, { labels });
     await untilStatus(durably, last.id, 'completed');
-    // A deleted run's other events are seen only by who read them in time.
+    // A deleted run's other events are seen only by streams that read them in time.
     const ours = await takeUntilEnd(cursor, last.id);
     for (const id of [runs[1], runs[2], runs[4]]) {
       expect(typesByRun(ours).filter(([, runId]) => runId === id)).toEqual([]);
@@ -54,7 +52,7 @@ contract('streams by labels', (test) => {
         .filter(([, id]) => id === last.id)
         .map(([type]) => type),
     ).toEqual([...['run:trigger', 'run:start', 'step:start', 'step:complete', 'run:complete']]);
-    // The same bytes as everyone else's: an event says nothing of labels.
+    // The bytes are the same as for other streams, since events contain no labels.
     const everything = await takeUntilEnd(whole.cursor, last.id);
     const bytes = new Set(everything.map(({ json }) => json));
     for (const { json } of ours) {
@@ -65,7 +63,7 @@ contract('streams by labels', (test) => {
     whole.cursor.close();
   });
 
-  test('resume after any of their events, in another process too', async ({ world }) => {
+  test('resume after any of their events, also in another process', async ({ world }) => {
     const { durably } = await world.idle();
     const { durably: other } = await world.idle();
     const handle = durably.register({ echo }).echo;
@@ -81,7 +79,7 @@ contract('streams by labels', (test) => {
       await durably.cancel(run?.id ?? '');
       if (i % 2 === 0) await durably.deleteRun(run?.id ?? '');
     }
-    // What a deleted run left is its deletion alone.
+    // Only the deletion remains of a deleted run.
     const { cursor } = await durably.openRunListFeed({ after: start, labels });
     const seen = await take(cursor, 6);
     cursor.close();
@@ -100,12 +98,12 @@ contract('streams by labels', (test) => {
     }
   });
 
-  test('go with other filters, and beside streams without any', async ({ world }) => {
+  test('combine with other filters, and run beside streams without labels', async ({ world }) => {
     const { durably } = await world.idle();
     const handles = durably.register({ a: job('a', () => 1), b: job('b', () => 1) });
     const whole = await durably.openRunListFeed();
     const early = await handles.a.trigger(0, { labels: { org: '1' } });
-    // The tail is well ahead when the one that goes by labels joins, and asks for what is past.
+    // The tail is well ahead when the stream by labels joins and asks for past events.
     expect(typesByRun(await take(whole.cursor, 1))).toEqual([['run:trigger', early.id]]);
     const narrow = await durably.openRunListFeed({ after: 0, jobNames: ['a'], labels: { org: '1' } });
     expect(typesByRun(await take(narrow.cursor, 1))).toEqual([['run:trigger', early.id]]);

@@ -15,7 +15,7 @@ function recorded() {
 const hanging = job('hanging', () => new Promise(() => undefined));
 
 contract('the log of an instance', (test) => {
-  test('has a line for a run that failed, with its step, and none of its values', async ({ world }) => {
+  test('has a line for a failed run with its step, and none of its values', async ({ world }) => {
     const { lines, logger } = recorded();
     const { durably } = await world.start({ logger });
     const { task } = durably.register({
@@ -36,7 +36,7 @@ contract('the log of an instance', (test) => {
     ]);
   });
 
-  test('has no line for what completes at its first attempt, or is cancelled', async ({ world }) => {
+  test('has no line for a run that completes at its first attempt or is cancelled', async ({ world }) => {
     const { lines, logger } = recorded();
     const { durably } = await world.start({ logger });
     const { done, hanging: held } = durably.register({ done: job('done', () => 1), hanging });
@@ -49,7 +49,7 @@ contract('the log of an instance', (test) => {
     expect(lines).toEqual([]);
   });
 
-  test('has a line for a run that is resumed after a retry', async ({ world }) => {
+  test('has a line for a run that resumes after a retry', async ({ world }) => {
     const { lines, logger } = recorded();
     const { durably } = await world.start({ logger });
     let tries = 0;
@@ -68,7 +68,7 @@ contract('the log of an instance', (test) => {
     ]);
   });
 
-  test('has a line for a run that is handed back, and where it is resumed', async ({ world }) => {
+  test('has a line for a run that is handed back, and one where it resumes', async ({ world }) => {
     const [from, to] = [recorded(), recorded()];
     const first = await world.start({ logger: from.logger });
     const { held } = first.durably.register({ held: hanging });
@@ -83,7 +83,7 @@ contract('the log of an instance', (test) => {
     expect(to.lines).toEqual([`durably: run resumed runId=${id} jobName="hanging" attempt=1`]);
   });
 
-  test('tells a run that is taken over from one that is resumed', async ({ world }) => {
+  test('distinguishes a run that is taken over from one that resumes', async ({ world }) => {
     const [from, to] = [recorded(), recorded()];
     const first = await world.start({ logger: from.logger });
     const { held } = first.durably.register({ held: hanging });
@@ -103,12 +103,12 @@ contract('the log of an instance', (test) => {
       `durably: run handed back runId=${id} jobName="hanging" attempt=2`,
       `durably: run resumed runId=${id} jobName="hanging" attempt=2`,
     ]);
-    // It was not this worker's any more.
+    // The run no longer belonged to this worker.
     await first.durably.stop({ timeoutMs: 1 });
     expect(from.lines.filter((line) => line.includes('handed back'))).toEqual([]);
   });
 
-  test('has a line for a run whose workers were lost too often', async ({ world }) => {
+  test('has a line for a run that lost too many workers', async ({ world }) => {
     const { lines, logger } = recorded();
     const { durably } = await world.idle({ logger });
     const { held } = durably.register({ held: hanging });

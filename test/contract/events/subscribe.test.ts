@@ -20,7 +20,7 @@ const stepped = job('stepped', (step) =>
 );
 
 contract('subscribe', (test) => {
-  test('reads a page only when the one before it was read', async ({ world }) => {
+  test('reads a page only after the previous one has been read', async ({ world }) => {
     const { durably, statements } = await world.start();
     const { chatty } = durably.register({
       chatty: job('chatty', (step) => {
@@ -61,7 +61,7 @@ contract('subscribe', (test) => {
     ]);
   });
 
-  test('has the sequences and timestamps that the journal has', async ({ world }) => {
+  test('has the sequences and timestamps of the journal', async ({ world }) => {
     const { durably } = await world.start();
     const { id } = await durably.register({ stepped }).stepped.triggerAndWait('in');
     const rows = await durably.db
@@ -108,11 +108,11 @@ contract('subscribe', (test) => {
     if (ending === 'cancelled') await durably.cancel(run.id);
     const type = ending === 'failed' ? 'run:fail' : 'run:cancel';
     expect(types(await events)).toEqual(['run:trigger', 'run:start', type]);
-    // And so does a stream that comes after it.
+    // A stream that is opened later also ends.
     expect(types(await readAll(durably.subscribe(run.id))).at(-1)).toBe(type);
   });
 
-  test('a run that failed and was retried streams through to its new end', async ({ world }) => {
+  test('continues through a failure and a retry to the new end', async ({ world }) => {
     const { durably } = await world.start();
     let isBroken = true;
     const { flaky } = durably.register({
@@ -132,7 +132,7 @@ contract('subscribe', (test) => {
     expect(types(await readAll(durably.subscribe(run.id)))).toEqual(expected);
   });
 
-  test('a deletion ends it with run:delete', async ({ world }) => {
+  test('ends with run:delete after a deletion', async ({ world }) => {
     const { durably } = await world.idle();
     const run = await durably.register({ echo }).echo.trigger(0);
     const reader = durably.subscribe(run.id).getReader();
@@ -148,7 +148,7 @@ contract('subscribe', (test) => {
     expect(rest.at(-1)).toBe('run:delete');
   });
 
-  test('an unknown run, or a deleted one, errors it with NotFoundError', async ({ world }) => {
+  test('fails with NotFoundError for an unknown or deleted run', async ({ world }) => {
     const { durably } = await world.idle();
     const run = await durably.register({ echo }).echo.trigger(0);
     await durably.cancel(run.id);
@@ -158,13 +158,13 @@ contract('subscribe', (test) => {
     }
   });
 
-  test('an error that nobody reads harms nothing', async ({ world }) => {
+  test('causes no unhandled rejection if nobody reads its error', async ({ world }) => {
     const { durably } = await world.idle();
     durably.subscribe('run_unknown');
     await idle();
   });
 
-  test('readers of two instances get the same bytes, live and replayed', async ({ world }) => {
+  test('gives the readers of two instances the same bytes, live and replayed', async ({ world }) => {
     const { durably } = await world.start();
     const { durably: other } = await world.idle({ pollingInterval: 5 });
     const { long } = durably.register({
@@ -185,7 +185,7 @@ contract('subscribe', (test) => {
     expect(live[0]).toHaveLength(2 + 40 * 4 + 1);
   });
 
-  test('a run of thousands of events is replayed whole and in order', async ({ world }) => {
+  test('replays a run of thousands of events in full and in order', async ({ world }) => {
     const { durably } = await world.start();
     const { loud } = durably.register({
       loud: job('loud', (step) => {
@@ -201,7 +201,7 @@ contract('subscribe', (test) => {
     expect(lines(await readAll(durably.subscribe(run.id)))).toEqual(expected);
   });
 
-  test('of a finished run closes, whatever the number of its events', async ({ world }) => {
+  test('closes at the end of a finished run, whatever the number of its events', async ({ world }) => {
     const { durably } = await world.start();
     const { loud } = durably.register({
       loud: job('loud', (step, lines) => {
@@ -209,13 +209,13 @@ contract('subscribe', (test) => {
       }),
     });
     for (const length of [100, 200, 256, 400, 500, 512, 1000]) {
-      // Trigger, start and end are the other three.
+      // The trigger, the start and the end are the other three.
       const { id } = await loud.triggerAndWait(length - 3);
       expect(await readAll(durably.subscribe(id))).toHaveLength(length);
     }
   });
 
-  test("another run's events are not in it", async ({ world }) => {
+  test('contains no events of other runs', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 5 });
     const handle = durably.register({ stepped }).stepped;
     const runs = await handle.batchTrigger([1, 2, 3, 4, 5]);
@@ -228,7 +228,7 @@ contract('subscribe', (test) => {
 });
 
 contract('nobody subscribing', (test) => {
-  test('no query is made, before, after a cancel and after an end', async ({ world }) => {
+  test('causes no query: before a stream, after its cancel and after its end', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.idle({ clock });
     const expectQuiet = async () => {
@@ -264,7 +264,7 @@ contract('nobody subscribing', (test) => {
     await expectQuiet();
   });
 
-  test('many readers of one instance cost one tail', async ({ world }) => {
+  test('many readers of one instance share one tail', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.idle({ clock });
     const run = await durably.register({ echo }).echo.trigger(0);

@@ -8,7 +8,7 @@ import { journalTypes, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 
 contract('a step that is called after the end of its run', (test) => {
-  test('is refused, and its function not called', async ({ world }) => {
+  test('is refused, and its function is not called', async ({ world }) => {
     const { durably } = await world.start();
     const ended = deferred();
     const called: string[] = [];
@@ -30,7 +30,7 @@ contract('a step that is called after the end of its run', (test) => {
 });
 
 contract(
-  'what comes after the end of a run',
+  'writes after the end of a run',
   (test) => {
     test('log lines written while the end is being stored change nothing', async ({ world }) => {
       const { durably, statements } = await world.start();
@@ -56,11 +56,12 @@ contract(
       });
       const { id } = await chatty.trigger(0);
       await until(() => executions === 1);
-      // Counted before the lock is taken: a flush that is sent on the way may be the one that waits for it.
+      // Counted before the lock is taken, because a flush that is already on its way may be the one that waits for
+      // it.
       const sent = statements.length;
       const transaction = await other.startTransaction().execute();
       await sql`create table if not exists contender (n integer)`.execute(transaction);
-      // A flush waits for the lock; behind it waits the end, and the step goes on telling.
+      // A flush waits for the lock, the end waits behind the flush, and the step continues to log.
       await until(() => statements.length > sent);
       isLocked.resolve();
       const toldBefore = told;

@@ -8,7 +8,7 @@ import { echo, job } from '../../support/jobs.ts';
 import { journalTypes, nextEvent, rejectionOf, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 
-/** A job that waits in its first step for the signal and tells all that it meets afterwards. */
+/** A job that waits in its first step for the signal and reports every later error. */
 function stubborn() {
   const met = deferred<{ readonly first: Error; readonly second: Error; readonly reason: unknown }>();
   const inStep = deferred();
@@ -32,8 +32,8 @@ function stubborn() {
 }
 
 contract('cancelling a running run', (test) => {
-  test('in the same process aborts the signal at once and keeps no result', async ({ world }) => {
-    // The clock stands still: no heartbeat could tell.
+  test('aborts the signal at once in the same process, and stores no result', async ({ world }) => {
+    // The clock stands still, so no heartbeat could report it.
     const { durably } = await world.start({ clock: new FakeClock() });
     const { definition, met, inStep } = stubborn();
     const run = await durably.register({ definition }).definition.trigger(0);
@@ -52,9 +52,7 @@ contract('cancelling a running run', (test) => {
     expect((await journalTypes(durably, run.id)).at(-1)).toBe('run:cancel');
   });
 
-  test('does not let a job hold the event loop that tries a refused step again and again', async ({
-    world,
-  }) => {
+  test('does not let a job block the event loop by retrying a refused step', async ({ world }) => {
     const { durably } = await world.start();
     let tries = 0;
     let turns = 0;
@@ -87,7 +85,7 @@ contract('cancelling a running run', (test) => {
     expect([tries < 100, turns]).toEqual([true, 3]);
   });
 
-  test('elsewhere is noticed with the next heartbeat', async ({ world }) => {
+  test('is noticed by another process with the next heartbeat', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock, heartbeatInterval: 1_000, pollingInterval: 60_000 });
     const { durably: other } = await world.idle();
@@ -103,11 +101,11 @@ contract('cancelling a running run', (test) => {
     // The slot is free again.
     await untilStatus(durably, (await next.trigger(1)).id, 'completed');
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'cancelled', output: null, stepCount: 0 });
-    // It was cancelled, not lost.
+    // The run was cancelled, not lost.
     expect(errors).toEqual([]);
   });
 
-  test('elsewhere is noticed by the next step at the latest', async ({ world }) => {
+  test('is noticed by another process at the next step, at the latest', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const { durably: other } = await world.idle();
     const gate = deferred();
@@ -130,7 +128,7 @@ contract('cancelling a running run', (test) => {
     expect((await durably.getRun(run.id))?.status).toBe('cancelled');
   });
 
-  test('at the very moment of its claim stops it too', async ({ world }) => {
+  test('also stops a run that is just being claimed', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const { durably: observer } = await world.idle();
     const handles = durably.register({ hangs: job('hangs', () => new Promise(() => undefined)), echo });
@@ -143,7 +141,7 @@ contract('cancelling a running run', (test) => {
     await untilStatus(durably, (await handles.echo.trigger(1)).id, 'completed');
   });
 
-  test('a result that was not stored when the cancel landed is not kept, though the job ended', async ({
+  test('discards a result that was not stored before the cancel, even if the job completed', async ({
     world,
   }) => {
     const { durably } = await world.start();
@@ -159,13 +157,13 @@ contract('cancelling a running run', (test) => {
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'cancelled', output: null });
   });
 
-  test('a run that completes as it is cancelled is one or the other', async ({ world }) => {
+  test('leaves a run that completes at the same time either completed or cancelled', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     const { durably: other } = await world.idle();
     const handle = durably.register({ echo }).echo;
     for (let i = 0; i < 20; i++) {
       const run = await handle.trigger(i);
-      // Each time at another moment.
+      // At a different moment each time.
       for (let turn = 0; turn < i % 5; turn++) await nextTurn();
       const cancelled = await other.cancel(run.id).then(
         () => true,
@@ -184,7 +182,7 @@ contract('cancelling a running run', (test) => {
     }
   });
 
-  test('a cancelled run that is retried runs under a new attempt beside its old, stubborn one', async ({
+  test('lets a retried run proceed under a new attempt while its old execution still runs', async ({
     world,
   }) => {
     const { durably } = await world.start({ clock: new FakeClock() });

@@ -15,7 +15,7 @@ const refuse = (): never => {
   throw new PaymentError('refused', { cause: new TypeError('card expired') });
 };
 
-/** A run that failed with that body. */
+/** A failed run of a job with this body. */
 async function failed(world: World, run: (step: StepContext) => unknown, options?: InstanceOptions) {
   const { durably } = await world.start(options);
   const { task } = durably.register({ task: job('task', run) });
@@ -33,7 +33,7 @@ const detail = {
 };
 
 contract("a failure's detail", (test) => {
-  test('is kept with the run and its step, and told in their events', async ({ world }) => {
+  test('is stored with the run and its step, and included in their events', async ({ world }) => {
     const { durably, run, event } = await failed(world, (step) => step.run('pay', refuse));
     const errorDetail = { ...detail, stepName: 'pay' };
     expect(run).toMatchObject({ error: 'refused', failedStepName: 'pay', output: null });
@@ -50,13 +50,13 @@ contract("a failure's detail", (test) => {
     ]);
   });
 
-  test('of an error outside the steps names none', async ({ world }) => {
+  test('names no step if the error was thrown outside the steps', async ({ world }) => {
     const { run } = await failed(world, refuse);
     expect(run.errorDetail).toEqual(detail);
     expect(run.failedStepName).toBe('unknown');
   });
 
-  test('is gone after a retry, and so is the name of the step', async ({ world }) => {
+  test("is cleared by a retry, together with the step's name", async ({ world }) => {
     let tries = 0;
     const { durably, run } = await failed(world, (step) =>
       step.run('pay', () => (++tries > 1 ? 'paid' : refuse())),
@@ -72,7 +72,7 @@ contract("a failure's detail", (test) => {
     ]);
   });
 
-  test('holds no stacks with errorDetail: "message"', async ({ world }) => {
+  test('contains no stacks with errorDetail: "message"', async ({ world }) => {
     const { durably, run } = await failed(
       world,
       (step) => {
@@ -92,7 +92,7 @@ contract("a failure's detail", (test) => {
     expect(JSON.stringify(rows)).not.toMatch(/ at |stack/);
   });
 
-  test('holds no stack of what is no error with errorDetail: "message"', async ({ world }) => {
+  test('contains no stack of a thrown non-error with errorDetail: "message"', async ({ world }) => {
     const serialized = { name: 'Ser', stack: 'Error: at /secretpath/file.js:1', code: 3 };
     const odd = Object.assign(new Error(), { message: { inner: serialized } });
     for (const thrown of [serialized, odd, new Error('outer', { cause: serialized })]) {
@@ -113,7 +113,7 @@ contract("a failure's detail", (test) => {
     }
   });
 
-  test('is told of an output that does not fit, and of a result that is no JSON', async ({ world }) => {
+  test('is stored for an output of the wrong shape and for a result that is not JSON', async ({ world }) => {
     const { durably } = await world.start();
     const { misfit, throwing } = durably.register({
       misfit: defineJob({
@@ -140,7 +140,9 @@ contract("a failure's detail", (test) => {
     });
   });
 
-  test('is the cause of what triggerAndWait rejects with, whichever instance ran it', async ({ world }) => {
+  test("is the cause of triggerAndWait's rejection, whichever instance executed the run", async ({
+    world,
+  }) => {
     const { durably } = await world.idle({ pollingInterval: 20 });
     const { task } = durably.register({ task: job('task', () => undefined) });
     const { durably: runner } = await world.start({ pollingInterval: 20 });
@@ -154,7 +156,7 @@ contract("a failure's detail", (test) => {
     expect((error.cause as Error).cause).toMatchObject({ name: 'TypeError', message: 'card expired' });
   });
 
-  test('of a text that is too long is bounded, like the text', async ({ world }) => {
+  test("has a length limit, like the error's text", async ({ world }) => {
     const { durably, run } = await failed(world, (step) => {
       step.log.info('l'.repeat(100_000));
       step.progress(1, 2, 'p'.repeat(100_000));
@@ -173,7 +175,7 @@ contract("a failure's detail", (test) => {
     expect(run.errorDetail?.stack).toContain(' at ');
   });
 
-  test('an unknown mode is refused', async ({ world }) => {
+  test('refuses an unknown mode', async ({ world }) => {
     for (const errorDetail of ['none', null, {}]) {
       const made = world.instance({ errorDetail: errorDetail as never });
       expect(await rejectionOf(made)).toBeInstanceOf(ValidationError);
@@ -182,7 +184,7 @@ contract("a failure's detail", (test) => {
 });
 
 contract('errors in log data', (test) => {
-  test('are stored with name, message, stack, code and cause, wherever they stand', async ({ world }) => {
+  test('are stored with name, message, stack, code and cause at any depth', async ({ world }) => {
     const { durably } = await world.start();
     const secretive = Object.assign(new Error('answered 401'), {
       config: { headers: { Authorization: 'Bearer hidden' } },
@@ -221,7 +223,7 @@ contract('errors in log data', (test) => {
     expect(lines.at(-1)?.message).toBe('refused');
   });
 
-  test('stay what JSON makes of them in results', async ({ world }) => {
+  test('are plain JSON in step results', async ({ world }) => {
     const { durably } = await world.start();
     const { task } = durably.register({
       task: job('task', (step) =>
@@ -233,7 +235,7 @@ contract('errors in log data', (test) => {
 });
 
 contract('a RangeError of a schema of the user', (test) => {
-  test('is what the run fails with, and what a trigger rejects with', async ({ world }) => {
+  test('fails the run, or rejects the trigger, with the RangeError itself', async ({ world }) => {
     const { durably } = await world.start();
     const strict = z.number().transform((n) => {
       if (n > 1) throw new RangeError(`${n} is out of range`);

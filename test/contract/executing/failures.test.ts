@@ -5,7 +5,7 @@ import { job } from '../../support/jobs.ts';
 import { journalTypes, nextEvent, recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
 import type { World } from '../../support/world.ts';
 
-/** Lets a job with that body fail, and tells how. */
+/** Executes a job with this body and returns how it failed. */
 async function failureOf(world: World, run: Parameters<typeof job>[1]) {
   const { durably } = await world.start();
   const { failing } = durably.register({ failing: job('failing', run) });
@@ -17,7 +17,7 @@ async function failureOf(world: World, run: Parameters<typeof job>[1]) {
 }
 
 contract('failing', (test) => {
-  test('a step that throws is recorded with its error and fails the run', async ({ world }) => {
+  test('a step that throws is stored with its error and fails the run', async ({ world }) => {
     const { durably, id, ...failure } = await failureOf(world, (step) =>
       step.run('fetch', () => {
         throw new Error('no route');
@@ -36,7 +36,7 @@ contract('failing', (test) => {
     ]);
   });
 
-  test('outside its steps a run fails at "unknown"', async ({ world }) => {
+  test('a run that fails outside its steps has the failed step "unknown"', async ({ world }) => {
     const failure = await failureOf(world, async (step) => {
       await step.run('fine', () => 1);
       throw new Error('on its own');
@@ -44,7 +44,7 @@ contract('failing', (test) => {
     expect(failure).toMatchObject({ error: 'on its own', failedStepName: 'unknown' });
   });
 
-  test('an error that wraps a step error as its cause names that step', async ({ world }) => {
+  test("an error with a step's error as its cause names that step", async ({ world }) => {
     const failure = await failureOf(world, async (step) => {
       const cause = await rejectionOf(step.run('deep', () => Promise.reject(new Error('root'))));
       const middle = new Error('middle', { cause });
@@ -53,7 +53,7 @@ contract('failing', (test) => {
     expect(failure).toMatchObject({ error: 'outer', failedStepName: 'deep' });
   });
 
-  test('a caught failure is not blamed for a later, other one', async ({ world }) => {
+  test('a later error does not name a step whose failure was caught', async ({ world }) => {
     const failure = await failureOf(world, async (step) => {
       await rejectionOf(step.run('caught', () => Promise.reject(new Error('caught'))));
       throw new Error('other');
@@ -61,7 +61,7 @@ contract('failing', (test) => {
     expect(failure).toMatchObject({ error: 'other', failedStepName: 'unknown' });
   });
 
-  test('the first of two caught failures, thrown again, names its own step', async ({ world }) => {
+  test('when the first of two caught failures is thrown again, it names its own step', async ({ world }) => {
     const failure = await failureOf(world, async (step) => {
       const first = await rejectionOf(step.run('first', () => Promise.reject(new Error('one'))));
       await rejectionOf(step.run('second', () => Promise.reject(new Error('two'))));
@@ -70,7 +70,7 @@ contract('failing', (test) => {
     expect(failure).toMatchObject({ error: 'one', failedStepName: 'first' });
   });
 
-  test('an error whose causes go round in a circle fails the run', async ({ world }) => {
+  test('an error with a circular chain of causes fails the run', async ({ world }) => {
     const failure = await failureOf(world, () => {
       const one = new Error('one');
       one.cause = new Error('two', { cause: one });
@@ -117,7 +117,7 @@ contract('failing', (test) => {
     ['an error with a lone surrogate and a NUL', () => new Error('a\ud800b\0c'), 'a\ufffdb\ufffdc'],
   ];
 
-  test.for(thrown)('%s may be thrown, in a step or outside', async ([, make, text], { world }) => {
+  test.for(thrown)('a step or a job may throw %s', async ([, make, text], { world }) => {
     const { durably } = await world.start();
     const { thrower } = durably.register({
       thrower: job('thrower', async (step, where) => {
@@ -141,7 +141,7 @@ contract('failing', (test) => {
     ).toMatchObject({ error: 'at once', failedStepName: 'unknown' });
   });
 
-  test('nothing follows the failure in the journal', async ({ world }) => {
+  test('the failure is the last event in the journal', async ({ world }) => {
     const { durably, id } = await failureOf(world, (step) => {
       setImmediate(() => {
         step.log.info('too late');
@@ -158,7 +158,7 @@ contract('failing', (test) => {
   });
 
   test.for(['run:complete', 'step:complete'])(
-    'what the database refuses fails the run: a %s',
+    'a %s that the database refuses fails the run',
     async (type, { world }) => {
       const { durably } = await world.start();
       await sql`
@@ -174,7 +174,7 @@ contract('failing', (test) => {
     },
   );
 
-  test('the worker goes on with the next run', async ({ world }) => {
+  test('the worker continues with the next run', async ({ world }) => {
     const { durably } = await world.start();
     const { sometimes } = durably.register({
       sometimes: job('sometimes', (_, input) => {

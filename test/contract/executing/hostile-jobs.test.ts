@@ -12,7 +12,7 @@ const thrower = (message: string) => () => {
   throw new Error(message);
 };
 
-/** Throws whatever is asked of it. */
+/** Throws whatever property is read. */
 const hostile = () =>
   new Proxy(
     {},
@@ -24,11 +24,13 @@ const hostile = () =>
     },
   );
 
-/** An error whose list of errors has a method that answers nonsense. */
+/** An error whose list of errors has a method that returns nonsense. */
 const oddGroup = () => Object.assign(new Error('weird'), { errors: Object.assign([1], { slice: () => 5 }) });
 
 contract("a job's code harms nobody", (test) => {
-  test('by a throwing abort listener: it is told as worker:error, and all goes on', async ({ world }) => {
+  test('when an abort listener throws: worker:error reports it, and everything continues', async ({
+    world,
+  }) => {
     const raised = watchProcess();
     const { durably } = await world.start({ maxConcurrentRuns: 2 });
     const errors = recordEvents(durably, ['worker:error']);
@@ -59,7 +61,7 @@ contract("a job's code harms nobody", (test) => {
     expect(raised).toEqual([]);
   });
 
-  test('by a throwing abort listener while it is handed back: the run is pending, stop resolves', async ({
+  test('when an abort listener throws during a hand-back: the run is pending and stop resolves', async ({
     world,
   }) => {
     const raised = watchProcess();
@@ -79,7 +81,7 @@ contract("a job's code harms nobody", (test) => {
     expect(raised).toEqual([]);
   });
 
-  test('by the number of its listeners: nothing is printed', async ({ world }) => {
+  test('when it adds many listeners: no warning is printed', async ({ world }) => {
     const raised = watchProcess();
     const { durably } = await world.start();
     const { wide } = durably.register({
@@ -98,7 +100,7 @@ contract("a job's code harms nobody", (test) => {
     expect(raised).toEqual([]);
   });
 
-  test('by what it throws or returns: its run fails, the next one runs', async ({ world }) => {
+  test('when it throws or returns strange values: its run fails and the next one runs', async ({ world }) => {
     const raised = watchProcess();
     const { durably } = await world.start();
     const answers: Record<string, () => unknown> = {
@@ -145,7 +147,9 @@ contract("a job's code harms nobody", (test) => {
     expect(raised).toEqual([]);
   });
 
-  test('by what it logs: an odd list of errors is stored, and the job goes on', async ({ world }) => {
+  test('when it logs a strange list of errors: the line is stored and the job continues', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const odd = Object.assign([new Error('one')], { some: () => true, map: () => 5 });
     const { logging } = durably.register({
@@ -163,7 +167,9 @@ contract("a job's code harms nobody", (test) => {
     ]);
   });
 
-  test('by its schemas, zod or not: the trigger is refused or the run fails', async ({ world }) => {
+  test('when its schemas misbehave, zod or not: the trigger is refused or the run fails', async ({
+    world,
+  }) => {
     const raised = watchProcess();
     const { durably } = await world.start();
     const schemas: Record<string, z.ZodType> = {
@@ -191,7 +197,7 @@ contract("a job's code harms nobody", (test) => {
     expect(raised).toEqual([]);
   });
 
-  test('a foreign schema that parses asynchronously is waited for', async ({ world }) => {
+  test('when a foreign schema parses asynchronously: the trigger waits for it', async ({ world }) => {
     const { durably } = await world.start();
     const input = {
       safeParse: async (value: unknown) => ({ success: true, data: `parsed ${value}` }),
@@ -202,7 +208,7 @@ contract("a job's code harms nobody", (test) => {
     expect((await foreign.triggerAndWait('x')).output).toBe('parsed x');
   });
 
-  test('an event handler that answers a bad thenable, or an onError that rejects, ends nothing', async ({
+  test('when an event handler returns a bad thenable or an onError rejects: nothing ends', async ({
     world,
   }) => {
     const raised = watchProcess();

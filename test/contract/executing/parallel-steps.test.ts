@@ -13,7 +13,7 @@ import {
 import { deferred, until } from '../../support/until.ts';
 
 contract('parallel steps', (test) => {
-  test('run at once and are stored each on its own', async ({ world }) => {
+  test('run at once and are stored separately', async ({ world }) => {
     const { durably } = await world.start();
     const gates = [deferred(), deferred(), deferred()];
     const { fan } = durably.register({
@@ -41,7 +41,7 @@ contract('parallel steps', (test) => {
     expect((await durably.getSteps(run.id)).map(({ index }) => index)).toEqual([0, 1, 2]);
   });
 
-  test('log lines carry the name of the step within which they were written', async ({ world }) => {
+  test('write log lines under their own names', async ({ world }) => {
     const { durably } = await world.start();
     const { fan } = durably.register({
       fan: job('fan', async (step) => {
@@ -65,7 +65,9 @@ contract('parallel steps', (test) => {
       expect(stepName).toBe(/^[abc] /.test(message) ? message[0] : null);
   });
 
-  test('one that fails fails the run, the others are aborted and come too late', async ({ world }) => {
+  test('are aborted when one of them fails the run, and their later writes are refused', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const late = deferred<Error>();
     const gate = deferred();
@@ -93,14 +95,14 @@ contract('parallel steps', (test) => {
     expect((await journalTypes(durably, run.id)).at(-1)).toBe('run:fail');
   });
 
-  test('the run fails with the step whose error it was, though others fail at the same time', async ({
+  test('fail the run with the step whose error was thrown, even if others fail at the same time', async ({
     world,
   }) => {
     const { durably } = await world.start();
     const { fan } = durably.register({
       fan: job('fan', (step, names) =>
         Promise.all([
-          // While this one is being stored the others gather, and are stored together.
+          // While this step is being stored the others wait, and are then stored together.
           step.run('fine', () => 1),
           ...(names as string[]).map((name) =>
             step.run(name, () => Promise.reject(new Error(`${name} broke`))),
@@ -113,9 +115,7 @@ contract('parallel steps', (test) => {
     expect(await ended).toMatchObject({ error: 'a broke', failedStepName: 'a' });
   });
 
-  test('a step left behind by a job that completes neither holds the run nor crashes anything', async ({
-    world,
-  }) => {
+  test('that a completed job did not await neither delay the run nor crash anything', async ({ world }) => {
     const { durably } = await world.start();
     const gate = deferred();
     const signals: AbortSignal[] = [];
@@ -139,7 +139,7 @@ contract('parallel steps', (test) => {
     expect((await journalTypes(durably, id)).at(-1)).toBe('run:complete');
   });
 
-  test('the signal of a run that ended in order is not aborted', async ({ world }) => {
+  test('do not abort the signal of a run that ends normally', async ({ world }) => {
     const { durably } = await world.start();
     const signals: AbortSignal[] = [];
     const { orderly } = durably.register({
@@ -152,7 +152,7 @@ contract('parallel steps', (test) => {
     expect(signals[0]?.aborted).toBe(false);
   });
 
-  test('a later attempt replays those that finished and runs the others', async ({ world }) => {
+  test('are replayed by a later attempt if they finished, and executed again if not', async ({ world }) => {
     const { durably } = await world.start();
     const calls: string[] = [];
     let isBroken = true;

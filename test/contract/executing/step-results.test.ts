@@ -24,7 +24,7 @@ const NOT_JSON: readonly (readonly [string, () => unknown])[] = [
 ];
 
 contract('results that JSON cannot hold', (test) => {
-  test.for(NOT_JSON)('a step returning %s fails the run, naming the step', async ([, make], { world }) => {
+  test.for(NOT_JSON)('a step that returns %s fails the run, naming the step', async ([, make], { world }) => {
     const { durably } = await world.start();
     const { bad } = durably.register({ bad: job('bad', (step) => step.run('the culprit', make)) });
     const run = await untilStatus(durably, (await bad.trigger(0)).id, 'failed');
@@ -34,7 +34,7 @@ contract('results that JSON cannot hold', (test) => {
     ]);
   });
 
-  test('the job may catch it, and it is a StepError', async ({ world }) => {
+  test('the job can catch the error, which is a StepError', async ({ world }) => {
     const { durably } = await world.start();
     const { careful } = durably.register({
       careful: job('careful', async (step) => {
@@ -53,7 +53,7 @@ contract('results that JSON cannot hold', (test) => {
     expect(run.output).toBeNull();
   });
 
-  test('500 levels are stored and read back, in input, step and output', async ({ world }) => {
+  test('values of 500 levels are stored and read back, in input, step and output', async ({ world }) => {
     const { durably } = await world.start();
     const { deep } = durably.register({
       deep: job('deep', async (step, payload) => {
@@ -86,7 +86,7 @@ contract('output', (test) => {
       run: run as () => { total: number },
     });
 
-  test('is parsed and stored parsed', async ({ world }) => {
+  test('is parsed, and stored as parsed', async ({ world }) => {
     const { durably } = await world.start();
     const { typed } = durably.register({ typed: withOutput(() => ({ total: 3, extra: true })) });
     const { id, output } = await typed.triggerAndWait(0);
@@ -94,7 +94,7 @@ contract('output', (test) => {
     expect((await durably.getRun(id))?.output).toEqual({ total: 3, unit: 'pcs' });
   });
 
-  test('that does not match fails the run, saying so', async ({ world }) => {
+  test('fails the run if it does not match the schema', async ({ world }) => {
     const { durably } = await world.start();
     const { typed } = durably.register({ typed: withOutput(() => ({ total: 'three' })) });
     const run = await untilStatus(durably, (await typed.trigger(0)).id, 'failed');
@@ -102,7 +102,9 @@ contract('output', (test) => {
     expect(run.output).toBeNull();
   });
 
-  test('of an asynchronous schema is awaited, of a throwing one fails the run', async ({ world }) => {
+  test('is awaited with an asynchronous schema, and fails the run if the schema throws', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const define = (name: string, output: z.ZodType) =>
       defineJob({ name, input: z.unknown(), output, run: () => 'text' });
@@ -121,7 +123,7 @@ contract('output', (test) => {
     expect(run.error).toContain('the schema broke');
   });
 
-  test('undefined reads back as null', async ({ world }) => {
+  test('reads back as null if it is undefined', async ({ world }) => {
     const { durably } = await world.start();
     const { nothing } = durably.register({ nothing: job('nothing', () => undefined) });
     const { id, output } = await nothing.triggerAndWait(0);
@@ -131,7 +133,7 @@ contract('output', (test) => {
 });
 
 contract("a step's name", (test) => {
-  test('used again after it completed throws, naming the step', async ({ world }) => {
+  test('throws if it is used again after the step completed', async ({ world }) => {
     const { durably } = await world.start();
     let calls = 0;
     const { again } = durably.register({
@@ -144,7 +146,7 @@ contract("a step's name", (test) => {
     expect(calls).toBe(1);
   });
 
-  test('used again after it was replayed throws too', async ({ world }) => {
+  test('throws if it is used again after the step was replayed', async ({ world }) => {
     const { durably } = await world.start();
     let attempt = 0;
     const { again } = durably.register({
@@ -166,7 +168,7 @@ contract("a step's name", (test) => {
     });
   });
 
-  test('used again while it still runs throws, and the running one is not disturbed', async ({ world }) => {
+  test('throws if it is used again while the step runs, which continues undisturbed', async ({ world }) => {
     const { durably } = await world.start();
     const gate = deferred();
     const { twice } = durably.register({
@@ -182,7 +184,7 @@ contract("a step's name", (test) => {
     expect((await journalTypes(durably, id)).filter((type) => type === 'step:start')).toHaveLength(1);
   });
 
-  test('that is empty or too long throws into the job, and nothing of it is stored', async ({ world }) => {
+  test('throws into the job if it is empty or too long, and nothing is stored', async ({ world }) => {
     const { durably } = await world.start();
     const { named } = durably.register({
       named: job('named', async (step) => {
@@ -200,7 +202,7 @@ contract("a step's name", (test) => {
     expect((await durably.getSteps(id)).map(({ name }) => name)).toEqual(['🙂'.repeat(512)]);
   });
 
-  test('may be any text, but must be one', async ({ world }) => {
+  test('can be any text, and must be a text', async ({ world }) => {
     const { durably } = await world.start();
     const names = [
       '__proto__',
@@ -242,7 +244,7 @@ function raise(error: Error): never {
 }
 
 contract('a stored result', (test) => {
-  test('stands, whatever else is appended under its name', async ({ world }) => {
+  test('stays, whatever else is appended under its name', async ({ world }) => {
     const { durably } = await world.start();
     const { task } = durably.register({ task: job('task', (step) => step.run('one', () => 'first')) });
     const run = await untilStatus(durably, (await task.trigger(0)).id, 'completed');

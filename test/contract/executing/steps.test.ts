@@ -15,7 +15,7 @@ import { deferred, until } from '../../support/until.ts';
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 contract('step.run', (test) => {
-  test('stores each result, in order, and answers it', async ({ world }) => {
+  test('stores each result in order and returns it', async ({ world }) => {
     const { durably } = await world.start();
     const { sum } = durably.register({
       sum: job('sum', async (step) => {
@@ -58,7 +58,7 @@ contract('step.run', (test) => {
     ]);
   });
 
-  test('the first run and a replay see the same value', async ({ world }) => {
+  test('returns the same value in the first run and in a replay', async ({ world }) => {
     const { durably } = await world.start();
     const values: Record<string, () => unknown> = {
       date: () => new Date(0),
@@ -113,7 +113,7 @@ contract('step.run', (test) => {
     ]);
   });
 
-  test('what a caller changes in a result does not change what is stored', async ({ world }) => {
+  test('does not store changes that the caller makes to a result', async ({ world }) => {
     const { durably } = await world.start();
     const source = { list: [1] };
     const { changing } = durably.register({
@@ -128,7 +128,7 @@ contract('step.run', (test) => {
     expect((await durably.getSteps(id))[0]?.output).toEqual({ list: [1] });
   });
 
-  test('replayed steps emit nothing and are not stored again', async ({ world }) => {
+  test('emits and stores nothing for replayed steps', async ({ world }) => {
     const { durably } = await world.start();
     let isBroken = true;
     const { twice } = durably.register({
@@ -159,7 +159,7 @@ contract('step.run', (test) => {
     expect(after[1]).toMatchObject({ name: 'flaky', index: 1, status: 'completed' });
   });
 
-  test('a step that failed runs on the next attempt, and its row is replaced', async ({ world }) => {
+  test('runs a failed step on the next attempt, and replaces its row', async ({ world }) => {
     const { durably } = await world.start();
     let isBroken = true;
     const { flaky } = durably.register({
@@ -189,9 +189,7 @@ contract('step.run', (test) => {
     });
   });
 
-  test('a step that failed and was caught may run again under its name, keeping its index', async ({
-    world,
-  }) => {
+  test('may run a step again that failed and was caught, which keeps its index', async ({ world }) => {
     const { durably } = await world.start();
     const { persistent } = durably.register({
       persistent: job('persistent', async (step) => {
@@ -217,7 +215,7 @@ contract('step.run', (test) => {
     expect((await journalTypes(durably, id)).filter((type) => type === 'step:fail')).toHaveLength(2);
   });
 
-  test('a caught failure stays on record, the run completes', async ({ world }) => {
+  test('keeps a caught failure on record when the run completes', async ({ world }) => {
     const { durably } = await world.start();
     const { lenient } = durably.register({
       lenient: job('lenient', async (step) => {
@@ -231,14 +229,14 @@ contract('step.run', (test) => {
     expect(await durably.getRun(id)).toMatchObject({ stepCount: 0, status: 'completed', error: null });
   });
 
-  test('step.runId is the run', async ({ world }) => {
+  test("provides the run's id as step.runId", async ({ world }) => {
     const { durably } = await world.start();
     const { self } = durably.register({ self: job('self', (step) => step.runId) });
     const { id, output } = await self.triggerAndWait(0);
     expect(output).toBe(id);
   });
 
-  test('the times of a step are those between which it ran', async ({ world }) => {
+  test('records the times at which the step started and ended', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock });
     const gate = deferred();
@@ -257,7 +255,9 @@ contract('step.run', (test) => {
     expect(Date.parse(step?.completedAt ?? '') - Date.parse(step?.startedAt ?? '')).toBe(1_234);
   });
 
-  test('getSteps of a run without steps is empty, of an unknown run an error', async ({ world }) => {
+  test('gives an empty list of steps for a run without steps, and an error for an unknown run', async ({
+    world,
+  }) => {
     const { durably } = await world.idle();
     const { bare } = durably.register({ bare: job('bare', () => 1) });
     expect(await durably.getSteps((await bare.trigger(0)).id)).toEqual([]);

@@ -4,7 +4,7 @@ import { job } from '../../support/jobs.ts';
 import { journalTypes } from '../../support/runs.ts';
 
 contract('telemetry without end', (test) => {
-  test('100,000 progress reports in a loop are few rows, and the last one counts', async ({ world }) => {
+  test('stores few rows for 100,000 progress reports, and keeps the last one', async ({ world }) => {
     const { durably } = await world.start();
     const { eager } = durably.register({
       eager: job('eager', async (step) => {
@@ -24,7 +24,7 @@ contract('telemetry without end', (test) => {
     });
   });
 
-  test('log lines that wait too many are left out, and one line says how many', async ({ world }) => {
+  test('leaves out log lines when too many wait, and one line says how many', async ({ world }) => {
     const { durably } = await world.start();
     const data = 'x'.repeat(1024 * 1024);
     const { noisy } = durably.register({

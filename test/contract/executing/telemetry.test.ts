@@ -32,7 +32,7 @@ contract('step.log', (test) => {
     expect(sequences).toEqual([...new Set(sequences)].toSorted((a, b) => a - b));
   });
 
-  test('is read by level, after a line, and page by page', async ({ world }) => {
+  test('can be read by level, after a given line, and page by page', async ({ world }) => {
     const { durably } = await world.start();
     const { noisy } = durably.register({
       noisy: job('noisy', (step) => {
@@ -65,14 +65,14 @@ contract('step.log', (test) => {
     expect(error.message).toContain(name);
   });
 
-  test('of an unknown run is an error, of a silent one empty', async ({ world }) => {
+  test('fails for an unknown run, and is empty for a run without lines', async ({ world }) => {
     const { durably } = await world.idle();
     const { silent } = durably.register({ silent: job('silent', () => 1) });
     expect(await durably.getLogs({ runId: (await silent.trigger(0)).id })).toEqual([]);
     expect(await rejectionOf(durably.getLogs({ runId: 'run_unknown' }))).toBeInstanceOf(NotFoundError);
   });
 
-  test('data that JSON cannot hold becomes a warning in its place', async ({ world }) => {
+  test("replaces data that JSON can't hold with a warning", async ({ world }) => {
     const { durably } = await world.start();
     const deep = JSON.parse('['.repeat(501) + ']'.repeat(501));
     const { odd } = durably.register({
@@ -133,7 +133,7 @@ contract('step.log', (test) => {
 });
 
 contract('step.progress', (test) => {
-  test('is stored on the run and told', async ({ world }) => {
+  test('is stored with the run and emitted', async ({ world }) => {
     const { durably } = await world.start();
     const events = recordEvents(durably, ['run:progress']);
     const { steady } = durably.register({
@@ -158,7 +158,7 @@ contract('step.progress', (test) => {
     ]);
   });
 
-  test('never throws: what is no progress becomes a warning', async ({ world }) => {
+  test('never throws, and writes a warning for an invalid value', async ({ world }) => {
     const { durably } = await world.start();
     const { odd } = durably.register({
       odd: job('odd', (step) => {
@@ -185,7 +185,7 @@ contract('step.progress', (test) => {
 });
 
 contract('telemetry', (test) => {
-  test('a run that reads as completed has all its log lines', async ({ world }) => {
+  test('has stored all log lines of a run that reads as completed', async ({ world }) => {
     const { durably } = await world.start();
     const { durably: reader } = await world.idle();
     const { noisy } = durably.register({
@@ -198,7 +198,7 @@ contract('telemetry', (test) => {
     expect(await reader.getLogs({ runId: run.id, limit: 1000 })).toHaveLength(700);
   });
 
-  test('keeps its order with the steps, and nothing follows the end', async ({ world }) => {
+  test('keeps its order with the steps, and ends with the run', async ({ world }) => {
     const { durably } = await world.start();
     const { mixed } = durably.register({
       mixed: job('mixed', async (step) => {
@@ -218,7 +218,7 @@ contract('telemetry', (test) => {
     ]);
   });
 
-  test('waits for the flush, no longer, when the job says nothing more', async ({ world }) => {
+  test('is flushed after its delay if the job does nothing more', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock });
     const gate = deferred();
@@ -242,7 +242,7 @@ contract('telemetry', (test) => {
     await untilStatus(durably, run.id, 'completed');
   });
 
-  test('lines written while the job keeps the event loop busy do not hold it up', async ({ world }) => {
+  test('does not delay a job that blocks the event loop while it writes lines', async ({ world }) => {
     const { durably } = await world.start();
     let wasThenable = false;
     const { sync } = durably.register({

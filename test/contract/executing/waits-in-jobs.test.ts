@@ -7,11 +7,11 @@ import { nextEvent, rejectionOf, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 import { watchProcess } from '../../support/watch-process.ts';
 
-/** Anything that a job may trigger. */
+/** Something that a job can trigger. */
 type AnyHandle = Pick<JobHandle, 'trigger' | 'triggerAndWait'>;
 
 contract('waiting inside a job', (test) => {
-  test('for a run that no slot is left for fails at once, says what to do, and triggers nothing', async ({
+  test('fails at once for a run that no slot is left for, says what to do, and triggers nothing', async ({
     world,
   }) => {
     const { durably } = await world.start();
@@ -52,7 +52,7 @@ contract('waiting inside a job', (test) => {
     expect(ended.map(({ status }) => status).sort()).toEqual(['completed', 'failed']);
   });
 
-  test('counts the runs that wait, not their waits, and a child that waits as well', async ({ world }) => {
+  test('counts waiting runs, not their waits, and includes children that wait', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 2 });
     const { leaf } = durably.register({ leaf: echo });
     const { twice, child } = durably.register({
@@ -70,7 +70,7 @@ contract('waiting inside a job', (test) => {
     });
   });
 
-  test('is refused when the child asks for the key that the parent, or one that waits for it, holds', async ({
+  test('is refused if the child needs a concurrency key that its parent, or a run waiting for the parent, holds', async ({
     world,
   }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 5 });
@@ -90,7 +90,7 @@ contract('waiting inside a job', (test) => {
     expect((await own.triggerAndWait(0)).output).toMatchObject({ output: 0 });
   });
 
-  test('is refused to two runs that ask for each other’s keys, the second of them', async ({ world }) => {
+  test("is refused for the second of two runs that wait for each other's keys", async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 5 });
     const bothStarted = deferred();
     let started = 0;
@@ -109,7 +109,7 @@ contract('waiting inside a job', (test) => {
     expect(outcomes.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected']);
   });
 
-  test('for itself, by its idempotency key, is refused; for one that has ended it needs no slot', async ({
+  test('is refused for the run itself, by its idempotency key, and needs no slot for a run that has ended', async ({
     world,
   }) => {
     const { durably } = await world.start();
@@ -132,7 +132,7 @@ contract('waiting inside a job', (test) => {
     expect((await untilStatus(durably, first.id, 'completed')).output).toEqual({ id: waited?.id, output: 1 });
   });
 
-  test('for a run of another instance is none of this worker’s slots', async ({ world }) => {
+  test('does not count slots for a run of another instance', async ({ world }) => {
     const { durably } = await world.start();
     const { durably: other } = await world.another().start();
     const { child } = other.register({ child: echo });
@@ -140,7 +140,7 @@ contract('waiting inside a job', (test) => {
     expect((await parent.triggerAndWait(0)).output).toMatchObject({ output: 'there' });
   });
 
-  test('is refused across two instances that would wait for each other, and their keys are not mixed up', async ({
+  test('is refused if two instances would wait for each other, and keeps their keys apart', async ({
     world,
   }) => {
     const { durably } = await world.start();
@@ -161,7 +161,7 @@ contract('waiting inside a job', (test) => {
     expect(output).toMatchObject({ output: 'there' });
   });
 
-  test('that nobody waits for ends no process when it is refused', async ({ world }) => {
+  test('does not end the process when a wait is refused that nobody awaits', async ({ world }) => {
     const raised = watchProcess();
     const { durably } = await world.start();
     const { child } = durably.register({ child: echo });
@@ -170,7 +170,7 @@ contract('waiting inside a job', (test) => {
     expect(raised).toEqual([]);
   });
 
-  test('after its own end a job may wait for anything', async ({ world }) => {
+  test('is allowed for any run after the job has ended', async ({ world }) => {
     const { durably } = await world.start();
     const { child } = durably.register({ child: echo });
     const waited = deferred<unknown>();
@@ -184,7 +184,7 @@ contract('waiting inside a job', (test) => {
     expect(await waited.promise).toMatchObject({ output: 'after' });
   });
 
-  test('ends with the run: a cancelled parent waits no longer', async ({ world }) => {
+  test('ends with the run: a cancelled parent stops waiting', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 2 });
     const gate = deferred();
     const waited = deferred<unknown>();
@@ -202,7 +202,7 @@ contract('waiting inside a job', (test) => {
     gate.resolve();
   });
 
-  test('with processOne and processUntilIdle is refused', async ({ world }) => {
+  test('is refused for processOne and processUntilIdle', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 2 });
     const errors: unknown[] = [];
     const { worker } = durably.register({
@@ -219,7 +219,7 @@ contract('stop inside a job', (test) => {
   test.for([
     { how: 'in a step', timeoutMs: undefined },
     { how: 'in a step, with a time', timeoutMs: 1 },
-  ])('$how does not wait for its own run, which goes on to its end', async ({ timeoutMs }, { world }) => {
+  ])('$how does not wait for its own run, which continues to its end', async ({ timeoutMs }, { world }) => {
     const { durably } = await world.start();
     const { last } = durably.register({
       last: job('last', async (step) => {
@@ -257,7 +257,7 @@ contract('stop inside a job', (test) => {
     expect(order).toEqual(['held', 'stopped']);
   });
 
-  test('by several runs at once, and by one that another waits for, ends', async ({ world }) => {
+  test('ends if several runs call it, or a run that another run waits for', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 4 });
     const allStarted = deferred();
     let started = 0;
@@ -273,7 +273,7 @@ contract('stop inside a job', (test) => {
     for (const { id } of runs) await untilStatus(durably, id, 'completed');
   });
 
-  test('in an event handler, also in one that a run’s own event calls, waits for all', async ({ world }) => {
+  test("waits for all runs if an event handler calls it, also for a run's own event", async ({ world }) => {
     const { durably } = await world.start();
     const order: string[] = [];
     const stopped = new Promise<void>((resolve) => {
@@ -295,7 +295,7 @@ contract('stop inside a job', (test) => {
     expect((await durably.getRun(id))?.status).toBe('completed');
   });
 
-  test('a run that waits for one that is not taken up any more is handed back', async ({ world }) => {
+  test('hands back a run that waits for a run that will not start any more', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 2, pollingInterval: 5 });
     const errors: unknown[] = [];
     const gate = deferred();

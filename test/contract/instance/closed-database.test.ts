@@ -10,12 +10,12 @@ const CLOSED = { permanent: true, message: 'The database connection was closed' 
 
 contract('a database connection that was closed', (test) => {
   test.for(['stopped', 'at work'])(
-    'by destroy(), of a worker that is %s: everything that waits is rejected at once',
+    'after destroy() with a worker that is %s, everything that waits is rejected at once',
     async (state, { world }) => {
       const raised = watchProcess();
       const { durably } = await world.start({ maxConcurrentRuns: 2, pollingInterval: 600_000 });
       const errors = recordEvents(durably, ['worker:error']);
-      // Known here, and taken up by nobody.
+      // This job is registered, but no worker executes it.
       const { durably: elsewhere } = await world.idle();
       const { pending } = elsewhere.register({ pending: echo });
       const { id } = await pending.trigger(0);
@@ -53,9 +53,7 @@ contract('a database connection that was closed', (test) => {
     },
   );
 
-  test('while triggers, appends and a claim wait their turn: all of them are rejected, none waits on', async ({
-    world,
-  }) => {
+  test('rejects all waiting triggers, appends and claims', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     const triggers = Promise.allSettled(Array.from({ length: 20 }, (_, i) => handle.trigger(i)));
@@ -68,7 +66,7 @@ contract('a database connection that was closed', (test) => {
     expect(await rejectionOf(readAll(durably.subscribe('run_x')))).toMatchObject(CLOSED);
   });
 
-  test('by its owner: it says so at once, and is not opened again', async ({ world }) => {
+  test('reports at once that its owner closed it, and is not opened again', async ({ world }) => {
     const { durably, close } = await world.instance();
     const { echo: handle } = durably.register({ echo });
     await durably.migrate();

@@ -7,11 +7,11 @@ import { openDatabase } from '../../../src/sqlite.ts';
 import { contract } from '../../support/contract.ts';
 import { echo } from '../../support/jobs.ts';
 
-/** As JavaScript may call it, which no compiler checks. */
+/** A call from JavaScript, without a compiler's checks. */
 const unchecked = (options: object): never => options as never;
 
 contract('options that are not known', (test) => {
-  test('are refused by name, with the nearest known one, and nothing is stored', async ({ world }) => {
+  test('are refused by name with the nearest known name, and nothing is stored', async ({ world }) => {
     const { durably } = await world.start({ worker: 'on-demand' });
     const { job } = durably.register({ job: echo });
     const refusals: [Promise<unknown>, RegExp][] = [
@@ -36,7 +36,7 @@ contract('options that are not known', (test) => {
     expect(await durably.getRuns()).toEqual([]);
   });
 
-  test('name the nearest job where one is near', async ({ world }) => {
+  test('suggest the nearest job, if one is near', async ({ world }) => {
     const { durably } = await world.start({ worker: 'on-demand' });
     durably.register({ mail: defineJob({ name: 'send-mail', input: z.any(), run: () => 1 }) });
     const trigger = (jobName: string) => durably.trigger({ jobName, input: 1 });
@@ -47,7 +47,7 @@ contract('options that are not known', (test) => {
     await expect(trigger('import')).rejects.toMatchObject({ message: 'Job not found: import' });
   });
 
-  test('a scope makes the same idempotency key another one, and is not shown', async ({ world }) => {
+  test('a key scope separates idempotency keys and is not shown', async ({ world }) => {
     const { durably } = await world.start({ worker: 'on-demand' });
     const { job } = durably.register({ job: echo });
     const idempotencyKey = 'k'.repeat(256);
@@ -63,7 +63,7 @@ contract('options that are not known', (test) => {
     await expect(job.trigger({}, { idempotencyKey, keyScope: 'a\u001f' })).rejects.toThrow('U+001F');
   });
 
-  test('of a deep value only the beginning of its path is told', async ({ world }) => {
+  test('show only the beginning of the path to a deep value', async ({ world }) => {
     const { durably } = await world.start({ worker: 'on-demand' });
     const levels: z.ZodType = z.lazy(() => z.object({ level: levels, ok: z.literal(true) }));
     const { job } = durably.register({ job: defineJob({ name: 'deep', input: levels, run: () => 1 }) });
@@ -74,7 +74,7 @@ contract('options that are not known', (test) => {
     expect(JSON.stringify(error).length + String(error).length).toBeLessThan(15_000);
   });
 
-  test('of a million wrong values only the first few are told', async ({ world }) => {
+  test('list only the first few of a million wrong values', async ({ world }) => {
     const { durably } = await world.start({ worker: 'on-demand' });
     const list = defineJob({ name: 'list', input: z.array(z.string()), run: () => 1 });
     const { job } = durably.register({ job: list });
@@ -87,7 +87,7 @@ contract('options that are not known', (test) => {
   });
 });
 
-test('unknown options of a database of this machine are refused', async () => {
+test('are refused when a local database is opened', async () => {
   const url = 'file:/nowhere/a.db';
   const refusals: [object, string][] = [
     [{ url, authtoken: 'x' }, 'Unknown openDatabase option "authtoken"; known: url'],
@@ -101,7 +101,7 @@ test('unknown options of a database of this machine are refused', async () => {
   await expect(openDatabase(undefined as never)).rejects.toMatchObject({ code: 'VALIDATION' });
 });
 
-test('unknown options of what makes instances, jobs, handlers, apps and keys are refused', async () => {
+test('are refused when instances, jobs, handlers, apps and keys are created', async () => {
   const dialect = { createDriver: () => undefined };
   expect(() => createDurably(unchecked({ dialect, pollInterval: 5 }))).toThrow(
     'Unknown createDurably option "pollInterval"; did you mean "pollingInterval"?',

@@ -5,7 +5,7 @@ import { createDurablyHandler } from '../../../src/server.ts';
 import { fakeDurably } from '../../http/fake-durably.ts';
 import { contract } from '../../support/contract.ts';
 
-/** As JavaScript may call it, which no compiler checks. */
+/** A call from JavaScript, without a compiler's checks. */
 const unchecked = (options: unknown): never => options as never;
 
 const refusal = (message: RegExp) => ({ code: 'VALIDATION', message: expect.stringMatching(message) });
@@ -36,14 +36,14 @@ describe.each<[string, [string, unknown[]][], (options: never) => unknown]>([
   ['createDurablyHandler', handlerOptions, (options) => createDurablyHandler(fakeDurably(), options)],
   ['createDurablyApp', appOptions, (options) => createDurablyApp(fakeDurably(), options)],
 ])('%s', (_, options, create) => {
-  test.each(options)('says at once what %s must be', (name, values) => {
+  test.each(options)('throws at once and says what %s must be', (name, values) => {
     for (const value of values) {
       const make = () => create(unchecked({ [name]: value }));
       expect(make).toThrow(expect.objectContaining(refusal(new RegExp(`^${name}\\b.* must be `))));
     }
   });
 
-  test('quotes no key', () => {
+  test('never quotes a key', () => {
     try {
       create(unchecked({ apiKeys: keys, onError: 'k'.repeat(16) }));
       expect.unreachable();
@@ -53,7 +53,7 @@ describe.each<[string, [string, unknown[]][], (options: never) => unknown]>([
   });
 });
 
-test('an app takes what it is meant to be given', async () => {
+test('creates an app from valid options', async () => {
   createDurablyApp(fakeDurably(), {
     apiKeys: await createApiKeys(keys),
     draining: new AbortController().signal,
@@ -70,7 +70,7 @@ test.each([[undefined], [null], ['a:b'], [{}]])('createApiKeys wants a list, not
   await expect(createApiKeys(unchecked(given))).rejects.toMatchObject(refusal(/no list was given/));
 });
 
-test('handle() wants a base path', async () => {
+test('handle() requires a base path', async () => {
   const { handle } = createDurablyHandler(fakeDurably());
   const request = new Request('http://localhost/runs');
   await expect(handle(request, unchecked(undefined))).rejects.toMatchObject(refusal(/base path/));
@@ -82,7 +82,7 @@ test.each<[keyof DurablyOptions, unknown[]]>([
   ['logger', [5, null, {}, { info: () => {} }]],
   ['errorDetail', ['all', null, 5]],
   ['jobs', [5, null]],
-])('createDurably says at once what %s must be', (name, values) => {
+])('createDurably throws at once and says what %s must be', (name, values) => {
   const dialect = { createDriver: () => undefined };
   for (const value of values) {
     const make = () => createDurably(unchecked({ dialect, [name]: value }));

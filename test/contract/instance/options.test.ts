@@ -7,7 +7,7 @@ import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { nextEvent } from '../../support/runs.ts';
 
-/** What createDurably does with these options; whatever it opened is closed again. */
+/** Calls createDurably with these options and closes what it opened. */
 async function create(options: Omit<Partial<DurablyOptions>, 'jobs'>): Promise<unknown> {
   const database = await backends[0]?.createDatabase();
   const opened = await database?.open();
@@ -27,7 +27,7 @@ const BAD = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1000', null, true, {}
 
 describe('options', () => {
   test.each(MS_OPTIONS.flatMap((name) => BAD.map((value) => [name, value] as const)))(
-    '%s: %s is refused by name and value',
+    'refuses %s: %s by name and value',
     async (name, value) => {
       const error = await create({ [name]: value });
       expect(error).toBeInstanceOf(ValidationError);
@@ -37,7 +37,7 @@ describe('options', () => {
   );
 
   test.each([0, -1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, '1', null])(
-    'maxConcurrentRuns: %s is refused by name and value',
+    'refuses maxConcurrentRuns: %s by name and value',
     async (value) => {
       const error = await create({ maxConcurrentRuns: value as number });
       expect(error).toBeInstanceOf(ValidationError);
@@ -52,7 +52,7 @@ describe('options', () => {
     [{ heartbeatInterval: 5_001, staleThreshold: 5_000 }, /5001/],
     [{ heartbeatInterval: 30_000 }, /30000/],
     [{ staleThreshold: 4_000 }, /5000.*4000/],
-  ])('a heartbeat that is not shorter than the threshold is refused: %j', async (options, message) => {
+  ])('refuses a heartbeat that is not shorter than the threshold: %j', async (options, message) => {
     const error = await create(options);
     expect(error).toBeInstanceOf(ValidationError);
     expect((error as Error).message).toMatch(message);
@@ -68,7 +68,7 @@ describe('options', () => {
     },
     { pollingInterval: 0.5, heartbeatInterval: 1, staleThreshold: 1.5, maxConcurrentRuns: 1 },
     { reconnect: () => undefined },
-  ])('%o is accepted', async (options) => {
+  ])('accepts %o', async (options) => {
     expect(await create(options)).not.toBeInstanceOf(Error);
   });
 
@@ -76,34 +76,34 @@ describe('options', () => {
     expect(await create({ dialect: dialect as never })).toBeInstanceOf(ValidationError);
   });
 
-  test('no options at all are refused', () => {
+  test('refuses a call without options', () => {
     expect(() => createDurably(undefined as never)).toThrow(ValidationError);
   });
 
-  test('two jobs of one name are refused', async () => {
+  test('refuses two jobs with one name', async () => {
     const error = await create({ jobs: { one: echo, two: job('echo', () => 1) } } as never);
     expect(error).toMatchObject({ code: 'CONFLICT' });
   });
 });
 
 contract('defaults', (test) => {
-  test('a poll each second, a heartbeat each five, one run at a time', async ({ world }) => {
+  test('are a poll per second, a heartbeat per five seconds, and one run at a time', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock });
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     await idle();
-    // The poll, and the looks for what deleted runs have left over.
+    // The poll, and the checks for what deleted runs have left.
     expect(clock.pendingMs).toEqual([1_000, 10 * 60 * 1000, 60 * 60 * 1000]);
     const started = nextEvent(durably, 'run:start');
     const [, second] = await held.batchTrigger([1, 2]);
     await started;
     await idle();
-    // The heartbeat, the lease's end, and the looks.
+    // The heartbeat, the check of the lease, and the checks for deleted runs.
     expect(clock.pendingMs).toEqual([5_000, 30_000, 10 * 60 * 1000, 60 * 60 * 1000]);
     expect((await durably.getRun(second?.id ?? ''))?.status).toBe('pending');
   });
 
-  test('a run is stale after thirty seconds without a heartbeat', async ({ world }) => {
+  test('make a run stale after thirty seconds without a heartbeat', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock });
     durably.register({ echo });

@@ -12,7 +12,7 @@ import { echo, job } from '../../support/jobs.ts';
 import { rejectionOf, untilStatus } from '../../support/runs.ts';
 
 contract('register', (test) => {
-  test('returns handles by key and fills durably.jobs with the same', async ({ world }) => {
+  test('returns handles by key and adds them to durably.jobs', async ({ world }) => {
     const { durably } = await world.instance();
     const other = job('other', () => 1);
     const handles = durably.register({ mine: echo, other });
@@ -24,7 +24,7 @@ contract('register', (test) => {
     expect(durably.getJob('mine')).toBeUndefined();
   });
 
-  test('the same definition again gives the same handle', async ({ world }) => {
+  test('returns the same handle for the same definition', async ({ world }) => {
     const { durably } = await world.instance();
     const { echo: first } = durably.register({ echo });
     const { again } = durably.register({ again: echo });
@@ -32,7 +32,7 @@ contract('register', (test) => {
     expect(durably.jobs.again).toBe(first);
   });
 
-  test('another definition under a registered name throws and registers nothing', async ({ world }) => {
+  test('throws and registers nothing if a name has another definition', async ({ world }) => {
     const { durably } = await world.instance();
     const handle = durably.register({ echo }).echo;
     const fresh = job('fresh', () => 1);
@@ -43,7 +43,7 @@ contract('register', (test) => {
     expect(durably.getJob('echo')).toBe(handle);
   });
 
-  test('two definitions of one name in one call throw', async ({ world }) => {
+  test('throws if one call has two definitions with one name', async ({ world }) => {
     const { durably } = await world.instance();
     expect(() => durably.register({ a: job('same', () => 1), b: job('same', () => 2) })).toThrow(
       ConflictError,
@@ -51,7 +51,7 @@ contract('register', (test) => {
     expect(durably.getJob('same')).toBeUndefined();
   });
 
-  test('what is no definition is refused, and nothing is registered', async ({ world }) => {
+  test('refuses values that are not definitions, and registers nothing', async ({ world }) => {
     const { durably } = await world.instance();
     const broken = { name: 'broken', input: {}, run: () => 1 } as never;
     expect(() => durably.register({ echo, broken })).toThrow(ValidationError);
@@ -61,13 +61,13 @@ contract('register', (test) => {
   test('works after init, and pending runs of the job are then claimed', async ({ world }) => {
     const { durably: other } = await world.idle();
     const run = await other.register({ echo }).echo.trigger('waiting');
-    // Polls too seldom to find it by that.
+    // The polling interval is too long to find the run by a poll.
     const { durably } = await world.start({ pollingInterval: 1_000_000 });
     durably.register({ echo });
     await untilStatus(durably, run.id, 'completed');
   });
 
-  test('jobs given to createDurably are registered at once', async ({ world }) => {
+  test('is done at once for the jobs given to createDurably', async ({ world }) => {
     const { dialect } = await world.open();
     const durably = createDurably({ dialect, jobs: { echo } });
     await durably.migrate();
@@ -75,7 +75,7 @@ contract('register', (test) => {
     expect((await durably.jobs.echo.trigger('x')).jobName).toBe('echo');
   });
 
-  test('a run is triggered by the name of its job', async ({ world }) => {
+  test('lets a run be triggered by the name of its job', async ({ world }) => {
     const { durably } = await world.idle();
     durably.register({ echo });
     const run = await durably.trigger({ jobName: 'echo', input: 1, idempotencyKey: 'key' });
@@ -85,7 +85,7 @@ contract('register', (test) => {
     expect(error.message).toBe('Job not found: nobody');
   });
 
-  test("a job's name may be one that objects have anyway", async ({ world }) => {
+  test('accepts a job name that is also a property of Object.prototype', async ({ world }) => {
     const { durably } = await world.start();
     const { proto } = durably.register({
       proto: job('__proto__', () => 1),
@@ -115,7 +115,7 @@ contract('defineJob', (test) => {
     expect(define(changes)).toThrow(message);
   });
 
-  test('a definition can be used by several instances, and not be changed', async ({ world }) => {
+  test("makes definitions that several instances can use and that can't be changed", async ({ world }) => {
     const definition = job('shared', () => 'ran');
     expect(Object.isFrozen(definition)).toBe(true);
     const { durably } = await world.start();

@@ -14,7 +14,7 @@ const EVENTS = { cancel: 'run:cancel', retry: 'run:retry', delete: 'run:delete' 
 const carryOut = (durably: Durably, command: RunCommand, runId: string) =>
   command === 'delete' ? durably.deleteRun(runId) : durably[command](runId);
 
-/** A run that got into that state in an ordinary way, with a step behind it where it can have one. */
+/** A run that reached this state normally, with a finished step where that is possible. */
 async function runIn(status: RunStatus, world: World) {
   const { durably } = await world.start();
   const { any } = durably.register({
@@ -73,7 +73,7 @@ contract('commands', (test) => {
   });
 
   test.for(['cancel', 'delete', 'retry'] as const)(
-    'of racing callers one wins: %s',
+    'when callers race, one wins: %s',
     async (command, { world }) => {
       const { durably, run } = await runIn(command === 'cancel' ? 'pending' : 'failed', world);
       const { durably: other } = await world.idle();
@@ -92,7 +92,7 @@ contract('commands', (test) => {
     },
   );
 
-  test('of a retry and a delete that race one wins', async ({ world }) => {
+  test('when a retry and a delete race, one wins', async ({ world }) => {
     const { durably, run } = await runIn('failed', world);
     const outcomes = await Promise.allSettled([durably.retry(run.id), durably.deleteRun(run.id)]);
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(['fulfilled', 'rejected']);
@@ -132,7 +132,7 @@ contract('retry', (test) => {
     },
   );
 
-  test('resumes at the step that failed, with the next attempt and a new end', async ({ world }) => {
+  test('resumes at the failed step, with the next attempt and a new end', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const calls: string[] = [];
     let isBroken = true;
@@ -155,7 +155,7 @@ contract('retry', (test) => {
     expect(done).toMatchObject({ attempt: 2, error: null, output: 'output', startedAt: failed.startedAt });
   });
 
-  test('a cancelled run that was never started can be retried', async ({ world }) => {
+  test('accepts a cancelled run that never started', async ({ world }) => {
     const { durably } = await world.idle();
     const run = await durably.register({ echo }).echo.trigger('x');
     await durably.cancel(run.id);
@@ -166,7 +166,7 @@ contract('retry', (test) => {
 });
 
 contract('deleteRun', (test) => {
-  test('takes run, steps, logs and journal, and leaves one run:delete row', async ({ world }) => {
+  test('deletes the run, its steps, logs and journal, and adds one run:delete event', async ({ world }) => {
     const { durably, run } = await runIn('failed', world);
     await durably.deleteRun(run.id);
     expect(await durably.getRun(run.id)).toBeNull();
@@ -178,7 +178,7 @@ contract('deleteRun', (test) => {
     }
   });
 
-  test('leaves other runs alone', async ({ world }) => {
+  test('does not change other runs', async ({ world }) => {
     const { durably } = await world.start();
     const { stepped } = durably.register({ stepped: job('stepped', (step) => step.run('one', () => 1)) });
     const [gone, kept] = await stepped.batchTrigger([1, 2]);
@@ -189,7 +189,7 @@ contract('deleteRun', (test) => {
     expect(await journalTypes(durably, kept?.id ?? '')).toEqual(before);
   });
 
-  test('its row stays for a day and is then purged, hourly', async ({ world }) => {
+  test('keeps the run:delete event for a day, then purges it within the hour', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock });
     const handle = durably.register({ echo }).echo;

@@ -16,7 +16,7 @@ async function populated(world: World): Promise<Durably> {
     for (const status of RUN_STATUSES) {
       for (const name of JOBS) {
         const run = await handles[name]?.trigger({ round });
-        // Statuses are what is filtered here, not how they came about.
+        // The statuses are set directly, because only the filter is tested.
         await durably.db
           .updateTable('durably_runs')
           .set({ status })
@@ -52,7 +52,7 @@ const pairs = [
 ] satisfies RunFilter[];
 
 contract('getRuns', (test) => {
-  test('answers newest first what the filter asks for', async ({ world }) => {
+  test('returns the runs that match the filter, newest first', async ({ world }) => {
     const durably = await populated(world);
     const all = await durably.getRuns({ limit: 1000 });
     expect(all).toHaveLength(45);
@@ -80,7 +80,7 @@ contract('getRuns', (test) => {
     expect(await rejectionOf(durably.getRuns({ jobName: [], limit: 0 }))).toBeInstanceOf(ValidationError);
   });
 
-  test('answers a hundred unless told otherwise', async ({ world }) => {
+  test('returns at most a hundred by default', async ({ world }) => {
     const { durably } = await world.idle();
     const { many } = durably.register({ many: job('many', () => 1) });
     await many.batchTrigger(Array.from({ length: 130 }, (_, i) => i));
@@ -90,7 +90,7 @@ contract('getRuns', (test) => {
     expect(await many.getRuns()).toHaveLength(100);
   });
 
-  test('keeps the order of insertion when the database clock goes back', async ({ world }) => {
+  test("keeps the insertion order when the database's clock goes back", async ({ world }) => {
     const durably = await populated(world);
     const before = (await durably.getRuns()).map(({ id }) => id);
     await durably.db
@@ -101,7 +101,7 @@ contract('getRuns', (test) => {
     expect((await durably.getRuns({ jobName: ['alpha', 'beta'], limit: 1 }))[0]?.jobName).toBe('beta');
   });
 
-  test('accepts the bounds', async ({ world }) => {
+  test('accepts filters and limits at their bounds', async ({ world }) => {
     const { durably } = await world.idle();
     expect(await durably.getRuns({ limit: 1000, offset: 100_000 })).toEqual([]);
     expect(await durably.getRuns({ limit: 1, offset: 0 })).toEqual([]);
@@ -150,7 +150,7 @@ function select<T extends { jobName: string; status: string }>(all: readonly T[]
 }
 
 contract('stored times', (test) => {
-  test("are the database's, whatever this process takes for the time", async ({ world }) => {
+  test("come from the database's clock, whatever this process's clock says", async ({ world }) => {
     const begunAt = Date.now();
     vi.useFakeTimers({ toFake: ['Date'], now: begunAt + 60 * 60 * 1000 });
     onTestFinished(() => void vi.useRealTimers());

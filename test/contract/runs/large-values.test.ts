@@ -7,11 +7,11 @@ import { readAll, recordEvents, rejectionOf, untilEnded, untilStatus } from '../
 const KB = 1024;
 const MB = 1024 * KB;
 
-/** A text of so many bytes as JSON, of characters that need an escape where it is put into other JSON. */
+/** A text of this many bytes as JSON, with characters that need an escape inside other JSON. */
 const quotes = (bytes: number) => '"'.repeat((bytes - 2) / 2);
 
 contract('lists of large values', (test) => {
-  test('come whole and in order, whatever their sizes', async ({ world }) => {
+  test('return all values in order, whatever their sizes', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     const sizes = [10, 900 * KB, 20, 30 * KB, 600 * KB, 600 * KB, 40, 9 * KB];
@@ -32,17 +32,19 @@ contract('lists of large values', (test) => {
     expect(statements.length - before).toBe(1);
   });
 
-  test('read what is large in portions of a megabyte', async ({ world }) => {
+  test('read large values in portions of a megabyte', async ({ world }) => {
     const { durably, statements } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     for (let i = 0; i < 6; i++) await handle.trigger(quotes(400 * KB));
     const before = statements.length;
     expect(await durably.getRuns()).toHaveLength(6);
-    // The page, and two runs at a time.
+    // One read for the page, then two runs at a time.
     expect(statements.length - before).toBe(1 + 3);
   });
 
-  test('leave out a run that is deleted between its page and its portion', async ({ world }) => {
+  test('leave out a run that is deleted between the read of its page and of its values', async ({
+    world,
+  }) => {
     const { durably } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     const [first, second] = [await handle.trigger(quotes(800 * KB)), await handle.trigger(quotes(900 * KB))];
@@ -55,7 +57,7 @@ contract('lists of large values', (test) => {
     expect(JSON.parse(text)).toMatchObject([{ id: second.id }]);
   });
 
-  test('of steps, log lines and events come whole and in order', async ({ world }) => {
+  test('return steps, log lines and events complete and in order', async ({ world }) => {
     const sizes = [9 * KB, 700 * KB, 10, 700 * KB, 20 * KB, 1 * MB];
     const { durably } = await world.start();
     const { large } = durably.register({
@@ -83,7 +85,7 @@ contract('lists of large values', (test) => {
 });
 
 contract('lists of long texts', (test) => {
-  test('come whole and in order, though a page of them takes more than a portion', async ({ world }) => {
+  test('are complete and in order, even if a page takes more than a portion', async ({ world }) => {
     const ROWS = 70;
     const { durably } = await world.start({ maxConcurrentRuns: 10 });
     const texts = Array.from({ length: ROWS }, (_, i) => `${i} ${'t'.repeat(16_000)}`);
@@ -123,7 +125,7 @@ contract('lists of long texts', (test) => {
 });
 
 contract('pages by cursor', (test) => {
-  test('neither repeat nor skip a run while others come and go', async ({ world }) => {
+  test('neither repeat nor skip a run while others are added and removed', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     const ids = (await handle.batchTrigger(Array.from({ length: 25 }, (_, i) => i))).map(({ id }) => id);
@@ -133,7 +135,7 @@ contract('pages by cursor', (test) => {
       const page = await durably.getRunsPage({ limit: 7, cursor });
       seen.push(...page.runs.map(({ id }) => id));
       cursor = page.nextCursor ?? undefined;
-      // One comes at the head, and one that was shown goes.
+      // One run is added at the head, and one that was shown is deleted.
       await handle.trigger('new');
       await durably.cancel(page.runs[0]?.id ?? '');
       await durably.deleteRun(page.runs[0]?.id ?? '');
@@ -142,7 +144,7 @@ contract('pages by cursor', (test) => {
   });
 
   test.for([{ status: 'pending' as const }, { jobName: ['echo', 'other'] }, { labels: { org: '1' } }])(
-    'go by the filter %j',
+    'apply the filter %j',
     async (filter, { world }) => {
       const { durably } = await world.idle();
       const handles = durably.register({
@@ -166,7 +168,7 @@ contract('pages by cursor', (test) => {
     },
   );
 
-  test('of more than a hundred runs know their end', async ({ world }) => {
+  test('know the end of a list of more than a hundred runs', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     await handle.batchTrigger(Array.from({ length: 250 }, (_, i) => i));
@@ -182,14 +184,14 @@ contract('pages by cursor', (test) => {
     expect(await rejectionOf(durably.getRuns({ cursor }))).toBeInstanceOf(ValidationError);
   });
 
-  test('refuse an offset beside it', async ({ world }) => {
+  test('refuse an offset together with a cursor', async ({ world }) => {
     const { durably } = await world.idle();
     expect((await rejectionOf(durably.getRuns({ cursor: 'c1', offset: 1 }))).message).toContain('offset');
   });
 });
 
 contract('fields', (test) => {
-  test('of a list are those that were asked for, and no others are read', async ({ world }) => {
+  test('limit a list to the requested fields, and others are not read', async ({ world }) => {
     const { durably, statements } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     const { id } = await handle.trigger(quotes(2 * MB));
@@ -212,7 +214,7 @@ contract('fields', (test) => {
 });
 
 contract('the bound of a value', (test) => {
-  test('fails a larger step result by the name of its step, with both sizes', async ({ world }) => {
+  test('fails a step with a larger result, naming the step and both sizes', async ({ world }) => {
     const { durably } = await world.start({ maxResultBytes: 1_000 });
     const { task } = durably.register({
       task: job('task', async (step, size) => {
@@ -228,7 +230,7 @@ contract('the bound of a value', (test) => {
     expect(error).toContain('1000');
   });
 
-  test('fails a run with a larger output, and leaves larger log data out', async ({ world }) => {
+  test('fails a run with a larger output, and leaves out larger log data', async ({ world }) => {
     const { durably } = await world.start({ maxResultBytes: 1_000 });
     const { task } = durably.register({
       task: job('task', (step) => {
@@ -265,7 +267,7 @@ contract('the bound of a value', (test) => {
 });
 
 contract('large values on their way', (test) => {
-  test('a batch of twenty inputs of a megabyte is stored as one, in order', async ({ world }) => {
+  test('are stored as one batch of twenty inputs of a megabyte, in order', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     const existing = await handle.trigger(quotes(1 * MB), { idempotencyKey: 'kept' });
@@ -285,9 +287,7 @@ contract('large values on their way', (test) => {
     ]);
   });
 
-  test('pending runs with large inputs are claimed a few at a time, and all of them run', async ({
-    world,
-  }) => {
+  test('are claimed a few at a time as inputs of pending runs, and all of them run', async ({ world }) => {
     const { durably } = await world.instance({ maxConcurrentRuns: 6, pollingInterval: 60_000 });
     await durably.migrate();
     const { task } = durably.register({
@@ -301,7 +301,7 @@ contract('large values on their way', (test) => {
     expect(outputs).toEqual(runs.map(() => ({ output: Math.floor(1.9 * MB) })));
   });
 
-  test('the results of a resumed run are read in portions, as they are asked for', async ({ world }) => {
+  test('are read in portions as the results of a resumed run', async ({ world }) => {
     const RESULTS = 12;
     let isFirst = true;
     const { durably, statements } = await world.start();
@@ -325,15 +325,13 @@ contract('large values on their way', (test) => {
     const reads = statements
       .slice(before)
       .filter(({ sql }) => sql.includes('from durably_steps') || sql.includes('durably_steps s'));
-    // The names with the first two results, then two or three at a time.
+    // The names with the first two results, then two or three results at a time.
     expect(reads.length).toBeGreaterThan(4);
     expect(reads.length).toBeLessThanOrEqual(1 + RESULTS / 2);
     expect((await durably.getRun(id))?.output).toEqual(Array.from({ length: RESULTS }, (_, i) => i));
   });
 
-  test('results are replayed in any order, side by side, and undefined stays undefined', async ({
-    world,
-  }) => {
+  test('are replayed in any order and in parallel, and undefined stays undefined', async ({ world }) => {
     let isFirst = true;
     const { durably } = await world.start();
     const names = Array.from({ length: 8 }, (_, i) => `step ${i}`);

@@ -7,7 +7,7 @@ import { echo } from '../../support/jobs.ts';
 import { recordEvents, rejectionOf } from '../../support/runs.ts';
 
 contract('batchTrigger', (test) => {
-  test('answers the runs in the given order, which is their order', async ({ world }) => {
+  test('returns the runs in the given order, and stores them in that order', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const inputs = Array.from({ length: 120 }, (_, i) => `input ${i}`);
@@ -19,7 +19,7 @@ contract('batchTrigger', (test) => {
     expect(events.map((event) => 'runId' in event && event.runId)).toEqual(runs.map(({ id }) => id));
   });
 
-  test('takes plain inputs and pairs with options, mixed', async ({ world }) => {
+  test('accepts a mix of plain inputs and inputs with options', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const runs = await handle.batchTrigger([
@@ -37,7 +37,7 @@ contract('batchTrigger', (test) => {
     expect(runs[2]).toMatchObject({ idempotencyKey: 'i', concurrencyKey: 'c' });
   });
 
-  test('refuses what a caller of JavaScript may have mistyped, and stores nothing', async ({ world }) => {
+  test('refuses wrongly typed arguments from JavaScript, and stores nothing', async ({ world }) => {
     const loose = defineJob({
       name: 'loose',
       input: z.object({ x: z.number().optional() }).optional(),
@@ -70,7 +70,7 @@ contract('batchTrigger', (test) => {
     expect(await durably.getRuns()).toEqual([]);
   });
 
-  test('an empty batch gives an empty list and asks the database nothing', async ({ world }) => {
+  test('returns an empty list for an empty batch, without a query', async ({ world }) => {
     const { durably, statements } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const before = statements.length;
@@ -78,7 +78,7 @@ contract('batchTrigger', (test) => {
     expect(statements.length).toBe(before);
   });
 
-  test('one bad input or key creates no run at all', async ({ world }) => {
+  test('creates no run if one input or key is invalid', async ({ world }) => {
     const texts = defineJob({ name: 'texts', input: z.string(), run: () => 1 });
     const { durably } = await world.idle();
     const handle = durably.register({ texts }).texts;
@@ -90,7 +90,9 @@ contract('batchTrigger', (test) => {
     expect(events).toEqual([]);
   });
 
-  test('a batch that the database refuses leaves no run, and its neighbours go on', async ({ world }) => {
+  test('stores no run of a batch that the database refuses, and does not affect other triggers', async ({
+    world,
+  }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     await sql`
@@ -107,7 +109,7 @@ contract('batchTrigger', (test) => {
     expect(stored).toEqual(['before', 'after']);
   });
 
-  test('a thousand runs are one batch', async ({ world }) => {
+  test('stores a thousand runs as one batch', async ({ world }) => {
     const { durably } = await world.idle();
     const runs = await durably
       .register({ echo })

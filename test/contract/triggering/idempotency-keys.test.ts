@@ -6,7 +6,7 @@ import { echo, job } from '../../support/jobs.ts';
 import { journalTypes, recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
 
 contract('idempotency keys', (test) => {
-  test('a second trigger under a key gives the first run, without an event', async ({ world }) => {
+  test('return the first run at a second trigger, without an event', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const events = recordEvents(durably, ['run:trigger']);
@@ -19,7 +19,7 @@ contract('idempotency keys', (test) => {
     expect(await durably.getRuns()).toHaveLength(1);
   });
 
-  test('each job has keys of its own, also when several are triggered at once', async ({ world }) => {
+  test('are separate for each job, also in a batch', async ({ world }) => {
     const { durably } = await world.idle();
     const handles = durably.register({ one: job('one', () => 1), two: job('two', () => 2) });
     const triggerBoth = () =>
@@ -33,7 +33,7 @@ contract('idempotency keys', (test) => {
     expect(await durably.getRuns()).toHaveLength(2);
   });
 
-  test('the input is validated first', async ({ world }) => {
+  test('are looked up after the input has been validated', async ({ world }) => {
     const strict = defineJob({ name: 'strict', input: z.string(), run: () => 1 });
     const { durably } = await world.idle();
     const handle = durably.register({ strict }).strict;
@@ -43,7 +43,7 @@ contract('idempotency keys', (test) => {
     );
   });
 
-  test('the existing run is given whatever its status', async ({ world }) => {
+  test('return the existing run whatever its status', async ({ world }) => {
     const { durably } = await world.start();
     let outcome: 'complete' | 'fail' | 'hang' = 'complete';
     const { any } = durably.register({
@@ -67,7 +67,7 @@ contract('idempotency keys', (test) => {
     expect(await durably.getRuns()).toHaveLength(3);
   });
 
-  test('concurrent triggers, of several instances too, create one run', async ({ world }) => {
+  test('create one run from concurrent triggers, also of several instances', async ({ world }) => {
     const instances = await Promise.all([1, 2, 3].map(() => world.idle()));
     const handles = instances.map(({ durably }) => durably.register({ echo }).echo);
     const heard = instances.map(({ durably }) => recordEvents(durably, ['run:trigger']));
@@ -79,7 +79,7 @@ contract('idempotency keys', (test) => {
     expect(await journalTypes(instances[0]?.durably ?? raise(), runs[0]?.id ?? '')).toEqual(['run:trigger']);
   });
 
-  test('a key is unique within its job only', async ({ world }) => {
+  test('are unique within their job only', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: one, other } = durably.register({ echo, other: job('other', () => 1) });
     const runs = [
@@ -89,14 +89,14 @@ contract('idempotency keys', (test) => {
     expect(new Set(runs.map(({ id }) => id)).size).toBe(2);
   });
 
-  test('runs without a key never share', async ({ world }) => {
+  test('never match runs without a key', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const [a, b] = await handle.batchTrigger([1, 1]);
     expect(a?.id).not.toBe(b?.id);
   });
 
-  test('a key that comes twice in one batch gives one run twice', async ({ world }) => {
+  test('return one run twice if a batch contains the same key twice', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const events = recordEvents(durably, ['run:trigger']);
@@ -115,7 +115,7 @@ contract('idempotency keys', (test) => {
     expect(events).toHaveLength(3);
   });
 
-  test('deleting the run frees its key', async ({ world }) => {
+  test('become free when the run is deleted', async ({ world }) => {
     const { durably } = await world.start();
     const handle = durably.register({ echo }).echo;
     const first = await handle.trigger(1, { idempotencyKey: 'key' });
@@ -126,7 +126,7 @@ contract('idempotency keys', (test) => {
     expect((await untilStatus(durably, second.id, 'completed')).output).toBe(2);
   });
 
-  test('keys that differ in case, accents or trailing spaces are different', async ({ world }) => {
+  test('differ by case, accents and trailing spaces', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const keys = ['key', 'KEY', 'key ', 'kéy', 'ke\u0301y', '7', '7.0', '{"a":1}', '🙂'];

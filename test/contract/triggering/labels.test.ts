@@ -19,7 +19,7 @@ async function indexed(durably: Durably): Promise<unknown[]> {
 }
 
 contract('labels', (test) => {
-  test('are kept with the run, whatever becomes of it', async ({ world }) => {
+  test('stay with the run through all its states', async ({ world }) => {
     const { durably } = await world.start();
     const { steady } = durably.register({ steady: job('steady', () => 'done') });
     const labels = { org: '1', 'a.b/c-d_e': 'x "y" \\ 👋', constructor: '', 7: 'seven' };
@@ -30,7 +30,7 @@ contract('labels', (test) => {
     expect(listed?.labels).toEqual(labels);
   });
 
-  test('of a run without any are empty, and nothing is kept for them', async ({ world }) => {
+  test('are empty for a run without labels, and take no space', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     for (const labels of [undefined, {}]) expect((await handle.trigger(0, { labels })).labels).toEqual({});
@@ -40,7 +40,7 @@ contract('labels', (test) => {
     ]);
   });
 
-  test('come with each run of a batch', async ({ world }) => {
+  test('are stored with each run of a batch', async ({ world }) => {
     const { durably } = await world.idle();
     const runs = await durably
       .register({ echo })
@@ -57,7 +57,7 @@ contract('labels', (test) => {
     ]);
   });
 
-  test('are those of the first run under an idempotency key', async ({ world }) => {
+  test('are those of the first run with the idempotency key', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const first = await handle.trigger(1, { idempotencyKey: 'k', labels: { org: '1' } });
@@ -70,7 +70,7 @@ contract('labels', (test) => {
     expect(await durably.getRuns({ labels: { org: '2' } })).toEqual([]);
   });
 
-  test('are gone with a deleted run, whose place another may take', async ({ world }) => {
+  test('are deleted with their run, and its place can be reused', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const kept = await handle.trigger(0, { labels: { org: '1' } });
@@ -85,7 +85,7 @@ contract('labels', (test) => {
 
   const twenty = Object.fromEntries(Array.from({ length: 20 }, (_, i) => [`k${i}`, `${i}`]));
 
-  test('may be twenty, with long keys and values', async ({ world }) => {
+  test('can be twenty, with long keys and values', async ({ world }) => {
     const { durably } = await world.idle();
     const labels = { ...twenty, k0: 'v'.repeat(256) };
     const long = { ['k'.repeat(64)]: '👋'.repeat(128) };
@@ -122,7 +122,7 @@ contract('labels', (test) => {
     ),
   ];
 
-  test('that are out of bounds are refused by name, and nothing is stored', async ({ world }) => {
+  test('are refused by name if they break a limit, and nothing is stored', async ({ world }) => {
     const { durably, statements } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const before = statements.length;
@@ -138,13 +138,13 @@ contract('labels', (test) => {
     expect(statements.length).toBe(before);
   });
 
-  test('of a filter are refused alike', async ({ world }) => {
+  test('in a filter have the same limits', async ({ world }) => {
     const { durably, statements } = await world.idle();
     const before = statements.length;
     for (const [, fault, labels] of refused) {
       const error = await rejectionOf(durably.getRuns({ labels } as RunFilter));
       expect(error).toBeInstanceOf(ValidationError);
-      // The issue's path says where: the message needn't once more.
+      // The issue's path names the parameter, so the message need not.
       expect(error.message).toMatch(/^Invalid filter: labels/);
       expect(error.message.endsWith(`: ${fault}`)).toBe(true);
     }
@@ -155,7 +155,7 @@ contract('labels', (test) => {
 const JOBS = ['alpha', 'beta'] as const;
 const STATUSES = ['completed', 'running', 'pending'] as const;
 
-/** Runs of two jobs, three statuses and three organisations, interleaved; each second has a stage. */
+/** Runs of two jobs, three statuses and three organisations, interleaved. Every second run has a stage. */
 async function populated(world: World): Promise<Durably> {
   const { durably } = await world.idle();
   const handles = durably.register(Object.fromEntries(JOBS.map((name) => [name, job(name, () => 1)])));
@@ -175,7 +175,7 @@ async function populated(world: World): Promise<Durably> {
 }
 
 contract('lists by labels', (test) => {
-  test('answer newest first what has all of them', async ({ world }) => {
+  test('return the runs that have all of them, newest first', async ({ world }) => {
     const durably = await populated(world);
     const all = await durably.getRuns({ limit: 1000 });
     const labelled: NonNullable<RunFilter['labels']>[] = [
@@ -213,7 +213,7 @@ contract('lists by labels', (test) => {
     }
   });
 
-  test('see one job when asked of its handle', async ({ world }) => {
+  test("return one job's runs if read from its handle", async ({ world }) => {
     const durably = await populated(world);
     const ofBeta = await durably.getJob('beta')?.getRuns({ labels: { org: '1' } });
     expect(ofBeta).toEqual(await durably.getRuns({ labels: { org: '1' }, jobName: 'beta' }));

@@ -4,7 +4,7 @@ import { contract } from '../../support/contract.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { readAll, recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
 
-/** Lone surrogates, which abort libSQL's process when a JSON function meets them, and what else is odd in a text. */
+/** Lone surrogates, which crash libSQL's process in a JSON function, and other odd characters. */
 const ODD_TEXTS = [
   '\ud800',
   'a\udfffb',
@@ -21,7 +21,7 @@ const ODD_TEXTS = [
 
 contract('keys', (test) => {
   test.for(['idempotencyKey', 'concurrencyKey'] as const)(
-    '%s: 1 to 256 UTF-16 units',
+    '%s has 1 to 256 UTF-16 units',
     async (name, { world }) => {
       const { durably } = await world.idle();
       const handle = durably.register({ echo }).echo;
@@ -59,7 +59,7 @@ contract('keys', (test) => {
     },
   );
 
-  test('an undefined key is none', async ({ world }) => {
+  test('may be undefined, which means no key', async ({ world }) => {
     const { durably } = await world.idle();
     const run = await durably
       .register({ echo })
@@ -69,9 +69,7 @@ contract('keys', (test) => {
 });
 
 contract('odd text', (test) => {
-  test('survives as JSON in payload, step result, output, log data and progress, and crashes nothing', async ({
-    world,
-  }) => {
+  test('survives as JSON in payload, step result, output, log data and progress', async ({ world }) => {
     const { durably } = await world.start();
     const value = { texts: ODD_TEXTS, ...Object.fromEntries(ODD_TEXTS.map((text) => [text, text])) };
     const { odd } = durably.register({
@@ -120,7 +118,7 @@ contract('odd text', (test) => {
     expect(told).not.toMatch(/\\ud800|\\udfff|\\u0000/);
   });
 
-  test('two step names that become one are one', async ({ world }) => {
+  test('can make two step names equal, which are then one step', async ({ world }) => {
     const { durably } = await world.start();
     const { odd } = durably.register({
       odd: job('odd', async (step) => {
@@ -131,7 +129,7 @@ contract('odd text', (test) => {
     expect((await odd.triggerAndWait(0)).output).toContain('a\ufffd');
   });
 
-  test('is harmless where runs are asked for', async ({ world }) => {
+  test('is harmless in the parameters of lists', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     await handle.trigger(1);
@@ -149,7 +147,7 @@ contract('odd text', (test) => {
     }
   });
 
-  test('a deep or odd neighbour in a group harms nobody', async ({ world }) => {
+  test('affects no other member of its group', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 10 });
     const deep = JSON.parse('['.repeat(500) + ']'.repeat(500));
     const { mixed } = durably.register({

@@ -6,7 +6,7 @@ import { job } from '../../support/jobs.ts';
 import { rejectionOf, untilStatus } from '../../support/runs.ts';
 import type { World } from '../../support/world.ts';
 
-/** Starts a run on a database that takes no value with HUGE in it, as one does that is too large for it. */
+/** Executes a run on a database that refuses values containing HUGE, like one for which they are too large. */
 async function execute(world: World, run: (step: StepContext) => unknown) {
   const refuse = ({ parameters }: { parameters: readonly unknown[] }) =>
     parameters.some((value) => String(value).includes('HUGE')) ? databaseError('SQLITE_TOOBIG') : undefined;
@@ -16,14 +16,14 @@ async function execute(world: World, run: (step: StepContext) => unknown) {
 }
 
 contract('a value that the database refuses', (test) => {
-  test('fails the step whose result it is, by name and without the driver’s words', async ({ world }) => {
+  test("fails the step whose result it is, by name and without the driver's words", async ({ world }) => {
     const { durably, id } = await execute(world, (step) => step.run('big', () => 'HUGE'));
     const error = 'Step "big": the database refused its result';
     expect(await untilStatus(durably, id, 'failed')).toMatchObject({ error, stepCount: 0 });
     expect(await durably.getSteps(id)).toMatchObject([{ name: 'big', status: 'failed', error }]);
   });
 
-  test('can be caught by the job, which goes on', async ({ world }) => {
+  test('can be caught by the job, which continues', async ({ world }) => {
     const { durably, id } = await execute(world, async (step) => {
       await step.run('big', () => 'HUGE').catch(() => undefined);
       return await step.run('big', () => 'small');
@@ -37,7 +37,7 @@ contract('a value that the database refuses', (test) => {
     expect(run.error).toBe('Invalid output: the database refused it');
   });
 
-  test('does not keep a step from failing if it is its error', async ({ world }) => {
+  test("still lets a step fail if it is the step's error", async ({ world }) => {
     const { durably, id } = await execute(world, async (step) => {
       await step.run('bad', () => Promise.reject(new Error('HUGE'))).catch(() => undefined);
       return 'caught';
@@ -47,7 +47,7 @@ contract('a value that the database refuses', (test) => {
     expect(await durably.getSteps(id)).toMatchObject([{ name: 'bad', status: 'failed', error }]);
   });
 
-  test('does not keep a run from failing if it is the error', async ({ world }) => {
+  test("still lets a run fail if it is the run's error", async ({ world }) => {
     const { durably, id } = await execute(world, () => Promise.reject(new Error('HUGE')));
     const run = await untilStatus(durably, id, 'failed');
     expect(run).toMatchObject({
@@ -58,7 +58,7 @@ contract('a value that the database refuses', (test) => {
 });
 
 contract('a statement that the database refuses', (test) => {
-  test('is not blamed on a missing migration when that can not be asked', async ({ world }) => {
+  test("is not blamed on a missing migration if that can't be checked", async ({ world }) => {
     let isBroken = false;
     const refuse = () => (isBroken ? databaseError('SQLITE_ERROR') : undefined);
     const { durably } = await world.idle({ wrap: (dialect) => failStatements(dialect, refuse) });

@@ -7,7 +7,7 @@ import { echo, job } from '../../support/jobs.ts';
 import { journalTypes, recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
 
 contract('retrigger', (test) => {
-  test('stores a fresh run like the other, but for its idempotency key', async ({ world }) => {
+  test('stores a new run like the old one, without its idempotency key', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const labels = { org: '1', kind: 'x' };
@@ -30,7 +30,7 @@ contract('retrigger', (test) => {
     });
   });
 
-  test('begins anew, whatever became of the other', async ({ world }) => {
+  test('starts from the beginning, however the old run ended', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 5 });
     let isBroken = true;
     let calls = 0;
@@ -59,7 +59,7 @@ contract('retrigger', (test) => {
     await untilStatus(durably, (await durably.retrigger(id)).id, 'completed');
   });
 
-  test('does not parse again what was parsed', async ({ world }) => {
+  test('does not parse the stored input again', async ({ world }) => {
     const { durably } = await world.idle();
     const { length } = durably.register({
       length: defineJob({
@@ -72,7 +72,7 @@ contract('retrigger', (test) => {
     expect(await durably.retrigger(id)).toMatchObject({ payload: 4 });
   });
 
-  test('knows no run that is not there, and no job that this process does not know', async ({ world }) => {
+  test('refuses an unknown run and an unknown job', async ({ world }) => {
     const { durably } = await world.idle();
     const { durably: other } = await world.idle();
     const { id } = await durably.register({ echo }).echo.trigger(1);

@@ -9,7 +9,7 @@ import { nextEvent, rejectionOf, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 
 contract('triggerAndWait', (test) => {
-  test('answers the id and the output', async ({ world }) => {
+  test('returns the id and the output', async ({ world }) => {
     const { durably } = await world.start();
     const handle = durably.register({ echo }).echo;
     const { id, output } = await handle.triggerAndWait({ a: 1 });
@@ -17,7 +17,7 @@ contract('triggerAndWait', (test) => {
     expect((await durably.getRun(id))?.status).toBe('completed');
   });
 
-  test('answers the output as it was parsed and stored', async ({ world }) => {
+  test('returns the output as it was parsed and stored', async ({ world }) => {
     const { durably } = await world.start();
     const dated = defineJob({
       name: 'dated',
@@ -29,7 +29,7 @@ contract('triggerAndWait', (test) => {
     expect(output).toEqual({ at: '1970-01-01T00:00:00.000Z', kept: 'LOUD' });
   });
 
-  test('whichever instance runs it', async ({ world }) => {
+  test('works whichever instance executes the run', async ({ world }) => {
     const { durably: caller } = await world.idle({ pollingInterval: 5 });
     const waiting = caller.register({ echo }).echo.triggerAndWait('far');
     const { durably: worker } = await world.start({ pollingInterval: 5 });
@@ -37,14 +37,14 @@ contract('triggerAndWait', (test) => {
     expect((await waiting).output).toBe('far');
   });
 
-  test('under an idempotency key waits for the existing run', async ({ world }) => {
+  test('waits for the existing run of an idempotency key', async ({ world }) => {
     const { durably } = await world.start();
     const handle = durably.register({ echo }).echo;
     const first = await handle.triggerAndWait('first', { idempotencyKey: 'key' });
     expect(await handle.triggerAndWait('second', { idempotencyKey: 'key' })).toEqual(first);
   });
 
-  test('rejects when the run fails, with its error', async ({ world }) => {
+  test("rejects with the run's error when the run fails", async ({ world }) => {
     const { durably } = await world.start();
     const { broken } = durably.register({
       broken: job('broken', () => {
@@ -78,7 +78,7 @@ contract('triggerAndWait', (test) => {
     });
     await until(() => statements.at(-1)?.sql.includes('durably_journal'));
     await idle();
-    // This process looks again only when its clock goes on: it sees both at once.
+    // This process reads again only when its clock moves, so it sees both at once.
     const [run] = await other.getRuns();
     await other.cancel(run?.id ?? '');
     await other.deleteRun(run?.id ?? '');
@@ -90,7 +90,7 @@ contract('triggerAndWait', (test) => {
     expect(await waiting).toMatchObject({ ending: 'deleted' });
   });
 
-  test('rejects when the time is up, and the run goes on', async ({ world }) => {
+  test('rejects when the time is up, and the run continues', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock });
     const gate = deferred();
@@ -112,7 +112,7 @@ contract('triggerAndWait', (test) => {
     expect((await untilStatus(durably, runId, 'completed')).output).toBe('late');
   });
 
-  test('a wait that ends in time leaves no timer behind', async ({ world }) => {
+  test('leaves no timer behind when it ends in time', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock });
     const handle = durably.register({ echo }).echo;
@@ -128,7 +128,7 @@ contract('triggerAndWait', (test) => {
     expect(clock.pendingMs.filter((ms) => ms > 100_000 && ms < 130_000)).toEqual([]);
   });
 
-  test('refuses a timeout that is none', async ({ world }) => {
+  test('refuses an invalid timeout', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     for (const timeout of [-1, Number.NaN, Number.POSITIVE_INFINITY, '5' as never]) {
@@ -139,9 +139,7 @@ contract('triggerAndWait', (test) => {
     expect(await durably.getRuns()).toEqual([]);
   });
 
-  test('a run that fails and is retried before it is seen to have failed is waited for', async ({
-    world,
-  }) => {
+  test('continues to wait for a run that is retried before its failure was noticed', async ({ world }) => {
     let isBroken = true;
     const flaky = job('flaky', () => {
       if (isBroken) throw new Error('once');
@@ -159,7 +157,7 @@ contract('triggerAndWait', (test) => {
     const completed = nextEvent(durably, 'run:complete');
     durably.start();
     await completed;
-    // Its stream looks again only now.
+    // The stream reads again only now.
     await until(async () => {
       clock.advance(250);
       return await Promise.race([output.then(() => true), idle().then(() => false)]);
@@ -179,7 +177,7 @@ contract("a handle's reads", (test) => {
     expect(await durably.getRun('run_unknown')).toBeNull();
   });
 
-  test('getRuns sees only its own job, and takes no filter of another', async ({ world }) => {
+  test('getRuns sees only its own job, and refuses a filter by another job', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: one, other } = durably.register({ echo, other: job('other', () => 1) });
     await other.trigger(1);

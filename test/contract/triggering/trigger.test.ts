@@ -21,7 +21,7 @@ const order = defineJob({
 });
 
 contract('trigger', (test) => {
-  test('answers the run, which is stored', async ({ world }) => {
+  test('returns the stored run', async ({ world }) => {
     const { durably } = await world.idle();
     const run = await durably.register({ echo }).echo.trigger({ a: 1 });
     expect(run).toEqual({
@@ -57,26 +57,23 @@ contract('trigger', (test) => {
     { what: 'labels and a concurrency key', options: { labels: { a: 'é"\\' }, concurrencyKey: "it's" } },
     { what: 'an idempotency key', options: { idempotencyKey: '\n"😀' } },
     { what: 'all of them', options: { idempotencyKey: 'i', concurrencyKey: 'c', labels: { a: '1', b: '' } } },
-  ])(
-    'the run it answers is the stored one, whatever is in it, with $what',
-    async ({ options }, { world }) => {
-      const { durably } = await world.idle();
-      const handle = durably.register({ echo }).echo;
-      const input = {
-        lone: '\ud800',
-        nul: '\0',
-        texts: ['"', '\\', '\u2028', '😀'],
-        big: 2 ** 60,
-        none: null,
-      };
-      const run = await handle.trigger(input, options);
-      expect(run).toMatchObject({ payload: input, ...options });
-      expect(await durably.getRun(run.id)).toEqual(run);
-      if ('idempotencyKey' in options) expect(await handle.trigger(1, options)).toEqual(run);
-    },
-  );
+  ])('returns the run as it is stored, with $what', async ({ options }, { world }) => {
+    const { durably } = await world.idle();
+    const handle = durably.register({ echo }).echo;
+    const input = {
+      lone: '\ud800',
+      nul: '\0',
+      texts: ['"', '\\', '\u2028', '😀'],
+      big: 2 ** 60,
+      none: null,
+    };
+    const run = await handle.trigger(input, options);
+    expect(run).toMatchObject({ payload: input, ...options });
+    expect(await durably.getRun(run.id)).toEqual(run);
+    if ('idempotencyKey' in options) expect(await handle.trigger(1, options)).toEqual(run);
+  });
 
-  test('times are by the database, not by this process', async ({ world }) => {
+  test('takes times from the database, not from this process', async ({ world }) => {
     const clock = new FakeClock(Date.UTC(1999, 0, 1));
     const { durably } = await world.start({ clock });
     const { id } = await durably.register({ echo }).echo.trigger(1);
@@ -86,7 +83,7 @@ contract('trigger', (test) => {
     }
   });
 
-  test('the parsed input is stored as JSON, and that is what the job gets', async ({ world }) => {
+  test('stores the parsed input as JSON and passes it to the job', async ({ world }) => {
     const { durably } = await world.start();
     const { order: handle } = durably.register({ order });
     const due = new Date(Date.UTC(2027, 1, 3, 4, 5, 6, 7));
@@ -97,7 +94,7 @@ contract('trigger', (test) => {
     expect((await untilStatus(durably, run.id, 'completed')).output).toEqual(stored);
   });
 
-  test('the input is parsed once, at trigger', async ({ world }) => {
+  test('parses the input once', async ({ world }) => {
     let parsed = 0;
     let fails = true;
     const counting = defineJob({
@@ -117,7 +114,7 @@ contract('trigger', (test) => {
     expect(parsed).toBe(1);
   });
 
-  test('a schema may be asynchronous', async ({ world }) => {
+  test('accepts an asynchronous schema', async ({ world }) => {
     const { durably } = await world.idle();
     const slow = defineJob({
       name: 'slow',
@@ -129,7 +126,7 @@ contract('trigger', (test) => {
     await expect(handle.trigger('a')).rejects.toThrow(/too short/);
   });
 
-  test('an invalid input is refused with its issues, and no run is created', async ({ world }) => {
+  test('refuses an invalid input with its issues, and creates no run', async ({ world }) => {
     const { durably } = await world.idle();
     const { order: handle } = durably.register({ order });
     const events = recordEvents(durably);
@@ -142,7 +139,7 @@ contract('trigger', (test) => {
     expect(events).toEqual([]);
   });
 
-  test('an input that JSON cannot hold is refused', async ({ world }) => {
+  test("refuses an input that JSON can't hold", async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const circular: Record<string, unknown> = {};
@@ -154,7 +151,7 @@ contract('trigger', (test) => {
   });
 
   test.for([null, false, 0, '', [], {}, 'text', 1.5, [null, { a: [] }]])(
-    '%j is stored as it is',
+    'stores %j unchanged',
     async (input, { world }) => {
       const { durably } = await world.start();
       const handle = durably.register({ echo }).echo;
@@ -164,12 +161,12 @@ contract('trigger', (test) => {
     },
   );
 
-  test('an undefined input reads as null', async ({ world }) => {
+  test('reads an undefined input back as null', async ({ world }) => {
     const { durably } = await world.idle();
     expect((await durably.register({ echo }).echo.trigger(undefined)).payload).toBeNull();
   });
 
-  test('concurrent triggers all get runs of their own', async ({ world }) => {
+  test('creates separate runs from concurrent calls', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const runs = await Promise.all(Array.from({ length: 150 }, (_, i) => handle.trigger(i)));
@@ -236,7 +233,7 @@ contract("a run's fields", (test) => {
     );
   });
 
-  test('of a failed run hold its error', async ({ world }) => {
+  test('contain the error of a failed run', async ({ world }) => {
     const { durably } = await world.start();
     const { broken } = durably.register({
       broken: job('broken', () => {
@@ -248,7 +245,7 @@ contract("a run's fields", (test) => {
     expect(run.completedAt).toMatch(ISO_MS);
   });
 
-  test('of a cancelled run hold no error', async ({ world }) => {
+  test('contain no error for a cancelled run', async ({ world }) => {
     const { durably } = await world.idle();
     const run = await durably.register({ echo }).echo.trigger(1);
     await durably.cancel(run.id);
@@ -256,7 +253,7 @@ contract("a run's fields", (test) => {
     expect((await durably.getRun(run.id))?.completedAt).toMatch(ISO_MS);
   });
 
-  test('progress keeps the last that was reported', async ({ world }) => {
+  test('contain the last progress that was reported', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const { steady } = durably.register({
       steady: job('steady', (step) => {

@@ -11,7 +11,7 @@ import { deferred, until } from '../../support/until.ts';
 
 const keyed = (concurrencyKey: string) => ({ concurrencyKey });
 
-/** The pending runs that have the turn at their key. */
+/** The pending runs that have the turn of their key. */
 async function turnsOf(durably: Durably): Promise<string[]> {
   const rows = await durably.db
     .selectFrom('durably_runs')
@@ -25,14 +25,14 @@ async function turnsOf(durably: Durably): Promise<string[]> {
 
 async function oldestOf(durably: Durably): Promise<string[]> {
   const oldest = new Map<string, string>();
-  // Newest first: the last one entered is the oldest.
+  // Newest first, so the last one entered is the oldest.
   for (const { id, jobName, concurrencyKey } of await durably.getRuns({ status: 'pending' })) {
     if (concurrencyKey !== null) oldest.set(`${jobName} ${concurrencyKey}`, id);
   }
   return [...oldest.values()].sort();
 }
 
-/** Tells which inputs run at the moment, and which have started so far. */
+/** Records which inputs are running now, and which have started so far. */
 function watch() {
   const started: unknown[] = [];
   const running = new Set<unknown>();
@@ -62,7 +62,7 @@ const startedIds = (durably: Durably) => {
 };
 
 contract('concurrency keys', (test) => {
-  test('the oldest pending run of each key and job has the turn, whatever happens to them', async ({
+  test('give the turn to the oldest pending run of each key and job, whatever happens to the runs', async ({
     world,
   }) => {
     const { durably } = await world.idle();
@@ -89,9 +89,7 @@ contract('concurrency keys', (test) => {
     }
   });
 
-  test('never two runs of one key at a time, in insertion order, across instances and jobs', async ({
-    world,
-  }) => {
+  test('run one run of a key at a time, in insertion order, across instances and jobs', async ({ world }) => {
     const seen = watch();
     const work = (_: unknown, input: unknown) => seen.during(input, () => idle());
     const instances = await Promise.all(
@@ -108,7 +106,7 @@ contract('concurrency keys', (test) => {
     expect(seen.started).toEqual(Array.from({ length: 16 }, (_, i) => i));
   });
 
-  test('runs of other keys and without a key go on meanwhile', async ({ world }) => {
+  test('do not delay runs of other keys or without a key', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 5 });
     const gate = deferred();
     const running = new Set<unknown>();
@@ -132,9 +130,7 @@ contract('concurrency keys', (test) => {
     await until(() => running.size === 5);
   });
 
-  test('the next run of a key is claimed as soon as the one before it ends, however it ends', async ({
-    world,
-  }) => {
+  test('claim the next run of a key as soon as the previous one ends, however it ends', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const { any } = durably.register({
       any: job('any', async (_, input) => {
@@ -150,7 +146,7 @@ contract('concurrency keys', (test) => {
     await untilStatus(durably, runs[3]?.id ?? '', 'completed');
   });
 
-  test('cancelling a waiting run lets the one behind it move up', async ({ world }) => {
+  test('pass the turn to the next run when a waiting run is cancelled', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
@@ -164,7 +160,7 @@ contract('concurrency keys', (test) => {
     expect(ids()).toEqual([first, third]);
   });
 
-  test('a retried run goes ahead of those triggered after it', async ({ world }) => {
+  test('put a retried run ahead of runs that were triggered later', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const gate = deferred();
     const { held } = durably.register({
@@ -188,7 +184,7 @@ contract('concurrency keys', (test) => {
     expect(ids()).toEqual([fails, second, fails, third, fourth]);
   });
 
-  test('a handed-back run goes ahead of those triggered after it', async ({ world }) => {
+  test('put a handed-back run ahead of runs that were triggered later', async ({ world }) => {
     const { durably } = await world.start();
     let hangs = true;
     const { held } = durably.register({
@@ -204,7 +200,7 @@ contract('concurrency keys', (test) => {
     expect(ids()).toEqual([first?.id, first?.id, second?.id]);
   });
 
-  test('a handed-back run does not run beside the next of its key', async ({ world }) => {
+  test('do not run a handed-back run at the same time as the next one of its key', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 3 });
     const gate = deferred();
     let hangs = true;
@@ -219,7 +215,7 @@ contract('concurrency keys', (test) => {
     hangs = false;
     durably.start();
     await untilStatus(durably, first?.id ?? '', 'running');
-    // It has slots for more, and takes another run into one.
+    // The worker has free slots and takes another run into one.
     const other = await quick.trigger(0);
     await untilStatus(durably, other.id, 'completed');
     expect(ids()).toEqual([first?.id, first?.id, other.id]);
@@ -250,7 +246,7 @@ contract('concurrency keys', (test) => {
     },
   );
 
-  test('of several jobs, a retried run of one goes ahead of the others', async ({ world }) => {
+  test('put a retried run of one job ahead of runs of other jobs', async ({ world }) => {
     const { durably } = await world.idle();
     const { a, b } = durably.register({ a: job('a', () => 1), b: job('b', () => 1) });
     const first = await a.trigger(1, keyed('k'));
@@ -267,7 +263,7 @@ contract('concurrency keys', (test) => {
     expect(ids()).toEqual([first.id, ...others.map(({ id }) => id)]);
   });
 
-  test("an unknown job's pending run does not hold others up, its running one does", async ({ world }) => {
+  test("are not held by an unknown job's pending run, but by its running one", async ({ world }) => {
     const { durably: other } = await world.idle();
     const gate = deferred();
     const { unknown } = other.register({ unknown: job('unknown', () => gate.promise) });
@@ -285,7 +281,7 @@ contract('concurrency keys', (test) => {
     await untilStatus(durably, waiting.id, 'completed');
   });
 
-  test('a key whose worker vanished is held until the run is taken over', async ({ world }) => {
+  test("stay held by a lost worker's run until it is taken over", async ({ world }) => {
     const { durably: lost } = await world.start({ clock: new FakeClock() });
     let hangs = true;
     const held = job('held', () => (hangs ? new Promise(() => undefined) : 1));
@@ -307,7 +303,7 @@ contract('concurrency keys', (test) => {
     expect(ids()).toEqual([first?.id, second?.id]);
   });
 
-  test('thousands may wait for one key, and those of other keys are found', async ({ world }) => {
+  test('find runs of other keys behind thousands that wait for one key', async ({ world }) => {
     const { durably } = await world.idle({ maxConcurrentRuns: 2 });
     const { quick } = durably.register({ quick: job('quick', () => 1) });
     await quick.batchTrigger(Array.from({ length: 3000 }, (_, input) => ({ input, options: keyed('busy') })));
@@ -315,7 +311,7 @@ contract('concurrency keys', (test) => {
     const ids = startedIds(durably);
     durably.start();
     await untilStatus(durably, other.id, 'completed');
-    // It was claimed with the first of the busy key, not after it.
+    // The free key's run was claimed with the first run of the busy key, not after it.
     expect(ids().indexOf(other.id)).toBe(1);
     await durably.stop({ timeoutMs: 0 });
   });

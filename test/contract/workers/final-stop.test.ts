@@ -4,7 +4,7 @@ import { job } from '../../support/jobs.ts';
 import { nextEvent, untilStatus } from '../../support/runs.ts';
 
 contract('a final stop', (test) => {
-  test('hands back, and no door of the instance claims the run again', async ({ world }) => {
+  test('hands runs back, and the instance never claims them again', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     const started = nextEvent(durably, 'run:start');
@@ -26,7 +26,7 @@ contract('a final stop', (test) => {
     expect((await durably.health()).worker).toBe(false);
   });
 
-  test('shortens a stop that is under way', async ({ world }) => {
+  test('shortens a stop that is in progress', async ({ world }) => {
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     const started = nextEvent(durably, 'run:start');

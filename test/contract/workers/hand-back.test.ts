@@ -13,7 +13,7 @@ import {
 import { deferred } from '../../support/until.ts';
 
 contract('stop with a timeout', (test) => {
-  test('hands a run back, and another instance goes on with the attempt at once', async ({ world }) => {
+  test('hands a run back, and another instance continues the attempt at once', async ({ world }) => {
     const first = await world.start();
     const second = await world.start({ pollingInterval: 5 });
     const calls: string[] = [];
@@ -40,7 +40,9 @@ contract('stop with a timeout', (test) => {
     expect(claims).toEqual(['run:start', 'run:resume']);
   });
 
-  test('resolves though the job never ends, its run pending and without an event', async ({ world }) => {
+  test('resolves even if the job never ends, and leaves its run pending without an event', async ({
+    world,
+  }) => {
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     const started = nextEvent(durably, 'run:start');
@@ -59,7 +61,7 @@ contract('stop with a timeout', (test) => {
     expect(await journalTypes(durably, run.id)).toEqual(['run:trigger', 'run:start']);
   });
 
-  test("aborts the steps' signals and refuses what comes after", async ({ world }) => {
+  test("aborts the steps' signals and refuses later writes", async ({ world }) => {
     const { durably } = await world.start();
     const late = deferred<unknown>();
     let reason: unknown;
@@ -105,7 +107,7 @@ contract('stop with a timeout', (test) => {
     expect((await durably.getRun(run.id))?.progress).toEqual({ current: 3 });
   });
 
-  test('a run that ends in time is not handed back', async ({ world }) => {
+  test('does not hand back a run that ends in time', async ({ world }) => {
     const { durably } = await world.start();
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
@@ -118,7 +120,7 @@ contract('stop with a timeout', (test) => {
     expect((await durably.getRun(run.id))?.status).toBe('completed');
   });
 
-  test('a second, impatient stop cuts a patient one short', async ({ world }) => {
+  test('is shortened by a second stop with a smaller timeout', async ({ world }) => {
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     const started = nextEvent(durably, 'run:start');
@@ -130,7 +132,7 @@ contract('stop with a timeout', (test) => {
     expect((await durably.getRun(run.id))?.status).toBe('pending');
   });
 
-  test('handing back does not count as losing a worker', async ({ world }) => {
+  test('does not count as losing a worker', async ({ world }) => {
     const { durably } = await world.start();
     let waits = true;
     const { held } = durably.register({
@@ -151,9 +153,7 @@ contract('stop with a timeout', (test) => {
     expect(row.lost_count).toBe(0);
   });
 
-  test('leaves alone what was cancelled elsewhere, though this worker has not heard of it', async ({
-    world,
-  }) => {
+  test('does not hand back a run that was cancelled elsewhere unnoticed', async ({ world }) => {
     const { durably } = await world.start();
     const other = await world.idle();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
@@ -166,9 +166,7 @@ contract('stop with a timeout', (test) => {
     expect(await journalTypes(other.durably, run.id)).toEqual(['run:trigger', 'run:start', 'run:cancel']);
   });
 
-  test('leaves alone what another worker has taken over, though this one has not heard of it', async ({
-    world,
-  }) => {
+  test('does not hand back a run that another worker took over unnoticed', async ({ world }) => {
     const { durably } = await world.start();
     const other = await world.instance({ pollingInterval: 5 });
     const gate = deferred();
@@ -187,7 +185,7 @@ contract('stop with a timeout', (test) => {
     expect(await untilStatus(other.durably, run.id, 'completed')).toMatchObject({ attempt: 2 });
   });
 
-  test('init during a stop does not start the worker again', async ({ world }) => {
+  test('is not undone by init during the stop', async ({ world }) => {
     const { durably } = await world.start();
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => gate.promise), echo });

@@ -12,7 +12,7 @@ const STALE_MS = 30_001;
 
 type Execute = Parameters<typeof job>[1];
 
-/** Workers that execute one run after another's loss of it: each has a clock that stands still, as good as dead. */
+/** Workers that take over a run one after another. Their clocks stand still, so they seem dead. */
 async function vanishingWorkers(world: World, run: Execute = () => new Promise(() => undefined)) {
   const { durably } = await world.idle();
   const { task } = durably.register({ task: job('task', run) });
@@ -21,7 +21,7 @@ async function vanishingWorkers(world: World, run: Execute = () => new Promise((
     worker.durably.register({ task: job('task', run) });
     return worker.durably;
   };
-  /** The run loses its worker to a new one. */
+  /** A new worker takes the run over. */
   const lose = async (runId: string) => {
     const before = await durably.getRun(runId);
     await ageHeartbeat(durably, runId, STALE_MS);
@@ -78,7 +78,7 @@ contract('lost workers', (test) => {
     expect(rows.filter(({ type }) => type === 'run:start')).toHaveLength(10);
   });
 
-  test('a newly stored step starts the count anew', async ({ world }) => {
+  test('a newly stored step resets the count', async ({ world }) => {
     let attempt = 0;
     const { lose, start, durably } = await vanishingWorkers(world, async (step) => {
       if (++attempt === 9) await step.run('progress at last', () => 1);
@@ -91,7 +91,7 @@ contract('lost workers', (test) => {
     expect((await lose(id)).error).toBe('worker lost 10 times');
   });
 
-  test('a replayed step does not', async ({ world }) => {
+  test('a replayed step does not reset the count', async ({ world }) => {
     const { durably, lose, start } = await vanishingWorkers(world, async (step) => {
       await step.run('once', () => 1);
       await new Promise(() => undefined);
@@ -102,7 +102,7 @@ contract('lost workers', (test) => {
     expect((await lose(id)).status).toBe('failed');
   });
 
-  test('nor does a step that fails again on each attempt', async ({ world }) => {
+  test('a step that fails on each attempt does not reset the count', async ({ world }) => {
     const { durably, lose, start } = await vanishingWorkers(world, async (step) => {
       await step.run('optional', () => Promise.reject(new Error('no'))).catch(() => undefined);
       await new Promise(() => undefined);
@@ -118,7 +118,7 @@ contract('lost workers', (test) => {
     expect((await lose(id)).error).toBe('worker lost 10 times');
   });
 
-  test('a retry starts the count anew', async ({ world }) => {
+  test('a retry resets the count', async ({ world }) => {
     const { durably, startWorker, lose, start } = await vanishingWorkers(world);
     const id = await start();
     await loseTimes(9, lose, id);
@@ -130,7 +130,7 @@ contract('lost workers', (test) => {
     expect((await lose(id)).status).toBe('failed');
   });
 
-  test('it frees its concurrency key when it fails', async ({ world }) => {
+  test('a run that fails this way frees its concurrency key', async ({ world }) => {
     const { durably, task, startWorker, lose } = await vanishingWorkers(world, (_, input) =>
       input === 'hangs' ? new Promise(() => undefined) : 1,
     );
@@ -144,9 +144,7 @@ contract('lost workers', (test) => {
     await untilStatus(durably, next.id, 'completed');
   });
 
-  test('of runs that lost their workers that often a worker executes one, also if they were handed back', async ({
-    world,
-  }) => {
+  test('a worker executes one suspect at a time, also among handed-back runs', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5, maxConcurrentRuns: 10 });
     const gate = deferred();
     const { task } = durably.register({
@@ -162,7 +160,7 @@ contract('lost workers', (test) => {
     durably.start();
     await untilStatus(durably, first.id, 'running');
     await makeSuspect(second).execute();
-    // It claims again and again, and other runs too.
+    // The worker claims repeatedly, and takes other runs too.
     for (let i = 0; i < 3; i++)
       await untilStatus(durably, (await task.trigger(`other ${i}`)).id, 'completed');
     expect(await durably.getRun(second.id)).toMatchObject({ status: 'pending', attempt: 0 });
@@ -170,9 +168,7 @@ contract('lost workers', (test) => {
     await untilStatus(durably, second.id, 'completed');
   });
 
-  test('of several that grew stale it takes over one, and leaves the others be until that has ended', async ({
-    world,
-  }) => {
+  test('a worker takes over one stale suspect at a time', async ({ world }) => {
     const { durably } = await world.idle({ pollingInterval: 5, maxConcurrentRuns: 10 });
     const gate = deferred();
     const { task } = durably.register({
@@ -185,7 +181,7 @@ contract('lost workers', (test) => {
       .set({ status: 'running', attempt: 3, lost_count: 3, heartbeat_at: 1 })
       .execute();
     durably.start();
-    // It claims again and again, and other runs too.
+    // The worker claims repeatedly, and takes other runs too.
     for (let i = 0; i < 3; i++)
       await untilStatus(durably, (await task.trigger(`other ${i}`)).id, 'completed');
     expect(await durably.getRun(first.id)).toMatchObject({ status: 'running', attempt: 4 });

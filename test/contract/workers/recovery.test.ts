@@ -18,7 +18,7 @@ import type { World } from '../../support/world.ts';
 
 const STALE_MS = 30_001;
 
-/** A worker whose clock stands still, so that it sends no heartbeat: as good as dead until it moves. */
+/** A worker whose clock stands still, so that it sends no heartbeat and seems dead until the clock moves. */
 async function frozenWorker(world: World, run: Parameters<typeof job>[1]) {
   const { durably } = await world.start({ clock: new FakeClock() });
   const { task } = durably.register({ task: job('task', run) });
@@ -38,13 +38,13 @@ async function rescuer(world: World, run: Parameters<typeof job>[1]) {
 }
 
 contract('crash recovery', (test) => {
-  test("a run whose worker vanished before the database's clock was set back is taken over", async ({
+  test("takes over a run whose worker vanished before the database's clock was set back", async ({
     world,
   }) => {
     const lost = await frozenWorker(world, () => new Promise(() => undefined));
     const other = await frozenWorker(world, () => new Promise(() => undefined));
     const { instance, durably, events } = await rescuer(world, () => 'rescued');
-    // To the database an hour that is gone from the clock is a heartbeat of the future.
+    // When the database's clock goes back an hour, the heartbeat is in the future.
     await ageHeartbeat(durably, other.id, -20_000);
     await untilLooked(instance);
     expect(events).toEqual([]);
@@ -54,9 +54,7 @@ contract('crash recovery', (test) => {
     expect((await durably.getRun(other.id))?.attempt).toBe(1);
   });
 
-  test('a run whose heartbeat is stale is taken over, and its finished steps are not run again', async ({
-    world,
-  }) => {
+  test('takes over a stale run and does not repeat its finished steps', async ({ world }) => {
     const calls: string[] = [];
     const work = (who: string, last: Promise<void>) => async (step: StepContext) => {
       await step.run('one', () => void calls.push(`${who} one`));
@@ -78,7 +76,7 @@ contract('crash recovery', (test) => {
     expect((await journalTypes(durably, lost.id)).filter((type) => type === 'run:start')).toHaveLength(2);
   });
 
-  test('what the loser writes is refused, and its signal is aborted', async ({ world }) => {
+  test("refuses the loser's writes and aborts its signal", async ({ world }) => {
     const gate = deferred();
     const met = deferred<readonly [Error, Error, AbortSignal]>();
     const lost = await frozenWorker(world, async (step) => {
@@ -102,7 +100,7 @@ contract('crash recovery', (test) => {
     expect((await journalTypes(durably, lost.id)).at(-1)).toBe('run:complete');
   });
 
-  test('the loser learns of it by its heartbeat, while the new owner runs', async ({ world }) => {
+  test('tells the loser by its heartbeat, while the new owner runs', async ({ world }) => {
     const clock = new FakeClock();
     const { durably: loser } = await world.start({
       clock,
@@ -135,7 +133,7 @@ contract('crash recovery', (test) => {
     await untilStatus(durably, id, 'completed');
   });
 
-  test('heartbeats keep a long run with its worker', async ({ world }) => {
+  test('does not take over a long run whose worker sends heartbeats', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({
       clock,
@@ -169,7 +167,7 @@ contract('crash recovery', (test) => {
       expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 1, output: null });
   });
 
-  test('a run that is not stale is left alone, one of an unknown job too', async ({ world }) => {
+  test('does not take over a run that is not stale, or one of an unknown job', async ({ world }) => {
     const fresh = await frozenWorker(world, () => new Promise(() => undefined));
     const { instance, durably } = await rescuer(world, () => 'stolen');
     await ageHeartbeat(durably, fresh.id, 25_000);
@@ -185,7 +183,7 @@ contract('crash recovery', (test) => {
     expect(await durably.getRun(fresh.id)).toMatchObject({ status: 'running', attempt: 1 });
   });
 
-  test('a worker that takes a run over from itself stops its earlier execution of it', async ({ world }) => {
+  test('stops the earlier execution when a worker takes a run over from itself', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock, maxConcurrentRuns: 2, heartbeatInterval: 20_000 });
     const signals: AbortSignal[] = [];
@@ -199,14 +197,14 @@ contract('crash recovery', (test) => {
     const started = nextEvent(durably, 'run:start');
     const { id } = await task.trigger(0);
     await started;
-    // As after a sleep of the machine, the poll comes before the heartbeat.
+    // As after the machine's sleep, the poll comes before the heartbeat.
     await ageHeartbeat(durably, id, STALE_MS);
     clock.advance(1_000);
     expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 2, output: 'second' });
     expect(signals[0]?.reason).toBeInstanceOf(LeaseLostError);
   });
 
-  test("the worker's own wall clock decides nothing", async ({ world }) => {
+  test("does not depend on the worker's own wall clock", async ({ world }) => {
     const fresh = await frozenWorker(world, () => new Promise(() => undefined));
     const clock = new FakeClock(Date.UTC(2100, 0, 1));
     const { durably } = await world.start({ clock });

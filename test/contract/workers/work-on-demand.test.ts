@@ -8,7 +8,7 @@ import { echo, job } from '../../support/jobs.ts';
 import { ageHeartbeat, journalTypes, nextEvent, recordEvents, rejectionOf } from '../../support/runs.ts';
 import { deferred } from '../../support/until.ts';
 
-/** A job of five steps, each of which waits for its gate; the names of those whose function was called. */
+/** A job of five steps that each wait for a gate, and the names of the steps whose function was called. */
 function gatedJob() {
   const calls: string[] = [];
   const gates = Array.from({ length: 5 }, () => deferred());
@@ -58,7 +58,7 @@ contract('processOne', (test) => {
     expect(await durably.getRun(run.id)).toMatchObject({ output: 'taken over', attempt: 2 });
   });
 
-  test('an idle one is one statement, one of a run of five steps is seven', async ({ world }) => {
+  test('takes one statement when idle, and seven for a run of five steps', async ({ world }) => {
     const { durably, statements } = await world.idle({ clock: new FakeClock() });
     const { gated, gates } = gatedJob();
     for (const gate of gates) gate.resolve();
@@ -76,11 +76,11 @@ contract('processOne', (test) => {
     await handle.trigger(1);
     expect(await during(() => durably.processUntilIdle({ maxRuns: 1 }))).toBe(7);
     await handle.trigger(1);
-    // And the last look, which finds nothing.
+    // And the last claim, which finds nothing.
     expect(await during(() => durably.processUntilIdle())).toBe(8);
   });
 
-  test('two at once never execute more than maxConcurrentRuns', async ({ world }) => {
+  test('never exceeds maxConcurrentRuns when called twice at once', async ({ world }) => {
     const { durably } = await world.idle({ maxConcurrentRuns: 1 });
     let running = 0;
     let most = 0;
@@ -125,7 +125,7 @@ contract('processOne', (test) => {
 });
 
 contract('processUntilIdle', (test) => {
-  test('executes all there is, and what that triggers, and says how many', async ({ world }) => {
+  test('executes all runs and those they trigger, and returns their number', async ({ world }) => {
     const { durably } = await world.idle({ maxConcurrentRuns: 3 });
     const child = durably.register({ echo }).echo;
     const { parent } = durably.register({
@@ -139,7 +139,7 @@ contract('processUntilIdle', (test) => {
     expect(await durably.processUntilIdle()).toBe(0);
   });
 
-  test('finds what another process triggered meanwhile', async ({ world }) => {
+  test('finds runs that another process triggers meanwhile', async ({ world }) => {
     const { durably } = await world.idle();
     const { durably: other } = await world.idle();
     const { gated, gates } = gatedJob();
@@ -171,7 +171,7 @@ contract('processUntilIdle', (test) => {
   });
 
   test.for(['timeoutMs', 'signal'] as const)(
-    'hands back at the next step when its %s ends it, and the next goes on from there',
+    'hands back at the next step when its %s ends it, and the next call continues there',
     async (bound, { world }) => {
       const clock = new FakeClock();
       const { durably } = await world.idle({ clock });
@@ -189,7 +189,7 @@ contract('processUntilIdle', (test) => {
       if (bound === 'signal') end.abort();
       else clock.advance(1_000);
       await idle();
-      // The step that runs is waited for.
+      // The running step is awaited.
       expect((await durably.getRun(run?.id ?? ''))?.status).toBe('running');
       gates[1]?.resolve();
       expect(await working).toBe(1);
@@ -209,7 +209,7 @@ contract('processUntilIdle', (test) => {
     },
   );
 
-  test('does not abort the step that runs when the time is up, nor lose what it logs', async ({ world }) => {
+  test('does not abort the running step when the time is up, and keeps its log lines', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const gate = deferred();
@@ -243,7 +243,7 @@ contract('processUntilIdle', (test) => {
     expect(lines.map(({ message }) => message)).toEqual(['within', 'between']);
   });
 
-  test('a job without a further step just ends', async ({ world }) => {
+  test('lets a job without a further step end', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const gate = deferred();
@@ -258,7 +258,7 @@ contract('processUntilIdle', (test) => {
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'completed', attempt: 1 });
   });
 
-  test('stored steps are no boundary: they are replayed beyond the end of the time', async ({ world }) => {
+  test('replays stored steps even after the time is up', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     let isBroken = true;
@@ -299,7 +299,7 @@ contract('processUntilIdle', (test) => {
     }
   });
 
-  test('parallel steps are all stored before the hand-back, and no other begins', async ({ world }) => {
+  test('stores all running parallel steps before the hand-back, and starts no others', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const gates = [deferred(), deferred()];
@@ -336,7 +336,7 @@ contract('processUntilIdle', (test) => {
     expect(calls).toEqual(['a', 'b', 'after a']);
   });
 
-  test('a parallel step that fails after the time is up fails the run', async ({ world }) => {
+  test('fails the run if a parallel step fails after the time is up', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const gates = [deferred(), deferred()];
@@ -361,7 +361,7 @@ contract('processUntilIdle', (test) => {
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'failed', error: 'b failed', attempt: 1 });
   });
 
-  test('a run that is cancelled at the boundary stays cancelled', async ({ world }) => {
+  test('leaves a run cancelled that is cancelled at the boundary', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const { gated, calls, gates } = gatedJob();
@@ -378,7 +378,7 @@ contract('processUntilIdle', (test) => {
     expect(calls).toEqual(['step 0']);
   });
 
-  test('a started worker goes on with what is unfinished when the time is up', async ({ world }) => {
+  test('leaves unfinished runs to a started worker when the time is up', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const { gated, gates } = gatedJob();
@@ -397,7 +397,9 @@ contract('processUntilIdle', (test) => {
     expect((await durably.getRun(run.id))?.attempt).toBe(1);
   });
 
-  test('hands back unseen what a claim brings after the budget was spent', async ({ world }) => {
+  test('hands back runs without starting them if their claim is answered after the budget was used up', async ({
+    world,
+  }) => {
     const { durably } = await world.idle({ maxConcurrentRuns: 2 });
     const calls: unknown[] = [];
     const { noted } = durably.register({ noted: job('noted', (_step, n) => void calls.push(n)) });
@@ -411,7 +413,7 @@ contract('processUntilIdle', (test) => {
     expect(await durably.processUntilIdle()).toBe(2);
   });
 
-  test('beside a started worker it ends when both have nothing to do', async ({ world }) => {
+  test('ends beside a started worker when both have nothing to do', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 2 });
     const handle = durably.register({ echo }).echo;
     const runs = await handle.batchTrigger(Array.from({ length: 20 }, (_, i) => i));
@@ -421,7 +423,7 @@ contract('processUntilIdle', (test) => {
     expect(starts.flat().filter((type) => type === 'run:start')).toHaveLength(runs.length);
   });
 
-  test('stop lets it claim nothing more and waits for what it runs', async ({ world }) => {
+  test('claims nothing more after stop, which waits for its runs', async ({ world }) => {
     const { durably } = await world.idle();
     const { gated, gates } = gatedJob();
     const handle = durably.register({ gated }).gated;
@@ -444,7 +446,7 @@ contract('processUntilIdle', (test) => {
     expect(await durably.processUntilIdle()).toBe(1);
   });
 
-  test('stop with a timeout hands its run back, and it resolves', async ({ world }) => {
+  test('hands its run back at stop with a timeout, and resolves', async ({ world }) => {
     const { durably } = await world.idle();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     const run = await held.trigger(1);
@@ -456,7 +458,7 @@ contract('processUntilIdle', (test) => {
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'pending', attempt: 1 });
   });
 
-  test('handing back does not count as losing a worker', async ({ world }) => {
+  test('does not count a hand-back as a lost worker', async ({ world }) => {
     const { durably } = await world.idle();
     const { long } = durably.register({
       long: job('long', async (step) => {
@@ -495,7 +497,7 @@ contract('processUntilIdle', (test) => {
 });
 
 contract('a worker on demand', (test) => {
-  test('init starts no loop, and it counts as alive', async ({ world }) => {
+  test('starts no loop at init, and is healthy', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock, worker: 'on-demand' });
     const run = await durably.register({ echo }).echo.trigger(1);
@@ -511,7 +513,7 @@ contract('a worker on demand', (test) => {
     expect((await durably.getRun(run.id))?.status).toBe('completed');
   });
 
-  test('a deletion clears away what old ones left, for no loop does', async ({ world }) => {
+  test('removes what old deletions left when a run is deleted, because it has no loop', async ({ world }) => {
     const { durably } = await world.idle({ worker: 'on-demand' });
     const handle = durably.register({ echo }).echo;
     const [old, young] = await handle.batchTrigger([1, 2]);
@@ -528,7 +530,7 @@ contract('a worker on demand', (test) => {
     expect(events).toEqual([]);
   });
 
-  test('a stream looks for events once in each polling interval', async ({ world }) => {
+  test('reads events for a stream once in each polling interval', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.idle({ clock, worker: 'on-demand', pollingInterval: 900 });
     const run = await durably.register({ echo }).echo.trigger(1);

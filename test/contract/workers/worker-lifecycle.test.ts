@@ -16,7 +16,7 @@ contract('init, start and stop', (test) => {
     expect(await durably.health()).toEqual({ database: true, worker: true });
   });
 
-  test('init again asks the database nothing', async ({ world }) => {
+  test('init sends nothing when it is called again', async ({ world }) => {
     const { durably, statements } = await world.start({ clock: new FakeClock() });
     await idle();
     const before = statements.length;
@@ -38,7 +38,7 @@ contract('init, start and stop', (test) => {
     await untilStatus(durably, run.id, 'completed');
   });
 
-  test('start when started does nothing', async ({ world }) => {
+  test('start does nothing when the worker is started', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock });
     durably.register({ echo });
@@ -50,7 +50,7 @@ contract('init, start and stop', (test) => {
     expect(statements.length).toBe(before);
   });
 
-  test('a stopped worker claims nothing, and goes on once it is started again', async ({ world }) => {
+  test('a stopped worker claims nothing until it is started again', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ clock });
     const handle = durably.register({ echo }).echo;
@@ -67,7 +67,7 @@ contract('init, start and stop', (test) => {
     await untilStatus(durably, (await handle.trigger(2)).id, 'completed');
   });
 
-  test('stop waits for the running run and claims no other', async ({ world }) => {
+  test('stop waits for the running run and claims no others', async ({ world }) => {
     const gate = deferred();
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', (step) => step.run('wait', () => gate.promise)) });
@@ -86,7 +86,7 @@ contract('init, start and stop', (test) => {
     expect((await durably.getRun(second?.id ?? ''))?.status).toBe('pending');
   });
 
-  test('stop without anything running resolves, also twice, also before a start', async ({ world }) => {
+  test('stop resolves if nothing runs, also twice, also before a start', async ({ world }) => {
     const { durably } = await world.idle();
     await durably.stop();
     durably.start();
@@ -110,7 +110,7 @@ contract('init, start and stop', (test) => {
     await untilStatus(durably, next.id, 'completed');
   });
 
-  test('the last of stop, start and stop holds', async ({ world }) => {
+  test('the last of several start and stop calls decides', async ({ world }) => {
     const gate = deferred();
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
@@ -126,7 +126,7 @@ contract('init, start and stop', (test) => {
     expect((await durably.health()).worker).toBe(false);
   });
 
-  test('stop stores what was noted and not yet flushed', async ({ world }) => {
+  test('stop stores telemetry that has not been flushed yet', async ({ world }) => {
     const gate = deferred();
     const { durably } = await world.start({ clock: new FakeClock() });
     const { noisy } = durably.register({
@@ -148,14 +148,14 @@ contract('init, start and stop', (test) => {
 });
 
 contract('looking for work', (test) => {
-  test('a triggered run is claimed at once, without waiting for the poll', async ({ world }) => {
+  test('claims a triggered run at once, without waiting for the poll', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     const handle = durably.register({ echo }).echo;
     await idle();
     for (const input of [1, 2]) await untilStatus(durably, (await handle.trigger(input)).id, 'completed');
   });
 
-  test('a retried run is claimed at once', async ({ world }) => {
+  test('claims a retried run at once', async ({ world }) => {
     const { durably } = await world.start({ clock: new FakeClock() });
     let isBroken = true;
     const { flaky } = durably.register({
@@ -170,7 +170,7 @@ contract('looking for work', (test) => {
     await untilStatus(durably, run.id, 'completed');
   });
 
-  test('the next run is claimed as soon as a slot frees, in insertion order', async ({ world }) => {
+  test('claims the next run as soon as a slot is free, in insertion order', async ({ world }) => {
     const { durably } = await world.idle({ clock: new FakeClock() });
     const handle = durably.register({ echo }).echo;
     const runs = await handle.batchTrigger(Array.from({ length: 30 }, (_, i) => i));
@@ -180,30 +180,33 @@ contract('looking for work', (test) => {
     expect(events.map((event) => 'runId' in event && event.runId)).toEqual(runs.map(({ id }) => id));
   });
 
-  test.for([1, 3])('%i run(s) at a time, no more and no fewer', async (maxConcurrentRuns, { world }) => {
-    const { durably } = await world.idle({ maxConcurrentRuns });
-    let running = 0;
-    let most = 0;
-    const gates = Array.from({ length: 7 }, () => deferred());
-    const { held } = durably.register({
-      held: job('held', async (_step, index) => {
-        most = Math.max(most, ++running);
-        await gates[index as number]?.promise;
-        running--;
-      }),
-    });
-    const runs = await held.batchTrigger(gates.map((_, i) => i));
-    durably.start();
-    await until(() => running === maxConcurrentRuns);
-    for (const gate of gates) {
-      gate.resolve();
-      await idle();
-    }
-    await Promise.all(runs.map(({ id }) => untilStatus(durably, id, 'completed')));
-    expect(most).toBe(maxConcurrentRuns);
-  });
+  test.for([1, 3])(
+    'executes %i run(s) at a time, no more and no fewer',
+    async (maxConcurrentRuns, { world }) => {
+      const { durably } = await world.idle({ maxConcurrentRuns });
+      let running = 0;
+      let most = 0;
+      const gates = Array.from({ length: 7 }, () => deferred());
+      const { held } = durably.register({
+        held: job('held', async (_step, index) => {
+          most = Math.max(most, ++running);
+          await gates[index as number]?.promise;
+          running--;
+        }),
+      });
+      const runs = await held.batchTrigger(gates.map((_, i) => i));
+      durably.start();
+      await until(() => running === maxConcurrentRuns);
+      for (const gate of gates) {
+        gate.resolve();
+        await idle();
+      }
+      await Promise.all(runs.map(({ id }) => untilStatus(durably, id, 'completed')));
+      expect(most).toBe(maxConcurrentRuns);
+    },
+  );
 
-  test("an idle worker finds another process's run when the polling interval is over", async ({ world }) => {
+  test("finds another process's run when an idle worker's polling interval is over", async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.start({ clock, pollingInterval: 700 });
     durably.register({ echo });
@@ -218,7 +221,7 @@ contract('looking for work', (test) => {
     await untilStatus(other, run.id, 'completed');
   });
 
-  test('only runs of jobs registered here are claimed', async ({ world }) => {
+  test('claims only runs of jobs that are registered here', async ({ world }) => {
     const { durably: other } = await world.idle();
     const foreign = await other.register({ foreign: job('foreign', () => 'done') }).foreign.trigger(1);
     const { durably } = await world.start({ pollingInterval: 5 });
@@ -229,7 +232,7 @@ contract('looking for work', (test) => {
     await untilStatus(durably, foreign.id, 'completed');
   });
 
-  test('workers on one database execute each run once', async ({ world }) => {
+  test('executes each run once with several workers on one database', async ({ world }) => {
     const executed: unknown[] = [];
     const count = job('count', (_step, n) => void executed.push(n));
     const workers = await Promise.all(

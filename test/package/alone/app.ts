@@ -1,4 +1,4 @@
-// A project whose only dependency is the packed package: no Kysely, no zod, no types of Node's.
+// A project whose only dependency is the packed package: no Kysely, no zod, no types of Node.
 import { createDurably, ValidationError } from 'durably';
 import { DatabaseOpenError, openDatabase } from 'durably/sqlite';
 

@@ -2,12 +2,12 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** What jobs in workerd tell the test, and are held up by. */
+/** A server that jobs in workerd call. It tells the test of them and can hold them up. */
 export interface ToldServer {
   readonly url: string;
-  /** The paths asked for, in order. */
+  /** The requested paths, in order. */
   readonly told: readonly string[];
-  /** Lets all requests go on that wait, and those to come. */
+  /** Answers all waiting and future requests. */
   open(): void;
   stop(): Promise<void>;
 }

@@ -11,7 +11,7 @@ const READY_WITHIN_MS = 60_000;
 
 export interface WranglerDev {
   readonly url: string;
-  /** What it has printed so far. */
+  /** The output so far. */
   readonly output: () => string;
   /** Fires the cron event and waits for its end. */
   cron(): Promise<Response>;
@@ -19,12 +19,11 @@ export interface WranglerDev {
 }
 
 /**
- * Runs `wrangler dev` with the repository's wrangler.toml, and so the Worker in
- * workerd, on a port of its own. It writes into a folder that is gone after
- * `stop`, and needs no network.
+ * Runs `wrangler dev` with the repository's wrangler.toml, and so the Worker in workerd, on a free port. It
+ * writes only to a folder that `stop` removes, and needs no network.
  *
- * @param options.entry in place of the one that wrangler.toml names.
- * @param options.vars on top of the settings there.
+ * @param options.entry replaces the entry in wrangler.toml.
+ * @param options.vars are added to its settings.
  */
 export async function startWranglerDev(options: {
   readonly entry?: string;
@@ -37,7 +36,7 @@ export async function startWranglerDev(options: {
   args.push('--ip', '127.0.0.1', '--port', String(port), '--inspector-port', '0');
   args.push('--persist-to', join(folder, 'state'), '--show-interactive-dev-session=false');
   for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`);
-  // It leaves children behind when it is ended alone: they are ended as a group.
+  // Killing wrangler alone would leave its children behind, so the whole group is killed.
   const child = spawn(process.execPath, [WRANGLER, ...args], {
     cwd: ROOT,
     env: wranglerEnv(folder),

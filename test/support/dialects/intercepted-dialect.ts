@@ -2,7 +2,7 @@ import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult } 
 
 type Execute = () => Promise<QueryResult<unknown>>;
 
-/** The dialect, with a driver whose every statement goes through `intercept`. */
+/** The dialect, with a driver that passes every statement through `intercept`. */
 export function interceptStatements(
   dialect: Dialect,
   intercept: (query: CompiledQuery, execute: Execute) => Promise<QueryResult<unknown>>,
@@ -15,7 +15,7 @@ export function interceptStatements(
   };
 }
 
-/** The driver itself, its methods wrapped: what else it shows (a client, say) stays visible. */
+/** The driver with wrapped methods. Its other properties, such as a client, stay visible. */
 function interceptingDriver(driver: Driver, intercept: Parameters<typeof interceptStatements>[1]): Driver {
   const seen = new WeakSet<DatabaseConnection>();
   const acquire = driver.acquireConnection.bind(driver);
@@ -31,7 +31,7 @@ function interceptingDriver(driver: Driver, intercept: Parameters<typeof interce
   return driver;
 }
 
-/** The dialect, with a driver that throws what `faultOf` answers instead of executing a statement. */
+/** The dialect, with a driver that throws the result of `faultOf` instead of executing a statement. */
 export function failStatements(
   dialect: Dialect,
   faultOf: (query: CompiledQuery) => Error | undefined,
@@ -43,7 +43,10 @@ export function failStatements(
   });
 }
 
-/** The dialect, with a driver that executes those statements and then throws as if the network had lost the answer. */
+/**
+ * The dialect, with a driver that executes the chosen statements and then throws as if the network had lost the
+ * answer.
+ */
 export function loseAnswers(dialect: Dialect, isLost: (query: CompiledQuery) => boolean): Dialect {
   return interceptStatements(dialect, async (query, execute) => {
     const result = await execute();
@@ -52,7 +55,7 @@ export function loseAnswers(dialect: Dialect, isLost: (query: CompiledQuery) => 
   });
 }
 
-/** An error as drivers throw it. */
+/** An error like those of drivers. */
 export function databaseError(code: string): Error {
   return Object.assign(new Error(`${code}: as the driver says it`), { code });
 }

@@ -6,7 +6,7 @@ export interface RecordedStatement {
   readonly parameters: readonly unknown[];
 }
 
-/** The dialect, with a record of every statement that its driver is given. */
+/** The dialect, with a record of every statement that its driver receives. */
 export function recordStatements(dialect: Dialect): { dialect: Dialect; statements: RecordedStatement[] } {
   const statements: RecordedStatement[] = [];
   const recording: Dialect = {
@@ -18,7 +18,7 @@ export function recordStatements(dialect: Dialect): { dialect: Dialect; statemen
   return { dialect: recording, statements };
 }
 
-/** The driver itself, its methods wrapped: what else it shows (a client, say) stays visible. */
+/** The driver with wrapped methods. Its other properties, such as a client, stay visible. */
 function recordingDriver(driver: Driver, statements: RecordedStatement[]): Driver {
   const seen = new WeakSet<DatabaseConnection>();
   const acquire = driver.acquireConnection.bind(driver);

@@ -12,11 +12,11 @@ import {
 
 type Sqls = ReadonlyMap<number, string>;
 
-/** What libsql-server refuses unless told otherwise: a larger parameter or value, a larger answer. */
+/** The default limits of libsql-server for parameters, values and answers. */
 const MAX_VALUE_BYTES = 5_000_000;
 const MAX_ANSWER_BYTES = 10_000_000;
 
-/** A refusal of the server's own, told by its code. */
+/** An error of the server with its code. */
 class Refusal extends Error {
   readonly code: string;
 
@@ -26,7 +26,7 @@ class Refusal extends Error {
   }
 }
 
-/** One connection to the file, executing what Hrana's requests ask for. */
+/** One connection to the file. It executes the requests of Hrana. */
 export class HranaDatabase {
   readonly #db: InstanceType<typeof Database>;
 
@@ -39,7 +39,10 @@ export class HranaDatabase {
     return this.#db.inTransaction;
   }
 
-  /** An answer that is too large is refused after the statement was executed: outside of a transaction it stays done. */
+  /**
+   * An answer that is too large is refused after the statement was executed. Outside of a transaction its
+   * effect stays.
+   */
   execute(statement: HranaStatement, sqls: Sqls): StatementResult {
     const given = [...(statement.args ?? []), ...(statement.named_args ?? []).map(({ value }) => value)];
     if (given.some((value) => bytesOf(value) > MAX_VALUE_BYTES)) {
@@ -146,7 +149,7 @@ function bytesOf(value: HranaValue): number {
   return value.type === 'text' ? Buffer.byteLength(value.value) : 8;
 }
 
-/** Servers tell the base code alone: no extended one. */
+/** Servers report the base code only, not the extended one. */
 export function toHranaError(error: unknown): HranaError {
   if (error instanceof Refusal) return { message: error.message, code: error.code };
   const { message, code } = error as { message: string; code?: string };

@@ -1,14 +1,14 @@
 import type { ServerResponse } from 'node:http';
 import type { HranaRequest } from './protocol.ts';
 
-/** What goes wrong with a request: nothing, or how, and whether it is executed all the same. */
+/** The fault of a request: how it fails, and whether it is executed anyway. `none` means no fault. */
 export type Fault =
   | { readonly kind: 'none' }
   /** The connection dies. */
   | { readonly kind: 'drop'; readonly when: 'before' | 'after' }
-  /** The answer never comes. */
+  /** The answer never arrives. */
   | { readonly kind: 'hang'; readonly when: 'before' | 'after' }
-  /** An answer that a proxy gives, or the server instead of the protocol's. */
+  /** An answer from a proxy, or from the server outside of the protocol. */
   | {
       readonly kind: 'status';
       readonly status: number;
@@ -16,16 +16,16 @@ export type Fault =
       readonly body?: string;
       readonly headers?: Readonly<Record<string, string>>;
     }
-  /** Executed; the connection dies in the middle of the answer. */
+  /** The request is executed, and the connection dies in the middle of the answer. */
   | { readonly kind: 'half' }
-  /** Each statement is answered with that error, and not executed. */
+  /** Each statement is answered with this error and not executed. */
   | { readonly kind: 'error'; readonly code: string };
 
 export function isExecuted(fault: Fault): boolean {
   return fault.kind === 'half' || ('when' in fault && fault.when === 'after');
 }
 
-/** Answers as the fault has it, or not at all. */
+/** Answers according to the fault, or not at all. */
 export function fail(response: ServerResponse, fault: Fault, requests: readonly HranaRequest[]): void {
   switch (fault.kind) {
     case 'drop':
@@ -33,7 +33,7 @@ export function fail(response: ServerResponse, fault: Fault, requests: readonly 
       return;
     case 'half':
       response.writeHead(200, { 'content-type': 'application/json', 'content-length': 1000 });
-      // Not before the headers and this have left.
+      // Only after the headers and this part have been sent.
       response.write('{"baton": null, "results": [{"ty', () => response.destroy());
       return;
     case 'status': {

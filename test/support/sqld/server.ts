@@ -10,21 +10,21 @@ import { newStream, type Stream } from './stream.ts';
 export interface SqldOptions {
   readonly file: string;
   readonly authToken?: string;
-  /** Added to each request, ms; called for each. */
+  /** The latency added to each request, ms. Called for each. */
   readonly latencyMs?: () => number;
-  /** Called for each request, in the order they come. */
+  /** Called for each request, in the order of arrival. */
   readonly fault?: (requestNumber: number) => Fault;
-  /** How long an interactive transaction may stay open; 5000 as sqld has it. */
+  /** How long an interactive transaction may stay open. Default: 5000, as in sqld. */
   readonly transactionMs?: number;
-  /** How long a stream may be idle; 10000 as sqld has it. */
+  /** How long a stream may be idle. Default: 10000, as in sqld. */
   readonly streamMs?: number;
-  /** 0 for any. */
+  /** 0 for any free port. */
   readonly port?: number;
 }
 
 /**
- * Stands in for sqld (`ghcr.io/tursodatabase/libsql-server`) at the wire: Hrana
- * over HTTP on a database file, one writer at a time, with faults on demand.
+ * A stand-in for sqld (`ghcr.io/tursodatabase/libsql-server`): Hrana over HTTP on a database file, with one
+ * writer at a time and faults on demand.
  */
 export class Sqld {
   readonly #options: SqldOptions;
@@ -33,17 +33,17 @@ export class Sqld {
   readonly #streams = new Map<string, Stream | 'expired'>();
   #turn: Promise<void> = Promise.resolve();
   #isStopped = false;
-  /** How many pipelines were received. */
+  /** The number of pipelines received. */
   requests = 0;
-  /** How many are not answered yet. */
+  /** The number of pipelines that are not answered yet. */
   underWay = 0;
-  /** How many requests their client gave up before they were answered. */
+  /** The number of requests that their client gave up before the answer. */
   abandoned = 0;
-  /** Bodies larger than that are refused, as proxies do. */
+  /** Larger bodies are refused, as proxies do. */
   refusedBytes = Number.POSITIVE_INFINITY;
-  /** Awaited by each request before anything is done about it. */
+  /** Each request waits for this before anything else happens. */
   gate: (() => Promise<void>) | undefined;
-  /** The SQL texts executed, in order, while recording. */
+  /** The executed SQL texts, in order, while recording. */
   recorded: string[] | undefined;
   latencyMs: () => number;
   fault: (requestNumber: number) => Fault;
@@ -72,7 +72,7 @@ export class Sqld {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  /** Rows as the file has them, past the wire and its faults. */
+  /** Reads rows directly from the file, without the protocol and its faults. */
   query(sql: string): Record<string, unknown>[] {
     const { cols, rows } = this.#database.execute({ sql }, new Map());
     return rows.map((row) => Object.fromEntries(row.map((value, i) => [cols[i]?.name ?? '', toSql(value)])));
@@ -95,7 +95,7 @@ export class Sqld {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method, url = '' } = request;
     if (method === 'GET' && ['/v2', '/v3', '/health'].includes(url)) return sendText(response, 200, 'Hello');
-    // No protobuf: clients that ask for it fall back to JSON.
+    // The server has no protobuf, so clients that ask for it use JSON instead.
     if (method !== 'POST' || !['/v2/pipeline', '/v3/pipeline'].includes(url)) {
       return sendText(response, 404, '');
     }
@@ -187,7 +187,7 @@ export class Sqld {
     this.#throwIfStopped();
   }
 
-  /** A closed database must not be touched: libSQL's native code panics. */
+  /** A closed database must not be used, because libSQL's native code would panic. */
   #throwIfStopped(): void {
     if (this.#isStopped) throw new Error('the server has stopped');
   }

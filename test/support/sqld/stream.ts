@@ -1,11 +1,11 @@
-/** What a baton stands for: a client's connection between two of its requests. */
+/** A client's connection between two of its requests, identified by a baton. */
 export interface Stream {
   readonly sqls: Map<number, string>;
-  /** Gives the database to the next; set while the stream has a transaction open. */
+  /** Passes the database to the next writer. Set while the stream has a transaction open. */
   release: (() => void) | undefined;
   transactionTimer: NodeJS.Timeout | undefined;
   idleTimer: NodeJS.Timeout | undefined;
-  /** Its transaction took too long: it was rolled back, which its next statement learns. */
+  /** Its transaction took too long and was rolled back. Its next statement gets the error. */
   isTimedOut: boolean;
 }
 

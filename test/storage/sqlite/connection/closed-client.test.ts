@@ -19,7 +19,7 @@ async function withWorld(body: (world: World) => Promise<void>): Promise<void> {
   }
 }
 
-test('a client that is only renewed after SQLITE_BUSY is not taken for a closed one', async () => {
+test('a client that is being renewed after SQLITE_BUSY does not count as closed', async () => {
   await withWorld(async (world) => {
     const faults = ['SQLITE_BUSY', 'CLIENT_CLOSED', 'SQLITE_BUSY'];
     const { durably } = await world.instance({
@@ -36,7 +36,7 @@ test('a client that is only renewed after SQLITE_BUSY is not taken for a closed 
   });
 });
 
-test('while the database is busy, destroy() ends the wait for it', async () => {
+test('destroy() ends the wait for a busy database', async () => {
   await withWorld(async (world) => {
     const { durably } = await world.instance({
       wrap: (dialect) =>
@@ -51,7 +51,7 @@ test('while the database is busy, destroy() ends the wait for it', async () => {
   });
 });
 
-test('a reconnect that fails is tried again before anything is executed on the connection', async () => {
+test('a failed reconnect is repeated before anything is executed on the connection', async () => {
   await withWorld(async (world) => {
     const { dialect, close } = await world.open();
     const executed: string[] = [];

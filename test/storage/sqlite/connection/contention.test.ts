@@ -9,7 +9,7 @@ import { nextEvent, rejectionOf, untilStatus } from '../../../support/runs.ts';
 import { until } from '../../../support/until.ts';
 import type { World } from '../../../support/world.ts';
 
-/** Another connection that holds the write lock until it is told to let go. */
+/** Another connection that holds the write lock until it is told to release it. */
 async function holdLock(world: World): Promise<{ release(): Promise<void> }> {
   const { dialect } = await world.open();
   const raw = new Kysely<Record<string, never>>({ dialect });
@@ -23,9 +23,9 @@ async function holdLock(world: World): Promise<{ release(): Promise<void> }> {
 }
 
 contract(
-  'a lock held elsewhere',
+  'a lock held by another connection',
   (test) => {
-    test('what is accepted after it was met is there for others to read', async ({ world }) => {
+    test('does not hide later writes from other readers', async ({ world }) => {
       const { durably, statements } = await world.idle();
       const { echo: handle } = durably.register({ echo });
       await handle.trigger('before');
@@ -44,7 +44,7 @@ contract(
       await reader.register({ echo }).echo.trigger('of another');
     });
 
-    test('steps and ends that met it are stored once', async ({ world }) => {
+    test('does not double steps and ends that were written while it was held', async ({ world }) => {
       const { durably, statements } = await world.start();
       const locks: { release(): Promise<void> }[] = [];
       const { stepped } = durably.register({
@@ -70,7 +70,7 @@ contract(
       expect((await reader.getSteps(run.id)).map(({ name }) => name)).toEqual(['one', 'two']);
     });
 
-    test('held too long makes the database unavailable, and it recovers', async ({ world }) => {
+    test('makes the database unavailable if it is held too long, until it is released', async ({ world }) => {
       const clock = new FakeClock();
       const { durably } = await world.idle({ clock });
       const { echo: handle } = durably.register({ echo });
@@ -89,7 +89,7 @@ contract(
       const error = await refused;
       expect(error).toBeInstanceOf(DatabaseUnavailableError);
       expect(error).toMatchObject({ permanent: false });
-      // Not the driver's words.
+      // The message does not contain the driver's words.
       expect(error.message).not.toMatch(/SQLITE|locked/);
       expect(passedMs).toBeGreaterThanOrEqual(10_000);
       await lock.release();
@@ -98,7 +98,7 @@ contract(
       expect((await reader.getRuns()).map(({ payload }) => payload)).toEqual(['accepted']);
     });
 
-    test('is asked for again after a pause of random length, not in a loop', async ({ world }) => {
+    test('is retried after random pauses, not in a loop', async ({ world }) => {
       const clock = new FakeClock();
       const random = vi.spyOn(Math, 'random').mockReturnValue(0.25);
       onTestFinished(() => random.mockRestore());
@@ -110,7 +110,7 @@ contract(
       const waiting = handle.trigger('while locked').finally(() => {
         isStored = true;
       });
-      // A quarter of 4, 8, 16, … ms, and never of more than 100.
+      // The pauses are at least a quarter of 4, 8, 16, … ms, and at most 100 ms.
       const pausesMs = [1, 2, 4, 8, 16, 25, 25];
       for (const [tries, pauseMs] of pausesMs.entries()) {
         await until(() => clock.pendingMs.length > 0);
@@ -127,7 +127,7 @@ contract(
       expect((await waiting).payload).toBe('while locked');
     });
 
-    test('what is asked beside an open transaction of a caller waits for its end', async ({ world }) => {
+    test("delays statements until a caller's open transaction ends", async ({ world }) => {
       const { durably } = await world.idle();
       const { echo: handle } = durably.register({ echo });
       await sql`create table mine (n integer)`.execute(durably.db);
@@ -148,7 +148,7 @@ contract(
       expect(rows.map(({ n }) => n)).toEqual([1, 2]);
     });
 
-    test('a health check waits two seconds for an answer, and no longer', async ({ world }) => {
+    test('delays a health check by at most two seconds', async ({ world }) => {
       const clock = new FakeClock();
       const { durably } = await world.idle({ clock });
       const transaction = await durably.db.startTransaction().execute();
@@ -169,7 +169,7 @@ contract(
       await transaction.rollback().execute();
     });
 
-    test('a transaction of a caller on durably.db is whole or not there', async ({ world }) => {
+    test("leaves a caller's transaction on durably.db either complete or absent", async ({ world }) => {
       const { durably } = await world.idle();
       await sql`create table mine (n integer)`.execute(durably.db);
       await durably.db.transaction().execute(async (transaction) => {
@@ -190,7 +190,7 @@ contract(
 );
 
 contract('a connection that cannot be renewed', (test) => {
-  test('is not used again after a lock was met, unless its driver can renew it', async ({ world }) => {
+  test('is not used again after it met a lock, unless its driver can renew it', async ({ world }) => {
     const { durably, statements } = await world.start({ withoutReconnect: true, pollingInterval: 5 });
     const { echo: handle } = durably.register({ echo });
     await idle();
@@ -202,7 +202,7 @@ contract('a connection that cannot be renewed', (test) => {
       (refused: unknown) => refused,
     );
     if (!world.backend.needsReconnect) {
-      // Whatever asks for the lock first meets it.
+      // The first statement that needs the lock meets it.
       await until(() => statements.length > before);
       await lock.release();
       expect(await outcome).toBeNull();

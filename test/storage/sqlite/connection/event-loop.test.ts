@@ -9,10 +9,10 @@ import type { World } from '../../../support/world.ts';
 
 const KB = 1024;
 const MB = 1024 * KB;
-/** A portion, and a page of small rows that may come before it in the same turn. */
+/** One portion, and a page of small rows that may be read in the same turn. */
 const MOST_PER_TURN = 2.5 * MB;
 
-/** An instance, and a record of its reads by the turn of the event loop. */
+/** An instance, with its reads recorded by turn of the event loop. */
 async function started(world: World) {
   let reads: ReturnType<typeof recordReads>['reads'] = [];
   const turns = new LoopTurns();
@@ -26,7 +26,7 @@ async function started(world: World) {
   return { durably, statements, turns, reads };
 }
 
-/** A job that stores its steps' results in its first attempt, and asks for them in any order in its second. */
+/** A job that stores its steps' results in the first attempt, and reads them in any order in the second. */
 function resumed(options: {
   readonly results: number;
   readonly bytes: number;
@@ -53,9 +53,9 @@ async function untilFailed(durably: Durably, definition: ReturnType<typeof resum
 }
 
 contract(
-  'the event loop has its turns',
+  'other tasks of the event loop',
   (test) => {
-    test('between the portions of a run that is resumed', async ({ world }) => {
+    test('run between the portions of a resumed run', async ({ world }) => {
       const { durably, reads } = await started(world);
       const id = await untilFailed(durably, resumed({ results: 24, bytes: 500 * KB }));
       reads.length = 0;
@@ -66,7 +66,7 @@ contract(
       expect(mostInOneTurn(reads)).toBeLessThan(MOST_PER_TURN);
     });
 
-    test('while thousands of tiny results are replayed', async ({ world }) => {
+    test('run while thousands of tiny results are replayed', async ({ world }) => {
       const { durably, turns } = await started(world);
       const id = await untilFailed(durably, resumed({ results: 2_000, bytes: 1 }));
       const ended = untilEnded(durably, id);
@@ -76,7 +76,7 @@ contract(
       expect(turns.count - before).toBeGreaterThan(2_000 / 100);
     });
 
-    test('between the portions of lists that are read at once', async ({ world }) => {
+    test('run between the portions of concurrent lists', async ({ world }) => {
       const { durably, reads } = await started(world);
       const { logs } = durably.register({
         echo,
@@ -104,7 +104,7 @@ contract(
   ({ locks }) => locks === 'refuse',
 );
 
-contract('a run that is resumed', (test) => {
+contract('a resumed run', (test) => {
   test.for<[string, (names: string[]) => string[]]>([
     ['in the stored order', (names) => names],
     ['in the reverse order', (names) => [...names].reverse()],
@@ -118,7 +118,7 @@ contract('a run that is resumed', (test) => {
     await durably.retry(id);
     expect((await ended).type).toBe('run:complete');
     const reads = statements.slice(before).filter(({ sql }) => sql.includes('durably_steps s'));
-    // Ten make a portion.
+    // Ten results make a portion.
     expect(reads.length).toBeLessThanOrEqual(10);
   });
 });

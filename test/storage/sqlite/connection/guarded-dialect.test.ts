@@ -18,7 +18,7 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 import { idle } from '../../../support/idle.ts';
 import { deferred, until } from '../../../support/until.ts';
 
-/** A database on a dialect that refuses a statement as busy while the test says so. */
+/** A database whose dialect refuses a statement as busy while the test says so. */
 function guarded(options: {
   refuses: (sql: string) => boolean;
   reconnect?: () => void | Promise<void>;
@@ -66,8 +66,8 @@ function onceEach() {
   return (sql: string) => seen.size < seen.add(sql).size;
 }
 
-describe('after a statement was refused as busy', () => {
-  test('no other is executed before the connection is renewed', async () => {
+describe('after a statement failed as busy', () => {
+  test('no other statement runs before the connection is renewed', async () => {
     const renewal = deferred();
     let renewals = 0;
     const { happened, execute } = guarded({
@@ -90,7 +90,7 @@ describe('after a statement was refused as busy', () => {
     ]);
   });
 
-  test('the next has a turn of the event loop of its own', async () => {
+  test('the next statement runs in its own turn of the event loop', async () => {
     const { happened, execute } = guarded({ refuses: onceEach() });
     await Promise.all([execute('first'), execute('select second')]);
     expect(happened.slice(0, 4)).toEqual([
@@ -103,7 +103,7 @@ describe('after a statement was refused as busy', () => {
 });
 
 describe('while the database is locked', () => {
-  test('one write and one read ask for it, the others wait for them', async () => {
+  test('one write and one read retry, and the others wait behind them', async () => {
     let isLocked = true;
     const { happened, execute } = guarded({ refuses: () => isLocked });
     const all = Promise.all(['a', 'b', 'select c', 'select d', 'e'].map(execute));
@@ -117,7 +117,7 @@ describe('while the database is locked', () => {
     expect(happened.filter((what) => what.startsWith('select'))).toEqual(['select c', 'select d']);
   });
 
-  test('each has its answer ten seconds after it came, and is not executed later', async () => {
+  test('each statement fails ten seconds after its call, and is not executed later', async () => {
     const clock = new FakeClock();
     let isLocked = true;
     const { happened, execute } = guarded({ refuses: () => isLocked, clock });
@@ -155,8 +155,8 @@ describe('while the database is locked', () => {
   });
 });
 
-describe('commits of a local database', () => {
-  test('are one in each turn of the event loop, whoever asks for them', async () => {
+describe('commits to a local database', () => {
+  test('happen at most once in each turn of the event loop, whoever commits', async () => {
     const { happened, execute, db } = guarded({ refuses: () => false });
     let isCounting = true;
     const count = () => {
@@ -176,7 +176,7 @@ describe('commits of a local database', () => {
     }
   });
 
-  test('keep no read waiting', async () => {
+  test('do not delay reads', async () => {
     const { happened, execute } = guarded({ refuses: () => false });
     setImmediate(() => happened.push('the next turn'));
     const all = ['write 1', 'write 2', 'select 1', 'select 2'].map(execute);
@@ -186,7 +186,7 @@ describe('commits of a local database', () => {
   });
 });
 
-test('whoever has taken a connection goes on with it, while others wait for one', async () => {
+test('a caller that holds a connection keeps it while others wait for one', async () => {
   const database = new Database(':memory:');
   const inner = new SqliteDialect({ database: database as never });
   const db = new Kysely({

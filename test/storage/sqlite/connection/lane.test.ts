@@ -16,7 +16,7 @@ const member = (name: string, size: Partial<LaneMember> = {}): Member => ({
   ...size,
 });
 
-/** A lane whose groups wait for the test to answer them. */
+/** A lane whose groups wait until the test answers them. */
 function heldLane({ maxUnderWay = 1, isMembersFault = true } = {}) {
   const groups: { readonly names: readonly string[]; readonly answer: Deferred<readonly string[]> }[] = [];
   const lane = new Lane<Member, string>({
@@ -37,7 +37,7 @@ function heldLane({ maxUnderWay = 1, isMembersFault = true } = {}) {
 }
 
 describe('group commit', () => {
-  test('what arrives in one turn of the event loop leaves together, in order', async () => {
+  test('sends what arrives in one turn of the event loop together, in order', async () => {
     const { lane, sent, store } = heldLane();
     const results = ['a', 'b', 'c'].map((name) => lane.submit(member(name)));
     expect(sent()).toEqual([]);
@@ -47,14 +47,14 @@ describe('group commit', () => {
     expect(await Promise.all(results)).toEqual(['stored a', 'stored b', 'stored c']);
   });
 
-  test('a lone member does not wait for others', async () => {
+  test('does not make a lone member wait for others', async () => {
     const { lane, sent } = heldLane();
     void lane.submit(member('a'));
     await idle();
     expect(sent()).toEqual([['a']]);
   });
 
-  test('what arrives while a group is under way leaves as the next one', async () => {
+  test('sends what arrives while a group is under way as the next group', async () => {
     const { lane, sent, store } = heldLane();
     const first = lane.submit(member('a'));
     await idle();
@@ -73,7 +73,7 @@ describe('group commit', () => {
     expect(sent()).toHaveLength(3);
   });
 
-  test('whichever moment a member comes at, it leaves', async () => {
+  test('sends a member at whatever moment it arrives', async () => {
     for (let hops = 0; hops < 20; hops++) {
       const { lane, sent, groups } = heldLane();
       const first = lane.submit(member('a'));
@@ -87,7 +87,7 @@ describe('group commit', () => {
     }
   });
 
-  test('as many groups are under way as there may be', async () => {
+  test('keeps at most the allowed number of groups under way', async () => {
     const { lane, sent, store } = heldLane({ maxUnderWay: 2 });
     for (const name of ['a', 'b', 'c', 'd']) {
       void lane.submit(member(name));
@@ -102,7 +102,7 @@ describe('group commit', () => {
     ['rows', Array.from({ length: 5 }, (_, i) => member(`${i}`, { rows: 80 })), [2, 2, 1]],
     ['characters', Array.from({ length: 5 }, (_, i) => member(`${i}`, { chars: 100_000 })), [2, 2, 1]],
     ['small members', Array.from({ length: 450 }, (_, i) => member(`${i}`)), [200, 200, 50]],
-  ])('a group is capped by %s', async (_, members, sizes) => {
+  ])('limits a group by %s', async (_, members, sizes) => {
     const { lane, sent, store } = heldLane();
     for (const one of members) void lane.submit(one);
     for (let i = 0; i < sizes.length; i++) {
@@ -113,7 +113,7 @@ describe('group commit', () => {
     expect(sent().flat()).toEqual(members.map(({ name }) => name));
   });
 
-  test('a member over the cap leaves alone', async () => {
+  test('sends a member above the limit alone', async () => {
     const { lane, sent, store } = heldLane();
     const sizes = [{}, { rows: 1_000 }, { chars: 10_000_000 }, {}];
     for (const [i, size] of sizes.entries()) void lane.submit(member(`${i}`, size));
@@ -126,7 +126,7 @@ describe('group commit', () => {
 });
 
 describe('a group that fails', () => {
-  /** Refuses any group that holds `bad`, as a database refuses a statement. */
+  /** Refuses any group that contains `bad`, as a database refuses a statement. */
   function lane({ isMembersFault = true } = {}) {
     const groups: string[][] = [];
     const refusing = new Lane<Member, string>({
@@ -145,14 +145,14 @@ describe('a group that fails', () => {
   const outcomes = (settled: PromiseSettledResult<string>[]) =>
     settled.map((one) => (one.status === 'fulfilled' ? one.value : (one.reason as Error).message));
 
-  test('is tried again one by one, so that no neighbour suffers', async () => {
+  test('retries its members one by one, so that the others succeed', async () => {
     const { refusing, groups } = lane();
     const settled = await Promise.allSettled(['a', 'bad', 'b'].map((name) => refusing.submit(member(name))));
     expect(outcomes(settled)).toEqual(['stored a', 'refused: bad', 'stored b']);
     expect(groups).toEqual([['a', 'bad', 'b'], ['a'], ['bad'], ['b']]);
   });
 
-  test("for a reason that is no member's fails for all, at once", async () => {
+  test('fails all its members at once if the reason concerns all', async () => {
     const { refusing, groups } = lane({ isMembersFault: false });
     const settled = await Promise.allSettled(['a', 'bad', 'b'].map((name) => refusing.submit(member(name))));
     expect(outcomes(settled)).toEqual(Array(3).fill('refused: a bad b'));
@@ -197,7 +197,7 @@ describe('a member with a deadline', () => {
     return { clock, groups, outcomes, submit };
   }
 
-  test('that still waits then is answered, and never leaves', async () => {
+  test('is answered when the deadline passes while it waits, and is never sent', async () => {
     const { clock, groups, outcomes, submit } = timedLane();
     await submit('a', 10_000);
     await submit('b', 11_000);
@@ -214,7 +214,7 @@ describe('a member with a deadline', () => {
     expect(clock.pendingMs).toEqual([]);
   });
 
-  test('takes no neighbour along when its group is given up', async () => {
+  test('does not fail its neighbours when its group is given up', async () => {
     const { clock, groups, outcomes, submit } = timedLane();
     await submit('a');
     await submit('b', 10_000);

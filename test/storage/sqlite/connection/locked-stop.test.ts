@@ -7,9 +7,11 @@ import { recordEvents, untilStatus } from '../../../support/runs.ts';
 import { deferred, until } from '../../../support/until.ts';
 
 contract(
-  'a database that is locked',
+  'a locked database',
   (test) => {
-    test('does not keep stop({ timeoutMs }) from giving up, and the run goes on later', async ({ world }) => {
+    test('does not keep stop({ timeoutMs }) from resolving, and the run continues later', async ({
+      world,
+    }) => {
       const { durably } = await world.start({
         heartbeatInterval: 50,
         staleThreshold: 300,
@@ -28,7 +30,8 @@ contract(
       const transaction = await other.startTransaction().execute();
       await sql`create table if not exists contender (n integer)`.execute(transaction);
       await durably.stop({ timeoutMs: 1 });
-      // It resolved though the lock is still held, and said what it could not do: the hand-back itself has not failed yet.
+      // Stop resolved while the lock is held, and reported the missing hand-back. The hand-back itself has not
+      // failed yet.
       expect(errors.filter((event) => 'context' in event && event.context === 'hand-back')).toMatchObject([
         { error: 'the database has not taken the runs back' },
       ]);
@@ -43,7 +46,7 @@ contract(
 );
 
 contract("a user's transaction on durably.db", (test) => {
-  test('is not ended by what the engine writes meanwhile', async ({ world }) => {
+  test("is not ended by the engine's own writes", async ({ world }) => {
     const { durably, statements } = await world.start();
     await sql`create table ledger (n integer)`.execute(durably.db);
     const { work } = durably.register({ work: job('work', (step) => step.run('one', () => 1)) });
@@ -51,7 +54,7 @@ contract("a user's transaction on durably.db", (test) => {
     await durably.db.transaction().execute(async (transaction) => {
       await sql`insert into ledger values (1)`.execute(transaction);
       triggered = work.trigger(0);
-      // On a file it is kept back, on a server it is sent and waits there.
+      // On a file the write is held back. On a server it is sent and waits there.
       if (world.backend.locks === 'refuse') await idle();
       else await until(() => statements.some(({ sql }) => sql.includes('insert into durably_runs')));
       await sql`insert into ledger values (2)`.execute(transaction);

@@ -8,7 +8,7 @@ import { journalTypes, recordEvents, untilStatus } from '../../../support/runs.t
 import { deferred, until } from '../../../support/until.ts';
 import type { InstanceOptions } from '../../../support/world.ts';
 
-/** Loses the answer to the first statement that bears the words, once it is told to. */
+/** Loses the answer to the first statement that contains these words, once it is armed. */
 function losing(words: string) {
   let isDue = false;
   let lost = 0;
@@ -31,9 +31,9 @@ function losing(words: string) {
 }
 
 contract(
-  'an answer that the network loses',
+  'an answer lost by the network',
   (test) => {
-    test('to a trigger: the run is stored once, and told of once', async ({ world }) => {
+    test('to a trigger: the run is stored once, with one event', async ({ world }) => {
       const network = losing('insert into durably_runs');
       const { durably } = await world.idle(network.options);
       const events = recordEvents(durably, ['run:trigger']);
@@ -45,7 +45,7 @@ contract(
       expect(events).toHaveLength(1);
     });
 
-    test('to a trigger, and the run has ended before it is sent again: it is told as it is', async ({
+    test('to a trigger, and the run ends before the repetition: the answer shows the ended run', async ({
       world,
     }) => {
       const worker = await world.start();
@@ -64,7 +64,7 @@ contract(
       expect(await durably.getRuns()).toEqual([run]);
     });
 
-    test('to a claim: it takes the runs it took, and no more than that', async ({ world }) => {
+    test('to a claim: the claimed runs are executed, and no others', async ({ world }) => {
       const network = losing('fence = fence + 1');
       const { durably } = await world.idle(network.options);
       const gate = deferred();
@@ -80,7 +80,7 @@ contract(
       expect(await durably.getRun(second.id)).toMatchObject({ status: 'pending', attempt: 0 });
     });
 
-    test('to a claim: what another worker runs is left to it', async ({ world }) => {
+    test('to a claim: runs that another worker executes are left alone', async ({ world }) => {
       const calls: string[] = [];
       const gate = deferred();
       const define = (where: string) =>

@@ -12,8 +12,8 @@ import { job } from '../../../support/jobs.ts';
 import { ageHeartbeat, nextEvent, recordEvents, untilStatus } from '../../../support/runs.ts';
 import { deferred, until } from '../../../support/until.ts';
 
-contract('a worker that does not reach the database', (test) => {
-  test('aborts its steps when its leases may be another worker’s, and not before', async ({ world }) => {
+contract('a worker without contact to the database', (test) => {
+  test('aborts its steps once another worker may have its leases, and not before', async ({ world }) => {
     const clock = new FakeClock();
     let isCutOff = false;
     const cut = () => (isCutOff ? databaseError('SQLITE_IOERR') : undefined);
@@ -53,7 +53,7 @@ contract('a worker that does not reach the database', (test) => {
       }),
     );
 
-    // Another worker goes on with it, and so would this one.
+    // Another worker continues the run, and so could this one.
     const other = await world.instance({ pollingInterval: 5 });
     other.durably.register({ task: job('task', () => 'done') });
     await ageHeartbeat(other.durably, id, 30_001);
@@ -61,9 +61,7 @@ contract('a worker that does not reach the database', (test) => {
     expect(await untilStatus(other.durably, id, 'completed')).toMatchObject({ attempt: 2, output: 'done' });
   });
 
-  test('hands back a run whose finished steps it cannot load, tells of it, and goes on', async ({
-    world,
-  }) => {
+  test("hands back a run whose finished steps it can't load, reports it and continues", async ({ world }) => {
     let isCutOff = false;
     const cut = ({ sql }: { sql: string }) => {
       if (!isCutOff || !sql.includes('from durably_steps')) return undefined;
@@ -95,7 +93,7 @@ contract('a worker that does not reach the database', (test) => {
     expect(row.lost_count).toBe(0);
   });
 
-  test('hands back what it gave up, if the database is there again by then', async ({ world }) => {
+  test('hands back the runs it gave up, if the database has returned by then', async ({ world }) => {
     const clock = new FakeClock();
     let isCutOff = false;
     const isRenewal = (sql: string) => sql.includes('set heartbeat_at =');
@@ -120,16 +118,14 @@ contract('a worker that does not reach the database', (test) => {
     const run = await untilStatus(durably, id, 'completed');
     expect(run.attempt).toBe(1);
     const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
-    // Taken over, it would count as a lost worker.
+    // A takeover would count as a lost worker.
     expect(row.lost_count).toBe(0);
   });
 });
 
 contract('a worker whose claim was answered late', (test) => {
-  /** What docs/guarantees.md does not promise, seen to be no more than that. */
-  test('may do a step that the next attempt has stored meanwhile, and stores nothing of it', async ({
-    world,
-  }) => {
+  /** docs/guarantees.md does not promise this. The test shows the limits of what happens. */
+  test('may repeat a step that the next attempt has stored, but stores nothing', async ({ world }) => {
     const answered = deferred();
     const claimed = deferred();
     let isHeld = false;

@@ -25,7 +25,7 @@ test.each([
   ['a folder in which nothing can be made', /durably-test-[^/]*$/, 'EACCES', 'is not writable (EACCES)'],
   ['a disk that is mounted read-only', /test\.db$/, 'EROFS', 'the file is read-only (EROFS)'],
   ['a log that may only be read', /-wal$/, 'EACCES', '-wal is read-only (EACCES)'],
-])('%s is refused when it is opened, in one line', async (_, path, code, message) => {
+])('refuses %s when it is opened, in one line', async (_, path, code, message) => {
   const url = `file:${temporaryFile()}`;
   await (await openDatabase({ url })).close();
   access.refusalOf = (each) => (path.test(each) ? code : undefined);
@@ -39,7 +39,7 @@ test.each([
 });
 
 test.each([['an empty file'], ['a migrated one']])(
-  '%s that turns out to take no writes is refused when it is migrated, at once',
+  'refuses %s at once when it is migrated and proves to be read-only',
   async (state) => {
     const client = createClient({ url: `file:${temporaryFile()}` });
     onTestFinished(() => client.close());
@@ -54,7 +54,7 @@ test.each([['an empty file'], ['a migrated one']])(
   },
 );
 
-test('a full disk is no reason to refuse a database', async () => {
+test('does not refuse a database because of a full disk', async () => {
   const client = createClient({ url: `file:${temporaryFile()}` });
   onTestFinished(() => client.close());
   const dialect = new LibsqlDialect({ client });

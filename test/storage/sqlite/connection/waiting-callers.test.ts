@@ -8,14 +8,14 @@ import { echo } from '../../../support/jobs.ts';
 import { until } from '../../../support/until.ts';
 import type { World } from '../../../support/world.ts';
 
-/** Another connection that lets nobody write, or in rollback-journal mode nobody read either. */
+/** Another connection that blocks writers, and in rollback-journal mode readers too. */
 async function lock(world: World, keeps: 'writers' | 'everybody'): Promise<{ release(): Promise<void> }> {
   const { dialect } = await world.open();
   const raw = new Kysely<Record<string, never>>({ dialect });
   const transaction = await raw.startTransaction().execute();
   await sql`create table contender (n integer)`.execute(transaction);
   if (keeps === 'everybody') {
-    // What no longer fits into the cache is written to the file, which readers must not see.
+    // When the cache is full, changes go to the file, which readers must not see yet.
     await sql`pragma cache_size = 1`.execute(transaction);
     await sql`pragma cache_spill = 1`.execute(transaction);
     const big = 'x'.repeat(2_000_000);
@@ -25,7 +25,7 @@ async function lock(world: World, keeps: 'writers' | 'everybody'): Promise<{ rel
   return { release: async () => void (await transaction.rollback().execute()) };
 }
 
-/** Lets a fake clock run until told to stop, and notes when each call was answered. */
+/** Runs a fake clock until it is told to stop, and records when each call was answered. */
 function timed(clock: FakeClock) {
   const waitedMs: Record<string, number> = {};
   const ask = (name: string, call: () => Promise<unknown>) => {
@@ -51,9 +51,9 @@ function timed(clock: FakeClock) {
 }
 
 contract(
-  'while a lock is held, each caller',
+  'while another connection holds a lock, each caller',
   (test) => {
-    test('is refused ten seconds after it came, whatever it asks for, and nothing of it is stored', async ({
+    test('is refused ten seconds after its call, whatever it asks for, and nothing is stored', async ({
       world,
     }) => {
       const clock = new FakeClock();
@@ -94,7 +94,7 @@ contract(
       ]);
     });
 
-    test('that works on demand is refused by then, too, beside a worker that waits for the lock itself', async ({
+    test('is refused in time when it works on demand, beside a worker that waits for the same lock', async ({
       world,
     }) => {
       const clock = new FakeClock();
@@ -121,7 +121,7 @@ contract(
       expect((await durably.getRun(id))?.status).toBe('completed');
     });
 
-    test('that only reads is refused by then, too, where readers wait for writers', async ({ world }) => {
+    test('is refused in time when it only reads, if readers wait for writers', async ({ world }) => {
       const clock = new FakeClock();
       const { durably } = await world.idle({ clock });
       const { echo: handle } = durably.register({ echo });

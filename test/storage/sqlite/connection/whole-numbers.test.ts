@@ -14,7 +14,7 @@ function libsql(path: string, intMode: 'number' | 'bigint' | 'string'): Dialect 
   return new LibsqlDialect({ client });
 }
 
-/** As better-sqlite3 has it with `defaultSafeIntegers(true)`. */
+/** Behaves like better-sqlite3 with `defaultSafeIntegers(true)`. */
 function safeIntegers(path: string): Dialect {
   const database = new Database(path);
   database.defaultSafeIntegers(true);
@@ -22,7 +22,7 @@ function safeIntegers(path: string): Dialect {
   return new SqliteDialect({ database: database as never });
 }
 
-/** A dialect that takes whatever may write for a statement without an answer. */
+/** A dialect that treats every statement that may write as one without rows. */
 function withoutReturning(path: string): Dialect {
   const database = new Database(path);
   onTestFinished(() => void database.close());
@@ -53,7 +53,7 @@ const readers = {
   'SqliteDialect with safe integers': safeIntegers,
 };
 
-describe.each(Object.entries(readers))('a driver that has bigints: %s', (_, open) => {
+describe.each(Object.entries(readers))('a driver that returns bigints: %s', (_, open) => {
   test('gives times, counts and sequences as numbers', async () => {
     const path = temporaryFile();
     const durably = createDurably({ dialect: open(path), jobs: { work }, reconnect: () => undefined });
@@ -78,7 +78,7 @@ describe.each(Object.entries(readers))('a driver that has bigints: %s', (_, open
     await durably.jobs.work.trigger(1, { idempotencyKey: 'k' });
   });
 
-  test('is read by an instance that has migrated nothing, too', async () => {
+  test('is read correctly by an instance that has migrated nothing', async () => {
     const path = temporaryFile();
     await createDurably({ dialect: libsql(path, 'number') }).migrate();
     const durably = createDurably({ dialect: open(path), jobs: { work }, reconnect: () => undefined });
@@ -91,13 +91,13 @@ describe.each(Object.entries(readers))('a driver that has bigints: %s', (_, open
 describe.each([
   ["LibsqlDialect, intMode: 'string'", (path: string) => libsql(path, 'string')],
   ['a driver without RETURNING', withoutReturning],
-])('%s is refused', (_, open) => {
+])('refuses %s', (_, open) => {
   test('when the database is migrated', async () => {
     const durably = createDurably({ dialect: open(temporaryFile()), jobs: { work } });
     expect(await rejectionOf(durably.init())).toBeInstanceOf(ValidationError);
   });
 
-  test('before anything is stored through it', async () => {
+  test('before it stores anything', async () => {
     const path = temporaryFile();
     const plain = createDurably({ dialect: libsql(path, 'number'), jobs: { work } });
     await plain.migrate();

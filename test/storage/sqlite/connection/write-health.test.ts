@@ -8,8 +8,8 @@ function watched() {
   return { clock, health: new WriteHealth(clock) };
 }
 
-describe('whether the database takes writes', () => {
-  test('is only asked with a read while all writes succeed, and reads say nothing about it', () => {
+describe('the check whether the database accepts writes', () => {
+  test('sends only a read while writes succeed, and ignores successful reads', () => {
     const { health } = watched();
     expect(health.question().kind).toBe('read');
     health.noteBegin('write')();
@@ -18,11 +18,11 @@ describe('whether the database takes writes', () => {
     expect(health.question().kind).toBe('read');
   });
 
-  test('is denied for five seconds after a write failed, then asked with a write until one has changed something', () => {
+  test('fails for five seconds after a failed write, then sends a write until one has changed something', () => {
     const { clock, health } = watched();
     health.noteFailure('write');
     clock.advance(4_999);
-    // It may have been small enough for what room was left.
+    // The write may have been small enough for the remaining space.
     health.noteSuccess('write', 1);
     expect(() => health.question()).toThrow(DatabaseUnavailableError);
     clock.advance(1);
@@ -34,7 +34,7 @@ describe('whether the database takes writes', () => {
     expect(health.question().kind).toBe('read');
   });
 
-  test('is denied while a write has been waiting for more than two seconds, though others came later', () => {
+  test('fails while a write has waited for more than two seconds, even if later ones succeeded', () => {
     const { clock, health } = watched();
     const end = health.noteBegin('write');
     clock.advance(1_000);

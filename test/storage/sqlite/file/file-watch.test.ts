@@ -31,7 +31,7 @@ vi.mock('node:fs', async (importOriginal) => {
   };
 });
 
-/** A connection in use, whose clock the test moves. */
+/** An open connection whose clock the test controls. */
 async function inUse() {
   const path = temporaryFile();
   let ms = 0;
@@ -49,7 +49,7 @@ async function inUse() {
 
 const withCompanions = (path: string) => [path, `${path}-wal`, `${path}-shm`];
 
-describe('the files of a database that is in use', () => {
+describe('the files of an open database', () => {
   test.each<[string, (path: string) => void, RegExp]>([
     [
       'deleted',
@@ -74,7 +74,7 @@ describe('the files of a database that is in use', () => {
     ['with an empty one', (path) => truncateSync(path), /test\.db was emptied/],
     ['with an empty log', (path) => truncateSync(`${path}-wal`), /test\.db-wal was emptied/],
     ['without their index', (path) => unlinkSync(`${path}-shm`), /test\.db-shm was deleted or moved/],
-  ])('%s: nothing is stored any more', async (_, harm, message) => {
+  ])('when %s, make every write fail', async (_, harm, message) => {
     const { path, write, pass } = await inUse();
     harm(path);
     pass();
@@ -86,7 +86,7 @@ describe('the files of a database that is in use', () => {
     }
   });
 
-  test('are not made anew when the connection is renewed', async () => {
+  test('are not recreated when the connection is renewed', async () => {
     const { path, write, connection, pass } = await inUse();
     for (const each of withCompanions(path)) unlinkSync(each);
     connection.reconnect();
@@ -107,7 +107,7 @@ describe('the files of a database that is in use', () => {
     await write();
   });
 
-  test('may go when whoever uses it leaves WAL mode, or renews the connection', async () => {
+  test('may disappear when the connection leaves WAL mode or is renewed', async () => {
     const { path, db, write, connection, pass } = await inUse();
     connection.reconnect();
     await write();
@@ -121,7 +121,7 @@ describe('the files of a database that is in use', () => {
     await write();
   });
 
-  test('in rollback-journal mode have no log, and are watched all the same', async () => {
+  test('have no log in rollback-journal mode, and are watched all the same', async () => {
     const { path, db, write, pass } = await inUse();
     await sql`pragma journal_mode = delete`.execute(db);
     expect(existsSync(`${path}-wal`)).toBe(false);
@@ -133,7 +133,7 @@ describe('the files of a database that is in use', () => {
   });
 });
 
-describe('the log of a database that was opened just now', () => {
+describe('the log of a database that was just opened', () => {
   const openAndUse = async () => {
     const path = temporaryFile();
     let ms = 0;
@@ -144,14 +144,14 @@ describe('the log of a database that was opened just now', () => {
     return { path, connection, write, pass: () => (ms += 1_000) };
   };
 
-  test('is missed at the first look if it is gone', async () => {
+  test('is missed at the first check if it is gone', async () => {
     const { path, write, pass } = await openAndUse();
     unlinkSync(`${path}-wal`);
     pass();
     expect(write).toThrow(/test\.db-wal was deleted or moved/);
   });
 
-  test('is not taken for another one that somebody put there', async () => {
+  test('is not confused with a log that somebody else put there', async () => {
     const { path, write, pass } = await openAndUse();
     unlinkSync(`${path}-wal`);
     writeFileSync(`${path}-wal`, '');
@@ -176,7 +176,7 @@ describe('the log of a database that was opened just now', () => {
   });
 });
 
-test('a log that was emptied and written to again is noticed by its missing header', async () => {
+test('is missed by its header if it was emptied and written to again', async () => {
   const { path, write, pass } = await inUse();
   await write();
   truncateSync(`${path}-wal`);

@@ -17,7 +17,7 @@ async function inUse(path: string) {
   return { database, durably };
 }
 
-/** What a copy of the file alone holds. */
+/** The contents of a copy of the file alone. */
 function countIn(path: string): unknown {
   const copy = `${path}.copy`;
   copyFileSync(path, copy);
@@ -29,8 +29,8 @@ function countIn(path: string): unknown {
   }
 }
 
-describe('a file that was closed', () => {
-  test('is whole without its log', async () => {
+describe('a database file after it was closed', () => {
+  test('is complete without its log', async () => {
     const path = temporaryFile();
     const { database, durably } = await inUse(path);
     await durably.jobs.echo.batchTrigger(Array.from({ length: 200 }, (_, i) => i));
@@ -40,7 +40,7 @@ describe('a file that was closed', () => {
     expect(statSync(`${path}-wal`, { throwIfNoEntry: false })?.size ?? 0).toBe(0);
   });
 
-  test('by Kysely is whole, too', async () => {
+  test('is complete without its log if Kysely closed it', async () => {
     const path = temporaryFile();
     const { durably } = await inUse(path);
     await durably.jobs.echo.trigger(1);
@@ -49,7 +49,7 @@ describe('a file that was closed', () => {
     expect(countIn(path)).toBe(1);
   });
 
-  test('does not wait for others who read or write it', async () => {
+  test('does not wait for other readers or writers when it is closed', async () => {
     const path = temporaryFile();
     const { database, durably } = await inUse(path);
     await durably.jobs.echo.trigger(1);
@@ -63,7 +63,7 @@ describe('a file that was closed', () => {
   });
 });
 
-test('a backup by VACUUM INTO is whole while the instance goes on', async () => {
+test('a backup by VACUUM INTO is complete while the instance runs', async () => {
   const path = temporaryFile();
   const { durably } = await inUse(path);
   const work = job('work', async (step) => {

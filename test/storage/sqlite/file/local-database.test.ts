@@ -17,7 +17,7 @@ function temporaryFile(): string {
   return join(folder, 'test.db');
 }
 
-/** A connection of ours, and another past it. */
+/** A connection of the local driver, and a second one outside of it. */
 function opened() {
   const path = temporaryFile();
   const other = new Database(path);
@@ -33,8 +33,8 @@ function opened() {
   return { connection, other, db, execute };
 }
 
-describe('a database of this machine', () => {
-  test('prepares a statement once, and keeps so many', async () => {
+describe('a local database', () => {
+  test('prepares a statement once, and keeps a limited number', async () => {
     const { execute, connection } = opened();
     connection.prepare('select -1');
     const prepare = vi.spyOn(Database.prototype, 'prepare');
@@ -45,7 +45,7 @@ describe('a database of this machine', () => {
       await execute(`select ${i}`);
       await execute('insert into t values (?, null)', [i]);
     }
-    // What is used stays, what is not is let go.
+    // A statement that was used recently stays. One that was not is dropped.
     expect(prepare).toHaveBeenCalledTimes(151);
     await execute('select 0');
     expect(prepare).toHaveBeenCalledTimes(152);
@@ -53,7 +53,7 @@ describe('a database of this machine', () => {
     expect(prepare).toHaveBeenCalledTimes(152);
   });
 
-  test('binds what the client binds', async () => {
+  test('binds parameters as @libsql/client does', async () => {
     const { execute } = opened();
     const bytes = new Uint8Array([1, 2]);
     const values = ['text', 1.5, 7n, true, false, null, bytes, bytes.buffer, new Date(1234)];
@@ -73,7 +73,7 @@ describe('a database of this machine', () => {
     ]);
   });
 
-  test('refuses a parameter that would end the process', async () => {
+  test('refuses a parameter that would crash the process', async () => {
     const { execute } = opened();
     for (const value of [undefined, [1], {}, () => 1, Symbol('s')]) {
       await expect(execute('insert into t values (?, 1)', [value])).rejects.toThrow(TypeError);
@@ -84,14 +84,14 @@ describe('a database of this machine', () => {
     expect(await execute('select * from t')).toEqual([]);
   });
 
-  test('does not bind again what was bound the last time', async () => {
+  test('does not reuse parameters of the previous call', async () => {
     const { execute } = opened();
     const insert = 'insert into t values (?, ?) returning a, b';
     expect(await execute(insert, [1, 2])).toEqual([{ a: 1, b: 2 }]);
     expect(await execute(insert, [3])).toEqual([{ a: 3, b: null }]);
   });
 
-  test('goes on with its statements when another has changed the schema', async () => {
+  test('keeps its statements working when another connection changes the schema', async () => {
     const { execute, other } = opened();
     await execute('insert into t values (?, ?)', [1, 2]);
     expect(await execute('select * from t')).toEqual([{ a: 1, b: 2 }]);
@@ -109,7 +109,7 @@ describe('a database of this machine', () => {
     'select 2 as two,* from t',
     'update t set a = a returning *, 2 as two',
     'select c.*, 2 * 1 as two from (select * from t) as c',
-  ])('names the columns that a star stands for by then: %s', async (text) => {
+  ])('names the current columns of a star: %s', async (text) => {
     const { execute, other } = opened();
     await execute('insert into t values (?, ?)', [1, 3]);
     expect(await execute(text)).toEqual([{ a: 1, b: 3, two: 2 }]);
@@ -117,7 +117,7 @@ describe('a database of this machine', () => {
     expect(await execute(text)).toEqual([{ a: 1, c: 3, d: 'new', two: 2 }]);
   });
 
-  test('names columns as the statement does, whatever became of the table', async () => {
+  test('names columns as the statement does, whatever happened to the table', async () => {
     const { execute, other } = opened();
     await execute('insert into t values (?, ?)', [1, 3]);
     const text = 'select a, a * 2 as twice, b as a, 2*3, "b" as __proto__ from t';
@@ -141,7 +141,7 @@ describe('a database of this machine', () => {
     expect(rows).toEqual(await execute(`${text} where true`));
   });
 
-  test('holds no lock for a stream that was broken off', async () => {
+  test('holds no lock for an abandoned stream', async () => {
     const { db, other, execute } = opened();
     await execute('insert into t select value, null from json_each(?)', [JSON.stringify(Array(500).fill(1))]);
     for await (const row of db.selectFrom('t').selectAll().stream()) {
@@ -149,13 +149,13 @@ describe('a database of this machine', () => {
       break;
     }
     other.exec('insert into t values (2, 2)');
-    // Not while anyone still reads what was before.
+    // A checkpoint succeeds only if no reader still uses the old snapshot.
     expect(other.prepare('pragma wal_checkpoint(truncate)').all()).toEqual([
       { busy: 0, log: 0, checkpointed: 0 },
     ]);
   });
 
-  test('is as it was set when it is renewed, and leaves no lock behind', async () => {
+  test('keeps its settings when it is renewed, and leaves no lock behind', async () => {
     const { connection, other, execute } = opened();
     await execute('pragma synchronous = off');
     await execute('pragma busy_timeout = 1');
@@ -170,7 +170,7 @@ describe('a database of this machine', () => {
     expect(await execute('select a from t')).toEqual([{ a: 2 }]);
   });
 
-  test('is opened by a later statement if it could not be at its renewal', async () => {
+  test('is opened by a later statement if its renewal failed', async () => {
     const { connection, execute, other } = opened();
     connection.reconnect();
     other.exec('pragma journal_mode = delete; begin exclusive');
@@ -179,11 +179,11 @@ describe('a database of this machine', () => {
     expect(await execute('select * from t')).toEqual([]);
   });
 
-  test('refuses a statement when its own look at the file met a lock, so that the connection is renewed', async () => {
+  test('fails a statement as busy if its check of the files met a lock, so that the connection is renewed', async () => {
     const { connection, execute, other } = opened();
     connection.reconnect();
     other.exec('pragma journal_mode = delete; begin exclusive');
-    // This statement reads nothing of the file.
+    // This statement reads nothing from the file.
     await expect(execute('select 1')).rejects.toMatchObject({ code: 'SQLITE_BUSY' });
     other.exec('commit');
     connection.reconnect();
@@ -192,7 +192,7 @@ describe('a database of this machine', () => {
     expect(await execute('select a from t order by a')).toEqual([{ a: 1 }, { a: 2 }]);
   });
 
-  test('says that it is closed, also to a statement that was prepared before', async () => {
+  test('reports that it is closed, also to a statement that was prepared before', async () => {
     const { connection, execute } = opened();
     const insert = 'insert into t values (1, 1)';
     await execute(insert);
@@ -200,7 +200,7 @@ describe('a database of this machine', () => {
     await expect(execute(insert)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' });
   });
 
-  test('tells of a broken constraint by its code', async () => {
+  test('reports a violated constraint by its code', async () => {
     const { execute } = opened();
     await execute('create unique index u on t (a)');
     await execute('insert into t values (1, 1)');
@@ -210,7 +210,7 @@ describe('a database of this machine', () => {
   });
 });
 
-test('a database in memory outlives a write that it refused', async () => {
+test('an in-memory database survives a write that it refused', async () => {
   const { dialect, close } = await openDatabase({ url: ':memory:' });
   const durably = createDurably({ dialect, jobs: { echo } });
   await durably.migrate();

@@ -26,7 +26,7 @@ async function schemaOf(raw: Raw): Promise<unknown[]> {
   return (await sql`select name, sql from sqlite_master order by name`.execute(raw)).rows;
 }
 
-/** A database as a durably from before the first release made it. */
+/** A database in the schema from before the first release. */
 async function beforeTheFirstRelease(world: World): Promise<Raw> {
   const raw = await rawDatabase(world);
   await sql`
@@ -42,7 +42,7 @@ async function beforeTheFirstRelease(world: World): Promise<Raw> {
 }
 
 contract('migrate', (test) => {
-  test('creates the tables, which bear the documented columns', async ({ world }) => {
+  test('creates the tables with the documented columns', async ({ world }) => {
     const { durably } = await world.instance();
     await durably.migrate();
     const { rows } = await sql<{ name: string }>`
@@ -52,7 +52,7 @@ contract('migrate', (test) => {
     await sql`select run_id, name, status from durably_steps`.execute(durably.db);
   });
 
-  test('several instances migrate one empty database at once', async ({ world }) => {
+  test('lets several instances migrate one empty database at once', async ({ world }) => {
     const instances = await Promise.all(Array.from({ length: 6 }, () => world.instance()));
     await Promise.all(instances.map(({ durably }) => durably.migrate()));
     const [first] = instances;
@@ -66,7 +66,7 @@ contract('migrate', (test) => {
     }
   });
 
-  test('a migrated database is left as it is', async ({ world }) => {
+  test('leaves a migrated database unchanged', async ({ world }) => {
     const { durably } = await world.idle();
     const { echo: handle } = durably.register({ echo });
     const run = await handle.trigger(1);
@@ -78,7 +78,9 @@ contract('migrate', (test) => {
     expect(statements.map((statement) => statement.sql)).not.toContain('begin');
   });
 
-  test('concurrent calls share one migration, and a later one asks nothing', async ({ world }) => {
+  test('shares one migration between concurrent calls, and sends nothing in later calls', async ({
+    world,
+  }) => {
     const fresh = world.another();
     const alone = await world.instance();
     await alone.durably.migrate();
@@ -89,21 +91,21 @@ contract('migrate', (test) => {
     expect(statements.length).toBeLessThanOrEqual(needed);
   });
 
-  test('refuses a database from before the first release, and touches nothing', async ({ world }) => {
+  test('refuses a database from before the first release, and changes nothing', async ({ world }) => {
     const raw = await beforeTheFirstRelease(world);
     await expectRefused(world, raw, /migration 1 create_runs\. .*before the first release.*empty database/);
     const { rows } = await sql<{ id: string }>`select id from durably_runs`.execute(raw);
     expect(rows).toEqual([{ id: 'run_old' }]);
   });
 
-  test('a database that lacks one of our tables is refused', async ({ world }) => {
+  test('refuses a database that lacks one of the tables', async ({ world }) => {
     await world.idle();
     const raw = await rawDatabase(world);
     await sql`drop table durably_labels`.execute(raw);
     await expectRefused(world, raw, /not this durably's/);
   });
 
-  test("the peer's tables are refused and not touched", async ({ world }) => {
+  test('refuses the tables of @coji/durably and does not change them', async ({ world }) => {
     const raw = await rawDatabase(world);
     await sql`create table durably_runs (id text primary key, job_name text not null, payload text)`.execute(
       raw,
@@ -118,20 +120,20 @@ contract('migrate', (test) => {
     await expectRefused(world, raw, /durably_runs/);
   });
 
-  test('tables of our names that are all there but not ours are refused', async ({ world }) => {
+  test('refuses a database whose tables only share the names', async ({ world }) => {
     const raw = await rawDatabase(world);
     for (const name of TABLES)
       await sql`create table ${sql.table(name)} (version integer, applied_at text)`.execute(raw);
     await expectRefused(world, raw, /durably_/);
   });
 
-  test('one stranger among our names is refused', async ({ world }) => {
+  test('refuses a database in which one table is foreign', async ({ world }) => {
     const raw = await rawDatabase(world);
     await sql`create table durably_steps (step text)`.execute(raw);
     await expectRefused(world, raw, /durably_steps/);
   });
 
-  test('a newer schema is refused and not touched', async ({ world }) => {
+  test('refuses a newer schema and does not change it', async ({ world }) => {
     await world.idle();
     const raw = await rawDatabase(world);
     await sql`insert into durably_schema_versions (version, name, applied_at) values (999, 'later', 0)`.execute(
@@ -140,21 +142,21 @@ contract('migrate', (test) => {
     await expectRefused(world, raw, /version 999.*up to/);
   });
 
-  test('a schema with a migration of another name is refused', async ({ world }) => {
+  test('refuses a schema in which a migration has another name', async ({ world }) => {
     await world.idle();
     const raw = await rawDatabase(world);
     await sql`update durably_schema_versions set name = 'something else'`.execute(raw);
     await expectRefused(world, raw, /something else/);
   });
 
-  test('a table of another name in the way is named, and nothing is touched', async ({ world }) => {
+  test('names a foreign table that has one of its names, and changes nothing', async ({ world }) => {
     const raw = await rawDatabase(world);
     await sql`create table theirs (n integer)`.execute(raw);
     await sql`create index durably_journal_by_run on theirs (n)`.execute(raw);
     await expectRefused(world, raw, /can't be migrated: .*durably_journal_by_run/);
   });
 
-  test('whatever else is in the database, broken or not, is no hindrance', async ({ world }) => {
+  test('ignores everything else in the database, even if it is broken', async ({ world }) => {
     const raw = await rawDatabase(world);
     await sql`create table gone (n integer)`.execute(raw);
     await sql`create view theirs as select n from gone`.execute(raw);
@@ -163,7 +165,7 @@ contract('migrate', (test) => {
     expect(await durably.register({ echo }).echo.trigger(1)).toMatchObject({ payload: 1 });
   });
 
-  test('a refused database can be migrated once it is cleared', async ({ world }) => {
+  test('succeeds after a refused database has been cleared', async ({ world }) => {
     const raw = await rawDatabase(world);
     await sql`create table durably_steps (step text)`.execute(raw);
     const { durably } = await world.instance();
@@ -173,7 +175,7 @@ contract('migrate', (test) => {
     expect(await durably.getRuns()).toEqual([]);
   });
 
-  test('a database that is not migrated is said to be unavailable', async ({ world }) => {
+  test('must come first: other calls fail and say that the database is not migrated', async ({ world }) => {
     const { durably } = await world.instance();
     const { echo: handle } = durably.register({ echo });
     const calls = [handle.trigger(1), durably.getRuns(), durably.getRun('run_1'), durably.cancel('run_1')];

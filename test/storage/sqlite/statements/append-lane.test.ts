@@ -12,7 +12,7 @@ const claim = (claimToken: string) => ({
   takesSuspect: true,
 });
 
-test('of two executions of one run in one process only the one with the newer fence stores its append', async () => {
+test('when one process executes a run twice, only the execution with the newer fence stores its append', async () => {
   const { dialect } = await openDatabase({ url: ':memory:' });
   const { store, db } = createStore({ dialect, clock: systemClock });
   onTestFinished(() => db.destroy());

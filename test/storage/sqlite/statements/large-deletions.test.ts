@@ -9,7 +9,7 @@ import { journalTypes, readAll, rejectionOf } from '../../../support/runs.ts';
 import { until } from '../../../support/until.ts';
 import type { World } from '../../../support/world.ts';
 
-/** A cancelled run with so many log lines and steps; who deletes it has a clock that stands still. */
+/** A cancelled run with this many log lines and steps. The clock of the deleting instance stands still. */
 async function largeRun(world: World, { rows, bytes = 10 }: { rows: number; bytes?: number }) {
   const clock = new FakeClock();
   const { durably, statements } = await world.idle({ clock });
@@ -60,7 +60,7 @@ async function leftOver(durably: Durably): Promise<number> {
 }
 
 contract('deleting a large run', (test) => {
-  test('hides it from every reader at once, and clears it away in portions', async ({ world }) => {
+  test('hides it from every reader at once, and removes it in portions', async ({ world }) => {
     const { durably, statements, clock, id } = await largeRun(world, { rows: 2_000 });
     const before = statements.length;
     await durably.deleteRun(id);
@@ -83,7 +83,7 @@ contract('deleting a large run', (test) => {
     }
     expect((await rejectionOf(readAll(durably.subscribe(id)))).name).toBe('NotFoundError');
     expect(await leftOver(durably)).toBeGreaterThan(0);
-    // Between two portions other writers get in: they come by the clock.
+    // Other writers run between two portions, which are separated by the clock.
     await until(async () => {
       clock.advance(1_000);
       await idle();
@@ -94,16 +94,17 @@ contract('deleting a large run', (test) => {
     expect(await durably.db.selectFrom('durably_deletions').selectAll().execute()).toEqual([]);
   });
 
-  test('bounds a portion in bytes', async ({ world }) => {
+  test('limits a portion in bytes', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 12, bytes: 400_000 });
     await durably.deleteRun(id);
-    // Each portion ends with the row that makes it a mebibyte: two of three rows, and the next waits for the clock.
+    // Each portion ends with the row that reaches a mebibyte: after two of three rows. The next one waits for the
+    // clock.
     await until(async () => (await leftOver(durably)) === 6, 'the first two portions to be deleted');
     await idle();
     expect(await leftOver(durably)).toBe(6);
   });
 
-  test('is one statement for a run that fits a portion, with nothing left over', async ({ world }) => {
+  test('takes one statement if the run fits a portion, and leaves nothing over', async ({ world }) => {
     const { durably, statements, id } = await largeRun(world, { rows: 400 });
     const before = statements.length;
     await durably.deleteRun(id);
@@ -113,7 +114,7 @@ contract('deleting a large run', (test) => {
     expect(await durably.db.selectFrom('durably_deletions').selectAll().execute()).toEqual([]);
   });
 
-  test('is finished by the next worker that starts, if who began it vanished', async ({ world }) => {
+  test('is finished by the next worker that starts, if its process vanished', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 1_500 });
     await durably.deleteRun(id);
     await durably.stop();
@@ -128,18 +129,18 @@ contract('deleting a large run', (test) => {
     }, 'the rest to be deleted');
   });
 
-  test('on demand is gone on with by a shift that took a run', async ({ world }) => {
+  test('is continued on demand by a shift that took a run', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 1_500 });
     await durably.deleteRun(id);
     await durably.stop();
     const { durably: onDemand } = await world.idle({ worker: 'on-demand' });
     await onDemand.register({ echo }).echo.trigger(1);
     expect(await onDemand.processUntilIdle()).toBeGreaterThan(0);
-    // Those of the run that was taken.
+    // The steps of the run that the shift took.
     expect(await leftOver(durably)).toBe(3);
   });
 
-  test('is done once by any number of processes', async ({ world }) => {
+  test('is done once, however many processes take part', async ({ world }) => {
     const { durably, id } = await largeRun(world, { rows: 1_500 });
     const kept = await durably.jobs.echo?.trigger(2);
     await durably.deleteRun(id);

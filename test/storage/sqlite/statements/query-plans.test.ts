@@ -24,8 +24,8 @@ async function planOf(durably: Durably, text: string, parameters: readonly unkno
 }
 
 /**
- * Lines that read a table from end to end. The parameters' own (`json_each`, and `entries` made of it) are none,
- * nor are the rows of a subquery.
+ * The lines of a plan that scan a table. Scans of parameters (`json_each`, and `entries` made from it) and of
+ * subquery rows don't count.
  */
 function scansOf({ sql, lines }: Plan): string[] {
   const isOwn = (line: string) =>
@@ -43,7 +43,7 @@ function searchesOf({ lines }: Plan): string[] {
   return lines.filter((line) => line.startsWith('SEARCH'));
 }
 
-/** An instance that stands still, and the plans of what it asks the database in a task. */
+/** An idle instance, and the plans of the statements that a task sends. */
 async function planned(world: World) {
   const clock = new FakeClock();
   const { durably, statements } = await world.start({ clock, heartbeatInterval: 2_000 });
@@ -66,7 +66,10 @@ async function planned(world: World) {
   return { durably, clock, handles, during };
 }
 
-/** The searches of a list's arms. Of several arms the rows are then read by their key, of one they are the list. */
+/**
+ * The searches of a list. With several branches the rows are then read by their key. With one branch they are
+ * the list.
+ */
 function armsOf(list: Parameters<typeof searchesOf>[0]): string[] {
   const searches = searchesOf(list);
   const isByKey = /durably_runs USING INTEGER PRIMARY KEY \(rowid=\?\)/.test(searches[0] ?? '');
@@ -74,14 +77,13 @@ function armsOf(list: Parameters<typeof searchesOf>[0]): string[] {
 }
 
 contract('query plans', (test) => {
-  test('of the claim, with its recovery of stale runs', async ({ world }) => {
+  test('of the claim, including stale runs', async ({ world }) => {
     const { clock, during } = await planned(world);
     const [claim, ...others] = await during(() => clock.advance(1_000));
     if (!claim) throw new Error('no claim was made');
     expect(others).toEqual([]);
     expect(scansOf(claim)).toEqual([]);
-    // Sorted are the candidates, of each job at most as many as there are free
-    // slots, and the runs whose heartbeat is stale.
+    // The plan sorts candidates only: for each job at most as many as there are free slots, and the stale runs.
     expect(temporariesOf(claim)).toEqual([SORT, 'USE TEMP B-TREE FOR GROUP BY', SORT]);
     const searches = searchesOf(claim).join('\n');
     expect(searches).toMatch(/durably_runs_claimable \(job_name=\?\)/);
@@ -102,7 +104,7 @@ contract('query plans', (test) => {
     someStatuses.map((status) => ({ jobName, status, limit: 10, offset: 30 }) as RunFilter),
   );
 
-  test('of lists of runs, by each combination of filters', async ({ world }) => {
+  test('of lists of runs, with each combination of filters', async ({ world }) => {
     const { durably, during } = await planned(world);
     for (const filter of filters) {
       const [list] = await during(() => durably.getRuns(filter));
@@ -112,7 +114,7 @@ contract('query plans', (test) => {
         scans: [],
         temporaries: [],
       });
-      // Each arm is read in order, from an index that holds its whole filter.
+      // Each branch is read in order from an index that covers its whole filter.
       const byJob = /durably_runs_by_job \(job_name=\? AND status=\? AND rowid>\?\)/;
       const byStatus = /durably_runs_by_status \(status=\? AND rowid>\?\)/;
       const byKey = /INTEGER PRIMARY KEY \(rowid>\?\)/;
@@ -123,7 +125,7 @@ contract('query plans', (test) => {
     }
   });
 
-  test('of lists by labels, together with any other filter', async ({ world }) => {
+  test('of lists by labels, combined with each other filter', async ({ world }) => {
     const { durably, during } = await planned(world);
     for (const labels of [{ org: '1' }, { org: '1', stage: 'live', kind: 'x' }]) {
       for (const filter of filters) {
@@ -134,7 +136,7 @@ contract('query plans', (test) => {
           scans: [],
           temporaries: [],
         });
-        // The first label's runs in order; the rest is one probe for each of them.
+        // The first label's runs in order, with one probe per run for the other labels.
         const [rows, first, ...probes] = searchesOf(list);
         expect(rows).toMatch(/INTEGER PRIMARY KEY \(rowid=\?\)/);
         expect(first).toMatch(/^SEARCH l USING PRIMARY KEY \(key=\? AND value=\?\)$/);
@@ -149,7 +151,7 @@ contract('query plans', (test) => {
     }
   });
 
-  test('of lists by labels of what is pending or running', async ({ world }) => {
+  test('of lists by labels of pending or running runs', async ({ world }) => {
     const { durably, during } = await planned(world);
     const labels = { org: '1', stage: 'live' };
     for (const jobName of someNames) {
@@ -194,7 +196,7 @@ contract('query plans', (test) => {
     }
     const steps = await during(() => durably.getSteps(id));
     expect(steps.flatMap(scansOf)).toEqual([]);
-    // One run's steps: those of a page are found, then put in order with their outputs.
+    // One run's steps: the steps of a page are found, then sorted with their outputs.
     expect(steps.flatMap(temporariesOf)).toEqual([SORT, SORT]);
   });
 
@@ -213,19 +215,19 @@ contract('query plans', (test) => {
     expect(plans.flatMap(temporariesOf)).toEqual([]);
     const tail = plans.find((plan) => searchesOf(plan).some((line) => line.includes('(rowid>?)')));
     expect(tail).toBeDefined();
-    // The payload of a run:start; the labels.
+    // The payload of a run:start, and the labels.
     const runs = searchesOf(tail ?? { sql: '', lines: [] }).filter((line) => line.startsWith('SEARCH r'));
     expect(runs).toEqual([expect.stringMatching(/^SEARCH r USING INDEX \S+ \(id=\?\)( LEFT-JOIN)?$/)]);
   });
 
-  test('of what a worker writes', async ({ world }) => {
+  test("of a worker's writes", async ({ world }) => {
     const { durably, clock, handles, during } = await planned(world);
     const triggered = await during(() =>
       handles.stepped.trigger('hang', { idempotencyKey: 'i', concurrencyKey: 'c' }),
     );
     expect(triggered.length).toBeGreaterThanOrEqual(3);
     expect(triggered.flatMap(scansOf)).toEqual([]);
-    // The rows of the parameter, to keep their order; the claim has a test of its own.
+    // The sort of the parameter's rows keeps their order. The claim has its own test.
     const others = triggered.filter(({ sql }) => !sql.includes('fence = fence + 1'));
     for (const plan of others) expect(temporariesOf(plan).length).toBeLessThanOrEqual(2);
     const [append] = triggered.filter((plan) => plan.sql.includes('insert into durably_appends'));
@@ -242,7 +244,7 @@ contract('query plans', (test) => {
       expect(plans).toHaveLength(1);
       expect(plans.flatMap(scansOf)).toEqual([]);
       expect(plans.flatMap(temporariesOf)).toEqual([]);
-      // Each lease by its id, however many runs others have running.
+      // Each lease is found by its id, however many runs others execute.
       expect(plans.flatMap(searchesOf)).toEqual([expect.stringMatching(/\(id=\?\)/)]);
     }
   });
@@ -272,7 +274,7 @@ contract('query plans', (test) => {
     expect(old).toContain('durably_journal_deletions (created_at<?)');
     expect(young).toContain('durably_journal_deletions (created_at>?)');
     expect(newestOld).toContain('durably_journal_deletions (created_at<?)');
-    // Ten minutes after the start, and in the hour's round.
+    // Ten minutes after the start, and in the hourly chore.
     for (const round of [early, hourly]) {
       const portions = round.filter((plan) => plan.sql.includes('update durably_deletions'));
       expect(portions).toHaveLength(1);
@@ -296,9 +298,9 @@ contract('query plans', (test) => {
       const statements = splitStatements(body);
       expect(statements.length).toBeGreaterThan(0);
       for (const statement of statements) {
-        // It reads nothing, and SQLite takes it nowhere else.
+        // The statement reads nothing, and SQLite puts it nowhere else.
         if (statement.startsWith('select raise(')) continue;
-        // The row's columns are values to the planner, as parameters are.
+        // The planner treats the row's columns as values, like parameters.
         const text = statement.replaceAll(/\b(new|old)\.\w+/gi, '?');
         const values = Array.from({ length: text.split('?').length - 1 }, () => null);
         const plan = await planOf(durably, text, values);

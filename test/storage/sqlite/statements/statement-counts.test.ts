@@ -8,11 +8,11 @@ import { nextEvent, untilEnded } from '../../../support/runs.ts';
 import { deferred } from '../../../support/until.ts';
 import type { InstanceOptions, World } from '../../../support/world.ts';
 
-/** An instance whose clock stands still: nothing is polled, beaten or flushed unless the test lets time pass. */
+/** An instance whose clock stands still: it polls, sends heartbeats and flushes only when the test lets time pass. */
 async function counted(world: World, options: InstanceOptions = {}) {
   const clock = new FakeClock();
   const { durably, statements } = await world.start({ clock, ...options });
-  /** The statements that the task makes, until nothing is under way any more. */
+  /** The statements of a task, until nothing is under way any more. */
   const during = async (task: () => unknown): Promise<RecordedStatement[]> => {
     await idle();
     const before = statements.length;
@@ -24,7 +24,7 @@ async function counted(world: World, options: InstanceOptions = {}) {
 }
 
 contract('statements', (test) => {
-  test('a trigger is one, whatever its keys', async ({ world }) => {
+  test('a trigger takes one statement, with any keys', async ({ world }) => {
     const { during, durably } = await counted(world);
     await durably.stop();
     const { echo: handle } = durably.register({ echo });
@@ -33,7 +33,7 @@ contract('statements', (test) => {
     }
   });
 
-  test('a batch of a hundred is one', async ({ world }) => {
+  test('a batch of a hundred takes one statement', async ({ world }) => {
     const { during, durably } = await counted(world);
     await durably.stop();
     const { echo: handle } = durably.register({ echo });
@@ -44,7 +44,7 @@ contract('statements', (test) => {
     expect(await during(() => handle.batchTrigger(inputs))).toHaveLength(1);
   });
 
-  test('a hundred concurrent triggers are few', async ({ world }) => {
+  test('a hundred concurrent triggers take few statements', async ({ world }) => {
     const { during, durably } = await counted(world);
     await durably.stop();
     const { echo: handle } = durably.register({ echo });
@@ -53,7 +53,7 @@ contract('statements', (test) => {
   });
 
   test.for([0, 1, 5])(
-    'a run of %i steps is that many and two, with its logs and progress',
+    'a run of %i steps takes that many statements and two more, with its logs and progress',
     async (steps, { world }) => {
       const { during, durably } = await counted(world);
       const { stepped } = durably.register({
@@ -76,13 +76,13 @@ contract('statements', (test) => {
         await stepped.trigger(0);
         await ended;
       });
-      // The trigger, the claim, each step, the finish.
+      // The trigger, the claim, each step, the end.
       expect(made).toHaveLength(1 + 1 + steps + 1);
       expect(made.filter(({ sql }) => /\b(begin|commit|savepoint)\b/i.test(sql.slice(0, 40)))).toEqual([]);
     },
   );
 
-  test('a run that fails is as cheap', async ({ world }) => {
+  test('a run that fails takes no more', async ({ world }) => {
     const { during, durably } = await counted(world);
     const { failing } = durably.register({
       failing: job('failing', async (step) => {
@@ -116,11 +116,11 @@ contract('statements', (test) => {
       await durably.retry(run.id);
       await ended;
     });
-    // The retry, the claim, the steps, the finish.
+    // The retry, the claim, the steps, the end.
     expect(made).toHaveLength(4);
   });
 
-  test('runs that execute together share statements', async ({ world }) => {
+  test('concurrent runs share statements', async ({ world }) => {
     const { during, durably } = await counted(world, { maxConcurrentRuns: 10 });
     const { stepped } = durably.register({
       stepped: job('stepped', async (step) => {
@@ -134,22 +134,22 @@ contract('statements', (test) => {
       await stepped.batchTrigger(Array.from({ length: 10 }, (_, i) => i));
       await all.promise;
     });
-    // One by one they would take 51.
+    // Separately they would take 51.
     expect(made.length).toBeLessThanOrEqual(15);
   });
 
-  test('an idle poll is one, with anything that is stale in it', async ({ world }) => {
+  test('an idle poll takes one statement, also if a run is stale', async ({ world }) => {
     const { during, durably, clock } = await counted(world, { pollingInterval: 400 });
     durably.register({ echo, other: job('other', () => 1) });
     for (let poll = 0; poll < 3; poll++) expect(await during(() => clock.advance(400))).toHaveLength(1);
   });
 
-  test('a worker without jobs makes none', async ({ world }) => {
+  test('a worker without jobs sends no statement', async ({ world }) => {
     const { during, clock } = await counted(world, { pollingInterval: 400 });
     expect(await during(() => clock.advance(4_000))).toEqual([]);
   });
 
-  test('a worker whose slots are taken does not poll', async ({ world }) => {
+  test('a worker without free slots does not poll', async ({ world }) => {
     const { during, durably, clock } = await counted(world, { pollingInterval: 400 });
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
@@ -161,7 +161,7 @@ contract('statements', (test) => {
     gate.resolve();
   });
 
-  test('heartbeats are one per interval, however many runs there are', async ({ world }) => {
+  test('heartbeats take one statement per interval, however many runs there are', async ({ world }) => {
     const { during, durably, clock } = await counted(world, {
       maxConcurrentRuns: 7,
       heartbeatInterval: 1_000,
@@ -180,7 +180,7 @@ contract('statements', (test) => {
     expect(await during(() => clock.advance(10_000))).toEqual([]);
   });
 
-  test('cancel, retry and delete are one each', async ({ world }) => {
+  test('cancel, retry and delete take one statement each', async ({ world }) => {
     const { during, durably } = await counted(world);
     await durably.stop();
     const run = await durably.register({ echo }).echo.trigger(0);
@@ -190,7 +190,7 @@ contract('statements', (test) => {
     expect(await during(() => durably.deleteRun(run.id))).toHaveLength(1);
   });
 
-  test('reads are one each', async ({ world }) => {
+  test('reads take one statement each', async ({ world }) => {
     const { during, durably } = await counted(world);
     const { stepped } = durably.register({
       stepped: job('stepped', (step) => step.run('one', () => step.log.info('line'))),
@@ -210,7 +210,7 @@ contract('statements', (test) => {
     }
   });
 
-  test('handing back any number of runs is one', async ({ world }) => {
+  test('handing back any number of runs takes one statement', async ({ world }) => {
     const { during, durably, clock } = await counted(world, { maxConcurrentRuns: 5 });
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     await held.batchTrigger([1, 2, 3, 4, 5]);

@@ -8,7 +8,7 @@ import { createDurably } from '../../../../src/index.ts';
 
 let template: Promise<string> | undefined;
 
-/** Makes `path` a migrated database: once migrated, then copied, which takes a tenth of the time. */
+/** Creates a migrated database at `path`. It is migrated once and then copied, which takes a tenth of the time. */
 export async function copyMigratedFile(path: string): Promise<void> {
   template ??= migrateOnce();
   copyFileSync(await template, path);
