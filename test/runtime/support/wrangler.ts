@@ -19,18 +19,20 @@ export interface WranglerDev {
 }
 
 /**
- * Runs `wrangler dev` with the repository's wrangler.toml, and so the Worker in
+ * Runs `wrangler dev` with a wrangler.toml of the repository, and so the Worker in
  * workerd, on a port of its own. It writes into a folder that is gone after
  * `stop`, and needs no network.
  *
+ * @param options.folder where wrangler.toml is; the repository unless given.
  * @param options.entry in place of the one that wrangler.toml names.
  * @param options.vars on top of the settings there.
  */
 export async function startWranglerDev(options: {
+  readonly folder?: string;
   readonly entry?: string;
   readonly vars?: Readonly<Record<string, string>>;
 }): Promise<WranglerDev> {
-  const { entry, vars = {} } = options;
+  const { folder: cwd = ROOT, entry, vars = {} } = options;
   const folder = mkdtempSync(join(tmpdir(), 'durably-wrangler-'));
   const port = await freePort();
   const args = ['dev', ...(entry === undefined ? [] : [entry]), '--local'];
@@ -39,7 +41,7 @@ export async function startWranglerDev(options: {
   for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`);
   // It leaves children behind when it is ended alone: they are ended as a group.
   const child = spawn(process.execPath, [WRANGLER, ...args], {
-    cwd: ROOT,
+    cwd,
     env: wranglerEnv(folder),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
