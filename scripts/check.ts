@@ -8,6 +8,7 @@ const parts: Readonly<Record<string, string>> = {
   'format and lint': 'biome check --error-on-warnings',
   spelling: 'cspell lint --no-progress --no-summary',
   unused: 'knip',
+  duplication: 'tsx scripts/check-duplication.ts',
   types: 'tsc -p . && tsc -p examples',
   migrations: 'npm run --silent migrations -- --check',
   openapi: 'npm run --silent openapi -- --check',

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { sign } from 'hono/jwt';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -8,6 +7,7 @@ import { createApiKeys } from '../../src/app/api-keys.ts';
 import { type CreateDurablyAppOptions, createDurablyApp } from '../../src/app/create-app.ts';
 import { createDurablyHandler } from '../../src/http/create-handler.ts';
 import { operations } from '../../src/http/operations/index.ts';
+import { listen } from '../support/net/listening.ts';
 import { BASE, doors, postJson, readProblem, requestTo, validRequest } from './doors.ts';
 import { type FakeDurably, fakeDurably } from './fake-durably.ts';
 
@@ -29,15 +29,7 @@ afterEach(() => {
 
 /** The app, over a real HTTP server. */
 async function serve(durably = fakeDurably(), options: CreateDurablyAppOptions = { apiKeys }) {
-  const server = createServer(getRequestListener(createDurablyApp(durably, options).fetch));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}`;
+  const { url, port } = await listen(getRequestListener(createDurablyApp(durably, options).fetch));
   const send = async (request: Request) => {
     const { pathname, search } = new URL(request.url);
     const body = request.method === 'POST' ? await request.text() : null;

@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { requestId } from 'hono/request-id';
@@ -8,6 +5,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createApiKeys } from '../../src/app/api-keys.ts';
 import { type CreateDurablyAppOptions, createDurablyApp } from '../../src/app/create-app.ts';
 import { operations } from '../../src/http/operations/index.ts';
+import { listen } from '../support/net/listening.ts';
 import { BASE, requestTo, validRequest } from './doors.ts';
 import { fakeDurably, ManualCursor, streamedEvent } from './fake-durably.ts';
 
@@ -17,14 +15,7 @@ const HOME = 'https://dash.example';
 const FOREIGN = 'https://evil.example';
 
 async function serve(options: CreateDurablyAppOptions, durably = fakeDurably()): Promise<string> {
-  const server = createServer(getRequestListener(createDurablyApp(durably, options).fetch));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return (await listen(getRequestListener(createDurablyApp(durably, options).fetch))).url;
 }
 
 const preflight = (origin: string, method = 'POST') => ({
