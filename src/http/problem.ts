@@ -19,6 +19,7 @@ const problems = {
   DRAINING: { status: 503, title: 'Service Unavailable' },
 } as const;
 
+/** The stable `code` of an error answer. */
 export type ProblemCode = keyof typeof problems;
 
 /** What callers are told instead of the error's own text, which may hold internals. */
@@ -56,7 +57,8 @@ export const problemSchema = z
   .meta({ id: 'Problem', description: 'An error (RFC 9457)' });
 
 /**
- * A refusal that only HTTP knows of.
+ * A refusal that only HTTP knows of. Throw it from a hook: the caller gets its
+ * status, code and message.
  *
  * @example throw new RequestError('UNAUTHORIZED', 'No valid session')
  */
