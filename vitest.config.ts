@@ -19,6 +19,7 @@ const ISOLATED = [
   'test/chaos/**/*.test.ts',
   'test/docs/**/*.test.ts',
   'test/entry/**/*.test.ts',
+  'test/examples/**/*.test.ts',
   'test/runtime/**/*.test.ts',
   'test/clients/**/*.test.ts',
   'test/storage/sqlite/connection/read-only.test.ts',

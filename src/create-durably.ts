@@ -50,6 +50,7 @@ export interface AnyDialect {
   createIntrospector(db: never): object;
 }
 
+/** How an instance works; all but `dialect` may be left out. */
 export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   /** A Kysely SQLite dialect. */
   readonly dialect: AnyDialect;
@@ -65,9 +66,8 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   /** How many runs this worker executes at once; 1 unless given. */
   readonly maxConcurrentRuns?: number | undefined;
   /**
-   * The most bytes that a step's result, a run's output or a job's input takes as
-   * JSON. A larger result fails its step, a larger output its run, a larger input
-   * is refused. 16 MiB unless given; 4 MiB on a server, whose rows hold 5 MB.
+   * The most bytes that a step's result, a run's output or a job's input takes as JSON. A larger result fails
+   * its step, a larger output its run, a larger input is refused. 16 MiB unless given; 4 MiB on a server.
    */
   readonly maxResultBytes?: number | undefined;
   /**
@@ -89,14 +89,14 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
    */
   readonly errorDetail?: ErrorDetailMode | undefined;
   /**
-   * Gets a line for each run that failed, was resumed after a retry or a
-   * hand-back, was taken over from a lost worker or handed back, and what no
-   * `worker:error` or `onError` listener hears. Unless given, failures that
-   * nobody listens to and takeovers go to the console.
+   * Gets a line for each run that failed, was resumed after a retry or a hand-back, was taken over from a
+   * lost worker or handed back, and what no `worker:error` or `onError` listener hears. Unless given,
+   * failures that nobody listens to and takeovers go to the console.
    */
   readonly logger?: Logger | undefined;
 }
 
+/** An instance: its jobs, its worker, and what callers do to runs. Made by {@link createDurably}. */
 export interface Durably<THandles = OpenHandles> extends DurablyService {
   /** `migrate()`, then `start()`, which does nothing for a worker on demand. Cheap when both are done: it may be called before each request. */
   init(): Promise<void>;
@@ -128,6 +128,7 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
   register<TJobs extends AnyJobs>(jobs: TJobs): HandlesOf<TJobs>;
   /** The registered jobs' handles, by the keys they were registered under. */
   readonly jobs: THandles;
+  /** The handle of a registered job; undefined for an unknown name. */
   getJob(name: string): JobHandle | undefined;
   /**
    * Hears this process's events, after their commit; the answer unsubscribes.

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Durably, DurablyOptions } from '../../src/index.ts';
 import { createDurably, defineJob, openDatabase, requireAsDurably } from '../repository.ts';
-import { type Contender, type Engine, INPUT, type OpenOptions, STEPS, stepResult } from './contender.ts';
+import { type Contender, type Engine, type OpenOptions, STEPS, stepResult } from './contender.ts';
 import { countDialect, StatementCounter } from './counting.ts';
+import { engineOver } from './instance-engine.ts';
 
 const input = z.object({ n: z.number() });
 const jobs = {
@@ -61,25 +62,14 @@ function contender(open: (url: string) => Promise<Opened>): Contender {
     allRuns: 'select count(*) from durably_runs',
     open: async (options): Promise<Engine> => {
       const { durably, counter, close } = await createInstance(open, options);
-      const engine: Engine = {
-        trigger: (job) => durably.jobs[job].trigger(INPUT),
-        triggerMany: (job, count) =>
-          durably.jobs[job].batchTrigger(Array.from({ length: count }, () => INPUT)),
-        onCompleted: () => undefined,
-        start: async () => durably.start(),
-        stop: () => durably.stop(),
-        statements: () => counter.count,
-        pragma: async (pragma) => {
-          const { rows } = await durably.db.executeQuery(rawQuery(`pragma ${pragma}`));
-          return String(Object.values(rows[0] ?? {})[0]);
-        },
+      return engineOver(durably, {
+        counter,
+        query: (sql) => durably.db.executeQuery(rawQuery(sql)),
         close: async () => {
           await durably.db.destroy();
           close();
         },
-      };
-      durably.on('run:complete', () => engine.onCompleted());
-      return engine;
+      });
     },
   };
 }

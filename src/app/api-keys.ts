@@ -95,6 +95,7 @@ export async function createApiKeys(pairs: readonly ApiKeyPair[]): Promise<ApiKe
   return new ApiKeys(await Promise.all(hashed));
 }
 
+/** Keys that callers may bear. Made by {@link createApiKeys}. */
 export class ApiKeys {
   readonly #keys: readonly HashedKey[];
 

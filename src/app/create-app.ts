@@ -24,6 +24,7 @@ import { standardHeaders } from './standard-headers.ts';
 
 export const DEFAULT_BASE_PATH = '/api/durably';
 
+/** What the app adds to the handlers: its path, keys, CORS, hosts and a rate limit. */
 export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurablyHandlerOptions<TContext> {
   /** The base path of the operations, `/api/durably` by default. Probes and openapi.json stay at the root. */
   basePath?: string | undefined;

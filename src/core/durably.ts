@@ -4,6 +4,7 @@ import type { Labels } from './labels.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
 
+/** How a run is triggered, besides its input. */
 export interface TriggerOptions {
   /** Unique per job, 1 to 256 UTF-16 units. A second trigger with the key returns the run of the first. */
   readonly idempotencyKey?: string | undefined;
@@ -74,6 +75,7 @@ export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What an instance says of itself, to a health check. */
 export interface Health {
   /** The database is migrated and takes writes, without long waiting. */
   readonly database: boolean;
@@ -99,7 +101,13 @@ export interface JsonReads {
 
 /** What the HTTP side needs of a durably instance. */
 export interface DurablyService {
-  /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or key. */
+  /**
+   * Stores a run of the job with that name; it is durable once this resolves.
+   *
+   * @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or key.
+   * @example
+   * const run = await durably.trigger({ jobName: 'greet', input: { name: 'Ada' }, idempotencyKey: 'ada' })
+   */
   trigger(request: TriggerRequest): Promise<Run>;
   /** {@link trigger}, and whether the run is new. */
   submit(request: TriggerRequest): Promise<Submitted>;
@@ -108,24 +116,35 @@ export interface DurablyService {
    * whatever became of that one. @throws {NotFoundError} for an unknown run or job.
    */
   retrigger(runId: string): Promise<Run>;
+  /** A run as it is now; null for an unknown one. */
   getRun(runId: string): Promise<Run | null>;
   /**
    * Newest first; with `fields`, of each run only those.
    * @throws {ValidationError} for a bad filter.
+   * @example
+   * const failed = await durably.getRuns({ status: 'failed', limit: 10 })
+   * const ids = await durably.getRuns({ jobName: 'greet', fields: ['id', 'status'] })
    */
   getRuns<F extends RunField>(filter: RunSelection<F>): Promise<Pick<Run, F>[]>;
   getRuns(filter?: RunFilter): Promise<Run[]>;
-  /** {@link getRuns} with the cursor of the page that follows. @throws {ValidationError} for a bad filter. */
+  /**
+   * {@link getRuns} with the cursor of the page that follows.
+   *
+   * @throws {ValidationError} for a bad filter.
+   * @example
+   * const first = await durably.getRunsPage({ limit: 50 })
+   * const second = await durably.getRunsPage({ limit: 50, cursor: first.nextCursor ?? undefined })
+   */
   getRunsPage(filter?: RunFilter): Promise<RunPage>;
   /** Finished steps by index. @throws {NotFoundError} */
   getSteps(runId: string): Promise<Step[]>;
   /** Log lines, oldest first. @throws {NotFoundError | ValidationError} */
   getLogs(query: LogQuery): Promise<LogLine[]>;
-  /** @throws {NotFoundError | ConflictError} */
+  /** Puts a failed or cancelled run back to pending; finished steps keep their results. @throws {NotFoundError | ConflictError} */
   retry(runId: string): Promise<void>;
-  /** @throws {NotFoundError | ConflictError} */
+  /** Cancels a pending or running run, and aborts its steps. @throws {NotFoundError | ConflictError} */
   cancel(runId: string): Promise<void>;
-  /** @throws {NotFoundError | ConflictError} */
+  /** Deletes a run that is over, with its steps, log lines and events. @throws {NotFoundError | ConflictError} */
   deleteRun(runId: string): Promise<void>;
   /** A run's events after a sequence, from its first on unless given. */
   openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;
@@ -144,11 +163,14 @@ export interface DurablyService {
    * are stored. Their runs are then handed back, for the next call or another worker to
    * continue; a started worker keeps them instead.
    *
+   * @example const processed = await durably.processUntilIdle({ timeoutMs: 20_000 })
    * @throws {ValidationError} for a bad option.
    * @throws {DatabaseUnavailableError} if a claim fails.
    * @throws {ConflictError} inside a job, whose run it would wait for.
    */
   processUntilIdle(options?: WorkOptions): Promise<number>;
+  /** Whether the instance can work. Never rejects. */
   health(): Promise<Health>;
+  /** Reads whose answers are JSON text already. */
   readonly asJson: JsonReads;
 }

@@ -119,6 +119,7 @@ export const eventCatalogue = {
 export const UNKNOWN_STEP = 'unknown';
 
 export type JournalEventType = keyof typeof eventCatalogue;
+/** The name of an event, such as `run:complete`. */
 export type EventType = JournalEventType | 'worker:error';
 
 interface EventBase<E extends EventType> {
@@ -172,10 +173,12 @@ export interface WorkerErrorEvent extends EventBase<'worker:error'> {
   readonly runId?: string;
 }
 
+/** An event as listeners and streams get it; with a type argument, an event of that type. */
 export type DurablyEvent<E extends EventType = EventType> =
   | (E extends JournalEventType ? JournalEvent<E> : never)
   | (E extends 'worker:error' ? WorkerErrorEvent : never);
 
+/** What `on` calls for each event of a type. What it throws goes to `onError`. */
 export type EventHandler<E extends EventType> = (event: DurablyEvent<E>) => void;
 
 export const EVENT_TYPES: readonly EventType[] = [

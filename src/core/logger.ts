@@ -3,8 +3,11 @@
  * console, pino, winston and the like fit.
  */
 export interface Logger {
+  /** What went as it should, and may be worth knowing. */
   info(line: string): unknown;
+  /** What durably got over by itself: a takeover, say. */
   warn(line: string): unknown;
+  /** What failed. */
   error(line: string): unknown;
 }
 

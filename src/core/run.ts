@@ -7,6 +7,7 @@ import { type Labels, labelsSchema } from './labels.ts';
 import { knownMembers } from './validation/issues.ts';
 
 export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
+/** The state of a run. `pending` and `running` are active, the others are ends. */
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
@@ -42,6 +43,7 @@ export function isTerminal(status: RunStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
+/** How far a run says it has come, by `step.progress`. */
 export interface RunProgress {
   readonly current: number;
   readonly total?: number;
@@ -94,6 +96,7 @@ export function parseRun(stored: StoredRun): Run {
   return { ...stored, payload: stored.payload.parse(), output: stored.output?.parse() ?? null };
 }
 
+/** The name of a field of a run. */
 export type RunField = keyof Run;
 
 /** The fields of a {@link Run}, in its order. */
@@ -135,6 +138,7 @@ export const MAX_LIST_LIMIT = 1000;
 export const DEFAULT_LIST_LIMIT = 100;
 export const MAX_LIST_OFFSET = 100_000;
 
+/** Which runs a list has. Each member leaves runs out; without any, all are listed. */
 export interface RunFilter {
   /** An empty list matches no run; the same goes for `status`. */
   readonly jobName?: string | readonly string[] | undefined;
@@ -164,6 +168,7 @@ export interface RunSelection<F extends RunField = RunField> extends RunFilter {
   readonly fields: readonly F[];
 }
 
+/** A part of a list of runs. */
 export interface RunPage {
   readonly runs: Run[];
   /** The `cursor` of the page that follows; null after the last. */

@@ -18,6 +18,7 @@ export interface Step<TOutput = unknown> {
 }
 
 export const LOG_LEVELS = ['info', 'warn', 'error'] as const;
+/** How serious a log line is. */
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** One log line of a run. */
@@ -43,6 +44,7 @@ export function parseLogLine(stored: StoredLogLine): LogLine {
   return { ...stored, data: stored.data?.parse() ?? null };
 }
 
+/** Which log lines of a run are read. */
 export interface LogQuery {
   readonly runId: string;
   readonly level?: LogLevel | undefined;
@@ -56,6 +58,7 @@ type LogFunction = (message: string, data?: unknown) => void;
 
 /** What a job's `run` gets as its first argument. */
 export interface StepContext {
+  /** The id of the run that executes. */
   readonly runId: string;
   /** Which try of the run this is: 1 for the first, one more for each retry and takeover. */
   readonly attempt: number;
@@ -76,9 +79,17 @@ export interface StepContext {
    */
   run<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>>;
 
-  /** Reports progress. Never throws and never waits. */
+  /**
+   * Reports progress, for whoever follows the run. Never throws and never waits.
+   *
+   * @example step.progress(20, 100, '20 of 100 rows')
+   */
   progress(current: number, total?: number, message?: string): void;
 
-  /** Writes log lines into the journal. Never throws and never waits. */
+  /**
+   * Writes log lines into the journal. Never throws and never waits.
+   *
+   * @example step.log.warn('row rejected', { line: 7 })
+   */
   readonly log: { readonly [L in LogLevel]: LogFunction };
 }

@@ -1,6 +1,7 @@
 import { ValidationError } from '../core/errors/errors.ts';
 import { isTooDeep, MAX_JSON_DEPTH } from '../core/json/json.ts';
 import { shorten, unknownName } from '../core/validation/known-names.ts';
+import { refusalOf } from '../core/validation/refusal.ts';
 import { unheldNumbers } from './numbers.ts';
 import { RequestError } from './problem.ts';
 
@@ -47,7 +48,7 @@ export async function refuseBody(request: Request, options: RefuseBodyOptions): 
       ? `"${name}" is a query parameter: send it as ?${name}=… and not in the body`
       : unknownName('member of the body', name, []),
   }));
-  throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
+  throw refusalOf(issues);
 }
 
 export interface RefuseBodyOptions {
@@ -88,7 +89,7 @@ function parseJson(text: string): unknown {
   }
   const unheld = unheldNumbers(text);
   if (unheld.length === 0) return value;
-  throw new ValidationError(unheld.map(({ message }) => message).join('; '), unheld);
+  throw refusalOf(unheld);
 }
 
 /** Skips a byte order mark. */

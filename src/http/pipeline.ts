@@ -20,6 +20,7 @@ import { createEventStreams, EVENT_STREAM_HEADERS } from './sse.ts';
 
 export const DEFAULT_MAX_BODY_BYTES = 1024 * 1024;
 
+/** Who may call the handlers, and within which bounds. */
 export interface CreateDurablyHandlerOptions<TContext = unknown> {
   /**
    * Called once for each request, before anything else. If it throws a Response, that is the answer. If it

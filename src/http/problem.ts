@@ -19,6 +19,7 @@ const problems = {
   DRAINING: { status: 503, title: 'Service Unavailable' },
 } as const;
 
+/** The stable `code` of an error answer. */
 export type ProblemCode = keyof typeof problems;
 
 /** Sent in place of the error's own text, which may contain internals. */
@@ -56,7 +57,8 @@ export const problemSchema = z
   .meta({ id: 'Problem', description: 'An error (RFC 9457)' });
 
 /**
- * An error that exists only in the HTTP interface.
+ * An error that exists only in the HTTP interface. Throw it from a hook: the caller gets
+ * its status, code and message.
  *
  * @example throw new RequestError('UNAUTHORIZED', 'No valid session')
  */

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { sign } from 'hono/jwt';
 import { afterEach, describe, expect, it, onTestFinished, vi } from 'vitest';
@@ -10,6 +9,7 @@ import { createDurablyHandler } from '../../src/http/create-handler.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { BASE, doors, postJson, readProblem, requestTo, validRequest } from '../http/doors.ts';
 import { type FakeDurably, fakeDurably } from '../http/fake-durably.ts';
+import { listen } from '../support/net/listening.ts';
 
 const KEY = 'k3y:of/the-dashboard';
 const OTHER_KEY = 'k3y:of/another-one!';
@@ -29,15 +29,7 @@ afterEach(() => {
 
 /** The app on a real HTTP server. */
 async function serve(durably = fakeDurably(), options: CreateDurablyAppOptions = { apiKeys }) {
-  const server = createServer(getRequestListener(createDurablyApp(durably, options).fetch));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}`;
+  const { url, port } = await listen(getRequestListener(createDurablyApp(durably, options).fetch));
   const send = async (request: Request) => {
     const { pathname, search } = new URL(request.url);
     const body = request.method === 'POST' ? await request.text() : null;

@@ -1,6 +1,3 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import { requestId } from 'hono/request-id';
@@ -10,6 +7,7 @@ import { type CreateDurablyAppOptions, createDurablyApp } from '../../src/app/cr
 import { operations } from '../../src/http/operations/index.ts';
 import { BASE, requestTo, validRequest } from '../http/doors.ts';
 import { fakeDurably, ManualCursor, streamedEvent } from '../http/fake-durably.ts';
+import { listen } from '../support/net/listening.ts';
 
 const KEY = 'key-of-the-dashboard';
 const apiKeys = await createApiKeys([{ name: 'dashboard', key: KEY }]);
@@ -17,14 +15,7 @@ const HOME = 'https://dash.example';
 const FOREIGN = 'https://evil.example';
 
 async function serve(options: CreateDurablyAppOptions, durably = fakeDurably()): Promise<string> {
-  const server = createServer(getRequestListener(createDurablyApp(durably, options).fetch));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  return (await listen(getRequestListener(createDurablyApp(durably, options).fetch))).url;
 }
 
 const preflight = (origin: string, method = 'POST') => ({

@@ -1,12 +1,13 @@
 import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createServer, request as httpRequest } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { request as httpRequest } from 'node:http';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Database from 'libsql';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { listen } from '../support/net/listening.ts';
 import { eventually, type SpawnedService, spawnService } from '../support/spawn-service.ts';
 import { temporaryFolder } from './temporary.ts';
 
@@ -35,19 +36,12 @@ const API = '/api/durably';
 /** A web server whose answers wait until they are released, so that a job that fetches from it keeps running. */
 async function slowServer() {
   const waiting: (() => void)[] = [];
-  const server = createServer((_, response) => {
+  const { server, url } = await listen((_, response) => {
     waiting.push(() => response.end('slow'));
     server.emit('asked');
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}/`,
+    url: `${url}/`,
     asked: () => (waiting.length > 0 ? Promise.resolve() : once(server, 'asked').then(() => {})),
     release: () => {
       for (const answer of waiting.splice(0)) answer();

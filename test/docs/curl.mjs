@@ -1,16 +1,18 @@
 #!/usr/bin/env node
 // Replaces curl, which may not be installed. Supports what the documentation's examples use.
+const IGNORED = ['-N', '--silent', '--show-error', '--fail', '--retry-connrefused'];
 const options = { method: 'GET', headers: {}, showsHead: false };
 const args = process.argv.slice(2);
 while (args.length > 0) {
   const arg = args.shift();
   if (arg === '-X') options.method = args.shift();
+  else if (arg === '--retry') args.shift();
   else if (arg === '-d') options.body = args.shift();
   else if (arg === '-i') options.showsHead = true;
   else if (arg === '-H') {
     const [name, value] = args.shift().split(/: (.*)/s);
     options.headers[name] = value;
-  } else if (arg !== '-N') {
+  } else if (!IGNORED.includes(arg)) {
     if (arg.startsWith('-')) throw new Error(`this stand-in for curl does not know ${arg}`);
     options.url = arg;
   }

@@ -1,11 +1,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { freePort } from '../support/net/free-port.ts';
 import { makeCheckout, makeProject, type RunningService, startService } from './checkout.ts';
 import { Console, exchangesOf } from './console.ts';
 import { blocksIn, blocksOf, fileNameOf, readDocument, shellCommandsOf } from './markdown.ts';
@@ -115,28 +115,15 @@ describe('a TypeScript example of the documentation', () => {
   });
 
   it('serves the routes with node:http, and stops on request', async () => {
-    const port = await freePort();
-    const file = join(project, 'out/http-server.js');
-    writeFileSync(file, readFileSync(file, 'utf8').replace('3000', String(port)));
-    const child = spawn(process.execPath, [file], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] });
-    onTestFinished(() => {
-      child.kill('SIGKILL');
-    });
-    const runs = await vi.waitFor(() => fetch(`http://127.0.0.1:${port}/api/durably/runs`), 10_000);
+    const { child, url } = await startProgram('http-server');
+    const runs = await vi.waitFor(() => fetch(`${url}/runs`), 10_000);
     expect(await runs.json()).toEqual(expect.any(Array));
     child.kill('SIGTERM');
     expect(await once(child, 'close')).toEqual([0, null]);
   });
 
   it('accepts a trigger below Hono middleware that has read its body', async () => {
-    const port = await freePort();
-    const file = join(project, 'out/hono-server.js');
-    writeFileSync(file, readFileSync(file, 'utf8').replace('3000', String(port)));
-    const child = spawn(process.execPath, [file], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] });
-    onTestFinished(() => {
-      child.kill('SIGKILL');
-    });
-    const url = `http://127.0.0.1:${port}/api/durably`;
+    const { url } = await startProgram('hono-server');
     await vi.waitFor(() => fetch(`${url}/runs`), 10_000);
     const body = JSON.stringify({ jobName: 'greet', input: { name: 'Ada' } });
     const response = await fetch(`${url}/trigger`, { method: 'POST', body });
@@ -144,12 +131,14 @@ describe('a TypeScript example of the documentation', () => {
   });
 });
 
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+/** A compiled program of the documentation, on a port of the test's. */
+async function startProgram(name: string) {
+  const port = await freePort();
+  const file = join(project, `out/${name}.js`);
+  writeFileSync(file, readFileSync(file, 'utf8').replace('3000', String(port)));
+  const child = spawn(process.execPath, [file], { cwd: project, stdio: ['ignore', 'ignore', 'inherit'] });
+  onTestFinished(() => {
+    child.kill('SIGKILL');
+  });
+  return { child, url: `http://127.0.0.1:${port}/api/durably` };
 }

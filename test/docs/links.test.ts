@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { posix } from 'node:path';
+import { readdirSync } from 'node:fs';
+import { join, posix } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { anchorsOf, exists, proseOf, ROOT, readDocument, readDocuments } from './markdown.ts';
 
@@ -9,7 +10,11 @@ interface Link {
   readonly anchor: string | undefined;
 }
 
-const links = readDocuments().flatMap((document): Link[] =>
+const examples = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('README.md'))
+  .map((name) => readDocument(posix.join('examples', name.replaceAll('\\', '/'))));
+
+const links = [...readDocuments(), ...examples].flatMap((document): Link[] =>
   [...proseOf(document).matchAll(/\]\(([^)\s]+)\)/g)]
     .map(([, target = '']) => target)
     .filter((target) => !/^https?:/.test(target))

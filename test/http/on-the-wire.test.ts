@@ -1,11 +1,10 @@
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import { type AddressInfo, connect } from 'node:net';
+import { connect } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
-import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { createDurablyApp } from '../../src/app/create-app.ts';
 import type { DurablyService } from '../../src/core/durably.ts';
 import type { CreateDurablyHandlerOptions } from '../../src/http/pipeline.ts';
+import { listen } from '../support/net/listening.ts';
 import { BASE } from './doors.ts';
 import { fakeDurably, ManualCursor, streamedEvent } from './fake-durably.ts';
 
@@ -14,15 +13,8 @@ const refusal = () => new NativeResponse('who are you?', { status: 401 });
 const NativeResponse = globalThis.Response;
 
 async function serve(durably: DurablyService, options: CreateDurablyHandlerOptions = {}): Promise<string> {
-  const server = createServer(getRequestListener(createDurablyApp(durably, options).fetch));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  onTestFinished(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  return `http://127.0.0.1:${port}${BASE}`;
+  const { url } = await listen(getRequestListener(createDurablyApp(durably, options).fetch));
+  return `${url}${BASE}`;
 }
 
 const overCursor = (cursor: ManualCursor) =>

@@ -1,7 +1,6 @@
-/**
- * Every error a caller can meet, each with a stable `code`. Nothing in here
- * knows HTTP: statuses are given at the edge (`http/problem.ts`).
- */
+// Nothing in here knows HTTP: statuses are given at the edge (`http/problem.ts`).
+
+/** The stable `code` of every error that a caller can meet. */
 export type ErrorCode =
   | 'NOT_FOUND'
   | 'CONFLICT'
@@ -14,7 +13,19 @@ export type ErrorCode =
   | 'SCHEMA_MISMATCH'
   | 'DATABASE_UNAVAILABLE';
 
+/**
+ * Any error that durably throws itself. Tell them apart by `code`, or by their class.
+ *
+ * @example
+ * import { DurablyError } from 'durably'
+ * try {
+ *   await durably.cancel(runId)
+ * } catch (error) {
+ *   if (!(error instanceof DurablyError && error.code === 'CONFLICT')) throw error
+ * }
+ */
 export class DurablyError extends Error {
+  /** Stable: messages may change, codes don't. */
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

@@ -1,5 +1,6 @@
 import { distance } from 'fastest-levenshtein';
 import { ValidationError } from '../errors/errors.ts';
+import { refusalOf } from './refusal.ts';
 
 /** A longer name is shown cut off, and is near to none. */
 const MAX_SHOWN = 64;
@@ -57,7 +58,7 @@ export function checkMembers(kind: string, given: unknown, members: Readonly<Rec
   const issues = unknown
     .slice(0, MAX_TOLD)
     .map((name) => ({ path: [shorten(name)], message: unknownName(kind, name, known) }));
-  throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
+  throw refusalOf(issues);
 }
 
 /** So many unknown names are told of. */

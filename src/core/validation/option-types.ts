@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { ERROR_DETAIL_MODES } from '../errors/error-detail.ts';
 import { ValidationError } from '../errors/errors.ts';
 import { checkMembers } from './known-names.ts';
+import { refusalOf } from './refusal.ts';
 
 /** What each option of a type must be, if it is given: the compiler keeps the table complete. */
 export type OptionSchemas<T> = { readonly [K in keyof Required<T>]: z.ZodType };
@@ -24,7 +25,7 @@ export function checkOptions(
     const [wrong] = parsed?.error?.issues ?? [];
     return wrong === undefined ? [] : [{ path: [name], message: `${name} ${wrong.message}` }];
   });
-  if (issues.length > 0) throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
+  if (issues.length > 0) throw refusalOf(issues);
 }
 
 /** @throws {ValidationError} for what can't be called. */

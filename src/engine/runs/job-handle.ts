@@ -22,6 +22,7 @@ export interface JobHandle<
   TPayload = unknown,
   TOutput = unknown,
 > {
+  /** The name of the job. */
   readonly name: TName;
 
   /**

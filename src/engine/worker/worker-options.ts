@@ -17,6 +17,7 @@ export interface WorkerOptions {
   readonly maxResultBytes: number;
 }
 
+/** How long `stop` waits, and whether it is for good. */
 export interface StopOptions {
   /** After this time the steps' signals abort, and the runs are handed back for another worker to take at once; ms. */
   readonly timeoutMs?: number | undefined;

@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WRANGLER, wranglerEnv } from '../../../scripts/wrangler.ts';
+import { freePort } from '../../support/net/free-port.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const READY_WITHIN_MS = 60_000;
@@ -19,17 +19,19 @@ export interface WranglerDev {
 }
 
 /**
- * Runs `wrangler dev` with the repository's wrangler.toml, and so the Worker in workerd, on a free port. It
- * writes only to a folder that `stop` removes, and needs no network.
+ * Runs `wrangler dev` with a wrangler.toml of the repository, and so the Worker in workerd, on a
+ * free port. It writes only to a folder that `stop` removes, and needs no network.
  *
+ * @param options.folder contains wrangler.toml. Default: the repository.
  * @param options.entry replaces the entry in wrangler.toml.
  * @param options.vars are added to its settings.
  */
 export async function startWranglerDev(options: {
+  readonly folder?: string;
   readonly entry?: string;
   readonly vars?: Readonly<Record<string, string>>;
 }): Promise<WranglerDev> {
-  const { entry, vars = {} } = options;
+  const { folder: cwd = ROOT, entry, vars = {} } = options;
   const folder = mkdtempSync(join(tmpdir(), 'durably-wrangler-'));
   const port = await freePort();
   const args = ['dev', ...(entry === undefined ? [] : [entry]), '--local'];
@@ -38,7 +40,7 @@ export async function startWranglerDev(options: {
   for (const [name, value] of Object.entries(vars)) args.push('--var', `${name}:${value}`);
   // Killing wrangler alone would leave its children behind, so the whole group is killed.
   const child = spawn(process.execPath, [WRANGLER, ...args], {
-    cwd: ROOT,
+    cwd,
     env: wranglerEnv(folder),
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: true,
@@ -83,15 +85,4 @@ async function untilReady(child: ChildProcess, output: () => string): Promise<vo
     if (isLate || child.exitCode !== null) throw new Error(`wrangler dev did not start:\n${output()}`);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  await once(server, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }

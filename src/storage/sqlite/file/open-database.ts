@@ -12,6 +12,7 @@ import { checkLength, checkWritable, makeFolder } from './local-file.ts';
 const BUSY_TIMEOUT_MS = 25;
 const BUSY_BUDGET_MS = 10_000;
 
+/** Which database is opened. */
 export interface OpenDatabaseOptions {
   /** `file:local.db`, `file:///var/lib/app.db`, or `:memory:`. */
   readonly url: string;

@@ -6,10 +6,10 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { ProgressBar } from './demo/progress-bar.ts';
-import { findContradictions } from './demo/proof.ts';
-import { followRun, type RunEvent } from './demo/run-stream.ts';
-import { ServiceProcess } from './demo/service.ts';
+import { ProgressBar } from './progress-bar.ts';
+import { findContradictions } from './proof.ts';
+import { followRun, type RunEvent } from './run-stream.ts';
+import { ServiceProcess } from './service.ts';
 
 const INPUT = { file: 'airports.csv', batchSize: 100, pauseMs: 100 };
 const TIME_LIMIT_MS = 120_000;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { findContradictions } from '../../scripts/demo/proof.ts';
+import { findContradictions } from '../../examples/demo/proof.ts';
 
 const events = (...types: [type: string, stepName?: string][]) =>
   types.map(([type, stepName], index) => ({ type, stepName, sequence: index + 1 }));
