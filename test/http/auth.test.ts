@@ -290,7 +290,7 @@ describe.each(doors)('through $door', ({ open }) => {
 describe('a run that an idempotency key already had', () => {
   const existing = () =>
     fakeDurably({
-      submit: async () => ({ runId: sampleRun.id, toRun: () => sampleRun, disposition: 'idempotent' }),
+      triggerForId: async () => ({ runId: sampleRun.id, toRun: () => sampleRun, disposition: 'idempotent' }),
     });
   const send = (auth: Partial<DurablyAuth<Ada>>, durably = existing()) =>
     createDurablyHandler(durably, { auth: { authenticate, ...auth } }).trigger(
@@ -316,7 +316,7 @@ describe('a run that an idempotency key already had', () => {
     const durably = fakeDurably();
     expect((await send({ scopeKeys: ({ user }) => user }, durably)).status).toBe(200);
     expect(durably.calls[0]).toMatchObject({
-      method: 'submit',
+      method: 'triggerForId',
       args: [{ jobName: 'greet', idempotencyKey: 'order-7', keyScope: 'Ada' }],
     });
     for (const scope of ['', 'a'.repeat(257), 'a\u001fb', undefined]) {

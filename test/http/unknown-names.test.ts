@@ -103,7 +103,7 @@ describe.each(doors)('what is not known, through $door', ({ open }) => {
 
   it('names a near job, but to nobody whom hooks may keep it from', async () => {
     const durably = fakeDurably({
-      submit: async () => {
+      triggerForId: async () => {
         throw new UnknownJobError('gret', 'greet');
       },
     });
