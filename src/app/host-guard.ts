@@ -30,7 +30,7 @@ export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandl
     return true;
   };
 
-  return async (c, next) => {
+  return (c, next) => {
     const { headers, url } = c.req.raw;
     const sentTo = headers.get('host') ?? '';
     // A request line may hold a host of its own.
@@ -50,7 +50,7 @@ export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandl
         `Requests from the origin ${origin} are not accepted: name it in DURABLY_CORS_ORIGINS, or corsOrigins in an app of your own`,
       );
     }
-    await next();
+    return next();
   };
 }
 
