@@ -34,7 +34,8 @@ export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandl
     const { headers, url } = c.req.raw;
     const sentTo = headers.get('host') ?? '';
     // A request line may hold a host of its own.
-    const isSameInUrl = url.startsWith(`${sentTo}/`, url.indexOf('//') + 2);
+    const start = url.indexOf('//') + 2;
+    const isSameInUrl = url.startsWith(sentTo, start) && url[start + sentTo.length] === '/';
     for (const host of isSameInUrl ? [sentTo] : [sentTo, new URL(url).host]) {
       if (host !== '' && !isOurs(host)) {
         throw new RequestError(

@@ -14,8 +14,12 @@ const SECURITY_HEADERS = {
   'X-Frame-Options': 'SAMEORIGIN',
 } as const;
 
-/** Answers that were made with the standard headers. */
-const complete = new WeakSet<Response>();
+declare module 'hono' {
+  interface ContextVariableMap {
+    /** The answer that was made with the standard headers. A set of all such answers would cost the collector more. */
+    completeAnswer?: Response;
+  }
+}
 
 /**
  * Gives every answer the request's id, which errors are reported with too, and
@@ -29,7 +33,7 @@ export function standardHeaders(): MiddlewareHandler {
     await next();
     // Operations have answered HEAD without a body already; others leave it to hono, which tells no length.
     if (c.req.raw.method === 'HEAD' && c.res.body !== null) c.res = await headOf(c.res);
-    if (complete.has(c.res)) return;
+    if (c.res === c.get('completeAnswer')) return;
     const { headers } = c.res;
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) headers.set(name, value);
     headers.set(REQUEST_ID_HEADER, id);
@@ -47,7 +51,7 @@ export function answerMaker(c: Context): AnswerMaker {
     // Several objects spread into one, with a computed name, take fifty times as long.
     const own = { [REQUEST_ID_HEADER]: c.get('requestId') };
     const response = new Response(body, { headers: Object.assign(own, SECURITY_HEADERS, headers) });
-    complete.add(response);
+    c.set('completeAnswer', response);
     return response;
   };
 }

@@ -56,11 +56,11 @@ export function createEnqueue(connection: Connection): Store['enqueue'] {
     isMembersFault: connection.isStatementFault,
     maxUnderWay: () => connection.maxUnderWay,
   });
-  return async (runs) => {
-    if (runs.length === 0) return [];
+  return (runs) => {
+    if (runs.length === 0) return Promise.resolve([]);
     let chars = 0;
     for (const run of runs) chars += charsOf(run);
-    return await lane.submit({ runs, rows: runs.length, chars }, connection.callerDeadline());
+    return lane.submit({ runs, rows: runs.length, chars }, connection.callerDeadline());
   };
 }
 
@@ -73,8 +73,14 @@ async function storeGroup(
   callers: readonly Caller[],
   departure: Departure,
 ): Promise<Enqueued[][]> {
-  const runs = callers.flatMap((caller) => caller.runs);
-  const isKeyed = runs.some((run) => run.idempotencyKey !== null);
+  const runs: NewRun[] = [];
+  let isKeyed = false;
+  for (const caller of callers) {
+    for (const run of caller.runs) {
+      runs.push(run);
+      isKeyed ||= run.idempotencyKey !== null;
+    }
+  }
   const stored = isKeyed
     ? await storeKeyed(connection, runs, departure)
     : await storeNew(connection, runs, departure);
