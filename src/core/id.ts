@@ -1,5 +1,6 @@
 import { encodeTime } from 'ulidx';
 
+// cspell:disable-next-line
 const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const TIME_LENGTH = 10;
 const RANDOM_LENGTH = 16;

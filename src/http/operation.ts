@@ -9,7 +9,7 @@ import type { ProblemCode } from './problem.ts';
 export type Access = 'trigger' | 'read' | 'write' | 'work';
 
 /** An operation's input, validated by its schema. */
-export type OperationInput = Record<string, unknown>;
+type OperationInput = Record<string, unknown>;
 
 /** What an operation with a stream answers. */
 export type EventsAnswer =
