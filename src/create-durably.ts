@@ -15,15 +15,12 @@ import {
 } from './core/validation/option-types.ts';
 import { Housekeeping } from './engine/chores.ts';
 import { type ErrorHandler, EventBus } from './engine/events/event-bus.ts';
-import { EventFeed } from './engine/events/event-feed.ts';
-import { streamOf } from './engine/events/event-stream.ts';
+import { JournalFeed } from './engine/events/journal-feed.ts';
 import { RunLog } from './engine/events/run-log.ts';
 import { Registry } from './engine/jobs/registry.ts';
-import { type AnyJobs, createCatalogue, type HandlesOf, type OpenHandles } from './engine/runs/catalogue.ts';
-import { commandRun } from './engine/runs/commands.ts';
+import type { AnyJobs, HandlesOf, OpenHandles } from './engine/runs/catalogue.ts';
 import type { JobHandle } from './engine/runs/job-handle.ts';
-import { createReads } from './engine/runs/reads.ts';
-import { retriggerRun } from './engine/runs/retrigger.ts';
+import { createRuns } from './engine/runs/runs.ts';
 import { createLifecycle } from './engine/worker/lifecycle.ts';
 import { Worker } from './engine/worker/worker.ts';
 import {
@@ -205,56 +202,39 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     },
   });
   const maxResultBytes = given.maxResultBytes ?? defaultResultBytes({ isRemote });
-  const workerOptions = { ...given, maxResultBytes };
   const { errorDetail = 'full', logger } = options;
   const log = new RunLog(logger);
   const bus = new EventBus(clock, log);
   const registry = new Registry();
   const housekeeping = new Housekeeping({ store, bus, clock });
-  const worker = new Worker({ store, bus, clock, registry, housekeeping, log, errorDetail }, workerOptions);
-  const feed = new EventFeed({
+  const worker = new Worker(
+    { store, bus, clock, registry, housekeeping, log, errorDetail },
+    { ...given, maxResultBytes },
+  );
+  const feed = new JournalFeed({
     store,
     clock,
     pollMs: isResident ? Math.min(MAX_FEED_POLL_MS, given.pollingIntervalMs) : given.pollingIntervalMs,
     onError: (error) => bus.reportWorkerError({ error, context: 'feed' }),
   });
   bus.onPublish = () => feed.nudge();
-  const lifecycle = createLifecycle({ store, worker, clock });
-  const handles = {
+  const runs = createRuns({
     store,
+    registry,
+    worker,
     bus,
     feed,
+    housekeeping,
+    isResident,
     clock,
     maxInputBytes: maxResultBytes,
-    onEnqueued: () => worker.wake(),
-    beginWait: worker.beginWait.bind(worker),
-  };
-  const catalogue = createCatalogue(registry, handles, worker);
-  const command = { store, bus, worker };
-  const durably: Durably = {
-    ...lifecycle,
-    ...catalogue,
-    ...createReads(store),
+  });
+  if (options.jobs) runs.register(options.jobs);
+  return {
+    ...createLifecycle({ store, worker, clock }),
+    ...runs,
+    on: bus.on.bind(bus),
+    onError: bus.onError.bind(bus),
     db,
-    on: (type, handler) => bus.on(type, handler),
-    onError: (handler) => bus.onError(handler),
-    retrigger: (runId) => retriggerRun(runId, { registry, ...handles }),
-    async retry(runId) {
-      await commandRun('retry', runId, command);
-    },
-    async cancel(runId) {
-      await commandRun('cancel', runId, command);
-    },
-    async deleteRun(runId) {
-      const { leavesMore } = await commandRun('delete', runId, command);
-      // Without a loop that does it each hour, whoever leaves a row behind clears the old ones away.
-      if (!isResident) await housekeeping.clearUpAfterDeletion({ leavesMore });
-      else if (leavesMore) housekeeping.clearUp();
-    },
-    openRunFeed: (runId, from) => feed.openRun(runId, from),
-    openRunListFeed: (from) => feed.openList(from),
-    subscribe: (runId) => streamOf(feed, runId),
   };
-  if (options.jobs) durably.register(options.jobs);
-  return durably;
 }

@@ -29,11 +29,12 @@ export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandl
     return true;
   };
 
-  return async (c, next) => {
+  return (c, next) => {
     const { headers, url } = c.req.raw;
     const sentTo = headers.get('host') ?? '';
     // The request line may contain a different host.
-    const isSameInUrl = url.startsWith(`${sentTo}/`, url.indexOf('//') + 2);
+    const start = url.indexOf('//') + 2;
+    const isSameInUrl = url.startsWith(sentTo, start) && url[start + sentTo.length] === '/';
     for (const host of isSameInUrl ? [sentTo] : [sentTo, new URL(url).host]) {
       if (host !== '' && !isOurs(host)) {
         throw new RequestError(
@@ -49,7 +50,7 @@ export function hostGuard({ hosts, origins }: HostGuardOptions): MiddlewareHandl
         `Requests from the origin ${origin} are not accepted: name it in DURABLY_CORS_ORIGINS, or corsOrigins in an app of your own`,
       );
     }
-    await next();
+    return next();
   };
 }
 

@@ -5,6 +5,6 @@ import type { Context } from 'hono';
  * read as a form can't be restored.
  */
 export function keptBody(c: Context): (() => Promise<ArrayBuffer>) | undefined {
-  const kept = Object.keys(c.req.bodyCache).filter((form) => form !== 'formData');
-  return kept.length > 0 ? () => c.req.arrayBuffer() : undefined;
+  for (const form in c.req.bodyCache) if (form !== 'formData') return () => c.req.arrayBuffer();
+  return undefined;
 }

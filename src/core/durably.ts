@@ -28,11 +28,11 @@ export interface TriggerRequest extends TriggerOptions {
 }
 
 /** The result of a trigger: a new run, or the run that its idempotency key already had. */
-export interface Submitted {
+export interface Triggered {
   readonly runId: string;
+  readonly disposition: 'created' | 'idempotent';
   /** The stored run. Parsed only when called, because most callers need only the id. */
   readonly toRun: () => Run;
-  readonly disposition: 'created' | 'idempotent';
 }
 
 /** A journal event in a stream. Its JSON text is made once for all readers. */
@@ -109,8 +109,8 @@ export interface DurablyService {
    * const run = await durably.trigger({ jobName: 'greet', input: { name: 'Ada' }, idempotencyKey: 'ada' })
    */
   trigger(request: TriggerRequest): Promise<Run>;
-  /** {@link trigger}, and whether the run is new. */
-  submit(request: TriggerRequest): Promise<Submitted>;
+  /** {@link trigger} for those who need only the id, and whether the run is new. */
+  triggerForId(request: TriggerRequest): Promise<Triggered>;
   /**
    * A fresh run with the job, payload, concurrency key and labels of another,
    * whatever became of that one. @throws {NotFoundError} for an unknown run or job.

@@ -17,10 +17,13 @@ export interface NewRun {
   readonly labels: string | null;
 }
 
+/** What an enqueued run came to. */
 export interface Enqueued {
-  readonly run: StoredRun;
-  /** False when the idempotency key already had a run: `run` is that one. */
-  readonly created: boolean;
+  readonly runId: string;
+  /** `idempotent`: its idempotency key had the run of this id already, and nothing was stored. */
+  readonly disposition: 'created' | 'idempotent';
+  /** The stored run. Made only when called, because most callers need only the id. */
+  readonly toRun: () => StoredRun;
 }
 
 /** The right to write for a run: valid while the run is running and no later claim has raised its fence. */
@@ -170,6 +173,7 @@ export interface Store {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 
+  /** Stores all runs or none; answers in their order. */
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
   /**
    * Resolves when the appends under way are over. They may end runs and free slots, so a

@@ -65,14 +65,27 @@ async function readText(
   maxBytes: number,
   kept?: () => Promise<ArrayBuffer>,
 ): Promise<string> {
-  refuseEncoded(request.headers);
-  if (Number(request.headers.get('content-length')) > maxBytes) throw tooLarge(maxBytes);
-  if (kept === undefined) return decodeUtf8(await readBytes(request, maxBytes));
-  const bytes = await kept().catch(() => {
-    throw consumed();
-  });
+  const { headers } = request;
+  refuseEncoded(headers.get('content-encoding'));
+  const declared = headers.get('content-length');
+  if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
+  if (kept === undefined && request.bodyUsed) throw consumed();
+  let bytes: ArrayBuffer | Uint8Array;
+  try {
+    if (kept !== undefined) bytes = await kept();
+    // A server hands out no more than a declared length, and whole bodies are its fast path.
+    else if (declared !== null && !headers.has('transfer-encoding')) bytes = await request.arrayBuffer();
+    else bytes = await collect(request, maxBytes);
+  } catch (error) {
+    if (error instanceof RequestError) throw error;
+    throw kept === undefined ? new ValidationError('The body broke off') : consumed();
+  }
   if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
-  return decodeUtf8(new Uint8Array(bytes));
+  try {
+    return utf8.decode(bytes);
+  } catch {
+    throw new ValidationError('The body is not valid UTF-8');
+  }
 }
 
 function parseJson(text: string): unknown {
@@ -95,17 +108,8 @@ function parseJson(text: string): unknown {
 /** Skips a byte order mark. */
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return utf8.decode(bytes);
-  } catch {
-    throw new ValidationError('The body is not valid UTF-8');
-  }
-}
-
 /** Decompression would get around the limit on the body's size. */
-function refuseEncoded(headers: Headers): void {
-  const encoding = headers.get('content-encoding');
+function refuseEncoded(encoding: string | null): void {
   if (encoding === null) return;
   const isPlain = encoding.split(',').every((coding) => /^(identity)?$/i.test(coding.trim()));
   if (isPlain) return;
@@ -115,21 +119,6 @@ function refuseEncoded(headers: Headers): void {
     // Names the encoding that would be accepted (RFC 9110, 12.5.3).
     { 'accept-encoding': 'identity' },
   );
-}
-
-async function readBytes(request: Request, maxBytes: number): Promise<Uint8Array> {
-  if (request.bodyUsed) throw consumed();
-  try {
-    // Servers deliver no more than the declared length, and reading the whole body at once is their fast path.
-    if (!request.headers.has('content-length') || request.headers.has('transfer-encoding'))
-      return await collect(request, maxBytes);
-    const bytes = new Uint8Array(await request.arrayBuffer());
-    if (bytes.byteLength > maxBytes) throw tooLarge(maxBytes);
-    return bytes;
-  } catch (error) {
-    if (error instanceof RequestError) throw error;
-    throw new ValidationError('The body broke off');
-  }
 }
 
 async function collect({ body }: Request, maxBytes: number): Promise<Uint8Array> {

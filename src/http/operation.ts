@@ -8,9 +8,6 @@ import type { ProblemCode } from './problem.ts';
 /** The operation's section in openapi.yaml. */
 export type Access = 'trigger' | 'read' | 'write' | 'work';
 
-/** The input of an operation after validation by its schema. */
-export type OperationInput = Record<string, unknown>;
-
 /** The answer of an operation that opens a stream. */
 export type EventsAnswer =
   | {

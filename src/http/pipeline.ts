@@ -11,7 +11,7 @@ import {
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson, refuseBody } from './body.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
-import type { AllowRun, Operation, OperationInput } from './operation.ts';
+import type { EventsAnswer, Operation } from './operation.ts';
 import { problemResponse, RequestError, toValidationError } from './problem.ts';
 import { hasQuery, parseQuery } from './query.ts';
 import { createReport, type ErrorContext, type ReportOf } from './report.ts';
@@ -112,24 +112,21 @@ export function createPipeline<TContext>(
     return parsed.data;
   };
 
-  const act = async (
-    { operation, input, allowRun }: { operation: Operation; input: OperationInput; allowRun: AllowRun },
-    call: PipelineCall,
-  ) => {
+  const checkDraining = ({ access }: Operation) => {
+    if (access !== 'work' || !options.draining?.aborted) return;
+    throw new RequestError('DRAINING', 'The service is shutting down and takes no work up');
+  };
+
+  const answerPieces = async ({ pieces, nextCursor }: JsonAnswer, call: PipelineCall) => {
     const { answer = plainAnswer } = call;
-    if (operation.access === 'work' && options.draining?.aborted) {
-      throw new RequestError('DRAINING', 'The service is shutting down and takes no work up');
-    }
-    if (operation.answers === 'json') {
-      const result = await operation.act(durably, input, allowRun);
-      if (!(result instanceof JsonAnswer)) return answer(JSON.stringify(result), JSON_HEADERS);
-      const { pieces, nextCursor } = result;
-      const body = await bodyOf(pieces, reportOf(call.requestId));
-      const link = nextCursor === null ? {} : { link: linkToNext(call.request.url, nextCursor) };
-      const response = answer(body, { ...JSON_HEADERS, ...link });
-      return typeof body === 'string' ? response : asStreamed(response);
-    }
-    const events = await operation.act(durably, input);
+    const body = await bodyOf(pieces, reportOf(call.requestId));
+    const link = nextCursor === null ? {} : { link: linkToNext(call.request.url, nextCursor) };
+    const response = answer(body, { ...JSON_HEADERS, ...link });
+    return typeof body === 'string' ? response : asStreamed(response);
+  };
+
+  const answerEvents = (events: EventsAnswer, call: PipelineCall) => {
+    const { answer = plainAnswer } = call;
     if (events.kind === 'ended') return new Response(null, { status: 204 });
     const feed = { ...events, signal: call.request.signal, report: reportOf(call.requestId) };
     return asStreamed(answer(streams.open(feed), EVENT_STREAM_HEADERS));
@@ -143,7 +140,11 @@ export function createPipeline<TContext>(
       const operation = call.select(request);
       const given = await parse(operation, call);
       const input = caller.authorize === undefined ? given : await caller.authorize(operation, given);
-      return await act({ operation, input, allowRun: caller.allowRun }, call);
+      checkDraining(operation);
+      if (operation.answers === 'events') return answerEvents(await operation.act(durably, input), call);
+      const result = await operation.act(durably, input, caller.allowRun);
+      if (result instanceof JsonAnswer) return await answerPieces(result, call);
+      return (call.answer ?? plainAnswer)(JSON.stringify(result), JSON_HEADERS);
     } catch (error) {
       const told = options.auth === undefined ? (each: unknown) => each : withoutJobNames;
       return answerOf(error, { told, report: reportOf(call.requestId) });

@@ -42,7 +42,8 @@ function openingFrame(head: number | undefined): Uint8Array {
   return encoder.encode(`retry: ${RECONNECT_MS}\n\n${head === undefined ? '' : `id: ${head}\n\n`}`);
 }
 
-export interface EventFeed {
+/** What a stream is made of. */
+export interface EventStreamOptions {
   readonly cursor: EventCursor;
   /** Sent as the id of the first frame. */
   readonly head?: number;
@@ -57,7 +58,7 @@ export interface EventStreams {
    * Streams a feed (https://html.spec.whatwg.org/multipage/server-sent-events.html). It reads the journal only
    * as fast as the client reads. The cursor is closed however the stream ends.
    */
-  open(feed: EventFeed): ReadableStream<Uint8Array>;
+  open(options: EventStreamOptions): ReadableStream<Uint8Array>;
 }
 
 /**
@@ -70,10 +71,10 @@ export function createEventStreams(options: {
   readonly clock?: Clock;
 }): EventStreams {
   const { shutdown, keepAliveMs = DEFAULT_KEEP_ALIVE_MS, clock = systemClock } = options;
-  const open: EventStreams['open'] = (feed) => {
+  const open: EventStreams['open'] = (given) => {
     let stopListening: (() => void) | undefined;
     const onEnd = () => stopListening?.();
-    const source: FrameSource = new FrameSource({ ...feed, keepAliveMs, clock, onEnd });
+    const source: FrameSource = new FrameSource({ ...given, keepAliveMs, clock, onEnd });
     stopListening = shutdown && onAbort(shutdown, source.end);
     // A queue of size zero: frames are requested only when the client reads.
     const stream = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
@@ -84,7 +85,7 @@ export function createEventStreams(options: {
   return { open };
 }
 
-interface FrameSourceParts extends EventFeed {
+interface FrameSourceParts extends EventStreamOptions {
   readonly keepAliveMs: number;
   readonly clock: Clock;
   readonly onEnd: () => void;

@@ -47,7 +47,7 @@ async function storeWithRun(status: RunStatus) {
 describe('the table of transitions', () => {
   test('says in which status a triggered run begins', async () => {
     const { enqueued } = await storeWithRun('running');
-    expect(enqueued?.run.status).toBe(RUN_TRANSITIONS.trigger.to);
+    expect(enqueued?.toRun().status).toBe(RUN_TRANSITIONS.trigger.to);
   });
 
   describe.each(acts)('applies to $name', ({ act, legal }) => {

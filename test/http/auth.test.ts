@@ -293,7 +293,7 @@ describe.each(doors)('through $door', ({ open }) => {
 describe('an existing run of an idempotency key', () => {
   const existing = () =>
     fakeDurably({
-      submit: async () => ({ runId: sampleRun.id, toRun: () => sampleRun, disposition: 'idempotent' }),
+      triggerForId: async () => ({ runId: sampleRun.id, toRun: () => sampleRun, disposition: 'idempotent' }),
     });
   const send = (auth: Partial<DurablyAuth<Ada>>, durably = existing()) =>
     createDurablyHandler(durably, { auth: { authenticate, ...auth } }).trigger(
@@ -319,7 +319,7 @@ describe('an existing run of an idempotency key', () => {
     const durably = fakeDurably();
     expect((await send({ scopeKeys: ({ user }) => user }, durably)).status).toBe(200);
     expect(durably.calls[0]).toMatchObject({
-      method: 'submit',
+      method: 'triggerForId',
       args: [{ jobName: 'greet', idempotencyKey: 'order-7', keyScope: 'Ada' }],
     });
     for (const scope of ['', 'a'.repeat(257), 'a\u001fb', undefined]) {

@@ -59,7 +59,7 @@ export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
   const calls: Call[] = [];
   const usual: Methods = {
     trigger: async () => sampleRun,
-    submit: async (request) => {
+    triggerForId: async (request) => {
       const run = await (answers.trigger ?? usual.trigger)(request);
       return { runId: run.id, toRun: () => run, disposition: 'created' };
     },

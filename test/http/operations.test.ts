@@ -364,7 +364,7 @@ describe('individual handlers', () => {
     expect(await (await trigger(new Request('http://h/elsewhere', { method: 'PUT', body }))).json()).toEqual({
       runId: 'run_1',
     });
-    expect(durably.calls.map(({ method }) => method)).toEqual(['getRun', 'cancel', 'submit']);
+    expect(durably.calls.map(({ method }) => method)).toEqual(['getRun', 'cancel', 'triggerForId']);
   });
 
   it('run the whole pipeline at each call, also for the same request', async () => {

@@ -103,7 +103,7 @@ describe.each(doors)('an unknown name, through $door', ({ open }) => {
 
   it('is answered with a near job, unless hooks may hide that job', async () => {
     const durably = fakeDurably({
-      submit: async () => {
+      triggerForId: async () => {
         throw new UnknownJobError('gret', 'greet');
       },
     });

@@ -18,10 +18,10 @@ contract('Store.enqueue', (test) => {
     const { store } = await world.store();
     const runs = [newRun({ payload: '1' }), newRun({ jobName: 'other', labels: '{"tenant":"a"}' })];
     const enqueued = await store.enqueue(runs);
-    expect(enqueued.map(({ run }) => run.id)).toEqual(runs.map(({ id }) => id));
-    expect(enqueued.map(({ created }) => created)).toEqual([true, true]);
-    for (const { run } of enqueued) expect(run).toEqual(await store.getRun(run.id));
-    expect(enqueued[1]?.run).toMatchObject({
+    expect(enqueued.map(({ runId }) => runId)).toEqual(runs.map(({ id }) => id));
+    expect(enqueued.map(({ disposition }) => disposition)).toEqual(['created', 'created']);
+    for (const { runId, toRun } of enqueued) expect(toRun()).toEqual(await store.getRun(runId));
+    expect(enqueued[1]?.toRun()).toMatchObject({
       jobName: 'other',
       status: 'pending',
       isActive: true,
@@ -61,7 +61,7 @@ contract('Store.enqueue', (test) => {
     const run = newRun();
     await store.enqueue([run]);
     const [again] = await store.enqueue([run]);
-    expect(again).toMatchObject({ created: true, run: { id: run.id } });
+    expect(again).toMatchObject({ disposition: 'created', runId: run.id });
     expect(await listIds(store)).toEqual([run.id]);
     expect(await eventTypes(store, run.id)).toEqual(['run:trigger']);
   });
@@ -101,19 +101,20 @@ contract('an idempotency key', (test) => {
     await store.enqueue([first]);
     const head = await store.journalHead();
     const [again] = await store.enqueue([newRun({ idempotencyKey: 'key', payload: '"second"' })]);
-    expect(again).toMatchObject({ created: false, run: { id: first.id, idempotencyKey: 'key' } });
-    expect(again?.run.payload.text).toBe('"first"');
+    expect(again).toMatchObject({ disposition: 'idempotent', runId: first.id });
+    expect(again?.toRun().idempotencyKey).toBe('key');
+    expect(again?.toRun().payload.text).toBe('"first"');
     expect(await store.journalHead()).toBe(head);
     const [other] = await store.enqueue([newRun({ idempotencyKey: 'key', jobName: 'other' })]);
-    expect(other?.created).toBe(true);
+    expect(other?.disposition).toBe('created');
   });
 
   test('that occurs twice in a call has one run', async ({ world }) => {
     const { store } = await world.store();
     const runs = [newRun({ idempotencyKey: 'key' }), newRun(), newRun({ idempotencyKey: 'key' })];
     const enqueued = await store.enqueue(runs);
-    expect(enqueued.map(({ created }) => created)).toEqual([true, true, false]);
-    expect(enqueued[2]?.run.id).toBe(runs[0]?.id);
+    expect(enqueued.map(({ disposition }) => disposition)).toEqual(['created', 'created', 'idempotent']);
+    expect(enqueued[2]?.runId).toBe(runs[0]?.id);
     expect(await listIds(store)).toHaveLength(2);
   });
 
@@ -123,18 +124,19 @@ contract('an idempotency key', (test) => {
       Array.from({ length: 5 }, () => store.enqueue([newRun({ idempotencyKey: 'key' })])),
     );
     const enqueued = (await Promise.all(calls)).flat();
-    expect(new Set(enqueued.map(({ run }) => run.id)).size).toBe(1);
-    expect(enqueued.filter(({ created }) => created)).toHaveLength(1);
+    expect(new Set(enqueued.map(({ runId }) => runId)).size).toBe(1);
+    expect(enqueued.filter(({ disposition }) => disposition === 'created')).toHaveLength(1);
   });
 
   test('is another in each scope, which no run shows', async ({ world }) => {
     const { store } = await world.store();
     const keys = ['key', scopedKey('a', 'key'), scopedKey('b', 'key')];
     const calls = await store.enqueue(keys.map((idempotencyKey) => newRun({ idempotencyKey })));
-    expect(calls.map(({ created }) => created)).toEqual([true, true, true]);
-    expect(calls.map(({ run }) => run.idempotencyKey)).toEqual(['key', 'key', 'key']);
+    expect(calls.map(({ disposition }) => disposition)).toEqual(['created', 'created', 'created']);
+    expect(calls.map(({ toRun }) => toRun().idempotencyKey)).toEqual(['key', 'key', 'key']);
     const [again] = await store.enqueue([newRun({ idempotencyKey: scopedKey('b', 'key') })]);
-    expect(again).toMatchObject({ created: false, run: { id: calls[2]?.run.id, idempotencyKey: 'key' } });
+    expect(again).toMatchObject({ disposition: 'idempotent', runId: calls[2]?.runId });
+    expect(again?.toRun().idempotencyKey).toBe('key');
   });
 
   test('stays with its run when that has ended, and is free when it is deleted', async ({ world }) => {
@@ -142,10 +144,11 @@ contract('an idempotency key', (test) => {
     const id = await enqueue(store, { idempotencyKey: 'key' });
     await append(store, await claimOne(store), [completed()]);
     const [again] = await store.enqueue([newRun({ idempotencyKey: 'key' })]);
-    expect(again).toMatchObject({ created: false, run: { id, status: 'completed' } });
+    expect(again).toMatchObject({ disposition: 'idempotent', runId: id });
+    expect(again?.toRun().status).toBe('completed');
     await store.command('delete', id);
     const [free] = await store.enqueue([newRun({ idempotencyKey: 'key' })]);
-    expect(free?.created).toBe(true);
+    expect(free?.disposition).toBe('created');
     expect((await claim(store)).runs).toHaveLength(1);
   });
 });

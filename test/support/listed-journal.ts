@@ -2,7 +2,7 @@ import type { EventCursor, StreamedEvent } from '../../src/core/durably.ts';
 import type { JournalEventType } from '../../src/core/events.ts';
 import type { RunStatus, StoredRun } from '../../src/core/run.ts';
 import type { ListedJournalRow } from '../../src/core/store.ts';
-import { EventFeed } from '../../src/engine/events/event-feed.ts';
+import { JournalFeed } from '../../src/engine/events/journal-feed.ts';
 import { FakeClock } from './fake-clock.ts';
 import { fakeStore } from './fake-store.ts';
 import { idle } from './idle.ts';
@@ -47,7 +47,7 @@ export function listedJournal() {
       return status ? ({ id: runId, status } as StoredRun) : null;
     },
   });
-  const feed = new EventFeed({ store, clock, pollMs: POLL_MS, onError: (error) => errors.push(error) });
+  const feed = new JournalFeed({ store, clock, pollMs: POLL_MS, onError: (error) => errors.push(error) });
   const write = (
     runId: string,
     type: JournalEventType,

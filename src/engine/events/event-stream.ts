@@ -1,9 +1,9 @@
 import { NotFoundError } from '../../core/errors/errors.ts';
 import type { JournalEvent } from '../../core/events.ts';
-import type { EventFeed } from './event-feed.ts';
+import type { JournalFeed } from './journal-feed.ts';
 
 /** A run's events as a stream. It reads from the database only when its consumer reads. */
-export function streamOf(feed: EventFeed, runId: string): ReadableStream<JournalEvent> {
+export function streamOf(feed: JournalFeed, runId: string): ReadableStream<JournalEvent> {
   const opened = feed.openRun(runId).then((run) => {
     if (run.kind === 'open') return run.cursor;
     throw new NotFoundError('Run not found');

@@ -1,9 +1,7 @@
 import { ConflictError, NotFoundError } from '../../core/errors/errors.ts';
 import type { JournalEventType } from '../../core/events.ts';
 import { checkRunId, type RunCommand } from '../../core/run.ts';
-import type { Store } from '../../core/store.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { Worker } from '../worker/worker.ts';
+import type { RunsDeps } from './runs-deps.ts';
 
 const EVENTS: Record<RunCommand, JournalEventType> = {
   cancel: 'run:cancel',
@@ -11,23 +9,44 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
   delete: 'run:delete',
 };
 
+type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
+
+export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
+  await commandRun(deps, 'cancel', runId);
+  deps.worker.cancel(runId);
+  // It may have freed its concurrency key.
+  deps.worker.wake();
+}
+
+export async function retry(deps: CommandDeps, runId: string): Promise<void> {
+  await commandRun(deps, 'retry', runId);
+  deps.worker.wake();
+}
+
+export async function deleteRun(
+  deps: CommandDeps & Pick<RunsDeps, 'housekeeping' | 'isResident'>,
+  runId: string,
+): Promise<void> {
+  const { leavesMore } = await commandRun(deps, 'delete', runId);
+  // Without a loop that does it each hour, whoever leaves a row behind clears the old ones away.
+  if (!deps.isResident) await deps.housekeeping.clearUpAfterDeletion({ leavesMore });
+  else if (leavesMore) deps.housekeeping.clearUp();
+}
+
 /**
  * Carries out a caller's command. Of racing callers one wins. Answers whether a deleted
- * run left rows over, for {@link Housekeeping} to remove.
+ * run left rows over, for the housekeeping to remove.
  *
  * @throws {NotFoundError} @throws {ConflictError} that names the state the run is in.
  */
-export async function commandRun(
+async function commandRun(
+  { store, bus }: CommandDeps,
   command: RunCommand,
   runId: string,
-  { store, bus, worker }: { store: Store; bus: EventBus; worker: Worker },
 ): Promise<{ readonly leavesMore: boolean }> {
   const result = await store.command(command, checkRunId(runId));
   if (result.kind === 'not-found') throw new NotFoundError('Run not found');
   if (result.kind === 'wrong-state') throw new ConflictError(`Cannot ${command} a ${result.status} run`);
   bus.publish([{ run: { runId, jobName: result.jobName }, note: { type: EVENTS[command] } }]);
-  if (command === 'cancel') worker.cancel(runId);
-  // A retried run is pending, and a cancelled one may have freed its concurrency key.
-  if (command !== 'delete') worker.wake();
   return result;
 }

@@ -1,18 +1,15 @@
-import type { Clock } from '../../core/clock.ts';
 import type { TriggerOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { parseRun, type Run, type RunFilter } from '../../core/run.ts';
 import { currentRun } from '../../core/run-context.ts';
-import type { Enqueued, NewRun, Store } from '../../core/store.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { EventFeed } from '../events/event-feed.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import type { RunWait } from '../worker/run-waits.ts';
-import type { Worker } from '../worker/worker.ts';
 import { batchItems } from './batch-items.ts';
 import { newRun, newRuns, parseTrigger, TRIGGER_OPTIONS } from './new-run.ts';
 import { readRuns } from './reads.ts';
+import type { RunsDeps } from './runs-deps.ts';
+import { storeRun, storeRuns } from './trigger.ts';
 import { waitForOutput } from './wait-for-run.ts';
 
 /** What one job is used by. */
@@ -60,18 +57,7 @@ export interface JobHandle<
   getRuns(filter?: Omit<RunFilter, 'jobName'>): Promise<Run<TPayload, TOutput>[]>;
 }
 
-export interface HandleDeps {
-  readonly store: Store;
-  readonly bus: EventBus;
-  readonly feed: EventFeed;
-  readonly clock: Clock;
-  /** An input takes so many bytes as JSON at most. */
-  readonly maxInputBytes: number;
-  /** Called when runs were created. */
-  readonly onEnqueued: () => void;
-  /** Notes that the caller waits for a run. @throws {ConflictError} if it would wait for ever. */
-  readonly beginWait: Worker['beginWait'];
-}
+type HandleDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'worker' | 'clock' | 'maxInputBytes'>;
 
 type WaitOptions = NonNullable<Parameters<JobHandle['triggerAndWait']>[1]>;
 
@@ -90,11 +76,12 @@ const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>>
 };
 
 export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
-  const triggerOne = async (input: unknown, options?: TriggerOptions): Promise<Run> =>
-    parseRun((await enqueueOne(await newRun(job, { input, options }, deps.maxInputBytes), deps)).run);
   const handle: JobHandle = {
     name: job.name,
-    trigger: triggerOne,
+    async trigger(input, options) {
+      const run = await newRun(job, { input, options }, deps.maxInputBytes);
+      return parseRun((await storeRun(deps, run)).toRun());
+    },
     triggerAndWait(input, options) {
       const ended = triggerAndWait(job, { input, options }, deps);
       // If a job does not await it, its failure must not end the process.
@@ -108,9 +95,7 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
       const items = batchItems(inputs, Object.keys(TRIGGER_OPTIONS));
       const parsed = await Promise.all(items.map((item) => parseTrigger(job, item)));
       const runs = newRuns(job, parsed, deps.maxInputBytes);
-      const enqueued = await deps.store.enqueue(runs);
-      announce(enqueued, deps);
-      return enqueued.map(({ run }) => parseRun(run));
+      return (await storeRuns(deps, runs)).map(({ toRun }) => parseRun(toRun()));
     },
     async getRun(runId) {
       const run = await deps.store.getRun(runId);
@@ -138,11 +123,11 @@ async function triggerAndWait(
   let wait: RunWait | undefined;
   try {
     const { id: runId, concurrencyKey } = fresh;
-    if (!mayExist) wait = deps.beginWait({ runId, concurrencyKey, needsSlot: true });
-    const { run } = await enqueueOne(fresh, deps);
+    if (!mayExist) wait = deps.worker.beginWait({ runId, concurrencyKey, needsSlot: true });
+    const run = (await storeRun(deps, fresh)).toRun();
     if (mayExist && run.isActive) {
       const needsSlot = run.status === 'pending';
-      wait = deps.beginWait({ runId: run.id, concurrencyKey: run.concurrencyKey, needsSlot });
+      wait = deps.worker.beginWait({ runId: run.id, concurrencyKey: run.concurrencyKey, needsSlot });
     }
     const { callerStopped } = wait ?? {};
     const output = await waitForOutput({ runId: run.id, timeoutMs: timeout, callerStopped }, deps);
@@ -152,26 +137,9 @@ async function triggerAndWait(
   }
 }
 
-export async function enqueueOne(newRun: NewRun, deps: HandleDeps): Promise<Enqueued> {
-  const enqueued = await deps.store.enqueue([newRun]);
-  announce(enqueued, deps);
-  const [run] = enqueued;
-  if (!run) throw new Error('a stored run was not returned');
-  return run;
-}
-
 function checkTimeout(timeout: unknown): void {
   if (timeout === undefined) return;
   if (typeof timeout !== 'number' || !Number.isFinite(timeout) || timeout < 0) {
     throw new ValidationError(`timeout must be a number of ms, not ${String(timeout)}`);
   }
-}
-
-/** Publishes `run:trigger` of the new runs, and not of those that an idempotency key already had.  */
-function announce(enqueued: readonly Enqueued[], { bus, onEnqueued }: HandleDeps): void {
-  const created = enqueued.filter((one) => one.created);
-  if (created.length === 0) return;
-  const note = { type: 'run:trigger' } as const;
-  bus.publish(created.map(({ run }) => ({ run: { runId: run.id, jobName: run.jobName }, note })));
-  onEnqueued();
 }

@@ -2,8 +2,8 @@ import { NotFoundError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { encodeLabels } from '../../core/labels.ts';
 import { checkRunId, parseRun, type Run } from '../../core/run.ts';
-import type { Registry } from '../jobs/registry.ts';
-import { enqueueOne, type HandleDeps } from './job-handle.ts';
+import type { RunsDeps } from './runs-deps.ts';
+import { storeRun } from './trigger.ts';
 
 /**
  * Stores a fresh run like another: its job, payload, concurrency key and
@@ -11,25 +11,22 @@ import { enqueueOne, type HandleDeps } from './job-handle.ts';
  *
  * @throws {NotFoundError} for an unknown run, and for one whose job this process doesn't know.
  */
-export async function retriggerRun(
+export async function retrigger(
+  deps: Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'registry'>,
   runId: string,
-  { registry, ...deps }: HandleDeps & { registry: Registry },
 ): Promise<Run> {
   const run = await deps.store.getRun(checkRunId(runId));
   if (!run) throw new NotFoundError('Run not found');
   const { jobName, concurrencyKey } = run;
-  if (!registry.get(jobName)) throw registry.notFound(jobName);
-  const { run: fresh } = await enqueueOne(
-    {
-      id: newRunId(),
-      jobName,
-      // As stored: it was parsed when it came in, and a schema that transforms need not take what it made.
-      payload: run.payload.text,
-      idempotencyKey: null,
-      concurrencyKey,
-      labels: encodeLabels(run.labels),
-    },
-    deps,
-  );
-  return parseRun(fresh);
+  if (!deps.registry.get(jobName)) throw deps.registry.notFound(jobName);
+  const fresh = await storeRun(deps, {
+    id: newRunId(),
+    jobName,
+    // As stored: it was parsed when it came in, and a schema that transforms need not take what it made.
+    payload: run.payload.text,
+    idempotencyKey: null,
+    concurrencyKey,
+    labels: encodeLabels(run.labels),
+  });
+  return parseRun(fresh.toRun());
 }

@@ -3,18 +3,11 @@ import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../../core/errors/errors.ts';
 import { isTerminal, type StoredRun } from '../../core/run.ts';
-import type { Store } from '../../core/store.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { EventFeed } from '../events/event-feed.ts';
+import type { RunsDeps } from './runs-deps.ts';
 
 const RETRY_PAUSE_MS = 500;
 
-interface Waiting {
-  readonly store: Store;
-  readonly bus: EventBus;
-  readonly feed: EventFeed;
-  readonly clock: Clock;
-}
+type WaitDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'clock'>;
 
 /**
  * Waits until a run is completed, by whichever process, and answers its output. If this
@@ -34,7 +27,7 @@ export async function waitForOutput(
     /** Rejects when the calling run was stopped, so that nobody waits any more. */
     callerStopped?: Promise<unknown> | undefined;
   },
-  deps: Waiting,
+  deps: WaitDeps,
 ): Promise<unknown> {
   const stop = new AbortController();
   const cancelTimeout =
@@ -57,7 +50,7 @@ export async function waitForOutput(
 
 async function follow(
   { runId, timeoutMs, stop }: { runId: string; timeoutMs: number | undefined; stop: AbortSignal },
-  deps: Waiting,
+  deps: WaitDeps,
 ): Promise<unknown> {
   for (;;) {
     const run = await endOf(runId, stop, deps);
@@ -69,7 +62,7 @@ async function follow(
 }
 
 /** Follows the run to its end; null when a retry opened it again, or the wait was stopped. */
-async function endOf(runId: string, stop: AbortSignal, deps: Waiting): Promise<StoredRun | null> {
+async function endOf(runId: string, stop: AbortSignal, deps: WaitDeps): Promise<StoredRun | null> {
   try {
     const feed = await deps.feed.openRun(runId);
     if (feed.kind === 'open') {

@@ -12,7 +12,7 @@ export const trigger = jsonOperation({
   output: triggeredSchema,
   refusals: ['NOT_FOUND'],
   async act(durably, request, allowRun) {
-    const { runId, toRun, disposition } = await durably.submit(request);
+    const { runId, toRun, disposition } = await durably.triggerForId(request);
     if (disposition !== 'created') await allowRun(toRun());
     return { runId };
   },

@@ -7,7 +7,7 @@ import { AppendLane } from './statements/append.ts';
 import { claim } from './statements/claim.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
-import { EnqueueLane } from './statements/enqueue.ts';
+import { createEnqueue } from './statements/enqueue.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { handBack, renew } from './statements/lease.ts';
 import { listRuns } from './statements/list-runs.ts';
@@ -22,7 +22,6 @@ export function createStore(options: ConnectionOptions): {
   isRemote: boolean;
 } {
   const connection = new Connection(options);
-  const enqueueLane = new EnqueueLane(connection);
   const appendLane = new AppendLane(connection);
   const store: Store = {
     async migrate() {
@@ -36,7 +35,7 @@ export function createStore(options: ConnectionOptions): {
       await connection.tune();
       await connection.checkWrites();
     },
-    enqueue: (runs) => enqueueLane.submit(runs),
+    enqueue: createEnqueue(connection),
     appendsUnderWay: () => (connection.isRemote ? undefined : appendLane.underWay),
     claim: (request) => claim(connection, request),
     append: (append) => appendLane.submit(append),

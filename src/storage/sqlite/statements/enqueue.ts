@@ -1,7 +1,7 @@
 import { JsonText } from '../../../core/json/json-text.ts';
 import { collect } from '../../../core/json/portions.ts';
 import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
-import type { Enqueued, NewRun } from '../../../core/store.ts';
+import type { Enqueued, NewRun, Store } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { type Departure, Lane, type LaneMember } from '../connection/lane.ts';
 import type { Statement } from '../connection/statement.ts';
@@ -16,21 +16,24 @@ const BATCH_ROWS = 500;
 const BATCH_CHARS = 1024 * 1024;
 
 /**
- * ?1 the runs, ?2 the payload of the one run that has none in ?1. If an id exists
- * already, it is this very run, sent again because the answer was lost.
+ * ?1 the runs as lists in the order of {@link toValues}, ?2 the payload of the one run
+ * that has none in ?1. If an id exists already, it is this very run, sent again because
+ * the answer was lost.
  */
 const STORE = `
 insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels)
-select value->>'id', value->>'jobName', coalesce(value->>'payload', ?2), value->>'idempotencyKey',
-  value->>'concurrencyKey', value->>'labels'
+select value->>0, value->>1, coalesce(value->>2, ?2), value->>3, value->>4, value->>5
 from json_each(?1)
 where true
 order by key
 on conflict (id) do update set id = excluded.id`;
 
-/** A new run needs only its id and `created_at` back: each column returned costs time. */
+/**
+ * Of a new run nothing else is unknown, and each column returned costs time. 'now' stands
+ * still within a statement, so all of its rows return the same.
+ */
 const STORE_NEW = `${STORE}
-returning id, created_at`;
+returning created_at`;
 
 /** If the key has a run already, or occurs twice in the statement, that run is answered and nothing is journalled. */
 const STORE_KEYED = `${STORE}
@@ -40,58 +43,64 @@ returning ${listedColumns(null)}, idempotency_key as stored_key`;
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
-interface EnqueueMember extends LaneMember {
+/** The runs of one caller. */
+interface Caller extends LaneMember {
   readonly runs: readonly NewRun[];
 }
 
 /** Stores runs. Those of concurrent callers share a statement. */
-export class EnqueueLane {
-  readonly #connection: Connection;
-  readonly #lane: Lane<EnqueueMember, Enqueued[]>;
-
-  constructor(connection: Connection) {
-    this.#connection = connection;
-    this.#lane = new Lane({
-      clock: connection.clock,
-      send: (members, departure) => enqueue(connection, members, departure),
-      isMembersFault: connection.isStatementFault,
-      maxUnderWay: () => connection.maxUnderWay,
-    });
-  }
-
-  submit(runs: readonly NewRun[]): Promise<Enqueued[]> {
+export function createEnqueue(connection: Connection): Store['enqueue'] {
+  const lane = new Lane<Caller, Enqueued[]>({
+    clock: connection.clock,
+    send: (callers, departure) => storeGroup(connection, callers, departure),
+    isMembersFault: connection.isStatementFault,
+    maxUnderWay: () => connection.maxUnderWay,
+  });
+  return (runs) => {
     if (runs.length === 0) return Promise.resolve([]);
-    const member = { runs, rows: runs.length, chars: runs.reduce(addChars, 0) };
-    return this.#lane.submit(member, this.#connection.callerDeadline());
-  }
+    let chars = 0;
+    for (const run of runs) chars += charsOf(run);
+    return lane.submit({ runs, rows: runs.length, chars }, connection.callerDeadline());
+  };
 }
 
-function addChars(sum: number, { payload, labels }: NewRun): number {
-  return sum + payload.length + (labels?.length ?? 0);
+function charsOf({ payload, labels }: NewRun): number {
+  return payload.length + (labels?.length ?? 0);
 }
 
-async function enqueue(
+async function storeGroup(
   connection: Connection,
-  members: readonly EnqueueMember[],
+  callers: readonly Caller[],
   departure: Departure,
 ): Promise<Enqueued[][]> {
-  const all = members.flatMap((member) => member.runs);
-  const isKeyed = all.some((run) => run.idempotencyKey !== null);
-  const resultOf = isKeyed
-    ? await storeKeyed(connection, all, departure)
-    : await storeNew(connection, all, departure);
-  return members.map((member) => member.runs.map(resultOf));
+  const runs: NewRun[] = [];
+  let isKeyed = false;
+  for (const caller of callers) {
+    for (const run of caller.runs) {
+      runs.push(run);
+      isKeyed ||= run.idempotencyKey !== null;
+    }
+  }
+  const stored = isKeyed
+    ? await storeKeyed(connection, runs, departure)
+    : await storeNew(connection, runs, departure);
+  let start = 0;
+  return callers.map((caller) => {
+    const end = start + caller.runs.length;
+    const own = stored.slice(start, end);
+    start = end;
+    return own;
+  });
 }
 
-type Results = (run: NewRun) => Enqueued;
-
+/** Answers in the order of the runs, as {@link storeKeyed} does. */
 async function storeNew(
   connection: Connection,
   runs: readonly NewRun[],
   { deadlineMs, isSentAgain }: Departure,
-): Promise<Results> {
+): Promise<Enqueued[]> {
   let sendings = isSentAgain ? 1 : 0;
-  const rows = await store<Pick<RunRow, 'id' | 'created_at'>>(connection, {
+  const rows = await store<Pick<RunRow, 'created_at'>>(connection, {
     sql: STORE_NEW,
     runs,
     deadlineMs,
@@ -99,12 +108,13 @@ async function storeNew(
       sendings++;
     },
   });
-  const createdAt = new Map(rows.map((row) => [row.id, row.created_at]));
   // An earlier sending may have stored it, and a worker may have begun it since.
   const current = sendings > 1 ? await readRuns(connection, runs) : undefined;
-  return (run) => ({
-    run: current?.get(run.id) ?? toRun(toNewRow(run, createdAt.get(run.id))),
-    created: true,
+  return runs.map((run, i) => {
+    const row = rows[i];
+    if (row === undefined) throw notStored(run);
+    const toRow = () => toRun(toNewRow(run, row.created_at));
+    return { runId: run.id, disposition: 'created', toRun: () => current?.get(run.id) ?? toRow() };
   });
 }
 
@@ -115,7 +125,7 @@ async function storeKeyed(
   connection: Connection,
   runs: readonly NewRun[],
   { deadlineMs }: Departure,
-): Promise<Results> {
+): Promise<Enqueued[]> {
   const rows = await store<KeyedRow>(connection, { sql: STORE_KEYED, runs, deadlineMs });
   const listed = rows.map(toListedRun);
   const given = new Map(runs.map((run) => [run.id, run]));
@@ -132,12 +142,13 @@ async function storeKeyed(
     const storedKey = storedKeys.get(run.id) ?? null;
     if (storedKey !== null) byKey.set(keyOf(run.jobName, storedKey), run);
   }
-  return (run) => {
+  return runs.map((run) => {
     const own = byId.get(run.id);
     const stored = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
     if (!stored) throw notStored(run);
-    return { run: stored, created: own !== undefined };
-  };
+    const disposition = own === undefined ? 'idempotent' : 'created';
+    return { runId: stored.id, disposition, toRun: () => stored };
+  });
 }
 
 interface StoreRequest extends Pick<Statement<unknown>, 'deadlineMs' | 'onSend'> {
@@ -158,10 +169,16 @@ async function store<Row>(connection: Connection, { sql, runs, ...sending }: Sto
 function toStatement<Row>(sql: string, runs: readonly NewRun[]): Statement<Row> {
   const [first] = runs;
   if (first && runs.length === 1 && first.payload.length > LARGE_CHARS) {
-    const parameters = [JSON.stringify([{ ...first, payload: undefined }]), first.payload];
+    const parameters = [JSON.stringify([toValues(first, null)]), first.payload];
     return { kind: 'write', sql, parameters };
   }
-  return { kind: 'write', sql, parameters: [JSON.stringify(runs), ''] };
+  const values = runs.map((run) => toValues(run, run.payload));
+  return { kind: 'write', sql, parameters: [JSON.stringify(values), ''] };
+}
+
+/** A list: with a name for each value the statement would take a tenth longer. */
+function toValues(run: NewRun, payload: string | null): readonly (string | null)[] {
+  return [run.id, run.jobName, payload, run.idempotencyKey, run.concurrencyKey, run.labels];
 }
 
 /** In order. A large payload gets a statement of its own. */
@@ -170,7 +187,7 @@ function splitForBatch(runs: readonly NewRun[]): NewRun[][] {
   let part: NewRun[] = [];
   let chars = 0;
   for (const run of runs) {
-    const added = addChars(0, run);
+    const added = charsOf(run);
     const isFull = part.length === BATCH_ROWS || chars + added > BATCH_CHARS || added > LARGE_CHARS;
     if (part.length > 0 && (isFull || chars > LARGE_CHARS)) {
       parts.push(part);
@@ -202,8 +219,7 @@ function withPayload(row: StoredRun, { payload }: NewRun): StoredRun {
 }
 
 /** The row of a run that was just stored. */
-function toNewRow(run: NewRun, createdAt: number | undefined): RunRow {
-  if (createdAt === undefined) throw notStored(run);
+function toNewRow(run: NewRun, createdAt: number): RunRow {
   return {
     id: run.id,
     job_name: run.jobName,

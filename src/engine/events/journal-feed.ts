@@ -11,7 +11,7 @@ import { StreamedRow } from './streamed-row.ts';
 const PAGE_ROWS = 200;
 
 /** Opens streams of events. All of them follow one tail of the journal. */
-export class EventFeed {
+export class JournalFeed {
   readonly #store: Store;
   readonly #tail: JournalTail;
 

@@ -1,0 +1,28 @@
+import { streamOf } from '../events/event-stream.ts';
+import { createCatalogue } from './catalogue.ts';
+import { cancel, deleteRun, retry } from './commands.ts';
+import { createReads } from './reads.ts';
+import { retrigger } from './retrigger.ts';
+import type { RunsDeps } from './runs-deps.ts';
+import { trigger, triggerForId } from './trigger.ts';
+
+/**
+ * All that callers do with runs: one line for each. What a line does is in its own file,
+ * and its documentation where callers read it, in `DurablyService` and `Durably`.
+ */
+export function createRuns(deps: RunsDeps) {
+  const { feed } = deps;
+  return {
+    ...createCatalogue(deps),
+    trigger: trigger.bind(undefined, deps),
+    triggerForId: triggerForId.bind(undefined, deps),
+    retrigger: retrigger.bind(undefined, deps),
+    retry: retry.bind(undefined, deps),
+    cancel: cancel.bind(undefined, deps),
+    deleteRun: deleteRun.bind(undefined, deps),
+    ...createReads(deps.store),
+    openRunFeed: feed.openRun.bind(feed),
+    openRunListFeed: feed.openList.bind(feed),
+    subscribe: streamOf.bind(undefined, feed),
+  };
+}
