@@ -57,8 +57,6 @@ export interface ClaimRequest {
   readonly staleThresholdMs: number;
   /** Whether one run may be taken over that has lost {@link SUSPECT_AFTER_LOST_WORKERS} workers. */
   readonly takesSuspect: boolean;
-  /** When to give up, on the monotonic clock; {@link CALLER_BUDGET_MS} after each statement's start unless given. */
-  readonly deadlineMs?: number | undefined;
 }
 
 export interface ClaimedRun extends Lease, NamedRun {
@@ -70,6 +68,8 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly stepCount: number;
   /** How many workers vanished in a row without a newly stored step. */
   readonly lostCount: number;
+  /** The finished steps, if they came with the claim; else {@link Store.listStepResults} has them. */
+  readonly stepResults?: readonly StepResult[] | undefined;
 }
 
 export interface LostRun extends NamedRun {
@@ -113,6 +113,8 @@ export interface Append {
   /** When it is sent, on the clock of its entries: what counts is how long before that they happened. */
   readonly sentAtMs: number;
   readonly entries: readonly OwnerEntry[];
+  /** It was sent before, and may be stored since. */
+  readonly isRepeated: boolean;
 }
 
 /** `refused`: the lease is no longer held, and nothing was stored. */
@@ -176,12 +178,16 @@ export interface Store {
   /** Stores all runs or none; answers in their order. */
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
   /**
-   * Resolves when the appends under way are over. They may end runs and free slots, so a
-   * claim that waits for them fills those as well. Undefined if there are none, and on a
-   * server, where waiting would cost a round trip.
+   * Claims runs. It leaves with the writes that wait, as the last of them, and only then
+   * asks what to claim: it sees the runs that they add, and the keys that they free.
+   *
+   * @param decide answers undefined if there is nothing to claim for after all. It may be asked again.
+   * @param options.deadlineMs when to give up, on the monotonic clock; {@link CALLER_BUDGET_MS} from now unless given.
    */
-  appendsUnderWay(): Promise<void> | undefined;
-  claim(request: ClaimRequest): Promise<Claim>;
+  claim(
+    decide: () => ClaimRequest | undefined,
+    options?: { readonly deadlineMs?: number | undefined },
+  ): Promise<Claim>;
 
   /** Appends all entries in order, or none. */
   append(append: Append): Promise<AppendResult>;

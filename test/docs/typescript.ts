@@ -13,6 +13,7 @@ const PRELUDES: Readonly<Record<string, string>> = {
   defineJob: "import { defineJob } from 'durably';",
   createDurably: "import { createDurably } from 'durably';",
   openDatabase: "import { openDatabase } from 'durably/sqlite';",
+  openRemote: "import { openRemote } from 'durably/remote';",
   createDurablyHandler: "import { createDurablyHandler } from 'durably/server';",
   RequestError: "import { RequestError } from 'durably/server';",
   createDurablyApp: "import { createDurablyApp } from 'durably/hono';",

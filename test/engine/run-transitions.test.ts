@@ -8,17 +8,23 @@ import { createStore } from '../../src/storage/sqlite/store.ts';
 const LEASE = { runId: 'run_1', fence: 1 };
 
 const claim = (store: Store) =>
-  store.claim({
+  store.claim(() => ({
     jobNames: ['job'],
     limit: 1,
     claimToken: 'token',
     isAskedAgain: false,
     staleThresholdMs: 1_000,
     takesSuspect: true,
-  });
+  }));
 
 const end = (type: 'run:complete' | 'run:fail') => (store: Store) =>
-  store.append({ lease: LEASE, number: 1, sentAtMs: 0, entries: [{ note: { type, data: '1' }, atMs: 0 }] });
+  store.append({
+    lease: LEASE,
+    number: 1,
+    sentAtMs: 0,
+    entries: [{ note: { type, data: '1' }, atMs: 0 }],
+    isRepeated: false,
+  });
 
 const { claim: taken, takeOver, handBack, complete, fail } = RUN_TRANSITIONS;
 

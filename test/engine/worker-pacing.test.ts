@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/store.ts';
@@ -40,18 +41,23 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   const answers: (() => Promise<Claim> | Claim)[] = [];
   const handedBack: string[] = [];
   const errors: string[] = [];
-  let held: Deferred | undefined;
+  let ends: Deferred | undefined;
+  let lane: Deferred | undefined;
   bus.on('worker:error', ({ context }) => errors.push(context));
   const store = fakeStore({
-    claim: async (request) => {
+    claim: async (decide) => {
+      // As the lane does: what comes in this turn of the event loop leaves together.
+      await nextTurn();
+      await lane?.promise;
+      const request = decide();
+      if (request === undefined) return NOTHING;
       claims.push(request);
       return (await answers.shift()?.()) ?? NOTHING;
     },
     append: async () => {
-      await held?.promise;
+      await ends?.promise;
       return 'stored';
     },
-    appendsUnderWay: () => held?.promise,
     renew: async (leases) => [...leases],
     handBack: async (leases) => {
       handedBack.push(...leases.map(({ runId }) => runId));
@@ -98,15 +104,25 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     await idle();
     return claims.length - before;
   };
-  /** Makes appends wait from now on. Call the returned function to release them. */
-  const holdAppends = () => {
-    held = deferred();
+  /** Ends are stored only once the answer is called. */
+  const holdEnds = () => {
+    const held = deferred();
+    ends = held;
     return () => {
-      held?.resolve();
-      held = undefined;
+      ends = undefined;
+      held.resolve();
     };
   };
-  return { holdAppends, worker, clock, claims, answers, gates, errors, handedBack, claimsDuring };
+  /** Claims wait to leave until the answer is called. */
+  const holdClaims = () => {
+    const held = deferred();
+    lane = held;
+    return () => {
+      lane = undefined;
+      held.resolve();
+    };
+  };
+  return { holdEnds, holdClaims, worker, clock, claims, answers, gates, errors, handedBack, claimsDuring };
 }
 
 afterEach(() => stopLast());
@@ -132,35 +148,49 @@ describe('a worker that looks for work', () => {
     expect(new Set(claims.map(({ claimToken }) => claimToken)).size).toBe(6);
   });
 
-  test('waits for appends under way before it claims, and fills the slots that they free', async () => {
-    const { worker, answers, claims, gates, holdAppends } = pacedWorker({ maxConcurrentRuns: 3 });
+  test('asks for the slots that are free when its claim leaves, those of ends under way too', async () => {
+    const { worker, answers, claims, gates, holdEnds, holdClaims } = pacedWorker({ maxConcurrentRuns: 3 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun()], more: true }));
     worker.start();
     await idle();
-    const release = holdAppends();
-    for (const gate of gates) gate.resolve();
+    const storeEnds = holdEnds();
+    const letClaimsLeave = holdClaims();
     worker.wake();
+    await idle();
+    for (const gate of gates) gate.resolve();
     await idle();
     expect(claims.map(({ limit }) => limit)).toEqual([3]);
-    release();
+    letClaimsLeave();
     await idle();
     expect(claims.map(({ limit }) => limit)).toEqual([3, 3]);
+    storeEnds();
+    await idle();
+    expect(claims).toHaveLength(2);
   });
 
-  test('claims nothing if it is stopped while its claim waits for appends', async () => {
-    const { worker, answers, claims, gates, holdAppends } = pacedWorker({ maxConcurrentRuns: 2 });
-    answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
+  test('has one claim that waits to leave, however often it is woken', async () => {
+    const { worker, claims, holdClaims } = pacedWorker({ maxConcurrentRuns: 3 });
+    const letClaimsLeave = holdClaims();
     worker.start();
-    await idle();
-    const release = holdAppends();
-    for (const gate of gates) gate.resolve();
-    worker.wake();
-    await idle();
-    const stopped = worker.stop();
-    release();
-    await stopped;
+    for (let i = 0; i < 5; i++) {
+      await idle();
+      worker.wake();
+    }
+    letClaimsLeave();
     await idle();
     expect(claims).toHaveLength(1);
+  });
+
+  test('claims nothing if it is stopped before its claim leaves', async () => {
+    const { worker, claims, holdClaims } = pacedWorker();
+    const letClaimsLeave = holdClaims();
+    worker.start();
+    await idle();
+    const stopped = worker.stop();
+    letClaimsLeave();
+    await stopped;
+    await idle();
+    expect(claims).toEqual([]);
   });
 
   test('sends no second claim after a lone run ends', async () => {

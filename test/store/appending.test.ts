@@ -5,11 +5,14 @@ import { contract } from '../support/contract.ts';
 import {
   all,
   append,
+  claim,
   claimOne,
   completed,
+  enqueue,
   entry,
   eventTypes,
   failed,
+  newRun,
   running,
   STALE_MS,
   snapshot,
@@ -120,8 +123,12 @@ contract('Store.append', (test) => {
   }) => {
     const { store } = await world.store();
     const run = await running(store);
-    for (let i = 0; i < 2; i++) expect(await append(store, run, [stepCompleted('one', 0)], 1)).toBe('stored');
-    for (let i = 0; i < 2; i++) expect(await append(store, run, [completed()], 2)).toBe('stored');
+    for (const isRepeated of [false, true]) {
+      expect(await append(store, run, [stepCompleted('one', 0)], 1, isRepeated)).toBe('stored');
+    }
+    for (const isRepeated of [false, true]) {
+      expect(await append(store, run, [completed()], 2, isRepeated)).toBe('stored');
+    }
     expect(await eventTypes(store, run.runId)).toEqual([
       'run:trigger',
       'run:start',
@@ -232,19 +239,30 @@ contract('an owner whose run', (test) => {
   });
 });
 
-contract('Store.appendsUnderWay', (test) => {
-  test('is over when the appends are that were under way; a server is not waited for', async ({ world }) => {
+contract('a claim beside other writes', (test) => {
+  test('leaves with them and sees what they store', async ({ world }) => {
     const { store } = await world.store();
-    const run = await running(store);
-    expect(store.appendsUnderWay()).toBeUndefined();
-    const appended = append(store, run, [completed()]);
-    const underWay = store.appendsUnderWay();
-    if (world.backend.locks === 'wait') expect(underWay).toBeUndefined();
-    else {
-      await underWay;
-      expect(await store.getRun(run.runId)).toMatchObject({ status: 'completed' });
-    }
-    await appended;
-    expect(store.appendsUnderWay()).toBeUndefined();
+    const [claimed, , again] = await Promise.all([
+      claim(store, { limit: 10 }),
+      store.enqueue([newRun({ concurrencyKey: 'key' }), newRun({ concurrencyKey: 'key' })]),
+      claim(store, { limit: 10 }),
+    ]);
+    expect([claimed.runs.length, again.runs.length]).toEqual([1, 0]);
+    const [run] = claimed.runs;
+    if (run === undefined) throw new Error('nothing was claimed');
+    const [next, stored] = await Promise.all([claim(store), append(store, run, [completed()])]);
+    expect(stored).toBe('stored');
+    expect(next.runs).toMatchObject([{ concurrencyKey: 'key', attempt: 1 }]);
+  });
+
+  test('is asked what to claim when it leaves, and may want nothing', async ({ world }) => {
+    const { store } = await world.store();
+    await enqueue(store);
+    let asked = 0;
+    const nothing = await store.claim(() => {
+      asked++;
+      return undefined;
+    });
+    expect({ asked, nothing }).toEqual({ asked: 1, nothing: { runs: [], lost: [], more: false } });
   });
 });

@@ -36,8 +36,11 @@ export async function enqueue(store: Store, given: Partial<NewRun> = {}): Promis
   return run.id;
 }
 
-export function claim(store: Store, given: Partial<ClaimRequest> = {}): Promise<Claim> {
-  return store.claim({
+export function claim(
+  store: Store,
+  { deadlineMs, ...given }: Partial<ClaimRequest> & { deadlineMs?: number } = {},
+): Promise<Claim> {
+  const request = {
     jobNames: ['job'],
     limit: 1,
     claimToken: randomUUID(),
@@ -45,7 +48,8 @@ export function claim(store: Store, given: Partial<ClaimRequest> = {}): Promise<
     staleThresholdMs: STALE_MS,
     takesSuspect: true,
     ...given,
-  });
+  };
+  return store.claim(() => request, { deadlineMs });
 }
 
 /** The ids of the runs that a claim takes, in its order. */
@@ -96,8 +100,9 @@ export function append(
   { runId, fence }: Lease,
   entries: readonly OwnerEntry[],
   number: Append['number'] = 1,
+  isRepeated = false,
 ): Promise<'stored' | 'refused'> {
-  return store.append({ lease: { runId, fence }, number, sentAtMs: SENT_AT_MS, entries });
+  return store.append({ lease: { runId, fence }, number, sentAtMs: SENT_AT_MS, entries, isRepeated });
 }
 
 export function query(given: Partial<RunQuery> = {}): RunQuery {

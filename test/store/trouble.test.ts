@@ -125,7 +125,7 @@ contract(
       const stored = store.enqueue([newRun()]);
       await store.journalHead();
       await release();
-      expect(await stored).toMatchObject([{ created: true }]);
+      expect(await stored).toMatchObject([{ disposition: 'created' }]);
     });
   },
   ({ locks }) => locks === 'refuse',

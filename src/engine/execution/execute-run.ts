@@ -26,6 +26,8 @@ export interface Execution {
   readonly job: JobDefinition;
   readonly control: RunControl;
   readonly journal: OwnerJournal;
+  /** Called when the job is over, before its end is stored. */
+  readonly onEnding?: (() => void) | undefined;
 }
 
 interface Engine {
@@ -47,7 +49,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
   const { run, control, journal } = execution;
   const startMs = clock.monotonicMs();
   try {
-    const stored = run.stepCount > 0 ? await store.listStepResults(run.runId) : [];
+    const stored = run.stepResults ?? (run.stepCount > 0 ? await store.listStepResults(run.runId) : []);
     const results = new StepResults(stored, { control, store, clock });
     const calls = new StepCalls();
     const port = new StepPort({ control, journal, clock, calls, results, maxResultBytes, errorDetail });
@@ -60,6 +62,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       return await resolveStop(settled, execution, store);
     }
     control.end({ stepsRunning: calls.areRunning });
+    execution.onEnding?.();
     const durationMs = clock.monotonicMs() - startMs;
     const end = await recordEnd(journal, { end: settled, durationMs });
     return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;

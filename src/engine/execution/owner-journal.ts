@@ -148,7 +148,14 @@ export class OwnerJournal {
     for (let tries = 0; ; tries++) {
       const sentAtMs = this.#clock.monotonicMs();
       try {
-        return await this.#store.append({ lease: { runId, fence }, number, sentAtMs, entries: group });
+        const isRepeated = tries > 0;
+        return await this.#store.append({
+          lease: { runId, fence },
+          number,
+          sentAtMs,
+          entries: group,
+          isRepeated,
+        });
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
         if (this.#closed) return 'refused';

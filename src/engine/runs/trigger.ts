@@ -27,22 +27,23 @@ type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
 /** {@link storeRuns} of one. */
 export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> {
-  const [only] = await deps.store.enqueue([run]);
+  const [only] = await storeRuns(deps, [run]);
   if (!only) throw new Error('a stored run was not returned');
-  if (only.disposition === 'created') tellCreated([run], deps);
   return only;
 }
 
-/** Stores all runs or none. Those that are new are published, and the worker is woken for them. */
-export async function storeRuns(deps: StoreDeps, runs: readonly NewRun[]): Promise<Enqueued[]> {
-  const stored = await deps.store.enqueue(runs);
+/**
+ * Stores all runs or none, and publishes those that are new. The worker is woken before:
+ * its claim leaves together with them, and takes them in the same request.
+ */
+export async function storeRuns(
+  { store, bus, worker }: StoreDeps,
+  runs: readonly NewRun[],
+): Promise<Enqueued[]> {
+  if (runs.length > 0) worker.wake();
+  const stored = await store.enqueue(runs);
   const created = runs.filter((_, i) => stored[i]?.disposition === 'created');
-  if (created.length > 0) tellCreated(created, deps);
-  return stored;
-}
-
-function tellCreated(runs: readonly NewRun[], { bus, worker }: Omit<StoreDeps, 'store'>): void {
   const note = { type: 'run:trigger' } as const;
-  bus.publish(runs.map(({ id, jobName }) => ({ run: { runId: id, jobName }, note })));
-  worker.wake();
+  bus.publish(created.map(({ id, jobName }) => ({ run: { runId: id, jobName }, note })));
+  return stored;
 }

@@ -1,27 +1,27 @@
 import type { ClaimedRun, Store } from '../../core/store.ts';
 
-/** A claim whose answer is awaited. */
+/** A claim from when it is asked for until its runs are in their slots. */
 export interface ClaimUnderWay {
-  /** The slots that are kept for what it takes. */
-  readonly limit: number;
-  readonly takesSuspect: boolean;
+  /** The slots that are kept for what it takes; none before it leaves. */
+  keptSlots: number;
+  takesSuspect: boolean;
   /** Runs that were cancelled here meanwhile: it may have taken them before. */
   readonly cancelled: Set<string>;
 }
 
 /**
- * A worker's claims whose answers are awaited. A slot that frees is claimed for
- * at once, not after the answer to another claim: over a network that would be
- * a round trip more. Each keeps the slots it asks for, so that together they
- * take no more runs than there are slots; one at most may take a suspect; and
- * in which order they are answered is open.
+ * A worker's claims. One may wait to leave, while the runs of earlier ones are on their
+ * way into the slots. Each keeps the slots it asks for, so that together they take no more
+ * runs than there are slots, and one at most may take a suspect.
  */
 export class ClaimsUnderWay {
   readonly #claims = new Map<ClaimUnderWay, Promise<unknown>>();
 
   /** How many slots are kept for what these claims take. */
   get keptSlots(): number {
-    return [...this.#claims.keys()].reduce((sum, { limit }) => sum + limit, 0);
+    let kept = 0;
+    for (const { keptSlots } of this.#claims.keys()) kept += keptSlots;
+    return kept;
   }
 
   get mayTakeSuspect(): boolean {
@@ -29,11 +29,8 @@ export class ClaimsUnderWay {
   }
 
   /** Does the work of a claim, as one that is under way until then. */
-  async follow<T>(
-    asked: Pick<ClaimUnderWay, 'limit' | 'takesSuspect'>,
-    work: (claim: ClaimUnderWay) => Promise<T>,
-  ): Promise<T> {
-    const claim = { ...asked, cancelled: new Set<string>() };
+  async follow<T>(work: (claim: ClaimUnderWay) => Promise<T>): Promise<T> {
+    const claim: ClaimUnderWay = { keptSlots: 0, takesSuspect: false, cancelled: new Set<string>() };
     // Entered before the work begins: it may look for more.
     this.#claims.set(claim, Promise.resolve());
     const done = work(claim);

@@ -25,8 +25,12 @@ export interface TakeOptions {
   readonly atMost: number;
   /** When the caller has waited long enough for the database, on the monotonic clock. */
   readonly deadlineMs?: number | undefined;
-  /** Asked when the claim is answered. If false, its runs are handed back. */
+  /** Asked when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
   readonly isWanted: () => boolean;
+  /** Called when the claim leaves: it sees all that was stored until then. */
+  readonly onLeave?: () => void;
+  /** Called when the claim is answered, before its runs start. */
+  readonly onAnswer?: (answer: Pick<Taken, 'hasMore'>) => void;
 }
 
 export interface Taken {
@@ -45,20 +49,33 @@ interface SentClaim {
   readonly sentAtMs: number;
 }
 
-/** Claims runs and starts them in slots. Runs get into slots in no other way. */
+type DecidedClaim = ClaimRequest & SentClaim;
+
+/**
+ * Claims runs and starts them in slots. Runs get into slots in no other way.
+ *
+ * A claim leaves with the writes that wait, as the last of them, and what it asks for is
+ * decided only then: the slots of runs whose ends leave with it are free by that time.
+ */
 export class Intake {
   readonly #deps: IntakeDeps;
   readonly #claims = new ClaimsUnderWay();
   /** Claims that failed. They may have taken runs, so the next claim asks for them first. */
   readonly #unconfirmed: SentClaim[] = [];
+  #isWaiting = false;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
   }
 
-  /** Slots that are neither taken nor reserved for a claim under way. */
+  /** Slots that are neither taken nor kept for a claim. */
   get free(): number {
     return this.#deps.slots.free - this.#claims.keptSlots;
+  }
+
+  /** A claim waits to leave. It will take what there is, so another one would be in vain. */
+  get isWaiting(): boolean {
+    return this.#isWaiting;
   }
 
   /** Notes that this process cancelled a run: a claim under way may have taken it just before. */
@@ -67,20 +84,17 @@ export class Intake {
   }
 
   /**
-   * Claims runs for the slots that are free now. Undefined, and no statement,
-   * when none is or no job is registered.
+   * Claims runs for the slots that are free when the claim leaves. Undefined if nothing was
+   * asked for: no slot is free, no job is registered, or another claim waits to leave.
    *
    * @throws {DatabaseUnavailableError}
    */
-  async take({ atMost, deadlineMs, isWanted }: TakeOptions): Promise<Taken | undefined> {
-    const { slots, registry, onEnd } = this.#deps;
-    const limit = Math.min(this.free, atMost);
-    if (limit <= 0 || registry.isEmpty) return undefined;
-    const takesSuspect = !slots.hasSuspect && !this.#claims.mayTakeSuspect;
+  async take(options: TakeOptions): Promise<Taken | undefined> {
+    const { registry, onEnd } = this.#deps;
+    if (this.#isWaiting || this.free <= 0 || options.atMost <= 0 || registry.isEmpty) return undefined;
+    this.#isWaiting = true;
     try {
-      return await this.#claims.follow({ limit, takesSuspect }, (underWay) =>
-        this.#take(underWay, { deadlineMs, isWanted }),
-      );
+      return await this.#claims.follow((underWay) => this.#take(underWay, options));
     } finally {
       onEnd();
     }
@@ -91,50 +105,56 @@ export class Intake {
     await this.#claims.settled();
   }
 
-  async #take(
-    underWay: ClaimUnderWay,
-    { deadlineMs, isWanted }: Pick<TakeOptions, 'deadlineMs' | 'isWanted'>,
-  ): Promise<Taken> {
-    const { clock } = this.#deps;
-    const unconfirmed = this.#unconfirmed.pop();
-    const sent = unconfirmed ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
-    const isAskedAgain = unconfirmed !== undefined;
-    const claim = await this.#claim(underWay, { ...sent, isAskedAgain, deadlineMs });
+  async #take(underWay: ClaimUnderWay, options: TakeOptions): Promise<Taken | undefined> {
+    const { request, claim } = await this.#claim(underWay, options);
+    if (request === undefined) return undefined;
+    const found = claim.runs.length + claim.lost.length;
+    underWay.keptSlots = claim.runs.length;
+    const hasMore = claim.more && found === request.limit;
+    options.onAnswer?.({ hasMore });
     // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
-    const found = claim.runs.length + claim.lost.length;
     return {
-      slots: await this.#accept(claim, { underWay, isWanted, claimedAtMs: sent.sentAtMs }),
+      slots: await this.#accept(claim, { underWay, isWanted: options.isWanted, request }),
       isEmpty: found === 0,
-      hasMore: claim.more && found === underWay.limit,
+      hasMore,
     };
   }
 
   async #claim(
-    { limit, takesSuspect }: ClaimUnderWay,
-    {
-      claimToken,
-      sentAtMs,
-      isAskedAgain,
-      deadlineMs,
-    }: SentClaim & Pick<ClaimRequest, 'isAskedAgain' | 'deadlineMs'>,
-  ): Promise<Claim> {
-    const { store, registry, staleThresholdMs } = this.#deps;
-    const jobNames = registry.names();
+    underWay: ClaimUnderWay,
+    { atMost, deadlineMs, isWanted, onLeave }: TakeOptions,
+  ): Promise<{ request: DecidedClaim | undefined; claim: Claim }> {
+    let request: DecidedClaim | undefined;
+    // Asked once more if the claim has to leave again.
+    const decide = () => {
+      this.#isWaiting = false;
+      request ??= isWanted() ? this.#decide(underWay, atMost) : undefined;
+      onLeave?.();
+      return request;
+    };
     try {
-      return await store.claim({
-        jobNames,
-        limit,
-        claimToken,
-        isAskedAgain,
-        staleThresholdMs,
-        takesSuspect,
-        deadlineMs,
-      });
+      const claim = await this.#deps.store.claim(decide, { deadlineMs });
+      return { request, claim };
     } catch (error) {
-      this.#unconfirmed.push({ claimToken, sentAtMs });
+      if (request !== undefined) this.#unconfirmed.push(request);
       throw error;
+    } finally {
+      this.#isWaiting = false;
     }
+  }
+
+  #decide(underWay: ClaimUnderWay, atMost: number): DecidedClaim | undefined {
+    const { clock, registry, slots, staleThresholdMs } = this.#deps;
+    const limit = Math.min(this.free, atMost);
+    if (limit <= 0) return undefined;
+    const unconfirmed = this.#unconfirmed.pop();
+    const sent = unconfirmed ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
+    const takesSuspect = !slots.hasSuspect && !this.#claims.mayTakeSuspect;
+    underWay.keptSlots = limit;
+    underWay.takesSuspect = takesSuspect;
+    const isAskedAgain = unconfirmed !== undefined;
+    return { ...sent, jobNames: registry.names(), limit, isAskedAgain, staleThresholdMs, takesSuspect };
   }
 
   /** Starts the runs that fit into the slots, and hands the others back. */
@@ -143,18 +163,18 @@ export class Intake {
     {
       underWay,
       isWanted,
-      claimedAtMs,
-    }: { underWay: ClaimUnderWay; isWanted: () => boolean; claimedAtMs: number },
+      request,
+    }: { underWay: ClaimUnderWay; isWanted: () => boolean; request: DecidedClaim },
   ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
     bus.publish(lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error } })));
     this.#logLost(lost);
     const held = await stillHeld(runs, underWay, store);
-    const fitting = isWanted() ? slots.fitting(held, underWay) : [];
+    const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));
     this.#logBegun(fitting);
-    return fitting.flatMap((run) => slots.fill(run, { claimedAtMs }) ?? []);
+    return fitting.flatMap((run) => slots.fill(run, { claimedAtMs: request.sentAtMs }) ?? []);
   }
 
   #logLost(lost: readonly LostRun[]): void {

@@ -111,21 +111,23 @@ export class Shift {
         continue;
       }
       deadlineMs ??= clock.monotonicMs() + CALLER_BUDGET_MS;
-      // The free slots are reserved for another claim, which waits for the database.
-      if (intake.free <= 0) {
+      // The free slots are kept for another claim, which waits for the database.
+      if (intake.free <= 0 || intake.isWaiting) {
         if (clock.monotonicMs() >= deadlineMs) throw new DatabaseUnavailableError('The database stayed busy');
         await this.#changeUntil(deadlineMs);
         continue;
       }
-      this.#mayFindMore = false;
       const taken = await intake.take({
         atMost: maxRuns - this.#taken,
         deadlineMs,
         isWanted: () => this.#state === 'open' || this.#deps.isLoopRunning(),
+        onLeave: () => {
+          this.#mayFindMore = false;
+        },
       });
+      if (taken === undefined) continue;
       deadlineMs = undefined;
-      for (const slot of taken?.slots ?? []) this.#follow(slot);
-      if (taken === undefined) return;
+      for (const slot of taken.slots) this.#follow(slot);
       if (taken.isEmpty) {
         if (endsWhen === 'nothing-found' || (slots.taken === 0 && !this.#mayFindMore)) return;
       } else {

@@ -29,8 +29,10 @@ interface SlotsDeps {
   readonly maxResultBytes: number;
   /** How long telemetry waits for an outcome to leave with. */
   readonly flushAfterMs?: number | undefined;
-  /** Called when a run has left its slot. */
+  /** Called once for each run, when its end is about to be stored, or else when it has left its slot. */
   readonly onFree: (run: ClaimedRun) => void;
+  /** Called when a run whose end was stored has left its slot. */
+  readonly onEmptied: () => void;
 }
 
 export interface Slot extends SlotHolder {
@@ -48,6 +50,8 @@ export class Slots {
   readonly #leases: LeaseKeeper;
   readonly #conclusions: Conclusions;
   readonly #slots = new Map<string, Slot>();
+  /** The slots whose runs' ends are being stored. */
+  readonly #ending = new Set<Slot>();
   readonly #logBudget = new LogBudget();
   /** Jobs run in this async context, not in that of whoever happened to wake the worker. */
   readonly #scope = new AsyncResource('durably');
@@ -98,8 +102,9 @@ export class Slots {
     return this.#slots.size;
   }
 
+  /** Slots without a run, or with one whose end is on its way to the database: its job is over. */
   get free(): number {
-    return this.#deps.maxConcurrentRuns - this.#slots.size;
+    return this.#deps.maxConcurrentRuns - this.#slots.size + this.#ending.size;
   }
 
   get hasSuspect(): boolean {
@@ -150,7 +155,9 @@ export class Slots {
     this.#slots.set(run.runId, slot);
     this.waits.enter(slot);
     slot.done = this.#scope
-      .runInAsyncScope(() => executeRun({ run, job, control, journal }, this.#deps))
+      .runInAsyncScope(() =>
+        executeRun({ run, job, control, journal, onEnding: () => this.#noteEnding(run, slot) }, this.#deps),
+      )
       .then(
         (ending) => this.#conclusions.conclude(run, ending),
         (error: unknown) => this.#conclusions.abandon(run, error),
@@ -216,11 +223,17 @@ export class Slots {
     await this.#conclusions.handBack(leases);
   }
 
+  #noteEnding(run: ClaimedRun, slot: Slot): void {
+    this.#ending.add(slot);
+    this.#deps.onFree(run);
+  }
+
   #free(run: ClaimedRun, slot: Slot): void {
     this.#leases.release(slot.control);
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
-    this.#deps.onFree(run);
+    if (this.#ending.delete(slot)) this.#deps.onEmptied();
+    else this.#deps.onFree(run);
   }
 }
 

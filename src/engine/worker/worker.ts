@@ -33,8 +33,8 @@ interface WorkerDeps {
  * and the last claim left runs behind, and otherwise once per polling interval. It
  * also works shifts on demand, for which it need not be started.
  *
- * One claim fills all slots that free together. A slot that frees later does not
- * wait for the answer of a claim under way.
+ * One claim fills all slots that free together. It leaves with the writes that wait, so
+ * that it sees what triggers and ends have just stored.
  */
 export class Worker {
   readonly #deps: WorkerDeps;
@@ -45,7 +45,6 @@ export class Worker {
   readonly #shifts = new Set<Shift>();
   readonly #pace: Pace;
   #state: WorkerState = { kind: 'stopped' };
-  #isLookDue = false;
   #cancelPoll: (() => void) | undefined;
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
@@ -58,18 +57,18 @@ export class Worker {
       maxConcurrentRuns: options.maxConcurrentRuns,
       maxResultBytes: options.maxResultBytes,
       flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
-      onFree: (run) => {
+      onFree: ({ concurrencyKey }) => {
         // A freed concurrency key may let another run go ahead.
-        if (run.concurrencyKey !== null) return this.wake();
-        this.#noteFreed();
-        this.#lookSoon();
+        if (concurrencyKey === null) this.#noteFreed();
+        else this.wake();
       },
+      onEmptied: () => this.#noteEmptied(),
     });
     this.#intake = new Intake({
       ...deps,
       slots: this.#slots,
       staleThresholdMs: options.staleThresholdMs,
-      onEnd: () => this.#noteFreed(),
+      onEnd: () => this.#noteEmptied(),
     });
     const { pollingIntervalMs } = options;
     this.#pace = new Pace({ clock: deps.clock, pollingIntervalMs });
@@ -106,7 +105,7 @@ export class Worker {
   wake(): void {
     this.#pace.wake();
     for (const shift of this.#shifts) shift.expectMore();
-    this.#lookSoon();
+    this.#look();
   }
 
   /**
@@ -197,22 +196,21 @@ export class Worker {
     if (this.#state.kind === 'running') this.#state = { kind: 'failed' };
   }
 
+  /** A slot is free, or its run's end leaves with the next writes. */
   #noteFreed(): void {
     for (const shift of this.#shifts) shift.noteFreed();
+    this.#look();
   }
 
-  /** After this turn of the event loop, in which more slots may free. */
-  #lookSoon(): void {
-    if (this.#isLookDue) return;
-    this.#isLookDue = true;
-    defer(() => {
-      this.#isLookDue = false;
-      this.#look();
-    });
+  /** After this turn of the event loop, in which the answer of a claim may say that nothing is left. */
+  #noteEmptied(): void {
+    for (const shift of this.#shifts) shift.noteFreed();
+    defer(() => this.#look());
   }
 
+  /** Asks for a claim if one is due. What it asks for is decided when it leaves, so it can't be asked for too early. */
   #look(): void {
-    if (this.#state.kind !== 'running' || this.#intake.free <= 0) return;
+    if (this.#state.kind !== 'running' || this.#intake.isWaiting || this.#intake.free <= 0) return;
     const { clock, registry } = this.#deps;
     // Registering a job wakes the worker.
     if (registry.isEmpty) return;
@@ -222,26 +220,18 @@ export class Worker {
       this.#cancelPoll = clock.schedule(waitMs, () => this.#look());
       return;
     }
-    this.#pace.claimBegins();
     void this.#claim().finally(() => this.#look());
   }
 
   async #claim(): Promise<void> {
-    const { bus, store } = this.#deps;
+    const { bus } = this.#deps;
     try {
-      const appends = store.appendsUnderWay();
-      if (appends !== undefined) {
-        await appends;
-        // The slots that they freed are free after this turn of the event loop.
-        await new Promise<void>((resolve) => defer(resolve));
-        if (this.#state.kind !== 'running') return;
-      }
-      const taken = await this.#intake.take({
+      await this.#intake.take({
         atMost: this.#options.maxConcurrentRuns,
         isWanted: () => this.#state.kind === 'running',
+        onLeave: () => this.#pace.claimBegins(),
+        onAnswer: (answer) => this.#pace.claimSucceeded(answer),
       });
-      // Another claim has filled the slots meanwhile.
-      if (taken !== undefined) this.#pace.claimSucceeded(taken);
     } catch (error) {
       this.#pace.claimFailed();
       bus.reportWorkerError({ error, context: 'claim' });

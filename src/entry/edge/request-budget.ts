@@ -10,7 +10,10 @@ export class RequestBudget {
   readonly fetch: typeof fetch = (input, init) => {
     this.#sent++;
     for (const { at, controller } of this.#limits) if (this.#sent >= at) controller.abort();
-    return fetch(input, init);
+    const request = new Request(input, init);
+    // libsql-server takes long to compress. The platform may set this header itself.
+    request.headers.set('accept-encoding', 'identity');
+    return fetch(request);
   };
 
   /** A {@link fetch} that sends requests until this many have been sent in total, and then refuses them. */

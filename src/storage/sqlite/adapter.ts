@@ -3,6 +3,10 @@ import type { Driver } from 'kysely';
 /** Executes statements in one request and one transaction; answers with the client's result of each. */
 export type Batch = (
   statements: readonly { readonly sql: string; readonly parameters: readonly (string | number)[] }[],
+  options?: {
+    /** When to stop trying while the database is busy, on the monotonic clock. */
+    readonly deadlineMs?: number | undefined;
+  },
 ) => Promise<readonly unknown[]>;
 
 /** What a driver can do beyond Kysely's interface. */
@@ -11,7 +15,6 @@ export interface Adapter {
   readonly isRemote: boolean;
   /** Opens another connection in the place of one that met SQLITE_BUSY, after which libSQL's commit nothing. */
   readonly renew?: () => void | Promise<void>;
-  /** Only of a remote database: locally a round trip costs nothing. */
   readonly batch?: Batch;
   /** Puts a local file into WAL mode. */
   readonly useWal?: () => void;

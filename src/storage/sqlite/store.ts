@@ -3,13 +3,13 @@ import type { Store } from '../../core/store.ts';
 import { Connection, type ConnectionOptions } from './connection/connection.ts';
 import { migrate } from './migrations/migrate.ts';
 import type { Schema } from './schema.ts';
-import { AppendLane } from './statements/append.ts';
+import { appends } from './statements/append.ts';
 import { claim } from './statements/claim.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
-import { createEnqueue } from './statements/enqueue.ts';
+import { enqueue } from './statements/enqueue.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
-import { handBack, renew } from './statements/lease.ts';
+import { handBacks, renewals } from './statements/lease.ts';
 import { listRuns } from './statements/list-runs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listStepResults, readStepOutputs } from './statements/step-results.ts';
@@ -22,7 +22,7 @@ export function createStore(options: ConnectionOptions): {
   isRemote: boolean;
 } {
   const connection = new Connection(options);
-  const appendLane = new AppendLane(connection);
+  const { lane } = connection;
   const store: Store = {
     async migrate() {
       await connection.checkReads();
@@ -35,12 +35,11 @@ export function createStore(options: ConnectionOptions): {
       await connection.tune();
       await connection.checkWrites();
     },
-    enqueue: createEnqueue(connection),
-    appendsUnderWay: () => (connection.isRemote ? undefined : appendLane.underWay),
-    claim: (request) => claim(connection, request),
-    append: (append) => appendLane.submit(append),
-    renew: (leases) => renew(connection, leases),
-    handBack: (leases) => handBack(connection, leases),
+    enqueue: (runs) => enqueue(connection, runs),
+    claim: (decide, options) => claim(connection, decide, options),
+    append: (append) => lane.submit(appends, append),
+    renew: (leases) => lane.submit(renewals, leases),
+    handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
     getRun: (runId) => getRun(connection, runId),
     listRuns: (query) => listRuns(connection, query),

@@ -1,34 +1,9 @@
-import type { CompiledQuery, DatabaseConnection, Dialect, Driver, QueryResult } from 'kysely';
+import type { CompiledQuery, Dialect } from 'kysely';
+import { type Around, wrapDialect } from './wrapped-driver.ts';
 
-type Execute = () => Promise<QueryResult<unknown>>;
-
-/** The dialect, with a driver that passes every statement through `intercept`. */
-export function interceptStatements(
-  dialect: Dialect,
-  intercept: (query: CompiledQuery, execute: Execute) => Promise<QueryResult<unknown>>,
-): Dialect {
-  return {
-    createDriver: () => interceptingDriver(dialect.createDriver(), intercept),
-    createQueryCompiler: () => dialect.createQueryCompiler(),
-    createAdapter: () => dialect.createAdapter(),
-    createIntrospector: (db) => dialect.createIntrospector(db),
-  };
-}
-
-/** The driver with wrapped methods. Its other properties, such as a client, stay visible. */
-function interceptingDriver(driver: Driver, intercept: Parameters<typeof interceptStatements>[1]): Driver {
-  const seen = new WeakSet<DatabaseConnection>();
-  const acquire = driver.acquireConnection.bind(driver);
-  driver.acquireConnection = async () => {
-    const connection = await acquire();
-    if (seen.has(connection)) return connection;
-    seen.add(connection);
-    const execute = connection.executeQuery.bind(connection);
-    connection.executeQuery = (<R>(query: CompiledQuery) =>
-      intercept(query, () => execute<R>(query))) as DatabaseConnection['executeQuery'];
-    return connection;
-  };
-  return driver;
+/** The dialect, with a driver that passes every statement to `intercept`. */
+export function interceptStatements(dialect: Dialect, intercept: Around): Dialect {
+  return wrapDialect(dialect, { around: intercept });
 }
 
 /** The dialect, with a driver that throws the result of `faultOf` instead of executing a statement. */

@@ -1,42 +1,30 @@
-import type { DatabaseConnection, Dialect, Driver } from 'kysely';
+import type { Dialect } from 'kysely';
 import { countUnderWay } from '../idle.ts';
+import { wrapDialect } from './wrapped-driver.ts';
 
 export interface RecordedStatement {
   readonly sql: string;
   readonly parameters: readonly unknown[];
+  /** Statements that left in one batch have the same number. */
+  readonly trip: number;
 }
 
-/** The dialect, with a record of every statement that its driver receives. */
+/** How often the database was asked: the statements of a batch are one trip. */
+export function tripsOf(statements: readonly RecordedStatement[]): number {
+  return new Set(statements.map(({ trip }) => trip)).size;
+}
+
+/** The dialect, with a record of every statement that its driver is given. */
 export function recordStatements(dialect: Dialect): { dialect: Dialect; statements: RecordedStatement[] } {
   const statements: RecordedStatement[] = [];
-  const recording: Dialect = {
-    createDriver: () => recordingDriver(dialect.createDriver(), statements),
-    createQueryCompiler: () => dialect.createQueryCompiler(),
-    createAdapter: () => dialect.createAdapter(),
-    createIntrospector: (db) => dialect.createIntrospector(db),
-  };
+  let trips = 0;
+  const recording = wrapDialect(dialect, {
+    around: ({ sql, parameters }, execute, { isFirst }) => {
+      if (isFirst) trips++;
+      statements.push({ sql, parameters, trip: trips });
+      return countUnderWay(execute);
+    },
+    onBegin: () => statements.push({ sql: 'begin', parameters: [], trip: ++trips }),
+  });
   return { dialect: recording, statements };
-}
-
-/** The driver with wrapped methods. Its other properties, such as a client, stay visible. */
-function recordingDriver(driver: Driver, statements: RecordedStatement[]): Driver {
-  const seen = new WeakSet<DatabaseConnection>();
-  const acquire = driver.acquireConnection.bind(driver);
-  driver.acquireConnection = async () => {
-    const connection = await acquire();
-    if (seen.has(connection)) return connection;
-    seen.add(connection);
-    const execute = connection.executeQuery.bind(connection);
-    connection.executeQuery = (query) => {
-      statements.push({ sql: query.sql, parameters: query.parameters });
-      return countUnderWay(() => execute(query));
-    };
-    return connection;
-  };
-  const begin = driver.beginTransaction.bind(driver);
-  driver.beginTransaction = (connection, settings) => {
-    statements.push({ sql: 'begin', parameters: [] });
-    return countUnderWay(() => begin(connection, settings));
-  };
-  return driver;
 }

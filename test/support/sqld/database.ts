@@ -28,9 +28,11 @@ class Refusal extends Error {
 
 /** One connection to the file. It executes the requests of Hrana. */
 export class HranaDatabase {
+  readonly #file: string;
   readonly #db: InstanceType<typeof Database>;
 
   constructor(file: string) {
+    this.#file = file;
     this.#db = new Database(file);
     this.#db.exec('pragma journal_mode = wal');
   }
@@ -55,7 +57,19 @@ export class HranaDatabase {
   }
 
   #execute(statement: HranaStatement, sqls: Sqls): StatementResult {
-    const prepared = this.#db.prepare(sqlOf(statement, sqls));
+    const sql = sqlOf(statement, sqls);
+    if (!sql.startsWith('explain ')) return this.#executeOn(this.#db, sql, statement);
+    // libsql leaves such a statement open, and nothing could be committed beside it.
+    const apart = new Database(this.#file);
+    try {
+      return this.#executeOn(apart, sql, statement);
+    } finally {
+      apart.close();
+    }
+  }
+
+  #executeOn(db: InstanceType<typeof Database>, sql: string, statement: HranaStatement): StatementResult {
+    const prepared = db.prepare(sql);
     prepared.safeIntegers(true);
     const args = argumentsOf(statement);
     if (!prepared.reader) {

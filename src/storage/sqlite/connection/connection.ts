@@ -2,20 +2,38 @@ import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
-import { type OwnStatement, ownQuery, type StatementKind } from '../query.ts';
+import { Deadlines, TimeUpError } from '../../deadlines.ts';
+import {
+  type Rows,
+  type SendFailure,
+  type Sql,
+  type WriteKind,
+  WriteLane,
+  type WritePort,
+} from '../../lane.ts';
+import { ownQuery, type StatementKind } from '../query.ts';
 import type { Schema } from '../schema.ts';
 import { Closing } from './closing.ts';
-import { AccessRefusedError, classifyDatabaseError, isRefusedByDriver } from './database-error.ts';
-import { TimeUpError, withDeadline } from './deadline.ts';
+import {
+  AccessRefusedError,
+  classifyDatabaseError,
+  type DatabaseFault,
+  isRefusedByDriver,
+  statementIndexOf,
+} from './database-error.ts';
 import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
 import { rowsOf } from './libsql-client.ts';
+import { withDeadline } from './query-deadline.ts';
 import type { Statement } from './statement.ts';
 import { WriteHealth } from './write-health.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
 const MAX_PAUSE_MS = 250;
-const MAX_REMOTE_GROUPS = 8;
+/** A file on which a write waits this long is not fit for writes: another program may hold its lock. */
+const MAX_WAIT_MS = 2_000;
+/** A server may answer after five to ten seconds in its normal life, when it takes the lock from a writer that vanished. */
+const MAX_REMOTE_WAIT_MS = 10_000;
 
 export interface ConnectionOptions {
   readonly dialect: Dialect;
@@ -28,12 +46,18 @@ export interface ConnectionOptions {
   readonly checksAtFirstUse?: boolean | undefined;
 }
 
-/**
- * The way to the database. A statement whose answer was lost is sent again, so
- * it must be harmless when executed twice, or say what to ask instead.
- */
-export class Connection {
+/** A write that only tests whether writing works. */
+const probes: WriteKind<Sql, void> = {
+  name: 'probe',
+  place: 0,
+  sizeOf: () => ({ rows: 1, chars: 0 }),
+  compile: (members) => ({ statements: members.slice(0, 1), decode: () => members.map(() => undefined) }),
+};
+
+/** The way to the database: reads go as they come, writes through the lane. */
+export class Connection implements WritePort {
   readonly db: Kysely<Schema>;
+  readonly lane: WriteLane;
   readonly #dialect: GuardedDialect;
   readonly clock: Clock;
   readonly #health: WriteHealth;
@@ -49,15 +73,8 @@ export class Connection {
     this.#checksAtFirstUse = options.checksAtFirstUse ?? true;
     this.#dialect = new GuardedDialect(options.dialect, { ...options, closing: this.#closing });
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
-  }
-
-  /**
-   * How many groups of one kind of write may be under way. Locally one, since a
-   * statement holds the event loop anyway. Over a network the next group need not wait
-   * for the answer to the last.
-   */
-  get maxUnderWay(): number {
-    return this.#dialect.isRemote ? MAX_REMOTE_GROUPS : 1;
+    this.lane = new WriteLane(this, new Deadlines(options.clock));
+    this.#closing.onClose((error) => this.lane.close(error));
   }
 
   /** The deadline of a call that begins now. All statements of a call share it. */
@@ -102,7 +119,7 @@ export class Connection {
     await this.#dialect.tune();
   }
 
-  /** Executes statements in one request and one transaction, where the driver can and a network makes it worth it. */
+  /** Executes statements in one request and one transaction; undefined where the driver can't. */
   get batch() {
     return this.#dialect.batch;
   }
@@ -111,126 +128,145 @@ export class Connection {
     return this.#dialect.isRemote;
   }
 
-  /** Whether an error lies in the statement or its parameters, and would come again. */
-  readonly isStatementFault = (error: unknown): boolean =>
-    !(error instanceof DurablyError) && classifyDatabaseError(error, this.#dialect.isRemote) === 'statement';
-
-  /** @throws {DatabaseUnavailableError} */
+  /** Reads. A statement whose answer was lost is sent again. @throws {DatabaseUnavailableError} */
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
-    const noteEnd = this.#health.noteBegin(statement.kind);
-    try {
-      if (this.#checksAtFirstUse && !this.#check.isWriteChecked) await this.#checkAtFirstUse(statement);
-      return await this.#send(statement);
-    } finally {
-      noteEnd();
+    if (this.#checksAtFirstUse && !this.#check.isReadChecked) {
+      this.#check.noteAnswer(await this.#read<Record<string, unknown>>(READ_CHECK));
     }
+    return await this.#read(statement);
   }
 
-  async #checkAtFirstUse({ kind, deadlineMs }: Statement<unknown>): Promise<void> {
-    if (kind === 'read') {
-      if (this.#check.isReadChecked) return;
-      const rows = await this.#send<Record<string, unknown>>(READ_CHECK);
-      this.#check.noteAnswer(rows);
-    } else if (!this.#check.isWriteChecked) {
-      const rows = await this.#send<Record<string, unknown>>({ ...WRITE_CHECK, deadlineMs });
-      this.#check.noteWritten(rows);
-    }
-  }
-
-  async #send<Row>(statement: Statement<Row>): Promise<Row[]> {
+  async #read<Row>(statement: Statement<Row>): Promise<Row[]> {
     const start = this.clock.monotonicMs();
     const { deadlineMs } = statement;
-    let sent: OwnStatement = statement;
     for (let tries = 0; ; tries++) {
       if (this.#closing.error) throw this.#closing.error;
-      statement.onSend?.();
       try {
-        const query = ownQuery(sent);
-        if (deadlineMs !== undefined) withDeadline(query, deadlineMs);
-        const { rows } = await (this.#dialect.execute?.(query) ?? this.db.executeQuery(query));
-        this.#health.noteSuccess(sent.kind, rows.length);
-        return this.#check.readable(rows as Record<string, unknown>[]) as Row[];
+        return this.#check.readable(await this.#executeOnce('read', statement, deadlineMs)) as Row[];
       } catch (error) {
-        await this.#pauseOrThrow(error, { start, deadlineMs, tries, kind: sent.kind });
-        sent = statement.ifAnswerLost ?? statement;
+        await this.#pauseOrThrow(error, { start, deadlineMs, tries });
       }
     }
   }
 
-  /**
-   * Executes writes together, where there is a {@link batch}: all of them or none. Sent
-   * again when the answer was lost, so they must be harmless then.
-   *
-   * @throws {DatabaseUnavailableError}
-   */
-  async executeBatch<Row>(
-    statements: readonly Statement<Row>[],
-    { deadlineMs, onSend }: Pick<Statement<Row>, 'deadlineMs' | 'onSend'>,
-  ): Promise<Row[][]> {
-    const { batch } = this;
-    if (!batch) throw new Error('this connection executes no batches');
-    const noteEnd = this.#health.noteBegin('write');
+  async #executeOnce(
+    kind: StatementKind,
+    { sql, parameters }: Sql,
+    deadlineMs: number | undefined,
+  ): Promise<Record<string, unknown>[]> {
+    const query = ownQuery({ kind, sql, parameters });
+    if (deadlineMs !== undefined) withDeadline(query, deadlineMs);
+    const { rows } = await (this.#dialect.execute?.(query) ?? this.db.executeQuery(query));
+    return rows as Record<string, unknown>[];
+  }
+
+  /** Whether several writes can be sent in one transaction. */
+  get sendsBatches(): boolean {
+    return this.#dialect.batch !== undefined;
+  }
+
+  /** Sends what the lane takes together, once. */
+  async send(
+    statements: readonly Sql[],
+    { deadlineMs }: { readonly deadlineMs: number | undefined },
+  ): Promise<Rows[]> {
+    if (this.#closing.error) throw this.#closing.error;
+    const noteEnd = this.#health.noteBegin();
     try {
-      const start = this.clock.monotonicMs();
-      for (let tries = 0; ; tries++) {
-        onSend?.();
-        try {
-          const results = (await batch(statements)).map(rowsOf);
-          this.#health.noteSuccess('write', results.length);
-          return results.map((rows) => this.#check.readable(rows) as Row[]);
-        } catch (error) {
-          await this.#pauseOrThrow(error, { start, deadlineMs, tries, kind: 'write' });
-        }
+      if (this.#checksAtFirstUse && !this.#check.isWriteChecked) {
+        this.#check.noteWritten(await this.#executeOnce('write', WRITE_CHECK, deadlineMs));
       }
+      const answers = await this.#sendAll(statements, deadlineMs);
+      this.#health.noteSuccess(answers.reduce((sum, rows) => sum + rows.length, 0));
+      return answers.map((rows) => this.#check.readable(rows));
+    } catch (error) {
+      if (!this.#closing.error && this.#isFailure(error)) this.#health.noteFailure();
+      throw error;
     } finally {
       noteEnd();
     }
   }
 
-  /** A read built with Kysely. @throws {DatabaseUnavailableError} */
+  async #sendAll(statements: readonly Sql[], deadlineMs: number | undefined): Promise<Rows[]> {
+    const { batch, isRemote } = this;
+    if (batch !== undefined && (isRemote || statements.length > 1)) {
+      return (await batch(statements, { deadlineMs })).map(rowsOf);
+    }
+    const answers: Rows[] = [];
+    for (const statement of statements) {
+      try {
+        answers.push(await this.#executeOnce('write', statement, deadlineMs));
+      } catch (error) {
+        if (answers.length > 0 && error instanceof TimeUpError) throw new PartlySentError(error);
+        throw error;
+      }
+    }
+    return answers;
+  }
+
+  /** Whether nobody will send it again: a lost answer is asked for, and a refused statement says nothing of the others. */
+  #isFailure(error: unknown): boolean {
+    return error instanceof DurablyError || ['denied', 'unavailable'].includes(this.#faultOf(error));
+  }
+
+  noteGivenUp(): void {
+    this.#health.noteFailure();
+  }
+
+  async judge(error: unknown): Promise<SendFailure> {
+    if (this.#closing.error) return { kind: 'failed', error: this.#closing.error, scope: 'all' };
+    if (error instanceof TimeUpError) return { kind: 'time-up', error };
+    if (error instanceof PartlySentError) return { kind: 'lost', error: error.cause };
+    if (error instanceof DurablyError) return { kind: 'failed', error, scope: 'all' };
+    switch (this.#faultOf(error)) {
+      case 'statement': {
+        const explained = await this.#explain(error).catch((closed: unknown) => closed);
+        if (explained instanceof DurablyError) return { kind: 'failed', error: explained, scope: 'all' };
+        return { kind: 'refused', error: explained, statementIndex: statementIndexOf(error) };
+      }
+      case 'busy':
+      case 'blocked':
+        return { kind: 'busy', error };
+      case 'uncertain':
+        return { kind: 'lost', error };
+      case 'denied':
+        return { kind: 'failed', error: new AccessRefusedError(error), scope: 'all' };
+      case 'unavailable':
+        return { kind: 'failed', error: unavailable(error), scope: 'statement' };
+    }
+  }
+
+  #faultOf(error: unknown): DatabaseFault {
+    return classifyDatabaseError(error, this.#dialect.isRemote);
+  }
+
+  /** A query built with Kysely. @throws {DatabaseUnavailableError} */
   query<Row>(query: CompiledQuery<Row>): Promise<Row[]> {
-    return this.execute<Row>({
-      kind: 'read',
-      sql: query.sql,
-      parameters: query.parameters as (string | number)[],
-    });
+    return this.execute<Row>({ sql: query.sql, parameters: query.parameters as (string | number)[] });
   }
 
   /** Resolves when the database is migrated and, as far as is known, takes writes. @throws {DatabaseUnavailableError} */
   async ping(): Promise<void> {
-    await this.execute(this.#health.question());
+    if (this.#closing.error) throw this.#closing.error;
+    const question = this.#health.question({ maxWaitMs: this.isRemote ? MAX_REMOTE_WAIT_MS : MAX_WAIT_MS });
+    if (question.kind === 'read') await this.execute(question);
+    else await this.lane.submit(probes, question, this.callerDeadline());
   }
 
   async #pauseOrThrow(
     error: unknown,
-    {
-      start,
-      deadlineMs,
-      tries,
-      kind,
-    }: { start: number; deadlineMs: number | undefined; tries: number; kind: StatementKind },
+    { start, deadlineMs, tries }: { start: number; deadlineMs: number | undefined; tries: number },
   ): Promise<void> {
     if (this.#closing.error) throw this.#closing.error;
-    if (error instanceof DurablyError) {
-      this.#health.noteFailure(kind);
-      throw error;
-    }
-    const fault = classifyDatabaseError(error, this.#dialect.isRemote);
+    if (error instanceof DurablyError) throw error;
+    const fault = this.#faultOf(error);
     if (fault === 'statement') throw await this.#explain(error);
-    if (fault === 'denied') {
-      this.#health.noteFailure(kind);
-      throw new AccessRefusedError(error);
-    }
+    if (fault === 'denied') throw new AccessRefusedError(error);
     const nowMs = this.clock.monotonicMs();
-    if (fault === 'uncertain' && deadlineMs !== undefined && nowMs >= deadlineMs) {
-      this.#health.noteFailure(kind);
+    if (fault === 'uncertain' && deadlineMs !== undefined && nowMs >= deadlineMs)
       throw new TimeUpError(error);
-    }
     const isLate = tries > 0 && nowMs - start > UNREACHABLE_BUDGET_MS;
-    if (fault !== 'uncertain' || isLate) {
-      this.#health.noteFailure(kind);
-      throw new DatabaseUnavailableError('The database is unavailable', { cause: error });
-    }
+    if (fault !== 'uncertain' || isLate) throw unavailable(error);
     const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);
     await new Promise<void>((resolve) => this.clock.schedule(pauseMs, resolve));
   }
@@ -245,12 +281,23 @@ export class Connection {
       .catch((refusal: unknown) => {
         if (this.#closing.error) throw this.#closing.error;
         // If even this can't be read, it is unknown whether the database is migrated.
-        if (!this.isStatementFault(refusal) || !isRefusedByDriver(refusal)) return undefined;
+        if (this.#faultOf(refusal) !== 'statement' || !isRefusedByDriver(refusal)) return undefined;
         throw this.#closing.close(refusal);
       });
     if (tables === undefined || tables.length > 0) return error;
     return new DatabaseUnavailableError('The database is not migrated: call init() or migrate() first', {
       cause: error,
     });
+  }
+}
+
+function unavailable(cause: unknown): DatabaseUnavailableError {
+  return new DatabaseUnavailableError('The database is unavailable', { cause });
+}
+
+/** Some of the statements of a write were executed before its time was up. */
+class PartlySentError extends Error {
+  constructor(cause: TimeUpError) {
+    super('a write was executed in part', { cause });
   }
 }

@@ -77,6 +77,12 @@ function errorCode(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** Which statement of a batch was refused; undefined where the driver does not say. */
+export function statementIndexOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('statementIndex' in error)) return undefined;
+  return typeof error.statementIndex === 'number' ? error.statementIndex : undefined;
+}
+
 /** Whether a client says that it was closed. One that is renewed may say so too, for a moment. */
 export function isClosedError(error: unknown): boolean {
   return errorCode(error) === 'CLIENT_CLOSED';

@@ -2,11 +2,11 @@ import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, Transactio
 import { type Clock, defer } from '../../../core/clock.ts';
 import type { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import type { Adapter, Batch } from '../adapter.ts';
 import { kindOf } from '../query.ts';
 import { Closing } from './closing.ts';
 import { classifyDatabaseError, isClosedError } from './database-error.ts';
-import { Deadlines, deadlineOf, TimeUpError } from './deadline.ts';
 import {
   asGuarded,
   type Guard,
@@ -16,11 +16,19 @@ import {
 } from './guarded-connection.ts';
 import { adapterOf } from './libsql-client.ts';
 import { Line } from './line.ts';
+import { deadlineOf } from './query-deadline.ts';
 import { Renewal } from './renewal.ts';
 import { Turns } from './turns.ts';
 
-/** If a remote database has not answered by then, the request or its answer is taken for lost. */
-const ANSWER_WITHIN_MS = 5_000;
+/** If a remote database has not answered a read by then, the request or its answer is taken for lost. */
+const READ_WITHIN_MS = 5_000;
+/**
+ * The same for a write. A server that gives its lock to somebody else answers after five
+ * to ten seconds, and a write that is cut off can harm its queue.
+ */
+const WRITE_WITHIN_MS = 15_000;
+/** Reads beyond these wait: many at once slow a server down, and fill what its answers may hold. */
+const MAX_REMOTE_READS = 4;
 const MAX_BUSY_PAUSE_MS = 100;
 
 export interface GuardOptions {
@@ -54,12 +62,12 @@ export class GuardedDriver implements Driver, Guard {
     this.#adapter = adapter;
     this.isRemote = adapter.isRemote;
     const { batch } = adapter;
-    this.batch = batch && ((statements) => this.attempt(() => batch(statements)));
+    this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
     const renew = reconnect ?? adapter.renew;
-    const renewInTime = renew && (() => this.#inTime((async () => renew())(), Number.POSITIVE_INFINITY));
+    const renewInTime = renew && (() => this.#inTime((async () => renew())(), READ_WITHIN_MS));
     this.#renewal = new Renewal(renewInTime, adapter);
     const waiting = new Deadlines(clock);
-    this.#reads = new Line(waiting);
+    this.#reads = new Line(waiting, adapter.isRemote ? MAX_REMOTE_READS : 1);
     this.#writes = new Line(waiting);
   }
 
@@ -79,6 +87,18 @@ export class GuardedDriver implements Driver, Guard {
   async init() {
     await this.#inner.init();
     this.isReady = true;
+  }
+
+  /** All in one transaction, retrying while the database is busy. @throws {TimeUpError} */
+  async #executeBatch(
+    batch: Batch,
+    statements: Parameters<Batch>[0],
+    { deadlineMs = Number.POSITIVE_INFINITY }: Parameters<Batch>[1] = {},
+  ): Promise<readonly unknown[]> {
+    const execute = () => batch(statements);
+    const passage = { deadlineMs, commits: true };
+    if (!this.isRemote) return await this.retryWhileBusy(execute, passage);
+    return await this.#inLine(passage, () => this.attempt(execute, passage));
   }
 
   readonly execute = async (query: CompiledQuery): Promise<QueryResult<unknown>> => {
@@ -144,12 +164,16 @@ export class GuardedDriver implements Driver, Guard {
   ): Promise<T> {
     // The holder of the only connection must not queue behind those who wait for it.
     if (connection?.isHeld) return await this.#retry(execute, passage);
-    if (this.isRemote) return await this.#retry(execute, passage, connection);
-    const line = passage.commits ? this.#writes : this.#reads;
-    const entering = line.enter(passage.deadlineMs);
+    return await this.#inLine(passage, () => this.#retry(execute, passage, connection));
+  }
+
+  /** One write at a time, and one read, or a few over a network. */
+  async #inLine<T>({ deadlineMs, commits }: Passage, execute: () => Promise<T>): Promise<T> {
+    const line = commits ? this.#writes : this.#reads;
+    const entering = line.enter(deadlineMs);
     if (entering !== undefined) await entering;
     try {
-      return await this.#retry(execute, passage, connection);
+      return await execute();
     } finally {
       line.leave();
     }
@@ -189,7 +213,10 @@ export class GuardedDriver implements Driver, Guard {
   ): Promise<T> {
     if (this.#closing.error) throw this.#closing.error;
     if (this.isRemote) {
-      return await this.#inTime(execute(), deadlineMs).catch((error: unknown) => {
+      const withinMs = commits
+        ? WRITE_WITHIN_MS
+        : Math.max(0, Math.min(READ_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
+      return await this.#inTime(execute(), withinMs).catch((error: unknown) => {
         throw this.#closedBy(error) ?? error;
       });
     }
@@ -214,9 +241,8 @@ export class GuardedDriver implements Driver, Guard {
   }
 
   /** Rejects when the answer takes too long: a network may lose it silently. */
-  async #inTime<T>(answer: Promise<T>, deadlineMs: number): Promise<T> {
+  async #inTime<T>(answer: Promise<T>, withinMs: number): Promise<T> {
     let cancel: () => void = () => undefined;
-    const withinMs = Math.max(0, Math.min(ANSWER_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
     const late = new Promise<never>((_, reject) => {
       cancel = this.#clock.schedule(withinMs, () =>
         reject(new Error(`the database has not answered within ${Math.round(withinMs)} ms`)),

@@ -1,27 +1,29 @@
-import { type Deadlines, TimeUpError, type Waiter } from './deadline.ts';
+import { type Deadlines, TimeUpError, type Waiter } from '../../deadlines.ts';
 
 interface Queued extends Waiter {
   enter(): void;
 }
 
 /**
- * Lets one in at a time, in the order they came. Only who is in meets the lock
- * of another connection again and again; the others wait here, where waiting
+ * Lets one in at a time, or a few, in the order they came. Only who is in meets the
+ * lock of another connection again and again; the others wait here, where waiting
  * costs nothing, each until its own time is up.
  */
 export class Line {
   readonly #deadlines: Deadlines;
   readonly #queue = new Set<Queued>();
-  #isTaken = false;
+  #free: number;
 
-  constructor(deadlines: Deadlines) {
+  /** @param room how many may be in at once. */
+  constructor(deadlines: Deadlines, room = 1) {
     this.#deadlines = deadlines;
+    this.#free = room;
   }
 
   /** Undefined when it is in at once. @throws {TimeUpError} by the promise */
   enter(deadlineMs: number): Promise<void> | undefined {
-    if (!this.#isTaken) {
-      this.#isTaken = true;
+    if (this.#free > 0) {
+      this.#free--;
       return undefined;
     }
     return new Promise((resolve, reject) => {
@@ -45,6 +47,6 @@ export class Line {
       next.enter();
       return;
     }
-    this.#isTaken = false;
+    this.#free++;
   }
 }

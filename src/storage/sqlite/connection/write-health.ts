@@ -1,12 +1,9 @@
 import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
-import type { OwnStatement, StatementKind } from '../query.ts';
+import type { OwnStatement } from '../query.ts';
 
 /** How long the database counts as unfit for writes after one failed. */
 const DISTRUST_MS = 5_000;
-
-/** A database on which a write waits this long is not fit either; another program may hold its lock. */
-const MAX_WAIT_MS = 2_000;
 
 const READ: OwnStatement = {
   kind: 'read',
@@ -28,42 +25,42 @@ const WRITE: OwnStatement = {
 export class WriteHealth {
   readonly #clock: Clock;
   #failedAtMs: number | undefined;
-  /** When each write that is under way was begun, the oldest first. */
-  readonly #waitingSinceMs = new Map<symbol, number>();
+  /** Since when a write is under way; undefined if none is. */
+  #awaySinceMs: number | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** Call the returned function when the statement has ended, in whichever way. */
-  noteBegin(kind: StatementKind): () => void {
-    if (kind === 'read') return () => undefined;
-    const write = Symbol('write');
-    this.#waitingSinceMs.set(write, this.#clock.monotonicMs());
-    return () => void this.#waitingSinceMs.delete(write);
+  /** Call the returned function when the write has ended, in whichever way. */
+  noteBegin(): () => void {
+    this.#awaySinceMs = this.#clock.monotonicMs();
+    return () => {
+      this.#awaySinceMs = undefined;
+    };
   }
 
-  noteFailure(kind: StatementKind): void {
-    if (kind === 'write') this.#failedAtMs = this.#clock.monotonicMs();
+  noteFailure(): void {
+    this.#failedAtMs = this.#clock.monotonicMs();
   }
 
   /**
    * A write that changed nothing proves nothing, and one soon after a failure may just
    * have been small enough for the room that was left.
    */
-  noteSuccess(kind: StatementKind, changedRows: number): void {
-    if (kind === 'write' && changedRows > 0 && !this.#isDistrusted()) this.#failedAtMs = undefined;
+  noteSuccess(changedRows: number): void {
+    if (changedRows > 0 && !this.#isDistrusted()) this.#failedAtMs = undefined;
   }
 
   /**
-   * The statement that asks whether the database is fit. A disk may have room for a small
+   * What to ask to learn whether the database is fit. A disk may have room for a small
    * write and none for a run: when a write just failed, that is the answer.
    *
    * @throws {DatabaseUnavailableError} for a while after a failed write, and while one waits for long.
    */
-  question(): OwnStatement {
-    const [oldestMs = Number.POSITIVE_INFINITY] = this.#waitingSinceMs.values();
-    if (this.#clock.monotonicMs() - oldestMs > MAX_WAIT_MS) {
+  question({ maxWaitMs }: { readonly maxWaitMs: number }): OwnStatement {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - (this.#awaySinceMs ?? nowMs) > maxWaitMs) {
       throw new DatabaseUnavailableError('A write has been waiting for long');
     }
     if (this.#failedAtMs === undefined) return READ;

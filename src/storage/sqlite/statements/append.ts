@@ -1,7 +1,7 @@
 import type { Append, AppendResult } from '../../../core/store.ts';
-import type { Connection } from '../connection/connection.ts';
-import { Lane, type LaneMember } from '../connection/lane.ts';
+import type { Sql, WriteKind } from '../../lane.ts';
 import { NOW_MS } from '../sql.ts';
+import { PLACES } from './places.ts';
 import { isFrom } from './transitions.ts';
 
 /**
@@ -33,78 +33,64 @@ returning run_id, append_no`;
 
 /** Which of some appends are stored, by whichever of the statements sent for them. */
 const STORED = `
-select r.id as run_id, a.value->>'number' as append_no
+select r.id as run_id, r.fence, a.value->>'number' as append_no
 from json_each(?) a cross join durably_runs r
 where r.id = a.value->>'runId' and r.fence = a.value->>'fence' and r.append_count >= a.value->>'number'`;
 
 /** One entry of this size is an append of its own. */
 const LARGE_CHARS = 256 * 1024;
 
-interface AppendedRow {
-  readonly run_id: string;
-  readonly append_no: number | null;
-}
-
-type Member = LaneMember & { readonly append: Append };
-
 /** Appends for runs, those of concurrent runs in one statement. */
-export class AppendLane {
-  readonly #lane: Lane<Member, AppendResult>;
-
-  constructor(connection: Connection) {
-    this.#lane = new Lane({
-      clock: connection.clock,
-      send: (members) => appendAll(connection, members),
-      isMembersFault: connection.isStatementFault,
-      maxUnderWay: () => connection.maxUnderWay,
-    });
-  }
-
-  /** The last of what was submitted so far; undefined when all of it is stored. */
-  #last: Promise<unknown> | undefined;
-
-  /** Resolves when what was submitted so far is stored or refused; undefined when it is. */
-  get underWay(): Promise<void> | undefined {
-    return this.#lane.isIdle ? undefined : this.#last?.then(ignore, ignore);
-  }
-
-  submit(append: Append): Promise<AppendResult> {
+export const appends: WriteKind<Append, AppendResult> = {
+  name: 'append',
+  place: PLACES.append,
+  sizeOf: ({ entries }) => {
     let chars = 0;
-    for (const { note } of append.entries) {
+    for (const { note } of entries) {
       chars += (note.data?.length ?? 0) + (note.message?.length ?? 0) + (note.stepName?.length ?? 0);
     }
-    const stored = this.#lane.submit({ append, rows: append.entries.length, chars });
-    this.#last = stored;
-    return stored;
-  }
+    return { rows: entries.length, chars };
+  },
+  compile: (members, { isSentAgain }) => {
+    // A row that is missing in the answer was refused, or stored by an earlier sending.
+    const mayBeStored = isSentAgain || members.some(({ isRepeated }) => isRepeated);
+    const parts = sharing(members);
+    const statements = parts.map(toSql);
+    if (mayBeStored) statements.push(askStored(members));
+    return {
+      statements,
+      decode: (answers) => {
+        const earlier = new Set((mayBeStored ? answers.at(-1) : [])?.map(identifyStored));
+        const results = new Map<Append, AppendResult>();
+        for (const [i, part] of parts.entries()) {
+          const stored = new Set(answers[i]?.map(identify));
+          for (const append of part) {
+            const isStored = stored.has(identifyAppend(append)) || earlier.has(identifyLease(append));
+            results.set(append, isStored ? 'stored' : 'refused');
+          }
+        }
+        return members.map((append) => results.get(append) ?? 'refused');
+      },
+    };
+  },
+};
+
+/**
+ * Appends that share a statement. A process that took a run over from itself may have two
+ * of one run and number, which share none: an answer names run and number, but not the fence.
+ */
+function sharing(appends: readonly Append[]): (readonly Append[])[] {
+  const numbers = new Set(appends.map(identifyAppend));
+  return numbers.size === appends.length ? [appends] : appends.map((append) => [append]);
 }
 
-async function appendAll(connection: Connection, members: readonly Member[]): Promise<AppendResult[]> {
-  const appends = members.map((member) => member.append);
-  if (new Set(appends.map(identifyAppend)).size < appends.length) {
-    // A process that took a run over from itself: the answer names run and number, but not the fence.
-    const results: AppendResult[] = [];
-    for (const member of members) results.push(...(await appendAll(connection, [member])));
-    return results;
-  }
-  const rows = await connection.execute<AppendedRow>({
-    kind: 'write',
-    sql: APPEND,
-    parameters: toParameters(appends),
-  });
-  const stored = new Set(rows.filter((row) => row.append_no !== null).map(identify));
-  const missing = appends.filter((append) => !stored.has(identifyAppend(append)));
-  if (missing.length > 0) {
-    // Refused, or stored by an earlier sending whose answer was lost.
-    const asked = missing.map(({ lease, number }) => ({ ...lease, number }));
-    const found = await connection.execute<AppendedRow>({
-      kind: 'read',
-      sql: STORED,
-      parameters: [JSON.stringify(asked)],
-    });
-    for (const row of found) stored.add(identify(row));
-  }
-  return appends.map((append) => (stored.has(identifyAppend(append)) ? 'stored' : 'refused'));
+function askStored(appends: readonly Append[]): Sql {
+  const asked = appends.map(({ lease: { runId, fence }, number }) => ({ runId, fence, number }));
+  return { sql: STORED, parameters: [JSON.stringify(asked)] };
+}
+
+function toSql(appends: readonly Append[]): Sql {
+  return { sql: APPEND, parameters: toParameters(appends) };
 }
 
 /**
@@ -138,12 +124,18 @@ function toParameters(appends: readonly Append[]): [entries: string, data: strin
   return [JSON.stringify([{ ...first, data: undefined }]), first.data];
 }
 
-function ignore(): void {}
-
-function identify(row: AppendedRow): string {
+function identify(row: Readonly<Record<string, unknown>>): string {
   return `${row.run_id} ${row.append_no}`;
 }
 
 function identifyAppend({ lease, number }: Append): string {
   return `${lease.runId} ${number}`;
+}
+
+function identifyStored({ run_id, fence, append_no }: Readonly<Record<string, unknown>>): string {
+  return `${run_id} ${fence} ${append_no}`;
+}
+
+function identifyLease({ lease: { runId, fence }, number }: Append): string {
+  return `${runId} ${fence} ${number}`;
 }

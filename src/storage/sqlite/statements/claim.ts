@@ -1,12 +1,14 @@
-import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
 import { portionLength } from '../../../core/json/portions.ts';
 import { MAX_LOST_WORKERS, type RunStatus, SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
 import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun } from '../../../core/store.ts';
+import type { Rows, Sending, Sql, WriteKind } from '../../lane.ts';
 import type { Connection } from '../connection/connection.ts';
-import type { OwnStatement } from '../query.ts';
 import { NOW_MS } from '../sql.ts';
-import { renew } from './lease.ts';
+import { readCurrent } from './current-reads.ts';
+import { renewals } from './lease.ts';
+import { PLACES } from './places.ts';
 import { type InlineValue, isWhole, sizeOf } from './portions.ts';
+import { STEPS_OF_CLAIM, type StepsOfRuns, stepsOfRuns } from './step-results.ts';
 import { isFrom, statusAfter } from './transitions.ts';
 
 /**
@@ -89,7 +91,16 @@ const IS_LOST = isFrom('takeOver');
 const IS_LOST_FOR_GOOD = `${IS_LOST} and lost_count + 1 >= ${MAX_LOST_WORKERS}`;
 
 /** The races: SQLite has one writer, so of two claims the second sees the first's rows as running and fresh. */
-const CLAIM = `
+const CLAIM = claimSql();
+
+/** As {@link CLAIM}, unless an earlier sending has taken runs: then it takes no others. */
+const CLAIM_AGAIN = claimSql(`not exists (
+  select 1 from durably_runs earlier indexed by durably_runs_leases
+  where earlier.status = 'running' and earlier.claim_token = ${CLAIM_TOKEN}
+) and `);
+
+function claimSql(unless = ''): string {
+  return `
 update durably_runs set
   status = iif(${IS_LOST_FOR_GOOD}, ${statusAfter('fail')}, ${statusAfter('claim')}),
   error = iif(${IS_LOST_FOR_GOOD}, 'worker lost ${MAX_LOST_WORKERS} times', null),
@@ -103,8 +114,9 @@ update durably_runs set
   heartbeat_at = ${NOW_MS},
   started_at = coalesce(started_at, ${NOW_MS}),
   updated_at = ${NOW_MS}
-where seq in (${TAKEN})
+where ${unless}seq in (${TAKEN})
 returning ${claimColumns('durably_runs', INLINE_BYTES)}`;
+}
 
 /** Asks for the runs of a claim whose answer was lost: they bear its token. */
 const CLAIMED = `
@@ -157,59 +169,110 @@ interface ClaimRow {
   readonly more: number;
 }
 
-/** How often a claim is sent again that was lost before it was executed, by all that is known. */
-const MAX_REPETITIONS = 3;
+/** The rows of a claim, and the finished steps of its runs that came with them. */
+interface Claimed {
+  readonly rows: readonly ClaimRow[];
+  readonly steps: StepsOfRuns;
+}
+
+/** Asked when the claim leaves; undefined if there is nothing to claim for after all. */
+export type ClaimDecision = () => ClaimRequest | undefined;
+
+const NOTHING: Claimed = { rows: [], steps: new Map() };
+
+/**
+ * Claims runs. Sent again, a claim takes no others than before: those it took bear its token.
+ * Over a network the finished steps of its runs come with the answer.
+ */
+const claims: WriteKind<ClaimDecision, Claimed> = {
+  name: 'claim',
+  place: PLACES.claim,
+  sizeOf: () => ({ rows: 0, chars: 0 }),
+  compile: (decisions, sending) => {
+    const parts = decisions.map((decide) => toClaim(decide(), sending));
+    return {
+      statements: parts.flatMap(({ statements }) => statements),
+      decode: (answers) => {
+        let begin = 0;
+        return parts.map(({ statements, decode }) => {
+          const own = answers.slice(begin, begin + statements.length);
+          begin += statements.length;
+          return decode(own);
+        });
+      },
+    };
+  },
+};
+
+interface OneClaim {
+  readonly statements: readonly Sql[];
+  readonly decode: (answers: readonly Rows[]) => Claimed;
+}
+
+function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote }: Sending): OneClaim {
+  if (request === undefined) return { statements: [], decode: () => NOTHING };
+  const jobNames = JSON.stringify(request.jobNames);
+  const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
+  const inlineBytes = Math.floor(ANSWER_BYTES / limit);
+  const isRepeated = isSentAgain || request.isAskedAgain;
+  const statements: Sql[] = [
+    {
+      sql: isRepeated ? CLAIM_AGAIN : CLAIM,
+      parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0, inlineBytes],
+    },
+  ];
+  if (isRepeated) statements.push({ sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
+  if (isRemote) statements.push({ sql: STEPS_OF_CLAIM, parameters: [claimToken] });
+  return {
+    statements,
+    decode: (answers) => ({
+      rows: claimedRows(answers as unknown as readonly (readonly ClaimRow[])[], { isRepeated }),
+      steps: isRemote ? stepsOfRuns(answers.at(-1) ?? []) : NOTHING.steps,
+    }),
+  };
+}
+
+/** Of a repeated claim the second answer holds all runs that bear its token. */
+function claimedRows(
+  [taken = [], claimed = []]: readonly (readonly ClaimRow[])[],
+  { isRepeated }: { isRepeated: boolean },
+): readonly ClaimRow[] {
+  if (!isRepeated) return taken;
+  return [...claimed, ...taken.filter(({ status }) => status !== 'running')];
+}
 
 /** Whatever it throws, the runs that it may have taken are found by the token when it is asked again. */
-export async function claim(connection: Connection, request: ClaimRequest): Promise<Claim> {
-  const rows = await claimRows(connection, request);
-  const payloads = await readPayloads(connection, rows, request);
+export async function claim(
+  connection: Connection,
+  decide: ClaimDecision,
+  { deadlineMs = connection.callerDeadline() }: { readonly deadlineMs?: number | undefined } = {},
+): Promise<Claim> {
+  let request: ClaimRequest | undefined;
+  const decideOnce = () => {
+    request = decide();
+    return request;
+  };
+  const { rows, steps } = await connection.lane.submit(claims, decideOnce, deadlineMs);
+  const payloads =
+    request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });
   return {
     runs: rows.flatMap((row) => {
       const payload = typeof row.payload === 'string' ? row.payload : payloads.get(row.id);
-      return row.status === 'running' && payload !== undefined ? [toClaimedRun(row, payload)] : [];
+      if (row.status !== 'running' || payload === undefined) return [];
+      return [toClaimedRun(row, { payload, stepResults: steps.get(row.id) })];
     }),
     lost: rows.filter((row) => row.status === 'failed').map(toLostRun),
     more: rows.length > 0 && rows.every((row) => row.more === 1),
   };
 }
 
-async function claimRows(connection: Connection, request: ClaimRequest): Promise<readonly ClaimRow[]> {
-  const jobNames = JSON.stringify(request.jobNames);
-  const { limit, claimToken, staleThresholdMs, takesSuspect, deadlineMs } = request;
-  const inlineBytes = Math.floor(ANSWER_BYTES / limit);
-  const claimed: OwnStatement = {
-    kind: 'read',
-    sql: CLAIMED,
-    parameters: [jobNames, claimToken, inlineBytes],
-  };
-  const earlier = request.isAskedAgain ? await connection.execute<ClaimRow>({ ...claimed, deadlineMs }) : [];
-  if (earlier.length > 0) return earlier;
-  for (let repetitions = 0; ; repetitions++) {
-    let sendings = 0;
-    const rows = await connection.execute<ClaimRow>({
-      kind: 'write',
-      sql: CLAIM,
-      parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0, inlineBytes],
-      // A claim must not be sent twice: the second would take other runs.
-      ifAnswerLost: claimed,
-      deadlineMs,
-      onSend: () => {
-        sendings++;
-      },
-    });
-    if (sendings === 1 || rows.length > 0) return rows;
-    if (repetitions === MAX_REPETITIONS) {
-      throw new DatabaseUnavailableError('The database answers questions, but no claims');
-    }
-  }
-}
+const NO_PAYLOADS: ReadonlyMap<string, string> = new Map();
 
 /** The payloads that were too large to come with the claim. A run that was deleted, or retried and claimed, meanwhile has none. */
 async function readPayloads(
   connection: Connection,
   rows: readonly ClaimRow[],
-  { staleThresholdMs, deadlineMs }: Pick<ClaimRequest, 'staleThresholdMs' | 'deadlineMs'>,
+  { staleThresholdMs, deadlineMs }: Pick<ClaimRequest, 'staleThresholdMs'> & { readonly deadlineMs: number },
 ): Promise<ReadonlyMap<string, string>> {
   const { clock } = connection;
   const leases = rows.map(({ id, fence }) => ({ runId: id, fence }));
@@ -223,10 +286,9 @@ async function readPayloads(
     // Nobody else keeps the leases before the runs are in their slots.
     if (clock.monotonicMs() - renewedMs > staleThresholdMs / 4) {
       renewedMs = clock.monotonicMs();
-      await renew(connection, leases);
+      await connection.lane.submit(renewals, leases);
     }
-    const read = await connection.execute<{ id: string; fence: number; payload: string }>({
-      kind: 'read',
+    const read = await readCurrent<{ id: string; fence: number; payload: string }>(connection, {
       sql: PAYLOADS,
       parameters: [JSON.stringify([...fences.keys()])],
       deadlineMs,
@@ -240,7 +302,10 @@ function toLostRun({ id, job_name, attempt, error }: ClaimRow): LostRun {
   return { runId: id, jobName: job_name, attempt, error: error ?? '' };
 }
 
-function toClaimedRun(row: ClaimRow, payload: string): ClaimedRun {
+function toClaimedRun(
+  row: ClaimRow,
+  { payload, stepResults }: Pick<ClaimedRun, 'payload' | 'stepResults'>,
+): ClaimedRun {
   return {
     runId: row.id,
     jobName: row.job_name,
@@ -251,5 +316,6 @@ function toClaimedRun(row: ClaimRow, payload: string): ClaimedRun {
     concurrencyKey: row.concurrency_key,
     stepCount: row.step_count,
     lostCount: row.lost_count,
+    stepResults,
   };
 }

@@ -1,5 +1,7 @@
+import type { Sql, WriteKind } from '../../lane.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
+import { PLACES } from './places.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
@@ -32,6 +34,17 @@ export function existingRun(runId: string): string {
   return `(select existing.id from durably_runs existing where existing.id = ${runId})`;
 }
 
+/** Remove a portion each; answer with the number of rows. A portion is all that fits into a batch. */
+const portions: WriteKind<Sql, number> = {
+  name: 'deletion',
+  place: PLACES.deletion,
+  sizeOf: () => ({ rows: PORTION_ROWS, chars: 0 }),
+  compile: (members) => ({
+    statements: members,
+    decode: (answers) => answers.map((rows) => rows.length),
+  }),
+};
+
 const DELETE_PORTION = `
 update durably_deletions set portions = portions + 1
 where run_id = (select run_id from durably_deletions where run_id > '' order by run_id limit 1)
@@ -39,7 +52,7 @@ returning run_id`;
 
 /** Removes a portion of the rows that deleted runs left over; false if there were none. Executed twice, it removes two. */
 export async function deletePortion(connection: Connection): Promise<boolean> {
-  return (await connection.execute({ kind: 'write', sql: DELETE_PORTION, parameters: [] })).length > 0;
+  return (await connection.lane.submit(portions, { sql: DELETE_PORTION, parameters: [] })) > 0;
 }
 
 /**
@@ -68,6 +81,6 @@ returning sequence`;
 
 /** A deleted run's `run:delete` row stays for a day, so that lists learn of it. False if none was older. */
 export async function purgePortion(connection: Connection): Promise<boolean> {
-  const purged = await connection.execute({ kind: 'write', sql: PURGE_PORTION, parameters: [DAY_MS] });
-  return purged.length >= PORTION_ROWS;
+  const purged = await connection.lane.submit(portions, { sql: PURGE_PORTION, parameters: [DAY_MS] });
+  return purged >= PORTION_ROWS;
 }

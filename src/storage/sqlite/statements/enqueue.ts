@@ -1,11 +1,12 @@
 import { JsonText } from '../../../core/json/json-text.ts';
 import { collect } from '../../../core/json/portions.ts';
 import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
-import type { Enqueued, NewRun, Store } from '../../../core/store.ts';
+import type { Enqueued, NewRun } from '../../../core/store.ts';
+import type { Rows, Sql, WriteKind } from '../../lane.ts';
 import type { Connection } from '../connection/connection.ts';
-import { type Departure, Lane, type LaneMember } from '../connection/lane.ts';
-import type { Statement } from '../connection/statement.ts';
+import { readCurrent } from './current-reads.ts';
 import { readWholeRuns } from './list-runs.ts';
+import { PLACES } from './places.ts';
 import { inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
 
@@ -43,137 +44,124 @@ returning ${listedColumns(null)}, idempotency_key as stored_key`;
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
-/** The runs of one caller. */
-interface Caller extends LaneMember {
-  readonly runs: readonly NewRun[];
-}
+/** What a request has stored: of new runs their time, where keys are given whole runs. */
+type Stored =
+  | {
+      readonly kind: 'new';
+      readonly createdAt: number;
+      /** An earlier sending may have stored them, and a worker may have begun them since. */
+      readonly mayBeOlder: boolean;
+    }
+  | {
+      readonly kind: 'keyed';
+      readonly byId: ReadonlyMap<string, ListedRun>;
+      readonly byKey: ReadonlyMap<string, ListedRun>;
+    };
 
-/** Stores runs. Those of concurrent callers share a statement. */
-export function createEnqueue(connection: Connection): Store['enqueue'] {
-  const lane = new Lane<Caller, Enqueued[]>({
-    clock: connection.clock,
-    send: (callers, departure) => storeGroup(connection, callers, departure),
-    isMembersFault: connection.isStatementFault,
-    maxUnderWay: () => connection.maxUnderWay,
-  });
-  return (runs) => {
-    if (runs.length === 0) return Promise.resolve([]);
-    let chars = 0;
-    for (const run of runs) chars += charsOf(run);
-    return lane.submit({ runs, rows: runs.length, chars }, connection.callerDeadline());
-  };
+type ListedRun = Listed<StoredRun, StoredRun>;
+
+/** Stores runs, all of a member or none. Those of concurrent callers share a statement. */
+const enqueues: WriteKind<readonly NewRun[], Stored> = {
+  name: 'enqueue',
+  place: PLACES.enqueue,
+  sizeOf: (runs) => ({ rows: runs.length, chars: sumOfChars(runs) }),
+  compile: (members, { isSentAgain, isBatch }) => {
+    const runs = members.flat();
+    const isKeyed = runs.some((run) => run.idempotencyKey !== null);
+    const parts = isBatch ? splitForBatch(runs) : [runs];
+    return {
+      statements: parts.map((part) => toSql(isKeyed ? STORE_KEYED : STORE_NEW, part)),
+      decode: (answers) => {
+        const rows = answers.flat();
+        const stored = isKeyed
+          ? keyedResult(rows as unknown as KeyedRow[])
+          : newResult(rows, { mayBeOlder: isSentAgain });
+        return members.map(() => stored);
+      },
+    };
+  },
+};
+
+function sumOfChars(runs: readonly NewRun[]): number {
+  let chars = 0;
+  for (const run of runs) chars += charsOf(run);
+  return chars;
 }
 
 function charsOf({ payload, labels }: NewRun): number {
   return payload.length + (labels?.length ?? 0);
 }
 
-async function storeGroup(
-  connection: Connection,
-  callers: readonly Caller[],
-  departure: Departure,
-): Promise<Enqueued[][]> {
-  const runs: NewRun[] = [];
-  let isKeyed = false;
-  for (const caller of callers) {
-    for (const run of caller.runs) {
-      runs.push(run);
-      isKeyed ||= run.idempotencyKey !== null;
-    }
-  }
-  const stored = isKeyed
-    ? await storeKeyed(connection, runs, departure)
-    : await storeNew(connection, runs, departure);
-  let start = 0;
-  return callers.map((caller) => {
-    const end = start + caller.runs.length;
-    const own = stored.slice(start, end);
-    start = end;
-    return own;
-  });
+/** All runs or none. @throws {DatabaseUnavailableError} */
+export async function enqueue(connection: Connection, runs: readonly NewRun[]): Promise<Enqueued[]> {
+  if (runs.length === 0) return [];
+  const deadlineMs = connection.callerDeadline();
+  const stored = await connection.lane.submit(enqueues, runs, deadlineMs);
+  if (stored.kind === 'keyed') return await toEnqueued(connection, runs, stored);
+  const { createdAt, mayBeOlder } = stored;
+  const current = mayBeOlder ? await readRuns(connection, runs, deadlineMs) : undefined;
+  return runs.map((run) => ({
+    runId: run.id,
+    disposition: 'created',
+    toRun: () => current?.get(run.id) ?? toRun(toNewRow(run, createdAt)),
+  }));
 }
 
-/** Answers in the order of the runs, as {@link storeKeyed} does. */
-async function storeNew(
-  connection: Connection,
-  runs: readonly NewRun[],
-  { deadlineMs, isSentAgain }: Departure,
-): Promise<Enqueued[]> {
-  let sendings = isSentAgain ? 1 : 0;
-  const rows = await store<Pick<RunRow, 'created_at'>>(connection, {
-    sql: STORE_NEW,
-    runs,
-    deadlineMs,
-    onSend: () => {
-      sendings++;
-    },
-  });
-  // An earlier sending may have stored it, and a worker may have begun it since.
-  const current = sendings > 1 ? await readRuns(connection, runs) : undefined;
-  return runs.map((run, i) => {
-    const row = rows[i];
-    if (row === undefined) throw notStored(run);
-    const toRow = () => toRun(toNewRow(run, row.created_at));
-    return { runId: run.id, disposition: 'created', toRun: () => current?.get(run.id) ?? toRow() };
-  });
+function newResult([first]: Rows, { mayBeOlder }: { mayBeOlder: boolean }): Stored {
+  if (first === undefined) throw new Error('the database has stored no run');
+  return { kind: 'new', createdAt: Number(first.created_at), mayBeOlder };
 }
 
 /** With the key as stored, including its scope, which runs don't show. */
 type KeyedRow = ListedRunRow & { readonly stored_key: string | null };
 
-async function storeKeyed(
+function keyedResult(rows: readonly KeyedRow[]): Stored {
+  const byId = new Map<string, ListedRun>();
+  const byKey = new Map<string, ListedRun>();
+  for (const row of rows) {
+    const listed = toListedRun(row);
+    byId.set(listed.row.id, listed);
+    if (row.stored_key !== null) byKey.set(keyOf(listed.row.jobName, row.stored_key), listed);
+  }
+  return { kind: 'keyed', byId, byKey };
+}
+
+async function toEnqueued(
   connection: Connection,
   runs: readonly NewRun[],
-  { deadlineMs }: Departure,
+  { byId, byKey }: Stored & { readonly kind: 'keyed' },
 ): Promise<Enqueued[]> {
-  const rows = await store<KeyedRow>(connection, { sql: STORE_KEYED, runs, deadlineMs });
-  const listed = rows.map(toListedRun);
-  const given = new Map(runs.map((run) => [run.id, run]));
-  // The payload of a run that was just stored is known and need not be read.
-  const known = listed.map((one): Listed<StoredRun, StoredRun> => {
-    const run = given.get(one.row.id);
-    return one.isWhole || run === undefined ? one : { ...one, row: withPayload(one.row, run), isWhole: true };
-  });
-  const storedKeys = new Map(listed.map(({ row }, i) => [row.id, rows[i]?.stored_key ?? null]));
-  const byId = new Map<string, StoredRun>();
-  const byKey = new Map<string, StoredRun>();
-  for (const run of await whole(connection, known)) {
-    byId.set(run.id, run);
-    const storedKey = storedKeys.get(run.id) ?? null;
-    if (storedKey !== null) byKey.set(keyOf(run.jobName, storedKey), run);
-  }
-  return runs.map((run) => {
+  const found = runs.map((run) => {
     const own = byId.get(run.id);
-    const stored = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
-    if (!stored) throw notStored(run);
-    const disposition = own === undefined ? 'idempotent' : 'created';
-    return { runId: stored.id, disposition, toRun: () => stored };
+    const listed = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
+    if (!listed) throw notStored(run);
+    // The payload of a run that was just stored is known and need not be read.
+    const whole = own === undefined || own.isWhole ? listed : known(own, run);
+    return { listed: whole, disposition: own === undefined ? 'idempotent' : 'created' } as const;
+  });
+  const read = await whole(
+    connection,
+    found.map(({ listed }) => listed),
+  );
+  const byRunId = new Map(read.map((run) => [run.id, run]));
+  return found.map(({ listed, disposition }) => {
+    const run = byRunId.get(listed.row.id) ?? listed.row;
+    return { runId: run.id, disposition, toRun: () => run };
   });
 }
 
-interface StoreRequest extends Pick<Statement<unknown>, 'deadlineMs' | 'onSend'> {
-  readonly sql: string;
-  readonly runs: readonly NewRun[];
+function known(listed: ListedRun, { payload }: NewRun): ListedRun {
+  return { ...listed, isWhole: true, row: { ...listed.row, payload: new JsonText(payload) } };
 }
 
-/** Stores all runs or none: in one statement, or on a server in several of one batch. */
-async function store<Row>(connection: Connection, { sql, runs, ...sending }: StoreRequest): Promise<Row[]> {
-  const statements = connection.batch
-    ? splitForBatch(runs).map((part) => toStatement<Row>(sql, part))
-    : [toStatement<Row>(sql, runs)];
-  const [only, ...others] = statements;
-  if (only && others.length === 0) return await connection.execute<Row>({ ...only, ...sending });
-  return (await connection.executeBatch(statements, sending)).flat();
-}
-
-function toStatement<Row>(sql: string, runs: readonly NewRun[]): Statement<Row> {
+function toSql(sql: string, runs: readonly NewRun[]): Sql {
   const [first] = runs;
   if (first && runs.length === 1 && first.payload.length > LARGE_CHARS) {
     const parameters = [JSON.stringify([toValues(first, null)]), first.payload];
-    return { kind: 'write', sql, parameters };
+    return { sql, parameters };
   }
   const values = runs.map((run) => toValues(run, run.payload));
-  return { kind: 'write', sql, parameters: [JSON.stringify(values), ''] };
+  return { sql, parameters: [JSON.stringify(values), ''] };
 }
 
 /** A list: with a name for each value the statement would take a tenth longer. */
@@ -203,19 +191,17 @@ function splitForBatch(runs: readonly NewRun[]): NewRun[][] {
 async function readRuns(
   connection: Connection,
   runs: readonly NewRun[],
+  deadlineMs: number,
 ): Promise<ReadonlyMap<string, StoredRun>> {
   const ids = JSON.stringify(runs.map(({ id }) => id));
-  const rows = await connection.execute<ListedRunRow>({ kind: 'read', sql: READ, parameters: [ids] });
+  const rows = await readCurrent<ListedRunRow>(connection, { sql: READ, parameters: [ids], deadlineMs });
   return new Map((await whole(connection, rows.map(toListedRun))).map((run) => [run.id, run]));
 }
 
-async function whole(connection: Connection, listed: Listed<StoredRun, StoredRun>[]): Promise<StoredRun[]> {
-  const portions = inPortions(listed, (cut) => readWholeRuns(connection, null, cut));
+async function whole(connection: Connection, listed: readonly ListedRun[]): Promise<StoredRun[]> {
+  if (listed.every(({ isWhole }) => isWhole)) return listed.map(({ row }) => row);
+  const portions = inPortions([...listed], (cut) => readWholeRuns(connection, null, cut));
   return await collect(portions, (run) => run);
-}
-
-function withPayload(row: StoredRun, { payload }: NewRun): StoredRun {
-  return { ...row, payload: new JsonText(payload) };
 }
 
 /** The row of a run that was just stored. */

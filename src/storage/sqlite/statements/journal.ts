@@ -36,7 +36,7 @@ where j.run_id = ?1 and j.sequence > max(?2, ${deletedUpTo('?1')}) order by j.se
 const HEAD = `select coalesce(max(sequence), 0) as head from durably_journal`;
 
 export async function journalHead(connection: Connection): Promise<number> {
-  const [row] = await connection.execute<{ head: number }>({ kind: 'read', sql: HEAD, parameters: [] });
+  const [row] = await connection.execute<{ head: number }>({ sql: HEAD, parameters: [] });
   return row?.head ?? 0;
 }
 
@@ -45,7 +45,7 @@ export async function readJournal(
   { after, limit, withLabels }: { after: number; limit: number; withLabels: boolean },
 ): Promise<ListedJournalRow[]> {
   const sql = withLabels ? TAIL_WITH_LABELS : TAIL;
-  return (await connection.execute<PageRow>({ kind: 'read', sql, parameters: [after, limit] })).map(toListed);
+  return (await connection.execute<PageRow>({ sql, parameters: [after, limit] })).map(toListed);
 }
 
 export async function readRunJournal(
@@ -53,7 +53,7 @@ export async function readRunJournal(
   page: { runId: string; after: number; limit: number },
 ): Promise<ListedJournalRow[]> {
   const parameters = [page.runId, page.after, page.limit];
-  return (await connection.execute<PageRow>({ kind: 'read', sql: RUN_TAIL, parameters })).map(toListed);
+  return (await connection.execute<PageRow>({ sql: RUN_TAIL, parameters })).map(toListed);
 }
 
 interface PageRow extends JournalRow {
@@ -79,7 +79,6 @@ export async function readJournalData(
   sequences: readonly number[],
 ): Promise<ReadonlyMap<number, string | null>> {
   const rows = await connection.execute<Pick<JournalRow, 'sequence' | 'data'>>({
-    kind: 'read',
     sql: DATA_OF,
     parameters: [JSON.stringify(sequences)],
   });

@@ -1,6 +1,7 @@
 import type { Lease, NamedRun } from '../../../core/store.ts';
-import type { Connection } from '../connection/connection.ts';
+import type { WriteKind } from '../../lane.ts';
 import { NOW_MS } from '../sql.ts';
+import { PLACES } from './places.ts';
 import { isFrom, statusAfter } from './transitions.ts';
 
 // The + keeps SQLite from walking all that runs, instead of looking up each lease's run.
@@ -16,29 +17,51 @@ const HAND_BACK = `
 update durably_runs as r set status = ${statusAfter('handBack')}, claim_kind = 'resume', heartbeat_at = null, updated_at = ${NOW_MS}
 from json_each(?) l
 where ${HELD}
-returning id, attempt, job_name`;
+returning id, fence, attempt, job_name`;
 
-/** One statement for all leases of a worker; answers with those it still holds. */
-export async function renew(connection: Connection, leases: readonly Lease[]): Promise<Lease[]> {
-  const rows = await connection.execute<{ id: string; fence: number }>({
-    kind: 'write',
-    sql: RENEW,
-    parameters: [encode(leases)],
-  });
-  return rows.map((row) => ({ runId: row.id, fence: row.fence }));
-}
+/** Renews leases; answers with those that are still held. */
+export const renewals: WriteKind<readonly Lease[], Lease[]> = {
+  name: 'renew',
+  place: PLACES.renew,
+  sizeOf: (leases) => ({ rows: leases.length, chars: 0 }),
+  compile: (members) => ({
+    statements: [{ sql: RENEW, parameters: [encode(members.flat())] }],
+    decode: ([rows = []]) => {
+      const held = new Set(rows.map(({ id, fence }) => identify(String(id), Number(fence))));
+      return members.map((leases) =>
+        leases
+          .filter(({ runId, fence }) => held.has(identify(runId, fence)))
+          .map(({ runId, fence }) => ({ runId, fence })),
+      );
+    },
+  }),
+};
 
 /**
- * Runs return to pending without an event; leases that are no longer held are
- * left alone. A run whose hand-back was sent again may be missing in the answer.
+ * Runs return to pending without an event; leases that are no longer held are left
+ * alone. A run whose hand-back was sent again may be missing in the answer.
  */
-export async function handBack(connection: Connection, leases: readonly Lease[]): Promise<NamedRun[]> {
-  const rows = await connection.execute<{ id: string; attempt: number; job_name: string }>({
-    kind: 'write',
-    sql: HAND_BACK,
-    parameters: [encode(leases)],
-  });
-  return rows.map((row) => ({ runId: row.id, attempt: row.attempt, jobName: row.job_name }));
+export const handBacks: WriteKind<readonly Lease[], NamedRun[]> = {
+  name: 'hand-back',
+  place: PLACES.handBack,
+  sizeOf: (leases) => ({ rows: leases.length, chars: 0 }),
+  compile: (members) => ({
+    statements: [{ sql: HAND_BACK, parameters: [encode(members.flat())] }],
+    decode: ([rows = []]) => {
+      const back = new Map(rows.map((row) => [identify(String(row.id), Number(row.fence)), row]));
+      return members.map((leases) =>
+        leases.flatMap(({ runId, fence }) => {
+          const row = back.get(identify(runId, fence));
+          if (row === undefined) return [];
+          return [{ runId, attempt: Number(row.attempt), jobName: String(row.job_name) }];
+        }),
+      );
+    },
+  }),
+};
+
+function identify(runId: string, fence: number): string {
+  return `${runId} ${fence}`;
 }
 
 function encode(leases: readonly Lease[]): string {

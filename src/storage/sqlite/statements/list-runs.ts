@@ -63,7 +63,6 @@ async function readPage(
   places: readonly number[],
 ): Promise<Listed<StoredRun>[]> {
   const rows = await connection.execute<ListedRunRow>({
-    kind: 'read',
     sql: `select ${listedColumns(fields)} from durably_runs
       where seq in (select value from json_each(?)) order by seq desc`,
     parameters: [JSON.stringify(places)],
@@ -99,7 +98,6 @@ export async function readWholeRuns(
   listed: readonly CutRow<unknown>[],
 ): Promise<Map<number, StoredRun>> {
   const rows = await connection.execute<RunRow & { seq: number }>({
-    kind: 'read',
     sql: `select ${wholeColumns(fields)} from durably_runs where seq in (select value from json_each(?))`,
     parameters: [JSON.stringify(listed.map(({ key }) => key))],
   });

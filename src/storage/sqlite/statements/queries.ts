@@ -83,7 +83,7 @@ async function readTexts<R extends TextRow>(
   cut: readonly CutRow<PageEnd<R>>[],
 ): Promise<Map<number, R>> {
   const sequences = JSON.stringify(cut.map(({ key }) => key));
-  const texts = await connection.execute<Texts>({ kind: 'read', sql: TEXTS, parameters: [sequences] });
+  const texts = await connection.execute<Texts>({ sql: TEXTS, parameters: [sequences] });
   const ends = new Map(cut.map(({ key, row }) => [key, row]));
   return new Map(texts.map((row) => [row.sequence, { ...ends.get(row.sequence), ...row } as R]));
 }
@@ -111,7 +111,7 @@ export async function* listSteps(
   let place: Pick<StepRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
   while (place !== undefined) {
     const parameters = [runId, place.step_index, place.name];
-    const page: Page<StepRow> = await readPage<StepRow>(connection, { kind: 'read', sql: STEPS, parameters });
+    const page: Page<StepRow> = await readPage<StepRow>(connection, { sql: STEPS, parameters });
     for await (const portion of withTexts(connection, page)) yield portion.map(toStep);
     place = page.length === PAGE_ROWS ? page.end : undefined;
   }
@@ -148,7 +148,7 @@ export async function* listLogs(
   for (let left = limit; left > 0; ) {
     const pageRows = Math.min(left, PAGE_ROWS);
     const parameters = [runId, place, level ?? '', pageRows];
-    const page = await readPage<LogRow>(connection, { kind: 'read', sql: LOGS, parameters });
+    const page = await readPage<LogRow>(connection, { sql: LOGS, parameters });
     for await (const portion of withTexts(connection, page)) yield portion.map(toLogLine);
     if (page.end === undefined || page.length < pageRows) return;
     place = page.end.sequence;

@@ -1,6 +1,8 @@
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
 import type { StepResult } from '../../../core/store.ts';
+import type { Rows } from '../../lane.ts';
 import type { Connection } from '../connection/connection.ts';
+import { readCurrent } from './current-reads.ts';
 
 /** A long list of names is read in pages, to fit into one answer of a server each. */
 const NAMES_PER_PAGE = 2_000;
@@ -40,8 +42,7 @@ export async function listStepResults(connection: Connection, runId: string): Pr
   let place: Pick<ResultRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
   let spare = PORTION_BYTES;
   while (place !== undefined) {
-    const rows: ResultRow[] = await connection.execute<ResultRow>({
-      kind: 'read',
+    const rows: ResultRow[] = await readCurrent<ResultRow>(connection, {
       sql: RESULTS,
       parameters: [runId, place.step_index, place.name, spare],
     });
@@ -56,6 +57,41 @@ export async function listStepResults(connection: Connection, runId: string): Pr
   return results;
 }
 
+/** How many steps a claim's answer holds at most, and which outputs come along: together they fit into one answer. */
+const STEPS_OF_CLAIM_ROWS = 500;
+const INLINE_OUTPUT_BYTES = 4 * 1024;
+
+/** The completed steps of the runs that bear a claim's token. ?1 the token. */
+export const STEPS_OF_CLAIM = `
+select r.id as run_id, s.name, coalesce(octet_length(j.data), 0) as bytes,
+  coalesce(octet_length(j.data), 0) <= ${INLINE_OUTPUT_BYTES} as is_read,
+  case when octet_length(j.data) <= ${INLINE_OUTPUT_BYTES} then j.data end as output
+from durably_runs r indexed by durably_runs_leases
+  cross join durably_steps s on s.run_id = r.id
+  cross join durably_journal j on j.sequence = s.sequence
+where r.status = 'running' and r.claim_token = ?1 and r.step_count > 0 and s.status = 'completed'
+order by r.id, s.step_index, s.name limit ${STEPS_OF_CLAIM_ROWS + 1}`;
+
+export type StepsOfRuns = ReadonlyMap<string, readonly StepResult[]>;
+
+/** By run. A run whose steps don't all fit into the answer is missing. */
+export function stepsOfRuns(rows: Rows): StepsOfRuns {
+  const steps = new Map<string, StepResult[]>();
+  for (const { run_id, name, bytes, is_read, output } of rows) {
+    const runId = String(run_id);
+    const step: StepResult = {
+      name: String(name),
+      outputBytes: Number(bytes),
+      ...(is_read === 1 && { output: output === null ? null : String(output) }),
+    };
+    const all = steps.get(runId);
+    if (all === undefined) steps.set(runId, [step]);
+    else all.push(step);
+  }
+  if (rows.length > STEPS_OF_CLAIM_ROWS) steps.delete(String(rows.at(-1)?.run_id));
+  return steps;
+}
+
 const OUTPUTS = `
 select s.name, j.data as output
 from json_each(?) n cross join durably_steps s cross join durably_journal j on j.sequence = s.sequence
@@ -65,8 +101,7 @@ export async function readStepOutputs(
   connection: Connection,
   { runId, names }: { readonly runId: string; readonly names: readonly string[] },
 ): Promise<ReadonlyMap<string, string | null>> {
-  const rows = await connection.execute<{ name: string; output: string | null }>({
-    kind: 'read',
+  const rows = await readCurrent<{ name: string; output: string | null }>(connection, {
     sql: OUTPUTS,
     parameters: [JSON.stringify(names), runId],
   });

@@ -202,8 +202,8 @@ contract('a connection that cannot be renewed', (test) => {
       (refused: unknown) => refused,
     );
     if (!world.backend.needsReconnect) {
-      // The first statement that needs the lock meets it.
-      await until(() => statements.length > before);
+      // The first statement that needs the lock meets it. On a server a claim may wait there already.
+      if (world.backend.locks === 'refuse') await until(() => statements.length > before);
       await lock.release();
       expect(await outcome).toBeNull();
       return;

@@ -50,11 +50,13 @@ contract("a user's transaction on durably.db", (test) => {
     const { durably, statements } = await world.start();
     await sql`create table ledger (n integer)`.execute(durably.db);
     const { work } = durably.register({ work: job('work', (step) => step.run('one', () => 1)) });
+    // No claim is under way that would keep the trigger waiting.
+    await idle();
     let triggered: Promise<{ id: string }> | undefined;
     await durably.db.transaction().execute(async (transaction) => {
       await sql`insert into ledger values (1)`.execute(transaction);
       triggered = work.trigger(0);
-      // On a file the write is held back. On a server it is sent and waits there.
+      // On a file the engine's writes are held back. On a server the first of them is sent and waits there.
       if (world.backend.locks === 'refuse') await idle();
       else await until(() => statements.some(({ sql }) => sql.includes('insert into durably_runs')));
       await sql`insert into ledger values (2)`.execute(transaction);

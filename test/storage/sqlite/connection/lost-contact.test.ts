@@ -61,38 +61,6 @@ contract('a worker without contact to the database', (test) => {
     expect(await untilStatus(other.durably, id, 'completed')).toMatchObject({ attempt: 2, output: 'done' });
   });
 
-  test("hands back a run whose finished steps it can't load, reports it and continues", async ({ world }) => {
-    let isCutOff = false;
-    const cut = ({ sql }: { sql: string }) => {
-      if (!isCutOff || !sql.includes('from durably_steps')) return undefined;
-      isCutOff = false;
-      return databaseError('SQLITE_IOERR');
-    };
-    const { durably } = await world.start({
-      pollingInterval: 5,
-      wrap: (dialect) => failStatements(dialect, cut),
-    });
-    const errors = recordEvents(durably, ['worker:error']);
-    let hangs = true;
-    const { task } = durably.register({
-      task: job('task', async (step) => {
-        await step.run('one', () => 1);
-        if (hangs) await new Promise(() => undefined);
-      }),
-    });
-    const stored = nextEvent(durably, 'step:complete');
-    const { id } = await task.trigger(0);
-    await stored;
-    await durably.stop({ timeoutMs: 0 });
-    hangs = false;
-    isCutOff = true;
-    durably.start();
-    expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 1, stepCount: 1 });
-    expect(errors).toMatchObject([{ context: 'execute', runId: id }]);
-    const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
-    expect(row.lost_count).toBe(0);
-  });
-
   test('hands back the runs it gave up, if the database has returned by then', async ({ world }) => {
     const clock = new FakeClock();
     let isCutOff = false;
@@ -122,6 +90,46 @@ contract('a worker without contact to the database', (test) => {
     expect(row.lost_count).toBe(0);
   });
 });
+
+contract(
+  'a worker that reads finished steps apart from its claim',
+  (test) => {
+    test("hands back a run whose finished steps it can't load, reports it and continues", async ({
+      world,
+    }) => {
+      let isCutOff = false;
+      const cut = ({ sql }: { sql: string }) => {
+        if (!isCutOff || !sql.includes('from durably_steps')) return undefined;
+        isCutOff = false;
+        return databaseError('SQLITE_IOERR');
+      };
+      const { durably } = await world.start({
+        pollingInterval: 5,
+        wrap: (dialect) => failStatements(dialect, cut),
+      });
+      const errors = recordEvents(durably, ['worker:error']);
+      let hangs = true;
+      const { task } = durably.register({
+        task: job('task', async (step) => {
+          await step.run('one', () => 1);
+          if (hangs) await new Promise(() => undefined);
+        }),
+      });
+      const stored = nextEvent(durably, 'step:complete');
+      const { id } = await task.trigger(0);
+      await stored;
+      await durably.stop({ timeoutMs: 0 });
+      hangs = false;
+      isCutOff = true;
+      durably.start();
+      expect(await untilStatus(durably, id, 'completed')).toMatchObject({ attempt: 1, stepCount: 1 });
+      expect(errors).toMatchObject([{ context: 'execute', runId: id }]);
+      const row = await durably.db.selectFrom('durably_runs').select('lost_count').executeTakeFirstOrThrow();
+      expect(row.lost_count).toBe(0);
+    });
+  },
+  ({ locks }) => locks === 'refuse',
+);
 
 contract('a worker whose claim was answered late', (test) => {
   /** docs/guarantees.md does not promise this. The test shows the limits of what happens. */

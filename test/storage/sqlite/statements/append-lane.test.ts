@@ -3,7 +3,7 @@ import { systemClock } from '../../../../src/core/clock.ts';
 import { openDatabase } from '../../../../src/sqlite.ts';
 import { createStore } from '../../../../src/storage/sqlite/store.ts';
 
-const claim = (claimToken: string) => ({
+const claim = (claimToken: string) => () => ({
   jobNames: ['job'],
   limit: 1,
   claimToken,
@@ -29,6 +29,7 @@ test('when one process executes a run twice, only the execution with the newer f
       lease: { runId: 'run_1', fence: run?.fence ?? 0 },
       number: 1,
       sentAtMs: 0,
+      isRepeated: false,
       entries: [{ note: { type: 'run:complete', data: `${run?.fence}` }, atMs: 0 }],
     }),
   );

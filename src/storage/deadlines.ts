@@ -1,26 +1,11 @@
-import type { CompiledQuery } from 'kysely';
-import type { Clock } from '../../../core/clock.ts';
-import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
-import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import type { Clock } from '../core/clock.ts';
+import { DatabaseUnavailableError } from '../core/errors/errors.ts';
 
 /** A caller's time is up, and what it asked for was, by all that is known, not done. */
 export class TimeUpError extends DatabaseUnavailableError {
   constructor(cause?: unknown) {
     super('The database stayed busy', { cause });
   }
-}
-
-const deadlines = new WeakMap<CompiledQuery, number>();
-
-/** Gives a query another deadline than {@link CALLER_BUDGET_MS} from its execution on. */
-export function withDeadline(query: CompiledQuery, deadlineMs: number): CompiledQuery {
-  deadlines.set(query, deadlineMs);
-  return query;
-}
-
-/** When to stop trying, on the monotonic clock. */
-export function deadlineOf(query: CompiledQuery, clock: Clock): number {
-  return deadlines.get(query) ?? clock.monotonicMs() + CALLER_BUDGET_MS;
 }
 
 /** Somebody who waits, and for how long. */

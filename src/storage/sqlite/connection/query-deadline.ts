@@ -1,0 +1,16 @@
+import type { CompiledQuery } from 'kysely';
+import type { Clock } from '../../../core/clock.ts';
+import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+
+const deadlines = new WeakMap<CompiledQuery, number>();
+
+/** Gives a query another deadline than {@link CALLER_BUDGET_MS} from its execution on. */
+export function withDeadline(query: CompiledQuery, deadlineMs: number): CompiledQuery {
+  deadlines.set(query, deadlineMs);
+  return query;
+}
+
+/** When to stop trying, on the monotonic clock. */
+export function deadlineOf(query: CompiledQuery, clock: Clock): number {
+  return deadlines.get(query) ?? clock.monotonicMs() + CALLER_BUDGET_MS;
+}

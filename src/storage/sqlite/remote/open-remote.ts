@@ -1,0 +1,66 @@
+import { createClient } from '@libsql/client';
+import { LibsqlDialect } from '@libsql/kysely-libsql';
+import type { Dialect } from 'kysely';
+import { ValidationError } from '../../../core/errors/errors.ts';
+import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { timedFetch } from './timed-fetch.ts';
+
+/**
+ * More than are ever under way at once: durably sends one write and four reads. What waits in the client's
+ * own queue may have been given up before it is sent.
+ */
+const MAX_REQUESTS = 100;
+
+/** Which server is opened, and how. */
+export interface OpenRemoteOptions {
+  /**
+   * `libsql://…`, `https://…`, `http://…`, or `wss://…` and `ws://…`, which are faster where the server
+   * speaks them.
+   */
+  readonly url: string;
+  readonly authToken?: string | undefined;
+  /**
+   * Asks for compressed answers over HTTP. False unless given: libsql-server takes long to compress. For a
+   * database behind a slow line.
+   */
+  readonly compression?: boolean | undefined;
+}
+
+const OPTIONS: MembersOf<OpenRemoteOptions> = { url: true, authToken: true, compression: true };
+
+/** A database on a libSQL server. */
+export interface RemoteDatabase {
+  /** What `createDurably` takes. */
+  readonly dialect: Dialect;
+  /** Closes the connections. Stop durably first. */
+  close(): void;
+}
+
+/**
+ * Opens a database on a libSQL server as the service does: answers uncompressed, and no request that waits for
+ * ever. Nothing is sent yet. The server must be the primary or a read replica of it: an embedded replica
+ * (`syncUrl`) is not supported.
+ *
+ * @throws {ValidationError} for an option that it doesn't have, or an address that is none.
+ * @example
+ * const database = openRemote({ url: 'libsql://my-db.turso.io', authToken: process.env.TURSO_AUTH_TOKEN });
+ * const durably = createDurably({ dialect: database.dialect });
+ * await durably.init();
+ * // … and at the end:
+ * await durably.stop();
+ * database.close();
+ */
+export function openRemote(options: OpenRemoteOptions): RemoteDatabase {
+  checkMembers('openRemote option', options ?? null, OPTIONS);
+  const { url, authToken, compression = false } = options;
+  if (!/^(libsql|https?|wss?):/i.test(url)) {
+    throw new ValidationError('openRemote url must begin with libsql:, https:, http:, wss: or ws:');
+  }
+  const client = createClient({
+    url,
+    concurrency: MAX_REQUESTS,
+    fetch: timedFetch({ compression }),
+    ...(authToken === undefined ? {} : { authToken }),
+  });
+  return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
+}

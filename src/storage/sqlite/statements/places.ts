@@ -1,0 +1,14 @@
+/**
+ * The order of the kinds of writes in a batch. The claim is the last one: it sees the
+ * runs that triggers have just added, and the keys that ends have just freed.
+ */
+export const PLACES = {
+  renew: 1,
+  append: 2,
+  handBack: 3,
+  command: 4,
+  enqueue: 5,
+  deletion: 6,
+  read: 7,
+  claim: 8,
+} as const;
