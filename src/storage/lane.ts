@@ -1,117 +1,26 @@
-import { type Clock, defer } from '../core/clock.ts';
+import { defer } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors/errors.ts';
-import { type Deadlines, TimeUpError, type Waiter } from './deadlines.ts';
-
-/** SQL and its parameters. */
-export interface Sql {
-  readonly sql: string;
-  readonly parameters: readonly (string | number)[];
-}
-
-export type Rows = readonly Readonly<Record<string, unknown>>[];
-
-/** One kind of write: how its members become statements, and what the answers mean to each. */
-export interface WriteKind<M, R> {
-  readonly name: string;
-  /** Kinds leave in this order. */
-  readonly place: number;
-  readonly sizeOf: (member: M) => WriteSize;
-  /**
-   * Called when the members leave, and again whenever they leave again: what it answers
-   * must be harmless then.
-   */
-  readonly compile: (members: readonly M[], sending: Sending) => CompiledWrites<R>;
-}
-
-export interface WriteSize {
-  readonly rows: number;
-  readonly chars: number;
-}
-
-export interface Sending {
-  /** Some of the members were sent before and may be stored since. */
-  readonly isSentAgain: boolean;
-  /** Several statements are one transaction. Without that they are executed one after another. */
-  readonly isBatch: boolean;
-  /** A read that goes along saves a round trip. */
-  readonly isRemote: boolean;
-}
-
-export interface CompiledWrites<R> {
-  /** None if there is nothing to do after all. */
-  readonly statements: readonly Sql[];
-  /** The members' results in order. */
-  readonly decode: (answers: readonly Rows[]) => readonly R[];
-}
-
-/** What became of a sending that failed. */
-export type SendFailure =
-  /** The first deadline has passed, and nothing was executed. */
-  | { readonly kind: 'time-up'; readonly error: TimeUpError }
-  /** The answer was lost, so it may have been executed. */
-  | { readonly kind: 'lost'; readonly error: unknown }
-  /** The database was busy, and nothing was executed. */
-  | { readonly kind: 'busy'; readonly error: unknown }
-  /** A statement or a parameter would fail again. Nothing was executed. */
-  | { readonly kind: 'refused'; readonly error: unknown; readonly statementIndex: number | undefined }
-  /** The database can't be written to, in general or by one of these statements: a disk may have room for a small one. */
-  | { readonly kind: 'failed'; readonly error: unknown; readonly scope: 'all' | 'statement' };
-
-/** The way to a backend. */
-export interface WritePort {
-  readonly clock: Clock;
-  /** Whether several statements can be sent in one transaction. */
-  readonly sendsBatches: boolean;
-  /** Whether the caller of a write can be answered while the write is under way. */
-  readonly isRemote: boolean;
-  /** Sends statements once, in one transaction where it can. Answers with the rows of each. */
-  send(statements: readonly Sql[], options: { readonly deadlineMs: number | undefined }): Promise<Rows[]>;
-  /** What an error of `send` means. */
-  judge(error: unknown): SendFailure | Promise<SendFailure>;
-  /** Called when the answer was lost so long that callers are told. */
-  noteGivenUp(): void;
-}
-
-/** What leaves together holds at most so much. Locally the event loop waits while it is stored. */
-const LOCAL_BOUNDS: WriteSize = { rows: 200, chars: 256 * 1024 };
-const REMOTE_BOUNDS: WriteSize = { rows: 1_000, chars: 1024 * 1024 };
+import { type Deadlines, TimeUpError } from './deadlines.ts';
+import {
+  answersByPart,
+  compileParts,
+  firstDeadlineMs,
+  LOCAL_BOUNDS,
+  type Member,
+  newMember,
+  type Part,
+  partOf,
+  REMOTE_BOUNDS,
+  type SentParts,
+  statementsOf,
+  takeFirst,
+  withoutSettled,
+} from './departure.ts';
+import { Pauses } from './pauses.ts';
+import type { CompiledWrites, Rows, SendFailure, WriteKind, WritePort } from './writes.ts';
 
 /** A database that can't be reached is given up after this long, by those that wait for it. */
 const UNREACHABLE_BUDGET_MS = 2_000;
-const MAX_PAUSE_MS = 250;
-/** A request that is lost after this long got no answer: the database hangs. */
-const SILENT_AFTER_MS = 10_000;
-/** The pause after a request that got no answer. It doubles with each of them in a row. */
-const FIRST_REST_MS = 1_000;
-const MAX_REST_MS = 30_000;
-
-interface Member extends Waiter {
-  readonly kind: WriteKind<unknown, unknown>;
-  readonly member: unknown;
-  readonly size: WriteSize;
-  /** When it was first sent, on the monotonic clock. */
-  firstSentMs: number | undefined;
-  isSentAgain: boolean;
-  /** Its caller has been answered. */
-  isSettled: boolean;
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-}
-
-/** Members of one kind that leave together. */
-interface Part {
-  readonly kind: WriteKind<unknown, unknown>;
-  readonly members: readonly Member[];
-}
-
-/** What left together, and what was made of it. */
-interface SentParts {
-  readonly parts: readonly Part[];
-  readonly members: readonly Member[];
-  /** In the order of the parts. */
-  readonly compiled: readonly CompiledWrites<unknown>[];
-  readonly startMs: number;
-}
 
 /**
  * The only way to write: one request is under way at a time. What is submitted meanwhile
@@ -127,10 +36,7 @@ export class WriteLane {
   readonly #deadlines: Deadlines;
   #waiting: Member[] = [];
   #state: 'idle' | 'leaving' | 'away' | 'resting' = 'idle';
-  /** Requests in a row whose answers were lost. */
-  #lost = 0;
-  /** Requests in a row that were given up without an answer. */
-  #silent = 0;
+  readonly #pauses = new Pauses();
   #closed: unknown;
 
   constructor(port: WritePort, deadlines: Deadlines) {
@@ -144,18 +50,7 @@ export class WriteLane {
    */
   submit<M, R>(kind: WriteKind<M, R>, member: M, deadlineMs: number = Number.POSITIVE_INFINITY): Promise<R> {
     return new Promise<R>((resolve, reject) => {
-      const waiting: Member = {
-        kind: kind as WriteKind<unknown, unknown>,
-        member,
-        size: kind.sizeOf(member),
-        deadlineMs,
-        firstSentMs: undefined,
-        isSentAgain: false,
-        isSettled: false,
-        resolve: resolve as (result: unknown) => void,
-        reject,
-        expire: () => this.#expire(waiting),
-      };
+      const waiting = newMember(kind, member, { deadlineMs, resolve, reject, onExpire: this.#expire });
       if (this.#closed !== undefined) return reject(this.#closed);
       this.#waiting.push(waiting);
       this.#leaveSoon();
@@ -177,10 +72,10 @@ export class WriteLane {
     if (member.deadlineMs !== Number.POSITIVE_INFINITY) this.#deadlines.add(member);
   }
 
-  #expire(member: Member): void {
+  readonly #expire = (member: Member): void => {
     this.#waiting = this.#waiting.filter((each) => each !== member);
     this.#reject(member, new TimeUpError());
-  }
+  };
 
   #leaveSoon(): void {
     if (this.#state !== 'idle' || this.#waiting.length === 0) return;
@@ -195,8 +90,10 @@ export class WriteLane {
 
   #leave(): void {
     this.#state = 'away';
-    const parts = this.#take();
-    void this.#send(parts).then((restMs) => {
+    const { parts, left } = takeFirst(this.#waiting, this.#port.isRemote ? REMOTE_BOUNDS : LOCAL_BOUNDS);
+    this.#waiting = left;
+    const isOneRequest = this.#port.sendsBatches || parts.length === 1;
+    void (isOneRequest ? this.#sendTogether(parts) : this.#sendApart(parts)).then((restMs) => {
       if (restMs === 0) {
         this.#state = 'idle';
         this.#leaveSoon();
@@ -210,39 +107,7 @@ export class WriteLane {
     });
   }
 
-  /** The first of those that wait, as many as fit together, by kind. */
-  #take(): Part[] {
-    const { isRemote } = this.#port;
-    const bounds = isRemote ? REMOTE_BOUNDS : LOCAL_BOUNDS;
-    const byKind = new Map<WriteKind<unknown, unknown>, Member[]>();
-    let rows = 0;
-    let chars = 0;
-    const left: Member[] = [];
-    for (const member of this.#waiting) {
-      const { size } = member;
-      const fits = rows + size.rows <= bounds.rows && chars + size.chars <= bounds.chars;
-      // None overtakes another: a claim sees the runs that were added before it was asked for.
-      if (left.length > 0 || (!fits && byKind.size > 0)) {
-        left.push(member);
-        continue;
-      }
-      rows += size.rows;
-      chars += size.chars;
-      const members = byKind.get(member.kind);
-      if (members === undefined) byKind.set(member.kind, [member]);
-      else members.push(member);
-    }
-    this.#waiting = left;
-    const parts = [...byKind].map(([kind, members]): Part => ({ kind, members }));
-    return parts.length === 1 ? parts : parts.sort((a, b) => a.kind.place - b.kind.place);
-  }
-
-  /** Resolves with how long to rest before the next request, ms. Never rejects. */
-  async #send(parts: readonly Part[]): Promise<number> {
-    if (this.#port.sendsBatches || parts.length === 1) return await this.#sendTogether(parts);
-    return await this.#sendApart(parts);
-  }
-
+  /** Each kind by itself. Resolves with how long to rest before the next request, ms. Never rejects. */
   async #sendApart(parts: readonly Part[]): Promise<number> {
     for (const { members } of parts.slice(1)) for (const member of members) this.#watch(member);
     for (const [i, part] of parts.entries()) {
@@ -266,57 +131,39 @@ export class WriteLane {
     let compiled: CompiledWrites<unknown>[] = [];
     let answers: Rows[];
     try {
-      compiled = parts.map(({ kind, members }) =>
-        kind.compile(
-          members.map(({ member }) => member),
-          {
-            isSentAgain: members.some(({ isSentAgain }) => isSentAgain),
-            isBatch: this.#port.sendsBatches,
-            isRemote: this.#port.isRemote,
-          },
-        ),
-      );
-      const statements = compiled.flatMap((writes) => writes.statements);
+      const { sendsBatches: isBatch, isRemote } = this.#port;
+      compiled = compileParts(parts, { isBatch, isRemote });
+      const statements = statementsOf(compiled);
       for (const member of members) member.firstSentMs ??= startMs;
-      answers = statements.length === 0 ? [] : await this.#port.send(statements, this.#sendingOf(members));
+      answers =
+        statements.length === 0
+          ? []
+          : await this.#port.send(statements, {
+              // Over a network nothing that writes is cut off: its caller is answered without it.
+              deadlineMs: isRemote ? undefined : firstDeadlineMs(members),
+            });
     } catch (error) {
       return await this.#settleFailure(await this.#port.judge(error), { parts, members, compiled, startMs });
     }
-    this.#lost = 0;
-    this.#silent = 0;
-    let begin = 0;
+    this.#pauses.noteAnswer();
+    const own = answersByPart(compiled, answers);
     for (const [i, { members }] of parts.entries()) {
       const writes = compiled[i];
-      if (writes === undefined) continue;
-      const end = begin + writes.statements.length;
-      this.#settle(members, writes, answers.slice(begin, end));
-      begin = end;
+      if (writes !== undefined) this.#settle(members, writes, own[i] ?? []);
     }
     return 0;
   }
 
   /** Without those whose time was up before they were sent. */
   #unsettled(parts: readonly Part[]): readonly Part[] {
-    let hasSettled = false;
     for (const { members } of parts) {
       for (const member of members) {
-        hasSettled ||= member.isSettled;
         // Over a network a caller may have to be answered before the request is.
         if (this.#port.isRemote) this.#watch(member);
         else this.#deadlines.remove(member);
       }
     }
-    if (!hasSettled) return parts;
-    return parts
-      .map(({ kind, members }) => ({ kind, members: members.filter(({ isSettled }) => !isSettled) }))
-      .filter(({ members }) => members.length > 0);
-  }
-
-  #sendingOf(members: readonly Member[]): { deadlineMs: number | undefined } {
-    // Over a network nothing that writes is cut off: its caller is answered without it.
-    if (this.#port.isRemote) return { deadlineMs: undefined };
-    const deadlineMs = Math.min(...members.map((member) => member.deadlineMs));
-    return { deadlineMs: deadlineMs === Number.POSITIVE_INFINITY ? undefined : deadlineMs };
+    return withoutSettled(parts);
   }
 
   #settle(members: readonly Member[], writes: CompiledWrites<unknown>, answers: readonly Rows[]): void {
@@ -336,14 +183,14 @@ export class WriteLane {
       case 'time-up': {
         const nowMs = Math.max(
           this.#port.clock.monotonicMs(),
-          Math.min(...members.map(({ deadlineMs }) => deadlineMs)),
+          firstDeadlineMs(members) ?? Number.POSITIVE_INFINITY,
         );
         this.#putBack(members, (member) => (member.deadlineMs <= nowMs ? failure.error : undefined));
         return 0;
       }
       case 'busy':
         this.#putBack(members, () => undefined);
-        return this.#pauseMs();
+        return this.#pauses.afterBusyMs();
       case 'lost': {
         const nowMs = this.#port.clock.monotonicMs();
         const unavailable = new DatabaseUnavailableError('The database is unavailable', {
@@ -355,8 +202,7 @@ export class WriteLane {
           this.#port.noteGivenUp();
           return unavailable;
         });
-        if (nowMs - sent.startMs < SILENT_AFTER_MS) return this.#pauseMs();
-        return Math.min(MAX_REST_MS, FIRST_REST_MS * 2 ** this.#silent++);
+        return this.#pauses.afterLossMs({ waitedMs: nowMs - sent.startMs });
       }
       case 'refused':
         return await this.#sendInnocent(failure, sent);
@@ -404,10 +250,6 @@ export class WriteLane {
     this.#waiting.unshift(...remaining);
   }
 
-  #pauseMs(): number {
-    return Math.max(1, Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** this.#lost++));
-  }
-
   #resolve(member: Member, result: unknown): void {
     if (member.isSettled) return;
     member.isSettled = true;
@@ -421,17 +263,4 @@ export class WriteLane {
     this.#deadlines.remove(member);
     member.reject(error);
   }
-}
-
-/** Whose statement it was; undefined if that is not known. */
-function partOf(
-  { parts, compiled }: Pick<SentParts, 'parts' | 'compiled'>,
-  statementIndex: number | undefined,
-): Part | undefined {
-  if (statementIndex === undefined) return undefined;
-  let end = 0;
-  return parts.find((_, i) => {
-    end += compiled[i]?.statements.length ?? 0;
-    return statementIndex < end;
-  });
 }

@@ -1,14 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { Deadlines, TimeUpError } from '../../src/storage/deadlines.ts';
-import {
-  type Rows,
-  type SendFailure,
-  type Sending,
-  type Sql,
-  type WriteKind,
-  WriteLane,
-} from '../../src/storage/lane.ts';
+import { WriteLane } from '../../src/storage/lane.ts';
+import type { Rows, SendFailure, Sending, Sql, WriteKind } from '../../src/storage/writes.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { idle } from '../support/idle.ts';
 import { type Deferred, deferred } from '../support/until.ts';

@@ -3,14 +3,8 @@ import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
-import {
-  type Rows,
-  type SendFailure,
-  type Sql,
-  type WriteKind,
-  WriteLane,
-  type WritePort,
-} from '../../lane.ts';
+import { WriteLane } from '../../lane.ts';
+import type { Sql, WriteKind } from '../../writes.ts';
 import { ownQuery, type StatementKind } from '../query.ts';
 import type { Schema } from '../schema.ts';
 import { Closing } from './closing.ts';
@@ -19,14 +13,14 @@ import {
   classifyDatabaseError,
   type DatabaseFault,
   isRefusedByDriver,
-  statementIndexOf,
+  unavailable,
 } from './database-error.ts';
 import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
-import { rowsOf } from './libsql-client.ts';
 import { withDeadline } from './query-deadline.ts';
 import type { Statement } from './statement.ts';
 import { WriteHealth } from './write-health.ts';
+import { WriteSender } from './write-sender.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
 const MAX_PAUSE_MS = 250;
@@ -55,7 +49,7 @@ const probes: WriteKind<Sql, void> = {
 };
 
 /** The way to the database: reads go as they come, writes through the lane. */
-export class Connection implements WritePort {
+export class Connection {
   readonly db: Kysely<Schema>;
   readonly lane: WriteLane;
   readonly #dialect: GuardedDialect;
@@ -73,7 +67,17 @@ export class Connection implements WritePort {
     this.#checksAtFirstUse = options.checksAtFirstUse ?? true;
     this.#dialect = new GuardedDialect(options.dialect, { ...options, closing: this.#closing });
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
-    this.lane = new WriteLane(this, new Deadlines(options.clock));
+    const sender = new WriteSender({
+      clock: options.clock,
+      dialect: this.#dialect,
+      health: this.#health,
+      closing: this.#closing,
+      check: this.#check,
+      checksAtFirstUse: this.#checksAtFirstUse,
+      executeOnce: (kind, statement, deadlineMs) => this.#executeOnce(kind, statement, deadlineMs),
+      explain: (error) => this.#explain(error),
+    });
+    this.lane = new WriteLane(sender, new Deadlines(options.clock));
     this.#closing.onClose((error) => this.lane.close(error));
   }
 
@@ -160,82 +164,6 @@ export class Connection implements WritePort {
     return rows as Record<string, unknown>[];
   }
 
-  /** Whether several writes can be sent in one transaction. */
-  get sendsBatches(): boolean {
-    return this.#dialect.batch !== undefined;
-  }
-
-  /** Sends what the lane takes together, once. */
-  async send(
-    statements: readonly Sql[],
-    { deadlineMs }: { readonly deadlineMs: number | undefined },
-  ): Promise<Rows[]> {
-    if (this.#closing.error) throw this.#closing.error;
-    const noteEnd = this.#health.noteBegin();
-    try {
-      if (this.#checksAtFirstUse && !this.#check.isWriteChecked) {
-        this.#check.noteWritten(await this.#executeOnce('write', WRITE_CHECK, deadlineMs));
-      }
-      const answers = await this.#sendAll(statements, deadlineMs);
-      this.#health.noteSuccess(answers.reduce((sum, rows) => sum + rows.length, 0));
-      return answers.map((rows) => this.#check.readable(rows));
-    } catch (error) {
-      if (!this.#closing.error && this.#isFailure(error)) this.#health.noteFailure();
-      throw error;
-    } finally {
-      noteEnd();
-    }
-  }
-
-  async #sendAll(statements: readonly Sql[], deadlineMs: number | undefined): Promise<Rows[]> {
-    const { batch, isRemote } = this;
-    if (batch !== undefined && (isRemote || statements.length > 1)) {
-      return (await batch(statements, { deadlineMs })).map(rowsOf);
-    }
-    const answers: Rows[] = [];
-    for (const statement of statements) {
-      try {
-        answers.push(await this.#executeOnce('write', statement, deadlineMs));
-      } catch (error) {
-        if (answers.length > 0 && error instanceof TimeUpError) throw new PartlySentError(error);
-        throw error;
-      }
-    }
-    return answers;
-  }
-
-  /** Whether nobody will send it again: a lost answer is asked for, and a refused statement says nothing of the others. */
-  #isFailure(error: unknown): boolean {
-    return error instanceof DurablyError || ['denied', 'unavailable'].includes(this.#faultOf(error));
-  }
-
-  noteGivenUp(): void {
-    this.#health.noteFailure();
-  }
-
-  async judge(error: unknown): Promise<SendFailure> {
-    if (this.#closing.error) return { kind: 'failed', error: this.#closing.error, scope: 'all' };
-    if (error instanceof TimeUpError) return { kind: 'time-up', error };
-    if (error instanceof PartlySentError) return { kind: 'lost', error: error.cause };
-    if (error instanceof DurablyError) return { kind: 'failed', error, scope: 'all' };
-    switch (this.#faultOf(error)) {
-      case 'statement': {
-        const explained = await this.#explain(error).catch((closed: unknown) => closed);
-        if (explained instanceof DurablyError) return { kind: 'failed', error: explained, scope: 'all' };
-        return { kind: 'refused', error: explained, statementIndex: statementIndexOf(error) };
-      }
-      case 'busy':
-      case 'blocked':
-        return { kind: 'busy', error };
-      case 'uncertain':
-        return { kind: 'lost', error };
-      case 'denied':
-        return { kind: 'failed', error: new AccessRefusedError(error), scope: 'all' };
-      case 'unavailable':
-        return { kind: 'failed', error: unavailable(error), scope: 'statement' };
-    }
-  }
-
   #faultOf(error: unknown): DatabaseFault {
     return classifyDatabaseError(error, this.#dialect.isRemote);
   }
@@ -288,16 +216,5 @@ export class Connection implements WritePort {
     return new DatabaseUnavailableError('The database is not migrated: call init() or migrate() first', {
       cause: error,
     });
-  }
-}
-
-function unavailable(cause: unknown): DatabaseUnavailableError {
-  return new DatabaseUnavailableError('The database is unavailable', { cause });
-}
-
-/** Some of the statements of a write were executed before its time was up. */
-class PartlySentError extends Error {
-  constructor(cause: TimeUpError) {
-    super('a write was executed in part', { cause });
   }
 }

@@ -104,3 +104,7 @@ export class AccessRefusedError extends DatabaseUnavailableError {
     });
   }
 }
+
+export function unavailable(cause: unknown): DatabaseUnavailableError {
+  return new DatabaseUnavailableError('The database is unavailable', { cause });
+}

@@ -14,6 +14,7 @@ import {
   type Passage,
   TransactionOpenError,
 } from './guarded-connection.ts';
+import { inTime } from './in-time.ts';
 import { adapterOf } from './libsql-client.ts';
 import { Line } from './line.ts';
 import { deadlineOf } from './query-deadline.ts';
@@ -64,7 +65,8 @@ export class GuardedDriver implements Driver, Guard {
     const { batch } = adapter;
     this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
     const renew = reconnect ?? adapter.renew;
-    const renewInTime = renew && (() => this.#inTime((async () => renew())(), READ_WITHIN_MS));
+    const renewInTime =
+      renew && (() => inTime((async () => renew())(), { withinMs: READ_WITHIN_MS, clock, closing }));
     this.#renewal = new Renewal(renewInTime, adapter);
     const waiting = new Deadlines(clock);
     this.#reads = new Line(waiting, adapter.isRemote ? MAX_REMOTE_READS : 1);
@@ -216,9 +218,11 @@ export class GuardedDriver implements Driver, Guard {
       const withinMs = commits
         ? WRITE_WITHIN_MS
         : Math.max(0, Math.min(READ_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
-      return await this.#inTime(execute(), withinMs).catch((error: unknown) => {
-        throw this.#closedBy(error) ?? error;
-      });
+      return await inTime(execute(), { withinMs, clock: this.#clock, closing: this.#closing }).catch(
+        (error: unknown) => {
+          throw this.#closedBy(error) ?? error;
+        },
+      );
     }
     const done = await this.#turns.take(commits);
     try {
@@ -238,24 +242,6 @@ export class GuardedDriver implements Driver, Guard {
     } finally {
       done();
     }
-  }
-
-  /** Rejects when the answer takes too long: a network may lose it silently. */
-  async #inTime<T>(answer: Promise<T>, withinMs: number): Promise<T> {
-    let cancel: () => void = () => undefined;
-    const late = new Promise<never>((_, reject) => {
-      cancel = this.#clock.schedule(withinMs, () =>
-        reject(new Error(`the database has not answered within ${Math.round(withinMs)} ms`)),
-      );
-    });
-    let forget: () => void = () => undefined;
-    const closed = new Promise<never>((_, reject) => {
-      forget = this.#closing.onClose(reject);
-    });
-    return await Promise.race([answer, late, closed]).finally(() => {
-      cancel();
-      forget();
-    });
   }
 
   /** The error to refuse everything with, if this one came from a closed client. A renewed client is not closed. */

@@ -1,4 +1,4 @@
-import type { Sql } from '../../lane.ts';
+import type { Sql } from '../../writes.ts';
 
 /** SQL that reads, with its row type; parameters are texts and whole numbers only. Its columns are named, never by a star. */
 export interface Statement<Row> extends Sql {

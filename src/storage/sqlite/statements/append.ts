@@ -1,5 +1,5 @@
 import type { Append, AppendResult } from '../../../core/store.ts';
-import type { Sql, WriteKind } from '../../lane.ts';
+import type { Sql, WriteKind } from '../../writes.ts';
 import { NOW_MS } from '../sql.ts';
 import { PLACES } from './places.ts';
 import { isFrom } from './transitions.ts';

@@ -1,7 +1,7 @@
 import { portionLength } from '../../../core/json/portions.ts';
 import { MAX_LOST_WORKERS, type RunStatus, SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
 import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun } from '../../../core/store.ts';
-import type { Rows, Sending, Sql, WriteKind } from '../../lane.ts';
+import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { readCurrent } from './current-reads.ts';

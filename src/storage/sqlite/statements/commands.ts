@@ -1,6 +1,6 @@
 import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../../../core/run.ts';
 import type { CommandResult } from '../../../core/store.ts';
-import type { Rows, WriteKind } from '../../lane.ts';
+import type { Rows, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { LEAVES_MORE } from './deletions.ts';

@@ -1,4 +1,4 @@
-import type { Rows, Sql, WriteKind } from '../../lane.ts';
+import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Statement } from '../connection/statement.ts';
 import { PLACES } from './places.ts';

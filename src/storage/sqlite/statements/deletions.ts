@@ -1,4 +1,4 @@
-import type { Sql, WriteKind } from '../../lane.ts';
+import type { Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { PLACES } from './places.ts';

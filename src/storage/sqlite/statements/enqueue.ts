@@ -2,7 +2,7 @@ import { JsonText } from '../../../core/json/json-text.ts';
 import { collect } from '../../../core/json/portions.ts';
 import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
 import type { Enqueued, NewRun } from '../../../core/store.ts';
-import type { Rows, Sql, WriteKind } from '../../lane.ts';
+import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readCurrent } from './current-reads.ts';
 import { readWholeRuns } from './list-runs.ts';

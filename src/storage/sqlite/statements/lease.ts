@@ -1,5 +1,5 @@
 import type { Lease, NamedRun } from '../../../core/store.ts';
-import type { WriteKind } from '../../lane.ts';
+import type { WriteKind } from '../../writes.ts';
 import { NOW_MS } from '../sql.ts';
 import { PLACES } from './places.ts';
 import { isFrom, statusAfter } from './transitions.ts';

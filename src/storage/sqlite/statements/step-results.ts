@@ -1,6 +1,6 @@
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
 import type { StepResult } from '../../../core/store.ts';
-import type { Rows } from '../../lane.ts';
+import type { Rows } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readCurrent } from './current-reads.ts';
 

@@ -1,0 +1,135 @@
+import type { Clock } from '../../../core/clock.ts';
+import { DurablyError } from '../../../core/errors/errors.ts';
+import { TimeUpError } from '../../deadlines.ts';
+import type { Rows, SendFailure, Sql, WritePort } from '../../writes.ts';
+import type { StatementKind } from '../query.ts';
+import type { Closing } from './closing.ts';
+import {
+  AccessRefusedError,
+  classifyDatabaseError,
+  type DatabaseFault,
+  statementIndexOf,
+  unavailable,
+} from './database-error.ts';
+import { type DialectCheck, WRITE_CHECK } from './dialect-check.ts';
+import type { GuardedDialect } from './guarded-dialect.ts';
+import { rowsOf } from './libsql-client.ts';
+import type { WriteHealth } from './write-health.ts';
+
+interface WriteSenderParts {
+  readonly clock: Clock;
+  readonly dialect: GuardedDialect;
+  readonly health: WriteHealth;
+  readonly closing: Closing;
+  readonly check: DialectCheck;
+  /** Whether the first write checks the dialect, if `migrate` has not. */
+  readonly checksAtFirstUse: boolean;
+  readonly executeOnce: (kind: StatementKind, sql: Sql, deadlineMs: number | undefined) => Promise<Rows>;
+  /** What a refused statement means: the database may not be migrated. */
+  readonly explain: (error: unknown) => Promise<unknown>;
+}
+
+/** Sends what the lane takes together, and says what its errors mean. */
+export class WriteSender implements WritePort {
+  readonly #parts: WriteSenderParts;
+  readonly clock: Clock;
+
+  constructor(parts: WriteSenderParts) {
+    this.#parts = parts;
+    this.clock = parts.clock;
+  }
+
+  get isRemote(): boolean {
+    return this.#parts.dialect.isRemote;
+  }
+
+  /** Whether several writes can be sent in one transaction. */
+  get sendsBatches(): boolean {
+    return this.#parts.dialect.batch !== undefined;
+  }
+
+  /** Sends what the lane takes together, once. */
+  async send(
+    statements: readonly Sql[],
+    { deadlineMs }: { readonly deadlineMs: number | undefined },
+  ): Promise<Rows[]> {
+    const { closing, health, check, checksAtFirstUse, executeOnce } = this.#parts;
+    if (closing.error) throw closing.error;
+    const noteEnd = health.noteBegin();
+    try {
+      if (checksAtFirstUse && !check.isWriteChecked) {
+        check.noteWritten(await executeOnce('write', WRITE_CHECK, deadlineMs));
+      }
+      const answers = await this.#sendAll(statements, deadlineMs);
+      health.noteSuccess(answers.reduce((sum, rows) => sum + rows.length, 0));
+      return answers.map((rows) => check.readable(rows));
+    } catch (error) {
+      if (!closing.error && this.#isFailure(error)) health.noteFailure();
+      throw error;
+    } finally {
+      noteEnd();
+    }
+  }
+
+  async #sendAll(statements: readonly Sql[], deadlineMs: number | undefined): Promise<Rows[]> {
+    const { executeOnce, dialect } = this.#parts;
+    const { batch, isRemote } = dialect;
+    if (batch !== undefined && (isRemote || statements.length > 1)) {
+      return (await batch(statements, { deadlineMs })).map(rowsOf);
+    }
+    const answers: Rows[] = [];
+    for (const statement of statements) {
+      try {
+        answers.push(await executeOnce('write', statement, deadlineMs));
+      } catch (error) {
+        if (answers.length > 0 && error instanceof TimeUpError) throw new PartlySentError(error);
+        throw error;
+      }
+    }
+    return answers;
+  }
+
+  /** Whether nobody will send it again: a lost answer is asked for, and a refused statement says nothing of the others. */
+  #isFailure(error: unknown): boolean {
+    return error instanceof DurablyError || ['denied', 'unavailable'].includes(this.#faultOf(error));
+  }
+
+  noteGivenUp(): void {
+    this.#parts.health.noteFailure();
+  }
+
+  async judge(error: unknown): Promise<SendFailure> {
+    const { closing, explain } = this.#parts;
+    if (closing.error) return { kind: 'failed', error: closing.error, scope: 'all' };
+    if (error instanceof TimeUpError) return { kind: 'time-up', error };
+    if (error instanceof PartlySentError) return { kind: 'lost', error: error.cause };
+    if (error instanceof DurablyError) return { kind: 'failed', error, scope: 'all' };
+    switch (this.#faultOf(error)) {
+      case 'statement': {
+        const explained = await explain(error).catch((closed: unknown) => closed);
+        if (explained instanceof DurablyError) return { kind: 'failed', error: explained, scope: 'all' };
+        return { kind: 'refused', error: explained, statementIndex: statementIndexOf(error) };
+      }
+      case 'busy':
+      case 'blocked':
+        return { kind: 'busy', error };
+      case 'uncertain':
+        return { kind: 'lost', error };
+      case 'denied':
+        return { kind: 'failed', error: new AccessRefusedError(error), scope: 'all' };
+      case 'unavailable':
+        return { kind: 'failed', error: unavailable(error), scope: 'statement' };
+    }
+  }
+
+  #faultOf(error: unknown): DatabaseFault {
+    return classifyDatabaseError(error, this.isRemote);
+  }
+}
+
+/** Some of the statements of a write were executed before its time was up. */
+class PartlySentError extends Error {
+  constructor(cause: TimeUpError) {
+    super('a write was executed in part', { cause });
+  }
+}
