@@ -181,11 +181,12 @@ export interface Store {
    * Claims runs. It leaves with the writes that wait, as the last of them, and only then
    * asks what to claim: it sees the runs that they add, and the keys that they free.
    *
-   * @param decide answers undefined if there is nothing to claim for after all. It may be asked again.
+   * @param decide answers undefined if there is nothing to claim for after all. It may be asked again. `seesAll`: no
+   *   write that came before waits for a later request.
    * @param options.deadlineMs when to give up, on the monotonic clock; {@link CALLER_BUDGET_MS} from now unless given.
    */
   claim(
-    decide: () => ClaimRequest | undefined,
+    decide: (about: { readonly seesAll: boolean }) => ClaimRequest | undefined,
     options?: { readonly deadlineMs?: number | undefined },
   ): Promise<Claim>;
 

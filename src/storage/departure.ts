@@ -88,14 +88,16 @@ export function takeFirst(
 /** What each part has to be sent. */
 export function compileParts(
   parts: readonly Part[],
-  about: Omit<Sending, 'isSentAgain'>,
+  about: Omit<Sending, 'isSentAgain' | 'sentAgain'>,
 ): CompiledWrites<unknown>[] {
-  return parts.map(({ kind, members }) =>
-    kind.compile(
+  const { isBatch, isRemote, seesAll } = about;
+  return parts.map(({ kind, members }) => {
+    const sentAgain = members.map(({ isSentAgain }) => isSentAgain);
+    return kind.compile(
       members.map(({ member }) => member),
-      { ...about, isSentAgain: members.some(({ isSentAgain }) => isSentAgain) },
-    ),
-  );
+      { isBatch, isRemote, seesAll, sentAgain, isSentAgain: sentAgain.includes(true) },
+    );
+  });
 }
 
 export function statementsOf(compiled: readonly CompiledWrites<unknown>[]): Sql[] {
@@ -113,6 +115,18 @@ export function answersByPart(
     begin += statements.length;
     return own;
   });
+}
+
+export function membersOf(parts: readonly Part[]): readonly Member[] {
+  const [only] = parts;
+  return only !== undefined && parts.length === 1 ? only.members : parts.flatMap(({ members }) => members);
+}
+
+/** The same in smaller requests: each kind apart, or each member if there is one kind. */
+export function smaller(parts: readonly Part[]): (readonly Part[])[] {
+  const [only] = parts;
+  if (only === undefined || parts.length > 1) return parts.map((part) => [part]);
+  return only.members.map((member) => [{ kind: only.kind, members: [member] }]);
 }
 
 /** When the first of their callers has waited long enough; undefined if none minds. */

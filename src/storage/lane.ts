@@ -7,11 +7,13 @@ import {
   firstDeadlineMs,
   LOCAL_BOUNDS,
   type Member,
+  membersOf,
   newMember,
   type Part,
   partOf,
   REMOTE_BOUNDS,
   type SentParts,
+  smaller,
   statementsOf,
   takeFirst,
   withoutSettled,
@@ -37,6 +39,8 @@ export class WriteLane {
   #waiting: Member[] = [];
   #state: 'idle' | 'leaving' | 'away' | 'resting' = 'idle';
   readonly #pauses = new Pauses();
+  /** Nothing was left behind by what is under way. */
+  #seesAll = true;
   #closed: unknown;
 
   constructor(port: WritePort, deadlines: Deadlines) {
@@ -92,6 +96,8 @@ export class WriteLane {
     this.#state = 'away';
     const { parts, left } = takeFirst(this.#waiting, this.#port.isRemote ? REMOTE_BOUNDS : LOCAL_BOUNDS);
     this.#waiting = left;
+    this.#seesAll = left.length === 0;
+    for (const member of left) this.#watch(member);
     const isOneRequest = this.#port.sendsBatches || parts.length === 1;
     void (isOneRequest ? this.#sendTogether(parts) : this.#sendApart(parts)).then((restMs) => {
       if (restMs === 0) {
@@ -107,17 +113,19 @@ export class WriteLane {
     });
   }
 
-  /** Each kind by itself. Resolves with how long to rest before the next request, ms. Never rejects. */
+  /** Each kind by itself, in order. */
   async #sendApart(parts: readonly Part[]): Promise<number> {
-    for (const { members } of parts.slice(1)) for (const member of members) this.#watch(member);
-    for (const [i, part] of parts.entries()) {
-      const restMs = await this.#sendTogether([part]);
+    return await this.#sendInTurn(parts.map((part) => [part]));
+  }
+
+  /** Several requests, one after the other. Resolves with how long to rest before the next one, ms. Never rejects. */
+  async #sendInTurn(requests: readonly (readonly Part[])[]): Promise<number> {
+    for (const parts of requests.slice(1)) for (const member of membersOf(parts)) this.#watch(member);
+    for (const [i, parts] of requests.entries()) {
+      const restMs = await this.#sendTogether(parts);
       if (restMs === 0) continue;
       // What was not sent yet goes before all that came later.
-      this.#putBack(
-        parts.slice(i + 1).flatMap(({ members }) => members),
-        () => undefined,
-      );
+      this.#putBack(membersOf(requests.slice(i + 1).flat()), () => undefined);
       return restMs;
     }
     return 0;
@@ -126,13 +134,13 @@ export class WriteLane {
   async #sendTogether(given: readonly Part[]): Promise<number> {
     const { clock } = this.#port;
     const parts = this.#unsettled(given);
-    const members = parts.flatMap((part) => part.members);
+    const members = membersOf(parts);
     const startMs = clock.monotonicMs();
     let compiled: CompiledWrites<unknown>[] = [];
     let answers: Rows[];
     try {
       const { sendsBatches: isBatch, isRemote } = this.#port;
-      compiled = compileParts(parts, { isBatch, isRemote });
+      compiled = compileParts(parts, { isBatch, isRemote, seesAll: this.#seesAll });
       const statements = statementsOf(compiled);
       for (const member of members) member.firstSentMs ??= startMs;
       answers =
@@ -191,7 +199,10 @@ export class WriteLane {
       case 'busy':
         this.#putBack(members, () => undefined);
         return this.#pauses.afterBusyMs();
+      case 'too-large':
       case 'lost': {
+        if (failure.kind === 'too-large' && members.length > 1)
+          return await this.#sendInTurn(smaller(sent.parts));
         const nowMs = this.#port.clock.monotonicMs();
         const unavailable = new DatabaseUnavailableError('The database is unavailable', {
           cause: failure.error,
@@ -213,7 +224,7 @@ export class WriteLane {
     }
   }
 
-  /** Without those whose statement was refused; these one by one. */
+  /** In the same order as before: the members of the part whose statement was refused one by one. */
   async #sendInnocent(
     { error, statementIndex }: SendFailure & { kind: 'refused' },
     { parts, members, compiled }: SentParts,
@@ -225,13 +236,9 @@ export class WriteLane {
     }
     const guilty = parts.length === 1 ? parts[0] : partOf({ parts, compiled }, statementIndex);
     if (guilty === undefined) return await this.#sendApart(parts);
-    const innocent = parts.filter((part) => part !== guilty);
-    const alone = guilty.members.map((member): Part => ({ kind: guilty.kind, members: [member] }));
-    if (innocent.length === 0) return await this.#sendApart(alone);
-    const restMs = await this.#sendTogether(innocent);
-    if (restMs === 0) return await this.#sendApart(alone);
-    this.#putBack(guilty.members, () => undefined);
-    return restMs;
+    const at = parts.indexOf(guilty);
+    const requests = [parts.slice(0, at), ...smaller([guilty]), parts.slice(at + 1)];
+    return await this.#sendInTurn(requests.filter(({ length }) => length > 0));
   }
 
   /** Before all that waits, but for those that are answered now. */

@@ -30,6 +30,10 @@ export interface WriteSize {
 export interface Sending {
   /** Some of the members were sent before and may be stored since. */
   readonly isSentAgain: boolean;
+  /** Which of them, in their order. */
+  readonly sentAgain: readonly boolean[];
+  /** Nothing that came before waits for a later request. */
+  readonly seesAll: boolean;
   /** Several statements are one transaction. Without that they are executed one after another. */
   readonly isBatch: boolean;
   /** A read that goes along saves a round trip. */
@@ -49,6 +53,8 @@ export type SendFailure =
   | { readonly kind: 'time-up'; readonly error: TimeUpError }
   /** The answer was lost, so it may have been executed. */
   | { readonly kind: 'lost'; readonly error: unknown }
+  /** The answers together were too large, so nothing was executed; alone it may be the server that is short of room. */
+  | { readonly kind: 'too-large'; readonly error: unknown }
   /** The database was busy, and nothing was executed. */
   | { readonly kind: 'busy'; readonly error: unknown }
   /** A statement or a parameter would fail again. Nothing was executed. */

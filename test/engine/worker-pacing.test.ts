@@ -43,13 +43,14 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   const errors: string[] = [];
   let ends: Deferred | undefined;
   let lane: Deferred | undefined;
+  let seesAll = true;
   bus.on('worker:error', ({ context }) => errors.push(context));
   const store = fakeStore({
     claim: async (decide) => {
       // As the lane does: what comes in this turn of the event loop leaves together.
       await nextTurn();
       await lane?.promise;
-      const request = decide();
+      const request = decide({ seesAll });
       if (request === undefined) return NOTHING;
       claims.push(request);
       return (await answers.shift()?.()) ?? NOTHING;
@@ -122,7 +123,23 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       held.resolve();
     };
   };
-  return { holdEnds, holdClaims, worker, clock, claims, answers, gates, errors, handedBack, claimsDuring };
+  /** Whether claims see all that was to be stored before them. */
+  const seeAll = (value: boolean) => {
+    seesAll = value;
+  };
+  return {
+    seeAll,
+    holdEnds,
+    holdClaims,
+    worker,
+    clock,
+    claims,
+    answers,
+    gates,
+    errors,
+    handedBack,
+    claimsDuring,
+  };
 }
 
 afterEach(() => stopLast());
@@ -179,6 +196,22 @@ describe('a worker that looks for work', () => {
     letClaimsLeave();
     await idle();
     expect(claims).toHaveLength(1);
+  });
+
+  test('claims again after a claim that left before the runs that it was woken for', async () => {
+    const { worker, claims, seeAll } = pacedWorker();
+    worker.start();
+    await idle();
+    seeAll(false);
+    worker.wake();
+    await new Promise<void>((resolve) => setImmediate(resolve));
+    seeAll(true);
+    await idle();
+    expect(claims.length).toBeGreaterThanOrEqual(2);
+    const before = claims.length;
+    worker.wake();
+    await idle();
+    expect(claims).toHaveLength(before + 1);
   });
 
   test('claims nothing if it is stopped before its claim leaves', async () => {

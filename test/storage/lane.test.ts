@@ -232,7 +232,7 @@ describe('a request that fails', () => {
     expect(outcomes).toEqual({ a: 'stored a', bad: 'refused', b: 'stored b' });
   });
 
-  test('sends the innocent kinds together when it is known whose statement was refused', async () => {
+  test('keeps the order of the kinds when it is known whose statement was refused', async () => {
     const { submit, sent, requests, outcomes } = heldLane();
     void submit(first, 'a');
     void submit(second, 'bad');
@@ -243,7 +243,8 @@ describe('a request that fails', () => {
     await requests[1]?.store();
     await requests[2]?.fail(refused);
     await requests[3]?.store();
-    expect(sent().slice(1)).toEqual([['first: a', 'last: c'], ['second: bad'], ['second: b']]);
+    await requests[4]?.store();
+    expect(sent().slice(1)).toEqual([['first: a'], ['second: bad'], ['second: b'], ['last: c']]);
     expect(outcomes).toEqual({ a: 'stored a', bad: 'refused', b: 'stored b', c: 'stored c' });
   });
 
@@ -309,6 +310,56 @@ describe('a request that fails', () => {
     expect(await failed).toBe('not understood');
     expect(outcomes).toEqual({ a: 'stored a' });
   });
+});
+
+describe('a request whose answer would be too large', () => {
+  const tooLarge: SendFailure = { kind: 'too-large', error: new Error('too large') };
+
+  test('is sent in smaller ones, down to single members', async () => {
+    const { submit, sent, requests, outcomes } = heldLane({ isRemote: true });
+    for (const name of ['a', 'b']) void submit(first, name);
+    void submit(second, 'c');
+    await idle();
+    await requests[0]?.fail(tooLarge);
+    await requests[1]?.fail(tooLarge);
+    for (const i of [2, 3, 4]) await requests[i]?.store();
+    expect(sent().slice(1)).toEqual([['first: a b'], ['first: a'], ['first: b'], ['second: c']]);
+    expect(outcomes).toEqual({ a: 'stored a', b: 'stored b', c: 'stored c' });
+  });
+
+  test('is sent again after a pause if it has one member', async () => {
+    const { clock, submit, requests, outcomes } = heldLane({ isRemote: true });
+    void submit(first, 'a');
+    await idle();
+    await requests[0]?.fail(tooLarge);
+    clock.advance(250);
+    await idle();
+    await requests[1]?.store();
+    expect(outcomes).toEqual({ a: 'stored a' });
+  });
+});
+
+test('a kind is told which of its members were sent before, and whether others are left behind', async () => {
+  const { clock, submit, requests } = heldLane({ isRemote: true });
+  const writes = kind('told', 1);
+  void submit(writes, { name: 'a', rows: 999 });
+  void submit(writes, { name: 'b', rows: 999 });
+  await idle();
+  await requests[0]?.fail(lost);
+  clock.advance(250);
+  await idle();
+  await requests[1]?.store();
+  void submit(writes, 'c');
+  await requests[2]?.fail(lost);
+  clock.advance(250);
+  await idle();
+  const told = writes.sendings.map(({ sentAgain, seesAll }) => ({ sentAgain, seesAll }));
+  expect(told).toEqual([
+    { sentAgain: [false], seesAll: false },
+    { sentAgain: [true], seesAll: false },
+    { sentAgain: [false], seesAll: true },
+    { sentAgain: [true, false], seesAll: true },
+  ]);
 });
 
 describe('a request whose answer is lost', () => {

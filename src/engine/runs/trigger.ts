@@ -33,15 +33,17 @@ export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> 
 }
 
 /**
- * Stores all runs or none, and publishes those that are new. The worker is woken before:
- * its claim leaves together with them, and takes them in the same request.
+ * Stores all runs or none, and publishes those that are new. The worker's claim leaves
+ * together with them, and takes them in the same request.
  */
 export async function storeRuns(
   { store, bus, worker }: StoreDeps,
   runs: readonly NewRun[],
 ): Promise<Enqueued[]> {
+  const storing = store.enqueue(runs);
+  // Its claim is asked for behind them, and leaves with them.
   if (runs.length > 0) worker.wake();
-  const stored = await store.enqueue(runs);
+  const stored = await storing;
   const created = runs.filter((_, i) => stored[i]?.disposition === 'created');
   const note = { type: 'run:trigger' } as const;
   bus.publish(created.map(({ id, jobName }) => ({ run: { runId: id, jobName }, note })));

@@ -27,7 +27,7 @@ export interface TakeOptions {
   readonly deadlineMs?: number | undefined;
   /** Asked when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
   readonly isWanted: () => boolean;
-  /** Called when the claim leaves: it sees all that was stored until then. */
+  /** Called when the claim leaves, if it sees all that was to be stored until then. */
   readonly onLeave?: () => void;
   /** Called when the claim is answered, before its runs start. */
   readonly onAnswer?: (answer: Pick<Taken, 'hasMore'>) => void;
@@ -110,7 +110,7 @@ export class Intake {
     if (request === undefined) return undefined;
     const found = claim.runs.length + claim.lost.length;
     underWay.keptSlots = claim.runs.length;
-    const hasMore = claim.more && found === request.limit;
+    const hasMore = claim.more && found >= request.limit;
     options.onAnswer?.({ hasMore });
     // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
@@ -126,11 +126,15 @@ export class Intake {
     { atMost, deadlineMs, isWanted, onLeave }: TakeOptions,
   ): Promise<{ request: DecidedClaim | undefined; claim: Claim }> {
     let request: DecidedClaim | undefined;
+    let hasLeft = false;
     // Asked once more if the claim has to leave again.
-    const decide = () => {
-      this.#isWaiting = false;
-      request ??= isWanted() ? this.#decide(underWay, atMost) : undefined;
-      onLeave?.();
+    const decide = ({ seesAll }: { readonly seesAll: boolean }) => {
+      if (!hasLeft) this.#isWaiting = false;
+      hasLeft = true;
+      if (request !== undefined || !isWanted()) return request;
+      request = this.#decide(underWay, atMost);
+      // One that is asked again takes nothing new.
+      if (seesAll && request?.isAskedAgain === false) onLeave?.();
       return request;
     };
     try {
@@ -140,7 +144,7 @@ export class Intake {
       if (request !== undefined) this.#unconfirmed.push(request);
       throw error;
     } finally {
-      this.#isWaiting = false;
+      if (!hasLeft) this.#isWaiting = false;
     }
   }
 
@@ -152,6 +156,7 @@ export class Intake {
     const sent = unconfirmed ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
     const takesSuspect = !slots.hasSuspect && !this.#claims.mayTakeSuspect;
     underWay.keptSlots = limit;
+    slots.noteClaim();
     underWay.takesSuspect = takesSuspect;
     const isAskedAgain = unconfirmed !== undefined;
     return { ...sent, jobNames: registry.names(), limit, isAskedAgain, staleThresholdMs, takesSuspect };

@@ -50,6 +50,8 @@ export class Pace {
   }
 
   claimFailed(): void {
+    // Whoever woke it during the claim waits for the pause too, or it would fail again at once.
+    this.#isWoken = false;
     this.#hasMore = false;
     this.#failedClaims++;
   }

@@ -50,8 +50,10 @@ export class Slots {
   readonly #leases: LeaseKeeper;
   readonly #conclusions: Conclusions;
   readonly #slots = new Map<string, Slot>();
-  /** The slots whose runs' ends are being stored. */
-  readonly #ending = new Set<Slot>();
+  /** The slots whose runs' ends are being stored, and how many claims had left before. */
+  readonly #ending = new Map<Slot, { readonly claims: number }>();
+  /** The claims that have left. */
+  #claims = 0;
   readonly #logBudget = new LogBudget();
   /** Jobs run in this async context, not in that of whoever happened to wake the worker. */
   readonly #scope = new AsyncResource('durably');
@@ -107,6 +109,11 @@ export class Slots {
     return this.#deps.maxConcurrentRuns - this.#slots.size + this.#ending.size;
   }
 
+  /** Notes that a claim leaves. */
+  noteClaim(): void {
+    this.#claims++;
+  }
+
   get hasSuspect(): boolean {
     return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
   }
@@ -134,7 +141,9 @@ export class Slots {
       return undefined;
     }
     // A worker that slept past its own heartbeat may take a run over from itself.
-    this.#slots.get(run.runId)?.control.stop('lease-lost');
+    const earlier = this.#slots.get(run.runId);
+    earlier?.control.stop('lease-lost');
+    if (earlier !== undefined) this.#ending.delete(earlier);
     const control = new RunControl(run, (error) =>
       bus.reportWorkerError({ error, context: 'abort-listener', runId: run.runId }),
     );
@@ -224,7 +233,9 @@ export class Slots {
   }
 
   #noteEnding(run: ClaimedRun, slot: Slot): void {
-    this.#ending.add(slot);
+    // A slot whose run was taken over by this worker itself has given its place away.
+    if (this.#slots.get(run.runId) !== slot) return;
+    this.#ending.set(slot, { claims: this.#claims });
     this.#deps.onFree(run);
   }
 
@@ -232,7 +243,11 @@ export class Slots {
     this.#leases.release(slot.control);
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
-    if (this.#ending.delete(slot)) this.#deps.onEmptied();
+    const ending = this.#ending.get(slot);
+    this.#ending.delete(slot);
+    // One claim left with the end and saw its key free. If it was another, the end may have come after it.
+    const isKeySeen = run.concurrencyKey === null || this.#claims === (ending?.claims ?? 0) + 1;
+    if (ending !== undefined && isKeySeen) this.#deps.onEmptied();
     else this.#deps.onFree(run);
   }
 }

@@ -1,12 +1,12 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { defineJob, ValidationError } from '../../../src/index.ts';
+import { type Durably, defineJob, ValidationError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { nextEvent, recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
-import { deferred } from '../../support/until.ts';
+import { deferred, until } from '../../support/until.ts';
 
 const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
@@ -265,4 +265,23 @@ contract("a run's fields", (test) => {
     expect(run.progress).toEqual({ current: 6 });
     await idle();
   });
+
+  test('starts runs without a poll, even if a batch is too large to leave with its claim', async ({
+    world,
+  }) => {
+    const { durably } = await world.start({ clock: new FakeClock(), maxConcurrentRuns: 10 });
+    const { echo: handle } = durably.register({ echo });
+    await idle();
+    await handle.batchTrigger(Array.from({ length: 1_200 }, (_, i) => i));
+    await untilCompleted(durably, 1_200);
+    await handle.trigger('x'.repeat(1_100_000));
+    await untilCompleted(durably, 1_201);
+  });
 });
+
+async function untilCompleted(durably: Durably, count: number): Promise<void> {
+  await until(
+    async () => (await durably.getRuns({ status: 'completed', limit: 1, offset: count - 1 })).length === 1,
+    `${count} runs to be completed`,
+  );
+}

@@ -83,6 +83,11 @@ export function statementIndexOf(error: unknown): number | undefined {
   return typeof error.statementIndex === 'number' ? error.statementIndex : undefined;
 }
 
+/** Whether the answer was refused for its size. */
+export function isTooLarge(error: unknown): boolean {
+  return errorCode(error) === 'RESPONSE_TOO_LARGE';
+}
+
 /** Whether a client says that it was closed. One that is renewed may say so too, for a moment. */
 export function isClosedError(error: unknown): boolean {
   return errorCode(error) === 'CLIENT_CLOSED';

@@ -95,12 +95,14 @@ export class GuardedDriver implements Driver, Guard {
   async #executeBatch(
     batch: Batch,
     statements: Parameters<Batch>[0],
-    { deadlineMs = Number.POSITIVE_INFINITY }: Parameters<Batch>[1] = {},
+    { deadlineMs = this.#clock.monotonicMs() + CALLER_BUDGET_MS }: Parameters<Batch>[1] = {},
   ): Promise<readonly unknown[]> {
     const execute = () => batch(statements);
     const passage = { deadlineMs, commits: true };
     if (!this.isRemote) return await this.retryWhileBusy(execute, passage);
-    return await this.#inLine(passage, () => this.attempt(execute, passage));
+    return await this.#inLine({ ...passage, deadlineMs: Number.POSITIVE_INFINITY }, () =>
+      this.attempt(execute, passage),
+    );
   }
 
   readonly execute = async (query: CompiledQuery): Promise<QueryResult<unknown>> => {

@@ -8,6 +8,7 @@ import {
   AccessRefusedError,
   classifyDatabaseError,
   type DatabaseFault,
+  isTooLarge,
   statementIndexOf,
   unavailable,
 } from './database-error.ts';
@@ -114,7 +115,8 @@ export class WriteSender implements WritePort {
       case 'blocked':
         return { kind: 'busy', error };
       case 'uncertain':
-        return { kind: 'lost', error };
+        // In a batch, unlike alone, nothing was executed.
+        return { kind: isTooLarge(error) ? 'too-large' : 'lost', error };
       case 'denied':
         return { kind: 'failed', error: new AccessRefusedError(error), scope: 'all' };
       case 'unavailable':

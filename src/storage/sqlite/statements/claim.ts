@@ -1,6 +1,6 @@
 import { portionLength } from '../../../core/json/portions.ts';
 import { MAX_LOST_WORKERS, type RunStatus, SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
-import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun } from '../../../core/store.ts';
+import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun, Store } from '../../../core/store.ts';
 import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
@@ -176,7 +176,7 @@ interface Claimed {
 }
 
 /** Asked when the claim leaves; undefined if there is nothing to claim for after all. */
-export type ClaimDecision = () => ClaimRequest | undefined;
+export type ClaimDecision = Parameters<Store['claim']>[0];
 
 const NOTHING: Claimed = { rows: [], steps: new Map() };
 
@@ -189,7 +189,7 @@ const claims: WriteKind<ClaimDecision, Claimed> = {
   place: PLACES.claim,
   sizeOf: () => ({ rows: 0, chars: 0 }),
   compile: (decisions, sending) => {
-    const parts = decisions.map((decide) => toClaim(decide(), sending));
+    const parts = decisions.map((decide) => toClaim(decide({ seesAll: sending.seesAll }), sending));
     return {
       statements: parts.flatMap(({ statements }) => statements),
       decode: (answers) => {
@@ -248,8 +248,8 @@ export async function claim(
   { deadlineMs = connection.callerDeadline() }: { readonly deadlineMs?: number | undefined } = {},
 ): Promise<Claim> {
   let request: ClaimRequest | undefined;
-  const decideOnce = () => {
-    request = decide();
+  const decideOnce: ClaimDecision = (about) => {
+    request = decide(about);
     return request;
   };
   const { rows, steps } = await connection.lane.submit(claims, decideOnce, deadlineMs);

@@ -39,13 +39,14 @@ const commands: WriteKind<Command, Answer> = {
   name: 'command',
   place: PLACES.command,
   sizeOf: () => ({ rows: 1, chars: 0 }),
-  compile: (members, { isSentAgain, isRemote }) => ({
+  compile: (members, { sentAgain, isRemote }) => ({
     statements: members.flatMap(({ name, runId }) => {
       const change = { sql: changeOf(name), parameters: [runId] };
       return isRemote ? [change, { sql: STATE, parameters: [runId] }] : [change];
     }),
     decode: (answers) =>
       members.map((_, i): Answer => {
+        const isSentAgain = sentAgain[i] === true;
         if (!isRemote) return { changed: answers[i]?.[0], found: 'not-read', isSentAgain };
         return { changed: answers[2 * i]?.[0], found: answers[2 * i + 1]?.[0], isSentAgain };
       }),
