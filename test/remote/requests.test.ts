@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { echo, job } from '../support/jobs.ts';
-import { startRemote } from '../support/remote.ts';
+import { quiet, startRemote } from '../support/remote.ts';
 import { nextEvent, untilEnded } from '../support/runs.ts';
 import { deferred } from '../support/until.ts';
 
@@ -131,5 +131,36 @@ describe('requests to a remote database, counted by it', () => {
     });
     // The retry, the claim, the end.
     expect(made).toBe(3);
+  });
+
+  test('has four reads and one write under way at most', async () => {
+    const { startStill, server } = await startRemote();
+    const { durably } = await startStill();
+    await durably.stop();
+    const { echo: handle } = durably.register({ echo });
+    await quiet(server);
+    const waiting: (() => void)[] = [];
+    const hold = () => {
+      server.gate = () => new Promise((resolve) => void waiting.push(resolve));
+    };
+    const letGo = () => {
+      server.gate = undefined;
+      for (const release of waiting.splice(0)) release();
+    };
+    hold();
+    const reads = Array.from({ length: 12 }, (_, i) => durably.getRuns({ limit: i + 1 }));
+    await quiet(server, { underWay: 4 });
+    letGo();
+    await Promise.all(reads);
+    hold();
+    const triggers: Promise<unknown>[] = [];
+    for (let i = 0; i < 12; i++) {
+      triggers.push(handle.trigger(i));
+      await new Promise<void>((resolve) => setImmediate(resolve));
+    }
+    await quiet(server, { underWay: 1 });
+    letGo();
+    await Promise.all(triggers);
+    expect(await durably.getRuns()).toHaveLength(12);
   });
 });
