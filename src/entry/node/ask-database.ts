@@ -10,6 +10,8 @@ import { codesOf, rootMessage, StartError } from './start-failure.ts';
 const COME_UP_BY_MS = 2200;
 /** The least number of attempts, however slow the start was. A silent server gets only one. */
 const MIN_TRIES = 2;
+/** The same for a server that was reached and broke the connection or answered with an error: a network may lose a few answers. */
+const MIN_TRIES_ONCE_REACHED = 8;
 const RETRY_MS = 200;
 /** The interval of the log lines about a silent server. */
 const SAY_SO_MS = 2000;
@@ -44,13 +46,20 @@ export async function reachServer<T>(
         if (fault === 'denied') throw new AccessRefusedError(error);
         const isLate = performance.now() + RETRY_MS > COME_UP_BY_MS;
         const wasSilent = performance.now() - triedMs > COME_UP_BY_MS;
-        if (isLate && (tries >= MIN_TRIES || wasSilent)) throw unreachable(error, url);
+        const minTries = wasReached(error) ? MIN_TRIES_ONCE_REACHED : MIN_TRIES;
+        if (isLate && (tries >= minTries || wasSilent)) throw unreachable(error, url);
         await pause(RETRY_MS);
       }
     }
   } finally {
     clearTimeout(sayingSo);
   }
+}
+
+function wasReached(error: unknown): boolean {
+  return !codesOf(error).some((code) =>
+    /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)$/.test(code),
+  );
 }
 
 function unreachable(error: unknown, url: string): StartError {
