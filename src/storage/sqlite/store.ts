@@ -29,7 +29,7 @@ export function createStore(options: ConnectionOptions): {
       await migrate({
         db: connection.db,
         clock: options.clock,
-        batch: connection.batch,
+        batch: connection.isRemote ? connection.batch : undefined,
         onWriteChecked: (rows) => connection.noteWritten(rows),
       });
       await connection.tune();

@@ -26,7 +26,7 @@ export class GuardedDialect implements Dialect {
     return this.#driver?.isRemote ?? false;
   }
 
-  /** Statements in one request and one transaction; undefined where the driver can't, or needn't. */
+  /** Statements in one request and one transaction; undefined where the driver can't. */
   get batch(): Batch | undefined {
     return this.#driver?.batch;
   }

@@ -19,7 +19,7 @@ export function adapterOf(driver: Driver): Adapter {
   const client = libsqlClientOf(driver);
   if (client === undefined) return { isRemote: false };
   const isRemote = client.protocol !== 'file';
-  const batch = isRemote ? client.batch?.bind(client) : undefined;
+  const batch = client.batch?.bind(client);
   return {
     isRemote,
     renew: () => client.reconnect(),

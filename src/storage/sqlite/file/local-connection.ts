@@ -62,6 +62,20 @@ export class LocalConnection implements SqliteDatabase {
     return statement;
   }
 
+  /** All that is executed in it is stored, or nothing. The lock is taken first. */
+  inTransaction<T>(execute: () => T): T {
+    const database = this.#open();
+    database.exec('begin immediate');
+    try {
+      const result = execute();
+      database.exec('commit');
+      return result;
+    } catch (error) {
+      rollBack(database);
+      throw error;
+    }
+  }
+
   /** Puts the file into WAL mode, if it isn't. In memory there is no other mode, and nothing changes. */
   useWal(): void {
     this.#open().exec('pragma journal_mode = WAL');
@@ -78,7 +92,7 @@ export class LocalConnection implements SqliteDatabase {
     if (database === undefined) return;
     // libsql keeps a closed connection for as long as its statements are not collected: it must hold no lock.
     try {
-      if (database.inTransaction) database.exec('rollback');
+      rollBack(database);
     } finally {
       database.close();
     }
@@ -109,7 +123,7 @@ export class LocalConnection implements SqliteDatabase {
     const database = this.#database;
     if (database === undefined || this.#watch === undefined || this.#watch.isLost) return;
     try {
-      if (database.inTransaction) database.exec('rollback');
+      rollBack(database);
       database.exec('pragma busy_timeout = 0');
       database.prepare('pragma wal_checkpoint(TRUNCATE)').all();
     } catch {
@@ -170,6 +184,10 @@ export class LocalConnection implements SqliteDatabase {
     this.#watch?.noteOpened();
     return database;
   }
+}
+
+function rollBack(database: Database.Database): void {
+  if (database.inTransaction) database.exec('rollback');
 }
 
 function codeOf(error: unknown): unknown {

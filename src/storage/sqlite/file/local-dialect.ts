@@ -6,7 +6,7 @@ import {
   SqliteDialect,
   SqliteDriver,
 } from 'kysely';
-import type { AdaptedDriver, Adapter } from '../adapter.ts';
+import type { AdaptedDriver, Adapter, Batch } from '../adapter.ts';
 import { isOwnQuery } from '../query.ts';
 import type { LocalConnection } from './local-connection.ts';
 
@@ -30,11 +30,28 @@ class LocalDialect extends SqliteDialect {
   override createDriver(): AdaptedDriver {
     const connection = this.#connection;
     const driver = new SharingDriver(connection);
-    const adapter: Adapter = connection.isInMemory
-      ? { isRemote: false }
-      : { isRemote: false, renew: () => connection.reconnect(), useWal: () => connection.useWal() };
+    const adapter: Adapter = {
+      isRemote: false,
+      batch: async (statements) => executeTogether(connection, statements),
+      ...(!connection.isInMemory && {
+        renew: () => connection.reconnect(),
+        useWal: () => connection.useWal(),
+      }),
+    };
     return Object.assign(driver, { adapter });
   }
+}
+
+function executeTogether(connection: LocalConnection, statements: Parameters<Batch>[0]) {
+  return connection.inTransaction(() =>
+    statements.map(({ sql, parameters }, statementIndex) => {
+      try {
+        return { rows: connection.prepare(sql, 'fixed').all(parameters) };
+      } catch (error) {
+        throw Object.assign(error as Error, { statementIndex });
+      }
+    }),
+  );
 }
 
 /**

@@ -65,10 +65,10 @@ const enqueues: WriteKind<readonly NewRun[], Stored> = {
   name: 'enqueue',
   place: PLACES.enqueue,
   sizeOf: (runs) => ({ rows: runs.length, chars: sumOfChars(runs) }),
-  compile: (members, { isSentAgain, isBatch }) => {
+  compile: (members, { isSentAgain, isBatch, isRemote }) => {
     const runs = members.flat();
     const isKeyed = runs.some((run) => run.idempotencyKey !== null);
-    const parts = isBatch ? splitForBatch(runs) : [runs];
+    const parts = isBatch && isRemote ? splitForBatch(runs) : [runs];
     return {
       statements: parts.map((part) => toSql(isKeyed ? STORE_KEYED : STORE_NEW, part)),
       decode: (answers) => {
