@@ -1,6 +1,7 @@
 /** The door `durably`: the engine. */
 
 export type { Health, TriggerOptions, WorkOptions } from './core/durably.ts';
+export type { Duration } from './core/duration.ts';
 export type { ErrorDetail } from './core/errors/error-detail.ts';
 export {
   ConflictError,
@@ -14,14 +15,36 @@ export {
   RunEndedError,
   SchemaMismatchError,
   StepError,
+  StepTimeoutError,
   TimeoutError,
   ValidationError,
   type ValidationIssue,
 } from './core/errors/errors.ts';
+export { NonRetryableError, RetryAfterError } from './core/errors/retry-errors.ts';
 export type { DurablyEvent, EventHandler, EventType, WorkerErrorContext } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
-export type { Run, RunField, RunFilter, RunPage, RunProgress, RunSelection, RunStatus } from './core/run.ts';
-export type { LogLevel, LogLine, LogQuery, Step, StepContext } from './core/step.ts';
+export type { FailedTry, Retries, RetryOptions } from './core/retry.ts';
+export type {
+  Run,
+  RunField,
+  RunFilter,
+  RunPage,
+  RunProgress,
+  RunSelection,
+  RunStatus,
+  RunWait,
+} from './core/run.ts';
+export type {
+  LogLevel,
+  LogLine,
+  LogQuery,
+  RunStepOptions,
+  Step,
+  StepContext,
+  StepFunction,
+  StepKind,
+  StepTry,
+} from './core/step.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';
 export type { JobHandle } from './engine/runs/job-handle.ts';

@@ -1,3 +1,4 @@
+import type { Duration } from './duration.ts';
 import type { JournalEvent } from './events.ts';
 import type { JsonPieces } from './json/json-text.ts';
 import type { Labels } from './labels.ts';
@@ -20,6 +21,10 @@ export interface TriggerOptions {
    * `._/-`, values of up to 256 UTF-16 units.
    */
   readonly labels?: Labels | undefined;
+  /** The run waits for so long before it may be executed. Not with `runAt`. */
+  readonly delay?: Duration | undefined;
+  /** The run waits until then: a Date, or an ISO 8601 text with a time zone. A time that is over is no reason to wait. */
+  readonly runAt?: Date | string | undefined;
 }
 
 export interface TriggerRequest extends TriggerOptions {

@@ -3,7 +3,7 @@ import { toIsoTime } from './clock.ts';
 import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
 import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
-import type { RunProgress } from './run.ts';
+import { type RunProgress, type RunWait, WAIT_KINDS } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
 
 /**
@@ -64,14 +64,39 @@ export const progressSchema = z.object({
   message: z.string().optional(),
 });
 
+const time = z.iso.datetime();
+
+export const waitSchema = z.object({
+  kind: z.enum(WAIT_KINDS),
+  stepName: z.string().nullable(),
+  until: time.nullable(),
+});
+
+/** What the data of a `run:wait`, `run:retry` and `step:retry` row holds. */
+export interface WaitData {
+  /** When the run, or the step, is due: ms since the epoch. */
+  readonly dueAt: number;
+  /** What the run waits for; missing where it does not wait yet. */
+  readonly waits?: readonly RunWait[];
+  /** Of a step: tries that failed. */
+  readonly attempt?: number;
+}
+
+const readWait = (row: JournalRow) => decodeJson(row.data) as WaitData | undefined;
+
 /** The list of all events. Types, the journal, SSE and openapi.yaml follow from it. */
 export const eventCatalogue = {
-  'run:trigger': nothing,
+  'run:trigger': kind(z.object({ runAt: time.optional() }), (row) => ({
+    ...(decodeJson(row.data) as { runAt?: string } | undefined),
+  })),
   'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
     payload: json(row.data),
     attempt: row.attempt ?? 0,
   })),
   'run:resume': kind(z.object({ attempt: z.int() }), (row) => ({ attempt: row.attempt ?? 0 })),
+  'run:wait': kind(z.object({ waits: z.array(waitSchema) }), (row) => ({
+    waits: [...(readWait(row)?.waits ?? [])],
+  })),
   'run:progress': kind(z.object({ progress: progressSchema }), (row, json) => ({
     progress: json(row.data) as RunProgress,
   })),
@@ -84,7 +109,19 @@ export const eventCatalogue = {
     failedStepName: row.stepName ?? UNKNOWN_STEP,
   })),
   'run:cancel': nothing,
-  'run:retry': nothing,
+  // By hand it has no data.
+  'run:retry': kind(
+    z.object({
+      automatic: z.literal(true).optional(),
+      error: z.string().optional(),
+      nextAttemptAt: time.optional(),
+    }),
+    (row) => {
+      const wait = readWait(row);
+      if (wait === undefined) return {};
+      return { automatic: true as const, error: row.message ?? '', nextAttemptAt: toIsoTime(wait.dueAt) };
+    },
+  ),
   'run:delete': nothing,
   'step:start': kind(z.object(stepFields), readStep),
   'step:complete': kind(
@@ -99,6 +136,13 @@ export const eventCatalogue = {
     ...readStep(row),
     ...readError(row),
   })),
+  'step:retry': kind(
+    z.object({ ...stepFields, error: z.string(), attempt: z.int(), nextAttemptAt: time }),
+    (row) => {
+      const { attempt = 0, dueAt } = readWait(row) ?? { dueAt: row.createdAt };
+      return { ...readStep(row), error: row.message ?? '', attempt, nextAttemptAt: toIsoTime(dueAt) };
+    },
+  ),
   'log:write': kind(
     z.object({
       stepName: z.string().nullable(),
@@ -210,6 +254,11 @@ function readEvent(row: JournalRow, json: (text: string | null) => unknown) {
 /** Whether the event ends a run (until a retry opens it again). */
 export function endsRun(type: JournalEventType): boolean {
   return type === 'run:complete' || type === 'run:fail' || type === 'run:cancel' || type === 'run:delete';
+}
+
+/** Whether the event ends one execution of a run: its owner tells nothing more of it. */
+export function endsExecution(type: JournalEventType): boolean {
+  return endsRun(type) || type === 'run:wait' || type === 'run:retry';
 }
 
 /** Whether lists of runs show the event: all but log lines. */

@@ -61,21 +61,35 @@ export function callOutsideRuns<T>(code: () => T): T {
   return storage.getStore() === undefined ? code() : storage.run(undefined, code);
 }
 
+/** Runs whose job waits for something that will not come. */
+const abandoned = new WeakSet<RunContext>();
+
+/** The run's job, which called {@link callWithinRun}, may never settle: it counts no longer as under way. */
+export function abandonRun(context: RunContext): void {
+  abandoned.add(context);
+  underWay--;
+  rest();
+}
+
 function call<T>(stored: Stored, code: () => T): T {
   underWay++;
   let result: T;
   try {
     result = storage.run(stored, code);
   } catch (error) {
-    end();
+    end(stored);
     throw error;
   }
-  if (result instanceof Promise) result.then(end, end);
-  else end();
+  if (result instanceof Promise) {
+    const ended = () => end(stored);
+    result.then(ended, ended);
+  } else end(stored);
   return result;
 }
 
-function end(): void {
+function end({ run, step }: Stored): void {
+  // An abandoned job is counted already; its steps are not.
+  if (step === undefined && abandoned.delete(run)) return;
   underWay--;
   rest();
 }

@@ -6,24 +6,27 @@ import type { JsonText } from './json/json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
 import { knownMembers } from './validation/issues.ts';
 
-export const RUN_STATUSES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const;
-/** The state of a run. `pending` and `running` are active, the others are ends. */
+export const RUN_STATUSES = ['pending', 'waiting', 'running', 'completed', 'failed', 'cancelled'] as const;
+/** The state of a run. `pending`, `waiting` and `running` are active, the others are ends. */
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
- * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `complete` and `fail`;
- * callers do `trigger`, `cancel`, `retry` and `delete`. A takeover is a claim of a running
+ * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete` and
+ * `fail`; callers do `trigger`, `defer` (a trigger for later), `cancel`, `retry` and `delete`. A takeover is a claim of a running
  * run whose lease went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times
  * in a row, the claim fails it instead.
  */
 export const RUN_TRANSITIONS = {
   trigger: { from: [], to: 'pending' },
+  defer: { from: [], to: 'waiting' },
   claim: { from: ['pending'], to: 'running' },
   takeOver: { from: ['running'], to: 'running' },
   handBack: { from: ['running'], to: 'pending' },
+  wait: { from: ['running'], to: 'waiting' },
+  wake: { from: ['waiting'], to: 'pending' },
   complete: { from: ['running'], to: 'completed' },
   fail: { from: ['running'], to: 'failed' },
-  cancel: { from: ['pending', 'running'], to: 'cancelled' },
+  cancel: { from: ['pending', 'waiting', 'running'], to: 'cancelled' },
   retry: { from: ['failed', 'cancelled'], to: 'pending' },
   delete: { from: ['completed', 'failed', 'cancelled'], to: null },
 } as const satisfies Record<string, { from: readonly RunStatus[]; to: RunStatus | null }>;
@@ -43,6 +46,23 @@ export function isTerminal(status: RunStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
 }
 
+/** Why a waiting run can't be executed yet. */
+export const WAIT_KINDS = ['delay', 'retry', 'sleep'] as const;
+
+/** One thing that a waiting run waits for. */
+export interface RunWait {
+  /**
+   * - `delay`: it was triggered for later.
+   * - `retry`: its job, or the step, failed and is tried again.
+   * - `sleep`: `step.sleep` or `step.sleepUntil`.
+   */
+  readonly kind: (typeof WAIT_KINDS)[number];
+  /** The step that waits; null where it is the run itself. */
+  readonly stepName: string | null;
+  /** When the wait is over; ISO 8601 UTC with ms, by the database's clock. */
+  readonly until: string | null;
+}
+
 /** How far a run says it has come, by `step.progress`. */
 export interface RunProgress {
   readonly current: number;
@@ -58,8 +78,10 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly status: RunStatus;
   /** Completed, failed or cancelled. */
   readonly isTerminal: boolean;
-  /** Pending or running. */
+  /** Pending, waiting or running. */
   readonly isActive: boolean;
+  /** What a waiting run waits for; empty in every other status. */
+  readonly waits: readonly RunWait[];
   readonly idempotencyKey: string | null;
   readonly concurrencyKey: string | null;
   /** The labels of its trigger; empty when there were none. */
@@ -107,6 +129,7 @@ export const RUN_FIELDS = [
   'status',
   'isTerminal',
   'isActive',
+  'waits',
   'idempotencyKey',
   'concurrencyKey',
   'labels',

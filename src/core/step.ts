@@ -1,12 +1,19 @@
+import type { Duration } from './duration.ts';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
+import type { Retries } from './retry.ts';
+
+/** What a step does: calls a function, or waits for a time. */
+export const STEP_KINDS = ['run', 'sleep'] as const;
+export type StepKind = (typeof STEP_KINDS)[number];
 
 /** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
 export interface Step<TOutput = unknown> {
   readonly name: string;
   /** 0-based order in which the attempt that stored it first called its steps. */
   readonly index: number;
+  readonly kind: StepKind;
   readonly status: 'completed' | 'failed';
   readonly output: TOutput;
   /** Why it failed, in short; null unless it failed. */
@@ -56,6 +63,25 @@ export interface LogQuery {
 
 type LogFunction = (message: string, data?: unknown) => void;
 
+/** What a step does when it fails or takes long. */
+export interface RunStepOptions {
+  /**
+   * How often a step that failed is tried again, and when. The job sees nothing of it: the
+   * step's promise stays pending. None unless given.
+   */
+  readonly retries?: Retries | undefined;
+  /** How long one try may take. Then its signal aborts with a {@link StepTimeoutError}, and the try has failed. */
+  readonly timeout?: Duration | undefined;
+}
+
+/** What a step's function gets beside its signal. */
+export interface StepTry {
+  /** Which try of the step this is: 1, 2, … */
+  readonly attempt: number;
+}
+
+export type StepFunction<T> = (signal: AbortSignal, about: StepTry) => T | Promise<T>;
+
 /** What a job's `run` gets as its first argument. */
 export interface StepContext {
   /** The id of the run that executes. */
@@ -76,8 +102,27 @@ export interface StepContext {
    * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
    * @throws whatever `fn` throws, after the failure was recorded.
    * @example const user = await step.run('load user', (signal) => fetchUser(id, { signal }))
+   * @example const user = await step.run('load user', { retries: 3, timeout: '10s' }, (signal) => fetchUser(id, { signal }))
    */
-  run<T>(name: string, fn: (signal: AbortSignal) => T | Promise<T>): Promise<Jsonified<T>>;
+  run<T>(name: string, fn: StepFunction<T>): Promise<Jsonified<T>>;
+  run<T>(name: string, options: RunStepOptions, fn: StepFunction<T>): Promise<Jsonified<T>>;
+
+  /**
+   * Waits for so long, across restarts. The time is fixed by the first call. A run that
+   * waits for a second or more gives up its slot, unless a step runs beside the wait.
+   *
+   * @throws {StepError} for a bad name or duration, and for a name that was used already.
+   * @example await step.sleep('cool down', '30m')
+   */
+  sleep(name: string, duration: Duration): Promise<void>;
+
+  /**
+   * As {@link sleep}, until a time; one that is over already ends at once.
+   *
+   * @param date a Date, or an ISO 8601 text with a time zone.
+   * @example await step.sleepUntil('office hours', '2026-12-01T08:00:00Z')
+   */
+  sleepUntil(name: string, date: Date | string): Promise<void>;
 
   /**
    * Reports progress, for whoever follows the run. Never throws and never waits.

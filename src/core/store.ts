@@ -15,7 +15,16 @@ export interface NewRun {
   readonly concurrencyKey: string | null;
   /** JSON text; null without any. */
   readonly labels: string | null;
+  /** When it may be executed; undefined for at once. */
+  readonly due?: Due | undefined;
 }
+
+/** A time, by the database's clock. */
+export type Due =
+  /** So long after the run is stored. */
+  | { readonly afterMs: number }
+  /** Ms since the epoch. */
+  | { readonly atMs: number };
 
 /** What an enqueued run came to. */
 export interface Enqueued {
@@ -55,6 +64,8 @@ export interface ClaimRequest {
   readonly isAskedAgain: boolean;
   /** A running run whose heartbeat is older than this is taken over. */
   readonly staleThresholdMs: number;
+  /** Whether waiting runs whose time has come return to pending first. */
+  readonly wakesDue: boolean;
   /** Whether one run may be taken over that has lost {@link SUSPECT_AFTER_LOST_WORKERS} workers. */
   readonly takesSuspect: boolean;
 }
@@ -66,10 +77,14 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly concurrencyKey: string | null;
   /** Finished steps that wait to be replayed. */
   readonly stepCount: number;
+  /** When it was claimed: ms since the epoch, by the database's clock. */
+  readonly claimedAtMs: number;
+  /** Tries of its job that failed and were followed by a retry of its own. */
+  readonly retryCount: number;
   /** How many workers vanished in a row without a newly stored step. */
   readonly lostCount: number;
-  /** The finished steps, if they came with the claim; else {@link Store.listStepResults} has them. */
-  readonly stepResults?: readonly StepResult[] | undefined;
+  /** The steps that are finished or open, if they came with the claim; else {@link Store.listKnownSteps} has them. */
+  readonly steps?: readonly KnownStep[] | undefined;
 }
 
 export interface LostRun extends NamedRun {
@@ -82,6 +97,8 @@ export interface Claim {
   readonly lost: readonly LostRun[];
   /** Whether more pending runs of these jobs were left. */
   readonly more: boolean;
+  /** Whether there may be more waiting runs whose time has come. */
+  readonly moreDue: boolean;
 }
 
 /**
@@ -93,7 +110,10 @@ export interface OwnerNote extends JournalNote {
     | 'step:start'
     | 'step:complete'
     | 'step:fail'
+    | 'step:retry'
     | 'run:progress'
+    | 'run:wait'
+    | 'run:retry'
     | 'log:write'
     | 'run:complete'
     | 'run:fail';
@@ -120,8 +140,24 @@ export interface Append {
 /** `refused`: the lease is no longer held, and nothing was stored. */
 export type AppendResult = 'stored' | 'refused';
 
+/** What is stored of a step that an execution may call. */
+export type KnownStep = StepResult | OpenStep;
+
+/** A step that waits, or was tried and is to be tried again. */
+export interface OpenStep {
+  readonly state: 'open';
+  readonly name: string;
+  /** When it began to wait, or its last try failed: ms since the epoch, by the database's clock. */
+  readonly sinceMs: number;
+  /** Tries that failed. */
+  readonly tries: number;
+  /** When its wait is over, or its next try is due: ms since the epoch, by the database's clock. */
+  readonly dueAtMs: number;
+}
+
 /** The stored result of a completed step, for its replay. */
 export interface StepResult {
+  readonly state: 'completed';
   readonly name: string;
   readonly outputBytes: number;
   /** JSON text, null for undefined. Missing if it is left to {@link Store.readStepOutputs}. */
@@ -207,8 +243,8 @@ export interface Store {
   /** Oldest first. */
   listLogs(page: LogPage): Portions<StoredLogLine>;
 
-  /** The results of all completed steps of a run by index, the first ones with their outputs, as many as fit into one answer. */
-  listStepResults(runId: string): Promise<StepResult[]>;
+  /** All completed and open steps of a run by index, the first ones with their outputs, as many as fit into one answer. */
+  listKnownSteps(runId: string): Promise<KnownStep[]>;
   readStepOutputs(page: {
     readonly runId: string;
     readonly names: readonly string[];

@@ -1,6 +1,13 @@
 import { z } from 'zod';
+import type { Duration } from '../core/duration.ts';
 import { errorDetailSchema } from '../core/errors/error-detail.ts';
-import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
+import {
+  eventCatalogue,
+  isListed,
+  type JournalEventType,
+  progressSchema,
+  waitSchema,
+} from '../core/events.ts';
 import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
@@ -11,7 +18,7 @@ import {
   RUN_FIELDS,
   RUN_STATUSES,
 } from '../core/run.ts';
-import { LOG_LEVELS } from '../core/step.ts';
+import { LOG_LEVELS, STEP_KINDS } from '../core/step.ts';
 import { isStorableText, WITHOUT_NUL } from '../core/text.ts';
 import { knownMembers } from '../core/validation/issues.ts';
 import { nearestName } from '../core/validation/known-names.ts';
@@ -144,6 +151,20 @@ export const triggerEnvelope = knownMembers(
       .nullish()
       .transform((given) => given ?? undefined)
       .meta({ description: 'What the run is filed under: lists and streams filter by it' }),
+    delay: z
+      .union([z.number(), z.string()], 'delay must be a duration, such as 500 (ms) or "30s"')
+      .nullish()
+      .transform((given) => (given ?? undefined) as Duration | undefined)
+      .meta({
+        description:
+          'The run waits for so long: ms, or a number and one of `ms`, `s`, `m`, `h`, `d`. Not with `runAt`',
+        examples: [500, '30s', '2h'],
+      }),
+    runAt: z
+      .string('runAt must be an ISO 8601 time with a time zone')
+      .nullish()
+      .transform((given) => given ?? undefined)
+      .meta({ description: 'The run waits until then: ISO 8601 with a time zone', format: 'date-time' }),
   },
   'The body must be a JSON object',
 ).meta({ id: 'TriggerRequest' });
@@ -159,7 +180,10 @@ export const runSchema = z
     payload: z.unknown(),
     status: z.enum(RUN_STATUSES),
     isTerminal: z.boolean().meta({ description: 'Completed, failed or cancelled' }),
-    isActive: z.boolean().meta({ description: 'Pending or running' }),
+    isActive: z.boolean().meta({ description: 'Pending, waiting or running' }),
+    waits: z
+      .array(waitSchema)
+      .meta({ description: 'What a waiting run waits for; empty in every other status' }),
     idempotencyKey: z.string().nullable(),
     concurrencyKey: z.string().nullable(),
     labels: z.record(z.string(), z.string()),
@@ -190,6 +214,7 @@ export const stepSchema = z
   .object({
     name: z.string(),
     index: z.int(),
+    kind: z.enum(STEP_KINDS),
     status: z.enum(['completed', 'failed']),
     output: z.unknown(),
     error: z.string().nullable(),

@@ -130,6 +130,13 @@ export class StepError extends DurablyError {
   }
 }
 
+/** What a step's signal is aborted with, and its try fails with, when the step's `timeout` is over. */
+export class StepTimeoutError extends StepError {
+  constructor(stepName: string, timeoutMs: number) {
+    super(`Step "${stepName}" timed out after ${timeoutMs} ms`);
+  }
+}
+
 /** The database holds tables of our names that are not ours, or those of a newer version. */
 export class SchemaMismatchError extends DurablyError {
   constructor(message: string, options?: ErrorOptions) {

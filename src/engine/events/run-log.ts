@@ -39,6 +39,11 @@ export class RunLog {
     this.#write('error', 'run failed', { ...fieldsOf(run), stepName, error });
   }
 
+  /** Its job failed, and is tried again. */
+  retried(run: NamedRun, { error }: { readonly error: string }): void {
+    if (this.#isUsers) this.#write('warn', 'run failed and is tried again', { ...fieldsOf(run), error });
+  }
+
   /** A run that was retried or handed back goes on. */
   resumed(run: NamedRun): void {
     if (this.#isUsers) this.#write('info', 'run resumed', fieldsOf(run));

@@ -3,7 +3,11 @@ import { LeaseLostError, RunCancelledError } from '../../core/errors/errors.ts';
 /** How one execution of a claimed run ends: its job comes to its end, or the run is stopped before that. */
 export type Ending =
   | JobEnd
-  | { readonly kind: Exclude<StopReason, 'lease-lost'> }
+  | { readonly kind: Exclude<StopReason, 'lease-lost' | 'waiting'> }
+  /** The run was put to wait, and is due in so many ms. */
+  | { readonly kind: 'waiting'; readonly dueInMs: number }
+  /** The job failed, and the run waits to be tried again. */
+  | { readonly kind: 'retrying'; readonly error: string; readonly dueInMs: number }
   /** `reason`: what became of the run. */
   | { readonly kind: 'lease-lost'; readonly reason: string };
 
@@ -18,6 +22,8 @@ export interface JobFailure {
   /** JSON text. */
   readonly detail: string;
   readonly failedStepName: string;
+  /** What the job threw, if its own retries apply to it. */
+  readonly thrown?: { readonly error: unknown } | undefined;
 }
 
 /** Why an execution ends before its job does. Nothing that the job does from then on is stored. */
@@ -30,6 +36,8 @@ export type StopReason =
   | 'lease-expired'
   /** The instance's database is closed. */
   | 'database-closed'
+  /** No step's function runs, and at least one step waits. */
+  | 'waiting'
   | Suspension;
 
 /**
@@ -61,6 +69,8 @@ export function stopError(runId: string, reason: StopReason): RunCancelledError 
       );
     case 'database-closed':
       return new LeaseLostError(`Run ${runId} cannot go on: the database connection was closed`);
+    case 'waiting':
+      return new LeaseLostError(`Run ${runId} waits: it goes on from its steps when its wait is over`);
     case 'handed-back':
     case 'recalled':
       return new LeaseLostError(`Run ${runId} was handed back, for a worker to go on with it`);

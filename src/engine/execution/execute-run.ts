@@ -1,12 +1,13 @@
 import type { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
+import { type Clock, toIsoTime } from '../../core/clock.ts';
 import { type ErrorDetailMode, encodeErrorDetail } from '../../core/errors/error-detail.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
-import { UNKNOWN_STEP } from '../../core/events.ts';
+import { UNKNOWN_STEP, type WaitData } from '../../core/events.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
+import { nextTryInMs, parseRetries } from '../../core/retry.ts';
 import type { Run } from '../../core/run.ts';
-import { callWithinRun } from '../../core/run-context.ts';
+import { abandonRun, callWithinRun } from '../../core/run-context.ts';
 import type { StepContext } from '../../core/step.ts';
 import type { AppendResult, ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -19,6 +20,7 @@ import { createStepContext } from './step-context.ts';
 import { StepResults } from './step-results.ts';
 import { StepCalls } from './steps/step-calls.ts';
 import { StepPort } from './steps/step-port.ts';
+import { StepWaits } from './steps/step-waits.ts';
 import { createTelemetry } from './telemetry.ts';
 
 export interface Execution {
@@ -26,7 +28,9 @@ export interface Execution {
   readonly job: JobDefinition;
   readonly control: RunControl;
   readonly journal: OwnerJournal;
-  /** Called when the job is over, before its end is stored. */
+  /** The database's clock, ms since the epoch. */
+  readonly databaseNowMs: () => number;
+  /** Called when the job is over or the run waits, before that is stored. */
   readonly onEnding?: (() => void) | undefined;
 }
 
@@ -46,16 +50,30 @@ interface Engine {
  */
 export async function executeRun(execution: Execution, engine: Engine): Promise<Ending> {
   const { store, clock, maxResultBytes, errorDetail } = engine;
-  const { run, control, journal } = execution;
+  const { run, job, control, journal, databaseNowMs } = execution;
   const startMs = clock.monotonicMs();
+  let waits: StepWaits | undefined;
   try {
-    const stored = run.stepResults ?? (run.stepCount > 0 ? await store.listStepResults(run.runId) : []);
-    const results = new StepResults(stored, { control, store, clock });
+    const known = run.steps ?? (mayHaveSteps(run) ? await store.listKnownSteps(run.runId) : []);
+    const results = new StepResults(known, { control, store, clock });
     const calls = new StepCalls();
-    const port = new StepPort({ control, journal, clock, calls, results, maxResultBytes, errorDetail });
+    waits = new StepWaits({ clock, control, calls, databaseNowMs });
+    const port = new StepPort({
+      control,
+      journal,
+      clock,
+      calls,
+      results,
+      waits,
+      databaseNowMs,
+      maxResultBytes,
+      errorDetail,
+    });
     const limits = { mode: errorDetail, maxBytes: maxResultBytes };
-    const step = createStepContext({ run, port, telemetry: createTelemetry({ journal, port, limits }) });
+    const telemetry = createTelemetry({ journal, port, limits });
+    const step = createStepContext({ run, port, defaults: job.defaults, telemetry });
     const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
+    if (settled === 'waiting') return await putToWait(execution, { data: waits.toData(), store });
     if (typeof settled === 'string') {
       // Whoever takes a suspended run goes on from here.
       if (isSuspension(settled)) await journal.seal();
@@ -63,13 +81,64 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     }
     control.end({ stepsRunning: calls.areRunning });
     execution.onEnding?.();
+    const retryInMs = retryInMsOf(execution, settled);
+    if (retryInMs !== undefined) return await retryLater(execution, { failure: settled, retryInMs, store });
     const durationMs = clock.monotonicMs() - startMs;
     const end = await recordEnd(journal, { end: settled, durationMs });
     return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
   } finally {
+    waits?.close();
     control.end({ stepsRunning: false });
     journal.close();
   }
+}
+
+/** A run's first attempt begins without any. */
+function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
+  return stepCount > 0 || attempt > 1 || kind !== 'start';
+}
+
+/** Stores what the run waits for. Its job is abandoned: it runs again when the run is claimed again. */
+async function putToWait(
+  execution: Execution,
+  { data, store }: { readonly data: WaitData; readonly store: Store },
+): Promise<Ending> {
+  const { control, journal, databaseNowMs, onEnding } = execution;
+  onEnding?.();
+  abandonRun(control.lease);
+  const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
+  if (result === 'refused') return await resolveStop('lease-lost', execution, store);
+  return { kind: 'waiting', dueInMs: data.dueAt - databaseNowMs() };
+}
+
+/** When the run is tried again; undefined if the job has no retries left for this failure. */
+function retryInMsOf({ run, job }: Execution, end: JobEnd): number | undefined {
+  if (end.kind !== 'failed' || end.thrown === undefined || job.retries === undefined) return undefined;
+  const failed = { attempt: run.retryCount + 1, error: end.thrown.error };
+  try {
+    return nextTryInMs(parseRetries('retries', job.retries), failed);
+  } catch {
+    // A delay function that fails leaves nothing to wait for: the run fails with the job's error.
+    return undefined;
+  }
+}
+
+/** Stores that the run is tried again. */
+async function retryLater(
+  execution: Execution,
+  {
+    failure,
+    retryInMs,
+    store,
+  }: { readonly failure: JobEnd; readonly retryInMs: number; readonly store: Store },
+): Promise<Ending> {
+  const { journal, databaseNowMs } = execution;
+  const dueAt = Math.ceil(databaseNowMs() + retryInMs);
+  const data: WaitData = { dueAt, waits: [{ kind: 'retry', stepName: null, until: toIsoTime(dueAt) }] };
+  const error = failure.kind === 'failed' ? failure.error : '';
+  const result = await journal.record({ type: 'run:retry', message: error, data: JSON.stringify(data) });
+  if (result === 'refused') return await resolveStop('lease-lost', execution, store);
+  return { kind: 'retrying', error, dueInMs: retryInMs };
 }
 
 /**
@@ -114,7 +183,8 @@ async function runJob(
   try {
     return await callWithinRun(control.lease, callJob);
   } catch (error) {
-    return failure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
+    const failed = failure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
+    return { ...failed, thrown: { error } };
   }
 }
 
@@ -155,7 +225,7 @@ function failure(
 
 /** A write that was refused says that the run is no longer ours; the run itself says why. */
 async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Ending> {
-  if (reason !== 'lease-lost') return { kind: reason };
+  if (reason !== 'lease-lost' && reason !== 'waiting') return { kind: reason };
   const current = await store.getRun(run.runId);
   if (current?.status === 'cancelled' && current.attempt === run.attempt) return { kind: 'cancelled' };
   return { kind: 'lease-lost', reason: fateOf(current, run) };

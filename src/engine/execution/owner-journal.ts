@@ -1,6 +1,6 @@
 import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
-import { endsRun } from '../../core/events.ts';
+import { endsExecution } from '../../core/events.ts';
 import type { AppendResult, ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
@@ -26,7 +26,7 @@ export class OwnerJournal {
   #number = 0;
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
-  /** The run's end was noted: nothing may follow it. */
+  /** The end of the execution was noted: nothing may follow it. */
   #isEnded = false;
   #closed = false;
 
@@ -77,7 +77,7 @@ export class OwnerJournal {
   /** Stores an outcome, after all that was noted before it. */
   record(note: OwnerNote): Promise<AppendResult> {
     if (this.#closed || this.#isEnded) return Promise.resolve('refused');
-    this.#isEnded = endsRun(note.type);
+    this.#isEnded = endsExecution(note.type);
     return new Promise((resolve, reject) => {
       this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject } });
       this.#send();
@@ -132,7 +132,7 @@ export class OwnerJournal {
       }
       for (const { note, settle } of group) {
         // An end that could not be stored may be followed by another.
-        if (endsRun(note.type)) this.#isEnded = false;
+        if (endsExecution(note.type)) this.#isEnded = false;
         settle?.reject(error);
       }
       if (group.every(({ settle }) => !settle)) {

@@ -43,10 +43,15 @@ export class RunControl {
   /** Made when it is asked for: a job without steps may never look at it. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
-      this.#abort = createGuardedController(this.#onListenerError);
+      this.#abort = this.createController();
       if (this.#abortedWith !== undefined) this.#abort.abort(this.#abortedWith);
     }
     return this.#abort.signal;
+  }
+
+  /** For a signal of a step's own. What the job's listeners on it throw is told like what those on the run's signal throw. */
+  createController(): AbortController {
+    return createGuardedController(this.#onListenerError);
   }
 
   /** Ends the execution at once. False if it is over already, which changes nothing. */

@@ -1,7 +1,7 @@
 import { type Clock, defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
-import type { StepResult, Store } from '../../core/store.ts';
+import type { KnownStep, OpenStep, StepResult, Store } from '../../core/store.ts';
 import type { RunControl } from './run-control.ts';
 
 const MAX_RETRY_PAUSE_MS = 5_000;
@@ -13,7 +13,7 @@ const MAX_TAKEN_PER_TURN = 100;
 const OVERHEAD_BYTES = 1024;
 
 /** A result that was not asked for yet, between those that come before and after it by index. */
-interface LinkedResult extends Omit<StepResult, 'output'> {
+interface LinkedResult extends Omit<StepResult, 'state' | 'output'> {
   /** JSON text, null for undefined; undefined unless it has been read. */
   output: string | null | undefined;
   previous: LinkedResult | undefined;
@@ -21,7 +21,7 @@ interface LinkedResult extends Omit<StepResult, 'output'> {
 }
 
 /**
- * The stored results of finished steps. Their names are known from the start. The
+ * What is stored of a run's steps: which are open, and the results of finished ones. The names are known from the start. The
  * results are read in portions, when the job asks for them, and forgotten once the job
  * has them, so that a replay takes the memory of one portion however much is stored.
  */
@@ -29,6 +29,7 @@ export class StepResults {
   readonly #control: RunControl;
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #open = new Map<string, OpenStep>();
   readonly #untaken = new Map<string, LinkedResult>();
   /** What was read last, asked for or not. */
   #portion: readonly LinkedResult[];
@@ -37,20 +38,30 @@ export class StepResults {
   #takenInTurn = 0;
 
   constructor(
-    results: readonly StepResult[],
+    steps: readonly KnownStep[],
     { control, store, clock }: { control: RunControl; store: Store; clock: Clock },
   ) {
     this.#control = control;
     this.#store = store;
     this.#clock = clock;
     let previous: LinkedResult | undefined;
-    for (const { name, outputBytes, output } of results) {
+    for (const step of steps) {
+      if (step.state === 'open') {
+        this.#open.set(step.name, step);
+        continue;
+      }
+      const { name, outputBytes, output } = step;
       const result: LinkedResult = { name, outputBytes, output, previous, next: undefined };
       if (previous) previous.next = result;
       this.#untaken.set(name, result);
       previous = result;
     }
     this.#portion = [...this.#untaken.values()].filter(({ output }) => output !== undefined);
+  }
+
+  /** A step that waited, or was tried, in an earlier execution, and has no outcome yet. */
+  openStep(name: string): OpenStep | undefined {
+    return this.#open.get(name);
   }
 
   has(name: string): boolean {

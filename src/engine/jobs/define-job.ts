@@ -1,7 +1,9 @@
 import type { z } from 'zod';
+import { parseDuration } from '../../core/duration.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText, type Jsonified } from '../../core/json/json.ts';
-import type { StepContext } from '../../core/step.ts';
+import { parseRetries, type Retries } from '../../core/retry.ts';
+import type { RunStepOptions, StepContext } from '../../core/step.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 
 /** A job's output as it reads back: null where nothing was returned. */
@@ -23,18 +25,28 @@ export interface JobDefinition<
   readonly input: z.ZodType<unknown, TInput>;
   readonly output?: z.ZodType | undefined;
   run(step: StepContext, payload: TPayload): unknown;
+  /** How often a run whose job threw is tried again, and when. Finished steps keep their results. */
+  readonly retries?: Retries | undefined;
+  /** What its steps do that don't say otherwise. */
+  readonly defaults?: RunStepOptions | undefined;
   /** Carries the output's type; never set. */
   readonly '~output'?: TOutput;
 }
 
-interface JobWithOutput<TName extends string, TIn extends z.ZodType, TOut extends z.ZodType> {
+interface JobOptions {
+  readonly retries?: Retries | undefined;
+  readonly defaults?: RunStepOptions | undefined;
+}
+
+interface JobWithOutput<TName extends string, TIn extends z.ZodType, TOut extends z.ZodType>
+  extends JobOptions {
   readonly name: TName;
   readonly input: TIn;
   readonly output: TOut;
   run(step: StepContext, payload: Jsonified<z.output<TIn>>): z.input<TOut> | Promise<z.input<TOut>>;
 }
 
-interface JobWithoutOutput<TName extends string, TIn extends z.ZodType, TResult> {
+interface JobWithoutOutput<TName extends string, TIn extends z.ZodType, TResult> extends JobOptions {
   readonly name: TName;
   readonly input: TIn;
   readonly output?: undefined;
@@ -69,6 +81,8 @@ const DEFINITION: MembersOf<JobDefinition> = {
   input: true,
   output: true,
   run: true,
+  retries: true,
+  defaults: true,
   '~output': true,
 };
 
@@ -85,7 +99,13 @@ export function checkDefinition(job: JobDefinition): void {
   }
   if (typeof run !== 'function') throw new ValidationError(`Job ${name}: run must be a function`);
   checkMembers('job definition member', job, DEFINITION);
+  parseRetries('retries', job.retries);
+  checkMembers('default of a step', job.defaults, STEP_DEFAULTS);
+  parseRetries('defaults.retries', job.defaults?.retries);
+  if (job.defaults?.timeout !== undefined) parseDuration('defaults.timeout', job.defaults.timeout);
 }
+
+const STEP_DEFAULTS: MembersOf<RunStepOptions> = { retries: true, timeout: true };
 
 function isSchema(value: unknown): boolean {
   return typeof (value as { safeParse?: unknown } | null)?.safeParse === 'function';

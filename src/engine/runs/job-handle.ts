@@ -126,7 +126,7 @@ async function triggerAndWait(
     if (!mayExist) wait = deps.worker.beginWait({ runId, concurrencyKey, needsSlot: true });
     const run = (await storeRun(deps, fresh)).toRun();
     if (mayExist && run.isActive) {
-      const needsSlot = run.status === 'pending';
+      const needsSlot = run.status !== 'running';
       wait = deps.worker.beginWait({ runId: run.id, concurrencyKey: run.concurrencyKey, needsSlot });
     }
     const { callerStopped } = wait ?? {};

@@ -1,11 +1,12 @@
 import type { TriggerOptions } from '../../core/durably.ts';
+import { parseDuration, parseTime } from '../../core/duration.ts';
 import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { encodeJson, isStorableText } from '../../core/json/json.ts';
 import { isScope, scopedKey } from '../../core/key-scope.ts';
 import { encodeLabels, labelsSchema } from '../../core/labels.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
-import type { NewRun } from '../../core/store.ts';
+import type { Due, NewRun } from '../../core/store.ts';
 import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
@@ -19,6 +20,8 @@ export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
   keyScope: true,
   concurrencyKey: true,
   labels: true,
+  delay: true,
+  runAt: true,
 };
 
 interface Trigger {
@@ -62,6 +65,7 @@ function toNewRun(job: JobDefinition, { input, options }: ParsedTrigger, maxByte
     idempotencyKey: idempotencyKeyOf(options),
     concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
     labels: checkLabels(options.labels),
+    due: dueOf(options),
   };
 }
 
@@ -76,6 +80,13 @@ export function newRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], 
       `The inputs of a batch may have ${MAX_BATCH_CHARS} characters of JSON together, these have more`,
     );
   });
+}
+
+function dueOf({ delay, runAt }: TriggerOptions): Due | undefined {
+  if (delay == null) return runAt == null ? undefined : { atMs: parseTime('runAt', runAt) };
+  if (runAt == null) return { afterMs: parseDuration('delay', delay) };
+  const message = 'delay does not go with runAt';
+  throw new ValidationError(message, [{ path: ['delay'], message }]);
 }
 
 const triggerLabels = labelsSchema('labels');

@@ -12,7 +12,7 @@ import { storeRun } from './trigger.ts';
  * @throws {NotFoundError} for an unknown run, and for one whose job this process doesn't know.
  */
 export async function retrigger(
-  deps: Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'registry'>,
+  deps: Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock' | 'registry'>,
   runId: string,
 ): Promise<Run> {
   const run = await deps.store.getRun(checkRunId(runId));

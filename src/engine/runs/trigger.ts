@@ -1,10 +1,11 @@
+import type { Clock } from '../../core/clock.ts';
 import type { Triggered, TriggerRequest } from '../../core/durably.ts';
 import { parseRun, type Run } from '../../core/run.ts';
-import type { Enqueued, NewRun } from '../../core/store.ts';
+import type { Due, Enqueued, NewRun } from '../../core/store.ts';
 import { newRun } from './new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
-type TriggerDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'registry' | 'maxInputBytes'>;
+type TriggerDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock' | 'registry' | 'maxInputBytes'>;
 
 /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or option. */
 export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promise<Run> {
@@ -23,7 +24,7 @@ export async function triggerForId(
   return { runId, disposition, toRun: () => parseRun(toRun()) };
 }
 
-type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
+type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock'>;
 
 /** {@link storeRuns} of one. */
 export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> {
@@ -37,15 +38,31 @@ export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> 
  * together with them, and takes them in the same request.
  */
 export async function storeRuns(
-  { store, bus, worker }: StoreDeps,
+  { store, bus, worker, clock }: StoreDeps,
   runs: readonly NewRun[],
 ): Promise<Enqueued[]> {
   const storing = store.enqueue(runs);
   // Its claim is asked for behind them, and leaves with them.
-  if (runs.length > 0) worker.wake();
+  if (runs.some(({ due }) => due === undefined)) worker.wake();
   const stored = await storing;
-  const created = runs.filter((_, i) => stored[i]?.disposition === 'created');
-  const note = { type: 'run:trigger' } as const;
-  bus.publish(created.map(({ id, jobName }) => ({ run: { runId: id, jobName }, note })));
+  const created = runs.flatMap((run, i) => (stored[i]?.disposition === 'created' ? [{ run, at: i }] : []));
+  bus.publish(
+    created.map(({ run: { id, jobName, due }, at }) => ({
+      run: { runId: id, jobName },
+      note: { type: 'run:trigger', data: due === undefined ? null : runAtOf(stored[at]) } as const,
+    })),
+  );
+  for (const { run } of created) if (run.due !== undefined) worker.expectDue(inMsOf(run.due, clock));
   return stored;
+}
+
+/** The data of a deferred run's `run:trigger`; null if its time had come. */
+function runAtOf(stored: Enqueued | undefined): string | null {
+  const until = stored?.toRun().waits[0]?.until;
+  return until == null ? null : JSON.stringify({ runAt: until });
+}
+
+/** Only for this process's alarm: whether the time has come is for the database's clock to say. */
+function inMsOf(due: Due, clock: Clock): number {
+  return 'afterMs' in due ? due.afterMs : due.atMs - clock.now();
 }

@@ -8,6 +8,8 @@ interface ConclusionsDeps {
   readonly store: Store;
   readonly bus: EventBus;
   readonly log: RunLog;
+  /** Told when a run that was put to wait is due. */
+  readonly onWait: (dueInMs: number) => void;
 }
 
 /** What a worker does once a run has left its slot: tells of it, and hands back what it can't go on with. */
@@ -26,6 +28,13 @@ export class Conclusions {
         log.failed(run, { error, failedStepName, isHeard: bus.isHeard('run:fail') });
         break;
       }
+      case 'retrying':
+        log.retried(run, { error: ending.error });
+        this.#deps.onWait(ending.dueInMs);
+        break;
+      case 'waiting':
+        this.#deps.onWait(ending.dueInMs);
+        break;
       case 'handed-back':
         await this.handBack([run]);
         break;

@@ -106,7 +106,7 @@ export class Drain {
     const { slots, store } = this.#deps;
     for (const { runId } of slots.waits.awaitedElsewhere(slot.context)) {
       const run = await store.getRun(runId);
-      if (run?.status === 'pending') slots.release(slot);
+      if (run?.status === 'pending' || run?.status === 'waiting') slots.release(slot);
     }
   }
 }

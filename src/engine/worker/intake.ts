@@ -16,6 +16,8 @@ interface IntakeDeps {
   readonly slots: Slots;
   readonly log: RunLog;
   readonly staleThresholdMs: number;
+  /** A claim looks for waiting runs that are due, if none did for so long; ms. */
+  readonly wakesEveryMs: number;
   /** Called when a claim is over: slots that were kept for it may be free. */
   readonly onEnd: () => void;
 }
@@ -63,6 +65,8 @@ export class Intake {
   /** Claims that failed. They may have taken runs, so the next claim asks for them first. */
   readonly #unconfirmed: SentClaim[] = [];
   #isWaiting = false;
+  /** When a claim looked for waiting runs last, on the monotonic clock. */
+  #wokenAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -76,6 +80,11 @@ export class Intake {
   /** A claim waits to leave. It will take what there is, so another one would be in vain. */
   get isWaiting(): boolean {
     return this.#isWaiting;
+  }
+
+  /** A waiting run is due: the next claim looks for it. */
+  expectDue(): void {
+    this.#wokenAtMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Notes that this process cancelled a run: a claim under way may have taken it just before. */
@@ -110,7 +119,8 @@ export class Intake {
     if (request === undefined) return undefined;
     const found = claim.runs.length + claim.lost.length;
     underWay.keptSlots = claim.runs.length;
-    const hasMore = claim.more && found >= request.limit;
+    if (claim.moreDue) this.expectDue();
+    const hasMore = (claim.more && found >= request.limit) || claim.moreDue;
     options.onAnswer?.({ hasMore });
     // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
@@ -142,6 +152,7 @@ export class Intake {
       return { request, claim };
     } catch (error) {
       if (request !== undefined) this.#unconfirmed.push(request);
+      if (request?.wakesDue) this.expectDue();
       throw error;
     } finally {
       if (!hasLeft) this.#isWaiting = false;
@@ -159,7 +170,18 @@ export class Intake {
     slots.noteClaim();
     underWay.takesSuspect = takesSuspect;
     const isAskedAgain = unconfirmed !== undefined;
-    return { ...sent, jobNames: registry.names(), limit, isAskedAgain, staleThresholdMs, takesSuspect };
+    const wakesDue = this.#wakesDue();
+    const jobNames = registry.names();
+    return { ...sent, jobNames, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
+  }
+
+  /** Polls do; of the claims between them, most need not. */
+  #wakesDue(): boolean {
+    const { clock, wakesEveryMs } = this.#deps;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#wokenAtMs < wakesEveryMs) return false;
+    this.#wokenAtMs = nowMs;
+    return true;
   }
 
   /** Starts the runs that fit into the slots, and hands the others back. */

@@ -31,6 +31,8 @@ interface SlotsDeps {
   readonly flushAfterMs?: number | undefined;
   /** Called once for each run, when its end is about to be stored, or else when it has left its slot. */
   readonly onFree: (run: ClaimedRun) => void;
+  /** Told when a run that was put to wait is due. */
+  readonly onWait: (dueInMs: number) => void;
   /** Called when a run whose end was stored has left its slot. */
   readonly onEmptied: () => void;
 }
@@ -163,10 +165,13 @@ export class Slots {
     // Before it begins: what its job calls first asks whose call that is.
     this.#slots.set(run.runId, slot);
     this.waits.enter(slot);
+    const { clock } = this.#deps;
+    // The claim was executed before its answer came: a little behind the database's clock, never ahead of it.
+    const behindMs = run.claimedAtMs - clock.monotonicMs();
+    const databaseNowMs = () => behindMs + clock.monotonicMs();
+    const onEnding = () => this.#noteEnding(run, slot);
     slot.done = this.#scope
-      .runInAsyncScope(() =>
-        executeRun({ run, job, control, journal, onEnding: () => this.#noteEnding(run, slot) }, this.#deps),
-      )
+      .runInAsyncScope(() => executeRun({ run, job, control, journal, databaseNowMs, onEnding }, this.#deps))
       .then(
         (ending) => this.#conclusions.conclude(run, ending),
         (error: unknown) => this.#conclusions.abandon(run, error),

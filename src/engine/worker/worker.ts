@@ -6,6 +6,7 @@ import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
+import { Alarm } from './alarm.ts';
 import { Drain } from './drain.ts';
 import { Intake } from './intake.ts';
 import { Pace } from './pace.ts';
@@ -44,6 +45,7 @@ export class Worker {
   readonly #drain: Drain;
   readonly #shifts = new Set<Shift>();
   readonly #pace: Pace;
+  readonly #alarm: Alarm;
   #state: WorkerState = { kind: 'stopped' };
   #cancelPoll: (() => void) | undefined;
 
@@ -62,16 +64,22 @@ export class Worker {
         if (concurrencyKey === null) this.#noteFreed();
         else this.wake();
       },
+      onWait: (dueInMs) => this.expectDue(dueInMs),
       onEmptied: () => this.#noteEmptied(),
     });
     this.#intake = new Intake({
       ...deps,
       slots: this.#slots,
       staleThresholdMs: options.staleThresholdMs,
+      wakesEveryMs: options.presence === 'on-demand' ? 0 : options.pollingIntervalMs / 2,
       onEnd: () => this.#noteEmptied(),
     });
     const { pollingIntervalMs } = options;
     this.#pace = new Pace({ clock: deps.clock, pollingIntervalMs });
+    this.#alarm = new Alarm(deps.clock, () => {
+      this.#intake.expectDue();
+      this.wake();
+    });
     this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
   }
 
@@ -106,6 +114,11 @@ export class Worker {
     this.#pace.wake();
     for (const shift of this.#shifts) shift.expectMore();
     this.#look();
+  }
+
+  /** A run that waits is due in so many ms: looks for work then. */
+  expectDue(inMs: number): void {
+    if (this.#state.kind === 'running') this.#alarm.set(Math.max(0, inMs));
   }
 
   /**
@@ -154,6 +167,7 @@ export class Worker {
   abandon(error: unknown): void {
     const wasAtWork = this.#state.kind === 'running' || this.#slots.taken > 0;
     this.#fail();
+    this.#alarm.clear();
     this.#cancelPoll?.();
     void this.#deps.housekeeping.stop();
     this.#slots.abandonAll();
@@ -182,6 +196,7 @@ export class Worker {
     stopping.next = next;
     this.#state = stopping;
     for (const shift of this.#shifts) shift.close();
+    this.#alarm.clear();
     this.#cancelPoll?.();
     if (earlier !== undefined) return earlier;
     stopping.over = Promise.all([this.#drain.everything(), this.#deps.housekeeping.stop()]).then(() => {

@@ -1,7 +1,7 @@
 import type { Generated } from 'kysely';
 import type { JournalEventType } from '../../core/events.ts';
 import type { RunStatus } from '../../core/run.ts';
-import type { LogLevel } from '../../core/step.ts';
+import type { LogLevel, StepKind } from '../../core/step.ts';
 import type { ClaimKind } from '../../core/store.ts';
 
 /** The tables as `migrations/sqlite/` makes them. Times are ms since the epoch. */
@@ -26,6 +26,7 @@ export interface RunsTable {
   fence: Generated<number>;
   step_count: Generated<number>;
   lost_count: Generated<number>;
+  retry_count: Generated<number>;
   append_count: Generated<number>;
   priority: Generated<number>;
   last_command: 'cancel' | 'retry' | null;
@@ -61,8 +62,13 @@ interface StepsTable {
   run_id: string;
   name: string;
   step_index: number;
-  kind: Generated<string>;
-  status: 'completed' | 'failed';
+  kind: Generated<StepKind>;
+  /** `open`: it waits, or was tried and is to be tried again. */
+  status: 'completed' | 'failed' | 'open';
+  /** Tries of an open step that failed. */
+  tries: Generated<number>;
+  /** When an open step's wait is over, or its next try is due. */
+  due_at: number | null;
   /** The journal row that holds its outcome. */
   sequence: number;
 }

@@ -12,7 +12,7 @@ import { journalHead, readJournal, readJournalData, readRunJournal } from './sta
 import { handBacks, renewals } from './statements/lease.ts';
 import { listRuns } from './statements/list-runs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
-import { listStepResults, readStepOutputs } from './statements/step-results.ts';
+import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
 
 /** A {@link Store} over any Kysely SQLite dialect, and the Kysely instance under it. */
 export function createStore(options: ConnectionOptions): {
@@ -45,7 +45,7 @@ export function createStore(options: ConnectionOptions): {
     listRuns: (query) => listRuns(connection, query),
     listSteps: (runId) => listSteps(connection, runId),
     listLogs: (page) => listLogs(connection, page),
-    listStepResults: (runId) => listStepResults(connection, runId),
+    listKnownSteps: (runId) => listKnownSteps(connection, runId),
     readStepOutputs: (page) => readStepOutputs(connection, page),
     journalHead: () => journalHead(connection),
     readJournal: (page) => readJournal(connection, page),

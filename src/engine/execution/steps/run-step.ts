@@ -1,28 +1,101 @@
+import { parseDuration } from '../../../core/duration.ts';
+import { errorMessage } from '../../../core/errors/error-text.ts';
+import { StepError } from '../../../core/errors/errors.ts';
 import { decodeJson, type Jsonified } from '../../../core/json/json.ts';
-import type { StepContext } from '../../../core/step.ts';
+import { type FailedTry, nextTryInMs, parseRetries, type RetryPolicy } from '../../../core/retry.ts';
+import type { RunStepOptions, StepContext, StepFunction } from '../../../core/step.ts';
+import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import type { StepCall } from './step-calls.ts';
 import type { StepPort } from './step-port.ts';
 
-type StepFunction<T> = (signal: AbortSignal) => T | Promise<T>;
+const OPTIONS: MembersOf<RunStepOptions> = { retries: true, timeout: true };
 
-/** `step.run`: calls a function and stores its result, or answers with the stored one. */
-export function createRunStep(port: StepPort): StepContext['run'] {
-  return (name, fn) => port.begin(() => runStep(port, name, fn));
+/** What a step does when it fails or takes long. */
+interface StepPolicy {
+  readonly retries: RetryPolicy;
+  /** Of one try; undefined for any time. */
+  readonly timeoutMs: number | undefined;
 }
 
-async function runStep<T>(port: StepPort, name: string, fn: StepFunction<T>): Promise<Jsonified<T>> {
-  const call = port.enter(name, typeof fn === 'function' ? undefined : 'needs a function');
+/** `step.run`: calls a function and stores its result, or answers with the stored one. */
+export function createRunStep(port: StepPort, defaults: RunStepOptions = {}): StepContext['run'] {
+  const defaultPolicy = policyOf(defaults);
+  return <T>(name: string, ...rest: [unknown, unknown?]) => {
+    const [fn, options] = rest.length > 1 ? [rest[1], rest[0]] : [rest[0], undefined];
+    return port.begin(() => runStep<T>(port, { name, fn, options, defaults, defaultPolicy }));
+  };
+}
+
+interface RunStepCall {
+  readonly name: string;
+  readonly fn: unknown;
+  readonly options: unknown;
+  readonly defaults: RunStepOptions;
+  readonly defaultPolicy: StepPolicy;
+}
+
+async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified<T>> {
+  const { policy, fault } = policyOrFault(given);
+  const call = port.enter(given.name, typeof given.fn === 'function' ? fault : 'needs a function');
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) return decodeJson(await stored) as Jsonified<T>;
-  if (port.isDraining) return await port.suspend('handed-back');
-  port.start(call);
-  let output: string | null;
-  try {
-    const { signal } = port;
-    output = port.encode(call, await port.call(call, async () => await fn(signal)));
-  } catch (error) {
-    return await port.fail(call, error);
+  const fn = given.fn as StepFunction<T>;
+  const open = port.openStep(call);
+  if (open !== undefined) await port.untilDue(call, { kind: 'retry', dueAtMs: open.dueAtMs });
+  for (let attempt = (open?.tries ?? 0) + 1; ; attempt++) {
+    if (port.isDraining) return await port.suspend('handed-back');
+    port.start(call);
+    let output: string | null;
+    try {
+      const { timeoutMs } = policy;
+      output = port.encode(
+        call,
+        await port.call(call, { timeoutMs }, async (signal) => await fn(signal, { attempt })),
+      );
+    } catch (error) {
+      const next = nextTryOf(call, policy.retries, { attempt, error });
+      if (next.kind === 'none') return await port.fail(call, next.error);
+      await port.retryLater(call, { attempt, error, inMs: next.inMs });
+      continue;
+    }
+    await port.complete(call, output);
+    return decodeJson(output) as Jsonified<T>;
   }
-  await port.complete(call, output);
-  return decodeJson(output) as Jsonified<T>;
+}
+
+type NextTry =
+  | { readonly kind: 'in'; readonly inMs: number }
+  | { readonly kind: 'none'; readonly error: unknown };
+
+function nextTryOf({ name }: StepCall, retries: RetryPolicy, failed: FailedTry): NextTry {
+  const { error } = failed;
+  try {
+    const inMs = nextTryInMs(retries, failed);
+    return inMs === undefined ? { kind: 'none', error } : { kind: 'in', inMs };
+  } catch (fault) {
+    const message = `Step "${name}": its delay of retries failed: ${errorMessage(fault)}`;
+    return { kind: 'none', error: new StepError(message, { cause: error }) };
+  }
+}
+
+function policyOf({ retries, timeout }: RunStepOptions): StepPolicy {
+  return {
+    retries: parseRetries('retries', retries),
+    timeoutMs: timeout === undefined ? undefined : parseDuration('timeout', timeout),
+  };
+}
+
+/** The step's own options before its job's defaults. */
+function policyOrFault({ options, defaults, defaultPolicy }: RunStepCall): {
+  readonly policy: StepPolicy;
+  readonly fault: string | undefined;
+} {
+  if (options === undefined) return { policy: defaultPolicy, fault: undefined };
+  try {
+    checkMembers('step option', options, OPTIONS);
+    return { policy: policyOf({ ...defaults, ...(options as RunStepOptions) }), fault: undefined };
+  } catch (error) {
+    return { policy: defaultPolicy, fault: `can't run: ${errorMessage(error)}` };
+  }
 }

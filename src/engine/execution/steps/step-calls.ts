@@ -13,9 +13,10 @@ export interface StepCall {
   /**
    * - `open`: it may begin. It never did, or it failed and is called again.
    * - `running`: its outcome is not stored yet.
+   * - `waiting`: for a time, or for its next try.
    * - `completed`: its result is stored, by this execution or an earlier one.
    */
-  state: 'open' | 'running' | 'completed';
+  state: 'open' | 'running' | 'waiting' | 'completed';
   /** When it began last, on the monotonic clock. */
   startMs: number;
 }
@@ -30,12 +31,18 @@ export interface RefusedCall {
 export class StepCalls {
   readonly #byName = new Map<string, StepCall>();
   #running = 0;
+  #replaying = 0;
   /** What steps threw, with the name of the last step that threw it. */
   readonly #failures = new Map<unknown, string>();
   readonly #onEnd = new Set<() => void>();
 
   get areRunning(): boolean {
     return this.#running > 0;
+  }
+
+  /** A step runs, or is being answered with its stored result: the job goes on by itself. */
+  get areBusy(): boolean {
+    return this.#running + this.#replaying > 0;
   }
 
   /**
@@ -54,7 +61,8 @@ export class StepCalls {
       this.#byName.set(name, call);
       return call;
     }
-    if (known.state === 'running') return refused(`Step "${name}" is still running`);
+    if (known.state === 'running' || known.state === 'waiting')
+      return refused(`Step "${name}" is still running`);
     if (known.state === 'completed') return refused(`Step "${name}" already ran in this attempt`);
     return known;
   }
@@ -63,6 +71,23 @@ export class StepCalls {
     call.state = 'running';
     call.startMs = nowMs;
     this.#running++;
+  }
+
+  wait(call: StepCall): void {
+    if (call.state === 'running') this.#end(call, 'waiting');
+    else call.state = 'waiting';
+  }
+
+  /** Answers with a stored result. */
+  async replay<T>(call: StepCall, result: Promise<T>): Promise<T> {
+    call.state = 'completed';
+    this.#replaying++;
+    try {
+      return await result;
+    } finally {
+      this.#replaying--;
+      this.#noteEnd();
+    }
   }
 
   complete(call: StepCall): void {
@@ -74,7 +99,7 @@ export class StepCalls {
     this.#end(call, 'open');
   }
 
-  /** Resolves when one of the running steps has ended. */
+  /** Resolves when one of the busy steps has ended. */
   async oneEnded(): Promise<void> {
     await new Promise<void>((resolve) => this.#onEnd.add(resolve));
   }
@@ -90,9 +115,13 @@ export class StepCalls {
     return undefined;
   }
 
-  #end(call: StepCall, state: 'open' | 'completed'): void {
+  #end(call: StepCall, state: 'open' | 'waiting' | 'completed'): void {
+    if (call.state === 'running') this.#running--;
     call.state = state;
-    this.#running--;
+    this.#noteEnd();
+  }
+
+  #noteEnd(): void {
     for (const resolve of this.#onEnd) resolve();
     this.#onEnd.clear();
   }

@@ -2,14 +2,17 @@ import { type Clock, defer } from '../../../core/clock.ts';
 import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/error-detail.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DurablyError, StepError } from '../../../core/errors/errors.ts';
+import type { WaitData } from '../../../core/events.ts';
 import { encodeJson } from '../../../core/json/json.ts';
 import { callOutsideRuns, callWithinStep } from '../../../core/run-context.ts';
-import type { AppendResult, OwnerNote } from '../../../core/store.ts';
+import type { AppendResult, OpenStep, OwnerNote } from '../../../core/store.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepResults } from '../step-results.ts';
 import type { RefusedCall, StepCall, StepCalls } from './step-calls.ts';
+import type { StepWait, StepWaits } from './step-waits.ts';
+import { withinTime } from './within-time.ts';
 
 interface StepPortDeps {
   readonly control: RunControl;
@@ -17,6 +20,9 @@ interface StepPortDeps {
   readonly clock: Clock;
   readonly calls: StepCalls;
   readonly results: StepResults;
+  readonly waits: StepWaits;
+  /** The database's clock, ms since the epoch. */
+  readonly databaseNowMs: () => number;
   readonly maxResultBytes: number;
   readonly errorDetail: ErrorDetailMode;
 }
@@ -28,6 +34,8 @@ interface StepPortDeps {
  * {@link enter}, fails a refused call with {@link refuse}, and answers with {@link replay}
  * if there is a stored result. While the run {@link isDraining} it begins nothing, and calls
  * {@link suspend}. Otherwise it calls {@link start}, and then {@link complete} or {@link fail}.
+ * A kind that waits calls {@link startWaiting}, {@link untilDue} and {@link completeWaiting}
+ * in their place.
  */
 export class StepPort {
   readonly #control: RunControl;
@@ -35,6 +43,8 @@ export class StepPort {
   readonly #clock: Clock;
   readonly #calls: StepCalls;
   readonly #results: StepResults;
+  readonly #waits: StepWaits;
+  readonly #databaseNowMs: () => number;
   readonly #maxResultBytes: number;
   readonly #errorDetail: ErrorDetailMode;
 
@@ -44,6 +54,8 @@ export class StepPort {
     this.#clock = deps.clock;
     this.#calls = deps.calls;
     this.#results = deps.results;
+    this.#waits = deps.waits;
+    this.#databaseNowMs = deps.databaseNowMs;
     this.#maxResultBytes = deps.maxResultBytes;
     this.#errorDetail = deps.errorDetail;
   }
@@ -51,6 +63,11 @@ export class StepPort {
   /** Aborted once the run is no longer this worker's. */
   get signal(): AbortSignal {
     return this.#control.signal;
+  }
+
+  /** The database's clock, ms since the epoch. */
+  get nowMs(): number {
+    return this.#databaseNowMs();
   }
 
   /** No step may begin: the run is to be handed back. */
@@ -85,8 +102,12 @@ export class StepPort {
   /** JSON text of the step's stored result, null for undefined. Undefined if there is none: it has yet to run. */
   replay(call: StepCall): Promise<string | null> | undefined {
     if (!this.#results.has(call.name)) return undefined;
-    call.state = 'completed';
-    return this.#results.take(call.name);
+    return this.#calls.replay(call, this.#results.take(call.name));
+  }
+
+  /** What an earlier execution stored of a step that waits, or is to be tried again. */
+  openStep(call: StepCall): OpenStep | undefined {
+    return this.#results.openStep(call.name);
   }
 
   /** The step begins. */
@@ -95,9 +116,45 @@ export class StepPort {
     this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index });
   }
 
-  /** Calls a function of the job's in the context of its run and step. */
-  call<T>({ name }: StepCall, code: () => Promise<T>): Promise<T> {
-    return callWithinStep(this.#control.lease, { owner: this, name }, code);
+  /** The step begins to wait. What an earlier execution has stored of that stays. */
+  startWaiting(call: StepCall, { kind, dueAtMs }: Pick<StepWait, 'kind' | 'dueAtMs'>): void {
+    this.#calls.wait(call);
+    if (this.openStep(call) !== undefined) return;
+    call.startMs = this.#clock.monotonicMs();
+    const data = JSON.stringify({ kind, dueAt: dueAtMs });
+    this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index, data });
+  }
+
+  /** Resolves when the wait is over; never if the run is put to wait before that. */
+  async untilDue(call: StepCall, { kind, dueAtMs }: Pick<StepWait, 'kind' | 'dueAtMs'>): Promise<void> {
+    this.#calls.wait(call);
+    await this.#waits.untilDue({ kind, dueAtMs, stepName: call.name });
+  }
+
+  /** The step's wait is over. It is stored with what follows, for whoever goes on before that finds it over, too. */
+  completeWaiting(call: StepCall): void {
+    const open = this.openStep(call);
+    const startedMs =
+      open === undefined ? this.#clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
+    const { name: stepName, index: stepIndex } = call;
+    this.#journal.note({ type: 'step:complete', stepName, stepIndex, durationMs: Math.max(0, startedMs) });
+    this.#calls.complete(call);
+  }
+
+  /**
+   * Calls a function of the job's in the context of its run and step.
+   *
+   * @throws {StepTimeoutError} once the time is up; what the function does from then on is not stored.
+   */
+  call<T>(
+    { name }: StepCall,
+    { timeoutMs }: { readonly timeoutMs: number | undefined },
+    code: (signal: AbortSignal) => Promise<T>,
+  ): Promise<T> {
+    const within = (signal: AbortSignal) =>
+      callWithinStep(this.#control.lease, { owner: this, name }, () => code(signal));
+    if (timeoutMs === undefined) return within(this.signal);
+    return withinTime(within, { stepName: name, timeoutMs, clock: this.#clock, control: this.#control });
   }
 
   /** A result as JSON text, null for undefined. @throws {StepError} for what JSON can't hold. */
@@ -152,6 +209,23 @@ export class StepPort {
     }
     this.#calls.fail(call, error);
     throw error;
+  }
+
+  /**
+   * Stores that a try of the step failed, and waits until the next one is due.
+   *
+   * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
+   */
+  async retryLater(
+    call: StepCall,
+    { attempt, error, inMs }: { readonly attempt: number; readonly error: unknown; readonly inMs: number },
+  ): Promise<void> {
+    const dueAtMs = Math.ceil(this.nowMs + inMs);
+    const data: WaitData = { attempt, dueAt: dueAtMs };
+    const { name: stepName, index: stepIndex } = call;
+    const note = { type: 'step:retry', stepName, stepIndex, message: errorMessage(error) } as const;
+    this.#check(await this.#record({ ...note, data: JSON.stringify(data) }));
+    await this.untilDue(call, { kind: 'retry', dueAtMs });
   }
 
   /**

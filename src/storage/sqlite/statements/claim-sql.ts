@@ -126,6 +126,8 @@ function claimColumns(table: string, inlineBytes: string): string {
     'fence',
     'step_count',
     'lost_count',
+    'retry_count',
+    'heartbeat_at',
     'concurrency_key',
   ].map((column) => `${table}.${column}`);
   const payload = `iif(
@@ -141,6 +143,19 @@ function claimColumns(table: string, inlineBytes: string): string {
 ) as more`;
   return [...columns, payload, more].join(', ');
 }
+
+/** At most so many runs are woken at once, for other writes wait meanwhile. */
+export const MAX_WOKEN = 200;
+
+/** Waiting runs whose time has come are pending again. Their places in the order are their old ones. */
+export const WAKE = `
+update durably_runs set status = ${statusAfter('wake')}, due_at = null, waits = null, updated_at = ${NOW_MS}
+where seq in (
+  select w.seq from durably_runs w indexed by durably_runs_due
+  where ${isFrom('wake', 'w')} and w.due_at <= ${NOW_MS}
+  order by w.due_at limit ${MAX_WOKEN}
+)
+returning seq`;
 
 export const PAYLOADS =
   'select id, fence, payload from durably_runs where id in (select value from json_each(?))';

@@ -3,7 +3,7 @@ import type { RunStatus } from '../../../core/run.ts';
 import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun, Store } from '../../../core/store.ts';
 import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
-import { ANSWER_BYTES, CLAIM, CLAIM_AGAIN, CLAIMED, PAYLOADS } from './claim-sql.ts';
+import { ANSWER_BYTES, CLAIM, CLAIM_AGAIN, CLAIMED, MAX_WOKEN, PAYLOADS, WAKE } from './claim-sql.ts';
 import { readCurrent } from './current-reads.ts';
 import { renewals } from './lease.ts';
 import { PLACES } from './places.ts';
@@ -21,6 +21,8 @@ interface ClaimRow {
   readonly fence: number;
   readonly step_count: number;
   readonly lost_count: number;
+  readonly retry_count: number;
+  readonly heartbeat_at: number;
   readonly concurrency_key: string | null;
   /** Whether pending runs were left when this row was updated: the last row's answer holds. */
   readonly more: number;
@@ -30,12 +32,14 @@ interface ClaimRow {
 interface Claimed {
   readonly rows: readonly ClaimRow[];
   readonly steps: StepsOfRuns;
+  /** How many waiting runs it made pending before. */
+  readonly woken: number;
 }
 
 /** Asked when the claim leaves; undefined if there is nothing to claim for after all. */
 export type ClaimDecision = Parameters<Store['claim']>[0];
 
-const NOTHING: Claimed = { rows: [], steps: new Map() };
+const NOTHING: Claimed = { rows: [], steps: new Map(), woken: 0 };
 
 /**
  * Claims runs. Sent again, a claim takes no others than before: those it took bear its token.
@@ -72,7 +76,10 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote }: S
   const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
   const inlineBytes = Math.floor(ANSWER_BYTES / limit);
   const isRepeated = isSentAgain || request.isAskedAgain;
+  // Before the claim, which then sees the runs that it wakes.
+  const wake: readonly Sql[] = request.wakesDue ? [{ sql: WAKE, parameters: [] }] : [];
   const statements: Sql[] = [
+    ...wake,
     {
       sql: isRepeated ? CLAIM_AGAIN : CLAIM,
       parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0, inlineBytes],
@@ -82,10 +89,14 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote }: S
   if (isRemote) statements.push({ sql: STEPS_OF_CLAIM, parameters: [claimToken] });
   return {
     statements,
-    decode: (answers) => ({
-      rows: claimedRows(answers as unknown as readonly (readonly ClaimRow[])[], { isRepeated }),
-      steps: isRemote ? stepsOfRuns(answers.at(-1) ?? []) : NOTHING.steps,
-    }),
+    decode: (answers) => {
+      const claimed = answers.slice(wake.length) as unknown as readonly (readonly ClaimRow[])[];
+      return {
+        rows: claimedRows(claimed, { isRepeated }),
+        steps: isRemote ? stepsOfRuns(answers.at(-1) ?? []) : NOTHING.steps,
+        woken: request.wakesDue ? (answers[0]?.length ?? 0) : 0,
+      };
+    },
   };
 }
 
@@ -109,17 +120,18 @@ export async function claim(
     request = decide(about);
     return request;
   };
-  const { rows, steps } = await connection.lane.submit(claims, decideOnce, deadlineMs);
+  const { rows, steps, woken } = await connection.lane.submit(claims, decideOnce, deadlineMs);
   const payloads =
     request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });
   return {
     runs: rows.flatMap((row) => {
       const payload = typeof row.payload === 'string' ? row.payload : payloads.get(row.id);
       if (row.status !== 'running' || payload === undefined) return [];
-      return [toClaimedRun(row, { payload, stepResults: steps.get(row.id) })];
+      return [toClaimedRun(row, { payload, steps: steps.get(row.id) })];
     }),
     lost: rows.filter((row) => row.status === 'failed').map(toLostRun),
     more: rows.length > 0 && rows.every((row) => row.more === 1),
+    moreDue: woken === MAX_WOKEN,
   };
 }
 
@@ -159,10 +171,7 @@ function toLostRun({ id, job_name, attempt, error }: ClaimRow): LostRun {
   return { runId: id, jobName: job_name, attempt, error: error ?? '' };
 }
 
-function toClaimedRun(
-  row: ClaimRow,
-  { payload, stepResults }: Pick<ClaimedRun, 'payload' | 'stepResults'>,
-): ClaimedRun {
+function toClaimedRun(row: ClaimRow, { payload, steps }: Pick<ClaimedRun, 'payload' | 'steps'>): ClaimedRun {
   return {
     runId: row.id,
     jobName: row.job_name,
@@ -173,6 +182,8 @@ function toClaimedRun(
     concurrencyKey: row.concurrency_key,
     stepCount: row.step_count,
     lostCount: row.lost_count,
-    stepResults,
+    retryCount: row.retry_count,
+    claimedAtMs: row.heartbeat_at,
+    steps,
   };
 }

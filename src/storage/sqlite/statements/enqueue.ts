@@ -4,11 +4,13 @@ import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
 import type { Enqueued, NewRun } from '../../../core/store.ts';
 import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
+import { NOW_MS } from '../sql.ts';
 import { readCurrent } from './current-reads.ts';
 import { readWholeRuns } from './list-runs.ts';
 import { PLACES } from './places.ts';
 import { inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
+import { statusAfter } from './transitions.ts';
 
 /** A payload of this length is sent as its own parameter; inside JSON it would be escaped and parsed. */
 const LARGE_CHARS = 256 * 1024;
@@ -29,6 +31,21 @@ where true
 order by key
 on conflict (id) do update set id = excluded.id`;
 
+/** As {@link STORE}, of runs some of which are to wait: after so many ms, or until a time. One whose time has come does not wait. */
+const STORE_DEFERRED = `
+insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels, status, due_at, waits)
+select value->>0, value->>1, coalesce(value->>2, ?2), value->>3, value->>4, value->>5,
+  iif(due_at > ${NOW_MS}, ${statusAfter('defer')}, ${statusAfter('trigger')}),
+  iif(due_at > ${NOW_MS}, due_at, null),
+  iif(due_at > ${NOW_MS}, json_array(json_object(
+    'kind', 'delay', 'stepName', null,
+    'until', strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch')
+  )), null)
+from (select key, value, coalesce(value->>7, ${NOW_MS} + (value->>6)) as due_at from json_each(?1))
+where true
+order by key
+on conflict (id) do update set id = excluded.id`;
+
 /**
  * Of a new run nothing else is unknown, and each column returned costs time. 'now' stands
  * still within a statement, so all of its rows return the same.
@@ -37,10 +54,15 @@ const STORE_NEW = `${STORE}
 returning created_at`;
 
 /** If the key has a run already, or occurs twice in the statement, that run is answered and nothing is journalled. */
-const STORE_KEYED = `${STORE}
+const STORE_KEYED = storeKeyed(STORE);
+const STORE_KEYED_DEFERRED = storeKeyed(STORE_DEFERRED);
+
+function storeKeyed(store: string): string {
+  return `${store}
 on conflict (job_name, idempotency_key) where idempotency_key is not null
   do update set idempotency_key = excluded.idempotency_key
 returning ${listedColumns(null)}, idempotency_key as stored_key`;
+}
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
@@ -67,10 +89,12 @@ const enqueues: WriteKind<readonly NewRun[], Stored> = {
   sizeOf: (runs) => ({ rows: runs.length, chars: sumOfChars(runs) }),
   compile: (members, { isSentAgain, isBatch, isRemote }) => {
     const runs = members.flat();
-    const isKeyed = runs.some((run) => run.idempotencyKey !== null);
+    const isDeferred = runs.some(({ due }) => due !== undefined);
+    const isKeyed = isDeferred || runs.some((run) => run.idempotencyKey !== null);
+    const sql = isDeferred ? STORE_KEYED_DEFERRED : isKeyed ? STORE_KEYED : STORE_NEW;
     const parts = isBatch && isRemote ? splitForBatch(runs) : [runs];
     return {
-      statements: parts.map((part) => toSql(isKeyed ? STORE_KEYED : STORE_NEW, part)),
+      statements: parts.map((part) => toSql(sql, part)),
       decode: (answers) => {
         const rows = answers.flat();
         const stored = isKeyed
@@ -165,8 +189,11 @@ function toSql(sql: string, runs: readonly NewRun[]): Sql {
 }
 
 /** A list: with a name for each value the statement would take a tenth longer. */
-function toValues(run: NewRun, payload: string | null): readonly (string | null)[] {
-  return [run.id, run.jobName, payload, run.idempotencyKey, run.concurrencyKey, run.labels];
+function toValues(run: NewRun, payload: string | null): readonly (string | number | null)[] {
+  const { id, jobName, idempotencyKey, concurrencyKey, labels, due } = run;
+  const values = [id, jobName, payload, idempotencyKey, concurrencyKey, labels];
+  if (due === undefined) return values;
+  return 'afterMs' in due ? [...values, Math.ceil(due.afterMs), null] : [...values, null, due.atMs];
 }
 
 /** In order. A large payload gets a statement of its own. */
@@ -226,6 +253,7 @@ function toNewRow(run: NewRun, createdAt: number): RunRow {
     labels: run.labels,
     error_detail: null,
     failed_step_name: null,
+    waits: null,
   };
 }
 

@@ -147,7 +147,8 @@ function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'):
 
 /** A label may have a long history, while few runs are pending or running. */
 function goesByLabel({ labels, jobNames, statuses }: RunQuery): boolean {
-  const onlyActive = statuses.length > 0 && !statuses.some(isTerminal);
+  const onlyActive =
+    statuses.length > 0 && !statuses.some((status) => isTerminal(status) || status === 'waiting');
   const probes = Math.max(1, jobNames.length) * statuses.length * labels.length;
   return labels.length > 0 && (!onlyActive || probes > MAX_PROBES);
 }

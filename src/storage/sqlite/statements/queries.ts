@@ -3,7 +3,7 @@ import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
 import { decodeJson } from '../../../core/json/json.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
 import type { StoredRun } from '../../../core/run.ts';
-import type { LogLevel, StoredLogLine, StoredStep } from '../../../core/step.ts';
+import type { LogLevel, StepKind, StoredLogLine, StoredStep } from '../../../core/step.ts';
 import type { LogPage } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Statement } from '../connection/statement.ts';
@@ -91,15 +91,16 @@ async function readTexts<R extends TextRow>(
 interface StepRow extends TextRow {
   readonly name: string;
   readonly step_index: number;
+  readonly kind: StepKind;
   readonly status: 'completed' | 'failed';
   readonly duration_ms: number | null;
 }
 
 const STEPS = `
-select s.name, s.step_index, s.status, s.sequence, j.message, j.created_at, j.duration_ms, ${DATA}
+select s.name, s.step_index, s.kind, s.status, s.sequence, j.message, j.created_at, j.duration_ms, ${DATA}
 from (
-  select name, step_index, status, sequence from durably_steps
-  where run_id = ${existingRun('?1')} and (step_index, name) > (?2, ?3)
+  select name, step_index, kind, status, sequence from durably_steps
+  where run_id = ${existingRun('?1')} and status <> 'open' and (step_index, name) > (?2, ?3)
   order by step_index, name limit ${PAGE_ROWS}
 ) s cross join durably_journal j on j.sequence = s.sequence
 order by s.step_index, s.name`;
@@ -121,6 +122,7 @@ function toStep(row: StepRow): StoredStep {
   return {
     name: row.name,
     index: row.step_index,
+    kind: row.kind,
     status: row.status,
     output: row.status === 'completed' ? JsonText.of(row.data) : null,
     error: row.message,

@@ -11,6 +11,7 @@ import {
   RUN_FIELDS,
   type RunField,
   type RunProgress,
+  type RunWait,
   type StoredRun,
 } from '../../../core/run.ts';
 import type { RunsTable } from '../schema.ts';
@@ -35,6 +36,7 @@ const SHORT_COLUMNS = [
   'labels',
   'failed_step_name',
   'error_detail',
+  'waits',
 ] as const satisfies readonly (keyof RunsTable)[];
 
 /** The columns that may be long. Inside JSON they would be escaped and parsed twice. */
@@ -107,6 +109,7 @@ export function toListedRun({
     labels,
     failed_step_name,
     error_detail,
+    waits,
   ] = decodeJson(packed) as PackedRun;
   const bytes = packed.length + sizeOf(output) + sizeOf(payload) + sizeOf(error_detail);
   return {
@@ -131,6 +134,7 @@ export function toListedRun({
       labels,
       failed_step_name,
       error_detail: typeof error_detail === 'string' ? error_detail : null,
+      waits,
       // A payload that is too large is read later.
       output: typeof output === 'string' ? output : null,
       payload: typeof payload === 'string' ? payload : '',
@@ -155,6 +159,7 @@ export function toRun(row: RunRow): StoredRun {
     status: row.status,
     isTerminal: isTerminal(row.status),
     isActive: !isTerminal(row.status),
+    waits: row.status === 'waiting' ? ((decodeJson(row.waits) ?? []) as RunWait[]) : NO_WAITS,
     idempotencyKey: bareKey(row.idempotency_key),
     concurrencyKey: row.concurrency_key,
     labels: row.labels === null ? {} : (decodeJson(row.labels) as Labels),
@@ -173,6 +178,8 @@ export function toRun(row: RunRow): StoredRun {
     updatedAt: toIsoTime(row.updated_at),
   };
 }
+
+const NO_WAITS: readonly RunWait[] = [];
 
 function timeOrNull(epochMs: number | null): string | null {
   return epochMs === null ? null : toIsoTime(epochMs);

@@ -1,5 +1,5 @@
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
-import type { StepResult } from '../../../core/store.ts';
+import type { KnownStep } from '../../../core/store.ts';
 import type { Rows } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readCurrent } from './current-reads.ts';
@@ -7,8 +7,11 @@ import { readCurrent } from './current-reads.ts';
 /** A long list of names is read in pages, to fit into one answer of a server each. */
 const NAMES_PER_PAGE = 2_000;
 
+/** The steps of `table` that an execution has to know. */
+const isKnown = (table: string) => `${table}.status in ('completed', 'open')`;
+
 /**
- * The names of a run's completed steps by index, and with them the outputs of the
+ * The names of a run's completed and open steps by index, and with them the outputs of the
  * first ones, as many as make a portion. ?1 the run, ?2 and ?3 the index and name
  * of the last step of the page before, ?4 how many bytes of outputs may come along.
  *
@@ -16,74 +19,83 @@ const NAMES_PER_PAGE = 2_000;
  * which SQLite tells without reading the outputs.
  */
 const RESULTS = `
-select s.name, s.step_index, s.bytes, s.total <= ?4 as is_read,
+select s.name, s.step_index, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read,
   case when s.total <= ?4 then (select o.data from durably_journal o where o.sequence = s.sequence) end as output
 from (
-  select name, step_index, sequence, bytes, sum(bytes) over (order by step_index, name) as total
+  select name, step_index, status, tries, due_at, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
   from (
-    select c.name, c.step_index, c.sequence, coalesce(octet_length(j.data), 0) as bytes
+    select c.name, c.step_index, c.status, c.tries, c.due_at, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes
     from durably_steps c cross join durably_journal j on j.sequence = c.sequence
-    where c.run_id = ?1 and c.status = 'completed' and (c.step_index, c.name) > (?2, ?3)
+    where c.run_id = ?1 and ${isKnown('c')} and (c.step_index, c.name) > (?2, ?3)
     order by c.step_index, c.name limit ${NAMES_PER_PAGE}
   )
 ) s
 order by s.step_index, s.name`;
 
-interface ResultRow {
+interface StepRow {
   readonly name: string;
-  readonly step_index: number;
+  readonly status: 'completed' | 'open';
+  readonly tries: number;
+  readonly due_at: number | null;
+  readonly created_at: number;
   readonly bytes: number;
   readonly output: string | null;
   readonly is_read: number;
 }
 
-export async function listStepResults(connection: Connection, runId: string): Promise<StepResult[]> {
-  const results: StepResult[] = [];
-  let place: Pick<ResultRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
+type ListedStepRow = StepRow & { readonly step_index: number };
+
+function toKnownStep(row: StepRow): KnownStep {
+  const { name, status, bytes: outputBytes, output, is_read } = row;
+  if (status === 'open') {
+    return { state: 'open', name, sinceMs: row.created_at, tries: row.tries, dueAtMs: row.due_at ?? 0 };
+  }
+  return { state: 'completed', name, outputBytes, ...(is_read === 1 && { output }) };
+}
+
+export async function listKnownSteps(connection: Connection, runId: string): Promise<KnownStep[]> {
+  const steps: KnownStep[] = [];
+  let place: Pick<ListedStepRow, 'step_index' | 'name'> | undefined = { step_index: -1, name: '' };
   let spare = PORTION_BYTES;
   while (place !== undefined) {
-    const rows: ResultRow[] = await readCurrent<ResultRow>(connection, {
+    const rows: ListedStepRow[] = await readCurrent<ListedStepRow>(connection, {
       sql: RESULTS,
       parameters: [runId, place.step_index, place.name, spare],
     });
-    for (const row of rows) {
-      const { name, bytes: outputBytes, output } = row;
-      results.push(row.is_read === 0 ? { name, outputBytes } : { name, outputBytes, output });
-    }
+    steps.push(...rows.map(toKnownStep));
     place = rows.length === NAMES_PER_PAGE ? rows.at(-1) : undefined;
     // Outputs come along with the first page alone.
     spare = -1;
   }
-  return results;
+  return steps;
 }
+
+/** SQL: a run's first attempt begins without any. */
+const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
 
 /** How many steps a claim's answer holds at most, and which outputs come along: together they fit into one answer. */
 const STEPS_OF_CLAIM_ROWS = 500;
 const INLINE_OUTPUT_BYTES = 4 * 1024;
 
-/** The completed steps of the runs that bear a claim's token. ?1 the token. */
+/** The completed and open steps of the runs that bear a claim's token. ?1 the token. */
 export const STEPS_OF_CLAIM = `
-select r.id as run_id, s.name, coalesce(octet_length(j.data), 0) as bytes,
+select r.id as run_id, s.name, s.status, s.tries, s.due_at, j.created_at, coalesce(octet_length(j.data), 0) as bytes,
   coalesce(octet_length(j.data), 0) <= ${INLINE_OUTPUT_BYTES} as is_read,
   case when octet_length(j.data) <= ${INLINE_OUTPUT_BYTES} then j.data end as output
 from durably_runs r indexed by durably_runs_leases
   cross join durably_steps s on s.run_id = r.id
   cross join durably_journal j on j.sequence = s.sequence
-where r.status = 'running' and r.claim_token = ?1 and r.step_count > 0 and s.status = 'completed'
+where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS} and ${isKnown('s')}
 order by r.id, s.step_index, s.name limit ${STEPS_OF_CLAIM_ROWS + 1}`;
 
-export type StepsOfRuns = ReadonlyMap<string, readonly StepResult[]>;
+export type StepsOfRuns = ReadonlyMap<string, readonly KnownStep[]>;
 
 /** By run. A run whose steps don't all fit into the answer is missing. */
 export function stepsOfRuns(rows: Rows): StepsOfRuns {
-  const steps = new Map<string, StepResult[]>();
-  for (const { run_id, name, bytes, is_read, output } of rows) {
-    const runId = String(run_id);
-    const step: StepResult = {
-      name: String(name),
-      outputBytes: Number(bytes),
-      ...(is_read === 1 && { output: output === null ? null : String(output) }),
-    };
+  const steps = new Map<string, KnownStep[]>();
+  for (const row of rows) {
+    const runId = String(row.run_id);
+    const step = toKnownStep(row as unknown as StepRow);
     const all = steps.get(runId);
     if (all === undefined) steps.set(runId, [step]);
     else all.push(step);

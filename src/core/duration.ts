@@ -1,0 +1,55 @@
+import { ValidationError } from './errors/errors.ts';
+
+/** A length of time: ms as a number, or one number and one unit: `'500ms'`, `'30s'`, `'5m'`, `'2h'`, `'7d'`. */
+export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
+
+const UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+
+const TEXT = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/;
+
+/** Ten years of 365 days. */
+const MAX_MS = 10 * 365 * UNITS_MS.d;
+
+/**
+ * A duration in ms.
+ *
+ * @param option what it is given for, as the message names it.
+ * @throws {ValidationError} for anything else, a negative one, and one beyond ten years.
+ */
+export function parseDuration(option: string, given: unknown): number {
+  const ms = typeof given === 'string' ? textMs(given) : given;
+  if (typeof ms === 'number' && ms >= 0 && ms <= MAX_MS) return ms;
+  const message = `${option} must be a duration of at most ten years, such as 500 (ms), '30s', '5m', '2h' or '7d', not ${shown(given)}`;
+  throw new ValidationError(message, [{ path: option.split('.'), message }]);
+}
+
+function textMs(text: string): number | undefined {
+  const [, number, unit] = TEXT.exec(text) ?? [];
+  if (number === undefined) return undefined;
+  return Number(number) * UNITS_MS[unit as keyof typeof UNITS_MS];
+}
+
+function shown(given: unknown): string {
+  if (typeof given === 'string') return JSON.stringify(given.slice(0, 64));
+  return typeof given === 'number' ? String(given) : typeof given;
+}
+
+/**
+ * A point in time, ms since the epoch, from a Date or an ISO 8601 text with a time zone.
+ *
+ * @throws {ValidationError} for anything else.
+ */
+export function parseTime(option: string, given: unknown): number {
+  const ms = given instanceof Date ? given.getTime() : typeof given === 'string' ? isoMs(given) : Number.NaN;
+  // What lies further away has no ISO 8601 text of four digits.
+  if (ms >= 0 && ms < MAX_TIME_MS) return ms;
+  const message = `${option} must be a Date or an ISO 8601 time with a time zone, not ${given instanceof Date ? 'an invalid Date' : shown(given)}`;
+  throw new ValidationError(message, [{ path: option.split('.'), message }]);
+}
+
+const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
+const MAX_TIME_MS = Date.UTC(10_000, 0);
+
+function isoMs(text: string): number {
+  return ISO_TIME.test(text) ? Date.parse(text) : Number.NaN;
+}

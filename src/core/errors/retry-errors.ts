@@ -1,0 +1,31 @@
+import { type Duration, parseDuration } from '../duration.ts';
+
+/**
+ * Throw it in a step or a job to fail it at once, whatever retries are left. It may be the
+ * `cause` of another error.
+ *
+ * @example
+ * if (response.status === 404) throw new NonRetryableError('there is no such order')
+ */
+export class NonRetryableError extends Error {
+  override readonly name = 'NonRetryableError';
+}
+
+/**
+ * Throw it in a step or a job to say when the next try is, if there is one. It counts as a
+ * try like any other, and may be the `cause` of another error.
+ *
+ * @example
+ * if (response.status === 429) throw new RetryAfterError('too many requests', '30s')
+ */
+export class RetryAfterError extends Error {
+  override readonly name = 'RetryAfterError';
+  /** How long to wait before the next try, ms. */
+  readonly delayMs: number;
+
+  /** @throws {ValidationError} for what is no duration. */
+  constructor(message: string, delay: Duration, options?: ErrorOptions) {
+    super(message, options);
+    this.delayMs = parseDuration('delay', delay);
+  }
+}

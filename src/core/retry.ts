@@ -1,0 +1,151 @@
+import { type Duration, parseDuration } from './duration.ts';
+import { ValidationError } from './errors/errors.ts';
+import { NonRetryableError, RetryAfterError } from './errors/retry-errors.ts';
+import { checkMembers, type MembersOf } from './validation/known-names.ts';
+
+/** What a `delay` function is asked about: the try that failed (1, 2, …), and what it threw. */
+export interface FailedTry {
+  readonly attempt: number;
+  readonly error: unknown;
+}
+
+/** How often something that failed is tried again, and when. */
+export interface RetryOptions {
+  /** Tries after the first one: three retries are four tries. */
+  readonly limit: number;
+  /** How long to wait before the first retry; 1 s unless given. A function says it for each retry. */
+  readonly delay?: Duration | ((failed: FailedTry) => Duration) | undefined;
+  /** How the delay grows: twice as long each time (unless given), by the same amount, or not at all. */
+  readonly backoff?: 'exponential' | 'linear' | 'constant' | undefined;
+  /** No wait is longer; 5 minutes unless given. */
+  readonly maxDelay?: Duration | undefined;
+  /** Takes up to half of each wait away, at random, so that many failures are not tried again at once; true unless given. */
+  readonly jitter?: boolean | undefined;
+}
+
+/** A number of retries, or more about them. */
+export type Retries = number | RetryOptions;
+
+/** Checked {@link Retries}. */
+export interface RetryPolicy {
+  readonly limit: number;
+  readonly delay: number | ((failed: FailedTry) => Duration);
+  readonly backoff: 'exponential' | 'linear' | 'constant';
+  readonly maxDelayMs: number;
+  readonly jitter: boolean;
+}
+
+const MEMBERS: MembersOf<RetryOptions> = {
+  limit: true,
+  delay: true,
+  backoff: true,
+  maxDelay: true,
+  jitter: true,
+};
+
+const BACKOFFS = ['exponential', 'linear', 'constant'];
+const MAX_RETRIES = 1_000_000;
+
+export const NO_RETRIES: RetryPolicy = {
+  limit: 0,
+  delay: 1_000,
+  backoff: 'exponential',
+  maxDelayMs: 300_000,
+  jitter: true,
+};
+
+/** @throws {ValidationError} that names the option and the value. */
+export function parseRetries(option: string, given: unknown): RetryPolicy {
+  if (given === undefined) return NO_RETRIES;
+  if (typeof given === 'number') return { ...NO_RETRIES, limit: checkLimit(option, given) };
+  if (typeof given !== 'object' || given === null) {
+    throw refusal(option, `${option} must be a number of retries or an object with a limit`);
+  }
+  checkMembers(`${option} option`, given, MEMBERS);
+  const {
+    limit,
+    delay = 1_000,
+    backoff = 'exponential',
+    maxDelay = '5m',
+    jitter = true,
+  } = given as RetryOptions;
+  if (!BACKOFFS.includes(backoff)) {
+    throw refusal(
+      `${option}.backoff`,
+      `${option}.backoff must be one of ${BACKOFFS.join(', ')}, not ${String(backoff)}`,
+    );
+  }
+  if (typeof jitter !== 'boolean')
+    throw refusal(`${option}.jitter`, `${option}.jitter must be true or false`);
+  return {
+    limit: checkLimit(`${option}.limit`, limit),
+    delay: typeof delay === 'function' ? delay : parseDuration(`${option}.delay`, delay),
+    backoff,
+    maxDelayMs: parseDuration(`${option}.maxDelay`, maxDelay),
+    jitter,
+  };
+}
+
+function checkLimit(option: string, limit: unknown): number {
+  if (Number.isInteger(limit) && (limit as number) >= 0 && (limit as number) <= MAX_RETRIES)
+    return limit as number;
+  throw refusal(option, `${option} must be a whole number from 0 to ${MAX_RETRIES}, not ${String(limit)}`);
+}
+
+function refusal(option: string, message: string): ValidationError {
+  return new ValidationError(message, [{ path: option.split('.'), message }]);
+}
+
+/**
+ * How long to wait before the next try, in ms; undefined if there is none.
+ *
+ * @throws whatever a `delay` function throws, and {@link ValidationError} for what it answers.
+ */
+export function nextTryInMs(policy: RetryPolicy, failed: FailedTry): number | undefined {
+  if (failed.attempt > policy.limit) return undefined;
+  const wish = wishOf(failed.error);
+  if (wish === 'never') return undefined;
+  if (wish !== undefined) return wish.afterMs;
+  const { delay, maxDelayMs, jitter } = policy;
+  const delayMs =
+    typeof delay === 'function'
+      ? parseDuration('retries.delay', delay(failed))
+      : grown(delay, policy, failed);
+  const boundedMs = Math.min(maxDelayMs, delayMs);
+  return Math.round(jitter ? boundedMs * (0.5 + Math.random() / 2) : boundedMs);
+}
+
+function grown(delayMs: number, { backoff }: RetryPolicy, { attempt }: FailedTry): number {
+  switch (backoff) {
+    case 'exponential':
+      return delayMs * 2 ** Math.min(attempt - 1, 60);
+    case 'linear':
+      return delayMs * attempt;
+    case 'constant':
+      return delayMs;
+  }
+}
+
+/** How many causes of an error are looked at: a chain may be endless. */
+const MAX_CAUSES = 20;
+
+/**
+ * What an error, or one of its causes, says of further tries. It is told by its name as
+ * well as by its class, because a bundle may hold two copies of the class.
+ */
+function wishOf(error: unknown): 'never' | { readonly afterMs: number } | undefined {
+  let cause = error;
+  for (let depth = 0; depth < MAX_CAUSES && cause instanceof Error; depth++) {
+    try {
+      if (cause instanceof NonRetryableError || cause.name === 'NonRetryableError') return 'never';
+      if (cause instanceof RetryAfterError || cause.name === 'RetryAfterError') {
+        const { delayMs } = cause as RetryAfterError;
+        if (typeof delayMs === 'number' && delayMs >= 0) return { afterMs: delayMs };
+      }
+      cause = cause.cause;
+    } catch {
+      return undefined;
+    }
+  }
+  return undefined;
+}

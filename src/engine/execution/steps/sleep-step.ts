@@ -1,0 +1,47 @@
+import { parseDuration, parseTime } from '../../../core/duration.ts';
+import { errorMessage } from '../../../core/errors/error-text.ts';
+import type { StepContext } from '../../../core/step.ts';
+import type { StepPort } from './step-port.ts';
+
+/** When a sleep that begins now is over: ms since the epoch, by the database's clock. @throws {ValidationError} */
+type DueAt = (nowMs: number) => number;
+
+/** `step.sleep`: waits for so long. */
+export function createSleepStep(port: StepPort): StepContext['sleep'] {
+  return (name, duration) =>
+    port.begin(() => sleep(port, name, (nowMs) => nowMs + parseDuration('duration', duration)));
+}
+
+/** `step.sleepUntil`: waits for a time. */
+export function createSleepUntilStep(port: StepPort): StepContext['sleepUntil'] {
+  return (name, date) => port.begin(() => sleep(port, name, () => parseTime('date', date)));
+}
+
+async function sleep(port: StepPort, name: string, dueAt: DueAt): Promise<void> {
+  const asked = dueAtOf(dueAt, port.nowMs);
+  const call = port.enter(name, asked.fault);
+  if (call.state === 'refused') return await port.refuse(call);
+  const stored = port.replay(call);
+  if (stored !== undefined) {
+    await stored;
+    return;
+  }
+  if (port.isDraining) return await port.suspend('handed-back');
+  // The first call of the step has fixed its time.
+  const open = port.openStep(call);
+  const dueAtMs = open?.dueAtMs ?? asked.dueAtMs;
+  port.startWaiting(call, { kind: 'sleep', dueAtMs });
+  await port.untilDue(call, { kind: 'sleep', dueAtMs });
+  port.completeWaiting(call);
+}
+
+function dueAtOf(
+  dueAt: DueAt,
+  nowMs: number,
+): { readonly dueAtMs: number; readonly fault: string | undefined } {
+  try {
+    return { dueAtMs: Math.ceil(dueAt(nowMs)), fault: undefined };
+  } catch (error) {
+    return { dueAtMs: 0, fault: `can't sleep: ${errorMessage(error)}` };
+  }
+}

@@ -1,0 +1,98 @@
+import { type Clock, defer, toIsoTime } from '../../../core/clock.ts';
+import type { WaitData } from '../../../core/events.ts';
+import type { RunWait } from '../../../core/run.ts';
+import type { RunControl } from '../run-control.ts';
+import type { StepCalls } from './step-calls.ts';
+
+/** A run that waits for less than this keeps its slot. */
+const KEEPS_SLOT_MS = 1_000;
+
+export interface StepWait {
+  readonly kind: RunWait['kind'];
+  readonly stepName: string;
+  /** Ms since the epoch, by the database's clock. */
+  readonly dueAtMs: number;
+}
+
+interface StepWaitsDeps {
+  readonly clock: Clock;
+  readonly control: RunControl;
+  readonly calls: StepCalls;
+  /** The database's clock, ms since the epoch. */
+  readonly databaseNowMs: () => number;
+}
+
+/**
+ * The waits of one execution that are not over. When no step's function runs and a wait
+ * is left, the run is put to wait: the execution is stopped, and what the job does outside
+ * of its steps is abandoned. A wait beside a running step, and a short one, ends here.
+ */
+export class StepWaits {
+  readonly #deps: StepWaitsDeps;
+  readonly #open = new Map<StepWait, () => void>();
+  #isLookDue = false;
+  #cancelTimer: () => void = () => undefined;
+
+  constructor(deps: StepWaitsDeps) {
+    this.#deps = deps;
+  }
+
+  /** Resolves when the wait is over; never if the run is put to wait before that. */
+  async untilDue(wait: StepWait): Promise<void> {
+    if (wait.dueAtMs <= this.#deps.databaseNowMs()) return;
+    await new Promise<void>((resolve) => {
+      this.#open.set(wait, resolve);
+      this.#lookSoon();
+    });
+  }
+
+  /** The waits that are open, as they are stored when the run is put to wait. */
+  toData(): WaitData {
+    const open = [...this.#open.keys()];
+    return {
+      dueAt: Math.min(...open.map(({ dueAtMs }) => dueAtMs)),
+      waits: open.map(({ kind, stepName, dueAtMs }) => ({ kind, stepName, until: toIsoTime(dueAtMs) })),
+    };
+  }
+
+  /** The execution is over. */
+  close(): void {
+    this.#cancelTimer();
+  }
+
+  /** After this turn of the event loop, in which the job may call its next step. */
+  #lookSoon(): void {
+    if (this.#isLookDue) return;
+    this.#isLookDue = true;
+    defer(() => {
+      this.#isLookDue = false;
+      this.#look();
+    });
+  }
+
+  #look(): void {
+    const { control, calls, databaseNowMs } = this.#deps;
+    this.#cancelTimer();
+    if (control.isOver) return;
+    const nowMs = databaseNowMs();
+    if (this.#endDue(nowMs)) return this.#lookSoon();
+    if (this.#open.size === 0) return;
+    const inMs = Math.min(...[...this.#open.keys()].map(({ dueAtMs }) => dueAtMs)) - nowMs;
+    if (!calls.areBusy && (inMs >= KEEPS_SLOT_MS || control.isDraining)) {
+      control.stop('waiting');
+      return;
+    }
+    this.#cancelTimer = this.#deps.clock.schedule(inMs, () => this.#look());
+    if (calls.areBusy) void calls.oneEnded().then(() => this.#lookSoon());
+  }
+
+  /** Whether a wait was over. */
+  #endDue(nowMs: number): boolean {
+    const due = [...this.#open].filter(([{ dueAtMs }]) => dueAtMs <= nowMs);
+    for (const [wait, end] of due) {
+      this.#open.delete(wait);
+      end();
+    }
+    return due.length > 0;
+  }
+}
