@@ -147,7 +147,7 @@ export interface DurablyService {
   getLogs(query: LogQuery): Promise<LogLine[]>;
   /** Puts a failed or cancelled run back to pending; finished steps keep their results. @throws {NotFoundError | ConflictError} */
   retry(runId: string): Promise<void>;
-  /** Cancels a pending or running run, and aborts its steps. @throws {NotFoundError | ConflictError} */
+  /** Cancels a pending, waiting or running run, and aborts its steps. @throws {NotFoundError | ConflictError} */
   cancel(runId: string): Promise<void>;
   /** Deletes a run that is over, with its steps, log lines and events. @throws {NotFoundError | ConflictError} */
   deleteRun(runId: string): Promise<void>;

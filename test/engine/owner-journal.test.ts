@@ -17,6 +17,8 @@ const RUN: ClaimedRun = {
   concurrencyKey: null,
   stepCount: 0,
   lostCount: 0,
+  retryCount: 0,
+  claimedAtMs: 0,
   kind: 'start',
   fence: 1,
 };

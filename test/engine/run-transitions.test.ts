@@ -13,6 +13,7 @@ const claim = (store: Store) =>
     limit: 1,
     claimToken: 'token',
     isAskedAgain: false,
+    wakesDue: true,
     staleThresholdMs: 1_000,
     takesSuspect: true,
   }));

@@ -9,6 +9,7 @@ import { StepResults } from '../../src/engine/execution/step-results.ts';
 import { createRunStep } from '../../src/engine/execution/steps/run-step.ts';
 import { StepCalls } from '../../src/engine/execution/steps/step-calls.ts';
 import { StepPort } from '../../src/engine/execution/steps/step-port.ts';
+import { StepWaits } from '../../src/engine/execution/steps/step-waits.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
 import { idle } from '../support/idle.ts';
@@ -22,6 +23,8 @@ const RUN: ClaimedRun = {
   concurrencyKey: null,
   stepCount: 0,
   lostCount: 0,
+  retryCount: 0,
+  claimedAtMs: 0,
   kind: 'start',
   fence: 1,
 };
@@ -41,12 +44,16 @@ function execution(stored: readonly StepResult[] = []) {
   const journal = new OwnerJournal(RUN, { store, bus, clock, logBudget: new LogBudget() });
   const calls = new StepCalls();
   const results = new StepResults(stored, { control, store, clock });
+  const databaseNowMs = () => clock.now();
+  const waits = new StepWaits({ clock, control, calls, databaseNowMs });
   const port = new StepPort({
     control,
     journal,
     clock,
     calls,
     results,
+    waits,
+    databaseNowMs,
     maxResultBytes: 1_000,
     errorDetail: 'message',
   });
@@ -70,7 +77,9 @@ function createStampStep(port: StepPort) {
 
 describe('another kind of step', () => {
   test('shares names and indexes with the others, and is replayed like them', async () => {
-    const { port, run, notes } = execution([{ name: 'earlier', outputBytes: 1, output: '7' }]);
+    const { port, run, notes } = execution([
+      { state: 'completed', name: 'earlier', outputBytes: 1, output: '7' },
+    ]);
     const stamp = createStampStep(port);
     expect(await stamp('earlier', 1)).toBe('stored 7');
     expect(await run('second', () => 2)).toBe(2);

@@ -13,7 +13,7 @@ import { idle } from '../support/idle.ts';
 import { job } from '../support/jobs.ts';
 import { type Deferred, deferred } from '../support/until.ts';
 
-const NOTHING: Claim = { runs: [], lost: [], more: false };
+const NOTHING: Claim = { runs: [], lost: [], more: false, moreDue: false };
 
 let nextRun = 0;
 const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
@@ -24,6 +24,8 @@ const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
   concurrencyKey: null,
   stepCount: 0,
   lostCount: 0,
+  retryCount: 0,
+  claimedAtMs: 0,
   kind: 'start',
   fence: 1,
   ...changes,

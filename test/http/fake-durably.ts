@@ -9,6 +9,7 @@ export const sampleRun: Run = {
   status: 'completed',
   isTerminal: true,
   isActive: false,
+  waits: [],
   idempotencyKey: null,
   concurrencyKey: null,
   labels: { org: '1' },

@@ -23,6 +23,7 @@ const CASES = COMMANDS.flatMap((command) => RUN_STATUSES.map((status) => ({ comm
 /** A run in that state; its id. */
 const IN_STATE: Record<RunStatus, (store: Store) => Promise<string>> = {
   pending: (store) => enqueue(store),
+  waiting: (store) => enqueue(store, { due: { afterMs: 60_000 } }),
   running: async (store) => (await running(store)).runId,
   completed: async (store) => {
     const run = await running(store);
@@ -104,7 +105,7 @@ contract('Store.command', (test) => {
       startedAt: expect.any(String),
     });
     expect(await claimOne(store)).toMatchObject({ runId: id, kind: 'start', attempt: 2, stepCount: 1 });
-    expect((await store.listStepResults(id)).map(({ name }) => name)).toEqual(['one']);
+    expect((await store.listKnownSteps(id)).map(({ name }) => name)).toEqual(['one']);
   });
 
   test('cancel ends a run with the time of its end', async ({ world }) => {
@@ -125,7 +126,7 @@ contract('Store.command', (test) => {
     expect(await listIds(store)).toEqual([]);
     expect(await listIds(store, { labels: [['tenant', 'a']] })).toEqual([]);
     expect(await all(store.listSteps(id))).toEqual([]);
-    expect(await store.listStepResults(id)).toEqual([]);
+    expect(await store.listKnownSteps(id)).toEqual([]);
     expect(await all(store.listLogs({ runId: id, level: null, after: 0, limit: 100 }))).toEqual([]);
     const rows = await store.readJournal({ after: 0, limit: 100, withLabels: true });
     const seen = rows.filter(({ isLeftOver }) => !isLeftOver);

@@ -45,6 +45,7 @@ export function claim(
     limit: 1,
     claimToken: randomUUID(),
     isAskedAgain: false,
+    wakesDue: true,
     staleThresholdMs: STALE_MS,
     takesSuspect: true,
     ...given,

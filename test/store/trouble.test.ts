@@ -25,7 +25,7 @@ const CALLS: Record<
   listRuns: (store) => store.listRuns(query()),
   listSteps: (store) => all(store.listSteps('unknown')),
   listLogs: (store) => all(store.listLogs({ runId: 'unknown', level: null, after: 0, limit: 1 })),
-  listStepResults: (store) => store.listStepResults('unknown'),
+  listKnownSteps: (store) => store.listKnownSteps('unknown'),
   readStepOutputs: (store) => store.readStepOutputs({ runId: 'unknown', names: ['one'] }),
   journalHead: (store) => store.journalHead(),
   readJournal: (store) => store.readJournal({ after: 0, limit: 1, withLabels: true }),

@@ -23,6 +23,8 @@ export interface TestDatabase {
 export interface DatabaseTools {
   /** Makes a running run's heartbeat so much older by the database's clock; younger by a negative number. */
   ageHeartbeat(runId: string, byMs: number): Promise<void>;
+  /** Makes a waiting run, and its open steps, due so much sooner by the database's clock. */
+  ageDue(runId: string, byMs: number): Promise<void>;
   /** Makes every `run:delete` row so much older. */
   ageDeletions(byMs: number): Promise<void>;
   /** From now on the database refuses a run with this payload (JSON text): a fault of the statement. */

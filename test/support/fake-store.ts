@@ -20,7 +20,7 @@ export function fakeStore(methods: Partial<Store>): Store {
     ...([
       'listSteps',
       'listLogs',
-      'listStepResults',
+      'listKnownSteps',
       'readStepOutputs',
       'journalHead',
       'readJournal',

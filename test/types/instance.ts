@@ -153,7 +153,7 @@ export async function readsAreTyped(durably: Durably): Promise<void> {
 }
 
 export type Shapes = [
-  Expect<Equal<Run['status'], 'pending' | 'running' | 'completed' | 'failed' | 'cancelled'>>,
+  Expect<Equal<Run['status'], 'pending' | 'waiting' | 'running' | 'completed' | 'failed' | 'cancelled'>>,
   Expect<Equal<Run['payload'], unknown>>,
   Expect<
     Equal<

@@ -7,7 +7,7 @@ export const cancel = jsonOperation({
   name: 'cancel',
   method: 'POST',
   path: '/cancel',
-  summary: 'Cancel a pending or running run',
+  summary: 'Cancel a pending, waiting or running run',
   access: 'write',
   guard: guardRun('cancel'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },

@@ -72,7 +72,8 @@ contract('concurrency keys', (test) => {
     ];
     const next: Record<RunStatus, readonly RunStatus[]> = {
       pending: ['running', 'cancelled'],
-      running: ['pending', 'completed', 'failed', 'cancelled'],
+      waiting: ['pending', 'cancelled'],
+      running: ['pending', 'waiting', 'completed', 'failed', 'cancelled'],
       failed: ['pending'],
       cancelled: ['pending'],
       completed: [],

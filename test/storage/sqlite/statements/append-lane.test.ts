@@ -8,6 +8,7 @@ const claim = (claimToken: string) => () => ({
   limit: 1,
   claimToken,
   isAskedAgain: false,
+  wakesDue: true,
   staleThresholdMs: 30_000,
   takesSuspect: true,
 });

@@ -13,6 +13,18 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
         .where('id', '=', runId)
         .execute();
     },
+    async ageDue(runId, byMs) {
+      await db
+        .updateTable('durably_runs')
+        .set((eb) => ({ due_at: eb('due_at', '-', byMs) }))
+        .where('id', '=', runId)
+        .execute();
+      await db
+        .updateTable('durably_steps')
+        .set((eb) => ({ due_at: eb('due_at', '-', byMs) }))
+        .where('run_id', '=', runId)
+        .execute();
+    },
     async ageDeletions(byMs) {
       await db
         .updateTable('durably_journal')
