@@ -20,7 +20,7 @@ test('an alarm rings at each time that it was set to, whatever their order', () 
 test('an alarm that was set for times that are over rings once', () => {
   const { clock, alarm, rings } = ringing();
   for (const inMs of [10, 20, 30]) alarm.set(inMs);
-  clock.advance(1_000);
+  clock.standStill(1_000);
   expect(rings).toHaveLength(1);
 });
 

@@ -263,6 +263,9 @@ contract('a claim beside other writes', (test) => {
       asked++;
       return undefined;
     });
-    expect({ asked, nothing }).toEqual({ asked: 1, nothing: { runs: [], lost: [], more: false } });
+    expect({ asked, nothing }).toEqual({
+      asked: 1,
+      nothing: { runs: [], lost: [], more: false, moreDue: false },
+    });
   });
 });

@@ -33,12 +33,14 @@ contract('Store.claim', (test) => {
       concurrencyKey: null,
       stepCount: 0,
       lostCount: 0,
+      retryCount: 0,
+      claimedAtMs: expect.any(Number),
     });
     expect(first).toMatchObject({ more: true, lost: [] });
     const second = await claim(store, { limit: 3 });
     expect(second.runs.map(({ runId }) => runId)).toEqual(ids.slice(3));
     expect(second.more).toBe(false);
-    expect(await claim(store, { limit: 3 })).toEqual({ runs: [], lost: [], more: false });
+    expect(await claim(store, { limit: 3 })).toEqual({ runs: [], lost: [], more: false, moreDue: false });
   });
 
   test('takes runs of the jobs that it names', async ({ world }) => {

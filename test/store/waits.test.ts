@@ -41,7 +41,12 @@ contract('a waiting run', (test) => {
     const again = await claimOne(store);
     expect(again).toMatchObject({ runId: run.runId, kind: 'resume', attempt: 1, fence: run.fence + 1 });
     expect(await store.getRun(run.runId)).toMatchObject({ status: 'running', waits: [] });
-    expect(await eventTypes(store, run.runId)).toEqual(['run:trigger', 'run:start', 'run:wait', 'run:resume']);
+    expect(await eventTypes(store, run.runId)).toEqual([
+      'run:trigger',
+      'run:start',
+      'run:wait',
+      'run:resume',
+    ]);
   });
 
   test('takes nothing more from the owner that put it to wait', async ({ world }) => {
@@ -101,9 +106,16 @@ contract('a waiting run', (test) => {
 
 contract('an open step', (test) => {
   const start = (dueAt: number) =>
-    entry({ type: 'step:start', stepName: 'rest', stepIndex: 0, data: JSON.stringify({ kind: 'sleep', dueAt }) });
+    entry({
+      type: 'step:start',
+      stepName: 'rest',
+      stepIndex: 0,
+      data: JSON.stringify({ kind: 'sleep', dueAt }),
+    });
 
-  test('keeps the time that its first beginning fixed, and is listed once it is finished', async ({ world }) => {
+  test('keeps the time that its first beginning fixed, and is listed once it is finished', async ({
+    world,
+  }) => {
     const { store } = await world.store();
     const run = await running(store);
     await append(store, run, [start(1_000)], 1);

@@ -80,14 +80,17 @@ const isRemote = ({ backend }: World) => backend.locks === 'wait';
 
 /** Without what a claim sends, which has its own test. */
 function withoutClaims(plans: readonly Plan[]): Plan[] {
-  return plans.filter(({ sql }) => !sql.includes('claim_token = '));
+  return plans.filter(({ sql }) => !sql.includes('claim_token = ') && !sql.includes('durably_runs_due'));
 }
 
 contract('query plans', (test) => {
   test('of the claim, including stale runs', async ({ world }) => {
     const { clock, during } = await planned(world);
-    const [claim, ...others] = await during(() => clock.advance(1_000));
-    if (!claim) throw new Error('no claim was made');
+    const [wake, claim, ...others] = await during(() => clock.advance(1_000));
+    if (!wake || !claim) throw new Error('no claim was made');
+    // Before it, the waiting runs whose time has come.
+    expect(scansOf(wake)).toEqual([]);
+    expect(searchesOf(wake).join('\n')).toMatch(/durably_runs_due \(due_at<\?\)/);
     // Over a network the steps of the claimed runs come along.
     expect(others).toHaveLength(isRemote(world) ? 1 : 0);
     // They are found among the running runs.

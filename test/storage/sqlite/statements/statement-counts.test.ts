@@ -86,6 +86,30 @@ contract('statements', (test) => {
     },
   );
 
+  test('a sleep takes two statements more', async ({ world }) => {
+    const { during, durably, clock } = await counted(world);
+    const tools = await world.tools();
+    const { naps } = durably.register({
+      naps: job('naps', async (step) => {
+        await step.run('before', () => 1);
+        await step.sleep('rest', '1h');
+        await step.run('after', () => 2);
+      }),
+    });
+    const made = await during(async () => {
+      const waits = nextEvent(durably, 'run:wait');
+      const ended = nextEvent(durably, 'run:complete');
+      const { id } = await naps.trigger(0);
+      await waits;
+      await tools.ageDue(id, 3_600_000);
+      await idle();
+      clock.advance(1_000);
+      await ended;
+    });
+    // n + 2w + 2, and one more where the claim does not leave with the trigger.
+    expect(tripsOf(made)).toBe(2 + 2 + (hasBatches(world) ? 2 : 4));
+  });
+
   test('a run that fails takes no more', async ({ world }) => {
     const { during, durably } = await counted(world);
     const { failing } = durably.register({
