@@ -46,7 +46,10 @@ export const errorDetailSchema: z.ZodType<ErrorDetail> = z
     },
     stepName: z.string().optional(),
   })
-  .meta({ id: 'ErrorDetail', description: 'What is kept of an error: at most 16 KiB, its stack cut first' });
+  .meta({
+    id: 'ErrorDetail',
+    description: 'What is stored of an error: at most 16 KiB. If it is longer, its stack is cut',
+  });
 
 export interface DetailOptions {
   readonly mode: ErrorDetailMode;

@@ -7,7 +7,7 @@ export const retrigger = jsonOperation({
   name: 'retrigger',
   method: 'POST',
   path: '/retrigger',
-  summary: 'Trigger a fresh run with the job, payload, concurrency key and labels of another',
+  summary: 'Trigger a new run with the job, payload, concurrency key and labels of an earlier one',
   access: 'trigger',
   guard: {
     ...guardRun('retrigger'),

@@ -7,7 +7,7 @@ export const retry = jsonOperation({
   name: 'retry',
   method: 'POST',
   path: '/retry',
-  summary: 'Put a failed or cancelled run back to pending; finished steps are kept',
+  summary: 'Run a failed or cancelled run again. Its finished steps are kept',
   access: 'write',
   guard: guardRun('retry'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },

@@ -7,7 +7,7 @@ export const runsSubscribe = eventsOperation({
   name: 'runsSubscribe',
   method: 'GET',
   path: '/runs/subscribe',
-  summary: 'Stream the run and step events of all runs, from now on',
+  summary: 'Stream the run and step events of all runs, starting now',
   access: 'read',
   guard: {
     hook: 'scopeRunsSubscribe',

@@ -8,7 +8,7 @@ export const steps = jsonOperation({
   name: 'steps',
   method: 'GET',
   path: '/steps',
-  summary: "List a run's completed and failed steps, by index",
+  summary: "List a run's completed and failed steps in order of their index",
   access: 'read',
   guard: guardRun('steps'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },

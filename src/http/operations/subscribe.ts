@@ -8,7 +8,7 @@ export const subscribe = eventsOperation({
   name: 'subscribe',
   method: 'GET',
   path: '/subscribe',
-  summary: "Stream a run's events from its first on; ends with the run",
+  summary: "Stream a run's events, from the first one until the run ends",
   access: 'read',
   guard: guardRun('subscribe'),
   input: { from: 'query', schema: z.object({ runId: runIdParam, lastEventId: lastEventIdParam }) },

@@ -6,7 +6,8 @@ export const tick = jsonOperation({
   name: 'tick',
   method: 'POST',
   path: '/tick',
-  summary: 'Work the queue until it is idle or the time is up, where only an HTTP cron can wake the worker',
+  summary:
+    'Work the queue until it is idle or the time is up. For platforms where only an HTTP cron can wake the worker',
   access: 'work',
   guard: { hook: 'authenticate' },
   input: { from: 'query', schema: z.object({ timeoutMs: tickTimeoutParam }) },
