@@ -1,47 +1,9 @@
-import type { Waiter } from './deadlines.ts';
+import type { Member } from './member.ts';
 import type { CompiledWrites, Rows, Sending, Sql, WriteKind, WriteSize } from './writes.ts';
 
 /** What leaves together holds at most so much. Locally the event loop waits while it is stored. */
 export const LOCAL_BOUNDS: WriteSize = { rows: 200, chars: 256 * 1024 };
 export const REMOTE_BOUNDS: WriteSize = { rows: 1_000, chars: 1024 * 1024 };
-
-export interface Member extends Waiter {
-  readonly kind: WriteKind<unknown, unknown>;
-  readonly member: unknown;
-  readonly size: WriteSize;
-  /** When it was first sent, on the monotonic clock. */
-  firstSentMs: number | undefined;
-  isSentAgain: boolean;
-  /** Its caller has been answered. */
-  isSettled: boolean;
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-}
-
-export function newMember<M, R>(
-  kind: WriteKind<M, R>,
-  member: M,
-  caller: {
-    readonly deadlineMs: number;
-    readonly resolve: (result: R) => void;
-    readonly reject: (error: unknown) => void;
-    readonly onExpire: (member: Member) => void;
-  },
-): Member {
-  const waiting: Member = {
-    kind: kind as WriteKind<unknown, unknown>,
-    member,
-    size: kind.sizeOf(member),
-    deadlineMs: caller.deadlineMs,
-    firstSentMs: undefined,
-    isSentAgain: false,
-    isSettled: false,
-    resolve: caller.resolve as (result: unknown) => void,
-    reject: caller.reject,
-    expire: () => caller.onExpire(waiting),
-  };
-  return waiting;
-}
 
 /** Members of one kind that leave together. */
 export interface Part {

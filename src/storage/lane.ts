@@ -1,28 +1,22 @@
 import { defer } from '../core/clock.ts';
-import { DatabaseUnavailableError } from '../core/errors/errors.ts';
-import { type Deadlines, TimeUpError } from './deadlines.ts';
+import type { Deadlines } from './deadlines.ts';
 import {
   answersByPart,
   compileParts,
   firstDeadlineMs,
   LOCAL_BOUNDS,
-  type Member,
   membersOf,
-  newMember,
   type Part,
-  partOf,
   REMOTE_BOUNDS,
   type SentParts,
-  smaller,
   statementsOf,
   takeFirst,
   withoutSettled,
 } from './departure.ts';
+import { Member } from './member.ts';
 import { Pauses } from './pauses.ts';
+import { recoveryFrom } from './recovery.ts';
 import type { CompiledWrites, Rows, SendFailure, WriteKind, WritePort } from './writes.ts';
-
-/** A database that can't be reached is given up after this long, by those that wait for it. */
-const UNREACHABLE_BUDGET_MS = 2_000;
 
 /**
  * The only way to write: one request is under way at a time. What is submitted meanwhile
@@ -54,12 +48,19 @@ export class WriteLane {
    */
   submit<M, R>(kind: WriteKind<M, R>, member: M, deadlineMs: number = Number.POSITIVE_INFINITY): Promise<R> {
     return new Promise<R>((resolve, reject) => {
-      const waiting = newMember(kind, member, { deadlineMs, resolve, reject, onExpire: this.#expire });
+      const waiting = new Member({
+        kind: kind as WriteKind<unknown, unknown>,
+        member,
+        deadlineMs,
+        caller: { resolve: resolve as (result: unknown) => void, reject },
+        deadlines: this.#deadlines,
+        onExpire: this.#remove,
+      });
       if (this.#closed !== undefined) return reject(this.#closed);
       this.#waiting.push(waiting);
       this.#leaveSoon();
       // What leaves in this turn of the event loop needs no clock.
-      if (this.#state !== 'leaving') this.#watch(waiting);
+      if (this.#state !== 'leaving') waiting.watch();
     });
   }
 
@@ -68,17 +69,11 @@ export class WriteLane {
     this.#closed ??= error;
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const member of waiting) this.#reject(member, error);
+    for (const member of waiting) member.reject(error);
   }
 
-  #watch(member: Member): void {
-    if (member.isSettled) return;
-    if (member.deadlineMs !== Number.POSITIVE_INFINITY) this.#deadlines.add(member);
-  }
-
-  readonly #expire = (member: Member): void => {
+  readonly #remove = (member: Member): void => {
     this.#waiting = this.#waiting.filter((each) => each !== member);
-    this.#reject(member, new TimeUpError());
   };
 
   #leaveSoon(): void {
@@ -97,7 +92,7 @@ export class WriteLane {
     const { parts, left } = takeFirst(this.#waiting, this.#port.isRemote ? REMOTE_BOUNDS : LOCAL_BOUNDS);
     this.#waiting = left;
     this.#seesAll = left.length === 0;
-    for (const member of left) this.#watch(member);
+    for (const member of left) member.watch();
     const isOneRequest = this.#port.sendsBatches || parts.length === 1;
     void (isOneRequest ? this.#sendTogether(parts) : this.#sendApart(parts)).then((restMs) => {
       if (restMs === 0) {
@@ -120,7 +115,7 @@ export class WriteLane {
 
   /** Several requests, one after the other. Resolves with how long to rest before the next one, ms. Never rejects. */
   async #sendInTurn(requests: readonly (readonly Part[])[]): Promise<number> {
-    for (const parts of requests.slice(1)) for (const member of membersOf(parts)) this.#watch(member);
+    for (const parts of requests.slice(1)) for (const member of membersOf(parts)) member.watch();
     for (const [i, parts] of requests.entries()) {
       const restMs = await this.#sendTogether(parts);
       if (restMs === 0) continue;
@@ -151,7 +146,7 @@ export class WriteLane {
               deadlineMs: isRemote ? undefined : firstDeadlineMs(members),
             });
     } catch (error) {
-      return await this.#settleFailure(await this.#port.judge(error), { parts, members, compiled, startMs });
+      return await this.#recover(await this.#port.judge(error), { parts, members, compiled, startMs });
     }
     this.#pauses.noteAnswer();
     const own = answersByPart(compiled, answers);
@@ -167,8 +162,8 @@ export class WriteLane {
     for (const { members } of parts) {
       for (const member of members) {
         // Over a network a caller may have to be answered before the request is.
-        if (this.#port.isRemote) this.#watch(member);
-        else this.#deadlines.remove(member);
+        if (this.#port.isRemote) member.watch();
+        else member.unwatch();
       }
     }
     return withoutSettled(parts);
@@ -179,95 +174,39 @@ export class WriteLane {
     try {
       results = writes.decode(answers);
     } catch (error) {
-      for (const member of members) this.#reject(member, error);
+      for (const member of members) member.reject(error);
       return;
     }
-    for (const [i, member] of members.entries()) this.#resolve(member, results[i]);
+    for (const [i, member] of members.entries()) member.resolve(results[i]);
   }
 
-  async #settleFailure(failure: SendFailure, sent: SentParts): Promise<number> {
-    const { members } = sent;
-    switch (failure.kind) {
-      case 'time-up': {
-        const nowMs = Math.max(
-          this.#port.clock.monotonicMs(),
-          firstDeadlineMs(members) ?? Number.POSITIVE_INFINITY,
-        );
-        this.#putBack(members, (member) => (member.deadlineMs <= nowMs ? failure.error : undefined));
-        return 0;
-      }
-      case 'busy':
-        this.#putBack(members, () => undefined);
-        return this.#pauses.afterBusyMs();
-      case 'too-large':
-      case 'lost': {
-        if (failure.kind === 'too-large' && members.length > 1)
-          return await this.#sendInTurn(smaller(sent.parts));
-        const nowMs = this.#port.clock.monotonicMs();
-        const unavailable = new DatabaseUnavailableError('The database is unavailable', {
-          cause: failure.error,
-        });
-        for (const member of members) member.isSentAgain = true;
-        this.#putBack(members, ({ firstSentMs = nowMs }) => {
-          if (nowMs - firstSentMs <= UNREACHABLE_BUDGET_MS) return undefined;
-          this.#port.noteGivenUp();
-          return unavailable;
-        });
-        return this.#pauses.afterLossMs({ waitedMs: nowMs - sent.startMs });
-      }
-      case 'refused':
-        return await this.#sendInnocent(failure, sent);
-      case 'failed':
-        if (failure.scope === 'statement' && sent.parts.length > 1) return await this.#sendApart(sent.parts);
-        for (const member of members) this.#reject(member, failure.error);
+  async #recover(failure: SendFailure, sent: SentParts): Promise<number> {
+    const recovery = recoveryFrom(failure, sent, { port: this.#port, pauses: this.#pauses });
+    switch (recovery.kind) {
+      case 'put-back':
+        this.#putBack(sent.members, recovery.errorOf);
+        return recovery.restMs;
+      case 'send-apart':
+        return await this.#sendInTurn(recovery.requests);
+      case 'reject':
+        for (const member of sent.members) member.reject(recovery.error);
         return 0;
     }
   }
 
-  /** In the same order as before: the members of the part whose statement was refused one by one. */
-  async #sendInnocent(
-    { error, statementIndex }: SendFailure & { kind: 'refused' },
-    { parts, members, compiled }: SentParts,
-  ): Promise<number> {
-    const [only] = members;
-    if (members.length === 1 && only !== undefined) {
-      this.#reject(only, error);
-      return 0;
-    }
-    const guilty = parts.length === 1 ? parts[0] : partOf({ parts, compiled }, statementIndex);
-    if (guilty === undefined) return await this.#sendApart(parts);
-    const at = parts.indexOf(guilty);
-    const requests = [parts.slice(0, at), ...smaller([guilty]), parts.slice(at + 1)];
-    return await this.#sendInTurn(requests.filter(({ length }) => length > 0));
-  }
-
-  /** Before all that waits, but for those that are answered now. */
+  /** They wait again, before what came later. Those that have an error are answered with it. */
   #putBack(members: readonly Member[], errorOf: (member: Member) => unknown): void {
     const remaining: Member[] = [];
     for (const member of members) {
       if (member.isSettled) continue;
       const error = this.#closed ?? errorOf(member);
       if (error !== undefined) {
-        this.#reject(member, error);
+        member.reject(error);
         continue;
       }
       remaining.push(member);
-      this.#watch(member);
+      member.watch();
     }
     this.#waiting.unshift(...remaining);
-  }
-
-  #resolve(member: Member, result: unknown): void {
-    if (member.isSettled) return;
-    member.isSettled = true;
-    if (this.#port.isRemote) this.#deadlines.remove(member);
-    member.resolve(result);
-  }
-
-  #reject(member: Member, error: unknown): void {
-    if (member.isSettled) return;
-    member.isSettled = true;
-    this.#deadlines.remove(member);
-    member.reject(error);
   }
 }
