@@ -87,13 +87,10 @@ export const labelsParam = labelsSchema('label')
 
 export const limitParam = wholeNumber('limit', { min: 1, max: MAX_LIST_LIMIT }).default(DEFAULT_LIST_LIMIT);
 export const offsetParam = wholeNumber('offset', { min: 0, max: MAX_LIST_OFFSET }).default(0);
-export const cursorParam = z
-  .string({ error: 'cursor must be given once' })
-  .optional()
-  .meta({
-    description:
-      'Continues after an earlier page. The `Link` header of that page has the value. Cannot be combined with `offset`',
-  });
+export const cursorParam = z.string({ error: 'cursor must be given once' }).optional().meta({
+  description:
+    'Continues after an earlier page. The `Link` header of that page has the value. Cannot be combined with `offset`',
+});
 
 export const fieldsParam = z
   .array(z.enum(RUN_FIELDS, oneOf('fields', RUN_FIELDS)))
@@ -172,17 +169,12 @@ export const runSchema = z
     progress: progressSchema.nullable(),
     output: z.unknown(),
     error: z.string().nullable().meta({ description: 'The message of the error that failed the run' }),
-    errorDetail: errorDetailSchema
-      .nullable()
-      .meta({
-        description: 'The error that failed the run. Null if the run failed because it lost its workers',
-      }),
-    failedStepName: z
-      .string()
-      .nullable()
-      .meta({
-        description: 'The step that failed the run. `unknown` if the run failed outside of its steps',
-      }),
+    errorDetail: errorDetailSchema.nullable().meta({
+      description: 'The error that failed the run. Null if the run failed because it lost its workers',
+    }),
+    failedStepName: z.string().nullable().meta({
+      description: 'The step that failed the run. `unknown` if the run failed outside of its steps',
+    }),
     attempt: z.int().meta({
       description:
         'The number of tries: the first, each retry and each takeover. A run that continues after a hand-back is in the same try',
