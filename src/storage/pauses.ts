@@ -1,4 +1,6 @@
-const MAX_PAUSE_MS = 250;
+import { type PauseBounds, retryPauseMs } from '../core/retry-pause.ts';
+
+const BUSY_PAUSE: PauseBounds = { firstMs: 20, maxMs: 250 };
 /** A request that is lost after this long got no answer: the database hangs. */
 const SILENT_AFTER_MS = 10_000;
 /** The pause after a request that got no answer. It doubles with each of them in a row. */
@@ -18,7 +20,7 @@ export class Pauses {
   }
 
   afterBusyMs(): number {
-    return Math.max(1, Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** this.#failed++));
+    return Math.max(1, retryPauseMs(this.#failed++, BUSY_PAUSE));
   }
 
   afterLossMs({ waitedMs }: { readonly waitedMs: number }): number {

@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsRun } from '../../core/events.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { AppendResult, ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
@@ -9,7 +10,8 @@ import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 const DEFAULT_FLUSH_AFTER_MS = 50;
 /** Waiting entries that make a flush due at once. */
 const FLUSH_AT_ENTRIES = 100;
-const MAX_RETRY_PAUSE_MS = 5_000;
+/** The pauses while the database is unavailable. */
+const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
 /**
  * Writes what a run's owner tells into the journal. Telemetry (step:start, progress, log
@@ -161,8 +163,7 @@ export class OwnerJournal {
         if (this.#closed) return 'refused';
         if (tries === 0) this.#bus.reportWorkerError({ error, context: 'append', runId });
       }
-      const pauseMs = Math.random() * Math.min(MAX_RETRY_PAUSE_MS, 100 * 2 ** tries);
-      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+      await pauseBeforeRetry(this.#clock, tries, RETRY_PAUSE);
     }
   }
 

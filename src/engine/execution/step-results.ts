@@ -1,10 +1,12 @@
 import { type Clock, defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { StepResult, Store } from '../../core/store.ts';
 import type { RunControl } from './run-control.ts';
 
-const MAX_RETRY_PAUSE_MS = 5_000;
+/** The pauses while the database is unavailable. */
+const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
 /** How many results are handed out in one turn of the event loop, so that timers and sockets get their turn. */
 const MAX_TAKEN_PER_TURN = 100;
@@ -108,8 +110,7 @@ export class StepResults {
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
       }
-      const pauseMs = Math.random() * Math.min(MAX_RETRY_PAUSE_MS, 100 * 2 ** tries);
-      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+      await pauseBeforeRetry(this.#clock, tries, RETRY_PAUSE);
     }
   }
 }

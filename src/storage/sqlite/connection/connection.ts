@@ -1,6 +1,7 @@
 import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import { WriteLane } from '../../lane.ts';
@@ -23,7 +24,7 @@ import { WriteHealth } from './write-health.ts';
 import { WriteSender } from './write-sender.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
-const MAX_PAUSE_MS = 250;
+const LOSS_PAUSE: PauseBounds = { firstMs: 20, maxMs: 250 };
 /** A file on which a write waits this long is not fit for writes: another program may hold its lock. */
 const MAX_WAIT_MS = 2_000;
 /** A server may answer after five to ten seconds in its normal life, when it takes the lock from a writer that vanished. */
@@ -195,8 +196,7 @@ export class Connection {
       throw new TimeUpError(error);
     const isLate = tries > 0 && nowMs - start > UNREACHABLE_BUDGET_MS;
     if (fault !== 'uncertain' || isLate) throw unavailable(error);
-    const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);
-    await new Promise<void>((resolve) => this.clock.schedule(pauseMs, resolve));
+    await pauseBeforeRetry(this.clock, tries, LOSS_PAUSE);
   }
 
   /** A statement may be refused because the database is not migrated. */

@@ -1,12 +1,13 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
-import { type Clock, defer } from '../../../core/clock.ts';
-import type { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import type { Clock } from '../../../core/clock.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import type { Adapter, Batch } from '../adapter.ts';
 import { kindOf } from '../query.ts';
+import { type AttemptOptions, Attempts } from './attempts.ts';
 import { Closing } from './closing.ts';
-import { classifyDatabaseError, isClosedError } from './database-error.ts';
+import { classifyDatabaseError } from './database-error.ts';
 import {
   asGuarded,
   type Guard,
@@ -14,23 +15,14 @@ import {
   type Passage,
   TransactionOpenError,
 } from './guarded-connection.ts';
-import { inTime } from './in-time.ts';
 import { adapterOf } from './libsql-client.ts';
 import { Line } from './line.ts';
 import { deadlineOf } from './query-deadline.ts';
-import { Renewal } from './renewal.ts';
-import { Turns } from './turns.ts';
 
-/** If a remote database has not answered a read by then, the request or its answer is taken for lost. */
-const READ_WITHIN_MS = 5_000;
-/**
- * The same for a write. A server that gives its lock to somebody else answers after five
- * to ten seconds, and a write that is cut off can harm its queue.
- */
-const WRITE_WITHIN_MS = 15_000;
 /** Reads beyond these wait: many at once slow a server down, and fill what its answers may hold. */
 const MAX_REMOTE_READS = 4;
-const MAX_BUSY_PAUSE_MS = 100;
+/** The pauses between the tries of a statement while the database is busy. */
+const BUSY_PAUSE: PauseBounds = { firstMs: 4, maxMs: 100 };
 
 export interface GuardOptions {
   readonly clock: Clock;
@@ -48,8 +40,7 @@ export class GuardedDriver implements Driver, Guard {
   readonly batch: Batch | undefined;
   readonly #closing: Closing;
   readonly #adapter: Adapter;
-  readonly #renewal: Renewal;
-  readonly #turns = new Turns();
+  readonly #attempts: Attempts;
   #openTransactions = 0;
   /** Reads don't wait for a write that meets a lock: in WAL mode they need none. */
   readonly #reads: Line;
@@ -64,10 +55,7 @@ export class GuardedDriver implements Driver, Guard {
     this.isRemote = adapter.isRemote;
     const { batch } = adapter;
     this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
-    const renew = reconnect ?? adapter.renew;
-    const renewInTime =
-      renew && (() => inTime((async () => renew())(), { withinMs: READ_WITHIN_MS, clock, closing }));
-    this.#renewal = new Renewal(renewInTime, adapter);
+    this.#attempts = new Attempts({ adapter, clock, closing, reconnect });
     const waiting = new Deadlines(clock);
     this.#reads = new Line(waiting, adapter.isRemote ? MAX_REMOTE_READS : 1);
     this.#writes = new Line(waiting);
@@ -205,56 +193,12 @@ export class GuardedDriver implements Driver, Guard {
         if (this.#clock.monotonicMs() >= deadlineMs) throw new TimeUpError(error);
         await connection?.release();
       }
-      const pauseMs = Math.random() * Math.min(MAX_BUSY_PAUSE_MS, 4 * 2 ** tries);
-      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+      await pauseBeforeRetry(this.#clock, tries, BUSY_PAUSE);
     }
   }
 
   /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
-  async attempt<T>(
-    execute: () => Promise<T>,
-    { commits = false, deadlineMs = Number.POSITIVE_INFINITY } = {},
-  ): Promise<T> {
-    if (this.#closing.error) throw this.#closing.error;
-    if (this.isRemote) {
-      const withinMs = commits
-        ? WRITE_WITHIN_MS
-        : Math.max(0, Math.min(READ_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
-      return await inTime(execute(), { withinMs, clock: this.#clock, closing: this.#closing }).catch(
-        (error: unknown) => {
-          throw this.#closedBy(error) ?? error;
-        },
-      );
-    }
-    const done = await this.#turns.take(commits);
-    try {
-      if (this.#closing.error) throw this.#closing.error;
-      if (this.#renewal.isPending) await this.#renewal.beforeUse();
-      const result = await execute();
-      if (commits) this.#turns.noteCommit();
-      else if (hasRows(result)) this.#turns.noteRead(result.rows);
-      return result;
-    } catch (error) {
-      const closed = this.#closedBy(error);
-      if (closed) throw closed;
-      await this.#renewal.after(error);
-      // Waiting for the lock held the event loop, so the next statement gets a turn of its own.
-      await new Promise<void>((resolve) => defer(resolve));
-      throw error;
-    } finally {
-      done();
-    }
+  async attempt<T>(execute: () => Promise<T>, options: AttemptOptions = {}): Promise<T> {
+    return await this.#attempts.make(execute, options);
   }
-
-  /** The error to refuse everything with, if this one came from a closed client. A renewed client is not closed. */
-  #closedBy(error: unknown): DatabaseUnavailableError | undefined {
-    if (this.#closing.error) return this.#closing.error;
-    const isClosed = this.#adapter.isClosed?.() ?? isClosedError(error);
-    return isClosed ? this.#closing.close(error) : undefined;
-  }
-}
-
-/** Whether these are a statement's rows; beginning a transaction has none. */
-function hasRows(result: unknown): result is QueryResult<unknown> {
-  return typeof result === 'object' && result !== null && 'rows' in result;
 }

@@ -2,6 +2,7 @@ import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Clock } from '../../../core/clock.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../../core/errors/errors.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import type { Batch } from '../adapter.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../connection/database-error.ts';
 import { readOnlyError, WRITE_CHECK, writeCheck } from '../connection/dialect-check.ts';
@@ -22,6 +23,7 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
 };
 const NEWEST = migrations.length;
 const BUDGET_MS = 10_000;
+const RETRY_PAUSE: PauseBounds = { firstMs: 10, maxMs: 250 };
 /** Tables and version are two reads: while another process migrates they may not fit. */
 const MAX_SCHEMA_READS = 3;
 
@@ -78,9 +80,7 @@ export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptio
         throw new DatabaseUnavailableError('The database could not be migrated', { cause: error });
       }
     }
-    await new Promise<void>((resolve) =>
-      clock.schedule(Math.random() * Math.min(250, 10 * 2 ** tries), resolve),
-    );
+    await pauseBeforeRetry(clock, tries, RETRY_PAUSE);
   }
 }
 
