@@ -3,7 +3,8 @@ import type { RunContext } from '../../core/run-context.ts';
 import type { Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Intake } from './intake.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
 
 const HAND_BACK_WITHIN_MS = 1_000;
 
@@ -106,7 +107,7 @@ export class Drain {
     const { slots, store } = this.#deps;
     for (const { runId } of slots.waits.awaitedElsewhere(slot.context)) {
       const run = await store.getRun(runId);
-      if (run?.status === 'pending') slots.release(slot);
+      if (run?.status === 'pending') slot.handBack();
     }
   }
 }

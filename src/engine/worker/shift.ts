@@ -3,7 +3,8 @@ import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../core/store.ts';
 import type { Intake } from './intake.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
 
 export interface ShiftOptions {
   /** When there is no more to do: nothing is found, or nothing is found and every slot is empty. */

@@ -2,7 +2,6 @@ import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { ConflictError } from '../../core/errors/errors.ts';
-import { SUSPECT_AFTER_LOST_WORKERS } from '../../core/run.ts';
 import { currentRun, type RunContext } from '../../core/run-context.ts';
 import type { ClaimedRun, Lease, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -14,7 +13,11 @@ import { OwnerJournal } from '../execution/owner-journal.ts';
 import { RunControl } from '../execution/run-control.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { Conclusions } from './conclusions.ts';
-import { type Awaited, currentExecution, type RunWait, RunWaits, type SlotHolder } from './run-waits.ts';
+import { EndingSlots } from './ending-slots.ts';
+import { type Awaited, currentExecution, type RunWait, RunWaits } from './run-waits.ts';
+import { isSuspect, Slot } from './slot.ts';
+
+export type { Slot } from './slot.ts';
 
 interface SlotsDeps {
   readonly store: Store;
@@ -35,25 +38,13 @@ interface SlotsDeps {
   readonly onEmptied: () => void;
 }
 
-export interface Slot extends SlotHolder {
-  /** Its run lost so many workers that it must not run beside another such run. */
-  readonly isSuspect: boolean;
-  /** Resolves when the run has left the slot. Never rejects. */
-  readonly done: Promise<void>;
-  /** Hands the run back at its next step, and sends no more telemetry by itself until then. */
-  drain(): void;
-}
-
 /** The runs that a worker executes at the moment. Each has a slot, and its lease is renewed. */
 export class Slots {
   readonly #deps: SlotsDeps;
   readonly #leases: LeaseKeeper;
   readonly #conclusions: Conclusions;
   readonly #slots = new Map<string, Slot>();
-  /** The slots whose runs' ends are being stored, and how many claims had left before. */
-  readonly #ending = new Map<Slot, { readonly claims: number }>();
-  /** The claims that have left. */
-  #claims = 0;
+  readonly #ending = new EndingSlots();
   readonly #logBudget = new LogBudget();
   /** Jobs run in this async context, not in that of whoever happened to wake the worker. */
   readonly #scope = new AsyncResource('durably');
@@ -93,7 +84,7 @@ export class Slots {
     const waiter = currentExecution();
     // Code that goes on after its job has ended holds no slot.
     if (waiter === undefined || waiter.control.hasEndedByItself) return { end: () => undefined };
-    if (this.caller && awaited.needsSlot && isStopping) this.release(this.caller);
+    if (this.caller && awaited.needsSlot && isStopping) this.caller.handBack();
     waiter.control.throwIfOver();
     const wait = this.waits.begin(waiter, awaited);
     this.noteChange();
@@ -111,11 +102,11 @@ export class Slots {
 
   /** Notes that a claim leaves. */
   noteClaim(): void {
-    this.#claims++;
+    this.#ending.noteClaim();
   }
 
   get hasSuspect(): boolean {
-    return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
+    return [...this.#slots.values()].some(({ run }) => isSuspect(run));
   }
 
   /**
@@ -143,35 +134,25 @@ export class Slots {
     // A worker that slept past its own heartbeat may take a run over from itself.
     const earlier = this.#slots.get(run.runId);
     earlier?.control.stop('lease-lost');
-    if (earlier !== undefined) this.#ending.delete(earlier);
+    if (earlier !== undefined) this.#ending.remove(earlier);
     const control = new RunControl(run, (error) =>
       bus.reportWorkerError({ error, context: 'abort-listener', runId: run.runId }),
     );
     const journal = new OwnerJournal(run, { ...this.#deps, logBudget: this.#logBudget });
     this.#leases.hold(control, { claimedAtMs });
-    const slot = {
-      control,
-      context: control.lease,
-      concurrencyKey: run.concurrencyKey,
-      isSuspect: isSuspect(run),
-      done: Promise.resolve(),
-      drain() {
-        control.drain();
-        journal.holdBack();
-      },
-    };
+    const slot = new Slot({ run, control, journal });
     // Before it begins: what its job calls first asks whose call that is.
     this.#slots.set(run.runId, slot);
     this.waits.enter(slot);
     slot.done = this.#scope
       .runInAsyncScope(() =>
-        executeRun({ run, job, control, journal, onEnding: () => this.#noteEnding(run, slot) }, this.#deps),
+        executeRun({ run, job, control, journal, onEnding: () => this.#noteEnding(slot) }, this.#deps),
       )
       .then(
         (ending) => this.#conclusions.conclude(run, ending),
         (error: unknown) => this.#conclusions.abandon(run, error),
       )
-      .finally(() => this.#free(run, slot));
+      .finally(() => this.#free(slot));
     return slot;
   }
 
@@ -205,12 +186,6 @@ export class Slots {
     for (const { control } of this.#slots.values()) control.stop('database-closed');
   }
 
-  /** Hands a run back at once, without the others. */
-  release(slot: Slot): void {
-    slot.drain();
-    slot.control.stop('handed-back');
-  }
-
   /** Somebody waits for others than before: those who wait for the slots look at them again. */
   noteChange(): void {
     for (const change of this.#onChange) change();
@@ -232,28 +207,21 @@ export class Slots {
     await this.#conclusions.handBack(leases);
   }
 
-  #noteEnding(run: ClaimedRun, slot: Slot): void {
+  #noteEnding(slot: Slot): void {
     // A slot whose run was taken over by this worker itself has given its place away.
-    if (this.#slots.get(run.runId) !== slot) return;
-    this.#ending.set(slot, { claims: this.#claims });
-    this.#deps.onFree(run);
+    if (this.#slots.get(slot.run.runId) !== slot) return;
+    this.#ending.add(slot);
+    this.#deps.onFree(slot.run);
   }
 
-  #free(run: ClaimedRun, slot: Slot): void {
-    this.#leases.release(slot.control);
+  #free(slot: Slot): void {
+    const { run, control } = slot;
+    this.#leases.release(control);
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
-    const ending = this.#ending.get(slot);
-    this.#ending.delete(slot);
-    // One claim left with the end and saw its key free. If it was another, the end may have come after it.
-    const isKeySeen = run.concurrencyKey === null || this.#claims === (ending?.claims ?? 0) + 1;
-    if (ending !== undefined && isKeySeen) this.#deps.onEmptied();
+    if (this.#ending.remove(slot)) this.#deps.onEmptied();
     else this.#deps.onFree(run);
   }
 }
 
 const NOBODY: ReadonlySet<RunContext> = new Set();
-
-function isSuspect({ lostCount }: ClaimedRun): boolean {
-  return lostCount >= SUSPECT_AFTER_LOST_WORKERS;
-}
