@@ -1,14 +1,13 @@
 import { type Clock, defer } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Store } from '../../core/store.ts';
 import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
+import { ClaimLoop } from './claim-loop.ts';
 import { Drain } from './drain.ts';
 import { Intake } from './intake.ts';
-import { Pace } from './pace.ts';
 import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
@@ -29,8 +28,7 @@ interface WorkerDeps {
 }
 
 /**
- * Fills its slots with claimed runs. It claims when it is woken, when a slot frees
- * and the last claim left runs behind, and otherwise once per polling interval. It
+ * Fills its slots with claimed runs, by its {@link ClaimLoop} while it is started. It
  * also works shifts on demand, for which it need not be started.
  *
  * One claim fills all slots that free together. It leaves with the writes that wait, so
@@ -43,9 +41,8 @@ export class Worker {
   readonly #intake: Intake;
   readonly #drain: Drain;
   readonly #shifts = new Set<Shift>();
-  readonly #pace: Pace;
+  readonly #loop: ClaimLoop;
   #state: WorkerState = { kind: 'stopped' };
-  #cancelPoll: (() => void) | undefined;
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
     this.#deps = deps;
@@ -70,8 +67,15 @@ export class Worker {
       staleThresholdMs: options.staleThresholdMs,
       onEnd: () => this.#noteEmptied(),
     });
-    const { pollingIntervalMs } = options;
-    this.#pace = new Pace({ clock: deps.clock, pollingIntervalMs });
+    const { pollingIntervalMs, maxConcurrentRuns } = options;
+    this.#loop = new ClaimLoop({
+      ...deps,
+      intake: this.#intake,
+      maxConcurrentRuns,
+      pollingIntervalMs,
+      isRunning: () => this.#state.kind === 'running',
+      onDatabaseGone: () => this.#fail(),
+    });
     this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
   }
 
@@ -96,16 +100,16 @@ export class Worker {
     if (this.#options.presence === 'on-demand') return;
     if (state.kind !== 'stopped' && state.kind !== 'failed') return;
     this.#state = { kind: 'running' };
-    this.#pace.reset();
+    this.#loop.start();
     this.#deps.housekeeping.start();
     this.wake();
   }
 
   /** Looks for work at once, or as soon as a slot is free. */
   wake(): void {
-    this.#pace.wake();
+    this.#loop.wake();
     for (const shift of this.#shifts) shift.expectMore();
-    this.#look();
+    this.#loop.look();
   }
 
   /**
@@ -154,7 +158,7 @@ export class Worker {
   abandon(error: unknown): void {
     const wasAtWork = this.#state.kind === 'running' || this.#slots.taken > 0;
     this.#fail();
-    this.#cancelPoll?.();
+    this.#loop.stop();
     void this.#deps.housekeeping.stop();
     this.#slots.abandonAll();
     if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
@@ -182,7 +186,7 @@ export class Worker {
     stopping.next = next;
     this.#state = stopping;
     for (const shift of this.#shifts) shift.close();
-    this.#cancelPoll?.();
+    this.#loop.stop();
     if (earlier !== undefined) return earlier;
     stopping.over = Promise.all([this.#drain.everything(), this.#deps.housekeeping.stop()]).then(() => {
       this.#state = { kind: stopping.next === 'retired' ? 'retired' : 'stopped' };
@@ -199,45 +203,12 @@ export class Worker {
   /** A slot is free, or its run's end leaves with the next writes. */
   #noteFreed(): void {
     for (const shift of this.#shifts) shift.noteFreed();
-    this.#look();
+    this.#loop.look();
   }
 
   /** After this turn of the event loop, in which the answer of a claim may say that nothing is left. */
   #noteEmptied(): void {
     for (const shift of this.#shifts) shift.noteFreed();
-    defer(() => this.#look());
-  }
-
-  /** Asks for a claim if one is due. What it asks for is decided when it leaves, so it can't be asked for too early. */
-  #look(): void {
-    if (this.#state.kind !== 'running' || this.#intake.isWaiting || this.#intake.free <= 0) return;
-    const { clock, registry } = this.#deps;
-    // Registering a job wakes the worker.
-    if (registry.isEmpty) return;
-    this.#cancelPoll?.();
-    const { waitMs } = this.#pace;
-    if (waitMs > 0) {
-      this.#cancelPoll = clock.schedule(waitMs, () => this.#look());
-      return;
-    }
-    void this.#claim().finally(() => this.#look());
-  }
-
-  async #claim(): Promise<void> {
-    const { bus } = this.#deps;
-    try {
-      await this.#intake.take({
-        atMost: this.#options.maxConcurrentRuns,
-        isWanted: () => this.#state.kind === 'running',
-        onLeave: () => this.#pace.claimBegins(),
-        onAnswer: (answer) => this.#pace.claimSucceeded(answer),
-      });
-    } catch (error) {
-      this.#pace.claimFailed();
-      bus.reportWorkerError({ error, context: 'claim' });
-      if (error instanceof DatabaseUnavailableError && error.permanent) this.#fail();
-    } finally {
-      this.#pace.claimEnds();
-    }
+    defer(() => this.#loop.look());
   }
 }
