@@ -25,6 +25,17 @@ export interface TailReader {
   fail(error: unknown): void;
 }
 
+/** What the tail does. An idle one has no readers. */
+type TailState =
+  | { readonly kind: 'idle' }
+  /** It asks for the journal's head, after which it will read. Who joins meanwhile waits for the same answer. */
+  | { readonly kind: 'starting'; readonly started: Promise<void> }
+  /** The head is known, and rows after it are read. */
+  | { readonly kind: 'following' };
+
+const IDLE: TailState = { kind: 'idle' };
+const FOLLOWING: TailState = { kind: 'following' };
+
 /**
  * Reads the journal's new rows once for all readers of this process, and keeps
  * the latest in a bounded window for those a little behind. It reads only while
@@ -45,12 +56,12 @@ export class JournalTail {
   /** Labels are read only while a reader needs them. The window has labels from this sequence on. */
   #labelsFloor = 0;
   #labelReaders = 0;
-  #starting: Promise<void> | undefined;
+  #state = IDLE;
   /** Counts how often the last reader left. An answer to an earlier read is then dropped. */
   #session = 0;
-  /** The head is known: until then there is nothing to read on from. */
-  #isStarted = false;
+  /** A read is under way. The readers may have left since. */
   #isReading = false;
+  /** There are new rows, so the next read does not wait for the poll. */
   #isNudged = false;
   #failures = 0;
   #lastReadMs = Number.NEGATIVE_INFINITY;
@@ -61,6 +72,10 @@ export class JournalTail {
     this.#clock = deps.clock;
     this.#pollMs = deps.pollMs;
     this.#onError = deps.onError;
+  }
+
+  get #isFollowing(): boolean {
+    return this.#state.kind === 'following';
   }
 
   get #leastPauseMs(): number {
@@ -76,9 +91,9 @@ export class JournalTail {
     this.#readers.add(reader);
     // Rows that were read without labels are not for this reader.
     if (reader.needsLabels && this.#labelReaders++ === 0) this.#labelsFloor = this.#head;
-    this.#starting ??= this.#start();
+    if (this.#state.kind === 'idle') this.#state = { kind: 'starting', started: this.#start() };
     try {
-      await this.#starting;
+      if (this.#state.kind === 'starting') await this.#state.started;
     } catch (error) {
       this.leave(reader);
       throw error;
@@ -91,9 +106,8 @@ export class JournalTail {
     if (this.#readers.size > 0) return;
     this.#cancelRead?.();
     this.#cancelRead = undefined;
-    this.#starting = undefined;
+    this.#state = IDLE;
     this.#session++;
-    this.#isStarted = false;
     this.#window = [];
     this.#windowBytes = 0;
   }
@@ -136,14 +150,14 @@ export class JournalTail {
     // If every nudge put the read off, it would never come during a burst.
     if (this.#readers.size === 0 || this.#isNudged) return;
     this.#isNudged = true;
-    if (this.#isStarted && !this.#isReading) this.#scheduleRead();
+    if (this.#isFollowing && !this.#isReading) this.#scheduleRead();
   }
 
   async #start(): Promise<void> {
     const session = this.#session;
     const head = await this.#store.journalHead();
     if (session !== this.#session) return;
-    this.#isStarted = true;
+    this.#state = FOLLOWING;
     this.#head = head;
     this.#floor = head;
     this.#labelsFloor = head;
@@ -169,7 +183,7 @@ export class JournalTail {
   }
 
   async #read(): Promise<void> {
-    if (this.#isReading || !this.#isStarted) return;
+    if (this.#isReading || !this.#isFollowing) return;
     this.#isReading = true;
     this.#isNudged = false;
     const session = this.#session;
@@ -190,7 +204,7 @@ export class JournalTail {
     } finally {
       this.#isReading = false;
       this.#lastReadMs = this.#clock.monotonicMs();
-      if (this.#isStarted) this.#scheduleRead();
+      if (this.#isFollowing) this.#scheduleRead();
     }
   }
 

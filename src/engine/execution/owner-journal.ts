@@ -14,6 +14,14 @@ const FLUSH_AT_ENTRIES = 100;
 const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
 /**
+ * - `open`: accepts notes. Telemetry leaves by itself after a while.
+ * - `draining`: accepts notes. Telemetry waits for an outcome, however long.
+ * - `ended`: accepts no more notes, because the run's end was noted.
+ * - `closed`: accepts no more notes, and an append that fails is not tried again.
+ */
+type JournalState = 'open' | 'draining' | 'ended' | 'closed';
+
+/**
  * Writes what a run's owner tells into the journal. Telemetry (step:start, progress, log
  * lines) waits for a moment: it is stored in the same statement as the next outcome, in
  * order, or by itself after a while. One append is under way at a time, so that it can be
@@ -28,12 +36,7 @@ export class OwnerJournal {
   #number = 0;
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
-  /** The run's end was noted: nothing may follow it. */
-  #isEnded = false;
-  #closed = false;
-
-  /** Telemetry waits for an outcome, however long. */
-  #isHoldingBack = false;
+  #state: JournalState = 'open';
   readonly #flushAfterMs: number;
 
   /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with; 50 unless given. */
@@ -55,11 +58,15 @@ export class OwnerJournal {
     this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
 
+  get #acceptsNotes(): boolean {
+    return this.#state === 'open' || this.#state === 'draining';
+  }
+
   /** Notes telemetry. Never throws and never waits. */
   note(note: OwnerNote): void {
-    if (this.#closed || this.#isEnded) return;
+    if (!this.#acceptsNotes) return;
     this.#waiting.push({ note, atMs: this.#clock.monotonicMs() });
-    if (this.#isHoldingBack) return;
+    if (this.#state === 'draining') return;
     if (this.#waiting.length >= FLUSH_AT_ENTRIES) this.#send();
     else this.#cancelFlush ??= this.#clock.schedule(this.#flushAfterMs, () => this.#send());
   }
@@ -71,15 +78,15 @@ export class OwnerJournal {
 
   /** Sends no more telemetry by itself: the platform allows few further requests. */
   holdBack(): void {
-    this.#isHoldingBack = true;
+    if (this.#state === 'open') this.#state = 'draining';
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
   }
 
   /** Stores an outcome, after all that was noted before it. */
   record(note: OwnerNote): Promise<AppendResult> {
-    if (this.#closed || this.#isEnded) return Promise.resolve('refused');
-    this.#isEnded = endsRun(note.type);
+    if (!this.#acceptsNotes) return Promise.resolve('refused');
+    if (endsRun(note.type)) this.#state = 'ended';
     return new Promise((resolve, reject) => {
       this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject } });
       this.#send();
@@ -94,13 +101,13 @@ export class OwnerJournal {
 
   /** Accepts no more notes and stores those that wait. */
   async seal(): Promise<void> {
-    this.#closed = true;
+    this.#state = 'closed';
     await this.flush();
   }
 
   /** Accepts no more notes and forgets those that wait. */
   close(): void {
-    this.#closed = true;
+    this.#state = 'closed';
     this.#cancelFlush?.();
     for (const { settle } of this.#waiting.clear()) settle?.resolve('refused');
   }
@@ -133,8 +140,8 @@ export class OwnerJournal {
         return;
       }
       for (const { note, settle } of group) {
-        // An end that could not be stored may be followed by another.
-        if (endsRun(note.type)) this.#isEnded = false;
+        // Another end may follow one that was refused. Telemetry waits for it.
+        if (endsRun(note.type) && this.#state === 'ended') this.#state = 'draining';
         settle?.reject(error);
       }
       if (group.every(({ settle }) => !settle)) {
@@ -160,7 +167,7 @@ export class OwnerJournal {
         });
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
-        if (this.#closed) return 'refused';
+        if (this.#state === 'closed') return 'refused';
         if (tries === 0) this.#bus.reportWorkerError({ error, context: 'append', runId });
       }
       await pauseBeforeRetry(this.#clock, tries, RETRY_PAUSE);
