@@ -1,5 +1,5 @@
-import { distance } from 'fastest-levenshtein';
 import { ValidationError } from '../errors/errors.ts';
+import { editDistance, nearestOf } from './nearest.ts';
 import { refusalOf } from './refusal.ts';
 
 /** A longer name is shown cut off, and is near to none. */
@@ -71,23 +71,18 @@ export function shorten(name: string, max = MAX_SHOWN): string {
 
 function nearest(name: string, known: readonly KnownName[]): KnownName | undefined {
   if (name === '' || name.length > MAX_SHOWN) return undefined;
-  const given = name.toLowerCase();
-  let best: KnownName | undefined;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const one of known) {
-    const spelled = one.spelled.toLowerCase();
-    const away = distanceOf(given, spelled);
-    if (away >= bestDistance) continue;
-    best = one;
-    bestDistance = away;
-  }
-  return best;
+  return nearestOf(known, ({ spelled }) => slipDistance(name, spelled));
 }
 
 /** How far a name is from a known one; infinite where nobody would have mistyped it like that. */
-function distanceOf(given: string, known: string): number {
-  const away = distance(given, known);
-  const isNear = away <= Math.max(1, Math.floor(Math.max(given.length, known.length) * 0.4));
-  const isPart = given.length >= 3 && (known.startsWith(given) || given.startsWith(known));
-  return isNear || isPart ? away : Number.POSITIVE_INFINITY;
+function slipDistance(name: string, known: string): number {
+  const away = editDistance(name, known);
+  const isNear = away <= Math.max(1, Math.floor(Math.max(name.length, known.length) * 0.4));
+  return isNear || (name.length >= 3 && beginsAlike(name, known)) ? away : Number.POSITIVE_INFINITY;
+}
+
+/** Whether one of the names begins with the other, whatever their case. */
+function beginsAlike(name: string, known: string): boolean {
+  const [one, other] = [name.toLowerCase(), known.toLowerCase()];
+  return one.startsWith(other) || other.startsWith(one);
 }
