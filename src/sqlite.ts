@@ -3,5 +3,5 @@ export {
   type Database,
   DatabaseOpenError,
   type OpenDatabaseOptions,
-  openDatabase,
+  openLocalDatabase as openDatabase,
 } from './storage/sqlite/file/open-database.ts';

@@ -2,7 +2,7 @@ import {
   type Database,
   isLocal,
   openError,
-  openDatabase as openLocalDatabase,
+  openLocalDatabase,
 } from '../storage/sqlite/file/open-database.ts';
 import { openRemote } from '../storage/sqlite/remote/open-remote.ts';
 

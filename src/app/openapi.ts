@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { type ProblemCode, problemSchema, RETRY_AFTER_SECONDS, statusOf } from '../http/problem.ts';
-import { headerOf, isList, prefixOf } from '../http/query.ts';
+import { headerOf, isRepeatable, prefixOf } from '../http/query.ts';
 import { TICKET_PATH, ticketQuery } from './gate.ts';
 import { type Components, type Json, jsonContent, toJson } from './json-schema.ts';
 import { livenessSchema, readinessSchema } from './probes.ts';
@@ -98,14 +98,14 @@ interface Context {
 
 function pathItem(operation: Operation, context: Context): Json {
   const { components, instance } = context;
-  const { name, method, summary, access, input } = operation;
+  const { name, method, summary, effect, input } = operation;
   const request =
     input.from === 'body'
       ? { requestBody: { required: true, content: jsonContent(input.schema, { components, io: 'input' }) } }
       : { parameters: parametersOf(input.schema, components) };
   const takesTicket = instance.hasKeys && operation.answers === 'events';
   const security = takesTicket ? { security: [{ bearer: [] }, { ticket: [] }] } : {};
-  const described = { operationId: name, summary, tags: [access], ...security, ...request };
+  const described = { operationId: name, summary, tags: [effect], ...security, ...request };
   return { [method.toLowerCase()]: { ...described, responses: responsesOf(operation, context) } };
 }
 
@@ -115,7 +115,7 @@ function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
     const required = !z.safeParse(schema, undefined).success;
     const common = { required, schema: type, ...(description === undefined ? {} : { description }) };
     // With `explode`, a list repeats its parameter, and an object becomes one parameter per property.
-    const list = isList(schema) || name in prefixOf ? { style: 'form', explode: true } : {};
+    const list = isRepeatable(schema) || name in prefixOf ? { style: 'form', explode: true } : {};
     const query = { name, in: 'query', ...common, ...list };
     const header = headerOf[name];
     return header === undefined ? [query] : [query, { name: header, in: 'header', ...common }];

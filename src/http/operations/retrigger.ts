@@ -8,7 +8,7 @@ export const retrigger = jsonOperation({
   method: 'POST',
   path: '/retrigger',
   summary: 'Trigger a new run with the job, payload, concurrency key and labels of an earlier one',
-  access: 'trigger',
+  effect: 'trigger',
   guard: {
     ...guardRun('retrigger'),
     triggerOf: ({ jobName, payload, concurrencyKey, labels }) => ({

@@ -8,7 +8,7 @@ export const runsSubscribe = eventsOperation({
   method: 'GET',
   path: '/runs/subscribe',
   summary: 'Stream the run and step events of all runs, starting now',
-  access: 'read',
+  effect: 'read',
   guard: {
     hook: 'scopeRunsSubscribe',
     narrowsBy: ['jobName', 'labels'],

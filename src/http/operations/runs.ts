@@ -18,7 +18,7 @@ export const runs = jsonOperation({
   method: 'GET',
   path: '/runs',
   summary: 'List runs, newest first',
-  access: 'read',
+  effect: 'read',
   guard: {
     hook: 'scopeRuns',
     narrowsBy: ['jobName', 'status', 'labels'],

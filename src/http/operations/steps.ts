@@ -9,7 +9,7 @@ export const steps = jsonOperation({
   method: 'GET',
   path: '/steps',
   summary: "List a run's completed and failed steps in order of their index",
-  access: 'read',
+  effect: 'read',
   guard: guardRun('steps'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },
   output: z.array(stepSchema),

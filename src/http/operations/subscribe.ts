@@ -9,7 +9,7 @@ export const subscribe = eventsOperation({
   method: 'GET',
   path: '/subscribe',
   summary: "Stream a run's events, from the first one until the run ends",
-  access: 'read',
+  effect: 'read',
   guard: guardRun('subscribe'),
   input: { from: 'query', schema: z.object({ runId: runIdParam, lastEventId: lastEventIdParam }) },
   output: runEventSchema,

@@ -8,7 +8,7 @@ export const tick = jsonOperation({
   path: '/tick',
   summary:
     'Work the queue until it is idle or the time is up. For platforms where only an HTTP cron can wake the worker',
-  access: 'work',
+  effect: 'work',
   guard: { hook: 'authenticate' },
   input: { from: 'query', schema: z.object({ timeoutMs: tickTimeoutParam }) },
   output: tickedSchema,

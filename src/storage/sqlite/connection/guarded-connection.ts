@@ -7,7 +7,7 @@ export interface Passage {
 }
 
 /** What keeps a connection from being used wrongly. */
-export interface Guard {
+export interface StatementGuard {
   passageOf(query: CompiledQuery): Passage;
   retryWhileBusy<T>(execute: () => Promise<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
   attempt<T>(execute: () => Promise<T>): Promise<T>;
@@ -20,11 +20,11 @@ export interface Guard {
  */
 export class GuardedConnection implements DatabaseConnection {
   readonly #innerDriver: Driver;
-  readonly #guard: Guard;
+  readonly #guard: StatementGuard;
   #inner: DatabaseConnection | undefined;
   inTransaction = false;
 
-  constructor(innerDriver: Driver, guard: Guard) {
+  constructor(innerDriver: Driver, guard: StatementGuard) {
     this.#innerDriver = innerDriver;
     this.#guard = guard;
   }

@@ -10,9 +10,9 @@ import { Closing } from './closing.ts';
 import { classifyDatabaseError } from './database-error.ts';
 import {
   asGuarded,
-  type Guard,
   GuardedConnection,
   type Passage,
+  type StatementGuard,
   TransactionOpenError,
 } from './guarded-connection.ts';
 import { adapterOf } from './libsql-client.ts';
@@ -33,7 +33,7 @@ export interface GuardOptions {
 }
 
 /** The driver of a {@link GuardedDialect}. */
-export class GuardedDriver implements Driver, Guard {
+export class GuardedDriver implements Driver, StatementGuard {
   readonly #inner: Driver;
   readonly #clock: Clock;
   readonly isRemote: boolean;
