@@ -8,6 +8,7 @@ import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import type { NewRun } from '../../core/store.ts';
 import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import { refusalOf } from '../../core/validation/refusal.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
 
@@ -86,7 +87,7 @@ function checkLabels(labels: unknown): string | null {
   const parsed = triggerLabels.safeParse(labels);
   if (parsed.success) return encodeLabels(parsed.data);
   const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
-  throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
+  throw refusalOf(issues);
 }
 
 function idempotencyKeyOf(options: TriggerOptions): string | null {
@@ -98,8 +99,7 @@ function idempotencyKeyOf(options: TriggerOptions): string | null {
 
 function checkKey(name: 'idempotencyKey' | 'concurrencyKey' | 'keyScope', key: unknown): string | null {
   if (key === undefined || key === null) return null;
-  const refuse = (message: string) =>
-    new ValidationError(`${name} ${message}`, [{ path: [name], message: `${name} ${message}` }]);
+  const refuse = (message: string) => refusalOf([{ path: [name], message: `${name} ${message}` }]);
   if (typeof key !== 'string') throw refuse('must be a string');
   if (key.length < 1 || key.length > MAX_KEY_LENGTH)
     throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);

@@ -1,4 +1,4 @@
-import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
+import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
 import {
   isTerminal,
   RUN_STATUSES,
@@ -173,12 +173,18 @@ function armCondition({ before, labels }: RunQuery, { jobName, status }: FilterA
   if (before !== null) conditions.push(sql`seq < ${before}`);
   if (jobName !== undefined) conditions.push(sql`job_name = ${jobName}`);
   if (status !== undefined) conditions.push(sql`status = ${status}`);
-  for (const [key, value] of labels) {
-    conditions.push(sql`exists (
-      select 1 from durably_labels as o where o.key = ${key} and o.value = ${value} and o.run_seq = durably_runs.seq
-    )`);
-  }
+  for (const label of labels) conditions.push(hasLabel(label, sql.ref('durably_runs.seq')));
   return sql.join(conditions, sql` and `);
+}
+
+/** One probe by the key of a run. */
+function hasLabel(
+  [key, value]: RunQuery['labels'][number],
+  runSeq: RawBuilder<unknown>,
+): RawBuilder<SqlBool> {
+  return sql<SqlBool>`exists (
+    select 1 from durably_labels as o where o.key = ${key} and o.value = ${value} and o.run_seq = ${runSeq}
+  )`;
 }
 
 /**
@@ -197,17 +203,7 @@ function labelledPage(db: Kysely<Schema>, { labels, jobNames, statuses, limit, o
     .limit(limit)
     .offset(offset);
   if (before !== null) page = page.where('l.run_seq', '<', before);
-  for (const [otherKey, otherValue] of others) {
-    page = page.where(({ exists, selectFrom }) =>
-      exists(
-        selectFrom('durably_labels as o')
-          .select('o.run_seq')
-          .where('o.key', '=', otherKey)
-          .where('o.value', '=', otherValue)
-          .whereRef('o.run_seq', '=', 'l.run_seq'),
-      ),
-    );
-  }
+  for (const label of others) page = page.where(hasLabel(label, sql.ref('l.run_seq')));
   if (jobNames.length === 0 && statuses.length === 0) return page;
   return page.where(({ exists, selectFrom }) => {
     let run = selectFrom('durably_runs as r').select('r.seq').whereRef('r.seq', '=', 'l.run_seq');
