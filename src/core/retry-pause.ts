@@ -1,12 +1,15 @@
 import type { Clock } from './clock.ts';
 
 export interface PauseBounds {
-  /** The most that the pause before the first retry takes. It doubles with each try. */
+  /** The longest pause before the first retry. It doubles with each retry. */
   readonly firstMs: number;
   readonly maxMs: number;
 }
 
-/** A random pause, so that those who failed together don't try again together. `tries` counts the retries before; ms. */
+/**
+ * A random pause before a retry, so that callers that failed together don't return together; ms.
+ * `tries` is how many retries there were before.
+ */
 export function retryPauseMs(tries: number, { firstMs, maxMs }: PauseBounds): number {
   return Math.random() * Math.min(maxMs, firstMs * 2 ** tries);
 }

@@ -19,13 +19,12 @@ import { recoveryFrom } from './recovery.ts';
 import type { CompiledWrites, Rows, SendFailure, WriteKind, WritePort } from './writes.ts';
 
 /**
- * The only way to write: one request is under way at a time. What is submitted meanwhile
- * gathers and leaves together, ordered by kind, in one transaction where the backend has
- * batches.
+ * The only way to write. One request is under way at a time. Writes that are submitted meanwhile
+ * gather and leave together, ordered by kind, in one transaction if the backend has batches.
  *
- * States: idle (nothing waits) → leaving (what arrives in this turn of the event loop comes
- * along) → away (a request is under way) → idle or leaving; resting (the database gave no
- * answer, and nothing is sent for a while).
+ * States: idle (nothing waits) → leaving (writes of this turn of the event loop still join) → away
+ * (a request is under way) → idle or leaving. Resting: the database gave no answer, and nothing is
+ * sent for a while.
  */
 export class WriteLane {
   readonly #port: WritePort;
@@ -33,7 +32,7 @@ export class WriteLane {
   #waiting: Member[] = [];
   #state: 'idle' | 'leaving' | 'away' | 'resting' = 'idle';
   readonly #pauses = new Pauses();
-  /** Nothing was left behind by what is under way. */
+  /** The request under way took everything that waited. */
   #seesAll = true;
   #closed: unknown;
 
@@ -43,8 +42,10 @@ export class WriteLane {
   }
 
   /**
-   * @param deadlineMs when the caller has waited long enough, on the monotonic clock; never unless given.
-   * @throws {TimeUpError} then. A member that is under way stays so, and may be stored.
+   * @param deadlineMs until when the caller waits, on the monotonic clock. It waits forever unless
+   * given.
+   * @throws {TimeUpError} when the deadline has passed. If the write is under way by then, it may
+   * still be stored.
    */
   submit<M, R>(kind: WriteKind<M, R>, member: M, deadlineMs: number = Number.POSITIVE_INFINITY): Promise<R> {
     return new Promise<R>((resolve, reject) => {
@@ -59,12 +60,12 @@ export class WriteLane {
       if (this.#closed !== undefined) return reject(this.#closed);
       this.#waiting.push(waiting);
       this.#leaveSoon();
-      // What leaves in this turn of the event loop needs no clock.
+      // A write that leaves in this turn of the event loop needs no timer.
       if (this.#state !== 'leaving') waiting.watch();
     });
   }
 
-  /** Rejects all that waits or is under way. */
+  /** Rejects all writes that wait or are under way. */
   close(error: unknown): void {
     this.#closed ??= error;
     const waiting = this.#waiting;
@@ -79,8 +80,8 @@ export class WriteLane {
   #leaveSoon(): void {
     if (this.#state !== 'idle' || this.#waiting.length === 0) return;
     this.#state = 'leaving';
-    // Not at once, so that what arrives in this turn of the event loop leaves together;
-    // not on a microtask, which would starve timers and sockets.
+    // Deferred, so that all writes of this turn of the event loop leave together. A microtask would starve
+    // timers and sockets.
     defer(() => {
       this.#state = 'idle';
       if (this.#waiting.length > 0) this.#leave();
@@ -108,18 +109,21 @@ export class WriteLane {
     });
   }
 
-  /** Each kind by itself, in order. */
+  /** Sends each kind in a request of its own, in order. */
   async #sendApart(parts: readonly Part[]): Promise<number> {
     return await this.#sendInTurn(parts.map((part) => [part]));
   }
 
-  /** Several requests, one after the other. Resolves with how long to rest before the next one, ms. Never rejects. */
+  /**
+   * Sends several requests one after the other. Resolves with how long to rest before the next one,
+   * ms. Never rejects.
+   */
   async #sendInTurn(requests: readonly (readonly Part[])[]): Promise<number> {
     for (const parts of requests.slice(1)) for (const member of membersOf(parts)) member.watch();
     for (const [i, parts] of requests.entries()) {
       const restMs = await this.#sendTogether(parts);
       if (restMs === 0) continue;
-      // What was not sent yet goes before all that came later.
+      // Writes that were not sent yet go before those that came later.
       this.#putBack(membersOf(requests.slice(i + 1).flat()), () => undefined);
       return restMs;
     }
@@ -142,7 +146,7 @@ export class WriteLane {
         statements.length === 0
           ? []
           : await this.#port.send(statements, {
-              // Over a network nothing that writes is cut off: its caller is answered without it.
+              // Over a network a write is never cut off. Its caller is answered while it is under way.
               deadlineMs: isRemote ? undefined : firstDeadlineMs(members),
             });
     } catch (error) {
@@ -157,11 +161,11 @@ export class WriteLane {
     return 0;
   }
 
-  /** Without those whose time was up before they were sent. */
+  /** The parts without members whose time was up before they were sent. */
   #unsettled(parts: readonly Part[]): readonly Part[] {
     for (const { members } of parts) {
       for (const member of members) {
-        // Over a network a caller may have to be answered before the request is.
+        // Over a network a caller may have to be answered before its request is.
         if (this.#port.isRemote) member.watch();
         else member.unwatch();
       }
@@ -194,7 +198,7 @@ export class WriteLane {
     }
   }
 
-  /** They wait again, before what came later. Those that have an error are answered with it. */
+  /** Puts members back in front of those that came later. Members with an error are answered with it. */
   #putBack(members: readonly Member[], errorOf: (member: Member) => unknown): void {
     const remaining: Member[] = [];
     for (const member of members) {

@@ -45,14 +45,14 @@ export class Member implements Waiter {
     return this.#state === 'settled';
   }
 
-  /** From now on its caller is answered when the deadline passes, also while the write is under way. */
+  /** From now on the caller is answered when the deadline passes, even if the write is under way. */
   watch(): void {
     if (this.#state !== 'unwatched' || this.deadlineMs === Number.POSITIVE_INFINITY) return;
     this.#state = 'watched';
     this.#deadlines.add(this);
   }
 
-  /** From now on its caller waits for the write, however long it takes. */
+  /** From now on the caller waits for the write, however long it takes. */
   unwatch(): void {
     if (this.#state !== 'watched') return;
     this.#state = 'unwatched';

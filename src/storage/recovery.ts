@@ -4,19 +4,22 @@ import type { Member } from './member.ts';
 import type { Pauses } from './pauses.ts';
 import type { SendFailure, WritePort } from './writes.ts';
 
-/** A database that can't be reached is given up after this long, by those that wait for it. */
+/** Callers wait this long for a database that cannot be reached. */
 const UNREACHABLE_BUDGET_MS = 2_000;
 
 /** What the lane does after a sending failed. */
 export type Recovery =
-  /** All of it waits again, before what came later. Callers for whom `errorOf` has an error are answered instead. */
+  /**
+   * All members wait again, in front of what came later. Those for whom `errorOf` returns an error
+   * are answered with it.
+   */
   | {
       readonly kind: 'put-back';
       readonly errorOf: (member: Member) => unknown;
-      /** How long nothing is sent. */
+      /** How long the lane sends nothing. */
       readonly restMs: number;
     }
-  /** Smaller requests leave one after the other, so that each member meets only its own failure. */
+  /** Smaller requests leave one after the other, so that a member fails only by its own fault. */
   | { readonly kind: 'send-apart'; readonly requests: readonly (readonly Part[])[] }
   /** All callers are answered with the error. */
   | { readonly kind: 'reject'; readonly error: unknown };
@@ -48,14 +51,14 @@ export function recoveryFrom(failure: SendFailure, sent: SentParts, deps: Recove
   }
 }
 
-/** Those whose deadline the sending was given up for are answered. */
+/** Answers the members whose deadline has passed. The sending was given up for them. */
 function afterTimeUp(error: unknown, members: readonly Member[], { port }: RecoveryDeps) {
   const firstMs = firstDeadlineMs(members) ?? Number.POSITIVE_INFINITY;
   const nowMs = Math.max(port.clock.monotonicMs(), firstMs);
   return ({ deadlineMs }: Member) => (deadlineMs <= nowMs ? error : undefined);
 }
 
-/** The members may be stored. They are sent again, until the database was out of reach for too long. */
+/** The members may be stored. They are sent again until the database was out of reach for too long. */
 function afterLoss(cause: unknown, sent: SentParts, { port, pauses }: RecoveryDeps): Recovery {
   const nowMs = port.clock.monotonicMs();
   const unavailable = new DatabaseUnavailableError('The database is unavailable', { cause });
@@ -71,7 +74,7 @@ function afterLoss(cause: unknown, sent: SentParts, { port, pauses }: RecoveryDe
   };
 }
 
-/** The members of the part whose statement was refused leave one by one. The order stays as it was. */
+/** Sends the members of the refused part one by one. The order stays the same. */
 function afterRefusal(
   { error, statementIndex }: SendFailure & { kind: 'refused' },
   { parts, members, compiled }: SentParts,

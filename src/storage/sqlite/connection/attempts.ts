@@ -8,11 +8,11 @@ import { inTime } from './in-time.ts';
 import { Renewal } from './renewal.ts';
 import { Turns } from './turns.ts';
 
-/** If a remote database has not answered a read by then, the request or its answer is taken for lost. */
+/** A remote database that has not answered a read in this time is considered to have lost it. */
 const READ_WITHIN_MS = 5_000;
 /**
- * The same for a write. A server that gives its lock to somebody else answers after five
- * to ten seconds, and a write that is cut off can harm its queue.
+ * The same for a write. A server that waits for its lock to be freed answers after five to ten
+ * seconds, and cutting a write off can harm its queue.
  */
 const WRITE_WITHIN_MS = 15_000;
 
@@ -20,19 +20,19 @@ interface AttemptsDeps {
   readonly adapter: Adapter;
   readonly clock: Clock;
   readonly closing: Closing;
-  /** Renews the dialect's connection, where its driver has no client that can. */
+  /** Renews the dialect's connection if its driver cannot. */
   readonly reconnect: (() => void | Promise<void>) | undefined;
 }
 
 export interface AttemptOptions {
   readonly commits?: boolean;
-  /** When a read over a network is given up, on the monotonic clock. */
+  /** Until when a read over a network is awaited, on the monotonic clock. */
   readonly deadlineMs?: number;
 }
 
 /**
- * Tries of statements. A local database executes them in turns, on a connection that is
- * renewed after BUSY. A remote one has so much time to answer.
+ * Executes statements, once each. A local database executes them in {@link Turns}, on a connection
+ * that is renewed after BUSY. A remote database must answer within a time limit.
  */
 export class Attempts {
   readonly #adapter: Adapter;
@@ -51,7 +51,7 @@ export class Attempts {
     this.#renewal = new Renewal(renewInTime, adapter);
   }
 
-  /** Executes once. @throws {DatabaseUnavailableError} if the connection is closed, or can't be renewed. */
+  /** Executes once. @throws {DatabaseUnavailableError} if the connection is closed or cannot be renewed. */
   async make<T>(execute: () => Promise<T>, { commits = false, deadlineMs }: AttemptOptions): Promise<T> {
     if (this.#closing.error) throw this.#closing.error;
     return this.#adapter.isRemote
@@ -84,7 +84,7 @@ export class Attempts {
       const closed = this.#closedBy(error);
       if (closed) throw closed;
       await this.#renewal.after(error);
-      // Waiting for the lock held the event loop, so the next statement gets a turn of its own.
+      // Waiting for the lock held up the event loop, so the next statement leaves in another turn.
       await new Promise<void>((resolve) => defer(resolve));
       throw error;
     } finally {
@@ -92,7 +92,10 @@ export class Attempts {
     }
   }
 
-  /** The error to refuse everything with, if this one came from a closed client. A renewed client is not closed. */
+  /**
+   * If the error says that the client was closed, the error with which everything is refused from
+   * now on. A renewed client is not closed.
+   */
   #closedBy(error: unknown): DatabaseUnavailableError | undefined {
     if (this.#closing.error) return this.#closing.error;
     const isClosed = this.#adapter.isClosed?.() ?? isClosedError(error);
@@ -100,7 +103,7 @@ export class Attempts {
   }
 }
 
-/** Whether these are a statement's rows; beginning a transaction has none. */
+/** Whether a result has rows. Beginning a transaction has none. */
 function hasRows(result: unknown): result is QueryResult<unknown> {
   return typeof result === 'object' && result !== null && 'rows' in result;
 }

@@ -19,16 +19,16 @@ import { adapterOf } from './libsql-client.ts';
 import { Line } from './line.ts';
 import { deadlineOf } from './query-deadline.ts';
 
-/** Reads beyond these wait: many at once slow a server down, and fill what its answers may hold. */
+/** Further reads wait, because many at once slow a server down and fill its limit for answers. */
 const MAX_REMOTE_READS = 4;
 /** The pauses between the tries of a statement while the database is busy. */
 const BUSY_PAUSE: PauseBounds = { firstMs: 4, maxMs: 100 };
 
 export interface GuardOptions {
   readonly clock: Clock;
-  /** Renews the dialect's connection, where its driver has no client that can. */
+  /** Renews the dialect's connection if its driver cannot. */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
-  /** Told when the driver is destroyed, or found closed by its owner. */
+  /** Notified when the driver is destroyed, or is found to be closed by its owner. */
   readonly closing?: Closing | undefined;
 }
 
@@ -42,7 +42,7 @@ export class GuardedDriver implements Driver, StatementGuard {
   readonly #adapter: Adapter;
   readonly #attempts: Attempts;
   #openTransactions = 0;
-  /** Reads don't wait for a write that meets a lock: in WAL mode they need none. */
+  /** Reads have a line of their own, because in WAL mode they need not wait for a write that meets a lock. */
   readonly #reads: Line;
   readonly #writes: Line;
 
@@ -61,7 +61,7 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.#writes = new Line(waiting);
   }
 
-  /** If others keep the file locked, it stays in its present mode. */
+  /** Puts a local file into WAL mode. If others keep it locked, its mode does not change. */
   async tune(): Promise<void> {
     const { useWal } = this.#adapter;
     if (useWal === undefined) return;
@@ -79,7 +79,7 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.isReady = true;
   }
 
-  /** All in one transaction, retrying while the database is busy. @throws {TimeUpError} */
+  /** Executes all in one transaction, and tries again while the database is busy. @throws {TimeUpError} */
   async #executeBatch(
     batch: Batch,
     statements: Parameters<Batch>[0],
@@ -127,8 +127,8 @@ export class GuardedDriver implements Driver, StatementGuard {
   async rollbackTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
     this.#endTransaction(guarded);
-    // A renewed connection has no transaction left to roll back, and the error that
-    // led here matters more than the failure of the rollback.
+    // A renewed connection has no transaction to roll back, and the original error matters more than a
+    // failed rollback.
     await this.attempt(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
   }
 
@@ -148,18 +148,18 @@ export class GuardedDriver implements Driver, StatementGuard {
     await this.#inner.destroy();
   }
 
-  /** Executes, retrying while the database is busy. @throws {TimeUpError} */
+  /** Executes, and tries again while the database is busy. @throws {TimeUpError} */
   async retryWhileBusy<T>(
     execute: () => Promise<T>,
     passage: Passage,
     connection?: GuardedConnection,
   ): Promise<T> {
-    // The holder of the only connection must not queue behind those who wait for it.
+    // The holder of the only connection must not queue behind those that wait for it.
     if (connection?.isHeld) return await this.#retry(execute, passage);
     return await this.#inLine(passage, () => this.#retry(execute, passage, connection));
   }
 
-  /** One write at a time, and one read, or a few over a network. */
+  /** Lets one write and one read in at a time, or a few reads over a network. */
   async #inLine<T>({ deadlineMs, commits }: Passage, execute: () => Promise<T>): Promise<T> {
     const line = commits ? this.#writes : this.#reads;
     const entering = line.enter(deadlineMs);
@@ -181,7 +181,8 @@ export class GuardedDriver implements Driver, StatementGuard {
         if (connection?.isHeld === false) await connection.acquire();
         return await this.attempt(
           () => {
-            // Beside an open transaction the statement would be refused, and renewing the connection would end the transaction.
+            // Beside an open transaction the statement would be refused, and renewing the connection would
+            // end the transaction.
             if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
             return execute();
           },
