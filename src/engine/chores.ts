@@ -3,7 +3,7 @@ import type { Store } from '../core/store.ts';
 import type { EventBus } from './events/event-bus.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
-/** The pause between two portions, for other writers: as long as the portion took, and at least this long. */
+/** The least pause between two portions. Other writers get as much time as the portion took. */
 const MIN_PAUSE_MS = 5;
 
 /** Something that is done now and then. Any number of processes may do it at once. */
@@ -11,11 +11,11 @@ interface Chore {
   readonly name: string;
   /** How often a resident worker does it. */
   readonly everyMs: number;
-  /** When a resident worker does it for the first time; after `everyMs` unless given. */
+  /** When a resident worker does it for the first time. After `everyMs` unless given. */
   readonly firstAfterMs?: number;
   /**
-   * How many portions a worker on demand does, which has no loop: after a shift, as far as its
-   * budget allows, and after a run was deleted. Its platform limits the requests.
+   * How many portions a worker on demand does after a shift, within the shift's budget, and after a
+   * run was deleted. Such a worker has no loop, and its platform limits the requests.
    */
   readonly portionsOnDemand: { readonly afterShift: number; readonly afterDeletion: number };
   /** Does one portion in one statement, so that no writer waits long. Answers whether there is more. */

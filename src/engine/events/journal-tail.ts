@@ -9,37 +9,42 @@ const MAX_WINDOW_ROWS = 2_000;
 const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 /** During a burst the tail pauses between reads, so that events are sent in groups. */
 const MIN_PAUSE_MS = 5;
-/** Each reader adds to the pause: sending to many must not starve the jobs of this process. */
+/**
+ * Each reader lengthens the pause, because sending to many readers must not starve the jobs of this
+ * process.
+ */
 const PAUSE_PER_READER_MS = 0.05;
 const MAX_ERROR_PAUSE_MS = 5_000;
 
-/** What follows the tail: a cursor into the journal. */
+/** A cursor that follows the tail. */
 export interface TailReader {
-  /** The run whose events it reads; null for those of all. */
+  /** The run whose events it reads. Null for all runs. */
   readonly runId: string | null;
-  /** Whether its events must come with their runs' labels. */
+  /** Whether its events need the labels of their runs. */
   readonly needsLabels: boolean;
-  /** The tail has read up to `head`. `events` are all new events, or those of the reader's run. */
+  /** Receives new events: all of them, or those of the reader's run. The tail has read up to `head`. */
   receive(events: readonly StreamedRow[], head: number): void;
-  /** Nothing can be read any more. The reader is removed from the tail. */
+  /** Called when nothing can be read any more. The tail has removed the reader. */
   fail(error: unknown): void;
 }
 
 /** What the tail does. An idle one has no readers. */
 type TailState =
   | { readonly kind: 'idle' }
-  /** It asks for the journal's head, after which it will read. Who joins meanwhile waits for the same answer. */
+  /**
+   * It asks for the journal's head, after which it will read. Readers that join meanwhile wait for
+   * the same answer.
+   */
   | { readonly kind: 'starting'; readonly started: Promise<void> }
-  /** The head is known, and rows after it are read. */
+  /** It reads the rows after the head. */
   | { readonly kind: 'following' };
 
 const IDLE: TailState = { kind: 'idle' };
 const FOLLOWING: TailState = { kind: 'following' };
 
 /**
- * Reads the journal's new rows once for all readers of this process, and keeps
- * the latest in a bounded window for those a little behind. It reads only while
- * someone follows.
+ * Reads the journal's new rows once for all readers of this process. It keeps the latest in a
+ * bounded window, for readers that are a little behind. It reads only while it has readers.
  */
 export class JournalTail {
   readonly #store: Store;
@@ -53,11 +58,14 @@ export class JournalTail {
   #windowBytes = 0;
   #head = 0;
   #floor = 0;
-  /** Labels are read only while a reader needs them. The window has labels from this sequence on. */
+  /**
+   * Labels are read only while a reader needs them. From this sequence on, the rows of the window
+   * have labels.
+   */
   #labelsFloor = 0;
   #labelReaders = 0;
   #state = IDLE;
-  /** Counts how often the last reader left. An answer to an earlier read is then dropped. */
+  /** Counts how often the last reader left. Answers to reads from before that are dropped. */
   #session = 0;
   /** A read is under way. The readers may have left since. */
   #isReading = false;
@@ -89,7 +97,7 @@ export class JournalTail {
 
   async join(reader: TailReader): Promise<void> {
     this.#readers.add(reader);
-    // Rows that were read without labels are not for this reader.
+    // This reader cannot use rows that were read without labels.
     if (reader.needsLabels && this.#labelReaders++ === 0) this.#labelsFloor = this.#head;
     if (this.#state.kind === 'idle') this.#state = { kind: 'starting', started: this.#start() };
     try {
@@ -112,12 +120,15 @@ export class JournalTail {
     this.#windowBytes = 0;
   }
 
-  /** Fails all readers, and reads no more: the database is closed. */
+  /** Fails all readers because the database is closed, and reads no more. */
   close(error: unknown): void {
     for (const reader of [...this.#readers]) reader.fail(error);
   }
 
-  /** The events after a place, if the window still holds them all as the reader needs them. */
+  /**
+   * The events after a place. Undefined if the window does not have all of them, or not with the
+   * labels that the reader needs.
+   */
   eventsAfter(place: number, { needsLabels }: TailReader): readonly StreamedRow[] | undefined {
     if (place < this.#floor || (needsLabels && place < this.#labelsFloor)) return undefined;
     let first = this.#window.length;
@@ -125,7 +136,7 @@ export class JournalTail {
     return this.#window.slice(first);
   }
 
-  /** Hands the reader, which has all up to the head, its next events. */
+  /** Hands the reader its next events. The reader must have all events up to the head. */
   wait(reader: TailReader): void {
     if (reader.runId === null) {
       this.#waitingForAll.add(reader);
@@ -147,7 +158,7 @@ export class JournalTail {
   }
 
   nudge(): void {
-    // If every nudge put the read off, it would never come during a burst.
+    // If every nudge postponed the read, it would never happen during a burst.
     if (this.#readers.size === 0 || this.#isNudged) return;
     this.#isNudged = true;
     if (this.#isFollowing && !this.#isReading) this.#scheduleRead();
@@ -190,15 +201,15 @@ export class JournalTail {
     const withLabels = this.#labelReaders > 0;
     try {
       const rows = await this.#store.readJournal({ after: this.#head, limit: PAGE_ROWS, withLabels });
-      // A reader that needs labels may have come meanwhile: read these rows again, with labels.
+      // A reader that needs labels may have joined meanwhile. Then these rows are read again, with labels.
       const lacksLabels = !withLabels && this.#labelReaders > 0;
-      // All readers may have left meanwhile, and new ones begun at another place.
+      // All readers may have left meanwhile, and new ones may have started at another place.
       if (this.#session === session && !lacksLabels) this.#deliver(rows.map((row) => new StreamedRow(row)));
       this.#isNudged ||= rows.length === PAGE_ROWS || lacksLabels;
       this.#failures = 0;
     } catch (error) {
       this.#failures++;
-      // Nobody reads any more, so nobody needs to know.
+      // If nobody reads any more, nobody needs to know.
       if (this.#session === session) this.#onError(error);
       if (error instanceof DatabaseUnavailableError && error.permanent) this.close(error);
     } finally {

@@ -3,12 +3,12 @@ import type { Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunControl } from './run-control.ts';
 
-/** How long a database may take to answer before it counts as out of reach. */
+/** A database that takes longer to answer counts as out of reach. */
 const MAX_ANSWER_MS = 1_000;
 
 interface Held {
   readonly control: RunControl;
-  /** When the claim or the renewal was sent that last confirmed the lease, on the monotonic clock. */
+  /** When the last confirmed claim or renewal was sent, on the monotonic clock. */
   confirmedAtMs: number;
 }
 
@@ -24,10 +24,10 @@ const NO_BEAT: Beat = { kind: 'none' };
 const BEAT_UNDER_WAY: Beat = { kind: 'under-way' };
 
 /**
- * Renews a worker's leases: at each interval, one statement for all of them. If the
- * database does not renew a lease, the run belongs to someone else, and its execution
- * is stopped. It is also stopped when no answer has confirmed the lease for
- * `staleThresholdMs`: another worker may have taken the run over by then.
+ * Renews a worker's leases, all in one statement for each interval. If the database does not renew a
+ * lease, the run belongs to another worker, and its execution is stopped. It is also stopped if
+ * nothing has confirmed the lease for `staleThresholdMs`, because another worker may have taken the
+ * run over.
  */
 export class LeaseKeeper {
   readonly #store: Store;
@@ -38,7 +38,7 @@ export class LeaseKeeper {
   readonly #held = new Map<string, Held>();
   #beat = NO_BEAT;
   #cancelExpiry: (() => void) | undefined;
-  /** When the first beat was sent that has not been answered; undefined while all have. */
+  /** When the first unanswered renewal was sent. Undefined if all were answered. */
   #unansweredSinceMs: number | undefined;
 
   constructor(deps: {
@@ -95,7 +95,7 @@ export class LeaseKeeper {
       const keptIds = new Set(kept.map(({ runId }) => runId));
       for (const held of renewed) {
         if (keptIds.has(held.control.lease.runId)) held.confirmedAtMs = sentAtMs;
-        // A run that ended meanwhile was not renewed either, which is no loss.
+        // A run that ended meanwhile is not renewed either, and was not lost.
         else if (this.#isHeld(held)) held.control.stop('lease-lost');
       }
     } catch (error) {
@@ -127,7 +127,7 @@ export class LeaseKeeper {
     const held = [...this.#held.values()];
     const expired = held.filter((one) => this.#expiresAtMs(one) <= nowMs);
     if (expired.length > 0 && !this.#isOutOfReach(nowMs)) {
-      // This process itself was slow or stopped: it asks the database what became of its runs.
+      // This process itself was slow or stopped, so it asks the database about its runs.
       if (this.#beat.kind !== 'under-way') void this.#renew();
       this.#scheduleExpiry(nowMs + this.#maxAnswerMs);
       return;

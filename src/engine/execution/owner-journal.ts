@@ -8,7 +8,7 @@ import type { LogBudget } from './log-budget.ts';
 import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
-/** Waiting entries that make a flush due at once. */
+/** So many waiting entries are sent at once. */
 const FLUSH_AT_ENTRIES = 100;
 /** The pauses while the database is unavailable. */
 const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
@@ -22,10 +22,10 @@ const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 type JournalState = 'open' | 'draining' | 'ended' | 'closed';
 
 /**
- * Writes what a run's owner tells into the journal. Telemetry (step:start, progress, log
- * lines) waits for a moment: it is stored in the same statement as the next outcome, in
- * order, or by itself after a while. One append is under way at a time, so that it can be
- * repeated until it is known to be stored or refused.
+ * Writes the notes of a run's owner into the journal. Telemetry (step:start, progress, log lines)
+ * waits for a moment. It is stored in order in the statement of the next outcome, or by itself after
+ * a while. One append is under way at a time, so that it can be repeated until it is known to be
+ * stored or refused.
  */
 export class OwnerJournal {
   readonly #run: ClaimedRun;
@@ -39,7 +39,7 @@ export class OwnerJournal {
   #state: JournalState = 'open';
   readonly #flushAfterMs: number;
 
-  /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with; 50 unless given. */
+  /** @param deps.flushAfterMs how long telemetry waits for an outcome to be stored with; 50 unless given. */
   constructor(
     run: ClaimedRun,
     deps: {
@@ -71,19 +71,22 @@ export class OwnerJournal {
     else this.#cancelFlush ??= this.#clock.schedule(this.#flushAfterMs, () => this.#send());
   }
 
-  /** Whether log lines are left out because too many wait. The caller's line is then counted, and need not be made. */
+  /**
+   * Whether log lines are left out because too many wait. If so, the caller's line is counted, and
+   * need not be made.
+   */
   leavesOutLogLine(): boolean {
     return this.#waiting.leavesOutLogLine();
   }
 
-  /** Sends no more telemetry by itself: the platform allows few further requests. */
+  /** Sends no more telemetry by itself, because the platform allows few further requests. */
   holdBack(): void {
     if (this.#state === 'open') this.#state = 'draining';
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
   }
 
-  /** Stores an outcome, after all that was noted before it. */
+  /** Stores an outcome, after all notes before it. */
   record(note: OwnerNote): Promise<AppendResult> {
     if (!this.#acceptsNotes) return Promise.resolve('refused');
     if (endsRun(note.type)) this.#state = 'ended';
@@ -93,7 +96,7 @@ export class OwnerJournal {
     });
   }
 
-  /** Resolves when all that was noted is stored, or can't be any more. */
+  /** Resolves when all notes are stored, or cannot be stored any more. */
   async flush(): Promise<void> {
     this.#send();
     await this.#sending;
@@ -105,7 +108,7 @@ export class OwnerJournal {
     await this.flush();
   }
 
-  /** Accepts no more notes and forgets those that wait. */
+  /** Accepts no more notes and drops those that wait. */
   close(): void {
     this.#state = 'closed';
     this.#cancelFlush?.();
@@ -123,7 +126,7 @@ export class OwnerJournal {
       await this.#sendGroup(this.#waiting.take());
       this.#waiting.release();
     }
-    // Synchronously after the check that nothing waits, so that nothing can come in between.
+    // Set synchronously after the check that nothing waits, so that no note comes in between.
     this.#sending = undefined;
   }
 
@@ -135,7 +138,7 @@ export class OwnerJournal {
       for (const { settle } of group) settle?.resolve(result);
     } catch (error) {
       if (group.length > 1 && !(error instanceof DatabaseUnavailableError)) {
-        // The database refuses one of the notes; the others are stored without it.
+        // The database refuses one of the notes. The others are stored without it.
         for (const waiting of group) await this.#sendGroup([waiting]);
         return;
       }

@@ -12,7 +12,7 @@ import { refusalOf } from '../../core/validation/refusal.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
 
-/** The inputs of one batch are stored in one transaction, which holds up every other write. */
+/** The inputs of a batch are stored in one transaction, which holds up every other write. */
 const MAX_BATCH_CHARS = 64 * 1024 * 1024;
 
 export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
@@ -38,7 +38,7 @@ export async function newRun(job: JobDefinition, trigger: Trigger, maxBytes: num
   return toNewRun(job, await parseTrigger(job, trigger), maxBytes);
 }
 
-/** @throws {ValidationError} for a bad input, or options that there are not. */
+/** @throws {ValidationError} for a bad input or an unknown option. */
 export async function parseTrigger(
   job: JobDefinition,
   { input, options = {} }: Trigger,
@@ -66,7 +66,10 @@ function toNewRun(job: JobDefinition, { input, options }: ParsedTrigger, maxByte
   };
 }
 
-/** All of a batch are stored at once: no more of their inputs are written than fit. @throws {InputTooLargeError} */
+/**
+ * All runs of a batch are stored at once, so the size of their inputs is limited while they are
+ * made. @throws {InputTooLargeError}
+ */
 export function newRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], maxBytes: number): NewRun[] {
   let chars = 0;
   return triggers.map((trigger) => {
@@ -81,7 +84,7 @@ export function newRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], 
 
 const triggerLabels = labelsSchema('labels');
 
-/** As JSON text; null when there are none. @throws {ValidationError} */
+/** The labels as JSON text. Null without labels. @throws {ValidationError} */
 function checkLabels(labels: unknown): string | null {
   if (labels === undefined || labels === null) return null;
   const parsed = triggerLabels.safeParse(labels);

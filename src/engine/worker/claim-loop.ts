@@ -12,15 +12,15 @@ interface ClaimLoopDeps {
   readonly intake: Intake;
   readonly maxConcurrentRuns: number;
   readonly pollingIntervalMs: number;
-  /** Whether the worker runs. The loop claims nothing while it does not. */
+  /** Whether the worker is running. Otherwise the loop claims nothing. */
   readonly isRunning: () => boolean;
   /** Called when the database is gone for good. */
   readonly onDatabaseGone: () => void;
 }
 
 /**
- * A running worker's claims. It claims when it is woken, when a slot frees and the last
- * claim left runs behind, and otherwise once per polling interval.
+ * A running worker's claims. It claims when it is woken, when a slot frees and the last claim left
+ * runs behind, and otherwise once per polling interval.
  */
 export class ClaimLoop {
   readonly #deps: ClaimLoopDeps;
@@ -40,12 +40,15 @@ export class ClaimLoop {
     this.#cancelPoll?.();
   }
 
-  /** There may be something to find: the next claim waits for nothing but a free slot. */
+  /** Something may have to be executed. The next claim waits only for a free slot. */
   wake(): void {
     this.#pace.wake();
   }
 
-  /** Asks for a claim if one is due. What it asks for is decided when it leaves, so it can't be asked for too early. */
+  /**
+   * Requests a claim if one is due. What it asks for is decided when it leaves, so it cannot be
+   * requested too early.
+   */
   look(): void {
     const { isRunning, intake, clock, registry } = this.#deps;
     if (!isRunning() || intake.isWaiting || intake.free <= 0) return;

@@ -17,16 +17,16 @@ interface DrainDeps {
   readonly pollingIntervalMs: number;
 }
 
-/** Answers which runs are not waited for; asked again each time. */
+/** Returns the runs that are not waited for. It is asked again each time. */
 type Spared = () => ReadonlySet<RunContext>;
 
 const nobody: Spared = () => new Set();
 
-/** Stops a worker's runs: it waits for their end, or hands them back. */
+/** Ends a worker's runs: waits for them, or hands them back. */
 export class Drain {
   readonly #deps: DrainDeps;
   #handingBack: Promise<void> = Promise.resolve();
-  /** Calls of `stop` inside jobs: none of them waits for a run that one of them is called by. */
+  /** Calls of `stop` inside jobs. They wait for none of the runs that made these calls. */
   readonly #callsInRuns = new Set<{ readonly context: RunContext }>();
 
   constructor(deps: DrainDeps) {
@@ -40,9 +40,8 @@ export class Drain {
   }
 
   /**
-   * Resolves when what the caller may wait for is over: everything or, inside a job, all
-   * but its own run and those that wait for it. After `timeoutMs` what is left of it
-   * is handed back.
+   * Resolves when everything is over that the caller may wait for. Inside a job this excludes its
+   * own run and the runs that wait for it. After `timeoutMs` the remaining runs are handed back.
    */
   async forCaller({ timeoutMs, everything }: { timeoutMs: number | undefined; everything: Promise<void> }) {
     const { caller } = this.#deps.slots;
@@ -63,7 +62,10 @@ export class Drain {
     await this.#handingBack;
   }
 
-  /** Hands back what still runs after that time. A database that does not answer gets a little longer. */
+  /**
+   * Hands back the runs that are still executed after that time. A database that does not answer
+   * gets a little longer.
+   */
   async #within(timeoutMs: number | undefined, drained: Promise<void>, spared: Spared): Promise<void> {
     if (timeoutMs === undefined) return await drained;
     const { clock, bus, slots } = this.#deps;
@@ -82,8 +84,8 @@ export class Drain {
   }
 
   /**
-   * Hands back the runs that wait for a pending one: none is taken up here any more,
-   * and no other worker has taken it within a polling interval. The answer ends that.
+   * Hands back runs that wait for a pending run. This worker claims no more, and no other worker has
+   * claimed it within a polling interval. The returned function ends this.
    */
   #handBackStranded(): () => void {
     const { clock, bus, slots, pollingIntervalMs } = this.#deps;

@@ -1,14 +1,13 @@
 import type { Slot } from './slot.ts';
 
 /**
- * The slots whose runs' ends are being stored. Their jobs are over, so they count as free:
- * the claim that leaves with an end may fill its slot, and take the next run of its
- * concurrency key.
+ * The slots whose runs' ends are being stored. Their jobs are over, so they count as free. The claim
+ * that leaves with an end may fill its slot, and take the next run of its concurrency key.
  */
 export class EndingSlots {
-  /** With how many claims had left when the end was noted. */
+  /** For each slot, how many claims had left when its end was noted. */
   readonly #slots = new Map<Slot, number>();
-  /** The claims that have left. */
+  /** How many claims have left. */
   #claims = 0;
 
   get size(): number {
@@ -24,9 +23,9 @@ export class EndingSlots {
   }
 
   /**
-   * Removes a slot, and answers whether its place and its key were offered to a claim. One
-   * claim left with the end and saw the key free. If others left too, the end may have come
-   * after them.
+   * Removes a slot. Returns whether a claim could already take its place and its concurrency key. If
+   * exactly one claim has left since, it left with the end and saw the key free. If others have
+   * left, too, the end may have come after them.
    */
   remove(slot: Slot): boolean {
     const claimsBefore = this.#slots.get(slot);

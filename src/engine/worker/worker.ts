@@ -14,7 +14,7 @@ import { Slots } from './slots.ts';
 import type { StopOptions, WorkerOptions } from './worker-options.ts';
 import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
 
-/** On demand, a platform limits the number of requests, and streams poll no more often than this. */
+/** On demand, the platform limits the number of requests, and streams poll no more often than this. */
 const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
 interface WorkerDeps {
@@ -28,11 +28,11 @@ interface WorkerDeps {
 }
 
 /**
- * Fills its slots with claimed runs, by its {@link ClaimLoop} while it is started. It
- * also works shifts on demand, for which it need not be started.
+ * Fills its slots with claimed runs. While it is started, its {@link ClaimLoop} claims them. It also
+ * works shifts on demand, for which it need not be started.
  *
- * One claim fills all slots that free together. It leaves with the writes that wait, so
- * that it sees what triggers and ends have just stored.
+ * One claim fills all slots that free together. It leaves with the writes that wait, so that it sees
+ * what triggers and ends have just stored.
  */
 export class Worker {
   readonly #deps: WorkerDeps;
@@ -55,7 +55,7 @@ export class Worker {
       maxResultBytes: options.maxResultBytes,
       flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
       onFree: ({ concurrencyKey }) => {
-        // A freed concurrency key may let another run go ahead.
+        // A freed concurrency key may allow another run to start.
         if (concurrencyKey === null) this.#noteFreed();
         else this.wake();
       },
@@ -79,13 +79,13 @@ export class Worker {
     this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
   }
 
-  /** Whether it takes runs, by its loop or on demand. */
+  /** Whether it claims runs, by its loop or on demand. */
   get isAlive(): boolean {
     const { kind } = this.#state;
     return kind === 'running' || (kind === 'stopped' && this.#options.presence === 'on-demand');
   }
 
-  /** How many runs are executed at the moment. */
+  /** How many runs are being executed. */
   get running(): number {
     return this.#slots.taken;
   }
@@ -113,8 +113,8 @@ export class Worker {
   }
 
   /**
-   * Works a {@link Shift} and answers how many runs it took. The worker need not be
-   * started. One that is stopping, or was stopped for good, takes none.
+   * Works a {@link Shift} and returns how many runs it claimed. The worker need not be started. If
+   * it is stopping, or was stopped for good, it claims none.
    *
    * @throws {DatabaseUnavailableError} if a claim fails.
    * @throws {ConflictError} inside a job of this worker.
@@ -129,7 +129,8 @@ export class Worker {
     this.#shifts.add(shift);
     const startMs = clock.monotonicMs();
     const taken = await shift.work().finally(() => this.#shifts.delete(shift));
-    // An on-demand worker has no hourly loop, so its shifts do the chores; an idle shift makes only its claim.
+    // A worker on demand has no hourly loop, so its shifts do the chores. A shift that found nothing sends
+    // only its claim.
     if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
       const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
       await this.#deps.housekeeping.clearUpWithin({ untilMs: startMs + timeoutMs, signal });
@@ -138,11 +139,11 @@ export class Worker {
   }
 
   /**
-   * Notes that the job that calls waits for a run that this worker takes up. Whoever
-   * calls from outside of runs may wait for anything.
+   * Notes that the calling job waits for a run that this worker executes. Callers outside of runs
+   * may wait for anything.
    *
-   * @throws {ConflictError} if it would wait for ever.
-   * @throws {LeaseLostError} once the worker is being stopped: its run is handed back.
+   * @throws {ConflictError} if it would wait forever.
+   * @throws {LeaseLostError} if the worker is being stopped. The calling run is handed back.
    */
   beginWait(awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
     return this.#slots.beginWait(awaited, { isStopping: this.isStopping });
@@ -154,7 +155,7 @@ export class Worker {
     this.#intake.cancel(runId);
   }
 
-  /** Gives up what it executes, and claims no more: the database is closed. */
+  /** Stops all executions and claims no more, because the database is closed. */
   abandon(error: unknown): void {
     const wasAtWork = this.#state.kind === 'running' || this.#slots.taken > 0;
     this.#fail();
@@ -165,9 +166,9 @@ export class Worker {
   }
 
   /**
-   * Claims nothing new and waits for the running runs; after `timeoutMs` it hands them
-   * back. Called inside a job it does neither with the job's own run, nor with those
-   * that wait for it: they go on. Once it was `final`, nothing starts the worker again.
+   * Claims nothing new and waits for the running runs. After `timeoutMs` it hands them back. Inside
+   * a job, it neither waits for nor hands back the job's own run and the runs that wait for it.
+   * After a `final` stop, nothing starts the worker again.
    */
   stop(options: StopOptions = {}): Promise<void> {
     const next = options.final === true || isRetired(this.#state) ? 'retired' : 'stopped';
@@ -206,7 +207,10 @@ export class Worker {
     this.#loop.look();
   }
 
-  /** After this turn of the event loop, in which the answer of a claim may say that nothing is left. */
+  /**
+   * Looks after this turn of the event loop, in which the answer of a claim may show that nothing is
+   * left.
+   */
   #noteEmptied(): void {
     for (const shift of this.#shifts) shift.noteFreed();
     defer(() => this.#loop.look());
