@@ -3,10 +3,9 @@ import { defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Store } from '../../core/store.ts';
 import { StreamedRow } from './streamed-row.ts';
+import { TailWindow } from './tail-window.ts';
 
 const PAGE_ROWS = 500;
-const MAX_WINDOW_ROWS = 2_000;
-const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 /** During a burst the tail pauses between reads, so that events are sent in groups. */
 const MIN_PAUSE_MS = 5;
 /**
@@ -54,10 +53,8 @@ export class JournalTail {
   readonly #readers = new Set<TailReader>();
   readonly #waitingForAll = new Set<TailReader>();
   readonly #waitingByRun = new Map<string, Set<TailReader>>();
-  #window: StreamedRow[] = [];
-  #windowBytes = 0;
+  readonly #window = new TailWindow();
   #head = 0;
-  #floor = 0;
   /**
    * Labels are read only while a reader needs them. From this sequence on, the rows of the window
    * have labels.
@@ -116,8 +113,7 @@ export class JournalTail {
     this.#cancelRead = undefined;
     this.#state = IDLE;
     this.#session++;
-    this.#window = [];
-    this.#windowBytes = 0;
+    this.#window.restart(this.#head);
   }
 
   /** Fails all readers because the database is closed, and reads no more. */
@@ -130,10 +126,7 @@ export class JournalTail {
    * labels that the reader needs.
    */
   eventsAfter(place: number, { needsLabels }: TailReader): readonly StreamedRow[] | undefined {
-    if (place < this.#floor || (needsLabels && place < this.#labelsFloor)) return undefined;
-    let first = this.#window.length;
-    while (first > 0 && (this.#window[first - 1]?.sequence ?? 0) > place) first--;
-    return this.#window.slice(first);
+    return needsLabels && place < this.#labelsFloor ? undefined : this.#window.after(place);
   }
 
   /** Hands the reader its next events. The reader must have all events up to the head. */
@@ -170,7 +163,7 @@ export class JournalTail {
     if (session !== this.#session) return;
     this.#state = FOLLOWING;
     this.#head = head;
-    this.#floor = head;
+    this.#window.restart(head);
     this.#labelsFloor = head;
     this.#scheduleRead();
   }
@@ -222,7 +215,7 @@ export class JournalTail {
   #deliver(events: readonly StreamedRow[]): void {
     const last = events.at(-1);
     if (!last) return;
-    this.#extendWindow(events);
+    this.#window.extend(events);
     this.#head = last.sequence;
     const waitingForAll = [...this.#waitingForAll];
     for (const reader of waitingForAll) reader.receive(events, this.#head);
@@ -241,19 +234,5 @@ export class JournalTail {
       else groups.set(runId, [event]);
     }
     return groups;
-  }
-
-  #extendWindow(events: readonly StreamedRow[]): void {
-    this.#window.push(...events);
-    for (const { bytes } of events) this.#windowBytes += bytes;
-    let dropped = 0;
-    while (this.#window.length - dropped > MAX_WINDOW_ROWS || this.#windowBytes > MAX_WINDOW_BYTES) {
-      const oldest = this.#window[dropped];
-      if (!oldest) break;
-      this.#windowBytes -= oldest.bytes;
-      this.#floor = oldest.sequence;
-      dropped++;
-    }
-    if (dropped > 0) this.#window.splice(0, dropped);
   }
 }
