@@ -83,7 +83,7 @@ describe('another kind of step', () => {
     ]);
   });
 
-  test('refuses arguments in words of its own, under the name of the step', async () => {
+  test('can refuse arguments with its own message, which names the step', async () => {
     const { port, notes } = execution();
     const refused = createStampStep(port)('stamp', 'noon');
     await expect(refused).rejects.toThrow(new StepError('Step "stamp" needs a time'));
@@ -117,7 +117,7 @@ describe('a step that suspends its run', () => {
     void beside;
   });
 
-  test('leaves a run to its end that its other steps bring about', async () => {
+  test('lets the run end if its other steps end it', async () => {
     const { control, calls, port, run } = execution();
     const held = deferred();
     const failure = new Error('no');

@@ -165,7 +165,7 @@ describe('a worker that looks for work', () => {
     expect(new Set(claims.map(({ claimToken }) => claimToken)).size).toBe(6);
   });
 
-  test('asks for the slots that are free when its claim leaves, those of ends under way too', async () => {
+  test('asks for the slots that are free when its claim leaves, including those of ending runs', async () => {
     const { worker, answers, claims, gates, holdEnds, holdClaims } = pacedWorker({ maxConcurrentRuns: 3 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun()], more: true }));
     worker.start();
@@ -198,7 +198,7 @@ describe('a worker that looks for work', () => {
     expect(claims).toHaveLength(1);
   });
 
-  test('claims again after a claim that left before the runs that it was woken for', async () => {
+  test('claims again if its claim left before the runs that it was woken for', async () => {
     const { worker, claims, seeAll } = pacedWorker();
     worker.start();
     await idle();

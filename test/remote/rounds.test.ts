@@ -80,7 +80,7 @@ describe('round trips to a remote database', () => {
     expect(rounds).toBe(idealRounds(steps, slots));
   });
 
-  test('a triggered run takes no answer more, because its claim leaves with its trigger', async () => {
+  test('a triggered run needs no round trip for its claim, which leaves with its trigger', async () => {
     const { startStill, server } = await startRemote();
     const { durably } = await startStill();
     const { stepped: handle } = durably.register({ stepped });

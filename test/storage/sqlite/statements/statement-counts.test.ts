@@ -86,7 +86,7 @@ contract('statements', (test) => {
     },
   );
 
-  test('a run that fails takes no more', async ({ world }) => {
+  test('a run that fails takes no more statements than one that completes', async ({ world }) => {
     const { during, durably } = await counted(world);
     const { failing } = durably.register({
       failing: job('failing', async (step) => {
