@@ -26,7 +26,7 @@ const RUN: ClaimedRun = {
   fence: 1,
 };
 
-/** One execution of a run, with the results that are stored of it and the notes that its owner stores. */
+/** One execution of a run: the results stored before, and the notes that its owner stores. */
 function execution(stored: readonly StepResult[] = []) {
   const clock = new FakeClock();
   const control = new RunControl(RUN);
@@ -53,7 +53,7 @@ function execution(stored: readonly StepResult[] = []) {
   return { control, calls, notes, port, run: createRunStep(port) };
 }
 
-/** A kind of step of the test's own: it waits for nothing, and its result is the time that it is given. */
+/** A kind of step for this test. It waits for nothing, and its result is the given time. */
 function createStampStep(port: StepPort) {
   return (name: string, at: unknown) =>
     port.begin(async () => {

@@ -47,7 +47,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   bus.on('worker:error', ({ context }) => errors.push(context));
   const store = fakeStore({
     claim: async (decide) => {
-      // As the lane does: what comes in this turn of the event loop leaves together.
+      // Like the lane, it lets everything of this turn of the event loop leave together.
       await nextTurn();
       await lane?.promise;
       const request = decide({ seesAll });
@@ -98,14 +98,14 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     clock.advance(0);
     await stopped;
   };
-  /** The number of claims while this time passes. */
+  /** The number of claims during this time. */
   const claimsDuring = async (ms: number) => {
     const before = claims.length;
     clock.advance(ms);
     await idle();
     return claims.length - before;
   };
-  /** Ends are stored only once the answer is called. */
+  /** Ends are stored only when the returned function is called. */
   const holdEnds = () => {
     const held = deferred();
     ends = held;
@@ -114,7 +114,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       held.resolve();
     };
   };
-  /** Claims wait to leave until the answer is called. */
+  /** Claims leave only when the returned function is called. */
   const holdClaims = () => {
     const held = deferred();
     lane = held;
@@ -123,7 +123,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       held.resolve();
     };
   };
-  /** Whether claims see all that was to be stored before them. */
+  /** Sets whether claims see everything that was to be stored before them. */
   const seeAll = (value: boolean) => {
     seesAll = value;
   };

@@ -20,7 +20,7 @@ import {
 const COMMANDS: readonly RunCommand[] = ['cancel', 'retry', 'delete'];
 const CASES = COMMANDS.flatMap((command) => RUN_STATUSES.map((status) => ({ command, status })));
 
-/** A run in that state; its id. */
+/** Makes a run in that status and returns its id. */
 const IN_STATE: Record<RunStatus, (store: Store) => Promise<string>> = {
   pending: (store) => enqueue(store),
   running: async (store) => (await running(store)).runId,

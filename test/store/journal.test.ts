@@ -4,14 +4,14 @@ import type { ListedJournalRow, Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import { append, claim, completed, enqueue, entry, newRun, running, stepCompleted } from './requests.ts';
 
-/** Reads the journal by a cursor, as a stream does, until the test says that it is whole. */
+/** Reads the journal with a cursor, like a stream, until the test says that it is complete. */
 async function follow(store: Store, isWhole: () => boolean): Promise<ListedJournalRow[]> {
   const rows: ListedJournalRow[] = [];
   for (;;) {
     const isLast = isWhole();
     const page = await store.readJournal({ after: rows.at(-1)?.sequence ?? 0, limit: 7, withLabels: false });
     rows.push(...page);
-    // Small reads of a local database leave the event loop no turn of its own.
+    // Small reads of a local database would never let the event loop turn.
     await nextTurn();
     if (isLast && page.length === 0) return rows;
   }
@@ -53,7 +53,7 @@ contract('the journal', (test) => {
     expect(await store.readRunJournal({ runId: 'unknown', after: 0, limit: 10 })).toEqual([]);
   });
 
-  test('shows the event of a change together with the change', async ({ world }) => {
+  test('prevents a claim whose event is refused', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const runId = await enqueue(store);
@@ -62,7 +62,7 @@ contract('the journal', (test) => {
     expect(await store.getRun(runId)).toMatchObject({ status: 'pending', attempt: 0 });
   });
 
-  test('prevents a change whose event is refused', async ({ world }) => {
+  test('prevents a command whose event is refused', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const run = await running(store);

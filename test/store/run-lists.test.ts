@@ -83,7 +83,7 @@ contract('Store.listRuns', (test) => {
         .map(({ id }) => id)
         .reverse();
       expect(await listIds(store, filter), JSON.stringify(filter)).toEqual(expected);
-      // Each page by itself, by offset and by the place where the one before ended.
+      // Reads each page, once by offset and once by the place where the page before ended.
       const byOffset: unknown[] = [];
       const byPlace: unknown[] = [];
       let before: number | null = null;

@@ -67,7 +67,7 @@ contract('the results that a run replays', (test) => {
     expect(steps.map(({ name }) => name)).toEqual(Array.from({ length: 8 }, (_, i) => `step ${i}`));
     const left = steps.filter((step) => !('output' in step)).map(({ name }) => name);
     const come = steps.slice(0, steps.length - left.length);
-    // The first ones, and as many as make about a megabyte.
+    // The first results, as many as take about a megabyte.
     expect(come.map(({ name }) => name)).toEqual(['step 0', 'step 1', 'step 2']);
     come.forEach((step, i) => {
       expect(step.output === output(i)).toBe(true);

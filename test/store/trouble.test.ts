@@ -10,7 +10,7 @@ import { all, append, claim, completed, enqueue, listIds, newRun, query, running
 
 const lease = { runId: 'unknown', fence: 1 };
 
-/** Each method of the port but `migrate` and `appendsUnderWay`, called once. */
+/** Calls each method of the port once, except `migrate` and `appendsUnderWay`. */
 const CALLS: Record<
   Exclude<keyof Store, 'migrate' | 'appendsUnderWay'>,
   (store: Store) => Promise<unknown>
