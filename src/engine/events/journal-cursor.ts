@@ -37,6 +37,18 @@ interface Reach {
   readonly from: 'page' | 'tail';
 }
 
+type CursorState =
+  | { readonly kind: 'open' }
+  /** The run has ended, and all of its events were handed out. */
+  | { readonly kind: 'over' }
+  /** The reader has closed it, or it was over. */
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+const OPEN: CursorState = { kind: 'open' };
+const OVER: CursorState = { kind: 'over' };
+const CLOSED: CursorState = { kind: 'closed' };
+
 /**
  * A reader's place in the journal. Far behind the tail, it reads its own pages. Close behind, it
  * takes events from the tail's window. At the head, it waits. It holds at most one bounded page, and
@@ -49,9 +61,7 @@ export class JournalCursor implements EventCursor, TailReader {
   #rest: Reach | undefined;
   /** The latest event of the run that was read ends the run. A retry may follow. */
   #hasEnded = false;
-  #isOver = false;
-  #isClosed = false;
-  #failure: { readonly error: unknown } | undefined;
+  #state = OPEN;
   #waiting: ((reach: Reach) => void) | undefined;
 
   /** @param firstPage the page after the cursor's place, if it was already read. It is not kept. */
@@ -70,7 +80,7 @@ export class JournalCursor implements EventCursor, TailReader {
   }
 
   async next(): Promise<readonly StreamedRow[] | null> {
-    while (!this.#isClosed && !this.#isOver) {
+    while (this.#state.kind === 'open') {
       const reach = await this.#reach();
       const events = await this.#take(reach);
       if (events.length > 0) return events;
@@ -78,20 +88,24 @@ export class JournalCursor implements EventCursor, TailReader {
       if (reach.from === 'page' && !reach.isAtEnd) await new Promise<void>((resolve) => defer(resolve));
     }
     this.close();
-    if (this.#failure) throw this.#failure.error;
+    if (this.#state.kind === 'failed') throw this.#state.error;
     return null;
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#options.tail.leave(this);
-    this.receive([], this.#place);
+    this.#leave(CLOSED);
   }
 
   fail(error: unknown): void {
-    this.#failure = { error };
-    this.close();
+    this.#leave({ kind: 'failed', error });
+  }
+
+  #leave(state: CursorState): void {
+    if (this.#state.kind === 'closed' || this.#state.kind === 'failed') return;
+    this.#state = state;
+    this.#options.tail.leave(this);
+    // Ends a wait for the tail.
+    this.receive([], this.#place);
   }
 
   receive(events: readonly StreamedRow[], head: number): void {
@@ -152,7 +166,8 @@ export class JournalCursor implements EventCursor, TailReader {
         if (endsRun(row.type)) this.#hasEnded = true;
         else if (row.type === 'run:retry') this.#hasEnded = false;
       }
-      this.#isOver = this.#hasEnded && isWhole && reach.isAtEnd;
+      const isOver = this.#hasEnded && isWhole && reach.isAtEnd;
+      if (isOver && this.#state.kind === 'open') this.#state = OVER;
     }
     return taken.some(({ isGone }) => isGone) ? taken.filter(({ isGone }) => !isGone) : taken;
   }
