@@ -5,6 +5,7 @@ import { expect, test, vi } from 'vitest';
 import { openDatabase } from '../../src/app/database.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { GuardedDialect } from '../../src/storage/sqlite/connection/guarded-dialect.ts';
+import { holdWriteLock } from './machine/lock.ts';
 import { raceForRuns } from './scenarios/contention.ts';
 import { Caller } from './support/caller.ts';
 import { report, scale, seeded } from './support/chaos.ts';
@@ -12,7 +13,6 @@ import { checkAccepted, checkJournal } from './support/check-journal.ts';
 import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
-import { holdWriteLock } from './support/lock.ts';
 import { readRecords } from './support/records.ts';
 import type { ServiceProcess } from './support/service-process.ts';
 
