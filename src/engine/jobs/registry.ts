@@ -2,7 +2,7 @@ import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition } from './define-job.ts';
 
-/** How much of a name that somebody sent an error contains. */
+/** The most characters of an unknown name that an error repeats. */
 const MAX_TOLD_NAME = 256;
 
 /** The registered jobs of this process, by name. */
