@@ -3,5 +3,5 @@ export {
   type Database,
   DatabaseOpenError,
   type OpenDatabaseOptions,
-  openLocalDatabase as openDatabase,
+  openDatabase,
 } from './storage/sqlite/file/open-database.ts';

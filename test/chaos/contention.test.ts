@@ -2,7 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Kysely, sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
-import { openDatabase } from '../../src/app/database.ts';
+import { openServiceDatabase } from '../../src/app/database.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { GuardedDialect } from '../../src/storage/sqlite/connection/guarded-dialect.ts';
 import { holdWriteLock } from './machine/lock.ts';
@@ -90,7 +90,7 @@ test('a busy database blocks the event loop for less than 50 ms at a time', asyn
 
 test("the service's connection keeps its short lock timeout after it is renewed", async () => {
   await withFleet({}, async (fleet) => {
-    const { dialect, close } = await openDatabase({ url: pathToFileURL(fleet.database).href });
+    const { dialect, close } = await openServiceDatabase({ url: pathToFileURL(fleet.database).href });
     const db = new Kysely<Record<string, never>>({
       dialect: new GuardedDialect(dialect, { clock: systemClock }),
     });

@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { systemClock } from '../../src/core/clock.ts';
 import { RUN_STATUSES, RUN_TRANSITIONS, type RunStatus } from '../../src/core/run.ts';
 import type { Store } from '../../src/core/store.ts';
-import { openLocalDatabase } from '../../src/storage/sqlite/file/open-database.ts';
+import { openDatabase } from '../../src/storage/sqlite/file/open-database.ts';
 import { createStore } from '../../src/storage/sqlite/store.ts';
 
 const LEASE = { runId: 'run_1', fence: 1 };
@@ -39,7 +39,7 @@ const acts = [
 
 /** A store with a run in that status. The run's lease is held and stale. */
 async function storeWithRun(status: RunStatus) {
-  const { dialect } = await openLocalDatabase({ url: ':memory:' });
+  const { dialect } = await openDatabase({ url: ':memory:' });
   const { store, db } = createStore({ dialect, clock: systemClock });
   onTestFinished(() => db.destroy());
   await store.migrate();

@@ -54,7 +54,7 @@ export class DatabaseOpenError extends Error {
  * await durably.stop();
  * await database.close();
  */
-export async function openLocalDatabase(options: OpenDatabaseOptions): Promise<Database> {
+export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
   checkMembers('openDatabase option', options ?? null, OPTIONS);
   const { url } = options;
   try {
