@@ -74,13 +74,16 @@ export interface RunListFeed {
 export interface WorkOptions {
   /** How many runs to take at most; any number unless given. */
   readonly maxRuns?: number | undefined;
-  /** After this time nothing more is taken, and what runs is handed back at its next step; ms. */
+  /**
+   * After this time no more runs are claimed, and the running ones are handed back at their next
+   * step; ms.
+   */
   readonly timeoutMs?: number | undefined;
   /** Aborting it does the same. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What an instance says of itself, to a health check. */
+/** What an instance reports to a health check. */
 export interface Health {
   /** The database is migrated and takes writes, without long waiting. */
   readonly database: boolean;
@@ -117,8 +120,10 @@ export interface DurablyService {
   /** {@link trigger} for those who need only the id, and whether the run is new. */
   triggerForId(request: TriggerRequest): Promise<Triggered>;
   /**
-   * A fresh run with the job, payload, concurrency key and labels of another,
-   * whatever became of that one. @throws {NotFoundError} for an unknown run or job.
+   * Triggers a new run with the job, payload, concurrency key and labels of another run, whatever
+   * its status.
+   *
+   * @throws {NotFoundError} for an unknown run or job.
    */
   retrigger(runId: string): Promise<Run>;
   /** A run as it is now; null for an unknown one. */

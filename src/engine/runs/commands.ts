@@ -14,7 +14,7 @@ type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
   await commandRun(deps, 'cancel', runId);
   deps.worker.cancel(runId);
-  // It may have freed its concurrency key.
+  // The cancelled run may have freed its concurrency key.
   deps.worker.wake();
 }
 
@@ -28,16 +28,17 @@ export async function deleteRun(
   runId: string,
 ): Promise<void> {
   const { leavesMore } = await commandRun(deps, 'delete', runId);
-  // Without a loop that does it each hour, whoever leaves a row behind clears the old ones away.
+  // A worker on demand has no loop that removes old rows, so a deletion does it.
   if (!deps.isResident) await deps.housekeeping.clearUpAfterDeletion({ leavesMore });
   else if (leavesMore) deps.housekeeping.clearUp();
 }
 
 /**
- * Carries out a caller's command. Of racing callers one wins. Answers whether a deleted
- * run left rows over, for the housekeeping to remove.
+ * Executes a caller's command. If callers race, one of them wins. Returns whether a deleted run left
+ * rows for the chores to remove.
  *
- * @throws {NotFoundError} @throws {ConflictError} that names the state the run is in.
+ * @throws {NotFoundError}
+ * @throws {ConflictError} that names the run's status.
  */
 async function commandRun(
   { store, bus }: CommandDeps,

@@ -3,6 +3,7 @@ import { systemClock } from '../../core/clock.ts';
 import type { DurablyService } from '../../core/durably.ts';
 import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
 import { instanceOptions } from '../instance-options.ts';
+import { logError } from '../log-error.ts';
 import { type EdgeConfig, requestLimits } from './config.ts';
 import { remoteDialect } from './database.ts';
 import { RequestBudget } from './request-budget.ts';
@@ -97,8 +98,4 @@ export function createInvocation(
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => systemClock.schedule(ms, resolve));
-}
-
-export function logError(context: string, error: unknown): void {
-  console.error(`durably: ${context}:`, error);
 }

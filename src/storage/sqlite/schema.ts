@@ -69,7 +69,7 @@ interface StepsTable {
   tries: Generated<number>;
   /** When an open step's wait is over, or its next try is due. */
   due_at: number | null;
-  /** The journal row that holds its outcome. */
+  /** The journal row with its outcome. */
   sequence: number;
 }
 
@@ -88,14 +88,14 @@ interface JournalTable {
   data: string | null;
 }
 
-/** The runs' labels once more, one by one. */
+/** The labels of runs, one row each. */
 interface LabelsTable {
   key: string;
   value: string;
   run_seq: number;
 }
 
-/** Deleted runs of which something is left over. */
+/** Deleted runs that have rows left. */
 interface DeletionsTable {
   run_id: string;
   /** The `run:delete` row. */

@@ -4,16 +4,19 @@ import type { Connection } from '../connection/connection.ts';
 import { deletedUpTo, LEFT_OVER } from './deletions.ts';
 import { inlineValue } from './portions.ts';
 
-// A run:start carries the payload, which is kept once, with its run.
+// A `run:start` row shows the payload, which is stored only once, in its run.
 const DATA = `case j.type when 'run:start' then r.payload else j.data end`;
 const DATA_BYTES = `case j.type when 'run:start' then octet_length(r.payload) else octet_length(j.data) end`;
 const WITH_PAYLOAD = `left join durably_runs r on r.id = case j.type when 'run:start' then j.run_id end`;
 
-/** The run is there as long as its rows are, but for the row that tells of its deletion. */
+/** Every journal row has its run, except the row that reports the run's deletion. */
 const WITH_RUN = `left join durably_runs r on r.id = j.run_id`;
 const LABELS = `case j.type when 'run:delete' then j.data else r.labels end`;
 
-/** Stands for the size of what a deleted run left over: a column of its own would cost each row more. */
+/**
+ * Stands for the size of rows that a deleted run left over. A column of its own would make every row
+ * slower.
+ */
 const OF_DELETED_RUN = -1;
 
 const COLUMNS = `
@@ -57,7 +60,7 @@ export async function readRunJournal(
 }
 
 interface PageRow extends JournalRow {
-  /** Null without data, {@link OF_DELETED_RUN} of what a deleted run left over. */
+  /** Null without data. {@link OF_DELETED_RUN} for a row that a deleted run left over. */
   readonly dataBytes: number | null;
 }
 

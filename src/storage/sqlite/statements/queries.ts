@@ -21,10 +21,10 @@ export async function getRun(connection: Connection, runId: string): Promise<Sto
 const DATA_BYTES = 'octet_length(j.data)';
 const DATA = `${inlineValue('j.data', DATA_BYTES)} as data, ${DATA_BYTES} as data_bytes`;
 
-/** A journal row that a list shows, with its data if that is small. */
+/** A journal row in a list, with its data if that is small. */
 interface TextRow {
   readonly sequence: number;
-  /** The step's. */
+  /** The name of the step. */
   readonly name: string | null;
   readonly message: string | null;
   readonly data: string | null;
@@ -32,7 +32,7 @@ interface TextRow {
   readonly created_at: number;
 }
 
-/** Where a page ends, for the next one. */
+/** Where a page ends and the next one begins. */
 type PageEnd<R extends TextRow> = Omit<R, 'message' | 'data'>;
 
 interface Page<R extends TextRow> {
@@ -41,7 +41,10 @@ interface Page<R extends TextRow> {
   readonly end: PageEnd<R> | undefined;
 }
 
-/** A page of a list. A function of its own: a generator would keep the rows for as long as its reader takes. */
+/**
+ * Reads a page of a list. A separate function, because a generator would keep the rows for as long
+ * as its reader takes.
+ */
 async function readPage<R extends TextRow>(
   connection: Connection,
   statement: Statement<R>,
