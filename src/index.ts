@@ -32,7 +32,6 @@ export type {
   RunProgress,
   RunSelection,
   RunStatus,
-  RunWait,
 } from './core/run.ts';
 export type {
   LogLevel,
@@ -45,6 +44,7 @@ export type {
   StepKind,
   StepTry,
 } from './core/step.ts';
+export type { RunWait } from './core/wait.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';
 export type { JobHandle } from './engine/runs/job-handle.ts';

@@ -3,8 +3,9 @@ import { toIsoTime } from './clock.ts';
 import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
 import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
-import { type RunProgress, type RunWait, WAIT_KINDS } from './run.ts';
+import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
+import { readWait, waitSchema } from './wait.ts';
 
 /**
  * One row of the journal. Every event is one row, and the {@link eventCatalogue} says
@@ -66,24 +67,6 @@ export const progressSchema = z.object({
 
 const time = z.iso.datetime();
 
-export const waitSchema = z.object({
-  kind: z.enum(WAIT_KINDS),
-  stepName: z.string().nullable(),
-  until: time.nullable(),
-});
-
-/** What the data of a `run:wait`, `run:retry` and `step:retry` row holds. */
-export interface WaitData {
-  /** When the run, or the step, is due: ms since the epoch. */
-  readonly dueAt: number;
-  /** What the run waits for; missing where it does not wait yet. */
-  readonly waits?: readonly RunWait[];
-  /** Of a step: tries that failed. */
-  readonly attempt?: number;
-}
-
-const readWait = (row: JournalRow) => decodeJson(row.data) as WaitData | undefined;
-
 /** The list of all events. Types, the journal, SSE and openapi.yaml follow from it. */
 export const eventCatalogue = {
   'run:trigger': kind(z.object({ runAt: time.optional() }), (row) => ({
@@ -95,7 +78,7 @@ export const eventCatalogue = {
   })),
   'run:resume': kind(z.object({ attempt: z.int() }), (row) => ({ attempt: row.attempt ?? 0 })),
   'run:wait': kind(z.object({ waits: z.array(waitSchema) }), (row) => ({
-    waits: [...(readWait(row)?.waits ?? [])],
+    waits: [...(readWait(row.data)?.waits ?? [])],
   })),
   'run:progress': kind(z.object({ progress: progressSchema }), (row, json) => ({
     progress: json(row.data) as RunProgress,
@@ -117,7 +100,7 @@ export const eventCatalogue = {
       nextAttemptAt: time.optional(),
     }),
     (row) => {
-      const wait = readWait(row);
+      const wait = readWait(row.data);
       if (wait === undefined) return {};
       return { automatic: true as const, error: row.message ?? '', nextAttemptAt: toIsoTime(wait.dueAt) };
     },
@@ -139,7 +122,7 @@ export const eventCatalogue = {
   'step:retry': kind(
     z.object({ ...stepFields, error: z.string(), attempt: z.int(), nextAttemptAt: time }),
     (row) => {
-      const { attempt = 0, dueAt } = readWait(row) ?? { dueAt: row.createdAt };
+      const { attempt = 0, dueAt } = readWait(row.data) ?? { dueAt: row.createdAt };
       return { ...readStep(row), error: row.message ?? '', attempt, nextAttemptAt: toIsoTime(dueAt) };
     },
   ),

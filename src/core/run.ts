@@ -5,6 +5,7 @@ import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
 import { knownMembers } from './validation/issues.ts';
+import type { RunWait } from './wait.ts';
 
 export const RUN_STATUSES = ['pending', 'waiting', 'running', 'completed', 'failed', 'cancelled'] as const;
 /** The state of a run. `pending`, `waiting` and `running` are active, the others are ends. */
@@ -44,23 +45,6 @@ export const SUSPECT_AFTER_LOST_WORKERS = 3;
 
 export function isTerminal(status: RunStatus): boolean {
   return status === 'completed' || status === 'failed' || status === 'cancelled';
-}
-
-/** Why a waiting run can't be executed yet. */
-export const WAIT_KINDS = ['delay', 'retry', 'sleep'] as const;
-
-/** One thing that a waiting run waits for. */
-export interface RunWait {
-  /**
-   * - `delay`: it was triggered for later.
-   * - `retry`: its job, or the step, failed and is tried again.
-   * - `sleep`: `step.sleep` or `step.sleepUntil`.
-   */
-  readonly kind: (typeof WAIT_KINDS)[number];
-  /** The step that waits; null where it is the run itself. */
-  readonly stepName: string | null;
-  /** When the wait is over; ISO 8601 UTC with ms, by the database's clock. */
-  readonly until: string | null;
 }
 
 /** How far a run says it has come, by `step.progress`. */

@@ -1,4 +1,7 @@
 import type { JournalNote, JournalRow } from './events.ts';
+import type { Claim, ClaimRequest } from './ownership/claim.ts';
+import type { KnownStep } from './ownership/known-step.ts';
+import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { LogLevel, StoredLogLine, StoredStep } from './step.ts';
 
@@ -33,72 +36,6 @@ export interface Enqueued {
   readonly disposition: 'created' | 'idempotent';
   /** The stored run. Made only when called, because most callers need only the id. */
   readonly toRun: () => StoredRun;
-}
-
-/** The right to write for a run: valid while the run is running and no later claim has raised its fence. */
-export interface Lease {
-  readonly runId: string;
-  readonly fence: number;
-}
-
-/** A run as a line of the log and an event name it. */
-export interface NamedRun {
-  readonly runId: string;
-  readonly jobName: string;
-  readonly attempt: number;
-}
-
-/**
- * How a claim took a run: `start` opens an attempt, `resume` goes on with the
- * one that was handed back, `takeover` opens an attempt of a run whose worker
- * had vanished.
- */
-export type ClaimKind = 'start' | 'resume' | 'takeover';
-
-export interface ClaimRequest {
-  readonly jobNames: readonly string[];
-  /** How many runs at most. */
-  readonly limit: number;
-  readonly claimToken: string;
-  /** A claim with this token was sent before and not answered: the runs that it took are looked for first. */
-  readonly isAskedAgain: boolean;
-  /** A running run whose heartbeat is older than this is taken over. */
-  readonly staleThresholdMs: number;
-  /** Whether waiting runs whose time has come return to pending first. */
-  readonly wakesDue: boolean;
-  /** Whether one run may be taken over that has lost {@link SUSPECT_AFTER_LOST_WORKERS} workers. */
-  readonly takesSuspect: boolean;
-}
-
-export interface ClaimedRun extends Lease, NamedRun {
-  readonly kind: ClaimKind;
-  /** JSON text. */
-  readonly payload: string;
-  readonly concurrencyKey: string | null;
-  /** Finished steps that wait to be replayed. */
-  readonly stepCount: number;
-  /** When it was claimed: ms since the epoch, by the database's clock. */
-  readonly claimedAtMs: number;
-  /** Tries of its job that failed and were followed by a retry of its own. */
-  readonly retryCount: number;
-  /** How many workers vanished in a row without a newly stored step. */
-  readonly lostCount: number;
-  /** The steps that are finished or open, if they came with the claim; else {@link Store.listKnownSteps} has them. */
-  readonly steps?: readonly KnownStep[] | undefined;
-}
-
-export interface LostRun extends NamedRun {
-  readonly error: string;
-}
-
-export interface Claim {
-  readonly runs: readonly ClaimedRun[];
-  /** Runs that the claim failed because their workers vanished too often. */
-  readonly lost: readonly LostRun[];
-  /** Whether more pending runs of these jobs were left. */
-  readonly more: boolean;
-  /** Whether there may be more waiting runs whose time has come. */
-  readonly moreDue: boolean;
 }
 
 /**
@@ -139,30 +76,6 @@ export interface Append {
 
 /** `refused`: the lease is no longer held, and nothing was stored. */
 export type AppendResult = 'stored' | 'refused';
-
-/** What is stored of a step that an execution may call. */
-export type KnownStep = StepResult | OpenStep;
-
-/** A step that waits, or was tried and is to be tried again. */
-export interface OpenStep {
-  readonly state: 'open';
-  readonly name: string;
-  /** When it began to wait, or its last try failed: ms since the epoch, by the database's clock. */
-  readonly sinceMs: number;
-  /** Tries that failed. */
-  readonly tries: number;
-  /** When its wait is over, or its next try is due: ms since the epoch, by the database's clock. */
-  readonly dueAtMs: number;
-}
-
-/** The stored result of a completed step, for its replay. */
-export interface StepResult {
-  readonly state: 'completed';
-  readonly name: string;
-  readonly outputBytes: number;
-  /** JSON text, null for undefined. Missing if it is left to {@link Store.readStepOutputs}. */
-  readonly output?: string | null;
-}
 
 /** A row of a page of the journal. Large data is null and left to {@link Store.readJournalData}. */
 export interface ListedJournalRow extends JournalRow {

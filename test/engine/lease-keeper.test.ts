@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
-import type { Lease } from '../../src/core/store.ts';
+import type { Lease } from '../../src/core/ownership/lease.ts';
 import { EventBus } from '../../src/engine/events/event-bus.ts';
 import { LeaseKeeper } from '../../src/engine/execution/lease-keeper.ts';
 import { RunControl } from '../../src/engine/execution/run-control.ts';

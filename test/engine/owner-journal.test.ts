@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { ClaimedRun } from '../../src/core/ownership/claim.ts';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
-import type { AppendResult as Answer, Append, ClaimedRun } from '../../src/core/store.ts';
+import type { AppendResult as Answer, Append } from '../../src/core/store.ts';
 import { EventBus } from '../../src/engine/events/event-bus.ts';
 import { LogBudget } from '../../src/engine/execution/log-budget.ts';
 import { OwnerJournal } from '../../src/engine/execution/owner-journal.ts';

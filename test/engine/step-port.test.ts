@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import type { ClaimedRun } from '../../src/core/ownership/claim.ts';
 import { LeaseLostError, StepError } from '../../src/core/errors/errors.ts';
-import type { ClaimedRun, OwnerNote, StepResult } from '../../src/core/store.ts';
+import type { StepResult } from '../../src/core/ownership/known-step.ts';
+import type { OwnerNote } from '../../src/core/store.ts';
 import { EventBus } from '../../src/engine/events/event-bus.ts';
 import { LogBudget } from '../../src/engine/execution/log-budget.ts';
 import { OwnerJournal } from '../../src/engine/execution/owner-journal.ts';

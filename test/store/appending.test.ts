@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import type { ClaimedRun, OwnerEntry, Store } from '../../src/core/store.ts';
+import type { ClaimedRun } from '../../src/core/ownership/claim.ts';
+import type { OwnerEntry, Store } from '../../src/core/store.ts';
 import type { DatabaseTools } from '../support/backend.ts';
 import { contract } from '../support/contract.ts';
 import {

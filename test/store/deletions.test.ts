@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import type { ClaimedRun, Store } from '../../src/core/store.ts';
+import type { ClaimedRun } from '../../src/core/ownership/claim.ts';
+import type { Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import { all, append, completed, enqueue, entry, eventTypes, running, stepCompleted } from './requests.ts';
 

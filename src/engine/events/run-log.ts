@@ -3,7 +3,7 @@ import { ValidationError } from '../../core/errors/errors.ts';
 import { logText, MAX_ERROR_BYTES, onOneLine, publicText } from '../../core/errors/log-text.ts';
 import { UNKNOWN_STEP, type WorkerErrorEvent } from '../../core/events.ts';
 import { consoleLogger, type Logger } from '../../core/logger.ts';
-import type { NamedRun } from '../../core/store.ts';
+import type { NamedRun } from '../../core/ownership/lease.ts';
 import { reportToConsole, watchRejection } from '../../core/user-code.ts';
 
 /** How many bytes of a name a line contains. */

@@ -1,6 +1,6 @@
 import { LeaseLostError, type RunCancelledError } from '../../core/errors/errors.ts';
+import type { Lease } from '../../core/ownership/lease.ts';
 import { callWithinRun } from '../../core/run-context.ts';
-import type { Lease } from '../../core/store.ts';
 import { type StopReason, stopError } from './ending.ts';
 import { createGuardedController } from './guarded-signal.ts';
 

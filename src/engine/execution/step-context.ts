@@ -1,5 +1,5 @@
+import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
-import type { ClaimedRun } from '../../core/store.ts';
 import { createRunStep } from './steps/run-step.ts';
 import { createSleepStep, createSleepUntilStep } from './steps/sleep-step.ts';
 import type { StepPort } from './steps/step-port.ts';

@@ -1,8 +1,9 @@
 import { type Clock, defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
+import type { KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
-import type { KnownStep, OpenStep, StepResult, Store } from '../../core/store.ts';
+import type { Store } from '../../core/store.ts';
 import type { RunControl } from './run-control.ts';
 
 /** The pauses while the database is unavailable. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { guardRun } from '../guard.ts';
 import { jsonOperation } from '../operation.ts';
-import { retriggeredSchema, runIdParam } from '../schemas.ts';
+import { runIdParam } from '../params.ts';
+import { retriggeredSchema } from '../schemas.ts';
 
 export const retrigger = jsonOperation({
   name: 'retrigger',

@@ -3,7 +3,8 @@ import type { DurablyService } from '../../core/durably.ts';
 import type { RunCommand } from '../../core/run.ts';
 import { guardRun } from '../guard.ts';
 import { jsonOperation, type Operation } from '../operation.ts';
-import { runIdParam, successSchema } from '../schemas.ts';
+import { runIdParam } from '../params.ts';
+import { successSchema } from '../schemas.ts';
 
 interface Command<TName extends RunCommand> {
   readonly name: TName;

@@ -3,7 +3,8 @@ import { NotFoundError } from '../../core/errors/errors.ts';
 import { guardRun } from '../guard.ts';
 import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
-import { runIdParam, runSchema } from '../schemas.ts';
+import { runIdParam } from '../params.ts';
+import { runSchema } from '../schemas.ts';
 
 export const run = jsonOperation({
   name: 'run',

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import { listOf } from '../guard.ts';
 import { eventsOperation } from '../operation.ts';
-import { jobNamesParam, labelsParam, lastEventIdParam, listedEventSchema } from '../schemas.ts';
+import { jobNamesParam, labelsParam, lastEventIdParam } from '../params.ts';
+import { listedEventSchema } from '../schemas.ts';
 
 export const runsSubscribe = eventsOperation({
   name: 'runsSubscribe',

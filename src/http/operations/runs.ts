@@ -9,9 +9,9 @@ import {
   labelsParam,
   limitParam,
   offsetParam,
-  runSchema,
   statusesParam,
-} from '../schemas.ts';
+} from '../params.ts';
+import { runSchema } from '../schemas.ts';
 
 export const runs = jsonOperation({
   name: 'runs',

@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { guardRun } from '../guard.ts';
 import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
-import { runIdParam, stepSchema } from '../schemas.ts';
+import { runIdParam } from '../params.ts';
+import { stepSchema } from '../schemas.ts';
 
 export const steps = jsonOperation({
   name: 'steps',

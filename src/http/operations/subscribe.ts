@@ -2,7 +2,8 @@ import { z } from 'zod';
 import { NotFoundError } from '../../core/errors/errors.ts';
 import { guardRun } from '../guard.ts';
 import { eventsOperation } from '../operation.ts';
-import { lastEventIdParam, runEventSchema, runIdParam } from '../schemas.ts';
+import { lastEventIdParam, runIdParam } from '../params.ts';
+import { runEventSchema } from '../schemas.ts';
 
 export const subscribe = eventsOperation({
   name: 'subscribe',

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { jsonOperation } from '../operation.ts';
-import { tickedSchema, tickTimeoutParam } from '../schemas.ts';
+import { tickTimeoutParam } from '../params.ts';
+import { tickedSchema } from '../schemas.ts';
 
 export const tick = jsonOperation({
   name: 'tick',

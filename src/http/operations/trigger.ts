@@ -1,5 +1,6 @@
 import { jsonOperation } from '../operation.ts';
-import { triggerEnvelope, triggeredSchema } from '../schemas.ts';
+import { triggerEnvelope } from '../params.ts';
+import { triggeredSchema } from '../schemas.ts';
 
 export const trigger = jsonOperation({
   name: 'trigger',

@@ -1,8 +1,8 @@
 import type { Generated } from 'kysely';
 import type { JournalEventType } from '../../core/events.ts';
+import type { ClaimKind } from '../../core/ownership/claim.ts';
 import type { RunStatus } from '../../core/run.ts';
 import type { LogLevel, StepKind } from '../../core/step.ts';
-import type { ClaimKind } from '../../core/store.ts';
 
 /** The tables as `migrations/sqlite/` makes them. Times are ms since the epoch. */
 export interface Schema {

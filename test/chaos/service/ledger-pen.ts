@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
+import type { Lease } from '../../../src/core/ownership/lease.ts';
 import { currentRun } from '../../../src/core/run-context.ts';
-import type { Lease } from '../../../src/core/store.ts';
 
 /** Real time, ms. The `Date` of this process may be shifted. */
 const now = () => performance.timeOrigin + performance.now();

@@ -1,16 +1,15 @@
 import { type Clock, defer } from '../../../core/clock.ts';
-import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/error-detail.ts';
-import { errorMessage } from '../../../core/errors/error-text.ts';
-import { DurablyError, StepError } from '../../../core/errors/errors.ts';
-import type { WaitData } from '../../../core/events.ts';
+import type { ErrorDetailMode } from '../../../core/errors/error-detail.ts';
+import { StepError } from '../../../core/errors/errors.ts';
 import { encodeJson } from '../../../core/json/json.ts';
+import type { OpenStep } from '../../../core/ownership/known-step.ts';
 import { callOutsideRuns, callWithinStep } from '../../../core/run-context.ts';
-import type { AppendResult, OpenStep, OwnerNote } from '../../../core/store.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepResults } from '../step-results.ts';
 import type { RefusedCall, StepCall, StepCalls } from './step-calls.ts';
+import { StepOutcomes } from './step-outcomes.ts';
 import type { StepWait, StepWaits } from './step-waits.ts';
 import { withinTime } from './within-time.ts';
 
@@ -46,7 +45,7 @@ export class StepPort {
   readonly #waits: StepWaits;
   readonly #databaseNowMs: () => number;
   readonly #maxResultBytes: number;
-  readonly #errorDetail: ErrorDetailMode;
+  readonly #outcomes: StepOutcomes;
 
   constructor(deps: StepPortDeps) {
     this.#control = deps.control;
@@ -57,7 +56,7 @@ export class StepPort {
     this.#waits = deps.waits;
     this.#databaseNowMs = deps.databaseNowMs;
     this.#maxResultBytes = deps.maxResultBytes;
-    this.#errorDetail = deps.errorDetail;
+    this.#outcomes = new StepOutcomes(deps);
   }
 
   /** Aborted once the run is no longer this worker's. */
@@ -167,48 +166,14 @@ export class StepPort {
     throw new StepError(message, cause === undefined ? undefined : { cause });
   }
 
-  /**
-   * Stores a step's result. If the database refuses the result itself, the step fails.
-   *
-   * @throws {StepError} then.
-   * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
-   */
+  /** {@link StepOutcomes.complete} */
   async complete(call: StepCall, output: string | null): Promise<void> {
-    try {
-      this.#check(
-        await this.#record({
-          type: 'step:complete',
-          stepName: call.name,
-          stepIndex: call.index,
-          durationMs: this.#clock.monotonicMs() - call.startMs,
-          data: output,
-        }),
-      );
-    } catch (error) {
-      if (error instanceof DurablyError) throw error;
-      // It is too large, for example.
-      const refusal = `Step "${call.name}": the database refused its result`;
-      return await this.fail(call, new StepError(refusal, { cause: error }));
-    }
-    this.#calls.complete(call);
+    await this.#outcomes.complete(call, output);
   }
 
-  /**
-   * Stores that the step failed, and throws its error.
-   *
-   * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
-   */
+  /** {@link StepOutcomes.fail} */
   async fail(call: StepCall, error: unknown): Promise<never> {
-    try {
-      const detail = encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name });
-      this.#check(await this.#record(this.#failNote(call, errorMessage(error), detail)));
-    } catch (failure) {
-      if (failure instanceof DurablyError) throw failure;
-      const note = this.#failNote(call, 'The database refused the text of its error');
-      this.#check(await this.#record(note));
-    }
-    this.#calls.fail(call, error);
-    throw error;
+    return await this.#outcomes.fail(call, error);
   }
 
   /**
@@ -221,10 +186,7 @@ export class StepPort {
     { attempt, error, inMs }: { readonly attempt: number; readonly error: unknown; readonly inMs: number },
   ): Promise<void> {
     const dueAtMs = Math.ceil(this.nowMs + inMs);
-    const data: WaitData = { attempt, dueAt: dueAtMs };
-    const { name: stepName, index: stepIndex } = call;
-    const note = { type: 'step:retry', stepName, stepIndex, message: errorMessage(error) } as const;
-    this.#check(await this.#record({ ...note, data: JSON.stringify(data) }));
+    await this.#outcomes.retry(call, { attempt, error, dueAtMs });
     await this.untilDue(call, { kind: 'retry', dueAtMs });
   }
 
@@ -243,22 +205,6 @@ export class StepPort {
     await new Promise<void>((resolve) => defer(resolve));
     this.#control.stop(reason);
     throw this.#control.error;
-  }
-
-  #failNote(call: StepCall, message: string, data?: string): OwnerNote {
-    const { name: stepName, index: stepIndex, startMs } = call;
-    const durationMs = this.#clock.monotonicMs() - startMs;
-    return { type: 'step:fail', stepName, stepIndex, durationMs, message, data: data ?? null };
-  }
-
-  #record(note: OwnerNote): Promise<AppendResult> {
-    this.#control.throwIfOver();
-    return this.#journal.record(note);
-  }
-
-  #check(result: AppendResult): void {
-    if (result === 'refused') this.#control.stop('lease-lost');
-    this.#control.throwIfOver();
   }
 }
 

@@ -1,6 +1,5 @@
 import { type Clock, defer, toIsoTime } from '../../../core/clock.ts';
-import type { WaitData } from '../../../core/events.ts';
-import type { RunWait } from '../../../core/run.ts';
+import type { RunWait, WaitData } from '../../../core/wait.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepCalls } from './step-calls.ts';
 

@@ -1,6 +1,7 @@
 import { portionLength } from '../../../core/json/portions.ts';
+import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun } from '../../../core/ownership/claim.ts';
 import type { RunStatus } from '../../../core/run.ts';
-import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun, Store } from '../../../core/store.ts';
+import type { Store } from '../../../core/store.ts';
 import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { ANSWER_BYTES, CLAIM, CLAIM_AGAIN, CLAIMED, MAX_WOKEN, PAYLOADS, WAKE } from './claim-sql.ts';

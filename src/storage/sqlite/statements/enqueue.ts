@@ -4,68 +4,18 @@ import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
 import type { Enqueued, NewRun } from '../../../core/store.ts';
 import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
-import { NOW_MS } from '../sql.ts';
 import { readCurrent } from './current-reads.ts';
+import { STORE_KEYED, STORE_KEYED_DEFERRED, STORE_NEW } from './enqueue-sql.ts';
 import { readWholeRuns } from './list-runs.ts';
 import { PLACES } from './places.ts';
 import { inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
-import { statusAfter } from './transitions.ts';
 
 /** A longer payload is sent as a parameter of its own, because JSON around it would be escaped and parsed. */
 const LARGE_CHARS = 256 * 1024;
 /** Servers limit the size of a parameter, so many runs are sent as several statements of one batch. */
 const BATCH_ROWS = 500;
 const BATCH_CHARS = 1024 * 1024;
-
-/**
- * ?1 is the list of runs, each a list in the order of {@link toValues}. ?2 is the payload of the one
- * run whose payload is not in ?1. If an id exists already, it is the same run, sent again because
- * its answer was lost.
- */
-const STORE = `
-insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels)
-select value->>0, value->>1, coalesce(value->>2, ?2), value->>3, value->>4, value->>5
-from json_each(?1)
-where true
-order by key
-on conflict (id) do update set id = excluded.id`;
-
-/** As {@link STORE}, of runs some of which are to wait: after so many ms, or until a time. One whose time has come does not wait. */
-const STORE_DEFERRED = `
-insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels, status, due_at, waits)
-select value->>0, value->>1, coalesce(value->>2, ?2), value->>3, value->>4, value->>5,
-  iif(due_at > ${NOW_MS}, ${statusAfter('defer')}, ${statusAfter('trigger')}),
-  iif(due_at > ${NOW_MS}, due_at, null),
-  iif(due_at > ${NOW_MS}, json_array(json_object(
-    'kind', 'delay', 'stepName', null,
-    'until', strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch')
-  )), null)
-from (select key, value, coalesce(value->>7, ${NOW_MS} + (value->>6)) as due_at from json_each(?1))
-where true
-order by key
-on conflict (id) do update set id = excluded.id`;
-
-/**
- * A new run needs only its `created_at` back, and each returned column costs time. SQLite's 'now' is
- * constant within a statement, so all rows return the same time.
- */
-const STORE_NEW = `${STORE}
-returning created_at`;
-
-/**
- * If the key already has a run, or occurs twice in the statement, the existing run is returned and
- * the journal gets no row.
- */
-const STORE_KEYED = storeKeyed(STORE);
-const STORE_KEYED_DEFERRED = storeKeyed(STORE_DEFERRED);
-
-function storeKeyed(store: string): string {
-  return `${store}
-on conflict (job_name, idempotency_key) where idempotency_key is not null
-  do update set idempotency_key = excluded.idempotency_key
-returning ${listedColumns(null)}, idempotency_key as stored_key`;
-}
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 

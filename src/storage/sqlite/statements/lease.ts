@@ -1,4 +1,4 @@
-import type { Lease, NamedRun } from '../../../core/store.ts';
+import type { Lease, NamedRun } from '../../../core/ownership/lease.ts';
 import type { WriteKind } from '../../writes.ts';
 import { NOW_MS } from '../sql.ts';
 import { PLACES } from './places.ts';

@@ -11,9 +11,9 @@ import {
   RUN_FIELDS,
   type RunField,
   type RunProgress,
-  type RunWait,
   type StoredRun,
 } from '../../../core/run.ts';
+import type { RunWait } from '../../../core/wait.ts';
 import type { RunsTable } from '../schema.ts';
 import { type InlineValue, inlineOrSize, isWhole, type Listed, sizeOf } from './portions.ts';
 

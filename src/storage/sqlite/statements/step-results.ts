@@ -1,5 +1,5 @@
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
-import type { KnownStep } from '../../../core/store.ts';
+import type { KnownStep } from '../../../core/ownership/known-step.ts';
 import type { Rows } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readCurrent } from './current-reads.ts';

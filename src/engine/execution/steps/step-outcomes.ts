@@ -1,0 +1,112 @@
+import type { Clock } from '../../../core/clock.ts';
+import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/error-detail.ts';
+import { errorMessage } from '../../../core/errors/error-text.ts';
+import { DurablyError, StepError } from '../../../core/errors/errors.ts';
+import type { AppendResult, OwnerNote } from '../../../core/store.ts';
+import type { WaitData } from '../../../core/wait.ts';
+import type { OwnerJournal } from '../owner-journal.ts';
+import type { RunControl } from '../run-control.ts';
+import type { StepCall, StepCalls } from './step-calls.ts';
+
+interface StepOutcomesDeps {
+  readonly control: RunControl;
+  readonly journal: OwnerJournal;
+  readonly clock: Clock;
+  readonly calls: StepCalls;
+  readonly errorDetail: ErrorDetailMode;
+}
+
+/** Stores what steps come to. The job goes on only when that is stored. */
+export class StepOutcomes {
+  readonly #control: RunControl;
+  readonly #journal: OwnerJournal;
+  readonly #clock: Clock;
+  readonly #calls: StepCalls;
+  readonly #errorDetail: ErrorDetailMode;
+
+  constructor({ control, journal, clock, calls, errorDetail }: StepOutcomesDeps) {
+    this.#control = control;
+    this.#journal = journal;
+    this.#clock = clock;
+    this.#calls = calls;
+    this.#errorDetail = errorDetail;
+  }
+
+  /**
+   * Stores a step's result. If the database refuses the result itself, the step fails.
+   *
+   * @throws {StepError} then.
+   * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
+   */
+  async complete(call: StepCall, output: string | null): Promise<void> {
+    try {
+      this.#check(
+        await this.#record({
+          type: 'step:complete',
+          stepName: call.name,
+          stepIndex: call.index,
+          durationMs: this.#clock.monotonicMs() - call.startMs,
+          data: output,
+        }),
+      );
+    } catch (error) {
+      if (error instanceof DurablyError) throw error;
+      // It is too large, for example.
+      const refusal = `Step "${call.name}": the database refused its result`;
+      return await this.fail(call, new StepError(refusal, { cause: error }));
+    }
+    this.#calls.complete(call);
+  }
+
+  /**
+   * Stores that the step failed, and throws its error.
+   *
+   * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
+   */
+  async fail(call: StepCall, error: unknown): Promise<never> {
+    try {
+      const detail = encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name });
+      this.#check(await this.#record(this.#failNote(call, errorMessage(error), detail)));
+    } catch (failure) {
+      if (failure instanceof DurablyError) throw failure;
+      const note = this.#failNote(call, 'The database refused the text of its error');
+      this.#check(await this.#record(note));
+    }
+    this.#calls.fail(call, error);
+    throw error;
+  }
+
+  /**
+   * Stores that a try of the step failed, and when the next one is due.
+   *
+   * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
+   */
+  async retry(
+    { name: stepName, index: stepIndex }: StepCall,
+    {
+      attempt,
+      error,
+      dueAtMs,
+    }: { readonly attempt: number; readonly error: unknown; readonly dueAtMs: number },
+  ): Promise<void> {
+    const data: WaitData = { attempt, dueAt: dueAtMs };
+    const note = { type: 'step:retry', stepName, stepIndex, message: errorMessage(error) } as const;
+    this.#check(await this.#record({ ...note, data: JSON.stringify(data) }));
+  }
+
+  #failNote(call: StepCall, message: string, data?: string): OwnerNote {
+    const { name: stepName, index: stepIndex, startMs } = call;
+    const durationMs = this.#clock.monotonicMs() - startMs;
+    return { type: 'step:fail', stepName, stepIndex, durationMs, message, data: data ?? null };
+  }
+
+  #record(note: OwnerNote): Promise<AppendResult> {
+    this.#control.throwIfOver();
+    return this.#journal.record(note);
+  }
+
+  #check(result: AppendResult): void {
+    if (result === 'refused') this.#control.stop('lease-lost');
+    this.#control.throwIfOver();
+  }
+}
