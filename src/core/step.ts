@@ -6,6 +6,7 @@ import type { Retries } from './retry.ts';
 
 /** What a step does: calls a function, or waits for a time. */
 export const STEP_KINDS = ['run', 'sleep'] as const;
+/** Which kind of step it is: `run` or `sleep`. */
 export type StepKind = (typeof STEP_KINDS)[number];
 
 /** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
@@ -80,6 +81,7 @@ export interface StepTry {
   readonly attempt: number;
 }
 
+/** What a step calls: with a signal that aborts when the run is no longer this worker's, or the try's time is up. */
 export type StepFunction<T> = (signal: AbortSignal, about: StepTry) => T | Promise<T>;
 
 /** What a job's `run` gets as its first argument. */
