@@ -21,6 +21,16 @@ begin
   );
 end;
 
+-- A retry by hand gives a step that is to be tried again all its tries.
+drop trigger durably_runs_commanded;
+create trigger durably_runs_commanded after update of last_command on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at)
+  values (new.id, new.job_name, 'run:' || new.last_command, new.updated_at);
+  delete from durably_steps
+  where run_id = new.id and status = 'open' and kind = 'run' and new.last_command = 'retry';
+end;
+
 -- A step is open when it waits, or was tried and is to be tried again. An outcome closes it.
 drop trigger durably_appends_step;
 create trigger durably_appends_step instead of insert on durably_appends
@@ -33,13 +43,14 @@ begin
     new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.step_index,
     new.message, new.duration_ms, new.data
   );
-  insert into durably_steps (run_id, name, step_index, status, sequence)
+  -- Where log lines have their level, a step has its kind, unless it is the usual one.
+  insert into durably_steps (run_id, name, step_index, kind, status, sequence)
   values (
-    new.run_id, new.step_name, new.step_index,
+    new.run_id, new.step_name, new.step_index, coalesce(new.level, 'run'),
     case new.type when 'step:complete' then 'completed' else 'failed' end, last_insert_rowid()
   )
   on conflict (run_id, name) do update set
-    step_index = excluded.step_index, status = excluded.status, sequence = excluded.sequence
+    step_index = excluded.step_index, kind = excluded.kind, status = excluded.status, sequence = excluded.sequence
     where status <> 'completed';
   update durably_runs set
     step_count = step_count + (new.type = 'step:complete'),
@@ -65,13 +76,14 @@ begin
   select new.run_id, new.step_name, new.step_index, new.data->>'kind', 'open', last_insert_rowid(), new.data->>'dueAt'
   where new.type = 'step:start' and new.data is not null
   on conflict (run_id, name) do update set
-    kind = excluded.kind, status = excluded.status, sequence = excluded.sequence, due_at = excluded.due_at
-    where status = 'failed';
+    kind = excluded.kind, status = excluded.status, sequence = excluded.sequence, due_at = excluded.due_at, tries = 0
+    where status = 'failed' or (status = 'open' and kind <> excluded.kind);
   insert into durably_steps (run_id, name, step_index, status, sequence, tries, due_at)
   select new.run_id, new.step_name, new.step_index, 'open', last_insert_rowid(), new.data->>'attempt', new.data->>'dueAt'
   where new.type = 'step:retry'
   on conflict (run_id, name) do update set
-    status = excluded.status, sequence = excluded.sequence, tries = excluded.tries, due_at = excluded.due_at
+    kind = 'run', status = excluded.status, sequence = excluded.sequence, tries = excluded.tries,
+    due_at = excluded.due_at
     where status <> 'completed';
 end;
 

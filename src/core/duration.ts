@@ -41,15 +41,19 @@ function shown(given: unknown): string {
  */
 export function parseTime(option: string, given: unknown): number {
   const ms = given instanceof Date ? given.getTime() : typeof given === 'string' ? isoMs(given) : Number.NaN;
-  // What lies further away has no ISO 8601 text of four digits.
-  if (ms >= 0 && ms < MAX_TIME_MS) return ms;
+  // What lies further away has no ISO 8601 text of four digits. What is long over is over.
+  if (ms < MAX_TIME_MS) return Math.max(0, ms);
   const message = `${option} must be a Date or an ISO 8601 time with a time zone, not ${given instanceof Date ? 'an invalid Date' : shown(given)}`;
   throw new ValidationError(message, [{ path: option.split('.'), message }]);
 }
 
-const ISO_TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
+const ISO_TIME = /^(\d{4})-(\d{2})-(\d{2})T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/;
 const MAX_TIME_MS = Date.UTC(10_000, 0);
 
 function isoMs(text: string): number {
-  return ISO_TIME.test(text) ? Date.parse(text) : Number.NaN;
+  const [isTime, year, month, day] = ISO_TIME.exec(text) ?? [];
+  if (isTime === undefined) return Number.NaN;
+  // JavaScript takes 30 February for 2 March.
+  const lastDay = new Date(Date.UTC(Number(year), Number(month), 0)).getUTCDate();
+  return Number(day) <= lastDay ? Date.parse(text) : Number.NaN;
 }

@@ -139,8 +139,7 @@ function wishOf(error: unknown): 'never' | { readonly afterMs: number } | undefi
     try {
       if (cause instanceof NonRetryableError || cause.name === 'NonRetryableError') return 'never';
       if (cause instanceof RetryAfterError || cause.name === 'RetryAfterError') {
-        const { delayMs } = cause as RetryAfterError;
-        if (typeof delayMs === 'number' && delayMs >= 0) return { afterMs: delayMs };
+        return { afterMs: parseDuration('delayMs', (cause as RetryAfterError).delayMs) };
       }
       cause = cause.cause;
     } catch {

@@ -3,7 +3,7 @@ import type { Claim, ClaimRequest } from './ownership/claim.ts';
 import type { KnownStep } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
-import type { LogLevel, StoredLogLine, StoredStep } from './step.ts';
+import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
 
 /** How long a call waits for the database, from its arrival on; ms. */
 export const CALLER_BUDGET_MS = 10_000;
@@ -43,6 +43,8 @@ export interface Enqueued {
  * outcome, and the run at its end and progress.
  */
 export interface OwnerNote extends JournalNote {
+  /** Of a completed step; `run` unless given. */
+  readonly stepKind?: StepKind | undefined;
   readonly type:
     | 'step:start'
     | 'step:complete'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ClaimedRun } from '../../src/core/ownership/claim.ts';
 import { LeaseLostError, StepError } from '../../src/core/errors/errors.ts';
+import type { ClaimedRun } from '../../src/core/ownership/claim.ts';
 import type { StepResult } from '../../src/core/ownership/known-step.ts';
 import type { OwnerNote } from '../../src/core/store.ts';
 import { EventBus } from '../../src/engine/events/event-bus.ts';
@@ -26,7 +26,7 @@ const RUN: ClaimedRun = {
   stepCount: 0,
   lostCount: 0,
   retryCount: 0,
-  claimedAtMs: 0,
+  databaseAheadMs: 0,
   kind: 'start',
   fence: 1,
 };

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
+import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import { Housekeeping } from '../../src/engine/chores.ts';
 import { EventBus } from '../../src/engine/events/event-bus.ts';
 import { RunLog } from '../../src/engine/events/run-log.ts';
@@ -25,7 +25,7 @@ const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
   stepCount: 0,
   lostCount: 0,
   retryCount: 0,
-  claimedAtMs: 0,
+  databaseAheadMs: 0,
   kind: 'start',
   fence: 1,
   ...changes,

@@ -34,7 +34,7 @@ contract('Store.claim', (test) => {
       stepCount: 0,
       lostCount: 0,
       retryCount: 0,
-      claimedAtMs: expect.any(Number),
+      databaseAheadMs: expect.any(Number),
     });
     expect(first).toMatchObject({ more: true, lost: [] });
     const second = await claim(store, { limit: 3 });

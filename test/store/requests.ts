@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import { newRunId } from '../../src/core/id.ts';
+import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import type { Lease } from '../../src/core/ownership/lease.ts';
 import type { RunQuery } from '../../src/core/run.ts';
 import type { Append, NewRun, OwnerEntry, OwnerNote, Portions, Store } from '../../src/core/store.ts';

@@ -28,7 +28,7 @@ contract('a waiting run', (test) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const run = await running(store);
-    const dueAt = run.claimedAtMs + HOUR_MS;
+    const dueAt = Date.now() + HOUR_MS;
     expect(await append(store, run, [entry({ type: 'run:wait', data: waits(dueAt) })])).toBe('stored');
     expect(await store.getRun(run.runId)).toMatchObject({
       status: 'waiting',
@@ -52,7 +52,7 @@ contract('a waiting run', (test) => {
   test('takes nothing more from the owner that put it to wait', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
-    await append(store, run, [entry({ type: 'run:wait', data: waits(run.claimedAtMs + HOUR_MS) })]);
+    await append(store, run, [entry({ type: 'run:wait', data: waits(Date.now() + HOUR_MS) })]);
     expect(await append(store, run, [stepCompleted('late', 0)], 2)).toBe('refused');
     expect(await append(store, run, [completed()], 2)).toBe('refused');
     expect(await store.renew([run])).toEqual([]);
@@ -63,7 +63,7 @@ contract('a waiting run', (test) => {
   test('is stored once, however often its owner says so', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
-    const note = entry({ type: 'run:wait', data: waits(run.claimedAtMs + HOUR_MS) });
+    const note = entry({ type: 'run:wait', data: waits(Date.now() + HOUR_MS) });
     expect(await append(store, run, [note])).toBe('stored');
     expect(await append(store, run, [note], 1, true)).toBe('stored');
     expect(await eventTypes(store, run.runId)).toEqual(['run:trigger', 'run:start', 'run:wait']);
@@ -93,7 +93,7 @@ contract('a waiting run', (test) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const run = await running(store);
-    const data = waits(run.claimedAtMs + HOUR_MS, null);
+    const data = waits(Date.now() + HOUR_MS, null);
     await append(store, run, [entry({ type: 'run:retry', message: 'failed', data })]);
     await tools.ageDue(run.runId, HOUR_MS);
     const again = await claimOne(store);
@@ -121,7 +121,7 @@ contract('an open step', (test) => {
     await append(store, run, [start(1_000)], 1);
     await append(store, run, [start(2_000)], 2);
     expect(await store.listKnownSteps(run.runId)).toEqual([
-      { state: 'open', name: 'rest', tries: 0, dueAtMs: 1_000, sinceMs: expect.any(Number) },
+      { state: 'open', name: 'rest', kind: 'sleep', tries: 0, dueAtMs: 1_000, sinceMs: expect.any(Number) },
     ]);
     const listed = async () => {
       const steps = [];
@@ -148,7 +148,7 @@ contract('an open step', (test) => {
     const again = await claimOne(store);
     const steps = again.steps ?? (await store.listKnownSteps(run.runId));
     expect(steps).toEqual([
-      { state: 'open', name: 'work', tries: 2, dueAtMs: 2_000, sinceMs: expect.any(Number) },
+      { state: 'open', name: 'work', kind: 'run', tries: 2, dueAtMs: 2_000, sinceMs: expect.any(Number) },
     ]);
   });
 });

@@ -30,8 +30,11 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly concurrencyKey: string | null;
   /** Finished steps that wait to be replayed. */
   readonly stepCount: number;
-  /** When it was claimed: ms since the epoch, by the database's clock. */
-  readonly claimedAtMs: number;
+  /**
+   * How far the database's clock was ahead of the process's monotonic clock when the claim was answered, ms. Their sum is
+   * the database's time, late by the way of one answer and never early.
+   */
+  readonly databaseAheadMs: number;
   /** Tries of its job that failed and were followed by a retry of its own. */
   readonly retryCount: number;
   /** How many workers vanished in a row without a newly stored step. */

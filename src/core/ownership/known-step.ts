@@ -1,3 +1,5 @@
+import type { StepKind } from '../step.ts';
+
 /** What is stored of a step that an execution may call. */
 export type KnownStep = StepResult | OpenStep;
 
@@ -5,6 +7,7 @@ export type KnownStep = StepResult | OpenStep;
 export interface OpenStep {
   readonly state: 'open';
   readonly name: string;
+  readonly kind: StepKind;
   /** When it began to wait, or its last try failed: ms since the epoch, by the database's clock. */
   readonly sinceMs: number;
   /** Tries that failed. */

@@ -73,6 +73,11 @@ export class StepResults {
     return this.#open.get(name);
   }
 
+  /** The step has an outcome now, or begins anew. */
+  closeStep(name: string): void {
+    this.#open.delete(name);
+  }
+
   has(name: string): boolean {
     return this.#untaken.has(name);
   }

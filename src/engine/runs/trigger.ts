@@ -52,7 +52,11 @@ export async function storeRuns(
       note: { type: 'run:trigger', data: due === undefined ? null : runAtOf(stored[at]) } as const,
     })),
   );
-  for (const { run } of created) if (run.due !== undefined) worker.expectDue(inMsOf(run.due, clock));
+  for (const { run, at } of created) {
+    if (run.due === undefined) continue;
+    if (stored[at]?.toRun().status === 'waiting') worker.expectDue(inMsOf(run.due, clock));
+    else worker.wake();
+  }
   return stored;
 }
 

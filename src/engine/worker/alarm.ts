@@ -26,7 +26,7 @@ export class Alarm {
     this.#dueMs.splice(place, 0, dueMs);
     // The latest one is forgotten.
     if (this.#dueMs.length > MAX_REMEMBERED) this.#dueMs.shift();
-    if (place === this.#dueMs.length - 1) this.#schedule();
+    if (this.#dueMs.at(-1) === dueMs) this.#schedule();
   }
 
   /** Rings no more for what it was set to. */

@@ -89,7 +89,6 @@ export class Drain {
    */
   #handBackStranded(): () => void {
     const { clock, bus, slots, pollingIntervalMs } = this.#deps;
-    if (slots.waiting.length === 0) return () => undefined;
     let cancel: () => void = () => undefined;
     const lookLater = () => {
       cancel = clock.schedule(pollingIntervalMs, () => {

@@ -30,10 +30,12 @@ export interface TakeOptions {
   readonly deadlineMs?: number | undefined;
   /** Asked when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
   readonly isWanted: () => boolean;
+  /** Looks for waiting runs that are due, whenever others looked. */
+  readonly looksForDue?: boolean;
   /** Called when the claim leaves, if it sees all that was to be stored until then. */
   readonly onLeave?: () => void;
   /** Called when the claim is answered, before its runs start. */
-  readonly onAnswer?: (answer: Pick<Taken, 'hasMore'>) => void;
+  readonly onAnswer?: (answer: Pick<Taken, 'hasMore'> & { readonly hasLooked: boolean }) => void;
 }
 
 export interface Taken {
@@ -122,7 +124,7 @@ export class Intake {
     underWay.keptSlots = claim.runs.length;
     if (claim.moreDue) this.expectDue();
     const hasMore = (claim.more && found >= request.limit) || claim.moreDue;
-    options.onAnswer?.({ hasMore });
+    options.onAnswer?.({ hasMore, hasLooked: request.wakesDue });
     // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
     return {
@@ -134,7 +136,7 @@ export class Intake {
 
   async #claim(
     underWay: ClaimUnderWay,
-    { atMost, deadlineMs, isWanted, onLeave }: TakeOptions,
+    { atMost, deadlineMs, isWanted, onLeave, looksForDue = false }: TakeOptions,
   ): Promise<{ request: DecidedClaim | undefined; claim: Claim }> {
     let request: DecidedClaim | undefined;
     let hasLeft = false;
@@ -143,7 +145,7 @@ export class Intake {
       if (!hasLeft) this.#isWaiting = false;
       hasLeft = true;
       if (request !== undefined || !isWanted()) return request;
-      request = this.#decide(underWay, atMost);
+      request = this.#decide(underWay, { atMost, looksForDue });
       // One that is asked again takes nothing new.
       if (seesAll && request?.isAskedAgain === false) onLeave?.();
       return request;
@@ -160,7 +162,10 @@ export class Intake {
     }
   }
 
-  #decide(underWay: ClaimUnderWay, atMost: number): DecidedClaim | undefined {
+  #decide(
+    underWay: ClaimUnderWay,
+    { atMost, looksForDue }: { readonly atMost: number; readonly looksForDue: boolean },
+  ): DecidedClaim | undefined {
     const { clock, registry, slots, staleThresholdMs } = this.#deps;
     const limit = Math.min(this.free, atMost);
     if (limit <= 0) return undefined;
@@ -171,16 +176,16 @@ export class Intake {
     slots.noteClaim();
     underWay.takesSuspect = takesSuspect;
     const isAskedAgain = unconfirmed !== undefined;
-    const wakesDue = this.#wakesDue();
+    const wakesDue = this.#wakesDue({ looksForDue });
     const jobNames = registry.names();
     return { ...sent, jobNames, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
   }
 
   /** Polls do; of the claims between them, most need not. */
-  #wakesDue(): boolean {
+  #wakesDue({ looksForDue }: { readonly looksForDue: boolean }): boolean {
     const { clock, wakesEveryMs } = this.#deps;
     const nowMs = clock.monotonicMs();
-    if (nowMs - this.#wokenAtMs < wakesEveryMs) return false;
+    if (!looksForDue && nowMs - this.#wokenAtMs < wakesEveryMs) return false;
     this.#wokenAtMs = nowMs;
     return true;
   }

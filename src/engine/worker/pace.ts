@@ -17,6 +17,8 @@ export class Pace {
   #hasMore = false;
   #nextMs = Number.NEGATIVE_INFINITY;
   #failedClaims = 0;
+  /** When a claim looked for waiting runs last. */
+  #lookedMs = Number.POSITIVE_INFINITY;
 
   constructor({ clock, pollingIntervalMs }: { clock: Clock; pollingIntervalMs: number }) {
     this.#clock = clock;
@@ -25,7 +27,11 @@ export class Pace {
 
   /** How long the next claim has to wait. 0 or less if it is due. */
   get waitMs(): number {
-    return this.#isWoken || this.#hasMore ? 0 : this.#nextMs - this.#clock.monotonicMs();
+    if (this.#isWoken || this.#hasMore) return 0;
+    // Claims in between put the poll off, and not all of them look for waiting runs that are due.
+    const lookMs =
+      this.#failedClaims > 0 ? Number.POSITIVE_INFINITY : this.#lookedMs + this.#pollingIntervalMs;
+    return Math.min(this.#nextMs, lookMs) - this.#clock.monotonicMs();
   }
 
   /** Something may have to be executed. */
@@ -43,7 +49,8 @@ export class Pace {
     this.#rest();
   }
 
-  claimSucceeded({ hasMore }: { hasMore: boolean }): void {
+  claimSucceeded({ hasMore, hasLooked }: { hasMore: boolean; hasLooked: boolean }): void {
+    if (hasLooked) this.#lookedMs = this.#clock.monotonicMs();
     this.#failedClaims = 0;
     this.#hasMore = hasMore;
   }

@@ -123,6 +123,7 @@ export class Shift {
       const taken = await intake.take({
         atMost: maxRuns - this.#taken,
         deadlineMs,
+        looksForDue: true,
         isWanted: () => this.#state === 'open' || this.#deps.isLoopRunning(),
         onLeave: () => {
           this.#mayFindMore = false;
@@ -131,7 +132,7 @@ export class Shift {
       if (taken === undefined) continue;
       deadlineMs = undefined;
       for (const slot of taken.slots) this.#follow(slot);
-      if (taken.isEmpty) {
+      if (taken.isEmpty && !taken.hasMore) {
         if (endsWhen === 'nothing-found' || (slots.taken === 0 && !this.#mayFindMore)) return;
       } else {
         this.#mayFindMore ||= taken.hasMore;

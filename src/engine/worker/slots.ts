@@ -152,9 +152,7 @@ export class Slots {
     this.#slots.set(run.runId, slot);
     this.waits.enter(slot);
     const { clock } = this.#deps;
-    // The claim was executed before its answer came: a little behind the database's clock, never ahead of it.
-    const behindMs = run.claimedAtMs - clock.monotonicMs();
-    const databaseNowMs = () => behindMs + clock.monotonicMs();
+    const databaseNowMs = () => run.databaseAheadMs + clock.monotonicMs();
     const onEnding = () => this.#noteEnding(slot);
     slot.done = this.#scope
       .runInAsyncScope(() => executeRun({ run, job, control, journal, databaseNowMs, onEnding }, this.#deps))

@@ -68,7 +68,7 @@ export class Worker {
       ...deps,
       slots: this.#slots,
       staleThresholdMs: options.staleThresholdMs,
-      wakesEveryMs: options.presence === 'on-demand' ? 0 : options.pollingIntervalMs / 2,
+      wakesEveryMs: options.pollingIntervalMs / 2,
       onEnd: () => this.#noteEmptied(),
     });
     const { pollingIntervalMs, maxConcurrentRuns } = options;
@@ -122,7 +122,7 @@ export class Worker {
 
   /** A run that waits is due in so many ms: looks for work then. */
   expectDue(inMs: number): void {
-    if (this.#state.kind === 'running') this.#alarm.set(Math.max(0, inMs));
+    if (this.#state.kind === 'running' || this.#shifts.size > 0) this.#alarm.set(Math.max(0, inMs));
   }
 
   /**

@@ -36,12 +36,14 @@ interface RunStepCall {
 
 async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified<T>> {
   const { policy, fault } = policyOrFault(given);
-  const call = port.enter(given.name, typeof given.fn === 'function' ? fault : 'needs a function');
+  // A step that is stored is answered, whatever its options are now.
+  const optionFault = port.isStored(given.name) ? undefined : fault;
+  const call = port.enter(given.name, typeof given.fn === 'function' ? optionFault : 'needs a function');
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) return decodeJson(await stored) as Jsonified<T>;
   const fn = given.fn as StepFunction<T>;
-  const open = port.openStep(call);
+  const open = port.openStep(call, 'run');
   if (open !== undefined) await port.untilDue(call, { kind: 'retry', dueAtMs: open.dueAtMs });
   for (let attempt = (open?.tries ?? 0) + 1; ; attempt++) {
     if (port.isDraining) return await port.suspend('handed-back');
@@ -94,7 +96,8 @@ function policyOrFault({ options, defaults, defaultPolicy }: RunStepCall): {
   if (options === undefined) return { policy: defaultPolicy, fault: undefined };
   try {
     checkMembers('step option', options, OPTIONS);
-    return { policy: policyOf({ ...defaults, ...(options as RunStepOptions) }), fault: undefined };
+    const { retries = defaults.retries, timeout = defaults.timeout } = options as RunStepOptions;
+    return { policy: policyOf({ retries, timeout }), fault: undefined };
   } catch (error) {
     return { policy: defaultPolicy, fault: `can't run: ${errorMessage(error)}` };
   }

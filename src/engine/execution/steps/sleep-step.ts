@@ -19,7 +19,8 @@ export function createSleepUntilStep(port: StepPort): StepContext['sleepUntil'] 
 
 async function sleep(port: StepPort, name: string, dueAt: DueAt): Promise<void> {
   const asked = dueAtOf(dueAt, port.nowMs);
-  const call = port.enter(name, asked.fault);
+  // The first call has fixed the time: later ones need not even make sense.
+  const call = port.enter(name, port.isStored(name) ? undefined : asked.fault);
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) {
@@ -27,12 +28,11 @@ async function sleep(port: StepPort, name: string, dueAt: DueAt): Promise<void> 
     return;
   }
   if (port.isDraining) return await port.suspend('handed-back');
-  // The first call of the step has fixed its time.
-  const open = port.openStep(call);
+  const open = port.openStep(call, 'sleep');
   const dueAtMs = open?.dueAtMs ?? asked.dueAtMs;
   port.startWaiting(call, { kind: 'sleep', dueAtMs });
   await port.untilDue(call, { kind: 'sleep', dueAtMs });
-  port.completeWaiting(call);
+  port.completeWaiting(call, 'sleep');
 }
 
 function dueAtOf(

@@ -4,6 +4,7 @@ import { StepError } from '../../../core/errors/errors.ts';
 import { encodeJson } from '../../../core/json/json.ts';
 import type { OpenStep } from '../../../core/ownership/known-step.ts';
 import { callOutsideRuns, callWithinStep } from '../../../core/run-context.ts';
+import type { StepKind } from '../../../core/step.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
@@ -105,8 +106,17 @@ export class StepPort {
   }
 
   /** What an earlier execution stored of a step that waits, or is to be tried again. */
-  openStep(call: StepCall): OpenStep | undefined {
-    return this.#results.openStep(call.name);
+  openStep({ name }: StepCall, kind: StepKind): OpenStep | undefined {
+    const open = this.#results.openStep(name);
+    // The job's code may have changed: a step of another kind begins anew.
+    return open?.kind === kind ? open : undefined;
+  }
+
+  /** Whether an earlier execution has stored something of the step. */
+  isStored(name: unknown): boolean {
+    return (
+      typeof name === 'string' && (this.#results.has(name) || this.#results.openStep(name) !== undefined)
+    );
   }
 
   /** The step begins. */
@@ -118,7 +128,7 @@ export class StepPort {
   /** The step begins to wait. What an earlier execution has stored of that stays. */
   startWaiting(call: StepCall, { kind, dueAtMs }: Pick<StepWait, 'kind' | 'dueAtMs'>): void {
     this.#calls.wait(call);
-    if (this.openStep(call) !== undefined) return;
+    if (this.openStep(call, kind as StepKind) !== undefined) return;
     call.startMs = this.#clock.monotonicMs();
     const data = JSON.stringify({ kind, dueAt: dueAtMs });
     this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index, data });
@@ -131,12 +141,14 @@ export class StepPort {
   }
 
   /** The step's wait is over. It is stored with what follows, for whoever goes on before that finds it over, too. */
-  completeWaiting(call: StepCall): void {
-    const open = this.openStep(call);
+  completeWaiting(call: StepCall, kind: StepKind): void {
+    const open = this.openStep(call, kind);
     const startedMs =
       open === undefined ? this.#clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
     const { name: stepName, index: stepIndex } = call;
-    this.#journal.note({ type: 'step:complete', stepName, stepIndex, durationMs: Math.max(0, startedMs) });
+    const durationMs = Math.max(0, startedMs);
+    this.#journal.note({ type: 'step:complete', stepName, stepIndex, stepKind: kind, durationMs });
+    this.#results.closeStep(call.name);
     this.#calls.complete(call);
   }
 
@@ -150,10 +162,10 @@ export class StepPort {
     { timeoutMs }: { readonly timeoutMs: number | undefined },
     code: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const within = (signal: AbortSignal) =>
-      callWithinStep(this.#control.lease, { owner: this, name }, () => code(signal));
-    if (timeoutMs === undefined) return within(this.signal);
-    return withinTime(within, { stepName: name, timeoutMs, clock: this.#clock, control: this.#control });
+    const within = { stepName: name, clock: this.#clock, control: this.#control };
+    return callWithinStep(this.#control.lease, { owner: this, name }, () =>
+      timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...within, timeoutMs }),
+    );
   }
 
   /** A result as JSON text, null for undefined. @throws {StepError} for what JSON can't hold. */
@@ -169,10 +181,13 @@ export class StepPort {
   /** {@link StepOutcomes.complete} */
   async complete(call: StepCall, output: string | null): Promise<void> {
     await this.#outcomes.complete(call, output);
+    this.#results.closeStep(call.name);
   }
 
   /** {@link StepOutcomes.fail} */
   async fail(call: StepCall, error: unknown): Promise<never> {
+    // Called again, it has all its tries.
+    this.#results.closeStep(call.name);
     return await this.#outcomes.fail(call, error);
   }
 

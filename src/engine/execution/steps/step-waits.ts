@@ -13,6 +13,11 @@ export interface StepWait {
   readonly dueAtMs: number;
 }
 
+interface Settle {
+  resolve(): void;
+  reject(error: unknown): void;
+}
+
 interface StepWaitsDeps {
   readonly clock: Clock;
   readonly control: RunControl;
@@ -28,7 +33,8 @@ interface StepWaitsDeps {
  */
 export class StepWaits {
   readonly #deps: StepWaitsDeps;
-  readonly #open = new Map<StepWait, () => void>();
+  readonly #open = new Map<StepWait, Settle>();
+  #isPutToWait = false;
   #isLookDue = false;
   #cancelTimer: () => void = () => undefined;
 
@@ -36,11 +42,17 @@ export class StepWaits {
     this.#deps = deps;
   }
 
-  /** Resolves when the wait is over; never if the run is put to wait before that. */
+  /**
+   * Resolves when the wait is over; never if the run is put to wait before that.
+   *
+   * @throws {RunCancelledError | LeaseLostError} if the execution is over for another reason.
+   */
   async untilDue(wait: StepWait): Promise<void> {
-    if (wait.dueAtMs <= this.#deps.databaseNowMs()) return;
-    await new Promise<void>((resolve) => {
-      this.#open.set(wait, resolve);
+    const { control, databaseNowMs } = this.#deps;
+    if (wait.dueAtMs <= databaseNowMs()) return;
+    if (this.#open.size === 0) void control.whenOver().then(() => this.#rejectAll());
+    await new Promise<void>((resolve, reject) => {
+      this.#open.set(wait, { resolve, reject });
       this.#lookSoon();
     });
   }
@@ -57,6 +69,14 @@ export class StepWaits {
   /** The execution is over. */
   close(): void {
     this.#cancelTimer();
+  }
+
+  #rejectAll(): void {
+    // What the job does after a wait that goes on later is abandoned.
+    if (this.#isPutToWait) return;
+    const { error } = this.#deps.control;
+    for (const { reject } of this.#open.values()) reject(error);
+    this.#open.clear();
   }
 
   /** After this turn of the event loop, in which the job may call its next step. */
@@ -78,6 +98,7 @@ export class StepWaits {
     if (this.#open.size === 0) return;
     const inMs = Math.min(...[...this.#open.keys()].map(({ dueAtMs }) => dueAtMs)) - nowMs;
     if (!calls.areBusy && (inMs >= KEEPS_SLOT_MS || control.isDraining)) {
+      this.#isPutToWait = true;
       control.stop('waiting');
       return;
     }
@@ -88,9 +109,9 @@ export class StepWaits {
   /** Whether a wait was over. */
   #endDue(nowMs: number): boolean {
     const due = [...this.#open].filter(([{ dueAtMs }]) => dueAtMs <= nowMs);
-    for (const [wait, end] of due) {
+    for (const [wait, { resolve }] of due) {
       this.#open.delete(wait);
-      end();
+      resolve();
     }
     return due.length > 0;
   }

@@ -107,7 +107,8 @@ function toRows({ lease, number, sentAtMs, entries }: Append) {
     ageMs: Math.round(sentAtMs - atMs),
     stepName: note.stepName ?? undefined,
     stepIndex: note.stepIndex ?? undefined,
-    level: note.level ?? undefined,
+    // A step has no level: its kind stands there, unless it is the usual one.
+    level: note.level ?? note.stepKind ?? undefined,
     message: note.message ?? undefined,
     durationMs: note.durationMs == null ? undefined : Math.round(note.durationMs),
     data: note.data ?? undefined,

@@ -127,7 +127,6 @@ function claimColumns(table: string, inlineBytes: string): string {
     'step_count',
     'lost_count',
     'retry_count',
-    'heartbeat_at',
     'concurrency_key',
   ].map((column) => `${table}.${column}`);
   const payload = `iif(
@@ -141,7 +140,7 @@ function claimColumns(table: string, inlineBytes: string): string {
       and p.seq <> ${table}.seq
   )
 ) as more`;
-  return [...columns, payload, more].join(', ');
+  return [...columns, `${NOW_MS} as now_ms`, payload, more].join(', ');
 }
 
 /** At most so many runs are woken at once, for other writes wait meanwhile. */

@@ -23,7 +23,8 @@ interface ClaimRow {
   readonly step_count: number;
   readonly lost_count: number;
   readonly retry_count: number;
-  readonly heartbeat_at: number;
+  /** The database's clock. */
+  readonly now_ms: number;
   readonly concurrency_key: string | null;
   /** Whether pending runs were left when this row was updated: the last row's answer holds. */
   readonly more: number;
@@ -122,13 +123,16 @@ export async function claim(
     return request;
   };
   const { rows, steps, woken } = await connection.lane.submit(claims, decideOnce, deadlineMs);
+  const answeredAtMs = connection.clock.monotonicMs();
   const payloads =
     request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });
   return {
     runs: rows.flatMap((row) => {
       const payload = typeof row.payload === 'string' ? row.payload : payloads.get(row.id);
       if (row.status !== 'running' || payload === undefined) return [];
-      return [toClaimedRun(row, { payload, steps: steps.get(row.id) })];
+      return [
+        toClaimedRun(row, { payload, steps: steps.get(row.id), databaseAheadMs: row.now_ms - answeredAtMs }),
+      ];
     }),
     lost: rows.filter((row) => row.status === 'failed').map(toLostRun),
     more: rows.length > 0 && rows.every((row) => row.more === 1),
@@ -172,7 +176,10 @@ function toLostRun({ id, job_name, attempt, error }: ClaimRow): LostRun {
   return { runId: id, jobName: job_name, attempt, error: error ?? '' };
 }
 
-function toClaimedRun(row: ClaimRow, { payload, steps }: Pick<ClaimedRun, 'payload' | 'steps'>): ClaimedRun {
+function toClaimedRun(
+  row: ClaimRow,
+  { payload, steps, databaseAheadMs }: Pick<ClaimedRun, 'payload' | 'steps' | 'databaseAheadMs'>,
+): ClaimedRun {
   return {
     runId: row.id,
     jobName: row.job_name,
@@ -184,7 +191,7 @@ function toClaimedRun(row: ClaimRow, { payload, steps }: Pick<ClaimedRun, 'paylo
     stepCount: row.step_count,
     lostCount: row.lost_count,
     retryCount: row.retry_count,
-    claimedAtMs: row.heartbeat_at,
+    databaseAheadMs,
     steps,
   };
 }

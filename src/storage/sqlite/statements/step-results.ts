@@ -1,5 +1,6 @@
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
 import type { KnownStep } from '../../../core/ownership/known-step.ts';
+import type { StepKind } from '../../../core/step.ts';
 import type { Rows } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readCurrent } from './current-reads.ts';
@@ -19,12 +20,12 @@ const isKnown = (table: string) => `${table}.status in ('completed', 'open')`;
  * which SQLite tells without reading the outputs.
  */
 const RESULTS = `
-select s.name, s.step_index, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read,
+select s.name, s.step_index, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read,
   case when s.total <= ?4 then (select o.data from durably_journal o where o.sequence = s.sequence) end as output
 from (
-  select name, step_index, status, tries, due_at, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
+  select name, step_index, kind, status, tries, due_at, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
   from (
-    select c.name, c.step_index, c.status, c.tries, c.due_at, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes
+    select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes
     from durably_steps c cross join durably_journal j on j.sequence = c.sequence
     where c.run_id = ?1 and ${isKnown('c')} and (c.step_index, c.name) > (?2, ?3)
     order by c.step_index, c.name limit ${NAMES_PER_PAGE}
@@ -34,6 +35,7 @@ order by s.step_index, s.name`;
 
 interface StepRow {
   readonly name: string;
+  readonly kind: StepKind;
   readonly status: 'completed' | 'open';
   readonly tries: number;
   readonly due_at: number | null;
@@ -48,7 +50,8 @@ type ListedStepRow = StepRow & { readonly step_index: number };
 function toKnownStep(row: StepRow): KnownStep {
   const { name, status, bytes: outputBytes, output, is_read } = row;
   if (status === 'open') {
-    return { state: 'open', name, sinceMs: row.created_at, tries: row.tries, dueAtMs: row.due_at ?? 0 };
+    const { kind, tries, created_at: sinceMs, due_at: dueAtMs } = row;
+    return { state: 'open', name, kind, sinceMs, tries, dueAtMs: dueAtMs ?? 0 };
   }
   return { state: 'completed', name, outputBytes, ...(is_read === 1 && { output }) };
 }
@@ -79,7 +82,7 @@ const INLINE_OUTPUT_BYTES = 4 * 1024;
 
 /** The completed and open steps of the runs that bear a claim's token. ?1 the token. */
 export const STEPS_OF_CLAIM = `
-select r.id as run_id, s.name, s.status, s.tries, s.due_at, j.created_at, coalesce(octet_length(j.data), 0) as bytes,
+select r.id as run_id, s.name, s.kind, s.status, s.tries, s.due_at, j.created_at, coalesce(octet_length(j.data), 0) as bytes,
   coalesce(octet_length(j.data), 0) <= ${INLINE_OUTPUT_BYTES} as is_read,
   case when octet_length(j.data) <= ${INLINE_OUTPUT_BYTES} then j.data end as output
 from durably_runs r indexed by durably_runs_leases
