@@ -27,6 +27,7 @@ export interface TriggerOptions {
   readonly runAt?: Date | string | undefined;
 }
 
+/** A trigger by the name of a job. */
 export interface TriggerRequest extends TriggerOptions {
   readonly jobName: string;
   readonly input: unknown;
@@ -58,12 +59,14 @@ export interface EventCursor {
   close(): void;
 }
 
+/** The stream of one run's events, or why there is none. */
 export type RunFeed =
   | { readonly kind: 'not-found' }
   /** The run is over and nothing came after the given sequence. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'open'; readonly cursor: EventCursor };
 
+/** The stream of the events of all runs. */
 export interface RunListFeed {
   /** The sequence from which the stream starts. */
   readonly after: number;

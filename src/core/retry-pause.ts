@@ -1,5 +1,6 @@
 import type { Clock } from './clock.ts';
 
+/** The bounds of the pauses between the tries of something. */
 export interface PauseBounds {
   /** The longest pause before the first retry. It doubles with each retry. */
   readonly firstMs: number;

@@ -67,6 +67,7 @@ export interface EventsOperation<TName extends string = string, TInput extends z
  */
 export type Operation = JsonOperation | EventsOperation;
 
+/** Declares an operation that answers with JSON. */
 export function jsonOperation<
   const TName extends string,
   TInput extends z.ZodObject,
@@ -75,6 +76,7 @@ export function jsonOperation<
   return { ...operation, answers: 'json' };
 }
 
+/** Declares an operation that answers with a stream of events. */
 export function eventsOperation<const TName extends string, TInput extends z.ZodObject>(
   operation: Omit<EventsOperation<TName, TInput>, 'answers'>,
 ): EventsOperation<TName, TInput> {

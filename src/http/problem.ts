@@ -74,6 +74,7 @@ export class RequestError extends Error {
   }
 }
 
+/** The HTTP status of an error code. */
 export function statusOf(code: ProblemCode): number {
   return problems[code].status;
 }

@@ -62,6 +62,7 @@ export function compileParts(
   });
 }
 
+/** The statements of all parts, in order. */
 export function statementsOf(compiled: readonly CompiledWrites<unknown>[]): Sql[] {
   return compiled.flatMap(({ statements }) => statements);
 }
@@ -79,6 +80,7 @@ export function answersByPart(
   });
 }
 
+/** The members of all parts, in order. */
 export function membersOf(parts: readonly Part[]): readonly Member[] {
   const [only] = parts;
   return only !== undefined && parts.length === 1 ? only.members : parts.flatMap(({ members }) => members);

@@ -31,6 +31,7 @@ interface RecoveryDeps {
 
 const noError = () => undefined;
 
+/** Decides what happens to the members of a sending that failed. */
 export function recoveryFrom(failure: SendFailure, sent: SentParts, deps: RecoveryDeps): Recovery {
   const { parts, members } = sent;
   switch (failure.kind) {

@@ -53,6 +53,7 @@ export type Suspension =
   /** The worker stops all of its runs and returns them to pending in one statement. */
   | 'recalled';
 
+/** Whether a later claim continues the stopped run. */
 export function isSuspension(reason: StopReason): reason is Suspension {
   return reason === 'handed-back' || reason === 'recalled';
 }

@@ -11,6 +11,7 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
 
 type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
+/** Cancels a run, and stops its execution if this process executes it. */
 export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
   await commandRun(deps, 'cancel', runId);
   deps.worker.cancel(runId);
@@ -18,11 +19,13 @@ export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
   deps.worker.wake();
 }
 
+/** Returns a failed or cancelled run to pending, and wakes the worker. */
 export async function retry(deps: CommandDeps, runId: string): Promise<void> {
   await commandRun(deps, 'retry', runId);
   deps.worker.wake();
 }
 
+/** Deletes an ended run. A large run leaves rows, which the chores remove. */
 export async function deleteRun(
   deps: CommandDeps & Pick<RunsDeps, 'housekeeping' | 'isResident'>,
   runId: string,

@@ -77,6 +77,7 @@ const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>>
   cursor: true,
 };
 
+/** The handle of a registered job. */
 export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
   const handle: JobHandle = {
     name: job.name,

@@ -7,6 +7,7 @@ const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
 /** A row of a libSQL server holds at most 5 MB. */
 const REMOTE_RESULT_BYTES = 4 * 1024 * 1024;
 
+/** The checked options of a worker. */
 export interface WorkerOptions {
   /** `on-demand`: it works only in shifts, and `start` does nothing. */
   readonly presence: 'resident' | 'on-demand';
@@ -51,6 +52,7 @@ export const WORKER_OPTIONS: OptionSchemas<GivenOptions> = {
 /** The options of a worker. One of them is not known before the database is. */
 type CheckedOptions = Omit<WorkerOptions, 'maxResultBytes'> & { readonly maxResultBytes: number | undefined };
 
+/** The default of `maxResultBytes`, which depends on the database. */
 export function defaultResultBytes({ isRemote }: { readonly isRemote: boolean }): number {
   return isRemote ? REMOTE_RESULT_BYTES : LOCAL_RESULT_BYTES;
 }

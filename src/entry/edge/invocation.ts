@@ -53,6 +53,7 @@ export interface Invocation {
   readonly streamsEnd: AbortSignal;
 }
 
+/** Creates the objects of one invocation. */
 export function createInvocation(
   { config, access }: Settings,
   { createJobs, context }: { createJobs: CreateJobs; context: Context },

@@ -3,6 +3,7 @@ export function log(message: string): void {
   console.log(`durably: ${message}`);
 }
 
+/** Writes one line that warns the operator. */
 export function logWarning(message: string): void {
   console.warn(`durably: warning: ${message}`);
 }

@@ -52,11 +52,9 @@ export class Attempts {
   }
 
   /** Executes once. @throws {DatabaseUnavailableError} if the connection is closed or cannot be renewed. */
-  async make<T>(execute: () => Promise<T>, { commits = false, deadlineMs }: AttemptOptions): Promise<T> {
-    if (this.#closing.error) throw this.#closing.error;
-    return this.#adapter.isRemote
-      ? await this.#overNetwork(execute, commits ? WRITE_WITHIN_MS : this.#readWithinMs(deadlineMs))
-      : await this.#inTurn(execute, commits);
+  make<T>(execute: () => Promise<T>, { commits = false, deadlineMs }: AttemptOptions): Promise<T> {
+    if (!this.#adapter.isRemote) return this.#inTurn(execute, commits);
+    return this.#overNetwork(execute, commits ? WRITE_WITHIN_MS : this.#readWithinMs(deadlineMs));
   }
 
   #readWithinMs(deadlineMs = Number.POSITIVE_INFINITY): number {
@@ -64,6 +62,7 @@ export class Attempts {
   }
 
   async #overNetwork<T>(execute: () => Promise<T>, withinMs: number): Promise<T> {
+    if (this.#closing.error) throw this.#closing.error;
     return await inTime(execute(), { withinMs, clock: this.#clock, closing: this.#closing }).catch(
       (error: unknown) => {
         throw this.#closedBy(error) ?? error;
@@ -72,6 +71,7 @@ export class Attempts {
   }
 
   async #inTurn<T>(execute: () => Promise<T>, commits: boolean): Promise<T> {
+    if (this.#closing.error) throw this.#closing.error;
     const done = await this.#turns.take(commits);
     try {
       if (this.#closing.error) throw this.#closing.error;

@@ -122,6 +122,7 @@ export class AccessRefusedError extends DatabaseUnavailableError {
   }
 }
 
+/** The error for callers if the database cannot be used now. */
 export function unavailable(cause: unknown): DatabaseUnavailableError {
   return new DatabaseUnavailableError('The database is unavailable', { cause });
 }

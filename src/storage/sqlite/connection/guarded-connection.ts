@@ -62,6 +62,7 @@ export class GuardedConnection implements DatabaseConnection {
   }
 }
 
+/** The connection as one of ours. @throws {TypeError} if another driver made it */
 export function asGuarded(connection: DatabaseConnection): GuardedConnection {
   if (!(connection instanceof GuardedConnection)) throw new TypeError('not a connection of this driver');
   return connection;

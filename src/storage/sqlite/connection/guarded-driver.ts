@@ -199,7 +199,7 @@ export class GuardedDriver implements Driver, StatementGuard {
   }
 
   /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
-  async attempt<T>(execute: () => Promise<T>, options: AttemptOptions = {}): Promise<T> {
-    return await this.#attempts.make(execute, options);
+  attempt<T>(execute: () => Promise<T>, options: AttemptOptions = {}): Promise<T> {
+    return this.#attempts.make(execute, options);
   }
 }

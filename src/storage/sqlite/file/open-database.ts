@@ -67,12 +67,14 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
   }
 }
 
+/** The one-line error for a database that cannot be opened. It shows no credentials of the URL. */
 export function openError(url: string, error: unknown): DatabaseOpenError {
   const name = withoutCredentials(String(url).replace(/\?.*$/s, ''));
   const message = errorMessage(error).replace(/\s*\n\s*/g, ' ');
   return new DatabaseOpenError(`Cannot open the database ${name}: ${message}`, { cause: error });
 }
 
+/** Whether the URL names a file, or a database in memory. */
 export function isLocal(url: string): boolean {
   return url === ':memory:' || url.startsWith('file:');
 }

@@ -38,11 +38,13 @@ where j.run_id = ?1 and j.sequence > max(?2, ${deletedUpTo('?1')}) order by j.se
 
 const HEAD = `select coalesce(max(sequence), 0) as head from durably_journal`;
 
+/** The newest sequence of the journal. 0 if it is empty. */
 export async function journalHead(connection: Connection): Promise<number> {
   const [row] = await connection.execute<{ head: number }>({ sql: HEAD, parameters: [] });
   return row?.head ?? 0;
 }
 
+/** A page of the journal of all runs, oldest first. */
 export async function readJournal(
   connection: Connection,
   { after, limit, withLabels }: { after: number; limit: number; withLabels: boolean },
@@ -51,6 +53,7 @@ export async function readJournal(
   return (await connection.execute<PageRow>({ sql, parameters: [after, limit] })).map(toListed);
 }
 
+/** A page of one run's journal, oldest first. */
 export async function readRunJournal(
   connection: Connection,
   page: { runId: string; after: number; limit: number },
@@ -77,6 +80,7 @@ const DATA_OF = `
 select j.sequence, ${DATA} as data from durably_journal j ${WITH_PAYLOAD}
 where j.sequence in (select value from json_each(?)) and not ${LEFT_OVER}`;
 
+/** The data of rows that a page left out, by sequence. */
 export async function readJournalData(
   connection: Connection,
   sequences: readonly number[],

@@ -83,6 +83,7 @@ export function inlineOrSize(value: string): string {
   return `iif(octet_length(${value}) <= ${INLINE_BYTES}, ${value}, octet_length(${value}))`;
 }
 
+/** Whether the value was read with its page. */
 export function isWhole(value: InlineValue): boolean {
   return value === null || typeof value === 'string';
 }

@@ -11,6 +11,7 @@ import { existingRun, LEFT_OVER } from './deletions.ts';
 import { type CutRow, inlineValue, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
 import { RUN_COLUMNS, toRun } from './rows.ts';
 
+/** One run. Null if there is none with that id. */
 export async function getRun(connection: Connection, runId: string): Promise<StoredRun | null> {
   const [row] = await connection.query(
     connection.db.selectFrom('durably_runs').select(RUN_COLUMNS).where('id', '=', runId).compile(),
@@ -108,6 +109,7 @@ from (
 ) s cross join durably_journal j on j.sequence = s.sequence
 order by s.step_index, s.name`;
 
+/** A run's finished steps by index, in portions. */
 export async function* listSteps(
   connection: Connection,
   runId: string,
@@ -145,6 +147,7 @@ from durably_journal j indexed by durably_journal_logs
 where j.run_id = ${existingRun('?1')} and j.type = 'log:write' and j.sequence > ?2 and (?3 = '' or j.level = ?3)
 order by j.sequence limit ?4`;
 
+/** A run's log lines, oldest first, in portions. */
 export async function* listLogs(
   connection: Connection,
   { runId, level, after, limit }: LogPage,
