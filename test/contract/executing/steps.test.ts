@@ -30,6 +30,7 @@ contract('step.run', (test) => {
       {
         name: 'one',
         index: 0,
+        kind: 'run',
         status: 'completed',
         output: 1,
         error: null,
@@ -40,6 +41,7 @@ contract('step.run', (test) => {
       {
         name: 'two',
         index: 1,
+        kind: 'run',
         status: 'completed',
         output: { value: 2 },
         error: null,

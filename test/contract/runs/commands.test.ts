@@ -25,6 +25,7 @@ async function runIn(status: RunStatus, world: World) {
       });
       if (status === 'failed') throw new Error('failed');
       if (status === 'running' || status === 'cancelled') await new Promise(() => undefined);
+      if (status === 'waiting') await step.sleep('rest', '1h');
       return 'output';
     }),
   });

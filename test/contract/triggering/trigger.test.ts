@@ -31,6 +31,7 @@ contract('trigger', (test) => {
       status: 'pending',
       isTerminal: false,
       isActive: true,
+      waits: [],
       idempotencyKey: null,
       concurrencyKey: null,
       labels: {},
