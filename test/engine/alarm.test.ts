@@ -35,6 +35,14 @@ test('a cleared alarm does not ring, and can be set again', () => {
   expect(rings).toHaveLength(1);
 });
 
+test('a full alarm still rings for what is due first', () => {
+  const { clock, alarm, rings } = ringing();
+  for (let i = 1; i <= 10_000; i++) alarm.set(1_000_000 + i * 10);
+  alarm.set(1_000);
+  clock.advance(1_000);
+  expect(rings).toEqual([1_000]);
+});
+
 test('an alarm remembers ten thousand times, and forgets the latest', () => {
   const { clock, alarm, rings } = ringing();
   for (let i = 1; i <= 10_001; i++) alarm.set(i * 10);

@@ -129,7 +129,14 @@ contract('an open step', (test) => {
       return steps;
     };
     expect(await listed()).toEqual([]);
-    await append(store, run, [stepCompleted('rest', 0, null)], 3);
+    const over = {
+      type: 'step:complete',
+      stepName: 'rest',
+      stepIndex: 0,
+      stepKind: 'sleep',
+      durationMs: 1,
+    } as const;
+    await append(store, run, [entry(over)], 3);
     expect(await store.listKnownSteps(run.runId)).toMatchObject([{ state: 'completed', name: 'rest' }]);
     expect(await listed()).toMatchObject([{ name: 'rest', kind: 'sleep', status: 'completed' }]);
   });
@@ -150,5 +157,36 @@ contract('an open step', (test) => {
     expect(steps).toEqual([
       { state: 'open', name: 'work', kind: 'run', tries: 2, dueAtMs: 2_000, sinceMs: expect.any(Number) },
     ]);
+  });
+
+  test('begins anew as a step of another kind', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    const data = JSON.stringify({ attempt: 3, dueAt: 5_000 });
+    const tried = { type: 'step:retry', stepName: 'rest', stepIndex: 0, message: 'failed', data } as const;
+    await append(store, run, [start(1_000)], 1);
+    await append(store, run, [entry(tried)], 2);
+    expect(await store.listKnownSteps(run.runId)).toMatchObject([{ kind: 'run', tries: 3, dueAtMs: 5_000 }]);
+    await append(store, run, [start(9_000)], 3);
+    expect(await store.listKnownSteps(run.runId)).toMatchObject([
+      { kind: 'sleep', tries: 0, dueAtMs: 9_000 },
+    ]);
+    await append(store, run, [stepCompleted('rest', 0)], 4);
+    const steps = [];
+    for await (const portion of store.listSteps(run.runId)) steps.push(...portion);
+    expect(steps).toMatchObject([{ name: 'rest', kind: 'run', status: 'completed' }]);
+  });
+
+  test('that is to be tried again gets all its tries from a retry by hand, and a sleep keeps its time', async ({
+    world,
+  }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    const data = JSON.stringify({ attempt: 1, dueAt: 5_000 });
+    const tried = { type: 'step:retry', stepName: 'work', stepIndex: 1, message: 'failed', data } as const;
+    await append(store, run, [start(1_000), entry(tried)]);
+    await store.command('cancel', run.runId);
+    await store.command('retry', run.runId);
+    expect((await store.listKnownSteps(run.runId)).map(({ name }) => name)).toEqual(['rest']);
   });
 });

@@ -197,6 +197,29 @@ contract('a step with retries', (test) => {
   });
 });
 
+contract('a step whose tries are used up', (test) => {
+  test('has all of them again when its job calls it again', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const tools = await world.tools();
+    const attempts: number[] = [];
+    const { flaky } = durably.register({
+      flaky: job('flaky', async (step) => {
+        const work = () =>
+          step.run('work', { retries: { limit: 1, delay: '1h', jitter: false } }, (_signal, { attempt }) => {
+            attempts.push(attempt);
+            if (attempts.length < 3) throw new Error('failed');
+          });
+        await work().catch(work);
+      }),
+    });
+    const { id } = await flaky.trigger(0);
+    await untilStatus(durably, id, 'waiting');
+    await tools.ageDue(id, HOUR_MS);
+    await untilStatus(durably, id, 'completed');
+    expect(attempts).toEqual([1, 2, 1]);
+  });
+});
+
 contract('a job with retries', (test) => {
   test('runs again from its finished steps, each time as another attempt, and fails once', async ({
     world,

@@ -3,7 +3,7 @@ import { type StepContext, StepError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { job } from '../../support/jobs.ts';
 import { journalTypes, nextEvent, rejectionOf, untilEnded, untilStatus } from '../../support/runs.ts';
-import { deferred } from '../../support/until.ts';
+import { deferred, until } from '../../support/until.ts';
 
 const HOUR_MS = 3_600_000;
 
@@ -248,5 +248,72 @@ contract('a step that sleeps', (test) => {
     expect(refusal).toBeInstanceOf(StepError);
     expect(refusal?.message).toMatch(message);
     expect(await durably.getSteps(id)).toEqual([]);
+  });
+
+  test('ends in time though its duration makes no sense any more when its run goes on', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const tools = await world.tools();
+    let duration: number | string = HOUR_MS;
+    const { nap } = durably.register({ nap: job('nap', (step) => step.sleep('rest', duration as never)) });
+    const { id } = await nap.trigger(0);
+    await untilStatus(durably, id, 'waiting');
+    duration = -1;
+    await tools.ageDue(id, HOUR_MS);
+    await untilStatus(durably, id, 'completed');
+  });
+
+  test('in its slot is refused when its run is cancelled', async ({ world }) => {
+    const { durably } = await world.start();
+    const { nap } = durably.register({
+      nap: job('nap', async (step) => {
+        await Promise.all([
+          step.sleep('rest', '1h').catch((error) => seen.push(error.code)),
+          step.run('work', hang),
+        ]);
+      }),
+    });
+    const seen: unknown[] = [];
+    const hang = () => new Promise(() => undefined);
+    const { id } = await nap.trigger(0);
+    await nextEvent(durably, 'step:start', id);
+    await durably.cancel(id);
+    await until(() => seen.length > 0);
+    expect(seen).toEqual(['RUN_CANCELLED']);
+  });
+
+  test('is found by work on demand once it is over, and not before', async ({ world }) => {
+    const { durably } = await world.idle();
+    const tools = await world.tools();
+    const { nap } = durably.register({ nap: job('nap', (step) => step.sleep('rest', '1h')) });
+    const { id } = await nap.trigger(0);
+    expect(await durably.processUntilIdle()).toBe(1);
+    expect(await durably.processUntilIdle()).toBe(0);
+    await tools.ageDue(id, HOUR_MS);
+    expect(await durably.processUntilIdle()).toBe(1);
+    expect((await durably.getRun(id))?.status).toBe('completed');
+  });
+
+  test('does not hold up work on demand whose job waits for the sleeping run', async ({ world }) => {
+    const { durably } = await world.idle();
+    const handles = durably.register({
+      child: job('child', (step) => step.sleep('rest', 1_000)),
+      parent: job('parent', () => handles.child.triggerAndWait(0)),
+    });
+    const { id } = await handles.parent.trigger(0);
+    await durably.processUntilIdle();
+    expect((await durably.getRun(id))?.status).toBe('completed');
+  });
+
+  test('does not keep a worker from stopping whose job waits for the sleeping run', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const handles = durably.register({
+      child: job('child', (step) => step.sleep('rest', '1h')),
+      parent: job('parent', () => handles.child.triggerAndWait(0)),
+    });
+    const sleeps = nextEvent(durably, 'run:wait');
+    const { id } = await handles.parent.trigger(0);
+    await sleeps;
+    await durably.stop();
+    expect((await durably.getRun(id))?.status).toBe('pending');
   });
 });

@@ -18,7 +18,7 @@ contract('options that are not known', (test) => {
       [job.trigger({}, unchecked({ label: {} })), /Unknown trigger option "label"; did you mean "labels"/],
       [job.triggerAndWait({}, unchecked({ timeoutMs: 1 })), /"timeoutMs"; did you mean "timeout"/],
       [job.batchTrigger([{ input: {}, options: unchecked({ concurencyKey: 'a' }) }]), /"concurrencyKey"/],
-      [durably.trigger(unchecked({ jobName: echo.name, input: {}, delayMs: 1 })), /"delayMs"; known: /],
+      [durably.trigger(unchecked({ jobName: echo.name, input: {}, weight: 1 })), /"weight"; known: /],
       [job.trigger({}, unchecked([])), /trigger options must be given as an object/],
       [job.getRuns(unchecked({ jobName: 'other' })), /Unknown filter member "jobName"/],
       [durably.getRuns(unchecked({ state: 'failed' })), /Unknown filter member "state"/],
