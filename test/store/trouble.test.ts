@@ -10,11 +10,8 @@ import { all, append, claim, completed, enqueue, listIds, newRun, query, running
 
 const lease = { runId: 'unknown', fence: 1 };
 
-/** Each method of the port but `migrate` and `appendsUnderWay`, called once. */
-const CALLS: Record<
-  Exclude<keyof Store, 'migrate' | 'appendsUnderWay'>,
-  (store: Store) => Promise<unknown>
-> = {
+/** Each method of the port that asks the database, but `migrate`, called once. */
+const CALLS: Record<Exclude<keyof Store, 'migrate' | 'trouble'>, (store: Store) => Promise<unknown>> = {
   enqueue: (store) => store.enqueue([newRun()]),
   claim: (store) => claim(store),
   append: (store) => append(store, lease, [completed()]),
