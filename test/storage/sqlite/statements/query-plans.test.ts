@@ -24,12 +24,13 @@ async function planOf(durably: Durably, text: string, parameters: readonly unkno
 }
 
 /**
- * The lines of a plan that scan a table. Scans of parameters (`json_each`, and `entries` made from it) and of
- * subquery rows don't count.
+ * The lines of a plan that scan a table. Scans of parameters (`json_each`, and `entries` made from it), of subquery
+ * rows and of no table don't count.
  */
 function scansOf({ sql, lines }: Plan): string[] {
   const isOwn = (line: string) =>
     line.includes('VIRTUAL TABLE') ||
+    line === 'SCAN CONSTANT ROW' ||
     (line === 'SCAN e' && sql.includes('from entries e ')) ||
     lines.includes(line.replace('SCAN', 'CO-ROUTINE'));
   return lines.filter((line) => line.startsWith('SCAN') && !isOwn(line));
