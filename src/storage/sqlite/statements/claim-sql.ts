@@ -143,15 +143,15 @@ returning ${claimColumns('durably_runs', INLINE_BYTES)}`;
 }
 
 /**
- * Whether a claim that took runs left some that it could have taken but for their bytes, asked right after it.
+ * Whether a claim that took runs, and fewer than it asked for, left some for their bytes. Asked right after it.
  * Its parameters are those of the claim but for the last one.
  */
 export const LEFT_BEHIND = `
 select 1 as more
-where exists (
-  select 1 from durably_runs taken indexed by durably_runs_leases
+where (
+  select count(*) from durably_runs taken indexed by durably_runs_leases
   where taken.status = 'running' and taken.claim_token = ${CLAIM_TOKEN}
-) and exists (${candidates('1')})`;
+) between 1 and ${LIMIT} - 1 and exists (${candidates('1')})`;
 
 /** Asks for the runs of a claim whose answer was lost: they bear its token. */
 export const CLAIMED = `
