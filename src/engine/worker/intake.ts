@@ -38,7 +38,7 @@ export interface Taken {
   readonly slots: readonly Slot[];
   /** Whether the claim found nothing, not even runs that it had to fail. */
   readonly isEmpty: boolean;
-  /** It left runs behind for want of slots. */
+  /** It left runs behind, because it took as many as it may. */
   readonly hasMore: boolean;
 }
 
@@ -110,14 +110,13 @@ export class Intake {
     if (request === undefined) return undefined;
     const found = claim.runs.length + claim.lost.length;
     underWay.keptSlots = claim.runs.length;
-    const hasMore = claim.more && found >= request.limit;
-    options.onAnswer?.({ hasMore });
+    options.onAnswer?.({ hasMore: claim.more });
     // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
     return {
       slots: await this.#accept(claim, { underWay, isWanted: options.isWanted, request }),
       isEmpty: found === 0,
-      hasMore,
+      hasMore: claim.more,
     };
   }
 

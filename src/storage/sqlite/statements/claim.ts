@@ -3,7 +3,7 @@ import type { RunStatus } from '../../../core/run.ts';
 import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun, Store } from '../../../core/store.ts';
 import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
-import { ANSWER_BYTES, CLAIM, CLAIM_AGAIN, CLAIMED, PAYLOADS } from './claim-sql.ts';
+import { ANSWER_BYTES, CLAIMED, claimStatement, LEFT_BEHIND, PAYLOADS } from './claim-sql.ts';
 import { readCurrent } from './current-reads.ts';
 import { renewals } from './lease.ts';
 import { PLACES } from './places.ts';
@@ -30,12 +30,14 @@ interface ClaimRow {
 interface Claimed {
   readonly rows: readonly ClaimRow[];
   readonly steps: StepsOfRuns;
+  /** Whether another claim would take more. */
+  readonly more: boolean;
 }
 
 /** Asked when the claim leaves; undefined if there is nothing to claim for after all. */
 export type ClaimDecision = Parameters<Store['claim']>[0];
 
-const NOTHING: Claimed = { rows: [], steps: new Map() };
+const NOTHING: Claimed = { rows: [], steps: new Map(), more: false };
 
 /**
  * Claims runs. Sent again, a claim takes no others than before: those it took bear its token.
@@ -72,20 +74,27 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote }: S
   const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
   const inlineBytes = Math.floor(ANSWER_BYTES / limit);
   const isRepeated = isSentAgain || request.isAskedAgain;
+  const about = [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0];
   const statements: Sql[] = [
-    {
-      sql: isRepeated ? CLAIM_AGAIN : CLAIM,
-      parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0, inlineBytes],
-    },
+    { sql: claimStatement({ isRemote, isRepeated }), parameters: [...about, inlineBytes] },
   ];
   if (isRepeated) statements.push({ sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
-  if (isRemote) statements.push({ sql: STEPS_OF_CLAIM, parameters: [claimToken] });
+  if (isRemote) {
+    statements.push(
+      { sql: LEFT_BEHIND, parameters: about },
+      { sql: STEPS_OF_CLAIM, parameters: [claimToken] },
+    );
+  }
   return {
     statements,
-    decode: (answers) => ({
-      rows: claimedRows(answers as unknown as readonly (readonly ClaimRow[])[], { isRepeated }),
-      steps: isRemote ? stepsOfRuns(answers.at(-1) ?? []) : NOTHING.steps,
-    }),
+    decode: (answers) => {
+      const rows = claimedRows(answers as unknown as readonly (readonly ClaimRow[])[], { isRepeated });
+      // Of fewer runs than it asked for it left none behind, but for their bytes.
+      const tookAll = rows.length >= limit && rows.every((row) => row.more === 1);
+      if (!isRemote) return { rows, steps: NOTHING.steps, more: tookAll };
+      const [left = [], steps = []] = answers.slice(-2);
+      return { rows, steps: stepsOfRuns(steps), more: tookAll || left.length > 0 };
+    },
   };
 }
 
@@ -109,7 +118,7 @@ export async function claim(
     request = decide(about);
     return request;
   };
-  const { rows, steps } = await connection.lane.submit(claims, decideOnce, deadlineMs);
+  const { rows, steps, more } = await connection.lane.submit(claims, decideOnce, deadlineMs);
   const payloads =
     request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });
   return {
@@ -119,7 +128,7 @@ export async function claim(
       return [toClaimedRun(row, { payload, stepResults: steps.get(row.id) })];
     }),
     lost: rows.filter((row) => row.status === 'failed').map(toLostRun),
-    more: rows.length > 0 && rows.every((row) => row.more === 1),
+    more,
   };
 }
 
