@@ -202,6 +202,10 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     clock,
     // An instance on demand may live only for one request.
     checksAtFirstUse: isResident,
+    onWriteOutage: (outage) => {
+      if (outage.kind === 'ended') log.databaseRecovered(outage);
+      else bus.reportWorkerError({ error: outage.error, context: 'database' });
+    },
     onClosed: (error) => {
       feed.close(error);
       worker.abandon(error);
@@ -220,6 +224,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const feed = new JournalFeed({
     store,
     clock,
+    mayLag: isRemote,
     pollMs: isResident ? Math.min(MAX_FEED_POLL_MS, given.pollingIntervalMs) : given.pollingIntervalMs,
     onError: (error) => bus.reportWorkerError({ error, context: 'feed' }),
   });

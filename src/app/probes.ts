@@ -13,6 +13,9 @@ export const readinessSchema = z
     database: z.boolean().meta({ description: 'The database answers and is migrated' }),
     worker: z.boolean().meta({ description: 'The worker is started and has not given up' }),
     draining: z.boolean().meta({ description: 'The service is shutting down' }),
+    reason: z.enum(['database does not answer', 'database takes no writes']).optional().meta({
+      description: 'Why `database` is false, of a server: one that takes no writes may need a restart',
+    }),
   })
   .meta({ id: 'Readiness' });
 
@@ -44,6 +47,7 @@ export function mountReadiness(app: Hono, { durably, reportOf, draining }: Readi
       database: health.database,
       worker: health.worker,
       draining: isDraining,
+      ...(health.reason && { reason: health.reason }),
     };
     if (isReady) return c.json(readiness);
     return c.json(readiness, 503, { 'retry-after': String(RETRY_AFTER_SECONDS) });

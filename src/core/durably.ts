@@ -86,12 +86,17 @@ export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What is wrong with a database server. Over a network the two look alike to whoever writes. */
+export type DatabaseTrouble = 'database does not answer' | 'database takes no writes';
+
 /** What an instance reports to a health check. */
 export interface Health {
   /** The database is migrated and takes writes, without long waiting. */
   readonly database: boolean;
   /** The worker is started and has not failed, or works on demand. */
   readonly worker: boolean;
+  /** Why `database` is false, where a server is asked and that is known: one that takes no writes may need a restart. */
+  readonly reason?: DatabaseTrouble | undefined;
 }
 
 /**

@@ -176,7 +176,7 @@ export type WorkerErrorContext =
   | 'append'
   /** Claiming runs; it tries again. */
   | 'claim'
-  /** The database was closed while the worker was at work; it has stopped. */
+  /** The database was closed while the worker was at work, which has stopped; or a server takes no writes. */
   | 'database'
   /** Executing a run, which could be neither completed nor failed. */
   | 'execute'

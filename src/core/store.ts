@@ -1,3 +1,4 @@
+import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
 import type { Claim, ClaimRequest } from './ownership/claim.ts';
 import type { KnownStep } from './ownership/known-step.ts';
@@ -79,12 +80,25 @@ export interface Append {
 /** `refused`: the lease is no longer held, and nothing was stored. */
 export type AppendResult = 'stored' | 'refused';
 
+/**
+ * How fresh an answer must be. `recently`: what was true a moment ago will do, as a read replica of a server
+ * may answer it. `now`: it decides something, so it is read where it is written.
+ */
+export type Freshness = 'recently' | 'now';
+
 /** A row of a page of the journal. Large data is null and left to {@link Store.readJournalData}. */
 export interface ListedJournalRow extends JournalRow {
   readonly dataBytes: number;
   readonly isDataLeft: boolean;
   /** Its run was deleted: the row counts for the page, and nobody may see it. */
   readonly isLeftOver: boolean;
+}
+
+/** A page of one run's rows of the journal. */
+export interface RunJournalPage {
+  readonly rows: readonly ListedJournalRow[];
+  /** The newest sequence of the whole journal when the page was read. */
+  readonly head: number;
 }
 
 /** A list in parts of bounded size, each read when it is asked for. */
@@ -150,7 +164,8 @@ export interface Store {
 
   command(command: RunCommand, runId: string): Promise<CommandResult>;
 
-  getRun(runId: string): Promise<StoredRun | null>;
+  /** A run that exists is found, however fresh the answer. */
+  getRun(runId: string, options?: { readonly asOf?: Freshness }): Promise<StoredRun | null>;
   /** Newest first. */
   listRuns(query: RunQuery): Promise<StoredRunPage>;
   /** By index. */
@@ -166,10 +181,20 @@ export interface Store {
   }): Promise<ReadonlyMap<string, string | null>>;
 
   /** The newest sequence of the journal; 0 when it is empty. */
-  journalHead(): Promise<number>;
+  journalHead(options?: { readonly asOf?: Freshness }): Promise<number>;
   /** Rows after a sequence, oldest first; with their runs' labels if asked for. */
-  readJournal(page: { after: number; limit: number; withLabels: boolean }): Promise<ListedJournalRow[]>;
-  readRunJournal(page: { runId: string; after: number; limit: number }): Promise<ListedJournalRow[]>;
+  readJournal(page: {
+    readonly after: number;
+    readonly limit: number;
+    readonly withLabels: boolean;
+    readonly asOf?: Freshness;
+  }): Promise<ListedJournalRow[]>;
+  readRunJournal(page: {
+    readonly runId: string;
+    readonly after: number;
+    readonly limit: number;
+    readonly asOf?: Freshness;
+  }): Promise<RunJournalPage>;
   /** The data of these rows. Rows that are gone are missing. */
   readJournalData(sequences: readonly number[]): Promise<ReadonlyMap<number, string | null>>;
 
@@ -179,4 +204,6 @@ export interface Store {
   purgePortion(): Promise<boolean>;
   /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;
+  /** What is wrong if `ping` did not resolve; undefined where that is not known. */
+  trouble(): DatabaseTrouble | undefined;
 }

@@ -28,6 +28,7 @@ describe('probes', () => {
   it.each([
     { database: false, worker: true },
     { database: true, worker: false },
+    { database: false, worker: true, reason: 'database takes no writes' as const },
   ])('/readyz is 503 and names what is not: %j', async (health) => {
     const response = await createDurablyApp(fakeDurably({ health: async () => health })).request('/readyz');
     expect(response.status).toBe(503);

@@ -169,7 +169,7 @@ describe('a worker that looks for work', () => {
 
   test('asks for the slots that are free when its claim leaves, including those of ending runs', async () => {
     const { worker, answers, claims, gates, holdEnds, holdClaims } = pacedWorker({ maxConcurrentRuns: 3 });
-    answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun()], more: true }));
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun()] }));
     worker.start();
     await idle();
     const storeEnds = holdEnds();
@@ -248,6 +248,15 @@ describe('a worker that looks for work', () => {
     gates[0]?.resolve();
     await idle();
     expect(claims).toHaveLength(2);
+  });
+
+  test('claims again at once if the claim left runs behind though slots are free', async () => {
+    const { worker, answers, claims } = pacedWorker({ maxConcurrentRuns: 3 });
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun()], more: true }));
+    answers.push(() => ({ ...NOTHING, runs: [claimedRun()] }));
+    worker.start();
+    await idle();
+    expect(claims.map(({ limit }) => limit)).toEqual([3, 2]);
   });
 
   test('fills slots that become free together with one claim, and a later one with another', async () => {

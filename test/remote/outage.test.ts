@@ -123,7 +123,8 @@ describe('an outage', () => {
     expect(await durably.health()).toEqual({ database: true, worker: true });
     await remote.restart(async () => {
       gate.resolve();
-      expect(await durably.health()).toEqual({ database: false, worker: true });
+      const reason = 'database does not answer';
+      expect(await durably.health()).toEqual({ database: false, worker: true, reason });
       expect(await rejectionOf(handles.echo.trigger('lost'))).toBeInstanceOf(DatabaseUnavailableError);
     });
     expect(await untilStatus(durably, running, 'completed')).toMatchObject({ attempt: 1, stepCount: 3 });

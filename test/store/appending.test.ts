@@ -34,7 +34,7 @@ contract('Store.append', (test) => {
       entry({ type: 'run:complete', data: '"out"', durationMs: 40 }),
     ];
     expect(await append(store, run, entries)).toBe('stored');
-    const rows = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
+    const { rows } = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
     const written = rows.slice(2);
     expect(written).toMatchObject(entries.map(({ note }) => ({ ...note, attempt: 1, jobName: 'job' })));
     const sequences = rows.map(({ sequence }) => sequence);
@@ -46,7 +46,9 @@ contract('Store.append', (test) => {
     const run = await running(store);
     const line = { type: 'log:write', level: 'info', message: 'line' } as const;
     await append(store, run, [entry(line, 5_000), entry(line, 0)]);
-    const [, , earlier, later] = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
+    const {
+      rows: [, , earlier, later],
+    } = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
     expect((later?.createdAt ?? 0) - (earlier?.createdAt ?? 0)).toBe(5_000);
   });
 

@@ -65,7 +65,7 @@ contract('Store.claim', (test) => {
       heartbeatAt: expect.any(String),
       completedAt: null,
     });
-    const rows = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
+    const { rows } = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
     expect(rows.map(({ type }) => type)).toEqual(['run:trigger', 'run:start']);
     expect(rows[1]).toMatchObject({ attempt: 1, data: '{"a": 1}', jobName: 'job' });
   });

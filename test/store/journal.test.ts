@@ -47,10 +47,12 @@ contract('the journal', (test) => {
     const [, second] = sequences;
     const page = await store.readJournal({ after: second ?? 0, limit: 2, withLabels: false });
     expect(page).toEqual(rows.slice(2, 4));
-    const own = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
+    const { rows: own } = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
     expect(own).toEqual(rows.filter(({ runId }) => runId === run.runId));
-    expect(await store.readRunJournal({ runId: run.runId, after: second ?? 0, limit: 1 })).toEqual([rows[3]]);
-    expect(await store.readRunJournal({ runId: 'unknown', after: 0, limit: 10 })).toEqual([]);
+    expect((await store.readRunJournal({ runId: run.runId, after: second ?? 0, limit: 1 })).rows).toEqual([
+      rows[3],
+    ]);
+    expect((await store.readRunJournal({ runId: 'unknown', after: 0, limit: 10 })).rows).toEqual([]);
   });
 
   test('prevents a claim whose event is refused', async ({ world }) => {
@@ -87,7 +89,7 @@ contract('the journal', (test) => {
     const output = JSON.stringify('x'.repeat(50_000));
     const line = entry({ type: 'log:write', level: 'info', message: 'line', data: '[1]' });
     await append(store, run, [line, completed(output)]);
-    const rows = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
+    const { rows } = await store.readRunJournal({ runId: run.runId, after: 0, limit: 10 });
     expect(rows.map(({ type, data, dataBytes, isDataLeft }) => [type, data, dataBytes, isDataLeft])).toEqual([
       ['run:trigger', null, 0, false],
       ['run:start', null, Buffer.byteLength(payload), true],

@@ -72,7 +72,7 @@ contract('Store.handBack', (test) => {
     });
     expect(second.fence).toBeGreaterThan(first.fence);
     expect(await store.getRun(first.runId)).toMatchObject({ progress: { current: 1 }, stepCount: 1 });
-    const rows = await store.readRunJournal({ runId: first.runId, after: 0, limit: 10 });
+    const { rows } = await store.readRunJournal({ runId: first.runId, after: 0, limit: 10 });
     expect(rows.at(-1)).toMatchObject({ type: 'run:resume', attempt: 1 });
   });
 

@@ -124,7 +124,7 @@ export async function listIds(store: Store, given: Partial<RunQuery> = {}): Prom
 
 /** The types of a run's events, oldest first, without rows that a deletion left over. */
 export async function eventTypes(store: Store, runId: string): Promise<string[]> {
-  const rows = await store.readRunJournal({ runId, after: 0, limit: 10_000 });
+  const { rows } = await store.readRunJournal({ runId, after: 0, limit: 10_000 });
   return rows.filter(({ isLeftOver }) => !isLeftOver).map(({ type }) => type);
 }
 
@@ -132,7 +132,7 @@ export async function eventTypes(store: Store, runId: string): Promise<string[]>
 export async function snapshot(store: Store, runId: string) {
   return {
     run: await store.getRun(runId),
-    events: await store.readRunJournal({ runId, after: 0, limit: 10_000 }),
+    events: (await store.readRunJournal({ runId, after: 0, limit: 10_000 })).rows,
     steps: await all(store.listSteps(runId)),
   };
 }

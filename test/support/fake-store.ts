@@ -27,7 +27,7 @@ export function fakeStore(methods: Partial<Store>): Store {
       'readRunJournal',
       'readJournalData',
     ] as const),
-    ...(['deletePortion', 'purgePortion', 'ping'] as const),
+    ...(['deletePortion', 'purgePortion', 'ping', 'trouble'] as const),
   ];
   const none = Object.fromEntries(names.map((name) => [name, unexpected(name)]));
   return { ...(none as unknown as Store), ...methods };

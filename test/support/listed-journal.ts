@@ -40,7 +40,7 @@ export function listedJournal() {
     },
     readRunJournal: async ({ runId, after, limit }) => {
       reads.run++;
-      return page(after, limit, runId);
+      return { rows: page(after, limit, runId), head: rows.at(-1)?.sequence ?? 0 };
     },
     getRun: async (runId) => {
       const status = statuses.get(runId);

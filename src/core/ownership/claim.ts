@@ -51,7 +51,7 @@ export interface Claim {
   readonly runs: readonly ClaimedRun[];
   /** Runs that the claim failed because their workers vanished too often. */
   readonly lost: readonly LostRun[];
-  /** Whether more pending runs of these jobs were left. */
+  /** Whether it left runs of these jobs behind, because it had taken as many as it may: another claim would take more. */
   readonly more: boolean;
   /** Whether there may be more waiting runs whose time has come. */
   readonly moreDue: boolean;

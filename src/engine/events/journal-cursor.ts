@@ -2,6 +2,7 @@ import { defer } from '../../core/clock.ts';
 import type { EventCursor } from '../../core/durably.ts';
 import { endsRun } from '../../core/events.ts';
 import { portionLength } from '../../core/json/portions.ts';
+import type { Freshness } from '../../core/store.ts';
 import type { JournalTail, TailReader } from './journal-tail.ts';
 import type { StreamedRow } from './streamed-row.ts';
 
@@ -13,12 +14,21 @@ export interface FeedFilter {
   matches(event: StreamedRow): boolean;
 }
 
+/** A page of the journal after a place. */
+export interface FeedPage {
+  readonly events: readonly StreamedRow[];
+  /** When the page was read, the journal reached at least this far. */
+  readonly head: number;
+  /** Whether it holds all that was committed before. A replica may have been behind. */
+  readonly isCurrent: boolean;
+}
+
 interface CursorOptions {
   readonly filter: FeedFilter;
   readonly after: number;
-  /** Reads the page after a place from the database. */
-  readonly readPage: (after: number) => Promise<readonly StreamedRow[]>;
-  /** Reads data that a page left out because of its size. */
+  /** Reads a page after a place from the database. */
+  readonly readPage: (after: number, asOf: Freshness) => Promise<FeedPage>;
+  /** Reads what a page left out for its size. */
   readonly complete: (events: readonly StreamedRow[]) => Promise<void>;
   readonly pageRows: number;
   readonly tail: JournalTail;
@@ -30,6 +40,8 @@ interface Reach {
   readonly upTo: number;
   /** Whether the journal had no more events. */
   readonly isAtEnd: boolean;
+  /** Whether that is certain. A replica may have been behind. */
+  readonly isCurrent: boolean;
   /**
    * Where the events come from. The reader keeps the rest of its own page. The tail's events are
    * shared, so it need not keep them.
@@ -64,8 +76,8 @@ export class JournalCursor implements EventCursor, TailReader {
   #state = OPEN;
   #waiting: ((reach: Reach) => void) | undefined;
 
-  /** @param firstPage the page after the cursor's place, if it was already read. It is not kept. */
-  constructor(options: CursorOptions, firstPage?: readonly StreamedRow[]) {
+  /** @param firstPage the page after the cursor's place, if it was read already. It is not kept. */
+  constructor(options: CursorOptions, firstPage?: FeedPage) {
     this.#options = options;
     this.#place = options.after;
     this.#rest = firstPage && this.#reachOfPage(firstPage, this.#place);
@@ -113,15 +125,15 @@ export class JournalCursor implements EventCursor, TailReader {
     if (!resolve) return;
     this.#waiting = undefined;
     this.#options.tail.stopWaiting(this);
-    resolve({ events, upTo: head, isAtEnd: true, from: 'tail' });
+    resolve({ events, upTo: head, isAtEnd: true, isCurrent: true, from: 'tail' });
   }
 
   async #reach(): Promise<Reach> {
-    const { tail, readPage } = this.#options;
+    const { tail, readPage, pageRows } = this.#options;
     if (this.#rest) return this.#rest;
     const { head } = tail;
-    // The run's end was the last row of a full page. Another page shows whether anything followed.
-    if (this.#hasEnded) return this.#reachOfPage(await readPage(this.#place), head);
+    // Another page says whether anything followed the run's end: it was the last row of a full page, or a replica's.
+    if (this.#hasEnded) return this.#reachOfPage(await readPage(this.#place, 'now'), head);
     if (this.#place >= head) {
       return await new Promise((resolve) => {
         this.#waiting = resolve;
@@ -129,21 +141,23 @@ export class JournalCursor implements EventCursor, TailReader {
       });
     }
     const recent = tail.eventsAfter(this.#place, this);
-    if (recent) return { events: recent, upTo: head, isAtEnd: true, from: 'tail' };
-    return this.#reachOfPage(await readPage(this.#place), head);
+    if (recent) return { events: recent, upTo: head, isAtEnd: true, isCurrent: true, from: 'tail' };
+    const page = await readPage(this.#place, 'recently');
+    const isBehindTail = !page.isCurrent && page.events.length < pageRows && page.head < head;
+    return this.#reachOfPage(isBehindTail ? await readPage(this.#place, 'now') : page, head);
   }
 
   /**
-   * `head` was committed before the page was read, so a page that is not full has all events up to
-   * it. If a page is larger than a portion, its first rows are kept, and the others are read again
-   * later.
+   * `head` was committed before the page was read: a page that isn't full holds all up to it, unless a replica has
+   * answered it. That holds all up to its own head. Of a page that takes more than a portion the first rows are kept; the others are read again when they are asked for.
    */
-  #reachOfPage(page: readonly StreamedRow[], head: number): Reach {
+  #reachOfPage({ events: page, head: pageHead, isCurrent }: FeedPage, head: number): Reach {
     const length = portionLength(page, ({ bytesHere }) => bytesHere);
     const events = length === page.length ? page : page.slice(0, length);
     const last = events.at(-1)?.sequence ?? this.#place;
     const isAtEnd = events.length < this.#options.pageRows && events === page;
-    return { events, upTo: isAtEnd ? Math.max(last, head) : last, isAtEnd, from: 'page' };
+    const end = Math.max(last, pageHead, isCurrent ? head : 0);
+    return { events, upTo: isAtEnd ? end : last, isAtEnd, isCurrent, from: 'page' };
   }
 
   /** Advances by one portion of the reader's events. */
@@ -166,7 +180,7 @@ export class JournalCursor implements EventCursor, TailReader {
         if (endsRun(row.type)) this.#hasEnded = true;
         else if (row.type === 'run:retry') this.#hasEnded = false;
       }
-      const isOver = this.#hasEnded && isWhole && reach.isAtEnd;
+      const isOver = this.#hasEnded && isWhole && reach.isAtEnd && reach.isCurrent;
       if (isOver && this.#state.kind === 'open') this.#state = OVER;
     }
     return taken.some(({ isGone }) => isGone) ? taken.filter(({ isGone }) => !isGone) : taken;

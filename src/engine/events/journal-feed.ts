@@ -3,8 +3,8 @@ import type { EventCursor, RunFeed, RunListFeed } from '../../core/durably.ts';
 import { isListed } from '../../core/events.ts';
 import type { Labels } from '../../core/labels.ts';
 import { isTerminal } from '../../core/run.ts';
-import type { Store } from '../../core/store.ts';
-import { type FeedFilter, JournalCursor } from './journal-cursor.ts';
+import type { Freshness, Store } from '../../core/store.ts';
+import { type FeedFilter, type FeedPage, JournalCursor } from './journal-cursor.ts';
 import { JournalTail } from './journal-tail.ts';
 import { StreamedRow } from './streamed-row.ts';
 
@@ -14,9 +14,18 @@ const PAGE_ROWS = 200;
 export class JournalFeed {
   readonly #store: Store;
   readonly #tail: JournalTail;
+  readonly #mayLag: boolean;
 
-  constructor(deps: { store: Store; clock: Clock; pollMs: number; onError: (error: unknown) => void }) {
+  /** @param deps.mayLag whether a read may be answered by what was true a moment ago, unless it asks for now. */
+  constructor(deps: {
+    store: Store;
+    clock: Clock;
+    pollMs: number;
+    mayLag?: boolean;
+    onError: (error: unknown) => void;
+  }) {
     this.#store = deps.store;
+    this.#mayLag = deps.mayLag ?? false;
     this.#tail = new JournalTail(deps);
   }
 
@@ -31,23 +40,24 @@ export class JournalFeed {
   }
 
   async openRun(runId: string, { after }: { after?: number | undefined } = {}): Promise<RunFeed> {
-    const readPage = (place: number) => this.#readRun(runId, place);
-    let firstPage = await readPage(after ?? 0);
-    const [first] = firstPage;
+    const readPage = (place: number, asOf: Freshness) => this.#readRun(runId, place, asOf);
+    const begin = after ?? 0;
+    let firstPage = await readPage(begin, 'recently');
+    const [first] = firstPage.events;
     if (!first || first.row.type === 'run:delete') {
       const run = await this.#store.getRun(runId);
       if (run && isTerminal(run.status)) {
         // The run may have ended between the two reads.
-        firstPage = await readPage(after ?? 0);
-        if (firstPage.length === 0) return { kind: 'ended' };
+        firstPage = await readPage(begin, 'now');
+        if (firstPage.events.length === 0) return { kind: 'ended' };
       } else if (!run && (!first || after === undefined)) {
-        // The deletion is the last event of a run. A reader that has seen it has seen everything.
-        const wasSeen = after !== undefined && (await readPage(0)).length > 0;
+        // A reader that has seen the deletion has seen the last event.
+        const wasSeen = after !== undefined && (await readPage(0, 'now')).events.length > 0;
         return { kind: wasSeen ? 'ended' : 'not-found' };
       }
     }
     const filter: FeedFilter = { runId, needsLabels: false, matches: ({ row }) => row.runId === runId };
-    const start = firstPage.length > 0 ? (after ?? 0) : await this.#placeAt(after ?? 0);
+    const start = firstPage.events.length > 0 ? begin : await this.#placeAt(begin, firstPage.head);
     return { kind: 'open', cursor: await this.#open({ filter, after: start, readPage }, firstPage) };
   }
 
@@ -72,25 +82,28 @@ export class JournalFeed {
         asked.every(([key, value]) => event.labels[key] === value),
     };
     const start = await this.#placeAt(after);
-    const readPage = (place: number) => this.#readAll(place, needsLabels);
+    const readPage = (place: number, asOf: Freshness) => this.#readAll(place, { needsLabels, asOf });
     return {
       after: start,
       cursor: await this.#open({ filter, after: start, readPage }),
     };
   }
 
-  /** A place beyond the journal's head would skip future events. It may come from before a restore. */
-  async #placeAt(after = Number.POSITIVE_INFINITY): Promise<number> {
-    return Math.min(after, await this.#store.journalHead());
+  /** A place beyond the journal's head, from before a restore for example, would skip future events. */
+  async #placeAt(after = Number.POSITIVE_INFINITY, knownHead?: number): Promise<number> {
+    const head = knownHead ?? (await this.#store.journalHead());
+    if (after <= head || after === Number.POSITIVE_INFINITY || !this.#mayLag) return Math.min(after, head);
+    // The reader has seen more than was read here: behind a replica that is no reason to show it again.
+    return Math.min(after, await this.#store.journalHead({ asOf: 'now' }));
   }
 
   async #open(
     options: {
       readonly filter: FeedFilter;
       readonly after: number;
-      readonly readPage: (after: number) => Promise<readonly StreamedRow[]>;
+      readonly readPage: (after: number, asOf: Freshness) => Promise<FeedPage>;
     },
-    firstPage?: readonly StreamedRow[],
+    firstPage?: FeedPage,
   ): Promise<EventCursor> {
     const complete = (events: readonly StreamedRow[]) => StreamedRow.complete(events, this.#store);
     const cursor = new JournalCursor(
@@ -101,13 +114,25 @@ export class JournalFeed {
     return cursor;
   }
 
-  async #readRun(runId: string, after: number): Promise<StreamedRow[]> {
-    const rows = await this.#store.readRunJournal({ runId, after, limit: PAGE_ROWS });
-    return rows.map((row) => new StreamedRow(row));
+  async #readRun(
+    runId: string,
+    after: number,
+    asOf: Freshness,
+  ): Promise<FeedPage & { readonly head: number }> {
+    const { rows, head } = await this.#store.readRunJournal({ runId, after, limit: PAGE_ROWS, asOf });
+    return { events: rows.map((row) => new StreamedRow(row)), head, isCurrent: this.#isCurrent(asOf) };
   }
 
-  async #readAll(after: number, withLabels: boolean): Promise<StreamedRow[]> {
-    const rows = await this.#store.readJournal({ after, limit: PAGE_ROWS, withLabels });
-    return rows.map((row) => new StreamedRow(row));
+  async #readAll(
+    after: number,
+    { needsLabels, asOf }: { readonly needsLabels: boolean; readonly asOf: Freshness },
+  ): Promise<FeedPage> {
+    const rows = await this.#store.readJournal({ after, limit: PAGE_ROWS, withLabels: needsLabels, asOf });
+    const head = rows.at(-1)?.sequence ?? after;
+    return { events: rows.map((row) => new StreamedRow(row)), head, isCurrent: this.#isCurrent(asOf) };
+  }
+
+  #isCurrent(asOf: Freshness): boolean {
+    return asOf === 'now' || !this.#mayLag;
   }
 }

@@ -61,6 +61,11 @@ export class RunLog {
     this.#writeLine('error', `worker failed at ${where}: ${logText(error)}`);
   }
 
+  /** A server that took no writes takes them again. */
+  databaseRecovered({ lastedMs }: { lastedMs: number }): void {
+    this.#writeLine('warn', `the database takes writes again, after ${Math.round(lastedMs / 1000)} s`);
+  }
+
   /** A listener threw, and there is no `onError` handler. */
   listenerFailed(listener: string, error: unknown): void {
     if (this.#isUsers) {

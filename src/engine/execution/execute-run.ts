@@ -228,7 +228,7 @@ function failure(
 /** A refused write means that the run is no longer this worker's. The run itself shows why. */
 async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Ending> {
   if (reason !== 'lease-lost' && reason !== 'waiting') return { kind: reason };
-  const current = await store.getRun(run.runId);
+  const current = await store.getRun(run.runId, { asOf: 'now' });
   if (current?.status === 'cancelled' && current.attempt === run.attempt) return { kind: 'cancelled' };
   return { kind: 'lease-lost', reason: fateOf(current, run) };
 }

@@ -77,7 +77,7 @@ async function endOf(runId: string, stop: AbortSignal, deps: WaitDeps): Promise<
       }
     }
     if (stop.aborted) return null;
-    const run = await deps.store.getRun(runId);
+    const run = await deps.store.getRun(runId, { asOf: 'now' });
     if (!run) throw new RunEndedError({ runId, ending: 'deleted', message: `Run ${runId} was deleted` });
     return isTerminal(run.status) ? run : null;
   } catch (error) {

@@ -107,7 +107,7 @@ export class Drain {
   async #handBackIfStranded(slot: Slot): Promise<void> {
     const { slots, store } = this.#deps;
     for (const { runId } of slots.waits.awaitedElsewhere(slot.context)) {
-      const run = await store.getRun(runId);
+      const run = await store.getRun(runId, { asOf: 'now' });
       if (run?.status === 'pending' || run?.status === 'waiting') slot.handBack();
     }
   }

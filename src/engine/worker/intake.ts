@@ -43,7 +43,7 @@ export interface Taken {
   readonly slots: readonly Slot[];
   /** Whether the claim found nothing, not even runs that it had to fail. */
   readonly isEmpty: boolean;
-  /** It left runs behind for want of slots. */
+  /** It left runs behind, because it took as many as it may. */
   readonly hasMore: boolean;
 }
 
@@ -123,14 +123,14 @@ export class Intake {
     const found = claim.runs.length + claim.lost.length;
     underWay.keptSlots = claim.runs.length;
     if (claim.moreDue) this.expectDue();
-    const hasMore = (claim.more && found >= request.limit) || claim.moreDue;
+    const hasMore = claim.more || claim.moreDue;
     options.onAnswer?.({ hasMore, hasLooked: request.wakesDue });
     // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
     return {
       slots: await this.#accept(claim, { underWay, isWanted: options.isWanted, request }),
       isEmpty: found === 0,
-      hasMore,
+      hasMore: claim.more,
     };
   }
 

@@ -67,7 +67,9 @@ export function createLifecycle({ store, worker, clock }: { store: Store; worker
       return await worker.work({ ...checkWorkOptions(options), endsWhen: 'idle' });
     },
     async health() {
-      return { database: await takesWrites(), worker: worker.isAlive };
+      const isFit = await takesWrites();
+      const reason = isFit ? undefined : store.trouble();
+      return { database: isFit, worker: worker.isAlive, ...(reason && { reason }) };
     },
   };
 }

@@ -13,7 +13,7 @@ export class Pace {
   readonly #clock: Clock;
   readonly #pollingIntervalMs: number;
   #isWoken = false;
-  /** The last claim left runs behind because no slot was free. */
+  /** The last claim left runs behind, because it had taken as many as it may. */
   #hasMore = false;
   #nextMs = Number.NEGATIVE_INFINITY;
   #failedClaims = 0;

@@ -18,6 +18,8 @@ export interface Adapter {
   readonly batch?: Batch;
   /** Puts a local file into WAL mode. */
   readonly useWal?: () => void;
+  /** Asked before the first use. @throws {ValidationError} for a database that durably does not support. */
+  readonly check?: () => Promise<void>;
   /** Whether its owner has closed it. Undefined if only the errors of its statements tell. */
   readonly isClosed?: () => boolean | undefined;
 }

@@ -41,19 +41,20 @@ export function createStore(options: ConnectionOptions): {
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
-    getRun: (runId) => getRun(connection, runId),
+    getRun: (runId, options) => getRun(connection, runId, options),
     listRuns: (query) => listRuns(connection, query),
     listSteps: (runId) => listSteps(connection, runId),
     listLogs: (page) => listLogs(connection, page),
     listKnownSteps: (runId) => listKnownSteps(connection, runId),
     readStepOutputs: (page) => readStepOutputs(connection, page),
-    journalHead: () => journalHead(connection),
+    journalHead: (options) => journalHead(connection, options),
     readJournal: (page) => readJournal(connection, page),
     readRunJournal: (page) => readRunJournal(connection, page),
     readJournalData: (sequences) => readJournalData(connection, sequences),
     deletePortion: () => deletePortion(connection),
     purgePortion: () => purgePortion(connection),
     ping: () => connection.ping(),
+    trouble: () => connection.trouble,
   };
   return { store, db: connection.db, isRemote: connection.isRemote };
 }

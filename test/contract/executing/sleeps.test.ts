@@ -295,23 +295,19 @@ contract('a step that sleeps', (test) => {
 
   test('does not hold up work on demand whose job waits for the sleeping run', async ({ world }) => {
     const { durably } = await world.idle();
-    const handles = durably.register({
-      child: job('child', (step) => step.sleep('rest', 1_000)),
-      parent: job('parent', () => handles.child.triggerAndWait(0)),
-    });
-    const { id } = await handles.parent.trigger(0);
+    const { child } = durably.register({ child: job('child', (step) => step.sleep('rest', 1_000)) });
+    const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait(0)) });
+    const { id } = await parent.trigger(0);
     await durably.processUntilIdle();
     expect((await durably.getRun(id))?.status).toBe('completed');
   });
 
   test('does not keep a worker from stopping whose job waits for the sleeping run', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
-    const handles = durably.register({
-      child: job('child', (step) => step.sleep('rest', '1h')),
-      parent: job('parent', () => handles.child.triggerAndWait(0)),
-    });
+    const { child } = durably.register({ child: job('child', (step) => step.sleep('rest', '1h')) });
+    const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait(0)) });
     const sleeps = nextEvent(durably, 'run:wait');
-    const { id } = await handles.parent.trigger(0);
+    const { id } = await parent.trigger(0);
     await sleeps;
     await durably.stop();
     expect((await durably.getRun(id))?.status).toBe('pending');

@@ -1,5 +1,6 @@
 import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../../../core/clock.ts';
+import type { DatabaseTrouble } from '../../../core/durably.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
@@ -19,8 +20,9 @@ import {
 import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
 import { GuardedDialect } from './guarded-dialect.ts';
 import { withDeadline } from './query-deadline.ts';
+import { ServerWatch, type WriteOutage } from './server-watch.ts';
 import type { Statement } from './statement.ts';
-import { WriteHealth } from './write-health.ts';
+import { READ, WriteHealth } from './write-health.ts';
 import { WriteSender } from './write-sender.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
@@ -43,6 +45,8 @@ export interface ConnectionOptions {
   readonly reconnect?: (() => void | Promise<void>) | undefined;
   /** Called once, when the connection was closed for good. */
   readonly onClosed?: ((error: DatabaseUnavailableError) => void) | undefined;
+  /** Told when a server takes no writes though it answers reads, and when it takes them again. */
+  readonly onWriteOutage?: ((outage: WriteOutage) => void) | undefined;
   /** False if the dialect is known and an additional request is expensive. */
   readonly checksAtFirstUse?: boolean | undefined;
 }
@@ -62,6 +66,7 @@ export class Connection {
   readonly #dialect: GuardedDialect;
   readonly clock: Clock;
   readonly #health: WriteHealth;
+  readonly #watch: ServerWatch;
   readonly #closing = new Closing();
   readonly #check = new DialectCheck();
   /** Whether the first statement checks the dialect, unless `migrate` did. */
@@ -74,10 +79,16 @@ export class Connection {
     this.#checksAtFirstUse = options.checksAtFirstUse ?? true;
     this.#dialect = new GuardedDialect(options.dialect, { ...options, closing: this.#closing });
     this.db = new Kysely<Schema>({ dialect: this.#dialect });
+    this.#watch = new ServerWatch({
+      clock: options.clock,
+      read: () => this.execute({ ...READ, deadlineMs: this.callerDeadline() }),
+      onWriteOutage: options.onWriteOutage ?? (() => undefined),
+    });
     const sender = new WriteSender({
       clock: options.clock,
       dialect: this.#dialect,
       health: this.#health,
+      watch: this.#watch,
       closing: this.#closing,
       check: this.#check,
       checksAtFirstUse: this.#checksAtFirstUse,
@@ -156,8 +167,11 @@ export class Connection {
     for (let tries = 0; ; tries++) {
       if (this.#closing.error) throw this.#closing.error;
       try {
-        return this.#check.readable(await this.#executeOnce('read', statement, deadlineMs)) as Row[];
+        const rows = await this.#executeOnce('read', statement, deadlineMs);
+        this.#watch.noteRead('answered');
+        return this.#check.readable(rows) as Row[];
       } catch (error) {
+        this.#watch.noteRead(this.#faultOf(error) === 'uncertain' ? 'lost' : 'refused');
         await this.#pauseOrThrow(error, { start, deadlineMs, tries });
       }
     }
@@ -189,9 +203,18 @@ export class Connection {
    */
   async ping(): Promise<void> {
     if (this.#closing.error) throw this.#closing.error;
-    const question = this.#health.question({ maxWaitMs: this.isRemote ? MAX_REMOTE_WAIT_MS : MAX_WAIT_MS });
-    if (question.kind === 'read') await this.execute(question);
-    else await this.lane.submit(probes, question, this.callerDeadline());
+    const { isRemote } = this;
+    // Its answer tells a server that takes no writes from one that does not answer.
+    const hasRead = isRemote && this.#health.isDoubtful;
+    if (hasRead) await this.execute(READ);
+    const question = this.#health.question({ maxWaitMs: isRemote ? MAX_REMOTE_WAIT_MS : MAX_WAIT_MS });
+    if (question.kind === 'write') await this.lane.submit(probes, question, this.callerDeadline());
+    else if (!hasRead) await this.execute(question);
+  }
+
+  /** What is wrong with a server that {@link ping} did not find fit; undefined of a file, or if the server said so itself. */
+  get trouble(): DatabaseTrouble | undefined {
+    return this.isRemote && !this.#closing.error ? this.#watch.trouble : undefined;
   }
 
   async #pauseOrThrow(

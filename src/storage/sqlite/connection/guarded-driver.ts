@@ -73,9 +73,9 @@ export class GuardedDriver implements Driver, StatementGuard {
 
   /** Whether Kysely has initialized it, and not destroyed it. */
   isReady = false;
-
   async init() {
     await this.#inner.init();
+    await this.#adapter.check?.();
     this.isReady = true;
   }
 

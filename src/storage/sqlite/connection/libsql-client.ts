@@ -1,5 +1,6 @@
 import type { Driver } from 'kysely';
 import type { AdaptedDriver, Adapter } from '../adapter.ts';
+import { refuseReplicaClient } from '../embedded-replica.ts';
 
 /** The client of `@libsql/client`, as the driver of LibsqlDialect exposes it. */
 interface LibsqlClient {
@@ -7,6 +8,7 @@ interface LibsqlClient {
   /** Whether its owner has closed it. */
   readonly closed?: boolean;
   reconnect(): void | Promise<void>;
+  sync?(): Promise<unknown>;
   batch?(
     statements: readonly { readonly sql: string; readonly args: readonly (string | number)[] }[],
     mode: 'write',
@@ -24,6 +26,7 @@ export function adapterOf(driver: Driver): Adapter {
     isRemote,
     renew: () => client.reconnect(),
     isClosed: () => client.closed,
+    ...(!isRemote && { check: () => refuseReplicaClient(client) }),
     ...(batch && {
       batch: (statements) =>
         batch(

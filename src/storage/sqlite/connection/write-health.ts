@@ -5,7 +5,8 @@ import type { OwnStatement } from '../query.ts';
 /** How long the database counts as unfit for writes after one failed. */
 const DISTRUST_MS = 5_000;
 
-const READ: OwnStatement = {
+/** Answered by a database that is there and migrated. */
+export const READ: OwnStatement = {
   kind: 'read',
   sql: 'select version from durably_schema_versions limit 1',
   parameters: [],
@@ -38,6 +39,11 @@ export class WriteHealth {
     return () => {
       this.#awaySinceMs = undefined;
     };
+  }
+
+  /** A write failed, or one is under way: reading alone does not tell whether the database takes writes. */
+  get isDoubtful(): boolean {
+    return this.#failedAtMs !== undefined || this.#awaySinceMs !== undefined;
   }
 
   noteFailure(): void {

@@ -15,12 +15,14 @@ import {
 import { type DialectCheck, WRITE_CHECK } from './dialect-check.ts';
 import type { GuardedDialect } from './guarded-dialect.ts';
 import { rowsOf } from './libsql-client.ts';
+import type { ServerWatch } from './server-watch.ts';
 import type { WriteHealth } from './write-health.ts';
 
 interface WriteSenderParts {
   readonly clock: Clock;
   readonly dialect: GuardedDialect;
   readonly health: WriteHealth;
+  readonly watch: ServerWatch;
   readonly closing: Closing;
   readonly check: DialectCheck;
   /** Whether the first write checks the dialect, if `migrate` has not. */
@@ -54,18 +56,24 @@ export class WriteSender implements WritePort {
     statements: readonly Sql[],
     { deadlineMs }: { readonly deadlineMs: number | undefined },
   ): Promise<Rows[]> {
-    const { closing, health, check, checksAtFirstUse, executeOnce } = this.#parts;
+    const { closing, health, watch, check, checksAtFirstUse, executeOnce } = this.#parts;
     if (closing.error) throw closing.error;
     const noteEnd = health.noteBegin();
+    watch.noteWriteBegins();
     try {
       if (checksAtFirstUse && !check.isWriteChecked) {
         check.noteWritten(await executeOnce('write', WRITE_CHECK, deadlineMs));
       }
       const answers = await this.#sendAll(statements, deadlineMs);
+      watch.noteWriteAnswered();
       health.noteSuccess(answers.reduce((sum, rows) => sum + rows.length, 0));
       return answers.map((rows) => check.readable(rows));
     } catch (error) {
-      if (!closing.error && this.#isFailure(error)) health.noteFailure();
+      if (!closing.error) {
+        if (this.#isFailure(error)) health.noteFailure();
+        if (this.isRemote && this.#isAnswered(error)) watch.noteWriteAnswered();
+        else if (this.isRemote) watch.noteWriteLost(error);
+      }
       throw error;
     } finally {
       noteEnd();
@@ -93,6 +101,11 @@ export class WriteSender implements WritePort {
   /** Whether nobody will send it again: a lost answer is asked for, and a refused statement says nothing of the others. */
   #isFailure(error: unknown): boolean {
     return error instanceof DurablyError || ['denied', 'unavailable'].includes(this.#faultOf(error));
+  }
+
+  /** Whether the server said why it did not execute the write. One that is busy for long may be stuck. */
+  #isAnswered(error: unknown): boolean {
+    return isTooLarge(error) || !['uncertain', 'busy', 'blocked'].includes(this.#faultOf(error));
   }
 
   noteGivenUp(): void {

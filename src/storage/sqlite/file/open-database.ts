@@ -4,6 +4,7 @@ import type { Dialect } from 'kysely';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { withoutCredentials } from '../../../core/errors/secrets.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { refuseEmbeddedReplica } from '../embedded-replica.ts';
 import { LocalConnection } from './local-connection.ts';
 import { localDialect } from './local-dialect.ts';
 import { checkLength, checkWritable, makeFolder } from './local-file.ts';
@@ -55,6 +56,7 @@ export class DatabaseOpenError extends Error {
  * await database.close();
  */
 export async function openDatabase(options: OpenDatabaseOptions): Promise<Database> {
+  refuseEmbeddedReplica(options);
   checkMembers('openDatabase option', options ?? null, OPTIONS);
   const { url } = options;
   try {

@@ -5,32 +5,28 @@ import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import type { Batch } from '../adapter.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../connection/database-error.ts';
-import { readOnlyError, WRITE_CHECK, writeCheck } from '../connection/dialect-check.ts';
+import { readOnlyError, WRITE_CHECK } from '../connection/dialect-check.ts';
 import { rowsOf } from '../connection/libsql-client.ts';
 import type { Schema } from '../schema.ts';
 import { NOW_MS } from '../sql.ts';
+import {
+  type CheckedBatch,
+  type FoundSchema,
+  type MigrationStatement,
+  NEWEST,
+  notOurs,
+  plain,
+  readSchema,
+} from './found-schema.ts';
 import { migrations } from './migrations.generated.ts';
 
-/** Our tables and views, and the first version of the schema that has them. */
-const OUR_TABLES: Readonly<Record<string, number>> = {
-  durably_runs: 1,
-  durably_steps: 1,
-  durably_journal: 1,
-  durably_schema_versions: 1,
-  durably_labels: 1,
-  durably_appends: 1,
-  durably_deletions: 1,
-};
-const NEWEST = migrations.length;
 const BUDGET_MS = 10_000;
 const RETRY_PAUSE: PauseBounds = { firstMs: 10, maxMs: 250 };
-/** Tables and version are read by two statements. While another process migrates, they may not match. */
+/** A replica that takes longer to get the tables is left alone: reads through it are refused meanwhile. */
+const SEEN_WITHIN_MS = 5_000;
+const SEEN_PAUSE_MS = 50;
+/** Tables and version are two reads: while another process migrates they may not fit. */
 const MAX_SCHEMA_READS = 3;
-
-interface MigrationStatement {
-  readonly sql: string;
-  readonly parameters: readonly (string | number)[];
-}
 
 export interface MigrateOptions {
   readonly db: Kysely<Schema>;
@@ -55,14 +51,17 @@ export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptio
   const checked = batch && { batch, onWriteChecked };
   const start = clock.monotonicMs();
   let refusal: unknown;
+  /** Whether a read may still be answered by the schema of before, as a replica does for a moment. */
+  let mayLag = false;
   for (let tries = 0; ; tries++) {
     try {
-      const found = await readSchema(db, checked);
-      if (found?.version === NEWEST && found.isWhole) return;
+      const found = await readSchema(db, checked, mayLag ? 'now' : 'recently');
+      if (found?.version === NEWEST && found.isWhole) break;
       if (refusal !== undefined) throw cannotMigrate(refusal);
+      mayLag = checked !== undefined;
       if (checked) await applyInBatch(db, { ...checked, found });
       else await db.transaction().execute(applyPending);
-      return;
+      break;
     } catch (error) {
       if (error instanceof DurablyError) throw error;
       // The failed transaction has left nothing behind. Another process may have migrated meanwhile.
@@ -81,6 +80,18 @@ export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptio
       }
     }
     await pauseBeforeRetry(clock, tries, RETRY_PAUSE);
+  }
+  if (mayLag) await untilSeen(db, clock);
+}
+
+/** Reads of tables that a replica has not got would be refused. Resolves all the same if that takes long. */
+async function untilSeen(db: Kysely<Schema>, clock: Clock): Promise<void> {
+  const untilMs = clock.monotonicMs() + SEEN_WITHIN_MS;
+  const newest = db.selectFrom('durably_schema_versions').select('version').where('version', '=', NEWEST);
+  while (clock.monotonicMs() < untilMs) {
+    const rows = await newest.execute().catch(() => []);
+    if (rows.length > 0) return;
+    await new Promise<void>((resolve) => clock.schedule(SEEN_PAUSE_MS, resolve));
   }
 }
 
@@ -107,7 +118,7 @@ async function applyInBatch(
   let schema = found;
   for (let reads = 1; schema?.isWhole === false; reads++) {
     if (reads === MAX_SCHEMA_READS) throw notOurs(schema.tables);
-    schema = await readSchema(db);
+    schema = await readSchema(db, { batch, onWriteChecked }, 'now');
   }
   const pending = pendingStatements(schema);
   if (pending.length > 0) onWriteChecked(rowsOf((await batch([...pending, WRITE_CHECK])).at(-1)));
@@ -126,95 +137,4 @@ function pendingStatements(found: FoundSchema | null): MigrationStatement[] {
     ...migration.statements.map(plain),
   ]);
   return found === null ? [first, ...steps] : steps;
-}
-
-function plain(sql: string): MigrationStatement {
-  return { sql, parameters: [] };
-}
-
-interface FoundSchema {
-  readonly version: number;
-  readonly tables: readonly string[];
-  /**
-   * Whether the tables are those of the version. They are not if another process migrates between
-   * the two reads.
-   */
-  readonly isWhole: boolean;
-}
-
-type CheckedBatch = Pick<MigrateOptions, 'onWriteChecked'> & { readonly batch: Batch };
-
-const VERSIONS = 'select version, name from durably_schema_versions order by version';
-
-/** A schema of another version is never changed. */
-const CHECK_OF_NEWEST = writeCheck(
-  `version = 1 and (select max(version) from durably_schema_versions) = ${NEWEST}`,
-);
-
-/**
- * Reads the versions. Over a network the same request shows whether writes are allowed. @throws the
- * error that denies a write
- */
-async function readVersions(
-  db: Kysely<Schema>,
-  checked: CheckedBatch | undefined,
-): Promise<{ version: number; name: string }[]> {
-  if (checked) {
-    try {
-      const [versions, written] = await checked.batch([plain(VERSIONS), CHECK_OF_NEWEST]);
-      const rows = rowsOf(written);
-      if (rows.length > 0) checked.onWriteChecked(rows);
-      return rowsOf(versions).map(({ version, name }) => ({ version: Number(version), name: String(name) }));
-    } catch (error) {
-      const fault = classifyDatabaseError(error, true);
-      if (error instanceof DurablyError || readOnlyError(error, fault)) throw error;
-      // A write may have to wait. A read is enough to know whether the schema is ours.
-    }
-  }
-  const rows = await db
-    .selectFrom('durably_schema_versions')
-    .select(['version', 'name'])
-    .orderBy('version')
-    .execute();
-  // Some drivers return bigints.
-  return rows.map(({ version, name }) => ({ version: Number(version), name }));
-}
-
-/** Our schema in the database. Null if there is none. @throws {SchemaMismatchError} */
-async function readSchema(db: Kysely<Schema>, checked?: CheckedBatch): Promise<FoundSchema | null> {
-  const found = await db
-    .selectFrom('sqlite_master')
-    .select(['name', 'sql'])
-    .where('name', 'in', Object.keys(OUR_TABLES))
-    .execute();
-  if (found.length === 0) return null;
-  const tables = found.map(({ name }) => name);
-  const versionsTable = found.find(({ name }) => name === 'durably_schema_versions');
-  if (!versionsTable?.sql?.includes('applied_at integer')) throw notOurs(tables);
-  const applied = await readVersions(db, checked);
-  const version = applied.at(-1)?.version ?? 0;
-  const foreign = applied.find(
-    ({ version, name }) => version <= NEWEST && migrations[version - 1]?.name !== name,
-  );
-  if (foreign) {
-    throw new SchemaMismatchError(
-      `The database's schema has an unknown migration ${foreign.version} ${foreign.name}. ` +
-        "One made before the first release can't be migrated: start with an empty database",
-    );
-  }
-  if (version > NEWEST) {
-    throw new SchemaMismatchError(
-      `The database's schema is version ${version}; this durably knows versions up to ${NEWEST}`,
-    );
-  }
-  const isWhole = Object.entries(OUR_TABLES).every(
-    ([name, since]) => tables.includes(name) === since <= version,
-  );
-  return { version, tables, isWhole };
-}
-
-function notOurs(tables: readonly string[]): SchemaMismatchError {
-  return new SchemaMismatchError(
-    `The database holds tables that are not this durably's: ${tables.join(', ')}`,
-  );
 }

@@ -3,6 +3,7 @@ import { LibsqlDialect } from '@libsql/kysely-libsql';
 import type { Dialect } from 'kysely';
 import { ValidationError } from '../../../core/errors/errors.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { refuseEmbeddedReplica } from '../embedded-replica.ts';
 import { timedFetch } from './timed-fetch.ts';
 
 /**
@@ -41,7 +42,7 @@ export interface RemoteDatabase {
  * ever. Nothing is sent yet. The server must be the primary or a read replica of it: an embedded replica
  * (`syncUrl`) is not supported.
  *
- * @throws {ValidationError} for an option that it doesn't have, or an address that is none.
+ * @throws {ValidationError} for an option that it doesn't have, `syncUrl` say, or an address that is none.
  * @example
  * const database = openRemote({ url: 'libsql://my-db.turso.io', authToken: process.env.TURSO_AUTH_TOKEN });
  * const durably = createDurably({ dialect: database.dialect });
@@ -51,6 +52,7 @@ export interface RemoteDatabase {
  * database.close();
  */
 export function openRemote(options: OpenRemoteOptions): RemoteDatabase {
+  refuseEmbeddedReplica(options);
   checkMembers('openRemote option', options ?? null, OPTIONS);
   const { url, authToken, compression = false } = options;
   if (!/^(libsql|https?|wss?):/i.test(url)) {

@@ -16,6 +16,9 @@ const INLINE_BYTES = '?6';
 /** What the payloads that come with a claim's answer take together at most. */
 export const ANSWER_BYTES = 2 * 1024 * 1024;
 
+/** What the payloads of one claim take together at most over a network; one run may have a larger one. */
+const CLAIM_BYTES = 4 * 1024 * 1024;
+
 /** Nothing runs with the concurrency key of the pending run `p`. */
 const KEY_IS_FREE = `not exists (
   select 1 from durably_runs o where o.status = 'running' and o.concurrency_key = p.concurrency_key
@@ -36,13 +39,13 @@ const IS_OLDEST_OF_KEY = `not exists (
 )`;
 
 /** The oldest pending runs of a job `job` whose turn it is at their key, if they have one. */
-const CLAIMABLE = `
+const claimable = (limit: string) => `
 select p.seq from durably_runs p indexed by durably_runs_claimable
 where ${isFrom('claim', 'p')} and p.key_turn = 1 and p.job_name = job.value
   and (p.lost_count < ${SUSPECT_AFTER_LOST_WORKERS} or ${TAKES_SUSPECT})
   and (p.concurrency_key is null or (${KEY_IS_FREE} and ${IS_OLDEST_OF_KEY}))
 order by p.seq
-limit ${LIMIT}`;
+limit ${limit}`;
 
 /**
  * Runs whose lease nobody renews: the heartbeat is too old, or so far in the
@@ -71,26 +74,56 @@ where s.seq in (${STALE})
   and (not ${IS_SUSPECT} or ${TAKES_SUSPECT})
 group by iif(${IS_SUSPECT}, 0, s.seq)`;
 
-const TAKEN = `
-select r.seq from json_each(${JOB_NAMES}) job cross join durably_runs r where r.seq in (${CLAIMABLE})
+/** The runs that may be taken, the oldest first. */
+const candidates = (limit: string) => `
+select r.seq from json_each(${JOB_NAMES}) job cross join durably_runs r where r.seq in (${claimable(limit)})
 union all ${RECOVERABLE}
 order by 1
-limit ${LIMIT}`;
+limit ${limit}`;
+
+/** All candidates: their payloads are read in portions. */
+const TAKEN = candidates(LIMIT);
+
+/**
+ * The first candidates, as many as their payloads fit into {@link CLAIM_BYTES}, and at least one.
+ * Over a network each portion of payloads takes a request, and leases grow stale meanwhile.
+ */
+const FITTING = `
+select t.seq from (
+  select c.seq, c.bytes, sum(c.bytes) over (order by c.seq) as total from (
+    select r.seq, octet_length(r.payload) as bytes from durably_runs r where r.seq in (${TAKEN})
+  ) c
+) t
+where t.total <= ${CLAIM_BYTES} or t.total = t.bytes`;
 
 /** The run was running: its worker is lost, and this claim takes it over or fails it. */
 const IS_LOST = isFrom('takeOver');
 const IS_LOST_FOR_GOOD = `${IS_LOST} and lost_count + 1 >= ${MAX_LOST_WORKERS}`;
 
-/** The races: SQLite has one writer, so of two claims the second sees the first's rows as running and fresh. */
-export const CLAIM = claimSql();
-
-/** As {@link CLAIM}, unless an earlier sending has taken runs: then it takes no others. */
-export const CLAIM_AGAIN = claimSql(`not exists (
+/** No earlier sending has taken runs: a repeated claim takes no others. */
+const IS_FIRST = `not exists (
   select 1 from durably_runs earlier indexed by durably_runs_leases
   where earlier.status = 'running' and earlier.claim_token = ${CLAIM_TOKEN}
-) and `);
+)`;
 
-function claimSql(unless = ''): string {
+/** The races: SQLite has one writer, so of two claims the second sees the first's rows as running and fresh. */
+const CLAIMS = {
+  local: { first: claimSql(TAKEN), again: claimSql(TAKEN, IS_FIRST) },
+  remote: { first: claimSql(FITTING), again: claimSql(FITTING, IS_FIRST) },
+};
+
+/** @param about.isRepeated it was sent before, and may have taken runs. */
+export function claimStatement({
+  isRemote,
+  isRepeated,
+}: {
+  readonly isRemote: boolean;
+  readonly isRepeated: boolean;
+}): string {
+  return CLAIMS[isRemote ? 'remote' : 'local'][isRepeated ? 'again' : 'first'];
+}
+
+function claimSql(taken: string, condition?: string): string {
   return `
 update durably_runs set
   status = iif(${IS_LOST_FOR_GOOD}, ${statusAfter('fail')}, ${statusAfter('claim')}),
@@ -105,9 +138,20 @@ update durably_runs set
   heartbeat_at = ${NOW_MS},
   started_at = coalesce(started_at, ${NOW_MS}),
   updated_at = ${NOW_MS}
-where ${unless}seq in (${TAKEN})
+where ${condition === undefined ? '' : `${condition} and `}seq in (${taken})
 returning ${claimColumns('durably_runs', INLINE_BYTES)}`;
 }
+
+/**
+ * Whether a claim that took runs, and fewer than it asked for, left some for their bytes. Asked right after it.
+ * Its parameters are those of the claim but for the last one.
+ */
+export const LEFT_BEHIND = `
+select 1 as more
+where (
+  select count(*) from durably_runs taken indexed by durably_runs_leases
+  where taken.status = 'running' and taken.claim_token = ${CLAIM_TOKEN}
+) between 1 and ${LIMIT} - 1 and exists (${candidates('1')})`;
 
 /** Asks for the runs of a claim whose answer was lost: they bear its token. */
 export const CLAIMED = `

@@ -4,7 +4,15 @@ import type { RunStatus } from '../../../core/run.ts';
 import type { Store } from '../../../core/store.ts';
 import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
-import { ANSWER_BYTES, CLAIM, CLAIM_AGAIN, CLAIMED, MAX_WOKEN, PAYLOADS, WAKE } from './claim-sql.ts';
+import {
+  ANSWER_BYTES,
+  CLAIMED,
+  claimStatement,
+  LEFT_BEHIND,
+  MAX_WOKEN,
+  PAYLOADS,
+  WAKE,
+} from './claim-sql.ts';
 import { readCurrent } from './current-reads.ts';
 import { renewals } from './lease.ts';
 import { PLACES } from './places.ts';
@@ -34,6 +42,8 @@ interface ClaimRow {
 interface Claimed {
   readonly rows: readonly ClaimRow[];
   readonly steps: StepsOfRuns;
+  /** Whether another claim would take more. */
+  readonly more: boolean;
   /** How many waiting runs it made pending before. */
   readonly woken: number;
 }
@@ -41,7 +51,7 @@ interface Claimed {
 /** Asked when the claim leaves; undefined if there is nothing to claim for after all. */
 export type ClaimDecision = Parameters<Store['claim']>[0];
 
-const NOTHING: Claimed = { rows: [], steps: new Map(), woken: 0 };
+const NOTHING: Claimed = { rows: [], steps: new Map(), more: false, woken: 0 };
 
 /**
  * Claims runs. Sent again, a claim takes no others than before: those it took bear its token.
@@ -78,26 +88,31 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote }: S
   const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
   const inlineBytes = Math.floor(ANSWER_BYTES / limit);
   const isRepeated = isSentAgain || request.isAskedAgain;
+  const about = [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0];
   // Before the claim, which then sees the runs that it wakes.
   const wake: readonly Sql[] = request.wakesDue ? [{ sql: WAKE, parameters: [] }] : [];
   const statements: Sql[] = [
     ...wake,
-    {
-      sql: isRepeated ? CLAIM_AGAIN : CLAIM,
-      parameters: [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0, inlineBytes],
-    },
+    { sql: claimStatement({ isRemote, isRepeated }), parameters: [...about, inlineBytes] },
   ];
   if (isRepeated) statements.push({ sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
-  if (isRemote) statements.push({ sql: STEPS_OF_CLAIM, parameters: [claimToken] });
+  if (isRemote) {
+    statements.push(
+      { sql: LEFT_BEHIND, parameters: about },
+      { sql: STEPS_OF_CLAIM, parameters: [claimToken] },
+    );
+  }
   return {
     statements,
     decode: (answers) => {
+      const woken = request.wakesDue ? (answers[0]?.length ?? 0) : 0;
       const claimed = answers.slice(wake.length) as unknown as readonly (readonly ClaimRow[])[];
-      return {
-        rows: claimedRows(claimed, { isRepeated }),
-        steps: isRemote ? stepsOfRuns(answers.at(-1) ?? []) : NOTHING.steps,
-        woken: request.wakesDue ? (answers[0]?.length ?? 0) : 0,
-      };
+      const rows = claimedRows(claimed, { isRepeated });
+      // Of fewer runs than it asked for it left none behind, but for their bytes.
+      const tookAll = rows.length >= limit && rows.every((row) => row.more === 1);
+      if (!isRemote) return { rows, steps: NOTHING.steps, more: tookAll, woken };
+      const [left = [], steps = []] = answers.slice(-2);
+      return { rows, steps: stepsOfRuns(steps), more: tookAll || left.length > 0, woken };
     },
   };
 }
@@ -122,7 +137,7 @@ export async function claim(
     request = decide(about);
     return request;
   };
-  const { rows, steps, woken } = await connection.lane.submit(claims, decideOnce, deadlineMs);
+  const { rows, steps, more, woken } = await connection.lane.submit(claims, decideOnce, deadlineMs);
   const answeredAtMs = connection.clock.monotonicMs();
   const payloads =
     request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });
@@ -135,7 +150,7 @@ export async function claim(
       ];
     }),
     lost: rows.filter((row) => row.status === 'failed').map(toLostRun),
-    more: rows.length > 0 && rows.every((row) => row.more === 1),
+    more,
     moreDue: woken === MAX_WOKEN,
   };
 }

@@ -180,7 +180,7 @@ async function readRuns(
 
 async function whole(connection: Connection, listed: readonly ListedRun[]): Promise<StoredRun[]> {
   if (listed.every(({ isWhole }) => isWhole)) return listed.map(({ row }) => row);
-  const portions = inPortions([...listed], (cut) => readWholeRuns(connection, null, cut));
+  const portions = inPortions([...listed], (cut) => readWholeRuns(connection, null, cut, 'now'));
   return await collect(portions, (run) => run);
 }
 

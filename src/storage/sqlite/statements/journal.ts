@@ -1,6 +1,7 @@
 import type { JournalRow } from '../../../core/events.ts';
-import type { ListedJournalRow } from '../../../core/store.ts';
+import type { Freshness, ListedJournalRow, RunJournalPage, Store } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
+import { readAsOf, readExisting } from './current-reads.ts';
 import { deletedUpTo, LEFT_OVER } from './deletions.ts';
 import { inlineValue } from './portions.ts';
 
@@ -32,34 +33,43 @@ const TAIL = `select ${COLUMNS} from durably_journal j ${WITH_PAYLOAD} ${NEXT_RO
 const TAIL_WITH_LABELS = `
 select ${COLUMNS}, ${LABELS} as labels from durably_journal j ${WITH_RUN} ${NEXT_ROWS}`;
 
-const RUN_TAIL = `
-select ${COLUMNS} from durably_journal j indexed by durably_journal_by_run ${WITH_PAYLOAD}
-where j.run_id = ?1 and j.sequence > max(?2, ${deletedUpTo('?1')}) order by j.sequence limit ?3`;
-
 const HEAD = `select coalesce(max(sequence), 0) as head from durably_journal`;
 
+/** The last row is none of the run: its sequence is the journal's head, and its run has no name. */
+const RUN_TAIL = `
+select sequence, runId, jobName, type, createdAt, attempt, stepName, stepIndex, level, message, durationMs, data, dataBytes
+from (
+  select ${COLUMNS} from durably_journal j indexed by durably_journal_by_run ${WITH_PAYLOAD}
+  where j.run_id = ?1 and j.sequence > max(?2, ${deletedUpTo('?1')}) order by j.sequence limit ?3
+)
+union all select h.head, '', '', '', 0, null, null, null, null, null, null, null, null from (${HEAD}) h`;
+
 /** The newest sequence of the journal. 0 if it is empty. */
-export async function journalHead(connection: Connection): Promise<number> {
-  const [row] = await connection.execute<{ head: number }>({ sql: HEAD, parameters: [] });
+export async function journalHead(
+  connection: Connection,
+  { asOf }: { readonly asOf?: Freshness } = {},
+): Promise<number> {
+  const [row] = await readAsOf<{ head: number }>(connection, { sql: HEAD, parameters: [] }, asOf);
   return row?.head ?? 0;
 }
 
 /** A page of the journal of all runs, oldest first. */
 export async function readJournal(
   connection: Connection,
-  { after, limit, withLabels }: { after: number; limit: number; withLabels: boolean },
+  { after, limit, withLabels, asOf }: Parameters<Store['readJournal']>[0],
 ): Promise<ListedJournalRow[]> {
   const sql = withLabels ? TAIL_WITH_LABELS : TAIL;
-  return (await connection.execute<PageRow>({ sql, parameters: [after, limit] })).map(toListed);
+  return (await readAsOf<PageRow>(connection, { sql, parameters: [after, limit] }, asOf)).map(toListed);
 }
 
 /** A page of one run's journal, oldest first. */
 export async function readRunJournal(
   connection: Connection,
-  page: { runId: string; after: number; limit: number },
-): Promise<ListedJournalRow[]> {
-  const parameters = [page.runId, page.after, page.limit];
-  return (await connection.execute<PageRow>({ sql: RUN_TAIL, parameters })).map(toListed);
+  { runId, after, limit, asOf }: Parameters<Store['readRunJournal']>[0],
+): Promise<RunJournalPage> {
+  const parameters = [runId, after, limit];
+  const rows = await readAsOf<PageRow>(connection, { sql: RUN_TAIL, parameters }, asOf);
+  return { rows: rows.slice(0, -1).map(toListed), head: rows.at(-1)?.sequence ?? after };
 }
 
 interface PageRow extends JournalRow {
@@ -85,9 +95,9 @@ export async function readJournalData(
   connection: Connection,
   sequences: readonly number[],
 ): Promise<ReadonlyMap<number, string | null>> {
-  const rows = await connection.execute<Pick<JournalRow, 'sequence' | 'data'>>({
-    sql: DATA_OF,
-    parameters: [JSON.stringify(sequences)],
+  const statement = { sql: DATA_OF, parameters: [JSON.stringify(sequences)] };
+  const rows = await readExisting<Pick<JournalRow, 'sequence' | 'data'>>(connection, statement, {
+    count: sequences.length,
   });
   return new Map(rows.map(({ sequence, data }) => [sequence, data]));
 }

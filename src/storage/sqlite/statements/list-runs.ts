@@ -7,9 +7,10 @@ import {
   type RunStatus,
   type StoredRun,
 } from '../../../core/run.ts';
-import type { Portions, StoredRunPage } from '../../../core/store.ts';
+import type { Freshness, Portions, StoredRunPage } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Schema } from '../schema.ts';
+import { readExisting } from './current-reads.ts';
 import { type CutRow, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
 import {
   type ListedRunRow,
@@ -62,11 +63,12 @@ async function readPage(
   { fields }: RunQuery,
   places: readonly number[],
 ): Promise<Listed<StoredRun>[]> {
-  const rows = await connection.execute<ListedRunRow>({
+  const statement = {
     sql: `select ${listedColumns(fields)} from durably_runs
       where seq in (select value from json_each(?)) order by seq desc`,
     parameters: [JSON.stringify(places)],
-  });
+  };
+  const rows = await readExisting<ListedRunRow>(connection, statement, { count: places.length });
   return toPage(rows);
 }
 
@@ -96,10 +98,15 @@ export async function readWholeRuns(
   connection: Connection,
   fields: readonly RunField[] | null,
   listed: readonly CutRow<unknown>[],
+  asOf?: Freshness,
 ): Promise<Map<number, StoredRun>> {
-  const rows = await connection.execute<RunRow & { seq: number }>({
+  const statement = {
     sql: `select ${wholeColumns(fields)} from durably_runs where seq in (select value from json_each(?))`,
     parameters: [JSON.stringify(listed.map(({ key }) => key))],
+  };
+  const rows = await readExisting<RunRow & { seq: number }>(connection, statement, {
+    count: listed.length,
+    asOf,
   });
   return new Map(rows.map((row) => [row.seq, toRun(row)]));
 }

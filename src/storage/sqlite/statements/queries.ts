@@ -4,18 +4,24 @@ import { decodeJson } from '../../../core/json/json.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
 import type { StoredRun } from '../../../core/run.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from '../../../core/step.ts';
-import type { LogPage } from '../../../core/store.ts';
+import type { Freshness, LogPage } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Statement } from '../connection/statement.ts';
+import { readExisting } from './current-reads.ts';
 import { existingRun, LEFT_OVER } from './deletions.ts';
 import { type CutRow, inlineValue, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
-import { RUN_COLUMNS, toRun } from './rows.ts';
+import { RUN_COLUMNS, type RunRow, toRun } from './rows.ts';
 
-/** One run. Null if there is none with that id. */
-export async function getRun(connection: Connection, runId: string): Promise<StoredRun | null> {
-  const [row] = await connection.query(
-    connection.db.selectFrom('durably_runs').select(RUN_COLUMNS).where('id', '=', runId).compile(),
-  );
+const RUN = `select ${RUN_COLUMNS.join(', ')} from durably_runs where id = ?`;
+
+/** One run. Null if there is none with that id. A run that was just triggered is found behind a replica that has not got it yet. */
+export async function getRun(
+  connection: Connection,
+  runId: string,
+  { asOf }: { readonly asOf?: Freshness } = {},
+): Promise<StoredRun | null> {
+  const statement = { sql: RUN, parameters: [runId] };
+  const [row] = await readExisting<RunRow>(connection, statement, { count: 1, asOf });
   return row ? toRun(row) : null;
 }
 
@@ -87,7 +93,8 @@ async function readTexts<R extends TextRow>(
   cut: readonly CutRow<PageEnd<R>>[],
 ): Promise<Map<number, R>> {
   const sequences = JSON.stringify(cut.map(({ key }) => key));
-  const texts = await connection.execute<Texts>({ sql: TEXTS, parameters: [sequences] });
+  const statement = { sql: TEXTS, parameters: [sequences] };
+  const texts = await readExisting<Texts>(connection, statement, { count: cut.length });
   const ends = new Map(cut.map(({ key, row }) => [key, row]));
   return new Map(texts.map((row) => [row.sequence, { ...ends.get(row.sequence), ...row } as R]));
 }

@@ -1,0 +1,101 @@
+import type { Clock } from '../../../core/clock.ts';
+import type { DatabaseTrouble } from '../../../core/durably.ts';
+import { errorMessage } from '../../../core/errors/error-text.ts';
+
+/** For so long no write has succeeded, though reads are answered: the server will not get over it. */
+const STUCK_AFTER_MS = 30_000;
+/** A read that was answered so long ago says nothing of now. */
+const READ_IS_FRESH_MS = 2_000;
+
+/** What is told once, when the server begins to take no writes, and once when it takes them again. */
+export type WriteOutage =
+  | { readonly kind: 'began'; readonly error: Error }
+  | { readonly kind: 'ended'; readonly lastedMs: number };
+
+interface ServerWatchParts {
+  readonly clock: Clock;
+  /** Sends a read, and resolves when it is answered. */
+  readonly read: () => Promise<unknown>;
+  readonly onWriteOutage: (outage: WriteOutage) => void;
+}
+
+/** Tells a server that reads but takes no writes from one that does not answer. */
+export class ServerWatch {
+  readonly #parts: ServerWatchParts;
+  #lastRead: { readonly outcome: 'answered' | 'lost' | 'refused'; readonly atMs: number } | undefined;
+  /** When the first write was sent since which none was answered; undefined while they are. */
+  #unansweredSinceMs: number | undefined;
+  #isReading = false;
+  #isTold = false;
+
+  constructor(parts: ServerWatchParts) {
+    this.#parts = parts;
+  }
+
+  noteRead(outcome: 'answered' | 'lost' | 'refused'): void {
+    this.#lastRead = { outcome, atMs: this.#nowMs };
+  }
+
+  noteWriteBegins(): void {
+    this.#unansweredSinceMs ??= this.#nowMs;
+  }
+
+  /** The write was executed, or the server said why not. */
+  noteWriteAnswered(): void {
+    const sinceMs = this.#unansweredSinceMs;
+    this.#unansweredSinceMs = undefined;
+    if (!this.#isTold || sinceMs === undefined) return;
+    this.#isTold = false;
+    this.#parts.onWriteOutage({ kind: 'ended', lastedMs: this.#nowMs - sinceMs });
+  }
+
+  /** No answer came, or the server was busy: a later write may succeed. */
+  noteWriteLost(error: unknown): void {
+    if (this.#isTold || this.#isReading || this.#unansweredForMs < STUCK_AFTER_MS) return;
+    this.#isReading = true;
+    this.#parts
+      .read()
+      .then(
+        () => this.#tell(error),
+        // The server does not answer at all, which its callers are told.
+        () => undefined,
+      )
+      .finally(() => {
+        this.#isReading = false;
+      });
+  }
+
+  /** What is wrong with a server that does not take a write now; undefined if it said so itself. */
+  get trouble(): DatabaseTrouble | undefined {
+    const { outcome = 'lost', atMs = 0 } = this.#lastRead ?? {};
+    if (outcome === 'refused') return undefined;
+    const isRead = outcome === 'answered' && this.#nowMs - atMs <= READ_IS_FRESH_MS;
+    return isRead ? 'database takes no writes' : 'database does not answer';
+  }
+
+  #tell(cause: unknown): void {
+    const forMs = this.#unansweredForMs;
+    // A write may have been answered meanwhile.
+    if (forMs < STUCK_AFTER_MS) return;
+    this.#isTold = true;
+    const error = new Error(
+      `the server answers reads, but has taken no write for ${seconds(forMs)} (${errorMessage(cause)}). ` +
+        'libsql-server gets into this state when many connections write at once, and only a restart of the server ' +
+        'is known to help. Until then triggers are refused, and results wait in this process',
+      { cause },
+    );
+    this.#parts.onWriteOutage({ kind: 'began', error });
+  }
+
+  get #nowMs(): number {
+    return this.#parts.clock.monotonicMs();
+  }
+
+  get #unansweredForMs(): number {
+    return this.#nowMs - (this.#unansweredSinceMs ?? this.#nowMs);
+  }
+}
+
+function seconds(ms: number): string {
+  return `${Math.round(ms / 1000)} s`;
+}

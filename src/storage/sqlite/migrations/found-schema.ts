@@ -1,0 +1,145 @@
+import type { Kysely } from 'kysely';
+import { DurablyError, SchemaMismatchError } from '../../../core/errors/errors.ts';
+import type { Freshness } from '../../../core/store.ts';
+import type { Batch } from '../adapter.ts';
+import { classifyDatabaseError } from '../connection/database-error.ts';
+import { readOnlyError, writeCheck } from '../connection/dialect-check.ts';
+import { rowsOf } from '../connection/libsql-client.ts';
+import type { Schema } from '../schema.ts';
+import { migrations } from './migrations.generated.ts';
+
+/** Our tables and views, and the version of the schema since which there are such. */
+const OUR_TABLES: Readonly<Record<string, number>> = {
+  durably_runs: 1,
+  durably_steps: 1,
+  durably_journal: 1,
+  durably_schema_versions: 1,
+  durably_labels: 1,
+  durably_appends: 1,
+  durably_deletions: 1,
+};
+export const NEWEST = migrations.length;
+
+export interface MigrationStatement {
+  readonly sql: string;
+  readonly parameters: readonly (string | number)[];
+}
+
+export function plain(sql: string): MigrationStatement {
+  return { sql, parameters: [] };
+}
+
+export interface FoundSchema {
+  readonly version: number;
+  readonly tables: readonly string[];
+  /** Whether the tables are those of the version: not if another process migrates between the two reads. */
+  readonly isWhole: boolean;
+}
+
+/** Statements in one request and one transaction, and who hears the rows of a write check that went along. */
+export interface CheckedBatch {
+  readonly batch: Batch;
+  readonly onWriteChecked: (rows: readonly Readonly<Record<string, unknown>>[]) => void;
+}
+
+const VERSIONS = 'select version, name from durably_schema_versions order by version';
+
+/** Of no version but ours anything is changed. */
+const CHECK_OF_NEWEST = writeCheck(
+  `version = 1 and (select max(version) from durably_schema_versions) = ${NEWEST}`,
+);
+
+/** Over a network the same request tells whether anything may be written. @throws what denies that */
+async function readVersions(
+  db: Kysely<Schema>,
+  checked: CheckedBatch | undefined,
+): Promise<{ version: number; name: string }[]> {
+  if (checked) {
+    try {
+      const [versions, written] = await checked.batch([plain(VERSIONS), CHECK_OF_NEWEST]);
+      const rows = rowsOf(written);
+      if (rows.length > 0) checked.onWriteChecked(rows);
+      return rowsOf(versions).map(({ version, name }) => ({ version: Number(version), name: String(name) }));
+    } catch (error) {
+      const fault = classifyDatabaseError(error, true);
+      if (error instanceof DurablyError || readOnlyError(error, fault)) throw error;
+      // A write may have to wait; whether the schema is ours is known by reading.
+    }
+  }
+  const rows = await db
+    .selectFrom('durably_schema_versions')
+    .select(['version', 'name'])
+    .orderBy('version')
+    .execute();
+  // Some drivers have bigints.
+  return rows.map(({ version, name }) => ({ version: Number(version), name }));
+}
+
+const TABLES = `
+select name, sql from sqlite_master where name in (${Object.keys(OUR_TABLES).map((name) => `'${name}'`)})`;
+
+/** Leave nothing behind, but make a batch one that writes: a read replica passes it on to its primary. */
+const TOUCHES = [
+  'create table if not exists durably_migrating (lock integer)',
+  'drop table durably_migrating',
+];
+
+interface TableRow {
+  readonly name: string;
+  readonly sql: string | null;
+}
+
+async function readTables(
+  db: Kysely<Schema>,
+  checked: CheckedBatch | undefined,
+  asOf: Freshness,
+): Promise<readonly TableRow[]> {
+  if (checked !== undefined && asOf === 'now') {
+    const answers = await checked.batch([...TOUCHES, TABLES].map(plain));
+    return rowsOf(answers.at(-1)).map(({ name, sql }) => ({ name: String(name), sql: String(sql) }));
+  }
+  return await db
+    .selectFrom('sqlite_master')
+    .select(['name', 'sql'])
+    .where('name', 'in', Object.keys(OUR_TABLES))
+    .execute();
+}
+
+/** Our schema in the database; null where there is none. @throws {SchemaMismatchError} */
+export async function readSchema(
+  db: Kysely<Schema>,
+  checked?: CheckedBatch,
+  asOf: Freshness = 'recently',
+): Promise<FoundSchema | null> {
+  const found = await readTables(db, checked, asOf);
+  if (found.length === 0) return null;
+  const tables = found.map(({ name }) => name);
+  const versionsTable = found.find(({ name }) => name === 'durably_schema_versions');
+  if (!versionsTable?.sql?.includes('applied_at integer')) throw notOurs(tables);
+  const applied = await readVersions(db, checked);
+  const version = applied.at(-1)?.version ?? 0;
+  const foreign = applied.find(
+    ({ version, name }) => version <= NEWEST && migrations[version - 1]?.name !== name,
+  );
+  if (foreign) {
+    throw new SchemaMismatchError(
+      `The database's schema has an unknown migration ${foreign.version} ${foreign.name}. ` +
+        "One made before the first release can't be migrated: start with an empty database",
+    );
+  }
+  if (version > NEWEST) {
+    throw new SchemaMismatchError(
+      `The database's schema is version ${version}; this durably knows versions up to ${NEWEST}`,
+    );
+  }
+  const isWhole = Object.entries(OUR_TABLES).every(
+    ([name, since]) => tables.includes(name) === since <= version,
+  );
+  return { version, tables, isWhole };
+}
+
+export function notOurs(tables: readonly string[]): SchemaMismatchError {
+  return new SchemaMismatchError(
+    `The database holds tables that are not this durably's: ${tables.join(', ')}`,
+  );
+}
