@@ -10,7 +10,7 @@ const STEPS = 5;
 test.each(['http', 'ws'] as const)(
   'over %s, 32 callers and ten runs at once have one write and four reads under way',
   async (protocol) => {
-    const { open, server } = await startRemote({ speed: 'measured' });
+    const { open, server } = await startRemote({ latencyMs: () => 2 });
     const durably = open({ protocol, maxConcurrentRuns: 10 });
     await durably.init();
     const { stepped } = durably.register({
