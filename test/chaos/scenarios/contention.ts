@@ -180,6 +180,7 @@ class Races {
   async #allOver(): Promise<void> {
     await eventually('all runs to end', async () => (await this.#fleet.stored.countOpen()) === 0, {
       everyMs: 50,
+      withinMs: this.#fleet.stored.patienceMs,
     });
   }
 

@@ -61,7 +61,10 @@ class KillStory {
     await this.#settle(new Caller(this.#fleet, random.fork()));
     await Promise.all([...this.#followed.values()].map((subscriber) => subscriber.finish()));
     const last = Math.max(...(await this.#fleet.stored.read()).journal.map(({ sequence }) => sequence));
-    for (const list of this.#lists) await eventually('the lists to be read', () => list.lastId >= last);
+    const withinMs = this.#fleet.stored.patienceMs;
+    for (const list of this.#lists) {
+      await eventually('the lists to be read', () => list.lastId >= last, { withinMs });
+    }
     for (const list of this.#lists) await list.close();
   }
 
@@ -143,6 +146,7 @@ class KillStory {
     for (let round = 0; round < 2; round++) {
       await eventually('all runs to end', async () => (await this.#fleet.stored.countOpen()) === 0, {
         everyMs: 50,
+        withinMs: this.#fleet.stored.patienceMs,
       });
       const failed = (await this.#fleet.stored.read()).runs.filter(({ status }) => status === 'failed');
       if (round === 0)

@@ -43,14 +43,19 @@ export async function restlessSubscribers({ random, runs, stored }: RestlessOpti
       }
       await pause(random.int(0, 20));
     }
-    await eventually('all runs to end', async () => (await fleet.stored.countOpen()) === 0, { everyMs: 50 });
+    await eventually('all runs to end', async () => (await fleet.stored.countOpen()) === 0, {
+      everyMs: 50,
+      withinMs: fleet.stored.patienceMs,
+    });
     await Promise.all(followers.map(({ subscriber }) => subscriber.finish()));
 
     const records = await fleet.stored.read();
     const byRun = journalByRun(records.journal);
     const listed = records.journal.filter(({ type }) => type !== 'log:write');
     const last = listed.at(-1)?.sequence ?? 0;
-    await eventually('the lists to be read', () => lists.every((list) => list.lastId >= last));
+    await eventually('the lists to be read', () => lists.every((list) => list.lastId >= last), {
+      withinMs: fleet.stored.patienceMs,
+    });
     await Promise.all(lists.map((list) => list.close()));
     const all = [...lists, ...followers.map(({ subscriber }) => subscriber)];
     return {

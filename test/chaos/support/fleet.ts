@@ -68,10 +68,10 @@ export class Fleet {
   /** Starts a process, which may not listen yet. */
   spawn(settings: Settings = {}, options: Omit<SpawnOptions, 'env'> = {}): ServiceProcess {
     const env = {
-      ...this.stored.settings,
       CHAOS_LEDGER: this.ledger.path,
       CHAOS_GATES: this.gates,
       ...this.#settings,
+      ...this.stored.settings,
       ...settings,
     };
     const texts = Object.fromEntries(Object.entries(env).map(([name, value]) => [name, String(value)]));

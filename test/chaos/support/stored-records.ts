@@ -11,8 +11,10 @@ export const OUTAGES = ['append', 'claim', 'execute', 'feed', 'hand-back', 'hear
 
 /** What a fleet has stored, read by somebody who has written nothing. */
 export interface StoredRecords {
-  /** By which the processes find the database. */
+  /** By which the processes find the database, and get on with it. */
   readonly settings: Settings;
+  /** How long to wait for the end of all runs and streams. */
+  readonly patienceMs: number;
   /** The contexts of worker errors that this database may cause. */
   readonly expectedErrors: readonly string[];
   /** The number of runs that have not ended. */
@@ -26,6 +28,7 @@ export interface StoredRecords {
 export class FileRecords implements StoredRecords {
   readonly #path: string;
   readonly settings: Settings;
+  readonly patienceMs = 40_000;
   readonly expectedErrors = [];
 
   constructor(path: string) {
@@ -48,13 +51,20 @@ export class FileRecords implements StoredRecords {
 export class ServerRecords implements StoredRecords {
   readonly #database: GivenDatabase;
   readonly settings: Settings;
-  /** It may hold a write up for longer than a lease lasts. */
+  readonly patienceMs = 180_000;
+  /** An answer may be lost, or come late. */
   readonly expectedErrors = [...OUTAGES, 'lease'];
 
   constructor(database: GivenDatabase) {
     this.#database = database;
     const { url, authToken } = database;
-    this.settings = { TURSO_DATABASE_URL: url, ...(authToken && { TURSO_AUTH_TOKEN: authToken }) };
+    this.settings = {
+      TURSO_DATABASE_URL: url,
+      ...(authToken && { TURSO_AUTH_TOKEN: authToken }),
+      // Longer than libsql-server holds up a write when the process that has the lock is killed.
+      DURABLY_STALE_THRESHOLD_MS: 15_000,
+      DURABLY_HEARTBEAT_INTERVAL_MS: 1_000,
+    };
   }
 
   async countOpen(): Promise<number> {
