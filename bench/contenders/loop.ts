@@ -1,4 +1,12 @@
-import { type Client, createClient, type InStatement, type Row } from '@libsql/client';
+import { setTimeout as pause } from 'node:timers/promises';
+import {
+  type Client,
+  createClient,
+  type InStatement,
+  LibsqlError,
+  type ResultSet,
+  type Row,
+} from '@libsql/client';
 import { type Contender, type Engine, INPUT, type Job, STEPS, stepResult } from './contender.ts';
 import { StatementCounter } from './counting.ts';
 
@@ -48,6 +56,7 @@ class Loop {
   readonly #ends: Waiting<number>[] = [];
   readonly #running = new Set<number>();
   #state: 'idle' | 'leaving' | 'away' = 'idle';
+  #underWay: Promise<unknown> = Promise.resolve();
   #claims = 0;
   #mayHaveMore = true;
   isStarted = false;
@@ -86,15 +95,25 @@ class Loop {
     this.#state = 'leaving';
     setImmediate(() => {
       this.#state = 'away';
-      this.#send().then(
+      this.#underWay = this.#send().then(
         () => {
           this.#state = 'idle';
           this.#leaveSoon();
         },
-        // Whoever waits is not answered, and the round ends as stalled.
-        (error: unknown) => console.error(error),
+        // Ends the process, so that the results name the error.
+        (error: unknown) => {
+          setImmediate(() => {
+            throw error;
+          });
+        },
       );
     });
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async stop(): Promise<void> {
+    this.isStarted = false;
+    while (this.#state !== 'idle') await Promise.all([this.#underWay, pause(1)]);
   }
 
   async #send(): Promise<void> {
@@ -114,7 +133,7 @@ class Loop {
       { sql: READ, args: [claim] },
     ];
     this.#counter.count += statements.length + 2;
-    const answers = await this.#client.batch(statements, 'write');
+    const answers = await this.#batch(statements);
     const claimed = answers.at(-2)?.rows ?? [];
     this.#mayHaveMore = this.#triggers.length > 0 || claimed.length === free;
     for (const { resolve } of [...triggers, ...results, ...ends]) resolve();
@@ -123,6 +142,18 @@ class Loop {
       void this.#execute(run);
     }
     for (const _ of ends) this.onCompleted();
+  }
+
+  /** A batch that met a lock was rolled back, so it is sent again. */
+  async #batch(statements: InStatement[]): Promise<ResultSet[]> {
+    for (;;) {
+      try {
+        return await this.#client.batch(statements, 'write');
+      } catch (error) {
+        if (!(error instanceof LibsqlError && error.code.includes('BUSY'))) throw error;
+      }
+      await pause(20);
+    }
   }
 
   async #execute({ id, job, stored }: Run): Promise<void> {
@@ -163,9 +194,7 @@ export const loop: Contender = {
       triggerMany: (job, count) => Promise.all(Array.from({ length: count }, () => own.trigger(job))),
       onCompleted: () => undefined,
       start: async () => own.start(),
-      stop: async () => {
-        own.isStarted = false;
-      },
+      stop: () => own.stop(),
       statements: () => counter.count,
       pragma: async (pragma) => {
         const { rows } = await client.execute(`pragma ${pragma}`);
