@@ -23,8 +23,11 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
   const file = join(folder, 'remote.db');
   let server = await Sqld.start({ file, ...settings });
   onTestFinished(async () => {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
+    try {
+      await server.stop();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
   const { url, port } = server;
 

@@ -61,8 +61,11 @@ async function onServer(content: Content = 'empty'): Promise<TestDatabase> {
       return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
     },
     remove: async () => {
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      try {
+        await server.stop();
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     },
   };
 }
