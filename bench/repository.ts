@@ -12,4 +12,6 @@ const build = async (path: string): Promise<unknown> =>
 
 export const { createDurably, defineJob } = (await build('index.js')) as typeof import('../src/index.ts');
 export const { createDurablyApp } = (await build('hono.js')) as typeof import('../src/hono.ts');
-export const { openDatabase } = (await build('app/database.js')) as typeof import('../src/app/database.ts');
+export const { openServiceDatabase: openDatabase } = (await build(
+  'app/database.js',
+)) as typeof import('../src/app/database.ts');

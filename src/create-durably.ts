@@ -32,13 +32,12 @@ import {
 import type { Schema } from './storage/sqlite/schema.ts';
 import { createStore } from './storage/sqlite/store.ts';
 
-/** How often streams of a resident instance look for what other processes wrote, ms. */
+/** How often the streams of a resident instance look for events that other processes wrote, ms. */
 const MAX_FEED_POLL_MS = 250;
 
 /**
- * A Kysely dialect, as far as types go of whichever copy of Kysely: a project
- * may have another one than durably has, and the classes of two copies don't
- * fit each other.
+ * The shape of a Kysely dialect. A project may have another copy of Kysely than durably, and the
+ * types of two copies are not assignable to each other.
  */
 export interface AnyDialect {
   createDriver(): { acquireConnection(): Promise<object> };
@@ -47,18 +46,18 @@ export interface AnyDialect {
   createIntrospector(db: never): object;
 }
 
-/** How an instance works; all but `dialect` may be left out. */
+/** The options of an instance. All except `dialect` are optional. */
 export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   /** A Kysely SQLite dialect. */
   readonly dialect: AnyDialect;
   /**
-   * How long an idle worker waits before it looks for work that others created,
-   * and, on demand, how often a stream looks for events; ms, 1000 unless given.
+   * How long an idle worker waits before it looks for work that others created. On demand, how often
+   * a stream looks for events. In ms, 1000 unless given.
    */
   readonly pollingInterval?: number | undefined;
   /** How often a worker renews its leases; ms, 5000 unless given, less than `staleThreshold`. */
   readonly heartbeatInterval?: number | undefined;
-  /** The age of a heartbeat at which a run is taken from its worker; ms, 30000 unless given. */
+  /** The age of a heartbeat at which another worker takes the run over; ms, 30000 unless given. */
   readonly staleThreshold?: number | undefined;
   /** How many runs this worker executes at once; 1 unless given. */
   readonly maxConcurrentRuns?: number | undefined;
@@ -68,38 +67,41 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
    */
   readonly maxResultBytes?: number | undefined;
   /**
-   * `on-demand`: for platforms where nothing may go on between requests. No loop
-   * is ever started, also not by `init()`: call `processUntilIdle()`. `resident`
-   * unless given, on Cloudflare Workers `on-demand`.
+   * `on-demand` is for platforms where nothing may continue between requests. It starts no loop, not
+   * even by `init()`: call `processUntilIdle()`. `resident` unless given, but `on-demand` on
+   * Cloudflare Workers.
    */
   readonly worker?: 'resident' | 'on-demand' | undefined;
   /** Jobs to register at once; they type `durably.jobs`. */
   readonly jobs?: TJobs | undefined;
   /**
-   * Renews the dialect's connection after SQLITE_BUSY. Not needed over
-   * LibsqlDialect. A dialect that has neither stops at the first SQLITE_BUSY.
+   * Renews the dialect's connection after SQLITE_BUSY. LibsqlDialect does not need it. Another
+   * dialect without it stops at the first SQLITE_BUSY.
    */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
   /**
-   * What is kept of the errors that fail runs and steps, and of errors in log
-   * data: `full` unless given; `message` stores no stacks.
+   * What is stored of the errors that fail runs and steps, and of errors in log data. `full` unless
+   * given. `message` stores no stacks.
    */
   readonly errorDetail?: ErrorDetailMode | undefined;
   /**
-   * Gets a line for each run that failed, was resumed after a retry or a hand-back, was taken over from a
-   * lost worker or handed back, and what no `worker:error` or `onError` listener hears. Unless given,
-   * failures that nobody listens to and takeovers go to the console.
+   * Receives a line for each run that failed, was resumed, taken over or handed back, and for errors
+   * without a `worker:error` or `onError` listener. Unless given, takeovers and failures that nobody
+   * listens to go to the console.
    */
   readonly logger?: Logger | undefined;
 }
 
-/** An instance: its jobs, its worker, and what callers do to runs. Made by {@link createDurably}. */
+/** An instance: its jobs, its worker, and the operations on runs. Create it with {@link createDurably}. */
 export interface Durably<THandles = OpenHandles> extends DurablyService {
-  /** `migrate()`, then `start()`, which does nothing for a worker on demand. Cheap when both are done: it may be called before each request. */
+  /**
+   * Calls `migrate()`, then `start()`, which does nothing for a worker on demand. It costs nothing
+   * when both are done, so it may be called before each request.
+   */
   init(): Promise<void>;
   /** Brings the schema up to date; safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
-  /** Starts the worker; nothing happens if it is started. */
+  /** Starts the worker. Does nothing if it is already started. */
   start(): void;
   /**
    * Claims nothing new and waits for the running runs. After `timeoutMs` it
@@ -115,15 +117,16 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
   /** How many runs this instance executes at the moment. */
   countRunning(): number;
   /**
-   * Takes one run, once a slot is free, and executes it; false if there was none
-   * to take. Needs no started worker.
+   * Claims one run, when a slot is free, and executes it. False if there was none. The worker need
+   * not be started.
+   *
    * @throws {DatabaseUnavailableError} if the claim fails.
-   * @throws {ConflictError} inside a job, whose run it would wait for.
+   * @throws {ConflictError} inside a job, because it would wait for the job's own run.
    */
   processOne(): Promise<boolean>;
-  /** Adds all jobs or none. @throws {ConflictError} for another definition under a registered name. */
+  /** Registers all jobs or none. @throws {ConflictError} if a name is registered with another definition. */
   register<TJobs extends AnyJobs>(jobs: TJobs): HandlesOf<TJobs>;
-  /** The registered jobs' handles, by the keys they were registered under. */
+  /** The handles of the registered jobs, by the keys of `register`. */
   readonly jobs: THandles;
   /** The handle of a registered job; undefined for an unknown name. */
   getJob(name: string): JobHandle | undefined;
@@ -134,7 +137,10 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
    * const unsubscribe = durably.on('run:fail', ({ jobName, error }) => console.error(jobName, error))
    */
   on<E extends EventType>(event: E, handler: EventHandler<E>): () => void;
-  /** Hears what listeners throw; it never affects a run. The answer unsubscribes. */
+  /**
+   * Calls the handler with errors that listeners throw. They never affect a run. The returned
+   * function unsubscribes.
+   */
   onError(handler: ErrorHandler): () => void;
   /**
    * A run's events from its first on. Closes after its end; errors with
@@ -144,8 +150,8 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
    */
   subscribe(runId: string): ReadableStream<DurablyEvent>;
   /**
-   * The Kysely instance, for advanced use and for closing: once `db.destroy()` was
-   * called everything that waits is rejected with {@link DatabaseUnavailableError}.
+   * The Kysely instance, for advanced use and for closing. After `db.destroy()`, everything that
+   * waits is rejected with {@link DatabaseUnavailableError}.
    */
   readonly db: Kysely<Schema>;
 }
@@ -182,7 +188,7 @@ const OPTIONS: OptionSchemas<DurablyOptions> = {
   reconnect: functionOption,
 };
 
-/** {@link createDurably} on a clock of the caller's. */
+/** {@link createDurably} with a given clock. */
 export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clock }): Durably {
   if (typeof options?.dialect?.createDriver !== 'function') {
     throw new ValidationError('dialect must be a Kysely dialect');
@@ -194,7 +200,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     dialect: options.dialect as Dialect,
     reconnect: options.reconnect,
     clock,
-    // On demand an instance may live for one request alone.
+    // An instance on demand may live only for one request.
     checksAtFirstUse: isResident,
     onClosed: (error) => {
       feed.close(error);

@@ -137,6 +137,7 @@ export class ApiKeys {
   }
 }
 
+/** The refusal of a request without a valid key or ticket. */
 export function unauthorized(message: string): RequestError {
   return new RequestError('UNAUTHORIZED', message);
 }

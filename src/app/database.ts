@@ -1,9 +1,4 @@
-import {
-  type Database,
-  isLocal,
-  openError,
-  openDatabase as openLocalDatabase,
-} from '../storage/sqlite/file/open-database.ts';
+import { type Database, isLocal, openDatabase, openError } from '../storage/sqlite/file/open-database.ts';
 import { openRemote } from '../storage/sqlite/remote/open-remote.ts';
 
 export { type Database, DatabaseOpenError, isBusy } from '../storage/sqlite/file/open-database.ts';
@@ -19,8 +14,8 @@ export interface DatabaseOptions {
  *
  * @throws {DatabaseOpenError}
  */
-export async function openDatabase({ url, authToken }: DatabaseOptions): Promise<Database> {
-  if (isLocal(url)) return await openLocalDatabase({ url });
+export async function openServiceDatabase({ url, authToken }: DatabaseOptions): Promise<Database> {
+  if (isLocal(url)) return await openDatabase({ url });
   try {
     return openRemote({ url, authToken });
   } catch (error) {

@@ -21,7 +21,7 @@ export const TICKET_PARAM = 'ticket';
 
 /** The query parameters of a request for a ticket. */
 export const ticketQuery = knownMembers('query parameter', {
-  runId: runIdParam.optional().meta({ description: "Only for this run's stream" }),
+  runId: runIdParam.optional().meta({ description: "Makes a ticket that opens only this run's stream" }),
 });
 
 export interface GateOptions {

@@ -12,6 +12,7 @@ interface SchemaUse {
   readonly io: 'input' | 'output';
 }
 
+/** The `content` of a JSON body in OpenAPI. */
 export function jsonContent(schema: z.ZodType, use: SchemaUse): Json {
   return { 'application/json': { schema: toJson(schema, use) } };
 }

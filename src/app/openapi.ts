@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { type ProblemCode, problemSchema, RETRY_AFTER_SECONDS, statusOf } from '../http/problem.ts';
-import { headerOf, isList, prefixOf } from '../http/query.ts';
+import { headerOf, isRepeatable, prefixOf } from '../http/query.ts';
 import { TICKET_PATH, ticketQuery } from './gate.ts';
 import { type Components, type Json, jsonContent, toJson } from './json-schema.ts';
 import { livenessSchema, readinessSchema } from './probes.ts';
@@ -34,17 +34,18 @@ function commonRefusals({ hasKeys, hasAuth, hasRateLimit }: DescribedInstance): 
 const bodyRefusals = ['BODY_TOO_LARGE', 'UNSUPPORTED_ENCODING'] as const satisfies readonly ProblemCode[];
 
 const refusalText: Record<ProblemCode, string> = {
-  VALIDATION: 'A parameter or the body is missing or not valid',
-  UNAUTHORIZED: 'The key, or the ticket, is missing or not valid',
-  FORBIDDEN: 'The caller may not, or the request was sent to a foreign host or comes from a foreign origin',
-  NOT_FOUND: 'No such run or job',
-  METHOD_NOT_ALLOWED: 'The path has other methods',
-  CONFLICT: "The run's state forbids it",
-  BODY_TOO_LARGE: 'The body is over the limit',
+  VALIDATION: 'A parameter or the body is missing or invalid',
+  UNAUTHORIZED: 'The key or the ticket is missing or invalid',
+  FORBIDDEN:
+    'The caller is not allowed to do this, or the request names a foreign `Host` or comes from a foreign `Origin`',
+  NOT_FOUND: 'The run or the job does not exist',
+  METHOD_NOT_ALLOWED: 'The path does not support this method',
+  CONFLICT: "The run's status does not allow this",
+  BODY_TOO_LARGE: 'The body is larger than the limit',
   UNSUPPORTED_ENCODING: 'The body has a Content-Encoding',
-  RATE_LIMITED: 'The key has made too many requests in this minute',
-  INTERNAL: 'A fault of the server',
-  BODY_CONSUMED: 'The app around this service had read the body before',
+  RATE_LIMITED: 'The key has sent too many requests in this minute',
+  INTERNAL: 'The service failed. Its log has the cause',
+  BODY_CONSUMED: 'The app around this service has already read the body',
   DATABASE_UNAVAILABLE: 'The database is unreachable, busy or not migrated',
   DRAINING: 'The service is shutting down',
 };
@@ -86,7 +87,7 @@ const securitySchemes = {
     type: 'apiKey',
     in: 'query',
     name: 'ticket',
-    description: `From \`POST ${TICKET_PATH}\`: opens streams for ${TICKET_SECONDS} seconds, which then stay open`,
+    description: `A ticket from \`POST ${TICKET_PATH}\`. It opens streams for ${TICKET_SECONDS} seconds. A stream that is open stays open`,
   },
 };
 
@@ -97,14 +98,14 @@ interface Context {
 
 function pathItem(operation: Operation, context: Context): Json {
   const { components, instance } = context;
-  const { name, method, summary, access, input } = operation;
+  const { name, method, summary, effect, input } = operation;
   const request =
     input.from === 'body'
       ? { requestBody: { required: true, content: jsonContent(input.schema, { components, io: 'input' }) } }
       : { parameters: parametersOf(input.schema, components) };
   const takesTicket = instance.hasKeys && operation.answers === 'events';
   const security = takesTicket ? { security: [{ bearer: [] }, { ticket: [] }] } : {};
-  const described = { operationId: name, summary, tags: [access], ...security, ...request };
+  const described = { operationId: name, summary, tags: [effect], ...security, ...request };
   return { [method.toLowerCase()]: { ...described, responses: responsesOf(operation, context) } };
 }
 
@@ -114,7 +115,7 @@ function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
     const required = !z.safeParse(schema, undefined).success;
     const common = { required, schema: type, ...(description === undefined ? {} : { description }) };
     // With `explode`, a list repeats its parameter, and an object becomes one parameter per property.
-    const list = isList(schema) || name in prefixOf ? { style: 'form', explode: true } : {};
+    const list = isRepeatable(schema) || name in prefixOf ? { style: 'form', explode: true } : {};
     const query = { name, in: 'query', ...common, ...list };
     const header = headerOf[name];
     return header === undefined ? [query] : [query, { name: header, in: 'header', ...common }];
@@ -140,7 +141,7 @@ function ticketPath({ components, instance }: Context): Json {
   return {
     post: {
       operationId: 'streamTicket',
-      summary: 'Get a ticket to open streams with; only where keys are configured',
+      summary: 'Get a ticket that opens streams without a key',
       tags: ['service'],
       parameters: parametersOf(ticketQuery, components),
       responses: {
@@ -160,11 +161,11 @@ function successOf({ answers, output }: Operation, components: Components): Json
   return {
     200: {
       description:
-        'Server-sent events, each `id: <sequence>` and `data: <JSON>`, without an event name. ' +
-        'The schema is that of the data of one frame.',
+        'Server-sent events without an event name. Each has an `id`, its sequence, and `data`, which is JSON. ' +
+        'The schema describes the data of one event.',
       content: { 'text/event-stream': { schema } },
     },
-    204: { description: 'All events were seen before: nothing will follow' },
+    204: { description: 'The client has received all events, and no more will follow' },
   };
 }
 
@@ -224,17 +225,17 @@ function rootPaths({ components, instance }: Context): Json {
       servers: [{ url: '/' }],
       get: {
         operationId: 'healthz',
-        summary: 'Whether the process answers',
+        summary: 'Check that the process answers',
         tags: ['service'],
         ...(hasKeys ? { security: [] } : {}),
-        responses: { 200: { description: 'It does', content: liveness } },
+        responses: { 200: { description: 'It answers', content: liveness } },
       },
     },
-    '/readyz': get('readyz', 'Whether work is accepted and run', {
-      200: { description: 'It is', content: readiness },
-      503: { description: 'It is not', content: readiness, headers: retryAfter },
+    '/readyz': get('readyz', 'Check that the service accepts and executes runs', {
+      200: { description: 'It does', content: readiness },
+      503: { description: 'It does not', content: readiness, headers: retryAfter },
     }),
-    '/openapi.json': get('openapi', 'This document', {
+    '/openapi.json': get('openapi', 'Get this document', {
       200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },
     }),
   };

@@ -7,6 +7,7 @@ const WINDOW_MS = 60_000;
 
 export const RATE_LIMIT_RULE = 'a positive whole number';
 
+/** Whether the value is a limit that {@link RateLimit} accepts. */
 export function isRateLimit(limit: unknown): limit is number {
   return typeof limit === 'number' && Number.isInteger(limit) && limit > 0;
 }

@@ -11,7 +11,7 @@ const AUDIENCE = 'durably:stream';
 
 export const ticketSchema = z
   .object({
-    ticket: z.string().meta({ description: 'For the query parameter `ticket` of a stream' }),
+    ticket: z.string().meta({ description: 'The value of the query parameter `ticket` of a stream' }),
     expiresAt: z.iso.datetime(),
   })
   .meta({ id: 'StreamTicket' });

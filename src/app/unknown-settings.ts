@@ -1,4 +1,4 @@
-import { distance } from 'fastest-levenshtein';
+import { editDistance, nearestOf } from '../core/validation/nearest.ts';
 
 /** Variables with this prefix belong to durably. */
 const OURS = /^durably[_-]/i;
@@ -31,7 +31,8 @@ export function describeUnknownSettings(
       if (OURS.test(name)) complaints.push(`${name} is for ${elsewhere.place} only`);
       continue;
     }
-    const nearest = nearestOf(name, known);
+    const nearest = nearestOf(known, (one) => tailDistance(name, one));
+    if (nearest === undefined) continue;
     if (OURS.test(name) || isSlipOf(name, nearest)) {
       complaints.push(`${printable(name)} is unknown (did you mean ${nearest}?)`);
     }
@@ -43,23 +44,15 @@ function isSlipOf(name: string, nearest: string): boolean {
   if (OF_OTHERS.has(name)) return false;
   if (name.toUpperCase() === nearest) return !/^[a-z]+$/.test(name);
   if (/^turso_/i.test(name)) return tailDistance(name, nearest) <= MAX_SLIPS + 1;
-  return name.length >= MIN_SLIPPED_LENGTH && distance(name.toUpperCase(), nearest) <= MAX_SLIPS;
-}
-
-function nearestOf(name: string, known: readonly string[]): string {
-  const [first = '', ...others] = known;
-  return others.reduce(
-    (best, other) => (tailDistance(name, other) < tailDistance(name, best) ? other : best),
-    first,
-  );
+  return name.length >= MIN_SLIPPED_LENGTH && editDistance(name, nearest) <= MAX_SLIPS;
 }
 
 /** The edit distance between two names. A wrong prefix, as in `DURABLY_PORT` or `TURSO_URL`, counts little. */
 function tailDistance(name: string, known: string): number {
-  const whole = distance(name.toUpperCase().replaceAll('-', '_'), known);
+  const whole = editDistance(name.replaceAll('-', '_'), known);
   const [mine, its] = [tailOf(name), tailOf(known)];
   const isPart = mine.length > 2 && (`_${its}_`.includes(`_${mine}_`) || `_${mine}_`.includes(`_${its}_`));
-  return Math.min(whole, distance(mine, its) + 1, isPart ? 2 : Number.POSITIVE_INFINITY);
+  return Math.min(whole, editDistance(mine, its) + 1, isPart ? 2 : Number.POSITIVE_INFINITY);
 }
 
 function tailOf(name: string): string {

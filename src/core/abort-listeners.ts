@@ -3,9 +3,9 @@ type Listeners = Set<() => void> & { stop: () => void };
 const listenersBySignal = new WeakMap<AbortSignal, Listeners>();
 
 /**
- * Calls `listener` when the signal aborts; the answer unsubscribes. The signal gets
- * one event listener, however many subscribe: Node warns of a leak from eleven on.
- * A signal that is aborted already calls nobody.
+ * Calls `listener` when the signal aborts. The returned function unsubscribes. All subscribers share
+ * one event listener on the signal, because Node warns of a leak from eleven on. If the signal is
+ * already aborted, nobody is called.
  */
 export function onAbort(signal: AbortSignal, listener: () => void): () => void {
   const listeners = listenersBySignal.get(signal) ?? listenTo(signal);

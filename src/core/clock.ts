@@ -30,7 +30,7 @@ function schedule(delayMs: number, task: () => void): () => void {
     if (restMs > 0) timer = setTimeout(fire, Math.min(restMs, MAX_TIMER_MS));
     else task();
   };
-  // Node fires a longer timer at once.
+  // Node fires a timer at once if its delay is longer.
   let timer = delayMs > MAX_TIMER_MS ? setTimeout(fire, MAX_TIMER_MS) : setTimeout(task, delayMs);
   return () => clearTimeout(timer);
 }
@@ -58,8 +58,8 @@ const later: (task: () => void) => void =
   typeof setImmediate === 'function' ? (task) => void setImmediate(task) : (task) => void setTimeout(task, 0);
 
 /**
- * Runs a task after this turn of the event loop, before its timers where the runtime
- * can. It is the engine's task, also when a job's call led to it.
+ * Runs a task after this turn of the event loop, and before timers where the runtime can. The task
+ * belongs to the engine, even if a job's call led to it.
  */
 export function defer(task: () => void): void {
   callOutsideRuns(() => later(task));

@@ -22,6 +22,7 @@ export interface TriggerOptions {
   readonly labels?: Labels | undefined;
 }
 
+/** A trigger by the name of a job. */
 export interface TriggerRequest extends TriggerOptions {
   readonly jobName: string;
   readonly input: unknown;
@@ -53,12 +54,14 @@ export interface EventCursor {
   close(): void;
 }
 
+/** The stream of one run's events, or why there is none. */
 export type RunFeed =
   | { readonly kind: 'not-found' }
   /** The run is over and nothing came after the given sequence. */
   | { readonly kind: 'ended' }
   | { readonly kind: 'open'; readonly cursor: EventCursor };
 
+/** The stream of the events of all runs. */
 export interface RunListFeed {
   /** The sequence from which the stream starts. */
   readonly after: number;
@@ -69,13 +72,16 @@ export interface RunListFeed {
 export interface WorkOptions {
   /** How many runs to take at most; any number unless given. */
   readonly maxRuns?: number | undefined;
-  /** After this time nothing more is taken, and what runs is handed back at its next step; ms. */
+  /**
+   * After this time no more runs are claimed, and the running ones are handed back at their next
+   * step; ms.
+   */
   readonly timeoutMs?: number | undefined;
   /** Aborting it does the same. */
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What an instance says of itself, to a health check. */
+/** What an instance reports to a health check. */
 export interface Health {
   /** The database is migrated and takes writes, without long waiting. */
   readonly database: boolean;
@@ -112,8 +118,10 @@ export interface DurablyService {
   /** {@link trigger} for those who need only the id, and whether the run is new. */
   triggerForId(request: TriggerRequest): Promise<Triggered>;
   /**
-   * A fresh run with the job, payload, concurrency key and labels of another,
-   * whatever became of that one. @throws {NotFoundError} for an unknown run or job.
+   * Triggers a new run with the job, payload, concurrency key and labels of another run, whatever
+   * its status.
+   *
+   * @throws {NotFoundError} for an unknown run or job.
    */
   retrigger(runId: string): Promise<Run>;
   /** A run as it is now; null for an unknown one. */

@@ -5,14 +5,17 @@ const CROCKFORD = '0123456789ABCDEFGHJKMNPQRSTVWXYZ';
 const TIME_LENGTH = 10;
 const RANDOM_LENGTH = 16;
 
-/** Random bytes are drawn a buffer at a time: one draw for each id costs more than the id. */
+/** Random bytes are drawn into a buffer, because one draw for each id takes longer than making the id. */
 const pool = new Uint8Array(4096);
 let used = pool.length;
 
 let timeMs = Number.NaN;
 let timeText = '';
 
-/** As https://github.com/ulid/spec has it. The library would take three times as long, and encode the same ms again and again. */
+/**
+ * Follows https://github.com/ulid/spec. The library takes three times as long, because it encodes
+ * the same millisecond again and again.
+ */
 function newUlid(): string {
   const nowMs = Date.now();
   if (nowMs !== timeMs) {

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { isStorableText, WITHOUT_NUL } from './text.ts';
 
-/** What a run is filed under, for filters of lists and streams; never changes. */
+/** Names and values by which lists and streams filter. A run's labels never change. */
 export type Labels = Readonly<Record<string, string>>;
 
-/** The most a run has, and the most a filter names. */
+/** The most labels that a run can have and a filter can name. */
 const MAX_LABELS = 20;
 const MAX_KEY_LENGTH = 64;
 const MAX_VALUE_LENGTH = 256;
-// An object that is built key by key loses a __proto__.
+// `__proto__` is refused, because an object that is built key by key loses it.
 export const LABEL_KEY = new RegExp(`^(?!__proto__$)[\\w./-]{1,${MAX_KEY_LENGTH}}$`);
 
 /**
- * Checks labels. Messages begin with `<name>.<key>`, or with what is wrong
- * where no name is given because the issue's path is shown beside it.
+ * The schema of labels. With a name, messages begin with `<name>.<key>`. Without one they begin with
+ * what is wrong, because the issue's path is shown beside them.
  */
 export function labelsSchema(name?: string) {
   const about = (key?: string) => {
@@ -28,7 +28,7 @@ export function labelsSchema(name?: string) {
       noObject,
     )
     .meta({ maxProperties: MAX_LABELS });
-  // What the record would say of itself doesn't name the label.
+  // The record's own message would not name the label.
   return z.preprocess((given, context) => {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
     const labels = Object.entries(given);

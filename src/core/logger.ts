@@ -1,17 +1,17 @@
 /**
- * Where an instance writes its lines: each a single line, ready to print. The
- * console, pino, winston and the like fit.
+ * Receives the log lines of an instance. Each is a single line, ready to print. The console, pino
+ * and winston fit.
  */
 export interface Logger {
-  /** What went as it should, and may be worth knowing. */
+  /** Something that succeeded and may be worth knowing. */
   info(line: string): unknown;
-  /** What durably got over by itself: a takeover, say. */
+  /** Something that durably recovered from, such as a takeover. */
   warn(line: string): unknown;
-  /** What failed. */
+  /** Something that failed. */
   error(line: string): unknown;
 }
 
-/** Everything to the console. */
+/** Writes everything to the console. */
 export const consoleLogger: Logger = {
   info: (line) => console.info(line),
   warn: (line) => console.warn(line),

@@ -1,11 +1,11 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 
-/** The run whose code is executed. Each execution has its own object, which identifies it. */
+/** The run whose code is being executed. Each execution has an object of its own, which identifies it. */
 export interface RunContext {
   readonly runId: string;
 }
 
-/** The step within which code runs, and whose it is. */
+/** The step whose code is being executed, and the execution that it belongs to. */
 export interface StepScope {
   readonly owner: object;
   readonly name: string;
@@ -21,25 +21,25 @@ const storage = new AsyncLocalStorage<Stored | undefined>();
 /** Before Node 24, an enabled context slows down every promise of the process (ADR 21). */
 const isCostly = Number(globalThis.process?.versions?.node?.split('.')[0] ?? Number.POSITIVE_INFINITY) < 24;
 
-/** Not undefined: running with undefined does not enable a disabled storage. */
+/** An object, because running with undefined does not enable a disabled storage. */
 const NOBODY: Stored = { run: { runId: '' } };
 
-/** How much code of runs is under way. */
+/** How many calls of job code are under way. */
 let underWay = 0;
 
-/** The run whose job calls, in whatever instance of this process; undefined outside of jobs. */
+/** The run whose job is calling, in any instance of this process. Undefined outside of jobs. */
 export function currentRun(): RunContext | undefined {
   return storage.getStore()?.run;
 }
 
-/** The step whose function calls; undefined outside of steps. */
+/** The step whose function is calling. Undefined outside of steps. */
 export function currentStep(): StepScope | undefined {
   return storage.getStore()?.step;
 }
 
 /** The run whose code threw an error that nobody caught. Its job may be over. */
 export function strayRun(): RunContext | undefined {
-  // Enables the storage, which then finds the context that the code's timers and sockets were created in.
+  // Enables the storage, so that it finds the context in which the code created its timers and sockets.
   if (underWay === 0) storage.run(NOBODY, () => undefined);
   const run = currentRun();
   rest();

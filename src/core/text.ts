@@ -1,6 +1,6 @@
-/** How texts are made fit to be stored and shown: well-formed, without NULs, bounded. */
+/** Makes texts fit to be stored and shown: well-formed, without NULs, bounded. */
 
-/** The most that an error's text, a log line's message or a progress message takes, in bytes of UTF-8. */
+/** The most bytes of UTF-8 for an error's text, a log line's message or a progress message. */
 export const MAX_TEXT_BYTES = 16 * 1024;
 
 const ELLIPSIS = '…';
@@ -9,9 +9,8 @@ const MAX_BYTES_PER_UNIT = 3;
 const encoder = new TextEncoder();
 
 /**
- * Text that SQL can hold whole: lone surrogates (which abort libSQL's process
- * when a JSON function meets them) and NULs (which cut a text short when it is
- * read back) become U+FFFD.
+ * Text that SQL can hold. Lone surrogates and NULs become U+FFFD: a JSON function of libSQL aborts
+ * the process at a lone surrogate, and a NUL cuts a text short when it is read back.
  */
 export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd');

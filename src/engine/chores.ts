@@ -2,35 +2,61 @@ import type { Clock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';
 import type { EventBus } from './events/event-bus.ts';
 
-const INTERVAL_MS = 60 * 60 * 1000;
-/** Rows that a crash left over are not urgent, so a start does not begin with them. */
-const FIRST_AFTER_MS = 10 * 60 * 1000;
-/** The pause between two portions, for other writers: as long as the portion took, and at least this long. */
+const HOUR_MS = 60 * 60 * 1000;
+/** The least pause between two portions. Other writers get as much time as the portion took. */
 const MIN_PAUSE_MS = 5;
 
-/** A platform limits the requests, so one shift removes a few portions and leaves the rest to later ones. */
-const MAX_PORTIONS_ON_DEMAND = 10;
+/** Something that is done now and then. Any number of processes may do it at once. */
+interface Chore {
+  readonly name: string;
+  /** How often a resident worker does it. */
+  readonly everyMs: number;
+  /** When a resident worker does it for the first time. After `everyMs` unless given. */
+  readonly firstAfterMs?: number;
+  /**
+   * How many portions a worker on demand does after a shift, within the shift's budget, and after a
+   * run was deleted. Such a worker has no loop, and its platform limits the requests.
+   */
+  readonly portionsOnDemand: { readonly afterShift: number; readonly afterDeletion: number };
+  /** Does one portion in one statement, so that no writer waits long. Answers whether there is more. */
+  readonly run: (store: Store) => Promise<boolean>;
+}
+
+const REMAINS_OF_DELETED_RUNS: Chore = {
+  name: 'remove the rows that deleted runs left over',
+  everyMs: HOUR_MS,
+  // Rows that a crash left over are not urgent, so a start does not begin with them.
+  firstAfterMs: 10 * 60 * 1000,
+  portionsOnDemand: { afterShift: Number.POSITIVE_INFINITY, afterDeletion: 10 },
+  run: (store) => store.deletePortion(),
+};
+
+/** In the order in which they are done when several are due. */
+const CHORES: readonly Chore[] = [
+  REMAINS_OF_DELETED_RUNS,
+  {
+    name: 'remove old run:delete rows',
+    everyMs: HOUR_MS,
+    portionsOnDemand: { afterShift: 0, afterDeletion: 1 },
+    run: (store) => store.purgePortion(),
+  },
+];
 
 interface Budget {
   readonly untilMs: number;
   readonly signal: AbortSignal | undefined;
 }
 
-/**
- * Removes rows that nobody reads any more: those that deleted runs left over, and old
- * `run:delete` rows. Each portion is one statement, so that no writer waits long. Any
- * number of processes may do so at once.
- */
+/** Does the {@link CHORES}, one after another. */
 export class Housekeeping {
   readonly #store: Store;
   readonly #bus: EventBus;
   readonly #clock: Clock;
-  #cancelRounds: (() => void) | undefined;
+  readonly #cancelTimers = new Map<Chore, () => void>();
+  readonly #due = new Set<Chore>();
   #cancelPause: (() => void) | undefined;
   #working: Promise<void> | undefined;
-  #isDue = false;
-  #isPurgeDue = false;
-  /** Counts the stops. A round that began before a stop ends at its next portion. */
+  /** Counts the stops. Work that began before a stop ends at its next portion. */
   #session = 0;
 
   constructor(deps: { store: Store; bus: EventBus; clock: Clock }) {
@@ -39,86 +65,99 @@ export class Housekeeping {
     this.#clock = deps.clock;
   }
 
-  /** Starts the hourly round, and a first one for deleted runs after ten minutes. */
+  /** Does each chore in its interval from now on. */
   start(): void {
-    this.#cancelRounds?.();
-    const cancelFirst = this.#clock.schedule(FIRST_AFTER_MS, () => this.clearUp());
-    let cancelNext: () => void = () => undefined;
-    const scheduleNext = () => {
-      cancelNext = this.#clock.schedule(INTERVAL_MS, () => {
-        this.clearUp({ purges: true });
-        scheduleNext();
-      });
-    };
-    scheduleNext();
-    this.#cancelRounds = () => {
-      cancelFirst();
-      cancelNext();
-    };
+    this.#cancelAllTimers();
+    for (const chore of CHORES) {
+      const { everyMs, firstAfterMs = everyMs } = chore;
+      // After an early first time it keeps to the interval as counted from the start.
+      this.#schedule(chore, firstAfterMs, everyMs - (firstAfterMs % everyMs));
+    }
   }
 
-  /** Clears up in the background. Errors are reported: the next round goes on. */
-  clearUp({ purges = false } = {}): void {
-    this.#isDue = true;
-    this.#isPurgeDue ||= purges;
-    this.#working ??= this.#work().finally(() => {
-      this.#working = undefined;
-      // Asked for while an earlier round was being stopped.
-      if (this.#isDue) this.clearUp();
-    });
+  /** Removes what deleted runs left over, in the background. Errors are reported. */
+  clearUp(): void {
+    this.#ask(REMAINS_OF_DELETED_RUNS);
   }
 
   /** Ends after the portion under way. Another process, or the next start, does the rest. */
   async stop(): Promise<void> {
     this.#session++;
-    this.#isDue = false;
-    this.#isPurgeDue = false;
-    this.#cancelRounds?.();
+    this.#due.clear();
+    this.#cancelAllTimers();
     this.#cancelPause?.();
     await this.#working;
   }
 
-  /** Clears up without a pause, until nothing is left or the budget is spent. Never rejects. */
+  /** On demand, after a shift: without a pause, until the budget is used up. Never rejects. */
   async clearUpWithin({ untilMs, signal }: Budget): Promise<void> {
     const hasTime = () => !signal?.aborted && this.#clock.monotonicMs() < untilMs;
-    try {
-      while (hasTime() && (await this.#store.deletePortion()));
-    } catch (error) {
-      this.#report(error);
-    }
+    for (const chore of CHORES) await this.#doPortions(chore, chore.portionsOnDemand.afterShift, hasTime);
   }
 
-  /** On demand, while the caller waits: a few portions, and one of old rows. Never rejects. */
+  /** On demand, while the caller of a deletion waits. Never rejects. */
   async clearUpAfterDeletion({ leavesMore }: { leavesMore: boolean }): Promise<void> {
-    try {
-      let portions = leavesMore ? MAX_PORTIONS_ON_DEMAND : 0;
-      while (portions-- > 0 && (await this.#store.deletePortion()));
-      await this.#store.purgePortion();
-    } catch (error) {
-      this.#report(error);
+    const isNeeded = (chore: Chore) => chore !== REMAINS_OF_DELETED_RUNS || leavesMore;
+    for (const chore of CHORES.filter(isNeeded)) {
+      await this.#doPortions(chore, chore.portionsOnDemand.afterDeletion);
     }
   }
 
-  async #work(): Promise<void> {
-    const session = this.#session;
-    const isOver = () => session !== this.#session;
+  async #doPortions(chore: Chore, atMost: number, hasTime = () => true): Promise<void> {
     try {
-      while (this.#isDue && !isOver()) {
-        this.#isDue = false;
-        await this.#removeAll(() => this.#store.deletePortion(), isOver);
-        if (!this.#isPurgeDue) continue;
-        this.#isPurgeDue = false;
-        await this.#removeAll(() => this.#store.purgePortion(), isOver);
+      for (let done = 0; done < atMost && hasTime(); done++) {
+        if (!(await chore.run(this.#store))) return;
       }
     } catch (error) {
-      if (!isOver()) this.#report(error);
+      this.#report(error);
     }
   }
 
-  async #removeAll(removePortion: () => Promise<boolean>, isOver: () => boolean): Promise<void> {
-    while (!isOver()) {
+  #schedule(chore: Chore, delayMs: number, nextDelayMs: number): void {
+    const cancel = this.#clock.schedule(delayMs, () => {
+      this.#ask(chore);
+      this.#schedule(chore, nextDelayMs, chore.everyMs);
+    });
+    this.#cancelTimers.set(chore, cancel);
+  }
+
+  #cancelAllTimers(): void {
+    for (const cancel of this.#cancelTimers.values()) cancel();
+    this.#cancelTimers.clear();
+  }
+
+  #ask(chore: Chore): void {
+    this.#due.add(chore);
+    this.#work();
+  }
+
+  #work(): void {
+    this.#working ??= this.#doDueChores().finally(() => {
+      this.#working = undefined;
+      // Asked for while earlier work was being stopped.
+      if (this.#due.size > 0) this.#work();
+    });
+  }
+
+  async #doDueChores(): Promise<void> {
+    const session = this.#session;
+    const isStopped = () => session !== this.#session;
+    for (;;) {
+      const chore = CHORES.find((each) => this.#due.has(each));
+      if (chore === undefined || isStopped()) return;
+      this.#due.delete(chore);
+      try {
+        await this.#doAllOf(chore, isStopped);
+      } catch (error) {
+        if (!isStopped()) this.#report(error);
+      }
+    }
+  }
+
+  async #doAllOf(chore: Chore, isStopped: () => boolean): Promise<void> {
+    while (!isStopped()) {
       const startMs = this.#clock.monotonicMs();
-      if (!(await removePortion()) || isOver()) return;
+      if (!(await chore.run(this.#store)) || isStopped()) return;
       await this.#pause(this.#clock.monotonicMs() - startMs);
     }
   }

@@ -137,6 +137,7 @@ async function collect({ body }: Request, maxBytes: number): Promise<Uint8Array>
   return concatBytes(chunks);
 }
 
+/** One array with the bytes of all chunks. */
 export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
   const whole = new Uint8Array(chunks.reduce((length, chunk) => length + chunk.byteLength, 0));
   let at = 0;

@@ -5,8 +5,8 @@ import type { Guard } from './guard.ts';
 import type { JsonAnswer } from './json-answer.ts';
 import type { ProblemCode } from './problem.ts';
 
-/** The operation's section in openapi.yaml. */
-export type Access = 'trigger' | 'read' | 'write' | 'work';
+/** What an operation does. It is also its section in openapi.yaml. */
+export type Effect = 'trigger' | 'read' | 'write' | 'work';
 
 /** The answer of an operation that opens a stream. */
 export type EventsAnswer =
@@ -26,7 +26,7 @@ interface OperationBase<TName extends string, TInput extends z.ZodObject> {
   /** The path below the base path. */
   readonly path: `/${string}`;
   readonly summary: string;
-  readonly access: Access;
+  readonly effect: Effect;
   /** The `auth` hook that decides on the operation. Every operation must name one. */
   readonly guard: Guard<z.output<TInput>>;
   /** Where the input comes from, and its schema. */
@@ -67,6 +67,7 @@ export interface EventsOperation<TName extends string = string, TInput extends z
  */
 export type Operation = JsonOperation | EventsOperation;
 
+/** Declares an operation that answers with JSON. */
 export function jsonOperation<
   const TName extends string,
   TInput extends z.ZodObject,
@@ -75,6 +76,7 @@ export function jsonOperation<
   return { ...operation, answers: 'json' };
 }
 
+/** Declares an operation that answers with a stream of events. */
 export function eventsOperation<const TName extends string, TInput extends z.ZodObject>(
   operation: Omit<EventsOperation<TName, TInput>, 'answers'>,
 ): EventsOperation<TName, TInput> {

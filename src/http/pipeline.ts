@@ -112,8 +112,8 @@ export function createPipeline<TContext>(
     return parsed.data;
   };
 
-  const checkDraining = ({ access }: Operation) => {
-    if (access !== 'work' || !options.draining?.aborted) return;
+  const checkDraining = ({ effect }: Operation) => {
+    if (effect !== 'work' || !options.draining?.aborted) return;
     throw new RequestError('DRAINING', 'The service is shutting down and takes no work up');
   };
 

@@ -44,7 +44,7 @@ export const RETRY_AFTER_SECONDS = 5;
 export const problemSchema = z
   .object({
     type: z.literal('about:blank'),
-    title: z.string().meta({ description: "The status's phrase" }),
+    title: z.string().meta({ description: 'The name of the status' }),
     status: z.int(),
     detail: z.string(),
     error: z.string().meta({ description: 'The same text as `detail`' }),
@@ -52,7 +52,7 @@ export const problemSchema = z
     issues: z
       .array(z.object({ path: z.array(z.union([z.string(), z.number()])), message: z.string() }))
       .optional()
-      .meta({ description: 'What was wrong with an input, and where' }),
+      .meta({ description: 'What is wrong with the input, and where' }),
   })
   .meta({ id: 'Problem', description: 'An error (RFC 9457)' });
 
@@ -74,6 +74,7 @@ export class RequestError extends Error {
   }
 }
 
+/** The HTTP status of an error code. */
 export function statusOf(code: ProblemCode): number {
   return problems[code].status;
 }

@@ -90,7 +90,7 @@ function parametersOf(schema: z.ZodObject): Parameters {
 function toParameters({ shape }: z.ZodObject): Parameters {
   const all = Object.entries(shape).map(([name, schema]) => ({
     name,
-    isList: isList(schema),
+    isList: isRepeatable(schema),
     prefix: prefixOf[name],
     header: headerOf[name],
   }));
@@ -108,8 +108,8 @@ function textsOf(name: string, given: ReadonlyMap<string, readonly string[]>): r
 }
 
 /** Whether a parameter may be repeated. */
-export function isList(schema: unknown): boolean {
-  return schema instanceof z.ZodArray || (schema instanceof z.ZodOptional && isList(schema.unwrap()));
+export function isRepeatable(schema: unknown): boolean {
+  return schema instanceof z.ZodArray || (schema instanceof z.ZodOptional && isRepeatable(schema.unwrap()));
 }
 
 function withPrefix(given: GivenQuery, prefix: string) {

@@ -38,10 +38,12 @@ export function isPlainPath(path: string): boolean {
   return /^(\/(?!\.\.?(\/|$))[\w.~-]+)*\/?$/.test(path);
 }
 
+/** The refusal of a path that has no operation. */
 export function unknownPath(pathname: string): RequestError {
   return new RequestError('NOT_FOUND', `Nothing is at ${pathname}`);
 }
 
+/** The refusal of a method that the path does not have. */
 export function wrongMethod(method: string, known: Iterable<string>): RequestError {
   const allow = [...known].flatMap((name) => (name === 'GET' ? ['GET', 'HEAD'] : [name])).join(', ');
   return new RequestError('METHOD_NOT_ALLOWED', `${method} is not allowed here, only ${allow}`, { allow });

@@ -62,7 +62,7 @@ export const runIdParam = storable(
 export const jobNamesParam = repeated(
   'jobName',
   storable('jobName', z.string().min(1, 'jobName must not be empty')),
-).meta({ description: 'Only runs of this job; may be repeated' });
+).meta({ description: 'Lists only runs of this job. May be repeated' });
 
 /** Clients of @coji/durably say `leased` for running. */
 const statusParam = z
@@ -71,15 +71,15 @@ const statusParam = z
   .pipe(z.enum(RUN_STATUSES, oneOf('status', RUN_STATUSES)));
 
 export const statusesParam = repeated('status', statusParam).meta({
-  description: 'Only runs in this status (`leased` is taken for `running`); may be repeated',
+  description: 'Lists only runs in this status. May be repeated. `leased` means `running`',
 });
 
 export const labelsParam = labelsSchema('label')
   .optional()
   .meta({
     description:
-      'Only runs with this label, `label.<key>=<value>`; with all of them if several are given. ' +
-      'Each property is a parameter of its own, by its whole name: `label.org=7`, not `label[org]=7`',
+      'Lists only runs that have this label: `label.<key>=<value>`. If several labels are given, a run must have all of them. ' +
+      'Each property is a parameter with its whole name: `label.org=7`, not `label[org]=7`',
     examples: [{ 'label.org': '7' }],
     // Keyed by the parameter's prefix.
     propertyNames: { type: 'string', pattern: `^label\\.${LABEL_KEY.source.slice(1)}` },
@@ -87,10 +87,10 @@ export const labelsParam = labelsSchema('label')
 
 export const limitParam = wholeNumber('limit', { min: 1, max: MAX_LIST_LIMIT }).default(DEFAULT_LIST_LIMIT);
 export const offsetParam = wholeNumber('offset', { min: 0, max: MAX_LIST_OFFSET }).default(0);
-export const cursorParam = z
-  .string({ error: 'cursor must be given once' })
-  .optional()
-  .meta({ description: 'Goes on after the page whose `Link` header gave it; not with `offset`' });
+export const cursorParam = z.string({ error: 'cursor must be given once' }).optional().meta({
+  description:
+    'Continues after an earlier page. The `Link` header of that page has the value. Cannot be combined with `offset`',
+});
 
 export const fieldsParam = z
   .array(z.enum(RUN_FIELDS, oneOf('fields', RUN_FIELDS)))
@@ -98,21 +98,21 @@ export const fieldsParam = z
   .optional()
   .meta({
     description:
-      'Only these fields of each run: `payload` and `output` may be large. May be repeated, or split by commas',
+      'Returns only these fields of each run. Use it to leave out `payload` and `output`, which may be large. May be repeated, or separated by commas',
   });
 
 export const levelParam = z.enum(LOG_LEVELS, oneOf('level', LOG_LEVELS)).optional();
 export const afterParam = sequence('after')
   .optional()
-  .meta({ description: 'Only lines after the one with this `sequence`' });
+  .meta({ description: 'Returns only lines after the line with this `sequence`' });
 export const lastEventIdParam = sequence('lastEventId')
   .optional()
-  .meta({ description: 'Only events after the one with this `sequence`' });
+  .meta({ description: 'Streams only events after the event with this `sequence`' });
 
 /** The longest time for a tick. Cron services wait a few minutes at most. */
 export const tickTimeoutParam = wholeNumber('timeoutMs', { min: 1, max: 300_000 })
   .default(20_000)
-  .meta({ description: 'After this time what runs is handed back at its next step; ms' });
+  .meta({ description: 'When this time is up, running runs are handed back at their next step. In ms' });
 
 const key = (name: string) => {
   const error = `${name} must be a string of 1 to ${MAX_KEY_LENGTH} characters`;
@@ -135,15 +135,16 @@ export const triggerEnvelope = knownMembers(
     ),
     input: z.unknown().default({}),
     idempotencyKey: key('idempotencyKey').meta({
-      description: "Unique per job: triggering again under it answers with the first one's run",
+      description:
+        "Unique per job. A second trigger with the same key returns the first trigger's run and starts no other",
     }),
     concurrencyKey: key('concurrencyKey').meta({
-      description: 'At most one run with this key runs at a time, in the order triggered',
+      description: 'Runs with this key run one at a time, in the order of their triggers',
     }),
     labels: labelsSchema('labels')
       .nullish()
       .transform((given) => given ?? undefined)
-      .meta({ description: 'What the run is filed under: lists and streams filter by it' }),
+      .meta({ description: 'Names and values to find the run by. Lists and streams filter by them' }),
   },
   'The body must be a JSON object',
 ).meta({ id: 'TriggerRequest' });
@@ -158,8 +159,8 @@ export const runSchema = z
     jobName: z.string(),
     payload: z.unknown(),
     status: z.enum(RUN_STATUSES),
-    isTerminal: z.boolean().meta({ description: 'Completed, failed or cancelled' }),
-    isActive: z.boolean().meta({ description: 'Pending or running' }),
+    isTerminal: z.boolean().meta({ description: 'The run is completed, failed or cancelled' }),
+    isActive: z.boolean().meta({ description: 'The run is pending or running' }),
     idempotencyKey: z.string().nullable(),
     concurrencyKey: z.string().nullable(),
     labels: z.record(z.string(), z.string()),
@@ -167,16 +168,16 @@ export const runSchema = z
     stepCount: z.int(),
     progress: progressSchema.nullable(),
     output: z.unknown(),
-    error: z.string().nullable().meta({ description: 'Why it failed, in short' }),
-    errorDetail: errorDetailSchema
-      .nullable()
-      .meta({ description: 'The error that failed it; null where its workers were lost' }),
-    failedStepName: z
-      .string()
-      .nullable()
-      .meta({ description: 'The step that failed it; `unknown` when it failed outside its steps' }),
+    error: z.string().nullable().meta({ description: 'The message of the error that failed the run' }),
+    errorDetail: errorDetailSchema.nullable().meta({
+      description: 'The error that failed the run. Null if the run failed because it lost its workers',
+    }),
+    failedStepName: z.string().nullable().meta({
+      description: 'The step that failed the run. `unknown` if the run failed outside of its steps',
+    }),
     attempt: z.int().meta({
-      description: 'Tries: the first, each retry and each takeover. Going on after a hand-back opens none',
+      description:
+        'The number of tries: the first, each retry and each takeover. A run that continues after a hand-back is in the same try',
     }),
     heartbeatAt: time.nullable(),
     createdAt: time,
@@ -212,10 +213,10 @@ export const logLineSchema = z
 
 export const successSchema = z.object({ success: z.literal(true) }).meta({ id: 'Success' });
 export const retriggeredSchema = z
-  .object({ success: z.literal(true), runId: z.string().meta({ description: "The fresh run's id" }) })
+  .object({ success: z.literal(true), runId: z.string().meta({ description: "The new run's id" }) })
   .meta({ id: 'Retriggered' });
 export const tickedSchema = z
-  .object({ processed: z.int().meta({ description: 'How many runs were taken' }) })
+  .object({ processed: z.int().meta({ description: 'The number of runs that were claimed' }) })
   .meta({ id: 'Ticked' });
 export const triggeredSchema = z.object({ runId: z.string() }).meta({ id: 'Triggered' });
 

@@ -1,14 +1,14 @@
 import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors/errors.ts';
 
-/** A caller's time is up, and what it asked for was, by all that is known, not done. */
+/** The caller's time is up. As far as is known, its request was not executed. */
 export class TimeUpError extends DatabaseUnavailableError {
   constructor(cause?: unknown) {
     super('The database stayed busy', { cause });
   }
 }
 
-/** Somebody who waits, and for how long. */
+/** A caller that waits until a deadline. */
 export interface Waiter {
   /** On the monotonic clock. */
   readonly deadlineMs: number;
@@ -16,7 +16,7 @@ export interface Waiter {
   expire(): void;
 }
 
-/** Calls those whose time is up, with one timer for all. */
+/** Notifies callers whose time is up. One timer serves them all. */
 export class Deadlines {
   readonly #clock: Clock;
   readonly #waiters = new Set<Waiter>();

@@ -1,47 +1,9 @@
-import type { Waiter } from './deadlines.ts';
+import type { Member } from './member.ts';
 import type { CompiledWrites, Rows, Sending, Sql, WriteKind, WriteSize } from './writes.ts';
 
-/** What leaves together holds at most so much. Locally the event loop waits while it is stored. */
+/** The most that leaves together. A local database holds up the event loop while it stores this. */
 export const LOCAL_BOUNDS: WriteSize = { rows: 200, chars: 256 * 1024 };
 export const REMOTE_BOUNDS: WriteSize = { rows: 1_000, chars: 1024 * 1024 };
-
-export interface Member extends Waiter {
-  readonly kind: WriteKind<unknown, unknown>;
-  readonly member: unknown;
-  readonly size: WriteSize;
-  /** When it was first sent, on the monotonic clock. */
-  firstSentMs: number | undefined;
-  isSentAgain: boolean;
-  /** Its caller has been answered. */
-  isSettled: boolean;
-  resolve(result: unknown): void;
-  reject(error: unknown): void;
-}
-
-export function newMember<M, R>(
-  kind: WriteKind<M, R>,
-  member: M,
-  caller: {
-    readonly deadlineMs: number;
-    readonly resolve: (result: R) => void;
-    readonly reject: (error: unknown) => void;
-    readonly onExpire: (member: Member) => void;
-  },
-): Member {
-  const waiting: Member = {
-    kind: kind as WriteKind<unknown, unknown>,
-    member,
-    size: kind.sizeOf(member),
-    deadlineMs: caller.deadlineMs,
-    firstSentMs: undefined,
-    isSentAgain: false,
-    isSettled: false,
-    resolve: caller.resolve as (result: unknown) => void,
-    reject: caller.reject,
-    expire: () => caller.onExpire(waiting),
-  };
-  return waiting;
-}
 
 /** Members of one kind that leave together. */
 export interface Part {
@@ -49,7 +11,7 @@ export interface Part {
   readonly members: readonly Member[];
 }
 
-/** What left together, and what was made of it. */
+/** What left together, and the statements that it became. */
 export interface SentParts {
   readonly parts: readonly Part[];
   readonly members: readonly Member[];
@@ -58,7 +20,7 @@ export interface SentParts {
   readonly startMs: number;
 }
 
-/** The first members that fit together, by kind in their order, and those that are left. */
+/** The first members that fit into the bounds, grouped by kind in the order of the kinds, and the rest. */
 export function takeFirst(
   waiting: readonly Member[],
   bounds: WriteSize,
@@ -70,7 +32,7 @@ export function takeFirst(
   for (const member of waiting) {
     const { size } = member;
     const fits = rows + size.rows <= bounds.rows && chars + size.chars <= bounds.chars;
-    // None overtakes another: a claim sees the runs that were added before it was asked for.
+    // No member overtakes another: a claim must see the runs that were added before it.
     if (left.length > 0 || (!fits && byKind.size > 0)) {
       left.push(member);
       continue;
@@ -85,7 +47,7 @@ export function takeFirst(
   return { parts: parts.length === 1 ? parts : parts.sort((a, b) => a.kind.place - b.kind.place), left };
 }
 
-/** What each part has to be sent. */
+/** The statements for each part. */
 export function compileParts(
   parts: readonly Part[],
   about: Omit<Sending, 'isSentAgain' | 'sentAgain'>,
@@ -100,11 +62,12 @@ export function compileParts(
   });
 }
 
+/** The statements of all parts, in order. */
 export function statementsOf(compiled: readonly CompiledWrites<unknown>[]): Sql[] {
   return compiled.flatMap(({ statements }) => statements);
 }
 
-/** Of the answers to all statements, those of each part. */
+/** Divides the answers of all statements among the parts. */
 export function answersByPart(
   compiled: readonly CompiledWrites<unknown>[],
   answers: readonly Rows[],
@@ -117,19 +80,23 @@ export function answersByPart(
   });
 }
 
+/** The members of all parts, in order. */
 export function membersOf(parts: readonly Part[]): readonly Member[] {
   const [only] = parts;
   return only !== undefined && parts.length === 1 ? only.members : parts.flatMap(({ members }) => members);
 }
 
-/** The same in smaller requests: each kind apart, or each member if there is one kind. */
+/**
+ * The same members in smaller requests: one for each kind, or one for each member if there is only
+ * one kind.
+ */
 export function smaller(parts: readonly Part[]): (readonly Part[])[] {
   const [only] = parts;
   if (only === undefined || parts.length > 1) return parts.map((part) => [part]);
   return only.members.map((member) => [{ kind: only.kind, members: [member] }]);
 }
 
-/** When the first of their callers has waited long enough; undefined if none minds. */
+/** The first deadline of the members. Undefined if none has one. */
 export function firstDeadlineMs(members: readonly Member[]): number | undefined {
   const deadlineMs = Math.min(...members.map((member) => member.deadlineMs));
   return deadlineMs === Number.POSITIVE_INFINITY ? undefined : deadlineMs;
@@ -143,7 +110,7 @@ export function withoutSettled(parts: readonly Part[]): readonly Part[] {
     .filter(({ members }) => members.length > 0);
 }
 
-/** Whose statement it was; undefined if that is not known. */
+/** The part to which a statement belongs. Undefined if the statement is not known. */
 export function partOf(
   { parts, compiled }: Pick<SentParts, 'parts' | 'compiled'>,
   statementIndex: number | undefined,

@@ -1,15 +1,17 @@
-const MAX_PAUSE_MS = 250;
-/** A request that is lost after this long got no answer: the database hangs. */
+import { type PauseBounds, retryPauseMs } from '../core/retry-pause.ts';
+
+const BUSY_PAUSE: PauseBounds = { firstMs: 20, maxMs: 250 };
+/** If a request fails after this long, it got no answer: the database hangs. */
 const SILENT_AFTER_MS = 10_000;
-/** The pause after a request that got no answer. It doubles with each of them in a row. */
+/** The pause after a request without an answer. It doubles with each such request in a row. */
 const FIRST_REST_MS = 1_000;
 const MAX_REST_MS = 30_000;
 
-/** How long to wait between two requests, the first of which failed; ms. */
+/** How long to wait after a request that failed; ms. */
 export class Pauses {
-  /** Requests in a row that failed. */
+  /** How many requests in a row have failed. */
   #failed = 0;
-  /** Those of them that were given up without an answer. */
+  /** How many of them got no answer. */
   #silent = 0;
 
   noteAnswer(): void {
@@ -18,7 +20,7 @@ export class Pauses {
   }
 
   afterBusyMs(): number {
-    return Math.max(1, Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** this.#failed++));
+    return Math.max(1, retryPauseMs(this.#failed++, BUSY_PAUSE));
   }
 
   afterLossMs({ waitedMs }: { readonly waitedMs: number }): number {

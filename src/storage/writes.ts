@@ -9,15 +9,15 @@ export interface Sql {
 
 export type Rows = readonly Readonly<Record<string, unknown>>[];
 
-/** One kind of write: how its members become statements, and what the answers mean to each. */
+/** One kind of write. It turns its members into statements, and the answers into a result for each member. */
 export interface WriteKind<M, R> {
   readonly name: string;
   /** Kinds leave in this order. */
   readonly place: number;
   readonly sizeOf: (member: M) => WriteSize;
   /**
-   * Called when the members leave, and again whenever they leave again: what it answers
-   * must be harmless then.
+   * Makes the statements when the members leave. It is called again each time they leave again, so
+   * executing its statements twice must be harmless.
    */
   readonly compile: (members: readonly M[], sending: Sending) => CompiledWrites<R>;
 }
@@ -28,41 +28,47 @@ export interface WriteSize {
 }
 
 export interface Sending {
-  /** Some of the members were sent before and may be stored since. */
+  /** Some of the members were sent before, and may have been stored by that. */
   readonly isSentAgain: boolean;
-  /** Which of them, in their order. */
+  /** Which of them, in the order of the members. */
   readonly sentAgain: readonly boolean[];
-  /** Nothing that came before waits for a later request. */
+  /** No write that was submitted earlier is left for a later request. */
   readonly seesAll: boolean;
-  /** Several statements are one transaction. Without that they are executed one after another. */
+  /** Several statements are one transaction. Otherwise they are executed one after another. */
   readonly isBatch: boolean;
-  /** A read that goes along saves a round trip. */
+  /** The database is reached over a network, so a read that goes along saves a round trip. */
   readonly isRemote: boolean;
 }
 
 export interface CompiledWrites<R> {
-  /** None if there is nothing to do after all. */
+  /** Empty if nothing needs to be done. */
   readonly statements: readonly Sql[];
   /** The members' results in order. */
   readonly decode: (answers: readonly Rows[]) => readonly R[];
 }
 
-/** What became of a sending that failed. */
+/** What a failed sending means. */
 export type SendFailure =
   /** The first deadline has passed, and nothing was executed. */
   | { readonly kind: 'time-up'; readonly error: TimeUpError }
   /** The answer was lost, so it may have been executed. */
   | { readonly kind: 'lost'; readonly error: unknown }
-  /** The answers together were too large, so nothing was executed; alone it may be the server that is short of room. */
+  /**
+   * The answers were too large together, and nothing was executed. If a single answer is too large,
+   * the server may be short of memory.
+   */
   | { readonly kind: 'too-large'; readonly error: unknown }
   /** The database was busy, and nothing was executed. */
   | { readonly kind: 'busy'; readonly error: unknown }
   /** A statement or a parameter would fail again. Nothing was executed. */
   | { readonly kind: 'refused'; readonly error: unknown; readonly statementIndex: number | undefined }
-  /** The database can't be written to, in general or by one of these statements: a disk may have room for a small one. */
+  /**
+   * The database refuses writes: all of them, or only these statements, because a full disk may have
+   * room for smaller ones.
+   */
   | { readonly kind: 'failed'; readonly error: unknown; readonly scope: 'all' | 'statement' };
 
-/** The way to a backend. */
+/** A backend's connection for writes. */
 export interface WritePort {
   readonly clock: Clock;
   /** Whether several statements can be sent in one transaction. */
@@ -71,8 +77,8 @@ export interface WritePort {
   readonly isRemote: boolean;
   /** Sends statements once, in one transaction where it can. Answers with the rows of each. */
   send(statements: readonly Sql[], options: { readonly deadlineMs: number | undefined }): Promise<Rows[]>;
-  /** What an error of `send` means. */
+  /** Says what an error of `send` means. */
   judge(error: unknown): SendFailure | Promise<SendFailure>;
-  /** Called when the answer was lost so long that callers are told. */
+  /** Called when callers are answered because the database was out of reach for too long. */
   noteGivenUp(): void;
 }

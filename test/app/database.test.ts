@@ -9,12 +9,12 @@ import { createClient } from '@libsql/client';
 import { Kysely, sql } from 'kysely';
 import Database from 'libsql';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { DatabaseOpenError, openDatabase } from '../../src/app/database.ts';
+import { DatabaseOpenError, openServiceDatabase } from '../../src/app/database.ts';
 import { createDurably } from '../../src/create-durably.ts';
 import { temporaryFolder } from './temporary.ts';
 
 async function pragma(url: string, name: string): Promise<unknown> {
-  const database = await openDatabase({ url });
+  const database = await openServiceDatabase({ url });
   onTestFinished(() => database.close());
   const db = new Kysely({ dialect: database.dialect });
   const { rows } = await sql<Record<string, unknown>>`pragma ${sql.raw(name)}`.execute(db);
@@ -55,7 +55,7 @@ describe('the database', () => {
     theirs.exec('create table durably_runs (mine)');
     theirs.close();
     const before = readFileSync(path);
-    const database = await openDatabase({ url: pathToFileURL(path).href });
+    const database = await openServiceDatabase({ url: pathToFileURL(path).href });
     onTestFinished(() => database.close());
     const durably = createDurably({ dialect: database.dialect });
     await expect(durably.migrate()).rejects.toThrow(/durably_runs/);
@@ -68,7 +68,7 @@ describe('the database', () => {
     const theirs = new Database(path);
     theirs.exec('create table mine (a)');
     theirs.close();
-    const database = await openDatabase({ url: pathToFileURL(path).href });
+    const database = await openServiceDatabase({ url: pathToFileURL(path).href });
     onTestFinished(() => database.close());
     const durably = createDurably({ dialect: database.dialect });
     expect(await pragma(pathToFileURL(path).href, 'journal_mode')).toBe('delete');
@@ -82,7 +82,7 @@ describe('the database', () => {
     (folder: string) => `file:${pathToFileURL(folder).pathname}/new%20one/d.db`,
   ])('accepts each form of a file URL (%#)', async (urlIn) => {
     const folder = await temporaryFolder();
-    await (await openDatabase({ url: urlIn(folder) })).close();
+    await (await openServiceDatabase({ url: urlIn(folder) })).close();
     expect(existsSync(join(folder, 'new one', 'd.db'))).toBe(true);
   });
 
@@ -94,7 +94,7 @@ describe('the database', () => {
     const path = join(await temporaryFolder(), 'd.db');
     const holder = await lockedBy(path);
     let opened = false;
-    const opening = openDatabase({ url: pathToFileURL(path).href }).then((database) => {
+    const opening = openServiceDatabase({ url: pathToFileURL(path).href }).then((database) => {
       opened = true;
       return database;
     });
@@ -116,7 +116,9 @@ describe('the database', () => {
   it('reports in one line that a file is not a database', async () => {
     const path = join(await temporaryFolder(), 'notes.txt');
     await writeFile(path, 'not a database, just notes\n'.repeat(200));
-    const error = await openDatabase({ url: pathToFileURL(path).href }).catch((reason: unknown) => reason);
+    const error = await openServiceDatabase({ url: pathToFileURL(path).href }).catch(
+      (reason: unknown) => reason,
+    );
     expect(error).toBeInstanceOf(DatabaseOpenError);
     expect(String(error)).toMatch(/Cannot open the database file:.*notes\.txt: .*not a database/);
     expect(String(error)).not.toContain('\n');
@@ -125,11 +127,11 @@ describe('the database', () => {
   it("reports in one line that it can't be opened", async () => {
     const folder = await temporaryFolder();
     await mkdir(join(folder, 'd.db'));
-    await expect(openDatabase({ url: pathToFileURL(`${folder}/d.db`).href })).rejects.toThrow(
+    await expect(openServiceDatabase({ url: pathToFileURL(`${folder}/d.db`).href })).rejects.toThrow(
       DatabaseOpenError,
     );
     await writeFile(join(folder, 'file'), '');
-    await expect(openDatabase({ url: pathToFileURL(`${folder}/file/d.db`).href })).rejects.toThrow(
+    await expect(openServiceDatabase({ url: pathToFileURL(`${folder}/file/d.db`).href })).rejects.toThrow(
       /Cannot open the database/,
     );
   });

@@ -2,9 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { Kysely, sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
-import { openDatabase } from '../../src/app/database.ts';
+import { openServiceDatabase } from '../../src/app/database.ts';
 import { systemClock } from '../../src/core/clock.ts';
 import { GuardedDialect } from '../../src/storage/sqlite/connection/guarded-dialect.ts';
+import { holdWriteLock } from './machine/lock.ts';
 import { raceForRuns } from './scenarios/contention.ts';
 import { Caller } from './support/caller.ts';
 import { report, scale, seeded } from './support/chaos.ts';
@@ -12,7 +13,6 @@ import { checkAccepted, checkJournal } from './support/check-journal.ts';
 import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
-import { holdWriteLock } from './support/lock.ts';
 import { readRecords } from './support/records.ts';
 import type { ServiceProcess } from './support/service-process.ts';
 
@@ -90,7 +90,7 @@ test('a busy database blocks the event loop for less than 50 ms at a time', asyn
 
 test("the service's connection keeps its short lock timeout after it is renewed", async () => {
   await withFleet({}, async (fleet) => {
-    const { dialect, close } = await openDatabase({ url: pathToFileURL(fleet.database).href });
+    const { dialect, close } = await openServiceDatabase({ url: pathToFileURL(fleet.database).href });
     const db = new Kysely<Record<string, never>>({
       dialect: new GuardedDialect(dialect, { clock: systemClock }),
     });

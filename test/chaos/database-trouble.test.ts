@@ -10,16 +10,16 @@ import {
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { launcherBelowModes } from './machine/below-modes.ts';
+import { holdWriteLock } from './machine/lock.ts';
+import { createSmallDisk } from './machine/small-disk.ts';
 import type { Api } from './support/api.ts';
-import { launcherBelowModes } from './support/below-modes.ts';
 import { report } from './support/chaos.ts';
 import { checkEnded, checkJournal } from './support/check-journal.ts';
 import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
-import { holdWriteLock } from './support/lock.ts';
 import { countOpen, readRecords, withDatabase } from './support/records.ts';
-import { createSmallDisk } from './support/small-disk.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 

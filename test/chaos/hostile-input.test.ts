@@ -3,9 +3,6 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import { storableText } from '../../src/core/json/json.ts';
 import { defineJob } from '../../src/index.ts';
-import { createJobs } from './service/jobs.ts';
-import { report, scale, seeded } from './support/chaos.ts';
-import { eventually } from './support/eventually.ts';
 import {
   deeplyNested,
   type HostileRequest,
@@ -13,8 +10,11 @@ import {
   hostileRequest,
   hostileText,
   toRequest,
-} from './support/hostile.ts';
-import { type InProcess, startInProcess } from './support/in-process.ts';
+} from './hostile/hostile.ts';
+import { type InProcess, startInProcess } from './hostile/in-process.ts';
+import { createJobs } from './service/jobs.ts';
+import { report, scale, seeded } from './support/chaos.ts';
+import { eventually } from './support/eventually.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 

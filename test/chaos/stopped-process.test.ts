@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { isWriteLockFree } from './machine/lock.ts';
 import { checkJournal } from './support/check-journal.ts';
 import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
-import { isWriteLockFree } from './support/lock.ts';
 import { readRecords } from './support/records.ts';
 import type { ServiceProcess } from './support/service-process.ts';
 

@@ -7,7 +7,7 @@ import { serve } from '@hono/node-server';
 import { onTestFinished } from 'vitest';
 import { z } from 'zod';
 import { createDurablyApp } from '../../src/app/create-app.ts';
-import { openDatabase } from '../../src/app/database.ts';
+import { openServiceDatabase } from '../../src/app/database.ts';
 import { createDurably } from '../../src/create-durably.ts';
 import { defineJob } from '../../src/engine/jobs/define-job.ts';
 import { temporaryFolder } from '../app/temporary.ts';
@@ -37,7 +37,7 @@ export async function startService() {
     input: z.object({}),
     run: () => Promise.reject(new Error('no luck')),
   });
-  const database = await openDatabase({
+  const database = await openServiceDatabase({
     url: pathToFileURL(join(await temporaryFolder(), 'durably.db')).href,
   });
   const { dialect } = database;

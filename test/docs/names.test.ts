@@ -179,7 +179,7 @@ describe('an event', () => {
 });
 
 describe('the context of a worker error', () => {
-  // Complete, or the type check fails.
+  // Does not compile unless it is complete.
   const typed: Readonly<Record<WorkerErrorContext, true>> = {
     'abort-listener': true,
     append: true,

@@ -81,7 +81,7 @@ describe("an owner's journal", () => {
     expect(texts()[1]).toEqual(['three']);
   });
 
-  test('tells for each entry how long ago it happened', async () => {
+  test('sends the age of each entry', async () => {
     const { clock, log, step, appends } = journal();
     log('one');
     clock.advance(20);

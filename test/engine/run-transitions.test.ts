@@ -28,7 +28,7 @@ const end = (type: 'run:complete' | 'run:fail') => (store: Store) =>
 
 const { claim: taken, takeOver, handBack, complete, fail } = RUN_TRANSITIONS;
 
-/** What does the transitions that are no caller's commands. */
+/** The transitions that are not commands of a caller. */
 const acts = [
   // One statement takes pending runs and stale ones.
   { name: 'a claim', act: claim, legal: [taken, takeOver] },
@@ -37,7 +37,7 @@ const acts = [
   { name: 'the failure of a job', act: end('run:fail'), legal: [fail] },
 ];
 
-/** The store with a run in that status. Its lease is held, and old. */
+/** A store with a run in that status. The run's lease is held and stale. */
 async function storeWithRun(status: RunStatus) {
   const { dialect } = await openDatabase({ url: ':memory:' });
   const { store, db } = createStore({ dialect, clock: systemClock });

@@ -26,7 +26,7 @@ const RUN: ClaimedRun = {
   fence: 1,
 };
 
-/** One execution of a run, with the results that are stored of it and the notes that its owner stores. */
+/** One execution of a run: the results stored before, and the notes that its owner stores. */
 function execution(stored: readonly StepResult[] = []) {
   const clock = new FakeClock();
   const control = new RunControl(RUN);
@@ -53,7 +53,7 @@ function execution(stored: readonly StepResult[] = []) {
   return { control, calls, notes, port, run: createRunStep(port) };
 }
 
-/** A kind of step of the test's own: it waits for nothing, and its result is the time that it is given. */
+/** A kind of step for this test. It waits for nothing, and its result is the given time. */
 function createStampStep(port: StepPort) {
   return (name: string, at: unknown) =>
     port.begin(async () => {
@@ -83,7 +83,7 @@ describe('another kind of step', () => {
     ]);
   });
 
-  test('refuses arguments in words of its own, under the name of the step', async () => {
+  test('can refuse arguments with its own message, which names the step', async () => {
     const { port, notes } = execution();
     const refused = createStampStep(port)('stamp', 'noon');
     await expect(refused).rejects.toThrow(new StepError('Step "stamp" needs a time'));
@@ -117,7 +117,7 @@ describe('a step that suspends its run', () => {
     void beside;
   });
 
-  test('leaves a run to its end that its other steps bring about', async () => {
+  test('lets the run end if its other steps end it', async () => {
     const { control, calls, port, run } = execution();
     const held = deferred();
     const failure = new Error('no');

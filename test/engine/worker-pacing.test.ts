@@ -47,7 +47,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   bus.on('worker:error', ({ context }) => errors.push(context));
   const store = fakeStore({
     claim: async (decide) => {
-      // As the lane does: what comes in this turn of the event loop leaves together.
+      // Like the lane, it lets everything of this turn of the event loop leave together.
       await nextTurn();
       await lane?.promise;
       const request = decide({ seesAll });
@@ -98,14 +98,14 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     clock.advance(0);
     await stopped;
   };
-  /** The number of claims while this time passes. */
+  /** The number of claims during this time. */
   const claimsDuring = async (ms: number) => {
     const before = claims.length;
     clock.advance(ms);
     await idle();
     return claims.length - before;
   };
-  /** Ends are stored only once the answer is called. */
+  /** Ends are stored only when the returned function is called. */
   const holdEnds = () => {
     const held = deferred();
     ends = held;
@@ -114,7 +114,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       held.resolve();
     };
   };
-  /** Claims wait to leave until the answer is called. */
+  /** Claims leave only when the returned function is called. */
   const holdClaims = () => {
     const held = deferred();
     lane = held;
@@ -123,7 +123,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       held.resolve();
     };
   };
-  /** Whether claims see all that was to be stored before them. */
+  /** Sets whether claims see everything that was to be stored before them. */
   const seeAll = (value: boolean) => {
     seesAll = value;
   };
@@ -165,7 +165,7 @@ describe('a worker that looks for work', () => {
     expect(new Set(claims.map(({ claimToken }) => claimToken)).size).toBe(6);
   });
 
-  test('asks for the slots that are free when its claim leaves, those of ends under way too', async () => {
+  test('asks for the slots that are free when its claim leaves, including those of ending runs', async () => {
     const { worker, answers, claims, gates, holdEnds, holdClaims } = pacedWorker({ maxConcurrentRuns: 3 });
     answers.push(() => ({ ...NOTHING, runs: [claimedRun(), claimedRun()], more: true }));
     worker.start();
@@ -198,7 +198,7 @@ describe('a worker that looks for work', () => {
     expect(claims).toHaveLength(1);
   });
 
-  test('claims again after a claim that left before the runs that it was woken for', async () => {
+  test('claims again if its claim left before the runs that it was woken for', async () => {
     const { worker, claims, seeAll } = pacedWorker();
     worker.start();
     await idle();

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import Database from 'libsql';
 import { expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
-import { launcherBelowModes } from '../chaos/support/below-modes.ts';
+import { launcherBelowModes } from '../chaos/machine/below-modes.ts';
 import { failedStart } from '../support/spawn-service.ts';
 
 /** The single line that a failed start prints. */

@@ -9,10 +9,10 @@ import { Console, exchangesOf } from '../docs/console.ts';
 import { blocksOf, ROOT } from '../docs/markdown.ts';
 
 const STARTS_WITHIN_MS = 60_000;
-/** As in test/support/built-service.ts: errors go by the names of their classes. */
+/** As in test/support/built-service.ts, errors keep the names of their classes. */
 const FOR_NODE = { platform: 'node', target: 'node20', packages: 'external', keepNames: true } as const;
 
-/** A folder that is gone after the test. */
+/** A folder that is removed after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'durably-example-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
@@ -23,14 +23,14 @@ export interface ExampleProcess {
   readonly url: string;
   /** What it has printed so far. */
   readonly output: () => string;
-  /** Sends a signal and waits for the end; answers with how it ended. */
+  /** Sends a signal, waits for the end, and returns how the process ended. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<readonly [code: number | null, signal: string | null]>;
 }
 
 /**
- * Starts `main.ts` of an example, with its data in a folder of the test's. It is
- * compiled before: `npx tsx`, by which readers start it, loads the sources one by one,
- * which takes seconds on a busy machine.
+ * Starts `main.ts` of an example, with its data in a folder of the test's. It is compiled first.
+ * Readers start it with `npx tsx`, which loads the sources one by one and takes seconds on a busy
+ * machine.
  */
 export async function startExample(name: string, { data }: { data: string }): Promise<ExampleProcess> {
   const child = spawn(process.execPath, [await compile(name)], {
@@ -61,7 +61,10 @@ export async function startExample(name: string, { data }: { data: string }): Pr
   };
 }
 
-/** The program in one file. It lies in the repository, where it finds the packages that it imports. */
+/**
+ * Compiles the program into one file. The file is in the repository, where it finds the packages
+ * that it imports.
+ */
 async function compile(name: string): Promise<string> {
   const cache = join(ROOT, 'node_modules/.cache');
   mkdirSync(cache, { recursive: true });
@@ -83,7 +86,7 @@ function collectOutput({ stdout, stderr }: ChildProcess): () => string {
   return () => output;
 }
 
-/** Runs the curl lines of an example's README against it; answers with how many there were. */
+/** Runs the curl lines of an example's README and returns how many there were. */
 export async function runReadme(name: string, url: string): Promise<number> {
   const path = `examples/${name}/README.md`;
   const reader = new Console({ folder: temporaryFolder(), url });

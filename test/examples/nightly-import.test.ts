@@ -51,7 +51,7 @@ test('after kill -9 the nightly import runs no finished step again', async () =>
   const finished = (await stepsOf(next.url)).map(({ name }) => name);
   const stream = await (await fetch(`${next.url}/api/durably/subscribe?runId=${runId}`)).text();
   expect(stream).toContain('"type":"run:complete"');
-  // What the killed process printed last may be of the step that it was in.
+  // The last line of the killed process may belong to the step that was interrupted.
   expect(importedBy(killed).slice(0, -1)).toEqual(finished.slice(0, importedBy(killed).length - 1));
   const importedAgain = importedBy(next).filter((name) => finished.includes(name));
   expect(importedAgain).toEqual([]);
@@ -65,7 +65,7 @@ test('two nightly triggers of a day are one run', async () => {
   const { url } = await startExample('nightly-import', { data: temporaryFolder() });
   const script = join(ROOT, 'examples/nightly-import/nightly.sh');
   const folder = join(ROOT, 'test/docs');
-  // `curl` is the tests' stand-in for it.
+  // `curl` is the replacement that the tests use.
   const runScript = () =>
     promisify(execFile)('sh', ['-c', `curl() { node "${folder}/curl.mjs" "$@"; }; . "${script}"`], {
       env: { PATH: process.env.PATH, DURABLY_URL: url },

@@ -338,7 +338,7 @@ describe('an operation that creates a new run from another', () => {
     method: 'POST',
     path: '/again',
     summary: 'Trigger the like of a run',
-    access: 'trigger',
+    effect: 'trigger',
     guard: {
       ...guardRun('retrigger'),
       triggerOf: ({ jobName, payload }) => ({ jobName, input: payload }),

@@ -141,7 +141,7 @@ describe.each(doors)('through $door', ({ open }) => {
     });
   });
 
-  it.each(operations.filter(({ access }) => access === 'write'))(
+  it.each(operations.filter(({ effect }) => effect === 'write'))(
     'answers 409 to $method $path in a wrong state',
     async (operation) => {
       const send = open(failing(new ConflictError('Cannot do that to a running run')));

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { openDatabase } from '../../src/app/database.ts';
+import { openServiceDatabase } from '../../src/app/database.ts';
 import type { RunFilter } from '../../src/core/run.ts';
 import { createDurably } from '../../src/create-durably.ts';
 import { temporaryFolder } from '../app/temporary.ts';
@@ -22,7 +22,7 @@ const databases = [
 
 async function startDurably(databaseUrl: () => Promise<string>) {
   const gate = deferred();
-  const database = await openDatabase({ url: await databaseUrl() });
+  const database = await openServiceDatabase({ url: await databaseUrl() });
   const durably = createDurably({
     dialect: database.dialect,
     pollingInterval: 50,
@@ -76,7 +76,9 @@ describe.each(doors)('through $door', ({ open }) => {
   });
 
   it('answers only 503 before the database is migrated', async () => {
-    const database = await openDatabase({ url: pathToFileURL(join(await temporaryFolder(), 'd.db')).href });
+    const database = await openServiceDatabase({
+      url: pathToFileURL(join(await temporaryFolder(), 'd.db')).href,
+    });
     const durably = createDurably({ dialect: database.dialect });
     onTestFinished(async () => {
       await durably.db.destroy();

@@ -10,9 +10,9 @@ const stepped = job('stepped', async (step, steps) => {
 });
 
 /**
- * Counts the answers that a task waits for one after another. The server answers all waiting requests at once,
- * and only when everything that follows from the last answers has been sent. This measures latency as a count
- * that no slow machine changes.
+ * Counts the answers that a task waits for one after another. The server answers all waiting
+ * requests at once, and only when everything that the last answers caused has been sent. So latency
+ * becomes a number that a slow machine does not change.
  */
 async function countRounds(server: Sqld, task: () => Promise<unknown>): Promise<number> {
   const waiting: (() => void)[] = [];
@@ -51,7 +51,10 @@ async function calm(server: Sqld): Promise<void> {
   }
 }
 
-/** The number of rounds if no slot ever waits: a first claim, each step, and each end with the next claim. */
+/**
+ * The number of rounds if no slot ever waits: the first claim, each step, and each end with the next
+ * claim.
+ */
 function idealRounds(steps: readonly number[], slots: number): number {
   const freeAt = Array<number>(slots).fill(1);
   for (const count of steps) {
@@ -80,7 +83,7 @@ describe('round trips to a remote database', () => {
     expect(rounds).toBe(idealRounds(steps, slots));
   });
 
-  test('a triggered run takes no answer more, because its claim leaves with its trigger', async () => {
+  test('a triggered run needs no round trip for its claim, which leaves with its trigger', async () => {
     const { startStill, server } = await startRemote();
     const { durably } = await startStill();
     const { stepped: handle } = durably.register({ stepped });

@@ -113,7 +113,7 @@ describe('one request at a time', () => {
     expect(sent()).toEqual([['first: c', 'second: b d', 'last: a']]);
   });
 
-  test('gathers what comes while a request is under way', async () => {
+  test('gathers writes that arrive while a request is under way', async () => {
     const { submit, sent, requests, outcomes } = heldLane({ isRemote: true });
     void submit(first, 'a');
     await idle();
@@ -129,7 +129,7 @@ describe('one request at a time', () => {
     expect(requests).toHaveLength(2);
   });
 
-  test('never leaves a member behind, whichever moment it comes at', async () => {
+  test('sends every member, whenever it arrives', async () => {
     for (let hops = 0; hops < 20; hops++) {
       const { submit, sent, requests } = heldLane();
       void submit(first, 'a');
@@ -143,7 +143,7 @@ describe('one request at a time', () => {
     }
   });
 
-  test('asks a lazy member what to send only when it leaves, and sends nothing for one that declines', async () => {
+  test('asks a member for its statement only when it leaves, and sends nothing if there is none', async () => {
     const { lane, submit, requests, sent } = heldLane();
     let isWanted = true;
     const lazy: WriteKind<null, string> = {
@@ -164,7 +164,7 @@ describe('one request at a time', () => {
     expect(sent()).toEqual([['first: a']]);
   });
 
-  test('executes kind by kind where the backend has no batches', async () => {
+  test('executes one kind after the other if the backend has no batches', async () => {
     const { submit, sent, requests, outcomes } = heldLane({ sendsBatches: false });
     void submit(second, 'a');
     void submit(first, 'b');
@@ -194,7 +194,7 @@ describe('bounds', () => {
     expect(names.flat()).toEqual(members.map(({ name }) => name));
   });
 
-  test('lets a member over the cap leave alone, without changing the order', async () => {
+  test('sends a member that exceeds the bounds alone, without changing the order', async () => {
     const { submit, sent, requests } = heldLane();
     for (const [i, size] of [{}, { rows: 1_000 }, { chars: 10_000_000 }, {}].entries()) {
       void submit(first, { name: `${i}`, ...size });
@@ -206,7 +206,7 @@ describe('bounds', () => {
     expect(sent()).toEqual([['first: 0'], ['first: 1'], ['first: 2'], ['first: 3']]);
   });
 
-  test('lets no member overtake another, though it has no size', async () => {
+  test('lets no member overtake another, even one without a size', async () => {
     const { submit, sent, requests } = heldLane();
     void submit(first, { name: 'large', rows: 1_000 });
     void submit(last, { name: 'light', rows: 0, chars: 0 });
@@ -220,7 +220,7 @@ describe('bounds', () => {
 });
 
 describe('a request that fails', () => {
-  test('is sent again one by one when a member is refused, so that no neighbour suffers', async () => {
+  test('is sent again member by member if one is refused, and the others are stored', async () => {
     const { submit, sent, requests, outcomes } = heldLane();
     for (const name of ['a', 'bad', 'b']) void submit(first, name);
     await idle();
@@ -232,7 +232,7 @@ describe('a request that fails', () => {
     expect(outcomes).toEqual({ a: 'stored a', bad: 'refused', b: 'stored b' });
   });
 
-  test('keeps the order of the kinds when it is known whose statement was refused', async () => {
+  test('keeps the order of the kinds if the refused statement is known', async () => {
     const { submit, sent, requests, outcomes } = heldLane();
     void submit(first, 'a');
     void submit(second, 'bad');
@@ -248,7 +248,7 @@ describe('a request that fails', () => {
     expect(outcomes).toEqual({ a: 'stored a', bad: 'refused', b: 'stored b', c: 'stored c' });
   });
 
-  test('sends each kind apart when that is not known', async () => {
+  test('sends each kind apart if the refused statement is not known', async () => {
     const { submit, sent, requests, outcomes } = heldLane();
     void submit(first, 'a');
     void submit(second, 'bad');
@@ -260,7 +260,7 @@ describe('a request that fails', () => {
     expect(outcomes).toEqual({ a: 'stored a', bad: 'refused' });
   });
 
-  test('fails for all at once when the database cannot be written to, and the lane goes on', async () => {
+  test('rejects all members if the database refuses writes, and later writes are sent', async () => {
     const { submit, requests, outcomes } = heldLane();
     void submit(first, 'a');
     void submit(second, 'b');
@@ -273,7 +273,7 @@ describe('a request that fails', () => {
     expect(outcomes.c).toBe('stored c');
   });
 
-  test('sends each kind apart when the database may be full for one statement only', async () => {
+  test('sends each kind apart if the database may have room for some of them', async () => {
     const { submit, sent, requests, outcomes } = heldLane();
     void submit(first, 'large');
     void submit(second, 'small');
@@ -339,7 +339,7 @@ describe('a request whose answer would be too large', () => {
   });
 });
 
-test('a kind is told which of its members were sent before, and whether others are left behind', async () => {
+test('a kind is told which of its members were sent before, and whether others still wait', async () => {
   const { clock, submit, requests } = heldLane({ isRemote: true });
   const writes = kind('told', 1);
   void submit(writes, { name: 'a', rows: 999 });
@@ -363,7 +363,7 @@ test('a kind is told which of its members were sent before, and whether others a
 });
 
 describe('a request whose answer is lost', () => {
-  test('is sent again after a pause, and says so', async () => {
+  test('is sent again after a pause, marked as sent before', async () => {
     const { clock, submit, sent, requests, outcomes } = heldLane({ isRemote: true });
     const writes = kind('again', 1);
     void submit(writes, 'a');
@@ -378,7 +378,7 @@ describe('a request whose answer is lost', () => {
     expect(outcomes).toEqual({ a: 'stored a' });
   });
 
-  test('goes before what came meanwhile, and takes it along', async () => {
+  test('is sent again in front of newer writes, and together with them', async () => {
     const { clock, submit, sent, requests } = heldLane({ isRemote: true });
     void submit(first, 'a');
     await idle();
@@ -403,7 +403,7 @@ describe('a request whose answer is lost', () => {
     expect(clock.monotonicMs()).toBeGreaterThan(2_000);
   });
 
-  test('rests for 1, 2, 4 … at most 30 seconds after each request in a row that hung', async () => {
+  test('is followed by a rest of 1, 2, 4 … 30 seconds for each request in a row that hung', async () => {
     const { clock, submit, requests } = heldLane({ isRemote: true });
     const rests: number[] = [];
     for (let i = 0; i < 7; i++) {
@@ -426,7 +426,7 @@ describe('a request whose answer is lost', () => {
 });
 
 describe('a member with a deadline', () => {
-  test('is answered then if it still waits, and never leaves', async () => {
+  test('is rejected at its deadline if it still waits, and is never sent', async () => {
     const { clock, submit, sent, requests, outcomes } = heldLane();
     void submit(first, 'a', 10_000);
     await idle();
@@ -442,7 +442,7 @@ describe('a member with a deadline', () => {
     expect(clock.pendingMs).toEqual([]);
   });
 
-  test('takes no neighbour along when a local request is given up at the first deadline', async () => {
+  test('is rejected alone if a local request is given up at the first deadline', async () => {
     const { clock, submit, requests, outcomes } = heldLane();
     void submit(first, 'b', 10_000);
     void submit(first, 'c', 15_000);
@@ -457,7 +457,7 @@ describe('a member with a deadline', () => {
     expect(outcomes).toEqual({ b: 'time up', c: 'stored c', d: 'stored d' });
   });
 
-  test('is answered while its request is under way over a network, which is not cut off', async () => {
+  test('is rejected over a network while its request stays under way', async () => {
     const { clock, submit, requests, outcomes } = heldLane({ isRemote: true });
     void submit(first, 'a', 10_000);
     await idle();
@@ -485,7 +485,7 @@ describe('a member with a deadline', () => {
   });
 });
 
-test('closing the lane rejects all that waits, and what comes later', async () => {
+test('closing the lane rejects waiting and later writes', async () => {
   const { lane, submit, requests, outcomes } = heldLane();
   void submit(first, 'a');
   await idle();

@@ -40,7 +40,7 @@ contract('Store.append', (test) => {
     expect(sequences).toEqual([...sequences].sort((a, b) => a - b));
   });
 
-  test('gives an event the time that its age says, by the database’s clock', async ({ world }) => {
+  test('sets an event’s time to the database’s clock less the event’s age', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
     const line = { type: 'log:write', level: 'info', message: 'line' } as const;
@@ -59,7 +59,7 @@ contract('Store.append', (test) => {
     expect(await store.getRun(run.runId)).toMatchObject({ stepCount: 1, status: 'running' });
   });
 
-  test('replaces a failed outcome of a step, and never a completed one', async ({ world }) => {
+  test('replaces a step’s failed outcome, but never a completed one', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
     const steps = async () =>
@@ -107,7 +107,7 @@ contract('Store.append', (test) => {
     expect(await store.getRun(run.runId)).toMatchObject({ progress: { current: 2 }, status: 'running' });
   });
 
-  test('keeps a large result as it is', async ({ world }) => {
+  test('stores a large result unchanged', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
     const text = JSON.stringify('é"\\😀'.repeat(200_000));
@@ -118,9 +118,7 @@ contract('Store.append', (test) => {
     expect((await store.getRun(run.runId))?.output?.text === text).toBe(true);
   });
 
-  test('stores an append once that is sent twice, and its last one when the run has ended by it', async ({
-    world,
-  }) => {
+  test('stores an append once if it is sent twice, even if it ended the run', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
     for (const isRepeated of [false, true]) {
@@ -138,7 +136,7 @@ contract('Store.append', (test) => {
     expect(await store.getRun(run.runId)).toMatchObject({ stepCount: 1 });
   });
 
-  test('begins to count anew with each claim', async ({ world }) => {
+  test('restarts the numbers of appends with each claim', async ({ world }) => {
     const { store } = await world.store();
     const first = await running(store);
     await append(store, first, [stepCompleted('one', 0)], 1);
@@ -147,7 +145,7 @@ contract('Store.append', (test) => {
     expect(await store.getRun(first.runId)).toMatchObject({ stepCount: 2 });
   });
 
-  test('of several runs at once gives each its own answer', async ({ world }) => {
+  test('returns one answer for each of several runs', async ({ world }) => {
     const { store } = await world.store();
     const runs = [await running(store), await running(store), await running(store)];
     await store.command('cancel', runs[1]?.runId ?? '');
@@ -155,9 +153,7 @@ contract('Store.append', (test) => {
     expect(results).toEqual(['stored', 'refused', 'stored']);
   });
 
-  test('stores nothing of an append that the database refuses, and its neighbours’ all the same', async ({
-    world,
-  }) => {
+  test('stores nothing of an append that the database refuses, and stores the others', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const runs = [await running(store), await running(store), await running(store)];
@@ -225,7 +221,7 @@ contract('an owner whose run', (test) => {
     expect(await snapshot(store, run.runId)).toEqual(before);
   });
 
-  test('another process has cancelled at the same moment ends once', async ({ world }) => {
+  test('another process cancels at the same moment ends the run once', async ({ world }) => {
     const [one, other] = await Promise.all([world.store(), world.store()]);
     const run = await running(one.store);
     const [appended, commanded] = await Promise.all([
@@ -255,7 +251,7 @@ contract('a claim beside other writes', (test) => {
     expect(next.runs).toMatchObject([{ concurrencyKey: 'key', attempt: 1 }]);
   });
 
-  test('is asked what to claim when it leaves, and may want nothing', async ({ world }) => {
+  test('decides what to claim when it leaves, and may claim nothing', async ({ world }) => {
     const { store } = await world.store();
     await enqueue(store);
     let asked = 0;

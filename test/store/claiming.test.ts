@@ -41,7 +41,7 @@ contract('Store.claim', (test) => {
     expect(await claim(store, { limit: 3 })).toEqual({ runs: [], lost: [], more: false });
   });
 
-  test('takes runs of the jobs that it names', async ({ world }) => {
+  test('takes only runs of the jobs that it names', async ({ world }) => {
     const { store } = await world.store();
     const a = await enqueue(store, { jobName: 'a' });
     const b = await enqueue(store, { jobName: 'b' });
@@ -52,7 +52,7 @@ contract('Store.claim', (test) => {
     expect(await claimIds(store, { jobNames: [], limit: 10 })).toEqual([]);
   });
 
-  test('makes a run running, and journals it with the payload', async ({ world }) => {
+  test('sets a run to running, and adds an event with the payload', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store, { payload: '{"a": 1}' });
     const stored = await store.getRun(run.runId);
@@ -68,7 +68,7 @@ contract('Store.claim', (test) => {
     expect(rows[1]).toMatchObject({ attempt: 1, data: '{"a": 1}', jobName: 'job' });
   });
 
-  test('never gives one run to two', async ({ world }) => {
+  test('never gives a run to two claims', async ({ world }) => {
     const stores = await Promise.all([world.store(), world.store(), world.store()]);
     const [first] = stores;
     await first?.store.enqueue(Array.from({ length: 20 }, () => newRun()));
@@ -81,7 +81,7 @@ contract('Store.claim', (test) => {
     expect(new Set(ids).size).toBe(20);
   });
 
-  test('gives whole payloads however large they are together', async ({ world }) => {
+  test('returns whole payloads, whatever their total size', async ({ world }) => {
     const { store } = await world.store();
     const payloads = ['a', 'b', 'c', 'd'].map((letter) => JSON.stringify(letter.repeat(900_000)));
     await store.enqueue(payloads.map((payload) => newRun({ payload })));
@@ -89,7 +89,9 @@ contract('Store.claim', (test) => {
     expect(runs.map(({ payload }) => payload)).toEqual(payloads);
   });
 
-  test('asked again by its token finds the runs that it took, and takes no others', async ({ world }) => {
+  test('finds the runs that it took if it is repeated by its token, and takes no others', async ({
+    world,
+  }) => {
     const { store } = await world.store();
     await store.enqueue(Array.from({ length: 4 }, () => newRun()));
     const first = await claim(store, { limit: 2, claimToken: 'token' });
@@ -100,13 +102,13 @@ contract('Store.claim', (test) => {
     expect(await claimIds(store, { limit: 10 })).toHaveLength(2);
   });
 
-  test('asked again takes runs if it had taken none', async ({ world }) => {
+  test('takes runs when it is repeated, if it had taken none', async ({ world }) => {
     const { store } = await world.store();
     const id = await enqueue(store);
     expect(await claimIds(store, { claimToken: 'token', isAskedAgain: true })).toEqual([id]);
   });
 
-  test('asked again leaves what was claimed since to its owner', async ({ world }) => {
+  test('does not return runs that were claimed by others before it is repeated', async ({ world }) => {
     const { store } = await world.store();
     const id = await enqueue(store);
     const first = await claimOne(store, { claimToken: 'first' });
@@ -118,7 +120,7 @@ contract('Store.claim', (test) => {
 });
 
 contract('a concurrency key', (test) => {
-  test('has one running run, and its pending ones take their turn in order', async ({ world }) => {
+  test('allows one running run, and gives the turn to pending runs in order', async ({ world }) => {
     const { store } = await world.store();
     const runs = [
       newRun({ concurrencyKey: 'k' }),
@@ -140,7 +142,7 @@ contract('a concurrency key', (test) => {
     expect(await claimIds(store, { limit: 10 })).toEqual([k3]);
   });
 
-  test('is one for all jobs', async ({ world }) => {
+  test('is shared by all jobs', async ({ world }) => {
     const { store } = await world.store();
     const a = await enqueue(store, { jobName: 'a', concurrencyKey: 'k' });
     const b = await enqueue(store, { jobName: 'b', concurrencyKey: 'k' });
@@ -169,7 +171,7 @@ contract('a concurrency key', (test) => {
     expect(await claimIds(store, { limit: 10 })).toEqual([second]);
   });
 
-  test('is claimed by one of several at once', async ({ world }) => {
+  test('is claimed once by concurrent claims', async ({ world }) => {
     const stores = await Promise.all([world.store(), world.store()]);
     const [first] = stores;
     await first?.store.enqueue(Array.from({ length: 5 }, () => newRun({ concurrencyKey: 'k' })));

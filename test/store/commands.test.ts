@@ -20,7 +20,7 @@ import {
 const COMMANDS: readonly RunCommand[] = ['cancel', 'retry', 'delete'];
 const CASES = COMMANDS.flatMap((command) => RUN_STATUSES.map((status) => ({ command, status })));
 
-/** A run in that state; its id. */
+/** Makes a run in that status and returns its id. */
 const IN_STATE: Record<RunStatus, (store: Store) => Promise<string>> = {
   pending: (store) => enqueue(store),
   running: async (store) => (await running(store)).runId,
@@ -70,7 +70,7 @@ contract('Store.command', (test) => {
     expect(await store.journalHead()).toBe(0);
   });
 
-  test.for(COMMANDS)('%s by several at once is done by one of them', async (command, { world }) => {
+  test.for(COMMANDS)('%s by several callers at once takes effect once', async (command, { world }) => {
     const stores = await Promise.all([world.store(), world.store()]);
     const status: RunStatus = command === 'cancel' ? 'pending' : 'failed';
     const id = await IN_STATE[status](stores[0].store);
@@ -84,9 +84,7 @@ contract('Store.command', (test) => {
     );
   });
 
-  test('retry clears what the try has left, but for its finished steps, and opens another attempt', async ({
-    world,
-  }) => {
+  test('retry keeps only the finished steps of the earlier attempt, and opens another', async ({ world }) => {
     const { store } = await world.store();
     const id = await IN_STATE.failed(store);
     await store.command('retry', id);
@@ -107,14 +105,14 @@ contract('Store.command', (test) => {
     expect((await store.listStepResults(id)).map(({ name }) => name)).toEqual(['one']);
   });
 
-  test('cancel ends a run with the time of its end', async ({ world }) => {
+  test('cancel sets the time at which the run ended', async ({ world }) => {
     const { store } = await world.store();
     const id = await IN_STATE.running(store);
     await store.command('cancel', id);
     expect(await store.getRun(id)).toMatchObject({ completedAt: expect.any(String), error: null });
   });
 
-  test('delete leaves nothing to read but the event of it, which has the labels', async ({ world }) => {
+  test('delete leaves only its own event, which has the labels', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store, { labels: '{"tenant":"a"}' });
     const line = entry({ type: 'log:write', level: 'info', message: 'line' });

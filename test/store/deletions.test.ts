@@ -21,7 +21,7 @@ async function large(store: Store, idempotencyKey: string | null = null): Promis
 }
 
 contract('a deleted run', (test) => {
-  test('that is large leaves rows over, which no reader sees, and which are removed in portions', async ({
+  test('leaves rows that no reader sees if it is large, and they are removed in portions', async ({
     world,
   }) => {
     const { store } = await world.store();
@@ -61,7 +61,7 @@ contract('a deleted run', (test) => {
     expect(await store.getRun(id)).not.toBeNull();
   });
 
-  test('that is small leaves nothing over', async ({ world }) => {
+  test('leaves no rows if it is small', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
     await append(store, run, [stepCompleted('one', 0), completed()]);
@@ -94,7 +94,7 @@ contract('Store.purgePortion', (test) => {
     expect(await eventTypes(store, young)).toEqual(['run:delete']);
   });
 
-  test('leaves the sequence rising when all rows are gone', async ({ world }) => {
+  test('keeps the sequence rising after all rows were removed', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const id = await enqueue(store);

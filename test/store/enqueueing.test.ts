@@ -14,7 +14,7 @@ import {
 } from './requests.ts';
 
 contract('Store.enqueue', (test) => {
-  test('answers in the order given with each run as it is stored', async ({ world }) => {
+  test('returns the stored runs in the given order', async ({ world }) => {
     const { store } = await world.store();
     const runs = [newRun({ payload: '1' }), newRun({ jobName: 'other', labels: '{"tenant":"a"}' })];
     const enqueued = await store.enqueue(runs);
@@ -36,12 +36,12 @@ contract('Store.enqueue', (test) => {
     });
   });
 
-  test('answers an empty list with none', async ({ world }) => {
+  test('returns an empty list for no runs', async ({ world }) => {
     const { store } = await world.store();
     expect(await store.enqueue([])).toEqual([]);
   });
 
-  test('keeps the text of a payload as it is', async ({ world }) => {
+  test('stores the text of a payload unchanged', async ({ world }) => {
     const { store } = await world.store();
     const payload = '{"b": 1.0,  "a":[1e3, "\\u00e9 é 😀"], "a":2}';
     const large = JSON.stringify('x"\\'.repeat(200_000));
@@ -50,13 +50,13 @@ contract('Store.enqueue', (test) => {
     expect(stored.map((run) => run?.payload.text)).toEqual([payload, large]);
   });
 
-  test('journals each run that it stores', async ({ world }) => {
+  test('adds an event for each run that it stores', async ({ world }) => {
     const { store } = await world.store();
     const id = await enqueue(store);
     expect(await eventTypes(store, id)).toEqual(['run:trigger']);
   });
 
-  test('stores a run once that is sent again, as after an answer that was lost', async ({ world }) => {
+  test('stores a run once if it is sent again after its answer was lost', async ({ world }) => {
     const { store } = await world.store();
     const run = newRun();
     await store.enqueue([run]);
@@ -75,7 +75,7 @@ contract('Store.enqueue', (test) => {
     expect(await store.journalHead()).toBe(0);
   });
 
-  test('lets no call suffer for a concurrent one that is refused', async ({ world }) => {
+  test('stores the runs of a call even if a concurrent call is refused', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     await tools.refuseRuns('"poison"');
@@ -86,7 +86,7 @@ contract('Store.enqueue', (test) => {
     expect(new Set(await listIds(store))).toEqual(new Set([first.id, last.id]));
   });
 
-  test('keeps the order of a call', async ({ world }) => {
+  test('keeps the order of the runs of a call', async ({ world }) => {
     const { store } = await world.store();
     const runs = Array.from({ length: 30 }, () => newRun());
     await store.enqueue(runs);
@@ -95,7 +95,7 @@ contract('Store.enqueue', (test) => {
 });
 
 contract('an idempotency key', (test) => {
-  test('has one run for each job: another call is answered with it', async ({ world }) => {
+  test('has one run per job, which another call returns', async ({ world }) => {
     const { store } = await world.store();
     const first = newRun({ idempotencyKey: 'key', payload: '"first"' });
     await store.enqueue([first]);
@@ -109,7 +109,7 @@ contract('an idempotency key', (test) => {
     expect(other?.disposition).toBe('created');
   });
 
-  test('that occurs twice in a call has one run', async ({ world }) => {
+  test('has one run if it occurs twice in a call', async ({ world }) => {
     const { store } = await world.store();
     const runs = [newRun({ idempotencyKey: 'key' }), newRun(), newRun({ idempotencyKey: 'key' })];
     const enqueued = await store.enqueue(runs);
@@ -118,7 +118,7 @@ contract('an idempotency key', (test) => {
     expect(await listIds(store)).toHaveLength(2);
   });
 
-  test('of two processes at once has one run', async ({ world }) => {
+  test('has one run if two processes use it at once', async ({ world }) => {
     const stores = await Promise.all([world.store(), world.store()]);
     const calls = stores.flatMap(({ store }) =>
       Array.from({ length: 5 }, () => store.enqueue([newRun({ idempotencyKey: 'key' })])),
@@ -128,7 +128,7 @@ contract('an idempotency key', (test) => {
     expect(enqueued.filter(({ disposition }) => disposition === 'created')).toHaveLength(1);
   });
 
-  test('is another in each scope, which no run shows', async ({ world }) => {
+  test('is a different key in each scope, and runs do not show their scope', async ({ world }) => {
     const { store } = await world.store();
     const keys = ['key', scopedKey('a', 'key'), scopedKey('b', 'key')];
     const calls = await store.enqueue(keys.map((idempotencyKey) => newRun({ idempotencyKey })));
@@ -139,7 +139,7 @@ contract('an idempotency key', (test) => {
     expect(again?.toRun().idempotencyKey).toBe('key');
   });
 
-  test('stays with its run when that has ended, and is free when it is deleted', async ({ world }) => {
+  test('stays with an ended run, and is free when the run is deleted', async ({ world }) => {
     const { store } = await world.store();
     const id = await enqueue(store, { idempotencyKey: 'key' });
     await append(store, await claimOne(store), [completed()]);

@@ -4,14 +4,14 @@ import type { ListedJournalRow, Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import { append, claim, completed, enqueue, entry, newRun, running, stepCompleted } from './requests.ts';
 
-/** Reads the journal by a cursor, as a stream does, until the test says that it is whole. */
+/** Reads the journal with a cursor, like a stream, until the test says that it is complete. */
 async function follow(store: Store, isWhole: () => boolean): Promise<ListedJournalRow[]> {
   const rows: ListedJournalRow[] = [];
   for (;;) {
     const isLast = isWhole();
     const page = await store.readJournal({ after: rows.at(-1)?.sequence ?? 0, limit: 7, withLabels: false });
     rows.push(...page);
-    // Small reads of a local database leave the event loop no turn of its own.
+    // Small reads of a local database would never let the event loop turn.
     await nextTurn();
     if (isLast && page.length === 0) return rows;
   }
@@ -53,7 +53,7 @@ contract('the journal', (test) => {
     expect(await store.readRunJournal({ runId: 'unknown', after: 0, limit: 10 })).toEqual([]);
   });
 
-  test('tells of each change together with it', async ({ world }) => {
+  test('prevents a claim whose event is refused', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const runId = await enqueue(store);
@@ -62,7 +62,7 @@ contract('the journal', (test) => {
     expect(await store.getRun(runId)).toMatchObject({ status: 'pending', attempt: 0 });
   });
 
-  test('keeps a change from happening whose event is refused', async ({ world }) => {
+  test('prevents a command whose event is refused', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const run = await running(store);
@@ -72,7 +72,7 @@ contract('the journal', (test) => {
     expect(await store.renew([run])).toHaveLength(1);
   });
 
-  test('gives the labels of a row’s run where they are asked for', async ({ world }) => {
+  test('returns the labels of a row’s run if they are requested', async ({ world }) => {
     const { store } = await world.store();
     await running(store, { labels: '{"tenant":"a"}' });
     await enqueue(store);
@@ -80,7 +80,7 @@ contract('the journal', (test) => {
     expect(rows.map(({ labels }) => labels)).toEqual(['{"tenant":"a"}', '{"tenant":"a"}', null]);
   });
 
-  test('leaves large data to be read by itself', async ({ world }) => {
+  test('leaves out large data, which is read separately', async ({ world }) => {
     const { store } = await world.store();
     const payload = JSON.stringify('é'.repeat(50_000));
     const run = await running(store, { payload });
@@ -101,9 +101,7 @@ contract('the journal', (test) => {
     expect(data.get(end ?? 0) === output).toBe(true);
   });
 
-  test('shows no row below a place that a reader has passed, while processes write at once', async ({
-    world,
-  }) => {
+  test('adds no row behind a reader’s place while several processes write', async ({ world }) => {
     const [writer, other, reader] = await Promise.all([world.store(), world.store(), world.store()]);
     let isWritten = false;
     const write = async ({ store }: { store: Store }) => {

@@ -15,7 +15,7 @@ import {
 } from './requests.ts';
 
 contract('Store.renew', (test) => {
-  test('keeps the leases that are held from going stale, and answers with them', async ({ world }) => {
+  test('keeps held leases from becoming stale, and returns them', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const held = await running(store);
@@ -29,7 +29,7 @@ contract('Store.renew', (test) => {
     expect(await store.renew([])).toEqual([]);
   });
 
-  test('makes no event', async ({ world }) => {
+  test('adds no event', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
     const head = await store.journalHead();
@@ -39,9 +39,7 @@ contract('Store.renew', (test) => {
 });
 
 contract('Store.handBack', (test) => {
-  test('returns runs to pending without an event, and answers with those that were held', async ({
-    world,
-  }) => {
+  test('returns runs to pending without an event, and lists those that were held', async ({ world }) => {
     const { store } = await world.store();
     const held = await running(store);
     const over = await running(store);
@@ -58,7 +56,7 @@ contract('Store.handBack', (test) => {
     expect(await store.handBack([])).toEqual([]);
   });
 
-  test('lets the next claim go on with the attempt, under a higher fence', async ({ world }) => {
+  test('lets the next claim continue the attempt with a higher fence', async ({ world }) => {
     const { store } = await world.store();
     const first = await running(store);
     const progress = entry({ type: 'run:progress', data: '{"current":1}' });
@@ -89,7 +87,7 @@ contract('Store.handBack', (test) => {
     expect((await eventTypes(store, first.runId)).slice(1)).toEqual(['run:start', 'run:resume', 'run:start']);
   });
 
-  test('keeps the place of a run in the order of insertion', async ({ world }) => {
+  test('keeps the run’s place in the order of insertion', async ({ world }) => {
     const { store } = await world.store();
     const first = await running(store);
     const second = await enqueue(store);
@@ -97,7 +95,7 @@ contract('Store.handBack', (test) => {
     expect(await claimIds(store, { limit: 2 })).toEqual([first.runId, second]);
   });
 
-  test('of many leases takes each', async ({ world }) => {
+  test('hands back each of many leases', async ({ world }) => {
     const { store } = await world.store();
     await store.enqueue(Array.from({ length: 30 }, () => newRun()));
     const leases = [];

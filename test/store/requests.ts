@@ -29,7 +29,7 @@ export function newRun(given: Partial<NewRun> = {}): NewRun {
   };
 }
 
-/** Stores a run; its id. */
+/** Stores a run and returns its id. */
 export async function enqueue(store: Store, given: Partial<NewRun> = {}): Promise<string> {
   const run = newRun(given);
   await store.enqueue([run]);
@@ -52,7 +52,7 @@ export function claim(
   return store.claim(() => request, { deadlineMs });
 }
 
-/** The ids of the runs that a claim takes, in its order. */
+/** The ids of the runs that a claim takes, in the claim's order. */
 export async function claimIds(store: Store, given: Partial<ClaimRequest> = {}): Promise<string[]> {
   return (await claim(store, given)).runs.map(({ runId }) => runId);
 }
@@ -65,7 +65,7 @@ export async function claimOne(store: Store, given: Partial<ClaimRequest> = {}):
   return run;
 }
 
-/** A run that is stored and claimed. */
+/** A run that was stored and claimed. */
 export async function running(store: Store, given: Partial<NewRun> = {}): Promise<ClaimedRun> {
   const id = await enqueue(store, given);
   const run = await claimOne(store, { jobNames: [given.jobName ?? 'job'] });
@@ -94,7 +94,7 @@ export const completed = (data: string | null = '1'): OwnerEntry =>
 export const failed = (message = 'failed'): OwnerEntry =>
   entry({ type: 'run:fail', message, data: '{"name":"Error"}', stepName: 'step' });
 
-/** Appends as the first of a claim, unless a number is given. */
+/** Sends an append. It is the first of its claim unless a number is given. */
 export function append(
   store: Store,
   { runId, fence }: Lease,
@@ -130,13 +130,13 @@ export async function listIds(store: Store, given: Partial<RunQuery> = {}): Prom
   return (await all(portions)).map(({ id }) => id);
 }
 
-/** The types of a run's events, oldest first, but for what a deletion left over. */
+/** The types of a run's events, oldest first, without rows that a deletion left over. */
 export async function eventTypes(store: Store, runId: string): Promise<string[]> {
   const rows = await store.readRunJournal({ runId, after: 0, limit: 10_000 });
   return rows.filter(({ isLeftOver }) => !isLeftOver).map(({ type }) => type);
 }
 
-/** The run, and all its events: to see that nothing has changed. */
+/** The run and all its events, to check that nothing changes. */
 export async function snapshot(store: Store, runId: string) {
   return {
     run: await store.getRun(runId),
@@ -145,7 +145,7 @@ export async function snapshot(store: Store, runId: string) {
   };
 }
 
-/** Lets so many workers vanish in a row: each claims the run, and its heartbeat goes stale. */
+/** Lets this many workers vanish in a row: each claims the run, and its heartbeat becomes stale. */
 export async function loseWorkers(
   store: Store,
   tools: { ageHeartbeat(runId: string, byMs: number): Promise<void> },

@@ -16,7 +16,7 @@ import {
 } from './requests.ts';
 
 contract('Store.getRun', (test) => {
-  test('answers null for an unknown id', async ({ world }) => {
+  test('returns null for an unknown id', async ({ world }) => {
     const { store } = await world.store();
     await enqueue(store);
     for (const id of ['', 'unknown', "' or 1=1 --"]) expect(await store.getRun(id)).toBeNull();
@@ -24,7 +24,7 @@ contract('Store.getRun', (test) => {
 });
 
 contract('Store.listRuns', (test) => {
-  test('lists the newest run first, with all that getRun answers', async ({ world }) => {
+  test('lists the newest run first, with the same fields as getRun', async ({ world }) => {
     const { store } = await world.store();
     await append(store, await running(store, { payload: '"done"', labels: '{"a":"1"}' }), [completed('[1]')]);
     await append(store, await running(store), [failed()]);
@@ -36,7 +36,7 @@ contract('Store.listRuns', (test) => {
     for (const run of runs) expect(run).toEqual(await store.getRun(run.id ?? ''));
   });
 
-  test('filters by jobs, statuses and labels, all of which must fit', async ({ world }) => {
+  test('filters by jobs, statuses and labels together', async ({ world }) => {
     const { store } = await world.store();
     const runs = ['a', 'b', 'c'].flatMap((jobName) =>
       ['{"x":"1"}', '{"x":"1","y":"2"}', '{"x":"2"}', null].map((labels) => newRun({ jobName, labels })),
@@ -83,7 +83,7 @@ contract('Store.listRuns', (test) => {
         .map(({ id }) => id)
         .reverse();
       expect(await listIds(store, filter), JSON.stringify(filter)).toEqual(expected);
-      // Each page by itself, by offset and by the place where the one before ended.
+      // Reads each page, once by offset and once by the place where the page before ended.
       const byOffset: unknown[] = [];
       const byPlace: unknown[] = [];
       let before: number | null = null;
@@ -99,7 +99,7 @@ contract('Store.listRuns', (test) => {
     }
   });
 
-  test('walks by places past what is added and deleted meanwhile', async ({ world }) => {
+  test('neither repeats nor skips a run while others are added and deleted', async ({ world }) => {
     const { store } = await world.store();
     const ids: string[] = [];
     for (let i = 0; i < 6; i++) ids.unshift(await enqueue(store));
@@ -119,7 +119,7 @@ contract('Store.listRuns', (test) => {
     expect((await store.listRuns(query({ limit: 1, jobNames: ['unknown'] }))).next).toBeNull();
   });
 
-  test('gives the fields that are asked for', async ({ world }) => {
+  test('returns only the requested fields', async ({ world }) => {
     const { store } = await world.store();
     const id = await enqueue(store, { payload: '"text"' });
     const { portions } = await store.listRuns(query({ fields: ['status', 'id', 'stepCount'] }));
@@ -129,7 +129,7 @@ contract('Store.listRuns', (test) => {
     expect(run?.payload?.text).toBe('"text"');
   });
 
-  test('gives large values in portions, none of them much larger than a megabyte', async ({ world }) => {
+  test('returns large values in portions, none of them much larger than a megabyte', async ({ world }) => {
     const { store } = await world.store();
     const payload = JSON.stringify('x'.repeat(400_000));
     await store.enqueue(Array.from({ length: 12 }, () => newRun({ payload })));
@@ -153,7 +153,7 @@ contract('Store.listRuns', (test) => {
     expect(await listIds(store, { limit: 120, offset: 10 })).toEqual(ids.slice(10, 130));
   });
 
-  test('leaves out what was deleted since a page began', async ({ world }) => {
+  test('leaves out runs that were deleted since the page was read', async ({ world }) => {
     const { store } = await world.store();
     const payload = JSON.stringify('x'.repeat(900_000));
     const runs = Array.from({ length: 4 }, () => newRun({ payload }));

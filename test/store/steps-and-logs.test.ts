@@ -58,7 +58,7 @@ contract('the results that a run replays', (test) => {
     expect(await store.listStepResults('unknown')).toEqual([]);
   });
 
-  test('come with the list as far as they fit, the others when they are asked for', async ({ world }) => {
+  test('are read with the list as far as they fit, and otherwise on request', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);
     const output = (i: number) => JSON.stringify(`${i}`.repeat(300_000));
@@ -67,7 +67,7 @@ contract('the results that a run replays', (test) => {
     expect(steps.map(({ name }) => name)).toEqual(Array.from({ length: 8 }, (_, i) => `step ${i}`));
     const left = steps.filter((step) => !('output' in step)).map(({ name }) => name);
     const come = steps.slice(0, steps.length - left.length);
-    // The first ones, and as many as make about a megabyte.
+    // The first results, as many as take about a megabyte.
     expect(come.map(({ name }) => name)).toEqual(['step 0', 'step 1', 'step 2']);
     come.forEach((step, i) => {
       expect(step.output === output(i)).toBe(true);
@@ -84,9 +84,7 @@ async function lines(store: Store, page: Partial<Parameters<Store['listLogs']>[0
 }
 
 contract('Store.listLogs', (test) => {
-  test('lists the lines of a run, oldest first, from a place on, of a level, up to a limit', async ({
-    world,
-  }) => {
+  test('lists the lines of a run, oldest first, by place, level and limit', async ({ world }) => {
     const { store } = await world.store();
     const [run, other] = [await running(store), await running(store)];
     const levels = ['info', 'warn', 'error', 'info'] as const;

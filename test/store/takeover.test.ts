@@ -75,7 +75,7 @@ contract('a running run whose heartbeat is stale', (test) => {
     expect(await claimIds(store, { jobNames, limit: 2 })).toEqual([last]);
   });
 
-  test('counts workers that were lost in a row: a stored result ends the row, a failed step does not', async ({
+  test('counts lost workers until a result is stored; a failed step does not reset the count', async ({
     world,
   }) => {
     const { store } = await world.store();
@@ -93,7 +93,7 @@ contract('a running run whose heartbeat is stale', (test) => {
     expect((await claimOne(store)).lostCount).toBe(1);
   });
 
-  test(`fails when it has lost ${MAX_LOST_WORKERS} workers, and the claim tells of it`, async ({ world }) => {
+  test(`fails when it has lost ${MAX_LOST_WORKERS} workers, and the claim reports it`, async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const runId = await enqueue(store);
@@ -120,7 +120,7 @@ contract(`a run that has lost ${SUSPECT_AFTER_LOST_WORKERS} workers`, (test) => 
     expect(await claimOne(store)).toMatchObject({ runId, lostCount: SUSPECT_AFTER_LOST_WORKERS });
   });
 
-  test('is taken so only when it was handed back, too', async ({ world }) => {
+  test('is taken only by such a claim after it was handed back, too', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const runId = await enqueue(store);
@@ -130,9 +130,7 @@ contract(`a run that has lost ${SUSPECT_AFTER_LOST_WORKERS} workers`, (test) => 
     expect(await claimIds(store, { limit: 10 })).toEqual([runId]);
   });
 
-  test('is taken without another of its kind, the oldest first, other stale runs beside it', async ({
-    world,
-  }) => {
+  test('is taken one at a time, the oldest first, together with other stale runs', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const [first, second] = [await enqueue(store, { jobName: 'a' }), await enqueue(store, { jobName: 'b' })];

@@ -10,7 +10,7 @@ import { all, append, claim, completed, enqueue, listIds, newRun, query, running
 
 const lease = { runId: 'unknown', fence: 1 };
 
-/** Each method of the port but `migrate` and `appendsUnderWay`, called once. */
+/** Calls each method of the port once, except `migrate` and `appendsUnderWay`. */
 const CALLS: Record<
   Exclude<keyof Store, 'migrate' | 'appendsUnderWay'>,
   (store: Store) => Promise<unknown>
@@ -37,7 +37,7 @@ const CALLS: Record<
 };
 
 contract('Store.migrate', (test) => {
-  test('makes an empty database usable, and keeps what one has', async ({ world }) => {
+  test('makes an empty database usable, and keeps existing data', async ({ world }) => {
     const { store } = await world.store({ content: 'empty' });
     await store.migrate();
     await store.ping();
@@ -55,7 +55,7 @@ contract('Store.migrate', (test) => {
 });
 
 contract('a database that is not migrated', (test) => {
-  test('is unavailable, whatever is asked', async ({ world }) => {
+  test('is unavailable for every method', async ({ world }) => {
     const { store } = await world.store({ content: 'empty' });
     for (const [name, call] of Object.entries(CALLS)) {
       const error = await rejectionOf(call(store));
@@ -68,7 +68,7 @@ contract('a database that is not migrated', (test) => {
 });
 
 contract('a connection that was closed by its owner', (test) => {
-  test('is unavailable for good, whatever is asked', async ({ world }) => {
+  test('is permanently unavailable for every method', async ({ world }) => {
     const { store, close } = await world.store();
     await enqueue(store);
     await close();
@@ -118,7 +118,7 @@ contract(
       expect(await store.getRun(run.runId)).toMatchObject({ status: 'running' });
     });
 
-    test('is waited for while the budget lasts', async ({ world }) => {
+    test('is waited for until the budget is used up', async ({ world }) => {
       const { store } = await world.store();
       const tools = await world.tools();
       const release = await tools.lock();

@@ -3,10 +3,10 @@ import type { Clock } from '../../src/core/clock.ts';
 import type { JournalEventType } from '../../src/core/events.ts';
 import type { Store } from '../../src/core/store.ts';
 
-/** One way into a test's database: what one process would open. */
+/** A test's database, opened as one process would open it. */
 export interface OpenedDatabase {
   readonly dialect: Dialect;
-  /** For dialects whose connection the engine can't renew by itself. */
+  /** For dialects whose connection the engine cannot renew by itself. */
   readonly reconnect?: () => void;
   close(): void | Promise<void>;
 }
@@ -19,26 +19,26 @@ export interface TestDatabase {
   remove(): void | Promise<void>;
 }
 
-/** What a test does to a database past durably, in the database's own language. */
+/** What a test does to a database without durably, in the database's own language. */
 export interface DatabaseTools {
-  /** Makes a running run's heartbeat so much older by the database's clock; younger by a negative number. */
+  /** Makes a running run's heartbeat older by the database's clock, or younger if the number is negative. */
   ageHeartbeat(runId: string, byMs: number): Promise<void>;
-  /** Makes every `run:delete` row so much older. */
+  /** Makes every `run:delete` row older. */
   ageDeletions(byMs: number): Promise<void>;
-  /** From now on the database refuses a run with this payload (JSON text): a fault of the statement. */
+  /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement. */
   refuseRuns(payload: string): Promise<void>;
-  /** From now on the database refuses events of this type. */
+  /** Makes the database refuse events of this type. */
   refuseEvents(type: JournalEventType): Promise<void>;
-  /** Keeps others from writing until the answer is called. */
+  /** Keeps others from writing until the returned function is called. */
   lock(): Promise<() => Promise<void>>;
 }
 
 /** A kind of database and the way to reach it. */
 export interface Backend {
   readonly name: string;
-  /** Whether the engine can't renew the connection by itself, so that `reconnect` must be given. */
+  /** Whether the engine cannot renew the connection by itself, so that `reconnect` must be given. */
   readonly needsReconnect: boolean;
-  /** On a file a writer is refused while another has the lock; a server lets it wait. */
+  /** What happens to a writer while another holds the lock: a file refuses it, a server lets it wait. */
   readonly locks: 'refuse' | 'wait';
   /** A database that is empty, or migrated. */
   createDatabase(content?: Content): Promise<TestDatabase>;

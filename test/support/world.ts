@@ -82,14 +82,14 @@ export class World {
     return instance;
   }
 
-  /** The store of a process, on a connection of its own, its database migrated unless told otherwise. */
+  /** The store of one process, with its own connection. The database is migrated unless told otherwise. */
   async store({ content = 'migrated', clock = systemClock }: StoreOptions = {}): Promise<OpenStore> {
     await this.#make(content);
     const opened = await this.open();
     return { store: this.backend.createStore(opened, clock), close: () => opened.close() };
   }
 
-  /** What a test does to the database past durably. */
+  /** What a test does to the database without durably. */
   async tools(): Promise<DatabaseTools> {
     return this.backend.createTools(await this.open());
   }

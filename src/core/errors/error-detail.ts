@@ -3,13 +3,13 @@ import { boundedText, bytesOf } from '../text.ts';
 import { errorsOf, ownMessage } from './error-text.ts';
 import { isError, readField } from './thrown.ts';
 
-/** The most that an error's detail takes, as JSON in UTF-8. */
+/** The largest error detail, in bytes of UTF-8 JSON. */
 export const MAX_ERROR_DETAIL_BYTES = 16 * 1024;
-/** How many causes are kept of a chain. */
+/** How many causes of a chain are kept. */
 const MAX_CAUSES = 10;
 /** How many of an AggregateError's errors are kept. */
 const MAX_ERRORS = 10;
-/** Causes and inner errors together. */
+/** How many causes and inner errors are kept together. */
 const MAX_NESTED = 40;
 const MAX_NAME_BYTES = 256;
 
@@ -17,18 +17,18 @@ const MAX_NAME_BYTES = 256;
 export const ERROR_DETAIL_MODES = ['full', 'message'] as const;
 export type ErrorDetailMode = (typeof ERROR_DETAIL_MODES)[number];
 
-/** What is kept of an error that failed a run or a step. */
+/** What is stored of an error that failed a run or a step. */
 export interface ErrorDetail {
-  /** `TypeError`, say; of something thrown that is no error, its type: `string`. */
+  /** The class name, such as `TypeError`. If the thrown value is no error, its type, such as `string`. */
   readonly name: string;
   readonly message: string;
   readonly stack?: string | undefined;
   readonly code?: string | number | undefined;
-  /** What caused it; at most 10 of such a chain. */
+  /** The error's cause, with its own causes. At most 10 in a chain. */
   readonly cause?: ErrorDetail | undefined;
   /** The first errors of an AggregateError. */
   readonly errors?: readonly ErrorDetail[] | undefined;
-  /** The step that failed; of the outermost error only. */
+  /** The step that failed. Only the outermost error has it. */
   readonly stepName?: string | undefined;
 }
 
@@ -46,14 +46,17 @@ export const errorDetailSchema: z.ZodType<ErrorDetail> = z
     },
     stepName: z.string().optional(),
   })
-  .meta({ id: 'ErrorDetail', description: 'What is kept of an error: at most 16 KiB, its stack cut first' });
+  .meta({
+    id: 'ErrorDetail',
+    description: 'What is stored of an error: at most 16 KiB. If it is longer, its stack is cut',
+  });
 
 export interface DetailOptions {
   readonly mode: ErrorDetailMode;
   readonly stepName?: string | undefined;
 }
 
-/** How long the texts of a detail may be; tried one after the other until the whole fits. */
+/** The longest texts of a detail. They are tried in order until the whole detail fits. */
 const LIMITS: readonly { readonly stack: number; readonly message: number }[] = [
   { stack: 16_384, message: 12_288 },
   { stack: 8192, message: 12_288 },
@@ -84,7 +87,7 @@ export function encodeErrorDetail(error: unknown, options: DetailOptions): strin
   return JSON.stringify(toErrorDetail(error, options));
 }
 
-/** An error of that detail, as its process had it; of its text alone where there is no detail. */
+/** Rebuilds an error from its stored detail, or from its message if there is no detail. */
 export function toError(detail: ErrorDetail | null | undefined, text: string): Error {
   if (!detail) return new Error(text);
   const { name, message, stack = `${name}: ${message}`, code, cause, errors } = detail;
@@ -102,7 +105,7 @@ export function toError(detail: ErrorDetail | null | undefined, text: string): E
   return code === undefined ? error : Object.assign(error, { code });
 }
 
-/** Reads errors as they are, each field by itself: asking for any may throw. */
+/** Reads an error field by field, because reading any of them may throw. */
 class DetailReader {
   readonly #mode: ErrorDetailMode;
   readonly #seen = new Set<unknown>();
@@ -133,7 +136,7 @@ class DetailReader {
     return kept.length > 0 ? { errors: kept } : {};
   }
 
-  /** Causes may go round in a circle. */
+  /** A chain of causes may be circular. */
   #isNew(error: unknown): boolean {
     return !this.#seen.has(error) && this.#seen.size <= MAX_NESTED;
   }
@@ -162,7 +165,10 @@ function shortened(detail: ErrorDetail, limits: { stack: number; message: number
   };
 }
 
-/** A stack begins with the message: a long one, which stands beside it, must not push the frames out. */
+/**
+ * A stack begins with the message, which is stored beside it. A long message must not push the
+ * frames out.
+ */
 function shortenedStack(stack: string, message: string, maxBytes: number): string {
   if (maxBytes === 0) return '';
   const isLong = message.length > 1024;

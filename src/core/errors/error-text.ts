@@ -3,15 +3,15 @@ import { DatabaseUnavailableError } from './errors.ts';
 import { previewOf } from './preview.ts';
 import { firstItems, isError, isList, readField } from './thrown.ts';
 
-/** How far causes are followed for a text. */
+/** How many causes a text may follow. */
 const MAX_TEXT_CAUSES = 5;
-/** How many of an AggregateError's errors a text names. */
+/** How many errors of an AggregateError a text names. */
 const MAX_NAMED_ERRORS = 3;
 const UNKNOWN = 'unknown error';
 
 /**
- * Messages that say nothing: those of `fetch` in Node, Chromium, Firefox and
- * Safari, of `Promise.any`, and what libraries put where they know no more.
+ * Messages without information: those of `fetch` in Node, Chromium, Firefox and Safari, of
+ * `Promise.any`, and placeholders of libraries.
  */
 const EMPTY_MESSAGES: ReadonlySet<string> = new Set([
   '',
@@ -34,9 +34,9 @@ const EMPTY_MESSAGES: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * The text by which an error of unknown kind is stored and reported: its
- * message, followed by what caused it where the message alone says nothing.
- * Bounded and well-formed. Never throws, whatever was thrown.
+ * The text that is stored and reported for a thrown value. It is the error's message, followed by
+ * its cause if the message alone says nothing. It is bounded and well-formed. Never throws, whatever
+ * was thrown.
  */
 export function errorMessage(error: unknown): string {
   try {
@@ -46,7 +46,7 @@ export function errorMessage(error: unknown): string {
   }
 }
 
-/** The first errors that an AggregateError, or an error of its form, was made of, and how many more there are. */
+/** The first errors inside an AggregateError or a similar error, and how many more there are. */
 export function errorsOf(error: object, atMost: number): { errors: readonly unknown[]; more: number } {
   const errors = readField(error, 'errors');
   if (!isList(errors)) return { errors: [], more: 0 };
@@ -54,7 +54,7 @@ export function errorsOf(error: object, atMost: number): { errors: readonly unkn
   return { errors: items, more };
 }
 
-/** An error's own message, or the text that stands for something else that was thrown. */
+/** An error's own message, or a text for a thrown value that is no error. */
 export function ownMessage(error: unknown): string {
   if (typeof error !== 'object' || error === null) return String(error);
   const message = readField(error, 'message');
@@ -84,7 +84,7 @@ function saysNothing(message: string): boolean {
   );
 }
 
-/** What an error tells of why it happened. */
+/** The reason that an error gives: its cause or its inner errors. */
 function reasonOf(error: object, causesLeft: number): string | undefined {
   const { errors, more } = errorsOf(error, MAX_NAMED_ERRORS);
   if (errors.length > 0) {
@@ -106,7 +106,7 @@ function withCode(text: string, error: object): string {
   return isTelling && !isDatabaseUnavailable(error) ? `${text} (${code})` : text;
 }
 
-/** What the driver said of it is its cause alone. */
+/** The driver's message is in its cause only. */
 function isDatabaseUnavailable(error: unknown): boolean {
   return isError(error) && error instanceof DatabaseUnavailableError;
 }

@@ -1,4 +1,4 @@
-// Nothing in here knows HTTP: statuses are given at the edge (`http/problem.ts`).
+// This file does not know HTTP. `http/problem.ts` maps errors to statuses.
 
 /** The stable `code` of every error that a caller can meet. */
 export type ErrorCode =
@@ -35,7 +35,7 @@ export class DurablyError extends Error {
   }
 }
 
-/** No run, or no registered job, bears that id or name. */
+/** There is no run with that id, or no registered job with that name. */
 export class NotFoundError extends DurablyError {
   constructor(message: string) {
     super('NOT_FOUND', message);
@@ -62,7 +62,7 @@ export class ConflictError extends DurablyError {
   }
 }
 
-/** One thing wrong with an input: where it is (keys and indexes from the root) and what is wrong. */
+/** One mistake in an input: its place (keys and indexes from the root) and what is wrong. */
 export interface ValidationIssue {
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -78,7 +78,7 @@ export class ValidationError extends DurablyError {
   }
 }
 
-/** A job input takes more bytes than are stored of one: `maxResultBytes`. */
+/** A job's input has more bytes of JSON than `maxResultBytes`. */
 export class InputTooLargeError extends ValidationError {}
 
 /** `triggerAndWait` stopped waiting. The run goes on. */
@@ -89,8 +89,8 @@ export class TimeoutError extends DurablyError {
 }
 
 /**
- * `triggerAndWait` saw its run end without an output: failed, cancelled or
- * deleted. The `cause` of a failed one is the run's error, as it was stored.
+ * The run that `triggerAndWait` waits for failed, was cancelled or was deleted. If it failed,
+ * `cause` is the run's error as it was stored.
  */
 export class RunEndedError extends DurablyError {
   readonly runId: string;

@@ -1,23 +1,26 @@
 import { boundedText } from '../text.ts';
 import { withoutSecrets } from './secrets.ts';
 
-/** The most that a line of a log repeats of an error's text, in bytes. */
+/** How many bytes of an error's text a log line contains. */
 export const MAX_ERROR_BYTES = 1024;
 
-/** An error's text as a part of a line: without secrets, bounded, printable. */
+/** An error's text for a log line: without secrets, bounded and printable. */
 export function logText(error: string): string {
   return onOneLine(publicText(error, MAX_ERROR_BYTES));
 }
 
-/** Without secrets, then cut: of a secret that was cut first a part would stay. */
+/**
+ * Removes secrets first and cuts afterwards, because a part of a secret that was cut would not be
+ * recognized.
+ */
 export function publicText(text: string, maxBytes: number): string {
   return boundedText(withoutSecrets(boundedText(text)), maxBytes);
 }
 
-/** Control characters, separators of lines, and marks that turn or hide text. */
+/** Control characters, line separators, and characters that reverse or hide text. */
 const INVISIBLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
 
-/** Text that can't end the line it stands in, nor hide or reorder a part of it. */
+/** Text that cannot end its line, and cannot hide or reorder a part of it. */
 export function onOneLine(text: string): string {
   return text.replace(INVISIBLE, escaped);
 }

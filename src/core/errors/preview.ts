@@ -8,9 +8,8 @@ const MAX_STRING_BYTES = 1024;
 const MAX_PREVIEW_BYTES = 4 * 1024;
 
 /**
- * A short text of a value that is no error: what its own `toString` says, or
- * JSON of its first fields, without stacks and secrets. Bounded, however large
- * the value is.
+ * A short text for a thrown value that is no error: the result of its own `toString`, or JSON of its
+ * first fields. It has no stacks and no secrets, and is bounded however large the value is.
  */
 export function previewOf(value: unknown): string {
   if (typeof value !== 'object' || value === null) return String(value);
@@ -19,7 +18,7 @@ export function previewOf(value: unknown): string {
   return boundedText(text, MAX_PREVIEW_BYTES);
 }
 
-/** Text of an error, or of an answer of a server, which have no fields that say what failed. */
+/** The text for kinds of objects whose fields don't say what failed, such as a server's response. */
 function kindText(value: object, tag: string | undefined): string | undefined {
   if (isError(value)) return errorText(value, 0);
   return tag === '[object Response]' ? responseText(value) : undefined;
@@ -44,7 +43,7 @@ function responseText(response: object): string | undefined {
   return boundedText(`Response ${status}${phrase}${from}`, MAX_STRING_BYTES);
 }
 
-/** Undefined for what says no more than what kind of object it is. */
+/** Undefined if the text names only the kind of object. */
 function ownText(value: object): string | undefined {
   try {
     if (isList(value)) return undefined;
@@ -70,7 +69,7 @@ function jsonText(value: object): string | undefined {
   return text === '{}' ? undefined : text;
 }
 
-/** What JSON shows of a value, cut down; nothing of it is called. */
+/** The part of a value that JSON would show, shortened. Calls no methods of the value. */
 function shortened(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return boundedText(value, MAX_STRING_BYTES);
   if (typeof value === 'bigint') return String(value);
@@ -96,7 +95,10 @@ function shortenedEntry(key: unknown, value: unknown, depth: number): [string, u
   ];
 }
 
-/** An object's own fields but for `stack`, which those may not store who ask for messages alone. */
+/**
+ * An object's own fields except `stack`, because stacks must not be stored if only messages were
+ * asked for.
+ */
 function fieldsOf(value: object): [string, unknown][] {
   try {
     const keys = Object.keys(value).filter((key) => key !== 'stack');
@@ -106,7 +108,7 @@ function fieldsOf(value: object): [string, unknown][] {
   }
 }
 
-/** What a Set or Map holds; undefined for what is none. */
+/** The first entries of a Set or Map. Undefined for other values. */
 function firstOf<T>(entriesOf: () => IterableIterator<T>): T[] | undefined {
   try {
     const found: T[] = [];

@@ -1,6 +1,6 @@
 /**
- * What looks like a secret in texts and names. Whoever reads a log, or a run's
- * error, need not be one who may use a password that a failed request repeats.
+ * Finds secrets in texts and names. A failed request may repeat a password, and a person who may
+ * read a log or a run's error need not be allowed to know it.
  */
 
 const SECRET_PARTS =
@@ -10,7 +10,7 @@ const SECRET_WORDS = /(?:^|[^a-z])(?:pass|auth)(?![a-z])/i;
 /** `dbPass`, `proxyAuth`. */
 const SECRET_ENDINGS = /[a-z\d](?:Pass|Auth)(?![a-z])/;
 
-/** Whether a field of that name holds what nobody should read. */
+/** Whether the name of a field suggests that its value is secret. */
 export function isSecretName(name: string): boolean {
   return [SECRET_PARTS, SECRET_WORDS, SECRET_ENDINGS].some((pattern) => pattern.test(name));
 }
@@ -34,15 +34,15 @@ export function withoutSecrets(text: string): string {
 }
 
 /**
- * The value of a setting without credentials, however odd it is: of what may be
- * one, no part is left.
+ * A setting's value without credentials. It leaves out every part that could be a credential, even
+ * if the value is malformed.
  */
 export function withoutCredentials(url: string): string {
   const at = url.lastIndexOf('@');
   if (at === -1) return withoutQuery(url);
   const hidden = url.slice(0, at);
   const scheme = /^[a-z][a-z\d+.-]*:\/\//i.exec(url)?.[0] ?? '';
-  // The `@` may stand in a token in the query.
+  // The `@` may belong to a token in the query.
   return /[?#]/.test(hidden) ? `${scheme}…` : `${scheme}…@${withoutQuery(url.slice(at + 1))}`;
 }
 

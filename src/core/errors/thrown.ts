@@ -1,9 +1,9 @@
 /**
- * How thrown values are looked at. Anything can be thrown, so nothing of a value
- * is trusted: a getter may throw, and a list may have methods of its own.
+ * Reads thrown values safely. Any value can be thrown: a getter may throw, and a list may have
+ * methods of its own.
  */
 
-/** What an object has under a key; undefined where asking for it throws. */
+/** An object's field. Undefined if reading it throws. */
 export function readField(object: object, key: string): unknown {
   try {
     return (object as Record<string, unknown>)[key];
@@ -12,7 +12,7 @@ export function readField(object: object, key: string): unknown {
   }
 }
 
-/** Whether a value is an error, one of another realm too (a test runner's, say). */
+/** Whether a value is an error, also one from another realm, such as a test runner's. */
 export function isError(value: unknown): value is Error {
   try {
     return value instanceof Error || Object.prototype.toString.call(value) === '[object Error]';
@@ -21,7 +21,7 @@ export function isError(value: unknown): value is Error {
   }
 }
 
-/** `instanceof`, of a value that may throw when it is asked what it is. */
+/** `instanceof` for values that may throw when they are inspected. */
 export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => T): value is T {
   try {
     return value instanceof kind;
@@ -30,7 +30,7 @@ export function isA<T>(value: unknown, kind: abstract new (...args: never[]) => 
   }
 }
 
-/** Whether a value is an array, which a revoked proxy can't tell. */
+/** Whether a value is an array. False for a revoked proxy, where asking throws. */
 export function isList(value: unknown): value is readonly unknown[] {
   try {
     return Array.isArray(value);

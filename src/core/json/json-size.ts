@@ -1,15 +1,15 @@
-/** How large a value's JSON text would be, found out before it is written. */
+/** Measures a value's JSON text before it is written. */
 
-/** Every JSON text that is stored nests less deep than this: further down nothing needs counting. */
+/** Stored JSON is never nested deeper than this, so deeper levels need not be counted. */
 const MAX_DEPTH = 500;
 
-/** What a value answers that can't be counted from outside: a `toJSON` may give anything. */
+/** `unknown` for values with a `toJSON`, which may return anything. */
 export type LeastSize = number | 'unknown';
 
 /**
- * The least that a value takes as JSON text in UTF-8. It gives up as soon as that is
- * more than `maxBytes`, so a text that is repeated a million times is not looked at a
- * million times. It calls nothing but getters, which JSON.stringify calls again.
+ * The least number of bytes that a value takes as JSON in UTF-8. Counting stops as soon as that
+ * exceeds `maxBytes`, so a text that is repeated a million times is not measured a million times. It
+ * calls only getters, which JSON.stringify calls again.
  */
 export function leastJsonBytes(value: unknown, maxBytes: number): LeastSize {
   if (typeof value === 'string') return value.length + 2;
@@ -31,7 +31,7 @@ class Count {
   }
 
   add(value: object, depth: number): void {
-    // One that refers to itself has no end: JSON.stringify says what is wrong with it.
+    // A circular value has no end. JSON.stringify will say what is wrong with it.
     if (depth > MAX_DEPTH) this.isOver = true;
     else if (Array.isArray(value)) this.#addList(value, depth);
     else if (value instanceof Date) this.#grow(4);
@@ -67,7 +67,7 @@ class Count {
     else this.#grow(1);
   }
 
-  /** Numbers by their index, `"0":0,`; a Buffer is a list of them. */
+  /** JSON shows the numbers by their index, `"0":0,`. A Buffer is shown as a list. */
   #addView(view: ArrayBufferView): void {
     if ('length' in view && typeof view.length === 'number') this.#grow(2 * view.length);
     if (!this.isOver) this.#endUnknown();
@@ -84,7 +84,10 @@ class Count {
   }
 }
 
-/** How many bytes at least were to be written, if that is why it was thrown. What a user's code throws may be a proxy. */
+/**
+ * If the error is a {@link TooLargeJson}, the least number of bytes that would have been written.
+ * The error comes from user code, so it may be a proxy.
+ */
 export function tooLargeBytes(error: unknown): number | undefined {
   try {
     return error instanceof TooLargeJson ? error.bytes : undefined;
@@ -93,9 +96,9 @@ export function tooLargeBytes(error: unknown): number | undefined {
   }
 }
 
-/** More was to be written than may be. */
+/** The JSON text would be larger than allowed. */
 export class TooLargeJson extends Error {
-  /** At least so many. */
+  /** The least number of bytes it would have had. */
   readonly bytes: number;
 
   constructor(bytes: number) {
@@ -104,16 +107,17 @@ export class TooLargeJson extends Error {
   }
 }
 
-/** What `JSON.stringify` may be given to put other values in the place of some; `this` holds the value. */
+/** A replacer for `JSON.stringify`. Its `this` is the object that holds the value. */
 export type JsonReplacer = (this: unknown, key: string, value: unknown) => unknown;
 
 /**
- * Counts what `JSON.stringify` is about to write, after a replacer if there is one, and
- * makes it throw {@link TooLargeJson} once that is more than `maxBytes`. Slower than
- * {@link leastJsonBytes}, but it sees what a `toJSON` gave.
+ * A replacer that counts what `JSON.stringify` is about to write and throws {@link TooLargeJson}
+ * above `maxBytes`. It is slower than {@link leastJsonBytes}, but also counts what a `toJSON`
+ * returned.
  */
 export function boundedReplacer(maxBytes: number, replacer?: JsonReplacer): JsonReplacer {
-  // The value as a whole is the member '' of an object, whose four characters are not written.
+  // JSON.stringify treats the whole value as the member '' of an object. The four characters around it are
+  // not written.
   let bytes = -4;
   return function (key, given) {
     const value = replacer === undefined ? given : replacer.call(this, key, given);

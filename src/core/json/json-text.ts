@@ -1,8 +1,8 @@
 import { decodeJson } from './json.ts';
 
 /**
- * JSON as the database holds it. What is only passed on is neither parsed nor
- * written anew: a value of 16 MiB would take many times that in memory.
+ * JSON as the database holds it. A value that is only passed on is neither parsed nor written again,
+ * because 16 MiB of JSON would take many times that in memory.
  */
 export class JsonText {
   readonly text: string;
@@ -11,7 +11,7 @@ export class JsonText {
     this.text = text;
   }
 
-  /** Null for null, which stands for a value that is not there. */
+  /** Null for null, which means that there is no value. */
   static of(text: string | null): JsonText | null {
     return text === null ? null : new JsonText(text);
   }
@@ -20,38 +20,41 @@ export class JsonText {
     return decodeJson(this.text);
   }
 
-  /** The mark that {@link fill} puts the text in the place of. */
+  /** Returns a mark, which {@link fill} replaces by the text. */
   toJSON(): string {
     return MARK;
   }
 }
 
-/** No stored text holds a NUL, so none holds the mark. */
+/** Stored text contains no NUL, so it cannot contain the mark. */
 const MARK = '\0text';
 const WRITTEN_MARK = JSON.stringify(MARK);
 
-/** JSON text in pieces, to be read once. None is much larger than the largest {@link JsonText} in it. */
+/** JSON text in pieces, to be read once. No piece is much larger than the largest {@link JsonText} in it. */
 export type JsonPieces = AsyncIterable<string>;
 
-/** Members of an object, any of which may be JSON text. */
+/** An object whose members may be JSON text. */
 export type JsonRecord = Readonly<Record<string, unknown>>;
 
-/** A text of this length leaves in a piece of its own rather than being copied into a longer one. */
+/** A text of this length becomes a piece of its own, because copying it into a longer one would cost more. */
 const LARGE_CHARS = 64 * 1024;
 
-/** The text of an object, large members in pieces of their own. */
+/** The text of an object. Large members become pieces of their own. */
 function writeRecord(record: JsonRecord): Generator<string> {
   return fill(JSON.stringify(record).split(WRITTEN_MARK), [record]);
 }
 
-/** The elements of an array likewise, after an opening bracket or a comma. One by one they would take twice as long. */
+/**
+ * The elements of an array, after an opening bracket or a comma. Writing them one by one would take
+ * twice as long.
+ */
 function writeElements(records: readonly JsonRecord[], opening: '[' | ','): Generator<string> {
   return fill(`${opening}${JSON.stringify(records).slice(1, -1)}`.split(WRITTEN_MARK), records);
 }
 
 /**
- * Puts each text between the parts that its mark has left. Written at once and
- * split: member by member it would take ten times as long.
+ * Puts each text in the place of its mark. The object is written once and split at the marks:
+ * writing member by member would take ten times as long.
  */
 function* fill(parts: readonly string[], records: readonly JsonRecord[]): Generator<string> {
   const texts = textsOf(records);
@@ -88,7 +91,7 @@ export function recordText(record: JsonRecord): string {
   return text;
 }
 
-/** The text of an object; in one piece unless a member is large. */
+/** The text of an object. It is one piece unless a member is large. */
 export async function* objectPieces(record: JsonRecord): AsyncGenerator<string> {
   let text = '';
   for (const piece of writeRecord(record)) {
@@ -101,7 +104,7 @@ export async function* objectPieces(record: JsonRecord): AsyncGenerator<string> 
   yield text;
 }
 
-/** The text of an array whose elements come in portions; in one piece if it is short. */
+/** The text of an array whose elements come in portions. It is one piece if it is short. */
 export async function* arrayPieces(portions: AsyncIterable<readonly JsonRecord[]>): AsyncGenerator<string> {
   let text = '';
   let opening: '[' | ',' = '[';

@@ -1,4 +1,7 @@
-/** The only door to JSON: what is stored, what is refused, and what it reads back as. */
+/**
+ * The only place that writes and reads stored JSON. It decides what is refused and what a value
+ * reads back as.
+ */
 
 import { errorMessage } from '../errors/error-text.ts';
 import {
@@ -12,7 +15,7 @@ import { nestsDeeperThan } from './nesting.ts';
 
 export { isStorableText, storableText } from '../text.ts';
 
-/** JSON nested deeper than this is refused: SQLite's own limit is 1,000, less the wrapping a group adds. */
+/** Deeper JSON is refused. SQLite's own limit is 1,000, and a group of writes adds some levels. */
 export const MAX_JSON_DEPTH = 500;
 
 /**
@@ -35,7 +38,7 @@ export type Jsonified<T> = unknown extends T
               ? { [K in keyof T as JsonKey<T, K>]: Jsonified<T[K]> }
               : never;
 
-/** What JSON has no value for is null in a list. */
+/** In a list, JSON writes null for values that it cannot express. */
 type JsonElement<T> = unknown extends T
   ? T
   : T extends undefined | symbol | ((...args: never[]) => unknown)
@@ -50,7 +53,7 @@ type JsonKey<T, K extends keyof T> = K extends symbol
 
 export type JsonEncoding =
   | { readonly ok: true; readonly text: string | undefined }
-  /** `cause`: what was thrown. */
+  /** `cause` is the value that was thrown. */
   | {
       readonly ok: false;
       readonly reason: string;
@@ -59,7 +62,7 @@ export type JsonEncoding =
     };
 
 export interface EncodeOptions {
-  /** More bytes of UTF-8 than these are refused. */
+  /** A text with more bytes of UTF-8 is refused. */
   readonly maxBytes?: number | undefined;
   readonly replacer?: JsonReplacer | undefined;
 }
@@ -87,7 +90,7 @@ export function encodeJson(
   }
 }
 
-/** The text, unless it would be far larger than it may be. @throws {TooLargeJson} before it is written */
+/** Writes the text unless it would be far too large. @throws {TooLargeJson} before the text is written */
 function writeJson(
   value: unknown,
   { maxBytes, replacer }: { readonly maxBytes: number; readonly replacer: JsonReplacer | undefined },
@@ -108,7 +111,7 @@ function tooLarge(bytes: number, maxBytes: number): JsonEncoding {
   };
 }
 
-/** The size of a text as UTF-8 if that is more than so many bytes, or a part of it; otherwise 0. */
+/** The size of a text in UTF-8 if it exceeds `maxBytes`, counted only as far as needed. Otherwise 0. */
 function bytesBeyond(text: string, maxBytes: number): number {
   // A UTF-16 unit takes one to three bytes.
   if (text.length * 3 <= maxBytes) return 0;
@@ -118,16 +121,16 @@ function bytesBeyond(text: string, maxBytes: number): number {
     const unit = text.charCodeAt(i);
     if (unit < 0x80) bytes += 1;
     else if (unit < 0x800) bytes += 2;
-    // Either half of a surrogate pair, which takes four.
+    // Each half of a surrogate pair counts two of the pair's four bytes.
     else bytes += unit >= 0xd800 && unit < 0xe000 ? 2 : 3;
   }
   return bytes > maxBytes ? bytes : 0;
 }
 
 /**
- * Why `JSON.stringify` threw. The engine throws a RangeError both where the stack
- * ends and where a string can't grow, and a `toJSON` may throw one of its own:
- * only the value itself tells whether it is nested too deep.
+ * Says why `JSON.stringify` threw. The engine throws a RangeError both when the stack ends and when
+ * a string grows too long, and a `toJSON` may throw its own. Only the value itself shows whether it
+ * is nested too deeply.
  */
 function failureReason(error: unknown, value: unknown): string {
   if (isRangeError(error) && nestsDeeperThan(MAX_JSON_DEPTH, value)) {
@@ -137,10 +140,10 @@ function failureReason(error: unknown, value: unknown): string {
   return isRangeError(error) && reason === STRING_TOO_LONG ? 'longer than a string can be' : reason;
 }
 
-/** All that V8 says of it; there is no code to tell it by. */
+/** V8's message is the only mark of this error. There is no code. */
 const STRING_TOO_LONG = 'Invalid string length';
 
-/** What a user's code throws may be anything: a proxy may throw at being asked what it is. */
+/** User code may throw anything. A proxy may even throw when it is inspected. */
 export function isRangeError(error: unknown): boolean {
   try {
     return error instanceof RangeError;

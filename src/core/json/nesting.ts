@@ -1,7 +1,7 @@
 /**
- * Whether a value nests lists and objects more than `maxDepth` deep, as far as
- * it can be asked without running out of stack: each object is looked at again
- * only where it lies deeper than it was found before.
+ * Whether a value nests lists and objects more than `maxDepth` deep. It uses no recursion, so it
+ * cannot run out of stack. It visits an object again only if it is found at a greater depth than
+ * before.
  */
 export function nestsDeeperThan(maxDepth: number, value: unknown): boolean {
   const depths = new Map<object, number>();
@@ -17,7 +17,7 @@ export function nestsDeeperThan(maxDepth: number, value: unknown): boolean {
   return false;
 }
 
-/** A getter may throw, and so may a proxy: what can't be read is not nested. */
+/** A getter or a proxy may throw. What cannot be read counts as not nested. */
 function valuesOf(object: object): readonly unknown[] {
   try {
     return Object.values(object);

@@ -1,9 +1,9 @@
-/** How many bytes of values are read and passed on at a time; a single value may be larger. */
+/** How many bytes of values are read and passed on at a time. A single value may be larger. */
 export const PORTION_BYTES = 1024 * 1024;
 
 /**
- * How many of the first items make a portion: those whose sizes fit together
- * into `maxBytes`, and at least one.
+ * How many of the first items make a portion. Their sizes fit into `maxBytes` together; a portion
+ * has at least one item.
  */
 export function portionLength<T>(
   items: readonly T[],
@@ -20,7 +20,10 @@ export function portionLength<T>(
   return length;
 }
 
-/** All items of a list that comes in portions, each made into what `toItem` answers as its portion comes. */
+/**
+ * Collects all items of a list that comes in portions. `toItem` converts each item when its portion
+ * arrives.
+ */
 export async function collect<T, U>(
   portions: AsyncIterable<readonly T[]>,
   toItem: (each: T) => U,

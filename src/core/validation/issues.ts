@@ -2,16 +2,16 @@ import { z } from 'zod';
 import type { ValidationIssue } from '../errors/errors.ts';
 import { shorten, unknownName } from './known-names.ts';
 
-/** Of more issues than this only their number is told: an input may hold a million wrong values. */
+/** If there are more issues, only their number is reported. An input may contain a million wrong values. */
 export const MAX_ISSUES = 20;
-/** A message, or a key in a path, may repeat what was sent. */
+/** A message, or a key in a path, may repeat a long text from the input. */
 const MAX_MESSAGE_LENGTH = 500;
 const MAX_KEY_LENGTH = 100;
-/** Deeper than this a path tells no more than where it begins. */
+/** A longer path is cut, because its beginning says enough. */
 const MAX_PATH_LENGTH = 20;
 const MAX_SHOWN_PATH = 200;
 
-/** Where and why an input was refused: the first {@link MAX_ISSUES}, and how many more there are. */
+/** Where and why an input was refused: the first {@link MAX_ISSUES} issues, and how many more there are. */
 export function toIssues(error: Pick<z.core.$ZodError, 'issues'>): ValidationIssue[] {
   const issues = error.issues.slice(0, MAX_ISSUES).map(toIssue);
   const rest = error.issues.length - issues.length;
@@ -37,11 +37,11 @@ export function summarize(issues: readonly ValidationIssue[]): string {
 }
 
 /**
- * A schema of an object that has no other members than these: another is
- * refused by its name, with the nearest known one.
+ * The schema of an object that has exactly these members. A message names each unknown member and
+ * the nearest known one.
  *
- * @param kind what one member is: `query parameter`.
- * @param notObject what is said of something that is no object.
+ * @param kind what a member is called, such as `query parameter`.
+ * @param notObject the message for a value that is no object.
  */
 export function knownMembers<TShape extends z.core.$ZodShape>(
   kind: string,
@@ -61,5 +61,5 @@ export function knownMembers<TShape extends z.core.$ZodShape>(
   });
 }
 
-/** So many unknown members are told of. */
+/** How many unknown members a message names. */
 const MAX_KEYS = 5;

@@ -1,17 +1,17 @@
-import { distance } from 'fastest-levenshtein';
 import { ValidationError } from '../errors/errors.ts';
+import { editDistance, nearestOf } from './nearest.ts';
 import { refusalOf } from './refusal.ts';
 
-/** A longer name is shown cut off, and is near to none. */
+/** A longer name is cut when it is shown, and no suggestion is made for it. */
 const MAX_SHOWN = 64;
 
-/** A name that somebody may have meant: how it is spelled, and how it is shown. */
+/** A name that could have been meant: its spelling, and the form in which it is shown. */
 export interface KnownName {
   readonly spelled: string;
   readonly shown: string;
 }
 
-/** The known name that a mistyped one is near to; undefined when it is near to none. */
+/** The known name that a mistyped name is nearest to. Undefined if none is near. */
 export function nearestName(name: string, known: Iterable<string>): string | undefined {
   return nearest(
     name,
@@ -20,10 +20,10 @@ export function nearestName(name: string, known: Iterable<string>): string | und
 }
 
 /**
- * What is said of a name that isn't known: it, and the nearest one, or all that
- * are known when none is near.
+ * The message for an unknown name. It suggests the nearest known name, or lists all of them if none
+ * is near.
  *
- * Of `lable`, where `label` is known: `Unknown query parameter "lable"; did you mean "label"?`
+ * For `lable`, where `label` is known: `Unknown query parameter "lable"; did you mean "label"?`
  */
 export function unknownName(kind: string, name: string, known: readonly (string | KnownName)[]): string {
   const names = known.map((one) => (typeof one === 'string' ? { spelled: one, shown: one } : one));
@@ -35,16 +35,16 @@ export function unknownName(kind: string, name: string, known: readonly (string 
 }
 
 /**
- * The members of an object type, as a table that the compiler keeps complete:
- * a member that is added to the type is missing here until it has its line.
+ * A table of the members of an object type. It does not compile until it has a line for each member
+ * of the type.
  */
 export type MembersOf<T> = { readonly [K in keyof Required<T>]: true };
 
 /**
- * Refuses an object with members that its type doesn't have, which JavaScript
- * lets through. Undefined in place of the object is fine.
+ * Refuses an object with members that its type does not have. JavaScript callers can pass them.
+ * Undefined is accepted in place of the object.
  *
- * @param kind what one member is: `stop option`.
+ * @param kind what a member is called, such as `stop option`.
  * @throws {ValidationError} that names each unknown member and the nearest known one.
  */
 export function checkMembers(kind: string, given: unknown, members: Readonly<Record<string, unknown>>): void {
@@ -61,33 +61,28 @@ export function checkMembers(kind: string, given: unknown, members: Readonly<Rec
   throw refusalOf(issues);
 }
 
-/** So many unknown names are told of. */
+/** How many unknown names a message lists. */
 const MAX_TOLD = 5;
 
-/** A name that somebody sent, cut off where it gets long. */
+/** A name from a caller, cut if it is long. */
 export function shorten(name: string, max = MAX_SHOWN): string {
   return name.length > max ? `${name.slice(0, max).toWellFormed()}…` : name;
 }
 
 function nearest(name: string, known: readonly KnownName[]): KnownName | undefined {
   if (name === '' || name.length > MAX_SHOWN) return undefined;
-  const given = name.toLowerCase();
-  let best: KnownName | undefined;
-  let bestDistance = Number.POSITIVE_INFINITY;
-  for (const one of known) {
-    const spelled = one.spelled.toLowerCase();
-    const away = distanceOf(given, spelled);
-    if (away >= bestDistance) continue;
-    best = one;
-    bestDistance = away;
-  }
-  return best;
+  return nearestOf(known, ({ spelled }) => slipDistance(name, spelled));
 }
 
-/** How far a name is from a known one; infinite where nobody would have mistyped it like that. */
-function distanceOf(given: string, known: string): number {
-  const away = distance(given, known);
-  const isNear = away <= Math.max(1, Math.floor(Math.max(given.length, known.length) * 0.4));
-  const isPart = given.length >= 3 && (known.startsWith(given) || given.startsWith(known));
-  return isNear || isPart ? away : Number.POSITIVE_INFINITY;
+/** The distance of a name from a known one. Infinite if nobody would mistype it like that. */
+function slipDistance(name: string, known: string): number {
+  const away = editDistance(name, known);
+  const isNear = away <= Math.max(1, Math.floor(Math.max(name.length, known.length) * 0.4));
+  return isNear || (name.length >= 3 && beginsAlike(name, known)) ? away : Number.POSITIVE_INFINITY;
+}
+
+/** Whether one of the names begins with the other, whatever their case. */
+function beginsAlike(name: string, known: string): boolean {
+  const [one, other] = [name.toLowerCase(), known.toLowerCase()];
+  return one.startsWith(other) || other.startsWith(one);
 }

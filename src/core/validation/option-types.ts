@@ -4,15 +4,16 @@ import { ValidationError } from '../errors/errors.ts';
 import { checkMembers } from './known-names.ts';
 import { refusalOf } from './refusal.ts';
 
-/** What each option of a type must be, if it is given: the compiler keeps the table complete. */
+/** A schema for each option of a type. It does not compile until it has a line for each. */
 export type OptionSchemas<T> = { readonly [K in keyof Required<T>]: z.ZodType };
 
 /**
- * Refuses options that are not known, and values that are not what the option
- * takes. An option that is undefined counts as not given.
+ * Refuses unknown options and values of the wrong type. An option that is undefined counts as not
+ * given.
  *
- * @param kind what one option is: `stop option`.
- * @throws {ValidationError} that names each wrong option and what is expected. It quotes no value but numbers.
+ * @param kind what an option is called, such as `stop option`.
+ * @throws {ValidationError} that names each wrong option and what is expected. It shows given values
+ * only if they are numbers.
  */
 export function checkOptions(
   kind: string,
@@ -33,14 +34,14 @@ export function checkFunction(name: string, given: unknown): void {
   if (typeof given !== 'function') throw new ValidationError(`${name} must be a function`);
 }
 
-/** One that is looked at elsewhere. */
+/** An option that is checked elsewhere. */
 export const anyOption: z.ZodType = z.any();
 
 export const errorDetailOption: z.ZodType = z.enum(ERROR_DETAIL_MODES, "must be 'full' or 'message'");
 
 export const functionOption = z.custom((value) => typeof value === 'function', 'must be a function');
 
-/** Of whichever realm it comes from. */
+/** A signal may come from another realm, so its class says nothing. */
 export const signalOption = objectWith(['addEventListener'], 'must be an AbortSignal');
 
 /** An object that has these methods. */
@@ -51,7 +52,7 @@ export function objectWith(methods: readonly string[], message: string): z.ZodTy
   }, message);
 }
 
-/** A number; the message quotes what was given instead. */
+/** A number. The message shows the given value. */
 export function numberOption(isGood: (value: number) => boolean, expected: string): z.ZodType {
   return z.custom((value) => typeof value === 'number' && isGood(value), {
     error: ({ input }) => `must be ${expected}, got ${shown(input)}`,

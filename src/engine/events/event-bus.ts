@@ -18,28 +18,28 @@ import { watchRejection } from '../../core/user-code.ts';
 import { checkFunction } from '../../core/validation/option-types.ts';
 import { RunLog } from './run-log.ts';
 
-/** What this process committed to the journal. */
+/** What this process has committed to the journal. */
 export interface Committed {
   readonly run: { readonly runId: string; readonly jobName: string; readonly attempt?: number };
   readonly note: JournalNote;
-  /** How long before the commit it happened. */
+  /** How long before the commit the event happened. */
   readonly ageMs?: number;
 }
 
 type AnyHandler = (event: DurablyEvent) => unknown;
 export type ErrorHandler = (error: unknown, event: DurablyEvent) => void;
 
-/** Tells this process's listeners what this process committed, after the commit. */
+/** Notifies this process's listeners of what it has committed, after the commit. */
 export class EventBus {
   readonly #clock: Clock;
   readonly #log: RunLog;
   readonly #handlers = new Map<EventType, Set<AnyHandler>>();
   readonly #errorHandlers = new Set<ErrorHandler>();
   #sequence = 0;
-  /** Called at each publication, whoever listens. */
+  /** Called at each publication, even if nobody listens. */
   onPublish: () => void = () => undefined;
 
-  /** @param log gets what nobody listens to; the console unless given. */
+  /** @param log receives what nobody listens to. The console unless given. */
   constructor(clock: Clock, log: RunLog = new RunLog()) {
     this.#clock = clock;
     this.#log = log;
@@ -63,7 +63,7 @@ export class EventBus {
     return () => void this.#errorHandlers.delete(own);
   }
 
-  /** Whether somebody listens to events of that type. */
+  /** Whether an event of this type has a listener. */
   isHeard(type: EventType): boolean {
     return (this.#handlers.get(type)?.size ?? 0) > 0;
   }
@@ -78,7 +78,7 @@ export class EventBus {
     this.onPublish();
   }
 
-  /** Reports what went wrong in the worker itself; a line in the log if nobody listens. */
+  /** Reports an error of the worker itself. Without a listener it becomes a line in the log. */
   reportWorkerError(failure: { error: unknown; context: WorkerErrorContext; runId?: string }): void {
     const event: WorkerErrorEvent = {
       type: 'worker:error',

@@ -6,9 +6,9 @@ import type { JournalTail, TailReader } from './journal-tail.ts';
 import type { StreamedRow } from './streamed-row.ts';
 
 export interface FeedFilter {
-  /** The one run whose events these are; null for many runs' events, which never end. */
+  /** The run whose events the feed has. Null for a feed of many runs, which never ends. */
   readonly runId: string | null;
-  /** Whether it goes by the labels of the events' runs. */
+  /** Whether the filter needs the labels of the events' runs. */
   readonly needsLabels: boolean;
   matches(event: StreamedRow): boolean;
 }
@@ -16,9 +16,9 @@ export interface FeedFilter {
 interface CursorOptions {
   readonly filter: FeedFilter;
   readonly after: number;
-  /** Reads a page after a place from the database. */
+  /** Reads the page after a place from the database. */
   readonly readPage: (after: number) => Promise<readonly StreamedRow[]>;
-  /** Reads what a page left out for its size. */
+  /** Reads data that a page left out because of its size. */
   readonly complete: (events: readonly StreamedRow[]) => Promise<void>;
   readonly pageRows: number;
   readonly tail: JournalTail;
@@ -28,30 +28,43 @@ interface Reach {
   readonly events: readonly StreamedRow[];
   /** All of the reader's events up to this sequence are in `events`. */
   readonly upTo: number;
-  /** Whether the journal had nothing further. */
+  /** Whether the journal had no more events. */
   readonly isAtEnd: boolean;
-  /** Whether this reader read the page itself. The tail's events are shared and need not be kept here. */
+  /**
+   * Where the events come from. The reader keeps the rest of its own page. The tail's events are
+   * shared, so it need not keep them.
+   */
   readonly from: 'page' | 'tail';
 }
 
+type CursorState =
+  | { readonly kind: 'open' }
+  /** The run has ended, and all of its events were handed out. */
+  | { readonly kind: 'over' }
+  /** The reader has closed it, or it was over. */
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+const OPEN: CursorState = { kind: 'open' };
+const OVER: CursorState = { kind: 'over' };
+const CLOSED: CursorState = { kind: 'closed' };
+
 /**
- * A reader's place in the journal. Far behind the tail, it reads its own pages. Close
- * behind, it takes events from the tail's window. At the head, it waits. It never holds
- * more than one bounded page, and hands out a portion at a time.
+ * A reader's place in the journal. Far behind the tail, it reads its own pages. Close behind, it
+ * takes events from the tail's window. At the head, it waits. It holds at most one bounded page, and
+ * hands out one portion at a time.
  */
 export class JournalCursor implements EventCursor, TailReader {
   readonly #options: CursorOptions;
   #place: number;
   /** The part of a page that was not handed out yet. */
   #rest: Reach | undefined;
-  /** The last event of the run's life that was read is an end. */
+  /** The latest event of the run that was read ends the run. A retry may follow. */
   #hasEnded = false;
-  #isOver = false;
-  #isClosed = false;
-  #failure: { readonly error: unknown } | undefined;
+  #state = OPEN;
   #waiting: ((reach: Reach) => void) | undefined;
 
-  /** @param firstPage the page after the cursor's place, if it was read already. It is not kept. */
+  /** @param firstPage the page after the cursor's place, if it was already read. It is not kept. */
   constructor(options: CursorOptions, firstPage?: readonly StreamedRow[]) {
     this.#options = options;
     this.#place = options.after;
@@ -67,28 +80,32 @@ export class JournalCursor implements EventCursor, TailReader {
   }
 
   async next(): Promise<readonly StreamedRow[] | null> {
-    while (!this.#isClosed && !this.#isOver) {
+    while (this.#state.kind === 'open') {
       const reach = await this.#reach();
       const events = await this.#take(reach);
       if (events.length > 0) return events;
-      // Many pages may hold nothing for this reader: give the event loop a turn between them.
+      // Many pages may have no event for this reader, so other tasks of the event loop run between them.
       if (reach.from === 'page' && !reach.isAtEnd) await new Promise<void>((resolve) => defer(resolve));
     }
     this.close();
-    if (this.#failure) throw this.#failure.error;
+    if (this.#state.kind === 'failed') throw this.#state.error;
     return null;
   }
 
   close(): void {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
-    this.#options.tail.leave(this);
-    this.receive([], this.#place);
+    this.#leave(CLOSED);
   }
 
   fail(error: unknown): void {
-    this.#failure = { error };
-    this.close();
+    this.#leave({ kind: 'failed', error });
+  }
+
+  #leave(state: CursorState): void {
+    if (this.#state.kind === 'closed' || this.#state.kind === 'failed') return;
+    this.#state = state;
+    this.#options.tail.leave(this);
+    // Ends a wait for the tail.
+    this.receive([], this.#place);
   }
 
   receive(events: readonly StreamedRow[], head: number): void {
@@ -103,7 +120,7 @@ export class JournalCursor implements EventCursor, TailReader {
     const { tail, readPage } = this.#options;
     if (this.#rest) return this.#rest;
     const { head } = tail;
-    // The run's end was the last row of a full page: another page says whether anything followed.
+    // The run's end was the last row of a full page. Another page shows whether anything followed.
     if (this.#hasEnded) return this.#reachOfPage(await readPage(this.#place), head);
     if (this.#place >= head) {
       return await new Promise((resolve) => {
@@ -117,8 +134,9 @@ export class JournalCursor implements EventCursor, TailReader {
   }
 
   /**
-   * `head` was committed before the page was read: a page that isn't full holds all up to it. Of a page that takes
-   * more than a portion the first rows are kept; the others are read again when they are asked for.
+   * `head` was committed before the page was read, so a page that is not full has all events up to
+   * it. If a page is larger than a portion, its first rows are kept, and the others are read again
+   * later.
    */
   #reachOfPage(page: readonly StreamedRow[], head: number): Reach {
     const length = portionLength(page, ({ bytesHere }) => bytesHere);
@@ -135,9 +153,9 @@ export class JournalCursor implements EventCursor, TailReader {
     const isWanted = (event: StreamedRow) => event.sequence > place && !event.isGone && filter.matches(event);
     const matching = reach.events.filter(isWanted);
     const length = portionLength(matching, ({ bytes }) => bytes);
-    // The same list as other readers get, if possible, so that its text is made once.
+    // If possible, the same list that other readers get, so that its text is made once.
     const taken = length === reach.events.length ? reach.events : matching.slice(0, length);
-    // If that fails, the same events are taken again.
+    // If this fails, the same events are taken again.
     await complete(taken);
     const isWhole = length === matching.length;
     const rest = { ...reach, events: matching.slice(length) };
@@ -148,7 +166,8 @@ export class JournalCursor implements EventCursor, TailReader {
         if (endsRun(row.type)) this.#hasEnded = true;
         else if (row.type === 'run:retry') this.#hasEnded = false;
       }
-      this.#isOver = this.#hasEnded && isWhole && reach.isAtEnd;
+      const isOver = this.#hasEnded && isWhole && reach.isAtEnd;
+      if (isOver && this.#state.kind === 'open') this.#state = OVER;
     }
     return taken.some(({ isGone }) => isGone) ? taken.filter(({ isGone }) => !isGone) : taken;
   }

@@ -20,12 +20,12 @@ export class JournalFeed {
     this.#tail = new JournalTail(deps);
   }
 
-  /** This process committed something: the tail need not wait for its poll. */
+  /** Makes the tail read at once, because this process has committed something. */
   nudge(): void {
     this.#tail.nudge();
   }
 
-  /** The database is closed: every stream fails with this error. */
+  /** Fails every stream with this error, because the database is closed. */
   close(error: unknown): void {
     this.#tail.close(error);
   }
@@ -41,7 +41,7 @@ export class JournalFeed {
         firstPage = await readPage(after ?? 0);
         if (firstPage.length === 0) return { kind: 'ended' };
       } else if (!run && (!first || after === undefined)) {
-        // A reader that has seen the deletion has seen the last event.
+        // The deletion is the last event of a run. A reader that has seen it has seen everything.
         const wasSeen = after !== undefined && (await readPage(0)).length > 0;
         return { kind: wasSeen ? 'ended' : 'not-found' };
       }
@@ -79,7 +79,7 @@ export class JournalFeed {
     };
   }
 
-  /** A place beyond the journal's head, from before a restore for example, would skip future events. */
+  /** A place beyond the journal's head would skip future events. It may come from before a restore. */
   async #placeAt(after = Number.POSITIVE_INFINITY): Promise<number> {
     return Math.min(after, await this.#store.journalHead());
   }

@@ -3,32 +3,47 @@ import { defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Store } from '../../core/store.ts';
 import { StreamedRow } from './streamed-row.ts';
+import { TailWindow } from './tail-window.ts';
 
 const PAGE_ROWS = 500;
-const MAX_WINDOW_ROWS = 2_000;
-const MAX_WINDOW_BYTES = 4 * 1024 * 1024;
 /** During a burst the tail pauses between reads, so that events are sent in groups. */
 const MIN_PAUSE_MS = 5;
-/** Each reader adds to the pause: sending to many must not starve the jobs of this process. */
+/**
+ * Each reader lengthens the pause, because sending to many readers must not starve the jobs of this
+ * process.
+ */
 const PAUSE_PER_READER_MS = 0.05;
 const MAX_ERROR_PAUSE_MS = 5_000;
 
-/** What follows the tail: a cursor into the journal. */
+/** A cursor that follows the tail. */
 export interface TailReader {
-  /** The run whose events it reads; null for those of all. */
+  /** The run whose events it reads. Null for all runs. */
   readonly runId: string | null;
-  /** Whether its events must come with their runs' labels. */
+  /** Whether its events need the labels of their runs. */
   readonly needsLabels: boolean;
-  /** The tail has read up to `head`. `events` are all new events, or those of the reader's run. */
+  /** Receives new events: all of them, or those of the reader's run. The tail has read up to `head`. */
   receive(events: readonly StreamedRow[], head: number): void;
-  /** Nothing can be read any more. The reader is removed from the tail. */
+  /** Called when nothing can be read any more. The tail has removed the reader. */
   fail(error: unknown): void;
 }
 
+/** What the tail does. An idle one has no readers. */
+type TailState =
+  | { readonly kind: 'idle' }
+  /**
+   * It asks for the journal's head, after which it will read. Readers that join meanwhile wait for
+   * the same answer.
+   */
+  | { readonly kind: 'starting'; readonly started: Promise<void> }
+  /** It reads the rows after the head. */
+  | { readonly kind: 'following' };
+
+const IDLE: TailState = { kind: 'idle' };
+const FOLLOWING: TailState = { kind: 'following' };
+
 /**
- * Reads the journal's new rows once for all readers of this process, and keeps
- * the latest in a bounded window for those a little behind. It reads only while
- * someone follows.
+ * Reads the journal's new rows once for all readers of this process. It keeps the latest in a
+ * bounded window, for readers that are a little behind. It reads only while it has readers.
  */
 export class JournalTail {
   readonly #store: Store;
@@ -38,19 +53,20 @@ export class JournalTail {
   readonly #readers = new Set<TailReader>();
   readonly #waitingForAll = new Set<TailReader>();
   readonly #waitingByRun = new Map<string, Set<TailReader>>();
-  #window: StreamedRow[] = [];
-  #windowBytes = 0;
+  readonly #window = new TailWindow();
   #head = 0;
-  #floor = 0;
-  /** Labels are read only while a reader needs them. The window has labels from this sequence on. */
+  /**
+   * Labels are read only while a reader needs them. From this sequence on, the rows of the window
+   * have labels.
+   */
   #labelsFloor = 0;
   #labelReaders = 0;
-  #starting: Promise<void> | undefined;
-  /** Counts how often the last reader left. An answer to an earlier read is then dropped. */
+  #state = IDLE;
+  /** Counts how often the last reader left. Answers to reads from before that are dropped. */
   #session = 0;
-  /** The head is known: until then there is nothing to read on from. */
-  #isStarted = false;
+  /** A read is under way. The readers may have left since. */
   #isReading = false;
+  /** There are new rows, so the next read does not wait for the poll. */
   #isNudged = false;
   #failures = 0;
   #lastReadMs = Number.NEGATIVE_INFINITY;
@@ -61,6 +77,10 @@ export class JournalTail {
     this.#clock = deps.clock;
     this.#pollMs = deps.pollMs;
     this.#onError = deps.onError;
+  }
+
+  get #isFollowing(): boolean {
+    return this.#state.kind === 'following';
   }
 
   get #leastPauseMs(): number {
@@ -74,11 +94,11 @@ export class JournalTail {
 
   async join(reader: TailReader): Promise<void> {
     this.#readers.add(reader);
-    // Rows that were read without labels are not for this reader.
+    // This reader cannot use rows that were read without labels.
     if (reader.needsLabels && this.#labelReaders++ === 0) this.#labelsFloor = this.#head;
-    this.#starting ??= this.#start();
+    if (this.#state.kind === 'idle') this.#state = { kind: 'starting', started: this.#start() };
     try {
-      await this.#starting;
+      if (this.#state.kind === 'starting') await this.#state.started;
     } catch (error) {
       this.leave(reader);
       throw error;
@@ -91,27 +111,25 @@ export class JournalTail {
     if (this.#readers.size > 0) return;
     this.#cancelRead?.();
     this.#cancelRead = undefined;
-    this.#starting = undefined;
+    this.#state = IDLE;
     this.#session++;
-    this.#isStarted = false;
-    this.#window = [];
-    this.#windowBytes = 0;
+    this.#window.restart(this.#head);
   }
 
-  /** Fails all readers, and reads no more: the database is closed. */
+  /** Fails all readers because the database is closed, and reads no more. */
   close(error: unknown): void {
     for (const reader of [...this.#readers]) reader.fail(error);
   }
 
-  /** The events after a place, if the window still holds them all as the reader needs them. */
+  /**
+   * The events after a place. Undefined if the window does not have all of them, or not with the
+   * labels that the reader needs.
+   */
   eventsAfter(place: number, { needsLabels }: TailReader): readonly StreamedRow[] | undefined {
-    if (place < this.#floor || (needsLabels && place < this.#labelsFloor)) return undefined;
-    let first = this.#window.length;
-    while (first > 0 && (this.#window[first - 1]?.sequence ?? 0) > place) first--;
-    return this.#window.slice(first);
+    return needsLabels && place < this.#labelsFloor ? undefined : this.#window.after(place);
   }
 
-  /** Hands the reader, which has all up to the head, its next events. */
+  /** Hands the reader its next events. The reader must have all events up to the head. */
   wait(reader: TailReader): void {
     if (reader.runId === null) {
       this.#waitingForAll.add(reader);
@@ -133,19 +151,19 @@ export class JournalTail {
   }
 
   nudge(): void {
-    // If every nudge put the read off, it would never come during a burst.
+    // If every nudge postponed the read, it would never happen during a burst.
     if (this.#readers.size === 0 || this.#isNudged) return;
     this.#isNudged = true;
-    if (this.#isStarted && !this.#isReading) this.#scheduleRead();
+    if (this.#isFollowing && !this.#isReading) this.#scheduleRead();
   }
 
   async #start(): Promise<void> {
     const session = this.#session;
     const head = await this.#store.journalHead();
     if (session !== this.#session) return;
-    this.#isStarted = true;
+    this.#state = FOLLOWING;
     this.#head = head;
-    this.#floor = head;
+    this.#window.restart(head);
     this.#labelsFloor = head;
     this.#scheduleRead();
   }
@@ -169,35 +187,35 @@ export class JournalTail {
   }
 
   async #read(): Promise<void> {
-    if (this.#isReading || !this.#isStarted) return;
+    if (this.#isReading || !this.#isFollowing) return;
     this.#isReading = true;
     this.#isNudged = false;
     const session = this.#session;
     const withLabels = this.#labelReaders > 0;
     try {
       const rows = await this.#store.readJournal({ after: this.#head, limit: PAGE_ROWS, withLabels });
-      // A reader that needs labels may have come meanwhile: read these rows again, with labels.
+      // A reader that needs labels may have joined meanwhile. Then these rows are read again, with labels.
       const lacksLabels = !withLabels && this.#labelReaders > 0;
-      // All readers may have left meanwhile, and new ones begun at another place.
+      // All readers may have left meanwhile, and new ones may have started at another place.
       if (this.#session === session && !lacksLabels) this.#deliver(rows.map((row) => new StreamedRow(row)));
       this.#isNudged ||= rows.length === PAGE_ROWS || lacksLabels;
       this.#failures = 0;
     } catch (error) {
       this.#failures++;
-      // Nobody reads any more, so nobody needs to know.
+      // If nobody reads any more, nobody needs to know.
       if (this.#session === session) this.#onError(error);
       if (error instanceof DatabaseUnavailableError && error.permanent) this.close(error);
     } finally {
       this.#isReading = false;
       this.#lastReadMs = this.#clock.monotonicMs();
-      if (this.#isStarted) this.#scheduleRead();
+      if (this.#isFollowing) this.#scheduleRead();
     }
   }
 
   #deliver(events: readonly StreamedRow[]): void {
     const last = events.at(-1);
     if (!last) return;
-    this.#extendWindow(events);
+    this.#window.extend(events);
     this.#head = last.sequence;
     const waitingForAll = [...this.#waitingForAll];
     for (const reader of waitingForAll) reader.receive(events, this.#head);
@@ -216,19 +234,5 @@ export class JournalTail {
       else groups.set(runId, [event]);
     }
     return groups;
-  }
-
-  #extendWindow(events: readonly StreamedRow[]): void {
-    this.#window.push(...events);
-    for (const { bytes } of events) this.#windowBytes += bytes;
-    let dropped = 0;
-    while (this.#window.length - dropped > MAX_WINDOW_ROWS || this.#windowBytes > MAX_WINDOW_BYTES) {
-      const oldest = this.#window[dropped];
-      if (!oldest) break;
-      this.#windowBytes -= oldest.bytes;
-      this.#floor = oldest.sequence;
-      dropped++;
-    }
-    if (dropped > 0) this.#window.splice(0, dropped);
   }
 }

@@ -6,24 +6,22 @@ import { consoleLogger, type Logger } from '../../core/logger.ts';
 import type { NamedRun } from '../../core/store.ts';
 import { reportToConsole, watchRejection } from '../../core/user-code.ts';
 
-/** The most that a line repeats of a name, in bytes. */
+/** How many bytes of a name a line contains. */
 const MAX_NAME_BYTES = 256;
 
 type Level = keyof Logger;
 
 /**
- * Writes a line for each run that failed, was resumed, taken over or handed
- * back, and for what goes wrong in the worker. A line holds ids, names and an
- * error's text; never a payload, an output or a stack.
- *
- * Without a logger from the user, only failures and takeovers go to the console, and
- * failures only if no listener hears them.
+ * Writes a line for each run that failed, was resumed, taken over or handed back, and for errors of
+ * the worker. A line contains ids, names and the text of an error, but never a payload, an output or
+ * a stack. Without a logger of the user's, only failures and takeovers go to the console, and
+ * failures only if they have no listener.
  */
 export class RunLog {
   readonly #logger: Logger;
   readonly #isUsers: boolean;
 
-  /** @throws {ValidationError} for a logger that can't log. */
+  /** @throws {ValidationError} for a logger without the methods of one. */
   constructor(logger?: Logger) {
     if (logger !== undefined) checkLogger(logger);
     this.#logger = logger ?? consoleLogger;
@@ -88,7 +86,7 @@ function fieldsOf({ runId, jobName, attempt }: NamedRun): Fields {
   return { runId, jobName, attempt };
 }
 
-/** Text as a JSON string, so that foreign text can't end the line or hide a part of it. */
+/** Text as a JSON string, so that foreign text cannot end the line or hide a part of it. */
 function shown(name: string, value: string | number): string {
   if (typeof value === 'number' || name === 'runId') return String(value);
   const maxBytes = name === 'error' ? MAX_ERROR_BYTES : MAX_NAME_BYTES;

@@ -5,12 +5,12 @@ import type { Labels } from '../../core/labels.ts';
 import type { ListedJournalRow, Store } from '../../core/store.ts';
 
 /**
- * A journal row on its way to readers. Large data is read when the first reader
- * takes the row, once for all who take it from the same page.
+ * A journal row for readers. Large data is read when the first reader takes the row, once for all
+ * readers that share the page.
  */
 export class StreamedRow implements StreamedEvent {
   #row: JournalRow;
-  /** The size of its data, read or not. */
+  /** The size of its data, whether it was read or not. */
   readonly dataBytes: number;
   #isDataLeft: boolean;
   #reading: Promise<void> | undefined;
@@ -39,12 +39,12 @@ export class StreamedRow implements StreamedEvent {
     return this.#event;
   }
 
-  /** Computed on each call: it may be as large as the row. */
+  /** Computed on each call, because it may be as large as the row. */
   get json(): string {
     return toEventText(this.#row);
   }
 
-  /** Its run's, if they were read. */
+  /** The labels of its run, if they were read. */
   get labels(): Labels {
     this.#labels ??= (decodeJson(this.#row.labels ?? null) ?? {}) as Labels;
     return this.#labels;
@@ -55,12 +55,12 @@ export class StreamedRow implements StreamedEvent {
     return this.#isGone;
   }
 
-  /** Roughly what it takes in memory, once it is read. */
+  /** About how much memory it takes, once it is read. */
   get bytes(): number {
     return this.#sizeWith(this.dataBytes);
   }
 
-  /** Roughly what it takes in memory now: large data may not have been read yet. */
+  /** About how much memory it takes now. Large data may not have been read yet. */
   get bytesHere(): number {
     return this.#sizeWith(this.#isDataLeft ? 0 : this.dataBytes);
   }

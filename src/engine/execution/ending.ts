@@ -1,13 +1,13 @@
 import { LeaseLostError, RunCancelledError } from '../../core/errors/errors.ts';
 
-/** How one execution of a claimed run ends: its job comes to its end, or the run is stopped before that. */
+/** How the execution of a claimed run ends: its job ends, or the run is stopped before that. */
 export type Ending =
   | JobEnd
   | { readonly kind: Exclude<StopReason, 'lease-lost'> }
-  /** `reason`: what became of the run. */
+  /** `reason` says what happened to the run. */
   | { readonly kind: 'lease-lost'; readonly reason: string };
 
-/** What a job comes to. It is the run's end once it is stored. */
+/** How a job ends. The run ends like this once it is stored. */
 export type JobEnd =
   /** `output` is JSON text, null for undefined. */
   { readonly kind: 'completed'; readonly output: string | null } | JobFailure;
@@ -20,33 +20,37 @@ export interface JobFailure {
   readonly failedStepName: string;
 }
 
-/** Why an execution ends before its job does. Nothing that the job does from then on is stored. */
+/** Why an execution ends before its job does. Nothing that the job does afterwards is stored. */
 export type StopReason =
   /** A caller cancelled the run. */
   | 'cancelled'
-  /** The database refused a write or a renewal: the run belongs to someone else, or to nobody. */
+  /**
+   * The database refused a write or a renewal: the run belongs to another worker, or was ended or
+   * deleted.
+   */
   | 'lease-lost'
-  /** The database has not confirmed the lease in time, so that another worker may have taken the run over. */
+  /** The database has not confirmed the lease in time, so another worker may have taken the run over. */
   | 'lease-expired'
   /** The instance's database is closed. */
   | 'database-closed'
   | Suspension;
 
 /**
- * Why a run is put aside: all that it has told is stored, and a later claim goes on from
- * its stored steps. A step suspends its run with `StepPort.suspend`.
+ * Why a run is suspended. All its notes are stored, and a later claim continues from its stored
+ * steps. A step suspends its run with `StepPort.suspend`.
  */
 export type Suspension =
-  /** The run is returned to pending by itself. */
+  /** The run returns to pending by itself. */
   | 'handed-back'
-  /** Its worker takes all of its runs from their jobs, and returns them to pending in one statement. */
+  /** The worker stops all of its runs and returns them to pending in one statement. */
   | 'recalled';
 
+/** Whether a later claim continues the stopped run. */
 export function isSuspension(reason: StopReason): reason is Suspension {
   return reason === 'handed-back' || reason === 'recalled';
 }
 
-/** What the steps of a stopped run are refused with. */
+/** The error with which a stopped run refuses its steps. */
 export function stopError(runId: string, reason: StopReason): RunCancelledError | LeaseLostError {
   switch (reason) {
     case 'cancelled':

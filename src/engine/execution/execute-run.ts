@@ -34,15 +34,15 @@ interface Engine {
   readonly store: Store;
   readonly bus: EventBus;
   readonly clock: Clock;
-  /** A step's result and a run's output take so many bytes as JSON at most. */
+  /** The most bytes of JSON for a step's result and a run's output. */
   readonly maxResultBytes: number;
   readonly errorDetail: ErrorDetailMode;
 }
 
 /**
- * Executes one claimed run to its {@link Ending}. Finished steps are loaded once, the job
- * runs until it settles or the run is stopped, and the last write is fenced
- * like every other: refused, the run was cancelled or belongs to someone else.
+ * Executes one claimed run to its {@link Ending}. The job runs until it settles or the run is
+ * stopped. The last write is fenced like every other. If it is refused, the run was cancelled or
+ * belongs to another worker.
  */
 export async function executeRun(execution: Execution, engine: Engine): Promise<Ending> {
   const { store, clock, maxResultBytes, errorDetail } = engine;
@@ -57,7 +57,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     const step = createStepContext({ run, port, telemetry: createTelemetry({ journal, port, limits }) });
     const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
     if (typeof settled === 'string') {
-      // Whoever takes a suspended run goes on from here.
+      // A later claim continues from what is stored.
       if (isSuspension(settled)) await journal.seal();
       return await resolveStop(settled, execution, store);
     }
@@ -73,8 +73,8 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
 }
 
 /**
- * Stores a run's end, and answers with it as it was stored: what the database does not
- * take of it, being too large say, is left out, and the run fails.
+ * Stores a run's end and returns it as it was stored. If the database refuses the output or the
+ * error, for its size for example, the run fails without it.
  */
 async function recordEnd(
   journal: OwnerJournal,
@@ -96,12 +96,12 @@ async function recordEnd(
   return result === 'stored' ? end : 'refused';
 }
 
-/** Stands in for an error whose text the database does not take. */
+/** Replaces an error whose text the database refuses. */
 const REFUSED_ERROR = failure(new Error('The run failed, and the database refused the text of its error'), {
   mode: 'message',
 });
 
-/** Runs the job to its end. Never rejects: what it throws is its result. */
+/** Runs the job to its end. Never rejects: if the job throws, that is its end. */
 async function runJob(
   { job, run, control }: Execution,
   { step, calls }: { readonly step: StepContext; readonly calls: StepCalls },
@@ -134,7 +134,7 @@ async function encodeOutput(
   return { kind: 'completed', output: encoding.text ?? null };
 }
 
-/** Without a stack: it would tell of this engine alone. */
+/** Without a stack, which would only show this engine. */
 function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } = {}): JobFailure {
   const error = new ValidationError(`Invalid output: ${reason}`);
   if (cause !== undefined) error.cause = cause;
@@ -153,7 +153,7 @@ function failure(
   };
 }
 
-/** A write that was refused says that the run is no longer ours; the run itself says why. */
+/** A refused write means that the run is no longer this worker's. The run itself shows why. */
 async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Ending> {
   if (reason !== 'lease-lost') return { kind: reason };
   const current = await store.getRun(run.runId);

@@ -5,28 +5,26 @@ type Listener = EventListenerOrEventListenerObject;
 type Report = (error: unknown) => void;
 
 /**
- * An abort controller for a signal that is handed to user code. What a listener on
- * that signal throws, or rejects with, goes to `report`: Node would raise it as an
- * uncaught exception, which ends the process.
- *
- * The signal stays a real one: `fetch`, `AbortSignal.any` and everything else take
- * it. Listeners on signals that users derive from it are not guarded.
+ * An abort controller whose signal is passed to user code. If a listener on that signal throws or
+ * rejects, `report` gets the error. Node would raise it as an uncaught exception, which ends the
+ * process. The signal is a real one, so `fetch` and `AbortSignal.any` accept it. Listeners on
+ * signals that users derive from it are not guarded.
  */
 export function createGuardedController(report: Report): AbortController {
   const controller = new AbortController();
-  // Many parallel steps may listen; that is no leak.
+  // Many parallel steps may listen. That is no leak.
   setMaxListeners(0, controller.signal);
   guardListeners(controller.signal, report);
   return controller;
 }
 
-/** Puts guarded versions of the three ways to listen on this one signal. */
+/** Replaces the three ways to listen on this signal by guarded ones. */
 function guardListeners(signal: AbortSignal, report: Report): void {
   const guardedBy = new WeakMap<object, EventListener>();
   const add = signal.addEventListener.bind(signal);
   const remove = signal.removeEventListener.bind(signal);
 
-  // A listener has one guarded version, so that adding it twice and removing it work.
+  // Each listener has one guarded version, so that adding it twice has no effect and removing it works.
   const guardedOf = (listener: unknown): unknown => {
     if ((typeof listener !== 'object' && typeof listener !== 'function') || listener === null)
       return listener;
@@ -34,13 +32,13 @@ function guardListeners(signal: AbortSignal, report: Report): void {
     if (known !== undefined) return known;
     const guarded = guardListener(listener as Listener, report);
     guardedBy.set(listener, guarded);
-    // The signal itself removes what it was given, for the option `signal`.
+    // For the option `signal`, the signal itself removes the guarded listener.
     guardedBy.set(guarded, guarded);
     return guarded;
   };
 
   let onabort: unknown = null;
-  // Stays among the listeners at the place where `onabort` was first set, as the DOM has it.
+  // As in the DOM, it keeps the place among the listeners where `onabort` was first set.
   const callOnabort = guardListener(function (this: unknown, event) {
     return typeof onabort === 'function' ? onabort.call(this, event) : undefined;
   }, report);

@@ -3,20 +3,31 @@ import type { Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunControl } from './run-control.ts';
 
-/** How long a database may take to answer before it counts as out of reach. */
+/** A database that takes longer to answer counts as out of reach. */
 const MAX_ANSWER_MS = 1_000;
 
 interface Held {
   readonly control: RunControl;
-  /** When the claim or the renewal was sent that last confirmed the lease, on the monotonic clock. */
+  /** When the last confirmed claim or renewal was sent, on the monotonic clock. */
   confirmedAtMs: number;
 }
 
+/** The next renewal of the leases. */
+type Beat =
+  /** No lease is held. */
+  | { readonly kind: 'none' }
+  | { readonly kind: 'scheduled'; readonly cancel: () => void }
+  /** It was sent and is not answered yet. */
+  | { readonly kind: 'under-way' };
+
+const NO_BEAT: Beat = { kind: 'none' };
+const BEAT_UNDER_WAY: Beat = { kind: 'under-way' };
+
 /**
- * Renews a worker's leases: at each interval, one statement for all of them. If the
- * database does not renew a lease, the run belongs to someone else, and its execution
- * is stopped. It is also stopped when no answer has confirmed the lease for
- * `staleThresholdMs`: another worker may have taken the run over by then.
+ * Renews a worker's leases, all in one statement for each interval. If the database does not renew a
+ * lease, the run belongs to another worker, and its execution is stopped. It is also stopped if
+ * nothing has confirmed the lease for `staleThresholdMs`, because another worker may have taken the
+ * run over.
  */
 export class LeaseKeeper {
   readonly #store: Store;
@@ -25,10 +36,9 @@ export class LeaseKeeper {
   readonly #intervalMs: number;
   readonly #staleThresholdMs: number;
   readonly #held = new Map<string, Held>();
-  #cancelBeat: (() => void) | undefined;
+  #beat = NO_BEAT;
   #cancelExpiry: (() => void) | undefined;
-  #isBeating = false;
-  /** When the first beat was sent that has not been answered; undefined while all have. */
+  /** When the first unanswered renewal was sent. Undefined if all were answered. */
   #unansweredSinceMs: number | undefined;
 
   constructor(deps: {
@@ -56,37 +66,42 @@ export class LeaseKeeper {
   release(control: RunControl): void {
     if (this.#held.get(control.lease.runId)?.control === control) this.#held.delete(control.lease.runId);
     if (this.#held.size > 0) return;
-    this.#cancelBeat?.();
-    this.#cancelBeat = undefined;
+    this.#cancelScheduledBeat();
     this.#cancelExpiry?.();
     this.#cancelExpiry = undefined;
   }
 
   #scheduleBeat(): void {
-    if (this.#isBeating) return;
-    this.#cancelBeat ??= this.#clock.schedule(this.#intervalMs, () => void this.#beat());
+    if (this.#beat.kind !== 'none') return;
+    const cancel = this.#clock.schedule(this.#intervalMs, () => void this.#renew());
+    this.#beat = { kind: 'scheduled', cancel };
   }
 
-  async #beat(): Promise<void> {
-    this.#cancelBeat?.();
-    this.#cancelBeat = undefined;
-    this.#isBeating = true;
-    const beating = [...this.#held.values()];
+  #cancelScheduledBeat(): void {
+    if (this.#beat.kind !== 'scheduled') return;
+    this.#beat.cancel();
+    this.#beat = NO_BEAT;
+  }
+
+  async #renew(): Promise<void> {
+    this.#cancelScheduledBeat();
+    this.#beat = BEAT_UNDER_WAY;
+    const renewed = [...this.#held.values()];
     const sentAtMs = this.#clock.monotonicMs();
     this.#unansweredSinceMs ??= sentAtMs;
     try {
-      const kept = await this.#store.renew(beating.map(({ control }) => control.lease));
+      const kept = await this.#store.renew(renewed.map(({ control }) => control.lease));
       this.#unansweredSinceMs = undefined;
       const keptIds = new Set(kept.map(({ runId }) => runId));
-      for (const held of beating) {
+      for (const held of renewed) {
         if (keptIds.has(held.control.lease.runId)) held.confirmedAtMs = sentAtMs;
-        // A run that ended meanwhile was not renewed either, which is no loss.
+        // A run that ended meanwhile is not renewed either, and was not lost.
         else if (this.#isHeld(held)) held.control.stop('lease-lost');
       }
     } catch (error) {
       this.#bus.reportWorkerError({ error, context: 'heartbeat' });
     } finally {
-      this.#isBeating = false;
+      this.#beat = NO_BEAT;
       if (this.#held.size > 0) this.#scheduleBeat();
     }
   }
@@ -112,8 +127,8 @@ export class LeaseKeeper {
     const held = [...this.#held.values()];
     const expired = held.filter((one) => this.#expiresAtMs(one) <= nowMs);
     if (expired.length > 0 && !this.#isOutOfReach(nowMs)) {
-      // This process itself was slow or stopped: it asks the database what became of its runs.
-      if (!this.#isBeating) void this.#beat();
+      // This process itself was slow or stopped, so it asks the database about its runs.
+      if (this.#beat.kind !== 'under-way') void this.#renew();
       this.#scheduleExpiry(nowMs + this.#maxAnswerMs);
       return;
     }

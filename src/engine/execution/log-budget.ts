@@ -1,14 +1,14 @@
-/** The log lines of all runs of a worker that wait to be stored take so much memory together at most. */
+/** The most memory for the log lines of a worker's runs that wait to be stored. */
 const MAX_BYTES = 64 * 1024 * 1024;
 
-/** What the log lines of a worker's runs take in memory until they are stored. */
+/** Limits the memory that the log lines of a worker's runs take until they are stored. */
 export class LogBudget {
   #taken = 0;
 
   /**
-   * Whether a run whose lines take `held` bytes may take so many more: while it holds no more than is left for the
-   * others. One run that floods the log gets half of the budget, and a run that writes little always finds room. A
-   * line is taken whatever its size if nothing waits.
+   * Whether a run whose lines take `held` bytes may take `bytes` more. It may while it holds no more
+   * than what is left for the others. So a run that floods the log gets half of the budget, and a
+   * run that writes little always finds room. If nothing waits, a line of any size is accepted.
    */
   allows({ held, bytes }: { readonly held: number; readonly bytes: number }): boolean {
     return this.#taken === 0 || held + bytes <= MAX_BYTES - this.#taken;

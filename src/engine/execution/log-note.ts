@@ -15,29 +15,33 @@ interface LogCall {
 
 export interface LogLimits {
   readonly mode: ErrorDetailMode;
-  /** Of data, as JSON. */
+  /** The most bytes of JSON for the data. */
   readonly maxBytes: number;
 }
 
-/** The journal's note of a log line. Data that JSON can't hold is left out, with a warning. Never throws. */
+/**
+ * The journal's note for a log line. Data that JSON cannot express is left out, with a warning.
+ * Never throws.
+ */
 export function logNote({ stepName, level, message, data }: LogCall, limits: LogLimits): OwnerNote {
   const line = { type: 'log:write', stepName } as const;
-  // An error given as the message is kept whole as well.
+  // If the message is an error and there is no data, the error is stored as the data.
   const encoding = encodeLogData(data === undefined && isError(message) ? message : data, limits);
   if (encoding.ok) return { ...line, level, message: messageText(message), data: encoding.text ?? null };
   const why = ` (data left out: ${boundedText(encoding.reason, 1024)})`;
   return { ...line, level: 'warn', message: messageText(message, MAX_TEXT_BYTES - bytesOf(why)) + why };
 }
 
-/** A job's log message as a bounded text; the job may have passed anything. */
+/** The message of a log line as a bounded text. The job may have passed any value. */
 export function messageText(message: unknown, maxBytes?: number): string {
   return boundedText(typeof message === 'string' ? message : errorMessage(message), maxBytes);
 }
 
-/** JSON text of a log line's data: errors, of which JSON keeps nothing, are stored as their details. */
+/** The data of a log line as JSON text. JSON would lose errors, so they are stored as their details. */
 function encodeLogData(data: unknown, { mode, maxBytes }: LogLimits): JsonEncoding {
   const detailOf = (value: unknown) => (isError(value) ? toErrorDetail(value, { mode }) : value);
-  // Replaced while their holder is visited: an error's own `toJSON` may tell what no log should.
+  // Errors are replaced while their holder is visited, because an error's own `toJSON` may show what no
+  // log should contain.
   const replacer = (_key: string, value: unknown) => {
     if (typeof value !== 'object' || value === null) return value;
     if (isList(value)) {

@@ -1,21 +1,31 @@
 import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsRun } from '../../core/events.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { AppendResult, ClaimedRun, OwnerNote, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
 import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
-/** Waiting entries that make a flush due at once. */
+/** So many waiting entries are sent at once. */
 const FLUSH_AT_ENTRIES = 100;
-const MAX_RETRY_PAUSE_MS = 5_000;
+/** The pauses while the database is unavailable. */
+const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
 /**
- * Writes what a run's owner tells into the journal. Telemetry (step:start, progress, log
- * lines) waits for a moment: it is stored in the same statement as the next outcome, in
- * order, or by itself after a while. One append is under way at a time, so that it can be
- * repeated until it is known to be stored or refused.
+ * - `open`: accepts notes. Telemetry leaves by itself after a while.
+ * - `draining`: accepts notes. Telemetry waits for an outcome, however long.
+ * - `ended`: accepts no more notes, because the run's end was noted.
+ * - `closed`: accepts no more notes, and an append that fails is not tried again.
+ */
+type JournalState = 'open' | 'draining' | 'ended' | 'closed';
+
+/**
+ * Writes the notes of a run's owner into the journal. Telemetry (step:start, progress, log lines)
+ * waits for a moment. It is stored in order in the statement of the next outcome, or by itself after
+ * a while. One append is under way at a time, so that it can be repeated until it is known to be
+ * stored or refused.
  */
 export class OwnerJournal {
   readonly #run: ClaimedRun;
@@ -26,15 +36,10 @@ export class OwnerJournal {
   #number = 0;
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
-  /** The run's end was noted: nothing may follow it. */
-  #isEnded = false;
-  #closed = false;
-
-  /** Telemetry waits for an outcome, however long. */
-  #isHoldingBack = false;
+  #state: JournalState = 'open';
   readonly #flushAfterMs: number;
 
-  /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with; 50 unless given. */
+  /** @param deps.flushAfterMs how long telemetry waits for an outcome to be stored with; 50 unless given. */
   constructor(
     run: ClaimedRun,
     deps: {
@@ -53,38 +58,45 @@ export class OwnerJournal {
     this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
 
+  get #acceptsNotes(): boolean {
+    return this.#state === 'open' || this.#state === 'draining';
+  }
+
   /** Notes telemetry. Never throws and never waits. */
   note(note: OwnerNote): void {
-    if (this.#closed || this.#isEnded) return;
+    if (!this.#acceptsNotes) return;
     this.#waiting.push({ note, atMs: this.#clock.monotonicMs() });
-    if (this.#isHoldingBack) return;
+    if (this.#state === 'draining') return;
     if (this.#waiting.length >= FLUSH_AT_ENTRIES) this.#send();
     else this.#cancelFlush ??= this.#clock.schedule(this.#flushAfterMs, () => this.#send());
   }
 
-  /** Whether log lines are left out because too many wait. The caller's line is then counted, and need not be made. */
+  /**
+   * Whether log lines are left out because too many wait. If so, the caller's line is counted, and
+   * need not be made.
+   */
   leavesOutLogLine(): boolean {
     return this.#waiting.leavesOutLogLine();
   }
 
-  /** Sends no more telemetry by itself: the platform allows few further requests. */
+  /** Sends no more telemetry by itself, because the platform allows few further requests. */
   holdBack(): void {
-    this.#isHoldingBack = true;
+    if (this.#state === 'open') this.#state = 'draining';
     this.#cancelFlush?.();
     this.#cancelFlush = undefined;
   }
 
-  /** Stores an outcome, after all that was noted before it. */
+  /** Stores an outcome, after all notes before it. */
   record(note: OwnerNote): Promise<AppendResult> {
-    if (this.#closed || this.#isEnded) return Promise.resolve('refused');
-    this.#isEnded = endsRun(note.type);
+    if (!this.#acceptsNotes) return Promise.resolve('refused');
+    if (endsRun(note.type)) this.#state = 'ended';
     return new Promise((resolve, reject) => {
       this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject } });
       this.#send();
     });
   }
 
-  /** Resolves when all that was noted is stored, or can't be any more. */
+  /** Resolves when all notes are stored, or cannot be stored any more. */
   async flush(): Promise<void> {
     this.#send();
     await this.#sending;
@@ -92,13 +104,13 @@ export class OwnerJournal {
 
   /** Accepts no more notes and stores those that wait. */
   async seal(): Promise<void> {
-    this.#closed = true;
+    this.#state = 'closed';
     await this.flush();
   }
 
-  /** Accepts no more notes and forgets those that wait. */
+  /** Accepts no more notes and drops those that wait. */
   close(): void {
-    this.#closed = true;
+    this.#state = 'closed';
     this.#cancelFlush?.();
     for (const { settle } of this.#waiting.clear()) settle?.resolve('refused');
   }
@@ -114,7 +126,7 @@ export class OwnerJournal {
       await this.#sendGroup(this.#waiting.take());
       this.#waiting.release();
     }
-    // Synchronously after the check that nothing waits, so that nothing can come in between.
+    // Set synchronously after the check that nothing waits, so that no note comes in between.
     this.#sending = undefined;
   }
 
@@ -126,13 +138,13 @@ export class OwnerJournal {
       for (const { settle } of group) settle?.resolve(result);
     } catch (error) {
       if (group.length > 1 && !(error instanceof DatabaseUnavailableError)) {
-        // The database refuses one of the notes; the others are stored without it.
+        // The database refuses one of the notes. The others are stored without it.
         for (const waiting of group) await this.#sendGroup([waiting]);
         return;
       }
       for (const { note, settle } of group) {
-        // An end that could not be stored may be followed by another.
-        if (endsRun(note.type)) this.#isEnded = false;
+        // Another end may follow one that was refused. Telemetry waits for it.
+        if (endsRun(note.type) && this.#state === 'ended') this.#state = 'draining';
         settle?.reject(error);
       }
       if (group.every(({ settle }) => !settle)) {
@@ -158,11 +170,10 @@ export class OwnerJournal {
         });
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
-        if (this.#closed) return 'refused';
+        if (this.#state === 'closed') return 'refused';
         if (tries === 0) this.#bus.reportWorkerError({ error, context: 'append', runId });
       }
-      const pauseMs = Math.random() * Math.min(MAX_RETRY_PAUSE_MS, 100 * 2 ** tries);
-      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+      await pauseBeforeRetry(this.#clock, tries, RETRY_PAUSE);
     }
   }
 

@@ -7,19 +7,19 @@ import { createGuardedController } from './guarded-signal.ts';
 type OverError = RunCancelledError | LeaseLostError;
 
 type ControlState =
-  /** The job is at work. */
+  /** The job is running. */
   | { readonly kind: 'executing' }
-  /** The run is handed back at its next step: the steps that run now may finish, and no other begins. */
+  /** The run is handed back at its next step. Steps that are running may finish, and no other starts. */
   | { readonly kind: 'draining' }
-  /** The run was stopped before its job came to its end. */
+  /** The run was stopped before its job ended. */
   | { readonly kind: 'stopped'; readonly error: OverError }
-  /** The job came to its end by itself. Its error is made when somebody asks for it. */
+  /** The job ended by itself. The error for later steps is made when it is needed. */
   | { readonly kind: 'ended'; error: OverError | undefined };
 
 const EXECUTING: ControlState = { kind: 'executing' };
 const DRAINING: ControlState = { kind: 'draining' };
 
-/** The reins of one execution: stops it once, for one reason, and aborts its steps' signal. */
+/** Controls one execution: stops it once, for one reason, and aborts its steps' signal. */
 export class RunControl {
   readonly lease: Lease;
   readonly stopped: Promise<StopReason>;
@@ -27,11 +27,11 @@ export class RunControl {
   readonly #onOver = new Set<() => void>();
   #state = EXECUTING;
   #abort: AbortController | undefined;
-  /** Why the signal is aborted; undefined while it is not. */
+  /** The error that aborted the signal. Undefined while it is not aborted. */
   #abortedWith: OverError | undefined;
   #settle: (reason: StopReason) => void = () => undefined;
 
-  /** @param onListenerError hears what listeners of the job's on its signal throw. */
+  /** @param onListenerError receives errors that the job's listeners on its signal throw. */
   constructor(lease: Lease, onListenerError: (error: unknown) => void = () => undefined) {
     this.lease = lease;
     this.#onListenerError = onListenerError;
@@ -40,7 +40,7 @@ export class RunControl {
     });
   }
 
-  /** Made when it is asked for: a job without steps may never look at it. */
+  /** Created when it is first used, because a job without steps may never use it. */
   get signal(): AbortSignal {
     if (this.#abort === undefined) {
       this.#abort = createGuardedController(this.#onListenerError);
@@ -49,7 +49,7 @@ export class RunControl {
     return this.#abort.signal;
   }
 
-  /** Ends the execution at once. False if it is over already, which changes nothing. */
+  /** Ends the execution at once. Returns false, and changes nothing, if it is already over. */
   stop(reason: StopReason): boolean {
     if (this.isOver) return false;
     const error = stopError(this.lease.runId, reason);
@@ -66,7 +66,7 @@ export class RunControl {
     await new Promise<void>((resolve) => this.#onOver.add(resolve));
   }
 
-  /** Has the run handed back at its next step. */
+  /** Makes the run be handed back at its next step. */
   drain(): void {
     if (!this.isOver) this.#state = DRAINING;
   }
@@ -75,7 +75,7 @@ export class RunControl {
     return this.#state.kind === 'draining';
   }
 
-  /** The job is over: what its steps still do comes too late. */
+  /** Marks the job as over. Its steps can store nothing any more. */
   end(options: { stepsRunning: boolean }): void {
     if (this.isOver) return;
     this.#state = { kind: 'ended', error: undefined };
@@ -83,18 +83,21 @@ export class RunControl {
     if (options.stepsRunning) this.#abortWith(this.error);
   }
 
-  /** Its job came to its end, and nothing stopped it. */
+  /** Whether its job ended, and nothing stopped it before. */
   get hasEndedByItself(): boolean {
     return this.#state.kind === 'ended';
   }
 
-  /** @throws {RunCancelledError | LeaseLostError} once stopped or ended. */
+  /** @throws {RunCancelledError | LeaseLostError} once the run is stopped or has ended. */
   throwIfOver(): void {
     const { error } = this;
     if (error) throw error;
   }
 
-  /** What its steps are refused with; undefined while it goes on. An error's stack costs more than all else here. */
+  /**
+   * The error with which steps are refused. Undefined while the run is not over. It is made when it
+   * is needed, because the stack of an error costs more than all else here.
+   */
   get error(): OverError | undefined {
     const state = this.#state;
     if (state.kind === 'stopped') return state.error;
@@ -113,7 +116,7 @@ export class RunControl {
     this.#onOver.clear();
   }
 
-  /** The job's listeners are its code, whoever cancelled it. */
+  /** The job's listeners are job code, whoever cancelled the run. */
   #abortWith(error: OverError | undefined): void {
     this.#abortedWith = error;
     callWithinRun(this.lease, () => this.#abort?.abort(error));

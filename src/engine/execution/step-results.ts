@@ -1,38 +1,46 @@
 import { type Clock, defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { StepResult, Store } from '../../core/store.ts';
 import type { RunControl } from './run-control.ts';
 
-const MAX_RETRY_PAUSE_MS = 5_000;
+/** The pauses while the database is unavailable. */
+const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
-/** How many results are handed out in one turn of the event loop, so that timers and sockets get their turn. */
+/**
+ * How many results are handed out in one turn of the event loop. Timers and sockets are served in
+ * between.
+ */
 const MAX_TAKEN_PER_TURN = 100;
 
-/** What a result takes beside its text: of tiny ones a portion holds a thousand. */
+/** What a result costs besides its text. A portion holds at most a thousand tiny ones. */
 const OVERHEAD_BYTES = 1024;
 
-/** A result that was not asked for yet, between those that come before and after it by index. */
+/**
+ * A result that the job has not asked for yet. It is linked with the results before and after it by
+ * index.
+ */
 interface LinkedResult extends Omit<StepResult, 'output'> {
-  /** JSON text, null for undefined; undefined unless it has been read. */
+  /** JSON text, null for undefined. Undefined until it was read. */
   output: string | null | undefined;
   previous: LinkedResult | undefined;
   next: LinkedResult | undefined;
 }
 
 /**
- * The stored results of finished steps. Their names are known from the start. The
- * results are read in portions, when the job asks for them, and forgotten once the job
- * has them, so that a replay takes the memory of one portion however much is stored.
+ * The stored results of finished steps. Their names are known from the start. The results are read
+ * in portions, when the job asks for them, and dropped when the job has them, so that a replay takes
+ * the memory of one portion however much is stored.
  */
 export class StepResults {
   readonly #control: RunControl;
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #untaken = new Map<string, LinkedResult>();
-  /** What was read last, asked for or not. */
+  /** The results that were read last. */
   #portion: readonly LinkedResult[];
-  /** One result at a time: the portion read for it may hold the next one that is asked for. */
+  /** Results are taken one at a time, because the portion of one may include the next. */
   #lastTaken: Promise<unknown> = Promise.resolve();
   #takenInTurn = 0;
 
@@ -58,8 +66,8 @@ export class StepResults {
   }
 
   /**
-   * The JSON text of a step's result, null for undefined. It can be taken once.
-   * While the database is unavailable it waits.
+   * The JSON text of a step's result, null for undefined. It can be taken once. Waits while the
+   * database is unavailable.
    *
    * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
    */
@@ -85,15 +93,16 @@ export class StepResults {
     return output;
   }
 
-  /** Reads a step's result with as many around it as make a portion. */
+  /** Reads a step's result, and as many around it as fit into a portion. */
   async #readAround(result: LinkedResult): Promise<void> {
-    // What was read and not asked for is read again when it is: a job may take its steps in another order.
+    // Results that were read but not used are dropped, and read again if the job asks for them. A job may
+    // replay its steps in another order.
     for (const read of this.#portion) read.output = undefined;
     this.#portion = portionAround(result);
     const outputs = await this.#readPatiently(this.#portion.map(({ name }) => name));
     for (const read of this.#portion) {
       const output = outputs.get(read.name);
-      // The run was deleted meanwhile: its steps are gone.
+      // The run was deleted meanwhile, and its steps with it.
       if (output === undefined) this.#control.stop('lease-lost');
       this.#control.throwIfOver();
       read.output = output ?? null;
@@ -108,17 +117,15 @@ export class StepResults {
       } catch (error) {
         if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
       }
-      const pauseMs = Math.random() * Math.min(MAX_RETRY_PAUSE_MS, 100 * 2 ** tries);
-      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+      await pauseBeforeRetry(this.#clock, tries, RETRY_PAUSE);
     }
   }
 }
 
 /**
- * The step, and its neighbours that were not asked for yet: at most half a portion
- * of those before it, then those after it, then more of those before it. A job that
- * asks in the stored order has none before it, one that asks in the reverse order
- * none after it.
+ * The step and neighbours that were not asked for yet: up to half a portion of those before it, then
+ * those after it, then more of those before it. A job that asks in the stored order has none before
+ * it, and a job that asks in the reverse order has none after it.
  */
 function portionAround(asked: LinkedResult): readonly LinkedResult[] {
   const portion = [asked];

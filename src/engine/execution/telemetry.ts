@@ -6,7 +6,7 @@ import type { StepPort } from './steps/step-port.ts';
 
 interface TelemetryDeps {
   readonly journal: OwnerJournal;
-  /** A line that one of its steps writes bears the step's name. */
+  /** Names the step of a line that one of its steps writes. */
   readonly port: StepPort;
   readonly limits: LogLimits;
 }

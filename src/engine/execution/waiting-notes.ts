@@ -5,32 +5,38 @@ const MAX_NOTES_PER_GROUP = 200;
 /** A group has at least one note, whatever its size. */
 const MAX_CHARS_PER_GROUP = 256 * 1024;
 
-/** What a log line takes besides its texts, about. */
+/** About how many bytes a log line takes besides its texts. */
 const BYTES_PER_LINE = 256;
-/** A character may take two. */
+/** A character may take two bytes. */
 const BYTES_PER_CHAR = 2;
 
 export interface WaitingNote extends OwnerEntry {
-  /** Set on an outcome, which must be stored before the job goes on. */
+  /** Set on an outcome, which must be stored before the job continues. */
   readonly settle?: { resolve(result: AppendResult): void; reject(error: unknown): void };
 }
 
 /**
- * Notes of a run's owner that are not sent yet, in order. Their size is bounded: of
- * the progress reports between two outcomes only the last is kept, and log lines beyond
- * the worker's budget are counted instead of kept.
+ * The notes of a run's owner that were not sent yet, in order. Their size is bounded: only the last
+ * progress report between two outcomes is kept, and log lines beyond the worker's budget are only
+ * counted.
  */
 export class WaitingNotes {
   #notes: WaitingNote[] = [];
-  /** Those before it are taken: a list of 100,000 is not moved up for each group. */
+  /**
+   * Notes before this index were taken. The list is not shifted for each group, because it may have
+   * 100,000 notes.
+   */
   #first = 0;
   readonly #budget: LogBudget;
-  /** What the log lines take that wait, and those that were taken and may not be stored yet. */
+  /** The bytes of the log lines that wait, and of those that were taken but may not be stored yet. */
   #waitingBytes = 0;
   #takenBytes = 0;
-  /** The last progress since the last outcome, if it waits. */
+  /** The last progress report since the last outcome, if it waits. */
   #progress: WaitingNote | undefined;
-  /** Stands for the log lines that were left out since; while it waits, more are. */
+  /**
+   * Stands for the log lines that are being left out. While it waits, all further lines are left
+   * out, too.
+   */
   #gap: { readonly waiting: WaitingNote; lines: number } | undefined;
 
   constructor(budget: LogBudget) {
@@ -45,12 +51,12 @@ export class WaitingNotes {
     const { type } = waiting.note;
     if (type === 'log:write' && this.#leavesOut(waiting)) return;
     if (type === 'run:progress') this.#takeProgressPlace(waiting);
-    // What was reported before an outcome is stored before it.
+    // Progress that was reported before an outcome must be stored before it.
     if (waiting.settle) this.#progress = undefined;
     this.#add(waiting);
   }
 
-  /** Whether log lines are left out at the moment; then the one at hand is counted. */
+  /** Whether log lines are being left out. If so, the caller's line is counted. */
   leavesOutLogLine(): boolean {
     if (!this.#gap) return false;
     this.#gap.lines++;
@@ -58,8 +64,8 @@ export class WaitingNotes {
   }
 
   /**
-   * Takes the first notes, as many as make a group: bounded in number and characters. They count until
-   * {@link release}.
+   * Takes the first notes, up to the limits of a group. They count towards the budget until {@link
+   * release}.
    */
   take(): readonly WaitingNote[] {
     let chars = 0;
@@ -75,13 +81,13 @@ export class WaitingNotes {
     return group.map((waiting) => this.#finish(waiting));
   }
 
-  /** What was taken is stored, or lost. */
+  /** The notes that were taken are stored, or lost. */
   release(): void {
     this.#budget.release(this.#takenBytes);
     this.#takenBytes = 0;
   }
 
-  /** Forgets all; what it forgot. */
+  /** Removes all notes and returns them. */
   clear(): readonly WaitingNote[] {
     this.#progress = undefined;
     this.#gap = undefined;
@@ -101,7 +107,7 @@ export class WaitingNotes {
 
   #takeProgressPlace(waiting: WaitingNote): void {
     if (this.#progress) {
-      // Not far from the end: whatever came after it is passed over once.
+      // It is near the end: each later note is searched only once.
       const index = this.#notes.lastIndexOf(this.#progress);
       this.#notes.splice(index, 1);
     }
@@ -129,7 +135,7 @@ export class WaitingNotes {
     return removed;
   }
 
-  /** A gap says how many lines it stands for when it leaves. */
+  /** When a gap leaves, it says how many lines it stands for. */
   #finish(waiting: WaitingNote): WaitingNote {
     if (waiting !== this.#gap?.waiting) return waiting;
     const { lines } = this.#gap;
@@ -144,7 +150,10 @@ function charsOf(waiting: WaitingNote | undefined): number {
   return (data?.length ?? 0) + (message?.length ?? 0) + (stepName?.length ?? 0);
 }
 
-/** What a note takes of the budget: nothing but log lines does. Results are bounded by the steps that end at once. */
+/**
+ * The bytes that a note takes of the budget. Only log lines count. Results are bounded by the number
+ * of steps that end at once.
+ */
 function bytesOf(waiting: WaitingNote): number {
   return waiting.note.type === 'log:write' ? BYTES_PER_LINE + BYTES_PER_CHAR * charsOf(waiting) : 0;
 }

@@ -4,14 +4,13 @@ import { isStorableText, type Jsonified } from '../../core/json/json.ts';
 import type { StepContext } from '../../core/step.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 
-/** A job's output as it reads back: null where nothing was returned. */
+/** A job's output as it reads back. Null if nothing was returned. */
 export type StoredOutput<T> = [T] extends [undefined | void] ? null : Jsonified<T>;
 
 /**
- * A job: its name, the schema of its input, and what it does.
- *
- * `TInput` is what `trigger` takes, `TPayload` what `run` gets (the parsed
- * input as JSON has it: a Date is a string), `TOutput` what callers read back.
+ * A job: its name, the schema of its input, and its function. `TInput` is what `trigger` accepts.
+ * `TPayload` is what `run` receives: the parsed input as JSON expresses it, where a Date is a
+ * string. `TOutput` is what callers read back.
  */
 export interface JobDefinition<
   TName extends string = string,

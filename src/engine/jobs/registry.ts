@@ -2,14 +2,14 @@ import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition } from './define-job.ts';
 
-/** An error repeats so much of a name that somebody sent. */
+/** The most characters of an unknown name that an error repeats. */
 const MAX_TOLD_NAME = 256;
 
-/** The jobs that this process knows, by name. */
+/** The registered jobs of this process, by name. */
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
 
-  /** Adds all or none. @throws {ConflictError} for another definition under a registered name. */
+  /** Adds all jobs or none. @throws {ConflictError} if a name is registered with another definition. */
   add(definitions: readonly JobDefinition[]): void {
     const added = new Map<string, JobDefinition>();
     for (const job of definitions) {
@@ -27,7 +27,7 @@ export class Registry {
     return this.#jobs.get(name);
   }
 
-  /** The error for a job that isn't there. It names the registered one that may have been meant. */
+  /** The error for an unknown job. It suggests the nearest registered name. */
   notFound(name: string): UnknownJobError {
     return new UnknownJobError(shorten(name, MAX_TOLD_NAME), nearestName(name, this.#jobs.keys()));
   }

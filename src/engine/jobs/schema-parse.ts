@@ -9,20 +9,20 @@ export type Parsed =
   | { readonly ok: false; readonly issues: readonly ValidationIssue[]; readonly summary: string };
 
 /**
- * Parses a value with a user's schema, always by `safeParseAsync`. A schema with an
- * async refinement would throw from `safeParse`, and the refinement it has already
- * begun could reject with nobody to catch it, which ends the process.
+ * Parses a value with a user's schema, always with `safeParseAsync`. A schema with an async
+ * refinement would throw from `safeParse`. Its refinement would have started by then, and could
+ * reject without a handler, which ends the process.
  */
 export async function parseWith(schema: z.ZodType, value: unknown): Promise<Parsed> {
   try {
-    // A schema of another library may have only `safeParse`.
+    // A schema of another library may only have `safeParse`.
     const result = await (typeof schema.safeParseAsync === 'function'
       ? schema.safeParseAsync(value)
       : schema.safeParse(value));
     if (typeof result?.success === 'boolean') return toParsed(result);
     throw new TypeError('the schema answered neither a value nor issues');
   } catch (error) {
-    // An error of the user's own refinement is not about the value's depth.
+    // An error of the user's own refinement says nothing about the value's depth.
     if (!isRangeError(error) || !nestsDeeperThan(MAX_JSON_DEPTH, value)) throw error;
     // A recursive schema followed the value until the stack was full.
     const message = `nested deeper than ${MAX_JSON_DEPTH} levels`;

@@ -9,16 +9,16 @@ export interface BatchItem {
 }
 
 /**
- * What each element of a batch asks for: an object with exactly the keys `input`
- * and, perhaps, `options` is taken as such a pair, anything else as an input.
+ * The items of a batch. An object with exactly the key `input`, or the keys `input` and `options`,
+ * is an item. Any other element is an input.
  *
  * @param optionNames the options of a trigger.
- * @throws {ValidationError} for what is no list, for a hole in it, and for an
- * element with `input` and, beside it, what looks like a mistyped `options`.
+ * @throws {ValidationError} for a value that is no list, for a hole in the list, and for an element
+ * that has `input` beside a name that looks like a mistyped `options`.
  */
 export function batchItems(given: unknown, optionNames: readonly string[]): BatchItem[] {
   if (!Array.isArray(given)) throw new ValidationError('batchTrigger must be given a list of inputs');
-  // Unlike `map`, `from` comes by the holes.
+  // Unlike `map`, `from` visits holes.
   return Array.from({ length: given.length }, (_, index) => {
     if (!(index in given)) {
       throw refusal(index, [], 'is missing: the list has a hole there');

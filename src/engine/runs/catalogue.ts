@@ -15,7 +15,7 @@ export type HandlesOf<TJobs extends AnyJobs> = { readonly [K in keyof TJobs]: Ha
 // biome-ignore lint/suspicious/noExplicitAny: what was registered is not known to the type.
 export type OpenHandles = Record<string, JobHandle<string, any, any, any>>;
 
-/** Registers jobs, and keeps their handles. */
+/** Registers jobs and keeps their handles. */
 export function createCatalogue(deps: RunsDeps) {
   const handles = new Map<string, JobHandle>();
   const jobs: OpenHandles = {};

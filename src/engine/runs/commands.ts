@@ -11,33 +11,37 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
 
 type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
+/** Cancels a run, and stops its execution if this process executes it. */
 export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
   await commandRun(deps, 'cancel', runId);
   deps.worker.cancel(runId);
-  // It may have freed its concurrency key.
+  // The cancelled run may have freed its concurrency key.
   deps.worker.wake();
 }
 
+/** Returns a failed or cancelled run to pending, and wakes the worker. */
 export async function retry(deps: CommandDeps, runId: string): Promise<void> {
   await commandRun(deps, 'retry', runId);
   deps.worker.wake();
 }
 
+/** Deletes an ended run. A large run leaves rows, which the chores remove. */
 export async function deleteRun(
   deps: CommandDeps & Pick<RunsDeps, 'housekeeping' | 'isResident'>,
   runId: string,
 ): Promise<void> {
   const { leavesMore } = await commandRun(deps, 'delete', runId);
-  // Without a loop that does it each hour, whoever leaves a row behind clears the old ones away.
+  // A worker on demand has no loop that removes old rows, so a deletion does it.
   if (!deps.isResident) await deps.housekeeping.clearUpAfterDeletion({ leavesMore });
   else if (leavesMore) deps.housekeeping.clearUp();
 }
 
 /**
- * Carries out a caller's command. Of racing callers one wins. Answers whether a deleted
- * run left rows over, for the housekeeping to remove.
+ * Executes a caller's command. If callers race, one of them wins. Returns whether a deleted run left
+ * rows for the chores to remove.
  *
- * @throws {NotFoundError} @throws {ConflictError} that names the state the run is in.
+ * @throws {NotFoundError}
+ * @throws {ConflictError} that names the run's status.
  */
 async function commandRun(
   { store, bus }: CommandDeps,

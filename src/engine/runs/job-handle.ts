@@ -12,7 +12,7 @@ import type { RunsDeps } from './runs-deps.ts';
 import { storeRun, storeRuns } from './trigger.ts';
 import { waitForOutput } from './wait-for-run.ts';
 
-/** What one job is used by. */
+/** Triggers and reads the runs of one job. */
 export interface JobHandle<
   TName extends string = string,
   TInput = unknown,
@@ -23,18 +23,20 @@ export interface JobHandle<
   readonly name: TName;
 
   /**
-   * Stores a run; it is durable once this resolves.
-   * @throws {ValidationError} for a bad input or key; no run is created.
+   * Stores a run. The run is durable once this resolves.
+   *
+   * @throws {ValidationError} for a bad input or key. No run is created then.
    */
   trigger(input: TInput, options?: TriggerOptions): Promise<Run<TPayload, TOutput>>;
 
   /**
-   * Triggers and waits for the output, whichever process runs it. `timeout` is in ms.
-   * Inside a job the waiting run keeps its slot and its concurrency key.
-   * @throws {RunEndedError} if the run fails, is cancelled or deleted.
-   * @throws {TimeoutError} when the time is up; the run goes on.
-   * @throws {ConflictError} inside a job, if that would wait for ever: no slot of this
-   * worker, or the concurrency key, would become free before the calling run ends.
+   * Triggers a run and waits for its output, whichever process executes it. `timeout` is in ms.
+   * Inside a job, the waiting run keeps its slot and its concurrency key.
+   *
+   * @throws {RunEndedError} if the run fails, is cancelled or is deleted.
+   * @throws {TimeoutError} when the time is up. The run continues.
+   * @throws {ConflictError} inside a job, if it would wait forever: no slot of this worker, or the
+   * concurrency key, would become free before the calling run ends.
    */
   triggerAndWait(
     input: TInput,
@@ -42,16 +44,16 @@ export interface JobHandle<
   ): Promise<{ id: string; output: TOutput }>;
 
   /**
-   * Stores all runs, or none if any input is bad, and answers in the given order.
-   * An element with exactly the keys `input` and, perhaps, `options` is taken as such a pair.
-   * One with `input` and the name of an option beside it is refused: wrap it in another `input`
-   * if that is what the job takes.
+   * Stores all runs, or none if any input is bad, and returns them in the given order. An element
+   * with exactly the key `input`, or the keys `input` and `options`, is read as such. An element
+   * with `input` beside the name of an option is refused. If a job's input looks like that, wrap it
+   * in another `input`.
    */
   batchTrigger(
     inputs: readonly (TInput | { readonly input: TInput; readonly options?: TriggerOptions | undefined })[],
   ): Promise<Run<TPayload, TOutput>[]>;
 
-  /** One of this job's runs; null for another job's. */
+  /** One of this job's runs. Null for a run of another job. */
   getRun(runId: string): Promise<Run<TPayload, TOutput> | null>;
   /** This job's runs, newest first. */
   getRuns(filter?: Omit<RunFilter, 'jobName'>): Promise<Run<TPayload, TOutput>[]>;
@@ -66,7 +68,7 @@ const WAIT_OPTIONS: MembersOf<WaitOptions> = {
   timeout: true,
 };
 
-/** A handle's runs are those of its job: it takes no `jobName`. */
+/** A handle has only the runs of its job, so its filter has no `jobName`. */
 const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>> = {
   status: true,
   labels: true,
@@ -75,6 +77,7 @@ const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>>
   cursor: true,
 };
 
+/** The handle of a registered job. */
 export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle {
   const handle: JobHandle = {
     name: job.name,
@@ -118,7 +121,7 @@ async function triggerAndWait(
   const { timeout, ...options } = given;
   checkTimeout(timeout);
   const fresh = await newRun(job, { input, options }, deps.maxInputBytes);
-  // Under an idempotency key there may be a run that has ended, or goes on, and needs no slot.
+  // A run with this idempotency key may exist. It may have ended, or be running, and then needs no slot.
   const mayExist = fresh.idempotencyKey !== null;
   let wait: RunWait | undefined;
   try {

@@ -12,7 +12,7 @@ const logQuerySchema = knownMembers('log query member', {
   limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
 });
 
-/** @throws {ValidationError} that names what is out of bounds. */
+/** @throws {ValidationError} that names the value that is out of bounds. */
 export function parseLogQuery(query: LogQuery): LogPage {
   const parsed = logQuerySchema.safeParse(query);
   if (parsed.success) return parsed.data;

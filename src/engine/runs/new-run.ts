@@ -8,10 +8,11 @@ import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import type { NewRun } from '../../core/store.ts';
 import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import { refusalOf } from '../../core/validation/refusal.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
 
-/** The inputs of one batch are stored in one transaction, which holds up every other write. */
+/** The inputs of a batch are stored in one transaction, which holds up every other write. */
 const MAX_BATCH_CHARS = 64 * 1024 * 1024;
 
 export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
@@ -37,7 +38,7 @@ export async function newRun(job: JobDefinition, trigger: Trigger, maxBytes: num
   return toNewRun(job, await parseTrigger(job, trigger), maxBytes);
 }
 
-/** @throws {ValidationError} for a bad input, or options that there are not. */
+/** @throws {ValidationError} for a bad input or an unknown option. */
 export async function parseTrigger(
   job: JobDefinition,
   { input, options = {} }: Trigger,
@@ -65,7 +66,10 @@ function toNewRun(job: JobDefinition, { input, options }: ParsedTrigger, maxByte
   };
 }
 
-/** All of a batch are stored at once: no more of their inputs are written than fit. @throws {InputTooLargeError} */
+/**
+ * All runs of a batch are stored at once, so the size of their inputs is limited while they are
+ * made. @throws {InputTooLargeError}
+ */
 export function newRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], maxBytes: number): NewRun[] {
   let chars = 0;
   return triggers.map((trigger) => {
@@ -80,13 +84,13 @@ export function newRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], 
 
 const triggerLabels = labelsSchema('labels');
 
-/** As JSON text; null when there are none. @throws {ValidationError} */
+/** The labels as JSON text. Null without labels. @throws {ValidationError} */
 function checkLabels(labels: unknown): string | null {
   if (labels === undefined || labels === null) return null;
   const parsed = triggerLabels.safeParse(labels);
   if (parsed.success) return encodeLabels(parsed.data);
   const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
-  throw new ValidationError(issues.map(({ message }) => message).join('; '), issues);
+  throw refusalOf(issues);
 }
 
 function idempotencyKeyOf(options: TriggerOptions): string | null {
@@ -98,8 +102,7 @@ function idempotencyKeyOf(options: TriggerOptions): string | null {
 
 function checkKey(name: 'idempotencyKey' | 'concurrencyKey' | 'keyScope', key: unknown): string | null {
   if (key === undefined || key === null) return null;
-  const refuse = (message: string) =>
-    new ValidationError(`${name} ${message}`, [{ path: [name], message: `${name} ${message}` }]);
+  const refuse = (message: string) => refusalOf([{ path: [name], message: `${name} ${message}` }]);
   if (typeof key !== 'string') throw refuse('must be a string');
   if (key.length < 1 || key.length > MAX_KEY_LENGTH)
     throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);

@@ -20,14 +20,14 @@ import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
 import { summarize, toIssues } from '../../core/validation/issues.ts';
 import { parseLogQuery } from './log-query.ts';
 
-/** A page of runs as a whole. @throws {ValidationError} for a bad filter. */
+/** Reads a whole page of runs. @throws {ValidationError} for a bad filter. */
 export async function readRuns(store: Store, filter: RunFilter = {}): Promise<RunPage> {
   const { portions, next } = await listRuns(store, filter);
   const runs = await collect(portions, parseListed);
   return { runs, nextCursor: next === null ? null : encodeCursor(next) };
 }
 
-/** A run of which some fields were read. */
+/** A run of which only some fields were read. */
 function parseListed(run: Partial<StoredRun>): Run {
   const { payload, output } = run;
   return {
@@ -37,12 +37,15 @@ function parseListed(run: Partial<StoredRun>): Run {
   } as Run;
 }
 
-/** What callers may ask of runs. */
+/** The reads that callers can make. */
 export function createReads(store: Store) {
   const mustExist = async (runId: string) => {
     if (!(await store.getRun(runId))) throw new NotFoundError('Run not found');
   };
-  /** Portions of what a run has; the first is read at once, to find out whether there is such a run. */
+  /**
+   * Converts the portions of a run's rows. The first portion is read at once, to find out whether
+   * the run exists.
+   */
   const ofRun = async <T>(runId: string, portions: Portions<T>): Promise<Portions<T>> => {
     const iterator = portions[Symbol.asyncIterator]();
     const first = await iterator.next();
@@ -110,7 +113,10 @@ async function* resume<T>(
   }
 }
 
-/** Nothing is asked for a filter that no run can match. @throws {ValidationError} that names what is out of bounds. */
+/**
+ * If no run can match the filter, the database is not asked. @throws {ValidationError} that names
+ * the value that is out of bounds.
+ */
 async function listRuns(store: Store, filter: RunFilter): Promise<StoredRunPage> {
   const query = parseRunFilter(filter);
   return query === 'nothing' ? { portions: noRuns(), next: null } : await store.listRuns(query);

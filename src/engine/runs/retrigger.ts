@@ -6,10 +6,10 @@ import type { RunsDeps } from './runs-deps.ts';
 import { storeRun } from './trigger.ts';
 
 /**
- * Stores a fresh run like another: its job, payload, concurrency key and
- * labels. Not its idempotency key, which would give that very run back.
+ * Stores a new run with the job, payload, concurrency key and labels of another run. The idempotency
+ * key is left out, because with it the old run would be returned.
  *
- * @throws {NotFoundError} for an unknown run, and for one whose job this process doesn't know.
+ * @throws {NotFoundError} for an unknown run, and for a run whose job this process does not know.
  */
 export async function retrigger(
   deps: Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'registry'>,
@@ -22,7 +22,8 @@ export async function retrigger(
   const fresh = await storeRun(deps, {
     id: newRunId(),
     jobName,
-    // As stored: it was parsed when it came in, and a schema that transforms need not take what it made.
+    // As it is stored. It was parsed by the first trigger, and a schema that transforms its input may not
+    // accept its own output.
     payload: run.payload.text,
     idempotencyKey: null,
     concurrencyKey,

@@ -7,8 +7,8 @@ import type { RunsDeps } from './runs-deps.ts';
 import { trigger, triggerForId } from './trigger.ts';
 
 /**
- * All that callers do with runs: one line for each. What a line does is in its own file,
- * and its documentation where callers read it, in `DurablyService` and `Durably`.
+ * All operations on runs, one line each. The code of a line is in its own file. Its documentation is
+ * where callers read it, in `DurablyService` and `Durably`.
  */
 export function createRuns(deps: RunsDeps) {
   const { feed } = deps;

@@ -11,7 +11,7 @@ export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promi
   return (await triggerForId(deps, request)).toRun();
 }
 
-/** {@link trigger} for those who need no more than the id, and whether the run is new. */
+/** {@link trigger} for callers that need only the id, and whether the run is new. */
 export async function triggerForId(
   deps: TriggerDeps,
   { jobName, input, ...options }: TriggerRequest,
@@ -25,7 +25,7 @@ export async function triggerForId(
 
 type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
-/** {@link storeRuns} of one. */
+/** {@link storeRuns} for one run. */
 export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> {
   const [only] = await storeRuns(deps, [run]);
   if (!only) throw new Error('a stored run was not returned');
@@ -33,15 +33,15 @@ export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> 
 }
 
 /**
- * Stores all runs or none, and publishes those that are new. The worker's claim leaves
- * together with them, and takes them in the same request.
+ * Stores all runs or none, and publishes the new ones. The worker's claim leaves in the same request
+ * and takes them.
  */
 export async function storeRuns(
   { store, bus, worker }: StoreDeps,
   runs: readonly NewRun[],
 ): Promise<Enqueued[]> {
   const storing = store.enqueue(runs);
-  // Its claim is asked for behind them, and leaves with them.
+  // The worker's claim is requested after them, and leaves with them.
   if (runs.length > 0) worker.wake();
   const stored = await storing;
   const created = runs.filter((_, i) => stored[i]?.disposition === 'created');

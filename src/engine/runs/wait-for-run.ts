@@ -10,11 +10,11 @@ const RETRY_PAUSE_MS = 500;
 type WaitDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'clock'>;
 
 /**
- * Waits until a run is completed, by whichever process, and answers its output. If this
- * process runs it, the worker's events tell of the end, which saves two round trips.
+ * Waits until a run is completed, by any process, and returns its output. If this process executes
+ * it, the worker's events report the end, which saves two round trips.
  *
- * @throws {RunEndedError} if it failed, was cancelled or deleted.
- * @throws {TimeoutError} after `timeoutMs`; the run goes on.
+ * @throws {RunEndedError} if it failed, was cancelled or was deleted.
+ * @throws {TimeoutError} after `timeoutMs`. The run continues.
  */
 export async function waitForOutput(
   {
@@ -24,7 +24,7 @@ export async function waitForOutput(
   }: {
     runId: string;
     timeoutMs?: number | undefined;
-    /** Rejects when the calling run was stopped, so that nobody waits any more. */
+    /** Rejects when the calling run was stopped. Nobody waits then. */
     callerStopped?: Promise<unknown> | undefined;
   },
   deps: WaitDeps,
@@ -61,7 +61,7 @@ async function follow(
   }
 }
 
-/** Follows the run to its end; null when a retry opened it again, or the wait was stopped. */
+/** Follows the run to its end. Null if a retry continued the run, or the wait was stopped. */
 async function endOf(runId: string, stop: AbortSignal, deps: WaitDeps): Promise<StoredRun | null> {
   try {
     const feed = await deps.feed.openRun(runId);

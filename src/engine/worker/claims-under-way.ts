@@ -1,23 +1,23 @@
 import type { ClaimedRun, Store } from '../../core/store.ts';
 
-/** A claim from when it is asked for until its runs are in their slots. */
+/** A claim, from its request until its runs are in their slots. */
 export interface ClaimUnderWay {
-  /** The slots that are kept for what it takes; none before it leaves. */
+  /** The slots that are reserved for its runs. None before it leaves. */
   keptSlots: number;
   takesSuspect: boolean;
-  /** Runs that were cancelled here meanwhile: it may have taken them before. */
+  /** Runs that this process cancelled meanwhile. The claim may have taken them before. */
   readonly cancelled: Set<string>;
 }
 
 /**
- * A worker's claims. One may wait to leave, while the runs of earlier ones are on their
- * way into the slots. Each keeps the slots it asks for, so that together they take no more
- * runs than there are slots, and one at most may take a suspect.
+ * A worker's claims. One may wait to leave while the runs of earlier ones are on their way into the
+ * slots. Each reserves the slots that it asks for, so that together they take no more runs than
+ * there are slots. At most one of them may take a suspect.
  */
 export class ClaimsUnderWay {
   readonly #claims = new Map<ClaimUnderWay, Promise<unknown>>();
 
-  /** How many slots are kept for what these claims take. */
+  /** How many slots are reserved for these claims. */
   get keptSlots(): number {
     let kept = 0;
     for (const { keptSlots } of this.#claims.keys()) kept += keptSlots;
@@ -28,10 +28,10 @@ export class ClaimsUnderWay {
     return [...this.#claims.keys()].some(({ takesSuspect }) => takesSuspect);
   }
 
-  /** Does the work of a claim, as one that is under way until then. */
+  /** Does the work of a claim, which counts as under way until the work is done. */
   async follow<T>(work: (claim: ClaimUnderWay) => Promise<T>): Promise<T> {
     const claim: ClaimUnderWay = { keptSlots: 0, takesSuspect: false, cancelled: new Set<string>() };
-    // Entered before the work begins: it may look for more.
+    // Entered before the work starts, because the work may look for further claims.
     this.#claims.set(claim, Promise.resolve());
     const done = work(claim);
     this.#claims.set(claim, done);
@@ -51,7 +51,7 @@ export class ClaimsUnderWay {
   }
 }
 
-/** Those of the claimed runs that were not cancelled here before they got a slot. */
+/** The claimed runs that were not cancelled here before they got a slot. */
 export async function stillHeld(
   runs: readonly ClaimedRun[],
   { cancelled }: ClaimUnderWay,
@@ -62,7 +62,7 @@ export async function stillHeld(
     const unconfirmed = held.filter(({ runId }) => cancelled.has(runId));
     cancelled.clear();
     if (unconfirmed.length === 0) return held;
-    // The cancel may also have come before the claim, and a retry between them: the database knows.
+    // The cancel may have come before the claim, with a retry between them. The database knows.
     const kept = await store.renew(unconfirmed).catch(() => unconfirmed);
     const keptIds = new Set(kept.map(({ runId }) => runId));
     held = held.filter((run) => !unconfirmed.includes(run) || keptIds.has(run.runId));

@@ -10,7 +10,10 @@ interface ConclusionsDeps {
   readonly log: RunLog;
 }
 
-/** What a worker does once a run has left its slot: tells of it, and hands back what it can't go on with. */
+/**
+ * What a worker does when a run has left its slot: it reports the ending, and hands back a run that
+ * it could not finish.
+ */
 export class Conclusions {
   readonly #deps: ConclusionsDeps;
 
@@ -37,25 +40,29 @@ export class Conclusions {
         break;
       case 'lease-expired':
         this.#reportLostLease(run, 'the database did not renew it in time');
-        // If the lease is still this worker's after all, nobody has to wait for it to grow stale.
+        // The lease may still be this worker's. Handing it back saves others from waiting until it is stale.
         await this.handBack([run]);
         break;
       case 'completed':
       case 'cancelled':
-      // Its worker hands it back, with others.
+      // The worker hands it back together with others.
       case 'recalled':
         break;
     }
   }
 
-  /** The run could be neither completed nor failed. */
+  /** Called when the run could be neither completed nor failed. */
   async abandon(run: ClaimedRun, error: unknown): Promise<void> {
     this.#deps.bus.reportWorkerError({ error, context: 'execute', runId: run.runId });
-    // An outage is not the run's doing. Anything else may be: it counts as a lost worker.
+    // An outage is not the run's fault. Any other error may be, so the run counts as one that lost its
+    // worker.
     if (error instanceof DatabaseUnavailableError) await this.handBack([run]);
   }
 
-  /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
+  /**
+   * Returns runs to pending. Runs that cannot be returned now are taken over when their heartbeat is
+   * stale.
+   */
   async handBack(leases: readonly Lease[]): Promise<void> {
     if (leases.length === 0) return;
     try {

@@ -3,7 +3,8 @@ import type { RunContext } from '../../core/run-context.ts';
 import type { Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Intake } from './intake.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
 
 const HAND_BACK_WITHIN_MS = 1_000;
 
@@ -16,16 +17,16 @@ interface DrainDeps {
   readonly pollingIntervalMs: number;
 }
 
-/** Answers which runs are not waited for; asked again each time. */
+/** Returns the runs that are not waited for. It is asked again each time. */
 type Spared = () => ReadonlySet<RunContext>;
 
 const nobody: Spared = () => new Set();
 
-/** Stops a worker's runs: it waits for their end, or hands them back. */
+/** Ends a worker's runs: waits for them, or hands them back. */
 export class Drain {
   readonly #deps: DrainDeps;
   #handingBack: Promise<void> = Promise.resolve();
-  /** Calls of `stop` inside jobs: none of them waits for a run that one of them is called by. */
+  /** Calls of `stop` inside jobs. They wait for none of the runs that made these calls. */
   readonly #callsInRuns = new Set<{ readonly context: RunContext }>();
 
   constructor(deps: DrainDeps) {
@@ -39,9 +40,8 @@ export class Drain {
   }
 
   /**
-   * Resolves when what the caller may wait for is over: everything or, inside a job, all
-   * but its own run and those that wait for it. After `timeoutMs` what is left of it
-   * is handed back.
+   * Resolves when everything is over that the caller may wait for. Inside a job this excludes its
+   * own run and the runs that wait for it. After `timeoutMs` the remaining runs are handed back.
    */
   async forCaller({ timeoutMs, everything }: { timeoutMs: number | undefined; everything: Promise<void> }) {
     const { caller } = this.#deps.slots;
@@ -62,7 +62,10 @@ export class Drain {
     await this.#handingBack;
   }
 
-  /** Hands back what still runs after that time. A database that does not answer gets a little longer. */
+  /**
+   * Hands back the runs that are still executed after that time. A database that does not answer
+   * gets a little longer.
+   */
   async #within(timeoutMs: number | undefined, drained: Promise<void>, spared: Spared): Promise<void> {
     if (timeoutMs === undefined) return await drained;
     const { clock, bus, slots } = this.#deps;
@@ -81,8 +84,8 @@ export class Drain {
   }
 
   /**
-   * Hands back the runs that wait for a pending one: none is taken up here any more,
-   * and no other worker has taken it within a polling interval. The answer ends that.
+   * Hands back runs that wait for a pending run. This worker claims no more, and no other worker has
+   * claimed it within a polling interval. The returned function ends this.
    */
   #handBackStranded(): () => void {
     const { clock, bus, slots, pollingIntervalMs } = this.#deps;
@@ -106,7 +109,7 @@ export class Drain {
     const { slots, store } = this.#deps;
     for (const { runId } of slots.waits.awaitedElsewhere(slot.context)) {
       const run = await store.getRun(runId);
-      if (run?.status === 'pending') slots.release(slot);
+      if (run?.status === 'pending') slot.handBack();
     }
   }
 }

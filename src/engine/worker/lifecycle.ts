@@ -7,7 +7,7 @@ import type { Worker } from './worker.ts';
 import type { StopOptions } from './worker-options.ts';
 import { checkWorkOptions } from './worker-options.ts';
 
-/** A database that takes longer for a health check is not healthy, ms. */
+/** A database that takes longer to answer a health check counts as unhealthy, ms. */
 const MAX_PROBE_MS = 2_000;
 
 const STOP_OPTIONS: OptionSchemas<StopOptions> = {
@@ -15,7 +15,7 @@ const STOP_OPTIONS: OptionSchemas<StopOptions> = {
   final: z.boolean('must be true or false'),
 };
 
-/** Starting, stopping, working on demand, and how it fares meanwhile. */
+/** Starting, stopping, working on demand, and the health of an instance. */
 export function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
   let migrating: Promise<void> | undefined;
   const migrate = async () => {
@@ -23,14 +23,14 @@ export function createLifecycle({ store, worker, clock }: { store: Store; worker
     try {
       await migrating;
     } catch (error) {
-      // The next call tries again.
+      // So that the next call tries again.
       migrating = undefined;
       throw error;
     }
   };
   let probe: Promise<boolean> | undefined;
   const takesWrites = async () => {
-    // Those who ask at the same time share one probe.
+    // Callers that ask at the same time share one probe.
     probe ??= store
       .ping()
       .then(
@@ -56,7 +56,7 @@ export function createLifecycle({ store, worker, clock }: { store: Store; worker
     countRunning: () => worker.running,
     async init() {
       await migrate();
-      // A request that comes in while the worker stops must not start it again.
+      // A request that arrives while the worker stops must not start it again.
       if (!worker.isStopping) worker.start();
     },
     async processOne() {

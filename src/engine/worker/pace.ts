@@ -3,12 +3,11 @@ import type { Clock } from '../../core/clock.ts';
 const MAX_CLAIM_PAUSE_MS = 30_000;
 
 /**
- * When a worker's loop claims next: at once when it is woken or the last claim left runs
- * behind, otherwise once per polling interval. While claims fail it pauses longer.
+ * When a worker's loop claims next: at once if it was woken or the last claim left runs behind,
+ * otherwise once per polling interval. While claims fail, it pauses longer.
  *
- * Answers may arrive in another order than the claims were executed. What the last one
- * said of runs left behind is then outdated, which costs an empty claim or a wait until
- * the next poll.
+ * Answers may arrive in another order than the claims were executed. Then it is outdated whether the
+ * last claim left runs behind, which costs an empty claim or a wait until the next poll.
  */
 export class Pace {
   readonly #clock: Clock;
@@ -24,12 +23,12 @@ export class Pace {
     this.#pollingIntervalMs = pollingIntervalMs;
   }
 
-  /** How long the next claim has to wait; 0 or less when it is due. */
+  /** How long the next claim has to wait. 0 or less if it is due. */
   get waitMs(): number {
     return this.#isWoken || this.#hasMore ? 0 : this.#nextMs - this.#clock.monotonicMs();
   }
 
-  /** There may be something to find. */
+  /** Something may have to be executed. */
   wake(): void {
     this.#isWoken = true;
   }
@@ -50,7 +49,7 @@ export class Pace {
   }
 
   claimFailed(): void {
-    // Whoever woke it during the claim waits for the pause too, or it would fail again at once.
+    // Who woke it during the claim waits for the pause, too. Otherwise the next claim would fail at once.
     this.#isWoken = false;
     this.#hasMore = false;
     this.#failedClaims++;

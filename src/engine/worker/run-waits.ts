@@ -9,7 +9,7 @@ export interface SlotHolder {
   readonly concurrencyKey: string | null;
 }
 
-/** What a run waits for. */
+/** The run that another run waits for. */
 export interface Awaited {
   readonly runId: string;
   readonly concurrencyKey: string | null;
@@ -17,27 +17,30 @@ export interface Awaited {
 
 /** A wait for a run. */
 export interface RunWait {
-  /** Rejects when the run that waits is stopped; undefined for who waits outside of runs. */
+  /** Rejects when the waiting run is stopped. Undefined if the caller waits outside of runs. */
   readonly callerStopped?: Promise<unknown>;
-  /** The wait is over. */
+  /** Ends the wait. */
   end(): void;
 }
 
-/** All that is executed in this process: a run may wait for one of another instance, and that for the first's. */
+/**
+ * All executions of this process. A run may wait for a run of another instance, which may wait for a
+ * run of the first.
+ */
 const executions = new Set<SlotHolder>();
-/** What they wait for, and by whose worker it is taken up. */
+/** The runs that each execution waits for, and the waits of the worker that executes them. */
 const awaitedBy = new Map<RunContext, Set<Awaited & { readonly at: RunWaits }>>();
 
-/** The execution whose job calls, in whatever instance. */
+/** The execution whose job is calling, in any instance of this process. */
 export function currentExecution(): SlotHolder | undefined {
   const context = currentRun();
   return context && [...executions].find((holder) => holder.context === context);
 }
 
 /**
- * Which runs wait, inside their job, for the end of one that this worker takes up.
- * Such a run keeps its slot and its concurrency key, so that what it waits for
- * may never begin: that is found out before the wait, by following who waits for whom.
+ * Which runs wait, inside their job, for the end of a run that this worker executes. A waiting run
+ * keeps its slot and its concurrency key, so the other run may never be able to start. This is found
+ * out before the wait, by following who waits for whom.
  */
 export class RunWaits {
   readonly #executing = new Set<SlotHolder>();
@@ -47,7 +50,7 @@ export class RunWaits {
     this.#maxConcurrentRuns = maxConcurrentRuns;
   }
 
-  /** This worker executes a run now. */
+  /** Adds a run that this worker executes from now on. */
   enter(holder: SlotHolder): void {
     executions.add(holder);
     this.#executing.add(holder);
@@ -60,10 +63,10 @@ export class RunWaits {
   }
 
   /**
-   * Notes that a run waits for another, which is this worker's to take up.
+   * Notes that a run waits for another run, which this worker executes.
    *
-   * @param awaited.needsSlot whether that has yet to be taken up.
-   * @throws {ConflictError} if the awaited run could not begin, or end, for the wait itself.
+   * @param awaited.needsSlot whether the awaited run has not been claimed yet.
+   * @throws {ConflictError} if the wait itself would keep the awaited run from starting or ending.
    */
   begin(waiter: SlotHolder, awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
     const { context, control } = waiter;
@@ -74,7 +77,7 @@ export class RunWaits {
     awaitedBy.set(context, all);
     all.add(entry);
     const callerStopped = control.stopped.then(() => control.throwIfOver());
-    // Nobody may come to wait for it.
+    // Possibly nobody awaits it.
     callerStopped.catch(() => undefined);
     const end = () => {
       all.delete(entry);
@@ -87,12 +90,12 @@ export class RunWaits {
     return awaitedBy.has(context);
   }
 
-  /** What an execution waits for and nobody executes here. */
+  /** The runs that an execution waits for and that are not executed in this process. */
   awaitedElsewhere(waiter: RunContext): Awaited[] {
     return [...(awaitedBy.get(waiter) ?? [])].filter(({ runId }) => this.#find(runId) === undefined);
   }
 
-  /** Those executions that can't end before one of the given does, which are among them. */
+  /** The executions that cannot end before one of the given ones does, including those. */
   heldUpBy(contexts: ReadonlySet<RunContext>): ReadonlySet<RunContext> {
     return new Set(
       [...this.#executing]
@@ -104,7 +107,7 @@ export class RunWaits {
   #checkSlots(waiter: RunContext): void {
     const own = [...this.#executing];
     const isOwn = own.some(({ context }) => context === waiter);
-    // A run that holds none of the slots may wait for those whose runs don't wait for it.
+    // A run without a slot of this worker may wait for the slots of runs that don't wait for it.
     const isTaken = ({ context }: SlotHolder) =>
       context === waiter || (isOwn ? this.isWaiting(context) : this.#dependsOn(context, new Set([waiter])));
     if (own.filter(isTaken).length < this.#maxConcurrentRuns) return;
@@ -136,7 +139,10 @@ export class RunWaits {
     return [...(awaitedBy.get(context) ?? [])].some((awaited) => this.#leadsTo(awaited, ends, seen));
   }
 
-  /** Whether one of `ends` must end first: it is the awaited run, or holds its key, or so on. */
+  /**
+   * Whether one of `ends` must end before the awaited run can. Either it is that run or holds its
+   * key, or another run that must end first waits for it.
+   */
   #leadsTo(
     awaited: Awaited & { readonly at: RunWaits },
     ends: ReadonlySet<RunContext>,

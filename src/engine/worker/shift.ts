@@ -3,10 +3,14 @@ import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../core/store.ts';
 import type { Intake } from './intake.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
 
 export interface ShiftOptions {
-  /** When there is no more to do: nothing is found, or nothing is found and every slot is empty. */
+  /**
+   * When the shift has no more to do: when a claim finds nothing, or when a claim finds nothing and
+   * all slots are empty.
+   */
   readonly endsWhen: 'nothing-found' | 'idle';
   readonly maxRuns: number;
   readonly timeoutMs: number | undefined;
@@ -17,7 +21,7 @@ interface ShiftDeps {
   readonly intake: Intake;
   readonly slots: Slots;
   readonly clock: Clock;
-  /** Whether the worker's loop is there to go on with what the shift leaves unfinished. */
+  /** Whether the worker's loop will continue what the shift leaves unfinished. */
   readonly isLoopRunning: () => boolean;
 }
 
@@ -30,12 +34,11 @@ interface ShiftDeps {
 type ShiftState = 'open' | 'closed' | 'exhausted' | 'taken-over';
 
 /**
- * Works the queue until there is no more to do, or the budget is exhausted: its
- * time is up or its signal aborts. Then nothing more is claimed, and each of its
- * runs is handed back at its next step, unless the worker is started: a started
- * worker just goes on with them.
+ * Works the queue until there is no more to do, or until the budget is exhausted: its time is up, or
+ * its signal aborts. Then nothing more is claimed, and each of its runs is handed back at its next
+ * step. If the worker is started, it keeps the runs instead.
  *
- * Shifts and the worker's loop may be at work at once: they share the slots.
+ * Shifts and the worker's loop may work at the same time. They share the slots.
  */
 export class Shift {
   readonly #deps: ShiftDeps;
@@ -53,10 +56,10 @@ export class Shift {
   }
 
   /**
-   * Resolves with the number of runs it took, when they have ended or were handed back.
+   * Resolves with the number of claimed runs, when they have ended or were handed back.
    *
-   * @throws {DatabaseUnavailableError} if a claim fails, or other claims keep it waiting for as
-   * long as it would wait for its own; when the runs taken before it are over.
+   * @throws {DatabaseUnavailableError} if a claim fails, or if other claims keep it waiting for as
+   * long as it would wait for its own. It rejects when its earlier runs are over.
    */
   async work(): Promise<number> {
     const { timeoutMs, signal } = this.#options;
@@ -74,19 +77,19 @@ export class Shift {
     }
   }
 
-  /** Claims nothing more; what runs goes on to its end. */
+  /** Claims nothing more. Running runs continue to their end. */
   close(): void {
     if (this.#state === 'open') this.#state = 'closed';
     this.#wake();
   }
 
-  /** There may be something new to find. */
+  /** Something new may be found. */
   expectMore(): void {
     this.#mayFindMore = true;
     this.#wake();
   }
 
-  /** A slot is free. */
+  /** A slot has become free. */
   noteFreed(): void {
     this.#wake();
   }
@@ -100,10 +103,10 @@ export class Shift {
   async #takeRuns(): Promise<void> {
     const { intake, slots, clock } = this.#deps;
     const { endsWhen, maxRuns } = this.#options;
-    /** When the claim that is due has waited long enough for the database. */
+    /** Until when the claim that is due waits for the database. */
     let deadlineMs: number | undefined;
     while (this.#state === 'open' && this.#taken < maxRuns) {
-      // When everything has ended, look once more: others may have triggered something.
+      // When everything has ended, it looks once more, because others may have triggered something.
       const isLookDue = this.#mayFindMore || slots.taken === 0;
       if (slots.free <= 0 || !isLookDue) {
         deadlineMs = undefined;
@@ -111,7 +114,7 @@ export class Shift {
         continue;
       }
       deadlineMs ??= clock.monotonicMs() + CALLER_BUDGET_MS;
-      // The free slots are kept for another claim, which waits for the database.
+      // The free slots are reserved for another claim, which waits for the database.
       if (intake.free <= 0 || intake.isWaiting) {
         if (clock.monotonicMs() >= deadlineMs) throw new DatabaseUnavailableError('The database stayed busy');
         await this.#changeUntil(deadlineMs);
@@ -139,7 +142,7 @@ export class Shift {
   #follow(slot: Slot): void {
     this.#taken++;
     this.#running.add(slot);
-    // The budget may have been exhausted between its claim and now.
+    // The budget may have been exhausted since its claim.
     if (this.#state === 'exhausted') slot.drain();
     void slot.done.then(() => {
       this.#running.delete(slot);
@@ -157,7 +160,7 @@ export class Shift {
     this.#hasChanged = false;
   }
 
-  /** As {@link #change}, or until the time is up. */
+  /** Like {@link #change}, but only until the deadline. */
   async #changeUntil(deadlineMs: number): Promise<void> {
     const { clock } = this.#deps;
     const cancel = clock.schedule(Math.max(0, deadlineMs - clock.monotonicMs()), () => this.#wake());

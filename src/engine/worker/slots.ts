@@ -2,7 +2,6 @@ import { AsyncResource } from 'node:async_hooks';
 import type { Clock } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { ConflictError } from '../../core/errors/errors.ts';
-import { SUSPECT_AFTER_LOST_WORKERS } from '../../core/run.ts';
 import { currentRun, type RunContext } from '../../core/run-context.ts';
 import type { ClaimedRun, Lease, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -14,7 +13,11 @@ import { OwnerJournal } from '../execution/owner-journal.ts';
 import { RunControl } from '../execution/run-control.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { Conclusions } from './conclusions.ts';
-import { type Awaited, currentExecution, type RunWait, RunWaits, type SlotHolder } from './run-waits.ts';
+import { EndingSlots } from './ending-slots.ts';
+import { type Awaited, currentExecution, type RunWait, RunWaits } from './run-waits.ts';
+import { isSuspect, Slot } from './slot.ts';
+
+export type { Slot } from './slot.ts';
 
 interface SlotsDeps {
   readonly store: Store;
@@ -27,35 +30,23 @@ interface SlotsDeps {
   readonly staleThresholdMs: number;
   readonly maxConcurrentRuns: number;
   readonly maxResultBytes: number;
-  /** How long telemetry waits for an outcome to leave with. */
+  /** How long telemetry waits for an outcome to be stored with. */
   readonly flushAfterMs?: number | undefined;
-  /** Called once for each run, when its end is about to be stored, or else when it has left its slot. */
+  /** Called once for each run: when its end is about to be stored, or otherwise when it has left its slot. */
   readonly onFree: (run: ClaimedRun) => void;
   /** Called when a run whose end was stored has left its slot. */
   readonly onEmptied: () => void;
 }
 
-export interface Slot extends SlotHolder {
-  /** Its run lost so many workers that it must not run beside another such run. */
-  readonly isSuspect: boolean;
-  /** Resolves when the run has left the slot. Never rejects. */
-  readonly done: Promise<void>;
-  /** Hands the run back at its next step, and sends no more telemetry by itself until then. */
-  drain(): void;
-}
-
-/** The runs that a worker executes at the moment. Each has a slot, and its lease is renewed. */
+/** The runs that a worker executes. Each has a slot, and its lease is renewed. */
 export class Slots {
   readonly #deps: SlotsDeps;
   readonly #leases: LeaseKeeper;
   readonly #conclusions: Conclusions;
   readonly #slots = new Map<string, Slot>();
-  /** The slots whose runs' ends are being stored, and how many claims had left before. */
-  readonly #ending = new Map<Slot, { readonly claims: number }>();
-  /** The claims that have left. */
-  #claims = 0;
+  readonly #ending = new EndingSlots();
   readonly #logBudget = new LogBudget();
-  /** Jobs run in this async context, not in that of whoever happened to wake the worker. */
+  /** The async context of jobs. They must not run in the context of the caller that woke the worker. */
   readonly #scope = new AsyncResource('durably');
   /** Which of its runs wait for other runs. */
   readonly waits: RunWaits;
@@ -69,7 +60,7 @@ export class Slots {
     this.waits = new RunWaits({ maxConcurrentRuns });
   }
 
-  /** The slot whose job calls; undefined for callers outside of jobs, and in those of other instances. */
+  /** The slot whose job is calling. Undefined outside of jobs, and in jobs of other instances. */
   get caller(): Slot | undefined {
     const context = currentRun();
     if (context === undefined) return undefined;
@@ -77,7 +68,7 @@ export class Slots {
     return slot?.context === context ? slot : undefined;
   }
 
-  /** @throws {ConflictError} inside a job of one of its runs, which those calls would wait for. */
+  /** @throws {ConflictError} inside a job of one of its runs, because the call would wait for that run. */
   refuseCaller(calls: string): void {
     if (this.caller === undefined) return;
     throw new ConflictError(
@@ -85,15 +76,18 @@ export class Slots {
     );
   }
 
-  /** Notes that the job that calls waits for a run; hands its own run back if that would come too late. */
+  /**
+   * Notes that the calling job waits for a run. If the worker is stopping and would not execute that
+   * run, the calling run is handed back.
+   */
   beginWait(
     awaited: Awaited & { readonly needsSlot: boolean },
     { isStopping }: { isStopping: boolean },
   ): RunWait {
     const waiter = currentExecution();
-    // Code that goes on after its job has ended holds no slot.
+    // Code that continues after its job has ended holds no slot.
     if (waiter === undefined || waiter.control.hasEndedByItself) return { end: () => undefined };
-    if (this.caller && awaited.needsSlot && isStopping) this.release(this.caller);
+    if (this.caller && awaited.needsSlot && isStopping) this.caller.handBack();
     waiter.control.throwIfOver();
     const wait = this.waits.begin(waiter, awaited);
     this.noteChange();
@@ -104,24 +98,24 @@ export class Slots {
     return this.#slots.size;
   }
 
-  /** Slots without a run, or with one whose end is on its way to the database: its job is over. */
+  /** Slots without a run, or with a run whose job is over and whose end is being stored. */
   get free(): number {
     return this.#deps.maxConcurrentRuns - this.#slots.size + this.#ending.size;
   }
 
   /** Notes that a claim leaves. */
   noteClaim(): void {
-    this.#claims++;
+    this.#ending.noteClaim();
   }
 
   get hasSuspect(): boolean {
-    return [...this.#slots.values()].some(({ isSuspect }) => isSuspect);
+    return [...this.#slots.values()].some(({ run }) => isSuspect(run));
   }
 
   /**
-   * Of claimed runs, those that may be executed now. A claim that is asked again
-   * may have taken more than are free by then, and in one claim several suspects
-   * can come that were handed back before.
+   * The claimed runs that may be executed now. A claim that is asked again may have taken more runs
+   * than slots are free by then. One claim may also return several suspects that were handed back
+   * before.
    */
   fitting(runs: readonly ClaimedRun[], { limit }: { limit: number }): readonly ClaimedRun[] {
     let suspects = this.hasSuspect ? 1 : 0;
@@ -129,8 +123,8 @@ export class Slots {
   }
 
   /**
-   * Begins to execute a run that was claimed with a request sent at `claimedAtMs`,
-   * on the monotonic clock; undefined for one of an unknown job.
+   * Starts to execute a run. Its claim was sent at `claimedAtMs`, on the monotonic clock. Undefined
+   * if its job is unknown.
    */
   fill(run: ClaimedRun, { claimedAtMs }: { claimedAtMs: number }): Slot | undefined {
     const { registry, bus } = this.#deps;
@@ -140,38 +134,28 @@ export class Slots {
       bus.reportWorkerError({ error, context: 'claim', runId: run.runId });
       return undefined;
     }
-    // A worker that slept past its own heartbeat may take a run over from itself.
+    // A worker that slept longer than its own lease may take a run over from itself.
     const earlier = this.#slots.get(run.runId);
     earlier?.control.stop('lease-lost');
-    if (earlier !== undefined) this.#ending.delete(earlier);
+    if (earlier !== undefined) this.#ending.remove(earlier);
     const control = new RunControl(run, (error) =>
       bus.reportWorkerError({ error, context: 'abort-listener', runId: run.runId }),
     );
     const journal = new OwnerJournal(run, { ...this.#deps, logBudget: this.#logBudget });
     this.#leases.hold(control, { claimedAtMs });
-    const slot = {
-      control,
-      context: control.lease,
-      concurrencyKey: run.concurrencyKey,
-      isSuspect: isSuspect(run),
-      done: Promise.resolve(),
-      drain() {
-        control.drain();
-        journal.holdBack();
-      },
-    };
-    // Before it begins: what its job calls first asks whose call that is.
+    const slot = new Slot({ run, control, journal });
+    // Set before the job starts, because its first call may ask which slot it has.
     this.#slots.set(run.runId, slot);
     this.waits.enter(slot);
     slot.done = this.#scope
       .runInAsyncScope(() =>
-        executeRun({ run, job, control, journal, onEnding: () => this.#noteEnding(run, slot) }, this.#deps),
+        executeRun({ run, job, control, journal, onEnding: () => this.#noteEnding(slot) }, this.#deps),
       )
       .then(
         (ending) => this.#conclusions.conclude(run, ending),
         (error: unknown) => this.#conclusions.abandon(run, error),
       )
-      .finally(() => this.#free(run, slot));
+      .finally(() => this.#free(slot));
     return slot;
   }
 
@@ -180,7 +164,7 @@ export class Slots {
     this.#slots.get(runId)?.control.stop('cancelled');
   }
 
-  /** Resolves when nothing is executed any more but for what `spared` answers at that time. */
+  /** Resolves when nothing is executed except the runs that `spared` returns at that time. */
   async settled(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
     for (;;) {
       const awaited = this.#except(spared());
@@ -195,28 +179,22 @@ export class Slots {
     }
   }
 
-  /** Those of its runs that wait for others. */
+  /** Its runs that wait for other runs. */
   get waiting(): Slot[] {
     return [...this.#slots.values()].filter(({ context }) => this.waits.isWaiting(context));
   }
 
-  /** Stops what is executed: none of it can be stored. */
+  /** Stops all executions. Nothing of them can be stored. */
   abandonAll(): void {
     for (const { control } of this.#slots.values()) control.stop('database-closed');
   }
 
-  /** Hands a run back at once, without the others. */
-  release(slot: Slot): void {
-    slot.drain();
-    slot.control.stop('handed-back');
-  }
-
-  /** Somebody waits for others than before: those who wait for the slots look at them again. */
+  /** A run has begun to wait for another one, so those who wait for the slots look again. */
   noteChange(): void {
     for (const change of this.#onChange) change();
   }
 
-  /** Stops what is executed, but for the spared, and returns it to pending, with all that it has told. */
+  /** Stops all executions except the spared ones, stores their notes, and returns their runs to pending. */
   async handBackAll(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
     const recalled = this.#except(spared()).filter(({ control }) => control.stop('recalled'));
     await this.settled(spared);
@@ -227,33 +205,29 @@ export class Slots {
     return [...this.#slots.values()].filter(({ context }) => !spared.has(context));
   }
 
-  /** Returns runs to pending; those that can't be now are taken over once their heartbeat is stale. */
+  /**
+   * Returns runs to pending. Runs that cannot be returned now are taken over when their heartbeat is
+   * stale.
+   */
   async handBack(leases: readonly Lease[]): Promise<void> {
     await this.#conclusions.handBack(leases);
   }
 
-  #noteEnding(run: ClaimedRun, slot: Slot): void {
-    // A slot whose run was taken over by this worker itself has given its place away.
-    if (this.#slots.get(run.runId) !== slot) return;
-    this.#ending.set(slot, { claims: this.#claims });
-    this.#deps.onFree(run);
+  #noteEnding(slot: Slot): void {
+    // If this worker took the run over from itself, the slot has already lost its place.
+    if (this.#slots.get(slot.run.runId) !== slot) return;
+    this.#ending.add(slot);
+    this.#deps.onFree(slot.run);
   }
 
-  #free(run: ClaimedRun, slot: Slot): void {
-    this.#leases.release(slot.control);
+  #free(slot: Slot): void {
+    const { run, control } = slot;
+    this.#leases.release(control);
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
-    const ending = this.#ending.get(slot);
-    this.#ending.delete(slot);
-    // One claim left with the end and saw its key free. If it was another, the end may have come after it.
-    const isKeySeen = run.concurrencyKey === null || this.#claims === (ending?.claims ?? 0) + 1;
-    if (ending !== undefined && isKeySeen) this.#deps.onEmptied();
+    if (this.#ending.remove(slot)) this.#deps.onEmptied();
     else this.#deps.onFree(run);
   }
 }
 
 const NOBODY: ReadonlySet<RunContext> = new Set();
-
-function isSuspect({ lostCount }: ClaimedRun): boolean {
-  return lostCount >= SUSPECT_AFTER_LOST_WORKERS;
-}

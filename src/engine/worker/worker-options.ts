@@ -4,11 +4,12 @@ import { checkMembers, type MembersOf } from '../../core/validation/known-names.
 import { anyOption, type OptionSchemas } from '../../core/validation/option-types.ts';
 
 const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
-/** A row of a libSQL server holds 5 MB. */
+/** A row of a libSQL server holds at most 5 MB. */
 const REMOTE_RESULT_BYTES = 4 * 1024 * 1024;
 
+/** The checked options of a worker. */
 export interface WorkerOptions {
-  /** `on-demand`: it only ever works in shifts, and `start` does nothing. */
+  /** `on-demand`: it works only in shifts, and `start` does nothing. */
   readonly presence: 'resident' | 'on-demand';
   readonly pollingIntervalMs: number;
   readonly heartbeatIntervalMs: number;
@@ -17,18 +18,18 @@ export interface WorkerOptions {
   readonly maxResultBytes: number;
 }
 
-/** How long `stop` waits, and whether it is for good. */
+/** How long `stop` waits, and whether the worker may be started again. */
 export interface StopOptions {
   /** After this time the steps' signals abort, and the runs are handed back for another worker to take at once; ms. */
   readonly timeoutMs?: number | undefined;
   /**
-   * For a process that is about to end: whatever is called from then on (`start`,
-   * `init`, `processOne`, `processUntilIdle`), this instance claims no run again.
+   * For a process that is about to end. This instance claims no run again, whatever is called later
+   * (`start`, `init`, `processOne`, `processUntilIdle`).
    */
   readonly final?: boolean | undefined;
 }
 
-/** What users give, as they name it. */
+/** The options under the names that users give them. */
 interface GivenOptions {
   readonly pollingInterval?: number | undefined;
   readonly heartbeatInterval?: number | undefined;
@@ -38,7 +39,7 @@ interface GivenOptions {
   readonly worker?: WorkerOptions['presence'] | undefined;
 }
 
-/** Their values depend on one another: {@link checkWorkerOptions} looks at them. */
+/** Some values depend on others, so {@link checkWorkerOptions} checks them. */
 export const WORKER_OPTIONS: OptionSchemas<GivenOptions> = {
   pollingInterval: anyOption,
   heartbeatInterval: anyOption,
@@ -48,9 +49,10 @@ export const WORKER_OPTIONS: OptionSchemas<GivenOptions> = {
   worker: anyOption,
 };
 
-/** The options of a worker, of which one depends on the database. */
+/** The options of a worker. One of them is not known before the database is. */
 type CheckedOptions = Omit<WorkerOptions, 'maxResultBytes'> & { readonly maxResultBytes: number | undefined };
 
+/** The default of `maxResultBytes`, which depends on the database. */
 export function defaultResultBytes({ isRemote }: { readonly isRemote: boolean }): number {
   return isRemote ? REMOTE_RESULT_BYTES : LOCAL_RESULT_BYTES;
 }
@@ -97,7 +99,7 @@ export function checkWorkOptions(options: WorkOptions = {}) {
   };
 }
 
-/** On Cloudflare Workers nothing may go on between two requests. */
+/** On Cloudflare Workers nothing may continue between two requests. */
 function defaultPresence(): WorkerOptions['presence'] {
   return globalThis.navigator?.userAgent === 'Cloudflare-Workers' ? 'on-demand' : 'resident';
 }
@@ -114,7 +116,7 @@ function count(name: string, value: unknown): number | undefined {
   throw new ValidationError(`${name} must be a positive whole number, not ${shown(value)}`);
 }
 
-/** A refused value: anything may have been given. */
+/** A refused value, which may be anything. */
 function shown(value: unknown): string {
   try {
     return String(value);

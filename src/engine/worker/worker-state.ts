@@ -1,21 +1,24 @@
-/** What a worker is at. */
+/** What a worker is doing. */
 export type WorkerState =
   /** It claims nothing by itself, and may be started. */
   | { readonly kind: 'stopped' }
   /** Its loop claims runs. */
   | { readonly kind: 'running' }
   | Stopping
-  /** The database is gone for good: it claims nothing by itself, and may be started. */
+  /** The database is gone for good. The worker claims nothing by itself, and may be started. */
   | { readonly kind: 'failed' }
-  /** It is stopped for good: nothing is claimed any more, by its loop or on demand. */
+  /** It was stopped for good. Nothing is claimed any more, by its loop or on demand. */
   | { readonly kind: 'retired' };
 
 /** It claims nothing, and waits for its runs. */
 export interface Stopping {
   readonly kind: 'stopping';
-  /** What it is when the stop is over: the last call of `start` or `stop` decides, unless that was final. */
+  /**
+   * What it becomes when the stop is over. The last call of `start` or `stop` decides, unless a stop
+   * was final.
+   */
   next: 'stopped' | 'running' | 'retired';
-  /** Resolves then. */
+  /** Resolves when the stop is over. */
   over: Promise<void>;
 }
 

@@ -1,21 +1,20 @@
 import { type Clock, defer } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Store } from '../../core/store.ts';
 import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
+import { ClaimLoop } from './claim-loop.ts';
 import { Drain } from './drain.ts';
 import { Intake } from './intake.ts';
-import { Pace } from './pace.ts';
 import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
 import type { StopOptions, WorkerOptions } from './worker-options.ts';
 import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
 
-/** On demand, a platform limits the number of requests, and streams poll no more often than this. */
+/** On demand, the platform limits the number of requests, and streams poll no more often than this. */
 const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
 interface WorkerDeps {
@@ -29,12 +28,11 @@ interface WorkerDeps {
 }
 
 /**
- * Fills its slots with claimed runs. It claims when it is woken, when a slot frees
- * and the last claim left runs behind, and otherwise once per polling interval. It
- * also works shifts on demand, for which it need not be started.
+ * Fills its slots with claimed runs. While it is started, its {@link ClaimLoop} claims them. It also
+ * works shifts on demand, for which it need not be started.
  *
- * One claim fills all slots that free together. It leaves with the writes that wait, so
- * that it sees what triggers and ends have just stored.
+ * One claim fills all slots that free together. It leaves with the writes that wait, so that it sees
+ * what triggers and ends have just stored.
  */
 export class Worker {
   readonly #deps: WorkerDeps;
@@ -43,9 +41,8 @@ export class Worker {
   readonly #intake: Intake;
   readonly #drain: Drain;
   readonly #shifts = new Set<Shift>();
-  readonly #pace: Pace;
+  readonly #loop: ClaimLoop;
   #state: WorkerState = { kind: 'stopped' };
-  #cancelPoll: (() => void) | undefined;
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
     this.#deps = deps;
@@ -58,7 +55,7 @@ export class Worker {
       maxResultBytes: options.maxResultBytes,
       flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
       onFree: ({ concurrencyKey }) => {
-        // A freed concurrency key may let another run go ahead.
+        // A freed concurrency key may allow another run to start.
         if (concurrencyKey === null) this.#noteFreed();
         else this.wake();
       },
@@ -70,18 +67,25 @@ export class Worker {
       staleThresholdMs: options.staleThresholdMs,
       onEnd: () => this.#noteEmptied(),
     });
-    const { pollingIntervalMs } = options;
-    this.#pace = new Pace({ clock: deps.clock, pollingIntervalMs });
+    const { pollingIntervalMs, maxConcurrentRuns } = options;
+    this.#loop = new ClaimLoop({
+      ...deps,
+      intake: this.#intake,
+      maxConcurrentRuns,
+      pollingIntervalMs,
+      isRunning: () => this.#state.kind === 'running',
+      onDatabaseGone: () => this.#fail(),
+    });
     this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
   }
 
-  /** Whether it takes runs, by its loop or on demand. */
+  /** Whether it claims runs, by its loop or on demand. */
   get isAlive(): boolean {
     const { kind } = this.#state;
     return kind === 'running' || (kind === 'stopped' && this.#options.presence === 'on-demand');
   }
 
-  /** How many runs are executed at the moment. */
+  /** How many runs are being executed. */
   get running(): number {
     return this.#slots.taken;
   }
@@ -96,21 +100,21 @@ export class Worker {
     if (this.#options.presence === 'on-demand') return;
     if (state.kind !== 'stopped' && state.kind !== 'failed') return;
     this.#state = { kind: 'running' };
-    this.#pace.reset();
+    this.#loop.start();
     this.#deps.housekeeping.start();
     this.wake();
   }
 
   /** Looks for work at once, or as soon as a slot is free. */
   wake(): void {
-    this.#pace.wake();
+    this.#loop.wake();
     for (const shift of this.#shifts) shift.expectMore();
-    this.#look();
+    this.#loop.look();
   }
 
   /**
-   * Works a {@link Shift} and answers how many runs it took. The worker need not be
-   * started. One that is stopping, or was stopped for good, takes none.
+   * Works a {@link Shift} and returns how many runs it claimed. The worker need not be started. If
+   * it is stopping, or was stopped for good, it claims none.
    *
    * @throws {DatabaseUnavailableError} if a claim fails.
    * @throws {ConflictError} inside a job of this worker.
@@ -125,7 +129,8 @@ export class Worker {
     this.#shifts.add(shift);
     const startMs = clock.monotonicMs();
     const taken = await shift.work().finally(() => this.#shifts.delete(shift));
-    // An on-demand worker has no hourly loop, so its shifts do the chores; an idle shift makes only its claim.
+    // A worker on demand has no hourly loop, so its shifts do the chores. A shift that found nothing sends
+    // only its claim.
     if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
       const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
       await this.#deps.housekeeping.clearUpWithin({ untilMs: startMs + timeoutMs, signal });
@@ -134,11 +139,11 @@ export class Worker {
   }
 
   /**
-   * Notes that the job that calls waits for a run that this worker takes up. Whoever
-   * calls from outside of runs may wait for anything.
+   * Notes that the calling job waits for a run that this worker executes. Callers outside of runs
+   * may wait for anything.
    *
-   * @throws {ConflictError} if it would wait for ever.
-   * @throws {LeaseLostError} once the worker is being stopped: its run is handed back.
+   * @throws {ConflictError} if it would wait forever.
+   * @throws {LeaseLostError} if the worker is being stopped. The calling run is handed back.
    */
   beginWait(awaited: Awaited & { readonly needsSlot: boolean }): RunWait {
     return this.#slots.beginWait(awaited, { isStopping: this.isStopping });
@@ -150,20 +155,20 @@ export class Worker {
     this.#intake.cancel(runId);
   }
 
-  /** Gives up what it executes, and claims no more: the database is closed. */
+  /** Stops all executions and claims no more, because the database is closed. */
   abandon(error: unknown): void {
     const wasAtWork = this.#state.kind === 'running' || this.#slots.taken > 0;
     this.#fail();
-    this.#cancelPoll?.();
+    this.#loop.stop();
     void this.#deps.housekeeping.stop();
     this.#slots.abandonAll();
     if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
   }
 
   /**
-   * Claims nothing new and waits for the running runs; after `timeoutMs` it hands them
-   * back. Called inside a job it does neither with the job's own run, nor with those
-   * that wait for it: they go on. Once it was `final`, nothing starts the worker again.
+   * Claims nothing new and waits for the running runs. After `timeoutMs` it hands them back. Inside
+   * a job, it neither waits for nor hands back the job's own run and the runs that wait for it.
+   * After a `final` stop, nothing starts the worker again.
    */
   stop(options: StopOptions = {}): Promise<void> {
     const next = options.final === true || isRetired(this.#state) ? 'retired' : 'stopped';
@@ -182,7 +187,7 @@ export class Worker {
     stopping.next = next;
     this.#state = stopping;
     for (const shift of this.#shifts) shift.close();
-    this.#cancelPoll?.();
+    this.#loop.stop();
     if (earlier !== undefined) return earlier;
     stopping.over = Promise.all([this.#drain.everything(), this.#deps.housekeeping.stop()]).then(() => {
       this.#state = { kind: stopping.next === 'retired' ? 'retired' : 'stopped' };
@@ -199,45 +204,15 @@ export class Worker {
   /** A slot is free, or its run's end leaves with the next writes. */
   #noteFreed(): void {
     for (const shift of this.#shifts) shift.noteFreed();
-    this.#look();
+    this.#loop.look();
   }
 
-  /** After this turn of the event loop, in which the answer of a claim may say that nothing is left. */
+  /**
+   * Looks after this turn of the event loop, in which the answer of a claim may show that nothing is
+   * left.
+   */
   #noteEmptied(): void {
     for (const shift of this.#shifts) shift.noteFreed();
-    defer(() => this.#look());
-  }
-
-  /** Asks for a claim if one is due. What it asks for is decided when it leaves, so it can't be asked for too early. */
-  #look(): void {
-    if (this.#state.kind !== 'running' || this.#intake.isWaiting || this.#intake.free <= 0) return;
-    const { clock, registry } = this.#deps;
-    // Registering a job wakes the worker.
-    if (registry.isEmpty) return;
-    this.#cancelPoll?.();
-    const { waitMs } = this.#pace;
-    if (waitMs > 0) {
-      this.#cancelPoll = clock.schedule(waitMs, () => this.#look());
-      return;
-    }
-    void this.#claim().finally(() => this.#look());
-  }
-
-  async #claim(): Promise<void> {
-    const { bus } = this.#deps;
-    try {
-      await this.#intake.take({
-        atMost: this.#options.maxConcurrentRuns,
-        isWanted: () => this.#state.kind === 'running',
-        onLeave: () => this.#pace.claimBegins(),
-        onAnswer: (answer) => this.#pace.claimSucceeded(answer),
-      });
-    } catch (error) {
-      this.#pace.claimFailed();
-      bus.reportWorkerError({ error, context: 'claim' });
-      if (error instanceof DatabaseUnavailableError && error.permanent) this.#fail();
-    } finally {
-      this.#pace.claimEnds();
-    }
+    defer(() => this.#loop.look());
   }
 }

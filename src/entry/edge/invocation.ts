@@ -3,6 +3,7 @@ import { systemClock } from '../../core/clock.ts';
 import type { DurablyService } from '../../core/durably.ts';
 import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
 import { instanceOptions } from '../instance-options.ts';
+import { logError } from '../log-error.ts';
 import { type EdgeConfig, requestLimits } from './config.ts';
 import { remoteDialect } from './database.ts';
 import { RequestBudget } from './request-budget.ts';
@@ -52,6 +53,7 @@ export interface Invocation {
   readonly streamsEnd: AbortSignal;
 }
 
+/** Creates the objects of one invocation. */
 export function createInvocation(
   { config, access }: Settings,
   { createJobs, context }: { createJobs: CreateJobs; context: Context },
@@ -97,8 +99,4 @@ export function createInvocation(
 
 function pause(ms: number): Promise<void> {
   return new Promise((resolve) => systemClock.schedule(ms, resolve));
-}
-
-export function logError(context: string, error: unknown): void {
-  console.error(`durably: ${context}:`, error);
 }

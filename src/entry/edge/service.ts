@@ -2,13 +2,13 @@ import { createAccess } from '../../app/access.ts';
 import { ConfigError } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
 import { problemResponse } from '../../http/problem.ts';
+import { logError } from '../log-error.ts';
 import { describeUnknownBindings, type EdgeConfig, readEdgeConfig } from './config.ts';
 import {
   type Context,
   type CreateJobs,
   createInvocation,
   type Invocation,
-  logError,
   type Settings,
 } from './invocation.ts';
 

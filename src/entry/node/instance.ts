@@ -4,7 +4,7 @@ import type { Database } from '../../app/database.ts';
 import { createDurably } from '../../create-durably.ts';
 import { createJobs } from '../../jobs/index.ts';
 import { instanceOptions } from '../instance-options.ts';
-import { logError } from './report.ts';
+import { logError } from '../log-error.ts';
 
 /** Creates the durably instance of the service, with the service's own jobs. */
 export function createInstance(config: Config, { dialect }: Database, access: Access) {

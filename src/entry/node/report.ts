@@ -1,16 +1,11 @@
-import { reportToConsole } from '../../core/user-code.ts';
-
 /** Writes one line for the operator. */
 export function log(message: string): void {
   console.log(`durably: ${message}`);
 }
 
+/** Writes one line that warns the operator. */
 export function logWarning(message: string): void {
   console.warn(`durably: warning: ${message}`);
-}
-
-export function logError(context: string, error: unknown): void {
-  reportToConsole(`durably: ${context}:`, error);
 }
 
 /** The service must survive a closed terminal, or a log reader that has exited. */

@@ -1,5 +1,6 @@
+import { logError } from '../log-error.ts';
 import { surviveStrayErrorsOfJobs } from '../stray-errors.ts';
-import { logError, surviveClosedOutputs } from './report.ts';
+import { surviveClosedOutputs } from './report.ts';
 import { type SignalOptions, Signals } from './signals.ts';
 import { startService } from './start.ts';
 import { reportFailedStart } from './start-failure.ts';

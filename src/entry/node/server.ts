@@ -89,6 +89,7 @@ export async function checkAddress({ PORT, HOST }: Address): Promise<void> {
   await new Promise<void>((resolve) => probe.close(() => resolve()));
 }
 
+/** Resolves when the server listens. Rejects if it cannot. */
 export function listen(server: NetServer, { PORT, HOST }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
@@ -118,6 +119,7 @@ export function closeServer(server: Server, { lingerMs }: { lingerMs: number }):
   });
 }
 
+/** The URL at which the server listens. */
 export function addressOf(server: Server): string {
   const { address, family, port } = server.address() as AddressInfo;
   return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`;

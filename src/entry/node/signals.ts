@@ -1,5 +1,6 @@
+import { logError } from '../log-error.ts';
 import { drain, drainTimes, handBackNow } from './drain.ts';
-import { log, logError } from './report.ts';
+import { log } from './report.ts';
 import type { RunningService } from './start.ts';
 
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;

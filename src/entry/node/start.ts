@@ -3,7 +3,7 @@ import type { Server } from 'node:http';
 import { type Access, createAccess } from '../../app/access.ts';
 import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
 import { createDurablyApp } from '../../app/create-app.ts';
-import { type Database, isBusy, openDatabase } from '../../app/database.ts';
+import { type Database, isBusy, openServiceDatabase } from '../../app/database.ts';
 import type { Durably } from '../../create-durably.ts';
 import { reachServer } from './ask-database.ts';
 import { createInstance } from './instance.ts';
@@ -50,7 +50,7 @@ async function startWith(config: Config, access: Access): Promise<RunningService
   if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
   // If the port is taken, another instance may be using the same database, so leave the database alone.
   await checkAddress(config);
-  const database = await openDatabase({
+  const database = await openServiceDatabase({
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });

@@ -1,9 +1,7 @@
-import { cancel } from './cancel.ts';
-import { deleteRun } from './delete.ts';
 import { logs } from './logs.ts';
 import { retrigger } from './retrigger.ts';
-import { retry } from './retry.ts';
 import { run } from './run.ts';
+import { cancel, deleteRun, retry } from './run-commands.ts';
 import { runs } from './runs.ts';
 import { runsSubscribe } from './runs-subscribe.ts';
 import { steps } from './steps.ts';

@@ -9,7 +9,7 @@ export const logs = jsonOperation({
   method: 'GET',
   path: '/logs',
   summary: "List a run's log lines, oldest first",
-  access: 'read',
+  effect: 'read',
   guard: guardRun('logs'),
   input: {
     from: 'query',

@@ -7,8 +7,8 @@ export const retrigger = jsonOperation({
   name: 'retrigger',
   method: 'POST',
   path: '/retrigger',
-  summary: 'Trigger a fresh run with the job, payload, concurrency key and labels of another',
-  access: 'trigger',
+  summary: 'Trigger a new run with the job, payload, concurrency key and labels of an earlier one',
+  effect: 'trigger',
   guard: {
     ...guardRun('retrigger'),
     triggerOf: ({ jobName, payload, concurrencyKey, labels }) => ({

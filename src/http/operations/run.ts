@@ -10,7 +10,7 @@ export const run = jsonOperation({
   method: 'GET',
   path: '/run',
   summary: 'Get a run',
-  access: 'read',
+  effect: 'read',
   guard: guardRun('read'),
   input: { from: 'query', schema: z.object({ runId: runIdParam }) },
   output: runSchema,

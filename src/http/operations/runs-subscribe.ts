@@ -7,8 +7,8 @@ export const runsSubscribe = eventsOperation({
   name: 'runsSubscribe',
   method: 'GET',
   path: '/runs/subscribe',
-  summary: 'Stream the run and step events of all runs, from now on',
-  access: 'read',
+  summary: 'Stream the run and step events of all runs, starting now',
+  effect: 'read',
   guard: {
     hook: 'scopeRunsSubscribe',
     narrowsBy: ['jobName', 'labels'],

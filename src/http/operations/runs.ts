@@ -18,7 +18,7 @@ export const runs = jsonOperation({
   method: 'GET',
   path: '/runs',
   summary: 'List runs, newest first',
-  access: 'read',
+  effect: 'read',
   guard: {
     hook: 'scopeRuns',
     narrowsBy: ['jobName', 'status', 'labels'],
@@ -50,7 +50,9 @@ export const runs = jsonOperation({
       fields: fieldsParam,
     }),
   },
-  output: z.array(runSchema).meta({ description: 'Runs, or the asked `fields` of them' }),
+  output: z
+    .array(runSchema)
+    .meta({ description: 'Runs, with all of their fields or only the requested ones' }),
   refusals: [],
   async act(durably, { label, ...filter }) {
     // A query can't contain an empty list, so this one comes from a scope that matches nothing. The answer is

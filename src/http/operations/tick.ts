@@ -6,8 +6,9 @@ export const tick = jsonOperation({
   name: 'tick',
   method: 'POST',
   path: '/tick',
-  summary: 'Work the queue until it is idle or the time is up, where only an HTTP cron can wake the worker',
-  access: 'work',
+  summary:
+    'Work the queue until it is idle or the time is up. For platforms where only an HTTP cron can wake the worker',
+  effect: 'work',
   guard: { hook: 'authenticate' },
   input: { from: 'query', schema: z.object({ timeoutMs: tickTimeoutParam }) },
   output: tickedSchema,

@@ -6,7 +6,7 @@ export const trigger = jsonOperation({
   method: 'POST',
   path: '/trigger',
   summary: 'Trigger a job',
-  access: 'trigger',
+  effect: 'trigger',
   guard: { hook: 'onTrigger', requestOf: (request) => request },
   input: { from: 'body', schema: triggerEnvelope },
   output: triggeredSchema,

@@ -85,6 +85,7 @@ export async function inspect(text: Buffer, columns: readonly string[]): Promise
   return { sha256: sha256(text), bytes: text.length, rows };
 }
 
+/** The SHA-256 of the bytes, in hex. */
 export function sha256(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
 }

@@ -1,6 +1,6 @@
 import type { Driver } from 'kysely';
 
-/** Executes statements in one request and one transaction; answers with the client's result of each. */
+/** Executes statements in one request and one transaction. Returns the client's result of each. */
 export type Batch = (
   statements: readonly { readonly sql: string; readonly parameters: readonly (string | number)[] }[],
   options?: {
@@ -13,16 +13,16 @@ export type Batch = (
 export interface Adapter {
   /** Whether the database is reached over a network. */
   readonly isRemote: boolean;
-  /** Opens another connection in the place of one that met SQLITE_BUSY, after which libSQL's commit nothing. */
+  /** Replaces a connection that met SQLITE_BUSY. After that error, libSQL's connections commit nothing. */
   readonly renew?: () => void | Promise<void>;
   readonly batch?: Batch;
   /** Puts a local file into WAL mode. */
   readonly useWal?: () => void;
-  /** Whether its owner has closed it; undefined where only the errors of its statements tell. */
+  /** Whether its owner has closed it. Undefined if only the errors of its statements tell. */
   readonly isClosed?: () => boolean | undefined;
 }
 
-/** A driver that says itself what it can do. */
+/** A driver that describes its own abilities. */
 export interface AdaptedDriver extends Driver {
   readonly adapter: Adapter;
 }

@@ -63,7 +63,7 @@ interface StepsTable {
   step_index: number;
   kind: Generated<string>;
   status: 'completed' | 'failed';
-  /** The journal row that holds its outcome. */
+  /** The journal row with its outcome. */
   sequence: number;
 }
 
@@ -82,14 +82,14 @@ interface JournalTable {
   data: string | null;
 }
 
-/** The runs' labels once more, one by one. */
+/** The labels of runs, one row each. */
 interface LabelsTable {
   key: string;
   value: string;
   run_seq: number;
 }
 
-/** Deleted runs of which something is left over. */
+/** Deleted runs that have rows left. */
 interface DeletionsTable {
   run_id: string;
   /** The `run:delete` row. */

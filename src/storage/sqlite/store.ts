@@ -14,7 +14,7 @@ import { listRuns } from './statements/list-runs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listStepResults, readStepOutputs } from './statements/step-results.ts';
 
-/** A {@link Store} over any Kysely SQLite dialect, and the Kysely instance under it. */
+/** A {@link Store} over a Kysely SQLite dialect, and the Kysely instance that it uses. */
 export function createStore(options: ConnectionOptions): {
   store: Store;
   db: Kysely<Schema>;

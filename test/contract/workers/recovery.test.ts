@@ -76,7 +76,7 @@ contract('crash recovery', (test) => {
     expect((await journalTypes(durably, lost.id)).filter((type) => type === 'run:start')).toHaveLength(2);
   });
 
-  test("refuses the loser's writes and aborts its signal", async ({ world }) => {
+  test("refuses the old owner's writes and aborts its signal", async ({ world }) => {
     const gate = deferred();
     const met = deferred<readonly [Error, Error, AbortSignal]>();
     const lost = await frozenWorker(world, async (step) => {
@@ -100,7 +100,7 @@ contract('crash recovery', (test) => {
     expect((await journalTypes(durably, lost.id)).at(-1)).toBe('run:complete');
   });
 
-  test('tells the loser by its heartbeat, while the new owner runs', async ({ world }) => {
+  test('stops the old owner at its next heartbeat, while the new owner runs', async ({ world }) => {
     const clock = new FakeClock();
     const { durably: loser } = await world.start({
       clock,

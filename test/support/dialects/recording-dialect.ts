@@ -9,7 +9,7 @@ export interface RecordedStatement {
   readonly trip: number;
 }
 
-/** How often the database was asked: the statements of a batch are one trip. */
+/** How many times the database was asked. The statements of a batch count once. */
 export function tripsOf(statements: readonly RecordedStatement[]): number {
   return new Set(statements.map(({ trip }) => trip)).size;
 }

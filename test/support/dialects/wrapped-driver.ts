@@ -4,13 +4,13 @@ export type Around = (
   query: CompiledQuery,
   execute: () => Promise<QueryResult<unknown>>,
   about: {
-    /** The first of a batch, or alone. */
+    /** Whether it is alone, or the first of its batch. */
     readonly isFirst: boolean;
   },
 ) => Promise<QueryResult<unknown>>;
 
 interface Wrapping {
-  /** Called around each statement, those of a batch nested in their order. */
+  /** Called around each statement. The calls for a batch are nested in the order of its statements. */
   readonly around: Around;
   /** Called before a transaction is begun. */
   readonly onBegin?: () => void;
@@ -26,7 +26,7 @@ export function wrapDialect(dialect: Dialect, wrapping: Wrapping): Dialect {
   };
 }
 
-/** The driver itself, its methods wrapped: what else it shows (a client, say) stays visible. */
+/** Wraps the methods of the driver itself, so that its other members, such as a client, stay visible. */
 function wrapDriver(driver: Driver, { around, onBegin }: Wrapping): Driver {
   const seen = new WeakSet<DatabaseConnection>();
   const acquire = driver.acquireConnection.bind(driver);
@@ -57,7 +57,7 @@ interface BatchStatement {
 
 type Batch = (statements: readonly BatchStatement[], ...rest: unknown[]) => Promise<readonly unknown[]>;
 
-/** What has the driver's batch: its libSQL client, or the adapter of a dialect of ours. */
+/** The object with the driver's batch: its libSQL client, or the adapter of one of durably's dialects. */
 function batchHolderOf(driver: Driver): { batch: Batch } | undefined {
   for (const name of ['client', 'adapter'] as const) {
     const holder: unknown = name in driver ? (driver as unknown as Record<string, unknown>)[name] : undefined;

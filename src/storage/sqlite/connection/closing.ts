@@ -1,23 +1,23 @@
 import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
 
-/** The database connection was closed, by `db.destroy()` or by its owner: nothing can be asked any more. */
+/** The database connection was closed by `db.destroy()` or by its owner. Nothing can be executed any more. */
 export class DatabaseClosedError extends DatabaseUnavailableError {
   constructor(cause?: unknown) {
     super('The database connection was closed', { permanent: true, cause });
   }
 }
 
-/** Whether the connection was closed for good, and who has to know at once. */
+/** Whether the connection was closed for good. Notifies those who must know at once. */
 export class Closing {
   #error: DatabaseClosedError | undefined;
   readonly #onClose = new Set<(error: DatabaseClosedError) => void>();
 
-  /** What everything is refused with; undefined while the connection is open. */
+  /** The error with which everything is refused. Undefined while the connection is open. */
   get error(): DatabaseClosedError | undefined {
     return this.#error;
   }
 
-  /** Notes that the connection is closed; the error to refuse with. */
+  /** Marks the connection as closed, and returns the error with which everything is refused. */
   close(cause?: unknown): DatabaseClosedError {
     if (this.#error !== undefined) return this.#error;
     const error = new DatabaseClosedError(cause);
@@ -27,7 +27,7 @@ export class Closing {
     return error;
   }
 
-  /** Calls `tell` once when the connection is closed; the answer unsubscribes. */
+  /** Calls `tell` once when the connection is closed. The returned function unsubscribes. */
   onClose(tell: (error: DatabaseClosedError) => void): () => void {
     this.#onClose.add(tell);
     return () => void this.#onClose.delete(tell);

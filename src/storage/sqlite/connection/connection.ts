@@ -1,6 +1,7 @@
 import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
 import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import { WriteLane } from '../../lane.ts';
@@ -23,24 +24,30 @@ import { WriteHealth } from './write-health.ts';
 import { WriteSender } from './write-sender.ts';
 
 const UNREACHABLE_BUDGET_MS = 2_000;
-const MAX_PAUSE_MS = 250;
-/** A file on which a write waits this long is not fit for writes: another program may hold its lock. */
+const LOSS_PAUSE: PauseBounds = { firstMs: 20, maxMs: 250 };
+/**
+ * If a write to a file waits this long, the file counts as unfit for writes: another program may
+ * hold its lock.
+ */
 const MAX_WAIT_MS = 2_000;
-/** A server may answer after five to ten seconds in its normal life, when it takes the lock from a writer that vanished. */
+/**
+ * A healthy server may answer after five to ten seconds, when it takes the lock from a writer that
+ * vanished.
+ */
 const MAX_REMOTE_WAIT_MS = 10_000;
 
 export interface ConnectionOptions {
   readonly dialect: Dialect;
   readonly clock: Clock;
-  /** Renews the dialect's connection after SQLITE_BUSY, where its driver has no client that can. */
+  /** Renews the dialect's connection after SQLITE_BUSY, if its driver cannot. */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
   /** Called once, when the connection was closed for good. */
   readonly onClosed?: ((error: DatabaseUnavailableError) => void) | undefined;
-  /** False where an additional request is expensive and the dialect is known. */
+  /** False if the dialect is known and an additional request is expensive. */
   readonly checksAtFirstUse?: boolean | undefined;
 }
 
-/** A write that only tests whether writing works. */
+/** A write that only tests whether writes work. */
 const probes: WriteKind<Sql, void> = {
   name: 'probe',
   place: 0,
@@ -48,7 +55,7 @@ const probes: WriteKind<Sql, void> = {
   compile: (members) => ({ statements: members.slice(0, 1), decode: () => members.map(() => undefined) }),
 };
 
-/** The way to the database: reads go as they come, writes through the lane. */
+/** The connection to the database. Reads leave at once, writes pass the lane. */
 export class Connection {
   readonly db: Kysely<Schema>;
   readonly lane: WriteLane;
@@ -57,7 +64,7 @@ export class Connection {
   readonly #health: WriteHealth;
   readonly #closing = new Closing();
   readonly #check = new DialectCheck();
-  /** Whether the first statement checks the dialect, if `migrate` has not. */
+  /** Whether the first statement checks the dialect, unless `migrate` did. */
   readonly #checksAtFirstUse: boolean;
 
   constructor(options: ConnectionOptions) {
@@ -86,21 +93,24 @@ export class Connection {
     return this.clock.monotonicMs() + CALLER_BUDGET_MS;
   }
 
-  /** Refuses a dialect whose answers can't be read; over a network the first write does. @throws {ValidationError} */
+  /**
+   * Refuses a dialect whose answers cannot be read. Over a network the first write checks this.
+   * @throws {ValidationError}
+   */
   async checkReads(): Promise<void> {
     if (this.#dialect.isRemote) return;
     const { rows } = await this.db.executeQuery(ownQuery(READ_CHECK));
     this.#check.noteAnswer(rows as Record<string, unknown>[]);
   }
 
-  /** The rows that a {@link WRITE_CHECK} was answered. @throws {ValidationError} */
+  /** Receives the rows that a {@link WRITE_CHECK} returned. @throws {ValidationError} */
   noteWritten(rows: readonly Readonly<Record<string, unknown>>[]): void {
     this.#check.noteWritten(rows);
   }
 
   /**
-   * Makes a test write, once; over a network the migration has made one. A lock or a full
-   * disk may pass, so they are no reason to refuse.
+   * Makes one test write. Over a network the migration has already made one. A lock or a full disk
+   * is no reason to refuse, because it may pass.
    *
    * @throws {DatabaseUnavailableError} if nothing can be written @throws {ValidationError}
    */
@@ -118,12 +128,12 @@ export class Connection {
     }
   }
 
-  /** Puts a local file into its fastest mode, once it is known to be ours. */
+  /** Puts a local file into its fastest mode. Call it only when the file is known to be durably's. */
   async tune(): Promise<void> {
     await this.#dialect.tune();
   }
 
-  /** Executes statements in one request and one transaction; undefined where the driver can't. */
+  /** Executes statements in one request and one transaction. Undefined if the driver cannot. */
   get batch() {
     return this.#dialect.batch;
   }
@@ -132,7 +142,7 @@ export class Connection {
     return this.#dialect.isRemote;
   }
 
-  /** Reads. A statement whose answer was lost is sent again. @throws {DatabaseUnavailableError} */
+  /** Executes a read. It is sent again if its answer was lost. @throws {DatabaseUnavailableError} */
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
     if (this.#checksAtFirstUse && !this.#check.isReadChecked) {
       this.#check.noteAnswer(await this.#read<Record<string, unknown>>(READ_CHECK));
@@ -168,12 +178,15 @@ export class Connection {
     return classifyDatabaseError(error, this.#dialect.isRemote);
   }
 
-  /** A query built with Kysely. @throws {DatabaseUnavailableError} */
+  /** Executes a query that was built with Kysely. @throws {DatabaseUnavailableError} */
   query<Row>(query: CompiledQuery<Row>): Promise<Row[]> {
     return this.execute<Row>({ sql: query.sql, parameters: query.parameters as (string | number)[] });
   }
 
-  /** Resolves when the database is migrated and, as far as is known, takes writes. @throws {DatabaseUnavailableError} */
+  /**
+   * Resolves if the database is migrated and, as far as is known, accepts writes. @throws
+   * {DatabaseUnavailableError}
+   */
   async ping(): Promise<void> {
     if (this.#closing.error) throw this.#closing.error;
     const question = this.#health.question({ maxWaitMs: this.isRemote ? MAX_REMOTE_WAIT_MS : MAX_WAIT_MS });
@@ -195,11 +208,10 @@ export class Connection {
       throw new TimeUpError(error);
     const isLate = tries > 0 && nowMs - start > UNREACHABLE_BUDGET_MS;
     if (fault !== 'uncertain' || isLate) throw unavailable(error);
-    const pauseMs = Math.random() * Math.min(MAX_PAUSE_MS, 20 * 2 ** tries);
-    await new Promise<void>((resolve) => this.clock.schedule(pauseMs, resolve));
+    await pauseBeforeRetry(this.clock, tries, LOSS_PAUSE);
   }
 
-  /** A statement may be refused because the database is not migrated. */
+  /** If a statement was refused because the database is not migrated, returns an error that says so. */
   async #explain(error: unknown): Promise<unknown> {
     const tables = await this.db
       .selectFrom('sqlite_master')
@@ -208,7 +220,7 @@ export class Connection {
       .execute()
       .catch((refusal: unknown) => {
         if (this.#closing.error) throw this.#closing.error;
-        // If even this can't be read, it is unknown whether the database is migrated.
+        // If even this read fails, it is unknown whether the database is migrated.
         if (this.#faultOf(refusal) !== 'statement' || !isRefusedByDriver(refusal)) return undefined;
         throw this.#closing.close(refusal);
       });

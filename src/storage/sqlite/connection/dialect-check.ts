@@ -2,13 +2,13 @@ import { DatabaseUnavailableError, ValidationError } from '../../../core/errors/
 import type { OwnStatement } from '../query.ts';
 import type { DatabaseFault } from './database-error.ts';
 
-/** Harmless, and answered by one whole number, if this dialect answers as durably needs it. */
+/** A harmless query. If the dialect answers as durably needs, the answer is one whole number. */
 export const READ_CHECK: OwnStatement = { kind: 'read', sql: 'select 1 as version', parameters: [] };
 
-/** A write that says whether this connection may write at all, and whether its answers come back. */
+/** A write that shows whether this connection may write, and whether its answers come back. */
 export const WRITE_CHECK: OwnStatement = writeCheck('version = 1');
 
-/** A {@link WRITE_CHECK} that writes on that condition. */
+/** A {@link WRITE_CHECK} that writes only if the condition holds. */
 export function writeCheck(condition: string): OwnStatement {
   const sql = `
 update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) where ${condition}
@@ -19,10 +19,9 @@ returning version`;
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * Knows how a dialect's driver hands over whole numbers. `@libsql/client` with
- * `intMode: 'bigint'` and drivers with "safe integers" have bigints, which are
- * made numbers here. Whatever else a dialect answers that durably can't read is
- * refused before anything is stored through it.
+ * Converts the whole numbers of a dialect's driver. `@libsql/client` with `intMode: 'bigint'` and
+ * drivers with "safe integers" return bigints, which become numbers. If durably cannot read a
+ * dialect's answers, the dialect is refused before anything is stored.
  */
 export class DialectCheck {
   #integers: 'unknown' | 'numbers' | 'bigints' = 'unknown';
@@ -36,7 +35,7 @@ export class DialectCheck {
     return this.#canWrite;
   }
 
-  /** @throws {ValidationError} if this isn't the row that was asked for. */
+  /** @throws {ValidationError} if this is not the expected row. */
   noteAnswer(rows: readonly Row[]): void {
     const value = rows[0]?.version;
     if (typeof value === 'bigint' && value === 1n) this.#integers = 'bigints';
@@ -44,13 +43,13 @@ export class DialectCheck {
     else throw unusable(rows);
   }
 
-  /** As {@link noteAnswer}, of {@link WRITE_CHECK}. */
+  /** Like {@link noteAnswer}, for a {@link WRITE_CHECK}. */
   noteWritten(rows: readonly Row[]): void {
     this.noteAnswer(rows);
     this.#canWrite = true;
   }
 
-  /** The rows with numbers for bigints; the same where the driver has numbers anyway. */
+  /** The rows with numbers in place of bigints. The same rows if the driver returns numbers. */
   readable(rows: readonly Row[]): readonly Row[] {
     const [first] = rows;
     if (first === undefined || this.#integers === 'numbers') return rows;
@@ -79,7 +78,7 @@ function unusable(rows: readonly Row[]): ValidationError {
   );
 }
 
-/** What to tell whoever starts on a database that can only be read; undefined if the fault says nothing of that. */
+/** The error for a start on a read-only database. Undefined if the fault means something else. */
 export function readOnlyError(error: unknown, fault: DatabaseFault): DatabaseUnavailableError | undefined {
   if (fault === 'denied') {
     return new DatabaseUnavailableError(

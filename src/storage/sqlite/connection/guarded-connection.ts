@@ -1,30 +1,30 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
 
-/** How a statement is executed: when to stop trying, on the monotonic clock, and whether it commits. */
+/** How a statement is executed: until when it is tried, on the monotonic clock, and whether it commits. */
 export interface Passage {
   readonly deadlineMs: number;
   readonly commits: boolean;
 }
 
-/** What keeps a connection from being used wrongly. */
-export interface Guard {
+/** Protects a connection from wrong use. */
+export interface StatementGuard {
   passageOf(query: CompiledQuery): Passage;
   retryWhileBusy<T>(execute: () => Promise<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
   attempt<T>(execute: () => Promise<T>): Promise<T>;
 }
 
 /**
- * Holds one of the driver's connections only while a statement is tried, and after it
- * succeeded. Many drivers have only one connection, and others would wait for it for as
- * long as a statement waits for a lock.
+ * Holds one of the driver's connections while a statement is tried, and after the statement
+ * succeeded. It releases the connection while a statement waits for a lock, because many drivers
+ * have only one.
  */
 export class GuardedConnection implements DatabaseConnection {
   readonly #innerDriver: Driver;
-  readonly #guard: Guard;
+  readonly #guard: StatementGuard;
   #inner: DatabaseConnection | undefined;
   inTransaction = false;
 
-  constructor(innerDriver: Driver, guard: Guard) {
+  constructor(innerDriver: Driver, guard: StatementGuard) {
     this.#innerDriver = innerDriver;
     this.#guard = guard;
   }
@@ -34,7 +34,7 @@ export class GuardedConnection implements DatabaseConnection {
     return this.#inner;
   }
 
-  /** Whether a statement was executed on it: from then on it belongs to its caller. */
+  /** Whether a statement was executed on it. From then on the connection belongs to its caller. */
   get isHeld(): boolean {
     return this.#inner !== undefined;
   }
@@ -51,7 +51,7 @@ export class GuardedConnection implements DatabaseConnection {
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const execute = () => this.inner.executeQuery<R>(query);
-    // A renewed connection has lost the transaction's earlier statements: only the caller can begin again.
+    // A renewed connection has lost the transaction's earlier statements, so only the caller can start over.
     if (this.inTransaction) return this.#guard.attempt(execute);
     return this.#guard.retryWhileBusy(execute, this.#guard.passageOf(query), this);
   }
@@ -62,12 +62,13 @@ export class GuardedConnection implements DatabaseConnection {
   }
 }
 
+/** The connection as one of ours. @throws {TypeError} if another driver made it */
 export function asGuarded(connection: DatabaseConnection): GuardedConnection {
   if (!(connection instanceof GuardedConnection)) throw new TypeError('not a connection of this driver');
   return connection;
 }
 
-/** With the code that `@libsql/client` uses. */
+/** Has the same code as the error of `@libsql/client`. */
 export class TransactionOpenError extends Error {
   readonly code = 'TRANSACTION_ACTIVE';
 

@@ -3,13 +3,12 @@ import type { Batch } from '../adapter.ts';
 import { GuardedDriver, type GuardOptions } from './guarded-driver.ts';
 
 /**
- * Wraps a dialect so that no statement ever runs on a connection that met
- * SQLITE_BUSY: libSQL's connections answer success from then on and commit
- * nothing. The connection is renewed before any other statement gets at it,
- * and the statement that was refused is tried again, with jitter.
+ * Wraps a dialect so that no statement runs on a connection that met SQLITE_BUSY. After that error,
+ * libSQL's connections report success and commit nothing. The connection is renewed before it
+ * executes anything else, and the refused statement is tried again, with jitter.
  *
- * A local database holds the event loop while it executes, so each turn of the
- * loop takes only so much ({@link Turns}): timers and sockets get theirs in between.
+ * A local database holds up the event loop while it executes. {@link Turns} limits what one turn of
+ * the loop executes, so that timers and sockets are served in between.
  */
 export class GuardedDialect implements Dialect {
   readonly #inner: Dialect;
@@ -26,7 +25,7 @@ export class GuardedDialect implements Dialect {
     return this.#driver?.isRemote ?? false;
   }
 
-  /** Statements in one request and one transaction; undefined where the driver can't. */
+  /** Executes statements in one request and one transaction. Undefined if the driver cannot. */
   get batch(): Batch | undefined {
     return this.#driver?.batch;
   }
@@ -36,7 +35,10 @@ export class GuardedDialect implements Dialect {
     await this.#driver?.tune();
   }
 
-  /** Executes past Kysely, whose own way takes as long as a short statement; undefined before its first one. */
+  /**
+   * Executes without Kysely, which takes as long as a short statement itself. Undefined before
+   * Kysely's first statement.
+   */
   get execute(): ((query: CompiledQuery) => Promise<QueryResult<unknown>>) | undefined {
     return this.#driver?.isReady ? this.#driver.execute : undefined;
   }

@@ -1,57 +1,48 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
-import { type Clock, defer } from '../../../core/clock.ts';
-import type { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import type { Clock } from '../../../core/clock.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import type { Adapter, Batch } from '../adapter.ts';
 import { kindOf } from '../query.ts';
+import { type AttemptOptions, Attempts } from './attempts.ts';
 import { Closing } from './closing.ts';
-import { classifyDatabaseError, isClosedError } from './database-error.ts';
+import { classifyDatabaseError } from './database-error.ts';
 import {
   asGuarded,
-  type Guard,
   GuardedConnection,
   type Passage,
+  type StatementGuard,
   TransactionOpenError,
 } from './guarded-connection.ts';
-import { inTime } from './in-time.ts';
 import { adapterOf } from './libsql-client.ts';
 import { Line } from './line.ts';
 import { deadlineOf } from './query-deadline.ts';
-import { Renewal } from './renewal.ts';
-import { Turns } from './turns.ts';
 
-/** If a remote database has not answered a read by then, the request or its answer is taken for lost. */
-const READ_WITHIN_MS = 5_000;
-/**
- * The same for a write. A server that gives its lock to somebody else answers after five
- * to ten seconds, and a write that is cut off can harm its queue.
- */
-const WRITE_WITHIN_MS = 15_000;
-/** Reads beyond these wait: many at once slow a server down, and fill what its answers may hold. */
+/** Further reads wait, because many at once slow a server down and fill its limit for answers. */
 const MAX_REMOTE_READS = 4;
-const MAX_BUSY_PAUSE_MS = 100;
+/** The pauses between the tries of a statement while the database is busy. */
+const BUSY_PAUSE: PauseBounds = { firstMs: 4, maxMs: 100 };
 
 export interface GuardOptions {
   readonly clock: Clock;
-  /** Renews the dialect's connection, where its driver has no client that can. */
+  /** Renews the dialect's connection if its driver cannot. */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
-  /** Told when the driver is destroyed, or found closed by its owner. */
+  /** Notified when the driver is destroyed, or is found to be closed by its owner. */
   readonly closing?: Closing | undefined;
 }
 
 /** The driver of a {@link GuardedDialect}. */
-export class GuardedDriver implements Driver, Guard {
+export class GuardedDriver implements Driver, StatementGuard {
   readonly #inner: Driver;
   readonly #clock: Clock;
   readonly isRemote: boolean;
   readonly batch: Batch | undefined;
   readonly #closing: Closing;
   readonly #adapter: Adapter;
-  readonly #renewal: Renewal;
-  readonly #turns = new Turns();
+  readonly #attempts: Attempts;
   #openTransactions = 0;
-  /** Reads don't wait for a write that meets a lock: in WAL mode they need none. */
+  /** Reads have a line of their own, because in WAL mode they need not wait for a write that meets a lock. */
   readonly #reads: Line;
   readonly #writes: Line;
 
@@ -64,16 +55,13 @@ export class GuardedDriver implements Driver, Guard {
     this.isRemote = adapter.isRemote;
     const { batch } = adapter;
     this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
-    const renew = reconnect ?? adapter.renew;
-    const renewInTime =
-      renew && (() => inTime((async () => renew())(), { withinMs: READ_WITHIN_MS, clock, closing }));
-    this.#renewal = new Renewal(renewInTime, adapter);
+    this.#attempts = new Attempts({ adapter, clock, closing, reconnect });
     const waiting = new Deadlines(clock);
     this.#reads = new Line(waiting, adapter.isRemote ? MAX_REMOTE_READS : 1);
     this.#writes = new Line(waiting);
   }
 
-  /** If others keep the file locked, it stays in its present mode. */
+  /** Puts a local file into WAL mode. If others keep it locked, its mode does not change. */
   async tune(): Promise<void> {
     const { useWal } = this.#adapter;
     if (useWal === undefined) return;
@@ -91,7 +79,7 @@ export class GuardedDriver implements Driver, Guard {
     this.isReady = true;
   }
 
-  /** All in one transaction, retrying while the database is busy. @throws {TimeUpError} */
+  /** Executes all in one transaction, and tries again while the database is busy. @throws {TimeUpError} */
   async #executeBatch(
     batch: Batch,
     statements: Parameters<Batch>[0],
@@ -139,8 +127,8 @@ export class GuardedDriver implements Driver, Guard {
   async rollbackTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
     this.#endTransaction(guarded);
-    // A renewed connection has no transaction left to roll back, and the error that
-    // led here matters more than the failure of the rollback.
+    // A renewed connection has no transaction to roll back, and the original error matters more than a
+    // failed rollback.
     await this.attempt(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
   }
 
@@ -160,18 +148,18 @@ export class GuardedDriver implements Driver, Guard {
     await this.#inner.destroy();
   }
 
-  /** Executes, retrying while the database is busy. @throws {TimeUpError} */
+  /** Executes, and tries again while the database is busy. @throws {TimeUpError} */
   async retryWhileBusy<T>(
     execute: () => Promise<T>,
     passage: Passage,
     connection?: GuardedConnection,
   ): Promise<T> {
-    // The holder of the only connection must not queue behind those who wait for it.
+    // The holder of the only connection must not queue behind those that wait for it.
     if (connection?.isHeld) return await this.#retry(execute, passage);
     return await this.#inLine(passage, () => this.#retry(execute, passage, connection));
   }
 
-  /** One write at a time, and one read, or a few over a network. */
+  /** Lets one write and one read in at a time, or a few reads over a network. */
   async #inLine<T>({ deadlineMs, commits }: Passage, execute: () => Promise<T>): Promise<T> {
     const line = commits ? this.#writes : this.#reads;
     const entering = line.enter(deadlineMs);
@@ -193,7 +181,8 @@ export class GuardedDriver implements Driver, Guard {
         if (connection?.isHeld === false) await connection.acquire();
         return await this.attempt(
           () => {
-            // Beside an open transaction the statement would be refused, and renewing the connection would end the transaction.
+            // Beside an open transaction the statement would be refused, and renewing the connection would
+            // end the transaction.
             if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
             return execute();
           },
@@ -205,56 +194,12 @@ export class GuardedDriver implements Driver, Guard {
         if (this.#clock.monotonicMs() >= deadlineMs) throw new TimeUpError(error);
         await connection?.release();
       }
-      const pauseMs = Math.random() * Math.min(MAX_BUSY_PAUSE_MS, 4 * 2 ** tries);
-      await new Promise<void>((resolve) => this.#clock.schedule(pauseMs, resolve));
+      await pauseBeforeRetry(this.#clock, tries, BUSY_PAUSE);
     }
   }
 
   /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
-  async attempt<T>(
-    execute: () => Promise<T>,
-    { commits = false, deadlineMs = Number.POSITIVE_INFINITY } = {},
-  ): Promise<T> {
-    if (this.#closing.error) throw this.#closing.error;
-    if (this.isRemote) {
-      const withinMs = commits
-        ? WRITE_WITHIN_MS
-        : Math.max(0, Math.min(READ_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
-      return await inTime(execute(), { withinMs, clock: this.#clock, closing: this.#closing }).catch(
-        (error: unknown) => {
-          throw this.#closedBy(error) ?? error;
-        },
-      );
-    }
-    const done = await this.#turns.take(commits);
-    try {
-      if (this.#closing.error) throw this.#closing.error;
-      if (this.#renewal.isPending) await this.#renewal.beforeUse();
-      const result = await execute();
-      if (commits) this.#turns.noteCommit();
-      else if (hasRows(result)) this.#turns.noteRead(result.rows);
-      return result;
-    } catch (error) {
-      const closed = this.#closedBy(error);
-      if (closed) throw closed;
-      await this.#renewal.after(error);
-      // Waiting for the lock held the event loop, so the next statement gets a turn of its own.
-      await new Promise<void>((resolve) => defer(resolve));
-      throw error;
-    } finally {
-      done();
-    }
+  attempt<T>(execute: () => Promise<T>, options: AttemptOptions = {}): Promise<T> {
+    return this.#attempts.make(execute, options);
   }
-
-  /** The error to refuse everything with, if this one came from a closed client. A renewed client is not closed. */
-  #closedBy(error: unknown): DatabaseUnavailableError | undefined {
-    if (this.#closing.error) return this.#closing.error;
-    const isClosed = this.#adapter.isClosed?.() ?? isClosedError(error);
-    return isClosed ? this.#closing.close(error) : undefined;
-  }
-}
-
-/** Whether these are a statement's rows; beginning a transaction has none. */
-function hasRows(result: unknown): result is QueryResult<unknown> {
-  return typeof result === 'object' && result !== null && 'rows' in result;
 }

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../core/clock.ts';
 import type { Closing } from './closing.ts';
 
-/** Rejects when the answer takes too long: a network may lose it silently. */
+/** Rejects if the answer takes too long, because a network may lose it silently. */
 export async function inTime<T>(
   answer: Promise<T>,
   {

@@ -1,7 +1,7 @@
 import type { Driver } from 'kysely';
 import type { AdaptedDriver, Adapter } from '../adapter.ts';
 
-/** The client of `@libsql/client`, as the driver of LibsqlDialect shows it. */
+/** The client of `@libsql/client`, as the driver of LibsqlDialect exposes it. */
 interface LibsqlClient {
   readonly protocol?: unknown;
   /** Whether its owner has closed it. */
@@ -13,7 +13,7 @@ interface LibsqlClient {
   ): Promise<readonly unknown[]>;
 }
 
-/** What is known of a driver: what it says itself, what its libSQL client can do, or nothing. */
+/** The abilities of a driver: those it declares, those of its libSQL client, or none. */
 export function adapterOf(driver: Driver): Adapter {
   if (isAdapted(driver)) return driver.adapter;
   const client = libsqlClientOf(driver);

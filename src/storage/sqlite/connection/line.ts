@@ -5,22 +5,22 @@ interface Queued extends Waiter {
 }
 
 /**
- * Lets one in at a time, or a few, in the order they came. Only who is in meets the
- * lock of another connection again and again; the others wait here, where waiting
- * costs nothing, each until its own time is up.
+ * Admits one statement at a time, or a few, in the order of their arrival. Only an admitted
+ * statement meets the lock of another connection again and again. The others wait here, which costs
+ * nothing, each until its deadline.
  */
 export class Line {
   readonly #deadlines: Deadlines;
   readonly #queue = new Set<Queued>();
   #free: number;
 
-  /** @param room how many may be in at once. */
+  /** @param room how many are admitted at once. */
   constructor(deadlines: Deadlines, room = 1) {
     this.#deadlines = deadlines;
     this.#free = room;
   }
 
-  /** Undefined when it is in at once. @throws {TimeUpError} by the promise */
+  /** Undefined if it is admitted at once. @throws {TimeUpError} by the promise */
   enter(deadlineMs: number): Promise<void> | undefined {
     if (this.#free > 0) {
       this.#free--;

@@ -4,13 +4,16 @@ import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 
 const deadlines = new WeakMap<CompiledQuery, number>();
 
-/** Gives a query another deadline than {@link CALLER_BUDGET_MS} from its execution on. */
+/**
+ * Sets a query's deadline. Without it the query has {@link CALLER_BUDGET_MS} from the start of its
+ * execution.
+ */
 export function withDeadline(query: CompiledQuery, deadlineMs: number): CompiledQuery {
   deadlines.set(query, deadlineMs);
   return query;
 }
 
-/** When to stop trying, on the monotonic clock. */
+/** Until when to try, on the monotonic clock. */
 export function deadlineOf(query: CompiledQuery, clock: Clock): number {
   return deadlines.get(query) ?? clock.monotonicMs() + CALLER_BUDGET_MS;
 }

@@ -2,24 +2,27 @@ import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
 import { classifyDatabaseError } from './database-error.ts';
 
 /**
- * Renews a connection that met SQLITE_BUSY before anything else is executed on
- * it: libSQL's connections answer success from then on, and commit nothing.
+ * Renews a connection that met SQLITE_BUSY before it executes anything else. After that error,
+ * libSQL's connections report success and commit nothing.
  */
 export class Renewal {
   readonly #renew: (() => Promise<void>) | undefined;
   readonly #isRemote: boolean;
-  /** Why nothing may be executed any more: a BUSY connection that can't be renewed. */
+  /** The connection met BUSY and cannot be renewed. Everything is refused with this error. */
   #spoiled: DatabaseUnavailableError | undefined;
-  /** The connection met BUSY, and its renewal failed: until it succeeds nothing may be executed on it. */
+  /** The connection met BUSY and its renewal failed. Nothing may be executed until a renewal succeeds. */
   #isDue = false;
 
-  /** @param renew opens another connection; undefined where the driver can't. */
+  /** @param renew opens another connection. Undefined if the driver cannot. */
   constructor(renew: (() => Promise<void>) | undefined, { isRemote }: { readonly isRemote: boolean }) {
     this.#renew = renew;
     this.#isRemote = isRemote;
   }
 
-  /** What was left undone earlier. @throws {DatabaseUnavailableError} if nothing may be executed now. */
+  /**
+   * Does a renewal that failed earlier. @throws {DatabaseUnavailableError} if nothing may be
+   * executed now.
+   */
   async beforeUse(): Promise<void> {
     if (this.#spoiled) throw this.#spoiled;
     if (this.#isDue) await this.#renewNow();
@@ -30,7 +33,7 @@ export class Renewal {
     return this.#isDue || this.#spoiled !== undefined;
   }
 
-  /** @throws {DatabaseUnavailableError} if it can't be renewed now; the next use tries it again. */
+  /** @throws {DatabaseUnavailableError} if it cannot be renewed now. The next use tries again. */
   async after(error: unknown): Promise<void> {
     const fault = classifyDatabaseError(error, this.#isRemote);
     if (fault === 'statement' || fault === 'blocked' || error === this.#spoiled) return;

@@ -1,8 +1,11 @@
 import type { Sql } from '../../writes.ts';
 
-/** SQL that reads, with its row type; parameters are texts and whole numbers only. Its columns are named, never by a star. */
+/**
+ * SQL that reads, with the type of its rows. Its parameters are texts and whole numbers. It names
+ * each column and uses no `*`.
+ */
 export interface Statement<Row> extends Sql {
-  /** When its caller has waited long enough, on the monotonic clock; ten seconds from each sending on unless given. */
+  /** Until when the caller waits, on the monotonic clock. Ten seconds from each sending unless given. */
   readonly deadlineMs?: number | undefined;
   /** Carries the row type; never set. */
   readonly '~row'?: Row;

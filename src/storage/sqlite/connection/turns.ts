@@ -1,23 +1,25 @@
 import { defer } from '../../../core/clock.ts';
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
 
-/** What a row takes beside its texts: thousands of small rows hold the event loop, too. */
+/** What a row costs besides its texts. Thousands of small rows hold up the event loop, too. */
 const ROW_BYTES = 1024;
 
 /**
- * Who executes on a local database, one at a time. Each statement holds the event
- * loop until it has its answer, so a turn of the loop takes one commit, which waits
- * for the disk, and about a portion of what is read. Timers and sockets get their
- * turn in between.
+ * Decides which statement a local database executes next. Each statement holds up the event loop
+ * until it is answered, so one turn of the loop executes one commit, which waits for the disk, and
+ * reads about one portion. Timers and sockets are served in between.
  */
 export class Turns {
   #last: Promise<void> = Promise.resolve();
-  /** Set once this turn of the event loop takes no more commits; resolves in the next. */
+  /** Set when this turn of the event loop accepts no more commits. Resolves in the next turn. */
   #nextLoopTurn: Promise<void> | undefined;
-  /** What was read since a turn was last used up. Small reads never use one up by themselves. */
+  /** What was read since the last turn that was used up. Small reads never use up a turn alone. */
   #readBytes = 0;
 
-  /** Resolves when nothing else is executed, and this turn has room; call the answer when that is over. */
+  /**
+   * Resolves when no other statement is executed and this turn has room. Call the returned function
+   * when the statement is done.
+   */
   async take(commits: boolean): Promise<() => void> {
     for (;;) {
       while (this.#nextLoopTurn && this.#isFull(commits)) await this.#nextLoopTurn;
@@ -28,7 +30,8 @@ export class Turns {
       });
       await last;
       if (this.#nextLoopTurn === undefined || !this.#isFull(commits)) return done;
-      // Whoever was before has used the turn up: what comes after may be of the other kind, and need not wait.
+      // The earlier statement has used the turn up for statements of this kind. The next one may be of the
+      // other kind, and need not wait.
       done();
     }
   }

@@ -2,23 +2,23 @@ import { statSync } from 'node:fs';
 import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
 import { WriteAheadLog } from './write-ahead-log.ts';
 
-/** How often it is looked whether the files are still there: a few calls of the file system each time. */
+/** How often the files are checked. Each check makes a few calls of the file system. */
 const CHECK_EVERY_MS = 500;
 
-/** What a connection in WAL mode keeps open besides the file itself, for as long as it is open. */
+/** The files that a connection in WAL mode keeps open besides the database file. */
 const COMPANIONS = ['-wal', '-shm'] as const;
 type Companion = (typeof COMPANIONS)[number];
 
-/** The file that stands at a path: which one, none, or not known, for the file system didn't say. */
+/** The result of looking for a file: its identity, none, or unknown because the file system did not say. */
 type Found =
   | { readonly kind: 'file'; readonly id: string; readonly bytes: number }
   | { readonly kind: 'none' | 'unknown' };
 
-/** What the open connection says of itself; undefined when it can't be asked at the moment. */
+/** What the open connection says about itself. Undefined if it cannot be asked at the moment. */
 export interface WatchedConnection {
   /** Asking it opens the `-wal` and the `-shm`. */
   readonly isWal: () => boolean | undefined;
-  /** Whether the `-wal` must hold something. */
+  /** Whether the `-wal` must have contents. */
   readonly countsOnLog: () => boolean | undefined;
 }
 
@@ -28,15 +28,14 @@ export interface FileWatchOptions extends WatchedConnection {
 }
 
 /**
- * Notices that the files of an open database were deleted, moved, replaced or
- * emptied. A connection goes on with the files that it has opened, by then
- * without a name: whatever it stores is gone when the process ends.
+ * Notices that the files of an open database were deleted, moved, replaced or emptied. Their
+ * connection continues to use them without a name, so what it stores is lost when the process ends.
  */
 export class FileWatch {
   readonly #options: FileWatchOptions;
   readonly #log: WriteAheadLog;
   #fileId: string | undefined;
-  /** The file held something. SQLite never makes it empty again. */
+  /** The file had contents. SQLite never empties it again. */
   #hasContents = false;
   readonly #companionIds = new Map<Companion, string>();
   #nextCheckMs = Number.NEGATIVE_INFINITY;
@@ -47,12 +46,12 @@ export class FileWatch {
     this.#log = new WriteAheadLog(`${options.path}-wal`, options.countsOnLog);
   }
 
-  /** Whether the files were found to be others, or gone. That doesn't change any more. */
+  /** Whether the files are gone or were replaced. Once true, it stays true. */
   get isLost(): boolean {
     return this.#loss !== undefined;
   }
 
-  /** Looks now and then only, so it may be called for every statement. @throws {DatabaseUnavailableError} */
+  /** Checks only now and then, so it may be called for every statement. @throws {DatabaseUnavailableError} */
   check(): void {
     const now = this.#options.monotonicMs();
     if (now >= this.#nextCheckMs) {
@@ -62,20 +61,23 @@ export class FileWatch {
     if (this.#loss) throw this.#loss;
   }
 
-  /** Opening would make a new file where none is. @throws {DatabaseUnavailableError} */
+  /**
+   * Checks that the file is there, because opening would create a new one. @throws
+   * {DatabaseUnavailableError}
+   */
   checkBeforeOpening(): void {
     this.#lookAtFile();
     if (this.#loss) throw this.#loss;
   }
 
-  /** Takes note of the files at once: they may be deleted before the first look. */
+  /** Records the files at once, because they may be deleted before the first check. */
   noteOpened(): void {
     const found = find(this.#options.path);
     if (found.kind === 'file') this.#fileId ??= found.id;
     if (this.#options.isWal() === true) this.#look();
   }
 
-  /** The companions of a closed connection may go, for good reasons. */
+  /** A closed connection may delete its `-wal` and `-shm`. */
   noteClosing(): void {
     try {
       this.#look();
@@ -115,15 +117,15 @@ export class FileWatch {
     }
     const isWal = this.#options.isWal();
     if (isWal === undefined) return;
-    // Whoever has this connection has left WAL mode, which deletes them.
+    // A connection that has left WAL mode deletes them.
     if (!isWal) this.#forgetCompanions();
     else this.#lose(path, found.kind === 'none' ? 'was deleted or moved' : 'was replaced by another file');
   }
 
-  /** A connection in WAL mode has its log open: if there is none, it was deleted before it was seen. */
+  /** A connection in WAL mode has its log open. If there is none, it was deleted before it was seen. */
   #lookForLog(path: string): void {
     if (this.#options.isWal() !== true) return;
-    // To be asked may have made it.
+    // The question itself may have created it.
     const found = find(path);
     if (found.kind === 'none') this.#lose(path, 'was deleted or moved');
     if (found.kind === 'file') this.#companionIds.set('-wal', found.id);
@@ -142,7 +144,10 @@ export class FileWatch {
   }
 }
 
-/** Only a plain "no such file" counts as one: a folder that can't be read for a moment says nothing. */
+/**
+ * Only a plain "no such file" counts as missing. A folder that cannot be read for a moment proves
+ * nothing.
+ */
 function find(path: string): Found {
   try {
     const { dev, ino, size } = statSync(path);

@@ -3,31 +3,29 @@ import Database from 'libsql';
 import { FileWatch } from './file-watch.ts';
 import { type ColumnNames, PreparedStatement } from './prepared-statement.ts';
 
-/** More than durably's own, for those of whoever uses `durably.db`. */
+/** More than durably's own statements, so that those of users of `durably.db` fit, too. */
 const MAX_STATEMENTS = 100;
 
 export interface LocalOptions {
   /** A file, or `:memory:`. */
   readonly path: string;
   readonly busyTimeoutMs: number;
-  /** A clock that never jumps, ms; the system's unless given. */
+  /** A clock that never jumps, ms. The system's unless given. */
   readonly monotonicMs?: () => number;
 }
 
 /**
- * A connection to a database of this machine, whose statements are prepared
- * once. `@libsql/client` prepares at each call, which takes longer than most of
- * durably's statements do.
- *
- * Every statement is refused once the file was deleted or replaced.
+ * A connection to a database of this machine that prepares each statement once. `@libsql/client`
+ * prepares at each call, which takes longer than most of durably's statements. Once the file was
+ * deleted or replaced, every statement is refused.
  */
 export class LocalConnection implements SqliteDatabase {
   readonly #options: LocalOptions;
-  /** By their SQL, the one used last at the end. */
+  /** By their SQL, the last used at the end. */
   readonly #statements = new Map<string, PreparedStatement>();
-  /** By their SQL: what the watch asks. */
+  /** The queries of the watch, by their SQL. */
   readonly #questions = new Map<string, Database.Statement>();
-  /** Undefined in memory. */
+  /** Undefined for a database in memory. */
   readonly #watch: FileWatch | undefined;
   #database: Database.Database | undefined;
   #isClosed = false;
@@ -62,7 +60,7 @@ export class LocalConnection implements SqliteDatabase {
     return statement;
   }
 
-  /** All that is executed in it is stored, or nothing. The lock is taken first. */
+  /** Stores everything that is executed in it, or nothing. It takes the lock first. */
   inTransaction<T>(execute: () => T): T {
     const database = this.#open();
     database.exec('begin immediate');
@@ -76,13 +74,13 @@ export class LocalConnection implements SqliteDatabase {
     }
   }
 
-  /** Puts the file into WAL mode, if it isn't. In memory there is no other mode, and nothing changes. */
+  /** Puts the file into WAL mode. Has no effect if it is in WAL mode, and for a database in memory. */
   useWal(): void {
     this.#open().exec('pragma journal_mode = WAL');
     this.#watch?.noteOpened();
   }
 
-  /** The next statement opens another connection: should that fail, it is tried again by the one after. */
+  /** Makes the next statement open another connection. If that fails, the statement after it tries again. */
   reconnect(): void {
     const database = this.#database;
     if (database !== undefined) this.#noteClosing();
@@ -90,7 +88,8 @@ export class LocalConnection implements SqliteDatabase {
     this.#statements.clear();
     this.#questions.clear();
     if (database === undefined) return;
-    // libsql keeps a closed connection for as long as its statements are not collected: it must hold no lock.
+    // libsql keeps a closed connection until its statements are collected. Until then it must not hold a
+    // lock.
     try {
       rollBack(database);
     } finally {
@@ -102,11 +101,14 @@ export class LocalConnection implements SqliteDatabase {
     try {
       this.#watch?.noteClosing();
     } catch {
-      // The connection is closed all the same, and the next one looks again.
+      // The connection is closed nevertheless, and the next one checks again.
     }
   }
 
-  /** Moves what is in the `-wal` into the file, unless somebody uses it, and closes the connection. */
+  /**
+   * Moves the contents of the `-wal` into the file, unless another connection uses it, and closes
+   * the connection.
+   */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -115,9 +117,8 @@ export class LocalConnection implements SqliteDatabase {
   }
 
   /**
-   * libsql closes a connection only once its statements are collected, so a
-   * process that ends would leave the `-wal` as it is. What others prevent is
-   * left to whoever closes last.
+   * libsql closes a connection only when its statements are collected, so a process that ends would
+   * leave the `-wal`. If others prevent the checkpoint, the last connection that closes makes it.
    */
   #checkpoint(): void {
     const database = this.#database;
@@ -127,22 +128,22 @@ export class LocalConnection implements SqliteDatabase {
       database.exec('pragma busy_timeout = 0');
       database.prepare('pragma wal_checkpoint(TRUNCATE)').all();
     } catch {
-      // Nothing is lost by it: the next to open the file reads the -wal.
+      // Nothing is lost: the next connection reads the `-wal`.
     }
   }
 
-  /** The mode alone can be told without opening the log: a read opens it. */
+  /** The mode can be asked without opening the log. A read opens it. */
   #isWal(): boolean | undefined {
     const isReadable = this.#ask('pragma schema_version', () => true);
     return isReadable && this.#ask('pragma journal_mode', ({ journal_mode: mode }) => mode === 'wal');
   }
 
-  /** The checkpoint moves what it can without waiting, and says how many frames the log has. */
+  /** A checkpoint that does not wait returns how many frames the log has. */
   #countsOnLog(): boolean | undefined {
     try {
       const [row] = this.#database?.prepare('pragma wal_checkpoint(PASSIVE)').all() ?? [];
       const frames = typeof row === 'object' && row !== null && 'log' in row ? Number(row.log) : -1;
-      // Another connection's checkpoint keeps this one from counting.
+      // A checkpoint of another connection prevents this one from counting.
       return frames < 0 ? undefined : frames > 0;
     } catch (error) {
       throwIfBusy(error);
@@ -150,7 +151,10 @@ export class LocalConnection implements SqliteDatabase {
     }
   }
 
-  /** What the open connection says of itself; undefined if it can't. @throws SQLITE_BUSY: the connection is then to be renewed. */
+  /**
+   * What the open connection says about itself. Undefined if it cannot. @throws SQLITE_BUSY, after
+   * which the connection must be renewed
+   */
   #ask<T>(pragma: string, read: (row: Readonly<Record<string, unknown>>) => T): T | undefined {
     try {
       const question = this.#questions.get(pragma) ?? this.#database?.prepare(pragma);
@@ -165,7 +169,7 @@ export class LocalConnection implements SqliteDatabase {
   }
 
   #open(): Database.Database {
-    // Coded as the client codes it.
+    // With the same code as the client's error.
     if (this.#isClosed) throw Object.assign(new Error('the database is closed'), { code: 'CLIENT_CLOSED' });
     if (this.#database !== undefined) {
       this.#watch?.check();
@@ -194,7 +198,10 @@ function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }
 
-/** A connection that met SQLITE_BUSY may keep an old snapshot or a lock until it is renewed: whoever renews it must hear of it. */
+/**
+ * A connection that met SQLITE_BUSY may keep an old snapshot or a lock until it is renewed, so its
+ * owner must learn of the error.
+ */
 function throwIfBusy(error: unknown): void {
   if (/^SQLITE_(BUSY|LOCKED)/.test(String(codeOf(error)))) throw error;
 }

@@ -11,9 +11,8 @@ import { isOwnQuery } from '../query.ts';
 import type { LocalConnection } from './local-connection.ts';
 
 /**
- * A dialect over one connection. Of one to a file the engine is shown how to
- * renew it. One in memory can't be, for it would come back empty: its first
- * SQLITE_BUSY would be its last, but nobody else can lock it.
+ * A dialect over one connection. If it is to a file, the engine can renew it. A database in memory
+ * cannot be renewed, because it would be empty, but nobody else can lock it either.
  */
 export function localDialect(connection: LocalConnection): Dialect {
   return new LocalDialect(connection);
@@ -55,10 +54,9 @@ function executeTogether(connection: LocalConnection, statements: Parameters<Bat
 }
 
 /**
- * Kysely's driver keeps the connection for whoever has it, also while a write
- * that met a lock waits to be tried again: reads would wait behind it. Here it
- * is everybody's, for each statement is executed in one go; the guard around
- * the dialect keeps others out of a transaction.
+ * Lets all callers share the connection. Kysely's driver lends it to one caller at a time, even
+ * while a write waits for a lock, and reads would wait behind it. Each statement is executed in one
+ * go, and the guard around the dialect keeps others out of a transaction.
  */
 class SharingDriver extends SqliteDriver {
   readonly #shared: SharedConnection;
@@ -75,7 +73,7 @@ class SharingDriver extends SqliteDriver {
   override async releaseConnection(): Promise<void> {}
 }
 
-/** As Kysely's own, but that it knows which statements are durably's. */
+/** Like Kysely's own, but it recognizes durably's statements. */
 class SharedConnection implements DatabaseConnection {
   readonly #connection: LocalConnection;
 

@@ -1,7 +1,7 @@
 import { access, constants, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** What `mkdir` does if `recursive`, where that never ends: in a file system that takes no folders, Linux's `/proc`. */
+/** Like a recursive `mkdir`, which never ends in a file system without folders, such as Linux's `/proc`. */
 export async function makeFolder(path: string): Promise<void> {
   const isThere = await stat(path).then(
     () => true,
@@ -16,15 +16,15 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
- * SQLite opens what it may only read without a word, and refuses the first
- * write; of what it can't open it says a number.
+ * Checks that a file can be written. SQLite opens a read-only file without an error and refuses the
+ * first write. For a file that it cannot open, it only reports a number.
  */
 export async function checkWritable(path: string): Promise<void> {
   const folder = dirname(path);
   if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is a file, not a folder`);
   const file = await stat(path).catch(() => undefined);
   if (file?.isDirectory()) throw new Error('it is a folder, not a file');
-  // Beside the file SQLite makes others.
+  // SQLite creates other files beside this one.
   await refuseUnlessWritable(folder, `its folder ${folder} is not writable`);
   for (const each of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`]) {
     await refuseUnlessWritable(each, `${each === path ? 'the file' : each} is read-only`);
@@ -39,11 +39,9 @@ async function refuseUnlessWritable(path: string, refusal: string): Promise<void
 }
 
 /**
- * Of a file that was cut short SQLite reads the missing pages as empty, and
- * complains only when it gets to one. While there is a log of writes that are
- * not in the file yet, its length says nothing.
- *
- * The header: https://www.sqlite.org/fileformat.html#the_database_header
+ * Checks that a file was not cut short. SQLite reads missing pages as empty, and reports an error
+ * only when it reaches one. While a log has writes that are not in the file yet, the length proves
+ * nothing. The header is described at https://www.sqlite.org/fileformat.html#the_database_header
  */
 export async function checkLength(path: string): Promise<void> {
   if ((await sizeOf(`${path}-wal`)) > 0 || (await sizeOf(path)) < 100) return;

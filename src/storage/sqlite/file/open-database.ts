@@ -8,11 +8,11 @@ import { LocalConnection } from './local-connection.ts';
 import { localDialect } from './local-dialect.ts';
 import { checkLength, checkWritable, makeFolder } from './local-file.ts';
 
-/** How long a write waits for another connection's lock; the event loop waits with it. */
+/** How long a write waits for another connection's lock. It blocks the event loop meanwhile. */
 const BUSY_TIMEOUT_MS = 25;
 const BUSY_BUDGET_MS = 10_000;
 
-/** Which database is opened. */
+/** The database to open. */
 export interface OpenDatabaseOptions {
   /** `file:local.db`, `file:///var/lib/app.db`, or `:memory:`. */
   readonly url: string;
@@ -25,8 +25,8 @@ export interface Database {
   /** What `createDurably` takes. */
   readonly dialect: Dialect;
   /**
-   * Leaves the `.db` whole, without what the `-wal` holds, unless another
-   * process uses it at the moment. Stop durably first.
+   * Closes the database. The `.db` file is then complete, without the `-wal`, unless another process
+   * is using it. Stop durably first.
    */
   close(): Promise<void> | void;
 }
@@ -67,12 +67,14 @@ export async function openDatabase(options: OpenDatabaseOptions): Promise<Databa
   }
 }
 
+/** The one-line error for a database that cannot be opened. It shows no credentials of the URL. */
 export function openError(url: string, error: unknown): DatabaseOpenError {
   const name = withoutCredentials(String(url).replace(/\?.*$/s, ''));
   const message = errorMessage(error).replace(/\s*\n\s*/g, ' ');
   return new DatabaseOpenError(`Cannot open the database ${name}: ${message}`, { cause: error });
 }
 
+/** Whether the URL names a file, or a database in memory. */
 export function isLocal(url: string): boolean {
   return url === ':memory:' || url.startsWith('file:');
 }
@@ -85,7 +87,7 @@ async function openLocal(path: string): Promise<LocalConnection> {
   await checkLength(path);
   try {
     await whileBusy(connection, () => {
-      // What holds tables may be somebody else's, and is not ours to change.
+      // A file with tables may belong to another program, so it is not changed.
       if (isEmpty(connection)) connection.useWal();
     });
     return connection;
@@ -106,14 +108,14 @@ async function whileBusy(connection: LocalConnection, work: () => void): Promise
       return work();
     } catch (error) {
       if (!isBusy(error) || performance.now() > deadline) throw error;
-      // A libSQL connection that met BUSY commits nothing any more, whatever it answers.
+      // A libSQL connection that met BUSY commits nothing any more, whatever it reports.
       connection.reconnect();
       await pause(10 + Math.random() * 90);
     }
   }
 }
 
-/** Whether an error, or what caused it, is another connection's lock. */
+/** Whether an error, or its cause, is another connection's lock. */
 export function isBusy(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   if ('code' in error && String(error.code).startsWith('SQLITE_BUSY')) return true;
@@ -121,8 +123,8 @@ export function isBusy(error: unknown): boolean {
 }
 
 /**
- * `file:a/b.db`, `file:/a/b.db`, `file:///a/b.db` and `file://localhost/a/b.db`,
- * or `:memory:`; undefined for a server's address.
+ * The path in `file:a/b.db`, `file:/a/b.db`, `file:///a/b.db` or `file://localhost/a/b.db`, or
+ * `:memory:`. Undefined for the address of a server.
  */
 function localPath(url: string): string | undefined {
   if (typeof url !== 'string') throw new TypeError('`url` must be a string');

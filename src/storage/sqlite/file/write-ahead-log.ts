@@ -1,20 +1,21 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 
-/** The first four bytes of a log, whose last bit is the byte order of its checksums: https://www.sqlite.org/fileformat.html#the_write_ahead_log */
+/**
+ * The first four bytes of a log. The last bit is the byte order of its checksums:
+ * https://www.sqlite.org/fileformat.html#the_write_ahead_log
+ */
 const MAGIC = [0x377f0682, 0x377f0683];
 
 /**
- * Whether a `-wal` still holds what was written to it. It may legitimately be
- * empty: a checkpoint with TRUNCATE has moved everything into the database then,
- * and the connection knows of no frame in it.
- *
- * Nobody locks a `-wal`, so it may be opened and closed beside SQLite. Of the
- * database itself and its `-shm` that would release SQLite's locks.
+ * Whether a `-wal` still has what was written to it. It may be empty: a checkpoint with TRUNCATE has
+ * moved everything into the database, and the connection knows of no frame in the log. Nobody locks
+ * a `-wal`, so it may be opened and closed beside SQLite. Closing the database file or its `-shm`
+ * would release SQLite's locks.
  */
 export class WriteAheadLog {
   readonly #path: string;
   readonly #isCountedOn: () => boolean | undefined;
-  /** It held something when it was looked at last. */
+  /** It had contents at the last check. */
   #hadContents = false;
 
   constructor(path: string, isCountedOn: () => boolean | undefined) {
@@ -22,11 +23,11 @@ export class WriteAheadLog {
     this.#isCountedOn = isCountedOn;
   }
 
-  /** False also where it can't be told at the moment. */
+  /** False if it cannot be told at the moment. */
   isBroken(): boolean {
     const bytes = this.#bytes();
     if (bytes === undefined) return false;
-    // The next write leaves a hole in the place of what was cut off, and of the header.
+    // The next write leaves a hole where the log was cut off, and where its header was.
     if (bytes > 0) {
       this.#hadContents = true;
       return this.#hasHeader() === false && this.#bytes() !== 0;
@@ -34,11 +35,11 @@ export class WriteAheadLog {
     if (!this.#hadContents) return false;
     const isCountedOn = this.#isCountedOn();
     if (isCountedOn === false) this.#hadContents = false;
-    // Another process may have written to it in between.
+    // Another process may have written to it meanwhile.
     return isCountedOn === true && this.#bytes() === 0;
   }
 
-  /** Another connection has a log of its own. */
+  /** Forgets what was seen. Another connection has a log of its own. */
   forget(): void {
     this.#hadContents = false;
   }

@@ -2,6 +2,7 @@ import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import type { Clock } from '../../../core/clock.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../../core/errors/errors.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import type { Batch } from '../adapter.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../connection/database-error.ts';
 import { readOnlyError, WRITE_CHECK, writeCheck } from '../connection/dialect-check.ts';
@@ -10,7 +11,7 @@ import type { Schema } from '../schema.ts';
 import { NOW_MS } from '../sql.ts';
 import { migrations } from './migrations.generated.ts';
 
-/** Our tables and views, and the version of the schema since which there are such. */
+/** Our tables and views, and the first version of the schema that has them. */
 const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_runs: 1,
   durably_steps: 1,
@@ -22,7 +23,8 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
 };
 const NEWEST = migrations.length;
 const BUDGET_MS = 10_000;
-/** Tables and version are two reads: while another process migrates they may not fit. */
+const RETRY_PAUSE: PauseBounds = { firstMs: 10, maxMs: 250 };
+/** Tables and version are read by two statements. While another process migrates, they may not match. */
 const MAX_SCHEMA_READS = 3;
 
 interface MigrationStatement {
@@ -34,21 +36,20 @@ export interface MigrateOptions {
   readonly db: Kysely<Schema>;
   readonly clock: Clock;
   /**
-   * Executes statements in one request and one transaction, where the driver
-   * can: over a network one by one would be forty round trips, and the server
-   * ends a transaction after five seconds.
+   * Executes statements in one request and one transaction, if the driver can. One by one, a
+   * migration would take forty round trips over a network, and a server ends a transaction after
+   * five seconds.
    */
   readonly batch: Batch | undefined;
-  /** Hears the rows of a {@link WRITE_CHECK} that went along with a batch. */
+  /** Receives the rows of a {@link WRITE_CHECK} that was part of a batch. */
   readonly onWriteChecked: (rows: readonly Readonly<Record<string, unknown>>[]) => void;
 }
 
 /**
- * Brings the schema up to date: one transaction, so that it is either as it
- * was or whole. Of several processes that start at once one migrates, the
- * others find its work or try again.
+ * Brings the schema up to date in one transaction, so that it is either unchanged or complete. If
+ * several processes start at once, one migrates. The others find the result, or try again.
  *
- * @throws {SchemaMismatchError} if the tables are not ours, or newer; nothing is touched then.
+ * @throws {SchemaMismatchError} if the tables are not ours, or newer. Nothing is changed then.
  */
 export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptions): Promise<void> {
   const checked = batch && { batch, onWriteChecked };
@@ -64,23 +65,22 @@ export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptio
       return;
     } catch (error) {
       if (error instanceof DurablyError) throw error;
-      // Whatever met the transaction, it left nothing behind; another process may have migrated meanwhile.
+      // The failed transaction has left nothing behind. Another process may have migrated meanwhile.
       const fault = classifyDatabaseError(error, true);
       if (fault === 'denied') throw new AccessRefusedError(error);
       const readOnly = readOnlyError(error, fault);
       if (readOnly) throw readOnly;
       if (fault === 'statement') {
         if (batch === undefined) throw cannotMigrate(error);
-        // Another process was faster, or the answer to this one's own batch was lost: the schema says.
+        // Another process was faster, or the answer to this process's own batch was lost. The schema shows
+        // which.
         refusal = error;
       }
       if (clock.monotonicMs() - start > BUDGET_MS) {
         throw new DatabaseUnavailableError('The database could not be migrated', { cause: error });
       }
     }
-    await new Promise<void>((resolve) =>
-      clock.schedule(Math.random() * Math.min(250, 10 * 2 ** tries), resolve),
-    );
+    await pauseBeforeRetry(clock, tries, RETRY_PAUSE);
   }
 }
 
@@ -91,8 +91,8 @@ function cannotMigrate(error: unknown): SchemaMismatchError {
 async function applyPending(transaction: Transaction<Schema>): Promise<void> {
   const execute = ({ sql, parameters }: MigrationStatement) =>
     transaction.executeQuery(CompiledQuery.raw(sql, [...parameters]));
-  // Takes the write lock before anything is read, whatever the dialect begins
-  // with: of several transactions that have read, none could go on to write.
+  // Takes the write lock before anything is read. A transaction that has read first could fail to get the
+  // lock, whatever statement the dialect begins it with.
   await execute(plain('create table durably_migrating (lock integer)'));
   await execute(plain('drop table durably_migrating'));
   const found = await readSchema(transaction);
@@ -113,7 +113,7 @@ async function applyInBatch(
   if (pending.length > 0) onWriteChecked(rowsOf((await batch([...pending, WRITE_CHECK])).at(-1)));
 }
 
-/** A migration is entered before it is made: in a process that is late, it is that which fails. */
+/** Each migration is recorded before its statements, so that a process that is late fails at the record. */
 function pendingStatements(found: FoundSchema | null): MigrationStatement[] {
   const first = plain(
     'create table durably_schema_versions (version integer primary key, name text not null, applied_at integer not null) strict',
@@ -135,7 +135,10 @@ function plain(sql: string): MigrationStatement {
 interface FoundSchema {
   readonly version: number;
   readonly tables: readonly string[];
-  /** Whether the tables are those of the version: not if another process migrates between the two reads. */
+  /**
+   * Whether the tables are those of the version. They are not if another process migrates between
+   * the two reads.
+   */
   readonly isWhole: boolean;
 }
 
@@ -143,12 +146,15 @@ type CheckedBatch = Pick<MigrateOptions, 'onWriteChecked'> & { readonly batch: B
 
 const VERSIONS = 'select version, name from durably_schema_versions order by version';
 
-/** Of no version but ours anything is changed. */
+/** A schema of another version is never changed. */
 const CHECK_OF_NEWEST = writeCheck(
   `version = 1 and (select max(version) from durably_schema_versions) = ${NEWEST}`,
 );
 
-/** Over a network the same request tells whether anything may be written. @throws what denies that */
+/**
+ * Reads the versions. Over a network the same request shows whether writes are allowed. @throws the
+ * error that denies a write
+ */
 async function readVersions(
   db: Kysely<Schema>,
   checked: CheckedBatch | undefined,
@@ -162,7 +168,7 @@ async function readVersions(
     } catch (error) {
       const fault = classifyDatabaseError(error, true);
       if (error instanceof DurablyError || readOnlyError(error, fault)) throw error;
-      // A write may have to wait; whether the schema is ours is known by reading.
+      // A write may have to wait. A read is enough to know whether the schema is ours.
     }
   }
   const rows = await db
@@ -170,11 +176,11 @@ async function readVersions(
     .select(['version', 'name'])
     .orderBy('version')
     .execute();
-  // Some drivers have bigints.
+  // Some drivers return bigints.
   return rows.map(({ version, name }) => ({ version: Number(version), name }));
 }
 
-/** Our schema in the database; null where there is none. @throws {SchemaMismatchError} */
+/** Our schema in the database. Null if there is none. @throws {SchemaMismatchError} */
 async function readSchema(db: Kysely<Schema>, checked?: CheckedBatch): Promise<FoundSchema | null> {
   const found = await db
     .selectFrom('sqlite_master')

@@ -6,8 +6,8 @@ import { checkMembers, type MembersOf } from '../../../core/validation/known-nam
 import { timedFetch } from './timed-fetch.ts';
 
 /**
- * More than are ever under way at once: durably sends one write and four reads. What waits in the client's
- * own queue may have been given up before it is sent.
+ * More than are ever under way: durably sends one write and four reads at once. A request in the
+ * client's own queue could be given up before it is sent.
  */
 const MAX_REQUESTS = 100;
 
@@ -20,8 +20,8 @@ export interface OpenRemoteOptions {
   readonly url: string;
   readonly authToken?: string | undefined;
   /**
-   * Asks for compressed answers over HTTP. False unless given: libsql-server takes long to compress. For a
-   * database behind a slow line.
+   * Asks for compressed answers over HTTP. False unless given, because libsql-server compresses
+   * slowly. Set it for a database behind a slow line.
    */
   readonly compression?: boolean | undefined;
 }

@@ -20,7 +20,7 @@ export function timedFetch({ compression }: { readonly compression: boolean }) {
       const response = await fetch(request, { signal: late.signal });
       const { status, headers } = response;
       const body = await response.arrayBuffer();
-      // Statuses without a body must be given none.
+      // A status without a body accepts none.
       return new Response(body.byteLength === 0 ? null : body, { status, headers });
     } finally {
       clearTimeout(timer);

@@ -5,11 +5,17 @@ import { PLACES } from './places.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** What one statement deletes at most. The schema's triggers have the same numbers for a run's rows. */
+/**
+ * The most rows that one statement deletes. The triggers of the schema use the same numbers for a
+ * run's rows.
+ */
 const PORTION_ROWS = 500;
 const PORTION_BYTES = 1024 * 1024;
 
-/** SQL: whether the run `id` has more rows than its deletion removes at once. Evaluated before the triggers. */
+/**
+ * SQL: whether the run `id` has more rows than its deletion removes at once. It is evaluated before
+ * the triggers.
+ */
 export const LEAVES_MORE = `(
   select count(*) > ${PORTION_ROWS} or coalesce(sum(p.bytes), 0) > ${PORTION_BYTES} from (
     select coalesce(octet_length(j.data), 0) + coalesce(octet_length(j.message), 0)
@@ -19,22 +25,22 @@ export const LEAVES_MORE = `(
   ) p
 )`;
 
-/** SQL: whether a deleted run left the journal row `j` over. */
+/** SQL: whether the journal row `j` is left over from a deleted run. */
 export const LEFT_OVER = `exists (
   select 1 from durably_deletions d where d.run_id = j.run_id and d.sequence > j.sequence
 )`;
 
-/** SQL: the sequence up to which journal rows of that run are left over; 0 for none. */
+/** SQL: the sequence up to which that run's journal rows are left over from a deletion. 0 if none are. */
 export function deletedUpTo(runId: string): string {
   return `coalesce((select d.sequence - 1 from durably_deletions d where d.run_id = ${runId}), 0)`;
 }
 
-/** SQL: that run's id if the run exists, so that rows of a deleted run are not found. */
+/** SQL: that run's id if the run exists. Rows of a deleted run are not found by it. */
 export function existingRun(runId: string): string {
   return `(select existing.id from durably_runs existing where existing.id = ${runId})`;
 }
 
-/** Remove a portion each; answer with the number of rows. A portion is all that fits into a batch. */
+/** Each member removes a portion and returns the number of rows. */
 const portions: WriteKind<Sql, number> = {
   name: 'deletion',
   place: PLACES.deletion,
@@ -50,14 +56,17 @@ update durably_deletions set portions = portions + 1
 where run_id = (select run_id from durably_deletions where run_id > '' order by run_id limit 1)
 returning run_id`;
 
-/** Removes a portion of the rows that deleted runs left over; false if there were none. Executed twice, it removes two. */
+/**
+ * Removes a portion of the rows that deleted runs left over. False if there were none. If it is
+ * executed twice, it removes two portions.
+ */
 export async function deletePortion(connection: Connection): Promise<boolean> {
   return (await connection.lane.submit(portions, { sql: DELETE_PORTION, parameters: [] })) > 0;
 }
 
 /**
- * The database's clock may have been set back since. So a row that was stored before a
- * row that is too old is too old as well, whatever its own time.
+ * The database's clock may have been set back. So if a row is too old, every row that was stored
+ * before it counts as too old, whatever its own time.
  */
 const PURGE_PORTION = `
 delete from durably_journal where sequence in (
@@ -79,7 +88,10 @@ delete from durably_journal where sequence in (
 )
 returning sequence`;
 
-/** A deleted run's `run:delete` row stays for a day, so that lists learn of it. False if none was older. */
+/**
+ * Removes old `run:delete` rows. They stay for a day, so that streams of lists learn of the
+ * deletion. False if none was older.
+ */
 export async function purgePortion(connection: Connection): Promise<boolean> {
   const purged = await connection.lane.submit(portions, { sql: PURGE_PORTION, parameters: [DAY_MS] });
   return purged >= PORTION_ROWS;

@@ -10,16 +10,16 @@ import { PLACES } from './places.ts';
 import { inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
 
-/** A payload of this length is sent as its own parameter; inside JSON it would be escaped and parsed. */
+/** A longer payload is sent as a parameter of its own, because JSON around it would be escaped and parsed. */
 const LARGE_CHARS = 256 * 1024;
-/** A server limits the size of a parameter, so many runs are sent as several statements of one batch. */
+/** Servers limit the size of a parameter, so many runs are sent as several statements of one batch. */
 const BATCH_ROWS = 500;
 const BATCH_CHARS = 1024 * 1024;
 
 /**
- * ?1 the runs as lists in the order of {@link toValues}, ?2 the payload of the one run
- * that has none in ?1. If an id exists already, it is this very run, sent again because
- * the answer was lost.
+ * ?1 is the list of runs, each a list in the order of {@link toValues}. ?2 is the payload of the one
+ * run whose payload is not in ?1. If an id exists already, it is the same run, sent again because
+ * its answer was lost.
  */
 const STORE = `
 insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels)
@@ -30,13 +30,16 @@ order by key
 on conflict (id) do update set id = excluded.id`;
 
 /**
- * Of a new run nothing else is unknown, and each column returned costs time. 'now' stands
- * still within a statement, so all of its rows return the same.
+ * A new run needs only its `created_at` back, and each returned column costs time. SQLite's 'now' is
+ * constant within a statement, so all rows return the same time.
  */
 const STORE_NEW = `${STORE}
 returning created_at`;
 
-/** If the key has a run already, or occurs twice in the statement, that run is answered and nothing is journalled. */
+/**
+ * If the key already has a run, or occurs twice in the statement, the existing run is returned and
+ * the journal gets no row.
+ */
 const STORE_KEYED = `${STORE}
 on conflict (job_name, idempotency_key) where idempotency_key is not null
   do update set idempotency_key = excluded.idempotency_key
@@ -44,12 +47,12 @@ returning ${listedColumns(null)}, idempotency_key as stored_key`;
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
-/** What a request has stored: of new runs their time, where keys are given whole runs. */
+/** What a request has stored: the time of new runs, or whole runs where keys were given. */
 type Stored =
   | {
       readonly kind: 'new';
       readonly createdAt: number;
-      /** An earlier sending may have stored them, and a worker may have begun them since. */
+      /** An earlier sending may have stored them, and a worker may have started them. */
       readonly mayBeOlder: boolean;
     }
   | {
@@ -60,7 +63,7 @@ type Stored =
 
 type ListedRun = Listed<StoredRun, StoredRun>;
 
-/** Stores runs, all of a member or none. Those of concurrent callers share a statement. */
+/** Stores runs. All runs of a member are stored, or none. Concurrent callers share a statement. */
 const enqueues: WriteKind<readonly NewRun[], Stored> = {
   name: 'enqueue',
   place: PLACES.enqueue,
@@ -92,7 +95,7 @@ function charsOf({ payload, labels }: NewRun): number {
   return payload.length + (labels?.length ?? 0);
 }
 
-/** All runs or none. @throws {DatabaseUnavailableError} */
+/** Stores all runs or none. @throws {DatabaseUnavailableError} */
 export async function enqueue(connection: Connection, runs: readonly NewRun[]): Promise<Enqueued[]> {
   if (runs.length === 0) return [];
   const deadlineMs = connection.callerDeadline();
@@ -112,7 +115,7 @@ function newResult([first]: Rows, { mayBeOlder }: { mayBeOlder: boolean }): Stor
   return { kind: 'new', createdAt: Number(first.created_at), mayBeOlder };
 }
 
-/** With the key as stored, including its scope, which runs don't show. */
+/** With the key as it is stored, including its scope. Callers don't see the scope. */
 type KeyedRow = ListedRunRow & { readonly stored_key: string | null };
 
 function keyedResult(rows: readonly KeyedRow[]): Stored {
@@ -135,7 +138,7 @@ async function toEnqueued(
     const own = byId.get(run.id);
     const listed = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
     if (!listed) throw notStored(run);
-    // The payload of a run that was just stored is known and need not be read.
+    // The payload of a run that was just stored is known, so it is not read.
     const whole = own === undefined || own.isWhole ? listed : known(own, run);
     return { listed: whole, disposition: own === undefined ? 'idempotent' : 'created' } as const;
   });
@@ -164,12 +167,12 @@ function toSql(sql: string, runs: readonly NewRun[]): Sql {
   return { sql, parameters: [JSON.stringify(values), ''] };
 }
 
-/** A list: with a name for each value the statement would take a tenth longer. */
+/** A list, because a name for each value would make the statement a tenth slower. */
 function toValues(run: NewRun, payload: string | null): readonly (string | null)[] {
   return [run.id, run.jobName, payload, run.idempotencyKey, run.concurrencyKey, run.labels];
 }
 
-/** In order. A large payload gets a statement of its own. */
+/** Divides the runs in order. A large payload gets a statement of its own. */
 function splitForBatch(runs: readonly NewRun[]): NewRun[][] {
   const parts: NewRun[][] = [];
   let part: NewRun[] = [];

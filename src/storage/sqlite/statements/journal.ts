@@ -4,16 +4,19 @@ import type { Connection } from '../connection/connection.ts';
 import { deletedUpTo, LEFT_OVER } from './deletions.ts';
 import { inlineValue } from './portions.ts';
 
-// A run:start carries the payload, which is kept once, with its run.
+// A `run:start` row shows the payload, which is stored only once, in its run.
 const DATA = `case j.type when 'run:start' then r.payload else j.data end`;
 const DATA_BYTES = `case j.type when 'run:start' then octet_length(r.payload) else octet_length(j.data) end`;
 const WITH_PAYLOAD = `left join durably_runs r on r.id = case j.type when 'run:start' then j.run_id end`;
 
-/** The run is there as long as its rows are, but for the row that tells of its deletion. */
+/** Every journal row has its run, except the row that reports the run's deletion. */
 const WITH_RUN = `left join durably_runs r on r.id = j.run_id`;
 const LABELS = `case j.type when 'run:delete' then j.data else r.labels end`;
 
-/** Stands for the size of what a deleted run left over: a column of its own would cost each row more. */
+/**
+ * Stands for the size of rows that a deleted run left over. A column of its own would make every row
+ * slower.
+ */
 const OF_DELETED_RUN = -1;
 
 const COLUMNS = `
@@ -35,11 +38,13 @@ where j.run_id = ?1 and j.sequence > max(?2, ${deletedUpTo('?1')}) order by j.se
 
 const HEAD = `select coalesce(max(sequence), 0) as head from durably_journal`;
 
+/** The newest sequence of the journal. 0 if it is empty. */
 export async function journalHead(connection: Connection): Promise<number> {
   const [row] = await connection.execute<{ head: number }>({ sql: HEAD, parameters: [] });
   return row?.head ?? 0;
 }
 
+/** A page of the journal of all runs, oldest first. */
 export async function readJournal(
   connection: Connection,
   { after, limit, withLabels }: { after: number; limit: number; withLabels: boolean },
@@ -48,6 +53,7 @@ export async function readJournal(
   return (await connection.execute<PageRow>({ sql, parameters: [after, limit] })).map(toListed);
 }
 
+/** A page of one run's journal, oldest first. */
 export async function readRunJournal(
   connection: Connection,
   page: { runId: string; after: number; limit: number },
@@ -57,7 +63,7 @@ export async function readRunJournal(
 }
 
 interface PageRow extends JournalRow {
-  /** Null without data, {@link OF_DELETED_RUN} of what a deleted run left over. */
+  /** Null without data. {@link OF_DELETED_RUN} for a row that a deleted run left over. */
   readonly dataBytes: number | null;
 }
 
@@ -74,6 +80,7 @@ const DATA_OF = `
 select j.sequence, ${DATA} as data from durably_journal j ${WITH_PAYLOAD}
 where j.sequence in (select value from json_each(?)) and not ${LEFT_OVER}`;
 
+/** The data of rows that a page left out, by sequence. */
 export async function readJournalData(
   connection: Connection,
   sequences: readonly number[],

@@ -4,7 +4,7 @@ import { NOW_MS } from '../sql.ts';
 import { PLACES } from './places.ts';
 import { isFrom, statusAfter } from './transitions.ts';
 
-// The + keeps SQLite from walking all that runs, instead of looking up each lease's run.
+// The + makes SQLite look up each lease's run. Without it SQLite walks through all running runs.
 const HELD = `r.id = l.value->>'runId' and r.fence = l.value->>'fence' and ${isFrom('handBack', '+r')}`;
 
 const RENEW = `
@@ -19,7 +19,7 @@ from json_each(?) l
 where ${HELD}
 returning id, fence, attempt, job_name`;
 
-/** Renews leases; answers with those that are still held. */
+/** Renews leases and returns those that are still held. */
 export const renewals: WriteKind<readonly Lease[], Lease[]> = {
   name: 'renew',
   place: PLACES.renew,
@@ -38,8 +38,8 @@ export const renewals: WriteKind<readonly Lease[], Lease[]> = {
 };
 
 /**
- * Runs return to pending without an event; leases that are no longer held are left
- * alone. A run whose hand-back was sent again may be missing in the answer.
+ * Returns runs to pending without an event, and skips leases that are no longer held. If a hand-back
+ * is sent again, the answer may lack runs that it has returned before.
  */
 export const handBacks: WriteKind<readonly Lease[], NamedRun[]> = {
   name: 'hand-back',

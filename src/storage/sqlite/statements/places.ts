@@ -1,6 +1,6 @@
 /**
- * The order of the kinds of writes in a batch. The claim is the last one: it sees the
- * runs that triggers have just added, and the keys that ends have just freed.
+ * The order of the kinds of writes in a batch. The claim is last, so that it sees the runs that
+ * triggers have just added and the keys that ends have just freed.
  */
 export const PLACES = {
   renew: 1,

@@ -1,25 +1,25 @@
 import { portionLength } from '../../../core/json/portions.ts';
 
-/** A page reads so many rows at most. */
+/** The most rows that one statement of a page reads. */
 export const PAGE_ROWS = 100;
 
 /**
- * A value up to this size comes with its page, so that a page of ordinary rows
- * is one statement. A larger one is read when its turn comes: what a page takes
- * in memory, and in one answer of a server, depends on no stored size.
+ * A value up to this size is read with its page, so that a page of ordinary rows takes one
+ * statement. A larger value is read later, so that neither the memory of a page nor one answer of a
+ * server depends on the sizes of stored values.
  */
 const INLINE_BYTES = 8 * 1024;
 
-/** How much of a portion is passed on at a time, which bounds the memory of what is made of it, such as JSON. */
+/** How much of a portion is passed on at a time. It bounds the memory of what is made of it, such as JSON. */
 const SLICE_BYTES = 128 * 1024;
 
-/** A row of a page. It came whole, or only its `Stub` is there and it is read when its turn comes. */
+/** A row of a page. It is whole, or only a `Stub` of it is kept and the row is read later. */
 export type Listed<R, Stub = undefined> = WholeRow<R> | CutRow<Stub>;
 
 interface Place {
-  /** The key to read it whole by. */
+  /** The key by which the whole row is read. */
   readonly key: number;
-  /** The size of all its texts, whether they came with it or not. */
+  /** The size of all its texts, whether they were read or not. */
   readonly bytes: number;
 }
 
@@ -34,9 +34,8 @@ export interface CutRow<Stub> extends Place {
 }
 
 /**
- * A page for a reader that may take long. Of the rows that came whole it keeps
- * as many as make a portion, all of a page of ordinary ones; of the others it
- * keeps what `cut` leaves.
+ * The page for a reader that may take long. Whole rows are kept as far as they fit into one portion,
+ * which all rows of an ordinary page do. Of the others, only the result of `cut` is kept.
  */
 export function keepPortion<R, Stub>(
   page: readonly Listed<R, R>[],
@@ -49,9 +48,9 @@ export function keepPortion<R, Stub>(
 }
 
 /**
- * The rows of a page, whole and in order, in slices of bounded size. The page is
- * emptied on the way: what was passed on is kept by nobody. A row that has been
- * deleted since the page was read is left out.
+ * The rows of a page, whole and in order, in slices of bounded size. Rows that were passed on are
+ * removed from the page, to free their memory. Rows that were deleted since the page was read are
+ * left out.
  */
 export async function* inPortions<R, Stub>(
   page: Listed<R, Stub>[],
@@ -76,7 +75,7 @@ export async function* inPortions<R, Stub>(
 
 const bytesOf = ({ bytes }: Place): number => bytes;
 
-/** A value that came with its page, or the size in bytes of one that is too large for that. */
+/** A value that was read with its page, or the size in bytes of a value that is too large for that. */
 export type InlineValue = string | number | bigint | null;
 
 /** SQL of an {@link InlineValue}. */
@@ -84,17 +83,18 @@ export function inlineOrSize(value: string): string {
   return `iif(octet_length(${value}) <= ${INLINE_BYTES}, ${value}, octet_length(${value}))`;
 }
 
+/** Whether the value was read with its page. */
 export function isWhole(value: InlineValue): boolean {
   return value === null || typeof value === 'string';
 }
 
-/** The size of a value. For one that came with its page its length is close enough. */
+/** The size of a value. The length of a value that was read is close enough. */
 export function sizeOf(value: InlineValue): number {
   if (value === null) return 0;
   return typeof value === 'string' ? value.length : Number(value);
 }
 
-/** SQL of a value that comes with its page if it is small, and is null otherwise. */
+/** SQL of a value that is read with its page if it is small, and is null otherwise. */
 export function inlineValue(value: string, bytes: string): string {
   return `case when ${bytes} <= ${INLINE_BYTES} then ${value} end`;
 }

@@ -11,6 +11,7 @@ import { existingRun, LEFT_OVER } from './deletions.ts';
 import { type CutRow, inlineValue, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
 import { RUN_COLUMNS, toRun } from './rows.ts';
 
+/** One run. Null if there is none with that id. */
 export async function getRun(connection: Connection, runId: string): Promise<StoredRun | null> {
   const [row] = await connection.query(
     connection.db.selectFrom('durably_runs').select(RUN_COLUMNS).where('id', '=', runId).compile(),
@@ -21,10 +22,10 @@ export async function getRun(connection: Connection, runId: string): Promise<Sto
 const DATA_BYTES = 'octet_length(j.data)';
 const DATA = `${inlineValue('j.data', DATA_BYTES)} as data, ${DATA_BYTES} as data_bytes`;
 
-/** A journal row that a list shows, with its data if that is small. */
+/** A journal row in a list, with its data if that is small. */
 interface TextRow {
   readonly sequence: number;
-  /** The step's. */
+  /** The name of the step. */
   readonly name: string | null;
   readonly message: string | null;
   readonly data: string | null;
@@ -32,7 +33,7 @@ interface TextRow {
   readonly created_at: number;
 }
 
-/** Where a page ends, for the next one. */
+/** Where a page ends and the next one begins. */
 type PageEnd<R extends TextRow> = Omit<R, 'message' | 'data'>;
 
 interface Page<R extends TextRow> {
@@ -41,7 +42,10 @@ interface Page<R extends TextRow> {
   readonly end: PageEnd<R> | undefined;
 }
 
-/** A page of a list. A function of its own: a generator would keep the rows for as long as its reader takes. */
+/**
+ * Reads a page of a list. A separate function, because a generator would keep the rows for as long
+ * as its reader takes.
+ */
 async function readPage<R extends TextRow>(
   connection: Connection,
   statement: Statement<R>,
@@ -104,6 +108,7 @@ from (
 ) s cross join durably_journal j on j.sequence = s.sequence
 order by s.step_index, s.name`;
 
+/** A run's finished steps by index, in portions. */
 export async function* listSteps(
   connection: Connection,
   runId: string,
@@ -140,6 +145,7 @@ from durably_journal j indexed by durably_journal_logs
 where j.run_id = ${existingRun('?1')} and j.type = 'log:write' and j.sequence > ?2 and (?3 = '' or j.level = ?3)
 order by j.sequence limit ?4`;
 
+/** A run's log lines, oldest first, in portions. */
 export async function* listLogs(
   connection: Connection,
   { runId, level, after, limit }: LogPage,

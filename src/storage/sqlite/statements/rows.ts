@@ -16,7 +16,7 @@ import {
 import type { RunsTable } from '../schema.ts';
 import { type InlineValue, inlineOrSize, isWhole, type Listed, sizeOf } from './portions.ts';
 
-/** The short columns of a run. Column names in snake_case end in this file. */
+/** The short columns of a run. Names in snake_case do not leave this file. */
 const SHORT_COLUMNS = [
   'id',
   'job_name',
@@ -37,7 +37,7 @@ const SHORT_COLUMNS = [
   'error_detail',
 ] as const satisfies readonly (keyof RunsTable)[];
 
-/** The columns that may be long. Inside JSON they would be escaped and parsed twice. */
+/** Columns that may be long. Inside JSON they would be escaped and parsed twice. */
 const LONG_COLUMNS = ['output', 'payload'] as const satisfies readonly (keyof RunsTable)[];
 
 /** The columns that make a {@link Run}. */
@@ -50,7 +50,7 @@ function longColumns(fields: readonly RunField[] | null): readonly (typeof LONG_
   return fields === null ? LONG_COLUMNS : LONG_COLUMNS.filter((column) => fields.includes(column));
 }
 
-/** A row of a page of runs. A long column that was not asked for is missing. */
+/** A row of a page of runs. It lacks long columns that were not requested. */
 export type ListedRunRow = {
   /** Its place and the short columns, as a JSON array. */
   readonly packed: string;
@@ -59,8 +59,8 @@ export type ListedRunRow = {
 };
 
 /**
- * The columns of a page. A driver converts each value of each row, which takes longer
- * than writing and parsing one JSON text.
+ * The columns of a page. The short columns come as one JSON text, because a driver takes longer to
+ * convert each value of each row than SQLite and JSON.parse take for the text.
  */
 export function listedColumns(fields: readonly RunField[] | null): string {
   const short = SHORT_COLUMNS.map((column) => (column === 'error_detail' ? inlineOrSize(column) : column));
@@ -69,7 +69,7 @@ export function listedColumns(fields: readonly RunField[] | null): string {
   return [packed, ...values].join(', ');
 }
 
-/** The columns of a run that is read whole, by the same fields. */
+/** The columns of a run that is read whole, for the same fields. */
 export function wholeColumns(fields: readonly RunField[] | null): string {
   return ['seq', ...SHORT_COLUMNS, ...longColumns(fields)].join(', ');
 }
@@ -80,8 +80,8 @@ type PackedRun = readonly [seq: number, ...values: ValuesOf<typeof SHORT_COLUMNS
 type ValuesOf<C extends readonly (keyof RunRow)[]> = { [I in keyof C]: RunRow[C[I]] };
 
 /**
- * A row of a page, without values that are too large for it. The columns are named one
- * by one, because a loop takes twice as long.
+ * A run of a page, without the values that are too large for the page. The columns are named one by
+ * one, because a loop takes twice as long.
  */
 export function toListedRun({
   packed,
@@ -145,7 +145,7 @@ export function selectFields(run: StoredRun, fields: readonly RunField[]): Parti
   );
 }
 
-/** Without a payload that was read, the run's `payload` must not be used. */
+/** If the payload was not read, the run's `payload` must not be used. */
 export function toRun(row: RunRow): StoredRun {
   const hasFailed = row.status === 'failed';
   return {

@@ -40,7 +40,7 @@ contract(
       const payloads = (await reader.getRuns()).map(({ payload }) => payload);
       expect(payloads).toEqual(['after', 'while locked', 'before']);
       for (const run of accepted) expect(await reader.getRun(run.id)).toEqual(run);
-      // And nobody holds the lock any more.
+      // Nobody holds the lock any more.
       await reader.register({ echo }).echo.trigger('of another');
     });
 
@@ -202,7 +202,7 @@ contract('a connection that cannot be renewed', (test) => {
       (refused: unknown) => refused,
     );
     if (!world.backend.needsReconnect) {
-      // The first statement that needs the lock meets it. On a server a claim may wait there already.
+      // The first statement that needs the lock meets it. On a server, a claim may already wait there.
       if (world.backend.locks === 'refuse') await until(() => statements.length > before);
       await lock.release();
       expect(await outcome).toBeNull();

@@ -57,7 +57,7 @@ async function useEverything({ durably }: Recorded): Promise<void> {
 }
 
 describe("a statement of durably's own", () => {
-  test('says truly whether it writes', async () => {
+  test('reports whether it writes', async () => {
     const instance = await recorded();
     await useEverything(instance);
     const own = new Map(instance.queries.filter(isOwnQuery).map((query) => [query.sql, kindOf(query)]));
@@ -71,7 +71,7 @@ describe("a statement of durably's own", () => {
     }
   });
 
-  test('is known among those of a user', async () => {
+  test('is distinguished from the statements of a user', async () => {
     const { durably, queries } = await recorded();
     queries.length = 0;
     await durably.getRuns();

@@ -144,7 +144,7 @@ describe('the log of a database that was just opened', () => {
     return { path, connection, write, pass: () => (ms += 1_000) };
   };
 
-  test('is missed at the first check if it is gone', async () => {
+  test('is found missing at the first check if it is gone', async () => {
     const { path, write, pass } = await openAndUse();
     unlinkSync(`${path}-wal`);
     pass();
@@ -159,7 +159,7 @@ describe('the log of a database that was just opened', () => {
     expect(write).toThrow(/test\.db-wal was replaced/);
   });
 
-  test('is missed after the connection was renewed', async () => {
+  test('is found missing after the connection was renewed', async () => {
     const { path, connection, write, pass } = await openAndUse();
     connection.reconnect();
     write();
@@ -168,7 +168,7 @@ describe('the log of a database that was just opened', () => {
     expect(write).toThrow(/test\.db-wal was deleted or moved/);
   });
 
-  test('is missed when a connection is renewed', async () => {
+  test('is found missing when a connection is renewed', async () => {
     const { path, connection, write } = await openAndUse();
     unlinkSync(`${path}-wal`);
     connection.reconnect();
@@ -176,7 +176,7 @@ describe('the log of a database that was just opened', () => {
   });
 });
 
-test('is missed by its header if it was emptied and written to again', async () => {
+test('is found missing by its header if it was emptied and written to again', async () => {
   const { path, write, pass } = await inUse();
   await write();
   truncateSync(`${path}-wal`);

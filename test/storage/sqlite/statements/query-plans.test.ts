@@ -88,7 +88,7 @@ contract('query plans', (test) => {
     const { clock, during } = await planned(world);
     const [claim, ...others] = await during(() => clock.advance(1_000));
     if (!claim) throw new Error('no claim was made');
-    // Over a network the steps of the claimed runs come along.
+    // Over a network, the steps of the claimed runs are read in the same request.
     expect(others).toHaveLength(isRemote(world) ? 1 : 0);
     // They are found among the running runs.
     expect(others.flatMap(scansOf)).toEqual(others.map(() => 'SCAN r USING INDEX durably_runs_leases'));
@@ -254,7 +254,7 @@ contract('query plans', (test) => {
       expect(plans).toHaveLength(1);
       expect(plans.flatMap(scansOf)).toEqual([]);
       expect(plans.flatMap(temporariesOf)).toEqual([]);
-      // Each lease is found by its id, however many runs others execute.
+      // Each lease is found by its id, however many runs other workers execute.
       expect(plans.flatMap(searchesOf)).toEqual([expect.stringMatching(/\(id=\?\)/)]);
     }
   });

@@ -12,7 +12,7 @@ import type { InstanceOptions, World } from '../../../support/world.ts';
 async function counted(world: World, options: InstanceOptions = {}) {
   const clock = new FakeClock();
   const { durably, statements } = await world.start({ clock, ...options });
-  /** The statements of a task, until nothing is under way any more. */
+  /** The statements of a task, until nothing is under way. */
   const during = async (task: () => unknown): Promise<RecordedStatement[]> => {
     await idle();
     const before = statements.length;
@@ -23,7 +23,7 @@ async function counted(world: World, options: InstanceOptions = {}) {
   return { durably, clock, during };
 }
 
-/** Another's dialect has none: its connection must be renewed from outside as well. */
+/** Other people's dialects have no batches. Their connections must also be renewed from outside. */
 const hasBatches = ({ backend }: World) => !backend.needsReconnect;
 const isRemote = ({ backend }: World) => backend.locks === 'wait';
 
@@ -86,7 +86,7 @@ contract('statements', (test) => {
     },
   );
 
-  test('a run that fails takes no more', async ({ world }) => {
+  test('a run that fails takes no more statements than one that completes', async ({ world }) => {
     const { during, durably } = await counted(world);
     const { failing } = durably.register({
       failing: job('failing', async (step) => {

@@ -6,7 +6,7 @@ import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { SqliteDialect } from 'kysely';
 import Database from 'libsql';
-import { openDatabase } from '../../../../src/app/database.ts';
+import { openServiceDatabase } from '../../../../src/app/database.ts';
 import type { Clock } from '../../../../src/core/clock.ts';
 import { createStore } from '../../../../src/storage/sqlite/store.ts';
 import type { Backend, Content, OpenedDatabase, TestDatabase } from '../../../support/backend.ts';
@@ -33,7 +33,7 @@ export const sqliteBackends: readonly Backend[] = [
     ...sqlite,
     needsReconnect: false,
     locks: 'refuse',
-    createDatabase: inFolder((path) => openDatabase({ url: pathToFileURL(path).href })),
+    createDatabase: inFolder((path) => openServiceDatabase({ url: pathToFileURL(path).href })),
   },
   {
     name: 'SqliteDialect on libsql',

@@ -2,7 +2,7 @@ import { Kysely, sql } from 'kysely';
 import type { Schema } from '../../../../src/storage/sqlite/schema.ts';
 import type { DatabaseTools, OpenedDatabase } from '../../../support/backend.ts';
 
-/** On a connection past durably. */
+/** Works on a connection that bypasses durably. */
 export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
   const db = new Kysely<Schema>({ dialect });
   return {

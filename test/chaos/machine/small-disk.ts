@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ServiceProcess } from './service-process.ts';
+import type { ServiceProcess } from '../support/service-process.ts';
 
 /** Enough for a few triggers. */
 const LEFT_BYTES = 300_000;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Dialect } from 'kysely';
 import { createDurablyApp } from '../../../src/app/create-app.ts';
-import { openDatabase } from '../../../src/app/database.ts';
+import { openServiceDatabase } from '../../../src/app/database.ts';
 import { createDurably } from '../../../src/create-durably.ts';
 import type { JobDefinition } from '../../../src/engine/jobs/define-job.ts';
 import { interceptStatements } from '../../support/dialects/intercepted-dialect.ts';
@@ -15,7 +15,7 @@ type Jobs = Record<string, JobDefinition<string, any, any, any>>;
 /** The service's app on its own database, without a socket. */
 export async function startInProcess(jobs: Jobs) {
   const folder = mkdtempSync(join(tmpdir(), 'durably-chaos-'));
-  const database = await openDatabase({ url: pathToFileURL(join(folder, 'durably.db')).href });
+  const database = await openServiceDatabase({ url: pathToFileURL(join(folder, 'durably.db')).href });
   const reported: unknown[] = [];
   const rows = { most: 0 };
   const durably = createDurably({
