@@ -8,7 +8,7 @@ const RUNS_EACH = 5;
 const STEPS = 5;
 
 test.each(['http', 'ws'] as const)(
-  'over %s, 32 callers and ten runs at once have one write and four reads under way',
+  'over %s, 32 callers and ten runs at once have at most one write and four reads under way',
   async (protocol) => {
     const { open, server } = await startRemote({ latencyMs: () => 2 });
     const durably = open({ protocol, maxConcurrentRuns: 10 });
@@ -25,12 +25,12 @@ test.each(['http', 'ws'] as const)(
     const call = async () => {
       for (let i = 0; i < RUNS_EACH; i++) {
         const { id } = await stepped.trigger(i);
-        await Promise.all([durably.getRun(id), durably.getSteps(id)]);
+        await Promise.all([durably.getRun(id), durably.getSteps(id), durably.getRuns({ limit: 5 })]);
       }
     };
     await Promise.all(Array.from({ length: CALLERS }, call));
     await all.promise;
     expect(server.maxWrites).toBe(1);
-    expect(server.maxReads).toBe(4);
+    expect(server.maxReads).toBeLessThanOrEqual(4);
   },
 );
