@@ -1,3 +1,4 @@
+import type { GivenDatabase } from '../test/support/given-database.ts';
 import { Child } from './processes/child.ts';
 import type { Figures } from './protocol.ts';
 
@@ -48,6 +49,8 @@ async function within<T>(ms: number, work: () => Promise<T>): Promise<T> {
 export class Bench {
   readonly folder: string;
   readonly isQuick: boolean;
+  /** The server for the remote workloads, instead of a stand-in. */
+  readonly database: GivenDatabase | undefined;
   readonly #rounds: number | undefined;
   readonly #log: (line: string) => void;
   readonly samples: Sample[] = [];
@@ -57,10 +60,12 @@ export class Bench {
     folder: string;
     isQuick: boolean;
     rounds: number | undefined;
+    database?: GivenDatabase | undefined;
     log: (line: string) => void;
   }) {
     this.folder = options.folder;
     this.isQuick = options.isQuick;
+    this.database = options.database;
     this.#rounds = options.rounds;
     this.#log = options.log;
   }

@@ -6,14 +6,17 @@ export interface Command {
   readonly workloads: readonly Workload[];
   readonly rounds: number | undefined;
   readonly isQuick: boolean;
+  /** The address of a libSQL server, instead of a stand-in. */
+  readonly database: string | undefined;
 }
 
-/** Parses options such as `--only enqueue,drain --rounds 3 --quick`. @throws for an unknown option. */
+/** Parses options such as `--only enqueue,drain --rounds 3 --quick --database http://127.0.0.1:8080`. @throws for an unknown option. */
 export function readCommandLine(): Command {
   const { values } = parseArgs({
     options: {
       only: { type: 'string' },
       rounds: { type: 'string' },
+      database: { type: 'string' },
       quick: { type: 'boolean', default: false },
     },
   });
@@ -30,5 +33,6 @@ export function readCommandLine(): Command {
     workloads: workloads.filter(({ id }) => only === undefined || only.includes(id)),
     rounds,
     isQuick: values.quick,
+    database: values.database,
   };
 }

@@ -2,6 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { GivenDatabase } from '../test/support/given-database.ts';
 import { Bench } from './bench.ts';
 import { readCommandLine } from './command-line.ts';
 import type { ContenderName } from './contenders/index.ts';
@@ -31,7 +32,9 @@ try {
 }
 
 async function run(): Promise<void> {
-  const bench = new Bench({ folder, isQuick: command.isQuick, rounds: command.rounds, log: console.log });
+  const database = command.database === undefined ? undefined : await GivenDatabase.open(command.database);
+  const { isQuick, rounds } = command;
+  const bench = new Bench({ folder, isQuick, rounds, database, log: console.log });
   const machine = describeMachine(folder);
   const start = Date.now();
   const settings = await readSettings();
@@ -39,6 +42,7 @@ async function run(): Promise<void> {
     console.log(`\n▸ ${workload.title}`);
     await workload.run(bench);
   }
+  database?.close();
   const results = writeResults({
     samples: bench.samples,
     failures: bench.failures,

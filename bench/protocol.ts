@@ -16,7 +16,28 @@ export interface MeasureRequest {
 export interface ServeRequest {
   readonly contender: Served;
   readonly file: string;
+  /** A libSQL server to use instead of the file. */
+  readonly url?: string | undefined;
+  readonly authToken?: string | undefined;
   readonly worker: 'on' | 'off';
+}
+
+/** A stand-in for a libSQL server, and how fast it is. */
+export interface SqldRequest {
+  readonly file: string;
+  readonly latencyMs?: number;
+  readonly speed?: 'instant' | 'measured';
+}
+
+export interface ReadRequest {
+  readonly url: string;
+  readonly authToken: string | undefined;
+  /** What the client asks for. Unless given, Node's `fetch` decides. */
+  readonly encoding?: string;
+  readonly sql: string;
+  /** The only parameter. */
+  readonly id: string;
+  readonly reads: number;
 }
 
 /** The time of each event, ms since the epoch. The key is the event's type and run. */
@@ -53,8 +74,10 @@ export interface Roles {
   memoryKb(): Promise<number>;
   peakMemoryKb(): Promise<number>;
   readEmitted(): Promise<EventTimes>;
-  startSqld(request: { file: string; latencyMs: number }): Promise<string>;
-  stopSqld(): Promise<number>;
+  startSqld(request: SqldRequest): Promise<string>;
+  stopSqld(): Promise<void>;
+  timeReads(request: ReadRequest): Promise<number>;
+  timeAnswers(request: { url: string; reads: number }): Promise<number>;
   openStreams(request: { url: string; count: number }): Promise<void>;
   countArrivals(): Promise<number>;
   readArrivals(emitted: EventTimes): Promise<{ isComplete: boolean; p95Ms: number }>;

@@ -122,6 +122,26 @@ export const targets: readonly Target[] = [
   }),
   ...each('an idle subscriber, KB', 'idle-streams', 100, { metric: 'each', is: 'atMost' }),
   ...each('remote ÷ peer', 'remote', 5, { metric: 'rate', over: 'coji', is: 'atLeast' }),
+  ...[10, 50].map((slots) => ({
+    workload: 'remote-load',
+    title: `a busy server, ${slots} at once ÷ loop`,
+    figure: { contender: SERVICE, metric: `rate ${slots}` },
+    over: { contender: 'loop', metric: `rate ${slots}` },
+    atLeast: slots === 10 ? 0.6 : 0.5,
+  })),
+  {
+    workload: 'remote-load',
+    title: 'requests per run, ten at once',
+    figure: { contender: SERVICE, metric: 'requests 10' },
+    atMost: 1.2,
+  },
+  {
+    workload: 'remote-answers',
+    title: 'GET /run of 1 MB ÷ bare client',
+    figure: { contender: SERVICE, metric: 'get 1 MB' },
+    over: { contender: SERVICE, metric: 'read 1 MB' },
+    atMost: 1.5,
+  },
   ...each('memory after 100,000 runs, MB', 'memory', 200, { metric: 'late', is: 'atMost' }),
   ...each('memory after 100,000 ÷ 10,000 runs', 'memory', 1.1, {
     metric: 'late',

@@ -23,8 +23,8 @@ const jobs = {
  * Opens it over a default client. With a single connection it fails, because it uses the client while its own
  * transactions are open.
  */
-export async function createInstance({ file, url, concurrency, isCounting = false }: OpenOptions) {
-  const client = createClient({ url: url ?? `file:${file}` });
+export async function createInstance({ file, url, authToken, concurrency, isCounting = false }: OpenOptions) {
+  const client = createClient({ url: url ?? `file:${file}`, ...(authToken && { authToken }) });
   const dialect = new LibsqlDialect({ client });
   const counter = new StatementCounter();
   if (isCounting) countDialect(dialect, counter);

@@ -6,6 +6,8 @@ export interface OpenOptions {
   readonly file: string;
   /** A libSQL server to use instead of the file, for contenders that support one. */
   readonly url?: string | undefined;
+  /** The server's token, if it asks for one. */
+  readonly authToken?: string | undefined;
   /** Concurrent runs. By default the contender decides. */
   readonly concurrency?: number | undefined;
   /** Whether to count the statements. Counting takes time. */

@@ -31,21 +31,23 @@ interface Opened extends Pick<DurablyOptions, 'dialect' | 'reconnect'> {
   close(): void;
 }
 
+type Address = Parameters<typeof openDatabase>[0];
+
 /** Opens LibsqlDialect as docs/library.md shows it. */
-async function openAsDocumented(url: string): Promise<Opened> {
+async function openAsDocumented({ url, authToken }: Address): Promise<Opened> {
   const { createClient } = requireAsDurably('@libsql/client') as typeof import('@libsql/client');
   const { LibsqlDialect } = requireAsDurably('@libsql/kysely-libsql') as {
     LibsqlDialect: new (config: { client: object }) => Opened['dialect'];
   };
-  const client = createClient({ url });
+  const client = createClient({ url, ...(authToken && { authToken }) });
   return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
 }
 
 export async function createInstance(
-  open: (url: string) => Promise<Opened>,
-  { file, url = `file:${file}`, concurrency, isCounting = false }: OpenOptions,
+  open: (address: Address) => Promise<Opened>,
+  { file, url = `file:${file}`, authToken, concurrency, isCounting = false }: OpenOptions,
 ) {
-  const { close, ...opened } = await open(url);
+  const { close, ...opened } = await open({ url, authToken });
   const counter = new StatementCounter();
   if (isCounting) countDialect(opened.dialect, counter);
   const durably = createDurably({ ...opened, maxConcurrentRuns: concurrency, jobs });
@@ -54,7 +56,7 @@ export async function createInstance(
   return { durably, counter, close };
 }
 
-function contender(open: (url: string) => Promise<Opened>): Contender {
+function contender(open: (address: Address) => Promise<Opened>): Contender {
   return {
     synchronous: 'FULL',
     completedRuns: `select count(*) from durably_runs where status = 'completed'`,
@@ -81,7 +83,7 @@ function rawQuery(sql: string): Query {
   return CompiledQuery.raw(sql);
 }
 
-export const openers = { documented: openAsDocumented, service: (url: string) => openDatabase({ url }) };
+export const openers = { documented: openAsDocumented, service: openDatabase };
 
 export const durablyDocumented = contender(openers.documented);
 export const durablyService = contender(openers.service);

@@ -4,6 +4,7 @@ import type { Contender } from './contender.ts';
 const contenders = {
   floor: async () => (await import('./floor.ts')).floorFull,
   'floor-normal': async () => (await import('./floor.ts')).floorNormal,
+  loop: async () => (await import('./loop.ts')).loop,
   durably: async () => (await import('./durably.ts')).durablyDocumented,
   'durably-service': async () => (await import('./durably.ts')).durablyService,
   coji: async () => (await import('./coji.ts')).coji,
@@ -18,6 +19,7 @@ export const loadContender = (name: ContenderName): Promise<Contender> => conten
 export const labels: Readonly<Record<ContenderName | 'bare', string>> = {
   floor: 'floor, FULL',
   'floor-normal': 'floor, NORMAL',
+  loop: 'loop, one batch under way',
   durably: 'durably, LibsqlDialect',
   'durably-service': 'durably, service default',
   coji: '@coji/durably 0.15.0',

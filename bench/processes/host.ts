@@ -1,6 +1,7 @@
 /** The program of each child process: it executes the main process's calls and sends back the results. */
 import type { Reply, Request, Roles } from '../protocol.ts';
 import { describe, measure } from './measure.ts';
+import { timeAnswers, timeReads } from './reads.ts';
 import { seed } from './seed.ts';
 import { memoryKb, peakMemoryKb, readEmitted, serve, stopServing, storedRuns } from './serve.ts';
 import { startSqld, stopSqld } from './sqld.ts';
@@ -19,6 +20,8 @@ const roles: Roles = {
   readEmitted,
   startSqld,
   stopSqld,
+  timeReads,
+  timeAnswers,
   openStreams,
   countArrivals,
   readArrivals,

@@ -26,10 +26,10 @@ let server: Server | undefined;
 let service: Service | undefined;
 
 /** Serves a contender's HTTP interface from this process. Returns the address of its routes. */
-export async function serve({ contender, file, worker }: ServeRequest): Promise<string> {
-  if (!existsSync(file)) makeWalFile(file);
+export async function serve({ contender, worker, ...place }: ServeRequest): Promise<string> {
+  if (place.url === undefined && !existsSync(place.file)) makeWalFile(place.file);
   emitted = {};
-  service = await openers[contender]({ file, concurrency: CONCURRENCY }, worker);
+  service = await openers[contender]({ ...place, concurrency: CONCURRENCY }, worker);
   server = createServer(getRequestListener(service.fetch));
   await new Promise<void>((resolve) => server?.listen(0, '127.0.0.1', resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}${BASE_PATH}`;

@@ -8,6 +8,8 @@ import { largeValues } from './large-values.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';
 import { remote } from './remote.ts';
+import { remoteAnswers } from './remote-answers.ts';
+import { remoteLoad } from './remote-load.ts';
 import { statements } from './statements.ts';
 import type { Workload } from './workload.ts';
 
@@ -27,5 +29,7 @@ export const workloads: readonly Workload[] = [
   subscribers,
   idleStreams,
   remote,
+  remoteLoad,
+  remoteAnswers,
   memory,
 ];

@@ -1,7 +1,6 @@
-import { setTimeout as pause } from 'node:timers/promises';
 import { Child } from '../processes/child.ts';
 import type { Served } from '../protocol.ts';
-import { type Address, whileServing } from './serving.ts';
+import { type Address, completed, whileServing } from './serving.ts';
 import type { Workload } from './workload.ts';
 
 const MB = 1024 * 1024;
@@ -69,18 +68,6 @@ async function readAll(
       return { ...rates, peak: (await server.call('peakMemoryKb')) / 1024 - before };
     },
   );
-}
-
-async function completed(base: string, body: { jobName: string; input: object }): Promise<string> {
-  const answer = await fetch(`${base}/trigger`, { method: 'POST', body: JSON.stringify(body) });
-  const { runId } = (await answer.json()) as { runId: string };
-  for (;;) {
-    const [run] = (await (await fetch(`${base}/runs?fields=id,status&limit=1`)).json()) as [
-      { id: string; status: string },
-    ];
-    if (run.id === runId && run.status === 'completed') return runId;
-    await pause(2);
-  }
 }
 
 /** The MB per second of an answer that is read as fast as it arrives. */

@@ -1,8 +1,7 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
 import { onFreshDatabase } from '../contenders/fresh.ts';
 import type { ContenderName } from '../contenders/index.ts';
-import { Child } from '../processes/child.ts';
+import { countRequests } from '../contenders/request-count.ts';
+import { isCounted, onServer, type ServerAddress } from './on-server.ts';
 import { drain, prefill } from './runs.ts';
 import type { Workload } from './workload.ts';
 
@@ -11,7 +10,7 @@ const LATENCY_MS = 10;
 export const remote: Workload = {
   id: 'remote',
   title: `Remote with ${LATENCY_MS} ms added latency: 200 runs of 5 steps at concurrency 10`,
-  method: `The database is a stand-in for a libSQL server in a process of its own, which answers each request ${LATENCY_MS} ms late. Requests are counted from the first claim to the last completion.`,
+  method: `The database is a stand-in for a libSQL server in a process of its own, which answers each request ${LATENCY_MS} ms late, or the one that was named on the command line, which answers as it does. Requests are counted where they are sent, over HTTP only; those of the migration are among them.`,
   metrics: [
     { id: 'rate', title: 'runs completed', unit: 'per second' },
     { id: 'requests', title: 'requests to the server, each run, triggers included', unit: 'requests' },
@@ -22,35 +21,25 @@ export const remote: Workload = {
       workload: 'remote',
       contenders: ['durably', 'durably-service', 'coji'],
       rounds: bench.pick({ full: 5, quick: 2 }),
-      round: async (child, contender) => {
-        const folder = mkdtempSync(join(bench.folder, 'sqld-'));
-        const server = new Child();
-        try {
-          const file = join(folder, 'remote.db');
-          const url = await server.call('startSqld', { file, latencyMs: LATENCY_MS });
-          const figures = await child.call('measure', {
+      round: (child, contender) =>
+        onServer(bench, { contender, runs, latencyMs: LATENCY_MS }, ({ url, authToken }) =>
+          child.call('measure', {
             workload: 'remote',
             contender,
-            scale: { url, runs },
+            scale: { url, authToken, runs },
             folder: bench.folder,
-          });
-          const requests = await server.call('stopSqld');
-          const stored = await server.call('storedRuns', { contender, file });
-          if (stored.completed !== runs)
-            throw new Error(`stored ${JSON.stringify(stored)}, expected ${runs}`);
-          return { ...figures, requests: requests / runs };
-        } finally {
-          server.end();
-          rmSync(folder, { recursive: true });
-        }
-      },
+          }),
+        ),
     });
   },
   measure: async (contender, scale, folder) => {
-    const { url, runs } = scale as { url: string; runs: number };
-    return await onFreshDatabase(contender, { folder, url, concurrency: 10 }, async (engine) => {
+    const { runs, ...address } = scale as unknown as ServerAddress & { runs: number };
+    const requests = countRequests();
+    const before = requests();
+    const rate = await onFreshDatabase(contender, { folder, ...address, concurrency: 10 }, async (engine) => {
       await prefill(engine, { job: 'fiveSteps', runs });
-      return { rate: runs / (await drain(engine, runs)) };
+      return runs / (await drain(engine, runs));
     });
+    return { rate, ...(isCounted(address) && { requests: (requests() - before) / runs }) };
   },
 };

@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Bench } from '../bench.ts';
 import type { Child } from '../processes/child.ts';
 import type { Served } from '../protocol.ts';
@@ -37,5 +38,18 @@ export async function whileServing<T>(
     return result;
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Triggers a run. Resolves with its id when it is completed. */
+export async function completed(base: string, body: { jobName: string; input: object }): Promise<string> {
+  const answer = await fetch(`${base}/trigger`, { method: 'POST', body: JSON.stringify(body) });
+  const { runId } = (await answer.json()) as { runId: string };
+  for (;;) {
+    const [run] = (await (await fetch(`${base}/runs?fields=id,status&limit=1`)).json()) as [
+      { id: string; status: string },
+    ];
+    if (run.id === runId && run.status === 'completed') return runId;
+    await pause(2);
   }
 }

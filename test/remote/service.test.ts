@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { startRemote } from '../support/remote.ts';
-import { failedStart } from '../support/spawn-service.ts';
+import { failedStart, spawnService } from '../support/spawn-service.ts';
 
 test('a wrong auth token fails the start with one line that says so', async () => {
   const { url } = await startRemote({ authToken: 'right' });
@@ -17,4 +17,14 @@ test('an unreachable server fails the start with one line that names the cause',
     expect(code).toBe(1);
     expect(stderr.trim().split('\n')).toEqual([expect.stringMatching(/cannot start: .*ECONNREFUSED/)]);
   });
+});
+
+test('the service starts on a server over a WebSocket, and stops without cutting a write off', async () => {
+  const { server } = await startRemote();
+  const service = spawnService({ TURSO_DATABASE_URL: server.addressForClient('ws') });
+  const url = await service.listening();
+  expect((await fetch(`${url}/readyz`)).status).toBe(200);
+  service.process.kill('SIGTERM');
+  expect(await service.exit).toMatchObject({ code: 0 });
+  expect(server.maxWrites).toBe(1);
 });

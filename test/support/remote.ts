@@ -14,6 +14,7 @@ export interface RemoteOptions extends Omit<DurablyOptions, 'dialect' | 'reconne
   readonly clock?: FakeClock;
   readonly fetch?: typeof fetch | ((request: Request) => Promise<Response>);
   readonly authToken?: string;
+  readonly protocol?: 'http' | 'ws';
 }
 
 /** A server of the test. The server, and everything opened on it, ends with the test. */
@@ -22,14 +23,18 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
   const file = join(folder, 'remote.db');
   let server = await Sqld.start({ file, ...settings });
   onTestFinished(async () => {
-    await server.stop();
-    rmSync(folder, { recursive: true, force: true });
+    try {
+      await server.stop();
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
   const { url, port } = server;
 
   /** An instance with its own client, as one process would have. */
-  const open = ({ clock, fetch, authToken, ...options }: RemoteOptions = {}) => {
-    const client = createClient({ url, ...(fetch && { fetch }), ...(authToken && { authToken }) });
+  const open = ({ clock, fetch, authToken, protocol, ...options }: RemoteOptions = {}) => {
+    const address = server.addressForClient(protocol);
+    const client = createClient({ url: address, ...(fetch && { fetch }), ...(authToken && { authToken }) });
     const dialect = new LibsqlDialect({ client });
     const durably = assembleDurably({ dialect, ...options }, { clock: clock ?? systemClock });
     onTestFinished(async () => {

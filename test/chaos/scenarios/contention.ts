@@ -6,7 +6,8 @@ import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import { groupBy } from '../support/group-by.ts';
 import type { Random } from '../support/random.ts';
-import { countOpen, journalByRun, type Records, readRecords } from '../support/records.ts';
+import { journalByRun, type Records } from '../support/records.ts';
+import type { StoredRecords } from '../support/stored-records.ts';
 import type { Outcome } from './outcome.ts';
 
 const PROCESSES = 8;
@@ -17,20 +18,22 @@ export interface ContentionOptions {
   readonly random: Random;
   /** The number of runs in each kind of race. */
   readonly runs: number;
+  /** A database to use instead of a file of the test's own. */
+  readonly stored?: StoredRecords | undefined;
 }
 
 /** Eight processes send the same commands for the same runs at once. */
 export async function raceForRuns(options: ContentionOptions): Promise<Outcome> {
   // Eight processes on few cores are slow. The threshold is long enough that none loses a lease.
   const settings = { DURABLY_STALE_THRESHOLD_MS: 20_000, DURABLY_CONCURRENCY: 4 };
-  return await withFleet(settings, async (fleet) => {
+  const play = async (fleet: Fleet) => {
     await fleet.startMany(PROCESSES);
     for (const service of fleet.live) await service.measure();
     const races = new Races(fleet, options);
     await races.overOneRunEach();
     await races.overClaims();
     await races.overAnything();
-    const records = readRecords(fleet.database);
+    const records = await fleet.stored.read();
     const delays = await Promise.all(fleet.live.map((service) => service.measure()));
     return {
       violations: [
@@ -47,7 +50,8 @@ export async function raceForRuns(options: ContentionOptions): Promise<Outcome> 
         'longest loop delay ms': Math.max(...delays.map(({ maxLoopDelayMs }) => maxLoopDelayMs)),
       },
     };
-  });
+  };
+  return await withFleet(settings, play, options.stored);
 }
 
 class Races {
@@ -97,7 +101,7 @@ class Races {
       }),
     );
     await this.#allOver();
-    const records = readRecords(this.#fleet.database);
+    const records = await this.#fleet.stored.read();
     const byRun = journalByRun(records.journal);
     for (const id of ids) {
       const types = (byRun.get(id) ?? []).map(({ type }) => type).filter((type) => !type.startsWith('step'));
@@ -132,12 +136,12 @@ class Races {
     };
     await Promise.all(Array.from({ length: PROCESSES }, () => pester(random.fork())));
     await this.#allOver();
-    this.#compare(ids, done);
+    await this.#compare(ids, done);
   }
 
   /** Every command that was answered as done must be in the journal. */
-  #compare(ids: readonly string[], done: readonly { id: string; command: Command }[]): void {
-    const records: Records = readRecords(this.#fleet.database);
+  async #compare(ids: readonly string[], done: readonly { id: string; command: Command }[]): Promise<void> {
+    const records: Records = await this.#fleet.stored.read();
     const byRun = journalByRun(records.journal);
     const doneByRun = groupBy(done, ({ id }) => id);
     const before = this.won;
@@ -174,7 +178,10 @@ class Races {
   }
 
   async #allOver(): Promise<void> {
-    await eventually('all runs to end', () => countOpen(this.#fleet.database) === 0, { everyMs: 50 });
+    await eventually('all runs to end', async () => (await this.#fleet.stored.countOpen()) === 0, {
+      everyMs: 50,
+      withinMs: this.#fleet.stored.patienceMs,
+    });
   }
 
   #complain(what: string, answer: Answer | undefined): void {

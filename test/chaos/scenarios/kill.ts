@@ -7,7 +7,8 @@ import { checkSameBytes, checkStream } from '../support/check-streams.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import type { Random } from '../support/random.ts';
-import { countOpen, journalByRun, type Records, readRecords } from '../support/records.ts';
+import { journalByRun, type Records } from '../support/records.ts';
+import type { StoredRecords } from '../support/stored-records.ts';
 import { Subscriber } from '../support/subscriber.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -19,16 +20,20 @@ export interface KillOptions {
   readonly random: Random;
   readonly runs: number;
   readonly kills: number;
+  /** A database to use instead of a file of the test's own. */
+  readonly stored?: StoredRecords | undefined;
 }
 
 /** Kills processes at random moments while callers trigger and clients follow. */
 export async function killAtRandom(options: KillOptions): Promise<Outcome> {
-  return await withFleet({ DURABLY_CONCURRENCY: 6, DURABLY_STALE_THRESHOLD_MS: 1000 }, async (fleet) => {
+  const settings = { DURABLY_CONCURRENCY: 6, DURABLY_STALE_THRESHOLD_MS: 1000 };
+  const play = async (fleet: Fleet) => {
     await fleet.startMany(PROCESSES);
     const story = new KillStory(fleet, options);
     await story.play();
-    return story.judge();
-  });
+    return await story.judge();
+  };
+  return await withFleet(settings, play, options.stored);
 }
 
 class KillStory {
@@ -55,13 +60,16 @@ class KillStory {
     await Promise.all([...calls, this.#killOften(random.fork())]);
     await this.#settle(new Caller(this.#fleet, random.fork()));
     await Promise.all([...this.#followed.values()].map((subscriber) => subscriber.finish()));
-    const last = Math.max(...readRecords(this.#fleet.database).journal.map(({ sequence }) => sequence));
-    for (const list of this.#lists) await eventually('the lists to be read', () => list.lastId >= last);
+    const last = Math.max(...(await this.#fleet.stored.read()).journal.map(({ sequence }) => sequence));
+    const withinMs = this.#fleet.stored.patienceMs;
+    for (const list of this.#lists) {
+      await eventually('the lists to be read', () => list.lastId >= last, { withinMs });
+    }
     for (const list of this.#lists) await list.close();
   }
 
-  judge(): Outcome {
-    const records = readRecords(this.#fleet.database);
+  async judge(): Promise<Outcome> {
+    const records = await this.#fleet.stored.read();
     const ledger = this.#fleet.ledger.rows();
     const { lostLeases } = this.#fleet;
     return {
@@ -136,8 +144,11 @@ class KillStory {
   /** Retries failed runs until every run has ended. */
   async #settle(caller: Caller): Promise<void> {
     for (let round = 0; round < 2; round++) {
-      await eventually('all runs to end', () => countOpen(this.#fleet.database) === 0, { everyMs: 50 });
-      const failed = readRecords(this.#fleet.database).runs.filter(({ status }) => status === 'failed');
+      await eventually('all runs to end', async () => (await this.#fleet.stored.countOpen()) === 0, {
+        everyMs: 50,
+        withinMs: this.#fleet.stored.patienceMs,
+      });
+      const failed = (await this.#fleet.stored.read()).runs.filter(({ status }) => status === 'failed');
       if (round === 0)
         await Promise.all(failed.map(({ id }) => caller.ask((api) => api.command('retry', id))));
     }

@@ -2,6 +2,8 @@
 export interface Outcome {
   readonly violations: readonly string[];
   readonly figures: Readonly<Record<string, number>>;
+  /** The faults that this database can't be made to have. */
+  readonly skipped?: readonly string[];
 }
 
 export function formatFigures(figures: Outcome['figures']): string {

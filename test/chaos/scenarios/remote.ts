@@ -7,8 +7,9 @@ import { checkStream } from '../support/check-streams.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import type { Random } from '../support/random.ts';
-import { countOpen, journalByRun, readRecords } from '../support/records.ts';
+import { journalByRun } from '../support/records.ts';
 import { RemoteDatabase } from '../support/remote-database.ts';
+import { OUTAGES, type StoredRecords } from '../support/stored-records.ts';
 import { Subscriber } from '../support/subscriber.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -21,58 +22,90 @@ const SETTINGS = {
   DURABLY_HEARTBEAT_INTERVAL_MS: 500,
   DURABLY_STALE_THRESHOLD_MS: 20_000,
 };
-/** Reports of workers when an answer was lost for longer than it is asked for. */
-const OUTAGES = ['append', 'claim', 'execute', 'feed', 'hand-back', 'heartbeat', 'telemetry'];
+/** What only a stand-in for a server can be made to do. */
+const FAULTS = [
+  'connections that die',
+  'errors of a proxy',
+  'answers that never arrive',
+  'an outage of some seconds',
+] as const;
 
 export interface RemoteOptions {
   readonly random: Random;
   readonly runs: number;
+  /** A database on a server to use instead of a stand-in. It has none of the {@link FAULTS}. */
+  readonly stored?: StoredRecords | undefined;
 }
 
 /** Runs services on a remote database. A tenth of its connections die, and once it is down for seconds. */
-export async function badNetwork({ random, runs }: RemoteOptions): Promise<Outcome> {
+export async function badNetwork(options: RemoteOptions): Promise<Outcome> {
+  return options.stored === undefined ? await onStandIn(options) : await onServer(options);
+}
+
+async function onStandIn({ random, runs }: RemoteOptions): Promise<Outcome> {
   return await withFleet(SETTINGS, async (fleet) => {
     const database = await RemoteDatabase.start(fleet.database, random.fork());
     try {
-      const url = { TURSO_DATABASE_URL: database.url };
-      await fleet.startMany(PROCESSES, url);
-      const story = new RemoteStory(fleet, database, { random, runs });
-      await story.play();
-      return story.judge();
+      const start = () => fleet.start({ TURSO_DATABASE_URL: database.addressForProcess() });
+      await Promise.all(Array.from({ length: PROCESSES }, start));
+      const story = new RemoteStory(fleet, { random, runs });
+      await Promise.all([story.play(), goAway(fleet, database, () => story.triggered >= runs / 2)]);
+      const { violations, figures } = await story.judge();
+      return { violations, figures: { ...figures, ...database.figures } };
     } finally {
       await database.stop();
     }
   });
 }
 
+async function onServer({ random, runs, stored }: RemoteOptions): Promise<Outcome> {
+  const play = async (fleet: Fleet) => {
+    await fleet.startMany(PROCESSES);
+    const story = new RemoteStory(fleet, { random, runs });
+    await story.play();
+    return { ...(await story.judge()), skipped: FAULTS };
+  };
+  return await withFleet(SETTINGS, play, stored);
+}
+
+/** Takes the database down until every process reports it. The processes recover by themselves. */
+async function goAway(fleet: Fleet, database: RemoteDatabase, isTime: () => boolean): Promise<void> {
+  await eventually('half of it', isTime);
+  const statuses = async () => {
+    const answers = fleet.live.map(async (service) => (await fleet.api(service).ready()).status);
+    return await Promise.all(answers);
+  };
+  await database.outage(async () => {
+    await eventually('503', async () => (await statuses()).every((status) => status === 503));
+  });
+  await eventually('200', async () => (await statuses()).every((status) => status === 200));
+}
+
 class RemoteStory {
   readonly #fleet: Fleet;
-  readonly #database: RemoteDatabase;
   readonly #options: RemoteOptions;
   readonly #accepted = new Map<string, string>();
   readonly #followed = new Map<string, Subscriber>();
   readonly #callers: Caller[] = [];
-  #triggered = 0;
+  triggered = 0;
 
-  constructor(fleet: Fleet, database: RemoteDatabase, options: RemoteOptions) {
+  constructor(fleet: Fleet, options: RemoteOptions) {
     this.#fleet = fleet;
-    this.#database = database;
     this.#options = options;
   }
 
   async play(): Promise<void> {
     const { random } = this.#options;
-    const calls = Array.from({ length: CALLERS }, () => this.#call(random.fork()));
-    await Promise.all([...calls, this.#goAway()]);
-    await eventually('all runs to end', () => countOpen(this.#fleet.database) === 0, {
+    await Promise.all(Array.from({ length: CALLERS }, () => this.#call(random.fork())));
+    await eventually('all runs to end', async () => (await this.#fleet.stored.countOpen()) === 0, {
       everyMs: 50,
       withinMs: 120_000,
     });
     await Promise.all([...this.#followed.values()].map((subscriber) => subscriber.finish()));
   }
 
-  judge(): Outcome {
-    const records = readRecords(this.#fleet.database);
+  async judge(): Promise<Outcome> {
+    const records = await this.#fleet.stored.read();
     const ledger = this.#fleet.ledger.rows();
     const { lostLeases, workerErrors } = this.#fleet;
     const byRun = journalByRun(records.journal);
@@ -80,7 +113,6 @@ class RemoteStory {
     const handedBack = workerErrors.some(
       ({ context, error }) => context === 'execute' || error.includes('did not renew it in time'),
     );
-    const { met } = this.#database;
     return {
       violations: [
         ...this.#fleet.seenViolations({ expected: [...OUTAGES, 'lease'], logsMayTell: true }),
@@ -96,10 +128,6 @@ class RemoteStory {
       ],
       figures: {
         runs: records.runs.length,
-        requests: this.#database.requests,
-        'connections died': (met.get('drop') ?? 0) + (met.get('half') ?? 0),
-        'refused by the way': met.get('status') ?? 0,
-        'never answered': met.get('hang') ?? 0,
         'answers 503': this.#callers.reduce((sum, { retries }) => sum + retries, 0),
         takeovers: records.runs.reduce((sum, { attempt }) => sum + attempt - 1, 0),
         'journal rows': records.journal.length,
@@ -110,8 +138,8 @@ class RemoteStory {
   async #call(random: Random): Promise<void> {
     const caller = new Caller(this.#fleet, random.fork());
     this.#callers.push(caller);
-    while (this.#triggered < this.#options.runs) {
-      const idempotencyKey = `call ${this.#triggered++}`;
+    while (this.triggered < this.#options.runs) {
+      const idempotencyKey = `call ${this.triggered++}`;
       const key = random.chance(0.2) ? `key ${random.int(1, KEYS)}` : undefined;
       const input = {
         steps: random.int(1, 6),
@@ -130,20 +158,5 @@ class RemoteStory {
       }
       await pause(random.int(0, 20));
     }
-  }
-
-  /** Takes the database down until every process reports it. The processes recover by themselves. */
-  async #goAway(): Promise<void> {
-    await eventually('half of it', () => this.#triggered >= this.#options.runs / 2);
-    const statuses = async () => {
-      const answers = this.#fleet.live.map(
-        async (service) => (await this.#fleet.api(service).ready()).status,
-      );
-      return await Promise.all(answers);
-    };
-    await this.#database.outage(async () => {
-      await eventually('503', async () => (await statuses()).every((status) => status === 503));
-    });
-    await eventually('200', async () => (await statuses()).every((status) => status === 200));
   }
 }

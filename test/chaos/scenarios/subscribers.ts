@@ -2,9 +2,10 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { checkJournal } from '../support/check-journal.ts';
 import { checkSameBytes, checkStream } from '../support/check-streams.ts';
 import { eventually } from '../support/eventually.ts';
-import { withFleet } from '../support/fleet.ts';
+import { type Fleet, withFleet } from '../support/fleet.ts';
 import type { Random } from '../support/random.ts';
-import { countOpen, journalByRun, readRecords } from '../support/records.ts';
+import { journalByRun } from '../support/records.ts';
+import type { StoredRecords } from '../support/stored-records.ts';
 import { Subscriber } from '../support/subscriber.ts';
 import type { Outcome } from './outcome.ts';
 
@@ -15,11 +16,13 @@ const LISTS = 4;
 export interface RestlessOptions {
   readonly random: Random;
   readonly runs: number;
+  /** A database to use instead of a file of the test's own. */
+  readonly stored?: StoredRecords | undefined;
 }
 
 /** Clients disconnect at random and continue at another process. */
-export async function restlessSubscribers({ random, runs }: RestlessOptions): Promise<Outcome> {
-  return await withFleet({}, async (fleet) => {
+export async function restlessSubscribers({ random, runs, stored }: RestlessOptions): Promise<Outcome> {
+  const play = async (fleet: Fleet) => {
     await fleet.startMany(PROCESSES);
     const subscribe = (path: string, patience: number) =>
       new Subscriber({ fleet, random: random.fork(), path, patience });
@@ -40,14 +43,19 @@ export async function restlessSubscribers({ random, runs }: RestlessOptions): Pr
       }
       await pause(random.int(0, 20));
     }
-    await eventually('all runs to end', () => countOpen(fleet.database) === 0, { everyMs: 50 });
+    await eventually('all runs to end', async () => (await fleet.stored.countOpen()) === 0, {
+      everyMs: 50,
+      withinMs: fleet.stored.patienceMs,
+    });
     await Promise.all(followers.map(({ subscriber }) => subscriber.finish()));
 
-    const records = readRecords(fleet.database);
+    const records = await fleet.stored.read();
     const byRun = journalByRun(records.journal);
     const listed = records.journal.filter(({ type }) => type !== 'log:write');
     const last = listed.at(-1)?.sequence ?? 0;
-    await eventually('the lists to be read', () => lists.every((list) => list.lastId >= last));
+    await eventually('the lists to be read', () => lists.every((list) => list.lastId >= last), {
+      withinMs: fleet.stored.patienceMs,
+    });
     await Promise.all(lists.map((list) => list.close()));
     const all = [...lists, ...followers.map(({ subscriber }) => subscriber)];
     return {
@@ -67,5 +75,6 @@ export async function restlessSubscribers({ random, runs }: RestlessOptions): Pr
         'events seen': all.reduce((sum, { frames }) => sum + frames.length, 0),
       },
     };
-  });
+  };
+  return await withFleet({}, play, stored);
 }

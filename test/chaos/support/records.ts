@@ -43,15 +43,28 @@ export interface Records {
 
 export function readRecords(path: string): Records {
   return withDatabase(path, (database) => {
-    const all = <T>(sql: string) => database.prepare(sql).all() as T[];
+    const all = (sql: string) => database.prepare(sql).all();
     // One snapshot for all three reads.
     database.exec('begin');
-    return {
-      runs: all<RunRecord>('select * from durably_runs order by seq'),
-      steps: all<StepRecord>('select * from durably_steps'),
-      journal: withClaims(all<JournalRecord>('select * from durably_journal order by sequence')),
-    };
+    return toRecords({
+      runs: all('select * from durably_runs order by seq'),
+      steps: all('select * from durably_steps'),
+      journal: all('select * from durably_journal order by sequence'),
+    });
   });
+}
+
+/** The rows of the tables as records; the journal's in order. */
+export function toRecords(rows: {
+  readonly runs: readonly unknown[];
+  readonly steps: readonly unknown[];
+  readonly journal: readonly unknown[];
+}): Records {
+  return {
+    runs: rows.runs as RunRecord[],
+    steps: rows.steps as StepRecord[],
+    journal: withClaims(rows.journal as Omit<JournalRecord, 'claim'>[]),
+  };
 }
 
 function withClaims(journal: readonly Omit<JournalRecord, 'claim'>[]): JournalRecord[] {
@@ -68,10 +81,11 @@ function isClaim({ type, message }: Pick<JournalRecord, 'type' | 'message'>): bo
   return type === 'run:start' || type === 'run:resume' || (message?.startsWith('worker lost') ?? false);
 }
 
-/** The number of runs that have not ended. */
+/** Answers with the number of runs that have not ended, as `open`. */
+export const OPEN = "select count(*) as open from durably_runs where status in ('pending', 'running')";
+
 export function countOpen(path: string): number {
-  const sql = "select count(*) as open from durably_runs where status in ('pending', 'running')";
-  return withDatabase(path, (database) => (database.prepare(sql).get() as { open: number }).open);
+  return withDatabase(path, (database) => (database.prepare(OPEN).get() as { open: number }).open);
 }
 
 export function withDatabase<T>(path: string, work: (database: Database.Database) => T): T {

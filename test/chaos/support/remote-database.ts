@@ -12,7 +12,7 @@ export class RemoteDatabase {
   readonly #random: Random;
   #server: Sqld;
   /** The number of requests that met each kind of fault. */
-  readonly met = new Map<Fault['kind'], number>();
+  readonly #met = new Map<Fault['kind'], number>();
   #requestsBefore = 0;
 
   private constructor(file: string, random: Random, server: Sqld) {
@@ -27,12 +27,19 @@ export class RemoteDatabase {
     return new RemoteDatabase(file, random, await Sqld.start({ file }));
   }
 
-  get url(): string {
-    return this.#server.url;
+  /** The server knows the processes by their addresses. */
+  addressForProcess(): string {
+    return this.#server.addressForClient();
   }
 
-  get requests(): number {
-    return this.#requestsBefore + this.#server.requests;
+  get figures(): Readonly<Record<string, number>> {
+    const met = (kind: Fault['kind']) => this.#met.get(kind) ?? 0;
+    return {
+      requests: this.#requestsBefore + this.#server.requests,
+      'connections died': met('drop') + met('half'),
+      'refused by the way': met('status'),
+      'never answered': met('hang'),
+    };
   }
 
   /** Takes the server down while the work runs. */
@@ -56,7 +63,7 @@ export class RemoteDatabase {
     this.#server.latencyMs = () => this.#random.int(0, 8);
     this.#server.fault = () => {
       const fault = this.#choose();
-      this.met.set(fault.kind, (this.met.get(fault.kind) ?? 0) + 1);
+      this.#met.set(fault.kind, (this.#met.get(fault.kind) ?? 0) + 1);
       return fault;
     };
   }

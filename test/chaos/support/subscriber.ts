@@ -55,7 +55,9 @@ export class Subscriber {
     void this.#done.then(() => {
       isDone = true;
     });
-    await eventually(`${this.#options.path} to end`, () => isDone);
+    await eventually(`${this.#options.path} to end`, () => isDone, {
+      withinMs: this.#options.fleet.stored.patienceMs,
+    });
   }
 
   /** Disconnects for good. */

@@ -1,4 +1,4 @@
-/** The part of Hrana 2 over HTTP (JSON) that `@libsql/client` speaks: `docs/HRANA_2_SPEC.md` of the libSQL repository. */
+/** The part of Hrana 2 (JSON) that `@libsql/client` speaks: `docs/HRANA_2_SPEC.md` of the libSQL repository. */
 
 export type HranaValue =
   | { readonly type: 'null' }
@@ -30,6 +30,9 @@ export type HranaRequest =
   | { readonly type: 'execute'; readonly stmt: HranaStatement }
   | { readonly type: 'batch'; readonly batch: HranaBatch }
   | { readonly type: 'sequence' | 'describe'; readonly sql?: string; readonly sql_id?: number }
+  | StoreRequest;
+
+type StoreRequest =
   | { readonly type: 'store_sql'; readonly sql_id: number; readonly sql: string }
   | { readonly type: 'close_sql'; readonly sql_id: number };
 
@@ -37,6 +40,18 @@ export interface PipelineRequest {
   readonly baton?: string | null;
   readonly requests: readonly HranaRequest[];
 }
+
+/** What a client sends over a WebSocket. */
+export type SocketMessage =
+  | { readonly type: 'hello'; readonly jwt?: string | null }
+  | {
+      readonly type: 'request';
+      readonly request_id: number;
+      readonly request:
+        | { readonly type: 'open_stream' | 'close_stream'; readonly stream_id: number }
+        | StoreRequest
+        | (Exclude<HranaRequest, StoreRequest> & { readonly stream_id: number });
+    };
 
 export interface HranaError {
   readonly message: string;

@@ -1,11 +1,14 @@
-import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
-import { HranaDatabase, toHranaError } from './database.ts';
+import { Batons } from './batons.ts';
+import { Behaviour, type Speed } from './behaviour.ts';
+import { HranaDatabase } from './database.ts';
+import { Executor } from './executor.ts';
 import { type Fault, fail, isExecuted, send, sendText } from './faults.ts';
-import { type HranaRequest, type PipelineRequest, toSql } from './protocol.ts';
-import { newStream, type Stream } from './stream.ts';
+import { type PipelineRequest, toSql } from './protocol.ts';
+import { Replica } from './replica.ts';
+import { WebSocketDoor } from './web-socket-door.ts';
+import { type Leaving, WriteQueue } from './write-queue.ts';
 
 export interface SqldOptions {
   readonly file: string;
@@ -14,7 +17,16 @@ export interface SqldOptions {
   readonly latencyMs?: () => number;
   /** Called for each request, in the order of arrival. */
   readonly fault?: (requestNumber: number) => Fault;
-  /** How long an interactive transaction may stay open. Default: 5000, as in sqld. */
+  /** Default: instant. */
+  readonly speed?: Speed;
+  /**
+   * What happens when a client closes the connection before a write is answered: the write queue breaks, or
+   * nothing, for tests that kill clients. Default: break.
+   */
+  readonly cuts?: 'break' | 'allowed';
+  /** Reads are answered by a replica that is so many commits behind. */
+  readonly lag?: number;
+  /** How long a transaction may hold the lock until it is taken over. Default: 5000, as in sqld. */
   readonly transactionMs?: number;
   /** How long a stream may be idle. Default: 10000, as in sqld. */
   readonly streamMs?: number;
@@ -23,38 +35,50 @@ export interface SqldOptions {
 }
 
 /**
- * A stand-in for sqld (`ghcr.io/tursodatabase/libsql-server`): Hrana over HTTP on a database file, with one
- * writer at a time and faults on demand.
+ * A stand-in for sqld (`ghcr.io/tursodatabase/libsql-server`): Hrana over HTTP and WebSockets on a database file,
+ * with one writer at a time and faults on demand. Its write queue can break ({@link WriteQueue}).
  */
-export class Sqld {
+export class Sqld extends Behaviour {
+  /** Of all servers, because one that is started again has the same clients. */
+  static #clients = 0;
   readonly #options: SqldOptions;
   readonly #database: HranaDatabase;
+  readonly #replica: Replica | undefined;
+  readonly #queue: WriteQueue;
+  readonly #executor: Executor;
+  readonly #batons: Batons;
   readonly #server: Server;
-  readonly #streams = new Map<string, Stream | 'expired'>();
-  #turn: Promise<void> = Promise.resolve();
+  readonly #door: WebSocketDoor;
   #isStopped = false;
-  /** The number of pipelines received. */
-  requests = 0;
-  /** The number of pipelines that are not answered yet. */
-  underWay = 0;
-  /** The number of requests that their client gave up before the answer. */
-  abandoned = 0;
-  /** Larger bodies are refused, as proxies do. */
-  refusedBytes = Number.POSITIVE_INFINITY;
-  /** Each request waits for this before anything else happens. */
-  gate: (() => Promise<void>) | undefined;
-  /** The executed SQL texts, in order, while recording. */
-  recorded: string[] | undefined;
-  latencyMs: () => number;
-  fault: (requestNumber: number) => Fault;
 
   private constructor(options: SqldOptions) {
+    super(options);
     this.#options = options;
-    this.#database = new HranaDatabase(options.file);
-    this.latencyMs = options.latencyMs ?? (() => 0);
-    this.fault = options.fault ?? (() => ({ kind: 'none' }));
+    const { file, lag = 0, cuts = 'break', transactionMs = 5_000, streamMs = 10_000 } = options;
+    this.#database = new HranaDatabase(file);
+    this.#replica = lag === 0 ? undefined : new Replica(file, { lag });
+    this.#queue = new WriteQueue({ cuts });
+    this.#executor = new Executor({
+      database: this.#database,
+      replica: this.#replica,
+      queue: this.#queue,
+      transactionMs,
+    });
+    this.#batons = new Batons({
+      idleMs: streamMs,
+      onExpire: (stream) => this.#executor.endTransaction(stream),
+    });
     this.#server = createServer((request, response) => {
       this.#answer(request, response).catch(() => response.destroy());
+    });
+    this.#door = new WebSocketDoor({
+      behaviour: this,
+      executor: this.#executor,
+      queue: this.#queue,
+      authToken: options.authToken,
+    });
+    this.#server.on('upgrade', (request, socket, head) => {
+      this.#door.open(request, { socket, head, client: splitPath(request.url).client });
     });
   }
 
@@ -72,163 +96,117 @@ export class Sqld {
     return `http://127.0.0.1:${this.port}`;
   }
 
+  /** An address by which the server knows one client from others. All who use {@link url} count as one. */
+  addressForClient(protocol: 'http' | 'ws' = 'http'): string {
+    return `${protocol}://127.0.0.1:${this.port}/client-${++Sqld.#clients}/`;
+  }
+
+  /** The most writes that one client had under way at once. */
+  get maxWrites(): number {
+    return this.#queue.maxWrites;
+  }
+
+  /** The most reads that one client had under way at once. */
+  get maxReads(): number {
+    return this.#queue.maxReads;
+  }
+
   /** Reads rows directly from the file, without the protocol and its faults. */
   query(sql: string): Record<string, unknown>[] {
     const { cols, rows } = this.#database.execute({ sql }, new Map());
     return rows.map((row) => Object.fromEntries(row.map((value, i) => [cols[i]?.name ?? '', toSql(value)])));
   }
 
+  /** Lets the replica reach its primary, for as long as nothing is committed. */
+  catchUp(): void {
+    this.#replica?.catchUp();
+  }
+
+  /** @throws if a client has broken the write queue. */
   async stop(): Promise<void> {
     this.#isStopped = true;
     this.expireStreams();
+    this.#door.close();
     this.#server.closeAllConnections();
     await new Promise((resolve) => this.#server.close(resolve));
-    this.#database.rollback();
-    this.#database.close();
+    this.#executor.stop();
+    const { brokenBy } = this.#queue;
+    if (brokenBy !== undefined) throw new Error(`the server takes no more writes, because ${brokenBy}`);
   }
 
   /** Ends all streams between two requests, as if they had been idle for too long. */
   expireStreams(): void {
-    for (const baton of this.#streams.keys()) this.#expire(baton);
+    this.#batons.expireAll();
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { method, url = '' } = request;
-    if (method === 'GET' && ['/v2', '/v3', '/health'].includes(url)) return sendText(response, 200, 'Hello');
+    const { client, path } = splitPath(request.url);
+    if (request.method === 'GET' && ['/v2', '/v3', '/health'].includes(path)) {
+      return sendText(response, 200, 'Hello');
+    }
     // The server has no protobuf, so clients that ask for it use JSON instead.
-    if (method !== 'POST' || !['/v2/pipeline', '/v3/pipeline'].includes(url)) {
+    if (request.method !== 'POST' || !['/v2/pipeline', '/v3/pipeline'].includes(path)) {
       return sendText(response, 404, '');
     }
-    const number = ++this.requests;
-    this.underWay++;
+    const fault = this.noteArrival();
     response.on('close', () => void this.underWay--);
-    const fault = this.fault(number);
     const body = await readBody(request);
-    const latencyMs = this.latencyMs();
-    if (latencyMs > 0) await pause(latencyMs);
-    await this.gate?.();
-    this.#throwIfStopped();
+    const pipeline = parsePipeline(body);
+    const leave = this.#enter(client, pipeline);
+    response.on('close', () => leave(this.#leavingOf(response)));
+    await this.delay();
+    if (this.#isStopped) throw new Error('the server has stopped');
     if (body.length > this.refusedBytes) return sendText(response, 413, 'Content Too Large');
     const { authToken } = this.#options;
     if (authToken !== undefined && request.headers.authorization !== `Bearer ${authToken}`) {
       return send(response, 401, { error: 'Unauthorized: `The JWT is invalid`' });
     }
-    if (fault.kind === 'none') return await this.#serve(response, body);
-    if (isExecuted(fault)) await this.#pipeline(parsePipeline(body) ?? { requests: [] });
-    if (fault.kind === 'hang') response.on('close', () => void this.abandoned++);
-    fail(response, fault, parsePipeline(body)?.requests ?? []);
-  }
-
-  async #serve(response: ServerResponse, body: string): Promise<void> {
-    const pipeline = parsePipeline(body);
     if (pipeline === undefined) return sendText(response, 400, 'Could not parse the request body');
-    const answer = await this.#pipeline(pipeline);
+    if (fault.kind !== 'none') {
+      if (isExecuted(fault)) await this.#execute(pipeline);
+      if (fault.kind === 'hang') response.on('close', () => void this.abandoned++);
+      else leave('cut by the server');
+      return fail(response, fault, pipeline.requests);
+    }
+    const answer = await this.#execute(pipeline);
     if (answer === 'expired') {
       const message = 'The stream has expired due to inactivity';
       return send(response, 500, { message, code: 'STREAM_EXPIRED' });
     }
     if (answer === 'invalid') return sendText(response, 400, 'Received an invalid baton');
-    send(response, 200, answer);
+    const text = JSON.stringify(answer);
+    if (/gzip/.test(String(request.headers['accept-encoding']))) await this.delayCompression(text.length);
+    response.writeHead(200, { 'content-type': 'application/json' }).end(text);
   }
 
-  async #pipeline({ baton, requests }: PipelineRequest) {
-    const stream = baton == null ? newStream() : this.#streams.get(baton);
-    if (stream === undefined) return 'invalid';
-    if (stream === 'expired') return 'expired';
-    if (baton != null) this.#streams.delete(baton);
-    clearTimeout(stream.idleTimer);
-    if (stream.release === undefined) await this.#takeTurn(stream);
-    const results = requests.map((request) => this.#execute(request, stream));
+  #enter(client: string, pipeline: PipelineRequest | undefined): (leaving: Leaving) => void {
+    const stream = this.#batons.find(pipeline?.baton);
+    if (pipeline === undefined || typeof stream === 'string') return this.#queue.enter(client, 'reads');
+    return this.#queue.enter(client, this.#executor.natureOf(pipeline.requests, stream));
+  }
+
+  #leavingOf(response: ServerResponse): Leaving {
+    if (response.writableFinished) return 'answered';
+    return this.#isStopped ? 'cut by the server' : 'cut by the client';
+  }
+
+  async #execute({ baton, requests }: PipelineRequest) {
+    const stream = this.#batons.take(baton);
+    if (typeof stream === 'string') return stream;
+    const results = await this.#executor.execute(requests, stream);
     const isClosed = requests.some(({ type }) => type === 'close');
-    if (isClosed) this.#database.rollback();
-    if (!this.#database.inTransaction) this.#endTransaction(stream);
-    else stream.transactionTimer ??= this.#timeOut(stream);
-    return { baton: isClosed ? null : this.#keep(stream), base_url: null, results };
+    return { baton: isClosed ? null : this.#batons.keep(stream), base_url: null, results };
   }
+}
 
-  #keep(stream: Stream): string {
-    const baton = randomUUID();
-    this.#streams.set(baton, stream);
-    stream.idleTimer = setTimeout(() => this.#expire(baton), this.#options.streamMs ?? 10_000);
-    return baton;
-  }
-
-  #expire(baton: string): void {
-    const stream = this.#streams.get(baton);
-    if (stream === undefined || stream === 'expired') return;
-    this.#streams.set(baton, 'expired');
-    clearTimeout(stream.idleTimer);
-    if (stream.release === undefined) return;
-    this.#database.rollback();
-    this.#endTransaction(stream);
-  }
-
-  #timeOut(stream: Stream): NodeJS.Timeout {
-    return setTimeout(() => {
-      stream.isTimedOut = true;
-      this.#database.rollback();
-      this.#endTransaction(stream);
-    }, this.#options.transactionMs ?? 5_000);
-  }
-
-  #endTransaction(stream: Stream): void {
-    clearTimeout(stream.transactionTimer);
-    stream.transactionTimer = undefined;
-    stream.release?.();
-    stream.release = undefined;
-  }
-
-  async #takeTurn(stream: Stream): Promise<void> {
-    const turn = this.#turn;
-    this.#turn = new Promise((resolve) => {
-      stream.release = resolve;
-    });
-    await turn;
-    this.#throwIfStopped();
-  }
-
-  /** A closed database must not be used, because libSQL's native code would panic. */
-  #throwIfStopped(): void {
-    if (this.#isStopped) throw new Error('the server has stopped');
-  }
-
-  #execute(request: HranaRequest, stream: Stream) {
-    const { sqls } = stream;
-    if (stream.isTimedOut && request.type !== 'close') {
-      stream.isTimedOut = false;
-      return { type: 'error', error: { message: 'Transaction timed out', code: 'TRANSACTION_TIMEOUT' } };
-    }
-    try {
-      return { type: 'ok', response: { type: request.type, ...this.#respond(request, sqls) } };
-    } catch (error) {
-      return { type: 'error', error: toHranaError(error) };
-    }
-  }
-
-  #respond(request: HranaRequest, sqls: Map<number, string>): object {
-    switch (request.type) {
-      case 'execute':
-        this.recorded?.push(request.stmt.sql ?? '');
-        return { result: this.#database.execute(request.stmt, sqls) };
-      case 'batch':
-        return { result: this.#database.batch(request.batch, sqls) };
-      case 'describe':
-        return { result: this.#database.describe(request.sql ?? sqls.get(request.sql_id ?? -1) ?? '') };
-      case 'sequence':
-        this.#database.sequence(request.sql ?? sqls.get(request.sql_id ?? -1) ?? '');
-        return {};
-      case 'store_sql':
-        sqls.set(request.sql_id, request.sql);
-        return {};
-      case 'close_sql':
-        sqls.delete(request.sql_id);
-        return {};
-      case 'get_autocommit':
-        return { is_autocommit: !this.#database.inTransaction };
-      case 'close':
-        return {};
-    }
-  }
+/** An address may begin with the client's name. */
+function splitPath(url = '/'): { client: string; path: string } {
+  const [, client = 'a client', path = '/'] = /^\/(client-\d+)(\/.*)$/.exec(url) ?? [
+    undefined,
+    undefined,
+    url,
+  ];
+  return { client, path };
 }
 
 function parsePipeline(body: string): PipelineRequest | undefined {

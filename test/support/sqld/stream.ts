@@ -1,10 +1,10 @@
-/** A client's connection between two of its requests, identified by a baton. */
+/** A client's connection. Over HTTP, a baton identifies it between two of its requests. */
 export interface Stream {
   readonly sqls: Map<number, string>;
-  /** Passes the database to the next writer. Set while the stream has a transaction open. */
+  /** Passes the database to the next stream. Set while the stream has it or waits for it. */
   release: (() => void) | undefined;
+  hasTurn: boolean;
   transactionTimer: NodeJS.Timeout | undefined;
-  idleTimer: NodeJS.Timeout | undefined;
   /** Its transaction took too long and was rolled back. Its next statement gets the error. */
   isTimedOut: boolean;
 }
@@ -13,8 +13,8 @@ export function newStream(): Stream {
   return {
     sqls: new Map(),
     release: undefined,
+    hasTurn: false,
     transactionTimer: undefined,
-    idleTimer: undefined,
     isTimedOut: false,
   };
 }

@@ -57,12 +57,15 @@ async function onServer(content: Content = 'empty'): Promise<TestDatabase> {
   const server = await Sqld.start({ file: path });
   return {
     open: () => {
-      const client = createClient({ url: server.url });
+      const client = createClient({ url: server.addressForClient() });
       return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
     },
     remove: async () => {
-      await server.stop();
-      rmSync(folder, { recursive: true, force: true });
+      try {
+        await server.stop();
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
     },
   };
 }
