@@ -294,7 +294,7 @@ contract('a step that sleeps', (test) => {
   });
 
   test('does not hold up work on demand whose job waits for the sleeping run', async ({ world }) => {
-    const { durably } = await world.idle();
+    const { durably } = await world.idle({ maxConcurrentRuns: 2 });
     const { child } = durably.register({ child: job('child', (step) => step.sleep('rest', 1_000)) });
     const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait(0)) });
     const { id } = await parent.trigger(0);
@@ -303,7 +303,7 @@ contract('a step that sleeps', (test) => {
   });
 
   test('does not keep a worker from stopping whose job waits for the sleeping run', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 5, maxConcurrentRuns: 2 });
     const { child } = durably.register({ child: job('child', (step) => step.sleep('rest', '1h')) });
     const { parent } = durably.register({ parent: job('parent', () => child.triggerAndWait(0)) });
     const sleeps = nextEvent(durably, 'run:wait');

@@ -82,7 +82,7 @@ interface OneClaim {
   readonly decode: (answers: readonly Rows[]) => Claimed;
 }
 
-function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote }: Sending): OneClaim {
+function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isBatch }: Sending): OneClaim {
   if (request === undefined) return { statements: [], decode: () => NOTHING };
   const jobNames = JSON.stringify(request.jobNames);
   const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
@@ -96,12 +96,10 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote }: S
     { sql: claimStatement({ isRemote, isRepeated }), parameters: [...about, inlineBytes] },
   ];
   if (isRepeated) statements.push({ sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
-  if (isRemote) {
-    statements.push(
-      { sql: LEFT_BEHIND, parameters: about },
-      { sql: STEPS_OF_CLAIM, parameters: [claimToken] },
-    );
-  }
+  if (isRemote) statements.push({ sql: LEFT_BEHIND, parameters: about });
+  // On a file, a claim that wakes runs is the one that probably takes runs with steps.
+  const bringsSteps = isRemote || (isBatch && request.wakesDue);
+  if (bringsSteps) statements.push({ sql: STEPS_OF_CLAIM, parameters: [claimToken] });
   return {
     statements,
     decode: (answers) => {
@@ -110,9 +108,9 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote }: S
       const rows = claimedRows(claimed, { isRepeated });
       // Of fewer runs than it asked for it left none behind, but for their bytes.
       const tookAll = rows.length >= limit && rows.every((row) => row.more === 1);
-      if (!isRemote) return { rows, steps: NOTHING.steps, more: tookAll, woken };
-      const [left = [], steps = []] = answers.slice(-2);
-      return { rows, steps: stepsOfRuns(steps), more: tookAll || left.length > 0, woken };
+      const steps = bringsSteps ? stepsOfRuns(answers.at(-1) ?? []) : NOTHING.steps;
+      const left = isRemote ? (answers.at(-2) ?? []) : [];
+      return { rows, steps, more: tookAll || left.length > 0, woken };
     },
   };
 }

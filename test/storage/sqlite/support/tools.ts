@@ -15,14 +15,15 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
     },
     async ageDue(runId, byMs) {
       await db
-        .updateTable('durably_runs')
-        .set((eb) => ({ due_at: eb('due_at', '-', byMs) }))
-        .where('id', '=', runId)
-        .execute();
-      await db
         .updateTable('durably_steps')
         .set((eb) => ({ due_at: eb('due_at', '-', byMs) }))
         .where('run_id', '=', runId)
+        .execute();
+      // Last: a worker may go on with the run from here on.
+      await db
+        .updateTable('durably_runs')
+        .set((eb) => ({ due_at: eb('due_at', '-', byMs) }))
+        .where('id', '=', runId)
         .execute();
     },
     async ageDeletions(byMs) {
