@@ -103,8 +103,9 @@ export interface StepContext {
    * or still runs in this attempt, and for a result that JSON can't hold.
    * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
    * @throws whatever `fn` throws, after the failure was recorded.
-   * @example const user = await step.run('load user', (signal) => fetchUser(id, { signal }))
-   * @example const user = await step.run('load user', { retries: 3, timeout: '10s' }, (signal) => fetchUser(id, { signal }))
+   * @example
+   * const user = await step.run('load user', (signal) => fetchUser(id, { signal }))
+   * await step.run('greet', { retries: 3, timeout: '10s' }, () => console.log(`Hello ${user.name}`))
    */
   run<T>(name: string, fn: StepFunction<T>): Promise<Jsonified<T>>;
   run<T>(name: string, options: RunStepOptions, fn: StepFunction<T>): Promise<Jsonified<T>>;

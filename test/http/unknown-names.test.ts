@@ -67,7 +67,7 @@ describe.each(doors)('an unknown name, through $door', ({ open }) => {
 
   it.each([
     [{ jobName: 'greet', label: {} }, 'label', /did you mean "labels"/],
-    [{ jobName: 'greet', delayMs: 5 }, 'delayMs', /known: jobName, input, idempotencyKey/],
+    [{ jobName: 'greet', weight: 5 }, 'weight', /known: jobName, input, idempotencyKey/],
     [{ jobName: 'greet', keyScope: 'a' }, 'keyScope', /known: /],
     [{ jobname: 'greet' }, 'jobname', /^jobName is required; .*did you mean "jobName"/],
   ])('is refused in the body of a trigger: %j', async (body, name, message) => {

@@ -5,7 +5,8 @@ import { type Duration, parseDuration } from '../duration.ts';
  * `cause` of another error.
  *
  * @example
- * if (response.status === 404) throw new NonRetryableError('there is no such order')
+ * import { NonRetryableError } from 'durably'
+ * throw new NonRetryableError('there is no such order')
  */
 export class NonRetryableError extends Error {
   override readonly name = 'NonRetryableError';
@@ -16,7 +17,8 @@ export class NonRetryableError extends Error {
  * try like any other, and may be the `cause` of another error.
  *
  * @example
- * if (response.status === 429) throw new RetryAfterError('too many requests', '30s')
+ * import { RetryAfterError } from 'durably'
+ * throw new RetryAfterError('too many requests', '30s')
  */
 export class RetryAfterError extends Error {
   override readonly name = 'RetryAfterError';

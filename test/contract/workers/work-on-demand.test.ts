@@ -71,15 +71,17 @@ contract('processOne', (test) => {
     };
     expect(await during(() => durably.processOne())).toBe(0);
     const handle = durably.register({ gated }).gated;
-    expect(await during(() => durably.processOne())).toBe(1);
-    expect(await during(() => durably.processUntilIdle())).toBe(1);
+    // Without batches, looking for waiting runs that are due is a statement of its own.
+    const claim = world.backend.needsReconnect ? 2 : 1;
+    expect(await during(() => durably.processOne())).toBe(claim);
+    expect(await during(() => durably.processUntilIdle())).toBe(claim);
     await handle.trigger(1);
-    expect(await during(() => durably.processOne())).toBe(7);
+    expect(await during(() => durably.processOne())).toBe(claim + 6);
     await handle.trigger(1);
-    expect(await during(() => durably.processUntilIdle({ maxRuns: 1 }))).toBe(7);
+    expect(await during(() => durably.processUntilIdle({ maxRuns: 1 }))).toBe(claim + 6);
     await handle.trigger(1);
     // And the last claim, which finds nothing.
-    expect(await during(() => durably.processUntilIdle())).toBe(8);
+    expect(await during(() => durably.processUntilIdle())).toBe(claim + 6 + claim);
   });
 
   test('never exceeds maxConcurrentRuns when called twice at once', async ({ world }) => {
