@@ -43,10 +43,10 @@ const MEMBERS: MembersOf<RetryOptions> = {
   jitter: true,
 };
 
-const BACKOFFS = ['exponential', 'linear', 'constant'];
+const BACKOFF_KINDS = ['exponential', 'linear', 'constant'];
 const MAX_RETRIES = 1_000_000;
 
-export const NO_RETRIES: RetryPolicy = {
+const NO_RETRIES: RetryPolicy = {
   limit: 0,
   delay: 1_000,
   backoff: 'exponential',
@@ -69,10 +69,10 @@ export function parseRetries(option: string, given: unknown): RetryPolicy {
     maxDelay = '5m',
     jitter = true,
   } = given as RetryOptions;
-  if (!BACKOFFS.includes(backoff)) {
+  if (!BACKOFF_KINDS.includes(backoff)) {
     throw refusal(
       `${option}.backoff`,
-      `${option}.backoff must be one of ${BACKOFFS.join(', ')}, not ${String(backoff)}`,
+      `${option}.backoff must be one of ${BACKOFF_KINDS.join(', ')}, not ${String(backoff)}`,
     );
   }
   if (typeof jitter !== 'boolean')
