@@ -47,7 +47,7 @@ function execution(stored: readonly StepResult[] = []) {
   const calls = new StepCalls();
   const results = new StepResults(stored, { control, store, clock });
   const databaseNowMs = () => clock.now();
-  const waits = new StepWaits({ clock, control, calls, databaseNowMs });
+  const waits = new StepWaits({ clock, control, calls, databaseNowMs, isAwaitingRun: () => false });
   const port = new StepPort({
     control,
     journal,

@@ -32,6 +32,8 @@ export interface Execution {
   readonly journal: OwnerJournal;
   /** The database's clock, ms since the epoch. */
   readonly databaseNowMs: () => number;
+  /** Whether the job waits for another run. */
+  readonly isAwaitingRun: () => boolean;
   /** Called when the job is over or the run waits, before that is stored. */
   readonly onEnding?: (() => void) | undefined;
 }
@@ -59,7 +61,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     const known = run.steps ?? (mayHaveSteps(run) ? await store.listKnownSteps(run.runId) : []);
     const results = new StepResults(known, { control, store, clock });
     const calls = new StepCalls();
-    waits = new StepWaits({ clock, control, calls, databaseNowMs });
+    waits = new StepWaits({ clock, control, calls, databaseNowMs, isAwaitingRun: execution.isAwaitingRun });
     const port = new StepPort({
       control,
       journal,

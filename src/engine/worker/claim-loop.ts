@@ -69,6 +69,7 @@ export class ClaimLoop {
       await intake.take({
         atMost: maxConcurrentRuns,
         isWanted: isRunning,
+        looksForDue: () => this.#pace.isLookDue,
         onLeave: () => this.#pace.claimBegins(),
         onAnswer: (answer) => this.#pace.claimSucceeded(answer),
       });

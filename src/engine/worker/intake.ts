@@ -30,8 +30,8 @@ export interface TakeOptions {
   readonly deadlineMs?: number | undefined;
   /** Asked when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
   readonly isWanted: () => boolean;
-  /** Looks for waiting runs that are due, whenever others looked. */
-  readonly looksForDue?: boolean;
+  /** Asked when the claim leaves: whether it looks for waiting runs that are due, whenever others looked. */
+  readonly looksForDue?: () => boolean;
   /** Called when the claim leaves, if it sees all that was to be stored until then. */
   readonly onLeave?: () => void;
   /** Called when the claim is answered, before its runs start. */
@@ -130,13 +130,13 @@ export class Intake {
     return {
       slots: await this.#accept(claim, { underWay, isWanted: options.isWanted, request }),
       isEmpty: found === 0,
-      hasMore: claim.more,
+      hasMore,
     };
   }
 
   async #claim(
     underWay: ClaimUnderWay,
-    { atMost, deadlineMs, isWanted, onLeave, looksForDue = false }: TakeOptions,
+    { atMost, deadlineMs, isWanted, onLeave, looksForDue = () => false }: TakeOptions,
   ): Promise<{ request: DecidedClaim | undefined; claim: Claim }> {
     let request: DecidedClaim | undefined;
     let hasLeft = false;
@@ -145,7 +145,7 @@ export class Intake {
       if (!hasLeft) this.#isWaiting = false;
       hasLeft = true;
       if (request !== undefined || !isWanted()) return request;
-      request = this.#decide(underWay, { atMost, looksForDue });
+      request = this.#decide(underWay, { atMost, looksForDue: looksForDue() });
       // One that is asked again takes nothing new.
       if (seesAll && request?.isAskedAgain === false) onLeave?.();
       return request;

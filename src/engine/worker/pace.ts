@@ -34,6 +34,11 @@ export class Pace {
     return Math.min(this.#nextMs, lookMs) - this.#clock.monotonicMs();
   }
 
+  /** No claim has looked for waiting runs for a polling interval. */
+  get isLookDue(): boolean {
+    return this.#lookedMs + this.#pollingIntervalMs <= this.#clock.monotonicMs();
+  }
+
   /** Something may have to be executed. */
   wake(): void {
     this.#isWoken = true;

@@ -123,7 +123,7 @@ export class Shift {
       const taken = await intake.take({
         atMost: maxRuns - this.#taken,
         deadlineMs,
-        looksForDue: true,
+        looksForDue: () => true,
         isWanted: () => this.#state === 'open' || this.#deps.isLoopRunning(),
         onLeave: () => {
           this.#mayFindMore = false;

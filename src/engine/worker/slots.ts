@@ -153,9 +153,12 @@ export class Slots {
     this.waits.enter(slot);
     const { clock } = this.#deps;
     const databaseNowMs = () => run.databaseAheadMs + clock.monotonicMs();
+    const isAwaitingRun = () => this.waits.isWaiting(control.lease);
     const onEnding = () => this.#noteEnding(slot);
     slot.done = this.#scope
-      .runInAsyncScope(() => executeRun({ run, job, control, journal, databaseNowMs, onEnding }, this.#deps))
+      .runInAsyncScope(() =>
+        executeRun({ run, job, control, journal, databaseNowMs, isAwaitingRun, onEnding }, this.#deps),
+      )
       .then(
         (ending) => this.#conclusions.conclude(run, ending),
         (error: unknown) => this.#conclusions.abandon(run, error),

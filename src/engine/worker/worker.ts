@@ -122,7 +122,9 @@ export class Worker {
 
   /** A run that waits is due in so many ms: looks for work then. */
   expectDue(inMs: number): void {
-    if (this.#state.kind === 'running' || this.#shifts.size > 0) this.#alarm.set(Math.max(0, inMs));
+    const { kind } = this.#state;
+    const isAtWork = kind === 'running' || (kind === 'stopped' && this.#shifts.size > 0);
+    if (isAtWork) this.#alarm.set(Math.max(0, inMs));
   }
 
   /**
@@ -141,7 +143,7 @@ export class Worker {
     const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isLoopRunning }, options);
     this.#shifts.add(shift);
     const startMs = clock.monotonicMs();
-    const taken = await shift.work().finally(() => this.#shifts.delete(shift));
+    const taken = await shift.work().finally(() => this.#endShift(shift));
     // A worker on demand has no hourly loop, so its shifts do the chores. A shift that found nothing sends
     // only its claim.
     if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
@@ -189,6 +191,7 @@ export class Worker {
     const { kind } = this.#state;
     if ((kind === 'stopped' || kind === 'retired') && this.#shifts.size === 0) {
       this.#state = { kind: next };
+      this.#alarm.clear();
       return this.#deps.housekeeping.stop();
     }
     const { over } = this.#beginStop(next);
@@ -211,8 +214,15 @@ export class Worker {
     return stopping;
   }
 
+  #endShift(shift: Shift): void {
+    this.#shifts.delete(shift);
+    // Nobody is there to go on with waiting runs, and a timer would keep the process alive.
+    if (this.#shifts.size === 0 && this.#state.kind !== 'running') this.#alarm.clear();
+  }
+
   /** The database is gone for good. */
   #fail(): void {
+    this.#alarm.clear();
     if (this.#state.kind === 'running') this.#state = { kind: 'failed' };
   }
 

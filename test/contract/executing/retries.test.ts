@@ -151,6 +151,19 @@ contract('a step with retries', (test) => {
     expect(reasons).toEqual([expect.any(StepTimeoutError)]);
   });
 
+  test('cannot call other steps inside of its function', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const { outer } = durably.register({
+      outer: job('outer', (step) =>
+        step.run('outer', { retries: { limit: 1, ...AT_ONCE } }, () => step.run('inner', () => 1)),
+      ),
+    });
+    const { id } = await outer.trigger(0);
+    expect(await untilStatus(durably, id, 'failed')).toMatchObject({
+      error: `Step "inner" can't be called inside step "outer", which has retries: give the retries to the inner step`,
+    });
+  });
+
   test('takes the defaults of its job for what it does not say itself', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     const tries = { quiet: 0, stubborn: 0 };

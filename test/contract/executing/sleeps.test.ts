@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { type StepContext, StepError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { job } from '../../support/jobs.ts';
 import { journalTypes, nextEvent, rejectionOf, untilEnded, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
@@ -311,5 +312,36 @@ contract('a step that sleeps', (test) => {
     await sleeps;
     await durably.stop();
     expect((await durably.getRun(id))?.status).toBe('pending');
+  });
+
+  test('beside a wait for another run keeps the slot, and is the time limit of that wait', async ({
+    world,
+  }) => {
+    const { durably } = await world.start({ pollingInterval: 5, maxConcurrentRuns: 2 });
+    const gate = deferred();
+    const { child } = durably.register({ child: job('child', () => gate.promise.then(() => 'child')) });
+    const { parent } = durably.register({
+      parent: job('parent', (step) =>
+        Promise.race([child.triggerAndWait(0).then(({ output }) => output), step.sleep('limit', '1h')]),
+      ),
+    });
+    const begun = nextEvent(durably, 'step:start');
+    const { id } = await parent.trigger(0);
+    await begun;
+    await until(async () => (await child.getRuns()).length > 0);
+    gate.resolve();
+    expect(await untilStatus(durably, id, 'completed')).toMatchObject({ output: 'child' });
+    expect(await child.getRuns()).toHaveLength(1);
+    expect(await journalTypes(durably, id)).not.toContain('run:wait');
+  });
+
+  test('leaves no timer behind when the work on demand is over', async ({ world }) => {
+    const clock = new FakeClock();
+    const { durably } = await world.idle({ clock });
+    const { nap } = durably.register({ nap: job('nap', (step) => step.sleep('rest', '1h')) });
+    await nap.trigger(0);
+    await durably.processUntilIdle();
+    await durably.stop({ final: true });
+    expect(clock.pendingMs).toEqual([]);
   });
 });

@@ -42,6 +42,7 @@ async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) return decodeJson(await stored) as Jsonified<T>;
+  call.hasRetries = policy.retries.limit > 0;
   const fn = given.fn as StepFunction<T>;
   const open = port.openStep(call, 'run');
   if (open !== undefined) await port.untilDue(call, { kind: 'retry', dueAtMs: open.dueAtMs });

@@ -17,6 +17,8 @@ export interface StepCall {
    * - `completed`: its result is stored, by this execution or an earlier one.
    */
   state: 'open' | 'running' | 'waiting' | 'completed';
+  /** It is tried again if it fails. */
+  hasRetries: boolean;
   /** When it began last, on the monotonic clock. */
   startMs: number;
 }
@@ -57,7 +59,7 @@ export class StepCalls {
     if (fault !== undefined) return refused(`Step "${name}" ${fault}`);
     const known = this.#byName.get(name);
     if (known === undefined) {
-      const call: StepCall = { name, index: this.#byName.size, state: 'open', startMs: 0 };
+      const call: StepCall = { name, index: this.#byName.size, state: 'open', hasRetries: false, startMs: 0 };
       this.#byName.set(name, call);
       return call;
     }
@@ -65,6 +67,10 @@ export class StepCalls {
       return refused(`Step "${name}" is still running`);
     if (known.state === 'completed') return refused(`Step "${name}" already ran in this attempt`);
     return known;
+  }
+
+  hasRetries(name: string): boolean {
+    return this.#byName.get(name)?.hasRetries === true;
   }
 
   start(call: StepCall, nowMs: number): void {

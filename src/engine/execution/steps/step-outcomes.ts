@@ -82,7 +82,7 @@ export class StepOutcomes {
    * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
    */
   async retry(
-    { name: stepName, index: stepIndex }: StepCall,
+    call: StepCall,
     {
       attempt,
       error,
@@ -90,8 +90,19 @@ export class StepOutcomes {
     }: { readonly attempt: number; readonly error: unknown; readonly dueAtMs: number },
   ): Promise<void> {
     const data: WaitData = { attempt, dueAt: dueAtMs };
-    const note = { type: 'step:retry', stepName, stepIndex, message: errorMessage(error) } as const;
-    this.#check(await this.#record({ ...note, data: JSON.stringify(data) }));
+    const note = {
+      type: 'step:retry',
+      stepName: call.name,
+      stepIndex: call.index,
+      data: JSON.stringify(data),
+    } as const;
+    try {
+      this.#check(await this.#record({ ...note, message: errorMessage(error) }));
+    } catch (failure) {
+      if (failure instanceof DurablyError) throw failure;
+      // It refuses the error's text, for example.
+      return await this.fail(call, error);
+    }
   }
 
   #failNote(call: StepCall, message: string, data?: string): OwnerNote {

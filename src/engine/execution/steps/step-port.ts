@@ -3,7 +3,7 @@ import type { ErrorDetailMode } from '../../../core/errors/error-detail.ts';
 import { StepError } from '../../../core/errors/errors.ts';
 import { encodeJson } from '../../../core/json/json.ts';
 import type { OpenStep } from '../../../core/ownership/known-step.ts';
-import { callOutsideRuns, callWithinStep } from '../../../core/run-context.ts';
+import { callOutsideRuns, callWithinStep, currentStep, type StepScope } from '../../../core/run-context.ts';
 import type { StepKind } from '../../../core/step.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
@@ -47,6 +47,8 @@ export class StepPort {
   readonly #databaseNowMs: () => number;
   readonly #maxResultBytes: number;
   readonly #outcomes: StepOutcomes;
+  /** The step whose function made the call that is being entered. */
+  #outer: StepScope | undefined;
 
   constructor(deps: StepPortDeps) {
     this.#control = deps.control;
@@ -77,6 +79,7 @@ export class StepPort {
 
   /** Calls a kind's code as the engine's and not the job's. */
   begin<T>(step: () => Promise<T>): Promise<T> {
+    this.#outer = currentStep();
     const result = callOutsideRuns(step);
     // If the job does not await the step, its failure must not end the process.
     result.catch(ignore);
@@ -90,7 +93,15 @@ export class StepPort {
    */
   enter(name: unknown, fault: string | undefined): StepCall | RefusedCall {
     const { error } = this.#control;
-    return error === undefined ? this.#calls.enter(name, fault) : { state: 'refused', error };
+    if (error !== undefined) return { state: 'refused', error };
+    return this.#calls.enter(name, fault ?? this.#nestingFault());
+  }
+
+  /** The next try of the outer step would call this one again, which has its outcome by then. */
+  #nestingFault(): string | undefined {
+    const outer = this.#outer;
+    if (outer?.owner !== this || !this.#calls.hasRetries(outer.name)) return undefined;
+    return `can't be called inside step "${outer.name}", which has retries: give the retries to the inner step`;
   }
 
   /** Fails a refused call, after a turn: a job that retries in a loop must not hold the event loop. */

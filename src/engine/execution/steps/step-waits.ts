@@ -22,12 +22,14 @@ interface StepWaitsDeps {
   readonly clock: Clock;
   readonly control: RunControl;
   readonly calls: StepCalls;
+  /** Whether the job waits for another run (`triggerAndWait`): it then keeps its slot. */
+  readonly isAwaitingRun: () => boolean;
   /** The database's clock, ms since the epoch. */
   readonly databaseNowMs: () => number;
 }
 
 /**
- * The waits of one execution that are not over. When no step's function runs and a wait
+ * The waits of one execution that are not over. When no step's function runs, no run is awaited and a wait
  * is left, the run is put to wait: the execution is stopped, and what the job does outside
  * of its steps is abandoned. A wait beside a running step, and a short one, ends here.
  */
@@ -97,12 +99,15 @@ export class StepWaits {
     if (this.#endDue(nowMs)) return this.#lookSoon();
     if (this.#open.size === 0) return;
     const inMs = Math.min(...[...this.#open.keys()].map(({ dueAtMs }) => dueAtMs)) - nowMs;
-    if (!calls.areBusy && (inMs >= KEEPS_SLOT_MS || control.isDraining)) {
+    const isAwaitingRun = this.#deps.isAwaitingRun();
+    if (!calls.areBusy && !isAwaitingRun && (inMs >= KEEPS_SLOT_MS || control.isDraining)) {
       this.#isPutToWait = true;
       control.stop('waiting');
       return;
     }
-    this.#cancelTimer = this.#deps.clock.schedule(inMs, () => this.#look());
+    // Nobody tells when the other run has ended.
+    const lookInMs = isAwaitingRun ? Math.min(inMs, KEEPS_SLOT_MS) : inMs;
+    this.#cancelTimer = this.#deps.clock.schedule(lookInMs, () => this.#look());
     if (calls.areBusy) void calls.oneEnded().then(() => this.#lookSoon());
   }
 

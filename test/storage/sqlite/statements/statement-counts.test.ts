@@ -176,6 +176,15 @@ contract('statements', (test) => {
     }
   });
 
+  test('a poll after work on demand is one claim, not many', async ({ world }) => {
+    const { during, durably, clock } = await counted(world, { pollingInterval: 1_000 });
+    durably.register({ echo });
+    await during(() => clock.advance(1_000));
+    await during(() => clock.advance(700));
+    await during(() => durably.processOne());
+    expect(tripsOf(await during(() => clock.advance(400)))).toBeLessThanOrEqual(hasBatches(world) ? 1 : 2);
+  });
+
   test('a worker without jobs sends no statement', async ({ world }) => {
     const { during, clock } = await counted(world, { pollingInterval: 400 });
     expect(await during(() => clock.advance(4_000))).toEqual([]);
