@@ -44,6 +44,8 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
       idempotencyKey: 'i',
       concurrencyKey: 'c',
       labels: { l: '' },
+      delay: '30s',
+      runAt: '2100-01-01T00:00:00Z',
     };
     expect(await accepted(postJson('/trigger', body))).toEqual(body);
   });

@@ -85,8 +85,9 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     }
     control.end({ stepsRunning: calls.areRunning });
     execution.onEnding?.();
-    const retryInMs = retryInMsOf(execution, settled);
-    if (retryInMs !== undefined) return await retryLater(execution, { failure: settled, retryInMs, store });
+    const retried = settled.kind === 'failed' ? await retryLater(execution, settled) : 'not-retried';
+    if (retried === 'refused') return await resolveStop('lease-lost', execution, store);
+    if (retried !== 'not-retried') return retried;
     const durationMs = clock.monotonicMs() - startMs;
     const end = await recordEnd(journal, { end: settled, durationMs });
     return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
@@ -116,9 +117,9 @@ async function putToWait(
 }
 
 /** When the run is tried again; undefined if the job has no retries left for this failure. */
-function retryInMsOf({ run, job }: Execution, end: JobEnd): number | undefined {
-  if (end.kind !== 'failed' || end.thrown === undefined || job.retries === undefined) return undefined;
-  const failed = { attempt: run.retryCount + 1, error: end.thrown.error };
+function retryInMsOf({ run, job }: Execution, { thrown }: JobFailure): number | undefined {
+  if (thrown === undefined || job.retries === undefined) return undefined;
+  const failed = { attempt: run.retryCount + 1, error: thrown.error };
   try {
     return nextTryInMs(parseRetries('retries', job.retries), failed);
   } catch {
@@ -127,22 +128,26 @@ function retryInMsOf({ run, job }: Execution, end: JobEnd): number | undefined {
   }
 }
 
-/** Stores that the run is tried again. */
+/** Stores that the run is tried again, if its job has a retry left and the database takes it. */
 async function retryLater(
   execution: Execution,
-  {
-    failure,
-    retryInMs,
-    store,
-  }: { readonly failure: JobEnd; readonly retryInMs: number; readonly store: Store },
-): Promise<Ending> {
+  failed: JobFailure,
+): Promise<Ending | 'refused' | 'not-retried'> {
   const { journal, databaseNowMs } = execution;
-  const dueAt = Math.ceil(databaseNowMs() + retryInMs);
+  const dueInMs = retryInMsOf(execution, failed);
+  if (dueInMs === undefined) return 'not-retried';
+  const { error } = failed;
+  const dueAt = Math.ceil(databaseNowMs() + dueInMs);
   const data: WaitData = { dueAt, waits: [{ kind: 'retry', stepName: null, until: toIsoTime(dueAt) }] };
-  const error = failure.kind === 'failed' ? failure.error : '';
-  const result = await journal.record({ type: 'run:retry', message: error, data: JSON.stringify(data) });
-  if (result === 'refused') return await resolveStop('lease-lost', execution, store);
-  return { kind: 'retrying', error, dueInMs: retryInMs };
+  try {
+    const note = { type: 'run:retry', message: error, data: JSON.stringify(data) } as const;
+    if ((await journal.record(note)) === 'refused') return 'refused';
+  } catch (failure) {
+    if (failure instanceof DatabaseUnavailableError) throw failure;
+    // It refuses the error's text, for example: the run's end is stored without it.
+    return 'not-retried';
+  }
+  return { kind: 'retrying', error, dueInMs };
 }
 
 /**

@@ -7,7 +7,8 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
-import type { Slot, Slots } from './slots.ts';
+import type { Slot } from './slot.ts';
+import type { Slots } from './slots.ts';
 
 interface IntakeDeps {
   readonly store: Store;

@@ -19,8 +19,6 @@ import { EndingSlots } from './ending-slots.ts';
 import { type Awaited, currentExecution, type RunWait, RunWaits } from './run-waits.ts';
 import { isSuspect, Slot } from './slot.ts';
 
-export type { Slot } from './slot.ts';
-
 interface SlotsDeps {
   readonly store: Store;
   readonly bus: EventBus;

@@ -164,6 +164,23 @@ contract('a step with retries', (test) => {
     });
   });
 
+  test('fails with its own error if the database refuses the retry', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    await (await world.tools()).refuseEvents('step:retry');
+    const { flaky } = durably.register({
+      flaky: job('flaky', (step) =>
+        step.run('work', { retries: { limit: 2, ...AT_ONCE } }, () => {
+          throw new Error('broken');
+        }),
+      ),
+    });
+    const { id } = await flaky.trigger(0);
+    expect(await untilStatus(durably, id, 'failed')).toMatchObject({
+      error: 'broken',
+      failedStepName: 'work',
+    });
+  });
+
   test('takes the defaults of its job for what it does not say itself', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     const tries = { quiet: 0, stubborn: 0 };
@@ -288,6 +305,21 @@ contract('a job with retries', (test) => {
     expect(await journalTypes(durably, id)).toEqual(['run:trigger', 'run:start', 'run:retry']);
     await durably.cancel(id);
     expect((await durably.getRun(id))?.status).toBe('cancelled');
+  });
+
+  test('fails with its own error if the database refuses the retry', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    await (await world.tools()).refuseEvents('run:retry');
+    const { flaky } = durably.register({
+      flaky: defineJob({
+        name: 'flaky',
+        input: z.unknown(),
+        retries: { limit: 2, ...AT_ONCE },
+        run: () => Promise.reject(new Error('broken')),
+      }),
+    });
+    const { id } = await flaky.trigger(0);
+    expect(await untilStatus(durably, id, 'failed')).toMatchObject({ error: 'broken', attempt: 1 });
   });
 
   test('refuses retries that are none when it is registered', async ({ world }) => {
