@@ -6,6 +6,9 @@ import { idle } from './idle.ts';
 import { until } from './until.ts';
 import type { Instance } from './world.ts';
 
+/** A time as it is stored and shown: ISO 8601 in UTC, with milliseconds. */
+export const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
 /** Waits until the run has this status. */
 export async function untilStatus(durably: Durably, runId: string, status: RunStatus): Promise<Run> {
   return await until(async () => {
