@@ -41,6 +41,18 @@ export function nextEvent<E extends EventType>(
   });
 }
 
+/** Triggers a run and waits until this instance has started it. */
+export async function startRun<TInput, TRun>(
+  durably: Durably,
+  handle: { trigger(input: TInput): Promise<TRun> },
+  input: TInput,
+): Promise<TRun> {
+  const started = nextEvent(durably, 'run:start');
+  const run = await handle.trigger(input);
+  await started;
+  return run;
+}
+
 /** Records all events that an instance emits from now on. */
 export function recordEvents(durably: Durably, types: readonly EventType[] = EVENT_TYPES): DurablyEvent[] {
   const events: DurablyEvent[] = [];

@@ -3,7 +3,7 @@ import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { job } from '../../support/jobs.ts';
-import { journalTypes, nextEvent, untilStatus } from '../../support/runs.ts';
+import { journalTypes, startRun, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 
 contract('telemetry', (test) => {
@@ -50,9 +50,7 @@ contract('telemetry', (test) => {
         await gate.promise;
       }),
     });
-    const started = nextEvent(durably, 'run:start');
-    const run = await quiet.trigger(0);
-    await started;
+    const run = await startRun(durably, quiet, 0);
     await idle();
     const before = statements.length;
     clock.advance(49);

@@ -3,7 +3,7 @@ import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
-import { ISO_MS, nextEvent, untilStatus } from '../../support/runs.ts';
+import { ISO_MS, nextEvent, startRun, untilStatus } from '../../support/runs.ts';
 import { deferred } from '../../support/until.ts';
 
 contract("a run's fields", (test) => {
@@ -18,9 +18,7 @@ contract("a run's fields", (test) => {
         return { done: true };
       }),
     });
-    const started = nextEvent(durably, 'run:start');
-    const pending = await staged.trigger('in');
-    await started;
+    const pending = await startRun(durably, staged, 'in');
     const running = await durably.getRun(pending.id);
     expect(running).toMatchObject({
       status: 'running',

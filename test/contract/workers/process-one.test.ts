@@ -4,7 +4,7 @@ import { tripsOf } from '../../support/dialects/recording-dialect.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
-import { ageHeartbeat, nextEvent, rejectionOf } from '../../support/runs.ts';
+import { ageHeartbeat, rejectionOf, startRun } from '../../support/runs.ts';
 import { atStep, gatedJob } from './gated-job.ts';
 
 contract('processOne', (test) => {
@@ -23,9 +23,7 @@ contract('processOne', (test) => {
   test('takes over a run whose worker vanished', async ({ world }) => {
     const { durably: lost } = await world.start();
     const { held } = lost.register({ held: job('held', () => new Promise(() => undefined)) });
-    const started = nextEvent(lost, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(lost, held, 1);
     const { durably } = await world.idle();
     durably.register({ held: job('held', () => 'taken over') });
     expect(await durably.processOne()).toBe(false);
