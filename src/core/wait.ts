@@ -12,7 +12,7 @@ export interface RunWait {
    * - `sleep`: `step.sleep` or `step.sleepUntil`.
    */
   readonly kind: (typeof WAIT_KINDS)[number];
-  /** The step that waits; null where it is the run itself. */
+  /** The step that waits. Null if the run itself waits. */
   readonly stepName: string | null;
   /** When the wait is over; ISO 8601 UTC with ms, by the database's clock. */
   readonly until: string | null;
@@ -24,13 +24,13 @@ export const waitSchema = z.object({
   until: z.iso.datetime().nullable(),
 });
 
-/** What the data of a `run:wait`, `run:retry` and `step:retry` row holds. */
+/** The data of a `run:wait`, `run:retry` or `step:retry` row. */
 export interface WaitData {
   /** When the run, or the step, is due: ms since the epoch. */
   readonly dueAt: number;
-  /** What the run waits for; missing where it does not wait yet. */
+  /** What the run waits for. Missing if it does not wait yet. */
   readonly waits?: readonly RunWait[];
-  /** Of a step: tries that failed. */
+  /** How many tries of the step failed. */
   readonly attempt?: number;
 }
 
