@@ -6,7 +6,7 @@ import { deferred, until } from '../support/until.ts';
 import { behindReplica, flaky, journalOf } from './behind-replica.ts';
 import { replicaOf } from './replica.ts';
 
-describe('behind a replica that has not got a run yet', () => {
+describe('behind a replica that does not have a new run yet', () => {
   test('the run is found by all that ask for it by its id', async () => {
     const { behind } = await behindReplica();
     const { id } = await behind.register({ echo }).echo.trigger('new');
@@ -56,8 +56,8 @@ describe('behind a replica that has not got a run yet', () => {
   });
 });
 
-describe('what a read decides, behind a replica', () => {
-  test('costs one more request only for what the replica has not got', async () => {
+describe('an instance behind a replica', () => {
+  test('sends one more request only for a run that the replica does not have', async () => {
     const { behind, replica } = await behindReplica();
     const { echo: handle } = behind.register({ echo });
     const { id: known } = await handle.trigger(1);
@@ -70,7 +70,7 @@ describe('what a read decides, behind a replica', () => {
     expect((await rejectionOf(behind.getSteps('unknown'))).message).toBe('Run not found');
   });
 
-  test('does not run finished steps again, however old what the replica has', async () => {
+  test('does not run finished steps again, however far the replica is behind', async () => {
     const { behind, primary } = await behindReplica();
     const executed: string[] = [];
     const { flaky: flakyJob, mend } = flaky(executed);
@@ -87,7 +87,7 @@ describe('what a read decides, behind a replica', () => {
     expect(await primary.getRun(id)).toMatchObject({ status: 'completed', attempt: 2 });
   });
 
-  test('says what became of a run whose cancel the replica has not got', async () => {
+  test('reports that a run is cancelled, even if the replica does not have the cancel yet', async () => {
     const { behind, primary } = await behindReplica();
     const started = deferred();
     const stopped = deferred<unknown>();

@@ -7,7 +7,7 @@ import { readAll, rejectionOf } from '../../support/runs.ts';
 import { until } from '../../support/until.ts';
 
 contract('a stream', (test) => {
-  test('causes no query: before a stream, after its cancel and after its end', async ({ world }) => {
+  test('causes no query before it is opened, after it is cancelled and after its end', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.idle({ clock });
     const expectQuiet = async () => {
@@ -43,7 +43,7 @@ contract('a stream', (test) => {
     await expectQuiet();
   });
 
-  test('many readers of one instance share one tail', async ({ world }) => {
+  test('reads new events together with the other streams of its instance', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.idle({ clock });
     const run = await durably.register({ echo }).echo.trigger(0);

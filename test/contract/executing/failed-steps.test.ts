@@ -4,7 +4,7 @@ import { job } from '../../support/jobs.ts';
 import { journalTypes, rejectionOf, untilStatus } from '../../support/runs.ts';
 
 contract('a failed step', (test) => {
-  test('runs a failed step on the next attempt, and replaces its row', async ({ world }) => {
+  test('is executed again by the next attempt, which replaces its row', async ({ world }) => {
     const { durably } = await world.start();
     let isBroken = true;
     const { flaky } = durably.register({
@@ -34,7 +34,7 @@ contract('a failed step', (test) => {
     });
   });
 
-  test('may run a step again that failed and was caught, which keeps its index', async ({ world }) => {
+  test('may be called again by a job that caught the failure, and keeps its index', async ({ world }) => {
     const { durably } = await world.start();
     const { persistent } = durably.register({
       persistent: job('persistent', async (step) => {
@@ -60,7 +60,7 @@ contract('a failed step', (test) => {
     expect((await journalTypes(durably, id)).filter((type) => type === 'step:fail')).toHaveLength(2);
   });
 
-  test('keeps a caught failure on record when the run completes', async ({ world }) => {
+  test('stays on record if the job catches the failure and the run completes', async ({ world }) => {
     const { durably } = await world.start();
     const { lenient } = durably.register({
       lenient: job('lenient', async (step) => {

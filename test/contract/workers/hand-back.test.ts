@@ -144,7 +144,7 @@ contract('stop with a timeout', (test) => {
     expect(row.lost_count).toBe(0);
   });
 
-  test('does not hand back a run that was cancelled elsewhere unnoticed', async ({ world }) => {
+  test('does not hand back a run that another process has cancelled', async ({ world }) => {
     const { durably } = await world.start();
     const other = await world.idle();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
@@ -155,7 +155,7 @@ contract('stop with a timeout', (test) => {
     expect(await journalTypes(other.durably, run.id)).toEqual(['run:trigger', 'run:start', 'run:cancel']);
   });
 
-  test('does not hand back a run that another worker took over unnoticed', async ({ world }) => {
+  test('does not hand back a run that another worker has taken over', async ({ world }) => {
     const { durably } = await world.start();
     const other = await world.instance({ pollingInterval: 5 });
     const gate = deferred();

@@ -83,7 +83,7 @@ contract('processUntilIdle with a budget', (test) => {
     expect(lines.map(({ message }) => message)).toEqual(['within', 'between']);
   });
 
-  test('lets a job without a further step end', async ({ world }) => {
+  test('lets a job end if it has no further step', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const gate = deferred();
@@ -201,7 +201,7 @@ contract('processUntilIdle with a budget', (test) => {
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'failed', error: 'b failed', attempt: 1 });
   });
 
-  test('leaves a run cancelled that is cancelled at the boundary', async ({ world }) => {
+  test('leaves a run cancelled that is cancelled during its last step', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const { gated, calls, gates } = gatedJob();

@@ -130,7 +130,7 @@ describe('bounds', () => {
   });
 });
 
-test('a kind is told which of its members were sent before, and whether others still wait', async () => {
+test('a kind of write learns which of its members were sent before, and whether others still wait', async () => {
   const { clock, submit, requests } = heldLane({ isRemote: true });
   const writes = kind('told', 1);
   void submit(writes, { name: 'a', rows: 999 });
