@@ -201,7 +201,7 @@ contract('processUntilIdle with a budget', (test) => {
     expect(await durably.getRun(run.id)).toMatchObject({ status: 'failed', error: 'b failed', attempt: 1 });
   });
 
-  test('leaves a run cancelled that is cancelled during its last step', async ({ world }) => {
+  test('leaves a run cancelled that is cancelled after the time is up', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.idle({ clock });
     const { gated, calls, gates } = gatedJob();
