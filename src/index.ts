@@ -1,9 +1,10 @@
 /** The door `durably`: the engine. */
 
-export type { Health, TriggerOptions, WorkOptions } from './core/durably.ts';
+export type { Health, Signalled, SignalOptions, TriggerOptions, WorkOptions } from './core/durably.ts';
 export type { Duration } from './core/duration.ts';
 export type { ErrorDetail } from './core/errors/error-detail.ts';
 export {
+  ChildRunError,
   ConflictError,
   DatabaseUnavailableError,
   DurablyError,
@@ -34,6 +35,8 @@ export type {
   RunStatus,
 } from './core/run.ts';
 export type {
+  ChildOptions,
+  JobReference,
   LogLevel,
   LogLine,
   LogQuery,
@@ -43,6 +46,7 @@ export type {
   StepFunction,
   StepKind,
   StepTry,
+  WaitForSignalOptions,
 } from './core/step.ts';
 export type { RunWait } from './core/wait.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';

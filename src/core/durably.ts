@@ -41,6 +41,17 @@ export interface Triggered {
   readonly toRun: () => Run;
 }
 
+/** How a signal is sent, besides its name and payload. */
+export interface SignalOptions {
+  /** Sent again with the same one, a signal changes nothing; 1 to 256 UTF-16 units. */
+  readonly signalId?: string | undefined;
+}
+
+/** What became of a signal: stored, or there already by its `signalId`. */
+export interface Signalled {
+  readonly disposition: 'accepted' | 'duplicate';
+}
+
 /** A journal event in a stream. Its JSON text is made once for all readers. */
 export interface StreamedEvent {
   readonly sequence: number;
@@ -160,7 +171,19 @@ export interface DurablyService {
   getLogs(query: LogQuery): Promise<LogLine[]>;
   /** Puts a failed or cancelled run back to pending; finished steps keep their results. @throws {NotFoundError | ConflictError} */
   retry(runId: string): Promise<void>;
-  /** Cancels a pending, waiting or running run, and aborts its steps. @throws {NotFoundError | ConflictError} */
+  /**
+   * Tells an active run something. `step.waitForSignal` takes it: the first signal of a name first, each by one step. It is kept until
+   * then, also before the run began.
+   *
+   * @param name 1 to 1,024 UTF-16 units.
+   * @param payload what JSON can hold; null unless given.
+   * @throws {ConflictError} if the run is over, has 1,000 signals that no step has taken, or has got another signal with
+   * the `signalId`.
+   * @throws {NotFoundError | ValidationError}
+   * @example await durably.signal(runId, 'approval', { ok: true }, { signalId: 'mail-7' })
+   */
+  signal(runId: string, name: string, payload?: unknown, options?: SignalOptions): Promise<Signalled>;
+  /** Cancels a pending, waiting or running run and the active runs below it, and aborts their steps. @throws {NotFoundError | ConflictError} */
   cancel(runId: string): Promise<void>;
   /** Deletes a run that is over, with its steps, log lines and events. @throws {NotFoundError | ConflictError} */
   deleteRun(runId: string): Promise<void>;

@@ -5,7 +5,7 @@ import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
 import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
-import { readWait, waitSchema } from './wait.ts';
+import { readRetry, readWait, waitSchema } from './wait.ts';
 
 /**
  * One row of the journal. Every event is one row, and the {@link eventCatalogue} says
@@ -69,8 +69,8 @@ const time = z.iso.datetime();
 
 /** The list of all events. Types, the journal, SSE and openapi.yaml follow from it. */
 export const eventCatalogue = {
-  'run:trigger': kind(z.object({ runAt: time.optional() }), (row) => ({
-    ...(decodeJson(row.data) as { runAt?: string } | undefined),
+  'run:trigger': kind(z.object({ runAt: time.optional(), parentRunId: z.string().optional() }), (row) => ({
+    ...(decodeJson(row.data) as { runAt?: string; parentRunId?: string } | undefined),
   })),
   'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
     payload: json(row.data),
@@ -79,6 +79,10 @@ export const eventCatalogue = {
   'run:resume': kind(z.object({ attempt: z.int() }), (row) => ({ attempt: row.attempt ?? 0 })),
   'run:wait': kind(z.object({ waits: z.array(waitSchema) }), (row) => ({
     waits: [...(readWait(row.data)?.waits ?? [])],
+  })),
+  'run:signal': kind(z.object({ name: z.string(), payload: z.unknown() }), (row, json) => ({
+    name: row.message ?? '',
+    payload: json(row.data) ?? null,
   })),
   'run:progress': kind(z.object({ progress: progressSchema }), (row, json) => ({
     progress: json(row.data) as RunProgress,
@@ -100,7 +104,7 @@ export const eventCatalogue = {
       nextAttemptAt: time.optional(),
     }),
     (row) => {
-      const wait = readWait(row.data);
+      const wait = readRetry(row.data);
       if (wait === undefined) return {};
       return { automatic: true as const, error: row.message ?? '', nextAttemptAt: toIsoTime(wait.dueAt) };
     },
@@ -122,7 +126,7 @@ export const eventCatalogue = {
   'step:retry': kind(
     z.object({ ...stepFields, error: z.string(), attempt: z.int(), nextAttemptAt: time }),
     (row) => {
-      const { attempt = 0, dueAt } = readWait(row.data) ?? { dueAt: row.createdAt };
+      const { attempt = 0, dueAt } = readRetry(row.data) ?? { dueAt: row.createdAt };
       return { ...readStep(row), error: row.message ?? '', attempt, nextAttemptAt: toIsoTime(dueAt) };
     },
   ),

@@ -68,6 +68,8 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly waits: readonly RunWait[];
   readonly idempotencyKey: string | null;
   readonly concurrencyKey: string | null;
+  /** The run that triggered it, by `step.invoke` or `step.trigger`. */
+  readonly parentRunId: string | null;
   /** The labels of its trigger; empty when there were none. */
   readonly labels: Labels;
   /** How many steps are stored as completed. Without parallel steps this is the index of the next one. */
@@ -116,6 +118,7 @@ export const RUN_FIELDS = [
   'waits',
   'idempotencyKey',
   'concurrencyKey',
+  'parentRunId',
   'labels',
   'currentStepIndex',
   'stepCount',
@@ -150,6 +153,8 @@ export interface RunFilter {
   /** An empty list matches no run; the same goes for `status`. */
   readonly jobName?: string | readonly string[] | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
+  /** Only runs that a step of this run triggered. */
+  readonly parentRunId?: string | undefined;
   /**
    * Only runs with all of these labels. The runs of the first label are read, newest
    * first, until the page is full, so name the rarest label first. (If only active
@@ -186,6 +191,7 @@ export interface RunPage {
 export interface RunQuery {
   readonly jobNames: readonly string[];
   readonly statuses: readonly RunStatus[];
+  readonly parentRunId: string | null;
   readonly labels: readonly (readonly [key: string, value: string])[];
   /** The fields to read, without duplicates; null for all. */
   readonly fields: readonly RunField[] | null;
@@ -217,6 +223,7 @@ const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
 export const runQuerySchema = knownMembers('filter member', {
   jobName: oneOrMany(z.string()),
   status: oneOrMany(z.enum(RUN_STATUSES)),
+  parentRunId: z.string().optional(),
   labels: labelsSchema().default({}),
   limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
   offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
@@ -227,15 +234,18 @@ export const runQuerySchema = knownMembers('filter member', {
     path: ['offset'],
     error: 'does not go with a cursor',
   })
-  .transform(({ jobName, status, labels, limit, offset, cursor, fields }): RunQuery | 'nothing' => {
-    if (jobName?.length === 0 || status?.length === 0) return 'nothing';
-    return {
-      jobNames: jobName ?? [],
-      statuses: status ?? [],
-      labels: Object.entries(labels),
-      fields: fields === undefined ? null : [...new Set(fields)],
-      limit,
-      offset,
-      before: cursor ?? null,
-    };
-  });
+  .transform(
+    ({ jobName, status, parentRunId, labels, limit, offset, cursor, fields }): RunQuery | 'nothing' => {
+      if (jobName?.length === 0 || status?.length === 0) return 'nothing';
+      return {
+        jobNames: jobName ?? [],
+        statuses: status ?? [],
+        parentRunId: parentRunId?.toWellFormed() ?? null,
+        labels: Object.entries(labels),
+        fields: fields === undefined ? null : [...new Set(fields)],
+        limit,
+        offset,
+        before: cursor ?? null,
+      };
+    },
+  );

@@ -1,12 +1,14 @@
+import type { z } from 'zod';
 import type { Duration } from './duration.ts';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
+import type { Labels } from './labels.ts';
 import type { Retries } from './retry.ts';
 
-/** What a step does: calls a function, or waits for a time. */
-export const STEP_KINDS = ['run', 'sleep'] as const;
-/** Which kind of step it is: `run` or `sleep`. */
+/** What a step does: calls a function, waits for a time or a signal, or starts another run. */
+export const STEP_KINDS = ['run', 'sleep', 'signal', 'invoke'] as const;
+/** Which kind of step it is: `run`, `sleep`, `signal` or `invoke`. */
 export type StepKind = (typeof STEP_KINDS)[number];
 
 /** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
@@ -84,6 +86,34 @@ export interface StepTry {
 /** What a step calls: with a signal that aborts when the run is no longer this worker's, or the try's time is up. */
 export type StepFunction<T> = (signal: AbortSignal, about: StepTry) => T | Promise<T>;
 
+/** How a step waits for a signal. */
+export interface WaitForSignalOptions<S extends z.ZodType = z.ZodType> {
+  /** The name of the signal; that of the step unless given. */
+  readonly signal?: string | undefined;
+  /** How long it waits; for ever unless given. */
+  readonly timeout?: Duration | undefined;
+  /** Parses the payload. A payload that it refuses fails the step. */
+  readonly schema?: S | undefined;
+}
+
+/** How a step triggers another run, besides its input. The run and the step are its idempotency key. */
+export interface ChildOptions {
+  /** At most one run with this key runs at a time; 1 to 256 UTF-16 units. */
+  readonly concurrencyKey?: string | undefined;
+  readonly labels?: Labels | undefined;
+  /** The run waits for so long before it may be executed. Not with `runAt`. */
+  readonly delay?: Duration | undefined;
+  /** The run waits until then. */
+  readonly runAt?: Date | string | undefined;
+}
+
+/** A job that a step triggers: its definition. */
+export interface JobReference<TInput, TOutput> {
+  readonly name: string;
+  readonly input: z.ZodType<unknown, TInput>;
+  readonly '~output'?: TOutput;
+}
+
 /** What a job's `run` gets as its first argument. */
 export interface StepContext {
   /** The id of the run that executes. */
@@ -126,6 +156,53 @@ export interface StepContext {
    * @example await step.sleepUntil('office hours', '2026-12-01T08:00:00Z')
    */
   sleepUntil(name: string, date: Date | string): Promise<void>;
+
+  /**
+   * Waits for a signal ({@link DurablyService.signal}) and takes it: the first one of its name that no
+   * other wait has taken. It may have come before, also before the run began.
+   *
+   * @returns its payload, null without one; undefined when the time is up.
+   * @throws {StepError} for a bad name or option, and for a payload that `schema` refuses.
+   * @example
+   * const answer = await step.waitForSignal('approval', { timeout: '7d', schema: z.object({ ok: z.boolean() }) })
+   * if (answer === undefined) step.log.warn('nobody answered')
+   */
+  waitForSignal<S extends z.ZodType>(
+    name: string,
+    options: WaitForSignalOptions<S> & { readonly schema: S },
+  ): Promise<Jsonified<z.output<S>> | undefined>;
+  waitForSignal(name: string, options?: WaitForSignalOptions): Promise<unknown>;
+
+  /**
+   * Triggers a run of another job and waits for its output. The calling run gives up its slot meanwhile.
+   * However often it is interrupted, the step has one run; `parentRunId` of that is the calling run's id.
+   *
+   * @param job its definition, or the name of a registered job.
+   * @throws {ChildRunError} if that run fails, is cancelled or is deleted. A retry of the step triggers another one.
+   * @throws {StepError} for a bad name, input or option; for a concurrency key that a run above holds; for more than 50
+   * runs above one another.
+   * @example const { total } = await step.invoke('sum up', sumUp, { month: '2026-11' })
+   */
+  invoke<TInput, TOutput>(
+    name: string,
+    job: JobReference<TInput, TOutput>,
+    input: TInput,
+    options?: ChildOptions,
+  ): Promise<TOutput>;
+  invoke(name: string, job: string, input: unknown, options?: ChildOptions): Promise<unknown>;
+
+  /**
+   * Triggers a run of another job, as {@link invoke} does, and goes on at once.
+   *
+   * @example const { runId } = await step.trigger('tell them', mail, { to: 'all' })
+   */
+  trigger<TInput, TOutput>(
+    name: string,
+    job: JobReference<TInput, TOutput>,
+    input: TInput,
+    options?: ChildOptions,
+  ): Promise<{ runId: string }>;
+  trigger(name: string, job: string, input: unknown, options?: ChildOptions): Promise<{ runId: string }>;
 
   /**
    * Reports progress, for whoever follows the run. Never throws and never waits.

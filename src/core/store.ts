@@ -1,7 +1,7 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
 import type { Claim, ClaimRequest } from './ownership/claim.ts';
-import type { KnownStep } from './ownership/known-step.ts';
+import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
@@ -44,8 +44,12 @@ export interface Enqueued {
  * outcome, and the run at its end and progress.
  */
 export interface OwnerNote extends JournalNote {
-  /** Of a completed step; `run` unless given. */
+  /** Of a step with an outcome; `run` unless given. */
   readonly stepKind?: StepKind | undefined;
+  /** Of a step with an outcome: the signal that it takes. */
+  readonly signalSeq?: number | undefined;
+  /** Of a step that starts: the run that it triggers. Its payload is the note's data. */
+  readonly child?: ChildStart | undefined;
   readonly type:
     | 'step:start'
     | 'step:complete'
@@ -58,6 +62,37 @@ export interface OwnerNote extends JournalNote {
     | 'run:complete'
     | 'run:fail';
 }
+
+/** A run that a step triggers, besides its payload. */
+export type ChildStart = Pick<NewRun, 'id' | 'jobName' | 'concurrencyKey' | 'labels' | 'due'>;
+
+/** A signal to a run. */
+export interface NewSignal {
+  /** Made for this one sending. */
+  readonly id: string;
+  readonly runId: string;
+  readonly name: string;
+  /** JSON text. */
+  readonly payload: string;
+  /** The sender's own; null without one. */
+  readonly signalId: string | null;
+}
+
+/** How many signals that no step has taken a run may have. */
+export const MAX_UNTAKEN_SIGNALS = 1_000;
+
+/** What became of a signal: stored, or why not. */
+export type SignalResult =
+  | { readonly kind: 'accepted'; readonly jobName: string }
+  /** A signal with its `signalId`, its name and its payload was stored before. */
+  | { readonly kind: 'duplicate' }
+  /** A signal with its `signalId` was stored before, with another name or payload. */
+  | { readonly kind: 'conflict' }
+  | { readonly kind: 'not-found' }
+  /** The run is over. */
+  | { readonly kind: 'wrong-state'; readonly status: RunStatus }
+  /** {@link MAX_UNTAKEN_SIGNALS} wait already. */
+  | { readonly kind: 'full' };
 
 /** A note, and when its owner took it down. */
 export interface OwnerEntry {
@@ -118,9 +153,13 @@ export type CommandResult =
       readonly jobName: string;
       /** Whether a deleted run may have left rows over for {@link Store.deletePortion}. */
       readonly leavesMore: boolean;
+      /** The runs below a cancelled run that were cancelled with it. */
+      readonly alsoCancelled: readonly CancelledRun[];
     }
   | { readonly kind: 'not-found' }
   | { readonly kind: 'wrong-state'; readonly status: RunStatus };
+
+export type CancelledRun = Pick<NamedRun, 'runId' | 'jobName'>;
 
 export interface LogPage {
   readonly runId: string;
@@ -162,7 +201,17 @@ export interface Store {
   /** Returns runs to pending, their attempt kept; answers with those that were still held. */
   handBack(leases: readonly Lease[]): Promise<NamedRun[]>;
 
+  /** Cancelling a run cancels the active runs below it, in the same statement. */
   command(command: RunCommand, runId: string): Promise<CommandResult>;
+
+  /** Stores a signal, and wakes its run if that waits for it. */
+  signal(signal: NewSignal): Promise<SignalResult>;
+  /** The signals of a run that no step has taken, in the order in which they came. */
+  listSignals(runId: string): Promise<SentSignal[]>;
+  /** The payload of a signal: JSON text. Undefined if it is gone. */
+  readSignal(seq: number): Promise<string | undefined>;
+  /** The concurrency keys of the runs above a run. */
+  listKeysAbove(runId: string): Promise<string[]>;
 
   /** A run that exists is found, however fresh the answer. */
   getRun(runId: string, options?: { readonly asOf?: Freshness }): Promise<StoredRun | null>;

@@ -38,6 +38,18 @@ export function boundedText(text: string, maxBytes: number = MAX_TEXT_BYTES): st
   return head.slice(0, encoder.encodeInto(head, room).read) + ELLIPSIS;
 }
 
+/** In UTF-16 units. */
+const MAX_SIGNAL_NAME_LENGTH = 1024;
+
+/** Why something can't be a signal's name, as the end of a sentence about it; undefined if it can. */
+export function signalNameFault(name: unknown): string | undefined {
+  if (typeof name !== 'string') return 'must be a string';
+  if (name.length < 1 || name.length > MAX_SIGNAL_NAME_LENGTH) {
+    return `must have 1 to ${MAX_SIGNAL_NAME_LENGTH} characters`;
+  }
+  return isStorableText(name) ? undefined : 'must not hold a lone surrogate or a NUL';
+}
+
 /** How many bytes a text takes in UTF-8. */
 export function bytesOf(text: string): number {
   return encoder.encode(text).length;

@@ -4,7 +4,16 @@ import type { Run, RunFilter } from '../core/run.ts';
 /** The operation that `onRunAccess` is asked about. */
 export type RunOperation =
   /** A trigger's idempotency key already had this run, and its id is about to be returned. */
-  'trigger' | 'read' | 'subscribe' | 'steps' | 'logs' | 'retry' | 'retrigger' | 'cancel' | 'delete';
+  | 'trigger'
+  | 'read'
+  | 'subscribe'
+  | 'steps'
+  | 'logs'
+  | 'retry'
+  | 'retrigger'
+  | 'cancel'
+  | 'delete'
+  | 'signal';
 
 export interface RunGuard<TInput> {
   readonly hook: 'onRunAccess';

@@ -11,7 +11,7 @@ import {
   RUN_STATUSES,
 } from '../core/run.ts';
 import { LOG_LEVELS } from '../core/step.ts';
-import { isStorableText, WITHOUT_NUL } from '../core/text.ts';
+import { isStorableText, signalNameFault, WITHOUT_NUL } from '../core/text.ts';
 import { knownMembers } from '../core/validation/issues.ts';
 import { nearestName } from '../core/validation/known-names.ts';
 
@@ -72,6 +72,13 @@ const statusParam = z
 export const statusesParam = repeated('status', statusParam).meta({
   description: 'Lists only runs in this status. May be repeated. `leased` means `running`',
 });
+
+export const parentRunIdParam = storable(
+  'parentRunId',
+  z.string(single('parentRunId', 'parentRunId must be a string')).min(1, 'parentRunId must not be empty'),
+)
+  .optional()
+  .meta({ description: 'Lists only runs that a step of this run triggered' });
 
 export const labelsParam = labelsSchema('label')
   .optional()
@@ -161,3 +168,25 @@ export const triggerEnvelope = knownMembers(
   },
   'The body must be a JSON object',
 ).meta({ id: 'TriggerRequest' });
+
+const missingName = 'name is required';
+
+/** The body of a signal. */
+export const signalEnvelope = knownMembers(
+  'member of the body',
+  {
+    name: z
+      .string({ error: ({ input }) => (input == null ? missingName : 'name must be a string') })
+      .superRefine((given, ctx) => {
+        const fault = signalNameFault(given);
+        if (fault !== undefined) ctx.addIssue({ code: 'custom', message: `name ${fault}` });
+      })
+      .meta({ description: 'The name that `step.waitForSignal` waits for', minLength: 1, maxLength: 1024 }),
+    payload: z.unknown().meta({ description: 'What the step gets. Null unless given' }),
+    signalId: key('signalId').meta({
+      description:
+        'Sent again with the same one, a signal changes nothing. With another payload it is a conflict',
+    }),
+  },
+  'The body must be a JSON object',
+).meta({ id: 'SignalRequest' });

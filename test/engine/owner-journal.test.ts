@@ -20,6 +20,9 @@ const RUN: ClaimedRun = {
   lostCount: 0,
   retryCount: 0,
   databaseAheadMs: 0,
+  claimedAtMs: 0,
+  parentRunId: null,
+  depth: 0,
   kind: 'start',
   fence: 1,
 };

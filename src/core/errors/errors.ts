@@ -7,6 +7,7 @@ export type ErrorCode =
   | 'VALIDATION'
   | 'TIMEOUT'
   | 'RUN_ENDED'
+  | 'CHILD_RUN'
   | 'RUN_CANCELLED'
   | 'LEASE_LOST'
   | 'STEP'
@@ -103,6 +104,23 @@ export class RunEndedError extends DurablyError {
     super('RUN_ENDED', ended.message, options);
     this.runId = ended.runId;
     this.ending = ended.ending;
+  }
+}
+
+/** The run that `step.invoke` waits for did not complete. */
+export class ChildRunError extends DurablyError {
+  /** The id of that run. */
+  readonly runId: string;
+  readonly status: 'failed' | 'cancelled' | 'deleted';
+  /** Why it failed, in short; null unless it failed. */
+  readonly error: string | null;
+
+  constructor({ runId, status, error }: Pick<ChildRunError, 'runId' | 'status' | 'error'>) {
+    const what = status === 'failed' ? `failed: ${error}` : `was ${status}`;
+    super('CHILD_RUN', `Run ${runId} ${what}`);
+    this.runId = runId;
+    this.status = status;
+    this.error = error;
   }
 }
 

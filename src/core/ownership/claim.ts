@@ -1,4 +1,4 @@
-import type { KnownStep } from './known-step.ts';
+import type { KnownStep, SentSignal } from './known-step.ts';
 import type { Lease, NamedRun } from './lease.ts';
 
 /**
@@ -35,12 +35,20 @@ export interface ClaimedRun extends Lease, NamedRun {
    * the database's time, late by the way of one answer and never early.
    */
   readonly databaseAheadMs: number;
+  /** When it was claimed: ms since the epoch, by the database's clock. */
+  readonly claimedAtMs: number;
   /** Tries of its job that failed and were followed by a retry of its own. */
   readonly retryCount: number;
   /** How many workers vanished in a row without a newly stored step. */
   readonly lostCount: number;
   /** The steps that are finished or open, if they came with the claim; else {@link Store.listKnownSteps} has them. */
   readonly steps?: readonly KnownStep[] | undefined;
+  /** The signals that no step has taken, if they came with the claim; else {@link Store.listSignals} has them. */
+  readonly signals?: readonly SentSignal[] | undefined;
+  /** The run that started it. */
+  readonly parentRunId: string | null;
+  /** How many runs are above it. */
+  readonly depth: number;
 }
 
 export interface LostRun extends NamedRun {

@@ -4,8 +4,8 @@ import { LeaseLostError, RunCancelledError } from '../../core/errors/errors.ts';
 export type Ending =
   | JobEnd
   | { readonly kind: Exclude<StopReason, 'lease-lost' | 'waiting'> }
-  /** The run was put to wait, and is due in so many ms. */
-  | { readonly kind: 'waiting'; readonly dueInMs: number }
+  /** The run was put to wait, and is due in so many ms; undefined if it waits for no time. */
+  | { readonly kind: 'waiting'; readonly dueInMs: number | undefined }
   /** The job failed, and the run waits to be tried again. */
   | { readonly kind: 'retrying'; readonly error: string; readonly dueInMs: number }
   /** `reason` says what happened to the run. */

@@ -14,12 +14,16 @@ import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
 import type { WaitData } from '../../core/wait.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
+import type { Registry } from '../jobs/registry.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
 import { type Ending, isSuspension, type JobEnd, type JobFailure, type StopReason } from './ending.ts';
 import type { OwnerJournal } from './owner-journal.ts';
+import { readPatiently } from './patient-read.ts';
 import type { RunControl } from './run-control.ts';
 import { createStepContext } from './step-context.ts';
 import { StepResults } from './step-results.ts';
+import { ChildRuns } from './steps/child-runs.ts';
+import { SignalBox } from './steps/signal-box.ts';
 import { StepCalls } from './steps/step-calls.ts';
 import { StepPort } from './steps/step-port.ts';
 import { StepWaits } from './steps/step-waits.ts';
@@ -34,12 +38,16 @@ export interface Execution {
   readonly databaseNowMs: () => number;
   /** Whether the job waits for another run. */
   readonly isAwaitingRun: () => boolean;
-  /** Called when the job is over or the run waits, before that is stored. */
-  readonly onEnding?: (() => void) | undefined;
+  /**
+   * Called when the job is over or the run waits, before that is stored. `leavesWork`: what is stored then may make
+   * a run pending, this one or another.
+   */
+  readonly onEnding?: ((ending: { readonly leavesWork: boolean }) => void) | undefined;
 }
 
 interface Engine {
   readonly store: Store;
+  readonly registry: Registry;
   readonly bus: EventBus;
   readonly clock: Clock;
   /** The most bytes of JSON for a step's result and a run's output. */
@@ -53,7 +61,7 @@ interface Engine {
  * belongs to another worker.
  */
 export async function executeRun(execution: Execution, engine: Engine): Promise<Ending> {
-  const { store, clock, maxResultBytes, errorDetail } = engine;
+  const { store, clock, registry, maxResultBytes, errorDetail } = engine;
   const { run, job, control, journal, databaseNowMs } = execution;
   const startMs = clock.monotonicMs();
   let waits: StepWaits | undefined;
@@ -62,6 +70,11 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     const results = new StepResults(known, { control, store, clock });
     const calls = new StepCalls();
     waits = new StepWaits({ clock, control, calls, databaseNowMs, isAwaitingRun: execution.isAwaitingRun });
+    const signals = new SignalBox({
+      signals: run.signals ?? (mayHaveSteps(run) ? undefined : []),
+      list: () => readPatiently({ control, clock }, () => store.listSignals(run.runId)),
+      readPayload: (seq) => readPatiently({ control, clock }, () => store.readSignal(seq)),
+    });
     const port = new StepPort({
       control,
       journal,
@@ -69,13 +82,22 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       calls,
       results,
       waits,
+      signals,
+      claimedAtMs: run.claimedAtMs,
       databaseNowMs,
       maxResultBytes,
       errorDetail,
     });
     const limits = { mode: errorDetail, maxBytes: maxResultBytes };
     const telemetry = createTelemetry({ journal, port, limits });
-    const step = createStepContext({ run, port, defaults: job.defaults, telemetry });
+    const children = new ChildRuns({
+      run,
+      registry,
+      maxInputBytes: maxResultBytes,
+      readRun: (runId) => readPatiently({ control, clock }, () => store.getRun(runId, { asOf: 'now' })),
+      listKeysAbove: () => readPatiently({ control, clock }, () => store.listKeysAbove(run.runId)),
+    });
+    const step = createStepContext({ run, port, children, defaults: job.defaults, telemetry });
     const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
     if (settled === 'waiting') return await putToWait(execution, { data: waits.toData(), store });
     if (typeof settled === 'string') {
@@ -84,7 +106,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       return await resolveStop(settled, execution, store);
     }
     control.end({ stepsRunning: calls.areRunning });
-    execution.onEnding?.();
+    execution.onEnding?.({ leavesWork: run.parentRunId !== null });
     const retried = settled.kind === 'failed' ? await retryLater(execution, settled) : 'not-retried';
     if (retried === 'refused') return await resolveStop('lease-lost', execution, store);
     if (retried !== 'not-retried') return retried;
@@ -109,11 +131,14 @@ async function putToWait(
   { data, store }: { readonly data: WaitData; readonly store: Store },
 ): Promise<Ending> {
   const { control, journal, databaseNowMs, onEnding } = execution;
-  onEnding?.();
+  // What it waits for may be there already, and a run that it waits for is yet to be executed.
+  const leavesWork = data.waits?.some(({ kind }) => kind === 'signal' || kind === 'run') === true;
+  onEnding?.({ leavesWork });
   abandonRun(control.lease);
   const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
   if (result === 'refused') return await resolveStop('lease-lost', execution, store);
-  return { kind: 'waiting', dueInMs: data.dueAt - databaseNowMs() };
+  const { dueAt } = data;
+  return { kind: 'waiting', dueInMs: dueAt === null ? undefined : dueAt - databaseNowMs() };
 }
 
 /** When the run is tried again; undefined if the job has no retries left for this failure. */

@@ -3,7 +3,7 @@ import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsExecution } from '../../core/events.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
-import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
+import type { AppendResult, ChildStart, OwnerNote, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
 import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
@@ -39,6 +39,7 @@ export class OwnerJournal {
   #cancelFlush: (() => void) | undefined;
   #state: JournalState = 'open';
   readonly #flushAfterMs: number;
+  readonly #onChild: () => void;
 
   /** @param deps.flushAfterMs how long telemetry waits for an outcome to be stored with; 50 unless given. */
   constructor(
@@ -49,6 +50,8 @@ export class OwnerJournal {
       clock: Clock;
       logBudget: LogBudget;
       flushAfterMs?: number | undefined;
+      /** Called when a run that a step starts is stored. */
+      onChild?: (() => void) | undefined;
     },
   ) {
     this.#run = run;
@@ -56,6 +59,7 @@ export class OwnerJournal {
     this.#bus = deps.bus;
     this.#clock = deps.clock;
     this.#waiting = new WaitingNotes(deps.logBudget);
+    this.#onChild = deps.onChild ?? (() => undefined);
     this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
 
@@ -181,6 +185,16 @@ export class OwnerJournal {
   #publish(group: readonly WaitingNote[]): void {
     const nowMs = this.#clock.monotonicMs();
     const run = this.#run;
-    this.#bus.publish(group.map(({ note, atMs }) => ({ run, note, ageMs: nowMs - atMs })));
+    const events = group.flatMap(({ note, atMs }) => {
+      const own = { run, note, ageMs: nowMs - atMs };
+      return note.child === undefined ? [own] : [own, this.#triggered(note.child, own.ageMs)];
+    });
+    this.#bus.publish(events);
+    if (group.some(({ note }) => note.child !== undefined)) this.#onChild();
+  }
+
+  #triggered({ id: runId, jobName }: ChildStart, ageMs: number) {
+    const data = JSON.stringify({ parentRunId: this.#run.runId });
+    return { run: { runId, jobName }, note: { type: 'run:trigger', data } as const, ageMs };
   }
 }

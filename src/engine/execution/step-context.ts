@@ -1,19 +1,29 @@
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
+import type { ChildRuns } from './steps/child-runs.ts';
+import { createInvokeStep, createTriggerStep } from './steps/invoke-step.ts';
 import { createRunStep } from './steps/run-step.ts';
+import { createSignalStep } from './steps/signal-step.ts';
 import { createSleepStep, createSleepUntilStep } from './steps/sleep-step.ts';
 import type { StepPort } from './steps/step-port.ts';
 
 interface StepContextDeps {
   readonly run: ClaimedRun;
   readonly port: StepPort;
+  readonly children: ChildRuns;
   /** Of the job's steps. */
   readonly defaults: RunStepOptions | undefined;
   readonly telemetry: Pick<StepContext, 'progress' | 'log'>;
 }
 
 /** The `step` that a job is called with: each kind of step is one of its methods. They work without `this`. */
-export function createStepContext({ run, port, defaults, telemetry }: StepContextDeps): StepContext {
+export function createStepContext({
+  run,
+  port,
+  children,
+  defaults,
+  telemetry,
+}: StepContextDeps): StepContext {
   return {
     runId: run.runId,
     attempt: run.attempt,
@@ -23,6 +33,9 @@ export function createStepContext({ run, port, defaults, telemetry }: StepContex
     run: createRunStep(port, defaults),
     sleep: createSleepStep(port),
     sleepUntil: createSleepUntilStep(port),
+    waitForSignal: createSignalStep(port),
+    invoke: createInvokeStep(port, children),
+    trigger: createTriggerStep(port, children),
     progress: telemetry.progress,
     log: telemetry.log,
   };

@@ -1,13 +1,9 @@
 import { type Clock, defer } from '../../core/clock.ts';
-import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
 import type { KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { Store } from '../../core/store.ts';
+import { readPatiently } from './patient-read.ts';
 import type { RunControl } from './run-control.ts';
-
-/** The pauses while the database is unavailable. */
-const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
 /**
  * How many results are handed out in one turn of the event loop. Timers and sockets are served in
@@ -116,25 +112,17 @@ export class StepResults {
     // replay its steps in another order.
     for (const read of this.#portion) read.output = undefined;
     this.#portion = portionAround(result);
-    const outputs = await this.#readPatiently(this.#portion.map(({ name }) => name));
+    const { runId } = this.#control.lease;
+    const names = this.#portion.map(({ name }) => name);
+    const outputs = await readPatiently({ control: this.#control, clock: this.#clock }, () =>
+      this.#store.readStepOutputs({ runId, names }),
+    );
     for (const read of this.#portion) {
       const output = outputs.get(read.name);
       // The run was deleted meanwhile, and its steps with it.
       if (output === undefined) this.#control.stop('lease-lost');
       this.#control.throwIfOver();
       read.output = output ?? null;
-    }
-  }
-
-  async #readPatiently(names: readonly string[]): Promise<ReadonlyMap<string, string | null>> {
-    for (let tries = 0; ; tries++) {
-      this.#control.throwIfOver();
-      try {
-        return await this.#store.readStepOutputs({ runId: this.#control.lease.runId, names });
-      } catch (error) {
-        if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
-      }
-      await pauseBeforeRetry(this.#clock, tries, RETRY_PAUSE);
     }
   }
 }

@@ -4,6 +4,7 @@ import { cancel, deleteRun, retry } from './commands.ts';
 import { createReads } from './reads.ts';
 import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
+import { signal } from './signal.ts';
 import { trigger, triggerForId } from './trigger.ts';
 
 /**
@@ -20,6 +21,7 @@ export function createRuns(deps: RunsDeps) {
     retry: retry.bind(undefined, deps),
     cancel: cancel.bind(undefined, deps),
     deleteRun: deleteRun.bind(undefined, deps),
+    signal: signal.bind(undefined, deps),
     ...createReads(deps.store),
     openRunFeed: feed.openRun.bind(feed),
     openRunListFeed: feed.openList.bind(feed),

@@ -38,7 +38,7 @@ export class Conclusions {
         this.#deps.onWait(ending.dueInMs);
         break;
       case 'waiting':
-        this.#deps.onWait(ending.dueInMs);
+        if (ending.dueInMs !== undefined) this.#deps.onWait(ending.dueInMs);
         break;
       case 'handed-back':
         await this.handBack([run]);

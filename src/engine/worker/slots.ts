@@ -32,8 +32,13 @@ interface SlotsDeps {
   readonly maxResultBytes: number;
   /** How long telemetry waits for an outcome to be stored with. */
   readonly flushAfterMs?: number | undefined;
-  /** Called once for each run: when its end is about to be stored, or otherwise when it has left its slot. */
-  readonly onFree: (run: ClaimedRun) => void;
+  /**
+   * Called once for each run: when its end is about to be stored, or otherwise when it has left its slot. `leavesWork`: that may
+   * make another run claimable.
+   */
+  readonly onFree: (freed: { readonly leavesWork: boolean }) => void;
+  /** Called when a run that a step starts is stored. */
+  readonly onChild?: (() => void) | undefined;
   /** Told when a run that was put to wait is due. */
   readonly onWait: (dueInMs: number) => void;
   /** Called when a run whose end was stored has left its slot. */
@@ -152,7 +157,7 @@ export class Slots {
     const { clock } = this.#deps;
     const databaseNowMs = () => run.databaseAheadMs + clock.monotonicMs();
     const isAwaitingRun = () => this.waits.isWaiting(control.lease);
-    const onEnding = () => this.#noteEnding(slot);
+    const onEnding = (ending: { readonly leavesWork: boolean }) => this.#noteEnding(slot, ending);
     slot.done = this.#scope
       .runInAsyncScope(() =>
         executeRun({ run, job, control, journal, databaseNowMs, isAwaitingRun, onEnding }, this.#deps),
@@ -219,11 +224,11 @@ export class Slots {
     await this.#conclusions.handBack(leases);
   }
 
-  #noteEnding(slot: Slot): void {
+  #noteEnding(slot: Slot, { leavesWork }: { readonly leavesWork: boolean }): void {
     // If this worker took the run over from itself, the slot has already lost its place.
     if (this.#slots.get(slot.run.runId) !== slot) return;
     this.#ending.add(slot);
-    this.#deps.onFree(slot.run);
+    this.#deps.onFree({ leavesWork: leavesWork || slot.run.concurrencyKey !== null });
   }
 
   #free(slot: Slot): void {
@@ -232,7 +237,7 @@ export class Slots {
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
     if (this.#ending.remove(slot)) this.#deps.onEmptied();
-    else this.#deps.onFree(run);
+    else this.#deps.onFree({ leavesWork: run.concurrencyKey !== null });
   }
 }
 

@@ -56,11 +56,11 @@ export class Worker {
       maxConcurrentRuns: options.maxConcurrentRuns,
       maxResultBytes: options.maxResultBytes,
       flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
-      onFree: ({ concurrencyKey }) => {
-        // A freed concurrency key may allow another run to start.
-        if (concurrencyKey === null) this.#noteFreed();
-        else this.wake();
+      onFree: ({ leavesWork }) => {
+        if (leavesWork) this.wake();
+        else this.#noteFreed();
       },
+      onChild: () => this.wake(),
       onWait: (dueInMs) => this.expectDue(dueInMs),
       onEmptied: () => this.#noteEmptied(),
     });

@@ -4,6 +4,7 @@ import { run } from './run.ts';
 import { cancel, deleteRun, retry } from './run-commands.ts';
 import { runs } from './runs.ts';
 import { runsSubscribe } from './runs-subscribe.ts';
+import { signal } from './signal.ts';
 import { steps } from './steps.ts';
 import { subscribe } from './subscribe.ts';
 import { tick } from './tick.ts';
@@ -21,6 +22,7 @@ export const operations = [
   retry,
   cancel,
   deleteRun,
+  signal,
   runsSubscribe,
   tick,
 ] as const;

@@ -11,6 +11,7 @@ export interface Schema {
   durably_journal: JournalTable;
   durably_labels: LabelsTable;
   durably_deletions: DeletionsTable;
+  durably_signals: SignalsTable;
   durably_schema_versions: SchemaVersionsTable;
   sqlite_master: { type: string; name: string; sql: string | null };
 }
@@ -40,6 +41,7 @@ export interface RunsTable {
   scheduled_for: number | null;
   schedule_id: string | null;
   parent_run_id: string | null;
+  depth: Generated<number>;
   idempotency_key: string | null;
   concurrency_key: string | null;
   /** JSON text; null without labels. */
@@ -69,6 +71,8 @@ interface StepsTable {
   tries: Generated<number>;
   /** When an open step's wait is over, or its next try is due. */
   due_at: number | null;
+  /** The run that it has started. */
+  child_run_id: string | null;
   /** The journal row with its outcome. */
   sequence: number;
 }
@@ -93,6 +97,19 @@ interface LabelsTable {
   key: string;
   value: string;
   run_seq: number;
+}
+
+/** What was told to runs. */
+interface SignalsTable {
+  seq: Generated<number>;
+  id: string;
+  run_id: string;
+  name: string;
+  signal_id: string;
+  is_taken: Generated<number>;
+  created_at: Generated<number>;
+  /** JSON text. */
+  payload: string;
 }
 
 /** Deleted runs that have rows left. */

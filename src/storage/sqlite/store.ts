@@ -12,6 +12,7 @@ import { journalHead, readJournal, readJournalData, readRunJournal } from './sta
 import { handBacks, renewals } from './statements/lease.ts';
 import { listRuns } from './statements/list-runs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
+import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
 
 /** A {@link Store} over a Kysely SQLite dialect, and the Kysely instance that it uses. */
@@ -41,6 +42,10 @@ export function createStore(options: ConnectionOptions): {
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
+    signal: (given) => signal(connection, given),
+    listSignals: (runId) => listSignals(connection, runId),
+    readSignal: (seq) => readSignal(connection, seq),
+    listKeysAbove: (runId) => listKeysAbove(connection, runId),
     getRun: (runId, options) => getRun(connection, runId, options),
     listRuns: (query) => listRuns(connection, query),
     listSteps: (runId) => listSteps(connection, runId),

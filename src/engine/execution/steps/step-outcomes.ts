@@ -3,7 +3,7 @@ import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/er
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DurablyError, StepError } from '../../../core/errors/errors.ts';
 import type { AppendResult, OwnerNote } from '../../../core/store.ts';
-import type { WaitData } from '../../../core/wait.ts';
+import type { RetryData } from '../../../core/wait.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepCall, StepCalls } from './step-calls.ts';
@@ -15,6 +15,12 @@ interface StepOutcomesDeps {
   readonly calls: StepCalls;
   readonly errorDetail: ErrorDetailMode;
 }
+
+/** What is stored of an outcome besides, by the kinds of step that call no function. */
+export type OutcomeOf = Pick<OwnerNote, 'stepKind' | 'signalSeq'> & {
+  /** How long the step took; since it began in this execution unless given. */
+  readonly durationMs?: number;
+};
 
 /** Stores what steps come to. The job goes on only when that is stored. */
 export class StepOutcomes {
@@ -38,7 +44,7 @@ export class StepOutcomes {
    * @throws {StepError} then.
    * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
    */
-  async complete(call: StepCall, output: string | null): Promise<void> {
+  async complete(call: StepCall, output: string | null, of: OutcomeOf = {}): Promise<void> {
     try {
       this.#check(
         await this.#record({
@@ -47,13 +53,14 @@ export class StepOutcomes {
           stepIndex: call.index,
           durationMs: this.#clock.monotonicMs() - call.startMs,
           data: output,
+          ...of,
         }),
       );
     } catch (error) {
       if (error instanceof DurablyError) throw error;
       // It is too large, for example.
       const refusal = `Step "${call.name}": the database refused its result`;
-      return await this.fail(call, new StepError(refusal, { cause: error }));
+      return await this.fail(call, new StepError(refusal, { cause: error }), of);
     }
     this.#calls.complete(call);
   }
@@ -63,14 +70,14 @@ export class StepOutcomes {
    *
    * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
    */
-  async fail(call: StepCall, error: unknown): Promise<never> {
+  async fail(call: StepCall, error: unknown, of: OutcomeOf = {}): Promise<never> {
     try {
       const detail = encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name });
-      this.#check(await this.#record(this.#failNote(call, errorMessage(error), detail)));
+      this.#check(await this.#record({ ...this.#failNote(call, errorMessage(error), detail), ...of }));
     } catch (failure) {
       if (failure instanceof DurablyError) throw failure;
       const note = this.#failNote(call, 'The database refused the text of its error');
-      this.#check(await this.#record(note));
+      this.#check(await this.#record({ ...note, ...of }));
     }
     this.#calls.fail(call, error);
     throw error;
@@ -89,7 +96,7 @@ export class StepOutcomes {
       dueAtMs,
     }: { readonly attempt: number; readonly error: unknown; readonly dueAtMs: number },
   ): Promise<void> {
-    const data: WaitData = { attempt, dueAt: dueAtMs };
+    const data: RetryData = { attempt, dueAt: dueAtMs };
     const note = {
       type: 'step:retry',
       stepName: call.name,

@@ -5,13 +5,15 @@ import { encodeJson } from '../../../core/json/json.ts';
 import type { OpenStep } from '../../../core/ownership/known-step.ts';
 import { callOutsideRuns, callWithinStep, currentStep, type StepScope } from '../../../core/run-context.ts';
 import type { StepKind } from '../../../core/step.ts';
+import type { ChildStart } from '../../../core/store.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepResults } from '../step-results.ts';
+import type { SignalBox, TakenSignal } from './signal-box.ts';
 import type { RefusedCall, StepCall, StepCalls } from './step-calls.ts';
-import { StepOutcomes } from './step-outcomes.ts';
-import type { StepWait, StepWaits } from './step-waits.ts';
+import { type OutcomeOf, StepOutcomes } from './step-outcomes.ts';
+import type { StepWaits, WaitOf } from './step-waits.ts';
 import { withinTime } from './within-time.ts';
 
 interface StepPortDeps {
@@ -21,6 +23,9 @@ interface StepPortDeps {
   readonly calls: StepCalls;
   readonly results: StepResults;
   readonly waits: StepWaits;
+  readonly signals: SignalBox;
+  /** When the run was claimed, by the database's clock. */
+  readonly claimedAtMs: number;
   /** The database's clock, ms since the epoch. */
   readonly databaseNowMs: () => number;
   readonly maxResultBytes: number;
@@ -44,7 +49,9 @@ export class StepPort {
   readonly #calls: StepCalls;
   readonly #results: StepResults;
   readonly #waits: StepWaits;
+  readonly #signals: SignalBox;
   readonly #databaseNowMs: () => number;
+  readonly #claimedAtMs: number;
   readonly #maxResultBytes: number;
   readonly #outcomes: StepOutcomes;
   /** The step whose function made the call that is being entered. */
@@ -57,7 +64,9 @@ export class StepPort {
     this.#calls = deps.calls;
     this.#results = deps.results;
     this.#waits = deps.waits;
+    this.#signals = deps.signals;
     this.#databaseNowMs = deps.databaseNowMs;
+    this.#claimedAtMs = deps.claimedAtMs;
     this.#maxResultBytes = deps.maxResultBytes;
     this.#outcomes = new StepOutcomes(deps);
   }
@@ -70,6 +79,11 @@ export class StepPort {
   /** The database's clock, ms since the epoch. */
   get nowMs(): number {
     return this.#databaseNowMs();
+  }
+
+  /** When the run was claimed, by the database's clock: ms since the epoch. */
+  get claimedAtMs(): number {
+    return this.#claimedAtMs;
   }
 
   /** No step may begin: the run is to be handed back. */
@@ -137,27 +151,55 @@ export class StepPort {
   }
 
   /** The step begins to wait. What an earlier execution has stored of that stays. */
-  startWaiting(call: StepCall, { kind, dueAtMs }: Pick<StepWait, 'kind' | 'dueAtMs'>): void {
+  startWaiting(
+    call: StepCall,
+    { kind, dueAtMs }: { readonly kind: StepKind; readonly dueAtMs: number },
+  ): void {
     this.#calls.wait(call);
-    if (this.openStep(call, kind as StepKind) !== undefined) return;
+    if (this.openStep(call, kind) !== undefined) return;
     call.startMs = this.#clock.monotonicMs();
+    // Infinity becomes null.
     const data = JSON.stringify({ kind, dueAt: dueAtMs });
     this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index, data });
   }
 
   /** Resolves when the wait is over; never if the run is put to wait before that. */
-  async untilDue(call: StepCall, { kind, dueAtMs }: Pick<StepWait, 'kind' | 'dueAtMs'>): Promise<void> {
+  async untilDue(call: StepCall, wait: WaitOf): Promise<void> {
     this.#calls.wait(call);
-    await this.#waits.untilDue({ kind, dueAtMs, stepName: call.name });
+    await this.#waits.untilDue({ ...wait, stepName: call.name });
+  }
+
+  /** The step begins with a run that it starts: both are stored by one statement. `payload` is JSON text. */
+  startChild(
+    call: StepCall,
+    { child, payload }: { readonly child: ChildStart; readonly payload: string },
+  ): void {
+    call.startMs = this.#clock.monotonicMs();
+    const { name: stepName, index: stepIndex } = call;
+    this.#journal.note({ type: 'step:start', stepName, stepIndex, child, data: payload });
+  }
+
+  /** The first signal of that name that no step has taken. It is taken by the outcome that names it. */
+  async takeSignal(signal: string): Promise<TakenSignal | undefined> {
+    return await this.#signals.take(signal);
+  }
+
+  /** The engine does something for the step, so the run is not put to wait meanwhile. */
+  keepBusy(call: StepCall): void {
+    this.#calls.start(call, call.startMs || this.#clock.monotonicMs());
+  }
+
+  /** How long a step has taken that an earlier execution may have begun. */
+  #durationMs(call: StepCall, kind: StepKind): number {
+    const open = this.openStep(call, kind);
+    const ms = open === undefined ? this.#clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
+    return Math.max(0, ms);
   }
 
   /** The step's wait is over. It is stored with what follows, for whoever goes on before that finds it over, too. */
   completeWaiting(call: StepCall, kind: StepKind): void {
-    const open = this.openStep(call, kind);
-    const startedMs =
-      open === undefined ? this.#clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
     const { name: stepName, index: stepIndex } = call;
-    const durationMs = Math.max(0, startedMs);
+    const durationMs = this.#durationMs(call, kind);
     this.#journal.note({ type: 'step:complete', stepName, stepIndex, stepKind: kind, durationMs });
     this.#results.closeStep(call.name);
     this.#calls.complete(call);
@@ -190,16 +232,23 @@ export class StepPort {
   }
 
   /** {@link StepOutcomes.complete} */
-  async complete(call: StepCall, output: string | null): Promise<void> {
-    await this.#outcomes.complete(call, output);
+  async complete(call: StepCall, output: string | null, of?: OutcomeOf): Promise<void> {
+    await this.#outcomes.complete(call, output, this.#lasted(call, of));
     this.#results.closeStep(call.name);
   }
 
   /** {@link StepOutcomes.fail} */
-  async fail(call: StepCall, error: unknown): Promise<never> {
-    // Called again, it has all its tries.
+  async fail(call: StepCall, error: unknown, of?: OutcomeOf): Promise<never> {
+    const outcome = this.#lasted(call, of);
+    // Called again, it begins anew.
     this.#results.closeStep(call.name);
-    return await this.#outcomes.fail(call, error);
+    return await this.#outcomes.fail(call, error, outcome);
+  }
+
+  /** A kind that calls no function may have begun in an earlier execution. */
+  #lasted(call: StepCall, of: OutcomeOf | undefined): OutcomeOf | undefined {
+    if (of?.stepKind === undefined) return of;
+    return { ...of, durationMs: this.#durationMs(call, of.stepKind) };
   }
 
   /**

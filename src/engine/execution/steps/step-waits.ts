@@ -6,11 +6,18 @@ import type { StepCalls } from './step-calls.ts';
 /** A run that waits for less than this keeps its slot. */
 const KEEPS_SLOT_MS = 1_000;
 
-export interface StepWait {
-  readonly kind: RunWait['kind'];
-  readonly stepName: string;
-  /** Ms since the epoch, by the database's clock. */
-  readonly dueAtMs: number;
+/** What a step waits for. */
+export type WaitOf =
+  | { readonly kind: 'sleep' | 'retry'; readonly dueAtMs: number }
+  | { readonly kind: 'signal'; readonly signal: string; readonly dueAtMs: number }
+  | { readonly kind: 'run'; readonly runId: string; readonly dueAtMs: number };
+
+/** `dueAtMs`: when it is over at the latest, ms since the epoch, by the database's clock; Infinity if it waits for no time. */
+export type StepWait = WaitOf & { readonly stepName: string };
+
+/** A signal, and the end of another run, are found when the run was put to wait and is claimed again. */
+function endsHere({ kind }: StepWait): boolean {
+  return kind === 'sleep' || kind === 'retry';
 }
 
 interface Settle {
@@ -51,7 +58,7 @@ export class StepWaits {
    */
   async untilDue(wait: StepWait): Promise<void> {
     const { control, databaseNowMs } = this.#deps;
-    if (wait.dueAtMs <= databaseNowMs()) return;
+    if (endsHere(wait) && wait.dueAtMs <= databaseNowMs()) return;
     if (this.#open.size === 0) void control.whenOver().then(() => this.#rejectAll());
     await new Promise<void>((resolve, reject) => {
       this.#open.set(wait, { resolve, reject });
@@ -62,10 +69,8 @@ export class StepWaits {
   /** The waits that are open, as they are stored when the run is put to wait. */
   toData(): WaitData {
     const open = [...this.#open.keys()];
-    return {
-      dueAt: Math.min(...open.map(({ dueAtMs }) => dueAtMs)),
-      waits: open.map(({ kind, stepName, dueAtMs }) => ({ kind, stepName, until: toIsoTime(dueAtMs) })),
-    };
+    const dueAt = Math.min(...open.map(({ dueAtMs }) => dueAtMs));
+    return { dueAt: Number.isFinite(dueAt) ? dueAt : null, waits: open.map(toRunWait) };
   }
 
   /** The execution is over. */
@@ -98,7 +103,8 @@ export class StepWaits {
     const nowMs = databaseNowMs();
     if (this.#endDue(nowMs)) return this.#lookSoon();
     if (this.#open.size === 0) return;
-    const inMs = Math.min(...[...this.#open.keys()].map(({ dueAtMs }) => dueAtMs)) - nowMs;
+    const ending = [...this.#open.keys()].filter(endsHere);
+    const inMs = Math.min(...ending.map(({ dueAtMs }) => dueAtMs)) - nowMs;
     const isAwaitingRun = this.#deps.isAwaitingRun();
     if (!calls.areBusy && !isAwaitingRun && (inMs >= KEEPS_SLOT_MS || control.isDraining)) {
       this.#isPutToWait = true;
@@ -107,17 +113,31 @@ export class StepWaits {
     }
     // Nobody tells when the other run has ended.
     const lookInMs = isAwaitingRun ? Math.min(inMs, KEEPS_SLOT_MS) : inMs;
-    this.#cancelTimer = this.#deps.clock.schedule(lookInMs, () => this.#look());
+    if (Number.isFinite(lookInMs))
+      this.#cancelTimer = this.#deps.clock.schedule(lookInMs, () => this.#look());
     if (calls.areBusy) void calls.oneEnded().then(() => this.#lookSoon());
   }
 
   /** Whether a wait was over. */
   #endDue(nowMs: number): boolean {
-    const due = [...this.#open].filter(([{ dueAtMs }]) => dueAtMs <= nowMs);
+    const due = [...this.#open].filter(([wait]) => endsHere(wait) && wait.dueAtMs <= nowMs);
     for (const [wait, { resolve }] of due) {
       this.#open.delete(wait);
       resolve();
     }
     return due.length > 0;
+  }
+}
+
+function toRunWait(wait: StepWait): RunWait {
+  const { kind, stepName, dueAtMs } = wait;
+  const until = Number.isFinite(dueAtMs) ? toIsoTime(dueAtMs) : null;
+  switch (kind) {
+    case 'signal':
+      return { kind, stepName, until, signal: wait.signal };
+    case 'run':
+      return { kind, stepName, until, runId: wait.runId };
+    default:
+      return { kind, stepName, until };
   }
 }

@@ -172,6 +172,8 @@ function claimColumns(table: string, inlineBytes: string): string {
     'lost_count',
     'retry_count',
     'concurrency_key',
+    'parent_run_id',
+    'depth',
   ].map((column) => `${table}.${column}`);
   const payload = `iif(
   octet_length(${table}.payload) <= ${inlineBytes}, ${table}.payload, octet_length(${table}.payload)

@@ -14,10 +14,10 @@ import {
   WAKE,
 } from './claim-sql.ts';
 import { readCurrent } from './current-reads.ts';
+import { KNOWN_OF_CLAIM, type KnownOfRun, knownOfRuns } from './known-of-claim.ts';
 import { renewals } from './lease.ts';
 import { PLACES } from './places.ts';
 import { type InlineValue, isWhole, sizeOf } from './portions.ts';
-import { STEPS_OF_CLAIM, type StepsOfRuns, stepsOfRuns } from './step-results.ts';
 
 interface ClaimRow {
   readonly id: string;
@@ -34,14 +34,17 @@ interface ClaimRow {
   /** The database's clock. */
   readonly now_ms: number;
   readonly concurrency_key: string | null;
+  readonly parent_run_id: string | null;
+  readonly depth: number;
   /** Whether pending runs were left when this row was updated: the last row's answer holds. */
   readonly more: number;
 }
 
-/** The rows of a claim, and the finished steps of its runs that came with them. */
+/** The rows of a claim, and the steps and signals of its runs that came with them. */
 interface Claimed {
   readonly rows: readonly ClaimRow[];
-  readonly steps: StepsOfRuns;
+  /** By run. */
+  readonly known: ReadonlyMap<string, KnownOfRun>;
   /** Whether another claim would take more. */
   readonly more: boolean;
   /** How many waiting runs it made pending before. */
@@ -51,11 +54,11 @@ interface Claimed {
 /** Asked when the claim leaves; undefined if there is nothing to claim for after all. */
 export type ClaimDecision = Parameters<Store['claim']>[0];
 
-const NOTHING: Claimed = { rows: [], steps: new Map(), more: false, woken: 0 };
+const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0 };
 
 /**
  * Claims runs. Sent again, a claim takes no others than before: those it took bear its token.
- * Over a network the finished steps of its runs come with the answer.
+ * Over a network the steps and signals of its runs come with the answer.
  */
 const claims: WriteKind<ClaimDecision, Claimed> = {
   name: 'claim',
@@ -99,7 +102,7 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isB
   if (isRemote) statements.push({ sql: LEFT_BEHIND, parameters: about });
   // On a file, a claim that wakes runs is the one that probably takes runs with steps.
   const bringsSteps = isRemote || (isBatch && request.wakesDue);
-  if (bringsSteps) statements.push({ sql: STEPS_OF_CLAIM, parameters: [claimToken] });
+  if (bringsSteps) statements.push({ sql: KNOWN_OF_CLAIM, parameters: [claimToken] });
   return {
     statements,
     decode: (answers) => {
@@ -108,9 +111,9 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isB
       const rows = claimedRows(claimed, { isRepeated });
       // Of fewer runs than it asked for it left none behind, but for their bytes.
       const tookAll = rows.length >= limit && rows.every((row) => row.more === 1);
-      const steps = bringsSteps ? stepsOfRuns(answers.at(-1) ?? []) : NOTHING.steps;
+      const known = bringsSteps ? knownOfRuns(answers.at(-1) ?? []) : NOTHING.known;
       const left = isRemote ? (answers.at(-2) ?? []) : [];
-      return { rows, steps, more: tookAll || left.length > 0, woken };
+      return { rows, known, more: tookAll || left.length > 0, woken };
     },
   };
 }
@@ -135,7 +138,7 @@ export async function claim(
     request = decide(about);
     return request;
   };
-  const { rows, steps, more, woken } = await connection.lane.submit(claims, decideOnce, deadlineMs);
+  const { rows, known, more, woken } = await connection.lane.submit(claims, decideOnce, deadlineMs);
   const answeredAtMs = connection.clock.monotonicMs();
   const payloads =
     request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });
@@ -144,7 +147,7 @@ export async function claim(
       const payload = typeof row.payload === 'string' ? row.payload : payloads.get(row.id);
       if (row.status !== 'running' || payload === undefined) return [];
       return [
-        toClaimedRun(row, { payload, steps: steps.get(row.id), databaseAheadMs: row.now_ms - answeredAtMs }),
+        toClaimedRun(row, { payload, ...known.get(row.id), databaseAheadMs: row.now_ms - answeredAtMs }),
       ];
     }),
     lost: rows.filter((row) => row.status === 'failed').map(toLostRun),
@@ -191,7 +194,12 @@ function toLostRun({ id, job_name, attempt, error }: ClaimRow): LostRun {
 
 function toClaimedRun(
   row: ClaimRow,
-  { payload, steps, databaseAheadMs }: Pick<ClaimedRun, 'payload' | 'steps' | 'databaseAheadMs'>,
+  {
+    payload,
+    steps,
+    signals,
+    databaseAheadMs,
+  }: Pick<ClaimedRun, 'payload' | 'steps' | 'signals' | 'databaseAheadMs'>,
 ): ClaimedRun {
   return {
     runId: row.id,
@@ -205,6 +213,10 @@ function toClaimedRun(
     lostCount: row.lost_count,
     retryCount: row.retry_count,
     databaseAheadMs,
+    claimedAtMs: row.now_ms,
     steps,
+    signals,
+    parentRunId: row.parent_run_id,
+    depth: row.depth,
   };
 }

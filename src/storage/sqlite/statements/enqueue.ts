@@ -207,6 +207,7 @@ function toNewRow(run: NewRun, createdAt: number): RunRow {
     error_detail: null,
     failed_step_name: null,
     waits: null,
+    parent_run_id: null,
   };
 }
 

@@ -37,6 +37,7 @@ const SHORT_COLUMNS = [
   'failed_step_name',
   'error_detail',
   'waits',
+  'parent_run_id',
 ] as const satisfies readonly (keyof RunsTable)[];
 
 /** Columns that may be long. Inside JSON they would be escaped and parsed twice. */
@@ -110,6 +111,7 @@ export function toListedRun({
     failed_step_name,
     error_detail,
     waits,
+    parent_run_id,
   ] = decodeJson(packed) as PackedRun;
   const bytes = packed.length + sizeOf(output) + sizeOf(payload) + sizeOf(error_detail);
   return {
@@ -135,6 +137,7 @@ export function toListedRun({
       failed_step_name,
       error_detail: typeof error_detail === 'string' ? error_detail : null,
       waits,
+      parent_run_id,
       // A payload that is too large is read later.
       output: typeof output === 'string' ? output : null,
       payload: typeof payload === 'string' ? payload : '',
@@ -162,6 +165,7 @@ export function toRun(row: RunRow): StoredRun {
     waits: row.status === 'waiting' ? ((decodeJson(row.waits) ?? []) as RunWait[]) : NO_WAITS,
     idempotencyKey: bareKey(row.idempotency_key),
     concurrencyKey: row.concurrency_key,
+    parentRunId: row.parent_run_id,
     labels: row.labels === null ? {} : (decodeJson(row.labels) as Labels),
     currentStepIndex: row.step_count,
     stepCount: row.step_count,

@@ -10,8 +10,8 @@ import type { Due, NewRun } from '../../core/store.ts';
 import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
-import type { JobDefinition } from '../jobs/define-job.ts';
-import { parseWith } from '../jobs/schema-parse.ts';
+import type { JobDefinition } from './define-job.ts';
+import { parseWith } from './schema-parse.ts';
 
 /** The inputs of a batch are stored in one transaction, which holds up every other write. */
 const MAX_BATCH_CHARS = 64 * 1024 * 1024;

@@ -1,0 +1,110 @@
+import { ChildRunError, StepError, ValidationError } from '../../../core/errors/errors.ts';
+import type { ClaimedRun } from '../../../core/ownership/claim.ts';
+import type { ChildRun } from '../../../core/ownership/known-step.ts';
+import type { StoredRun } from '../../../core/run.ts';
+import type { ChildOptions } from '../../../core/step.ts';
+import type { ChildStart } from '../../../core/store.ts';
+import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
+import { newRun } from '../../jobs/new-run.ts';
+import type { Registry } from '../../jobs/registry.ts';
+
+/** How many runs may be above one another. */
+const MAX_LEVELS = 50;
+
+const OPTIONS: MembersOf<ChildOptions> = { concurrencyKey: true, labels: true, delay: true, runAt: true };
+
+interface ChildRunsDeps {
+  readonly run: ClaimedRun;
+  readonly registry: Registry;
+  readonly maxInputBytes: number;
+  readonly readRun: (runId: string) => Promise<StoredRun | null>;
+  /** The concurrency keys of the runs above the run. */
+  readonly listKeysAbove: () => Promise<readonly string[]>;
+}
+
+/** The runs that one run starts. */
+export class ChildRuns {
+  readonly #deps: ChildRunsDeps;
+
+  constructor(deps: ChildRunsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * A run to start. Nothing is stored.
+   *
+   * @throws {NotFoundError} for an unknown job.
+   * @throws {ValidationError | StepError} for what can't be started.
+   */
+  async make({
+    name,
+    job,
+    input,
+    options = {},
+    isAwaited,
+  }: {
+    readonly name: string;
+    /** A definition, or a name. */
+    readonly job: unknown;
+    readonly input: unknown;
+    readonly options?: ChildOptions | undefined;
+    /** Whether the run waits for it. */
+    readonly isAwaited: boolean;
+  }): Promise<{ readonly child: ChildStart; readonly payload: string }> {
+    const { run, maxInputBytes } = this.#deps;
+    const definition = this.#definitionOf(name, job);
+    checkMembers(`option of step "${name}"`, options, OPTIONS);
+    if (run.depth >= MAX_LEVELS) {
+      throw new StepError(`Step "${name}" can't start a run: there are ${MAX_LEVELS} runs above it already`);
+    }
+    const { payload, ...child } = await newRun(definition, { input, options }, maxInputBytes);
+    if (isAwaited) await this.#checkKey(name, child.concurrencyKey);
+    return { child, payload };
+  }
+
+  /** A job that is given by its definition may be one that only other processes execute. */
+  #definitionOf(stepName: string, job: unknown): JobDefinition {
+    const { registry } = this.#deps;
+    if (typeof job === 'string') {
+      const known = registry.get(job);
+      if (known === undefined) throw registry.notFound(job);
+      return known;
+    }
+    if (typeof job !== 'object' || job === null) {
+      throw new ValidationError(`Step "${stepName}" needs a job: its definition, or its name`);
+    }
+    const definition = job as JobDefinition;
+    checkDefinition(definition);
+    return definition;
+  }
+
+  /** A run would wait for one that waits for the key that it holds. */
+  async #checkKey(name: string, key: string | null): Promise<void> {
+    const { run, listKeysAbove } = this.#deps;
+    if (key === null) return;
+    const isHeld =
+      key === run.concurrencyKey || (run.parentRunId !== null && (await listKeysAbove()).includes(key));
+    if (!isHeld) return;
+    throw new StepError(
+      `Step "${name}" would wait for ever: the concurrency key "${key}" belongs to this run, or to one that waits for it`,
+    );
+  }
+
+  /** What an ended run came to. Its output is JSON text, null for undefined. */
+  async endOf({
+    runId,
+    status,
+    error,
+    output,
+  }: ChildRun): Promise<{ readonly output: string | null } | ChildRunError> {
+    if (status !== 'completed') {
+      const ended = status === 'failed' || status === 'cancelled' ? status : 'deleted';
+      return new ChildRunError({ runId, status: ended, error: ended === 'failed' ? error : null });
+    }
+    if (output !== undefined) return { output };
+    const read = await this.#deps.readRun(runId);
+    if (read === null) return new ChildRunError({ runId, status: 'deleted', error: null });
+    return { output: read.output?.text ?? null };
+  }
+}

@@ -1,0 +1,40 @@
+import type { SentSignal } from '../../../core/ownership/known-step.ts';
+
+interface SignalBoxDeps {
+  /** The signals that came with the run's claim; undefined if they have to be read. */
+  readonly signals: readonly SentSignal[] | undefined;
+  readonly list: () => Promise<readonly SentSignal[]>;
+  readonly readPayload: (seq: number) => Promise<string | undefined>;
+}
+
+/** A signal that a step takes. */
+export interface TakenSignal {
+  readonly seq: number;
+  /** JSON text. */
+  readonly payload: string;
+}
+
+/**
+ * The signals that no step had taken when the run was claimed, or later. One that comes while the run
+ * executes is found when the run was put to wait for it.
+ */
+export class SignalBox {
+  readonly #deps: SignalBoxDeps;
+  #signals: Promise<SentSignal[]> | undefined;
+
+  constructor(deps: SignalBoxDeps) {
+    this.#deps = deps;
+    if (deps.signals !== undefined) this.#signals = Promise.resolve([...deps.signals]);
+  }
+
+  /** Takes the first signal of that name out of the box. */
+  async take(name: string): Promise<TakenSignal | undefined> {
+    this.#signals ??= this.#deps.list().then((listed) => [...listed]);
+    const signals = await this.#signals;
+    const place = signals.findIndex((each) => each.name === name);
+    const [taken] = place === -1 ? [] : signals.splice(place, 1);
+    if (taken === undefined) return undefined;
+    const payload = taken.payload ?? (await this.#deps.readPayload(taken.seq));
+    return payload === undefined ? undefined : { seq: taken.seq, payload };
+  }
+}

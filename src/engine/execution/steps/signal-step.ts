@@ -1,0 +1,85 @@
+import { parseDuration } from '../../../core/duration.ts';
+import { errorMessage } from '../../../core/errors/error-text.ts';
+import { StepError } from '../../../core/errors/errors.ts';
+import { decodeJson } from '../../../core/json/json.ts';
+import type { StepContext, WaitForSignalOptions } from '../../../core/step.ts';
+import { signalNameFault } from '../../../core/text.ts';
+import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { parseWith } from '../../jobs/schema-parse.ts';
+import type { TakenSignal } from './signal-box.ts';
+import type { StepCall } from './step-calls.ts';
+import type { StepPort } from './step-port.ts';
+
+const OPTIONS: MembersOf<WaitForSignalOptions> = { signal: true, timeout: true, schema: true };
+
+/** `step.waitForSignal`: waits for a signal, and takes it. */
+export function createSignalStep(port: StepPort): StepContext['waitForSignal'] {
+  return (name: string, options: WaitForSignalOptions = {}) =>
+    port.begin(() => waitForSignal(port, name, options)) as Promise<never>;
+}
+
+async function waitForSignal(port: StepPort, name: string, options: WaitForSignalOptions): Promise<unknown> {
+  const asked = checkOptions(port, name, options);
+  const call = port.enter(name, port.isStored(name) ? undefined : asked.fault);
+  if (call.state === 'refused') return await port.refuse(call);
+  const stored = port.replay(call);
+  if (stored !== undefined) return decodeJson(await stored);
+  if (port.isDraining) return await port.suspend('handed-back');
+  const { signal = call.name, schema } = options;
+  // The first call has fixed when its time is up.
+  const dueAtMs = port.openStep(call, 'signal')?.dueAtMs ?? asked.dueAtMs;
+  port.startWaiting(call, { kind: 'signal', dueAtMs });
+  port.keepBusy(call);
+  const taken = await port.takeSignal(signal);
+  if (taken !== undefined) return await take(port, call, { taken, schema });
+  if (dueAtMs <= port.claimedAtMs) {
+    await port.complete(call, null, { stepKind: 'signal' });
+    return undefined;
+  }
+  await port.untilDue(call, { kind: 'signal', signal, dueAtMs });
+  // A signal is found when the run has been put to wait, and is claimed again.
+  throw new Error('a wait for a signal does not end in its execution');
+}
+
+async function take(
+  port: StepPort,
+  call: StepCall,
+  { taken, schema }: { readonly taken: TakenSignal; readonly schema: WaitForSignalOptions['schema'] },
+): Promise<unknown> {
+  const of = { stepKind: 'signal', signalSeq: taken.seq } as const;
+  let output: string | null = taken.payload;
+  if (schema !== undefined) {
+    try {
+      const parsed = await parseWith(schema, decodeJson(taken.payload));
+      if (!parsed.ok) throw new StepError(`Invalid signal: ${parsed.summary}`);
+      output = port.encode(call, parsed.value);
+    } catch (error) {
+      return await port.fail(call, error, of);
+    }
+  }
+  await port.complete(call, output, of);
+  return decodeJson(output);
+}
+
+function checkOptions(
+  port: StepPort,
+  name: unknown,
+  options: WaitForSignalOptions,
+): { readonly dueAtMs: number; readonly fault: string | undefined } {
+  try {
+    checkMembers('option of waitForSignal', options, OPTIONS);
+    const { timeout, signal = name, schema } = options;
+    const fault = signal === name ? undefined : signalNameFault(signal);
+    if (fault !== undefined) throw new StepError(`signal ${fault}`);
+    if (schema !== undefined && typeof schema?.safeParse !== 'function') {
+      throw new StepError('schema must be a zod schema');
+    }
+    const dueAtMs =
+      timeout === undefined
+        ? Number.POSITIVE_INFINITY
+        : Math.ceil(port.nowMs + parseDuration('timeout', timeout));
+    return { dueAtMs, fault: undefined };
+  } catch (error) {
+    return { dueAtMs: 0, fault: `can't wait for a signal: ${errorMessage(error)}` };
+  }
+}
