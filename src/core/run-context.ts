@@ -61,10 +61,10 @@ export function callOutsideRuns<T>(code: () => T): T {
   return storage.getStore() === undefined ? code() : storage.run(undefined, code);
 }
 
-/** Runs whose job waits for something that will not come. */
+/** Runs whose job waits for something that never happens. */
 const abandoned = new WeakSet<RunContext>();
 
-/** The run's job, which called {@link callWithinRun}, may never settle: it counts no longer as under way. */
+/** Counts the run's job as over, because the promise that it returned to {@link callWithinRun} may never settle. */
 export function abandonRun(context: RunContext): void {
   abandoned.add(context);
   underWay--;
@@ -88,7 +88,7 @@ function call<T>(stored: Stored, code: () => T): T {
 }
 
 function end({ run, step }: Stored): void {
-  // An abandoned job is counted already; its steps are not.
+  // `abandonRun` has already counted this job as over, but not its steps.
   if (step === undefined && abandoned.delete(run)) return;
   underWay--;
   rest();

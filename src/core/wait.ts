@@ -14,7 +14,7 @@ export interface RunWait {
    * - `run`: `step.invoke` waits for the end of another run.
    */
   readonly kind: (typeof WAIT_KINDS)[number];
-  /** The step that waits; null where it is the run itself. */
+  /** The step that waits. Null if the run itself waits. */
   readonly stepName: string | null;
   /** When the wait is over at the latest; ISO 8601 UTC with ms, by the database's clock. Null if only something else ends it. */
   readonly until: string | null;
@@ -32,13 +32,13 @@ export const waitSchema = z.object({
   runId: z.string().optional(),
 });
 
-/** What the data of a `run:wait`, `run:retry` and `step:retry` row holds. */
+/** The data of a `run:wait`, `run:retry` or `step:retry` row. */
 export interface WaitData {
   /** When the run, or the step, is due: ms since the epoch. Null if it waits for no time. */
   readonly dueAt: number | null;
-  /** What the run waits for; missing where it does not wait yet. */
+  /** What the run waits for. Missing if it does not wait yet. */
   readonly waits?: readonly RunWait[];
-  /** Of a step: tries that failed. */
+  /** How many tries of the step failed. */
   readonly attempt?: number;
 }
 

@@ -11,7 +11,7 @@ interface Chore {
   readonly name: string;
   /** How often a resident worker does it. */
   readonly everyMs: number;
-  /** When a resident worker does it for the first time. After `everyMs` unless given. */
+  /** How long after its start a resident worker does it for the first time. Default: `everyMs`. */
   readonly firstAfterMs?: number;
   /**
    * How many portions a worker on demand does after a shift, within the shift's budget, and after a
@@ -70,7 +70,7 @@ export class Housekeeping {
     this.#cancelAllTimers();
     for (const chore of CHORES) {
       const { everyMs, firstAfterMs = everyMs } = chore;
-      // After an early first time it keeps to the interval as counted from the start.
+      // The interval is counted from the start, even if the first time comes earlier.
       this.#schedule(chore, firstAfterMs, everyMs - (firstAfterMs % everyMs));
     }
   }
@@ -80,7 +80,7 @@ export class Housekeeping {
     this.#ask(REMAINS_OF_DELETED_RUNS);
   }
 
-  /** Ends after the portion under way. Another process, or the next start, does the rest. */
+  /** Resolves when the portion under way is done. Another process, or the next start, does the rest. */
   async stop(): Promise<void> {
     this.#session++;
     this.#due.clear();
@@ -134,7 +134,7 @@ export class Housekeeping {
   #work(): void {
     this.#working ??= this.#doDueChores().finally(() => {
       this.#working = undefined;
-      // Asked for while earlier work was being stopped.
+      // A chore may have become due while the earlier work was stopping.
       if (this.#due.size > 0) this.#work();
     });
   }

@@ -73,7 +73,7 @@ async function readText(
   let bytes: ArrayBuffer | Uint8Array;
   try {
     if (kept !== undefined) bytes = await kept();
-    // A server hands out no more than a declared length, and whole bodies are its fast path.
+    // A server never delivers more than the declared length, and reading the whole body at once is faster.
     else if (declared !== null && !headers.has('transfer-encoding')) bytes = await request.arrayBuffer();
     else bytes = await collect(request, maxBytes);
   } catch (error) {
@@ -148,7 +148,7 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuff
   return whole;
 }
 
-/** This is a mistake of the surrounding app, not of the caller. Both are told. */
+/** The surrounding app made this mistake. Its developer and the caller get the same message. */
 function consumed(): RequestError {
   return new RequestError(
     'BODY_CONSUMED',

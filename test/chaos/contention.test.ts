@@ -18,14 +18,14 @@ import type { ServiceProcess } from './support/service-process.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('when eight processes send the same command for a run, one succeeds', async () => {
+test('when eight processes send the same command for a run, one succeeds and the others get the error for its state', async () => {
   const outcome = await raceForRuns({ random: seeded('contention'), runs: scale(15) });
   report('contention', outcome);
   expect(outcome.violations).toEqual([]);
 });
 
 /** After SQLITE_BUSY, a libSQL connection reports success and commits nothing. */
-test('another process can read what is accepted after the database was locked', async () => {
+test('each trigger that is accepted while another program locks the database is stored', async () => {
   const random = seeded('lock');
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 20_000 }, async (fleet) => {
     await fleet.startMany(2);
@@ -71,7 +71,7 @@ test('another process can read what is accepted after the database was locked', 
   });
 });
 
-test('a busy database blocks the event loop for less than 50 ms at a time', async () => {
+test('waiting for a locked database blocks the event loop for less than 50 ms at a time', async () => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 20_000 }, async (fleet) => {
     const service = await fleet.start();
     const release = holdWriteLock(fleet.database);

@@ -93,7 +93,7 @@ test('a read-only database fails the start with one line, and works once it is w
   });
 });
 
-test('with a full disk the service is not ready, and stores pending results once there is room', async () => {
+test('with a full disk the service is not ready, and it stores waiting results once there is room', async () => {
   await withFleet(PATIENT, async (fleet) => {
     const disk = createSmallDisk(dirname(fleet.database));
     try {

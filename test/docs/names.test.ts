@@ -39,7 +39,7 @@ describe('a variable of the environment', () => {
   });
 
   it('is in the table of Workers if and only if only Workers read it', () => {
-    const rows = rowsBelow(readDocument('docs/deployment.md').text, 'Cloudflare Workers');
+    const rows = rowsBelow(readDocument('docs/workers.md').text, 'Settings');
     const shown = rows.flatMap(([cell]) => codesIn(cell));
     const edge = variablesOf('src/entry/edge/config.ts');
     for (const name of edge) expect([...shown, 'TURSO_DATABASE_URL']).toContain(name);

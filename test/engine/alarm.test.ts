@@ -35,7 +35,7 @@ test('a cleared alarm does not ring, and can be set again', () => {
   expect(rings).toHaveLength(1);
 });
 
-test('a full alarm still rings for what is due first', () => {
+test('a full alarm still rings at the earliest time', () => {
   const { clock, alarm, rings } = ringing();
   for (let i = 1; i <= 10_000; i++) alarm.set(1_000_000 + i * 10);
   alarm.set(1_000);

@@ -144,9 +144,12 @@ describe("an instance's log", () => {
     expect(complaints[0]).toBe('error durably: the logger failed:');
   });
 
-  test.for([null, {}, { info: 1 }, { info() {}, warn() {} }, 'console'])('%j is no logger', (logger) => {
-    expect(() => new RunLog(logger as unknown as Logger)).toThrow('logger must have a function');
-  });
+  test.for([null, {}, { info: 1 }, { info() {}, warn() {} }, 'console'])(
+    '%j is refused as a logger',
+    (logger) => {
+      expect(() => new RunLog(logger as unknown as Logger)).toThrow('logger must have a function');
+    },
+  );
 });
 
 describe('an error of the worker', () => {

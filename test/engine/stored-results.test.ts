@@ -7,7 +7,7 @@ import { fakeStore } from '../support/fake-store.ts';
 import { rejectionOf } from '../support/runs.ts';
 
 describe('the stored results of a run', () => {
-  test('that was deleted meanwhile stop its execution, since its lease is lost', async () => {
+  test('stop its execution if the run was deleted meanwhile, because its lease is lost', async () => {
     const control = new RunControl({ runId: 'run_1', fence: 1 });
     const asked: string[][] = [];
     const store = fakeStore({

@@ -43,7 +43,7 @@ describe('waiting log lines', () => {
     expect(sum).toBeLessThanOrEqual(64);
   });
 
-  test('count until they are stored or forgotten', () => {
+  test('take room in the budget until they are stored or forgotten', () => {
     const budget = new LogBudget();
     const [first, second] = [new WaitingNotes(budget), new WaitingNotes(budget)];
     flood(first);

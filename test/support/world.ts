@@ -114,7 +114,8 @@ export class World {
   }
 }
 
-async function stopNow(durably: Durably, clock: FakeClock | undefined): Promise<void> {
+/** Stops an instance whose clock may stand still. */
+export async function stopNow(durably: Durably, clock: FakeClock | undefined): Promise<void> {
   let isStopped = false;
   const stopped = durably.stop({ timeoutMs: 0 }).finally(() => {
     isStopped = true;

@@ -39,7 +39,7 @@ export class EventBus {
   /** Called at each publication, even if nobody listens. */
   onPublish: () => void = () => undefined;
 
-  /** @param log receives what nobody listens to. The console unless given. */
+  /** @param log receives what nobody listens to. Default: the console. */
   constructor(clock: Clock, log: RunLog = new RunLog()) {
     this.#clock = clock;
     this.#log = log;

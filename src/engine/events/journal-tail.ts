@@ -202,7 +202,7 @@ export class JournalTail {
       this.#failures = 0;
     } catch (error) {
       this.#failures++;
-      // If nobody reads any more, nobody needs to know.
+      // If all readers have left, the error affects nobody.
       if (this.#session === session) this.#onError(error);
       if (error instanceof DatabaseUnavailableError && error.permanent) this.close(error);
     } finally {

@@ -60,13 +60,13 @@ export async function storeRuns(
   return stored;
 }
 
-/** The data of a deferred run's `run:trigger`; null if its time had come. */
+/** The data of a deferred run's `run:trigger`. Null if the run was due when it was stored. */
 function runAtOf(stored: Enqueued | undefined): string | null {
   const until = stored?.toRun().waits[0]?.until;
   return until == null ? null : JSON.stringify({ runAt: until });
 }
 
-/** Only for this process's alarm: whether the time has come is for the database's clock to say. */
+/** How soon a run is due, for this process's alarm. The database's clock decides whether it is due. */
 function inMsOf(due: Due, clock: Clock): number {
   return 'afterMs' in due ? due.afterMs : due.atMs - clock.now();
 }

@@ -17,7 +17,7 @@ interface DrainDeps {
   readonly pollingIntervalMs: number;
 }
 
-/** Returns the runs that are not waited for. It is asked again each time. */
+/** Returns the runs that are not waited for now. It is called again for each look, because they change. */
 type Spared = () => ReadonlySet<RunContext>;
 
 const nobody: Spared = () => new Set();

@@ -120,7 +120,7 @@ export class Worker {
     this.#loop.look();
   }
 
-  /** A run that waits is due in so many ms: looks for work then. */
+  /** Looks for work after `inMs`, because a waiting run is due then. */
   expectDue(inMs: number): void {
     const { kind } = this.#state;
     const isAtWork = kind === 'running' || (kind === 'stopped' && this.#shifts.size > 0);
@@ -232,10 +232,7 @@ export class Worker {
     this.#loop.look();
   }
 
-  /**
-   * Looks after this turn of the event loop, in which the answer of a claim may show that nothing is
-   * left.
-   */
+  /** Waits for the end of this turn of the event loop: a claim that is answered in it may show that nothing is left. */
   #noteEmptied(): void {
     for (const shift of this.#shifts) shift.noteFreed();
     defer(() => this.#loop.look());

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { Bench } from '../bench.ts';
-import { Child } from '../processes/child.ts';
-import type { Served } from '../protocol.ts';
-import { type Address, TRIGGER_BODY, whileServing } from './serving.ts';
-import type { Workload } from './workload.ts';
+import type { Bench } from '../../bench.ts';
+import { Child } from '../../processes/child.ts';
+import type { Served } from '../../protocol.ts';
+import { type Address, TRIGGER_BODY, whileServing } from '../serving.ts';
+import type { Workload } from '../workload.ts';
 
 const DELIVERED_WITHIN_MS = 120_000;
 

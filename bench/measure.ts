@@ -1,7 +1,7 @@
-import { onFreshDatabase, readSettings } from '../contenders/fresh.ts';
-import { type ContenderName, loadContender } from '../contenders/index.ts';
-import type { Figures, MeasureRequest } from '../protocol.ts';
-import { workloads } from '../workloads/index.ts';
+import { onFreshDatabase, readSettings } from './contenders/fresh.ts';
+import { type ContenderName, loadContender } from './contenders/index.ts';
+import type { Figures, MeasureRequest } from './protocol.ts';
+import { workloads } from './workloads/index.ts';
 
 /** Runs one round of a workload with one contender, in this process. */
 export async function measure({ workload, contender, scale, folder }: MeasureRequest): Promise<Figures> {

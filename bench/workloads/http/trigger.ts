@@ -1,7 +1,7 @@
-import { Child } from '../processes/child.ts';
-import type { Served } from '../protocol.ts';
-import { SERVED, TRIGGER_BODY, whileServing } from './serving.ts';
-import type { Workload } from './workload.ts';
+import { Child } from '../../processes/child.ts';
+import type { Served } from '../../protocol.ts';
+import { SERVED, TRIGGER_BODY, whileServing } from '../serving.ts';
+import type { Workload } from '../workload.ts';
 
 const CONNECTIONS = 32;
 

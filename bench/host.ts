@@ -1,12 +1,13 @@
 /** The program of each child process: it executes the main process's calls and sends back the results. */
-import type { Reply, Request, Roles } from '../protocol.ts';
+
 import { describe, measure } from './measure.ts';
-import { timeAnswers, timeReads } from './reads.ts';
-import { seed } from './seed.ts';
-import { memoryKb, peakMemoryKb, readEmitted, serve, stopServing, storedRuns } from './serve.ts';
-import { startSqld, stopSqld } from './sqld.ts';
-import { closeStreams, countArrivals, openStreams, readArrivals } from './streams.ts';
-import { fire } from './traffic.ts';
+import { timeAnswers, timeReads } from './processes/reads.ts';
+import { seed } from './processes/seed.ts';
+import { memoryKb, peakMemoryKb, readEmitted, serve, stopServing, storedRuns } from './processes/serve.ts';
+import { startSqld, stopSqld } from './processes/sqld.ts';
+import { closeStreams, countArrivals, openStreams, readArrivals } from './processes/streams.ts';
+import { fire } from './processes/traffic.ts';
+import type { Reply, Request, Roles } from './protocol.ts';
 
 const roles: Roles = {
   describe,

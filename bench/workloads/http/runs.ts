@@ -1,8 +1,8 @@
-import { Child } from '../processes/child.ts';
-import type { Served } from '../protocol.ts';
-import { seedAll, seededFile } from './seeded.ts';
-import { SERVED, whileServing } from './serving.ts';
-import type { Workload } from './workload.ts';
+import { Child } from '../../processes/child.ts';
+import type { Served } from '../../protocol.ts';
+import { seedAll, seededFile } from '../seeded.ts';
+import { SERVED, whileServing } from '../serving.ts';
+import type { Workload } from '../workload.ts';
 
 export const httpRuns: Workload = {
   id: 'http-runs',
