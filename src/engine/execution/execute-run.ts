@@ -1,42 +1,27 @@
 import type { z } from 'zod';
-import { type Clock, toIsoTime } from '../../core/clock.ts';
+import type { Clock } from '../../core/clock.ts';
 import { type ErrorDetailMode, encodeErrorDetail } from '../../core/errors/error-detail.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
 import { UNKNOWN_STEP } from '../../core/events.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import { nextTryInMs, parseRetries } from '../../core/retry.ts';
 import type { Run } from '../../core/run.ts';
-import { abandonRun, callWithinRun } from '../../core/run-context.ts';
+import { callWithinRun } from '../../core/run-context.ts';
 import type { StepContext } from '../../core/step.ts';
 import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
-import type { WaitData } from '../../core/wait.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import type { JobDefinition } from '../jobs/define-job.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
 import { type Ending, isSuspension, type JobEnd, type JobFailure, type StopReason } from './ending.ts';
+import type { Execution } from './execution.ts';
 import type { OwnerJournal } from './owner-journal.ts';
-import type { RunControl } from './run-control.ts';
+import { putToWait, retryLater } from './put-to-wait.ts';
 import { createStepContext } from './step-context.ts';
 import { StepResults } from './step-results.ts';
 import { StepCalls } from './steps/step-calls.ts';
 import { StepPort } from './steps/step-port.ts';
 import { StepWaits } from './steps/step-waits.ts';
 import { createTelemetry } from './telemetry.ts';
-
-export interface Execution {
-  readonly run: ClaimedRun;
-  readonly job: JobDefinition;
-  readonly control: RunControl;
-  readonly journal: OwnerJournal;
-  /** The database's clock, ms since the epoch. */
-  readonly databaseNowMs: () => number;
-  /** Whether the job waits for another run. */
-  readonly isAwaitingRun: () => boolean;
-  /** Called when the job is over or the run waits, before that is stored. */
-  readonly onEnding?: (() => void) | undefined;
-}
 
 interface Engine {
   readonly store: Store;
@@ -77,7 +62,10 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     const telemetry = createTelemetry({ journal, port, limits });
     const step = createStepContext({ run, port, defaults: job.defaults, telemetry });
     const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
-    if (settled === 'waiting') return await putToWait(execution, { data: waits.toData(), store });
+    if (settled === 'waiting') {
+      const waiting = await putToWait(execution, waits.toData());
+      return waiting === 'refused' ? await resolveStop('lease-lost', execution, store) : waiting;
+    }
     if (typeof settled === 'string') {
       // A later claim continues from what is stored.
       if (isSuspension(settled)) await journal.seal();
@@ -101,53 +89,6 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
 /** A run's first attempt begins without any. */
 function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
   return stepCount > 0 || attempt > 1 || kind !== 'start';
-}
-
-/** Stores what the run waits for. Its job is abandoned: it runs again when the run is claimed again. */
-async function putToWait(
-  execution: Execution,
-  { data, store }: { readonly data: WaitData; readonly store: Store },
-): Promise<Ending> {
-  const { control, journal, databaseNowMs, onEnding } = execution;
-  onEnding?.();
-  abandonRun(control.lease);
-  const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
-  if (result === 'refused') return await resolveStop('lease-lost', execution, store);
-  return { kind: 'waiting', dueInMs: data.dueAt - databaseNowMs() };
-}
-
-/** When the run is tried again; undefined if the job has no retries left for this failure. */
-function retryInMsOf({ run, job }: Execution, { thrown }: JobFailure): number | undefined {
-  if (thrown === undefined || job.retries === undefined) return undefined;
-  const failed = { attempt: run.retryCount + 1, error: thrown.error };
-  try {
-    return nextTryInMs(parseRetries('retries', job.retries), failed);
-  } catch {
-    // A delay function that fails leaves nothing to wait for: the run fails with the job's error.
-    return undefined;
-  }
-}
-
-/** Stores that the run is tried again, if its job has a retry left and the database takes it. */
-async function retryLater(
-  execution: Execution,
-  failed: JobFailure,
-): Promise<Ending | 'refused' | 'not-retried'> {
-  const { journal, databaseNowMs } = execution;
-  const dueInMs = retryInMsOf(execution, failed);
-  if (dueInMs === undefined) return 'not-retried';
-  const { error } = failed;
-  const dueAt = Math.ceil(databaseNowMs() + dueInMs);
-  const data: WaitData = { dueAt, waits: [{ kind: 'retry', stepName: null, until: toIsoTime(dueAt) }] };
-  try {
-    const note = { type: 'run:retry', message: error, data: JSON.stringify(data) } as const;
-    if ((await journal.record(note)) === 'refused') return 'refused';
-  } catch (failure) {
-    if (failure instanceof DatabaseUnavailableError) throw failure;
-    // It refuses the error's text, for example: the run's end is stored without it.
-    return 'not-retried';
-  }
-  return { kind: 'retrying', error, dueInMs };
 }
 
 /**
