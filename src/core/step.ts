@@ -135,6 +135,14 @@ export interface StepContext {
   progress(current: number, total?: number, message?: string): void;
 
   /**
+   * An event of the job's own, `run:emit`, for whoever follows the run, now or later. Never throws
+   * and never waits. What JSON can't hold is left out, and a log line says so.
+   *
+   * @example step.emit('token', { text: 'Hello' })
+   */
+  emit(name: string, data?: unknown): void;
+
+  /**
    * Writes log lines into the journal. Never throws and never waits.
    *
    * @example step.log.warn('row rejected', { line: 7 })

@@ -52,6 +52,7 @@ export interface OwnerNote extends JournalNote {
     | 'step:fail'
     | 'step:retry'
     | 'run:progress'
+    | 'run:emit'
     | 'run:wait'
     | 'run:retry'
     | 'log:write'

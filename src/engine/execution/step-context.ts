@@ -9,7 +9,7 @@ interface StepContextDeps {
   readonly port: StepPort;
   /** Of the job's steps. */
   readonly defaults: RunStepOptions | undefined;
-  readonly telemetry: Pick<StepContext, 'progress' | 'log'>;
+  readonly telemetry: Pick<StepContext, 'progress' | 'emit' | 'log'>;
 }
 
 /** The `step` that a job is called with: each kind of step is one of its methods. They work without `this`. */
@@ -24,6 +24,7 @@ export function createStepContext({ run, port, defaults, telemetry }: StepContex
     sleep: createSleepStep(port),
     sleepUntil: createSleepUntilStep(port),
     progress: telemetry.progress,
+    emit: telemetry.emit,
     log: telemetry.log,
   };
 }
