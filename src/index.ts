@@ -13,6 +13,7 @@ export {
   NotFoundError,
   RunCancelledError,
   RunEndedError,
+  RunTimeoutError,
   SchemaMismatchError,
   StepError,
   StepTimeoutError,

@@ -25,6 +25,12 @@ export interface TriggerOptions {
   readonly delay?: Duration | undefined;
   /** The run waits until then: a Date, or an ISO 8601 text with a time zone. A time that is over is no reason to wait. */
   readonly runAt?: Date | string | undefined;
+  /** Of the runs that could be claimed, those of a higher priority come first. A whole number from -1000 to 1000; 0 unless given. */
+  readonly priority?: number | undefined;
+  /** The run fails if it has not been started so long after it was due. */
+  readonly ttl?: Duration | undefined;
+  /** How long the run may take from its first start to its end, its waits and retries included; the job's own unless given. */
+  readonly timeout?: Duration | undefined;
 }
 
 /** A trigger by the name of a job. */

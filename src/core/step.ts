@@ -90,7 +90,9 @@ export interface StepContext {
   readonly runId: string;
   /** Which try of the run this is: 1 for the first, one more for each retry and takeover. */
   readonly attempt: number;
-  /** Aborted when the run is cancelled, lost to another worker or handed back. */
+  /** The version of the job with which the run first started: new code can go the old way for old runs. */
+  readonly version: number;
+  /** Aborted when the run is cancelled, lost to another worker or handed back, and when its time is up. */
   readonly signal: AbortSignal;
 
   /**
@@ -101,7 +103,7 @@ export interface StepContext {
    * @param name 1 to 1,024 characters (UTF-16 units).
    * @throws {StepError} for a name that is empty or too long, that already completed
    * or still runs in this attempt, and for a result that JSON can't hold.
-   * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
+   * @throws {RunCancelledError | LeaseLostError | RunTimeoutError} once the run is no longer this worker's, or its time is up.
    * @throws whatever `fn` throws, after the failure was recorded.
    * @example
    * const user = await step.run('load user', (signal) => fetchUser(id, { signal }))

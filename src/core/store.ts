@@ -5,6 +5,7 @@ import type { KnownStep } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
+import type { TimeLimit } from './time-limit.ts';
 
 /** How long a call waits for the database, from its arrival on; ms. */
 export const CALLER_BUDGET_MS = 10_000;
@@ -21,6 +22,12 @@ export interface NewRun {
   readonly labels: string | null;
   /** When it may be executed; undefined for at once. */
   readonly due?: Due | undefined;
+  /** Higher first; 0 unless given. */
+  readonly priority?: number | undefined;
+  /** It fails if it was not claimed so long after it was due. */
+  readonly ttl?: TimeLimit | undefined;
+  /** It fails if it has not ended so long after its first claim. */
+  readonly timeout?: TimeLimit | undefined;
 }
 
 /** A time, by the database's clock. */

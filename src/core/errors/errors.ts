@@ -8,6 +8,7 @@ export type ErrorCode =
   | 'TIMEOUT'
   | 'RUN_ENDED'
   | 'RUN_CANCELLED'
+  | 'RUN_TIMEOUT'
   | 'LEASE_LOST'
   | 'STEP'
   | 'SCHEMA_MISMATCH'
@@ -110,6 +111,17 @@ export class RunEndedError extends DurablyError {
 export class RunCancelledError extends DurablyError {
   constructor(runId: string) {
     super('RUN_CANCELLED', `Run ${runId} was cancelled`);
+  }
+}
+
+/**
+ * What `step.run` throws, and a step's signal is aborted with, once the time of its run is up: the
+ * `timeout` of its job or trigger. The run has failed with the same message.
+ */
+export class RunTimeoutError extends DurablyError {
+  /** @param timeout as it was given, such as `2h`. */
+  constructor(timeout: string) {
+    super('RUN_TIMEOUT', `timed out after ${timeout}`);
   }
 }
 

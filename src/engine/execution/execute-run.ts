@@ -1,9 +1,7 @@
 import type { z } from 'zod';
 import type { Clock } from '../../core/clock.ts';
-import { type ErrorDetailMode, encodeErrorDetail } from '../../core/errors/error-detail.ts';
-import { errorMessage } from '../../core/errors/error-text.ts';
+import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
-import { UNKNOWN_STEP } from '../../core/events.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { Run } from '../../core/run.ts';
@@ -14,8 +12,10 @@ import type { EventBus } from '../events/event-bus.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
 import { type Ending, isSuspension, type JobEnd, type JobFailure, type StopReason } from './ending.ts';
 import type { Execution } from './execution.ts';
+import { toJobFailure } from './job-failure.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import { putToWait, retryLater } from './put-to-wait.ts';
+import { watchDeadline } from './run-timer.ts';
 import { createStepContext } from './step-context.ts';
 import { StepResults } from './step-results.ts';
 import { StepCalls } from './steps/step-calls.ts';
@@ -42,6 +42,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
   const { run, job, control, journal, databaseNowMs } = execution;
   const startMs = clock.monotonicMs();
   let waits: StepWaits | undefined;
+  const endWatch = watchDeadline(execution, clock);
   try {
     const known = run.steps ?? (mayHaveSteps(run) ? await store.listKnownSteps(run.runId) : []);
     const results = new StepResults(known, { control, store, clock });
@@ -66,6 +67,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       const waiting = await putToWait(execution, waits.toData());
       return waiting === 'refused' ? await resolveStop('lease-lost', execution, store) : waiting;
     }
+    if (settled === 'timed-out') return await endTimedOut(execution, engine);
     if (typeof settled === 'string') {
       // A later claim continues from what is stored.
       if (isSuspension(settled)) await journal.seal();
@@ -73,17 +75,27 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     }
     control.end({ stepsRunning: calls.areRunning });
     execution.onEnding?.();
-    const retried = settled.kind === 'failed' ? await retryLater(execution, settled) : 'not-retried';
-    if (retried === 'refused') return await resolveStop('lease-lost', execution, store);
-    if (retried !== 'not-retried') return retried;
+    const outcome = settled.kind === 'failed' ? await retryLater(execution, settled, errorDetail) : settled;
+    if (outcome === 'refused') return await resolveStop('lease-lost', execution, store);
+    if (outcome.kind === 'retrying') return outcome;
     const durationMs = clock.monotonicMs() - startMs;
-    const end = await recordEnd(journal, { end: settled, durationMs });
+    const end = await recordEnd(journal, { end: outcome, durationMs });
     return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
   } finally {
+    endWatch();
     waits?.close();
     control.end({ stepsRunning: false });
     journal.close();
   }
+}
+
+/** Stores that the run has failed for want of time. */
+async function endTimedOut(execution: Execution, { store, errorDetail }: Engine): Promise<Ending> {
+  const { control, journal, onEnding } = execution;
+  onEnding?.();
+  const timedOut = toJobFailure(control.error, { mode: errorDetail });
+  const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });
+  return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
 }
 
 /** A run's first attempt begins without any. */
@@ -116,9 +128,12 @@ async function recordEnd(
 }
 
 /** Replaces an error whose text the database refuses. */
-const REFUSED_ERROR = failure(new Error('The run failed, and the database refused the text of its error'), {
-  mode: 'message',
-});
+const REFUSED_ERROR = toJobFailure(
+  new Error('The run failed, and the database refused the text of its error'),
+  {
+    mode: 'message',
+  },
+);
 
 /** Runs the job to its end. Never rejects: if the job throws, that is its end. */
 async function runJob(
@@ -133,7 +148,7 @@ async function runJob(
   try {
     return await callWithinRun(control.lease, callJob);
   } catch (error) {
-    const failed = failure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
+    const failed = toJobFailure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
     return { ...failed, thrown: { error } };
   }
 }
@@ -158,23 +173,15 @@ async function encodeOutput(
 function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } = {}): JobFailure {
   const error = new ValidationError(`Invalid output: ${reason}`);
   if (cause !== undefined) error.cause = cause;
-  return failure(error, { mode: 'message' });
-}
-
-function failure(
-  error: unknown,
-  { mode, failedStepName }: { mode: ErrorDetailMode; failedStepName?: string | undefined },
-): JobFailure {
-  return {
-    kind: 'failed',
-    error: errorMessage(error),
-    detail: encodeErrorDetail(error, { mode, stepName: failedStepName }),
-    failedStepName: failedStepName ?? UNKNOWN_STEP,
-  };
+  return toJobFailure(error, { mode: 'message' });
 }
 
 /** A refused write means that the run is no longer this worker's. The run itself shows why. */
-async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Ending> {
+async function resolveStop(
+  reason: Exclude<StopReason, 'timed-out'>,
+  { run }: Execution,
+  store: Store,
+): Promise<Ending> {
   if (reason !== 'lease-lost' && reason !== 'waiting') return { kind: reason };
   const current = await store.getRun(run.runId, { asOf: 'now' });
   if (current?.status === 'cancelled' && current.attempt === run.attempt) return { kind: 'cancelled' };

@@ -17,6 +17,7 @@ export function createStepContext({ run, port, defaults, telemetry }: StepContex
   return {
     runId: run.runId,
     attempt: run.attempt,
+    version: run.version,
     get signal() {
       return port.signal;
     },

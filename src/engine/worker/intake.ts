@@ -124,7 +124,8 @@ export class Intake {
     const found = claim.runs.length + claim.lost.length;
     underWay.keptSlots = claim.runs.length;
     if (claim.moreDue) this.expectDue();
-    const hasMore = claim.more || claim.moreDue;
+    // A run that failed has left its place to another one, and passed its concurrency key on.
+    const hasMore = claim.more || claim.moreDue || claim.lost.length > 0;
     options.onAnswer?.({ hasMore, hasLooked: request.wakesDue });
     // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
@@ -179,7 +180,8 @@ export class Intake {
     const isAskedAgain = unconfirmed !== undefined;
     const wakesDue = this.#wakesDue({ looksForDue });
     const jobNames = registry.names();
-    return { ...sent, jobNames, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
+    const terms = registry.terms();
+    return { ...sent, jobNames, terms, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
   }
 
   /** Polls do; of the claims between them, most need not. */
@@ -201,7 +203,9 @@ export class Intake {
     }: { underWay: ClaimUnderWay; isWanted: () => boolean; request: DecidedClaim },
   ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
-    bus.publish(lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error } })));
+    bus.publish(
+      lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error, data: run.detail } })),
+    );
     this.#logLost(lost);
     const held = await stillHeld(runs, underWay, store);
     const fitting = isWanted() ? slots.fitting(held, request) : [];

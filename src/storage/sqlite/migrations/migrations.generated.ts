@@ -355,4 +355,78 @@ begin
 end`,
     ],
   },
+  {
+    version: 3,
+    name: 'run_options',
+    statements: [
+`alter table durably_runs add column version integer`,
+`alter table durably_runs add column ttl_ms integer`,
+`alter table durably_runs add column ttl text`,
+`alter table durably_runs add column timeout_ms integer`,
+`alter table durably_runs add column timeout text`,
+`alter table durably_runs add column deadline_at integer`,
+`alter table durably_runs add column waited_fence integer`,
+`create index durably_runs_deadlines on durably_runs (deadline_at)
+  where status in ('pending', 'waiting', 'running') and deadline_at is not null`,
+`drop index durably_runs_claimable`,
+`create index durably_runs_claimable on durably_runs (job_name, priority desc)
+  where status = 'pending' and key_turn = 1`,
+`drop index durably_runs_waiting_key`,
+`create index durably_runs_waiting_key on durably_runs (concurrency_key, job_name, priority desc)
+  where status = 'pending' and concurrency_key is not null`,
+`drop trigger durably_runs_queued`,
+`create trigger durably_runs_queued after insert on durably_runs
+when new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = 0
+  where seq = new.seq and exists (
+    select 1 from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.priority >= new.priority and o.seq < new.seq
+  );
+  update durably_runs set key_turn = 0
+  where seq = (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.priority < new.priority
+    order by o.priority desc, o.seq limit 1
+  ) and key_turn = 1 and new.status = 'pending';
+end`,
+`drop trigger durably_runs_turned`,
+`create trigger durably_runs_turned after update of status on durably_runs
+when (new.status = 'pending') <> (old.status = 'pending') and new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = seq is (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+    order by o.priority desc, o.seq limit 1
+  )
+  where seq = new.seq or seq in (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+    order by o.priority desc, o.seq limit 2
+  );
+end`,
+`drop trigger durably_runs_claimed`,
+`create trigger durably_runs_claimed after update of fence on durably_runs
+when new.fence <> old.fence
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, attempt, message, data)
+  values (
+    new.id, new.job_name,
+    case
+      when new.status = 'failed' then 'run:fail'
+      when new.claim_kind = 'resume' then 'run:resume'
+      else 'run:start'
+    end,
+    new.updated_at, new.attempt, new.error, iif(new.status = 'failed', new.error_detail, null)
+  );
+end`,
+`create trigger durably_appends_waited instead of insert on durably_appends
+when new.type in ('run:wait', 'run:retry')
+begin
+  update durably_runs set waited_fence = fence where id = new.run_id;
+end`,
+    ],
+  },
 ];

@@ -31,11 +31,16 @@ where r.id = e.value->>'runId' and r.fence = e.value->>'fence' and ${isFrom('com
 order by e.key
 returning run_id, append_no`;
 
-/** Which of some appends are stored, by whichever of the statements sent for them. */
+/**
+ * Which of some appends are stored, by whichever of the statements sent for them. An owner that has put
+ * its run to wait has stored all of its appends, and the run may have been claimed again since.
+ */
 const STORED = `
-select r.id as run_id, r.fence, a.value->>'number' as append_no
+select r.id as run_id, a.value->>'fence' as fence, a.value->>'number' as append_no
 from json_each(?) a cross join durably_runs r
-where r.id = a.value->>'runId' and r.fence = a.value->>'fence' and r.append_count >= a.value->>'number'`;
+where r.id = a.value->>'runId' and (
+  (r.fence = a.value->>'fence' and r.append_count >= a.value->>'number') or r.waited_fence = a.value->>'fence'
+)`;
 
 /** One entry of this size is an append of its own. */
 const LARGE_CHARS = 256 * 1024;

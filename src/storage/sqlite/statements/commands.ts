@@ -10,7 +10,8 @@ import { isFrom, statusAfter } from './transitions.ts';
 const CHANGES: Record<RunCommand, string> = {
   cancel: `update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`,
   retry: `update durably_runs set status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
-    output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0, updated_at = ${NOW_MS}`,
+    output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
+    deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}`,
   delete: 'delete from durably_runs',
 };
 
