@@ -14,7 +14,7 @@ export interface TriggerOptions {
    * in none, is a different key. Runs don't show their scope.
    */
   readonly keyScope?: string | undefined;
-  /** At most one run with this key runs at a time, in the order triggered; 1 to 256 UTF-16 units. */
+  /** At most one run with this key runs at a time, in the order of claims (see `priority`); 1 to 256 UTF-16 units. */
   readonly concurrencyKey?: string | undefined;
   /**
    * For filtering lists and streams. At most 20; keys of 1 to 64 letters, digits and
