@@ -169,6 +169,25 @@ function defineTests(startService: () => Promise<StartedService>): void {
     expect(await (await get('/runs')).json()).toEqual([]);
   });
 
+  it('takes the options of a trigger, and names a bad one and its value', async () => {
+    const { get, send, trigger, runToEnd } = await start();
+    const input = { name: 'Ada' };
+    await runToEnd('greet', { input, priority: -7, ttl: '10m', timeout: 60_000 });
+    await trigger('greet', { input, priority: null, ttl: null, timeout: null });
+    for (const [option, value, shown] of [
+      ['priority', 1001, '1001'],
+      ['ttl', '10 minutes', '"10 minutes"'],
+      ['timeout', -1, '-1'],
+    ] as const) {
+      const bad = await readProblem(
+        await send(postJson('/trigger', { jobName: 'greet', input, [option]: value })),
+      );
+      expect(bad).toMatchObject({ status: 400, body: { code: 'VALIDATION', issues: [{ path: [option] }] } });
+      expect(bad.body.error).toMatch(new RegExp(`^${option} must be .*, not ${shown}$`));
+    }
+    expect(await (await get('/runs')).json()).toHaveLength(2);
+  });
+
   it.each([
     ['GET', '/run'],
     ['GET', '/steps'],
