@@ -61,6 +61,7 @@ function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       claims.push(request);
       return (await answers.shift()?.()) ?? NOTHING;
     },
+    cancelBelow: async () => [],
     append: async () => {
       await ends?.promise;
       return 'stored';

@@ -157,7 +157,7 @@ contract('a run with a timeout', (test) => {
     expect(await store.getRun(run.runId)).toMatchObject({
       status: 'failed',
       error: 'timed out after 2h',
-      errorDetail: { name: 'RunTimeoutError', message: 'timed out after 2h' },
+      errorDetail: { name: 'RunTimeoutError', message: 'timed out after 2h', code: 'RUN_TIMEOUT' },
       waits: [],
     });
     expect((await eventTypes(store, run.runId)).slice(-2)).toEqual(['run:wait', 'run:fail']);

@@ -109,10 +109,11 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
 }
 
 /** Stores that the run has failed for want of time. */
-async function endTimedOut(execution: Execution, { store, errorDetail }: Engine): Promise<Ending> {
+async function endTimedOut(execution: Execution, { store }: Engine): Promise<Ending> {
   const { control, journal, onEnding } = execution;
   onEnding?.({ leavesWork: true });
-  const timedOut = toJobFailure(control.error, { mode: errorDetail });
+  // Without a stack, which would only show this engine.
+  const timedOut = toJobFailure(control.error, { mode: 'message' });
   const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });
   return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
 }
