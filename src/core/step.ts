@@ -181,7 +181,7 @@ export interface StepContext {
    * @throws {ChildRunError} if that run fails, is cancelled or is deleted. A retry of the step triggers another one.
    * @throws {StepError} for a bad name, input or option; for a concurrency key that a run above holds; for more than 50
    * runs above one another.
-   * @example const { total } = await step.invoke('sum up', sumUp, { month: '2026-11' })
+   * @example const report = await step.invoke('sum up', 'sum-up', { month: '2026-11' })
    */
   invoke<TInput, TOutput>(
     name: string,
@@ -194,7 +194,7 @@ export interface StepContext {
   /**
    * Triggers a run of another job, as {@link invoke} does, and goes on at once.
    *
-   * @example const { runId } = await step.trigger('tell them', mail, { to: 'all' })
+   * @example const { runId: mailing } = await step.trigger('tell them', 'mail', { to: 'all' })
    */
   trigger<TInput, TOutput>(
     name: string,

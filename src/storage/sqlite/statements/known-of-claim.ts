@@ -10,26 +10,26 @@ const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 's
 const MAX_ROWS = 500;
 const INLINE_BYTES = 4 * 1024;
 
-/** The runs that bear a claim's token. ?1 the token. */
-const CLAIMED = `durably_runs r indexed by durably_runs_leases`;
-const IS_CLAIMED = `r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}`;
-
 /**
  * The completed and open steps of the runs of a claim, and the signals that no step has taken. Of a signal,
  * `due_at` is its number and `output` its payload. ?1 the claim's token.
  */
 export const KNOWN_OF_CLAIM = `
+with claimed as materialized (
+  select r.id from durably_runs r indexed by durably_runs_leases
+  where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}
+)
 select r.id as run_id, s.step_index, s.name, s.kind, s.status, s.tries, s.due_at, j.created_at,
   coalesce(octet_length(j.data), 0) as bytes, coalesce(octet_length(j.data), 0) <= ${INLINE_BYTES} as is_read,
   case when octet_length(j.data) <= ${INLINE_BYTES} then j.data end as output, ${childOf('s')}
-from ${CLAIMED} cross join durably_steps s on s.run_id = r.id
+from claimed r cross join durably_steps s on s.run_id = r.id
   cross join durably_journal j on j.sequence = s.sequence
-where ${IS_CLAIMED} and ${isKnown('s')}
+where ${isKnown('s')}
 union all
 select r.id, null, g.name, 'signal', 'sent', 0, g.seq, g.created_at, octet_length(g.payload), 1,
   iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null
-from ${CLAIMED} cross join durably_signals g indexed by durably_signals_untaken on g.run_id = r.id
-where ${IS_CLAIMED} and g.is_taken = 0
+from claimed r cross join durably_signals g indexed by durably_signals_untaken on g.run_id = r.id
+where g.is_taken = 0
 order by 1, 2, 3, 7 limit ${MAX_ROWS + 1}`;
 
 type KnownRow = Omit<StepRow, 'status'> & {

@@ -27,17 +27,26 @@ async function planOf(db: Kysely<unknown>, text: string, parameters: readonly un
 }
 
 /**
- * The lines of a plan that scan a table. Scans of parameters (`json_each`, and `entries` made from it), of subquery
- * rows and of no table don't count.
+ * The lines of a plan that scan a table. Scans of parameters (`json_each`, and `entries` made from it), of rows that the
+ * statement has made itself and of no table don't count.
  */
 function scansOf({ sql, lines }: Plan): string[] {
   const isOwn = (line: string) =>
     line.includes('VIRTUAL TABLE') ||
     line === 'SCAN CONSTANT ROW' ||
-    (line === 'SCAN e' && sql.includes('from entries e ')) ||
+    OWN_ROWS.some(([scan, text]) => line === scan && sql.includes(text)) ||
     lines.includes(line.replace('SCAN', 'CO-ROUTINE'));
   return lines.filter((line) => line.startsWith('SCAN') && !isOwn(line));
 }
+
+const OWN_ROWS = [
+  ['SCAN e', 'from entries e '],
+  ['SCAN t', 'from tree t '],
+  ['SCAN tree', 'with recursive tree(id)'],
+  ['SCAN r', 'from claimed r '],
+  ['SCAN w', ') as is_over'],
+  ['SCAN a', 'from above a '],
+] as const;
 
 function temporariesOf({ lines }: Plan): string[] {
   return lines.filter((line) => line.includes('TEMP B-TREE') || line.includes('AUTOMATIC'));
