@@ -14,6 +14,7 @@ export {
   NotFoundError,
   RunCancelledError,
   RunEndedError,
+  RunTimeoutError,
   SchemaMismatchError,
   StepError,
   StepTimeoutError,
@@ -35,7 +36,6 @@ export type {
   RunStatus,
 } from './core/run.ts';
 export type {
-  ChildOptions,
   JobReference,
   LogLevel,
   LogLine,
@@ -48,6 +48,7 @@ export type {
   StepTry,
   WaitForSignalOptions,
 } from './core/step.ts';
+export type { ChildOptions } from './core/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';

@@ -1,31 +1,11 @@
-import type { Duration } from './duration.ts';
 import type { JournalEvent } from './events.ts';
 import type { JsonPieces } from './json/json-text.ts';
 import type { Labels } from './labels.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
+import type { TriggerOptions } from './trigger-options.ts';
 
-/** How a run is triggered, besides its input. */
-export interface TriggerOptions {
-  /** Unique per job, 1 to 256 UTF-16 units. A second trigger with the key returns the run of the first. */
-  readonly idempotencyKey?: string | undefined;
-  /**
-   * Whose idempotency key it is, 1 to 256 UTF-16 units. The same key in another scope, or
-   * in none, is a different key. Runs don't show their scope.
-   */
-  readonly keyScope?: string | undefined;
-  /** At most one run with this key runs at a time, in the order triggered; 1 to 256 UTF-16 units. */
-  readonly concurrencyKey?: string | undefined;
-  /**
-   * For filtering lists and streams. At most 20; keys of 1 to 64 letters, digits and
-   * `._/-`, values of up to 256 UTF-16 units.
-   */
-  readonly labels?: Labels | undefined;
-  /** The run waits for so long before it may be executed. Not with `runAt`. */
-  readonly delay?: Duration | undefined;
-  /** The run waits until then: a Date, or an ISO 8601 text with a time zone. A time that is over is no reason to wait. */
-  readonly runAt?: Date | string | undefined;
-}
+export type { TriggerOptions };
 
 /** A trigger by the name of a job. */
 export interface TriggerRequest extends TriggerOptions {

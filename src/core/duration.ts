@@ -19,7 +19,7 @@ const MAX_MS = 10 * 365 * UNITS_MS.d;
 export function parseDuration(option: string, given: unknown): number {
   const ms = typeof given === 'string' ? textMs(given) : given;
   if (typeof ms === 'number' && ms >= 0 && ms <= MAX_MS) return ms;
-  const message = `${option} must be a duration of at most ten years, such as 500 (ms), '30s', '5m', '2h' or '7d', not ${shown(given)}`;
+  const message = `${option} must be a duration of at most ten years, such as 500 (ms), '30s', '5m', '2h' or '7d', not ${shownValue(given)}`;
   throw new ValidationError(message, [{ path: option.split('.'), message }]);
 }
 
@@ -29,7 +29,8 @@ function textMs(text: string): number | undefined {
   return Number(number) * UNITS_MS[unit as keyof typeof UNITS_MS];
 }
 
-function shown(given: unknown): string {
+/** A refused value in a message: a short text, a number, or its type. */
+export function shownValue(given: unknown): string {
   if (typeof given === 'string') return JSON.stringify(given.slice(0, 64));
   return typeof given === 'number' ? String(given) : typeof given;
 }
@@ -43,7 +44,7 @@ export function parseTime(option: string, given: unknown): number {
   const ms = given instanceof Date ? given.getTime() : typeof given === 'string' ? isoMs(given) : Number.NaN;
   // What lies further away has no ISO 8601 text of four digits. What is long over is over.
   if (ms < MAX_TIME_MS) return Math.max(0, ms);
-  const message = `${option} must be a Date or an ISO 8601 time with a time zone, not ${given instanceof Date ? 'an invalid Date' : shown(given)}`;
+  const message = `${option} must be a Date or an ISO 8601 time with a time zone, not ${given instanceof Date ? 'an invalid Date' : shownValue(given)}`;
   throw new ValidationError(message, [{ path: option.split('.'), message }]);
 }
 

@@ -22,7 +22,7 @@ export interface JournalRow {
   readonly stepName: string | null;
   readonly stepIndex: number | null;
   readonly level: LogLevel | null;
-  /** An error's or a log line's text. */
+  /** An error's or a log line's text, or the name of an event of the job's own. */
   readonly message: string | null;
   /** JSON text: a payload, an output, a progress, a log line's data, an error's detail. */
   readonly data: string | null;
@@ -129,6 +129,10 @@ export const eventCatalogue = {
       const { attempt = 0, dueAt } = readRetry(row.data) ?? { dueAt: row.createdAt };
       return { ...readStep(row), error: row.message ?? '', attempt, nextAttemptAt: toIsoTime(dueAt) };
     },
+  ),
+  'run:emit': kind(
+    z.object({ name: z.string(), data: z.unknown(), stepName: z.string().nullable() }),
+    (row, json) => ({ name: row.message ?? '', data: json(row.data) ?? null, stepName: row.stepName }),
   ),
   'log:write': kind(
     z.object({

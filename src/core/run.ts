@@ -12,8 +12,8 @@ export const RUN_STATUSES = ['pending', 'waiting', 'running', 'completed', 'fail
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
- * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete` and
- * `fail`; callers do `trigger`, `defer` (a trigger for later), `cancel`, `retry` and `delete`. A takeover is a claim of a running
+ * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete`, `fail`
+ * and `timeOut` (whichever worker finds that a run's time is up); callers do `trigger`, `defer` (a trigger for later), `cancel`, `retry` and `delete`. A takeover is a claim of a running
  * run whose lease went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times
  * in a row, the claim fails it instead.
  */
@@ -27,6 +27,7 @@ export const RUN_TRANSITIONS = {
   wake: { from: ['waiting'], to: 'pending' },
   complete: { from: ['running'], to: 'completed' },
   fail: { from: ['running'], to: 'failed' },
+  timeOut: { from: ['pending', 'waiting', 'running'], to: 'failed' },
   cancel: { from: ['pending', 'waiting', 'running'], to: 'cancelled' },
   retry: { from: ['failed', 'cancelled'], to: 'pending' },
   delete: { from: ['completed', 'failed', 'cancelled'], to: null },
@@ -142,6 +143,8 @@ export function checkRunId(runId: unknown): string {
   throw new ValidationError(`runId must be a string, not ${errorMessage(runId)}`);
 }
 
+/** A run's priority is a whole number from -this to this. */
+export const MAX_PRIORITY = 1000;
 export const MAX_KEY_LENGTH = 256;
 export const MAX_FILTER_VALUES = 20;
 export const MAX_LIST_LIMIT = 1000;

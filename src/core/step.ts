@@ -3,8 +3,8 @@ import type { Duration } from './duration.ts';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
-import type { Labels } from './labels.ts';
 import type { Retries } from './retry.ts';
+import type { ChildOptions } from './trigger-options.ts';
 
 /** What a step does: calls a function, waits for a time or a signal, or starts another run. */
 export const STEP_KINDS = ['run', 'sleep', 'signal', 'invoke'] as const;
@@ -96,17 +96,6 @@ export interface WaitForSignalOptions<S extends z.ZodType = z.ZodType> {
   readonly schema?: S | undefined;
 }
 
-/** How a step triggers another run, besides its input. The run and the step are its idempotency key. */
-export interface ChildOptions {
-  /** At most one run with this key runs at a time; 1 to 256 UTF-16 units. */
-  readonly concurrencyKey?: string | undefined;
-  readonly labels?: Labels | undefined;
-  /** The run waits for so long before it may be executed. Not with `runAt`. */
-  readonly delay?: Duration | undefined;
-  /** The run waits until then. */
-  readonly runAt?: Date | string | undefined;
-}
-
 /** A job that a step triggers: its definition. */
 export interface JobReference<TInput, TOutput> {
   readonly name: string;
@@ -120,7 +109,9 @@ export interface StepContext {
   readonly runId: string;
   /** Which try of the run this is: 1 for the first, one more for each retry and takeover. */
   readonly attempt: number;
-  /** Aborted when the run is cancelled, lost to another worker or handed back. */
+  /** The version of the job with which the run first started: new code can go the old way for old runs. */
+  readonly version: number;
+  /** Aborted when the run is cancelled, lost to another worker or handed back, and when its time is up. */
   readonly signal: AbortSignal;
 
   /**
@@ -131,7 +122,7 @@ export interface StepContext {
    * @param name 1 to 1,024 characters (UTF-16 units).
    * @throws {StepError} for a name that is empty or too long, that already completed
    * or still runs in this attempt, and for a result that JSON can't hold.
-   * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
+   * @throws {RunCancelledError | LeaseLostError | RunTimeoutError} once the run is no longer this worker's, or its time is up.
    * @throws whatever `fn` throws, after the failure was recorded.
    * @example
    * const user = await step.run('load user', (signal) => fetchUser(id, { signal }))
@@ -210,6 +201,14 @@ export interface StepContext {
    * @example step.progress(20, 100, '20 of 100 rows')
    */
   progress(current: number, total?: number, message?: string): void;
+
+  /**
+   * An event of the job's own, `run:emit`, for whoever follows the run, now or later. Never throws
+   * and never waits. What JSON can't hold is left out, and a log line says so.
+   *
+   * @example step.emit('token', { text: 'Hello' })
+   */
+  emit(name: string, data?: unknown): void;
 
   /**
    * Writes log lines into the journal. Never throws and never waits.

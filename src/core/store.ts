@@ -1,10 +1,11 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
-import type { Claim, ClaimRequest } from './ownership/claim.ts';
+import type { CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
+import type { TimeLimit } from './time-limit.ts';
 
 /** How long a call waits for the database, from its arrival on; ms. */
 export const CALLER_BUDGET_MS = 10_000;
@@ -21,6 +22,12 @@ export interface NewRun {
   readonly labels: string | null;
   /** When it may be executed; undefined for at once. */
   readonly due?: Due | undefined;
+  /** Higher first; 0 unless given. */
+  readonly priority?: number | undefined;
+  /** It fails if it was not claimed so long after it was due. */
+  readonly ttl?: TimeLimit | undefined;
+  /** It fails if it has not ended so long after its first claim. */
+  readonly timeout?: TimeLimit | undefined;
 }
 
 /** A time, by the database's clock. */
@@ -56,6 +63,7 @@ export interface OwnerNote extends JournalNote {
     | 'step:fail'
     | 'step:retry'
     | 'run:progress'
+    | 'run:emit'
     | 'run:wait'
     | 'run:retry'
     | 'log:write'
@@ -64,7 +72,7 @@ export interface OwnerNote extends JournalNote {
 }
 
 /** A run that a step triggers, besides its payload. */
-export type ChildStart = Pick<NewRun, 'id' | 'jobName' | 'concurrencyKey' | 'labels' | 'due'>;
+export type ChildStart = Omit<NewRun, 'payload' | 'idempotencyKey'>;
 
 /** A signal to a run. */
 export interface NewSignal {
@@ -159,8 +167,6 @@ export type CommandResult =
   | { readonly kind: 'not-found' }
   | { readonly kind: 'wrong-state'; readonly status: RunStatus };
 
-export type CancelledRun = Pick<NamedRun, 'runId' | 'jobName'>;
-
 export interface LogPage {
   readonly runId: string;
   readonly level: LogLevel | null;
@@ -203,6 +209,9 @@ export interface Store {
 
   /** Cancelling a run cancels the active runs below it, in the same statement. */
   command(command: RunCommand, runId: string): Promise<CommandResult>;
+
+  /** Cancels a portion of the active runs below runs whose time was up; answers with those. None are left if there were none. */
+  cancelBelow(): Promise<readonly CancelledRun[]>;
 
   /** Stores a signal, and wakes its run if that waits for it. */
   signal(signal: NewSignal): Promise<SignalResult>;

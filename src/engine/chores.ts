@@ -19,7 +19,7 @@ interface Chore {
    */
   readonly portionsOnDemand: { readonly afterShift: number; readonly afterDeletion: number };
   /** Does one portion in one statement, so that no writer waits long. Answers whether there is more. */
-  readonly run: (store: Store) => Promise<boolean>;
+  readonly run: (store: Store, bus: EventBus) => Promise<boolean>;
 }
 
 const REMAINS_OF_DELETED_RUNS: Chore = {
@@ -31,8 +31,22 @@ const REMAINS_OF_DELETED_RUNS: Chore = {
   run: (store) => store.deletePortion(),
 };
 
+const RUNS_BELOW: Chore = {
+  name: 'cancel the runs below a run whose time was up',
+  // It is asked for when that happens. This is for a process that vanished then.
+  everyMs: 10 * 60 * 1000,
+  firstAfterMs: 60 * 1000,
+  portionsOnDemand: { afterShift: 1, afterDeletion: 0 },
+  run: async (store, bus) => {
+    const cancelled = await store.cancelBelow();
+    bus.publish(cancelled.map((run) => ({ run, note: { type: 'run:cancel' } })));
+    return cancelled.length > 0;
+  },
+};
+
 /** In the order in which they are done when several are due. */
 const CHORES: readonly Chore[] = [
+  RUNS_BELOW,
   REMAINS_OF_DELETED_RUNS,
   {
     name: 'remove old run:delete rows',
@@ -75,6 +89,11 @@ export class Housekeeping {
     }
   }
 
+  /** Cancels the runs below runs whose time was up, in the background. Errors are reported. */
+  cancelBelow(): void {
+    this.#ask(RUNS_BELOW);
+  }
+
   /** Removes what deleted runs left over, in the background. Errors are reported. */
   clearUp(): void {
     this.#ask(REMAINS_OF_DELETED_RUNS);
@@ -106,7 +125,7 @@ export class Housekeeping {
   async #doPortions(chore: Chore, atMost: number, hasTime = () => true): Promise<void> {
     try {
       for (let done = 0; done < atMost && hasTime(); done++) {
-        if (!(await chore.run(this.#store))) return;
+        if (!(await chore.run(this.#store, this.#bus))) return;
       }
     } catch (error) {
       this.#report(error);
@@ -157,7 +176,7 @@ export class Housekeeping {
   async #doAllOf(chore: Chore, isStopped: () => boolean): Promise<void> {
     while (!isStopped()) {
       const startMs = this.#clock.monotonicMs();
-      if (!(await chore.run(this.#store)) || isStopped()) return;
+      if (!(await chore.run(this.#store, this.#bus)) || isStopped()) return;
       await this.#pause(this.#clock.monotonicMs() - startMs);
     }
   }

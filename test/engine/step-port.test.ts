@@ -27,6 +27,7 @@ const RUN: ClaimedRun = {
   stepCount: 0,
   lostCount: 0,
   retryCount: 0,
+  version: 1,
   databaseAheadMs: 0,
   claimedAtMs: 0,
   parentRunId: null,

@@ -32,7 +32,7 @@ describe('waiting log lines', () => {
     expect(flood(first)).toBe(32);
     expect(flood(second)).toBe(16);
     third.push({ note: SHORT, atMs: 0 });
-    expect(third.leavesOutLogLine()).toBe(false);
+    expect(third.leavesOut('log:write')).toBe(false);
   });
 
   test('of ten runs together stay within the budget', () => {
@@ -67,8 +67,22 @@ describe('waiting log lines', () => {
   test('are accepted at any size if nothing else waits', () => {
     const notes = new WaitingNotes(new LogBudget());
     notes.push({ note: { ...LINE, data: 'x'.repeat(40 * MiB) }, atMs: 0 });
-    expect(notes.leavesOutLogLine()).toBe(false);
+    expect(notes.leavesOut('log:write')).toBe(false);
     notes.push({ note: SHORT, atMs: 1 });
-    expect(notes.leavesOutLogLine()).toBe(true);
+    expect(notes.leavesOut('log:write')).toBe(true);
+  });
+
+  test('are counted apart from events of the job', () => {
+    const notes = new WaitingNotes(new LogBudget());
+    notes.push({ note: { ...LINE, data: 'x'.repeat(40 * MiB) }, atMs: 0 });
+    for (const type of ['run:emit', 'log:write', 'run:emit'] as const) {
+      notes.push({ note: { type, message: 'more' }, atMs: 1 });
+    }
+    expect(notes.take()).toHaveLength(1);
+    expect(notes.take()[0]?.note).toMatchObject({
+      type: 'log:write',
+      level: 'warn',
+      message: '1 log line and 2 events were left out here: they came faster than they could be stored',
+    });
   });
 });

@@ -25,6 +25,7 @@ const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
   stepCount: 0,
   lostCount: 0,
   retryCount: 0,
+  version: 1,
   databaseAheadMs: 0,
   claimedAtMs: 0,
   parentRunId: null,

@@ -35,6 +35,7 @@ contract('Store.claim', (test) => {
       stepCount: 0,
       lostCount: 0,
       retryCount: 0,
+      version: 1,
       databaseAheadMs: expect.any(Number),
       claimedAtMs: expect.any(Number),
       parentRunId: null,

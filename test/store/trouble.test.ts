@@ -32,6 +32,7 @@ const CALLS: Record<
   renew: (store) => store.renew([lease]),
   handBack: (store) => store.handBack([lease]),
   command: (store) => store.command('cancel', 'unknown'),
+  cancelBelow: (store) => store.cancelBelow(),
   signal: (store) => store.signal(newSignal('unknown')),
   listSignals: (store) => store.listSignals('unknown'),
   readSignal: (store) => store.readSignal(1),

@@ -69,6 +69,39 @@ contract('a waiting run', (test) => {
     expect(await eventTypes(store, run.runId)).toEqual(['run:trigger', 'run:start', 'run:wait']);
   });
 
+  test('is known to be stored after another worker has claimed it, whatever it stored before', async ({
+    world,
+  }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    const note = entry({ type: 'run:retry', message: 'failed', data: waits(Date.now() - 1, null) });
+    expect(await append(store, run, [stepCompleted('one', 0)], 1)).toBe('stored');
+    expect(await append(store, run, [note], 2)).toBe('stored');
+    const again = await claimOne(store);
+    expect(again).toMatchObject({ runId: run.runId, fence: run.fence + 1 });
+    expect(await append(store, run, [note], 2, true)).toBe('stored');
+    expect(await append(store, again, [note], 1, true)).toBe('stored');
+    // A wait that was not the owner's is none of its own.
+    expect(await append(store, { ...run, fence: run.fence + 5 }, [note], 2, true)).toBe('refused');
+    expect(await eventTypes(store, run.runId)).toEqual([
+      'run:trigger',
+      'run:start',
+      'step:complete',
+      'run:retry',
+      'run:start',
+      'run:retry',
+    ]);
+  });
+
+  test('is not known to be stored if the lease was lost before', async ({ world }) => {
+    const { store } = await world.store();
+    const run = await running(store);
+    await store.handBack([run]);
+    await claimOne(store);
+    const note = entry({ type: 'run:wait', data: waits(Date.now() + HOUR_MS) });
+    expect(await append(store, run, [note], 1, true)).toBe('refused');
+  });
+
   test('is woken in its old place of the order', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();

@@ -100,7 +100,9 @@ export async function wrongInputsAreErrors(durably: Durably): Promise<void> {
   // @ts-expect-error one bad pair of a batch
   await handles.bare.batchTrigger([{ input: 7 }]);
   // @ts-expect-error no such option
-  await handles.bare.trigger('a', { priority: 1 });
+  await handles.bare.trigger('a', { urgency: 1 });
+  // @ts-expect-error a priority is a number
+  await handles.bare.trigger('a', { priority: 'high' });
   // @ts-expect-error a key is a text
   await handles.bare.trigger('a', { idempotencyKey: 7 });
   // @ts-expect-error a timeout is a number of ms

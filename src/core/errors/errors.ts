@@ -9,6 +9,7 @@ export type ErrorCode =
   | 'RUN_ENDED'
   | 'CHILD_RUN'
   | 'RUN_CANCELLED'
+  | 'RUN_TIMEOUT'
   | 'LEASE_LOST'
   | 'STEP'
   | 'SCHEMA_MISMATCH'
@@ -128,6 +129,17 @@ export class ChildRunError extends DurablyError {
 export class RunCancelledError extends DurablyError {
   constructor(runId: string) {
     super('RUN_CANCELLED', `Run ${runId} was cancelled`);
+  }
+}
+
+/**
+ * What `step.run` throws, and a step's signal is aborted with, once the time of its run is up: the
+ * `timeout` of its job or trigger. The run has failed with the same message.
+ */
+export class RunTimeoutError extends DurablyError {
+  /** @param timeout as it was given, such as `2h`. */
+  constructor(timeout: string) {
+    super('RUN_TIMEOUT', `timed out after ${timeout}`);
   }
 }
 

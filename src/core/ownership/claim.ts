@@ -1,3 +1,4 @@
+import type { TimeLimit } from '../time-limit.ts';
 import type { KnownStep, SentSignal } from './known-step.ts';
 import type { Lease, NamedRun } from './lease.ts';
 
@@ -8,6 +9,14 @@ import type { Lease, NamedRun } from './lease.ts';
  */
 export type ClaimKind = 'start' | 'resume' | 'takeover';
 
+/** What a run keeps of its job from its first start on. */
+export interface JobTerms {
+  readonly jobName: string;
+  readonly version: number;
+  /** How long a run may take whose trigger says nothing else. */
+  readonly timeout: TimeLimit | undefined;
+}
+
 export interface ClaimRequest {
   readonly jobNames: readonly string[];
   /** How many runs at most. */
@@ -17,10 +26,20 @@ export interface ClaimRequest {
   readonly isAskedAgain: boolean;
   /** A running run whose heartbeat is older than this is taken over. */
   readonly staleThresholdMs: number;
-  /** Whether waiting runs whose time has come return to pending first. */
+  /** Whether waiting runs whose time has come return to pending first, and runs whose time is up fail. */
   readonly wakesDue: boolean;
   /** Whether one run may be taken over that has lost {@link SUSPECT_AFTER_LOST_WORKERS} workers. */
   readonly takesSuspect: boolean;
+  /** Of the jobs that have a version other than 1, or a timeout. */
+  readonly terms?: readonly JobTerms[] | undefined;
+}
+
+/** When a run's time is up. */
+export interface RunDeadline {
+  /** Ms since the epoch, by the database's clock. */
+  readonly atMs: number;
+  /** How long it may take, as errors say it. */
+  readonly text: string;
 }
 
 export interface ClaimedRun extends Lease, NamedRun {
@@ -49,18 +68,27 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly parentRunId: string | null;
   /** How many runs are above it. */
   readonly depth: number;
+  /** Of the job with which the run first started. */
+  readonly version: number;
+  /** Undefined if it may take any time. */
+  readonly deadline?: RunDeadline | undefined;
 }
 
 export interface LostRun extends NamedRun {
   readonly error: string;
+  /** JSON text of the error's detail; null if its workers were lost. */
+  readonly detail: string | null;
 }
+
+/** A run that was cancelled because one above it was, or had no more time. */
+export type CancelledRun = Pick<NamedRun, 'runId' | 'jobName'>;
 
 export interface Claim {
   readonly runs: readonly ClaimedRun[];
-  /** Runs that the claim failed because their workers vanished too often. */
+  /** Runs that the claim failed because their workers vanished too often, or their time was up. */
   readonly lost: readonly LostRun[];
   /** Whether it left runs of these jobs behind, because it had taken as many as it may: another claim would take more. */
   readonly more: boolean;
-  /** Whether there may be more waiting runs whose time has come. */
+  /** Whether there may be more waiting runs whose time has come, or runs whose time is up. */
   readonly moreDue: boolean;
 }

@@ -1,10 +1,12 @@
-import { LeaseLostError, RunCancelledError } from '../../core/errors/errors.ts';
+import { LeaseLostError, RunCancelledError, type RunTimeoutError } from '../../core/errors/errors.ts';
 
 /** How the execution of a claimed run ends: its job ends, or the run is stopped before that. */
 export type Ending =
   | JobEnd
-  | { readonly kind: Exclude<StopReason, 'lease-lost' | 'waiting'> }
-  /** The run was put to wait, and is due in so many ms; undefined if it waits for no time. */
+  /** The run's time was up. */
+  | { readonly kind: 'timed-out'; readonly end: JobEnd }
+  | { readonly kind: Exclude<StopReason, 'lease-lost' | 'waiting' | 'timed-out'> }
+  /** The run was put to wait. In so many ms it is due, or its time is up; undefined if it waits for no time. */
   | { readonly kind: 'waiting'; readonly dueInMs: number | undefined }
   /** The job failed, and the run waits to be tried again. */
   | { readonly kind: 'retrying'; readonly error: string; readonly dueInMs: number }
@@ -41,6 +43,8 @@ export type StopReason =
   | 'database-closed'
   /** No step's function runs, and at least one step waits. */
   | 'waiting'
+  /** The run's time is up: it fails. */
+  | 'timed-out'
   | Suspension;
 
 /**
@@ -58,8 +62,14 @@ export function isSuspension(reason: StopReason): reason is Suspension {
   return reason === 'handed-back' || reason === 'recalled';
 }
 
+/** Why a step of a run that is over is refused. */
+export type OverError = RunCancelledError | LeaseLostError | RunTimeoutError;
+
 /** The error with which a stopped run refuses its steps. */
-export function stopError(runId: string, reason: StopReason): RunCancelledError | LeaseLostError {
+export function stopError(
+  runId: string,
+  reason: Exclude<StopReason, 'timed-out'>,
+): RunCancelledError | LeaseLostError {
   switch (reason) {
     case 'cancelled':
       return new RunCancelledError(runId);

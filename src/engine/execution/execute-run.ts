@@ -1,25 +1,23 @@
 import type { z } from 'zod';
-import { type Clock, toIsoTime } from '../../core/clock.ts';
-import { type ErrorDetailMode, encodeErrorDetail } from '../../core/errors/error-detail.ts';
-import { errorMessage } from '../../core/errors/error-text.ts';
+import type { Clock } from '../../core/clock.ts';
+import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
-import { UNKNOWN_STEP } from '../../core/events.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import { nextTryInMs, parseRetries } from '../../core/retry.ts';
 import type { Run } from '../../core/run.ts';
-import { abandonRun, callWithinRun } from '../../core/run-context.ts';
+import { callWithinRun } from '../../core/run-context.ts';
 import type { StepContext } from '../../core/step.ts';
 import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
-import type { WaitData } from '../../core/wait.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import type { JobDefinition } from '../jobs/define-job.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
 import { type Ending, isSuspension, type JobEnd, type JobFailure, type StopReason } from './ending.ts';
+import type { Execution } from './execution.ts';
+import { toJobFailure } from './job-failure.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import { readPatiently } from './patient-read.ts';
-import type { RunControl } from './run-control.ts';
+import { putToWait, retryLater } from './put-to-wait.ts';
+import { watchDeadline } from './run-timer.ts';
 import { createStepContext } from './step-context.ts';
 import { StepResults } from './step-results.ts';
 import { ChildRuns } from './steps/child-runs.ts';
@@ -28,22 +26,6 @@ import { StepCalls } from './steps/step-calls.ts';
 import { StepPort } from './steps/step-port.ts';
 import { StepWaits } from './steps/step-waits.ts';
 import { createTelemetry } from './telemetry.ts';
-
-export interface Execution {
-  readonly run: ClaimedRun;
-  readonly job: JobDefinition;
-  readonly control: RunControl;
-  readonly journal: OwnerJournal;
-  /** The database's clock, ms since the epoch. */
-  readonly databaseNowMs: () => number;
-  /** Whether the job waits for another run. */
-  readonly isAwaitingRun: () => boolean;
-  /**
-   * Called when the job is over or the run waits, before that is stored. `leavesWork`: what is stored then may make
-   * a run pending, this one or another.
-   */
-  readonly onEnding?: ((ending: { readonly leavesWork: boolean }) => void) | undefined;
-}
 
 interface Engine {
   readonly store: Store;
@@ -65,6 +47,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
   const { run, job, control, journal, databaseNowMs } = execution;
   const startMs = clock.monotonicMs();
   let waits: StepWaits | undefined;
+  const endWatch = watchDeadline(execution, clock);
   try {
     const known = run.steps ?? (mayHaveSteps(run) ? await store.listKnownSteps(run.runId) : []);
     const results = new StepResults(known, { control, store, clock });
@@ -99,7 +82,11 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     });
     const step = createStepContext({ run, port, children, defaults: job.defaults, telemetry });
     const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
-    if (settled === 'waiting') return await putToWait(execution, { data: waits.toData(), store });
+    if (settled === 'waiting') {
+      const waiting = await putToWait(execution, waits.toData());
+      return waiting === 'refused' ? await resolveStop('lease-lost', execution, store) : waiting;
+    }
+    if (settled === 'timed-out') return await endTimedOut(execution, engine);
     if (typeof settled === 'string') {
       // A later claim continues from what is stored.
       if (isSuspension(settled)) await journal.seal();
@@ -107,72 +94,32 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     }
     control.end({ stepsRunning: calls.areRunning });
     execution.onEnding?.({ leavesWork: run.parentRunId !== null });
-    const retried = settled.kind === 'failed' ? await retryLater(execution, settled) : 'not-retried';
-    if (retried === 'refused') return await resolveStop('lease-lost', execution, store);
-    if (retried !== 'not-retried') return retried;
+    const outcome = settled.kind === 'failed' ? await retryLater(execution, settled, errorDetail) : settled;
+    if (outcome === 'refused') return await resolveStop('lease-lost', execution, store);
+    if (outcome.kind === 'retrying') return outcome;
     const durationMs = clock.monotonicMs() - startMs;
-    const end = await recordEnd(journal, { end: settled, durationMs });
+    const end = await recordEnd(journal, { end: outcome, durationMs });
     return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
   } finally {
+    endWatch();
     waits?.close();
     control.end({ stepsRunning: false });
     journal.close();
   }
 }
 
+/** Stores that the run has failed for want of time. */
+async function endTimedOut(execution: Execution, { store, errorDetail }: Engine): Promise<Ending> {
+  const { control, journal, onEnding } = execution;
+  onEnding?.({ leavesWork: true });
+  const timedOut = toJobFailure(control.error, { mode: errorDetail });
+  const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });
+  return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
+}
+
 /** A run's first attempt begins without any. */
 function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
   return stepCount > 0 || attempt > 1 || kind !== 'start';
-}
-
-/** Stores what the run waits for. Its job is abandoned: it runs again when the run is claimed again. */
-async function putToWait(
-  execution: Execution,
-  { data, store }: { readonly data: WaitData; readonly store: Store },
-): Promise<Ending> {
-  const { control, journal, databaseNowMs, onEnding } = execution;
-  // What it waits for may be there already, and a run that it waits for is yet to be executed.
-  const leavesWork = data.waits?.some(({ kind }) => kind === 'signal' || kind === 'run') === true;
-  onEnding?.({ leavesWork });
-  abandonRun(control.lease);
-  const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
-  if (result === 'refused') return await resolveStop('lease-lost', execution, store);
-  const { dueAt } = data;
-  return { kind: 'waiting', dueInMs: dueAt === null ? undefined : dueAt - databaseNowMs() };
-}
-
-/** When the run is tried again; undefined if the job has no retries left for this failure. */
-function retryInMsOf({ run, job }: Execution, { thrown }: JobFailure): number | undefined {
-  if (thrown === undefined || job.retries === undefined) return undefined;
-  const failed = { attempt: run.retryCount + 1, error: thrown.error };
-  try {
-    return nextTryInMs(parseRetries('retries', job.retries), failed);
-  } catch {
-    // A delay function that fails leaves nothing to wait for: the run fails with the job's error.
-    return undefined;
-  }
-}
-
-/** Stores that the run is tried again, if its job has a retry left and the database takes it. */
-async function retryLater(
-  execution: Execution,
-  failed: JobFailure,
-): Promise<Ending | 'refused' | 'not-retried'> {
-  const { journal, databaseNowMs } = execution;
-  const dueInMs = retryInMsOf(execution, failed);
-  if (dueInMs === undefined) return 'not-retried';
-  const { error } = failed;
-  const dueAt = Math.ceil(databaseNowMs() + dueInMs);
-  const data: WaitData = { dueAt, waits: [{ kind: 'retry', stepName: null, until: toIsoTime(dueAt) }] };
-  try {
-    const note = { type: 'run:retry', message: error, data: JSON.stringify(data) } as const;
-    if ((await journal.record(note)) === 'refused') return 'refused';
-  } catch (failure) {
-    if (failure instanceof DatabaseUnavailableError) throw failure;
-    // It refuses the error's text, for example: the run's end is stored without it.
-    return 'not-retried';
-  }
-  return { kind: 'retrying', error, dueInMs };
 }
 
 /**
@@ -200,9 +147,12 @@ async function recordEnd(
 }
 
 /** Replaces an error whose text the database refuses. */
-const REFUSED_ERROR = failure(new Error('The run failed, and the database refused the text of its error'), {
-  mode: 'message',
-});
+const REFUSED_ERROR = toJobFailure(
+  new Error('The run failed, and the database refused the text of its error'),
+  {
+    mode: 'message',
+  },
+);
 
 /** Runs the job to its end. Never rejects: if the job throws, that is its end. */
 async function runJob(
@@ -217,7 +167,7 @@ async function runJob(
   try {
     return await callWithinRun(control.lease, callJob);
   } catch (error) {
-    const failed = failure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
+    const failed = toJobFailure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
     return { ...failed, thrown: { error } };
   }
 }
@@ -242,23 +192,15 @@ async function encodeOutput(
 function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } = {}): JobFailure {
   const error = new ValidationError(`Invalid output: ${reason}`);
   if (cause !== undefined) error.cause = cause;
-  return failure(error, { mode: 'message' });
-}
-
-function failure(
-  error: unknown,
-  { mode, failedStepName }: { mode: ErrorDetailMode; failedStepName?: string | undefined },
-): JobFailure {
-  return {
-    kind: 'failed',
-    error: errorMessage(error),
-    detail: encodeErrorDetail(error, { mode, stepName: failedStepName }),
-    failedStepName: failedStepName ?? UNKNOWN_STEP,
-  };
+  return toJobFailure(error, { mode: 'message' });
 }
 
 /** A refused write means that the run is no longer this worker's. The run itself shows why. */
-async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Ending> {
+async function resolveStop(
+  reason: Exclude<StopReason, 'timed-out'>,
+  { run }: Execution,
+  store: Store,
+): Promise<Ending> {
   if (reason !== 'lease-lost' && reason !== 'waiting') return { kind: reason };
   const current = await store.getRun(run.runId, { asOf: 'now' });
   if (current?.status === 'cancelled' && current.attempt === run.attempt) return { kind: 'cancelled' };

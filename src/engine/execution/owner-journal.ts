@@ -6,7 +6,7 @@ import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { AppendResult, ChildStart, OwnerNote, Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
-import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
+import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
 /** So many waiting entries are sent at once. */
@@ -77,11 +77,11 @@ export class OwnerJournal {
   }
 
   /**
-   * Whether log lines are left out because too many wait. If so, the caller's line is counted, and
-   * need not be made.
+   * Whether log lines and events of the job's own are left out because too many wait. If so, the
+   * caller's is counted, and need not be made.
    */
-  leavesOutLogLine(): boolean {
-    return this.#waiting.leavesOutLogLine();
+  leavesOut(type: LooseType): boolean {
+    return this.#waiting.leavesOut(type);
   }
 
   /** Sends no more telemetry by itself, because the platform allows few further requests. */

@@ -13,7 +13,7 @@ interface StepContextDeps {
   readonly children: ChildRuns;
   /** Of the job's steps. */
   readonly defaults: RunStepOptions | undefined;
-  readonly telemetry: Pick<StepContext, 'progress' | 'log'>;
+  readonly telemetry: Pick<StepContext, 'progress' | 'emit' | 'log'>;
 }
 
 /** The `step` that a job is called with: each kind of step is one of its methods. They work without `this`. */
@@ -27,6 +27,7 @@ export function createStepContext({
   return {
     runId: run.runId,
     attempt: run.attempt,
+    version: run.version,
     get signal() {
       return port.signal;
     },
@@ -37,6 +38,7 @@ export function createStepContext({
     invoke: createInvokeStep(port, children),
     trigger: createTriggerStep(port, children),
     progress: telemetry.progress,
+    emit: telemetry.emit,
     log: telemetry.log,
   };
 }

@@ -1,12 +1,13 @@
 import type { TriggerOptions } from '../../core/durably.ts';
-import { parseDuration, parseTime } from '../../core/duration.ts';
+import { parseDuration, parseTime, shownValue } from '../../core/duration.ts';
 import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { encodeJson, isStorableText } from '../../core/json/json.ts';
 import { isScope, scopedKey } from '../../core/key-scope.ts';
 import { encodeLabels, labelsSchema } from '../../core/labels.ts';
-import { MAX_KEY_LENGTH } from '../../core/run.ts';
+import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
 import type { Due, NewRun } from '../../core/store.ts';
+import { parseOptionalTimeLimit } from '../../core/time-limit.ts';
 import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
@@ -23,6 +24,9 @@ export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
   labels: true,
   delay: true,
   runAt: true,
+  priority: true,
+  ttl: true,
+  timeout: true,
 };
 
 interface Trigger {
@@ -67,6 +71,9 @@ function toNewRun(job: JobDefinition, { input, options }: ParsedTrigger, maxByte
     concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
     labels: checkLabels(options.labels),
     due: dueOf(options),
+    priority: checkPriority(options.priority),
+    ttl: parseOptionalTimeLimit('ttl', options.ttl),
+    timeout: parseOptionalTimeLimit('timeout', options.timeout),
   };
 }
 
@@ -91,6 +98,13 @@ function dueOf({ delay, runAt }: TriggerOptions): Due | undefined {
   if (runAt == null) return { afterMs: parseDuration('delay', delay) };
   const message = 'delay does not go with runAt';
   throw new ValidationError(message, [{ path: ['delay'], message }]);
+}
+
+function checkPriority(priority: unknown): number | undefined {
+  if (priority == null) return undefined;
+  if (Number.isInteger(priority) && Math.abs(Number(priority)) <= MAX_PRIORITY) return Number(priority);
+  const message = `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(priority)}`;
+  throw refusalOf([{ path: ['priority'], message }]);
 }
 
 const triggerLabels = labelsSchema('labels');

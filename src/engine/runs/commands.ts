@@ -12,11 +12,9 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
 
 type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
-/** Cancels a run and the active runs below it, and stops their executions in this process. */
+/** Cancels a run and the active runs below it. Their events stop the executions of this process. */
 export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
-  const { alsoCancelled } = await commandRun(deps, 'cancel', runId);
-  deps.worker.cancel(runId);
-  for (const below of alsoCancelled) deps.worker.cancel(below.runId);
+  await commandRun(deps, 'cancel', runId);
   // The cancelled run may have freed its concurrency key.
   deps.worker.wake();
 }

@@ -30,7 +30,8 @@ export interface JobHandle<
   trigger(input: TInput, options?: TriggerOptions): Promise<Run<TPayload, TOutput>>;
 
   /**
-   * Triggers a run and waits for its output, whichever process executes it. `timeout` is in ms.
+   * Triggers a run and waits for its output, whichever process executes it. `timeout` is how long it
+   * waits, in ms; the run's own is its job's.
    * Inside a job, the waiting run keeps its slot and its concurrency key.
    *
    * @throws {RunEndedError} if the run fails, is cancelled or is deleted.
@@ -40,7 +41,7 @@ export interface JobHandle<
    */
   triggerAndWait(
     input: TInput,
-    options?: TriggerOptions & { readonly timeout?: number | undefined },
+    options?: Omit<TriggerOptions, 'timeout'> & { readonly timeout?: number | undefined },
   ): Promise<{ id: string; output: TOutput }>;
 
   /**

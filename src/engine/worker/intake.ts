@@ -20,6 +20,8 @@ interface IntakeDeps {
   readonly staleThresholdMs: number;
   /** A claim looks for waiting runs that are due, if none did for so long; ms. */
   readonly wakesEveryMs: number;
+  /** Called when a claim has failed runs: below one whose time was up, runs are to be cancelled. */
+  readonly onFailed: () => void;
   /** Called when a claim is over: slots that were kept for it may be free. */
   readonly onEnd: () => void;
 }
@@ -124,7 +126,8 @@ export class Intake {
     const found = claim.runs.length + claim.lost.length;
     underWay.keptSlots = claim.runs.length;
     if (claim.moreDue) this.expectDue();
-    const hasMore = claim.more || claim.moreDue;
+    // A run that failed has left its place to another one, and passed its concurrency key on.
+    const hasMore = claim.more || claim.moreDue || claim.lost.length > 0;
     options.onAnswer?.({ hasMore, hasLooked: request.wakesDue });
     // The trigger of one of these runs resolves before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
@@ -179,7 +182,8 @@ export class Intake {
     const isAskedAgain = unconfirmed !== undefined;
     const wakesDue = this.#wakesDue({ looksForDue });
     const jobNames = registry.names();
-    return { ...sent, jobNames, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
+    const terms = registry.terms();
+    return { ...sent, jobNames, terms, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
   }
 
   /** Polls do; of the claims between them, most need not. */
@@ -201,8 +205,11 @@ export class Intake {
     }: { underWay: ClaimUnderWay; isWanted: () => boolean; request: DecidedClaim },
   ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
-    bus.publish(lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error } })));
+    bus.publish(
+      lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error, data: run.detail } })),
+    );
     this.#logLost(lost);
+    if (lost.length > 0) this.#deps.onFailed();
     const held = await stillHeld(runs, underWay, store);
     const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));

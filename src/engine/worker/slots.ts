@@ -39,6 +39,8 @@ interface SlotsDeps {
   readonly onFree: (freed: { readonly leavesWork: boolean }) => void;
   /** Called when a run that a step starts is stored. */
   readonly onChild?: (() => void) | undefined;
+  /** Called when a run has failed because its time was up. */
+  readonly onTimedOut: () => void;
   /** Told when a run that was put to wait is due. */
   readonly onWait: (dueInMs: number) => void;
   /** Called when a run whose end was stored has left its slot. */

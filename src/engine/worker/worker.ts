@@ -61,6 +61,7 @@ export class Worker {
         else this.#noteFreed();
       },
       onChild: () => this.wake(),
+      onTimedOut: () => deps.housekeeping.cancelBelow(),
       onWait: (dueInMs) => this.expectDue(dueInMs),
       onEmptied: () => this.#noteEmptied(),
     });
@@ -69,6 +70,7 @@ export class Worker {
       slots: this.#slots,
       staleThresholdMs: options.staleThresholdMs,
       wakesEveryMs: options.pollingIntervalMs / 2,
+      onFailed: () => deps.housekeeping.cancelBelow(),
       onEnd: () => this.#noteEmptied(),
     });
     const { pollingIntervalMs, maxConcurrentRuns } = options;

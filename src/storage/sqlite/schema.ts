@@ -38,6 +38,15 @@ export interface RunsTable {
   completed_at: number | null;
   updated_at: Generated<number>;
   due_at: number | null;
+  /** Of the job with which it first started. */
+  version: number | null;
+  ttl_ms: number | null;
+  ttl: string | null;
+  timeout_ms: number | null;
+  timeout: string | null;
+  /** When it fails, because it was not started or has not ended. */
+  deadline_at: number | null;
+  waited_fence: number | null;
   scheduled_for: number | null;
   schedule_id: string | null;
   parent_run_id: string | null;

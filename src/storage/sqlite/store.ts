@@ -4,6 +4,7 @@ import { Connection, type ConnectionOptions } from './connection/connection.ts';
 import { migrate } from './migrations/migrate.ts';
 import type { Schema } from './schema.ts';
 import { appends } from './statements/append.ts';
+import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claim.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
@@ -42,6 +43,7 @@ export function createStore(options: ConnectionOptions): {
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
+    cancelBelow: () => cancelBelow(connection),
     signal: (given) => signal(connection, given),
     listSignals: (runId) => listSignals(connection, runId),
     readSignal: (seq) => readSignal(connection, seq),

@@ -59,6 +59,7 @@ class JournalReader {
         return;
       case 'log:write':
       case 'run:progress':
+      case 'run:emit':
         return this.#expectOwner(row);
       default:
         this.#expect(false, row, 'is not to be here');

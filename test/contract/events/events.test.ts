@@ -74,7 +74,7 @@ contract('events', (test) => {
       { ...other, type: 'run:delete' },
     ]);
     const missing = EVENT_TYPES.filter((type) => !heard.some((event) => event.type === type));
-    // test/contract/workers/hand-back and test/contract/executing/sleeps and retries cover the others.
+    // test/contract/workers/hand-back and test/contract/executing cover the others.
     expect(missing).toEqual(['run:resume', 'run:wait', 'step:retry', 'worker:error']);
   });
 

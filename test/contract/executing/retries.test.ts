@@ -322,6 +322,30 @@ contract('a job with retries', (test) => {
     expect(await untilStatus(durably, id, 'failed')).toMatchObject({ error: 'broken', attempt: 1 });
   });
 
+  test('fails with what its delay function threw, caused by its own error', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const { flaky } = durably.register({
+      flaky: defineJob({
+        name: 'flaky',
+        input: z.unknown(),
+        retries: {
+          limit: 2,
+          delay: () => {
+            throw new TypeError('no delay');
+          },
+        },
+        run: (step) => step.run('work', () => Promise.reject(new Error('broken'))),
+      }),
+    });
+    const { id } = await flaky.trigger(0);
+    expect(await untilStatus(durably, id, 'failed')).toMatchObject({
+      error: 'Job "flaky": its delay of retries failed: no delay',
+      errorDetail: { cause: { message: 'broken' } },
+      failedStepName: 'work',
+      attempt: 1,
+    });
+  });
+
   test('refuses retries that are none when it is registered', async ({ world }) => {
     const { durably } = await world.start();
     const bad = { ...job('bad', () => 0), retries: { limit: 'many' } } as never;

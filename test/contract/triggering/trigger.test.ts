@@ -39,6 +39,7 @@ contract('trigger', (test) => {
       waits: [],
       idempotencyKey: null,
       concurrencyKey: null,
+      parentRunId: null,
       labels: {},
       currentStepIndex: 0,
       stepCount: 0,

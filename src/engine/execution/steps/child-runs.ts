@@ -2,17 +2,17 @@ import { ChildRunError, StepError, ValidationError } from '../../../core/errors/
 import type { ClaimedRun } from '../../../core/ownership/claim.ts';
 import type { ChildRun } from '../../../core/ownership/known-step.ts';
 import type { StoredRun } from '../../../core/run.ts';
-import type { ChildOptions } from '../../../core/step.ts';
 import type { ChildStart } from '../../../core/store.ts';
-import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import type { ChildOptions } from '../../../core/trigger-options.ts';
+import { checkMembers } from '../../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
-import { newRun } from '../../jobs/new-run.ts';
+import { newRun, TRIGGER_OPTIONS } from '../../jobs/new-run.ts';
 import type { Registry } from '../../jobs/registry.ts';
 
 /** How many runs may be above one another. */
 const MAX_LEVELS = 50;
 
-const OPTIONS: MembersOf<ChildOptions> = { concurrencyKey: true, labels: true, delay: true, runAt: true };
+const { idempotencyKey: _key, keyScope: _scope, ...OPTIONS } = TRIGGER_OPTIONS;
 
 interface ChildRunsDeps {
   readonly run: ClaimedRun;
@@ -58,7 +58,11 @@ export class ChildRuns {
     if (run.depth >= MAX_LEVELS) {
       throw new StepError(`Step "${name}" can't start a run: there are ${MAX_LEVELS} runs above it already`);
     }
-    const { payload, ...child } = await newRun(definition, { input, options }, maxInputBytes);
+    const {
+      payload,
+      idempotencyKey: _,
+      ...child
+    } = await newRun(definition, { input, options }, maxInputBytes);
     if (isAwaited) await this.#checkKey(name, child.concurrencyKey);
     return { child, payload };
   }

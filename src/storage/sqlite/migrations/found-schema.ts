@@ -17,9 +17,9 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_labels: 1,
   durably_appends: 1,
   durably_deletions: 1,
-  durably_endings: 3,
-  durably_all_appends: 3,
-  durably_signals: 3,
+  durably_endings: 4,
+  durably_all_appends: 4,
+  durably_signals: 4,
 };
 export const NEWEST = migrations.length;
 

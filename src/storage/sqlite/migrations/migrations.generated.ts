@@ -357,6 +357,80 @@ end`,
   },
   {
     version: 3,
+    name: 'run_options',
+    statements: [
+`alter table durably_runs add column version integer`,
+`alter table durably_runs add column ttl_ms integer`,
+`alter table durably_runs add column ttl text`,
+`alter table durably_runs add column timeout_ms integer`,
+`alter table durably_runs add column timeout text`,
+`alter table durably_runs add column deadline_at integer`,
+`alter table durably_runs add column waited_fence integer`,
+`create index durably_runs_deadlines on durably_runs (deadline_at)
+  where status in ('pending', 'waiting', 'running') and deadline_at is not null`,
+`drop index durably_runs_claimable`,
+`create index durably_runs_claimable on durably_runs (job_name, priority desc)
+  where status = 'pending' and key_turn = 1`,
+`drop index durably_runs_waiting_key`,
+`create index durably_runs_waiting_key on durably_runs (concurrency_key, job_name, priority desc)
+  where status = 'pending' and concurrency_key is not null`,
+`drop trigger durably_runs_queued`,
+`create trigger durably_runs_queued after insert on durably_runs
+when new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = 0
+  where seq = new.seq and exists (
+    select 1 from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.priority >= new.priority and o.seq < new.seq
+  );
+  update durably_runs set key_turn = 0
+  where seq = (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.priority < new.priority
+    order by o.priority desc, o.seq limit 1
+  ) and key_turn = 1 and new.status = 'pending';
+end`,
+`drop trigger durably_runs_turned`,
+`create trigger durably_runs_turned after update of status on durably_runs
+when (new.status = 'pending') <> (old.status = 'pending') and new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = seq is (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+    order by o.priority desc, o.seq limit 1
+  )
+  where seq = new.seq or seq in (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+    order by o.priority desc, o.seq limit 2
+  );
+end`,
+`drop trigger durably_runs_claimed`,
+`create trigger durably_runs_claimed after update of fence on durably_runs
+when new.fence <> old.fence
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, attempt, message, data)
+  values (
+    new.id, new.job_name,
+    case
+      when new.status = 'failed' then 'run:fail'
+      when new.claim_kind = 'resume' then 'run:resume'
+      else 'run:start'
+    end,
+    new.updated_at, new.attempt, new.error, iif(new.status = 'failed', new.error_detail, null)
+  );
+end`,
+`create trigger durably_appends_waited instead of insert on durably_appends
+when new.type in ('run:wait', 'run:retry')
+begin
+  update durably_runs set waited_fence = fence where id = new.run_id;
+end`,
+    ],
+  },
+  {
+    version: 4,
     name: 'signals_and_children',
     statements: [
 `create table durably_signals (
@@ -373,6 +447,7 @@ end`,
 `create index durably_signals_untaken on durably_signals (run_id) where is_taken = 0`,
 `alter table durably_runs add column depth integer not null default 0`,
 `create index durably_runs_by_parent on durably_runs (parent_run_id) where parent_run_id is not null`,
+`create index durably_runs_timed_out on durably_runs (id) where status = 'failed' and deadline_at <= completed_at`,
 `alter table durably_steps add column child_run_id text`,
 `create trigger durably_signals_sent after insert on durably_signals
 begin
@@ -426,6 +501,7 @@ begin
     new.level, new.message, new.duration_ms, new.data
   );
 end`,
+`drop trigger durably_appends_waited`,
 `drop trigger durably_appends_run`,
 `create trigger durably_appends_run instead of insert on durably_appends
 when new.type not in ('step:complete', 'step:fail') and (new.append_no is not null or new.type = 'run:progress')
@@ -462,7 +538,7 @@ select
   null as child
 from durably_appends`,
 `create trigger durably_all_appends_usual instead of insert on durably_all_appends
-when new.type in ('step:complete', 'step:fail', 'log:write', 'run:progress')
+when new.type in ('step:complete', 'step:fail', 'log:write', 'run:progress', 'run:emit')
   or (new.type = 'step:start' and new.data is null)
 begin
   insert into durably_appends (
@@ -520,6 +596,7 @@ begin
     waits = iif(w.is_over, null, new.data->'waits'), due_at = iif(w.is_over, null, new.data->>'dueAt'),
     claim_kind = iif(new.type = 'run:retry', 'start', 'resume'),
     retry_count = retry_count + (new.type = 'run:retry'),
+    waited_fence = fence,
     heartbeat_at = null, append_count = new.append_no, updated_at = new.created_at
   from (
     select exists (
@@ -549,7 +626,8 @@ begin
     sequence = excluded.sequence, child_run_id = excluded.child_run_id, due_at = null, tries = 0
     where status <> 'completed';
   insert into durably_runs (
-    id, job_name, payload, concurrency_key, labels, parent_run_id, depth, status, due_at, waits
+    id, job_name, payload, concurrency_key, labels, parent_run_id, depth, status, due_at, waits,
+    priority, ttl_ms, ttl, timeout_ms, timeout, deadline_at
   )
   select
     new.child->>'id', new.child->>'jobName', new.data, new.child->>'concurrencyKey', new.child->>'labels',
@@ -557,7 +635,9 @@ begin
     iif(c.due_at is null, null, json_array(json_object(
       'kind', 'delay', 'stepName', null,
       'until', strftime('%Y-%m-%dT%H:%M:%fZ', c.due_at / 1000.0, 'unixepoch')
-    )))
+    ))),
+    coalesce(new.child->>'priority', 0), new.child->>'ttlMs', new.child->>'ttl',
+    new.child->>'timeoutMs', new.child->>'timeout', coalesce(c.due_at, new.created_at) + (new.child->>'ttlMs')
   from durably_runs p, (
     select iif(d.at > new.created_at, d.at, null) as due_at from (
       select coalesce(new.child->>'atMs', new.created_at + (new.child->>'afterMs')) as at

@@ -61,14 +61,19 @@ function viewOf({ entries }: Append): View {
 function isUsual({ type, data, signalSeq, child }: OwnerNote): boolean {
   if (type === 'step:start') return data == null && child === undefined;
   if (type === 'step:complete' || type === 'step:fail') return signalSeq === undefined;
-  return type === 'log:write' || type === 'run:progress';
+  return type === 'log:write' || type === 'run:progress' || type === 'run:emit';
 }
 
-/** Which of some appends are stored, by whichever of the statements sent for them. */
+/**
+ * Which of some appends are stored, by whichever of the statements sent for them. An owner that has put
+ * its run to wait has stored all of its appends, and the run may have been claimed again since.
+ */
 const STORED = `
-select r.id as run_id, r.fence, a.value->>'number' as append_no
+select r.id as run_id, a.value->>'fence' as fence, a.value->>'number' as append_no
 from json_each(?) a cross join durably_runs r
-where r.id = a.value->>'runId' and r.fence = a.value->>'fence' and r.append_count >= a.value->>'number'`;
+where r.id = a.value->>'runId' and (
+  (r.fence = a.value->>'fence' and r.append_count >= a.value->>'number') or r.waited_fence = a.value->>'fence'
+)`;
 
 /** One entry of this size is an append of its own. */
 const LARGE_CHARS = 256 * 1024;
@@ -158,8 +163,19 @@ function toRows({ lease, number, sentAtMs, entries }: Append) {
 }
 
 /** As the schema's trigger reads it. */
-function toChild({ id, jobName, concurrencyKey, labels, due }: ChildStart) {
-  return { id, jobName, concurrencyKey: concurrencyKey ?? undefined, labels: labels ?? undefined, ...due };
+function toChild({ id, jobName, concurrencyKey, labels, due, priority, ttl, timeout }: ChildStart) {
+  return {
+    id,
+    jobName,
+    concurrencyKey: concurrencyKey ?? undefined,
+    labels: labels ?? undefined,
+    ...due,
+    priority,
+    ttl: ttl?.text,
+    ttlMs: ttl?.ms,
+    timeout: timeout?.text,
+    timeoutMs: timeout?.ms,
+  };
 }
 
 /** A large text travels as a parameter of its own: within JSON it would be escaped, and parsed. */

@@ -1,5 +1,6 @@
 import { MAX_LOST_WORKERS, SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
 import { NOW_MS } from '../sql.ts';
+import { IS_OVERDUE, OVERDUE_DETAIL, OVERDUE_ERROR } from './due-sql.ts';
 import { isFrom, statusAfter } from './transitions.ts';
 
 /**
@@ -12,6 +13,8 @@ const CLAIM_TOKEN = '?3';
 const STALE_THRESHOLD_MS = '?4';
 const TAKES_SUSPECT = '?5'; // 1 or 0
 const INLINE_BYTES = '?6';
+/** What runs keep of their jobs from their first start on: a JSON array of [name, version, timeout in ms, its text]. */
+const TERMS = '?7';
 
 /** What the payloads that come with a claim's answer take together at most. */
 export const ANSWER_BYTES = 2 * 1024 * 1024;
@@ -24,27 +27,31 @@ const KEY_IS_FREE = `not exists (
   select 1 from durably_runs o where o.status = 'running' and o.concurrency_key = p.concurrency_key
 )`;
 
-/**
- * No other of these jobs has an older run waiting for the key of the pending
- * run `p`. Within one job, `key_turn` says so; between jobs this asks the index
- * once for each job.
- */
-const IS_OLDEST_OF_KEY = `not exists (
-  select 1 from json_each(${JOB_NAMES}) other
-  where other.value <> p.job_name and exists (
+/** Whether the other job has a pending run with the key of the run `p` of which this is true. */
+const hasRunOfKey = (condition: string) => `exists (
     select 1 from durably_runs o
     where ${isFrom('claim', 'o')} and o.concurrency_key = p.concurrency_key
-      and o.job_name = other.value and o.seq < p.seq
+      and o.job_name = other.value and ${condition}
+  )`;
+
+/**
+ * No other of these jobs has a run that comes before the pending run `p` at its key. Within one job,
+ * `key_turn` says so; between jobs this asks the index twice for each job.
+ */
+const IS_FIRST_OF_KEY = `not exists (
+  select 1 from json_each(${JOB_NAMES}) other
+  where other.value <> p.job_name and (
+    ${hasRunOfKey('o.priority > p.priority')} or ${hasRunOfKey('o.priority = p.priority and o.seq < p.seq')}
   )
 )`;
 
-/** The oldest pending runs of a job `job` whose turn it is at their key, if they have one. */
+/** The first pending runs of a job `job` whose turn it is at their key, if they have one. */
 const claimable = (limit: string) => `
 select p.seq from durably_runs p indexed by durably_runs_claimable
 where ${isFrom('claim', 'p')} and p.key_turn = 1 and p.job_name = job.value
   and (p.lost_count < ${SUSPECT_AFTER_LOST_WORKERS} or ${TAKES_SUSPECT})
-  and (p.concurrency_key is null or (${KEY_IS_FREE} and ${IS_OLDEST_OF_KEY}))
-order by p.seq
+  and (p.concurrency_key is null or (${KEY_IS_FREE} and ${IS_FIRST_OF_KEY}))
+order by p.priority desc, p.seq
 limit ${limit}`;
 
 /**
@@ -63,23 +70,25 @@ where ${isFrom('takeOver')} and heartbeat_at > ${NOW_MS} + ${STALE_THRESHOLD_MS}
 const IS_SUSPECT = `s.lost_count + 1 >= ${SUSPECT_AFTER_LOST_WORKERS}`;
 
 /**
- * The stale runs of these jobs, of the suspects at most the oldest: whatever
+ * The stale runs of these jobs and their priorities, of the suspects at most the oldest: whatever
  * ends the workers must not take the others along. (Suspects are one group, each
  * other run is its own.)
  */
 const RECOVERABLE = `
-select min(s.seq) from durably_runs s
+select min(s.seq), s.priority from durably_runs s
 where s.seq in (${STALE})
   and s.job_name in (select value from json_each(${JOB_NAMES}))
   and (not ${IS_SUSPECT} or ${TAKES_SUSPECT})
 group by iif(${IS_SUSPECT}, 0, s.seq)`;
 
-/** The runs that may be taken, the oldest first. */
+/** The runs that may be taken: higher priorities first, then the order of insertion. */
 const candidates = (limit: string) => `
-select r.seq from json_each(${JOB_NAMES}) job cross join durably_runs r where r.seq in (${claimable(limit)})
-union all ${RECOVERABLE}
-order by 1
-limit ${limit}`;
+select c.seq from (
+  select r.seq, r.priority from json_each(${JOB_NAMES}) job cross join durably_runs r where r.seq in (${claimable(limit)})
+  union all ${RECOVERABLE}
+  order by 2 desc, 1
+  limit ${limit}
+) c`;
 
 /** All candidates: their payloads are read in portions. */
 const TAKEN = candidates(LIMIT);
@@ -90,8 +99,8 @@ const TAKEN = candidates(LIMIT);
  */
 const FITTING = `
 select t.seq from (
-  select c.seq, c.bytes, sum(c.bytes) over (order by c.seq) as total from (
-    select r.seq, octet_length(r.payload) as bytes from durably_runs r where r.seq in (${TAKEN})
+  select c.seq, c.bytes, sum(c.bytes) over (order by c.priority desc, c.seq) as total from (
+    select r.seq, r.priority, octet_length(r.payload) as bytes from durably_runs r where r.seq in (${TAKEN})
   ) c
 ) t
 where t.total <= ${CLAIM_BYTES} or t.total = t.bytes`;
@@ -100,43 +109,80 @@ where t.total <= ${CLAIM_BYTES} or t.total = t.bytes`;
 const IS_LOST = isFrom('takeOver');
 const IS_LOST_FOR_GOOD = `${IS_LOST} and lost_count + 1 >= ${MAX_LOST_WORKERS}`;
 
+const FAILS = `(${IS_LOST_FOR_GOOD} or ${IS_OVERDUE})`;
+
+/** What a run's job says of it, where the claim has terms of that job. */
+const term = (index: number) =>
+  `(select terms.value->>${index} from json_each(${TERMS}) terms where terms.value->>0 = job_name)`;
+
+const atFirstStart = (value: string, column: string) => `iif(started_at is null, ${value}, ${column})`;
+
+/** A run keeps the version and the timeout of its first start. */
+const TERMS_KEPT = {
+  none: { version: atFirstStart('1', 'version'), timeoutMs: 'timeout_ms', timeout: 'timeout' },
+  given: {
+    version: atFirstStart(`coalesce(${term(1)}, 1)`, 'version'),
+    timeoutMs: atFirstStart(`coalesce(timeout_ms, ${term(2)})`, 'timeout_ms'),
+    timeout: atFirstStart(`coalesce(timeout, ${term(3)})`, 'timeout'),
+  },
+};
+
 /** No earlier sending has taken runs: a repeated claim takes no others. */
 const IS_FIRST = `not exists (
   select 1 from durably_runs earlier indexed by durably_runs_leases
   where earlier.status = 'running' and earlier.claim_token = ${CLAIM_TOKEN}
 )`;
 
-/** The races: SQLite has one writer, so of two claims the second sees the first's rows as running and fresh. */
-const CLAIMS = {
-  local: { first: claimSql(TAKEN), again: claimSql(TAKEN, IS_FIRST) },
-  remote: { first: claimSql(FITTING), again: claimSql(FITTING, IS_FIRST) },
-};
-
-/** @param about.isRepeated it was sent before, and may have taken runs. */
-export function claimStatement({
-  isRemote,
-  isRepeated,
-}: {
+/** What a claim's statement depends on. */
+interface ClaimKindOf {
   readonly isRemote: boolean;
+  /** It was sent before, and may have taken runs. */
   readonly isRepeated: boolean;
-}): string {
-  return CLAIMS[isRemote ? 'remote' : 'local'][isRepeated ? 'again' : 'first'];
+  /** Some of the jobs have terms, which are its last parameter. */
+  readonly hasTerms: boolean;
 }
 
-function claimSql(taken: string, condition?: string): string {
+const compiled = new Map<string, string>();
+
+/** The races: SQLite has one writer, so of two claims the second sees the first's rows as running and fresh. */
+export function claimStatement({ isRemote, isRepeated, hasTerms }: ClaimKindOf): string {
+  const name = `${isRemote} ${isRepeated} ${hasTerms}`;
+  const known = compiled.get(name);
+  if (known !== undefined) return known;
+  const sql = claimSql(isRemote ? FITTING : TAKEN, {
+    condition: isRepeated ? IS_FIRST : undefined,
+    terms: TERMS_KEPT[hasTerms ? 'given' : 'none'],
+  });
+  compiled.set(name, sql);
+  return sql;
+}
+
+function claimSql(
+  taken: string,
+  { condition, terms }: { readonly condition: string | undefined; readonly terms: typeof TERMS_KEPT.none },
+): string {
+  // Its time does not run before its first start, nor between a retry by hand and the next one.
   return `
 update durably_runs set
-  status = iif(${IS_LOST_FOR_GOOD}, ${statusAfter('fail')}, ${statusAfter('claim')}),
-  error = iif(${IS_LOST_FOR_GOOD}, 'worker lost ${MAX_LOST_WORKERS} times', null),
-  completed_at = iif(${IS_LOST_FOR_GOOD}, ${NOW_MS}, null),
-  attempt = attempt + iif(${IS_LOST}, not (${IS_LOST_FOR_GOOD}), claim_kind = 'start'),
+  status = iif(${FAILS}, ${statusAfter('fail')}, ${statusAfter('claim')}),
+  error = case
+    when ${IS_OVERDUE} then ${OVERDUE_ERROR}
+    when ${IS_LOST_FOR_GOOD} then 'worker lost ${MAX_LOST_WORKERS} times'
+  end,
+  error_detail = iif(${IS_OVERDUE}, ${OVERDUE_DETAIL}, null),
+  completed_at = iif(${FAILS}, ${NOW_MS}, null),
+  attempt = attempt + iif(${FAILS}, 0, iif(${IS_LOST}, 1, claim_kind = 'start')),
   claim_kind = iif(${IS_LOST}, 'takeover', claim_kind),
   lost_count = lost_count + (${IS_LOST}),
   fence = fence + 1,
   append_count = 0,
   claim_token = ${CLAIM_TOKEN},
   heartbeat_at = ${NOW_MS},
-  started_at = coalesce(started_at, ${NOW_MS}),
+  version = ${terms.version},
+  timeout_ms = ${terms.timeoutMs},
+  timeout = ${terms.timeout},
+  deadline_at = coalesce(iif(started_at is null, null, deadline_at), ${NOW_MS} + ${terms.timeoutMs}),
+  started_at = iif(${IS_OVERDUE}, started_at, coalesce(started_at, ${NOW_MS})),
   updated_at = ${NOW_MS}
 where ${condition === undefined ? '' : `${condition} and `}seq in (${taken})
 returning ${claimColumns('durably_runs', INLINE_BYTES)}`;
@@ -144,7 +190,7 @@ returning ${claimColumns('durably_runs', INLINE_BYTES)}`;
 
 /**
  * Whether a claim that took runs, and fewer than it asked for, left some for their bytes. Asked right after it.
- * Its parameters are those of the claim but for the last one.
+ * Its parameters are the first ones of the claim.
  */
 export const LEFT_BEHIND = `
 select 1 as more
@@ -174,6 +220,11 @@ function claimColumns(table: string, inlineBytes: string): string {
     'concurrency_key',
     'parent_run_id',
     'depth',
+    'priority',
+    'version',
+    'deadline_at',
+    'timeout',
+    'error_detail',
   ].map((column) => `${table}.${column}`);
   const payload = `iif(
   octet_length(${table}.payload) <= ${inlineBytes}, ${table}.payload, octet_length(${table}.payload)
@@ -188,19 +239,6 @@ function claimColumns(table: string, inlineBytes: string): string {
 ) as more`;
   return [...columns, `${NOW_MS} as now_ms`, payload, more].join(', ');
 }
-
-/** At most so many runs are woken at once, for other writes wait meanwhile. */
-export const MAX_WOKEN = 200;
-
-/** Waiting runs whose time has come are pending again. Their places in the order are their old ones. */
-export const WAKE = `
-update durably_runs set status = ${statusAfter('wake')}, due_at = null, waits = null, updated_at = ${NOW_MS}
-where seq in (
-  select w.seq from durably_runs w indexed by durably_runs_due
-  where ${isFrom('wake', 'w')} and w.due_at <= ${NOW_MS}
-  order by w.due_at limit ${MAX_WOKEN}
-)
-returning seq`;
 
 export const PAYLOADS =
   'select id, fence, payload from durably_runs where id in (select value from json_each(?))';

@@ -1,19 +1,20 @@
+import { decodeJson } from '../../../core/json/json.ts';
 import { portionLength } from '../../../core/json/portions.ts';
-import type { Claim, ClaimedRun, ClaimKind, ClaimRequest, LostRun } from '../../../core/ownership/claim.ts';
+import type {
+  Claim,
+  ClaimedRun,
+  ClaimKind,
+  ClaimRequest,
+  JobTerms,
+  LostRun,
+} from '../../../core/ownership/claim.ts';
 import type { RunStatus } from '../../../core/run.ts';
 import type { Store } from '../../../core/store.ts';
 import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
-import {
-  ANSWER_BYTES,
-  CLAIMED,
-  claimStatement,
-  LEFT_BEHIND,
-  MAX_WOKEN,
-  PAYLOADS,
-  WAKE,
-} from './claim-sql.ts';
+import { ANSWER_BYTES, CLAIMED, claimStatement, LEFT_BEHIND, PAYLOADS } from './claim-sql.ts';
 import { readCurrent } from './current-reads.ts';
+import { MAX_WOKEN, WAKE } from './due-sql.ts';
 import { KNOWN_OF_CLAIM, type KnownOfRun, knownOfRuns } from './known-of-claim.ts';
 import { renewals } from './lease.ts';
 import { PLACES } from './places.ts';
@@ -36,6 +37,11 @@ interface ClaimRow {
   readonly concurrency_key: string | null;
   readonly parent_run_id: string | null;
   readonly depth: number;
+  readonly priority: number;
+  readonly version: number | null;
+  readonly deadline_at: number | null;
+  readonly timeout: string | null;
+  readonly error_detail: string | null;
   /** Whether pending runs were left when this row was updated: the last row's answer holds. */
   readonly more: number;
 }
@@ -47,14 +53,15 @@ interface Claimed {
   readonly known: ReadonlyMap<string, KnownOfRun>;
   /** Whether another claim would take more. */
   readonly more: boolean;
-  /** How many waiting runs it made pending before. */
+  /** How many runs it woke before, or failed because their time was up. */
   readonly woken: number;
+  readonly overdue: readonly LostRun[];
 }
 
 /** Asked when the claim leaves; undefined if there is nothing to claim for after all. */
 export type ClaimDecision = Parameters<Store['claim']>[0];
 
-const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0 };
+const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0, overdue: [] };
 
 /**
  * Claims runs. Sent again, a claim takes no others than before: those it took bear its token.
@@ -88,15 +95,19 @@ interface OneClaim {
 function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isBatch }: Sending): OneClaim {
   if (request === undefined) return { statements: [], decode: () => NOTHING };
   const jobNames = JSON.stringify(request.jobNames);
-  const { limit, claimToken, staleThresholdMs, takesSuspect } = request;
+  const { limit, claimToken, staleThresholdMs, takesSuspect, terms = [] } = request;
+  const hasTerms = terms.length > 0;
   const inlineBytes = Math.floor(ANSWER_BYTES / limit);
   const isRepeated = isSentAgain || request.isAskedAgain;
   const about = [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0];
   // Before the claim, which then sees the runs that it wakes.
-  const wake: readonly Sql[] = request.wakesDue ? [{ sql: WAKE, parameters: [] }] : [];
+  const wake: readonly Sql[] = request.wakesDue ? [{ sql: WAKE, parameters: [staleThresholdMs] }] : [];
   const statements: Sql[] = [
     ...wake,
-    { sql: claimStatement({ isRemote, isRepeated }), parameters: [...about, inlineBytes] },
+    {
+      sql: claimStatement({ isRemote, isRepeated, hasTerms }),
+      parameters: [...about, inlineBytes, ...(hasTerms ? [encodeTerms(terms)] : [])],
+    },
   ];
   if (isRepeated) statements.push({ sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
   if (isRemote) statements.push({ sql: LEFT_BEHIND, parameters: about });
@@ -106,16 +117,30 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isB
   return {
     statements,
     decode: (answers) => {
-      const woken = request.wakesDue ? (answers[0]?.length ?? 0) : 0;
+      const woken = request.wakesDue ? (answers[0] ?? []) : [];
       const claimed = answers.slice(wake.length) as unknown as readonly (readonly ClaimRow[])[];
       const rows = claimedRows(claimed, { isRepeated });
       // Of fewer runs than it asked for it left none behind, but for their bytes.
       const tookAll = rows.length >= limit && rows.every((row) => row.more === 1);
       const known = bringsSteps ? knownOfRuns(answers.at(-1) ?? []) : NOTHING.known;
       const left = isRemote ? (answers.at(-2) ?? []) : [];
-      return { rows, known, more: tookAll || left.length > 0, woken };
+      const overdue = woken.flatMap(({ failed }) =>
+        failed == null ? [] : [decodeJson(String(failed)) as LostRun],
+      );
+      return { rows, known, more: tookAll || left.length > 0, woken: woken.length, overdue };
     },
   };
+}
+
+function encodeTerms(terms: readonly JobTerms[]): string {
+  return JSON.stringify(
+    terms.map(({ jobName, version, timeout }) => [
+      jobName,
+      version,
+      timeout?.ms ?? null,
+      timeout?.text ?? null,
+    ]),
+  );
 }
 
 /** Of a repeated claim the second answer holds all runs that bear its token. */
@@ -123,8 +148,9 @@ function claimedRows(
   [taken = [], claimed = []]: readonly (readonly ClaimRow[])[],
   { isRepeated }: { isRepeated: boolean },
 ): readonly ClaimRow[] {
-  if (!isRepeated) return taken;
-  return [...claimed, ...taken.filter(({ status }) => status !== 'running')];
+  const rows = isRepeated ? [...claimed, ...taken.filter(({ status }) => status !== 'running')] : taken;
+  // They come in the order of insertion.
+  return rows.toSorted((a, b) => b.priority - a.priority);
 }
 
 /** Whatever it throws, the runs that it may have taken are found by the token when it is asked again. */
@@ -138,7 +164,7 @@ export async function claim(
     request = decide(about);
     return request;
   };
-  const { rows, known, more, woken } = await connection.lane.submit(claims, decideOnce, deadlineMs);
+  const { rows, known, more, woken, overdue } = await connection.lane.submit(claims, decideOnce, deadlineMs);
   const answeredAtMs = connection.clock.monotonicMs();
   const payloads =
     request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });
@@ -150,9 +176,9 @@ export async function claim(
         toClaimedRun(row, { payload, ...known.get(row.id), databaseAheadMs: row.now_ms - answeredAtMs }),
       ];
     }),
-    lost: rows.filter((row) => row.status === 'failed').map(toLostRun),
+    lost: [...overdue, ...rows.filter((row) => row.status === 'failed').map(toLostRun)],
     more,
-    moreDue: woken === MAX_WOKEN,
+    moreDue: woken >= MAX_WOKEN,
   };
 }
 
@@ -188,8 +214,8 @@ async function readPayloads(
   return payloads;
 }
 
-function toLostRun({ id, job_name, attempt, error }: ClaimRow): LostRun {
-  return { runId: id, jobName: job_name, attempt, error: error ?? '' };
+function toLostRun({ id, job_name, attempt, error, error_detail }: ClaimRow): LostRun {
+  return { runId: id, jobName: job_name, attempt, error: error ?? '', detail: error_detail };
 }
 
 function toClaimedRun(
@@ -218,5 +244,7 @@ function toClaimedRun(
     signals,
     parentRunId: row.parent_run_id,
     depth: row.depth,
+    version: row.version ?? 1,
+    deadline: row.deadline_at === null ? undefined : { atMs: row.deadline_at, text: row.timeout ?? '' },
   };
 }

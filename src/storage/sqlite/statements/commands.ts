@@ -1,3 +1,4 @@
+import type { CancelledRun } from '../../../core/ownership/claim.ts';
 import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../../../core/run.ts';
 import type { CommandResult } from '../../../core/store.ts';
 import type { Rows, WriteKind } from '../../writes.ts';
@@ -22,7 +23,8 @@ const CHANGES: Record<RunCommand, string> = {
 update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}
 where id in (select id from tree)`,
   retry: `update durably_runs set status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
-    output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0, updated_at = ${NOW_MS}
+    output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
+    deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}
   where id = ?1`,
   delete: 'delete from durably_runs where id = ?1',
 };
@@ -98,6 +100,11 @@ export async function command(
   const status = found.status as RunStatus;
   if (mayBeOurs && isAfter(name, status)) return done(String(found.job_name));
   return { kind: 'wrong-state', status };
+}
+
+/** @param row with `id` and `job_name` */
+export function toCancelledRun({ id, job_name }: Row): CancelledRun {
+  return { runId: String(id), jobName: String(job_name) };
 }
 
 const NOT_FOUND = { kind: 'not-found' } as const;

@@ -1,7 +1,9 @@
 import { CompiledQuery, Kysely, sql } from 'kysely';
 import { expect } from 'vitest';
+import { z } from 'zod';
 import { splitStatements } from '../../../../scripts/sql-statements.ts';
 import type { RunFilter } from '../../../../src/core/run.ts';
+import { defineJob } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
 import { idle } from '../../../support/idle.ts';
@@ -107,6 +109,9 @@ contract('query plans', (test) => {
     // Before it, the waiting runs whose time has come.
     expect(scansOf(wake)).toEqual([]);
     expect(searchesOf(wake).join('\n')).toMatch(/durably_runs_due \(due_at<\?\)/);
+    // And the runs whose time is up.
+    expect(searchesOf(wake).join('\n')).toMatch(/durably_runs_deadlines \(deadline_at<\?\)/);
+    expect(temporariesOf(wake)).toEqual([]);
     // The steps of the claimed runs come along. Over a network it is told besides whether runs were left.
     expect(others).toHaveLength(isRemote(world) ? 2 : hasBatches(world) ? 1 : 0);
     // Those are found among the running runs.
@@ -115,13 +120,31 @@ contract('query plans', (test) => {
     );
     expect(scansOf(claim)).toEqual([]);
     // The plan sorts candidates only: for each job at most as many as there are free slots, and the stale runs.
-    expect(temporariesOf(claim)).toEqual([SORT, 'USE TEMP B-TREE FOR GROUP BY', SORT]);
+    // Over a network they are sorted once more, for their bytes. The runs of a job come in order from the index.
+    const sorts = ['USE TEMP B-TREE FOR GROUP BY', SORT, SORT, ...(isRemote(world) ? [SORT] : [])];
+    expect([...temporariesOf(claim)].sort()).toEqual(sorts);
     const searches = searchesOf(claim).join('\n');
     expect(searches).toMatch(/durably_runs_claimable \(job_name=\?\)/);
     expect(searches).toMatch(/durably_runs_running_key \(concurrency_key=\?\)/);
-    expect(searches).toMatch(/durably_runs_waiting_key \(concurrency_key=\? AND job_name=\? AND rowid<\?\)/);
+    const key = 'concurrency_key=? AND job_name=?';
+    expect(searches).toContain(`durably_runs_waiting_key (${key} AND priority>?)`);
+    expect(searches).toContain(`durably_runs_waiting_key (${key} AND priority=? AND rowid<?)`);
     expect(searches.match(/durably_runs_leases \(heartbeat_at<\?\)/g)).toHaveLength(1);
     expect(searches.match(/durably_runs_leases \(heartbeat_at>\?\)/g)).toHaveLength(1);
+  });
+
+  test('of the claim of jobs with a version and a timeout is the same', async ({ world }) => {
+    const { durably, clock, during } = await planned(world);
+    const [, usual] = await during(() => clock.advance(1_000));
+    durably.register({
+      limited: defineJob({ name: 'limited', input: z.unknown(), version: 2, timeout: '2h', run: () => 1 }),
+    });
+    const [, claim] = await during(() => clock.advance(1_000));
+    if (!usual || !claim) throw new Error('no claim was made');
+    expect(claim.sql).not.toBe(usual.sql);
+    expect(scansOf(claim)).toEqual([]);
+    expect(temporariesOf(claim)).toEqual(temporariesOf(usual));
+    expect(searchesOf(claim)).toEqual(searchesOf(usual));
   });
 
   const someNames = [undefined, 'a', ['a', 'b'], Array.from({ length: 20 }, (_, i) => `job ${i}`)];

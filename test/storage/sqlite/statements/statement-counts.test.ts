@@ -1,4 +1,6 @@
 import { expect } from 'vitest';
+import { z } from 'zod';
+import { defineJob } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
 import { type RecordedStatement, tripsOf } from '../../../support/dialects/recording-dialect.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';
@@ -28,11 +30,18 @@ const hasBatches = ({ backend }: World) => !backend.needsReconnect;
 const isRemote = ({ backend }: World) => backend.locks === 'wait';
 
 contract('statements', (test) => {
-  test('a trigger takes one statement, with any keys', async ({ world }) => {
+  test('a trigger takes one statement, with any keys and options', async ({ world }) => {
     const { during, durably } = await counted(world);
     await durably.stop();
     const { echo: handle } = durably.register({ echo });
-    for (const options of [{}, { idempotencyKey: 'i' }, { concurrencyKey: 'c' }, { idempotencyKey: 'i' }]) {
+    for (const options of [
+      {},
+      { idempotencyKey: 'i' },
+      { concurrencyKey: 'c' },
+      { idempotencyKey: 'i' },
+      { concurrencyKey: 'c', priority: 1 },
+      { ttl: '1h', timeout: '1h', delay: '1h' },
+    ] as const) {
       expect(tripsOf(await during(() => handle.trigger({ a: 1 }, options)))).toBe(1);
     }
   });
@@ -85,6 +94,30 @@ contract('statements', (test) => {
       expect(made.filter(({ sql }) => /\b(begin|commit|savepoint)\b/i.test(sql.slice(0, 40)))).toEqual([]);
     },
   );
+
+  test('a run with a priority, a version and a time takes no more statements than another', async ({
+    world,
+  }) => {
+    const { during, durably } = await counted(world);
+    const { limited } = durably.register({
+      limited: defineJob({
+        name: 'limited',
+        input: z.unknown(),
+        version: 2,
+        timeout: '2h',
+        run: async (step) => {
+          step.emit('begins');
+          await step.run('one', () => step.emit('within'));
+        },
+      }),
+    });
+    const made = await during(async () => {
+      const ended = nextEvent(durably, 'run:complete');
+      await limited.trigger(0, { priority: 1, ttl: '1h' });
+      await ended;
+    });
+    expect(tripsOf(made)).toBe(1 + (hasBatches(world) ? 2 : 3));
+  });
 
   test('a sleep takes two statements more', async ({ world }) => {
     const { during, durably, clock } = await counted(world);

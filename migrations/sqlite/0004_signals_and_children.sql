@@ -23,6 +23,9 @@ create index durably_signals_untaken on durably_signals (run_id) where is_taken 
 alter table durably_runs add column depth integer not null default 0;
 create index durably_runs_by_parent on durably_runs (parent_run_id) where parent_run_id is not null;
 
+-- Runs whose time was up, and below which runs may still be active.
+create index durably_runs_timed_out on durably_runs (id) where status = 'failed' and deadline_at <= completed_at;
+
 -- The run that an invoking step has started.
 alter table durably_steps add column child_run_id text;
 
@@ -89,6 +92,7 @@ begin
   );
 end;
 
+drop trigger durably_appends_waited;
 drop trigger durably_appends_run;
 create trigger durably_appends_run instead of insert on durably_appends
 when new.type not in ('step:complete', 'step:fail') and (new.append_no is not null or new.type = 'run:progress')
@@ -133,7 +137,7 @@ select
 from durably_appends;
 
 create trigger durably_all_appends_usual instead of insert on durably_all_appends
-when new.type in ('step:complete', 'step:fail', 'log:write', 'run:progress')
+when new.type in ('step:complete', 'step:fail', 'log:write', 'run:progress', 'run:emit')
   or (new.type = 'step:start' and new.data is null)
 begin
   insert into durably_appends (
@@ -198,6 +202,8 @@ begin
     waits = iif(w.is_over, null, new.data->'waits'), due_at = iif(w.is_over, null, new.data->>'dueAt'),
     claim_kind = iif(new.type = 'run:retry', 'start', 'resume'),
     retry_count = retry_count + (new.type = 'run:retry'),
+    -- For an owner whose answer was lost.
+    waited_fence = fence,
     heartbeat_at = null, append_count = new.append_no, updated_at = new.created_at
   from (
     select exists (
@@ -228,7 +234,8 @@ begin
     sequence = excluded.sequence, child_run_id = excluded.child_run_id, due_at = null, tries = 0
     where status <> 'completed';
   insert into durably_runs (
-    id, job_name, payload, concurrency_key, labels, parent_run_id, depth, status, due_at, waits
+    id, job_name, payload, concurrency_key, labels, parent_run_id, depth, status, due_at, waits,
+    priority, ttl_ms, ttl, timeout_ms, timeout, deadline_at
   )
   select
     new.child->>'id', new.child->>'jobName', new.data, new.child->>'concurrencyKey', new.child->>'labels',
@@ -236,7 +243,9 @@ begin
     iif(c.due_at is null, null, json_array(json_object(
       'kind', 'delay', 'stepName', null,
       'until', strftime('%Y-%m-%dT%H:%M:%fZ', c.due_at / 1000.0, 'unixepoch')
-    )))
+    ))),
+    coalesce(new.child->>'priority', 0), new.child->>'ttlMs', new.child->>'ttl',
+    new.child->>'timeoutMs', new.child->>'timeout', coalesce(c.due_at, new.created_at) + (new.child->>'ttlMs')
   from durably_runs p, (
     select iif(d.at > new.created_at, d.at, null) as due_at from (
       select coalesce(new.child->>'atMs', new.created_at + (new.child->>'afterMs')) as at

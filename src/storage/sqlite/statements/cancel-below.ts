@@ -1,0 +1,53 @@
+import type { CancelledRun } from '../../../core/ownership/claim.ts';
+import type { WriteKind } from '../../writes.ts';
+import type { Connection } from '../connection/connection.ts';
+import { NOW_MS } from '../sql.ts';
+import { toCancelledRun } from './commands.ts';
+import { PLACES } from './places.ts';
+import { isFrom, statusAfter } from './transitions.ts';
+
+/** The runs below at most so many are cancelled at once. */
+const MAX_CANCELLED_BELOW = 20;
+
+const TIMED_OUT = `
+select o.id from durably_runs o indexed by durably_runs_timed_out
+where o.status = 'failed' and o.deadline_at <= o.completed_at
+order by o.id limit ${MAX_CANCELLED_BELOW}`;
+
+/** Cancels the active runs below those whose time was up. */
+const CANCEL_BELOW = `
+with recursive tree(id) as (
+  select id from (${TIMED_OUT})
+  union
+  select c.id from tree t cross join durably_runs c indexed by durably_runs_by_parent
+  where c.parent_run_id = t.id
+)
+update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}
+where id in (select id from tree) and ${isFrom('cancel')}
+returning id, job_name`;
+
+/** After {@link CANCEL_BELOW}: those runs are looked for no more. */
+const CANCELLED_BELOW = `
+update durably_runs set deadline_at = null
+where id in (${TIMED_OUT}) and not exists (
+  select 1 from durably_runs c indexed by durably_runs_by_parent
+  where c.parent_run_id = durably_runs.id and ${isFrom('cancel', 'c')}
+)`;
+
+const cancellations: WriteKind<undefined, readonly CancelledRun[]> = {
+  name: 'cancellation',
+  place: PLACES.command,
+  sizeOf: () => ({ rows: MAX_CANCELLED_BELOW, chars: 0 }),
+  compile: (members) => ({
+    statements: [
+      { sql: CANCEL_BELOW, parameters: [] },
+      { sql: CANCELLED_BELOW, parameters: [] },
+    ],
+    decode: ([cancelled = []]) => members.map((_, i) => (i === 0 ? cancelled.map(toCancelledRun) : [])),
+  }),
+};
+
+/** A crash before the end leaves the rest for the next call, in whichever process. */
+export async function cancelBelow(connection: Connection): Promise<readonly CancelledRun[]> {
+  return await connection.lane.submit(cancellations, undefined);
+}

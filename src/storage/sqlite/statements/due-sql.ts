@@ -1,0 +1,48 @@
+import { NOW_MS } from '../sql.ts';
+import { isFrom, statusAfter } from './transitions.ts';
+
+/** SQL: the run's time is up. It fails, and is not started. */
+export const IS_OVERDUE = `deadline_at <= ${NOW_MS}`;
+
+/** SQL: why a run fails whose time is up. */
+export const OVERDUE_ERROR = `iif(started_at is null, 'not started within ' || ttl, 'timed out after ' || timeout)`;
+export const OVERDUE_DETAIL = `json_object(
+  'name', iif(started_at is null, 'RunExpiredError', 'RunTimeoutError'), 'message', ${OVERDUE_ERROR}
+)`;
+
+/** At most so many runs are woken at once, and as many fail, for other writes wait meanwhile. */
+export const MAX_WOKEN = 200;
+
+/**
+ * Waiting runs whose time has come are pending again, in their old places of the order. Runs whose
+ * time is up fail, whatever their jobs. Of a running one its owner knows the time, too, and has a
+ * while to say so. ?1 how long that is, in ms.
+ *
+ * The fence of a run that fails rises: a trigger stores its event by that, and refuses its owner.
+ * Its detail is joined with nothing, so that it stays a text within the JSON.
+ */
+export const WAKE = `
+update durably_runs set
+  status = iif(${IS_OVERDUE}, ${statusAfter('timeOut')}, ${statusAfter('wake')}),
+  error = iif(${IS_OVERDUE}, ${OVERDUE_ERROR}, null),
+  error_detail = iif(${IS_OVERDUE}, ${OVERDUE_DETAIL}, null),
+  completed_at = iif(${IS_OVERDUE}, ${NOW_MS}, null),
+  fence = fence + coalesce(${IS_OVERDUE}, 0),
+  due_at = null, waits = null, updated_at = ${NOW_MS}
+where seq in (
+  select seq from (
+    select w.seq from durably_runs w indexed by durably_runs_due
+    where ${isFrom('wake', 'w')} and w.due_at <= ${NOW_MS}
+    order by w.due_at limit ${MAX_WOKEN}
+  )
+  union all
+  select seq from (
+    select d.seq from durably_runs d indexed by durably_runs_deadlines
+    where ${isFrom('timeOut', 'd')} and d.deadline_at <= ${NOW_MS}
+      and (d.status <> 'running' or d.deadline_at <= ${NOW_MS} - ?1)
+    order by d.deadline_at limit ${MAX_WOKEN}
+  )
+)
+returning iif(status = ${statusAfter('timeOut')}, json_object(
+  'runId', id, 'jobName', job_name, 'attempt', attempt, 'error', error, 'detail', error_detail || ''
+), null) as failed`;
