@@ -211,7 +211,7 @@ export const signalEnvelope = knownMembers(
         if (fault !== undefined) ctx.addIssue({ code: 'custom', message: `name ${fault}` });
       })
       .meta({ description: 'The name that `step.waitForSignal` waits for', minLength: 1, maxLength: 1024 }),
-    payload: z.unknown().meta({ description: 'What the step gets. Null unless given' }),
+    payload: z.unknown().optional().meta({ description: 'What the step gets. Null unless given' }),
     signalId: key('signalId').meta({
       description:
         'Sent again with the same one, a signal changes nothing. With another payload it is a conflict',

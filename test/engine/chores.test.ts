@@ -19,7 +19,11 @@ function chores({ fails }: { fails?: 'deletion' | 'purge' } = {}) {
     if (name === fails) throw new Error(`${name} failed`);
     return false;
   };
-  const store = fakeStore({ cancelBelow: async () => [], deletePortion: portion('deletion'), purgePortion: portion('purge') });
+  const store = fakeStore({
+    cancelBelow: async () => [],
+    deletePortion: portion('deletion'),
+    purgePortion: portion('purge'),
+  });
   const housekeeping = new Housekeeping({ store, bus, clock });
   const pass = async (minutes: number) => {
     clock.advance(minutes * MINUTE_MS);

@@ -241,23 +241,3 @@ describe('the keeper of leases', () => {
     expect(beats[1]).toEqual(['a/1', 'b/1']);
   });
 });
-
-describe('the control of an execution', () => {
-  test('stops once, for the first reason', async () => {
-    const reins = control('a');
-    reins.throwIfOver();
-    reins.stop('cancelled');
-    reins.stop('lease-lost');
-    expect(await reins.stopped).toBe('cancelled');
-    expect(() => reins.throwIfOver()).toThrow(/cancelled/);
-    expect(reins.signal.reason).toMatchObject({ code: 'RUN_CANCELLED' });
-  });
-
-  test('does not abort at the end unless steps are still running', () => {
-    const [quiet, busy] = [control('a'), control('b')];
-    quiet.end({ stepsRunning: false });
-    busy.end({ stepsRunning: true });
-    expect([quiet.signal.aborted, busy.signal.aborted]).toEqual([false, true]);
-    for (const reins of [quiet, busy]) expect(() => reins.throwIfOver()).toThrow(/has ended/);
-  });
-});

@@ -31,3 +31,23 @@ describe("a run's signal", () => {
     expect(() => over.throwIfOver()).toThrow(LeaseLostError);
   });
 });
+
+describe('the control of an execution', () => {
+  test('stops once, for the first reason', async () => {
+    const reins = control();
+    reins.throwIfOver();
+    reins.stop('cancelled');
+    reins.stop('lease-lost');
+    expect(await reins.stopped).toBe('cancelled');
+    expect(() => reins.throwIfOver()).toThrow(/cancelled/);
+    expect(reins.signal.reason).toMatchObject({ code: 'RUN_CANCELLED' });
+  });
+
+  test('does not abort at the end unless steps are still running', () => {
+    const [quiet, busy] = [control(), control()];
+    quiet.end({ stepsRunning: false });
+    busy.end({ stepsRunning: true });
+    expect([quiet.signal.aborted, busy.signal.aborted]).toEqual([false, true]);
+    for (const reins of [quiet, busy]) expect(() => reins.throwIfOver()).toThrow(/has ended/);
+  });
+});

@@ -74,8 +74,8 @@ contract('events', (test) => {
       { ...other, type: 'run:delete' },
     ]);
     const missing = EVENT_TYPES.filter((type) => !heard.some((event) => event.type === type));
-    // test/contract/workers/hand-back and test/contract/executing/sleeps, retries and emit cover the others.
-    expect(missing).toEqual(['run:resume', 'run:wait', 'step:retry', 'run:emit', 'worker:error']);
+    // test/contract/workers/hand-back and test/contract/executing cover the others.
+    expect(missing).toEqual(['run:resume', 'run:wait', 'run:signal', 'step:retry', 'run:emit', 'worker:error']);
   });
 
   test('have rising sequences', async ({ world }) => {

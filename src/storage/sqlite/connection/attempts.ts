@@ -26,7 +26,7 @@ interface AttemptsDeps {
 
 export interface AttemptOptions {
   readonly commits?: boolean;
-  /** Until when a read over a network is awaited, on the monotonic clock. */
+  /** When to give up a read over a network, on the monotonic clock. */
   readonly deadlineMs?: number;
 }
 

@@ -13,7 +13,7 @@ export function withDeadline(query: CompiledQuery, deadlineMs: number): Compiled
   return query;
 }
 
-/** Until when to try, on the monotonic clock. */
+/** When to stop trying, on the monotonic clock. */
 export function deadlineOf(query: CompiledQuery, clock: Clock): number {
   return deadlines.get(query) ?? clock.monotonicMs() + CALLER_BUDGET_MS;
 }

@@ -164,11 +164,7 @@ export async function claim(
     request = decide(about);
     return request;
   };
-  const { rows, known, more, woken, overdue } = await connection.lane.submit(
-    claims,
-    decideOnce,
-    deadlineMs,
-  );
+  const { rows, known, more, woken, overdue } = await connection.lane.submit(claims, decideOnce, deadlineMs);
   const answeredAtMs = connection.clock.monotonicMs();
   const payloads =
     request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });

@@ -1,0 +1,4 @@
+export const HOUR_MS = 3_600_000;
+
+/** A worker that would not look again by itself for an hour. */
+export const PATIENT = { pollingInterval: HOUR_MS };
