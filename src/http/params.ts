@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { type Duration, shownValue } from '../core/duration.ts';
 import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
@@ -13,6 +12,7 @@ import {
 } from '../core/run.ts';
 import { LOG_LEVELS } from '../core/step.ts';
 import { isStorableText, signalNameFault, WITHOUT_NUL } from '../core/text.ts';
+import { type Duration, shownValue } from '../core/time/duration.ts';
 import { knownMembers } from '../core/validation/issues.ts';
 import { nearestName } from '../core/validation/known-names.ts';
 

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
 import { RUN_STATUSES, RUN_TRANSITIONS, type RunStatus } from '../../src/core/run.ts';
 import type { Store } from '../../src/core/store.ts';
+import { systemClock } from '../../src/core/time/clock.ts';
 import { openDatabase } from '../../src/storage/sqlite/file/open-database.ts';
 import { createStore } from '../../src/storage/sqlite/store.ts';
 

@@ -57,7 +57,10 @@ contract('a run that a step starts', (test) => {
     expect(await listIds(store, { parentRunId: parent.runId })).toEqual([child.id]);
     expect(await eventTypes(store, parent.runId)).toEqual(['run:trigger', 'run:start', 'step:start']);
     const [trigger] = (await store.readRunJournal({ runId: child.id, after: 0, limit: 10 })).rows;
-    expect(trigger).toMatchObject({ type: 'run:trigger', data: JSON.stringify({ parentRunId: parent.runId }) });
+    expect(trigger).toMatchObject({
+      type: 'run:trigger',
+      data: JSON.stringify({ parentRunId: parent.runId }),
+    });
     const taken = await claimOne(store, { jobNames: ['child'] });
     expect(taken).toMatchObject({ parentRunId: parent.runId, depth: 1 });
   });
@@ -87,7 +90,10 @@ contract('a run that a step starts', (test) => {
     const later = starts('one', { due: { afterMs: 60_000 } });
     const past = starts('two', { due: { atMs: 1 } });
     await append(store, parent, [later.note, past.note]);
-    expect(await store.getRun(later.child.id)).toMatchObject({ status: 'waiting', waits: [{ kind: 'delay' }] });
+    expect(await store.getRun(later.child.id)).toMatchObject({
+      status: 'waiting',
+      waits: [{ kind: 'delay' }],
+    });
     expect(await store.getRun(past.child.id)).toMatchObject({ status: 'pending', waits: [] });
   });
 
@@ -118,7 +124,9 @@ contract('a run that a step starts', (test) => {
     ]);
   });
 
-  test('that is over already lets a wait for it end at once, and so does one that was deleted', async ({ world }) => {
+  test('that is over already lets a wait for it end at once, and so does one that was deleted', async ({
+    world,
+  }) => {
     const { store } = await world.store();
     for (const isDeleted of [false, true]) {
       const parent = await running(store);
@@ -208,7 +216,9 @@ contract('Store.listKeysAbove', (test) => {
     await append(store, child, [leaf.note]);
     expect((await store.listKeysAbove(leaf.child.id)).sort()).toEqual(['middle', 'top']);
     expect(await store.listKeysAbove(top.runId)).toEqual([]);
-    expect(await all((await store.listRuns({ ...EVERY, parentRunId: child.runId })).portions)).toHaveLength(1);
+    expect(await all((await store.listRuns({ ...EVERY, parentRunId: child.runId })).portions)).toHaveLength(
+      1,
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
-import { MAX_UNTAKEN_SIGNALS, type Store } from '../../src/core/store.ts';
+import { MAX_UNTAKEN_SIGNALS } from '../../src/core/signal.ts';
+import type { Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import {
   append,
@@ -18,7 +19,10 @@ import {
 const waitFor = (signal: string) =>
   entry({
     type: 'run:wait',
-    data: JSON.stringify({ dueAt: null, waits: [{ kind: 'signal', stepName: 'answer', until: null, signal }] }),
+    data: JSON.stringify({
+      dueAt: null,
+      waits: [{ kind: 'signal', stepName: 'answer', until: null, signal }],
+    }),
   });
 
 const taken = (stepName: string, signalSeq: number) =>
@@ -31,7 +35,10 @@ contract('Store.signal', (test) => {
     const { store } = await world.store();
     const run = await running(store);
     await append(store, run, [waitFor('go')]);
-    expect(await store.signal(newSignal(run.runId, { name: 'other' }))).toEqual({ kind: 'accepted', jobName: 'job' });
+    expect(await store.signal(newSignal(run.runId, { name: 'other' }))).toEqual({
+      kind: 'accepted',
+      jobName: 'job',
+    });
     expect((await store.getRun(run.runId))?.status).toBe('waiting');
     expect(await claimIds(store)).toEqual([]);
     await store.signal(newSignal(run.runId, { name: 'go', payload: '{"ok":true}' }));
@@ -93,7 +100,9 @@ contract('Store.signal', (test) => {
     // The same sending, whose answer was lost.
     expect(await store.signal(sent)).toMatchObject({ kind: 'accepted' });
     expect(await store.signal(newSignal(id, { signalId: 'mine' }))).toEqual({ kind: 'duplicate' });
-    expect(await store.signal(newSignal(id, { signalId: 'mine', payload: '2' }))).toEqual({ kind: 'conflict' });
+    expect(await store.signal(newSignal(id, { signalId: 'mine', payload: '2' }))).toEqual({
+      kind: 'conflict',
+    });
     expect(await store.signal(newSignal(id, { signalId: 'mine', name: 'x' }))).toEqual({ kind: 'conflict' });
     expect(await names(store, id)).toEqual(['go']);
     const other = await enqueue(store);

@@ -1,7 +1,7 @@
-import { MAX_LOST_WORKERS, SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
-import { NOW_MS } from '../sql.ts';
+import { MAX_LOST_WORKERS, SUSPECT_AFTER_LOST_WORKERS } from '../../../../core/run.ts';
+import { NOW_MS } from '../../sql.ts';
+import { isFrom, statusAfter } from '../transitions.ts';
 import { IS_OVERDUE, OVERDUE_DETAIL, OVERDUE_ERROR } from './due-sql.ts';
-import { isFrom, statusAfter } from './transitions.ts';
 
 /**
  * A claim takes the first claimable runs (higher priorities first, then the order of insertion), in one

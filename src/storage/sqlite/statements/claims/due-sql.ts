@@ -1,5 +1,5 @@
-import { NOW_MS } from '../sql.ts';
-import { isFrom, statusAfter } from './transitions.ts';
+import { NOW_MS } from '../../sql.ts';
+import { isFrom, statusAfter } from '../transitions.ts';
 
 /** SQL: the run's time is up. It fails, and is not started. */
 export const IS_OVERDUE = `deadline_at <= ${NOW_MS}`;
