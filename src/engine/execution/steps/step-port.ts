@@ -29,12 +29,10 @@ interface StepPortDeps {
 /**
  * What a kind of step may use of the execution that it belongs to, and all of it.
  *
- * A kind is a function of its arguments, called within {@link begin}. It first calls
- * {@link enter}, fails a refused call with {@link refuse}, and answers with {@link replay}
- * if there is a stored result. While the run {@link isDraining} it begins nothing, and calls
- * {@link suspend}. Otherwise it calls {@link start}, and then {@link complete} or {@link fail}.
- * A kind that waits calls {@link startWaiting}, {@link untilDue} and {@link completeWaiting}
- * in their place.
+ * A kind is a function of its arguments, called within {@link begin}. It calls {@link enter}, fails a refused call
+ * with {@link refuse}, and answers with {@link replay} if there is a stored result. While the run {@link isDraining} it
+ * begins nothing, and calls {@link suspend}. Otherwise it calls {@link start}, and then {@link complete} or {@link fail}. A kind
+ * that waits calls {@link startWaiting} and {@link untilDue}.
  */
 export class StepPort {
   readonly #control: RunControl;

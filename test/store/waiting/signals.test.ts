@@ -1,7 +1,7 @@
 import { expect } from 'vitest';
-import { MAX_UNTAKEN_SIGNALS } from '../../src/core/signal.ts';
-import type { Store } from '../../src/core/store.ts';
-import { contract } from '../support/contract.ts';
+import { MAX_UNTAKEN_SIGNALS } from '../../../src/core/signal.ts';
+import type { Store } from '../../../src/core/store.ts';
+import { contract } from '../../support/contract.ts';
 import {
   append,
   claimIds,
@@ -13,7 +13,7 @@ import {
   newSignal,
   running,
   snapshot,
-} from './requests.ts';
+} from '../requests.ts';
 
 /** An owner's note that its run waits for this signal. */
 const waitFor = (signal: string) =>

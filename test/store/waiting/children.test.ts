@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import { newRunId } from '../../src/core/id.ts';
-import type { Lease } from '../../src/core/ownership/lease.ts';
-import type { ChildStart, Store } from '../../src/core/store.ts';
-import { contract } from '../support/contract.ts';
+import { newRunId } from '../../../src/core/id.ts';
+import type { Lease } from '../../../src/core/ownership/lease.ts';
+import type { ChildStart, Store } from '../../../src/core/store.ts';
+import { contract } from '../../support/contract.ts';
 import {
   all,
   append,
@@ -15,7 +15,7 @@ import {
   listIds,
   running,
   snapshot,
-} from './requests.ts';
+} from '../requests.ts';
 
 /** An owner's note that a step starts a run. */
 function starts(stepName: string, changes: Partial<ChildStart> = {}) {

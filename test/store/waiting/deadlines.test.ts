@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { Store } from '../../src/core/store.ts';
-import { contract } from '../support/contract.ts';
+import type { Store } from '../../../src/core/store.ts';
+import { contract } from '../../support/contract.ts';
 import {
   append,
   claim,
@@ -13,7 +13,7 @@ import {
   failed,
   running,
   STALE_MS,
-} from './requests.ts';
+} from '../requests.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN_MINUTES = { ms: 600_000, text: '10m' };
