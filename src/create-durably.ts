@@ -1,10 +1,10 @@
 import type { Dialect, Kysely } from 'kysely';
-import { type Clock, systemClock } from './core/clock.ts';
 import type { DurablyService } from './core/durably.ts';
 import type { ErrorDetailMode } from './core/errors/error-detail.ts';
 import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 import type { Logger } from './core/logger.ts';
+import { type Clock, systemClock } from './core/time/clock.ts';
 import {
   anyOption,
   checkOptions,

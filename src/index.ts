@@ -1,7 +1,6 @@
 /** The door `durably`: the engine. */
 
-export type { Health, Signalled, SignalOptions, TriggerOptions, WorkOptions } from './core/durably.ts';
-export type { Duration } from './core/duration.ts';
+export type { Health, TriggerOptions, WorkOptions } from './core/durably.ts';
 export type { ErrorDetail } from './core/errors/error-detail.ts';
 export {
   ChildRunError,
@@ -35,6 +34,7 @@ export type {
   RunSelection,
   RunStatus,
 } from './core/run.ts';
+export type { Signalled, SignalOptions } from './core/signal.ts';
 export type {
   JobReference,
   LogLevel,
@@ -48,6 +48,7 @@ export type {
   StepTry,
   WaitForSignalOptions,
 } from './core/step.ts';
+export type { Duration } from './core/time/duration.ts';
 export type { ChildOptions } from './core/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';

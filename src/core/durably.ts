@@ -2,6 +2,7 @@ import type { JournalEvent } from './events.ts';
 import type { JsonPieces } from './json/json-text.ts';
 import type { Labels } from './labels.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
+import type { Signalled, SignalOptions } from './signal.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
 import type { TriggerOptions } from './trigger-options.ts';
 
@@ -19,17 +20,6 @@ export interface Triggered {
   readonly disposition: 'created' | 'idempotent';
   /** The stored run. Parsed only when called, because most callers need only the id. */
   readonly toRun: () => Run;
-}
-
-/** How a signal is sent, besides its name and payload. */
-export interface SignalOptions {
-  /** Sent again with the same one, a signal changes nothing; 1 to 256 UTF-16 units. */
-  readonly signalId?: string | undefined;
-}
-
-/** What became of a signal: stored, or there already by its `signalId`. */
-export interface Signalled {
-  readonly disposition: 'accepted' | 'duplicate';
 }
 
 /** A journal event in a stream. Its JSON text is made once for all readers. */

@@ -1,10 +1,10 @@
 import { z } from 'zod';
-import { toIsoTime } from './clock.ts';
 import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
 import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
 import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
+import { toIsoTime } from './time/clock.ts';
 import { readRetry, readWait, waitSchema } from './wait.ts';
 
 /**

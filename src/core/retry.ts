@@ -1,6 +1,6 @@
-import { type Duration, parseDuration } from './duration.ts';
 import { ValidationError } from './errors/errors.ts';
 import { NonRetryableError, RetryAfterError } from './errors/retry-errors.ts';
+import { type Duration, parseDuration } from './time/duration.ts';
 import { checkMembers, type MembersOf } from './validation/known-names.ts';
 
 /** What a `delay` function receives: the number of the try that failed (1, 2, …), and what it threw. */

@@ -1,9 +1,9 @@
 import type { z } from 'zod';
-import type { Duration } from './duration.ts';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
 import type { Retries } from './retry.ts';
+import type { Duration } from './time/duration.ts';
 import type { ChildOptions } from './trigger-options.ts';
 
 /** What a step does: calls a function, waits for a time or a signal, or starts another run. */

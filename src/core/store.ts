@@ -4,8 +4,9 @@ import type { CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
+import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
-import type { TimeLimit } from './time-limit.ts';
+import type { TimeLimit } from './time/time-limit.ts';
 
 /** How long a call waits for the database, from its arrival on; ms. */
 export const CALLER_BUDGET_MS = 10_000;
@@ -73,34 +74,6 @@ export interface OwnerNote extends JournalNote {
 
 /** A run that a step triggers, besides its payload. */
 export type ChildStart = Omit<NewRun, 'payload' | 'idempotencyKey'>;
-
-/** A signal to a run. */
-export interface NewSignal {
-  /** Made for this one sending. */
-  readonly id: string;
-  readonly runId: string;
-  readonly name: string;
-  /** JSON text. */
-  readonly payload: string;
-  /** The sender's own; null without one. */
-  readonly signalId: string | null;
-}
-
-/** How many signals that no step has taken a run may have. */
-export const MAX_UNTAKEN_SIGNALS = 1_000;
-
-/** What became of a signal: stored, or why not. */
-export type SignalResult =
-  | { readonly kind: 'accepted'; readonly jobName: string }
-  /** A signal with its `signalId`, its name and its payload was stored before. */
-  | { readonly kind: 'duplicate' }
-  /** A signal with its `signalId` was stored before, with another name or payload. */
-  | { readonly kind: 'conflict' }
-  | { readonly kind: 'not-found' }
-  /** The run is over. */
-  | { readonly kind: 'wrong-state'; readonly status: RunStatus }
-  /** {@link MAX_UNTAKEN_SIGNALS} wait already. */
-  | { readonly kind: 'full' };
 
 /** A note, and when its owner took it down. */
 export interface OwnerEntry {

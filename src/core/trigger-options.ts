@@ -1,5 +1,5 @@
-import type { Duration } from './duration.ts';
 import type { Labels } from './labels.ts';
+import type { Duration } from './time/duration.ts';
 
 /** How a run is triggered, besides its input. */
 export interface TriggerOptions {

@@ -1,5 +1,5 @@
-import type { Clock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';
+import type { Clock } from '../core/time/clock.ts';
 import type { EventBus } from './events/event-bus.ts';
 
 const HOUR_MS = 60 * 60 * 1000;
@@ -35,7 +35,6 @@ const RUNS_BELOW: Chore = {
   name: 'cancel the runs below a run whose time was up',
   // It is asked for when that happens. This is for a process that vanished then.
   everyMs: 10 * 60 * 1000,
-  firstAfterMs: 60 * 1000,
   portionsOnDemand: { afterShift: 1, afterDeletion: 0 },
   run: async (store, bus) => {
     const cancelled = await store.cancelBelow();

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { type Duration, shownValue } from '../core/duration.ts';
 import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
@@ -13,6 +12,7 @@ import {
 } from '../core/run.ts';
 import { LOG_LEVELS } from '../core/step.ts';
 import { isStorableText, signalNameFault, WITHOUT_NUL } from '../core/text.ts';
+import { type Duration, shownValue } from '../core/time/duration.ts';
 import { knownMembers } from '../core/validation/issues.ts';
 import { nearestName } from '../core/validation/known-names.ts';
 
@@ -211,7 +211,7 @@ export const signalEnvelope = knownMembers(
         if (fault !== undefined) ctx.addIssue({ code: 'custom', message: `name ${fault}` });
       })
       .meta({ description: 'The name that `step.waitForSignal` waits for', minLength: 1, maxLength: 1024 }),
-    payload: z.unknown().meta({ description: 'What the step gets. Null unless given' }),
+    payload: z.unknown().optional().meta({ description: 'What the step gets. Null unless given' }),
     signalId: key('signalId').meta({
       description:
         'Sent again with the same one, a signal changes nothing. With another payload it is a conflict',

@@ -3,7 +3,7 @@ import { pathToFileURL } from 'node:url';
 import { Kysely, sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { openServiceDatabase } from '../../src/app/database.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/core/time/clock.ts';
 import { GuardedDialect } from '../../src/storage/sqlite/connection/guarded-dialect.ts';
 import { holdWriteLock } from './machine/lock.ts';
 import { raceForRuns } from './scenarios/contention.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseDuration, parseTime } from '../../src/core/duration.ts';
 import { NonRetryableError, RetryAfterError } from '../../src/core/errors/retry-errors.ts';
 import { nextTryInMs, parseRetries } from '../../src/core/retry.ts';
+import { parseDuration, parseTime } from '../../src/core/time/duration.ts';
 
 describe('a duration', () => {
   it.each([

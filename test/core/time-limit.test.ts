@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseTimeLimit } from '../../src/core/time-limit.ts';
+import { parseTimeLimit } from '../../src/core/time/time-limit.ts';
 
 describe('a time limit', () => {
   it.each([

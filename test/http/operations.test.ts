@@ -25,6 +25,7 @@ function failing(error: unknown): FakeDurably {
     retry: fail,
     cancel: fail,
     deleteRun: fail,
+    signal: fail,
     openRunFeed: fail,
     openRunListFeed: fail,
     processUntilIdle: fail,

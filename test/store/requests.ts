@@ -3,15 +3,8 @@ import { newRunId, newSignalId } from '../../src/core/id.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import type { Lease } from '../../src/core/ownership/lease.ts';
 import type { RunQuery } from '../../src/core/run.ts';
-import type {
-  Append,
-  NewRun,
-  NewSignal,
-  OwnerEntry,
-  OwnerNote,
-  Portions,
-  Store,
-} from '../../src/core/store.ts';
+import type { NewSignal } from '../../src/core/signal.ts';
+import type { Append, NewRun, OwnerEntry, OwnerNote, Portions, Store } from '../../src/core/store.ts';
 
 export const STALE_MS = 30_000;
 

@@ -1,7 +1,7 @@
 import type { Dialect } from 'kysely';
-import type { Clock } from '../../src/core/clock.ts';
 import type { JournalEventType } from '../../src/core/events.ts';
 import type { Store } from '../../src/core/store.ts';
+import type { Clock } from '../../src/core/time/clock.ts';
 
 /** A test's database, opened as one process would open it. */
 export interface OpenedDatabase {

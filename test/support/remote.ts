@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/core/time/clock.ts';
 import { assembleDurably, type DurablyOptions } from '../../src/create-durably.ts';
 import { FakeClock } from './fake-clock.ts';
 import { Sqld, type SqldOptions } from './sqld/server.ts';

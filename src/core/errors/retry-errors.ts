@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from '../duration.ts';
+import { type Duration, parseDuration } from '../time/duration.ts';
 
 /**
  * Throw it in a step or a job to fail it at once, whatever retries are left. It may be the

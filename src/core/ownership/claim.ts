@@ -1,4 +1,4 @@
-import type { TimeLimit } from '../time-limit.ts';
+import type { TimeLimit } from '../time/time-limit.ts';
 import type { KnownStep, SentSignal } from './known-step.ts';
 import type { Lease, NamedRun } from './lease.ts';
 

@@ -1,8 +1,8 @@
-import { defer } from '../../core/clock.ts';
 import type { EventCursor } from '../../core/durably.ts';
 import { endsRun } from '../../core/events.ts';
 import { portionLength } from '../../core/json/portions.ts';
 import type { Freshness } from '../../core/store.ts';
+import { defer } from '../../core/time/clock.ts';
 import type { JournalTail, TailReader } from './journal-tail.ts';
 import type { StreamedRow } from './streamed-row.ts';
 

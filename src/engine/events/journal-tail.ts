@@ -1,7 +1,7 @@
-import type { Clock } from '../../core/clock.ts';
-import { defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import { defer } from '../../core/time/clock.ts';
 import { StreamedRow } from './streamed-row.ts';
 import { TailWindow } from './tail-window.ts';
 

@@ -1,5 +1,4 @@
 import type { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
@@ -8,6 +7,7 @@ import type { Run } from '../../core/run.ts';
 import { callWithinRun } from '../../core/run-context.ts';
 import type { StepContext } from '../../core/step.ts';
 import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
@@ -54,6 +54,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     const calls = new StepCalls();
     waits = new StepWaits({ clock, control, calls, databaseNowMs, isAwaitingRun: execution.isAwaitingRun });
     const signals = new SignalBox({
+      claimedAtMs: run.claimedAtMs,
       signals: run.signals ?? (mayHaveSteps(run) ? undefined : []),
       list: () => readPatiently({ control, clock }, () => store.listSignals(run.runId)),
       readPayload: (seq) => readPatiently({ control, clock }, () => store.readSignal(seq)),
@@ -65,8 +66,6 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       calls,
       results,
       waits,
-      signals,
-      claimedAtMs: run.claimedAtMs,
       databaseNowMs,
       maxResultBytes,
       errorDetail,
@@ -80,7 +79,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       readRun: (runId) => readPatiently({ control, clock }, () => store.getRun(runId, { asOf: 'now' })),
       listKeysAbove: () => readPatiently({ control, clock }, () => store.listKeysAbove(run.runId)),
     });
-    const step = createStepContext({ run, port, children, defaults: job.defaults, telemetry });
+    const step = createStepContext({ run, port, signals, children, defaults: job.defaults, telemetry });
     const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
     if (settled === 'waiting') {
       const waiting = await putToWait(execution, waits.toData());
@@ -109,10 +108,11 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
 }
 
 /** Stores that the run has failed for want of time. */
-async function endTimedOut(execution: Execution, { store, errorDetail }: Engine): Promise<Ending> {
+async function endTimedOut(execution: Execution, { store }: Engine): Promise<Ending> {
   const { control, journal, onEnding } = execution;
   onEnding?.({ leavesWork: true });
-  const timedOut = toJobFailure(control.error, { mode: errorDetail });
+  // Without a stack, which would only show this engine.
+  const timedOut = toJobFailure(control.error, { mode: 'message' });
   const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });
   return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
 }

@@ -1,6 +1,6 @@
-import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { RunControl } from './run-control.ts';
 
 /** The pauses while the database is unavailable. */

@@ -1,4 +1,3 @@
-import { toIsoTime } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
@@ -6,6 +5,7 @@ import { UNKNOWN_STEP } from '../../core/events.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import { nextTryInMs, parseRetries } from '../../core/retry.ts';
 import { abandonRun } from '../../core/run-context.ts';
+import { toIsoTime } from '../../core/time/clock.ts';
 import type { WaitData } from '../../core/wait.ts';
 import type { Ending, JobFailure } from './ending.ts';
 import type { Execution } from './execution.ts';

@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts';
 import { RunTimeoutError } from '../../core/errors/errors.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { Execution } from './execution.ts';
 
 /**

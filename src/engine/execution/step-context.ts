@@ -3,6 +3,7 @@ import type { RunStepOptions, StepContext } from '../../core/step.ts';
 import type { ChildRuns } from './steps/child-runs.ts';
 import { createInvokeStep, createTriggerStep } from './steps/invoke-step.ts';
 import { createRunStep } from './steps/run-step.ts';
+import type { SignalBox } from './steps/signal-box.ts';
 import { createSignalStep } from './steps/signal-step.ts';
 import { createSleepStep, createSleepUntilStep } from './steps/sleep-step.ts';
 import type { StepPort } from './steps/step-port.ts';
@@ -10,6 +11,7 @@ import type { StepPort } from './steps/step-port.ts';
 interface StepContextDeps {
   readonly run: ClaimedRun;
   readonly port: StepPort;
+  readonly signals: SignalBox;
   readonly children: ChildRuns;
   /** Of the job's steps. */
   readonly defaults: RunStepOptions | undefined;
@@ -20,6 +22,7 @@ interface StepContextDeps {
 export function createStepContext({
   run,
   port,
+  signals,
   children,
   defaults,
   telemetry,
@@ -34,7 +37,7 @@ export function createStepContext({
     run: createRunStep(port, defaults),
     sleep: createSleepStep(port),
     sleepUntil: createSleepUntilStep(port),
-    waitForSignal: createSignalStep(port),
+    waitForSignal: createSignalStep(port, signals),
     invoke: createInvokeStep(port, children),
     trigger: createTriggerStep(port, children),
     progress: telemetry.progress,

@@ -1,7 +1,7 @@
-import { type Clock, defer } from '../../core/clock.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
 import type { KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
 import type { Store } from '../../core/store.ts';
+import { type Clock, defer } from '../../core/time/clock.ts';
 import { readPatiently } from './patient-read.ts';
 import type { RunControl } from './run-control.ts';
 

@@ -172,8 +172,8 @@ function charsOf(waiting: WaitingNote | undefined): number {
 }
 
 /**
- * The bytes that a note takes of the budget. Only log lines and events of the job's own count. Results are bounded by the number
- * of steps that end at once.
+ * The bytes that a note takes of the budget. Only log lines and events of the job's own count. Results
+ * are bounded by the number of steps that end at once.
  */
 function bytesOf(waiting: WaitingNote): number {
   return isLoose(waiting.note.type) ? BYTES_PER_LINE + BYTES_PER_CHAR * charsOf(waiting) : 0;

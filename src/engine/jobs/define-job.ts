@@ -1,11 +1,11 @@
 import type { z } from 'zod';
-import { type Duration, parseDuration, shownValue } from '../../core/duration.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText, type Jsonified } from '../../core/json/json.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
 import { parseRetries, type Retries } from '../../core/retry.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
-import { parseOptionalTimeLimit } from '../../core/time-limit.ts';
+import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
+import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 
 /** A job's output as it reads back. Null if nothing was returned. */

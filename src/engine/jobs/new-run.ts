@@ -1,5 +1,4 @@
 import type { TriggerOptions } from '../../core/durably.ts';
-import { parseDuration, parseTime, shownValue } from '../../core/duration.ts';
 import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { encodeJson, isStorableText } from '../../core/json/json.ts';
@@ -7,7 +6,8 @@ import { isScope, scopedKey } from '../../core/key-scope.ts';
 import { encodeLabels, labelsSchema } from '../../core/labels.ts';
 import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
 import type { Due, NewRun } from '../../core/store.ts';
-import { parseOptionalTimeLimit } from '../../core/time-limit.ts';
+import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
+import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';

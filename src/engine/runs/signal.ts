@@ -1,4 +1,3 @@
-import type { Signalled, SignalOptions } from '../../core/durably.ts';
 import {
   ConflictError,
   InputTooLargeError,
@@ -8,7 +7,8 @@ import {
 import { newSignalId } from '../../core/id.ts';
 import { encodeJson } from '../../core/json/json.ts';
 import { checkRunId, MAX_KEY_LENGTH } from '../../core/run.ts';
-import { MAX_UNTAKEN_SIGNALS, type NewSignal } from '../../core/store.ts';
+import type { Signalled, SignalOptions } from '../../core/signal.ts';
+import { MAX_UNTAKEN_SIGNALS, type NewSignal } from '../../core/signal.ts';
 import { isStorableText, signalNameFault } from '../../core/text.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';

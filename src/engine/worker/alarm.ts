@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 /** At most this many times are remembered. Polls find the runs of the others. */
 const MAX_REMEMBERED = 10_000;

@@ -1,8 +1,8 @@
-import { type Clock, defer } from '../../core/clock.ts';
 import { type JournalNote, UNKNOWN_STEP } from '../../core/events.ts';
 import { newClaimToken } from '../../core/id.ts';
 import type { Claim, ClaimedRun, ClaimRequest, LostRun } from '../../core/ownership/claim.ts';
 import type { Store } from '../../core/store.ts';
+import { type Clock, defer } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';

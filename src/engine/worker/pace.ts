@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 const MAX_CLAIM_PAUSE_MS = 30_000;
 

@@ -1,6 +1,6 @@
-import { type Clock, defer } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import type { Store } from '../../core/store.ts';
+import { type Clock, defer } from '../../core/time/clock.ts';
 import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';

@@ -75,7 +75,14 @@ contract('events', (test) => {
     ]);
     const missing = EVENT_TYPES.filter((type) => !heard.some((event) => event.type === type));
     // test/contract/workers/hand-back and test/contract/executing cover the others.
-    expect(missing).toEqual(['run:resume', 'run:wait', 'step:retry', 'worker:error']);
+    expect(missing).toEqual([
+      'run:resume',
+      'run:wait',
+      'run:signal',
+      'step:retry',
+      'run:emit',
+      'worker:error',
+    ]);
   });
 
   test('have rising sequences', async ({ world }) => {

@@ -41,7 +41,9 @@ contract('a run with a timeout', (test) => {
       errorDetail: { name: 'RunTimeoutError', code: 'RUN_TIMEOUT', message: 'timed out after 2s' },
       failedStepName: 'unknown',
     });
-    expect(await durably.getRun(id)).toMatchObject({ status: 'failed', error: 'timed out after 2s' });
+    const run = await durably.getRun(id);
+    expect(run).toMatchObject({ status: 'failed', error: 'timed out after 2s' });
+    expect(run?.errorDetail).not.toHaveProperty('stack');
     expect(reasons).toEqual([expect.any(RunTimeoutError)]);
     expect(await journalTypes(durably, id)).toEqual(['run:trigger', 'run:start', 'step:start', 'run:fail']);
   });
@@ -90,7 +92,7 @@ contract('a run with a timeout', (test) => {
     await tools.ageDeadline(id, 2 * HOUR_MS);
     expect(await failed).toMatchObject({
       error: 'timed out after 2h',
-      errorDetail: { name: 'RunTimeoutError', message: 'timed out after 2h' },
+      errorDetail: { name: 'RunTimeoutError', code: 'RUN_TIMEOUT', message: 'timed out after 2h' },
     });
     expect(await durably.getRun(id)).toMatchObject({ status: 'failed', waits: [] });
   });

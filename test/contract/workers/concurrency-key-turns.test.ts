@@ -22,17 +22,25 @@ async function turnsOf(durably: Durably): Promise<string[]> {
   return rows.map(({ id }) => id).sort();
 }
 
-async function oldestOf(durably: Durably): Promise<string[]> {
-  const oldest = new Map<string, string>();
-  // Newest first, so the last one entered is the oldest.
-  for (const { id, jobName, concurrencyKey } of await durably.getRuns({ status: 'pending' })) {
-    if (concurrencyKey !== null) oldest.set(`${jobName} ${concurrencyKey}`, id);
-  }
-  return [...oldest.values()].sort();
+/** The first pending run of each key and job: of the highest priority, the oldest. */
+async function firstOf(durably: Durably): Promise<string[]> {
+  const rows = await durably.db
+    .selectFrom('durably_runs')
+    .select(['id', 'job_name', 'concurrency_key'])
+    .where('status', '=', 'pending')
+    .where('concurrency_key', 'is not', null)
+    .orderBy('priority')
+    .orderBy('seq', 'desc')
+    .execute();
+  // The last one that is entered is the first in the order of claims.
+  const first = new Map(
+    rows.map(({ id, job_name, concurrency_key }) => [`${job_name} ${concurrency_key}`, id]),
+  );
+  return [...first.values()].sort();
 }
 
 contract('concurrency keys', (test) => {
-  test('give the turn to the oldest pending run of each key and job, whatever happens to the runs', async ({
+  test('give the turn to the first pending run of each key and job, whatever happens to the runs', async ({
     world,
   }) => {
     const { durably } = await world.idle();
@@ -50,13 +58,15 @@ contract('concurrency keys', (test) => {
     };
     const random = new Random(7);
     for (let i = 0; i < 24; i++) {
-      await random.pick(handles).trigger(i, random.pick([keyed('a'), keyed('b'), {}]));
+      const priority = random.pick([-1, 0, 0, 1]);
+      await random.pick(handles).trigger(i, { priority, ...random.pick([keyed('a'), keyed('b'), {}]) });
+      expect(await turnsOf(durably)).toEqual(await firstOf(durably));
     }
     for (let i = 0; i < 200; i++) {
       const run = random.pick((await durably.getRuns()).filter(({ status }) => status !== 'completed'));
       const status = random.pick(next[run.status]);
       await durably.db.updateTable('durably_runs').set({ status }).where('id', '=', run.id).execute();
-      expect(await turnsOf(durably)).toEqual(await oldestOf(durably));
+      expect(await turnsOf(durably)).toEqual(await firstOf(durably));
     }
   });
 

@@ -8,7 +8,6 @@ import { OwnerJournal } from '../../../src/engine/execution/owner-journal.ts';
 import { RunControl } from '../../../src/engine/execution/run-control.ts';
 import { StepResults } from '../../../src/engine/execution/step-results.ts';
 import { createRunStep } from '../../../src/engine/execution/steps/run-step.ts';
-import { SignalBox } from '../../../src/engine/execution/steps/signal-box.ts';
 import { StepCalls } from '../../../src/engine/execution/steps/step-calls.ts';
 import { StepPort } from '../../../src/engine/execution/steps/step-port.ts';
 import { StepWaits } from '../../../src/engine/execution/steps/step-waits.ts';
@@ -44,8 +43,6 @@ function execution(stored: readonly StepResult[] = []) {
     calls,
     results,
     waits,
-    signals: new SignalBox({ signals: [], list: async () => [], readPayload: async () => undefined }),
-    claimedAtMs: 0,
     databaseNowMs,
     maxResultBytes: 1_000,
     errorDetail: 'message',

@@ -56,6 +56,7 @@ export function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     },
     deletePortion: async () => false,
     purgePortion: async () => false,
+    cancelBelow: async () => [],
   });
   registry.add([
     job('held', async () => {

@@ -49,6 +49,53 @@ export function testRuns(start: Start): void {
     expect(await (await get('/runs')).json()).toEqual([await readRun(runId)]);
   });
 
+  it('takes the options of a trigger, and names a bad one and its value', async () => {
+    const { get, send, trigger, runToEnd } = await start();
+    const input = { name: 'Ada' };
+    await runToEnd('greet', { input, priority: -7, ttl: '10m', timeout: 60_000 });
+    await trigger('greet', { input, priority: null, ttl: null, timeout: null });
+    for (const [option, value, shown] of [
+      ['priority', 1001, '1001'],
+      ['ttl', '10 minutes', '"10 minutes"'],
+      ['timeout', -1, '-1'],
+    ] as const) {
+      const bad = await readProblem(
+        await send(postJson('/trigger', { jobName: 'greet', input, [option]: value })),
+      );
+      expect(bad).toMatchObject({ status: 400, body: { code: 'VALIDATION', issues: [{ path: [option] }] } });
+      expect(bad.body.error).toMatch(new RegExp(`^${option} must be .*, not ${shown}$`));
+    }
+    expect(await (await get('/runs')).json()).toHaveLength(2);
+  });
+
+  it('a run gets the signal that it waits for, and the sender learns what became of it', async () => {
+    const { get, send, trigger } = await start();
+    const runId = await trigger('ask', { input: { name: 'approval' } });
+    const signal = async (body: object, id = runId) => await send(postJson(`/signal?runId=${id}`, body));
+    const sent = { name: 'approval', payload: { ok: true }, signalId: 'mail-7' };
+    const answer = await signal(sent);
+    expect([answer.status, await answer.json()]).toEqual([200, { disposition: 'accepted' }]);
+    expect(await (await signal(sent)).json()).toEqual({ disposition: 'duplicate' });
+    const frames = await framesOf(await get(`/subscribe?runId=${runId}`));
+    expect(frames.find(({ data }) => data?.type === 'run:signal')?.data).toMatchObject({
+      name: 'approval',
+      payload: { ok: true },
+    });
+    expect(frames.at(-1)?.data).toMatchObject({ type: 'run:complete', output: { ok: true } });
+    for (const [body, id, status, code] of [
+      [{ ...sent, payload: 2 }, runId, 409, 'CONFLICT'],
+      [{ name: 'late' }, runId, 409, 'CONFLICT'],
+      [sent, 'run_unknown', 404, 'NOT_FOUND'],
+      [{ payload: 1 }, runId, 400, 'VALIDATION'],
+      [{ name: '' }, runId, 400, 'VALIDATION'],
+      [{ name: 'x', payload: 1, signalID: 'y' }, runId, 400, 'VALIDATION'],
+      [[1], runId, 400, 'VALIDATION'],
+    ] as const) {
+      const refused = await readProblem(await signal(body, id));
+      expect([body, refused.status, refused.body.code]).toEqual([body, status, code]);
+    }
+  });
+
   it('every answer has the declared form', async () => {
     const { get, runToEnd } = await start();
     const { runId, frames } = await runToEnd('greet', { input: { name: 'Ada' } });

@@ -1,6 +1,8 @@
 import type { SentSignal } from '../../../core/ownership/known-step.ts';
 
 interface SignalBoxDeps {
+  /** When the run was claimed, by the database's clock: ms since the epoch. */
+  readonly claimedAtMs: number;
   /** The signals that came with the run's claim; undefined if they have to be read. */
   readonly signals: readonly SentSignal[] | undefined;
   readonly list: () => Promise<readonly SentSignal[]>;
@@ -27,7 +29,12 @@ export class SignalBox {
     if (deps.signals !== undefined) this.#signals = Promise.resolve([...deps.signals]);
   }
 
-  /** Takes the first signal of that name out of the box. */
+  /** When the run was claimed, by the database's clock: all signals that were sent until then are in the box. */
+  get claimedAtMs(): number {
+    return this.#deps.claimedAtMs;
+  }
+
+  /** Takes the first signal of that name out of the box. A step's outcome that names it takes it for good. */
   async take(name: string): Promise<TakenSignal | undefined> {
     this.#signals ??= this.#deps.list().then((listed) => [...listed]);
     const signals = await this.#signals;

@@ -1,24 +1,28 @@
-import { parseDuration } from '../../../core/duration.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { StepError } from '../../../core/errors/errors.ts';
 import { decodeJson } from '../../../core/json/json.ts';
 import type { StepContext, WaitForSignalOptions } from '../../../core/step.ts';
 import { signalNameFault } from '../../../core/text.ts';
+import { parseDuration } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { parseWith } from '../../jobs/schema-parse.ts';
-import type { TakenSignal } from './signal-box.ts';
+import type { SignalBox, TakenSignal } from './signal-box.ts';
 import type { StepCall } from './step-calls.ts';
 import type { StepPort } from './step-port.ts';
 
 const OPTIONS: MembersOf<WaitForSignalOptions> = { signal: true, timeout: true, schema: true };
 
 /** `step.waitForSignal`: waits for a signal, and takes it. */
-export function createSignalStep(port: StepPort): StepContext['waitForSignal'] {
+export function createSignalStep(port: StepPort, signals: SignalBox): StepContext['waitForSignal'] {
   return (name: string, options: WaitForSignalOptions = {}) =>
-    port.begin(() => waitForSignal(port, name, options)) as Promise<never>;
+    port.begin(() => waitForSignal({ port, signals }, name, options)) as Promise<never>;
 }
 
-async function waitForSignal(port: StepPort, name: string, options: WaitForSignalOptions): Promise<unknown> {
+async function waitForSignal(
+  { port, signals }: { readonly port: StepPort; readonly signals: SignalBox },
+  name: string,
+  options: WaitForSignalOptions,
+): Promise<unknown> {
   const asked = checkOptions(port, name, options);
   const call = port.enter(name, port.isStored(name) ? undefined : asked.fault);
   if (call.state === 'refused') return await port.refuse(call);
@@ -30,9 +34,9 @@ async function waitForSignal(port: StepPort, name: string, options: WaitForSigna
   const dueAtMs = port.openStep(call, 'signal')?.dueAtMs ?? asked.dueAtMs;
   port.startWaiting(call, { kind: 'signal', dueAtMs });
   port.keepBusy(call);
-  const taken = await port.takeSignal(signal);
+  const taken = await signals.take(signal);
   if (taken !== undefined) return await take(port, call, { taken, schema });
-  if (dueAtMs <= port.claimedAtMs) {
+  if (dueAtMs <= signals.claimedAtMs) {
     await port.complete(call, null, { stepKind: 'signal' });
     return undefined;
   }

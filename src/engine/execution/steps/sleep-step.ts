@@ -1,6 +1,6 @@
-import { parseDuration, parseTime } from '../../../core/duration.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import type { StepContext } from '../../../core/step.ts';
+import { parseDuration, parseTime } from '../../../core/time/duration.ts';
 import type { StepPort } from './step-port.ts';
 
 /** When a sleep that begins now is over: ms since the epoch, by the database's clock. @throws {ValidationError} */

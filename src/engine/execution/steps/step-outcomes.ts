@@ -1,8 +1,9 @@
-import type { Clock } from '../../../core/clock.ts';
 import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/error-detail.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DurablyError, StepError } from '../../../core/errors/errors.ts';
+import { encodeJson } from '../../../core/json/json.ts';
 import type { AppendResult, OwnerNote } from '../../../core/store.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import type { RetryData } from '../../../core/wait.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
@@ -127,4 +128,14 @@ export class StepOutcomes {
     if (result === 'refused') this.#control.stop('lease-lost');
     this.#control.throwIfOver();
   }
+}
+
+/** A step's result as JSON text, null for undefined. @throws {StepError} for what JSON can't hold. */
+export function encodeResult(stepName: string, result: unknown, maxBytes: number): string | null {
+  const encoding = encodeJson(result, { maxBytes });
+  if (encoding.ok) return encoding.text ?? null;
+  const { reason, cause, isTooLarge } = encoding;
+  const fault = isTooLarge ? 'too much' : "what JSON can't hold";
+  const message = `Step "${stepName}" returned ${fault}: ${reason}`;
+  throw new StepError(message, cause === undefined ? undefined : { cause });
 }

@@ -1,18 +1,15 @@
-import { type Clock, defer } from '../../../core/clock.ts';
 import type { ErrorDetailMode } from '../../../core/errors/error-detail.ts';
-import { StepError } from '../../../core/errors/errors.ts';
-import { encodeJson } from '../../../core/json/json.ts';
 import type { OpenStep } from '../../../core/ownership/known-step.ts';
 import { callOutsideRuns, callWithinStep, currentStep, type StepScope } from '../../../core/run-context.ts';
 import type { StepKind } from '../../../core/step.ts';
 import type { ChildStart } from '../../../core/store.ts';
+import { type Clock, defer } from '../../../core/time/clock.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepResults } from '../step-results.ts';
-import type { SignalBox, TakenSignal } from './signal-box.ts';
 import type { RefusedCall, StepCall, StepCalls } from './step-calls.ts';
-import { type OutcomeOf, StepOutcomes } from './step-outcomes.ts';
+import { encodeResult, type OutcomeOf, StepOutcomes } from './step-outcomes.ts';
 import type { StepWaits, WaitOf } from './step-waits.ts';
 import { withinTime } from './within-time.ts';
 
@@ -23,9 +20,6 @@ interface StepPortDeps {
   readonly calls: StepCalls;
   readonly results: StepResults;
   readonly waits: StepWaits;
-  readonly signals: SignalBox;
-  /** When the run was claimed, by the database's clock. */
-  readonly claimedAtMs: number;
   /** The database's clock, ms since the epoch. */
   readonly databaseNowMs: () => number;
   readonly maxResultBytes: number;
@@ -35,12 +29,10 @@ interface StepPortDeps {
 /**
  * What a kind of step may use of the execution that it belongs to, and all of it.
  *
- * A kind is a function of its arguments, called within {@link begin}. It first calls
- * {@link enter}, fails a refused call with {@link refuse}, and answers with {@link replay}
- * if there is a stored result. While the run {@link isDraining} it begins nothing, and calls
- * {@link suspend}. Otherwise it calls {@link start}, and then {@link complete} or {@link fail}.
- * A kind that waits calls {@link startWaiting}, {@link untilDue} and {@link completeWaiting}
- * in their place.
+ * A kind is a function of its arguments, called within {@link begin}. It calls {@link enter}, fails a refused call
+ * with {@link refuse}, and answers with {@link replay} if there is a stored result. While the run {@link isDraining} it
+ * begins nothing, and calls {@link suspend}. Otherwise it calls {@link start}, and then {@link complete} or {@link fail}. A kind
+ * that waits calls {@link startWaiting} and {@link untilDue}.
  */
 export class StepPort {
   readonly #control: RunControl;
@@ -49,9 +41,7 @@ export class StepPort {
   readonly #calls: StepCalls;
   readonly #results: StepResults;
   readonly #waits: StepWaits;
-  readonly #signals: SignalBox;
   readonly #databaseNowMs: () => number;
-  readonly #claimedAtMs: number;
   readonly #maxResultBytes: number;
   readonly #outcomes: StepOutcomes;
   /** The step whose function made the call that is being entered. */
@@ -64,9 +54,7 @@ export class StepPort {
     this.#calls = deps.calls;
     this.#results = deps.results;
     this.#waits = deps.waits;
-    this.#signals = deps.signals;
     this.#databaseNowMs = deps.databaseNowMs;
-    this.#claimedAtMs = deps.claimedAtMs;
     this.#maxResultBytes = deps.maxResultBytes;
     this.#outcomes = new StepOutcomes(deps);
   }
@@ -79,11 +67,6 @@ export class StepPort {
   /** The database's clock, ms since the epoch. */
   get nowMs(): number {
     return this.#databaseNowMs();
-  }
-
-  /** When the run was claimed, by the database's clock: ms since the epoch. */
-  get claimedAtMs(): number {
-    return this.#claimedAtMs;
   }
 
   /** No step may begin: the run is to be handed back. */
@@ -179,11 +162,6 @@ export class StepPort {
     this.#journal.note({ type: 'step:start', stepName, stepIndex, child, data: payload });
   }
 
-  /** The first signal of that name that no step has taken. It is taken by the outcome that names it. */
-  async takeSignal(signal: string): Promise<TakenSignal | undefined> {
-    return await this.#signals.take(signal);
-  }
-
   /** The engine does something for the step, so the run is not put to wait meanwhile. */
   keepBusy(call: StepCall): void {
     this.#calls.start(call, call.startMs || this.#clock.monotonicMs());
@@ -221,14 +199,9 @@ export class StepPort {
     );
   }
 
-  /** A result as JSON text, null for undefined. @throws {StepError} for what JSON can't hold. */
+  /** {@link encodeResult} */
   encode({ name }: StepCall, result: unknown): string | null {
-    const encoding = encodeJson(result, { maxBytes: this.#maxResultBytes });
-    if (encoding.ok) return encoding.text ?? null;
-    const { reason, cause, isTooLarge } = encoding;
-    const fault = isTooLarge ? 'too much' : "what JSON can't hold";
-    const message = `Step "${name}" returned ${fault}: ${reason}`;
-    throw new StepError(message, cause === undefined ? undefined : { cause });
+    return encodeResult(name, result, this.#maxResultBytes);
   }
 
   /** {@link StepOutcomes.complete} */

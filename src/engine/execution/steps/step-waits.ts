@@ -1,4 +1,4 @@
-import { type Clock, defer, toIsoTime } from '../../../core/clock.ts';
+import { type Clock, defer, toIsoTime } from '../../../core/time/clock.ts';
 import type { RunWait, WaitData } from '../../../core/wait.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepCalls } from './step-calls.ts';

@@ -1,9 +1,9 @@
 import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
-import type { Clock } from '../../../core/clock.ts';
 import type { DatabaseTrouble } from '../../../core/durably.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import { WriteLane } from '../../lane.ts';
 import type { Sql, WriteKind } from '../../writes.ts';

@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely';
-import type { Clock } from '../../../core/clock.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 
 const deadlines = new WeakMap<CompiledQuery, number>();
 

@@ -1,6 +1,6 @@
-import type { Clock } from '../../../core/clock.ts';
 import type { DatabaseTrouble } from '../../../core/durably.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 
 /** If no write succeeds for this long, though reads are answered, the server does not recover by itself. */
 const STUCK_AFTER_MS = 30_000;

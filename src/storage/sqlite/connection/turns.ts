@@ -1,5 +1,5 @@
-import { defer } from '../../../core/clock.ts';
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
+import { defer } from '../../../core/time/clock.ts';
 
 /** What a row costs besides its texts. Thousands of small rows hold up the event loop, too. */
 const ROW_BYTES = 1024;

@@ -1,5 +1,5 @@
-import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import type { OwnStatement } from '../query.ts';
 
 /** How long the database counts as unfit for writes after one failed. */

@@ -1,5 +1,5 @@
-import type { Clock } from '../../../core/clock.ts';
 import { DurablyError } from '../../../core/errors/errors.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import { TimeUpError } from '../../deadlines.ts';
 import type { Rows, SendFailure, Sql, WritePort } from '../../writes.ts';
 import type { StatementKind } from '../query.ts';

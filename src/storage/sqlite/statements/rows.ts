@@ -1,5 +1,4 @@
 import type { Selectable } from 'kysely';
-import { toIsoTime } from '../../../core/clock.ts';
 import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
 import { UNKNOWN_STEP } from '../../../core/events.ts';
 import { decodeJson } from '../../../core/json/json.ts';
@@ -13,6 +12,7 @@ import {
   type RunProgress,
   type StoredRun,
 } from '../../../core/run.ts';
+import { toIsoTime } from '../../../core/time/clock.ts';
 import type { RunWait } from '../../../core/wait.ts';
 import type { RunsTable } from '../schema.ts';
 import { type InlineValue, inlineOrSize, isWhole, type Listed, sizeOf } from './portions.ts';

@@ -1,6 +1,6 @@
 import type { SentSignal } from '../../../core/ownership/known-step.ts';
 import { isTerminal, type RunStatus } from '../../../core/run.ts';
-import { MAX_UNTAKEN_SIGNALS, type NewSignal, type SignalResult } from '../../../core/store.ts';
+import { MAX_UNTAKEN_SIGNALS, type NewSignal, type SignalResult } from '../../../core/signal.ts';
 import type { Rows, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readCurrent } from './current-reads.ts';

@@ -1,8 +1,8 @@
-import type { Lease, NamedRun } from '../../../core/ownership/lease.ts';
-import type { WriteKind } from '../../writes.ts';
-import { NOW_MS } from '../sql.ts';
-import { PLACES } from './places.ts';
-import { isFrom, statusAfter } from './transitions.ts';
+import type { Lease, NamedRun } from '../../../../core/ownership/lease.ts';
+import type { WriteKind } from '../../../writes.ts';
+import { NOW_MS } from '../../sql.ts';
+import { PLACES } from '../places.ts';
+import { isFrom, statusAfter } from '../transitions.ts';
 
 // The + makes SQLite look up each lease's run. Without it SQLite walks through all running runs.
 const HELD = `r.id = l.value->>'runId' and r.fence = l.value->>'fence' and ${isFrom('handBack', '+r')}`;

@@ -1,5 +1,5 @@
-import { decodeJson } from '../../../core/json/json.ts';
-import { portionLength } from '../../../core/json/portions.ts';
+import { decodeJson } from '../../../../core/json/json.ts';
+import { portionLength } from '../../../../core/json/portions.ts';
 import type {
   Claim,
   ClaimedRun,
@@ -7,18 +7,18 @@ import type {
   ClaimRequest,
   JobTerms,
   LostRun,
-} from '../../../core/ownership/claim.ts';
-import type { RunStatus } from '../../../core/run.ts';
-import type { Store } from '../../../core/store.ts';
-import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
-import type { Connection } from '../connection/connection.ts';
+} from '../../../../core/ownership/claim.ts';
+import type { RunStatus } from '../../../../core/run.ts';
+import type { Store } from '../../../../core/store.ts';
+import type { Rows, Sending, Sql, WriteKind } from '../../../writes.ts';
+import type { Connection } from '../../connection/connection.ts';
+import { readCurrent } from '../current-reads.ts';
+import { PLACES } from '../places.ts';
+import { type InlineValue, isWhole, sizeOf } from '../portions.ts';
 import { ANSWER_BYTES, CLAIMED, claimStatement, LEFT_BEHIND, PAYLOADS } from './claim-sql.ts';
-import { readCurrent } from './current-reads.ts';
 import { MAX_WOKEN, WAKE } from './due-sql.ts';
 import { KNOWN_OF_CLAIM, type KnownOfRun, knownOfRuns } from './known-of-claim.ts';
 import { renewals } from './lease.ts';
-import { PLACES } from './places.ts';
-import { type InlineValue, isWhole, sizeOf } from './portions.ts';
 
 interface ClaimRow {
   readonly id: string;

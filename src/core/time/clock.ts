@@ -1,4 +1,4 @@
-import { callOutsideRuns } from './run-context.ts';
+import { callOutsideRuns } from '../run-context.ts';
 
 /**
  * The process's clock, the only source of time in the engine. It paces polls, heartbeats

@@ -1,11 +1,11 @@
-import { MAX_LOST_WORKERS, SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
-import { NOW_MS } from '../sql.ts';
+import { MAX_LOST_WORKERS, SUSPECT_AFTER_LOST_WORKERS } from '../../../../core/run.ts';
+import { NOW_MS } from '../../sql.ts';
+import { isFrom, statusAfter } from '../transitions.ts';
 import { IS_OVERDUE, OVERDUE_DETAIL, OVERDUE_ERROR } from './due-sql.ts';
-import { isFrom, statusAfter } from './transitions.ts';
 
 /**
- * A claim takes the oldest claimable runs, in one statement that is also the
- * recovery of runs whose worker vanished. Its parameters.
+ * A claim takes the first claimable runs (higher priorities first, then the order of insertion), in one
+ * statement that is also the recovery of runs whose worker vanished. Its parameters.
  */
 const JOB_NAMES = '?1'; // a JSON array
 const LIMIT = '?2';

@@ -1,13 +1,14 @@
-import { NOW_MS } from '../sql.ts';
-import { isFrom, statusAfter } from './transitions.ts';
+import { NOW_MS } from '../../sql.ts';
+import { isFrom, statusAfter } from '../transitions.ts';
 
 /** SQL: the run's time is up. It fails, and is not started. */
 export const IS_OVERDUE = `deadline_at <= ${NOW_MS}`;
 
 /** SQL: why a run fails whose time is up. */
 export const OVERDUE_ERROR = `iif(started_at is null, 'not started within ' || ttl, 'timed out after ' || timeout)`;
-export const OVERDUE_DETAIL = `json_object(
-  'name', iif(started_at is null, 'RunExpiredError', 'RunTimeoutError'), 'message', ${OVERDUE_ERROR}
+export const OVERDUE_DETAIL = `iif(started_at is null,
+  json_object('name', 'RunExpiredError', 'message', ${OVERDUE_ERROR}),
+  json_object('name', 'RunTimeoutError', 'message', ${OVERDUE_ERROR}, 'code', 'RUN_TIMEOUT')
 )`;
 
 /** At most so many runs are woken at once, and as many fail, for other writes wait meanwhile. */

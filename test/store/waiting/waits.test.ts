@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { contract } from '../support/contract.ts';
+import { contract } from '../../support/contract.ts';
 import {
   append,
   claim,
@@ -13,7 +13,7 @@ import {
   newRun,
   running,
   stepCompleted,
-} from './requests.ts';
+} from '../requests.ts';
 
 const HOUR_MS = 3_600_000;
 

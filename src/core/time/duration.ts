@@ -1,4 +1,4 @@
-import { ValidationError } from './errors/errors.ts';
+import { ValidationError } from '../errors/errors.ts';
 
 /** A length of time: ms as a number, or one number and one unit: `'500ms'`, `'30s'`, `'5m'`, `'2h'`, `'7d'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;

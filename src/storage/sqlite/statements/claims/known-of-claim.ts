@@ -1,7 +1,7 @@
-import type { ClaimedRun } from '../../../core/ownership/claim.ts';
-import type { KnownStep, SentSignal } from '../../../core/ownership/known-step.ts';
-import type { Rows } from '../../writes.ts';
-import { childOf, isKnown, type StepRow, toKnownStep } from './step-results.ts';
+import type { ClaimedRun } from '../../../../core/ownership/claim.ts';
+import type { KnownStep, SentSignal } from '../../../../core/ownership/known-step.ts';
+import type { Rows } from '../../../writes.ts';
+import { childOf, isKnown, type StepRow, toKnownStep } from '../step-results.ts';
 
 /** SQL: a run's first attempt begins without steps. */
 const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;

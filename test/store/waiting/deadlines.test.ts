@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { Store } from '../../src/core/store.ts';
-import { contract } from '../support/contract.ts';
+import type { Store } from '../../../src/core/store.ts';
+import { contract } from '../../support/contract.ts';
 import {
   append,
   claim,
@@ -13,7 +13,7 @@ import {
   failed,
   running,
   STALE_MS,
-} from './requests.ts';
+} from '../requests.ts';
 
 const HOUR_MS = 3_600_000;
 const TEN_MINUTES = { ms: 600_000, text: '10m' };
@@ -157,7 +157,7 @@ contract('a run with a timeout', (test) => {
     expect(await store.getRun(run.runId)).toMatchObject({
       status: 'failed',
       error: 'timed out after 2h',
-      errorDetail: { name: 'RunTimeoutError', message: 'timed out after 2h' },
+      errorDetail: { name: 'RunTimeoutError', message: 'timed out after 2h', code: 'RUN_TIMEOUT' },
       waits: [],
     });
     expect((await eventTypes(store, run.runId)).slice(-2)).toEqual(['run:wait', 'run:fail']);
