@@ -117,7 +117,7 @@ async function endTimedOut(execution: Execution, { store }: Engine): Promise<End
   return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
 }
 
-/** A run's first attempt begins without any. */
+/** False for a run's first attempt, which begins without steps. */
 function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
   return stepCount > 0 || attempt > 1 || kind !== 'start';
 }

@@ -110,7 +110,7 @@ export class WaitingNotes {
 
   #takeProgressPlace(waiting: WaitingNote): void {
     if (this.#progress) {
-      // It is near the end: each later note is searched only once.
+      // The search is short: it starts at the end, and each note is passed only once.
       const index = this.#notes.lastIndexOf(this.#progress);
       this.#notes.splice(index, 1);
     }

@@ -28,7 +28,7 @@ export interface JobDefinition<
   run(step: StepContext, payload: TPayload): unknown;
   /** How often a run whose job threw is tried again, and when. Finished steps keep their results. */
   readonly retries?: Retries | undefined;
-  /** What its steps do that don't say otherwise. */
+  /** The options of its steps, unless a step has its own. */
   readonly defaults?: RunStepOptions | undefined;
   /**
    * How long a run may take from its first start to its end, its waits and retries included, unless its

@@ -76,7 +76,7 @@ interface StepsTable {
   kind: Generated<StepKind>;
   /** `open`: it waits, or was tried and is to be tried again. */
   status: 'completed' | 'failed' | 'open';
-  /** Tries of an open step that failed. */
+  /** How many tries of an open step failed. */
   tries: Generated<number>;
   /** When an open step's wait is over, or its next try is due. */
   due_at: number | null;
@@ -108,7 +108,7 @@ interface LabelsTable {
   run_seq: number;
 }
 
-/** What was told to runs. */
+/** The signals that were sent to runs. */
 interface SignalsTable {
   seq: Generated<number>;
   id: string;
