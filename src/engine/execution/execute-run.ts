@@ -107,7 +107,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
   }
 }
 
-/** Stores that the run has failed for want of time. */
+/** Stores that the run has failed because its time was up. */
 async function endTimedOut(execution: Execution, { store }: Engine): Promise<Ending> {
   const { control, journal, onEnding } = execution;
   onEnding?.({ leavesWork: true });

@@ -138,7 +138,7 @@ export class WaitingNotes {
     return removed;
   }
 
-  /** When a gap leaves, it says what it stands for. */
+  /** A gap gets its text when it leaves: what it stands for. */
   #finish(waiting: WaitingNote): WaitingNote {
     if (waiting !== this.#gap?.waiting) return waiting;
     const { count } = this.#gap;

@@ -35,7 +35,7 @@ export interface JobDefinition<
    * trigger says otherwise. A retry by hand starts a new count.
    */
   readonly timeout?: Duration | undefined;
-  /** A whole number, 1 unless given. A run keeps that of its first start, which `step.version` says. */
+  /** A whole number. Default: 1. A run keeps the version of its first start, which is `step.version`. */
   readonly version?: number | undefined;
   /** Carries the output's type; never set. */
   readonly '~output'?: TOutput;
@@ -118,7 +118,7 @@ export function checkDefinition(job: JobDefinition): void {
   termsOf(job);
 }
 
-/** What its runs keep from their first start on. @throws {ValidationError} that names a bad option and its value. */
+/** The terms that its runs keep from their first start on. @throws {ValidationError} that names a bad option and its value. */
 export function termsOf({ name, version = 1, timeout }: JobDefinition): JobTerms {
   if (!Number.isSafeInteger(version) || version < 1) {
     const message = `version must be a whole number, 1 or more, not ${shownValue(version)}`;

@@ -38,13 +38,13 @@ export interface RunsTable {
   completed_at: number | null;
   updated_at: Generated<number>;
   due_at: number | null;
-  /** Of the job with which it first started. */
+  /** The version of the job with which it first started. */
   version: number | null;
   ttl_ms: number | null;
   ttl: string | null;
   timeout_ms: number | null;
   timeout: string | null;
-  /** When it fails, because it was not started or has not ended. */
+  /** When it fails if it has not been started, or has not ended, by then. */
   deadline_at: number | null;
   waited_fence: number | null;
   scheduled_for: number | null;
