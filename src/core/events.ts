@@ -67,10 +67,16 @@ export const progressSchema = z.object({
 
 const time = z.iso.datetime();
 
+const triggerFields = {
+  runAt: time.optional(),
+  parentRunId: z.string().optional(),
+  forkedFrom: z.string().optional(),
+};
+
 /** The list of all events. Types, the journal, SSE and openapi.yaml follow from it. */
 export const eventCatalogue = {
-  'run:trigger': kind(z.object({ runAt: time.optional(), parentRunId: z.string().optional() }), (row) => ({
-    ...(decodeJson(row.data) as { runAt?: string; parentRunId?: string } | undefined),
+  'run:trigger': kind(z.object(triggerFields), (row) => ({
+    ...(decodeJson(row.data) as z.input<z.ZodObject<typeof triggerFields>> | undefined),
   })),
   'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
     payload: json(row.data),

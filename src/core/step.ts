@@ -4,7 +4,7 @@ import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
 import type { Retries } from './retry.ts';
 import type { Duration } from './time/duration.ts';
-import type { ChildOptions } from './trigger-options.ts';
+import type { ChildTrigger } from './trigger-options.ts';
 
 /** What a step does: calls a function, waits for a time or a signal, or starts another run. */
 export const STEP_KINDS = ['run', 'sleep', 'signal', 'invoke'] as const;
@@ -178,9 +178,9 @@ export interface StepContext {
     name: string,
     job: JobReference<TInput, TOutput>,
     input: TInput,
-    options?: ChildOptions,
+    options?: ChildTrigger,
   ): Promise<TOutput>;
-  invoke(name: string, job: string, input: unknown, options?: ChildOptions): Promise<unknown>;
+  invoke(name: string, job: string, input: unknown, options?: ChildTrigger): Promise<unknown>;
 
   /**
    * Triggers a run of another job, as {@link invoke} does, and goes on at once.
@@ -191,9 +191,9 @@ export interface StepContext {
     name: string,
     job: JobReference<TInput, TOutput>,
     input: TInput,
-    options?: ChildOptions,
+    options?: ChildTrigger,
   ): Promise<{ runId: string }>;
-  trigger(name: string, job: string, input: unknown, options?: ChildOptions): Promise<{ runId: string }>;
+  trigger(name: string, job: string, input: unknown, options?: ChildTrigger): Promise<{ runId: string }>;
 
   /**
    * Reports progress, for whoever follows the run. Never throws and never waits.

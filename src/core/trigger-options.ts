@@ -30,4 +30,4 @@ export interface TriggerOptions {
 }
 
 /** How a step triggers another run, besides its input. The run and the step are its idempotency key. */
-export type ChildOptions = Omit<TriggerOptions, 'idempotencyKey' | 'keyScope'>;
+export type ChildTrigger = Omit<TriggerOptions, 'idempotencyKey' | 'keyScope'>;

@@ -51,6 +51,7 @@ export interface RunsTable {
   schedule_id: string | null;
   parent_run_id: string | null;
   depth: Generated<number>;
+  forked_from: string | null;
   idempotency_key: string | null;
   concurrency_key: string | null;
   /** JSON text; null without labels. */

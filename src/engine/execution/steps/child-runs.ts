@@ -3,7 +3,7 @@ import type { ClaimedRun } from '../../../core/ownership/claim.ts';
 import type { ChildRun } from '../../../core/ownership/known-step.ts';
 import type { StoredRun } from '../../../core/run.ts';
 import type { ChildStart } from '../../../core/store.ts';
-import type { ChildOptions } from '../../../core/trigger-options.ts';
+import type { ChildTrigger } from '../../../core/trigger-options.ts';
 import { checkMembers } from '../../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
 import { newRun, TRIGGER_OPTIONS } from '../../jobs/new-run.ts';
@@ -48,7 +48,7 @@ export class ChildRuns {
     /** A definition, or a name. */
     readonly job: unknown;
     readonly input: unknown;
-    readonly options?: ChildOptions | undefined;
+    readonly options?: ChildTrigger | undefined;
     /** Whether the run waits for it. */
     readonly isAwaited: boolean;
   }): Promise<{ readonly child: ChildStart; readonly payload: string }> {

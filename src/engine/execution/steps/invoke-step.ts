@@ -3,7 +3,7 @@ import { decodeJson } from '../../../core/json/json.ts';
 import type { ChildRun } from '../../../core/ownership/known-step.ts';
 import { isTerminal } from '../../../core/run.ts';
 import type { StepContext } from '../../../core/step.ts';
-import type { ChildOptions } from '../../../core/trigger-options.ts';
+import type { ChildTrigger } from '../../../core/trigger-options.ts';
 import type { ChildRuns } from './child-runs.ts';
 import type { StepCall } from './step-calls.ts';
 import type { StepPort } from './step-port.ts';
@@ -14,18 +14,18 @@ interface Given {
   readonly name: string;
   readonly job: unknown;
   readonly input: unknown;
-  readonly options: ChildOptions | undefined;
+  readonly options: ChildTrigger | undefined;
 }
 
 /** `step.invoke`: starts a run and waits for its output. */
 export function createInvokeStep(port: StepPort, children: ChildRuns): StepContext['invoke'] {
-  return (name: string, job: unknown, input: unknown, options?: ChildOptions) =>
+  return (name: string, job: unknown, input: unknown, options?: ChildTrigger) =>
     port.begin(() => invoke({ port, children }, { name, job, input, options })) as Promise<never>;
 }
 
 /** `step.trigger`: starts a run and goes on. */
 export function createTriggerStep(port: StepPort, children: ChildRuns): StepContext['trigger'] {
-  return (name: string, job: unknown, input: unknown, options?: ChildOptions) =>
+  return (name: string, job: unknown, input: unknown, options?: ChildTrigger) =>
     port.begin(() => trigger({ port, children }, { name, job, input, options }));
 }
 

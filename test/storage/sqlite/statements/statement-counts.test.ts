@@ -124,6 +124,45 @@ contract('statements', (test) => {
     expect(tripsOf(made)).toBe(2 + 2 + (hasBatches(world) ? 2 : 5));
   });
 
+  test('a signal takes two statements more, and sending it one', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    const { asks } = durably.register({
+      asks: job('asks', async (step) => {
+        await step.run('before', () => 1);
+        await step.waitForSignal('answer');
+        await step.run('after', () => 2);
+      }),
+    });
+    const made = await during(async () => {
+      const waits = nextEvent(durably, 'run:wait');
+      const ended = nextEvent(durably, 'run:complete');
+      const { id } = await asks.trigger(0);
+      await waits;
+      await durably.signal(id, 'answer', 1);
+      await ended;
+    });
+    // n + 2w + 2, and the signal, with which the claim leaves.
+    expect(tripsOf(made)).toBe(hasBatches(world) ? 2 + 2 + 2 + 1 : expect.any(Number));
+  });
+
+  test('a run that a step invokes takes two statements more, besides its own', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    const { parent } = durably.register({
+      child: job('child', (step) => step.run('works', () => 1)),
+      parent: job('parent', async (step) => {
+        await step.run('before', () => 1);
+        await step.invoke('child', 'child', null);
+        await step.run('after', () => 2);
+      }),
+    });
+    const made = await during(async () => {
+      const { id } = await parent.trigger(0);
+      await nextEvent(durably, 'run:complete', id);
+    });
+    // n + 2w + 2; of the child a step and its end, since its trigger leaves with the wait.
+    expect(tripsOf(made)).toBe(hasBatches(world) ? 2 + 2 + 2 + 1 : expect.any(Number));
+  });
+
   test('a run that fails takes no more statements than one that completes', async ({ world }) => {
     const { during, durably } = await counted(world);
     const { failing } = durably.register({
