@@ -33,7 +33,7 @@ const REMAINS_OF_DELETED_RUNS: Chore = {
 
 const RUNS_BELOW: Chore = {
   name: 'cancel the runs below a run whose time was up',
-  // It is asked for when that happens. This is for a process that vanished then.
+  // The worker asks for it when that happens. The interval is for a worker that vanished just then.
   everyMs: 10 * 60 * 1000,
   portionsOnDemand: { afterShift: 1, afterDeletion: 0 },
   run: async (store, bus) => {

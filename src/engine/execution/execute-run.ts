@@ -108,7 +108,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
   }
 }
 
-/** Stores that the run has failed for want of time. */
+/** Stores that the run has failed because its time was up. */
 async function endTimedOut(execution: Execution, { store }: Engine): Promise<Ending> {
   const { control, journal, onEnding } = execution;
   onEnding?.(execution.run.parentRunId === null ? 'nothing' : 'waiting-run');
@@ -118,7 +118,7 @@ async function endTimedOut(execution: Execution, { store }: Engine): Promise<End
   return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
 }
 
-/** A run's first attempt begins without any. */
+/** False for a run's first attempt, which begins without steps. */
 function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
   return stepCount > 0 || attempt > 1 || kind !== 'start';
 }

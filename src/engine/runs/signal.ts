@@ -18,7 +18,7 @@ const OPTIONS: MembersOf<SignalOptions> = { signalId: true };
 
 type SignalDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'maxInputBytes'>;
 
-/** Tells a run something. A step that waits for it takes it; until then it is kept. */
+/** Stores a signal of a run. A step that waits for it takes it. Until then it is kept. */
 export async function signal(
   deps: SignalDeps,
   runId: string,
@@ -50,7 +50,7 @@ export async function signal(
   }
 }
 
-/** @throws {ValidationError} that names what can't be taken. */
+/** @throws {ValidationError} that names the bad value. */
 function newSignal(
   { maxInputBytes }: Pick<RunsDeps, 'maxInputBytes'>,
   {

@@ -9,7 +9,7 @@ import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
 import { newRun, TRIGGER_OPTIONS } from '../../jobs/new-run.ts';
 import type { Registry } from '../../jobs/registry.ts';
 
-/** How many runs may be above one another. */
+/** How many levels of runs may be above a run. */
 const MAX_LEVELS = 50;
 
 const { idempotencyKey: _key, keyScope: _scope, ...OPTIONS } = TRIGGER_OPTIONS;
@@ -35,7 +35,7 @@ export class ChildRuns {
    * A run to start. Nothing is stored.
    *
    * @throws {NotFoundError} for an unknown job.
-   * @throws {ValidationError | StepError} for what can't be started.
+   * @throws {ValidationError | StepError} if it can't be started.
    */
   async make({
     name,
@@ -83,7 +83,7 @@ export class ChildRuns {
     return definition;
   }
 
-  /** A run would wait for one that waits for the key that it holds. */
+  /** Refuses a run that would wait for a concurrency key that a run above it holds. */
   async #checkKey(name: string, key: string | null): Promise<void> {
     const { run, listKeysAbove } = this.#deps;
     if (key === null) return;
@@ -95,7 +95,7 @@ export class ChildRuns {
     );
   }
 
-  /** What an ended run came to. Its output is JSON text, null for undefined. */
+  /** How a run has ended. Its output is JSON text, null for undefined. */
   async endOf({
     runId,
     status,

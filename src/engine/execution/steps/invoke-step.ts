@@ -47,7 +47,7 @@ async function invoke({ port, children }: Deps, given: Given): Promise<unknown> 
   const { status } = child;
   if (status !== 'deleted' && !isTerminal(status)) {
     await port.untilDue(call, { kind: 'run', runId: child.runId, dueAtMs: Number.POSITIVE_INFINITY });
-    // The end of the run is found when this one has been put to wait, and is claimed again.
+    // Only a later claim of this run, after it was put to wait, finds the end of the other run.
     throw new Error('a wait for a run does not end in its execution');
   }
   const ended = await children.endOf(child);

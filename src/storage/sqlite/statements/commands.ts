@@ -32,7 +32,7 @@ where id in (select id from tree)`,
 /** Additional columns of a command's answer. */
 const ANSWERS: Partial<Record<RunCommand, string>> = { delete: `, ${LEAVES_MORE} as leaves_more` };
 
-/** The run as the command has left it: of one that changed nothing it says why. */
+/** The run after the command. It shows why a command changed nothing. */
 const STATE = 'select job_name, status from durably_runs where id = ?';
 
 interface Command {
@@ -40,7 +40,7 @@ interface Command {
   readonly runId: string;
 }
 
-/** What a command's statement answered, and the run's state after it where that came along. */
+/** The rows of a command's statement, and the run's state after it if that came along. */
 interface Answer {
   readonly changed: Row | undefined;
   /** The runs below it that were changed with it. */
@@ -95,7 +95,7 @@ export async function command(
   if (found === 'not-read') {
     [found] = await connection.execute<Row>({ sql: STATE, parameters: [runId], deadlineMs });
   }
-  // An earlier sending may have changed the run.
+  // The command may have been sent before, and may have changed the run then.
   if (!found) return mayBeOurs && name === 'delete' ? done('', { leavesMore: true }) : NOT_FOUND;
   const status = found.status as RunStatus;
   if (mayBeOurs && isAfter(name, status)) return done(String(found.job_name));
