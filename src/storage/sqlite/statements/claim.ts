@@ -95,11 +95,12 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isB
     ...wake,
     { sql: claimStatement({ isRemote, isRepeated }), parameters: [...about, inlineBytes] },
   ];
-  if (isRepeated) statements.push({ sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
-  if (isRemote) statements.push({ sql: LEFT_BEHIND, parameters: about });
+  if (isRepeated)
+    statements.push({ kind: 'read', sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
+  if (isRemote) statements.push({ kind: 'read', sql: LEFT_BEHIND, parameters: about });
   // On a file, a claim that wakes runs is the one that probably takes runs with steps.
   const bringsSteps = isRemote || (isBatch && request.wakesDue);
-  if (bringsSteps) statements.push({ sql: STEPS_OF_CLAIM, parameters: [claimToken] });
+  if (bringsSteps) statements.push({ kind: 'read', sql: STEPS_OF_CLAIM, parameters: [claimToken] });
   return {
     statements,
     decode: (answers) => {
