@@ -23,7 +23,7 @@ const SETTINGS = {
   DURABLY_STALE_THRESHOLD_MS: 20_000,
 };
 /** What only a stand-in for a server can be made to do. */
-const FAULTS = [
+export const FAULTS = [
   'connections that die',
   'errors of a proxy',
   'answers that never arrive',
