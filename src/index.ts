@@ -1,6 +1,6 @@
 /** The door `durably`: the engine. */
 
-export type { Health, TriggerOptions, WorkOptions } from './core/durably.ts';
+export type { ForkOptions, Health, WorkOptions } from './core/durably.ts';
 export type { ErrorDetail } from './core/errors/error-detail.ts';
 export {
   ChildRunError,
@@ -49,7 +49,7 @@ export type {
   WaitForSignalOptions,
 } from './core/step.ts';
 export type { Duration } from './core/time/duration.ts';
-export type { ChildOptions } from './core/trigger-options.ts';
+export type { ChildTrigger, TriggerOptions } from './core/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';

@@ -107,7 +107,12 @@ function pathItem(operation: Operation, context: Context): Json {
         : [input.schema, undefined];
   const request = {
     ...(query && { parameters: parametersOf(query, components) }),
-    ...(body && { requestBody: { required: true, content: jsonContent(body, { components, io: 'input' }) } }),
+    ...(body && {
+      requestBody: {
+        required: !body.safeParse({}).success,
+        content: jsonContent(body, { components, io: 'input' }),
+      },
+    }),
   };
   const takesTicket = instance.hasKeys && operation.answers === 'events';
   const security = takesTicket ? { security: [{ bearer: [] }, { ticket: [] }] } : {};

@@ -14,6 +14,14 @@ export interface TriggerRequest extends TriggerOptions {
   readonly input: unknown;
 }
 
+/** Where a fork begins, and with what. */
+export interface ForkOptions {
+  /** The name of a step of the run: what was finished before it is done already. */
+  readonly from: string;
+  /** The input; that of the run unless given. */
+  readonly input?: unknown;
+}
+
 /** The result of a trigger: a new run, or the run that its idempotency key already had. */
 export interface Triggered {
   readonly runId: string;
@@ -115,6 +123,14 @@ export interface DurablyService {
    * @throws {NotFoundError} for an unknown run or job.
    */
   retrigger(runId: string): Promise<Run>;
+  /**
+   * Triggers a new run with the job, concurrency key and labels of another run, whatever its status. The steps that the other run
+   * finished before the step `from` are done already. The new run has the job's current version.
+   *
+   * @throws {NotFoundError} for an unknown run, job or step. @throws {ValidationError} for a bad input.
+   * @example const again = await durably.fork(runId, { from: 'charge the card' })
+   */
+  fork(runId: string, options: ForkOptions): Promise<Run>;
   /** A run as it is now; null for an unknown one. */
   getRun(runId: string): Promise<Run | null>;
   /**

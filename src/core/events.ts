@@ -27,11 +27,11 @@ export interface JournalRow {
   /** JSON text: a payload, an output, a progress, a log line's data, an error's detail. */
   readonly data: string | null;
   readonly durationMs: number | null;
-  /** JSON text of its run's labels, null without any; only where they were asked for. */
+  /** JSON text of its run's labels, null without labels. Missing if labels were not requested. */
   readonly labels?: string | null;
 }
 
-/** What a journal row tells of its run; the columns it doesn't name are null. */
+/** What a journal row says about its run. Columns that it doesn't name are null. */
 export interface JournalNote
   extends Partial<Pick<JournalRow, 'stepName' | 'stepIndex' | 'level' | 'message' | 'data' | 'durationMs'>> {
   readonly type: JournalEventType;
@@ -67,10 +67,16 @@ export const progressSchema = z.object({
 
 const time = z.iso.datetime();
 
+const triggerFields = {
+  runAt: time.optional(),
+  parentRunId: z.string().optional(),
+  forkedFrom: z.string().optional(),
+};
+
 /** The list of all events. Types, the journal, SSE and openapi.yaml follow from it. */
 export const eventCatalogue = {
-  'run:trigger': kind(z.object({ runAt: time.optional(), parentRunId: z.string().optional() }), (row) => ({
-    ...(decodeJson(row.data) as { runAt?: string; parentRunId?: string } | undefined),
+  'run:trigger': kind(z.object(triggerFields), (row) => ({
+    ...(decodeJson(row.data) as z.input<z.ZodObject<typeof triggerFields>> | undefined),
   })),
   'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
     payload: json(row.data),
@@ -96,7 +102,7 @@ export const eventCatalogue = {
     failedStepName: row.stepName ?? UNKNOWN_STEP,
   })),
   'run:cancel': nothing,
-  // By hand it has no data.
+  // A retry by a caller has no data.
   'run:retry': kind(
     z.object({
       automatic: z.literal(true).optional(),
@@ -180,35 +186,35 @@ export type JournalEvent<E extends JournalEventType = JournalEventType> = {
 export type WorkerErrorContext =
   /** A listener of a job's signal threw. */
   | 'abort-listener'
-  /** Storing a run's results, end or telemetry; the worker goes on trying. */
+  /** Storing a run's results, end or telemetry. The worker tries again. */
   | 'append'
-  /** Claiming runs; it tries again. */
+  /** Claiming runs. The worker tries again. */
   | 'claim'
-  /** The database was closed while the worker was at work, which has stopped; or a server takes no writes. */
+  /** The database was closed, so the worker has stopped, or a server takes no writes. */
   | 'database'
-  /** Executing a run, which could be neither completed nor failed. */
+  /** Executing a run whose end could not be stored. */
   | 'execute'
   /** Reading the journal for streams. */
   | 'feed'
-  /** Returning runs to pending: they are taken over once their heartbeat is stale. */
+  /** Returning runs to pending. They are taken over when their heartbeat is stale. */
   | 'hand-back'
   /** Renewing leases. */
   | 'heartbeat'
-  /** A run is no longer this worker's. */
+  /** The worker has lost a run. */
   | 'lease'
   /** Clearing away old `run:delete` rows. */
   | 'purge'
-  /** Storing log lines and progress, which are lost. */
+  /** Storing log lines and progress. They are lost. */
   | 'telemetry';
 
-/** Something went wrong in the worker itself; not in the journal. */
+/** An error of the worker itself. It is not in the journal. */
 export interface WorkerErrorEvent extends EventBase<'worker:error'> {
   readonly error: string;
   readonly context: WorkerErrorContext;
   readonly runId?: string;
 }
 
-/** An event as listeners and streams get it; with a type argument, an event of that type. */
+/** An event as listeners and streams receive it. With a type argument, an event of that type. */
 export type DurablyEvent<E extends EventType = EventType> =
   | (E extends JournalEventType ? JournalEvent<E> : never)
   | (E extends 'worker:error' ? WorkerErrorEvent : never);
@@ -221,7 +227,7 @@ export const EVENT_TYPES: readonly EventType[] = [
   'worker:error',
 ];
 
-/** The event that a journal row tells of. */
+/** The event of a journal row. */
 export function toEvent(row: JournalRow): JournalEvent {
   return readEvent(row, decodeJson) as JournalEvent;
 }
@@ -247,7 +253,7 @@ export function endsRun(type: JournalEventType): boolean {
   return type === 'run:complete' || type === 'run:fail' || type === 'run:cancel' || type === 'run:delete';
 }
 
-/** Whether the event ends one execution of a run: its owner tells nothing more of it. */
+/** Whether the event is the last one that an execution of a run stores. */
 export function endsExecution(type: JournalEventType): boolean {
   return endsRun(type) || type === 'run:wait' || type === 'run:retry';
 }

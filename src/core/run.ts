@@ -136,7 +136,7 @@ export const RUN_FIELDS = [
   'updatedAt',
 ] as const satisfies readonly RunField[];
 
-/** @throws {ValidationError} for what is no text at all; one that no run bears is for the database to say. */
+/** @throws {ValidationError} for a value that is no text. Whether a run has the id, only the database knows. */
 export function checkRunId(runId: unknown): string {
   // No run id has a lone surrogate, and some servers refuse one in a parameter.
   if (typeof runId === 'string') return runId.toWellFormed();
@@ -151,9 +151,9 @@ export const MAX_LIST_LIMIT = 1000;
 export const DEFAULT_LIST_LIMIT = 100;
 export const MAX_LIST_OFFSET = 100_000;
 
-/** Which runs a list has. Each member leaves runs out; without any, all are listed. */
+/** Which runs a list contains: the runs that match every member. Without members, all runs. */
 export interface RunFilter {
-  /** An empty list matches no run; the same goes for `status`. */
+  /** An empty list matches no run. The same holds for `status`. */
   readonly jobName?: string | readonly string[] | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
   /** Only runs that a step of this run triggered. */
@@ -164,7 +164,7 @@ export interface RunFilter {
    * statuses are asked for, the active runs are read instead.)
    */
   readonly labels?: Labels | undefined;
-  /** 1 to 1,000; 100 unless given. */
+  /** 1 to 1,000. Default: 100. */
   readonly limit?: number | undefined;
   /**
    * 0 to 100,000. Pages by offset repeat or skip runs when runs are added or deleted
@@ -200,11 +200,11 @@ export interface RunQuery {
   readonly fields: readonly RunField[] | null;
   readonly limit: number;
   readonly offset: number;
-  /** Only runs that come after this place in the list; null starts at the newest. */
+  /** Only runs that come after this place in the list. Null to start at the newest run. */
   readonly before: number | null;
 }
 
-/** A place in a list of runs as text that callers need not understand. */
+/** A place in a list of runs as a text that only durably reads. */
 export function encodeCursor(place: number): string {
   return `c${place.toString(36)}`;
 }

@@ -2,31 +2,31 @@ import type { RunStatus } from './run.ts';
 
 /** How a signal is sent, besides its name and payload. */
 export interface SignalOptions {
-  /** Sent again with the same one, a signal changes nothing; 1 to 256 UTF-16 units. */
+  /** A second signal with the same id changes nothing. 1 to 256 UTF-16 units. */
   readonly signalId?: string | undefined;
 }
 
-/** What became of a signal: stored, or there already by its `signalId`. */
+/** Whether a signal was stored, or had been stored before under its `signalId`. */
 export interface Signalled {
   readonly disposition: 'accepted' | 'duplicate';
 }
 
 /** A signal to a run. */
 export interface NewSignal {
-  /** Made for this one sending. */
+  /** Created for this one call. */
   readonly id: string;
   readonly runId: string;
   readonly name: string;
   /** JSON text. */
   readonly payload: string;
-  /** The sender's own; null without one. */
+  /** The id that the sender gave. Null without one. */
   readonly signalId: string | null;
 }
 
-/** How many signals that no step has taken a run may have. */
+/** The most signals of a run that no step has taken. */
 export const MAX_UNTAKEN_SIGNALS = 1_000;
 
-/** What became of a signal: stored, or why not. */
+/** The result of sending a signal: stored, or why not. */
 export type SignalResult =
   | { readonly kind: 'accepted'; readonly jobName: string }
   /** A signal with its `signalId`, its name and its payload was stored before. */

@@ -4,7 +4,7 @@ import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
 import type { Retries } from './retry.ts';
 import type { Duration } from './time/duration.ts';
-import type { ChildOptions } from './trigger-options.ts';
+import type { ChildTrigger } from './trigger-options.ts';
 
 /** What a step does: calls a function, waits for a time or a signal, or starts another run. */
 export const STEP_KINDS = ['run', 'sleep', 'signal', 'invoke'] as const;
@@ -58,7 +58,7 @@ export function parseLogLine(stored: StoredLogLine): LogLine {
 export interface LogQuery {
   readonly runId: string;
   readonly level?: LogLevel | undefined;
-  /** 1 to 1,000; 100 unless given. */
+  /** 1 to 1,000. Default: 100. */
   readonly limit?: number | undefined;
   /** Only lines after this `sequence`. */
   readonly after?: number | undefined;
@@ -69,28 +69,28 @@ type LogFunction = (message: string, data?: unknown) => void;
 /** What a step does when it fails or takes long. */
 export interface RunStepOptions {
   /**
-   * How often a step that failed is tried again, and when. The job sees nothing of it: the
-   * step's promise stays pending. None unless given.
+   * How often a step that failed is tried again, and when. The job does not notice it: the step's
+   * promise stays pending. Default: no retries.
    */
   readonly retries?: Retries | undefined;
   /** How long one try may take. Then its signal aborts with a {@link StepTimeoutError}, and the try has failed. */
   readonly timeout?: Duration | undefined;
 }
 
-/** What a step's function gets beside its signal. */
+/** What a step's function receives besides its signal. */
 export interface StepTry {
   /** Which try of the step this is: 1, 2, … */
   readonly attempt: number;
 }
 
-/** What a step calls: with a signal that aborts when the run is no longer this worker's, or the try's time is up. */
+/** The function of a step. Its signal aborts when the worker has lost the run, or when the try's time is up. */
 export type StepFunction<T> = (signal: AbortSignal, about: StepTry) => T | Promise<T>;
 
 /** How a step waits for a signal. */
 export interface WaitForSignalOptions<S extends z.ZodType = z.ZodType> {
-  /** The name of the signal; that of the step unless given. */
+  /** The name of the signal. Default: the name of the step. */
   readonly signal?: string | undefined;
-  /** How long it waits; for ever unless given. */
+  /** How long it waits. Default: without a limit. */
   readonly timeout?: Duration | undefined;
   /** Parses the payload. A payload that it refuses fails the step. */
   readonly schema?: S | undefined;
@@ -103,7 +103,7 @@ export interface JobReference<TInput, TOutput> {
   readonly '~output'?: TOutput;
 }
 
-/** What a job's `run` gets as its first argument. */
+/** What a job's `run` receives as its first argument. */
 export interface StepContext {
   /** The id of the run that executes. */
   readonly runId: string;
@@ -132,7 +132,7 @@ export interface StepContext {
   run<T>(name: string, options: RunStepOptions, fn: StepFunction<T>): Promise<Jsonified<T>>;
 
   /**
-   * Waits for so long, across restarts. The time is fixed by the first call. A run that
+   * Waits for a duration, across restarts. The first call fixes when the wait ends. A run that
    * waits for a second or more gives up its slot, unless a step runs beside the wait.
    *
    * @throws {StepError} for a bad name or duration, and for a name that was used already.
@@ -141,7 +141,7 @@ export interface StepContext {
   sleep(name: string, duration: Duration): Promise<void>;
 
   /**
-   * As {@link sleep}, until a time; one that is over already ends at once.
+   * Waits until a time, like {@link sleep}. A time that is over ends the wait at once.
    *
    * @param date a Date, or an ISO 8601 text with a time zone.
    * @example await step.sleepUntil('office hours', '2026-12-01T08:00:00Z')
@@ -150,9 +150,9 @@ export interface StepContext {
 
   /**
    * Waits for a signal ({@link DurablyService.signal}) and takes it: the first one of its name that no
-   * other wait has taken. It may have come before, also before the run began.
+   * other wait has taken. The signal may have come earlier, even before the run began.
    *
-   * @returns its payload, null without one; undefined when the time is up.
+   * @returns the signal's payload, null without one. Undefined when the time is up.
    * @throws {StepError} for a bad name or option, and for a payload that `schema` refuses.
    * @example
    * const answer = await step.waitForSignal('approval', { timeout: '7d', schema: z.object({ ok: z.boolean() }) })
@@ -178,9 +178,9 @@ export interface StepContext {
     name: string,
     job: JobReference<TInput, TOutput>,
     input: TInput,
-    options?: ChildOptions,
+    options?: ChildTrigger,
   ): Promise<TOutput>;
-  invoke(name: string, job: string, input: unknown, options?: ChildOptions): Promise<unknown>;
+  invoke(name: string, job: string, input: unknown, options?: ChildTrigger): Promise<unknown>;
 
   /**
    * Triggers a run of another job, as {@link invoke} does, and goes on at once.
@@ -191,9 +191,9 @@ export interface StepContext {
     name: string,
     job: JobReference<TInput, TOutput>,
     input: TInput,
-    options?: ChildOptions,
+    options?: ChildTrigger,
   ): Promise<{ runId: string }>;
-  trigger(name: string, job: string, input: unknown, options?: ChildOptions): Promise<{ runId: string }>;
+  trigger(name: string, job: string, input: unknown, options?: ChildTrigger): Promise<{ runId: string }>;
 
   /**
    * Reports progress, for whoever follows the run. Never throws and never waits.

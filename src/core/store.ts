@@ -75,6 +75,20 @@ export interface OwnerNote extends JournalNote {
 /** A run that a step triggers, besides its payload. */
 export type ChildStart = Omit<NewRun, 'payload' | 'idempotencyKey'>;
 
+/** A run that goes on from the middle of another one. */
+export interface NewFork {
+  readonly id: string;
+  /** The run whose steps it takes over. */
+  readonly runId: string;
+  /** The step from which it goes on. */
+  readonly from: string;
+  /** JSON text; that of the other run unless given. */
+  readonly payload: string | undefined;
+}
+
+/** What became of a fork: stored, or there is no such run, or the run has no such step. */
+export type ForkResult = 'stored' | 'not-found' | 'no-step';
+
 /** A note, and when its owner took it down. */
 export interface OwnerEntry {
   readonly note: OwnerNote;
@@ -185,6 +199,9 @@ export interface Store {
 
   /** Cancels a portion of the active runs below runs whose time was up; answers with those. None are left if there were none. */
   cancelBelow(): Promise<readonly CancelledRun[]>;
+
+  /** Stores a run with copies of the finished steps before one of another run's steps. */
+  fork(fork: NewFork): Promise<ForkResult>;
 
   /** Stores a signal, and wakes its run if that waits for it. */
   signal(signal: NewSignal): Promise<SignalResult>;

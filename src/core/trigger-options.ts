@@ -10,24 +10,24 @@ export interface TriggerOptions {
    * in none, is a different key. Runs don't show their scope.
    */
   readonly keyScope?: string | undefined;
-  /** At most one run with this key runs at a time, in the order triggered; 1 to 256 UTF-16 units. */
+  /** At most one run with this key runs at a time, in the order in which they were triggered. 1 to 256 UTF-16 units. */
   readonly concurrencyKey?: string | undefined;
   /**
    * For filtering lists and streams. At most 20; keys of 1 to 64 letters, digits and
    * `._/-`, values of up to 256 UTF-16 units.
    */
   readonly labels?: Labels | undefined;
-  /** The run waits for so long before it may be executed. Not with `runAt`. */
+  /** How long the run waits before it may be executed. Not with `runAt`. */
   readonly delay?: Duration | undefined;
-  /** The run waits until then: a Date, or an ISO 8601 text with a time zone. A time that is over is no reason to wait. */
+  /** The run waits until then: a Date, or an ISO 8601 text with a time zone. With a time that is over it does not wait. */
   readonly runAt?: Date | string | undefined;
-  /** Of the runs that could be claimed, those of a higher priority come first. A whole number from -1000 to 1000; 0 unless given. */
+  /** Runs with a higher priority are claimed first. A whole number from -1000 to 1000. Default: 0. */
   readonly priority?: number | undefined;
-  /** The run fails if it has not been started so long after it was due. */
+  /** The run fails if it has not been started this long after it was due. */
   readonly ttl?: Duration | undefined;
-  /** How long the run may take from its first start to its end, its waits and retries included; the job's own unless given. */
+  /** How long the run may take from its first start to its end, with its waits and retries. Default: the job's `timeout`. */
   readonly timeout?: Duration | undefined;
 }
 
 /** How a step triggers another run, besides its input. The run and the step are its idempotency key. */
-export type ChildOptions = Omit<TriggerOptions, 'idempotencyKey' | 'keyScope'>;
+export type ChildTrigger = Omit<TriggerOptions, 'idempotencyKey' | 'keyScope'>;

@@ -13,14 +13,15 @@ export type RunOperation =
   | 'retrigger'
   | 'cancel'
   | 'delete'
-  | 'signal';
+  | 'signal'
+  | 'fork';
 
 export interface RunGuard<TInput> {
   readonly hook: 'onRunAccess';
   readonly operation: RunOperation;
   runIdOf(input: TInput): string;
   /** For operations that make a new run from this one: the trigger that `onTrigger` is asked about as well. */
-  triggerOf?(run: Run): TriggerRequest;
+  triggerOf?(run: Run, input: TInput): TriggerRequest;
 }
 
 export interface ScopeGuard<TInput> {
@@ -41,7 +42,9 @@ export type Guard<TInput> =
   | ScopeGuard<TInput>;
 
 /** The guard of an operation on the run with the given `runId`. */
-export function guardRun(operation: RunOperation): RunGuard<{ readonly runId: string }> {
+export function guardRun<TInput extends { readonly runId: string } = { readonly runId: string }>(
+  operation: RunOperation,
+): RunGuard<TInput> {
   return { hook: 'onRunAccess', operation, runIdOf: ({ runId }) => runId };
 }
 

@@ -198,6 +198,27 @@ export const triggerEnvelope = knownMembers(
   'The body must be a JSON object',
 ).meta({ id: 'TriggerRequest' });
 
+const missingFrom = 'from query parameter is required';
+
+export const fromParam = storable(
+  'from',
+  z
+    .string({ error: ({ input }) => (Array.isArray(input) ? 'from must be given once' : missingFrom) })
+    .min(1, missingFrom),
+).meta({ description: 'The name of the step from which the new run goes on' });
+
+/** The body of a fork, which may be left out. */
+export const forkEnvelope = knownMembers(
+  'member of the body',
+  {
+    input: z
+      .unknown()
+      .optional()
+      .meta({ description: 'The input of the new run. That of the earlier run unless given' }),
+  },
+  'The body must be a JSON object',
+).meta({ id: 'ForkRequest' });
+
 const missingName = 'name is required';
 
 /** The body of a signal. */

@@ -110,7 +110,10 @@ export function createPipeline<TContext>(
     const query =
       input.from === 'both' || hasQuery(request) ? parseQuery(request, params, others) : undefined;
     const body = input.from === 'both' ? input.body : input.schema;
-    const parsed = body.safeParse(await readJson(request, maxBodyBytes, keptBody));
+    const isOptional = body.safeParse({}).success;
+    const parsed = body.safeParse(
+      await readJson(request, { maxBytes: maxBodyBytes, kept: keptBody, isOptional }),
+    );
     if (!parsed.success) throw toValidationError(parsed.error);
     return query === undefined ? parsed.data : { ...query, ...parsed.data };
   };
@@ -125,7 +128,7 @@ export function createPipeline<TContext>(
     const body = await bodyOf(pieces, reportOf(call.requestId));
     const link = nextCursor === null ? {} : { link: linkToNext(call.request.url, nextCursor) };
     const response = answer(body, { ...JSON_HEADERS, ...link });
-    return typeof body === 'string' ? response : asStreamed(response);
+    return body instanceof ReadableStream ? asStreamed(response) : response;
   };
 
   const answerEvents = (events: EventsAnswer, call: PipelineCall) => {

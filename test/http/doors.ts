@@ -62,12 +62,14 @@ export function validRequest(operation: Operation): Request {
 /** A valid body for the operation; undefined if it takes none. */
 export function bodyOf({ input }: Operation): object | undefined {
   if (input.from === 'query') return undefined;
-  return 'jobName' in input.schema.shape ? { jobName: 'greet' } : { name: 'approval' };
+  if ('jobName' in input.schema.shape) return { jobName: 'greet' };
+  return 'name' in input.schema.shape ? { name: 'approval' } : {};
 }
 
 /** An operation's path, with the run's id if it takes one. */
 export function pathOf({ path, input }: Operation, runId: string): string {
-  return 'runId' in input.schema.shape ? `${path}?runId=${runId}` : path;
+  if (!('runId' in input.schema.shape)) return path;
+  return 'from' in input.schema.shape ? `${path}?runId=${runId}&from=one` : `${path}?runId=${runId}`;
 }
 
 export function postJson(path: string, body: unknown): Request {

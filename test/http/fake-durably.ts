@@ -74,6 +74,7 @@ export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
     retry: async () => {},
     cancel: async () => {},
     deleteRun: async () => {},
+    fork: async () => ({ ...sampleRun, id: 'run_2' }),
     signal: async () => ({ disposition: 'accepted' }),
     openRunFeed: async () => ({ kind: 'open', cursor: new ManualCursor([]) }),
     openRunListFeed: async () => ({ after: 7, cursor: new ManualCursor([]) }),

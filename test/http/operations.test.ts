@@ -7,7 +7,7 @@ import {
   ValidationError,
 } from '../../src/core/errors/errors.ts';
 import { operations } from '../../src/http/operations/index.ts';
-import { doors, postJson, readProblem, requestTo, validRequest } from './doors.ts';
+import { bodyOf, doors, postJson, readProblem, requestTo, validRequest } from './doors.ts';
 import { type FakeDurably, fakeDurably } from './fake-durably.ts';
 
 /** A service in which every call fails with the same error. */
@@ -18,6 +18,7 @@ function failing(error: unknown): FakeDurably {
   return fakeDurably({
     trigger: fail,
     retrigger: fail,
+    fork: fail,
     getRun: fail,
     getRuns: fail,
     getSteps: fail,
@@ -96,10 +97,16 @@ describe.each(doors)('through $door', ({ open }) => {
     });
   });
 
-  describe.each(needingRunId)('$method $path', ({ method, path }) => {
+  describe.each(needingRunId)('$method $path', (operation) => {
+    const { method, path, input } = operation;
+    const others = 'from' in input.schema.shape ? '&from=one' : '';
+    const body = bodyOf(operation);
+    const init = { method, ...(body && { body: JSON.stringify(body) }) };
     const refused = async (query: string) => {
       const durably = fakeDurably();
-      const problem = await readProblem(await open(durably)(requestTo(`${path}${query}`, { method })));
+      const problem = await readProblem(
+        await open(durably)(requestTo(`${path}${query === '' ? '?' : query}${others}`, init)),
+      );
       expect(durably.calls).toEqual([]);
       expect(problem).toMatchObject({ status: 400, contentType: 'application/problem+json' });
       return problem.body;
@@ -132,11 +139,9 @@ describe.each(doors)('through $door', ({ open }) => {
         getRun: async () => null,
         openRunFeed: async () => ({ kind: 'not-found' }),
       });
-      const { status, body } = await readProblem(
-        await open(durably)(requestTo(`${path}?runId=run_x`, { method })),
-      );
-      expect(status).toBe(404);
-      expect(body).toMatchObject({ title: 'Not Found', error: 'Run not found', code: 'NOT_FOUND' });
+      const problem = await readProblem(await open(durably)(requestTo(`${path}?runId=run_x${others}`, init)));
+      expect(problem.status).toBe(404);
+      expect(problem.body).toMatchObject({ title: 'Not Found', error: 'Run not found', code: 'NOT_FOUND' });
     });
   });
 

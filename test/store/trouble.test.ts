@@ -33,6 +33,7 @@ const CALLS: Record<
   handBack: (store) => store.handBack([lease]),
   command: (store) => store.command('cancel', 'unknown'),
   cancelBelow: (store) => store.cancelBelow(),
+  fork: (store) => store.fork({ id: 'run_new', runId: 'unknown', from: 'one', payload: undefined }),
   signal: (store) => store.signal(newSignal('unknown')),
   listSignals: (store) => store.listSignals('unknown'),
   readSignal: (store) => store.readSignal(1),

@@ -22,7 +22,7 @@ export interface ClaimRequest {
   /** How many runs at most. */
   readonly limit: number;
   readonly claimToken: string;
-  /** A claim with this token was sent before and not answered: the runs that it took are looked for first. */
+  /** Whether a claim with this token was sent before without an answer. The runs that it took are looked for first. */
   readonly isAskedAgain: boolean;
   /** A running run whose heartbeat is older than this is taken over. */
   readonly staleThresholdMs: number;
@@ -50,19 +50,20 @@ export interface ClaimedRun extends Lease, NamedRun {
   /** Finished steps that wait to be replayed. */
   readonly stepCount: number;
   /**
-   * How far the database's clock was ahead of the process's monotonic clock when the claim was answered, ms. Their sum is
-   * the database's time, late by the way of one answer and never early.
+   * How far the database's clock was ahead of the process's monotonic clock when the claim was
+   * answered, ms. Added to the monotonic clock it gives the database's time. That time is late by as
+   * long as the answer took, and never early.
    */
   readonly databaseAheadMs: number;
   /** When it was claimed: ms since the epoch, by the database's clock. */
   readonly claimedAtMs: number;
-  /** Tries of its job that failed and were followed by a retry of its own. */
+  /** How many retries of its job it has used. */
   readonly retryCount: number;
   /** How many workers vanished in a row without a newly stored step. */
   readonly lostCount: number;
-  /** The steps that are finished or open, if they came with the claim; else {@link Store.listKnownSteps} has them. */
+  /** Its finished and open steps, if they came with the claim. Otherwise {@link Store.listKnownSteps} reads them. */
   readonly steps?: readonly KnownStep[] | undefined;
-  /** The signals that no step has taken, if they came with the claim; else {@link Store.listSignals} has them. */
+  /** The signals that no step has taken, if they came with the claim. Otherwise {@link Store.listSignals} reads them. */
   readonly signals?: readonly SentSignal[] | undefined;
   /** The run that started it. */
   readonly parentRunId: string | null;
@@ -87,7 +88,7 @@ export interface Claim {
   readonly runs: readonly ClaimedRun[];
   /** Runs that the claim failed because their workers vanished too often, or their time was up. */
   readonly lost: readonly LostRun[];
-  /** Whether it left runs of these jobs behind, because it had taken as many as it may: another claim would take more. */
+  /** Whether it left runs of these jobs behind, because it had taken as many as it may. Another claim would take them. */
   readonly more: boolean;
   /** Whether there may be more waiting runs whose time has come, or runs whose time is up. */
   readonly moreDue: boolean;

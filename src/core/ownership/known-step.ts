@@ -11,7 +11,7 @@ export interface OpenStep {
   readonly kind: StepKind;
   /** When it began to wait, or its last try failed: ms since the epoch, by the database's clock. */
   readonly sinceMs: number;
-  /** Tries that failed. */
+  /** How many of its tries failed. */
   readonly tries: number;
   /** When its wait is over, or its next try is due: ms since the epoch, by the database's clock. Infinity if it waits for no time. */
   readonly dueAtMs: number;
@@ -24,7 +24,7 @@ export interface ChildRun {
   readonly runId: string;
   readonly status: RunStatus | 'deleted';
   readonly error: string | null;
-  /** JSON text, null for undefined. Missing if it is left to {@link Store.getRun}. */
+  /** JSON text, null for undefined. If it is missing, {@link Store.getRun} reads it. */
   readonly output?: string | null;
 }
 
@@ -33,7 +33,7 @@ export interface SentSignal {
   /** Its place in the order in which they came. */
   readonly seq: number;
   readonly name: string;
-  /** JSON text. Missing if it is left to {@link Store.readSignal}. */
+  /** JSON text. If it is missing, {@link Store.readSignal} reads it. */
   readonly payload?: string | undefined;
 }
 
@@ -42,6 +42,6 @@ export interface StepResult {
   readonly state: 'completed';
   readonly name: string;
   readonly outputBytes: number;
-  /** JSON text, null for undefined. Missing if it is left to {@link Store.readStepOutputs}. */
+  /** JSON text, null for undefined. If it is missing, {@link Store.readStepOutputs} reads it. */
   readonly output?: string | null;
 }

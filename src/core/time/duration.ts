@@ -42,7 +42,8 @@ export function shownValue(given: unknown): string {
  */
 export function parseTime(option: string, given: unknown): number {
   const ms = given instanceof Date ? given.getTime() : typeof given === 'string' ? isoMs(given) : Number.NaN;
-  // What lies further away has no ISO 8601 text of four digits. What is long over is over.
+  // The year of a later time has more than four digits, which ISO 8601 does not have. Times before 1970 are
+  // all over, so they become 0.
   if (ms < MAX_TIME_MS) return Math.max(0, ms);
   const message = `${option} must be a Date or an ISO 8601 time with a time zone, not ${given instanceof Date ? 'an invalid Date' : shownValue(given)}`;
   throw new ValidationError(message, [{ path: option.split('.'), message }]);

@@ -4,7 +4,7 @@ import { type Duration, parseDuration } from './duration.ts';
 export interface TimeLimit {
   /** Whole ms. */
   readonly ms: number;
-  /** As it was given, or in the largest unit of which it is a whole number: errors say it so. */
+  /** How errors show it: as it was given, or as a whole number of the largest unit that allows it. */
   readonly text: string;
 }
 
@@ -15,16 +15,16 @@ const UNITS: readonly (readonly [ms: number, unit: string])[] = [
   [1_000, 's'],
 ];
 
-/** A number may have any number of zeros. */
+/** A longer text, such as a number with many zeros, is not shown as it was given. */
 const MAX_TEXT_LENGTH = 32;
 
-/** @throws {ValidationError} that names the option and the value, for what is no {@link Duration}. */
+/** @throws {ValidationError} that names the option and the value, if it is no {@link Duration}. */
 export function parseTimeLimit(option: string, given: unknown): TimeLimit {
   const ms = Math.ceil(parseDuration(option, given));
   return { ms, text: typeof given === 'string' && given.length <= MAX_TEXT_LENGTH ? given : textOf(ms) };
 }
 
-/** The limit, or undefined where none is given. */
+/** The limit. Undefined if none is given. */
 export function parseOptionalTimeLimit(option: string, given: Duration | null | undefined) {
   return given == null ? undefined : parseTimeLimit(option, given);
 }

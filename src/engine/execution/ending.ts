@@ -6,12 +6,15 @@ export type Ending =
   /** The run's time was up. */
   | { readonly kind: 'timed-out'; readonly end: JobEnd }
   | { readonly kind: Exclude<StopReason, 'lease-lost' | 'waiting' | 'timed-out'> }
-  /** The run was put to wait. In so many ms it is due, or its time is up; undefined if it waits for no time. */
+  /** The run was put to wait. After `dueInMs` it is due, or its time is up. Undefined if it waits for no time. */
   | { readonly kind: 'waiting'; readonly dueInMs: number | undefined }
   /** The job failed, and the run waits to be tried again. */
   | { readonly kind: 'retrying'; readonly error: string; readonly dueInMs: number }
   /** `reason` says what happened to the run. */
   | { readonly kind: 'lease-lost'; readonly reason: string };
+
+/** What may be claimable once an end, or a wait, is stored: nothing more, a run, or one that has waited until then. */
+export type LeftWork = 'nothing' | 'run' | 'waiting-run';
 
 /** How a job ends. The run ends like this once it is stored. */
 export type JobEnd =

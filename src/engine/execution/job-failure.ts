@@ -3,7 +3,7 @@ import { errorMessage } from '../../core/errors/error-text.ts';
 import { UNKNOWN_STEP } from '../../core/events.ts';
 import type { JobFailure } from './ending.ts';
 
-/** How a run fails by whatever was thrown. */
+/** How a run fails if this was thrown. */
 export function toJobFailure(
   error: unknown,
   { mode, failedStepName }: { readonly mode: ErrorDetailMode; readonly failedStepName?: string | undefined },

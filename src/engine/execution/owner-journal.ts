@@ -9,7 +9,7 @@ import type { LogBudget } from './log-budget.ts';
 import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
-/** So many waiting entries are sent at once. */
+/** When this many entries wait, they are sent at once. */
 const FLUSH_AT_ENTRIES = 100;
 /** The pauses while the database is unavailable. */
 const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
@@ -41,7 +41,7 @@ export class OwnerJournal {
   readonly #flushAfterMs: number;
   readonly #onChild: () => void;
 
-  /** @param deps.flushAfterMs how long telemetry waits for an outcome to be stored with; 50 unless given. */
+  /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with. Default: 50. */
   constructor(
     run: ClaimedRun,
     deps: {

@@ -110,7 +110,7 @@ export class WaitingNotes {
 
   #takeProgressPlace(waiting: WaitingNote): void {
     if (this.#progress) {
-      // It is near the end: each later note is searched only once.
+      // The search is short: it starts at the end, and each note is passed only once.
       const index = this.#notes.lastIndexOf(this.#progress);
       this.#notes.splice(index, 1);
     }
@@ -138,7 +138,7 @@ export class WaitingNotes {
     return removed;
   }
 
-  /** When a gap leaves, it says what it stands for. */
+  /** A gap gets its text when it leaves: what it stands for. */
   #finish(waiting: WaitingNote): WaitingNote {
     if (waiting !== this.#gap?.waiting) return waiting;
     const { count } = this.#gap;

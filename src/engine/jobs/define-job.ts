@@ -28,14 +28,14 @@ export interface JobDefinition<
   run(step: StepContext, payload: TPayload): unknown;
   /** How often a run whose job threw is tried again, and when. Finished steps keep their results. */
   readonly retries?: Retries | undefined;
-  /** What its steps do that don't say otherwise. */
+  /** The options of its steps, unless a step has its own. */
   readonly defaults?: RunStepOptions | undefined;
   /**
    * How long a run may take from its first start to its end, its waits and retries included, unless its
    * trigger says otherwise. A retry by hand starts a new count.
    */
   readonly timeout?: Duration | undefined;
-  /** A whole number, 1 unless given. A run keeps that of its first start, which `step.version` says. */
+  /** A whole number. Default: 1. A run keeps the version of its first start, which is `step.version`. */
   readonly version?: number | undefined;
   /** Carries the output's type; never set. */
   readonly '~output'?: TOutput;
@@ -118,7 +118,7 @@ export function checkDefinition(job: JobDefinition): void {
   termsOf(job);
 }
 
-/** What its runs keep from their first start on. @throws {ValidationError} that names a bad option and its value. */
+/** The terms that its runs keep from their first start on. @throws {ValidationError} that names a bad option and its value. */
 export function termsOf({ name, version = 1, timeout }: JobDefinition): JobTerms {
   if (!Number.isSafeInteger(version) || version < 1) {
     const message = `version must be a whole number, 1 or more, not ${shownValue(version)}`;

@@ -46,7 +46,7 @@ export class Registry {
     return [...this.#jobs.keys()];
   }
 
-  /** Of the jobs that have a version other than 1, or a timeout. */
+  /** The terms of the jobs that have a version other than 1, or a timeout. */
   terms(): JobTerms[] {
     return [...this.#terms.values()];
   }

@@ -18,7 +18,7 @@ const OPTIONS: MembersOf<SignalOptions> = { signalId: true };
 
 type SignalDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'maxInputBytes'>;
 
-/** Tells a run something. A step that waits for it takes it; until then it is kept. */
+/** Stores a signal of a run. A step that waits for it takes it. Until then it is kept. */
 export async function signal(
   deps: SignalDeps,
   runId: string,
@@ -27,12 +27,14 @@ export async function signal(
   options: SignalOptions = {},
 ): Promise<Signalled> {
   const given = newSignal(deps, { runId, name, payload, options });
-  const result = await deps.store.signal(given);
+  const storing = deps.store.signal(given);
+  // The worker's claim leaves with it, and takes the run that it wakes.
+  deps.worker.wake({ mayResume: true });
+  const result = await storing;
   switch (result.kind) {
     case 'accepted': {
       const note = { type: 'run:signal', message: name, data: given.payload } as const;
       deps.bus.publish([{ run: { runId, jobName: result.jobName }, note }]);
-      deps.worker.wake();
       return { disposition: 'accepted' };
     }
     case 'duplicate':
@@ -48,7 +50,7 @@ export async function signal(
   }
 }
 
-/** @throws {ValidationError} that names what can't be taken. */
+/** @throws {ValidationError} that names the bad value. */
 function newSignal(
   { maxInputBytes }: Pick<RunsDeps, 'maxInputBytes'>,
   {

@@ -18,7 +18,7 @@ interface IntakeDeps {
   readonly slots: Slots;
   readonly log: RunLog;
   readonly staleThresholdMs: number;
-  /** A claim looks for waiting runs that are due, if none did for so long; ms. */
+  /** After this time without a look for due waiting runs, the next claim looks for them; ms. */
   readonly wakesEveryMs: number;
   /** Called when a claim has failed runs: below one whose time was up, runs are to be cancelled. */
   readonly onFailed: () => void;
@@ -31,9 +31,9 @@ export interface TakeOptions {
   readonly atMost: number;
   /** When the caller has waited long enough for the database, on the monotonic clock. */
   readonly deadlineMs?: number | undefined;
-  /** Asked when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
+  /** Called when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
   readonly isWanted: () => boolean;
-  /** Asked when the claim leaves: whether it looks for waiting runs that are due, whenever others looked. */
+  /** Called when the claim leaves. If true, the claim looks for due waiting runs, even if another one has just looked. */
   readonly looksForDue?: () => boolean;
   /** Called when the claim leaves, if it sees all that was to be stored until then. */
   readonly onLeave?: () => void;
@@ -83,7 +83,7 @@ export class Intake {
     return this.#deps.slots.free - this.#claims.keptSlots;
   }
 
-  /** A claim waits to leave. It will take what there is, so another one would be in vain. */
+  /** Whether a claim waits to leave. It will take all there is, so another claim would find nothing. */
   get isWaiting(): boolean {
     return this.#isWaiting;
   }
@@ -129,7 +129,7 @@ export class Intake {
     // A run that failed has left its place to another one, and passed its concurrency key on.
     const hasMore = claim.more || claim.moreDue || claim.lost.length > 0;
     options.onAnswer?.({ hasMore, hasLooked: request.wakesDue });
-    // The trigger of one of these runs resolves before the run starts.
+    // Lets the trigger of such a run resolve before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
     return {
       slots: await this.#accept(claim, { underWay, isWanted: options.isWanted, request }),
@@ -144,13 +144,13 @@ export class Intake {
   ): Promise<{ request: DecidedClaim | undefined; claim: Claim }> {
     let request: DecidedClaim | undefined;
     let hasLeft = false;
-    // Asked once more if the claim has to leave again.
+    // Called again if the claim is sent again.
     const decide = ({ seesAll }: { readonly seesAll: boolean }) => {
       if (!hasLeft) this.#isWaiting = false;
       hasLeft = true;
       if (request !== undefined || !isWanted()) return request;
       request = this.#decide(underWay, { atMost, looksForDue: looksForDue() });
-      // One that is asked again takes nothing new.
+      // A claim that is asked for again takes no new runs.
       if (seesAll && request?.isAskedAgain === false) onLeave?.();
       return request;
     };
@@ -186,7 +186,7 @@ export class Intake {
     return { ...sent, jobNames, terms, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
   }
 
-  /** Polls do; of the claims between them, most need not. */
+  /** Whether a claim looks for due waiting runs. A poll does. Of the claims between polls, one does per interval. */
   #wakesDue({ looksForDue }: { readonly looksForDue: boolean }): boolean {
     const { clock, wakesEveryMs } = this.#deps;
     const nowMs = clock.monotonicMs();

@@ -1,3 +1,4 @@
+import { fork } from './fork.ts';
 import { logs } from './logs.ts';
 import { retrigger } from './retrigger.ts';
 import { run } from './run.ts';
@@ -19,6 +20,7 @@ export const operations = [
   steps,
   logs,
   retrigger,
+  fork,
   retry,
   cancel,
   deleteRun,

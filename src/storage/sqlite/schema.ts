@@ -38,19 +38,20 @@ export interface RunsTable {
   completed_at: number | null;
   updated_at: Generated<number>;
   due_at: number | null;
-  /** Of the job with which it first started. */
+  /** The version of the job with which it first started. */
   version: number | null;
   ttl_ms: number | null;
   ttl: string | null;
   timeout_ms: number | null;
   timeout: string | null;
-  /** When it fails, because it was not started or has not ended. */
+  /** When it fails if it has not been started, or has not ended, by then. */
   deadline_at: number | null;
   waited_fence: number | null;
   scheduled_for: number | null;
   schedule_id: string | null;
   parent_run_id: string | null;
   depth: Generated<number>;
+  forked_from: string | null;
   idempotency_key: string | null;
   concurrency_key: string | null;
   /** JSON text; null without labels. */
@@ -76,7 +77,7 @@ interface StepsTable {
   kind: Generated<StepKind>;
   /** `open`: it waits, or was tried and is to be tried again. */
   status: 'completed' | 'failed' | 'open';
-  /** Tries of an open step that failed. */
+  /** How many tries of an open step failed. */
   tries: Generated<number>;
   /** When an open step's wait is over, or its next try is due. */
   due_at: number | null;
@@ -108,7 +109,7 @@ interface LabelsTable {
   run_seq: number;
 }
 
-/** What was told to runs. */
+/** The signals that were sent to runs. */
 interface SignalsTable {
   seq: Generated<number>;
   id: string;

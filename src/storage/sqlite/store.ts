@@ -10,6 +10,7 @@ import { handBacks, renewals } from './statements/claims/lease.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
 import { enqueue } from './statements/enqueue.ts';
+import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { listRuns } from './statements/list-runs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
@@ -44,6 +45,7 @@ export function createStore(options: ConnectionOptions): {
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
     cancelBelow: () => cancelBelow(connection),
+    fork: (given) => fork(connection, given),
     signal: (given) => signal(connection, given),
     listSignals: (runId) => listSignals(connection, runId),
     readSignal: (seq) => readSignal(connection, seq),

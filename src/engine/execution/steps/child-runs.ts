@@ -3,13 +3,13 @@ import type { ClaimedRun } from '../../../core/ownership/claim.ts';
 import type { ChildRun } from '../../../core/ownership/known-step.ts';
 import type { StoredRun } from '../../../core/run.ts';
 import type { ChildStart } from '../../../core/store.ts';
-import type { ChildOptions } from '../../../core/trigger-options.ts';
+import type { ChildTrigger } from '../../../core/trigger-options.ts';
 import { checkMembers } from '../../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
 import { newRun, TRIGGER_OPTIONS } from '../../jobs/new-run.ts';
 import type { Registry } from '../../jobs/registry.ts';
 
-/** How many runs may be above one another. */
+/** How many levels of runs may be above a run. */
 const MAX_LEVELS = 50;
 
 const { idempotencyKey: _key, keyScope: _scope, ...OPTIONS } = TRIGGER_OPTIONS;
@@ -35,7 +35,7 @@ export class ChildRuns {
    * A run to start. Nothing is stored.
    *
    * @throws {NotFoundError} for an unknown job.
-   * @throws {ValidationError | StepError} for what can't be started.
+   * @throws {ValidationError | StepError} if it can't be started.
    */
   async make({
     name,
@@ -48,7 +48,7 @@ export class ChildRuns {
     /** A definition, or a name. */
     readonly job: unknown;
     readonly input: unknown;
-    readonly options?: ChildOptions | undefined;
+    readonly options?: ChildTrigger | undefined;
     /** Whether the run waits for it. */
     readonly isAwaited: boolean;
   }): Promise<{ readonly child: ChildStart; readonly payload: string }> {
@@ -83,7 +83,7 @@ export class ChildRuns {
     return definition;
   }
 
-  /** A run would wait for one that waits for the key that it holds. */
+  /** Refuses a run that would wait for a concurrency key that a run above it holds. */
   async #checkKey(name: string, key: string | null): Promise<void> {
     const { run, listKeysAbove } = this.#deps;
     if (key === null) return;
@@ -95,7 +95,7 @@ export class ChildRuns {
     );
   }
 
-  /** What an ended run came to. Its output is JSON text, null for undefined. */
+  /** How a run has ended. Its output is JSON text, null for undefined. */
   async endOf({
     runId,
     status,

@@ -3,7 +3,7 @@ import { decodeJson } from '../../../core/json/json.ts';
 import type { ChildRun } from '../../../core/ownership/known-step.ts';
 import { isTerminal } from '../../../core/run.ts';
 import type { StepContext } from '../../../core/step.ts';
-import type { ChildOptions } from '../../../core/trigger-options.ts';
+import type { ChildTrigger } from '../../../core/trigger-options.ts';
 import type { ChildRuns } from './child-runs.ts';
 import type { StepCall } from './step-calls.ts';
 import type { StepPort } from './step-port.ts';
@@ -14,18 +14,18 @@ interface Given {
   readonly name: string;
   readonly job: unknown;
   readonly input: unknown;
-  readonly options: ChildOptions | undefined;
+  readonly options: ChildTrigger | undefined;
 }
 
 /** `step.invoke`: starts a run and waits for its output. */
 export function createInvokeStep(port: StepPort, children: ChildRuns): StepContext['invoke'] {
-  return (name: string, job: unknown, input: unknown, options?: ChildOptions) =>
+  return (name: string, job: unknown, input: unknown, options?: ChildTrigger) =>
     port.begin(() => invoke({ port, children }, { name, job, input, options })) as Promise<never>;
 }
 
 /** `step.trigger`: starts a run and goes on. */
 export function createTriggerStep(port: StepPort, children: ChildRuns): StepContext['trigger'] {
-  return (name: string, job: unknown, input: unknown, options?: ChildOptions) =>
+  return (name: string, job: unknown, input: unknown, options?: ChildTrigger) =>
     port.begin(() => trigger({ port, children }, { name, job, input, options }));
 }
 
@@ -47,7 +47,7 @@ async function invoke({ port, children }: Deps, given: Given): Promise<unknown> 
   const { status } = child;
   if (status !== 'deleted' && !isTerminal(status)) {
     await port.untilDue(call, { kind: 'run', runId: child.runId, dueAtMs: Number.POSITIVE_INFINITY });
-    // The end of the run is found when this one has been put to wait, and is claimed again.
+    // Only a later claim of this run, after it was put to wait, finds the end of the other run.
     throw new Error('a wait for a run does not end in its execution');
   }
   const ended = await children.endOf(child);

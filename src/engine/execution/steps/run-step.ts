@@ -13,7 +13,7 @@ const OPTIONS: MembersOf<RunStepOptions> = { retries: true, timeout: true };
 /** What a step does when it fails or takes long. */
 interface StepPolicy {
   readonly retries: RetryPolicy;
-  /** Of one try; undefined for any time. */
+  /** The time limit of one try. Undefined for none. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -36,7 +36,7 @@ interface RunStepCall {
 
 async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified<T>> {
   const { policy, fault } = policyOrFault(given);
-  // A step that is stored is answered, whatever its options are now.
+  // A stored step is replayed, whatever its options are now.
   const optionFault = port.isStored(given.name) ? undefined : fault;
   const call = port.enter(given.name, typeof given.fn === 'function' ? optionFault : 'needs a function');
   if (call.state === 'refused') return await port.refuse(call);

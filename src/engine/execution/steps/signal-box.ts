@@ -17,8 +17,7 @@ export interface TakenSignal {
 }
 
 /**
- * The signals that no step had taken when the run was claimed, or later. One that comes while the run
- * executes is found when the run was put to wait for it.
+ * The signals that no step had taken when the run was claimed, or later. A signal that comes while the run executes is found after the run was put to wait for it.
  */
 export class SignalBox {
   readonly #deps: SignalBoxDeps;

@@ -41,7 +41,7 @@ async function waitForSignal(
     return undefined;
   }
   await port.untilDue(call, { kind: 'signal', signal, dueAtMs });
-  // A signal is found when the run has been put to wait, and is claimed again.
+  // Only a later claim of the run, after it was put to wait, finds the signal.
   throw new Error('a wait for a signal does not end in its execution');
 }
 

@@ -2,7 +2,7 @@ import { StepError } from '../../../core/errors/errors.ts';
 import { storableText } from '../../../core/text.ts';
 import { stepNameFault } from './step-name.ts';
 
-/** How many causes of an error are searched for a step's error: a chain may be endless. */
+/** How many causes of an error are searched for a step's error, because a chain of causes may be circular. */
 const MAX_CAUSES = 20;
 
 /** A step of one execution, from its first call on. */
@@ -42,7 +42,7 @@ export class StepCalls {
     return this.#running > 0;
   }
 
-  /** A step runs, or is being answered with its stored result: the job goes on by itself. */
+  /** Whether a step runs or is being replayed, after which the job goes on by itself. */
   get areBusy(): boolean {
     return this.#running + this.#replaying > 0;
   }

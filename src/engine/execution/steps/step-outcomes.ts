@@ -17,13 +17,13 @@ interface StepOutcomesDeps {
   readonly errorDetail: ErrorDetailMode;
 }
 
-/** What is stored of an outcome besides, by the kinds of step that call no function. */
+/** What else is stored with an outcome of a kind of step that calls no function. */
 export type OutcomeOf = Pick<OwnerNote, 'stepKind' | 'signalSeq'> & {
-  /** How long the step took; since it began in this execution unless given. */
+  /** How long the step took. Default: since it began in this execution. */
   readonly durationMs?: number;
 };
 
-/** Stores what steps come to. The job goes on only when that is stored. */
+/** Stores the outcomes of steps. The job continues only when its step's outcome is stored. */
 export class StepOutcomes {
   readonly #control: RunControl;
   readonly #journal: OwnerJournal;
@@ -59,7 +59,7 @@ export class StepOutcomes {
       );
     } catch (error) {
       if (error instanceof DurablyError) throw error;
-      // It is too large, for example.
+      // The result may be too large, for example.
       const refusal = `Step "${call.name}": the database refused its result`;
       return await this.fail(call, new StepError(refusal, { cause: error }), of);
     }
@@ -108,7 +108,7 @@ export class StepOutcomes {
       this.#check(await this.#record({ ...note, message: errorMessage(error) }));
     } catch (failure) {
       if (failure instanceof DurablyError) throw failure;
-      // It refuses the error's text, for example.
+      // The database may refuse the error's text, for example.
       return await this.fail(call, error);
     }
   }

@@ -69,12 +69,12 @@ export class StepPort {
     return this.#databaseNowMs();
   }
 
-  /** No step may begin: the run is to be handed back. */
+  /** Whether no step may begin, because the run is to be handed back. */
   get isDraining(): boolean {
     return this.#control.isDraining;
   }
 
-  /** Calls a kind's code as the engine's and not the job's. */
+  /** Calls the code of a kind outside of the job's async context. */
   begin<T>(step: () => Promise<T>): Promise<T> {
     this.#outer = currentStep();
     const result = callOutsideRuns(step);
@@ -94,7 +94,7 @@ export class StepPort {
     return this.#calls.enter(name, fault ?? this.#nestingFault());
   }
 
-  /** The next try of the outer step would call this one again, which has its outcome by then. */
+  /** Refuses a step inside a step with retries: the outer step's next try would call it again, after its outcome. */
   #nestingFault(): string | undefined {
     const outer = this.#outer;
     if (outer?.owner !== this || !this.#calls.hasRetries(outer.name)) return undefined;
@@ -133,7 +133,7 @@ export class StepPort {
     this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index });
   }
 
-  /** The step begins to wait. What an earlier execution has stored of that stays. */
+  /** The step begins to wait. If an earlier execution has stored that, nothing is stored again. */
   startWaiting(
     call: StepCall,
     { kind, dueAtMs }: { readonly kind: StepKind; readonly dueAtMs: number },
@@ -162,19 +162,19 @@ export class StepPort {
     this.#journal.note({ type: 'step:start', stepName, stepIndex, child, data: payload });
   }
 
-  /** The engine does something for the step, so the run is not put to wait meanwhile. */
+  /** Keeps the run from being put to wait while the engine does something for the step. */
   keepBusy(call: StepCall): void {
     this.#calls.start(call, call.startMs || this.#clock.monotonicMs());
   }
 
-  /** How long a step has taken that an earlier execution may have begun. */
+  /** How long a step has taken. An earlier execution may have begun it. */
   #durationMs(call: StepCall, kind: StepKind): number {
     const open = this.openStep(call, kind);
     const ms = open === undefined ? this.#clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
     return Math.max(0, ms);
   }
 
-  /** The step's wait is over. It is stored with what follows, for whoever goes on before that finds it over, too. */
+  /** The step's wait is over. This is stored with the next outcome. If it is lost, a later execution finds the wait over, too. */
   completeWaiting(call: StepCall, kind: StepKind): void {
     const { name: stepName, index: stepIndex } = call;
     const durationMs = this.#durationMs(call, kind);
@@ -213,12 +213,12 @@ export class StepPort {
   /** {@link StepOutcomes.fail} */
   async fail(call: StepCall, error: unknown, of?: OutcomeOf): Promise<never> {
     const outcome = this.#lasted(call, of);
-    // Called again, it begins anew.
+    // If the job calls the step again, it begins anew.
     this.#results.closeStep(call.name);
     return await this.#outcomes.fail(call, error, outcome);
   }
 
-  /** A kind that calls no function may have begun in an earlier execution. */
+  /** Adds the duration for a kind that calls no function, because an earlier execution may have begun the step. */
   #lasted(call: StepCall, of: OutcomeOf | undefined): OutcomeOf | undefined {
     if (of?.stepKind === undefined) return of;
     return { ...of, durationMs: this.#durationMs(call, of.stepKind) };
@@ -249,7 +249,7 @@ export class StepPort {
     while (this.#calls.areRunning && !this.#control.isOver) {
       await Promise.race([this.#calls.oneEnded(), this.#control.whenOver()]);
     }
-    // The job may end by what those steps came to.
+    // The outcomes of those steps may end the job.
     await new Promise<void>((resolve) => defer(resolve));
     this.#control.stop(reason);
     throw this.#control.error;

@@ -15,7 +15,7 @@ export type WaitOf =
 /** `dueAtMs`: when it is over at the latest, ms since the epoch, by the database's clock; Infinity if it waits for no time. */
 export type StepWait = WaitOf & { readonly stepName: string };
 
-/** A signal, and the end of another run, are found when the run was put to wait and is claimed again. */
+/** Whether the wait can end in this execution. Signals and ends of other runs are found only by a later claim. */
 function endsHere({ kind }: StepWait): boolean {
   return kind === 'sleep' || kind === 'retry';
 }
@@ -79,14 +79,14 @@ export class StepWaits {
   }
 
   #rejectAll(): void {
-    // What the job does after a wait that goes on later is abandoned.
+    // The wait goes on in a later execution, so what the job does now is abandoned.
     if (this.#isPutToWait) return;
     const { error } = this.#deps.control;
     for (const { reject } of this.#open.values()) reject(error);
     this.#open.clear();
   }
 
-  /** After this turn of the event loop, in which the job may call its next step. */
+  /** Looks after this turn of the event loop, because the job may call its next step in it. */
   #lookSoon(): void {
     if (this.#isLookDue) return;
     this.#isLookDue = true;
@@ -111,7 +111,7 @@ export class StepWaits {
       control.stop('waiting');
       return;
     }
-    // Nobody tells when the other run has ended.
+    // Nothing reports the end of the other run, so it is looked for now and then.
     const lookInMs = isAwaitingRun ? Math.min(inMs, KEEPS_SLOT_MS) : inMs;
     if (Number.isFinite(lookInMs))
       this.#cancelTimer = this.#deps.clock.schedule(lookInMs, () => this.#look());

@@ -20,6 +20,7 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_endings: 4,
   durably_all_appends: 4,
   durably_signals: 4,
+  durably_forks: 5,
 };
 export const NEWEST = migrations.length;
 

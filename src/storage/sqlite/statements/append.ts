@@ -5,7 +5,7 @@ import { NOW_MS } from '../sql.ts';
 import { PLACES } from './places.ts';
 import { isFrom } from './transitions.ts';
 
-/** The views that take appends: each more than the one before, and each takes longer to prepare. */
+/** The views that take appends. Each takes more kinds of entries than the one before, and is slower to prepare. */
 const VIEWS = ['durably_appends', 'durably_endings', 'durably_all_appends'] as const;
 type View = (typeof VIEWS)[number];
 
@@ -126,7 +126,7 @@ function sharing(appends: readonly Append[]): (readonly Append[])[] {
 
 function askStored(appends: readonly Append[]): Sql {
   const asked = appends.map(({ lease: { runId, fence }, number }) => ({ runId, fence, number }));
-  return { sql: STORED, parameters: [JSON.stringify(asked)] };
+  return { kind: 'read', sql: STORED, parameters: [JSON.stringify(asked)] };
 }
 
 /** @param appends which one view takes */
@@ -152,7 +152,7 @@ function toRows({ lease, number, sentAtMs, entries }: Append) {
     ageMs: Math.round(sentAtMs - atMs),
     stepName: note.stepName ?? undefined,
     stepIndex: note.stepIndex ?? undefined,
-    // A step has no level: its kind stands there, unless it is the usual one.
+    // A step has no level, so its kind is stored there, unless it is the usual kind.
     level: note.level ?? note.stepKind ?? undefined,
     message: note.message ?? undefined,
     durationMs: note.durationMs == null ? undefined : Math.round(note.durationMs),

@@ -6,7 +6,7 @@ import { toCancelledRun } from './commands.ts';
 import { PLACES } from './places.ts';
 import { isFrom, statusAfter } from './transitions.ts';
 
-/** The runs below at most so many are cancelled at once. */
+/** The most runs whose descendants are cancelled at once. */
 const MAX_CANCELLED_BELOW = 20;
 
 const TIMED_OUT = `
@@ -14,7 +14,7 @@ select o.id from durably_runs o indexed by durably_runs_timed_out
 where o.status = 'failed' and o.deadline_at <= o.completed_at
 order by o.id limit ${MAX_CANCELLED_BELOW}`;
 
-/** Cancels the active runs below those whose time was up. */
+/** Cancels the active runs below the runs whose time was up. */
 const CANCEL_BELOW = `
 with recursive tree(id) as (
   select id from (${TIMED_OUT})
@@ -26,7 +26,7 @@ update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cance
 where id in (select id from tree) and ${isFrom('cancel')}
 returning id, job_name`;
 
-/** After {@link CANCEL_BELOW}: those runs are looked for no more. */
+/** Marks those runs as done, once no active run is below them. */
 const CANCELLED_BELOW = `
 update durably_runs set deadline_at = null
 where id in (${TIMED_OUT}) and not exists (
@@ -47,7 +47,7 @@ const cancellations: WriteKind<undefined, readonly CancelledRun[]> = {
   }),
 };
 
-/** A crash before the end leaves the rest for the next call, in whichever process. */
+/** If the process ends before all is done, the next call in any process does the rest. */
 export async function cancelBelow(connection: Connection): Promise<readonly CancelledRun[]> {
   return await connection.lane.submit(cancellations, undefined);
 }

@@ -1,7 +1,7 @@
 import type { CancelledRun } from '../../../core/ownership/claim.ts';
 import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../../../core/run.ts';
 import type { CommandResult } from '../../../core/store.ts';
-import type { Rows, WriteKind } from '../../writes.ts';
+import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { LEAVES_MORE } from './deletions.ts';
@@ -32,7 +32,7 @@ where id in (select id from tree)`,
 /** Additional columns of a command's answer. */
 const ANSWERS: Partial<Record<RunCommand, string>> = { delete: `, ${LEAVES_MORE} as leaves_more` };
 
-/** The run as the command has left it: of one that changed nothing it says why. */
+/** The run after the command. It shows why a command changed nothing. */
 const STATE = 'select job_name, status from durably_runs where id = ?';
 
 interface Command {
@@ -40,7 +40,7 @@ interface Command {
   readonly runId: string;
 }
 
-/** What a command's statement answered, and the run's state after it where that came along. */
+/** The rows of a command's statement, and the run's state after it if that came along. */
 interface Answer {
   readonly changed: Row | undefined;
   /** The runs below it that were changed with it. */
@@ -57,9 +57,9 @@ const commands: WriteKind<Command, Answer> = {
   place: PLACES.command,
   sizeOf: () => ({ rows: 1, chars: 0 }),
   compile: (members, { sentAgain, isRemote }) => ({
-    statements: members.flatMap(({ name, runId }) => {
+    statements: members.flatMap(({ name, runId }): Sql[] => {
       const change = { sql: changeOf(name), parameters: [runId] };
-      return isRemote ? [change, { sql: STATE, parameters: [runId] }] : [change];
+      return isRemote ? [change, { kind: 'read', sql: STATE, parameters: [runId] }] : [change];
     }),
     decode: (answers) =>
       members.map(({ runId }, i): Answer => {
@@ -95,7 +95,7 @@ export async function command(
   if (found === 'not-read') {
     [found] = await connection.execute<Row>({ sql: STATE, parameters: [runId], deadlineMs });
   }
-  // An earlier sending may have changed the run.
+  // The command may have been sent before, and may have changed the run then.
   if (!found) return mayBeOurs && name === 'delete' ? done('', { leavesMore: true }) : NOT_FOUND;
   const status = found.status as RunStatus;
   if (mayBeOurs && isAfter(name, status)) return done(String(found.job_name));

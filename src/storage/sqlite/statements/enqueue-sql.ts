@@ -16,8 +16,8 @@ order by key
 on conflict (id) do update set id = excluded.id`;
 
 /**
- * As {@link STORE}, of runs some of which have options. One that is to wait does so for so many ms, or
- * until a time; one whose time has come does not wait. Its ttl counts from when it is due.
+ * Like {@link STORE}, for runs of which some have options. A run with a delay or a later time waits.
+ * Its ttl counts from when it is due.
  */
 const STORE_WITH_OPTIONS = `
 insert into durably_runs (

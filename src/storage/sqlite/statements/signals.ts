@@ -34,7 +34,7 @@ interface StateRow {
   readonly is_same: number | null;
 }
 
-/** Signals in the order in which they came, and for each what it came to. */
+/** Stores signals in the order in which they came. Returns the result of each. */
 const signals: WriteKind<NewSignal, SignalResult> = {
   name: 'signal',
   place: PLACES.signal,
@@ -44,7 +44,7 @@ const signals: WriteKind<NewSignal, SignalResult> = {
       const parameters = [id, runId, name, signalId ?? id, payload];
       return [
         { sql: SEND, parameters },
-        { sql: STATE, parameters },
+        { kind: 'read', sql: STATE, parameters },
       ];
     }),
     decode: (answers) => members.map((_, i) => toResult(answers[2 * i + 1] ?? [])),
@@ -59,12 +59,12 @@ function toResult([row]: Rows): SignalResult {
   return isTerminal(status) ? { kind: 'wrong-state', status } : { kind: 'full' };
 }
 
-/** Sent twice, a signal is stored once: it is found by its own id. */
+/** A signal that is sent twice is stored once, because it is found by its id. */
 export async function signal(connection: Connection, given: NewSignal): Promise<SignalResult> {
   return await connection.lane.submit(signals, given, connection.callerDeadline());
 }
 
-/** A larger payload is left to {@link readSignal}. All untaken signals fit into one answer. */
+/** {@link readSignal} reads a larger payload, so that all untaken signals fit into one answer. */
 const INLINE_BYTES = 1024;
 
 const UNTAKEN = `

@@ -12,7 +12,7 @@ const NAMES_PER_PAGE = 2_000;
 /** The steps of `table` that an execution has to know. */
 export const isKnown = (table: string) => `${table}.status in ('completed', 'open')`;
 
-/** A child's output of at most so many bytes comes along with its step. */
+/** A child's output up to this size comes along with its step. */
 const INLINE_CHILD_BYTES = 4 * 1024;
 
 /** SQL: the run that the open step of `table` has started, as a {@link ChildRow}. */
@@ -96,7 +96,7 @@ export async function listKnownSteps(connection: Connection, runId: string): Pro
     });
     steps.push(...rows.map(toKnownStep));
     place = rows.length === NAMES_PER_PAGE ? rows.at(-1) : undefined;
-    // Outputs come along with the first page alone.
+    // Only the first page brings outputs along.
     spare = -1;
   }
   return steps;

@@ -16,10 +16,10 @@ const INLINE_BYTES = '?6';
 /** What runs keep of their jobs from their first start on: a JSON array of [name, version, timeout in ms, its text]. */
 const TERMS = '?7';
 
-/** What the payloads that come with a claim's answer take together at most. */
+/** The most bytes of all payloads that come with a claim's answer. */
 export const ANSWER_BYTES = 2 * 1024 * 1024;
 
-/** What the payloads of one claim take together at most over a network; one run may have a larger one. */
+/** The most bytes of all payloads of one claim over a network. A single run may have a larger one. */
 const CLAIM_BYTES = 4 * 1024 * 1024;
 
 /** Nothing runs with the concurrency key of the pending run `p`. */
@@ -66,7 +66,7 @@ union all
 select seq from durably_runs indexed by durably_runs_leases
 where ${isFrom('takeOver')} and heartbeat_at > ${NOW_MS} + ${STALE_THRESHOLD_MS}`;
 
-/** The run `s`, about to lose one worker more, may be what ends its workers. */
+/** Whether the run `s` may be what ends its workers. It is about to lose one more. */
 const IS_SUSPECT = `s.lost_count + 1 >= ${SUSPECT_AFTER_LOST_WORKERS}`;
 
 /**
@@ -199,7 +199,7 @@ where (
   where taken.status = 'running' and taken.claim_token = ${CLAIM_TOKEN}
 ) between 1 and ${LIMIT} - 1 and exists (${candidates('1')})`;
 
-/** Asks for the runs of a claim whose answer was lost: they bear its token. */
+/** Reads the runs of a claim whose answer was lost, by its token. */
 export const CLAIMED = `
 select ${claimColumns('c', '?3')} from durably_runs c indexed by durably_runs_leases
 where c.status = ${statusAfter('claim')} and c.claim_token = ?2`;

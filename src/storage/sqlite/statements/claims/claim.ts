@@ -42,7 +42,7 @@ interface ClaimRow {
   readonly deadline_at: number | null;
   readonly timeout: string | null;
   readonly error_detail: string | null;
-  /** Whether pending runs were left when this row was updated: the last row's answer holds. */
+  /** Whether pending runs were left when this row was updated. The value of the last row counts. */
   readonly more: number;
 }
 
@@ -58,7 +58,7 @@ interface Claimed {
   readonly overdue: readonly LostRun[];
 }
 
-/** Asked when the claim leaves; undefined if there is nothing to claim for after all. */
+/** Called when the claim leaves. Returns undefined if nothing should be claimed after all. */
 export type ClaimDecision = Parameters<Store['claim']>[0];
 
 const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0, overdue: [] };
@@ -109,18 +109,19 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isB
       parameters: [...about, inlineBytes, ...(hasTerms ? [encodeTerms(terms)] : [])],
     },
   ];
-  if (isRepeated) statements.push({ sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
-  if (isRemote) statements.push({ sql: LEFT_BEHIND, parameters: about });
+  if (isRepeated)
+    statements.push({ kind: 'read', sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
+  if (isRemote) statements.push({ kind: 'read', sql: LEFT_BEHIND, parameters: about });
   // On a file, a claim that wakes runs is the one that probably takes runs with steps.
   const bringsSteps = isRemote || (isBatch && request.wakesDue);
-  if (bringsSteps) statements.push({ sql: KNOWN_OF_CLAIM, parameters: [claimToken] });
+  if (bringsSteps) statements.push({ kind: 'read', sql: KNOWN_OF_CLAIM, parameters: [claimToken] });
   return {
     statements,
     decode: (answers) => {
       const woken = request.wakesDue ? (answers[0] ?? []) : [];
       const claimed = answers.slice(wake.length) as unknown as readonly (readonly ClaimRow[])[];
       const rows = claimedRows(claimed, { isRepeated });
-      // Of fewer runs than it asked for it left none behind, but for their bytes.
+      // If it took fewer runs than it asked for, it left none behind, unless their payloads were too large.
       const tookAll = rows.length >= limit && rows.every((row) => row.more === 1);
       const known = bringsSteps ? knownOfRuns(answers.at(-1) ?? []) : NOTHING.known;
       const left = isRemote ? (answers.at(-2) ?? []) : [];
@@ -143,7 +144,7 @@ function encodeTerms(terms: readonly JobTerms[]): string {
   );
 }
 
-/** Of a repeated claim the second answer holds all runs that bear its token. */
+/** The second answer to a repeated claim has all runs with its token. */
 function claimedRows(
   [taken = [], claimed = []]: readonly (readonly ClaimRow[])[],
   { isRepeated }: { isRepeated: boolean },
@@ -153,7 +154,7 @@ function claimedRows(
   return rows.toSorted((a, b) => b.priority - a.priority);
 }
 
-/** Whatever it throws, the runs that it may have taken are found by the token when it is asked again. */
+/** If this throws, the claim may have taken runs. They are found by its token when it is asked for again. */
 export async function claim(
   connection: Connection,
   decide: ClaimDecision,
@@ -184,7 +185,7 @@ export async function claim(
 
 const NO_PAYLOADS: ReadonlyMap<string, string> = new Map();
 
-/** The payloads that were too large to come with the claim. A run that was deleted, or retried and claimed, meanwhile has none. */
+/** The payloads that were too large to come with the claim. A run that was deleted or claimed again meanwhile has none. */
 async function readPayloads(
   connection: Connection,
   rows: readonly ClaimRow[],
@@ -199,7 +200,7 @@ async function readPayloads(
     const length = portionLength(rest, ({ payload }) => sizeOf(payload));
     const fences = new Map(rest.slice(0, length).map(({ id, fence }) => [id, fence]));
     rest = rest.slice(length);
-    // Nobody else keeps the leases before the runs are in their slots.
+    // The runs are not in their slots yet, so nobody else renews their leases.
     if (clock.monotonicMs() - renewedMs > staleThresholdMs / 4) {
       renewedMs = clock.monotonicMs();
       await connection.lane.submit(renewals, leases);

@@ -1,26 +1,26 @@
 import { NOW_MS } from '../../sql.ts';
 import { isFrom, statusAfter } from '../transitions.ts';
 
-/** SQL: the run's time is up. It fails, and is not started. */
+/** SQL: whether the run's time is up. Such a run fails, and is not started. */
 export const IS_OVERDUE = `deadline_at <= ${NOW_MS}`;
 
-/** SQL: why a run fails whose time is up. */
+/** SQL: the error of a run whose time is up. */
 export const OVERDUE_ERROR = `iif(started_at is null, 'not started within ' || ttl, 'timed out after ' || timeout)`;
 export const OVERDUE_DETAIL = `iif(started_at is null,
   json_object('name', 'RunExpiredError', 'message', ${OVERDUE_ERROR}),
   json_object('name', 'RunTimeoutError', 'message', ${OVERDUE_ERROR}, 'code', 'RUN_TIMEOUT')
 )`;
 
-/** At most so many runs are woken at once, and as many fail, for other writes wait meanwhile. */
+/** The most runs that are woken, and that fail, at once, because other writes wait meanwhile. */
 export const MAX_WOKEN = 200;
 
 /**
- * Waiting runs whose time has come are pending again, in their old places of the order. Runs whose
- * time is up fail, whatever their jobs. Of a running one its owner knows the time, too, and has a
- * while to say so. ?1 how long that is, in ms.
+ * Makes waiting runs pending whose time has come. They keep their places in the order. Fails runs
+ * whose time is up, whatever their jobs. The owner of a running run knows the time, too, so it gets
+ * a while to fail the run itself. ?1 how long that is, in ms.
  *
- * The fence of a run that fails rises: a trigger stores its event by that, and refuses its owner.
- * Its detail is joined with nothing, so that it stays a text within the JSON.
+ * The fence of a run that fails rises. This makes a trigger store the event, and refuses the owner's
+ * writes. `|| ''` keeps the detail a text inside of the returned JSON.
  */
 export const WAKE = `
 update durably_runs set

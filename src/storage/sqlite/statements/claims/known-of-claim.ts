@@ -3,7 +3,7 @@ import type { KnownStep, SentSignal } from '../../../../core/ownership/known-ste
 import type { Rows } from '../../../writes.ts';
 import { childOf, isKnown, type StepRow, toKnownStep } from '../step-results.ts';
 
-/** SQL: a run's first attempt begins without steps. */
+/** SQL: whether the run may have steps. On its first attempt it has none. */
 const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
 
 /** How many steps and signals a claim's answer holds at most, and which values come along: together they fit into one answer. */

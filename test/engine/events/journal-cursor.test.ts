@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
-import { idle } from '../support/idle.ts';
-import { listedJournal, sequences, takeAll } from '../support/listed-journal.ts';
+import { DatabaseUnavailableError } from '../../../src/core/errors/errors.ts';
+import { idle } from '../../support/idle.ts';
+import { listedJournal, sequences, takeAll } from '../../support/listed-journal.ts';
 
 describe('a cursor', () => {
   test('reads from the window if it is a little behind, without its own query', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { LeaseLostError, RunCancelledError } from '../../src/core/errors/errors.ts';
-import { RunControl } from '../../src/engine/execution/run-control.ts';
+import { LeaseLostError, RunCancelledError } from '../../../src/core/errors/errors.ts';
+import { RunControl } from '../../../src/engine/execution/run-control.ts';
 
 const control = () => new RunControl({ runId: 'run_1', fence: 1 });
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { ListedJournalRow } from '../../src/core/store.ts';
-import { StreamedRow } from '../../src/engine/events/streamed-row.ts';
+import type { ListedJournalRow } from '../../../src/core/store.ts';
+import { StreamedRow } from '../../../src/engine/events/streamed-row.ts';
 
 const ROW: ListedJournalRow = {
   sequence: 1,

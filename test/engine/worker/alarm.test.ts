@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { Alarm } from '../../src/engine/worker/alarm.ts';
-import { FakeClock } from '../support/fake-clock.ts';
+import { Alarm } from '../../../src/engine/worker/alarm.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 function ringing() {
   const clock = new FakeClock();

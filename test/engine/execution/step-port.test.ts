@@ -1,39 +1,23 @@
 import { describe, expect, test } from 'vitest';
-import { LeaseLostError, StepError } from '../../src/core/errors/errors.ts';
-import type { ClaimedRun } from '../../src/core/ownership/claim.ts';
-import type { StepResult } from '../../src/core/ownership/known-step.ts';
-import type { OwnerNote } from '../../src/core/store.ts';
-import { EventBus } from '../../src/engine/events/event-bus.ts';
-import { LogBudget } from '../../src/engine/execution/log-budget.ts';
-import { OwnerJournal } from '../../src/engine/execution/owner-journal.ts';
-import { RunControl } from '../../src/engine/execution/run-control.ts';
-import { StepResults } from '../../src/engine/execution/step-results.ts';
-import { createRunStep } from '../../src/engine/execution/steps/run-step.ts';
-import { StepCalls } from '../../src/engine/execution/steps/step-calls.ts';
-import { StepPort } from '../../src/engine/execution/steps/step-port.ts';
-import { StepWaits } from '../../src/engine/execution/steps/step-waits.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-import { fakeStore } from '../support/fake-store.ts';
-import { idle } from '../support/idle.ts';
-import { deferred } from '../support/until.ts';
+import { LeaseLostError, StepError } from '../../../src/core/errors/errors.ts';
+import type { StepResult } from '../../../src/core/ownership/known-step.ts';
+import type { OwnerNote } from '../../../src/core/store.ts';
+import { EventBus } from '../../../src/engine/events/event-bus.ts';
+import { LogBudget } from '../../../src/engine/execution/log-budget.ts';
+import { OwnerJournal } from '../../../src/engine/execution/owner-journal.ts';
+import { RunControl } from '../../../src/engine/execution/run-control.ts';
+import { StepResults } from '../../../src/engine/execution/step-results.ts';
+import { createRunStep } from '../../../src/engine/execution/steps/run-step.ts';
+import { StepCalls } from '../../../src/engine/execution/steps/step-calls.ts';
+import { StepPort } from '../../../src/engine/execution/steps/step-port.ts';
+import { StepWaits } from '../../../src/engine/execution/steps/step-waits.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { fakeStore } from '../../support/fake-store.ts';
+import { idle } from '../../support/idle.ts';
+import { deferred } from '../../support/until.ts';
+import { claimedRun } from '../claimed-run.ts';
 
-const RUN: ClaimedRun = {
-  runId: 'run_1',
-  jobName: 'job',
-  payload: 'null',
-  attempt: 1,
-  concurrencyKey: null,
-  stepCount: 0,
-  lostCount: 0,
-  retryCount: 0,
-  version: 1,
-  databaseAheadMs: 0,
-  claimedAtMs: 0,
-  parentRunId: null,
-  depth: 0,
-  kind: 'start',
-  fence: 1,
-};
+const RUN = claimedRun();
 
 /** One execution of a run: the results stored before, and the notes that its owner stores. */
 function execution(stored: readonly StepResult[] = []) {

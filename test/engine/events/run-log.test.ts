@@ -1,9 +1,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { Logger } from '../../src/core/logger.ts';
-import { EventBus } from '../../src/engine/events/event-bus.ts';
-import { RunLog } from '../../src/engine/events/run-log.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-import { idle } from '../support/idle.ts';
+import type { Logger } from '../../../src/core/logger.ts';
+import { EventBus } from '../../../src/engine/events/event-bus.ts';
+import { RunLog } from '../../../src/engine/events/run-log.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { idle } from '../../support/idle.ts';
 
 const RUN = { runId: 'run_1', jobName: 'pay', attempt: 2 };
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
-import type { Lease } from '../../src/core/ownership/lease.ts';
-import { EventBus } from '../../src/engine/events/event-bus.ts';
-import { LeaseKeeper } from '../../src/engine/execution/lease-keeper.ts';
-import { RunControl } from '../../src/engine/execution/run-control.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-import { fakeStore } from '../support/fake-store.ts';
-import { idle } from '../support/idle.ts';
-import { deferred } from '../support/until.ts';
+import { DatabaseUnavailableError } from '../../../src/core/errors/errors.ts';
+import type { Lease } from '../../../src/core/ownership/lease.ts';
+import { EventBus } from '../../../src/engine/events/event-bus.ts';
+import { LeaseKeeper } from '../../../src/engine/execution/lease-keeper.ts';
+import { RunControl } from '../../../src/engine/execution/run-control.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { fakeStore } from '../../support/fake-store.ts';
+import { idle } from '../../support/idle.ts';
+import { deferred } from '../../support/until.ts';
 
 /** A keeper that sends a heartbeat every 100 ms to a store that renews what the test allows. */
 function keeper() {

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { LeaseLostError } from '../../src/core/errors/errors.ts';
-import { RunControl } from '../../src/engine/execution/run-control.ts';
-import { StepResults } from '../../src/engine/execution/step-results.ts';
-import { FakeClock } from '../support/fake-clock.ts';
-import { fakeStore } from '../support/fake-store.ts';
-import { rejectionOf } from '../support/runs.ts';
+import { LeaseLostError } from '../../../src/core/errors/errors.ts';
+import { RunControl } from '../../../src/engine/execution/run-control.ts';
+import { StepResults } from '../../../src/engine/execution/step-results.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { fakeStore } from '../../support/fake-store.ts';
+import { rejectionOf } from '../../support/runs.ts';
 
 describe('the stored results of a run', () => {
   test('stop its execution if the run was deleted meanwhile, because its lease is lost', async () => {

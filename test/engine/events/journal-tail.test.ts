@@ -1,8 +1,8 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
-import { idle } from '../support/idle.ts';
-import { listedJournal, POLL_MS, sequences, takeAll } from '../support/listed-journal.ts';
-import { deferred } from '../support/until.ts';
+import { DatabaseUnavailableError } from '../../../src/core/errors/errors.ts';
+import { idle } from '../../support/idle.ts';
+import { listedJournal, POLL_MS, sequences, takeAll } from '../../support/listed-journal.ts';
+import { deferred } from '../../support/until.ts';
 
 describe('the tail of the journal', () => {
   test('reads the journal once for any number of subscribers', async () => {
