@@ -128,7 +128,7 @@ export function createPipeline<TContext>(
     const body = await bodyOf(pieces, reportOf(call.requestId));
     const link = nextCursor === null ? {} : { link: linkToNext(call.request.url, nextCursor) };
     const response = answer(body, { ...JSON_HEADERS, ...link });
-    return typeof body === 'string' ? response : asStreamed(response);
+    return body instanceof ReadableStream ? asStreamed(response) : response;
   };
 
   const answerEvents = (events: EventsAnswer, call: PipelineCall) => {

@@ -6,11 +6,11 @@ export function isResponse(value: unknown): value is Response {
   return Object.prototype.toString.call(value) === '[object Response]';
 }
 
-/** Creates a successful answer from a text or a stream. */
-export type AnswerMaker = (
-  body: string | ReadableStream<Uint8Array>,
-  headers: Readonly<Record<string, string>>,
-) => Response;
+/** The body of a successful answer: whole, or a stream whose length is unknown until it ends. */
+export type AnswerBody = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
+
+/** Creates a successful answer. */
+export type AnswerMaker = (body: AnswerBody, headers: Readonly<Record<string, string>>) => Response;
 
 /** Answers whose length is unknown until they end. */
 const streamed = new WeakSet<Response>();

@@ -5,6 +5,8 @@ import type { TimeUpError } from './deadlines.ts';
 export interface Sql {
   readonly sql: string;
   readonly parameters: readonly (string | number)[];
+  /** `read` if it only goes along with a write, and its rows show nothing of how the write went. */
+  readonly kind?: 'read' | 'write' | undefined;
 }
 
 export type Rows = readonly Readonly<Record<string, unknown>>[];

@@ -120,6 +120,57 @@ describe('the write queue of the stand-in for libsql-server', () => {
   });
 });
 
+describe('the speed of the stand-in', () => {
+  /** A client that asks for this encoding, and what its reads of a text of `chars` characters took, ms. */
+  async function timed({
+    encoding,
+    ...options
+  }: Pick<SqldOptions, 'speed' | 'latencyMs'> & { encoding: string }) {
+    const pauses: number[] = [];
+    const { connect } = await startServer({ ...options, pause: async (ms) => pauses.push(ms) });
+    let bytes = 0;
+    const client = connect({
+      fetch: async (request: Request) => {
+        request.headers.set('accept-encoding', encoding);
+        const response = await fetch(request);
+        bytes = (await response.clone().arrayBuffer()).byteLength;
+        return response;
+      },
+    });
+    return async (chars: number) => {
+      pauses.length = 0;
+      await client.execute({ sql: "select printf('%*c', ?, 'x')", args: [chars] });
+      return { pauses: [...pauses], bytes };
+    };
+  }
+
+  test('is that of a libsql-server nearby if a test asks for it: 4 ms a request', async () => {
+    const read = await timed({ speed: 'measured', encoding: 'identity' });
+    expect((await read(100)).pauses).toEqual([4]);
+    expect((await read(100_000)).pauses).toEqual([4]);
+  });
+
+  test('adds to the latency of a test', async () => {
+    const read = await timed({ speed: 'measured', latencyMs: () => 30, encoding: 'identity' });
+    expect((await read(100)).pauses).toEqual([34]);
+  });
+
+  test.each([100, 10_000, 1_000_000])(
+    'takes 2 ms, and 0.62 ms a kB, to compress an answer with %i characters for a client that asks for it',
+    async (chars) => {
+      const read = await timed({ speed: 'measured', encoding: 'gzip, deflate' });
+      const { pauses, bytes } = await read(chars);
+      expect(bytes).toBeGreaterThan(chars);
+      expect(pauses).toEqual([4, 2 + (bytes / 1000) * 0.62]);
+    },
+  );
+
+  test('takes no time otherwise', async () => {
+    const read = await timed({ encoding: 'gzip, deflate' });
+    expect((await read(100_000)).pauses).toEqual([]);
+  });
+});
+
 test('the lock is taken from a transaction that is slow, and its owner is told', async () => {
   const { connect } = await startServer({ transactionMs: 20 });
   const slow = await connect().transaction('write');

@@ -13,6 +13,9 @@ export type Ending =
   /** `reason` says what happened to the run. */
   | { readonly kind: 'lease-lost'; readonly reason: string };
 
+/** What may be claimable once an end, or a wait, is stored: nothing more, a run, or one that has waited until then. */
+export type LeftWork = 'nothing' | 'run' | 'waiting-run';
+
 /** How a job ends. The run ends like this once it is stored. */
 export type JobEnd =
   /** `output` is JSON text, null for undefined. */

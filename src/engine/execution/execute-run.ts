@@ -92,7 +92,8 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       return await resolveStop(settled, execution, store);
     }
     control.end({ stepsRunning: calls.areRunning });
-    execution.onEnding?.({ leavesWork: run.parentRunId !== null });
+    // A run above it may wait for it.
+    execution.onEnding?.(run.parentRunId === null ? 'nothing' : 'waiting-run');
     const outcome = settled.kind === 'failed' ? await retryLater(execution, settled, errorDetail) : settled;
     if (outcome === 'refused') return await resolveStop('lease-lost', execution, store);
     if (outcome.kind === 'retrying') return outcome;
@@ -110,7 +111,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
 /** Stores that the run has failed because its time was up. */
 async function endTimedOut(execution: Execution, { store }: Engine): Promise<Ending> {
   const { control, journal, onEnding } = execution;
-  onEnding?.({ leavesWork: true });
+  onEnding?.(execution.run.parentRunId === null ? 'nothing' : 'waiting-run');
   // Without a stack, which would only show this engine.
   const timedOut = toJobFailure(control.error, { mode: 'message' });
   const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });

@@ -1,5 +1,6 @@
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
+import type { LeftWork } from './ending.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { RunControl } from './run-control.ts';
 
@@ -13,9 +14,6 @@ export interface Execution {
   readonly databaseNowMs: () => number;
   /** Whether the job waits for another run. */
   readonly isAwaitingRun: () => boolean;
-  /**
-   * Called when the job is over or the run waits, before that is stored. `leavesWork`: what is stored then may make
-   * a run pending, this one or another.
-   */
-  readonly onEnding?: ((ending: { readonly leavesWork: boolean }) => void) | undefined;
+  /** Called when the job is over or the run waits, before that is stored. */
+  readonly onEnding?: ((left: LeftWork) => void) | undefined;
 }

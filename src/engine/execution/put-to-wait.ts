@@ -7,7 +7,7 @@ import { nextTryInMs, parseRetries } from '../../core/retry.ts';
 import { abandonRun } from '../../core/run-context.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
 import type { WaitData } from '../../core/wait.ts';
-import type { Ending, JobFailure } from './ending.ts';
+import type { Ending, JobFailure, LeftWork } from './ending.ts';
 import type { Execution } from './execution.ts';
 import { toJobFailure } from './job-failure.ts';
 
@@ -16,13 +16,18 @@ export async function putToWait(
   { run, control, journal, databaseNowMs, onEnding }: Execution,
   data: WaitData,
 ): Promise<Ending | 'refused'> {
-  // What it waits for may be there already, and a run that it waits for is yet to be executed.
-  onEnding?.({ leavesWork: data.waits?.some(({ kind }) => kind === 'signal' || kind === 'run') === true });
+  onEnding?.(leftBy(data));
   abandonRun(control.lease);
   const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
   if (result === 'refused') return 'refused';
   const nextMs = nextLookMs(run, data.dueAt ?? Number.POSITIVE_INFINITY);
   return { kind: 'waiting', dueInMs: Number.isFinite(nextMs) ? nextMs - databaseNowMs() : undefined };
+}
+
+/** A signal may be there already, and a run that is waited for is yet to be executed. */
+function leftBy({ waits = [] }: WaitData): LeftWork {
+  if (waits.some(({ kind }) => kind === 'signal')) return 'waiting-run';
+  return waits.some(({ kind }) => kind === 'run') ? 'run' : 'nothing';
 }
 
 type Retrying = Extract<Ending, { readonly kind: 'retrying' }>;

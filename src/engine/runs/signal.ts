@@ -27,12 +27,14 @@ export async function signal(
   options: SignalOptions = {},
 ): Promise<Signalled> {
   const given = newSignal(deps, { runId, name, payload, options });
-  const result = await deps.store.signal(given);
+  const storing = deps.store.signal(given);
+  // The worker's claim leaves with it, and takes the run that it wakes.
+  deps.worker.wake({ mayResume: true });
+  const result = await storing;
   switch (result.kind) {
     case 'accepted': {
       const note = { type: 'run:signal', message: name, data: given.payload } as const;
       deps.bus.publish([{ run: { runId, jobName: result.jobName }, note }]);
-      deps.worker.wake();
       return { disposition: 'accepted' };
     }
     case 'duplicate':

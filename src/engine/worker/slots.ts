@@ -8,6 +8,7 @@ import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
+import type { LeftWork } from '../execution/ending.ts';
 import { executeRun } from '../execution/execute-run.ts';
 import { LeaseKeeper } from '../execution/lease-keeper.ts';
 import { LogBudget } from '../execution/log-budget.ts';
@@ -32,11 +33,8 @@ interface SlotsDeps {
   readonly maxResultBytes: number;
   /** How long telemetry waits for an outcome to be stored with. */
   readonly flushAfterMs?: number | undefined;
-  /**
-   * Called once for each run: when its end is about to be stored, or otherwise when it has left its slot. `leavesWork`: that may
-   * make another run claimable.
-   */
-  readonly onFree: (freed: { readonly leavesWork: boolean }) => void;
+  /** Called once for each run: when its end is about to be stored, or otherwise when it has left its slot. */
+  readonly onFree: (left: LeftWork) => void;
   /** Called when a run that a step starts is stored. */
   readonly onChild?: (() => void) | undefined;
   /** Called when a run has failed because its time was up. */
@@ -159,7 +157,7 @@ export class Slots {
     const { clock } = this.#deps;
     const databaseNowMs = () => run.databaseAheadMs + clock.monotonicMs();
     const isAwaitingRun = () => this.waits.isWaiting(control.lease);
-    const onEnding = (ending: { readonly leavesWork: boolean }) => this.#noteEnding(slot, ending);
+    const onEnding = (left: LeftWork) => this.#noteEnding(slot, left);
     slot.done = this.#scope
       .runInAsyncScope(() =>
         executeRun({ run, job, control, journal, databaseNowMs, isAwaitingRun, onEnding }, this.#deps),
@@ -226,11 +224,11 @@ export class Slots {
     await this.#conclusions.handBack(leases);
   }
 
-  #noteEnding(slot: Slot, { leavesWork }: { readonly leavesWork: boolean }): void {
+  #noteEnding(slot: Slot, left: LeftWork): void {
     // If this worker took the run over from itself, the slot has already lost its place.
     if (this.#slots.get(slot.run.runId) !== slot) return;
     this.#ending.add(slot);
-    this.#deps.onFree({ leavesWork: leavesWork || slot.run.concurrencyKey !== null });
+    this.#deps.onFree(left === 'nothing' ? leftByKey(slot.run) : left);
   }
 
   #free(slot: Slot): void {
@@ -239,8 +237,13 @@ export class Slots {
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
     if (this.#ending.remove(slot)) this.#deps.onEmptied();
-    else this.#deps.onFree({ leavesWork: run.concurrencyKey !== null });
+    else this.#deps.onFree(leftByKey(run));
   }
+}
+
+/** A freed concurrency key may allow another run to start. */
+function leftByKey({ concurrencyKey }: ClaimedRun): LeftWork {
+  return concurrencyKey === null ? 'nothing' : 'run';
 }
 
 const NOBODY: ReadonlySet<RunContext> = new Set();

@@ -56,9 +56,9 @@ export class Worker {
       maxConcurrentRuns: options.maxConcurrentRuns,
       maxResultBytes: options.maxResultBytes,
       flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
-      onFree: ({ leavesWork }) => {
-        if (leavesWork) this.wake();
-        else this.#noteFreed();
+      onFree: (left) => {
+        if (left === 'nothing') this.#noteFreed();
+        else this.wake({ mayResume: left === 'waiting-run' });
       },
       onChild: () => this.wake(),
       onTimedOut: () => deps.housekeeping.cancelBelow(),
@@ -115,8 +115,9 @@ export class Worker {
     this.wake();
   }
 
-  /** Looks for work at once, or as soon as a slot is free. */
-  wake(): void {
+  /** Looks for work at once, or as soon as a slot is free. `mayResume`: what there is has waited, and has steps. */
+  wake({ mayResume = false }: { readonly mayResume?: boolean } = {}): void {
+    if (mayResume) this.#intake.expectDue();
     this.#loop.wake();
     for (const shift of this.#shifts) shift.expectMore();
     this.#loop.look();

@@ -1,4 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises';
+import { setTimeout as pauseFor } from 'node:timers/promises';
 import type { Fault } from './faults.ts';
 
 /** What a small request takes on a libsql-server nearby, ms. */
@@ -12,6 +12,7 @@ export type Speed = 'instant' | 'measured';
 /** What a test sets and reads while the server runs. */
 export class Behaviour {
   readonly #speed: Speed;
+  readonly #pause: (ms: number) => Promise<unknown>;
   /** The number of requests received. */
   requests = 0;
   /** The number of requests that are not answered yet. */
@@ -31,10 +32,12 @@ export class Behaviour {
     readonly latencyMs?: (() => number) | undefined;
     readonly fault?: ((requestNumber: number) => Fault) | undefined;
     readonly speed?: Speed | undefined;
+    readonly pause?: ((ms: number) => Promise<unknown>) | undefined;
   }) {
     this.latencyMs = options.latencyMs ?? (() => 0);
     this.fault = options.fault ?? (() => ({ kind: 'none' }));
     this.#speed = options.speed ?? 'instant';
+    this.#pause = options.pause ?? pauseFor;
   }
 
   /** Counts a request, and says how it fails. */
@@ -47,13 +50,13 @@ export class Behaviour {
   /** Takes the time that a request takes before it is executed. */
   async delay(): Promise<void> {
     const ms = this.latencyMs() + (this.#speed === 'measured' ? REQUEST_MS : 0);
-    if (ms > 0) await pause(ms);
+    if (ms > 0) await this.#pause(ms);
     await this.gate?.();
   }
 
   /** Takes the time that compressing an answer takes. */
   async delayCompression(bytes: number): Promise<void> {
     if (this.#speed === 'instant') return;
-    await pause(COMPRESSION_MS.once + (bytes / 1000) * COMPRESSION_MS.perKb);
+    await this.#pause(COMPRESSION_MS.once + (bytes / 1000) * COMPRESSION_MS.perKb);
   }
 }

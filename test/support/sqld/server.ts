@@ -19,6 +19,8 @@ export interface SqldOptions {
   readonly fault?: (requestNumber: number) => Fault;
   /** Default: instant. */
   readonly speed?: Speed;
+  /** Lets the time pass that an answer takes. Default: a timer. */
+  readonly pause?: (ms: number) => Promise<unknown>;
   /**
    * What happens when a client closes the connection before a write is answered: the write queue breaks, or
    * nothing, for tests that kill clients. Default: break.

@@ -66,7 +66,7 @@ export class WriteSender implements WritePort {
       }
       const answers = await this.#sendAll(statements, deadlineMs);
       watch.noteWriteAnswered();
-      health.noteSuccess(answers.reduce((sum, rows) => sum + rows.length, 0));
+      health.noteSuccess(countChanged(statements, answers));
       return answers.map((rows) => check.readable(rows));
     } catch (error) {
       if (!closing.error) {
@@ -140,6 +140,15 @@ export class WriteSender implements WritePort {
   #faultOf(error: unknown): DatabaseFault {
     return classifyDatabaseError(error, this.isRemote);
   }
+}
+
+/** How many rows the writes among the statements returned. Reads are answered while nothing can be written, too. */
+function countChanged(statements: readonly Sql[], answers: readonly Rows[]): number {
+  let changed = 0;
+  for (const [i, { kind }] of statements.entries()) {
+    if (kind !== 'read') changed += answers[i]?.length ?? 0;
+  }
+  return changed;
 }
 
 /** Some of the statements of a write were executed before its time was up. */

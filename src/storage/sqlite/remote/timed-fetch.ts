@@ -15,15 +15,29 @@ export function timedFetch({ compression }: { readonly compression: boolean }) {
       () => late.abort(new Error(`the database has not answered within ${ANSWER_WITHIN_MS} ms`)),
       ANSWER_WITHIN_MS,
     );
+    const end = () => clearTimeout(timer);
     try {
       if (!compression) request.headers.set('accept-encoding', 'identity');
       const response = await fetch(request, { signal: late.signal });
+      if (response.ok) return untilRead(response, end);
       const { status, headers } = response;
       const body = await response.arrayBuffer();
+      end();
       // A status without a body accepts none.
       return new Response(body.byteLength === 0 ? null : body, { status, headers });
-    } finally {
-      clearTimeout(timer);
+    } catch (error) {
+      end();
+      throw error;
     }
   };
+}
+
+/** The answer, which calls back when its reader has the body. Reading it here first would copy it twice. */
+function untilRead(response: Response, end: () => void): Response {
+  const timed = <T>(read: () => Promise<T>) => ({ value: () => read.call(response).finally(end) });
+  return Object.defineProperties(response, {
+    json: timed(response.json),
+    text: timed(response.text),
+    arrayBuffer: timed(response.arrayBuffer),
+  });
 }

@@ -126,7 +126,7 @@ function sharing(appends: readonly Append[]): (readonly Append[])[] {
 
 function askStored(appends: readonly Append[]): Sql {
   const asked = appends.map(({ lease: { runId, fence }, number }) => ({ runId, fence, number }));
-  return { sql: STORED, parameters: [JSON.stringify(asked)] };
+  return { kind: 'read', sql: STORED, parameters: [JSON.stringify(asked)] };
 }
 
 /** @param appends which one view takes */

@@ -1,7 +1,7 @@
 import type { CancelledRun } from '../../../core/ownership/claim.ts';
 import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../../../core/run.ts';
 import type { CommandResult } from '../../../core/store.ts';
-import type { Rows, WriteKind } from '../../writes.ts';
+import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { LEAVES_MORE } from './deletions.ts';
@@ -57,9 +57,9 @@ const commands: WriteKind<Command, Answer> = {
   place: PLACES.command,
   sizeOf: () => ({ rows: 1, chars: 0 }),
   compile: (members, { sentAgain, isRemote }) => ({
-    statements: members.flatMap(({ name, runId }) => {
+    statements: members.flatMap(({ name, runId }): Sql[] => {
       const change = { sql: changeOf(name), parameters: [runId] };
-      return isRemote ? [change, { sql: STATE, parameters: [runId] }] : [change];
+      return isRemote ? [change, { kind: 'read', sql: STATE, parameters: [runId] }] : [change];
     }),
     decode: (answers) =>
       members.map(({ runId }, i): Answer => {

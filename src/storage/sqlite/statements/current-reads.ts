@@ -24,7 +24,7 @@ const currentReads: WriteKind<CurrentRead, Rows> = {
   place: PLACES.read,
   sizeOf: ({ chars }) => ({ rows: 1, chars }),
   compile: (members) => ({
-    statements: [TOUCH, ...members.map(({ sql, parameters }) => ({ sql, parameters }))],
+    statements: [TOUCH, ...members.map(({ sql, parameters }): Sql => ({ kind: 'read', sql, parameters }))],
     decode: (answers) => answers.slice(1),
   }),
 };

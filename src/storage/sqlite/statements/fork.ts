@@ -28,7 +28,7 @@ const forks: WriteKind<NewFork, ForkResult> = {
       const parameters = [id, runId, from, payload ?? ''];
       return [
         { sql: FORK, parameters },
-        { sql: STATE, parameters },
+        { kind: 'read', sql: STATE, parameters },
       ];
     }),
     decode: (answers) =>

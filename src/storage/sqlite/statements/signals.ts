@@ -44,7 +44,7 @@ const signals: WriteKind<NewSignal, SignalResult> = {
       const parameters = [id, runId, name, signalId ?? id, payload];
       return [
         { sql: SEND, parameters },
-        { sql: STATE, parameters },
+        { kind: 'read', sql: STATE, parameters },
       ];
     }),
     decode: (answers) => members.map((_, i) => toResult(answers[2 * i + 1] ?? [])),

@@ -9,12 +9,13 @@ import { PATIENT } from './patient.ts';
 contract('cancelling a run', (test) => {
   test('cancels all active runs below it, and tells each', async ({ world }) => {
     const { durably } = await world.start({ ...PATIENT, maxConcurrentRuns: 4 });
-    const aborted = deferred();
+    const [begun, aborted] = [deferred(), deferred()];
     const { top } = durably.register({
       leaf: job('leaf', (step) =>
         step.run('works', async (signal) => {
-          await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
-          aborted.resolve();
+          signal.addEventListener('abort', () => aborted.resolve());
+          begun.resolve();
+          await aborted.promise;
         }),
       ),
       middle: job('middle', async (step) => {
@@ -34,6 +35,7 @@ contract('cancelling a run', (test) => {
       async () => (await durably.getRuns({ parentRunId: middle.id, status: 'completed' })).length === 1,
       'the quick one',
     );
+    await begun.promise;
     await durably.cancel(id);
     await aborted.promise;
     for (const runId of [id, middle.id, leaf.id]) {

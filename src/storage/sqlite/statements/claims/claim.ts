@@ -109,11 +109,12 @@ function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isB
       parameters: [...about, inlineBytes, ...(hasTerms ? [encodeTerms(terms)] : [])],
     },
   ];
-  if (isRepeated) statements.push({ sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
-  if (isRemote) statements.push({ sql: LEFT_BEHIND, parameters: about });
+  if (isRepeated)
+    statements.push({ kind: 'read', sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
+  if (isRemote) statements.push({ kind: 'read', sql: LEFT_BEHIND, parameters: about });
   // On a file, a claim that wakes runs is the one that probably takes runs with steps.
   const bringsSteps = isRemote || (isBatch && request.wakesDue);
-  if (bringsSteps) statements.push({ sql: KNOWN_OF_CLAIM, parameters: [claimToken] });
+  if (bringsSteps) statements.push({ kind: 'read', sql: KNOWN_OF_CLAIM, parameters: [claimToken] });
   return {
     statements,
     decode: (answers) => {
