@@ -21,6 +21,18 @@ const storage = new AsyncLocalStorage<Stored | undefined>();
 /** Before Node 24, an enabled context slows down every promise of the process (ADR 21). */
 const isCostly = Number(globalThis.process?.versions?.node?.split('.')[0] ?? Number.POSITIVE_INFINITY) < 24;
 
+/** Cloudflare Workers say that they are Node 22, but refuse to disable a storage. */
+const isDisabledAtRest = isCostly && canDisable(storage);
+
+function canDisable(each: { disable(): void }): boolean {
+  try {
+    each.disable();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** An object, because running with undefined does not enable a disabled storage. */
 const NOBODY: Stored = { run: { runId: '' } };
 
@@ -94,7 +106,7 @@ function end({ run, step }: Stored): void {
   rest();
 }
 
-/** Disables the storage while no job's code is under way. */
+/** Disables the storage, where that helps, while no job's code is under way. */
 function rest(): void {
-  if (isCostly && underWay === 0) storage.disable();
+  if (isDisabledAtRest && underWay === 0) storage.disable();
 }

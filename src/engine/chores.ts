@@ -2,7 +2,8 @@ import type { Store } from '../core/store.ts';
 import type { Clock } from '../core/time/clock.ts';
 import type { EventBus } from './events/event-bus.ts';
 
-const HOUR_MS = 60 * 60 * 1000;
+const MINUTE_MS = 60 * 1000;
+const HOUR_MS = 60 * MINUTE_MS;
 /** The least pause between two portions. Other writers get as much time as the portion took. */
 const MIN_PAUSE_MS = 5;
 
@@ -13,6 +14,8 @@ interface Chore {
   readonly everyMs: number;
   /** How long after its start a resident worker does it for the first time. Default: `everyMs`. */
   readonly firstAfterMs?: number;
+  /** How long after a failure a resident worker tries it again. Default: at its next time. */
+  readonly againAfterMs?: number;
   /**
    * How many portions a worker on demand does after a shift, within the shift's budget, and after a
    * run was deleted. Such a worker has no loop, and its platform limits the requests.
@@ -26,7 +29,7 @@ const REMAINS_OF_DELETED_RUNS: Chore = {
   name: 'remove the rows that deleted runs left over',
   everyMs: HOUR_MS,
   // Rows that a crash left over are not urgent, so a start does not begin with them.
-  firstAfterMs: 10 * 60 * 1000,
+  firstAfterMs: 10 * MINUTE_MS,
   portionsOnDemand: { afterShift: Number.POSITIVE_INFINITY, afterDeletion: 10 },
   run: (store) => store.deletePortion(),
 };
@@ -34,7 +37,9 @@ const REMAINS_OF_DELETED_RUNS: Chore = {
 const RUNS_BELOW: Chore = {
   name: 'cancel the runs below a run whose time was up',
   // The worker asks for it when that happens. The interval is for a worker that vanished just then.
-  everyMs: 10 * 60 * 1000,
+  everyMs: MINUTE_MS,
+  // Those runs go on meanwhile.
+  againAfterMs: 1_000,
   portionsOnDemand: { afterShift: 1, afterDeletion: 0 },
   run: async (store, bus) => {
     const cancelled = await store.cancelBelow();
@@ -66,6 +71,7 @@ export class Housekeeping {
   readonly #bus: EventBus;
   readonly #clock: Clock;
   readonly #cancelTimers = new Map<Chore, () => void>();
+  readonly #cancelRetries = new Map<Chore, () => void>();
   readonly #due = new Set<Chore>();
   #cancelPause: (() => void) | undefined;
   #working: Promise<void> | undefined;
@@ -140,8 +146,10 @@ export class Housekeeping {
   }
 
   #cancelAllTimers(): void {
-    for (const cancel of this.#cancelTimers.values()) cancel();
-    this.#cancelTimers.clear();
+    for (const timers of [this.#cancelTimers, this.#cancelRetries]) {
+      for (const cancel of timers.values()) cancel();
+      timers.clear();
+    }
   }
 
   #ask(chore: Chore): void {
@@ -167,9 +175,18 @@ export class Housekeeping {
       try {
         await this.#doAllOf(chore, isStopped);
       } catch (error) {
-        if (!isStopped()) this.#report(error);
+        if (isStopped()) return;
+        this.#report(error);
+        this.#tryAgain(chore);
       }
     }
+  }
+
+  #tryAgain(chore: Chore): void {
+    if (chore.againAfterMs === undefined) return;
+    this.#cancelRetries.get(chore)?.();
+    const cancel = this.#clock.schedule(chore.againAfterMs, () => this.#ask(chore));
+    this.#cancelRetries.set(chore, cancel);
   }
 
   async #doAllOf(chore: Chore, isStopped: () => boolean): Promise<void> {

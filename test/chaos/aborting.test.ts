@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
+import { checkEnded, checkJournal } from './checks/journal.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { report } from './support/chaos.ts';
-import { checkEnded, checkJournal } from './support/check-journal.ts';
-import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
 import { countOpen, readRecords, withDatabase } from './support/records.ts';

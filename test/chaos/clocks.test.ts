@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
-import { checkEnded, checkJournal } from './support/check-journal.ts';
-import { checkKeys } from './support/check-keys.ts';
-import { checkLedger } from './support/check-ledger.ts';
+import { checkEnded, checkJournal } from './checks/journal.ts';
+import { checkKeys } from './checks/keys.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
 import { countOpen, readRecords } from './support/records.ts';

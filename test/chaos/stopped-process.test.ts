@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { checkJournal } from './checks/journal.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { isWriteLockFree } from './machine/lock.ts';
-import { checkJournal } from './support/check-journal.ts';
-import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
 import { readRecords } from './support/records.ts';

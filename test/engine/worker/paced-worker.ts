@@ -71,7 +71,7 @@ export function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       bus,
       clock,
       registry,
-      housekeeping: new Housekeeping({ store, bus, clock }),
+      housekeeping: new Housekeeping({ store, bus, clock: new FakeClock() }),
       log: new RunLog(),
       errorDetail: 'full',
     },

@@ -1,6 +1,6 @@
-import { groupBy } from './group-by.ts';
-import type { LedgerRow } from './ledger.ts';
-import type { JournalRecord, Records } from './records.ts';
+import { groupBy } from '../support/group-by.ts';
+import type { LedgerRow } from '../support/ledger.ts';
+import type { JournalRecord, Records } from '../support/records.ts';
 
 /**
  * Whether the effects in the ledger match the journal:

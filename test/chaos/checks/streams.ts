@@ -1,5 +1,5 @@
-import type { JournalRecord } from './records.ts';
-import type { Frame, Subscriber } from './subscriber.ts';
+import type { JournalRecord } from '../support/records.ts';
+import type { Frame, Subscriber } from '../support/subscriber.ts';
 
 /** Whether a subscriber saw exactly these rows, each once and in order. */
 export function checkStream(

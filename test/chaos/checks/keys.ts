@@ -1,6 +1,6 @@
-import { groupBy } from './group-by.ts';
-import type { LedgerRow } from './ledger.ts';
-import { type JournalRecord, journalByRun, type Records, type RunRecord } from './records.ts';
+import { groupBy } from '../support/group-by.ts';
+import type { LedgerRow } from '../support/ledger.ts';
+import { type JournalRecord, journalByRun, type Records, type RunRecord } from '../support/records.ts';
 
 /**
  * Whether at most one run of each concurrency key ran at a time, and the oldest waiting run went first. The
