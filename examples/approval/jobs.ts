@@ -31,8 +31,14 @@ export function createJobs({ ledger, mail }: { ledger: Ledger; mail: Mail }) {
       employee: z.string().min(1),
       amount: z.number().positive(),
       purpose: z.string(),
-      remindAfterMs: z.int().min(0).default(2 * DAY_MS),
-      giveUpAfterMs: z.int().min(0).default(5 * DAY_MS),
+      remindAfterMs: z
+        .int()
+        .min(0)
+        .default(2 * DAY_MS),
+      giveUpAfterMs: z
+        .int()
+        .min(0)
+        .default(5 * DAY_MS),
     }),
     output: z.object({
       outcome: z.enum(['booked', 'refused', 'not answered']),
