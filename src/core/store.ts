@@ -51,9 +51,9 @@ export interface Enqueued {
  * One event that a run's owner stores. If the event is an outcome, the same statement updates the step or the run.
  */
 export interface OwnerNote extends JournalNote {
-  /** The kind of a step with an outcome. Default: `run`. */
+  /** Of a step with an outcome; `run` unless given. */
   readonly stepKind?: StepKind | undefined;
-  /** The signal that a step with an outcome takes. */
+  /** Of a step with an outcome: the signal that it takes. */
   readonly signalSeq?: number | undefined;
   /** The run that a starting step triggers. Its payload is the note's data. */
   readonly child?: ChildStart | undefined;

@@ -3,7 +3,7 @@ import { errorMessage } from '../../core/errors/error-text.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { UNKNOWN_STEP } from '../../core/events.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import { nextTryInMs, parseRetries } from '../../core/retry.ts';
+import { nextTryInMs, parseRetries } from '../../core/retries/retry.ts';
 import { abandonRun } from '../../core/run-context.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
 import type { WaitData } from '../../core/wait.ts';
