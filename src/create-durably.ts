@@ -226,7 +226,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     onError: (error) => bus.reportWorkerError({ error, context: 'feed' }),
   });
   bus.onPublish = () => feed.nudge();
-  bus.on('run:cancel', ({ runId }) => worker.cancel(runId));
+  bus.on('run:cancel', ({ runId }) => worker.noteCancelled(runId));
   const runs = createRuns({
     store,
     registry,

@@ -23,8 +23,9 @@ create index durably_signals_untaken on durably_signals (run_id) where is_taken 
 alter table durably_runs add column depth integer not null default 0;
 create index durably_runs_by_parent on durably_runs (parent_run_id) where parent_run_id is not null;
 
--- Runs whose time was up, and below which runs may still be active.
-create index durably_runs_timed_out on durably_runs (id) where status = 'failed' and deadline_at <= completed_at;
+-- 1: the time of the run was up, and the active runs below it are yet to be cancelled.
+alter table durably_runs add column cancels_below integer not null default 0;
+create index durably_runs_cancelling on durably_runs (id) where cancels_below = 1;
 
 -- The run that an invoking step has started.
 alter table durably_steps add column child_run_id text;
@@ -113,8 +114,8 @@ begin
     run_id, job_name, type, created_at, attempt, step_name, level, message, duration_ms, data
   )
   values (
-    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.level, new.message,
-    new.duration_ms, new.data
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name,
+    iif(new.type = 'log:write', new.level, null), new.message, new.duration_ms, new.data
   );
   update durably_runs set
     status = case new.type when 'run:complete' then 'completed' else 'failed' end,
@@ -122,6 +123,8 @@ begin
     error_detail = case new.type when 'run:fail' then new.data end,
     failed_step_name = new.step_name,
     error = new.message, append_count = new.append_no,
+    -- Where log lines have their level, an end says that the time was up.
+    cancels_below = new.level is 'timeout',
     completed_at = new.created_at, updated_at = new.created_at
   where id = new.run_id and new.type in ('run:complete', 'run:fail');
 end;

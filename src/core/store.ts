@@ -1,6 +1,6 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
-import type { CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
+import type { CancelledBelow, CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
@@ -51,6 +51,8 @@ export interface Enqueued {
  * One event that a run's owner stores. If the event is an outcome, the same statement updates the step or the run.
  */
 export interface OwnerNote extends JournalNote {
+  /** Of a run that fails: its time was up, so the active runs below it are to be cancelled. */
+  readonly isTimeOut?: boolean | undefined;
   /** Of a step with an outcome; `run` unless given. */
   readonly stepKind?: StepKind | undefined;
   /** Of a step with an outcome: the signal that it takes. */
@@ -196,8 +198,8 @@ export interface Store {
   /** Cancelling a run cancels the active runs below it, in the same statement. */
   command(command: RunCommand, runId: string): Promise<CommandResult>;
 
-  /** Cancels a portion of the active runs below runs whose time was up; answers with those. None are left if there were none. */
-  cancelBelow(): Promise<readonly CancelledRun[]>;
+  /** Cancels a portion of the active runs below runs whose time was up. */
+  cancelBelow(): Promise<CancelledBelow>;
 
   /** Stores a run with copies of the finished steps before one of another run's steps. */
   fork(fork: NewFork): Promise<ForkResult>;

@@ -42,9 +42,9 @@ const RUNS_BELOW: Chore = {
   againAfterMs: 1_000,
   portionsOnDemand: { afterShift: 1, afterDeletion: 0 },
   run: async (store, bus) => {
-    const cancelled = await store.cancelBelow();
+    const { cancelled, more } = await store.cancelBelow();
     bus.publish(cancelled.map((run) => ({ run, note: { type: 'run:cancel' } })));
-    return cancelled.length > 0;
+    return more;
   },
 };
 

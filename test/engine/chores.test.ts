@@ -27,7 +27,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
   const store = fakeStore({
     cancelBelow: async () => {
       note('cancellation');
-      return [];
+      return { cancelled: [], more: false };
     },
     deletePortion: portion('deletion'),
     purgePortion: portion('purge'),

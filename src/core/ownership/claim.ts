@@ -84,6 +84,13 @@ export interface LostRun extends NamedRun {
 /** A run that was cancelled because one above it was, or had no more time. */
 export type CancelledRun = Pick<NamedRun, 'runId' | 'jobName'>;
 
+/** A portion of the runs that were cancelled below runs whose time was up. */
+export interface CancelledBelow {
+  readonly cancelled: readonly CancelledRun[];
+  /** Whether there may be more. */
+  readonly more: boolean;
+}
+
 export interface Claim {
   readonly runs: readonly ClaimedRun[];
   /** Runs that the claim failed because their workers vanished too often, or their time was up. */

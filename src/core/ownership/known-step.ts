@@ -42,6 +42,8 @@ export interface StepResult {
   readonly state: 'completed';
   readonly name: string;
   readonly outputBytes: number;
+  /** Its place in the journal: a replay answers what was stored first, first. */
+  readonly sequence: number;
   /** JSON text, null for undefined. If it is missing, {@link Store.readStepOutputs} reads it. */
   readonly output?: string | null;
 }

@@ -27,6 +27,8 @@ export interface JobFailure {
   /** JSON text. */
   readonly detail: string;
   readonly failedStepName: string;
+  /** Its time was up. */
+  readonly isTimeOut?: boolean;
   /** What the job threw, if its own retries apply to it. */
   readonly thrown?: { readonly error: unknown } | undefined;
 }

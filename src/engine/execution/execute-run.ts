@@ -82,8 +82,10 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     const step = createStepContext({ run, port, signals, children, defaults: job.defaults, telemetry });
     const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
     if (settled === 'waiting') {
-      const waiting = await putToWait(execution, waits.toData());
-      return waiting === 'refused' ? await resolveStop('lease-lost', execution, store) : waiting;
+      const waiting = await putToWait(execution, waits.toData(), errorDetail);
+      if (waiting !== 'refused' && waiting.kind === 'waiting') return waiting;
+      const end = waiting === 'refused' ? waiting : await recordEnd(journal, { end: waiting, durationMs: 0 });
+      return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
     }
     if (settled === 'timed-out') return await endTimedOut(execution, engine);
     if (typeof settled === 'string') {
@@ -113,7 +115,7 @@ async function endTimedOut(execution: Execution, { store }: Engine): Promise<End
   const { control, journal, onEnding } = execution;
   onEnding?.(execution.run.parentRunId === null ? 'nothing' : 'waiting-run');
   // Without a stack, which would only show this engine.
-  const timedOut = toJobFailure(control.error, { mode: 'message' });
+  const timedOut = { ...toJobFailure(control.error, { mode: 'message' }), isTimeOut: true };
   const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });
   return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
 }
@@ -121,6 +123,10 @@ async function endTimedOut(execution: Execution, { store }: Engine): Promise<End
 /** False for a run's first attempt, which begins without steps. */
 function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
   return stepCount > 0 || attempt > 1 || kind !== 'start';
+}
+
+function failNote({ error, detail, failedStepName, isTimeOut }: JobFailure): OwnerNote {
+  return { type: 'run:fail', message: error, data: detail, stepName: failedStepName, isTimeOut };
 }
 
 /**
@@ -132,9 +138,7 @@ async function recordEnd(
   { end, durationMs }: { readonly end: JobEnd; readonly durationMs: number },
 ): Promise<JobEnd | 'refused'> {
   const note: OwnerNote =
-    end.kind === 'completed'
-      ? { type: 'run:complete', data: end.output, durationMs }
-      : { type: 'run:fail', message: end.error, data: end.detail, stepName: end.failedStepName };
+    end.kind === 'completed' ? { type: 'run:complete', data: end.output, durationMs } : failNote(end);
   let result: AppendResult;
   try {
     result = await journal.record(note);

@@ -2,8 +2,8 @@ import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsExecution } from '../../core/events.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
-import type { AppendResult, ChildStart, OwnerNote, Store } from '../../core/store.ts';
-import type { Clock } from '../../core/time/clock.ts';
+import type { AppendResult, ChildStart, Due, OwnerNote, Store } from '../../core/store.ts';
+import { type Clock, toIsoTime } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
 import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';
@@ -35,11 +35,13 @@ export class OwnerJournal {
   readonly #clock: Clock;
   readonly #waiting: WaitingNotes;
   #number = 0;
+  /** Steps whose run the database refused to store, by name, and why. */
+  readonly #refusedStarts = new Map<string, unknown>();
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
   #state: JournalState = 'open';
   readonly #flushAfterMs: number;
-  readonly #onChild: () => void;
+  readonly #onChild: (due: Due | undefined) => void;
 
   /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with. Default: 50. */
   constructor(
@@ -51,7 +53,7 @@ export class OwnerJournal {
       logBudget: LogBudget;
       flushAfterMs?: number | undefined;
       /** Called when a run that a step starts is stored. */
-      onChild?: (() => void) | undefined;
+      onChild?: ((due: Due | undefined) => void) | undefined;
     },
   ) {
     this.#run = run;
@@ -135,7 +137,9 @@ export class OwnerJournal {
     this.#sending = undefined;
   }
 
-  async #sendGroup(group: readonly WaitingNote[]): Promise<void> {
+  async #sendGroup(given: readonly WaitingNote[]): Promise<void> {
+    const group = given.filter((waiting) => !this.#isBlocked(waiting));
+    if (group.length === 0) return;
     try {
       const result = await this.#append(group);
       if (result === 'stored') this.#publish(group);
@@ -147,15 +151,33 @@ export class OwnerJournal {
         for (const waiting of group) await this.#sendGroup([waiting]);
         return;
       }
-      for (const { note, settle } of group) {
-        // Another end may follow one that was refused. Telemetry waits for it.
-        if (endsExecution(note.type) && this.#state === 'ended') this.#state = 'draining';
-        settle?.reject(error);
-      }
+      for (const waiting of group) this.#refuse(waiting, error);
       if (group.every(({ settle }) => !settle)) {
         this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });
       }
     }
+  }
+
+  #refuse({ note, settle }: WaitingNote, error: unknown): void {
+    // Another end may follow one that was refused. Telemetry waits for it.
+    if (endsExecution(note.type) && this.#state === 'ended') this.#state = 'draining';
+    if (note.child !== undefined) this.#refusedStarts.set(note.stepName ?? '', error);
+    settle?.reject(error);
+  }
+
+  /** Nothing may say that a step has started a run which was refused, and its run may not wait for that. */
+  #isBlocked(waiting: WaitingNote): boolean {
+    const { type, stepName } = waiting.note;
+    const [first] = this.#refusedStarts.values();
+    const error =
+      type === 'run:wait'
+        ? first
+        : type === 'step:complete'
+          ? this.#refusedStarts.get(stepName ?? '')
+          : undefined;
+    if (error === undefined) return false;
+    this.#refuse(waiting, error);
+    return true;
   }
 
   /** Repeats an append while the database is unavailable, so that an outage loses no result. */
@@ -190,11 +212,13 @@ export class OwnerJournal {
       return note.child === undefined ? [own] : [own, this.#triggered(note.child, own.ageMs)];
     });
     this.#bus.publish(events);
-    if (group.some(({ note }) => note.child !== undefined)) this.#onChild();
+    for (const { note } of group) if (note.child !== undefined) this.#onChild(note.child.due);
   }
 
-  #triggered({ id: runId, jobName }: ChildStart, ageMs: number) {
-    const data = JSON.stringify({ parentRunId: this.#run.runId });
+  #triggered({ id: runId, jobName, due }: ChildStart, ageMs: number) {
+    const atMs = due === undefined ? undefined : 'atMs' in due ? due.atMs : this.#clock.now() + due.afterMs;
+    const runAt = atMs === undefined ? undefined : toIsoTime(atMs);
+    const data = JSON.stringify({ runAt, parentRunId: this.#run.runId });
     return { run: { runId, jobName }, note: { type: 'run:trigger', data } as const, ageMs };
   }
 }

@@ -15,11 +15,18 @@ import { toJobFailure } from './job-failure.ts';
 export async function putToWait(
   { run, control, journal, databaseNowMs, onEnding }: Execution,
   data: WaitData,
-): Promise<Ending | 'refused'> {
+  mode: ErrorDetailMode,
+): Promise<Extract<Ending, { readonly kind: 'waiting' }> | JobFailure | 'refused'> {
   onEnding?.(leftBy(data));
   abandonRun(control.lease);
-  const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
-  if (result === 'refused') return 'refused';
+  try {
+    const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
+    if (result === 'refused') return 'refused';
+  } catch (error) {
+    if (error instanceof DatabaseUnavailableError) throw error;
+    // It refuses a run that a step was to start, for example.
+    return toJobFailure(error, { mode });
+  }
   const nextMs = nextLookMs(run, data.dueAt ?? Number.POSITIVE_INFINITY);
   return { kind: 'waiting', dueInMs: Number.isFinite(nextMs) ? nextMs - databaseNowMs() : undefined };
 }

@@ -15,8 +15,6 @@ type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 /** Cancels a run and the active runs below it. Their events stop the executions of this process. */
 export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
   await commandRun(deps, 'cancel', runId);
-  // The cancelled run may have freed its concurrency key.
-  deps.worker.wake();
 }
 
 /** Returns a failed or cancelled run to pending, and wakes the worker. */

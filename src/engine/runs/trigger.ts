@@ -1,6 +1,6 @@
 import type { Triggered, TriggerRequest } from '../../core/durably.ts';
 import { parseRun, type Run } from '../../core/run.ts';
-import type { Due, Enqueued, NewRun } from '../../core/store.ts';
+import type { Enqueued, NewRun } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { newRun } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
@@ -24,7 +24,7 @@ export async function triggerForId(
   return { runId, disposition, toRun: () => parseRun(toRun()) };
 }
 
-type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock'>;
+type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
 /** {@link storeRuns} for one run. */
 export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> {
@@ -38,7 +38,7 @@ export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> 
  * and takes them.
  */
 export async function storeRuns(
-  { store, bus, worker, clock }: StoreDeps,
+  { store, bus, worker }: StoreDeps,
   runs: readonly NewRun[],
 ): Promise<Enqueued[]> {
   const storing = store.enqueue(runs);
@@ -54,7 +54,7 @@ export async function storeRuns(
   );
   for (const { run, at } of created) {
     if (run.due === undefined) continue;
-    if (stored[at]?.toRun().status === 'waiting') worker.expectDue(inMsOf(run.due, clock));
+    if (stored[at]?.toRun().status === 'waiting') worker.expectDueRun(run.due);
     else worker.wake();
   }
   return stored;
@@ -64,9 +64,4 @@ export async function storeRuns(
 function runAtOf(stored: Enqueued | undefined): string | null {
   const until = stored?.toRun().waits[0]?.until;
   return until == null ? null : JSON.stringify({ runAt: until });
-}
-
-/** How soon a run is due, for this process's alarm. The database's clock decides whether it is due. */
-function inMsOf(due: Due, clock: Clock): number {
-  return 'afterMs' in due ? due.afterMs : due.atMs - clock.now();
 }

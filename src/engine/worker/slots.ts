@@ -4,7 +4,7 @@ import { ConflictError } from '../../core/errors/errors.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { Lease } from '../../core/ownership/lease.ts';
 import { currentRun, type RunContext } from '../../core/run-context.ts';
-import type { Store } from '../../core/store.ts';
+import type { Due, Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
@@ -36,7 +36,7 @@ interface SlotsDeps {
   /** Called once for each run: when its end is about to be stored, or otherwise when it has left its slot. */
   readonly onFree: (left: LeftWork) => void;
   /** Called when a run that a step starts is stored. */
-  readonly onChild?: (() => void) | undefined;
+  readonly onChild?: ((due: Due | undefined) => void) | undefined;
   /** Called when a run has failed because its time was up. */
   readonly onTimedOut: () => void;
   /** Told when a run that was put to wait is due. */

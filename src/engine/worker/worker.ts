@@ -1,5 +1,5 @@
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import type { Store } from '../../core/store.ts';
+import type { Due, Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
 import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -60,7 +60,7 @@ export class Worker {
         if (left === 'nothing') this.#noteFreed();
         else this.wake({ mayResume: left === 'waiting-run' });
       },
-      onChild: () => this.wake(),
+      onChild: (due) => (due === undefined ? this.wake() : this.expectDueRun(due)),
       onTimedOut: () => deps.housekeeping.cancelBelow(),
       onWait: (dueInMs) => this.expectDue(dueInMs),
       onEmptied: () => this.#noteEmptied(),
@@ -123,6 +123,11 @@ export class Worker {
     this.#loop.look();
   }
 
+  /** A run was triggered for that time. Whether it has come is for the database's clock to say. */
+  expectDueRun(due: Due): void {
+    this.expectDue('afterMs' in due ? due.afterMs : due.atMs - this.#deps.clock.now());
+  }
+
   /** Looks for work after `inMs`, because a waiting run is due then. */
   expectDue(inMs: number): void {
     const { kind } = this.#state;
@@ -167,10 +172,11 @@ export class Worker {
     return this.#slots.beginWait(awaited, { isStopping: this.isStopping });
   }
 
-  /** Stops the execution of a run that was cancelled in this process. */
-  cancel(runId: string): void {
+  /** Stops the execution of a run that was cancelled, and looks for one that gets its concurrency key. */
+  noteCancelled(runId: string): void {
     this.#slots.cancel(runId);
     this.#intake.cancel(runId);
+    this.wake();
   }
 
   /** Stops all executions and claims no more, because the database is closed. */

@@ -52,6 +52,7 @@ export interface RunsTable {
   parent_run_id: string | null;
   depth: Generated<number>;
   forked_from: string | null;
+  cancels_below: Generated<number>;
   idempotency_key: string | null;
   concurrency_key: string | null;
   /** JSON text; null without labels. */

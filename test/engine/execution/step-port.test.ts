@@ -50,6 +50,13 @@ function execution(stored: readonly StepResult[] = []) {
   return { control, calls, notes, port, run: createRunStep(port) };
 }
 
+/** Suspends the run in place of a step. */
+async function suspend(port: StepPort): Promise<never> {
+  const call = port.enter('last', undefined);
+  if (call.state === 'refused') throw call.error;
+  return await port.suspend('handed-back', call);
+}
+
 /** A kind of step for this test. It waits for nothing, and its result is the given time. */
 function createStampStep(port: StepPort) {
   return (name: string, at: unknown) =>
@@ -58,7 +65,7 @@ function createStampStep(port: StepPort) {
       if (call.state === 'refused') return await port.refuse(call);
       const stored = port.replay(call);
       if (stored !== undefined) return `stored ${await stored}`;
-      if (port.isDraining) return await port.suspend('handed-back');
+      if (port.isDraining) return await port.suspend('handed-back', call);
       port.start(call);
       await port.complete(call, port.encode(call, at));
       return `new ${at}`;
@@ -68,7 +75,7 @@ function createStampStep(port: StepPort) {
 describe('another kind of step', () => {
   test('shares names and indexes with the others, and is replayed like them', async () => {
     const { port, run, notes } = execution([
-      { state: 'completed', name: 'earlier', outputBytes: 1, output: '7' },
+      { state: 'completed', name: 'earlier', sequence: 1, outputBytes: 1, output: '7' },
     ]);
     const stamp = createStampStep(port);
     expect(await stamp('earlier', 1)).toBe('stored 7');
@@ -109,7 +116,7 @@ describe('a step that suspends its run', () => {
   test('does not wait for steps whose run is stopped meanwhile', async () => {
     const { control, port, run } = execution();
     const beside = run('beside', () => new Promise(() => undefined));
-    const suspending = port.begin(() => port.suspend('handed-back'));
+    const suspending = port.begin(() => suspend(port));
     control.stop('cancelled');
     await expect(suspending).rejects.toThrow('cancelled');
     expect(await control.stopped).toBe('cancelled');
@@ -122,7 +129,7 @@ describe('a step that suspends its run', () => {
     const failure = new Error('no');
     const beside = run('beside', () => held.promise);
     const ended = beside.catch(() => control.end({ stepsRunning: calls.areRunning }));
-    const suspending = port.begin(() => port.suspend('handed-back'));
+    const suspending = port.begin(() => suspend(port));
     await idle();
     held.reject(failure);
     await ended;

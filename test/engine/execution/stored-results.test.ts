@@ -16,7 +16,12 @@ describe('the stored results of a run', () => {
         return new Map();
       },
     });
-    const names = ['one', 'two'].map((name) => ({ state: 'completed' as const, name, outputBytes: 10_000 }));
+    const names = ['one', 'two'].map((name) => ({
+      state: 'completed' as const,
+      name,
+      sequence: 1,
+      outputBytes: 10_000,
+    }));
     const results = new StepResults(names, { control, store, clock: new FakeClock() });
     expect(await rejectionOf(results.take('one'))).toBeInstanceOf(LeaseLostError);
     expect(await control.stopped).toBe('lease-lost');

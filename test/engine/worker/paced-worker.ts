@@ -56,7 +56,7 @@ export function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     },
     deletePortion: async () => false,
     purgePortion: async () => false,
-    cancelBelow: async () => [],
+    cancelBelow: async () => ({ cancelled: [], more: false }),
   });
   registry.add([
     job('held', async () => {

@@ -195,13 +195,34 @@ contract('Store.cancelBelow', (test) => {
     }
     const [late = '', below = '', other = '', belowOther = ''] = parents;
     await tools.ageDeadline(late, 3_600_000);
-    expect(await store.cancelBelow()).toEqual([]);
+    expect(await store.cancelBelow()).toEqual({ cancelled: [], more: false });
     await claim(store, { jobNames: ['none'] });
     expect(await store.getRun(late)).toMatchObject({ status: 'failed', error: 'timed out after 1h' });
-    expect(await store.cancelBelow()).toEqual([{ runId: below, jobName: 'child' }]);
-    expect(await store.cancelBelow()).toEqual([]);
+    expect(await store.cancelBelow()).toEqual({
+      cancelled: [{ runId: below, jobName: 'child' }],
+      more: true,
+    });
+    expect(await store.cancelBelow()).toEqual({ cancelled: [], more: false });
     const rest = await Promise.all([other, belowOther].map((id) => store.getRun(id)));
     expect(rest.map((run) => run?.status)).toEqual(['waiting', 'pending']);
+  });
+});
+
+contract('Store.cancelBelow, of many', (test) => {
+  test('goes through them in portions, also if the first ones have no runs below', async ({ world }) => {
+    const { store } = await world.store();
+    const tools = await world.tools();
+    const below: string[] = [];
+    for (let i = 0; i < 45; i++) {
+      const parent = await running(store, { timeout: { ms: 3_600_000, text: '1h' } });
+      const { child, note } = starts('one');
+      await append(store, parent, i < 44 ? [waitsFor('run_other')] : [note, waitsFor(child.id)]);
+      below.push(child.id);
+      await tools.ageDeadline(parent.runId, 3_600_000);
+    }
+    await claim(store, { jobNames: ['none'] });
+    for (let more = true; more; ) ({ more } = await store.cancelBelow());
+    expect((await store.getRun(below.at(-1) ?? ''))?.status).toBe('cancelled');
   });
 });
 

@@ -35,11 +35,11 @@ interface Deps {
 }
 
 async function invoke({ port, children }: Deps, given: Given): Promise<unknown> {
-  const call = port.enter(given.name, undefined);
+  const call = port.enter(given.name, undefined, { putsToWait: true });
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) return decodeJson(await stored) ?? null;
-  if (port.isDraining) return await port.suspend('handed-back');
+  if (port.isDraining) return await port.suspend('handed-back', call);
   port.keepBusy(call);
   const child =
     port.openStep(call, 'invoke')?.child ??
@@ -61,7 +61,7 @@ async function trigger({ port, children }: Deps, given: Given): Promise<{ runId:
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) return decodeJson(await stored) as { runId: string };
-  if (port.isDraining) return await port.suspend('handed-back');
+  if (port.isDraining) return await port.suspend('handed-back', call);
   port.keepBusy(call);
   const { runId } =
     port.openStep(call, 'invoke')?.child ??

@@ -37,7 +37,7 @@ interface RunStepCall {
 async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified<T>> {
   const { policy, fault } = policyOrFault(given);
   // A stored step is replayed, whatever its options are now.
-  const optionFault = port.isStored(given.name) ? undefined : fault;
+  const optionFault = port.isStored(given.name, 'run') ? undefined : fault;
   const call = port.enter(given.name, typeof given.fn === 'function' ? optionFault : 'needs a function');
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
@@ -47,7 +47,7 @@ async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified
   const open = port.openStep(call, 'run');
   if (open !== undefined) await port.untilDue(call, { kind: 'retry', dueAtMs: open.dueAtMs });
   for (let attempt = (open?.tries ?? 0) + 1; ; attempt++) {
-    if (port.isDraining) return await port.suspend('handed-back');
+    if (port.isDraining) return await port.suspend('handed-back', call);
     port.start(call);
     let output: string | null;
     try {

@@ -23,12 +23,14 @@ async function waitForSignal(
   name: string,
   options: WaitForSignalOptions,
 ): Promise<unknown> {
-  const asked = checkOptions(port, name, options);
-  const call = port.enter(name, port.isStored(name) ? undefined : asked.fault);
+  const asked = checkOptions(port, options);
+  const call = port.enter(name, port.isStored(name, 'signal') ? undefined : asked.fault, {
+    putsToWait: true,
+  });
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) return decodeJson(await stored);
-  if (port.isDraining) return await port.suspend('handed-back');
+  if (port.isDraining) return await port.suspend('handed-back', call);
   const { signal = call.name, schema } = options;
   // The first call has fixed when its time is up.
   const dueAtMs = port.openStep(call, 'signal')?.dueAtMs ?? asked.dueAtMs;
@@ -67,13 +69,12 @@ async function take(
 
 function checkOptions(
   port: StepPort,
-  name: unknown,
   options: WaitForSignalOptions,
 ): { readonly dueAtMs: number; readonly fault: string | undefined } {
   try {
     checkMembers('option of waitForSignal', options, OPTIONS);
-    const { timeout, signal = name, schema } = options;
-    const fault = signal === name ? undefined : signalNameFault(signal);
+    const { timeout, signal, schema } = options;
+    const fault = signal === undefined ? undefined : signalNameFault(signal);
     if (fault !== undefined) throw new StepError(`signal ${fault}`);
     if (schema !== undefined && typeof schema?.safeParse !== 'function') {
       throw new StepError('schema must be a zod schema');

@@ -20,14 +20,14 @@ export function createSleepUntilStep(port: StepPort): StepContext['sleepUntil'] 
 async function sleep(port: StepPort, name: string, dueAt: DueAt): Promise<void> {
   const asked = dueAtOf(dueAt, port.nowMs);
   // The first call fixed the time, so the argument of a later call is not checked.
-  const call = port.enter(name, port.isStored(name) ? undefined : asked.fault);
+  const call = port.enter(name, port.isStored(name, 'sleep') ? undefined : asked.fault);
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) {
     await stored;
     return;
   }
-  if (port.isDraining) return await port.suspend('handed-back');
+  if (port.isDraining) return await port.suspend('handed-back', call);
   const open = port.openStep(call, 'sleep');
   const dueAtMs = open?.dueAtMs ?? asked.dueAtMs;
   port.startWaiting(call, { kind: 'sleep', dueAtMs });

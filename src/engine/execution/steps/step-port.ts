@@ -87,18 +87,28 @@ export class StepPort {
    * The step of that name, or why it can't be called now.
    *
    * @param fault why its other arguments can't be taken, as the end of a sentence about the step.
+   * @param about.putsToWait it ends only after its run was put to wait.
    */
-  enter(name: unknown, fault: string | undefined): StepCall | RefusedCall {
+  enter(
+    name: unknown,
+    fault: string | undefined,
+    { putsToWait = false }: { readonly putsToWait?: boolean } = {},
+  ): StepCall | RefusedCall {
     const { error } = this.#control;
     if (error !== undefined) return { state: 'refused', error };
-    return this.#calls.enter(name, fault ?? this.#nestingFault());
+    const outer = this.#outer?.owner === this ? this.#outer.name : undefined;
+    return this.#calls.enter(name, fault ?? this.#nestingFault(outer, putsToWait), outer);
   }
 
-  /** Refuses a step inside a step with retries: the outer step's next try would call it again, after its outcome. */
-  #nestingFault(): string | undefined {
-    const outer = this.#outer;
-    if (outer?.owner !== this || !this.#calls.hasRetries(outer.name)) return undefined;
-    return `can't be called inside step "${outer.name}", which has retries: give the retries to the inner step`;
+  #nestingFault(outer: string | undefined, putsToWait: boolean): string | undefined {
+    if (outer === undefined) return undefined;
+    const within = `can't be called inside step "${outer}"`;
+    // A run is not put to wait while a step's function runs.
+    if (putsToWait) return `${within}, which would wait for ever: call it beside or after that step`;
+    // The next try of the outer step would call this one again, which has its outcome by then.
+    return this.#calls.hasRetries(outer)
+      ? `${within}, which has retries: give the retries to the inner step`
+      : undefined;
   }
 
   /** Fails a refused call, after a turn: a job that retries in a loop must not hold the event loop. */
@@ -120,11 +130,10 @@ export class StepPort {
     return open?.kind === kind ? open : undefined;
   }
 
-  /** Whether an earlier execution has stored something of the step. */
-  isStored(name: unknown): boolean {
-    return (
-      typeof name === 'string' && (this.#results.has(name) || this.#results.openStep(name) !== undefined)
-    );
+  /** Whether an earlier execution has stored something of the step of that kind. */
+  isStored(name: unknown, kind: StepKind): boolean {
+    if (typeof name !== 'string') return false;
+    return this.#results.has(name) || this.#results.openStep(name)?.kind === kind;
   }
 
   /** The step begins. */
@@ -149,6 +158,8 @@ export class StepPort {
   /** Resolves when the wait is over; never if the run is put to wait before that. */
   async untilDue(call: StepCall, wait: WaitOf): Promise<void> {
     this.#calls.wait(call);
+    // What is stored came before a wait that is over only now.
+    await this.#results.caughtUp();
     await this.#waits.untilDue({ ...wait, stepName: call.name });
   }
 
@@ -240,13 +251,13 @@ export class StepPort {
 
   /**
    * Ends this execution in place of going on with a step, once the steps that run beside
-   * it are stored. If their outcome ends the job, the run ends instead. This is the only
+   * it are stored; one whose function has called it does not count. If their outcome ends the job, the run ends instead. This is the only
    * way in which a step puts its run aside.
    *
    * @throws {RunCancelledError | LeaseLostError} always, when the execution is over.
    */
-  async suspend(reason: Suspension): Promise<never> {
-    while (this.#calls.areRunning && !this.#control.isOver) {
+  async suspend(reason: Suspension, call: StepCall): Promise<never> {
+    while (this.#calls.areRunningBeside(call) && !this.#control.isOver) {
       await Promise.race([this.#calls.oneEnded(), this.#control.whenOver()]);
     }
     // The outcomes of those steps may end the job.

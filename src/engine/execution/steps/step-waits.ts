@@ -44,6 +44,7 @@ export class StepWaits {
   readonly #deps: StepWaitsDeps;
   readonly #open = new Map<StepWait, Settle>();
   #isPutToWait = false;
+  #isWatching = false;
   #isLookDue = false;
   #cancelTimer: () => void = () => undefined;
 
@@ -59,7 +60,8 @@ export class StepWaits {
   async untilDue(wait: StepWait): Promise<void> {
     const { control, databaseNowMs } = this.#deps;
     if (endsHere(wait) && wait.dueAtMs <= databaseNowMs()) return;
-    if (this.#open.size === 0) void control.whenOver().then(() => this.#rejectAll());
+    if (!this.#isWatching) void control.whenOver().then(() => this.#rejectAll());
+    this.#isWatching = true;
     await new Promise<void>((resolve, reject) => {
       this.#open.set(wait, { resolve, reject });
       this.#lookSoon();
@@ -106,7 +108,9 @@ export class StepWaits {
     const ending = [...this.#open.keys()].filter(endsHere);
     const inMs = Math.min(...ending.map(({ dueAtMs }) => dueAtMs)) - nowMs;
     const isAwaitingRun = this.#deps.isAwaitingRun();
-    if (!calls.areBusy && !isAwaitingRun && (inMs >= KEEPS_SLOT_MS || control.isDraining)) {
+    // Only a later claim finds what the others wait for.
+    const mustGo = inMs >= KEEPS_SLOT_MS || ending.length < this.#open.size || control.isDraining;
+    if (!calls.areBusy && !isAwaitingRun && mustGo) {
       this.#isPutToWait = true;
       control.stop('waiting');
       return;

@@ -447,7 +447,8 @@ end`,
 `create index durably_signals_untaken on durably_signals (run_id) where is_taken = 0`,
 `alter table durably_runs add column depth integer not null default 0`,
 `create index durably_runs_by_parent on durably_runs (parent_run_id) where parent_run_id is not null`,
-`create index durably_runs_timed_out on durably_runs (id) where status = 'failed' and deadline_at <= completed_at`,
+`alter table durably_runs add column cancels_below integer not null default 0`,
+`create index durably_runs_cancelling on durably_runs (id) where cancels_below = 1`,
 `alter table durably_steps add column child_run_id text`,
 `create trigger durably_signals_sent after insert on durably_signals
 begin
@@ -519,8 +520,8 @@ begin
     run_id, job_name, type, created_at, attempt, step_name, level, message, duration_ms, data
   )
   values (
-    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.level, new.message,
-    new.duration_ms, new.data
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name,
+    iif(new.type = 'log:write', new.level, null), new.message, new.duration_ms, new.data
   );
   update durably_runs set
     status = case new.type when 'run:complete' then 'completed' else 'failed' end,
@@ -528,6 +529,7 @@ begin
     error_detail = case new.type when 'run:fail' then new.data end,
     failed_step_name = new.step_name,
     error = new.message, append_count = new.append_no,
+    cancels_below = new.level is 'timeout',
     completed_at = new.created_at, updated_at = new.created_at
   where id = new.run_id and new.type in ('run:complete', 'run:fail');
 end`,

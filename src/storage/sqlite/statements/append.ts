@@ -153,7 +153,7 @@ function toRows({ lease, number, sentAtMs, entries }: Append) {
     stepName: note.stepName ?? undefined,
     stepIndex: note.stepIndex ?? undefined,
     // A step has no level, so its kind is stored there, unless it is the usual kind.
-    level: note.level ?? note.stepKind ?? undefined,
+    level: note.level ?? note.stepKind ?? (note.isTimeOut ? 'timeout' : undefined),
     message: note.message ?? undefined,
     durationMs: note.durationMs == null ? undefined : Math.round(note.durationMs),
     data: note.data ?? undefined,
@@ -169,7 +169,7 @@ function toChild({ id, jobName, concurrencyKey, labels, due, priority, ttl, time
     jobName,
     concurrencyKey: concurrencyKey ?? undefined,
     labels: labels ?? undefined,
-    ...due,
+    ...(due !== undefined && 'afterMs' in due ? { afterMs: Math.ceil(due.afterMs) } : due),
     priority,
     ttl: ttl?.text,
     ttlMs: ttl?.ms,

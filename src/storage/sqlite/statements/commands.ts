@@ -110,7 +110,8 @@ export function toCancelledRun({ id, job_name }: Row): CancelledRun {
 const NOT_FOUND = { kind: 'not-found' } as const;
 
 function changeOf(name: RunCommand): string {
-  return `${CHANGES[name]} and ${isFrom(name)} returning id, job_name${ANSWERS[name] ?? ''}`;
+  // The id finds the rows, and no index on the status.
+  return `${CHANGES[name]} and ${isFrom(name, '+durably_runs')} returning id, job_name${ANSWERS[name] ?? ''}`;
 }
 
 function done(

@@ -94,7 +94,7 @@ with recursive above(id) as (
   union
   select r.parent_run_id from above a join durably_runs r on r.id = a.id where r.parent_run_id is not null
 )
-select r.concurrency_key as key from above a join durably_runs r on r.id = a.id where r.concurrency_key is not null`;
+select r.concurrency_key as key from above a join durably_runs r on r.id = a.id where r.concurrency_key is not null and ${isFrom('cancel', 'r')}`;
 
 /** The concurrency keys of the runs above a run. */
 export async function listKeysAbove(connection: Connection, runId: string): Promise<string[]> {

@@ -33,7 +33,7 @@ export const childOf = (
  * which SQLite tells without reading the outputs.
  */
 const RESULTS = `
-select s.name, s.step_index, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read, ${childOf('s')},
+select s.name, s.step_index, s.sequence, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read, ${childOf('s')},
   case when s.total <= ?4 then (select o.data from durably_journal o where o.sequence = s.sequence) end as output
 from (
   select name, step_index, kind, status, tries, due_at, child_run_id, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
@@ -48,6 +48,7 @@ order by s.step_index, s.name`;
 
 export interface StepRow {
   readonly name: string;
+  readonly sequence: number;
   readonly kind: StepKind;
   readonly status: 'completed' | 'open';
   readonly tries: number;
@@ -71,13 +72,13 @@ type ChildRow = readonly [
 type ListedStepRow = StepRow & { readonly step_index: number };
 
 export function toKnownStep(row: StepRow): KnownStep {
-  const { name, status, bytes: outputBytes, output, is_read } = row;
+  const { name, status, sequence, bytes: outputBytes, output, is_read } = row;
   if (status === 'open') {
     const { kind, tries, created_at: sinceMs, due_at: dueAtMs } = row;
     const child = row.child === null ? undefined : toChild(decodeJson(row.child) as ChildRow);
     return { state: 'open', name, kind, sinceMs, tries, dueAtMs: dueAtMs ?? Number.POSITIVE_INFINITY, child };
   }
-  return { state: 'completed', name, outputBytes, ...(is_read === 1 && { output }) };
+  return { state: 'completed', name, sequence, outputBytes, ...(is_read === 1 && { output }) };
 }
 
 function toChild([runId, status, error, outputBytes, output]: ChildRow): ChildRun {

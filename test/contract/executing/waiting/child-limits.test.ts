@@ -3,7 +3,7 @@ import { type StepContext, StepError } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
 import { job } from '../../../support/jobs.ts';
 import { untilStatus } from '../../../support/runs.ts';
-import { double } from './children.ts';
+import { childOf, double } from './children.ts';
 import { PATIENT } from './patient.ts';
 
 contract('a step that invokes a job', (test) => {
@@ -45,6 +45,50 @@ contract('a step that invokes a job', (test) => {
     expect((await untilStatus(durably, above.id, 'failed')).error).toMatch(/concurrency key "of the top"/);
     const other = await parent.trigger('other', { concurrencyKey: 'mine' });
     await untilStatus(durably, other.id, 'completed');
+  });
+
+  test('does not count the key of a run above it that is over', async ({ world }) => {
+    const { durably } = await world.start(PATIENT);
+    const { top } = durably.register({
+      double,
+      middle: job('middle', (step) => step.invoke('child', double, { n: 1 }, { concurrencyKey: 'k' })),
+      top: job('top', (step) => step.trigger('start', 'middle', null, { delay: '1h' })),
+    });
+    const tools = await world.tools();
+    const { id } = await top.trigger(0, { concurrencyKey: 'k' });
+    await untilStatus(durably, id, 'completed');
+    const middle = await childOf(durably, id);
+    await tools.ageDue(middle.id, 3_600_000);
+    await durably.processUntilIdle();
+    expect((await untilStatus(durably, middle.id, 'completed')).output).toEqual({ twice: 2 });
+  });
+
+  test('may be for a fraction of a ms later', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const { parent } = durably.register({
+      double,
+      parent: job('parent', (step) => step.invoke('child', double, { n: 1 }, { delay: 1.5 })),
+    });
+    const { id } = await parent.trigger(0);
+    expect((await untilStatus(durably, id, 'completed')).output).toEqual({ twice: 2 });
+  });
+
+  test('that the database refuses fails its step, or its run, and nothing waits for it', async ({
+    world,
+  }) => {
+    const { durably } = await world.start(PATIENT);
+    const tools = await world.tools();
+    await tools.refuseRuns('{"n":13}');
+    const { parent, starter } = durably.register({
+      double,
+      parent: job('parent', (step) => step.invoke('child', double, { n: 13 })),
+      starter: job('starter', (step) => step.trigger('child', double, { n: 13 })),
+    });
+    for (const handle of [parent, starter]) {
+      const { id } = await handle.trigger(0);
+      expect((await untilStatus(durably, id, 'failed')).error).toMatch(/refused/);
+      expect(await durably.getRuns({ parentRunId: id })).toEqual([]);
+    }
   });
 
   test('stops at 50 levels', async ({ world }) => {

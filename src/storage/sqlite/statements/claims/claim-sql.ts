@@ -1,7 +1,7 @@
 import { MAX_LOST_WORKERS, SUSPECT_AFTER_LOST_WORKERS } from '../../../../core/run.ts';
 import { NOW_MS } from '../../sql.ts';
 import { isFrom, statusAfter } from '../transitions.ts';
-import { IS_OVERDUE, OVERDUE_DETAIL, OVERDUE_ERROR } from './due-sql.ts';
+import { CANCELS_BELOW, IS_OVERDUE, OVERDUE_DETAIL, OVERDUE_ERROR } from './due-sql.ts';
 
 /**
  * A claim takes the first claimable runs (higher priorities first, then the order of insertion), in one
@@ -175,6 +175,7 @@ update durably_runs set
   claim_kind = iif(${IS_LOST}, 'takeover', claim_kind),
   lost_count = lost_count + (${IS_LOST}),
   fence = fence + 1,
+  cancels_below = ${CANCELS_BELOW},
   append_count = 0,
   claim_token = ${CLAIM_TOKEN},
   heartbeat_at = ${NOW_MS},

@@ -11,6 +11,9 @@ export const OVERDUE_DETAIL = `iif(started_at is null,
   json_object('name', 'RunTimeoutError', 'message', ${OVERDUE_ERROR}, 'code', 'RUN_TIMEOUT')
 )`;
 
+/** SQL: whether runs below the run may be active. One that was never started has started none. */
+export const CANCELS_BELOW = `iif(${IS_OVERDUE} and started_at is not null, 1, cancels_below)`;
+
 /** The most runs that are woken, and that fail, at once, because other writes wait meanwhile. */
 export const MAX_WOKEN = 200;
 
@@ -29,6 +32,7 @@ update durably_runs set
   error_detail = iif(${IS_OVERDUE}, ${OVERDUE_DETAIL}, null),
   completed_at = iif(${IS_OVERDUE}, ${NOW_MS}, null),
   fence = fence + coalesce(${IS_OVERDUE}, 0),
+  cancels_below = ${CANCELS_BELOW},
   due_at = null, waits = null, updated_at = ${NOW_MS}
 where seq in (
   select seq from (

@@ -19,18 +19,18 @@ with claimed as materialized (
   select r.id from durably_runs r indexed by durably_runs_leases
   where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}
 )
-select r.id as run_id, s.step_index, s.name, s.kind, s.status, s.tries, s.due_at, j.created_at,
+select r.id as run_id, s.step_index, s.name, s.sequence, s.kind, s.status, s.tries, s.due_at, j.created_at,
   coalesce(octet_length(j.data), 0) as bytes, coalesce(octet_length(j.data), 0) <= ${INLINE_BYTES} as is_read,
   case when octet_length(j.data) <= ${INLINE_BYTES} then j.data end as output, ${childOf('s')}
 from claimed r cross join durably_steps s on s.run_id = r.id
   cross join durably_journal j on j.sequence = s.sequence
 where ${isKnown('s')}
 union all
-select r.id, null, g.name, 'signal', 'sent', 0, g.seq, g.created_at, octet_length(g.payload), 1,
+select r.id, null, g.name, 0, 'signal', 'sent', 0, g.seq, g.created_at, octet_length(g.payload), 1,
   iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null
 from claimed r cross join durably_signals g indexed by durably_signals_untaken on g.run_id = r.id
 where g.is_taken = 0
-order by 1, 2, 3, 7 limit ${MAX_ROWS + 1}`;
+order by 1, 2, 3, 8 limit ${MAX_ROWS + 1}`;
 
 type KnownRow = Omit<StepRow, 'status'> & {
   readonly run_id: string;
