@@ -21,10 +21,10 @@ export {
   ValidationError,
   type ValidationIssue,
 } from './core/errors/errors.ts';
-export { NonRetryableError, RetryAfterError } from './core/errors/retry-errors.ts';
 export type { DurablyEvent, EventHandler, EventType, WorkerErrorContext } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
-export type { FailedTry, Retries, RetryOptions } from './core/retry.ts';
+export type { FailedTry, Retries, RetryOptions } from './core/retries/retry.ts';
+export { NonRetryableError, RetryAfterError } from './core/retries/retry-errors.ts';
 export type {
   Run,
   RunField,

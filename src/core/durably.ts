@@ -64,7 +64,7 @@ export interface RunListFeed {
 
 /** The budget of a call that works the queue. */
 export interface WorkOptions {
-  /** How many runs to take at most; any number unless given. */
+  /** How many runs to take at most. Default: no limit. */
   readonly maxRuns?: number | undefined;
   /**
    * After this time no more runs are claimed, and the running ones are handed back at their next
@@ -75,16 +75,16 @@ export interface WorkOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is wrong with a database server. Over a network the two look alike to whoever writes. */
+/** What is wrong with a database server. To a caller that writes, both look the same. */
 export type DatabaseTrouble = 'database does not answer' | 'database takes no writes';
 
 /** What an instance reports to a health check. */
 export interface Health {
-  /** The database is migrated and takes writes, without long waiting. */
+  /** Whether the database is migrated and takes writes without a long wait. */
   readonly database: boolean;
-  /** The worker is started and has not failed, or works on demand. */
+  /** Whether the worker is started and has not failed, or works on demand. */
   readonly worker: boolean;
-  /** Why `database` is false, where a server is asked and that is known: one that takes no writes may need a restart. */
+  /** Why `database` is false, if that is known for a server. A server that takes no writes may need a restart. */
   readonly reason?: DatabaseTrouble | undefined;
 }
 
@@ -114,7 +114,7 @@ export interface DurablyService {
    * const run = await durably.trigger({ jobName: 'greet', input: { name: 'Ada' }, idempotencyKey: 'ada' })
    */
   trigger(request: TriggerRequest): Promise<Run>;
-  /** {@link trigger} for those who need only the id, and whether the run is new. */
+  /** {@link trigger} for callers that need only the id, and whether the run is new. */
   triggerForId(request: TriggerRequest): Promise<Triggered>;
   /**
    * Triggers a new run with the job, payload, concurrency key and labels of another run, whatever
@@ -131,10 +131,10 @@ export interface DurablyService {
    * @example const again = await durably.fork(runId, { from: 'charge the card' })
    */
   fork(runId: string, options: ForkOptions): Promise<Run>;
-  /** A run as it is now; null for an unknown one. */
+  /** A run as it is now. Null for an unknown id. */
   getRun(runId: string): Promise<Run | null>;
   /**
-   * Newest first; with `fields`, of each run only those.
+   * Runs, newest first. With `fields`, only those fields of each run.
    * @throws {ValidationError} for a bad filter.
    * @example
    * const failed = await durably.getRuns({ status: 'failed', limit: 10 })
@@ -158,11 +158,11 @@ export interface DurablyService {
   /** Puts a failed or cancelled run back to pending; finished steps keep their results. @throws {NotFoundError | ConflictError} */
   retry(runId: string): Promise<void>;
   /**
-   * Tells an active run something. `step.waitForSignal` takes it: the first signal of a name first, each by one step. It is kept until
-   * then, also before the run began.
+   * Sends a signal to an active run. Each signal is taken by one `step.waitForSignal` of its name,
+   * the first signal first. It is kept until then, even if the run has not begun.
    *
    * @param name 1 to 1,024 UTF-16 units.
-   * @param payload what JSON can hold; null unless given.
+   * @param payload what JSON can hold. Default: null.
    * @throws {ConflictError} if the run is over, has 1,000 signals that no step has taken, or has got another signal with
    * the `signalId`.
    * @throws {NotFoundError | ValidationError}
@@ -173,9 +173,9 @@ export interface DurablyService {
   cancel(runId: string): Promise<void>;
   /** Deletes a run that is over, with its steps, log lines and events. @throws {NotFoundError | ConflictError} */
   deleteRun(runId: string): Promise<void>;
-  /** A run's events after a sequence, from its first on unless given. */
+  /** A run's events after a sequence. Default: from its first event on. */
   openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;
-  /** `run:*` and `step:*` events of all runs, or of these jobs', from now on unless `after` is given. */
+  /** The `run:*` and `step:*` events of all runs, or of the runs of these jobs. Default: from now on. */
   openRunListFeed(from?: {
     after?: number | undefined;
     jobNames?: readonly string[] | undefined;
@@ -183,8 +183,8 @@ export interface DurablyService {
     labels?: Labels | undefined;
   }): Promise<RunListFeed>;
   /**
-   * Executes runs until no claimable run is left, those of vanished workers included.
-   * Needs no started worker; beside one it shares the slots. Answers how many runs it took.
+   * Executes runs until no claimable run is left, including runs of vanished workers. The worker
+   * need not be started; if it is, both share the slots. Returns how many runs it took.
    *
    * When the budget is used up it claims nothing more. Steps that are running finish and
    * are stored. Their runs are then handed back, for the next call or another worker to

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
-import type { Retries } from './retry.ts';
+import type { Retries } from './retries/retry.ts';
 import type { Duration } from './time/duration.ts';
 import type { ChildTrigger } from './trigger-options.ts';
 

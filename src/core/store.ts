@@ -8,7 +8,7 @@ import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
 import type { TimeLimit } from './time/time-limit.ts';
 
-/** How long a call waits for the database, from its arrival on; ms. */
+/** How long a call waits for the database, counted from its arrival; ms. */
 export const CALLER_BUDGET_MS = 10_000;
 
 /** A run to be stored, its payload, keys and labels already checked. */
@@ -21,24 +21,24 @@ export interface NewRun {
   readonly concurrencyKey: string | null;
   /** JSON text; null without any. */
   readonly labels: string | null;
-  /** When it may be executed; undefined for at once. */
+  /** When it may be executed. Undefined for at once. */
   readonly due?: Due | undefined;
-  /** Higher first; 0 unless given. */
+  /** Runs with a higher priority come first. Default: 0. */
   readonly priority?: number | undefined;
-  /** It fails if it was not claimed so long after it was due. */
+  /** It fails if it was not claimed this long after it was due. */
   readonly ttl?: TimeLimit | undefined;
-  /** It fails if it has not ended so long after its first claim. */
+  /** It fails if it has not ended this long after its first claim. */
   readonly timeout?: TimeLimit | undefined;
 }
 
 /** A time, by the database's clock. */
 export type Due =
-  /** So long after the run is stored. */
+  /** This long after the run is stored. */
   | { readonly afterMs: number }
   /** Ms since the epoch. */
   | { readonly atMs: number };
 
-/** What an enqueued run came to. */
+/** The result of enqueueing a run. */
 export interface Enqueued {
   readonly runId: string;
   /** `idempotent`: its idempotency key had the run of this id already, and nothing was stored. */
@@ -48,8 +48,7 @@ export interface Enqueued {
 }
 
 /**
- * One event that a run's owner stores. The same statement updates the step of a step's
- * outcome, and the run at its end and progress.
+ * One event that a run's owner stores. If the event is an outcome, the same statement updates the step or the run.
  */
 export interface OwnerNote extends JournalNote {
   /** Of a run that fails: its time was up, so the active runs below it are to be cancelled. */
@@ -58,7 +57,7 @@ export interface OwnerNote extends JournalNote {
   readonly stepKind?: StepKind | undefined;
   /** Of a step with an outcome: the signal that it takes. */
   readonly signalSeq?: number | undefined;
-  /** Of a step that starts: the run that it triggers. Its payload is the note's data. */
+  /** The run that a starting step triggers. Its payload is the note's data. */
   readonly child?: ChildStart | undefined;
   readonly type:
     | 'step:start'
@@ -91,7 +90,7 @@ export interface NewFork {
 /** What became of a fork: stored, or there is no such run, or the run has no such step. */
 export type ForkResult = 'stored' | 'not-found' | 'no-step';
 
-/** A note, and when its owner took it down. */
+/** A note, and when its owner made it. */
 export interface OwnerEntry {
   readonly note: OwnerNote;
   /** On the owner's monotonic clock. */
@@ -100,12 +99,12 @@ export interface OwnerEntry {
 
 export interface Append {
   readonly lease: Lease;
-  /** 1, 2, … since the claim: an append sent twice is stored once. */
+  /** 1, 2, … since the claim. With it, an append that is sent twice is stored once. */
   readonly number: number;
-  /** When it is sent, on the clock of its entries: what counts is how long before that they happened. */
+  /** When it is sent, on the clock of its entries. Only the difference to their times is used. */
   readonly sentAtMs: number;
   readonly entries: readonly OwnerEntry[];
-  /** It was sent before, and may be stored since. */
+  /** Whether it was sent before, and may be stored. */
   readonly isRepeated: boolean;
 }
 
@@ -113,16 +112,16 @@ export interface Append {
 export type AppendResult = 'stored' | 'refused';
 
 /**
- * How fresh an answer must be. `recently`: what was true a moment ago will do, as a read replica of a server
- * may answer it. `now`: it decides something, so it is read where it is written.
+ * How fresh an answer must be. `recently`: a read replica may answer it, which may lack the latest
+ * commits. `now`: the answer decides something, so it comes from the primary.
  */
 export type Freshness = 'recently' | 'now';
 
-/** A row of a page of the journal. Large data is null and left to {@link Store.readJournalData}. */
+/** A row of a page of the journal. Large data is null, and {@link Store.readJournalData} reads it. */
 export interface ListedJournalRow extends JournalRow {
   readonly dataBytes: number;
   readonly isDataLeft: boolean;
-  /** Its run was deleted: the row counts for the page, and nobody may see it. */
+  /** Whether its run was deleted. The row counts for the page, but nobody may see it. */
   readonly isLeftOver: boolean;
 }
 
@@ -139,11 +138,11 @@ export type Portions<T> = AsyncIterable<readonly T[]>;
 export interface StoredRunPage {
   /** The fields of each run that were asked for. */
   readonly portions: Portions<Partial<StoredRun>>;
-  /** Where the page ends, for {@link RunQuery.before}; null at the end of the list. */
+  /** Where the page ends, for {@link RunQuery.before}. Null at the end of the list. */
   readonly next: number | null;
 }
 
-/** What became of a caller's command: done, or why not. */
+/** The result of a caller's command: done, or why not. */
 export type CommandResult =
   | {
       readonly kind: 'done';
@@ -174,15 +173,15 @@ export interface Store {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 
-  /** Stores all runs or none; answers in their order. */
+  /** Stores all runs or none. Returns them in the given order. */
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
   /**
-   * Claims runs. It leaves with the writes that wait, as the last of them, and only then
-   * asks what to claim: it sees the runs that they add, and the keys that they free.
+   * Claims runs. The claim leaves with the writes that wait, as the last of them, so it sees the
+   * runs that they add and the keys that they free. What to claim is decided when it leaves.
    *
-   * @param decide answers undefined if there is nothing to claim for after all. It may be asked again. `seesAll`: no
-   *   write that came before waits for a later request.
-   * @param options.deadlineMs when to give up, on the monotonic clock; {@link CALLER_BUDGET_MS} from now unless given.
+   * @param decide returns undefined if nothing should be claimed after all. It may be called again. `seesAll`: no
+   *   earlier write waits for a later request.
+   * @param options.deadlineMs when to give up, on the monotonic clock. Default: {@link CALLER_BUDGET_MS} from now.
    */
   claim(
     decide: (about: { readonly seesAll: boolean }) => ClaimRequest | undefined,
@@ -191,9 +190,9 @@ export interface Store {
 
   /** Appends all entries in order, or none. */
   append(append: Append): Promise<AppendResult>;
-  /** Renews all leases; answers with those still held. */
+  /** Renews all leases. Returns those that are still held. */
   renew(leases: readonly Lease[]): Promise<Lease[]>;
-  /** Returns runs to pending, their attempt kept; answers with those that were still held. */
+  /** Puts runs back to pending, with their attempt. Returns those that were still held. */
   handBack(leases: readonly Lease[]): Promise<NamedRun[]>;
 
   /** Cancelling a run cancels the active runs below it, in the same statement. */
@@ -214,7 +213,7 @@ export interface Store {
   /** The concurrency keys of the runs above a run. */
   listKeysAbove(runId: string): Promise<string[]>;
 
-  /** A run that exists is found, however fresh the answer. */
+  /** Finds every run that exists, whatever the freshness. */
   getRun(runId: string, options?: { readonly asOf?: Freshness }): Promise<StoredRun | null>;
   /** Newest first. */
   listRuns(query: RunQuery): Promise<StoredRunPage>;
@@ -230,9 +229,9 @@ export interface Store {
     readonly names: readonly string[];
   }): Promise<ReadonlyMap<string, string | null>>;
 
-  /** The newest sequence of the journal; 0 when it is empty. */
+  /** The newest sequence of the journal. 0 if it is empty. */
   journalHead(options?: { readonly asOf?: Freshness }): Promise<number>;
-  /** Rows after a sequence, oldest first; with their runs' labels if asked for. */
+  /** Rows after a sequence, oldest first. With the labels of their runs if requested. */
   readJournal(page: {
     readonly after: number;
     readonly limit: number;
@@ -248,12 +247,12 @@ export interface Store {
   /** The data of these rows. Rows that are gone are missing. */
   readJournalData(sequences: readonly number[]): Promise<ReadonlyMap<number, string | null>>;
 
-  /** Removes a portion of the rows that deleted runs left over, which no reader sees; false if there were none. */
+  /** Removes a portion of the rows that deleted runs left over, which no reader sees. False if there were none. */
   deletePortion(): Promise<boolean>;
-  /** Removes a portion of the `run:delete` rows older than a day; whether there may be more. */
+  /** Removes a portion of the `run:delete` rows older than a day. Returns whether there may be more. */
   purgePortion(): Promise<boolean>;
   /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;
-  /** What is wrong if `ping` did not resolve; undefined where that is not known. */
+  /** What is wrong if `ping` did not resolve. Undefined if that is not known. */
   trouble(): DatabaseTrouble | undefined;
 }

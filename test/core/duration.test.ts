@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { NonRetryableError, RetryAfterError } from '../../src/core/errors/retry-errors.ts';
-import { nextTryInMs, parseRetries } from '../../src/core/retry.ts';
+import { nextTryInMs, parseRetries } from '../../src/core/retries/retry.ts';
+import { NonRetryableError, RetryAfterError } from '../../src/core/retries/retry-errors.ts';
 import { parseDuration, parseTime } from '../../src/core/time/duration.ts';
 
 describe('a duration', () => {

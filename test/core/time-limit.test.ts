@@ -18,7 +18,7 @@ describe('a time limit', () => {
     expect(parseTimeLimit('ttl', given)).toEqual({ ms, text });
   });
 
-  it.each([-1, '1 hour', Number.NaN, {}, null])('is not %j', (given) => {
+  it.each([-1, '1 hour', Number.NaN, {}, null])('refuses %j', (given) => {
     expect(() => parseTimeLimit('ttl', given)).toThrow(/^ttl must be a duration/);
   });
 });

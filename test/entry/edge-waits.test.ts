@@ -6,8 +6,8 @@ import { createEdgeService } from '../../src/entry/edge/service.ts';
 import { temporaryFolder } from '../app/temporary.ts';
 import { postJson, requestTo } from '../http/doors.ts';
 import { waitingJobs } from '../runtime/waiting-jobs.ts';
-import { createContext } from '../support/edge.ts';
 import { Sqld } from '../support/sqld/server.ts';
+import { createContext } from './context.ts';
 
 /** The smallest budget of one run at once: its work ends after 10 requests. */
 const BUDGET = 16;

@@ -8,9 +8,9 @@ import worker from '../../src/entry/worker.ts';
 import { temporaryFolder } from '../app/temporary.ts';
 import { postJson, requestTo } from '../http/doors.ts';
 import { createSuiteJobs } from '../http/jobs.ts';
-import { createContext } from '../support/edge.ts';
 import { Sqld } from '../support/sqld/server.ts';
 import { deferred, until } from '../support/until.ts';
+import { createContext } from './context.ts';
 
 const URL_SETTING = { TURSO_DATABASE_URL: 'libsql://jobs.example' };
 

@@ -5,7 +5,9 @@ import { claimIds, claimOne, enqueue, entry, newRun, running, STALE_MS } from '.
 const HOUR_MS = 3_600_000;
 
 contract('a run’s priority', (test) => {
-  test('puts it before older runs of a lower one, and behind older ones of its own', async ({ world }) => {
+  test('puts it before older runs of a lower priority, and behind older runs of the same one', async ({
+    world,
+  }) => {
     const { store } = await world.store();
     const [low, first, high, second, highest] = [
       await enqueue(store, { priority: -1 }),

@@ -3,7 +3,7 @@ import { errorMessage } from '../../core/errors/error-text.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { UNKNOWN_STEP } from '../../core/events.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import { nextTryInMs, parseRetries } from '../../core/retry.ts';
+import { nextTryInMs, parseRetries } from '../../core/retries/retry.ts';
 import { abandonRun } from '../../core/run-context.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
 import type { WaitData } from '../../core/wait.ts';
@@ -41,7 +41,7 @@ type Retrying = Extract<Ending, { readonly kind: 'retrying' }>;
 
 /**
  * Stores that the run is tried again, if its job has a retry left and the database takes it. Otherwise
- * answers how the run fails.
+ * returns how the run fails.
  */
 export async function retryLater(
   execution: Execution,
@@ -59,13 +59,13 @@ export async function retryLater(
     if ((await journal.record(note)) === 'refused') return 'refused';
   } catch (failure) {
     if (failure instanceof DatabaseUnavailableError) throw failure;
-    // It refuses the error's text, for example: the run's end is stored without it.
+    // The database may have refused the error's text. The run's end is stored without that text.
     return failed;
   }
   return { kind: 'retrying', error, dueInMs: nextLookMs(run, dueAt) - databaseNowMs() };
 }
 
-/** In how many ms the run is tried again, or how it fails if its job has no retries left for this failure. */
+/** After how many ms the run is tried again, or how it fails if its job has no retry left for this failure. */
 function nextTryOf({ run, job }: Execution, failed: JobFailure, mode: ErrorDetailMode): number | JobFailure {
   const { thrown, failedStepName } = failed;
   if (thrown === undefined || job.retries === undefined) return failed;
@@ -81,7 +81,7 @@ function nextTryOf({ run, job }: Execution, failed: JobFailure, mode: ErrorDetai
   }
 }
 
-/** When somebody has to look after the waiting run: it is due, or its time is up. */
+/** When a claim has to look for the waiting run: when it is due, or when its time is up. */
 function nextLookMs({ deadline }: ClaimedRun, dueAt: number): number {
   return Math.min(dueAt, deadline?.atMs ?? Number.POSITIVE_INFINITY);
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText, type Jsonified } from '../../core/json/json.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
-import { parseRetries, type Retries } from '../../core/retry.ts';
+import { parseRetries, type Retries } from '../../core/retries/retry.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
 import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { z } from 'zod';
 import { ChildRunError } from '../../../src/core/errors/errors.ts';
-import { NonRetryableError } from '../../../src/core/errors/retry-errors.ts';
+import { NonRetryableError } from '../../../src/core/retries/retry-errors.ts';
 import type { StepContext } from '../../../src/core/step.ts';
 import { defineJob } from '../../../src/engine/jobs/define-job.ts';
 import { LedgerPen } from './ledger-pen.ts';

@@ -170,7 +170,7 @@ contract('a run with a timeout', (test) => {
 });
 
 contract('a job with a version', (test) => {
-  test('tells old runs theirs, and new runs its own', async ({ world }) => {
+  test('gives old runs the version of their start, and new runs its own', async ({ world }) => {
     const versions: number[] = [];
     const definition = (version: number | undefined) =>
       defineJob({

@@ -95,7 +95,7 @@ contract('fork', (test) => {
     expect((await untilStatus(durably, forked.id, 'completed')).output).toBe(20_000);
   });
 
-  test('copies what steps of other kinds came to', async ({ world }) => {
+  test('copies the outcomes of steps of other kinds', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     const { all } = durably.register({
       child: job('child', () => 'child'),

@@ -39,7 +39,7 @@ contract('a ttl', (test) => {
     expect(output).toBe('soon');
   });
 
-  test('is told to whoever waits for the run', async ({ world }) => {
+  test('rejects a wait for the run with its error', async ({ world }) => {
     const { durably } = await world.idle({ pollingInterval: 5 });
     const tools = await world.tools();
     const { echo: handle } = durably.register({ echo });

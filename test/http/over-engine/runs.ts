@@ -68,7 +68,7 @@ export function testRuns(start: Start): void {
     expect(await (await get('/runs')).json()).toHaveLength(2);
   });
 
-  it('a run gets the signal that it waits for, and the sender learns what became of it', async () => {
+  it('a run receives the signal that it waits for, and the answer says whether the signal was stored', async () => {
     const { get, send, trigger } = await start();
     const runId = await trigger('ask', { input: { name: 'approval' } });
     const signal = async (body: object, id = runId) => await send(postJson(`/signal?runId=${id}`, body));

@@ -120,7 +120,7 @@ contract('a run with a ttl', (test) => {
     expect(await claimOne(store)).toMatchObject({ runId: id, kind: 'start', attempt: 1 });
   });
 
-  test('is told apart from more whose time is up', async ({ world }) => {
+  test('fails with the answer whether the time of more is up', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const ids = [];

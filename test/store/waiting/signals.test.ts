@@ -92,7 +92,7 @@ contract('Store.signal', (test) => {
     expect(await names(store, run.runId)).toEqual(['go']);
   });
 
-  test('sent again is stored once, and known for the same', async ({ world }) => {
+  test('that is sent again is stored once, and its id is recognised', async ({ world }) => {
     const { store } = await world.store();
     const id = await enqueue(store);
     const sent = newSignal(id, { signalId: 'mine' });

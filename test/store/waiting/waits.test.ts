@@ -111,7 +111,7 @@ contract('a waiting run', (test) => {
     expect(await claimIds(store, { limit: 2 })).toEqual([first, second]);
   });
 
-  test('is told apart from more that are due', async ({ world }) => {
+  test('is claimed with the answer whether more are due', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const runs = Array.from({ length: 201 }, () => newRun({ due: { afterMs: HOUR_MS } }));

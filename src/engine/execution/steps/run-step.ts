@@ -1,7 +1,7 @@
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { StepError } from '../../../core/errors/errors.ts';
 import { decodeJson, type Jsonified } from '../../../core/json/json.ts';
-import { type FailedTry, nextTryInMs, parseRetries, type RetryPolicy } from '../../../core/retry.ts';
+import { type FailedTry, nextTryInMs, parseRetries, type RetryPolicy } from '../../../core/retries/retry.ts';
 import type { RunStepOptions, StepContext, StepFunction } from '../../../core/step.ts';
 import { parseDuration } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';

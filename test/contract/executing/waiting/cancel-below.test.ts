@@ -7,7 +7,7 @@ import { childOf, double } from './children.ts';
 import { PATIENT } from './patient.ts';
 
 contract('cancelling a run', (test) => {
-  test('cancels all active runs below it, and tells each', async ({ world }) => {
+  test('cancels all active runs below it, with an event for each', async ({ world }) => {
     const { durably } = await world.start({ ...PATIENT, maxConcurrentRuns: 4 });
     const [begun, aborted] = [deferred(), deferred()];
     const { top } = durably.register({

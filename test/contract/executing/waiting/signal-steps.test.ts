@@ -46,7 +46,7 @@ contract('a step that waits for a signal', (test) => {
     ]);
   });
 
-  test('takes one that came before its run began', async ({ world }) => {
+  test('takes a signal that came before its run began', async ({ world }) => {
     const { durably } = await world.idle(PATIENT);
     const { asks } = durably.register({ asks: job('asks', (step) => step.waitForSignal('go')) });
     const { id } = await asks.trigger(0);
@@ -55,7 +55,7 @@ contract('a step that waits for a signal', (test) => {
     expect((await untilStatus(durably, id, 'completed')).output).toBe('early');
   });
 
-  test('takes one that came while its run executed', async ({ world }) => {
+  test('takes a signal that came while its run executed', async ({ world }) => {
     const { durably } = await world.start(PATIENT);
     const gate = deferred();
     const { asks } = durably.register({
@@ -71,7 +71,7 @@ contract('a step that waits for a signal', (test) => {
     expect((await untilStatus(durably, id, 'completed')).output).toBe('meanwhile');
   });
 
-  test('takes those of a name in the order in which they came, each once', async ({ world }) => {
+  test('takes the signals of a name in the order in which they came, each once', async ({ world }) => {
     const { durably } = await world.start(PATIENT);
     const { collects } = durably.register({
       collects: job('collects', async (step) => {
@@ -89,7 +89,7 @@ contract('a step that waits for a signal', (test) => {
     expect((await untilStatus(durably, id, 'completed')).output).toEqual([1, 2, 3, 4]);
   });
 
-  test('shares signals with steps that wait beside it: each is one step’s', async ({ world }) => {
+  test('shares the signals of a name with other waiting steps, one for each', async ({ world }) => {
     const { durably } = await world.start(PATIENT);
     const { pair } = durably.register({
       pair: job('pair', (step) =>
@@ -141,7 +141,7 @@ contract('a step that waits for a signal', (test) => {
     expect((await untilStatus(durably, id, 'completed')).output).toEqual(['nothing', 7]);
   });
 
-  test('parses the payload with its schema; one that it refuses is taken and fails the step', async ({
+  test('parses the payload with its schema, and fails with a payload that the schema refuses', async ({
     world,
   }) => {
     const { durably } = await world.start(PATIENT);

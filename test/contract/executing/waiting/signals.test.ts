@@ -43,7 +43,7 @@ contract('signal', (test) => {
     expect(await rejectionOf(durably.signal('run_unknown', 'x'))).toBeInstanceOf(NotFoundError);
   });
 
-  test('is refused when 1,000 wait that no step has taken', async ({ world }) => {
+  test('is refused when 1,000 signals wait that no step has taken', async ({ world }) => {
     const { durably } = await world.idle(PATIENT);
     const { asks } = durably.register({ asks: job('asks', (step) => step.waitForSignal('go')) });
     const { id } = await asks.trigger(0);
@@ -99,7 +99,7 @@ contract('signal', (test) => {
     expect((await untilStatus(two.durably, id, 'completed')).output).toBe('from afar');
   });
 
-  test('goes with its run when that is deleted', async ({ world }) => {
+  test('is deleted with its run', async ({ world }) => {
     const { durably } = await world.idle();
     const { asks } = durably.register({ asks: job('asks', (step) => step.waitForSignal('go')) });
     const { id } = await asks.trigger(0);

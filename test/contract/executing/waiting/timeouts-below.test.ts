@@ -7,7 +7,7 @@ import { deferred, until } from '../../../support/until.ts';
 import { childOf } from './children.ts';
 
 contract('a run whose time is up', (test) => {
-  test('takes all active runs below it along, by whoever finds that', async ({ world }) => {
+  test('cancels all active runs below it, whichever worker notices it', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5, maxConcurrentRuns: 2 });
     const tools = await world.tools();
     const { top } = durably.register({
@@ -26,7 +26,7 @@ contract('a run whose time is up', (test) => {
     expect((await journalTypes(durably, sleeper.id)).at(-1)).toBe('run:cancel');
   });
 
-  test('takes them along, too, when its own worker ends it', async ({ world }) => {
+  test('cancels them, too, when its own worker ends it', async ({ world }) => {
     const clock = new FakeClock();
     const { durably } = await world.start({ pollingInterval: 1_000, maxConcurrentRuns: 2, clock });
     const gate = deferred();

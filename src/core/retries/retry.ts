@@ -1,7 +1,7 @@
-import { ValidationError } from './errors/errors.ts';
-import { NonRetryableError, RetryAfterError } from './errors/retry-errors.ts';
-import { type Duration, parseDuration } from './time/duration.ts';
-import { checkMembers, type MembersOf } from './validation/known-names.ts';
+import { ValidationError } from '../errors/errors.ts';
+import { type Duration, parseDuration } from '../time/duration.ts';
+import { checkMembers, type MembersOf } from '../validation/known-names.ts';
+import { NonRetryableError, RetryAfterError } from './retry-errors.ts';
 
 /** What a `delay` function receives: the number of the try that failed (1, 2, …), and what it threw. */
 export interface FailedTry {
