@@ -51,6 +51,7 @@ export class Sqld extends Behaviour {
   readonly #batons: Batons;
   readonly #server: Server;
   readonly #door: WebSocketDoor;
+  #writeStreams = 0;
   #isStopped = false;
 
   private constructor(options: SqldOptions) {
@@ -111,6 +112,11 @@ export class Sqld extends Behaviour {
   /** The most reads that one client had under way at once. */
   get maxReads(): number {
     return this.#queue.maxReads;
+  }
+
+  /** How many streams were opened to write. */
+  get writeStreams(): number {
+    return this.#writeStreams;
   }
 
   /** Reads rows directly from the file, without the protocol and its faults. */
@@ -184,7 +190,9 @@ export class Sqld extends Behaviour {
   #enter(client: string, pipeline: PipelineRequest | undefined): (leaving: Leaving) => void {
     const stream = this.#batons.find(pipeline?.baton);
     if (pipeline === undefined || typeof stream === 'string') return this.#queue.enter(client, 'reads');
-    return this.#queue.enter(client, this.#executor.natureOf(pipeline.requests, stream));
+    const nature = this.#executor.natureOf(pipeline.requests, stream);
+    if (nature !== 'reads' && pipeline.baton == null) this.#writeStreams++;
+    return this.#queue.enter(client, nature);
   }
 
   #leavingOf(response: ServerResponse): Leaving {

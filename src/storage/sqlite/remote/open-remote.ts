@@ -1,9 +1,11 @@
-import { createClient } from '@libsql/client';
+import { type Client, createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import type { Dialect } from 'kysely';
 import { ValidationError } from '../../../core/errors/errors.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import type { AdaptedDriver, Adapter } from '../adapter.ts';
 import { refuseEmbeddedReplica } from '../embedded-replica.ts';
+import { HeldStream } from './held-stream.ts';
 import { timedFetch } from './timed-fetch.ts';
 
 /**
@@ -58,11 +60,40 @@ export function openRemote(options: OpenRemoteOptions): RemoteDatabase {
   if (!/^(libsql|https?|wss?):/i.test(url)) {
     throw new ValidationError('openRemote url must begin with libsql:, https:, http:, wss: or ws:');
   }
+  const fetch = timedFetch({ compression });
   const client = createClient({
     url,
     concurrency: MAX_REQUESTS,
-    fetch: timedFetch({ compression }),
+    fetch,
     ...(authToken === undefined ? {} : { authToken }),
   });
-  return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
+  if (client.protocol !== 'http')
+    return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
+  const writes = new HeldStream({ url, authToken, fetch });
+  return {
+    dialect: new HttpDialect(client, writes),
+    close: () => {
+      writes.close();
+      client.close();
+    },
+  };
+}
+
+/** A dialect whose batches share a stream. */
+class HttpDialect extends LibsqlDialect {
+  readonly #adapter: Adapter;
+
+  constructor(client: Client, writes: HeldStream) {
+    super({ client });
+    this.#adapter = {
+      isRemote: true,
+      renew: () => client.reconnect(),
+      isClosed: () => client.closed,
+      batch: (statements) => writes.batch(statements),
+    };
+  }
+
+  override createDriver(): AdaptedDriver {
+    return Object.assign(super.createDriver(), { adapter: this.#adapter });
+  }
 }
