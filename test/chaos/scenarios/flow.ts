@@ -65,8 +65,9 @@ export interface FlowOptions {
  * - A step that starts a run has exactly one run for each of its tries, and the step's result is that run's output.
  * - No run below a cancelled run does anything more, and none begins. The same goes for a run whose time was up, once
  *   the runs below it were cancelled.
- * - No claim takes a younger run while an older one has been due for longer than one `pollingInterval`, or was made
- *   pending by a signal or by the end of another run.
+ * - No run waits past its due time plus one `pollingInterval` once a worker claims: from then on no process claims
+ *   younger runs before it twice. No claim takes a younger run once a signal, or the end of another run, has made an older
+ *   one pending.
  * - Every run ends, and for a reason that its plan has.
  */
 export async function flowUnderFire(options: FlowOptions): Promise<Outcome> {
@@ -169,6 +170,7 @@ class FlowStory {
 
   async judge(reports: ExpectedReports): Promise<Outcome> {
     const records = await this.#fleet.stored.read();
+    const ledger = this.#fleet.ledger.rows();
     const { sent } = this.#postman;
     const count = (type: string) => records.journal.filter((row) => row.type === type).length;
     return {
@@ -178,10 +180,10 @@ class FlowStory {
         ...checkEnded(records, isPlanned),
         ...checkAccepted(records, this.#accepted),
         ...checkJournal(records),
-        ...checkLedger(records, this.#fleet.ledger.rows()),
+        ...checkLedger(records, ledger),
         ...checkSignals(records, sent),
         ...checkChildren(records),
-        ...checkOrder(records, POLLING_MS),
+        ...checkOrder(records, ledger, POLLING_MS),
       ],
       figures: {
         runs: records.runs.length,
