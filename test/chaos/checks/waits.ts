@@ -136,6 +136,8 @@ export function findLateness({ journal }: Records): number {
     } else if (type === 'run:start' || type === 'run:resume') {
       latest = Math.max(latest, created_at - (due.get(run_id) ?? created_at));
       due.delete(run_id);
+    } else if (type === 'run:cancel' || type === 'run:fail') {
+      due.delete(run_id);
     }
   }
   return latest;
