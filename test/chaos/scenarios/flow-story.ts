@@ -188,10 +188,8 @@ export class FlowStory {
   }
 }
 
-/** Why the runs of a plan may fail. */
+/** Why the runs of a plan may fail, and those that have started one of them. */
 function isPlanned(error: string): boolean {
-  return (
-    ['this step is flaky', 'this job is flaky', 'this job fails'].includes(error) ||
-    /^timed out after \d+ms$/.test(error)
-  );
+  const ofJob = ['this step is flaky', 'this job is flaky', 'this job fails'].includes(error);
+  return ofJob || /^timed out after \d+ms$/.test(error) || /^Run \w+ (failed: |was cancelled$)/.test(error);
 }
