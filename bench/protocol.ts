@@ -60,11 +60,14 @@ export interface TrafficFigures {
   readonly p50Ms: number;
 }
 
+/** The status of all runs of a seeded database. */
+export type SeededState = 'completed' | 'waiting';
+
 /** The calls that a child process of the benchmark accepts. */
 export interface Roles {
   describe(request: { contender: ContenderName; folder: string }): Promise<Readonly<Record<string, unknown>>>;
   measure(request: MeasureRequest): Promise<Figures>;
-  seed(request: { contender: ContenderName; file: string; runs: number }): Promise<void>;
+  seed(request: { contender: ContenderName; file: string; runs: number; state: SeededState }): Promise<void>;
   serve(request: ServeRequest): Promise<string>;
   stopServing(): Promise<void>;
   storedRuns(request: {

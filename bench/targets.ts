@@ -113,6 +113,26 @@ export const targets: readonly Target[] = [
     over: own('run empty'),
     is: 'atMost',
   }),
+  ...each('trigger to completed, 1,000,000 waiting runs ÷ none', 'waiting-table', 1.1, {
+    metric: 'many',
+    over: own('none'),
+    is: 'atMost',
+  }),
+  ...each('sleepers due at once ÷ drain of pending runs', 'sleepers', 0.6, {
+    metric: 'woken',
+    over: own('drained'),
+    is: 'atLeast',
+  }),
+  ...each('step, sleep of 0, step ÷ two steps', 'sleep-between', 0.5, {
+    metric: 'sleep',
+    over: own('steps'),
+    is: 'atLeast',
+  }),
+  ...each('signal to completed ÷ trigger to completed', 'signalled', 1.3, {
+    metric: 'signal',
+    over: own('trigger'),
+    is: 'atMost',
+  }),
   ...each('events to every subscriber, share', 'subscribers', 1, { metric: 'delivered', is: 'atLeast' }),
   ...each('delivery p95 ÷ peer', 'subscribers', 0.25, { metric: 'p95', over: 'coji', is: 'atMost' }),
   ...each('triggers meanwhile ÷ peer', 'subscribers', 20, {

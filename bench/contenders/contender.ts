@@ -1,3 +1,5 @@
+import type { FlowEngine } from './flow.ts';
+
 /** The job of a run: empty, or five steps that each store a small result. */
 export type Job = 'empty' | 'fiveSteps';
 
@@ -28,6 +30,8 @@ export interface Engine {
   /** Reads a pragma on the contender's own connection. */
   pragma(name: string): Promise<string>;
   close(): Promise<void>;
+  /** Missing if its runs can't wait. */
+  readonly flow?: FlowEngine;
 }
 
 export interface Contender {

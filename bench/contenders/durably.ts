@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import type { Durably, DurablyOptions } from '../../src/index.ts';
 import { createDurably, defineJob, openDatabase, requireAsDurably } from '../repository.ts';
-import { type Contender, type Engine, type OpenOptions, STEPS, stepResult } from './contender.ts';
+import { type Contender, type Engine, INPUT, type OpenOptions, STEPS, stepResult } from './contender.ts';
 import { countDialect, StatementCounter } from './counting.ts';
+import type { FlowEngine } from './flow.ts';
 import { engineOver } from './instance-engine.ts';
 
 const input = z.object({ n: z.number() });
@@ -17,6 +18,25 @@ const jobs = {
   }),
   /** A job whose output has this many bytes. */
   largeOutput: defineJob({ name: 'largeOutput', input, run: (_step, { n }) => 'x'.repeat(n) }),
+  twoSteps: defineJob({
+    name: 'twoSteps',
+    input,
+    run: async (step) => {
+      await step.run('first', () => stepResult(1));
+      await step.run('second', () => stepResult(2));
+    },
+  }),
+  sleepBetween: defineJob({
+    name: 'sleepBetween',
+    input,
+    run: async (step) => {
+      await step.run('first', () => stepResult(1));
+      await step.sleep('between', 0);
+      await step.run('second', () => stepResult(2));
+    },
+  }),
+  sleeper: defineJob({ name: 'sleeper', input, run: (step) => step.sleep('an hour', '1h') }),
+  approval: defineJob({ name: 'approval', input, run: (step) => step.waitForSignal('approval') }),
   /** A job with this many results of a megabyte. */
   largeSteps: defineJob({
     name: 'largeSteps',
@@ -64,14 +84,38 @@ function contender(open: (address: Address) => Promise<Opened>): Contender {
     allRuns: 'select count(*) from durably_runs',
     open: async (options): Promise<Engine> => {
       const { durably, counter, close } = await createInstance(open, options);
-      return engineOver(durably, {
+      const query = (sql: string) => durably.db.executeQuery(rawQuery(sql));
+      const engine = engineOver(durably, {
         counter,
-        query: (sql) => durably.db.executeQuery(rawQuery(sql)),
+        query,
         close: async () => {
           await durably.db.destroy();
           close();
         },
       });
+      return Object.assign(engine, { flow: flowOver(durably, query) });
+    },
+  };
+}
+
+type Instance = Awaited<ReturnType<typeof createInstance>>['durably'];
+
+function flowOver(
+  durably: Instance,
+  query: (sql: string) => Promise<{ readonly rows: readonly unknown[] }>,
+): FlowEngine {
+  return {
+    trigger: async (job) => (await durably.jobs[job].trigger(INPUT)).id,
+    signal: async (runId) => {
+      await durably.signal(runId, 'approval');
+    },
+    countWaiting: async () => {
+      const { rows } = await query(`select count(*) from durably_runs where status = 'waiting'`);
+      return Number(Object.values(rows[0] as object)[0]);
+    },
+    makeDue: async () => {
+      await query(`update durably_steps set due_at = 1 where status = 'open'`);
+      await query(`update durably_runs set due_at = 1 where status = 'waiting'`);
     },
   };
 }

@@ -1,18 +1,21 @@
 import Database from 'libsql';
 import { makeWalFile } from '../contenders/fresh.ts';
 import { type ContenderName, loadContender } from '../contenders/index.ts';
+import type { SeededState } from '../protocol.ts';
 
-/** Fills a contender's tables with completed runs, in the form that the contender itself stores them. */
+/** Fills a contender's tables with completed or waiting runs, in the form that the contender itself stores them. */
 export async function seed({
   contender,
   file,
   runs,
+  state,
 }: {
   contender: ContenderName;
   file: string;
   runs: number;
+  state: SeededState;
 }) {
-  const statements = seeds[contender];
+  const statements = (state === 'waiting' ? waitingSeeds : seeds)[contender];
   if (statements === undefined) throw new Error('nothing known about its tables');
   makeWalFile(file);
   const engine = await (await loadContender(contender)).open({ file });
@@ -64,3 +67,12 @@ const seeds: Partial<Record<ContenderName, readonly string[]>> = {
      ${NUMBERS} select 'empty', 'completed', '{"n":1}', 'null' from n`,
   ],
 };
+
+/** Until a time that no benchmark will see. */
+const waiting = [
+  `insert into durably_runs (id, job_name, status, due_at, waits, payload)
+   ${NUMBERS} select printf('run_%026d', i), 'empty', 'waiting', 4102444800000 + i,
+     '[{"kind":"delay","stepName":null,"until":"2100-01-01T00:00:00.000Z"}]', '{"n":1}' from n`,
+];
+
+const waitingSeeds: typeof seeds = { durably: waiting, 'durably-service': waiting };

@@ -1,5 +1,9 @@
 import { backlog, drainEmpty, drainSteps } from './drain.ts';
 import { batch, enqueueMany, enqueueOne } from './enqueue.ts';
+import { signalled } from './flow/signalled.ts';
+import { sleepBetween } from './flow/sleep-between.ts';
+import { sleepers } from './flow/sleepers.ts';
+import { waitingTable } from './flow/waiting-table.ts';
 import { fullTable } from './full-table.ts';
 import { httpRuns } from './http/runs.ts';
 import { idleStreams, subscribers } from './http/streams.ts';
@@ -26,6 +30,10 @@ export const workloads: readonly Workload[] = [
   httpRuns,
   largeValues,
   fullTable,
+  waitingTable,
+  sleepers,
+  sleepBetween,
+  signalled,
   subscribers,
   idleStreams,
   remote,

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Engine } from '../contenders/contender.ts';
 import { onFreshDatabase } from '../contenders/fresh.ts';
+import { median } from './median.ts';
 import { inContender } from './workload.ts';
 
 const ANSWER_WITHIN_MS = 20_000;
@@ -23,13 +24,19 @@ export const latency = inContender({
         await pause(20 + Math.random() * 1_000);
         times.push(await triggerAndComplete(engine));
       }
-      times.sort((a, b) => a - b);
-      return { p50: times[Math.floor(times.length / 2)] ?? Number.NaN };
+
+      return { p50: median(times) };
     });
   },
 });
 
-async function triggerAndComplete(engine: Engine): Promise<number> {
+/** From the call of the trigger to the commit of the run's completion, ms. */
+export async function triggerAndComplete(engine: Engine): Promise<number> {
+  return await completeAfter(engine, () => engine.trigger('empty'));
+}
+
+/** From the call to the commit of the completion that it causes, ms. */
+export async function completeAfter(engine: Engine, call: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   const completed = new Promise<number>((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error('did not complete')), ANSWER_WITHIN_MS);
@@ -38,6 +45,6 @@ async function triggerAndComplete(engine: Engine): Promise<number> {
       resolve(performance.now() - start);
     };
   });
-  await engine.trigger('empty');
+  await call();
   return await completed;
 }

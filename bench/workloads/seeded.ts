@@ -3,17 +3,24 @@ import { join } from 'node:path';
 import type { Bench } from '../bench.ts';
 import type { ContenderName } from '../contenders/index.ts';
 import { Child } from '../processes/child.ts';
+import type { SeededState } from '../protocol.ts';
 
-/** A database with this many completed runs in the contender's tables. It is made once for all workloads. */
+interface Seeded {
+  readonly contender: ContenderName;
+  readonly runs: number;
+  readonly state: SeededState;
+}
+
+/** A database with this many runs, completed unless `state` says otherwise, in the contender's tables. It is made once for all workloads. */
 export async function seededFile(
   bench: Bench,
-  { contender, runs }: { contender: ContenderName; runs: number },
+  { contender, runs, state = 'completed' }: Omit<Seeded, 'state'> & Partial<Seeded>,
 ): Promise<string> {
   const family = contender.replace('-service', '') as ContenderName;
-  const key = `${family}-${runs}`;
+  const key = `${family}-${runs}-${state}`;
   let file = files.get(key);
   if (file === undefined) {
-    file = seedFile(bench, { contender: family, runs });
+    file = seedFile(bench, { contender: family, runs, state });
     files.set(key, file);
   }
   return await file;
@@ -24,14 +31,17 @@ export async function seedAll(
   bench: Bench,
   contenders: readonly ContenderName[],
   sizes: readonly number[],
+  state: SeededState = 'completed',
 ): Promise<void> {
-  for (const contender of contenders) for (const runs of sizes) await seededFile(bench, { contender, runs });
+  for (const contender of contenders) {
+    for (const runs of sizes) await seededFile(bench, { contender, runs, state });
+  }
 }
 
 const files = new Map<string, Promise<string>>();
 
-async function seedFile(bench: Bench, request: { contender: ContenderName; runs: number }): Promise<string> {
-  const file = join(bench.folder, `seeded-${request.contender}-${request.runs}.db`);
+async function seedFile(bench: Bench, request: Seeded): Promise<string> {
+  const file = join(bench.folder, `seeded-${request.contender}-${request.runs}-${request.state}.db`);
   const child = new Child();
   try {
     await child.call('seed', { ...request, file });

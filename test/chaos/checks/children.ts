@@ -48,13 +48,15 @@ function checkStarts(
   for (const name of names) {
     const ofStep = rows.filter(({ step_name }) => step_name === name);
     const starts = ofStep.filter(({ type }) => type === 'step:start').length;
-    const tries = 1 + ofStep.filter(({ type }) => type === 'step:fail').length;
+    const fails = ofStep.filter(({ type }) => type === 'step:fail').length;
+    // Retried by hand, a step begins anew if its run was cancelled.
+    const retries = rows.filter(({ type, data }) => type === 'run:retry' && data === null).length;
     const runs = byStep.get(name) ?? [];
     if (runs.length !== starts)
       complaints.push(`started "${name}" ${starts} times, and has ${runs.length} runs of it`);
     // The last failure need not be followed by another try.
-    if (starts > tries || starts < tries - 1)
-      complaints.push(`started "${name}" ${starts} times in ${tries} tries`);
+    if (starts > 1 + fails + retries || starts < fails)
+      complaints.push(`started "${name}" ${starts} times, and it failed ${fails} times`);
     const last = lastChildOf(name);
     if (last !== undefined && last !== null && runs.at(-1)?.id !== last)
       complaints.push(`has ${last} for "${name}", which is not the last`);
@@ -96,7 +98,11 @@ function checkOutlived(
   ofChild: readonly JournalRecord[],
 ): string[] {
   const cancel = rows.find(({ type }) => type === 'run:cancel');
-  if (cancel !== undefined) {
+  const isRetried =
+    cancel !== undefined &&
+    rows.some(({ type, sequence }) => type === 'run:retry' && sequence > cancel.sequence);
+  const isLater = isRetried && (ofChild[0]?.sequence ?? 0) > cancel.sequence;
+  if (cancel !== undefined && !isLater) {
     const after = ofChild.filter(({ sequence }) => sequence > cancel.sequence).map(({ type }) => type);
     if (after.length > 1 || (after.length === 1 && after[0] !== 'run:cancel'))
       return [`was cancelled, and ${id} below it went on: ${after.join()}`];
