@@ -1,7 +1,6 @@
 import type { Triggered, TriggerRequest } from '../../core/durably.ts';
 import { parseRun, type Run } from '../../core/run.ts';
 import type { Enqueued, NewRun } from '../../core/store.ts';
-import type { Clock } from '../../core/time/clock.ts';
 import { newRun } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
