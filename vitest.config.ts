@@ -23,7 +23,7 @@ const ISOLATED = [
   'test/runtime/**/*.test.ts',
   'test/clients/**/*.test.ts',
   'test/storage/sqlite/connection/read-only.test.ts',
-  'test/app/service.test.ts',
+  'test/app/service/**/*.test.ts',
   'test/remote/service.test.ts',
 ];
 

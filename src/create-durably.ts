@@ -1,10 +1,10 @@
 import type { Dialect, Kysely } from 'kysely';
-import { type Clock, systemClock } from './core/clock.ts';
 import type { DurablyService } from './core/durably.ts';
 import type { ErrorDetailMode } from './core/errors/error-detail.ts';
 import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 import type { Logger } from './core/logger.ts';
+import { type Clock, systemClock } from './core/time/clock.ts';
 import {
   anyOption,
   checkOptions,
@@ -52,24 +52,23 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   readonly dialect: AnyDialect;
   /**
    * How long an idle worker waits before it looks for work that others created. On demand, how often
-   * a stream looks for events. In ms, 1000 unless given.
+   * a stream looks for events. In ms. Default: 1000.
    */
   readonly pollingInterval?: number | undefined;
-  /** How often a worker renews its leases; ms, 5000 unless given, less than `staleThreshold`. */
+  /** How often a worker renews its leases, ms. Less than `staleThreshold`. Default: 5000. */
   readonly heartbeatInterval?: number | undefined;
-  /** The age of a heartbeat at which another worker takes the run over; ms, 30000 unless given. */
+  /** The age of a heartbeat at which another worker takes the run over, ms. Default: 30000. */
   readonly staleThreshold?: number | undefined;
-  /** How many runs this worker executes at once; 1 unless given. */
+  /** How many runs this worker executes at once. Default: 1. */
   readonly maxConcurrentRuns?: number | undefined;
   /**
    * The most bytes that a step's result, a run's output or a job's input takes as JSON. A larger result fails
-   * its step, a larger output its run, a larger input is refused. 16 MiB unless given; 4 MiB on a server.
+   * its step, a larger output its run, a larger input is refused. Default: 16 MiB, or 4 MiB on a server.
    */
   readonly maxResultBytes?: number | undefined;
   /**
    * `on-demand` is for platforms where nothing may continue between requests. It starts no loop, not
-   * even by `init()`: call `processUntilIdle()`. `resident` unless given, but `on-demand` on
-   * Cloudflare Workers.
+   * even by `init()`: call `processUntilIdle()`. Default: `resident`, or `on-demand` on Cloudflare Workers.
    */
   readonly worker?: 'resident' | 'on-demand' | undefined;
   /** Jobs to register at once; they type `durably.jobs`. */
@@ -80,14 +79,12 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
    */
   readonly reconnect?: (() => void | Promise<void>) | undefined;
   /**
-   * What is stored of the errors that fail runs and steps, and of errors in log data. `full` unless
-   * given. `message` stores no stacks.
+   * What is stored of the errors that fail runs and steps, and of errors in log data. `message` stores no stacks. Default: `full`.
    */
   readonly errorDetail?: ErrorDetailMode | undefined;
   /**
    * Receives a line for each run that failed, was resumed, taken over or handed back, and for errors
-   * without a `worker:error` or `onError` listener. Unless given, takeovers and failures that nobody
-   * listens to go to the console.
+   * without a `worker:error` or `onError` listener. Without a logger, takeovers and failures that nobody listens to go to the console.
    */
   readonly logger?: Logger | undefined;
 }
@@ -131,7 +128,7 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
   /** The handle of a registered job; undefined for an unknown name. */
   getJob(name: string): JobHandle | undefined;
   /**
-   * Hears this process's events, after their commit; the answer unsubscribes.
+   * Calls the handler with this process's events, after their commit. The returned function unsubscribes.
    *
    * @example
    * const unsubscribe = durably.on('run:fail', ({ jobName, error }) => console.error(jobName, error))
@@ -229,6 +226,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     onError: (error) => bus.reportWorkerError({ error, context: 'feed' }),
   });
   bus.onPublish = () => feed.nudge();
+  bus.on('run:cancel', ({ runId }) => worker.noteCancelled(runId));
   const runs = createRuns({
     store,
     registry,

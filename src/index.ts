@@ -1,9 +1,9 @@
 /** The door `durably`: the engine. */
 
-export type { Health, TriggerOptions, WorkOptions } from './core/durably.ts';
-export type { Duration } from './core/duration.ts';
+export type { ForkOptions, Health, WorkOptions } from './core/durably.ts';
 export type { ErrorDetail } from './core/errors/error-detail.ts';
 export {
+  ChildRunError,
   ConflictError,
   DatabaseUnavailableError,
   DurablyError,
@@ -13,6 +13,7 @@ export {
   NotFoundError,
   RunCancelledError,
   RunEndedError,
+  RunTimeoutError,
   SchemaMismatchError,
   StepError,
   StepTimeoutError,
@@ -33,7 +34,9 @@ export type {
   RunSelection,
   RunStatus,
 } from './core/run.ts';
+export type { Signalled, SignalOptions } from './core/signal.ts';
 export type {
+  JobReference,
   LogLevel,
   LogLine,
   LogQuery,
@@ -43,7 +46,10 @@ export type {
   StepFunction,
   StepKind,
   StepTry,
+  WaitForSignalOptions,
 } from './core/step.ts';
+export type { Duration } from './core/time/duration.ts';
+export type { ChildTrigger, TriggerOptions } from './core/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';

@@ -15,7 +15,7 @@ export class Child {
   #ended: string | undefined;
 
   constructor() {
-    this.#process = fork(new URL('./host.js', import.meta.url), [], {
+    this.#process = fork(new URL('../host.js', import.meta.url), [], {
       execArgv: ['--expose-gc'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });

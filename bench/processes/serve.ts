@@ -91,11 +91,7 @@ const openers: Readonly<Record<Served, Opener>> = {
     if (worker === 'on') durably.start();
     return {
       fetch: app.fetch,
-      stop: async () => {
-        await durably.stop();
-        await durably.db.destroy();
-        close();
-      },
+      stop: () => stopInstance(durably, close),
     };
   },
 };
@@ -113,12 +109,17 @@ async function openDurably(
   if (worker === 'on') durably.start();
   return {
     fetch: app.fetch,
-    stop: async () => {
-      await durably.stop();
-      await durably.db.destroy();
-      close();
-    },
+    stop: () => stopInstance(durably, close),
   };
+}
+
+async function stopInstance(
+  durably: { stop(): Promise<void>; readonly db: { destroy(): Promise<void> } },
+  close: () => void,
+): Promise<void> {
+  await durably.stop();
+  await durably.db.destroy();
+  close();
 }
 
 function noteEvents(durably: {

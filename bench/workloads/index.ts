@@ -1,9 +1,9 @@
 import { backlog, drainEmpty, drainSteps } from './drain.ts';
 import { batch, enqueueMany, enqueueOne } from './enqueue.ts';
 import { fullTable } from './full-table.ts';
-import { httpRuns } from './http-runs.ts';
-import { idleStreams, subscribers } from './http-streams.ts';
-import { httpTrigger } from './http-trigger.ts';
+import { httpRuns } from './http/runs.ts';
+import { idleStreams, subscribers } from './http/streams.ts';
+import { httpTrigger } from './http/trigger.ts';
 import { largeValues } from './large-values.ts';
 import { latency } from './latency.ts';
 import { memory } from './memory.ts';

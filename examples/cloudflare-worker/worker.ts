@@ -19,14 +19,18 @@ function openDurably({ TURSO_DATABASE_URL: url, TURSO_AUTH_TOKEN: authToken }: E
   return createDurably({ dialect, worker: 'on-demand', jobs: { countWords } });
 }
 
+/** After each of these some run may go on. */
+const STARTS_WORK = ['run:trigger', 'run:retry', 'run:signal', 'run:cancel'] as const;
+
 /** Whether this isolate has seen the database migrated. */
 let isMigrated = false;
 
 export default {
   async fetch(request: Request, env: Env, context: Context): Promise<Response> {
     const durably = openDurably(env);
-    // What was triggered is worked on after the answer, for as long as the platform allows.
-    durably.on('run:trigger', () => context.waitUntil(durably.processUntilIdle({ timeoutMs: 20_000 })));
+    // What can go on is worked on after the answer, for as long as the platform allows.
+    const work = () => context.waitUntil(durably.processUntilIdle({ timeoutMs: 20_000 }));
+    for (const type of STARTS_WORK) durably.on(type, work);
     const handler = createDurablyHandler(durably, {
       onRequest: async () => {
         if (!isMigrated) await durably.migrate();

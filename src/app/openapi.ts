@@ -99,10 +99,21 @@ interface Context {
 function pathItem(operation: Operation, context: Context): Json {
   const { components, instance } = context;
   const { name, method, summary, effect, input } = operation;
-  const request =
-    input.from === 'body'
-      ? { requestBody: { required: true, content: jsonContent(input.schema, { components, io: 'input' }) } }
-      : { parameters: parametersOf(input.schema, components) };
+  const [query, body] =
+    input.from === 'both'
+      ? [input.query, input.body]
+      : input.from === 'body'
+        ? [undefined, input.schema]
+        : [input.schema, undefined];
+  const request = {
+    ...(query && { parameters: parametersOf(query, components) }),
+    ...(body && {
+      requestBody: {
+        required: !body.safeParse({}).success,
+        content: jsonContent(body, { components, io: 'input' }),
+      },
+    }),
+  };
   const takesTicket = instance.hasKeys && operation.answers === 'events';
   const security = takesTicket ? { security: [{ bearer: [] }, { ticket: [] }] } : {};
   const described = { operationId: name, summary, tags: [effect], ...security, ...request };

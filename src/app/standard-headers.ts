@@ -19,7 +19,7 @@ const SECURITY_HEADERS = {
 
 declare module 'hono' {
   interface ContextVariableMap {
-    /** The answer that was made with the standard headers. A set of all such answers would cost the collector more. */
+    /** The answer that was made with the standard headers. A set of such answers would cost more garbage collection. */
     completeAnswer?: Response;
   }
 }

@@ -1,6 +1,6 @@
 import { decode, sign, verify } from 'hono/jwt';
 import { z } from 'zod';
-import { systemClock } from '../core/clock.ts';
+import { systemClock } from '../core/time/clock.ts';
 import { type ApiKeys, unauthorized } from './api-keys.ts';
 
 /** The lifetime of a ticket. A stream that is already open stays open. */

@@ -1,36 +1,25 @@
-import type { Duration } from './duration.ts';
 import type { JournalEvent } from './events.ts';
 import type { JsonPieces } from './json/json-text.ts';
 import type { Labels } from './labels.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
+import type { Signalled, SignalOptions } from './signal.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
+import type { TriggerOptions } from './trigger-options.ts';
 
-/** How a run is triggered, besides its input. */
-export interface TriggerOptions {
-  /** Unique per job, 1 to 256 UTF-16 units. A second trigger with the key returns the run of the first. */
-  readonly idempotencyKey?: string | undefined;
-  /**
-   * Whose idempotency key it is, 1 to 256 UTF-16 units. The same key in another scope, or
-   * in none, is a different key. Runs don't show their scope.
-   */
-  readonly keyScope?: string | undefined;
-  /** At most one run with this key runs at a time, in the order triggered; 1 to 256 UTF-16 units. */
-  readonly concurrencyKey?: string | undefined;
-  /**
-   * For filtering lists and streams. At most 20; keys of 1 to 64 letters, digits and
-   * `._/-`, values of up to 256 UTF-16 units.
-   */
-  readonly labels?: Labels | undefined;
-  /** The run waits for so long before it may be executed. Not with `runAt`. */
-  readonly delay?: Duration | undefined;
-  /** The run waits until then: a Date, or an ISO 8601 text with a time zone. A time that is over is no reason to wait. */
-  readonly runAt?: Date | string | undefined;
-}
+export type { TriggerOptions };
 
 /** A trigger by the name of a job. */
 export interface TriggerRequest extends TriggerOptions {
   readonly jobName: string;
   readonly input: unknown;
+}
+
+/** Where a fork begins, and with what. */
+export interface ForkOptions {
+  /** The name of a step of the run: what was finished before it is done already. */
+  readonly from: string;
+  /** The input; that of the run unless given. */
+  readonly input?: unknown;
 }
 
 /** The result of a trigger: a new run, or the run that its idempotency key already had. */
@@ -134,6 +123,14 @@ export interface DurablyService {
    * @throws {NotFoundError} for an unknown run or job.
    */
   retrigger(runId: string): Promise<Run>;
+  /**
+   * Triggers a new run with the job, concurrency key and labels of another run, whatever its status. The steps that the other run
+   * finished before the step `from` are done already. The new run has the job's current version.
+   *
+   * @throws {NotFoundError} for an unknown run, job or step. @throws {ValidationError} for a bad input.
+   * @example const again = await durably.fork(runId, { from: 'charge the card' })
+   */
+  fork(runId: string, options: ForkOptions): Promise<Run>;
   /** A run as it is now; null for an unknown one. */
   getRun(runId: string): Promise<Run | null>;
   /**
@@ -160,7 +157,19 @@ export interface DurablyService {
   getLogs(query: LogQuery): Promise<LogLine[]>;
   /** Puts a failed or cancelled run back to pending; finished steps keep their results. @throws {NotFoundError | ConflictError} */
   retry(runId: string): Promise<void>;
-  /** Cancels a pending, waiting or running run, and aborts its steps. @throws {NotFoundError | ConflictError} */
+  /**
+   * Tells an active run something. `step.waitForSignal` takes it: the first signal of a name first, each by one step. It is kept until
+   * then, also before the run began.
+   *
+   * @param name 1 to 1,024 UTF-16 units.
+   * @param payload what JSON can hold; null unless given.
+   * @throws {ConflictError} if the run is over, has 1,000 signals that no step has taken, or has got another signal with
+   * the `signalId`.
+   * @throws {NotFoundError | ValidationError}
+   * @example await durably.signal(runId, 'approval', { ok: true }, { signalId: 'mail-7' })
+   */
+  signal(runId: string, name: string, payload?: unknown, options?: SignalOptions): Promise<Signalled>;
+  /** Cancels a pending, waiting or running run and the active runs below it, and aborts their steps. @throws {NotFoundError | ConflictError} */
   cancel(runId: string): Promise<void>;
   /** Deletes a run that is over, with its steps, log lines and events. @throws {NotFoundError | ConflictError} */
   deleteRun(runId: string): Promise<void>;

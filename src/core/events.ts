@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { toIsoTime } from './clock.ts';
 import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
 import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
 import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
-import { readWait, waitSchema } from './wait.ts';
+import { toIsoTime } from './time/clock.ts';
+import { readRetry, readWait, waitSchema } from './wait.ts';
 
 /**
  * One row of the journal. Every event is one row, and the {@link eventCatalogue} says
@@ -22,16 +22,16 @@ export interface JournalRow {
   readonly stepName: string | null;
   readonly stepIndex: number | null;
   readonly level: LogLevel | null;
-  /** An error's or a log line's text. */
+  /** An error's or a log line's text, or the name of an event of the job's own. */
   readonly message: string | null;
   /** JSON text: a payload, an output, a progress, a log line's data, an error's detail. */
   readonly data: string | null;
   readonly durationMs: number | null;
-  /** JSON text of its run's labels, null without any; only where they were asked for. */
+  /** JSON text of its run's labels, null without labels. Missing if labels were not requested. */
   readonly labels?: string | null;
 }
 
-/** What a journal row tells of its run; the columns it doesn't name are null. */
+/** What a journal row says about its run. Columns that it doesn't name are null. */
 export interface JournalNote
   extends Partial<Pick<JournalRow, 'stepName' | 'stepIndex' | 'level' | 'message' | 'data' | 'durationMs'>> {
   readonly type: JournalEventType;
@@ -67,10 +67,16 @@ export const progressSchema = z.object({
 
 const time = z.iso.datetime();
 
+const triggerFields = {
+  runAt: time.optional(),
+  parentRunId: z.string().optional(),
+  forkedFrom: z.string().optional(),
+};
+
 /** The list of all events. Types, the journal, SSE and openapi.yaml follow from it. */
 export const eventCatalogue = {
-  'run:trigger': kind(z.object({ runAt: time.optional() }), (row) => ({
-    ...(decodeJson(row.data) as { runAt?: string } | undefined),
+  'run:trigger': kind(z.object(triggerFields), (row) => ({
+    ...(decodeJson(row.data) as z.input<z.ZodObject<typeof triggerFields>> | undefined),
   })),
   'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
     payload: json(row.data),
@@ -79,6 +85,10 @@ export const eventCatalogue = {
   'run:resume': kind(z.object({ attempt: z.int() }), (row) => ({ attempt: row.attempt ?? 0 })),
   'run:wait': kind(z.object({ waits: z.array(waitSchema) }), (row) => ({
     waits: [...(readWait(row.data)?.waits ?? [])],
+  })),
+  'run:signal': kind(z.object({ name: z.string(), payload: z.unknown() }), (row, json) => ({
+    name: row.message ?? '',
+    payload: json(row.data) ?? null,
   })),
   'run:progress': kind(z.object({ progress: progressSchema }), (row, json) => ({
     progress: json(row.data) as RunProgress,
@@ -92,7 +102,7 @@ export const eventCatalogue = {
     failedStepName: row.stepName ?? UNKNOWN_STEP,
   })),
   'run:cancel': nothing,
-  // By hand it has no data.
+  // A retry by a caller has no data.
   'run:retry': kind(
     z.object({
       automatic: z.literal(true).optional(),
@@ -100,7 +110,7 @@ export const eventCatalogue = {
       nextAttemptAt: time.optional(),
     }),
     (row) => {
-      const wait = readWait(row.data);
+      const wait = readRetry(row.data);
       if (wait === undefined) return {};
       return { automatic: true as const, error: row.message ?? '', nextAttemptAt: toIsoTime(wait.dueAt) };
     },
@@ -122,9 +132,13 @@ export const eventCatalogue = {
   'step:retry': kind(
     z.object({ ...stepFields, error: z.string(), attempt: z.int(), nextAttemptAt: time }),
     (row) => {
-      const { attempt = 0, dueAt } = readWait(row.data) ?? { dueAt: row.createdAt };
+      const { attempt = 0, dueAt } = readRetry(row.data) ?? { dueAt: row.createdAt };
       return { ...readStep(row), error: row.message ?? '', attempt, nextAttemptAt: toIsoTime(dueAt) };
     },
+  ),
+  'run:emit': kind(
+    z.object({ name: z.string(), data: z.unknown(), stepName: z.string().nullable() }),
+    (row, json) => ({ name: row.message ?? '', data: json(row.data) ?? null, stepName: row.stepName }),
   ),
   'log:write': kind(
     z.object({
@@ -172,35 +186,35 @@ export type JournalEvent<E extends JournalEventType = JournalEventType> = {
 export type WorkerErrorContext =
   /** A listener of a job's signal threw. */
   | 'abort-listener'
-  /** Storing a run's results, end or telemetry; the worker goes on trying. */
+  /** Storing a run's results, end or telemetry. The worker tries again. */
   | 'append'
-  /** Claiming runs; it tries again. */
+  /** Claiming runs. The worker tries again. */
   | 'claim'
-  /** The database was closed while the worker was at work, which has stopped; or a server takes no writes. */
+  /** The database was closed, so the worker has stopped, or a server takes no writes. */
   | 'database'
-  /** Executing a run, which could be neither completed nor failed. */
+  /** Executing a run whose end could not be stored. */
   | 'execute'
   /** Reading the journal for streams. */
   | 'feed'
-  /** Returning runs to pending: they are taken over once their heartbeat is stale. */
+  /** Returning runs to pending. They are taken over when their heartbeat is stale. */
   | 'hand-back'
   /** Renewing leases. */
   | 'heartbeat'
-  /** A run is no longer this worker's. */
+  /** The worker has lost a run. */
   | 'lease'
   /** Clearing away old `run:delete` rows. */
   | 'purge'
-  /** Storing log lines and progress, which are lost. */
+  /** Storing log lines and progress. They are lost. */
   | 'telemetry';
 
-/** Something went wrong in the worker itself; not in the journal. */
+/** An error of the worker itself. It is not in the journal. */
 export interface WorkerErrorEvent extends EventBase<'worker:error'> {
   readonly error: string;
   readonly context: WorkerErrorContext;
   readonly runId?: string;
 }
 
-/** An event as listeners and streams get it; with a type argument, an event of that type. */
+/** An event as listeners and streams receive it. With a type argument, an event of that type. */
 export type DurablyEvent<E extends EventType = EventType> =
   | (E extends JournalEventType ? JournalEvent<E> : never)
   | (E extends 'worker:error' ? WorkerErrorEvent : never);
@@ -213,7 +227,7 @@ export const EVENT_TYPES: readonly EventType[] = [
   'worker:error',
 ];
 
-/** The event that a journal row tells of. */
+/** The event of a journal row. */
 export function toEvent(row: JournalRow): JournalEvent {
   return readEvent(row, decodeJson) as JournalEvent;
 }
@@ -239,7 +253,7 @@ export function endsRun(type: JournalEventType): boolean {
   return type === 'run:complete' || type === 'run:fail' || type === 'run:cancel' || type === 'run:delete';
 }
 
-/** Whether the event ends one execution of a run: its owner tells nothing more of it. */
+/** Whether the event is the last one that an execution of a run stores. */
 export function endsExecution(type: JournalEventType): boolean {
   return endsRun(type) || type === 'run:wait' || type === 'run:retry';
 }

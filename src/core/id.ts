@@ -37,6 +37,11 @@ export function newRunId(): string {
   return `run_${newUlid()}`;
 }
 
+/** Tells a signal that is sent again from another one. */
+export function newSignalId(): string {
+  return newUlid();
+}
+
 /** Marks the runs of one claim, so that a claim whose answer was lost can be found again. */
 export function newClaimToken(): string {
   return newUlid();

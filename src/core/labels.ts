@@ -46,7 +46,7 @@ export function labelsSchema(name?: string) {
   }, record);
 }
 
-/** As they are stored: JSON text, null when there are none. */
+/** Labels as they are stored: JSON text, or null if there are none. */
 export function encodeLabels(labels: Labels): string | null {
   return Object.keys(labels).length === 0 ? null : JSON.stringify(labels);
 }

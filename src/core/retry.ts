@@ -1,9 +1,9 @@
-import { type Duration, parseDuration } from './duration.ts';
 import { ValidationError } from './errors/errors.ts';
 import { NonRetryableError, RetryAfterError } from './errors/retry-errors.ts';
+import { type Duration, parseDuration } from './time/duration.ts';
 import { checkMembers, type MembersOf } from './validation/known-names.ts';
 
-/** What a `delay` function is asked about: the try that failed (1, 2, …), and what it threw. */
+/** What a `delay` function receives: the number of the try that failed (1, 2, …), and what it threw. */
 export interface FailedTry {
   readonly attempt: number;
   readonly error: unknown;
@@ -11,19 +11,19 @@ export interface FailedTry {
 
 /** How often something that failed is tried again, and when. */
 export interface RetryOptions {
-  /** Tries after the first one: three retries are four tries. */
+  /** How many more tries follow the first one. Three retries are four tries. */
   readonly limit: number;
-  /** How long to wait before the first retry; 1 s unless given. A function says it for each retry. */
+  /** How long to wait before the first retry, or a function that is called for each retry. Default: 1 s. */
   readonly delay?: Duration | ((failed: FailedTry) => Duration) | undefined;
-  /** How the delay grows: twice as long each time (unless given), by the same amount, or not at all. */
+  /** How the delay grows: it doubles each time (the default), grows by the same amount, or stays the same. */
   readonly backoff?: 'exponential' | 'linear' | 'constant' | undefined;
-  /** No wait is longer; 5 minutes unless given. */
+  /** The longest delay. Default: 5 minutes. */
   readonly maxDelay?: Duration | undefined;
-  /** Takes up to half of each wait away, at random, so that many failures are not tried again at once; true unless given. */
+  /** Shortens each delay by up to a half, at random, so that many failures are not tried again at once. Default: true. */
   readonly jitter?: boolean | undefined;
 }
 
-/** A number of retries, or more about them. */
+/** How many retries there are, or options that also say when. */
 export type Retries = number | RetryOptions;
 
 /** Checked {@link Retries}. */
@@ -99,7 +99,7 @@ function refusal(option: string, message: string): ValidationError {
 /**
  * How long to wait before the next try, in ms; undefined if there is none.
  *
- * @throws whatever a `delay` function throws, and {@link ValidationError} for what it answers.
+ * @throws whatever a `delay` function throws, and {@link ValidationError} if it returns no duration.
  */
 export function nextTryInMs(policy: RetryPolicy, failed: FailedTry): number | undefined {
   if (failed.attempt > policy.limit) return undefined;
@@ -126,12 +126,12 @@ function grown(delayMs: number, { backoff }: RetryPolicy, { attempt }: FailedTry
   }
 }
 
-/** How many causes of an error are looked at: a chain may be endless. */
+/** How many causes of an error are read, because a chain of causes may be circular. */
 const MAX_CAUSES = 20;
 
 /**
- * What an error, or one of its causes, says of further tries. It is told by its name as
- * well as by its class, because a bundle may hold two copies of the class.
+ * What an error, or one of its causes, says about further tries. The name of its class is enough,
+ * because a bundle may contain two copies of the class.
  */
 function wishOf(error: unknown): 'never' | { readonly afterMs: number } | undefined {
   let cause = error;

@@ -21,6 +21,18 @@ const storage = new AsyncLocalStorage<Stored | undefined>();
 /** Before Node 24, an enabled context slows down every promise of the process (ADR 21). */
 const isCostly = Number(globalThis.process?.versions?.node?.split('.')[0] ?? Number.POSITIVE_INFINITY) < 24;
 
+/** Cloudflare Workers say that they are Node 22, but refuse to disable a storage. */
+const isDisabledAtRest = isCostly && canDisable(storage);
+
+function canDisable(each: { disable(): void }): boolean {
+  try {
+    each.disable();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** An object, because running with undefined does not enable a disabled storage. */
 const NOBODY: Stored = { run: { runId: '' } };
 
@@ -61,10 +73,10 @@ export function callOutsideRuns<T>(code: () => T): T {
   return storage.getStore() === undefined ? code() : storage.run(undefined, code);
 }
 
-/** Runs whose job waits for something that will not come. */
+/** Runs whose job waits for something that never happens. */
 const abandoned = new WeakSet<RunContext>();
 
-/** The run's job, which called {@link callWithinRun}, may never settle: it counts no longer as under way. */
+/** Counts the run's job as over, because the promise that it returned to {@link callWithinRun} may never settle. */
 export function abandonRun(context: RunContext): void {
   abandoned.add(context);
   underWay--;
@@ -88,13 +100,13 @@ function call<T>(stored: Stored, code: () => T): T {
 }
 
 function end({ run, step }: Stored): void {
-  // An abandoned job is counted already; its steps are not.
+  // `abandonRun` has already counted this job as over, but not its steps.
   if (step === undefined && abandoned.delete(run)) return;
   underWay--;
   rest();
 }
 
-/** Disables the storage while no job's code is under way. */
+/** Disables the storage, where that helps, while no job's code is under way. */
 function rest(): void {
-  if (isCostly && underWay === 0) storage.disable();
+  if (isDisabledAtRest && underWay === 0) storage.disable();
 }

@@ -12,8 +12,8 @@ export const RUN_STATUSES = ['pending', 'waiting', 'running', 'completed', 'fail
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
- * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete` and
- * `fail`; callers do `trigger`, `defer` (a trigger for later), `cancel`, `retry` and `delete`. A takeover is a claim of a running
+ * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete`, `fail`
+ * and `timeOut` (whichever worker finds that a run's time is up); callers do `trigger`, `defer` (a trigger for later), `cancel`, `retry` and `delete`. A takeover is a claim of a running
  * run whose lease went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times
  * in a row, the claim fails it instead.
  */
@@ -27,6 +27,7 @@ export const RUN_TRANSITIONS = {
   wake: { from: ['waiting'], to: 'pending' },
   complete: { from: ['running'], to: 'completed' },
   fail: { from: ['running'], to: 'failed' },
+  timeOut: { from: ['pending', 'waiting', 'running'], to: 'failed' },
   cancel: { from: ['pending', 'waiting', 'running'], to: 'cancelled' },
   retry: { from: ['failed', 'cancelled'], to: 'pending' },
   delete: { from: ['completed', 'failed', 'cancelled'], to: null },
@@ -68,6 +69,8 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly waits: readonly RunWait[];
   readonly idempotencyKey: string | null;
   readonly concurrencyKey: string | null;
+  /** The run that triggered it, by `step.invoke` or `step.trigger`. */
+  readonly parentRunId: string | null;
   /** The labels of its trigger; empty when there were none. */
   readonly labels: Labels;
   /** How many steps are stored as completed. Without parallel steps this is the index of the next one. */
@@ -116,6 +119,7 @@ export const RUN_FIELDS = [
   'waits',
   'idempotencyKey',
   'concurrencyKey',
+  'parentRunId',
   'labels',
   'currentStepIndex',
   'stepCount',
@@ -132,31 +136,35 @@ export const RUN_FIELDS = [
   'updatedAt',
 ] as const satisfies readonly RunField[];
 
-/** @throws {ValidationError} for what is no text at all; one that no run bears is for the database to say. */
+/** @throws {ValidationError} for a value that is no text. Whether a run has the id, only the database knows. */
 export function checkRunId(runId: unknown): string {
   // No run id has a lone surrogate, and some servers refuse one in a parameter.
   if (typeof runId === 'string') return runId.toWellFormed();
   throw new ValidationError(`runId must be a string, not ${errorMessage(runId)}`);
 }
 
+/** A run's priority is a whole number from -this to this. */
+export const MAX_PRIORITY = 1000;
 export const MAX_KEY_LENGTH = 256;
 export const MAX_FILTER_VALUES = 20;
 export const MAX_LIST_LIMIT = 1000;
 export const DEFAULT_LIST_LIMIT = 100;
 export const MAX_LIST_OFFSET = 100_000;
 
-/** Which runs a list has. Each member leaves runs out; without any, all are listed. */
+/** Which runs a list contains: the runs that match every member. Without members, all runs. */
 export interface RunFilter {
-  /** An empty list matches no run; the same goes for `status`. */
+  /** An empty list matches no run. The same holds for `status`. */
   readonly jobName?: string | readonly string[] | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
+  /** Only runs that a step of this run triggered. */
+  readonly parentRunId?: string | undefined;
   /**
    * Only runs with all of these labels. The runs of the first label are read, newest
    * first, until the page is full, so name the rarest label first. (If only active
    * statuses are asked for, the active runs are read instead.)
    */
   readonly labels?: Labels | undefined;
-  /** 1 to 1,000; 100 unless given. */
+  /** 1 to 1,000. Default: 100. */
   readonly limit?: number | undefined;
   /**
    * 0 to 100,000. Pages by offset repeat or skip runs when runs are added or deleted
@@ -186,16 +194,17 @@ export interface RunPage {
 export interface RunQuery {
   readonly jobNames: readonly string[];
   readonly statuses: readonly RunStatus[];
+  readonly parentRunId: string | null;
   readonly labels: readonly (readonly [key: string, value: string])[];
   /** The fields to read, without duplicates; null for all. */
   readonly fields: readonly RunField[] | null;
   readonly limit: number;
   readonly offset: number;
-  /** Only runs that come after this place in the list; null starts at the newest. */
+  /** Only runs that come after this place in the list. Null to start at the newest run. */
   readonly before: number | null;
 }
 
-/** A place in a list of runs as text that callers need not understand. */
+/** A place in a list of runs as a text that only durably reads. */
 export function encodeCursor(place: number): string {
   return `c${place.toString(36)}`;
 }
@@ -217,6 +226,7 @@ const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
 export const runQuerySchema = knownMembers('filter member', {
   jobName: oneOrMany(z.string()),
   status: oneOrMany(z.enum(RUN_STATUSES)),
+  parentRunId: z.string().optional(),
   labels: labelsSchema().default({}),
   limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
   offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
@@ -227,15 +237,18 @@ export const runQuerySchema = knownMembers('filter member', {
     path: ['offset'],
     error: 'does not go with a cursor',
   })
-  .transform(({ jobName, status, labels, limit, offset, cursor, fields }): RunQuery | 'nothing' => {
-    if (jobName?.length === 0 || status?.length === 0) return 'nothing';
-    return {
-      jobNames: jobName ?? [],
-      statuses: status ?? [],
-      labels: Object.entries(labels),
-      fields: fields === undefined ? null : [...new Set(fields)],
-      limit,
-      offset,
-      before: cursor ?? null,
-    };
-  });
+  .transform(
+    ({ jobName, status, parentRunId, labels, limit, offset, cursor, fields }): RunQuery | 'nothing' => {
+      if (jobName?.length === 0 || status?.length === 0) return 'nothing';
+      return {
+        jobNames: jobName ?? [],
+        statuses: status ?? [],
+        parentRunId: parentRunId?.toWellFormed() ?? null,
+        labels: Object.entries(labels),
+        fields: fields === undefined ? null : [...new Set(fields)],
+        limit,
+        offset,
+        before: cursor ?? null,
+      };
+    },
+  );

@@ -1,12 +1,14 @@
-import type { Duration } from './duration.ts';
+import type { z } from 'zod';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
 import type { Retries } from './retry.ts';
+import type { Duration } from './time/duration.ts';
+import type { ChildTrigger } from './trigger-options.ts';
 
-/** What a step does: calls a function, or waits for a time. */
-export const STEP_KINDS = ['run', 'sleep'] as const;
-/** Which kind of step it is: `run` or `sleep`. */
+/** What a step does: calls a function, waits for a time or a signal, or starts another run. */
+export const STEP_KINDS = ['run', 'sleep', 'signal', 'invoke'] as const;
+/** Which kind of step it is: `run`, `sleep`, `signal` or `invoke`. */
 export type StepKind = (typeof STEP_KINDS)[number];
 
 /** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
@@ -56,7 +58,7 @@ export function parseLogLine(stored: StoredLogLine): LogLine {
 export interface LogQuery {
   readonly runId: string;
   readonly level?: LogLevel | undefined;
-  /** 1 to 1,000; 100 unless given. */
+  /** 1 to 1,000. Default: 100. */
   readonly limit?: number | undefined;
   /** Only lines after this `sequence`. */
   readonly after?: number | undefined;
@@ -67,30 +69,49 @@ type LogFunction = (message: string, data?: unknown) => void;
 /** What a step does when it fails or takes long. */
 export interface RunStepOptions {
   /**
-   * How often a step that failed is tried again, and when. The job sees nothing of it: the
-   * step's promise stays pending. None unless given.
+   * How often a step that failed is tried again, and when. The job does not notice it: the step's
+   * promise stays pending. Default: no retries.
    */
   readonly retries?: Retries | undefined;
   /** How long one try may take. Then its signal aborts with a {@link StepTimeoutError}, and the try has failed. */
   readonly timeout?: Duration | undefined;
 }
 
-/** What a step's function gets beside its signal. */
+/** What a step's function receives besides its signal. */
 export interface StepTry {
   /** Which try of the step this is: 1, 2, … */
   readonly attempt: number;
 }
 
-/** What a step calls: with a signal that aborts when the run is no longer this worker's, or the try's time is up. */
+/** The function of a step. Its signal aborts when the worker has lost the run, or when the try's time is up. */
 export type StepFunction<T> = (signal: AbortSignal, about: StepTry) => T | Promise<T>;
 
-/** What a job's `run` gets as its first argument. */
+/** How a step waits for a signal. */
+export interface WaitForSignalOptions<S extends z.ZodType = z.ZodType> {
+  /** The name of the signal. Default: the name of the step. */
+  readonly signal?: string | undefined;
+  /** How long it waits. Default: without a limit. */
+  readonly timeout?: Duration | undefined;
+  /** Parses the payload. A payload that it refuses fails the step. */
+  readonly schema?: S | undefined;
+}
+
+/** A job that a step triggers: its definition. */
+export interface JobReference<TInput, TOutput> {
+  readonly name: string;
+  readonly input: z.ZodType<unknown, TInput>;
+  readonly '~output'?: TOutput;
+}
+
+/** What a job's `run` receives as its first argument. */
 export interface StepContext {
   /** The id of the run that executes. */
   readonly runId: string;
   /** Which try of the run this is: 1 for the first, one more for each retry and takeover. */
   readonly attempt: number;
-  /** Aborted when the run is cancelled, lost to another worker or handed back. */
+  /** The version of the job with which the run first started: new code can go the old way for old runs. */
+  readonly version: number;
+  /** Aborted when the run is cancelled, lost to another worker or handed back, and when its time is up. */
   readonly signal: AbortSignal;
 
   /**
@@ -101,7 +122,7 @@ export interface StepContext {
    * @param name 1 to 1,024 characters (UTF-16 units).
    * @throws {StepError} for a name that is empty or too long, that already completed
    * or still runs in this attempt, and for a result that JSON can't hold.
-   * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
+   * @throws {RunCancelledError | LeaseLostError | RunTimeoutError} once the run is no longer this worker's, or its time is up.
    * @throws whatever `fn` throws, after the failure was recorded.
    * @example
    * const user = await step.run('load user', (signal) => fetchUser(id, { signal }))
@@ -111,7 +132,7 @@ export interface StepContext {
   run<T>(name: string, options: RunStepOptions, fn: StepFunction<T>): Promise<Jsonified<T>>;
 
   /**
-   * Waits for so long, across restarts. The time is fixed by the first call. A run that
+   * Waits for a duration, across restarts. The first call fixes when the wait ends. A run that
    * waits for a second or more gives up its slot, unless a step runs beside the wait.
    *
    * @throws {StepError} for a bad name or duration, and for a name that was used already.
@@ -120,7 +141,7 @@ export interface StepContext {
   sleep(name: string, duration: Duration): Promise<void>;
 
   /**
-   * As {@link sleep}, until a time; one that is over already ends at once.
+   * Waits until a time, like {@link sleep}. A time that is over ends the wait at once.
    *
    * @param date a Date, or an ISO 8601 text with a time zone.
    * @example await step.sleepUntil('office hours', '2026-12-01T08:00:00Z')
@@ -128,11 +149,66 @@ export interface StepContext {
   sleepUntil(name: string, date: Date | string): Promise<void>;
 
   /**
+   * Waits for a signal ({@link DurablyService.signal}) and takes it: the first one of its name that no
+   * other wait has taken. The signal may have come earlier, even before the run began.
+   *
+   * @returns the signal's payload, null without one. Undefined when the time is up.
+   * @throws {StepError} for a bad name or option, and for a payload that `schema` refuses.
+   * @example
+   * const answer = await step.waitForSignal('approval', { timeout: '7d', schema: z.object({ ok: z.boolean() }) })
+   * if (answer === undefined) step.log.warn('nobody answered')
+   */
+  waitForSignal<S extends z.ZodType>(
+    name: string,
+    options: WaitForSignalOptions<S> & { readonly schema: S },
+  ): Promise<Jsonified<z.output<S>> | undefined>;
+  waitForSignal(name: string, options?: WaitForSignalOptions): Promise<unknown>;
+
+  /**
+   * Triggers a run of another job and waits for its output. The calling run gives up its slot meanwhile.
+   * However often it is interrupted, the step has one run; `parentRunId` of that is the calling run's id.
+   *
+   * @param job its definition, or the name of a registered job.
+   * @throws {ChildRunError} if that run fails, is cancelled or is deleted. A retry of the step triggers another one.
+   * @throws {StepError} for a bad name, input or option; for a concurrency key that a run above holds; for more than 50
+   * runs above one another.
+   * @example const report = await step.invoke('sum up', 'sum-up', { month: '2026-11' })
+   */
+  invoke<TInput, TOutput>(
+    name: string,
+    job: JobReference<TInput, TOutput>,
+    input: TInput,
+    options?: ChildTrigger,
+  ): Promise<TOutput>;
+  invoke(name: string, job: string, input: unknown, options?: ChildTrigger): Promise<unknown>;
+
+  /**
+   * Triggers a run of another job, as {@link invoke} does, and goes on at once.
+   *
+   * @example const { runId: mailing } = await step.trigger('tell them', 'mail', { to: 'all' })
+   */
+  trigger<TInput, TOutput>(
+    name: string,
+    job: JobReference<TInput, TOutput>,
+    input: TInput,
+    options?: ChildTrigger,
+  ): Promise<{ runId: string }>;
+  trigger(name: string, job: string, input: unknown, options?: ChildTrigger): Promise<{ runId: string }>;
+
+  /**
    * Reports progress, for whoever follows the run. Never throws and never waits.
    *
    * @example step.progress(20, 100, '20 of 100 rows')
    */
   progress(current: number, total?: number, message?: string): void;
+
+  /**
+   * An event of the job's own, `run:emit`, for whoever follows the run, now or later. Never throws
+   * and never waits. What JSON can't hold is left out, and a log line says so.
+   *
+   * @example step.emit('token', { text: 'Hello' })
+   */
+  emit(name: string, data?: unknown): void;
 
   /**
    * Writes log lines into the journal. Never throws and never waits.

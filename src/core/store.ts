@@ -1,10 +1,12 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
-import type { Claim, ClaimRequest } from './ownership/claim.ts';
-import type { KnownStep } from './ownership/known-step.ts';
+import type { CancelledBelow, CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
+import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
+import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
+import type { TimeLimit } from './time/time-limit.ts';
 
 /** How long a call waits for the database, from its arrival on; ms. */
 export const CALLER_BUDGET_MS = 10_000;
@@ -21,6 +23,12 @@ export interface NewRun {
   readonly labels: string | null;
   /** When it may be executed; undefined for at once. */
   readonly due?: Due | undefined;
+  /** Higher first; 0 unless given. */
+  readonly priority?: number | undefined;
+  /** It fails if it was not claimed so long after it was due. */
+  readonly ttl?: TimeLimit | undefined;
+  /** It fails if it has not ended so long after its first claim. */
+  readonly timeout?: TimeLimit | undefined;
 }
 
 /** A time, by the database's clock. */
@@ -44,20 +52,44 @@ export interface Enqueued {
  * outcome, and the run at its end and progress.
  */
 export interface OwnerNote extends JournalNote {
-  /** Of a completed step; `run` unless given. */
+  /** Of a run that fails: its time was up, so the active runs below it are to be cancelled. */
+  readonly isTimeOut?: boolean | undefined;
+  /** Of a step with an outcome; `run` unless given. */
   readonly stepKind?: StepKind | undefined;
+  /** Of a step with an outcome: the signal that it takes. */
+  readonly signalSeq?: number | undefined;
+  /** Of a step that starts: the run that it triggers. Its payload is the note's data. */
+  readonly child?: ChildStart | undefined;
   readonly type:
     | 'step:start'
     | 'step:complete'
     | 'step:fail'
     | 'step:retry'
     | 'run:progress'
+    | 'run:emit'
     | 'run:wait'
     | 'run:retry'
     | 'log:write'
     | 'run:complete'
     | 'run:fail';
 }
+
+/** A run that a step triggers, besides its payload. */
+export type ChildStart = Omit<NewRun, 'payload' | 'idempotencyKey'>;
+
+/** A run that goes on from the middle of another one. */
+export interface NewFork {
+  readonly id: string;
+  /** The run whose steps it takes over. */
+  readonly runId: string;
+  /** The step from which it goes on. */
+  readonly from: string;
+  /** JSON text; that of the other run unless given. */
+  readonly payload: string | undefined;
+}
+
+/** What became of a fork: stored, or there is no such run, or the run has no such step. */
+export type ForkResult = 'stored' | 'not-found' | 'no-step';
 
 /** A note, and when its owner took it down. */
 export interface OwnerEntry {
@@ -118,6 +150,8 @@ export type CommandResult =
       readonly jobName: string;
       /** Whether a deleted run may have left rows over for {@link Store.deletePortion}. */
       readonly leavesMore: boolean;
+      /** The runs below a cancelled run that were cancelled with it. */
+      readonly alsoCancelled: readonly CancelledRun[];
     }
   | { readonly kind: 'not-found' }
   | { readonly kind: 'wrong-state'; readonly status: RunStatus };
@@ -162,7 +196,23 @@ export interface Store {
   /** Returns runs to pending, their attempt kept; answers with those that were still held. */
   handBack(leases: readonly Lease[]): Promise<NamedRun[]>;
 
+  /** Cancelling a run cancels the active runs below it, in the same statement. */
   command(command: RunCommand, runId: string): Promise<CommandResult>;
+
+  /** Cancels a portion of the active runs below runs whose time was up. */
+  cancelBelow(): Promise<CancelledBelow>;
+
+  /** Stores a run with copies of the finished steps before one of another run's steps. */
+  fork(fork: NewFork): Promise<ForkResult>;
+
+  /** Stores a signal, and wakes its run if that waits for it. */
+  signal(signal: NewSignal): Promise<SignalResult>;
+  /** The signals of a run that no step has taken, in the order in which they came. */
+  listSignals(runId: string): Promise<SentSignal[]>;
+  /** The payload of a signal: JSON text. Undefined if it is gone. */
+  readSignal(seq: number): Promise<string | undefined>;
+  /** The concurrency keys of the runs above a run. */
+  listKeysAbove(runId: string): Promise<string[]>;
 
   /** A run that exists is found, however fresh the answer. */
   getRun(runId: string, options?: { readonly asOf?: Freshness }): Promise<StoredRun | null>;

@@ -16,7 +16,7 @@ export function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\0', '\ufffd');
 }
 
-/** As a JSON Schema says that a text holds no NUL; each language's regular expressions know it. */
+/** The pattern of a text without NUL in a JSON Schema. Regular expressions of every language understand it. */
 export const WITHOUT_NUL = '^[^\\x00]*$';
 
 /** Whether {@link storableText} would leave the text as it is. */
@@ -30,12 +30,24 @@ export function isStorableText(text: string): boolean {
  */
 export function boundedText(text: string, maxBytes: number = MAX_TEXT_BYTES): string {
   if (text.length * MAX_BYTES_PER_UNIT <= maxBytes) return storableText(text);
-  // What lies behind can't fit: a unit takes at least one byte.
+  // A unit takes at least one byte, so the units after `maxBytes` can't fit.
   const head = storableText(text.slice(0, maxBytes + 1));
   const bytes = new Uint8Array(maxBytes);
   if (head.length <= maxBytes && encoder.encodeInto(head, bytes).read === head.length) return head;
   const room = bytes.subarray(0, Math.max(0, maxBytes - encoder.encode(ELLIPSIS).length));
   return head.slice(0, encoder.encodeInto(head, room).read) + ELLIPSIS;
+}
+
+/** In UTF-16 units. */
+const MAX_SIGNAL_NAME_LENGTH = 1024;
+
+/** Why something can't be a signal's name, as the end of a sentence about it; undefined if it can. */
+export function signalNameFault(name: unknown): string | undefined {
+  if (typeof name !== 'string') return 'must be a string';
+  if (name.length < 1 || name.length > MAX_SIGNAL_NAME_LENGTH) {
+    return `must have 1 to ${MAX_SIGNAL_NAME_LENGTH} characters`;
+  }
+  return isStorableText(name) ? undefined : 'must not hold a lone surrogate or a NUL';
 }
 
 /** How many bytes a text takes in UTF-8. */

@@ -1,8 +1,9 @@
-import type { Clock } from '../core/clock.ts';
 import type { Store } from '../core/store.ts';
+import type { Clock } from '../core/time/clock.ts';
 import type { EventBus } from './events/event-bus.ts';
 
-const HOUR_MS = 60 * 60 * 1000;
+const MINUTE_MS = 60 * 1000;
+const HOUR_MS = 60 * MINUTE_MS;
 /** The least pause between two portions. Other writers get as much time as the portion took. */
 const MIN_PAUSE_MS = 5;
 
@@ -11,28 +12,45 @@ interface Chore {
   readonly name: string;
   /** How often a resident worker does it. */
   readonly everyMs: number;
-  /** When a resident worker does it for the first time. After `everyMs` unless given. */
+  /** How long after its start a resident worker does it for the first time. Default: `everyMs`. */
   readonly firstAfterMs?: number;
+  /** How long after a failure a resident worker tries it again. Default: at its next time. */
+  readonly againAfterMs?: number;
   /**
    * How many portions a worker on demand does after a shift, within the shift's budget, and after a
    * run was deleted. Such a worker has no loop, and its platform limits the requests.
    */
   readonly portionsOnDemand: { readonly afterShift: number; readonly afterDeletion: number };
   /** Does one portion in one statement, so that no writer waits long. Answers whether there is more. */
-  readonly run: (store: Store) => Promise<boolean>;
+  readonly run: (store: Store, bus: EventBus) => Promise<boolean>;
 }
 
 const REMAINS_OF_DELETED_RUNS: Chore = {
   name: 'remove the rows that deleted runs left over',
   everyMs: HOUR_MS,
   // Rows that a crash left over are not urgent, so a start does not begin with them.
-  firstAfterMs: 10 * 60 * 1000,
+  firstAfterMs: 10 * MINUTE_MS,
   portionsOnDemand: { afterShift: Number.POSITIVE_INFINITY, afterDeletion: 10 },
   run: (store) => store.deletePortion(),
 };
 
+const RUNS_BELOW: Chore = {
+  name: 'cancel the runs below a run whose time was up',
+  // The worker asks for it when that happens. The interval is for a worker that vanished just then.
+  everyMs: MINUTE_MS,
+  // Those runs go on meanwhile.
+  againAfterMs: 1_000,
+  portionsOnDemand: { afterShift: 1, afterDeletion: 0 },
+  run: async (store, bus) => {
+    const { cancelled, more } = await store.cancelBelow();
+    bus.publish(cancelled.map((run) => ({ run, note: { type: 'run:cancel' } })));
+    return more;
+  },
+};
+
 /** In the order in which they are done when several are due. */
 const CHORES: readonly Chore[] = [
+  RUNS_BELOW,
   REMAINS_OF_DELETED_RUNS,
   {
     name: 'remove old run:delete rows',
@@ -53,6 +71,7 @@ export class Housekeeping {
   readonly #bus: EventBus;
   readonly #clock: Clock;
   readonly #cancelTimers = new Map<Chore, () => void>();
+  readonly #cancelRetries = new Map<Chore, () => void>();
   readonly #due = new Set<Chore>();
   #cancelPause: (() => void) | undefined;
   #working: Promise<void> | undefined;
@@ -70,9 +89,14 @@ export class Housekeeping {
     this.#cancelAllTimers();
     for (const chore of CHORES) {
       const { everyMs, firstAfterMs = everyMs } = chore;
-      // After an early first time it keeps to the interval as counted from the start.
+      // The interval is counted from the start, even if the first time comes earlier.
       this.#schedule(chore, firstAfterMs, everyMs - (firstAfterMs % everyMs));
     }
+  }
+
+  /** Cancels the runs below runs whose time was up, in the background. Errors are reported. */
+  cancelBelow(): void {
+    this.#ask(RUNS_BELOW);
   }
 
   /** Removes what deleted runs left over, in the background. Errors are reported. */
@@ -80,7 +104,7 @@ export class Housekeeping {
     this.#ask(REMAINS_OF_DELETED_RUNS);
   }
 
-  /** Ends after the portion under way. Another process, or the next start, does the rest. */
+  /** Resolves when the portion under way is done. Another process, or the next start, does the rest. */
   async stop(): Promise<void> {
     this.#session++;
     this.#due.clear();
@@ -106,7 +130,7 @@ export class Housekeeping {
   async #doPortions(chore: Chore, atMost: number, hasTime = () => true): Promise<void> {
     try {
       for (let done = 0; done < atMost && hasTime(); done++) {
-        if (!(await chore.run(this.#store))) return;
+        if (!(await chore.run(this.#store, this.#bus))) return;
       }
     } catch (error) {
       this.#report(error);
@@ -122,8 +146,10 @@ export class Housekeeping {
   }
 
   #cancelAllTimers(): void {
-    for (const cancel of this.#cancelTimers.values()) cancel();
-    this.#cancelTimers.clear();
+    for (const timers of [this.#cancelTimers, this.#cancelRetries]) {
+      for (const cancel of timers.values()) cancel();
+      timers.clear();
+    }
   }
 
   #ask(chore: Chore): void {
@@ -134,7 +160,7 @@ export class Housekeeping {
   #work(): void {
     this.#working ??= this.#doDueChores().finally(() => {
       this.#working = undefined;
-      // Asked for while earlier work was being stopped.
+      // A chore may have become due while the earlier work was stopping.
       if (this.#due.size > 0) this.#work();
     });
   }
@@ -149,15 +175,24 @@ export class Housekeeping {
       try {
         await this.#doAllOf(chore, isStopped);
       } catch (error) {
-        if (!isStopped()) this.#report(error);
+        if (isStopped()) return;
+        this.#report(error);
+        this.#tryAgain(chore);
       }
     }
+  }
+
+  #tryAgain(chore: Chore): void {
+    if (chore.againAfterMs === undefined) return;
+    this.#cancelRetries.get(chore)?.();
+    const cancel = this.#clock.schedule(chore.againAfterMs, () => this.#ask(chore));
+    this.#cancelRetries.set(chore, cancel);
   }
 
   async #doAllOf(chore: Chore, isStopped: () => boolean): Promise<void> {
     while (!isStopped()) {
       const startMs = this.#clock.monotonicMs();
-      if (!(await chore.run(this.#store)) || isStopped()) return;
+      if (!(await chore.run(this.#store, this.#bus)) || isStopped()) return;
       await this.#pause(this.#clock.monotonicMs() - startMs);
     }
   }

@@ -84,7 +84,7 @@ export function createAuthenticate<TContext>(
     const run = await durably.getRun(guard.runIdOf(input));
     if (run === null) throw new NotFoundError('Run not found');
     await auth.onRunAccess?.(context, run, { operation });
-    if (triggerOf !== undefined) await trigger(context, triggerOf(run));
+    if (triggerOf !== undefined) await trigger(context, triggerOf(run, input));
   };
 
   const scope = async <TInput>(context: TContext, guard: ScopeGuard<TInput>, input: TInput) => {

@@ -8,17 +8,26 @@ import { RequestError } from './problem.ts';
 /**
  * Reads a body as JSON, whatever its Content-Type. Holds at most `maxBytes` in memory.
  *
- * @param kept the bytes, if the surrounding framework has already read and cached them.
+ * @param options.kept the bytes, if the surrounding framework has already read and cached them.
  * @throws {RequestError} for a body that is too large, encoded, or already read by other code.
  * @throws {ValidationError} for a body that is empty, not UTF-8, not JSON or nested too deep, or that contains
  * a number that JavaScript would change.
  */
 export async function readJson(
   request: Request,
-  maxBytes: number,
-  kept?: () => Promise<ArrayBuffer>,
+  {
+    maxBytes,
+    kept,
+    isOptional = false,
+  }: {
+    readonly maxBytes: number;
+    readonly kept?: (() => Promise<ArrayBuffer>) | undefined;
+    /** An empty body reads as an object without members. */
+    readonly isOptional?: boolean;
+  },
 ): Promise<unknown> {
   const text = await readText(request, maxBytes, kept);
+  if (text.trim() === '' && isOptional) return {};
   if (text.trim() === '') throw new ValidationError('The body is empty; it must be JSON');
   return parseJson(text);
 }
@@ -73,7 +82,7 @@ async function readText(
   let bytes: ArrayBuffer | Uint8Array;
   try {
     if (kept !== undefined) bytes = await kept();
-    // A server hands out no more than a declared length, and whole bodies are its fast path.
+    // A server never delivers more than the declared length, and reading the whole body at once is faster.
     else if (declared !== null && !headers.has('transfer-encoding')) bytes = await request.arrayBuffer();
     else bytes = await collect(request, maxBytes);
   } catch (error) {
@@ -148,7 +157,7 @@ export function concatBytes(chunks: readonly Uint8Array[]): Uint8Array<ArrayBuff
   return whole;
 }
 
-/** This is a mistake of the surrounding app, not of the caller. Both are told. */
+/** The surrounding app made this mistake. Its developer and the caller get the same message. */
 function consumed(): RequestError {
   return new RequestError(
     'BODY_CONSUMED',

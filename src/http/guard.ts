@@ -4,14 +4,24 @@ import type { Run, RunFilter } from '../core/run.ts';
 /** The operation that `onRunAccess` is asked about. */
 export type RunOperation =
   /** A trigger's idempotency key already had this run, and its id is about to be returned. */
-  'trigger' | 'read' | 'subscribe' | 'steps' | 'logs' | 'retry' | 'retrigger' | 'cancel' | 'delete';
+  | 'trigger'
+  | 'read'
+  | 'subscribe'
+  | 'steps'
+  | 'logs'
+  | 'retry'
+  | 'retrigger'
+  | 'cancel'
+  | 'delete'
+  | 'signal'
+  | 'fork';
 
 export interface RunGuard<TInput> {
   readonly hook: 'onRunAccess';
   readonly operation: RunOperation;
   runIdOf(input: TInput): string;
   /** For operations that make a new run from this one: the trigger that `onTrigger` is asked about as well. */
-  triggerOf?(run: Run): TriggerRequest;
+  triggerOf?(run: Run, input: TInput): TriggerRequest;
 }
 
 export interface ScopeGuard<TInput> {
@@ -32,7 +42,9 @@ export type Guard<TInput> =
   | ScopeGuard<TInput>;
 
 /** The guard of an operation on the run with the given `runId`. */
-export function guardRun(operation: RunOperation): RunGuard<{ readonly runId: string }> {
+export function guardRun<TInput extends { readonly runId: string } = { readonly runId: string }>(
+  operation: RunOperation,
+): RunGuard<TInput> {
   return { hook: 'onRunAccess', operation, runIdOf: ({ runId }) => runId };
 }
 

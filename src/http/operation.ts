@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { DurablyService, EventCursor } from '../core/durably.ts';
 import type { Run } from '../core/run.ts';
 import type { Guard } from './guard.ts';
@@ -19,6 +19,25 @@ export type EventsAnswer =
   /** The stream has ended, and the client should not reconnect. */
   | { readonly kind: 'ended' };
 
+/** Where an operation's input comes from, and its schema. */
+export type OperationInput<TInput extends z.ZodObject = z.ZodObject> =
+  | { readonly from: 'query' | 'body'; readonly schema: TInput }
+  /** Some members come from the query, the others from the body. */
+  | {
+      readonly from: 'both';
+      readonly schema: TInput;
+      readonly query: z.ZodObject;
+      readonly body: z.ZodObject;
+    };
+
+/** The input of an operation that has a query and a body. */
+export function queryAndBody<Q extends z.ZodRawShape, B extends z.ZodRawShape>(
+  query: z.ZodObject<Q>,
+  body: z.ZodObject<B>,
+) {
+  return { from: 'both', schema: z.object({ ...query.shape, ...body.shape }), query, body } as const;
+}
+
 interface OperationBase<TName extends string, TInput extends z.ZodObject> {
   /** The name of the operation's handler. */
   readonly name: TName;
@@ -29,8 +48,7 @@ interface OperationBase<TName extends string, TInput extends z.ZodObject> {
   readonly effect: Effect;
   /** The `auth` hook that decides on the operation. Every operation must name one. */
   readonly guard: Guard<z.output<TInput>>;
-  /** Where the input comes from, and its schema. */
-  readonly input: { readonly from: 'query' | 'body'; readonly schema: TInput };
+  readonly input: OperationInput<TInput>;
   /** The problems it may answer with, besides invalid input and server errors. */
   readonly refusals: readonly ProblemCode[];
 }

@@ -106,10 +106,16 @@ export function createPipeline<TContext>(
       }
       return parseQuery(request, input.schema, others);
     }
-    if (hasQuery(request)) parseQuery(request, noParameters, others);
-    const parsed = input.schema.safeParse(await readJson(request, maxBodyBytes, keptBody));
+    const params = input.from === 'both' ? input.query : noParameters;
+    const query =
+      input.from === 'both' || hasQuery(request) ? parseQuery(request, params, others) : undefined;
+    const body = input.from === 'both' ? input.body : input.schema;
+    const isOptional = body.safeParse({}).success;
+    const parsed = body.safeParse(
+      await readJson(request, { maxBytes: maxBodyBytes, kept: keptBody, isOptional }),
+    );
     if (!parsed.success) throw toValidationError(parsed.error);
-    return parsed.data;
+    return query === undefined ? parsed.data : { ...query, ...parsed.data };
   };
 
   const checkDraining = ({ effect }: Operation) => {

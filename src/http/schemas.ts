@@ -20,6 +20,7 @@ export const runSchema = z
       .meta({ description: 'What a waiting run waits for. Empty in every other status' }),
     idempotencyKey: z.string().nullable(),
     concurrencyKey: z.string().nullable(),
+    parentRunId: z.string().nullable().meta({ description: 'The run whose step triggered it' }),
     labels: z.record(z.string(), z.string()),
     currentStepIndex: z.int(),
     stepCount: z.int(),
@@ -76,6 +77,14 @@ export const retriggeredSchema = z
 export const tickedSchema = z
   .object({ processed: z.int().meta({ description: 'The number of runs that were claimed' }) })
   .meta({ id: 'Ticked' });
+export const signalledSchema = z
+  .object({
+    disposition: z.enum(['accepted', 'duplicate']).meta({
+      description:
+        '`duplicate`: a signal with the same `signalId`, name and payload was sent before. Nothing has changed',
+    }),
+  })
+  .meta({ id: 'Signalled' });
 export const triggeredSchema = z.object({ runId: z.string() }).meta({ id: 'Triggered' });
 
 const journalEventTypes = Object.keys(eventCatalogue) as JournalEventType[];

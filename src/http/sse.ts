@@ -1,6 +1,6 @@
 import { onAbort } from '../core/abort-listeners.ts';
-import { type Clock, systemClock } from '../core/clock.ts';
 import type { EventCursor, StreamedEvent } from '../core/durably.ts';
+import { type Clock, systemClock } from '../core/time/clock.ts';
 import { concatBytes } from './body.ts';
 
 const DEFAULT_KEEP_ALIVE_MS = 15_000;

@@ -1,5 +1,5 @@
-import type { Clock } from '../core/clock.ts';
 import { DatabaseUnavailableError } from '../core/errors/errors.ts';
+import type { Clock } from '../core/time/clock.ts';
 
 /** The caller's time is up. As far as is known, its request was not executed. */
 export class TimeUpError extends DatabaseUnavailableError {

@@ -1,4 +1,4 @@
-import { defer } from '../core/clock.ts';
+import { defer } from '../core/time/clock.ts';
 import type { Deadlines } from './deadlines.ts';
 import {
   answersByPart,

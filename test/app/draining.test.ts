@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createDurablyApp } from '../../src/app/create-app.ts';
 import { fakeDurably } from '../http/fake-durably.ts';
 
-it('answers /tick with 503 while the service drains, and works no queue', async () => {
+it('answers /tick with 503 while the service drains, and executes no run', async () => {
   const draining = new AbortController();
   let ticks = 0;
   const durably = fakeDurably({

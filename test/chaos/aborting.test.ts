@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
+import { checkEnded, checkJournal } from './checks/journal.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { report } from './support/chaos.ts';
-import { checkEnded, checkJournal } from './support/check-journal.ts';
-import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
 import { countOpen, readRecords, withDatabase } from './support/records.ts';
@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const HEARTBEAT_MS = 500;
 
-test('a cancel at any process reaches the step within one heartbeat', async () => {
+test('a cancel at any process aborts the signal of the running step within one heartbeat', async () => {
   const settings = { DURABLY_HEARTBEAT_INTERVAL_MS: HEARTBEAT_MS, DURABLY_STALE_THRESHOLD_MS: 60_000 };
   await withFleet(settings, async (fleet) => {
     const owner = await fleet.start();
@@ -83,7 +83,7 @@ test('a worker whose run was cancelled and retried elsewhere may repeat a finish
   });
 });
 
-test('a failing poll is reported, retried with growing pauses, and recovers', async () => {
+test('a poll that fails is reported and repeated with growing pauses, until the database works again', async () => {
   await withFleet({ DURABLY_POLLING_INTERVAL_MS: 20 }, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -106,7 +106,7 @@ test('a failing poll is reported, retried with growing pauses, and recovers', as
   });
 });
 
-test('unhandled rejections of jobs do not end the service', async () => {
+test('an unhandled rejection in a job is reported, and does not end the service', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -127,7 +127,7 @@ test('unhandled rejections of jobs do not end the service', async () => {
   });
 });
 
-test('errors thrown by leftovers of an ended job do not end the service', async () => {
+test('an error that a job throws in a timer after its end is reported, and does not end the service', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);
@@ -140,7 +140,7 @@ test('errors thrown by leftovers of an ended job do not end the service', async 
   });
 });
 
-test("errors thrown in a job's callbacks and abort listeners do not end the service, also after a cancel or a drain", async () => {
+test('an error thrown in a callback or abort listener of a job is reported, and does not end the service', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
     const api = fleet.api(service);

@@ -1,7 +1,7 @@
 import { expect, test, vi } from 'vitest';
-import { checkEnded, checkJournal } from './support/check-journal.ts';
-import { checkKeys } from './support/check-keys.ts';
-import { checkLedger } from './support/check-ledger.ts';
+import { checkEnded, checkJournal } from './checks/journal.ts';
+import { checkKeys } from './checks/keys.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
 import { countOpen, readRecords } from './support/records.ts';
@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 120_000 });
 
 const HOUR_MS = 60 * 60 * 1000;
 
-test('process clocks that are an hour off affect neither leases nor order nor times', async () => {
+test('a process clock that is an hour off changes no lease, no order of runs and no stored time', async () => {
   await withFleet({ DURABLY_CONCURRENCY: 2 }, async (fleet) => {
     const begunAt = Date.now();
     const [ahead, behind, right] = await Promise.all([
@@ -54,26 +54,29 @@ test('process clocks that are an hour off affect neither leases nor order nor ti
 test.each([
   { owner: 'ahead', shiftMs: HOUR_MS },
   { owner: 'behind', shiftMs: -HOUR_MS },
-])('runs of a process whose clock is an hour $owner are taken over in time', async ({ shiftMs }) => {
-  await withFleet({ DURABLY_STALE_THRESHOLD_MS: 1000 }, async (fleet) => {
-    const owner = await fleet.start({ CHAOS_DATE_SHIFT_MS: shiftMs });
-    const id = await fleet.api(owner).triggered({ jobName: 'gate', input: {} });
-    await eventually('the run to stand', () => fleet.ledger.marks('standing').length === 1);
-    const heir = await fleet.start({ CHAOS_DATE_SHIFT_MS: -shiftMs });
-    await owner.kill();
-    await eventually('the run to be taken over', () => fleet.ledger.marks('standing').length === 2);
-    fleet.openGate(heir);
-    const run = await eventually('it to complete', async () => {
-      const found = await fleet.api(heir).run(id);
-      return found.status === 'completed' && found;
+])(
+  'a run of a killed process whose clock is an hour $owner is taken over after the stale threshold',
+  async ({ shiftMs }) => {
+    await withFleet({ DURABLY_STALE_THRESHOLD_MS: 1000 }, async (fleet) => {
+      const owner = await fleet.start({ CHAOS_DATE_SHIFT_MS: shiftMs });
+      const id = await fleet.api(owner).triggered({ jobName: 'gate', input: {} });
+      await eventually('the run to stand', () => fleet.ledger.marks('standing').length === 1);
+      const heir = await fleet.start({ CHAOS_DATE_SHIFT_MS: -shiftMs });
+      await owner.kill();
+      await eventually('the run to be taken over', () => fleet.ledger.marks('standing').length === 2);
+      fleet.openGate(heir);
+      const run = await eventually('it to complete', async () => {
+        const found = await fleet.api(heir).run(id);
+        return found.status === 'completed' && found;
+      });
+      expect(run.attempt).toBe(2);
+      // Takeover happens neither too early nor an hour late. It follows the machine's clock, which is the database's
+      // clock here.
+      const starts = readRecords(fleet.database).journal.filter(({ type }) => type === 'run:start');
+      const [first = 0, second = 0] = starts.map(({ created_at }) => created_at);
+      expect(second - first).toBeGreaterThanOrEqual(1000);
+      expect(second - first).toBeLessThan(60_000);
+      expect(fleet.seenViolations()).toEqual([]);
     });
-    expect(run.attempt).toBe(2);
-    // Takeover happens neither too early nor an hour late. It follows the machine's clock, which is the database's
-    // clock here.
-    const starts = readRecords(fleet.database).journal.filter(({ type }) => type === 'run:start');
-    const [first = 0, second = 0] = starts.map(({ created_at }) => created_at);
-    expect(second - first).toBeGreaterThanOrEqual(1000);
-    expect(second - first).toBeLessThan(60_000);
-    expect(fleet.seenViolations()).toEqual([]);
-  });
-});
+  },
+);

@@ -3,14 +3,14 @@ import { pathToFileURL } from 'node:url';
 import { Kysely, sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { openServiceDatabase } from '../../src/app/database.ts';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/core/time/clock.ts';
 import { GuardedDialect } from '../../src/storage/sqlite/connection/guarded-dialect.ts';
+import { checkAccepted, checkJournal } from './checks/journal.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { holdWriteLock } from './machine/lock.ts';
 import { raceForRuns } from './scenarios/contention.ts';
 import { Caller } from './support/caller.ts';
 import { report, scale, seeded } from './support/chaos.ts';
-import { checkAccepted, checkJournal } from './support/check-journal.ts';
-import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
 import { readRecords } from './support/records.ts';
@@ -18,14 +18,14 @@ import type { ServiceProcess } from './support/service-process.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('when eight processes send the same command for a run, one succeeds', async () => {
+test('when eight processes send the same command for a run, one succeeds and the others get the error for its state', async () => {
   const outcome = await raceForRuns({ random: seeded('contention'), runs: scale(15) });
   report('contention', outcome);
   expect(outcome.violations).toEqual([]);
 });
 
 /** After SQLITE_BUSY, a libSQL connection reports success and commits nothing. */
-test('another process can read what is accepted after the database was locked', async () => {
+test('each trigger that is accepted while another program locks the database is stored', async () => {
   const random = seeded('lock');
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 20_000 }, async (fleet) => {
     await fleet.startMany(2);
@@ -71,7 +71,7 @@ test('another process can read what is accepted after the database was locked', 
   });
 });
 
-test('a busy database blocks the event loop for less than 50 ms at a time', async () => {
+test('waiting for a locked database blocks the event loop for less than 50 ms at a time', async () => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 20_000 }, async (fleet) => {
     const service = await fleet.start();
     const release = holdWriteLock(fleet.database);

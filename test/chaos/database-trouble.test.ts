@@ -10,13 +10,13 @@ import {
 import { dirname, join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { checkEnded, checkJournal } from './checks/journal.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { launcherBelowModes } from './machine/below-modes.ts';
 import { holdWriteLock } from './machine/lock.ts';
 import { createSmallDisk } from './machine/small-disk.ts';
 import type { Api } from './support/api.ts';
 import { report } from './support/chaos.ts';
-import { checkEnded, checkJournal } from './support/check-journal.ts';
-import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
 import { countOpen, readRecords, withDatabase } from './support/records.ts';
@@ -93,7 +93,7 @@ test('a read-only database fails the start with one line, and works once it is w
   });
 });
 
-test('with a full disk the service is not ready, and stores pending results once there is room', async () => {
+test('with a full disk the service is not ready, and it stores waiting results once there is room', async () => {
   await withFleet(PATIENT, async (fleet) => {
     const disk = createSmallDisk(dirname(fleet.database));
     try {

@@ -1,10 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { checkAccepted, checkEnded, checkJournal } from './checks/journal.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { holdWriteLock } from './machine/lock.ts';
 import { Caller } from './support/caller.ts';
 import { report, seeded } from './support/chaos.ts';
-import { checkAccepted, checkEnded, checkJournal } from './support/check-journal.ts';
-import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
 import { countOpen, readRecords } from './support/records.ts';

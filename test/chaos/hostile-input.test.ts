@@ -30,7 +30,7 @@ beforeEach(async () => {
 });
 afterEach(async () => await service.dispose());
 
-test('no request is answered with 500, with internals, or with an unbounded database answer', async () => {
+test('no request is answered with 500, shows internals, or reads more than 1,000 rows at once', async () => {
   const seed = seeded('hostile input').seed;
   const ids: string[] = [];
   let asked = 0;

@@ -4,7 +4,7 @@ import { report, scale, seeded } from './support/chaos.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('random kills neither lose accepted runs nor repeat finished steps', async () => {
+test('processes that are killed at random lose no accepted run and repeat no finished step', async () => {
   const outcome = await killAtRandom({ random: seeded('kill'), runs: scale(200), kills: scale(10) });
   report('kill', outcome);
   expect(outcome.violations).toEqual([]);

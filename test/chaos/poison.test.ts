@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
-import { checkJournal } from './support/check-journal.ts';
-import { checkLedger } from './support/check-ledger.ts';
+import { checkJournal } from './checks/journal.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
 import { countOpen, readRecords } from './support/records.ts';

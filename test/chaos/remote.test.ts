@@ -4,7 +4,7 @@ import { report, scale, seeded } from './support/chaos.ts';
 
 vi.setConfig({ testTimeout: 600_000 });
 
-test('nothing is lost or doubled when a tenth of the connections to the database die', async () => {
+test('no run is lost and no step is stored twice when a tenth of the connections to the database die', async () => {
   const outcome = await badNetwork({ random: seeded('remote'), runs: scale(200) });
   report('remote', outcome);
   expect(outcome.violations).toEqual([]);

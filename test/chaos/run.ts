@@ -6,6 +6,7 @@
 import { inspect, parseArgs } from 'node:util';
 import { GivenDatabase } from '../support/given-database.ts';
 import { raceForRuns } from './scenarios/contention.ts';
+import { flowOverBadNetwork, flowUnderFire } from './scenarios/flow.ts';
 import { killAtRandom } from './scenarios/kill.ts';
 import { formatFigures, type Outcome } from './scenarios/outcome.ts';
 import { badNetwork } from './scenarios/remote.ts';
@@ -30,6 +31,8 @@ const stored = database && new ServerRecords(database);
 const scenarios: Readonly<Record<string, (random: Random) => Promise<Outcome>>> = {
   kill: (random) => killAtRandom({ random, runs: 400, kills: 25, stored }),
   contention: (random) => raceForRuns({ random, runs: 40, stored }),
+  flow: (random) => flowUnderFire({ random, runs: 120, blows: 25, stored }),
+  'flow over a bad network': (random) => flowOverBadNetwork({ random, runs: 80, stored }),
   remote: (random) => badNetwork({ random, runs: 500, stored }),
   subscribers: (random) => restlessSubscribers({ random, runs: 60, stored }),
 };

@@ -85,7 +85,7 @@ function raise(message: string): never {
 
 async function storeResults(
   fleet: Fleet,
-): Promise<{ base: string; runId: string; failed: () => Promise<void> }> {
+): Promise<{ base: string; runId: string; untilCompleted: () => Promise<void> }> {
   const service = await fleet.start(SMALL_HEAP);
   const api = fleet.api(service);
   const input = { results: RESULTS, bytes: RESULT_BYTES, failsFirst: true };
@@ -102,10 +102,10 @@ async function storeResults(
     );
   };
   await untilStatus('failed');
-  return { base: api.base, runId, failed: () => untilStatus('completed') };
+  return { base: api.base, runId, untilCompleted: () => untilStatus('completed') };
 }
 
-test('answers three concurrent lists that are larger than the heap in full', async () => {
+test('three concurrent lists that are larger than the heap are answered in full', async () => {
   await withFleet({}, async (fleet) => {
     await storeRuns(fleet);
     const service = await fleet.start(SMALL_HEAP);
@@ -118,9 +118,9 @@ test('answers three concurrent lists that are larger than the heap in full', asy
   });
 });
 
-test('reads, streams and resumes a run whose results are larger than the heap', async () => {
+test('a run whose results are larger than the heap can be read, streamed and resumed', async () => {
   await withFleet({ DURABLY_STALE_THRESHOLD_MS: 30_000 }, async (fleet) => {
-    const { base, runId, failed: untilCompleted } = await storeResults(fleet);
+    const { base, runId, untilCompleted } = await storeResults(fleet);
     const urls = ['steps', 'logs', 'subscribe'].map((name) => `${base}/${name}?runId=${runId}&limit=1000`);
     const [steps, logs, stream] = urls.map((url) => url.replace(/&limit.*/, '')) as [string, string, string];
     // A stalled reader holds one portion.
@@ -142,7 +142,7 @@ test('reads, streams and resumes a run whose results are larger than the heap', 
   });
 });
 
-test.for(['x', 'あ', '\u0001'])('refuses a step and a log line that repeat %j without end', async (text) => {
+test.for(['x', 'あ', '\u0001'])('a result and log data of 400 million times %j are refused', async (text) => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
     const api = fleet.api(service);
@@ -163,7 +163,7 @@ test.for(['x', 'あ', '\u0001'])('refuses a step and a log line that repeat %j w
   });
 });
 
-test('stalled readers of long texts hold one portion each', async () => {
+test('clients that stop reading long texts hold one portion each', async () => {
   await withFleet({}, async (fleet) => {
     const { logs, steps } = await storeTexts(fleet);
     const service = await fleet.start(SMALL_HEAP);
@@ -187,7 +187,7 @@ test('stalled readers of long texts hold one portion each', async () => {
   });
 });
 
-test('a run that writes log lines without end keeps only some of them', async () => {
+test('a run that writes more log lines than can be stored keeps some, and a line says how many were left out', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=160' });
     const api = fleet.api(service);
@@ -208,7 +208,7 @@ test('a run that writes log lines without end keeps only some of them', async ()
   });
 });
 
-test('ten runs that write log lines without end share one budget', async () => {
+test('ten runs that write more log lines than can be stored do not exhaust the heap', async () => {
   await withFleet({ DURABLY_CONCURRENCY: 10 }, async (fleet) => {
     const service = await fleet.start({ NODE_OPTIONS: '--max-old-space-size=256' });
     const api = fleet.api(service);

@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test, vi } from 'vitest';
+import { checkJournal } from './checks/journal.ts';
+import { checkLedger } from './checks/ledger.ts';
 import { isWriteLockFree } from './machine/lock.ts';
-import { checkJournal } from './support/check-journal.ts';
-import { checkLedger } from './support/check-ledger.ts';
 import { eventually } from './support/eventually.ts';
 import { type Fleet, withFleet } from './support/fleet.ts';
 import { readRecords } from './support/records.ts';
@@ -31,7 +31,7 @@ async function putToSleep(fleet: Fleet, sleeper: ServiceProcess): Promise<void> 
   }
 }
 
-test('a process that was stopped too long loses its runs, and notices when it wakes', async () => {
+test('a process that was stopped for longer than the threshold loses its runs, and notices when it continues', async () => {
   await withFleet(LEASE_TIMES, async (fleet) => {
     const { sleeper, ids } = await standAtTheGate(fleet);
     await putToSleep(fleet, sleeper);
@@ -60,7 +60,7 @@ test('a process that was stopped too long loses its runs, and notices when it wa
   });
 });
 
-test('writes of a process that lost its runs are refused, even before it knows', async () => {
+test('writes of a process that lost its runs are refused, even if it does not know yet', async () => {
   await withFleet(LEASE_TIMES, async (fleet) => {
     const { sleeper, ids } = await standAtTheGate(fleet, UNAWARE);
     await putToSleep(fleet, sleeper);

@@ -47,7 +47,7 @@ test('a client that stops reading costs no memory, and continues where it stoppe
   });
 });
 
-test('2,000 subscribers of one process all receive every event', async () => {
+test('each of 2,000 subscribers of one process receives every event', async () => {
   const count = 2000;
   const runs = 10;
   await withFleet({}, async (fleet) => {

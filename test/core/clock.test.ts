@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { systemClock, toIsoTime } from '../../src/core/clock.ts';
+import { systemClock, toIsoTime } from '../../src/core/time/clock.ts';
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { parseDuration, parseTime } from '../../src/core/duration.ts';
 import { NonRetryableError, RetryAfterError } from '../../src/core/errors/retry-errors.ts';
 import { nextTryInMs, parseRetries } from '../../src/core/retry.ts';
+import { parseDuration, parseTime } from '../../src/core/time/duration.ts';
 
 describe('a duration', () => {
   it.each([
@@ -17,7 +17,7 @@ describe('a duration', () => {
   });
 
   it.each([-1, '-1s', '', '1 s', '1e3s', '1w', '3651d', Number.NaN, Number.POSITIVE_INFINITY, null, {}])(
-    '%j is none, and the message names the option and the value',
+    '%j is refused, and the message names the option and the value',
     (given) => {
       expect(() => parseDuration('delay', given)).toThrow(/^delay must be a duration .*, not /);
     },
@@ -44,7 +44,7 @@ describe('a time', () => {
     new Date(Number.NaN),
     5,
     '+010000-01-01T00:00:00Z',
-  ])('%j is none', (given) => {
+  ])('%j is refused', (given) => {
     expect(() => parseTime('runAt', given)).toThrow(/^runAt must be a Date or an ISO 8601 time/);
   });
 });
@@ -67,7 +67,7 @@ describe('retries', () => {
     expect(waits({ maxDelay: 1_500 })).toEqual([1_000, 1_500, 1_500, undefined]);
   });
 
-  it('ask a delay function with the try and its error', () => {
+  it('call a delay function with the try and its error', () => {
     const delay = ({ attempt, error }: { attempt: number; error: unknown }) =>
       (error as Error).message === 'failed' ? `${attempt}s` : 0;
     expect(waits({ delay })).toEqual([1_000, 2_000, 3_000, undefined]);

@@ -39,7 +39,7 @@ describe('a variable of the environment', () => {
   });
 
   it('is in the table of Workers if and only if only Workers read it', () => {
-    const rows = rowsBelow(readDocument('docs/deployment.md').text, 'Cloudflare Workers');
+    const rows = rowsBelow(readDocument('docs/workers.md').text, 'Settings');
     const shown = rows.flatMap(([cell]) => codesIn(cell));
     const edge = variablesOf('src/entry/edge/config.ts');
     for (const name of edge) expect([...shown, 'TURSO_DATABASE_URL']).toContain(name);
@@ -83,10 +83,11 @@ describe('a route', () => {
 
   it('is shown with the parameters that it accepts', () => {
     for (const { method, path, input } of operations) {
-      if (input.from !== 'query') continue;
+      if (input.from === 'body') continue;
       const row = shown.find(({ route }) => route === `${method} ${path}`);
       const names = row?.parameters.map((name) => (name === 'label.<key>' ? 'label' : name));
-      expect(names?.sort(), path).toEqual(parametersOf(input.schema).sort());
+      const query = input.from === 'both' ? input.query : input.schema;
+      expect(names?.sort(), path).toEqual(parametersOf(query).sort());
     }
   });
 });

@@ -7,49 +7,90 @@ import { idle } from '../support/idle.ts';
 
 const MINUTE_MS = 60_000;
 
+type ChoreName = 'cancellation' | 'deletion' | 'purge';
+
 /** Chores on a fake store that records what they do. `fails` names the chore that rejects. */
-function chores({ fails }: { fails?: 'deletion' | 'purge' } = {}) {
+function chores({ fails }: { fails?: ChoreName } = {}) {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
   const done: string[] = [];
   const errors: unknown[] = [];
   bus.on('worker:error', (event) => errors.push(event.error));
-  const portion = (name: 'deletion' | 'purge') => async () => {
+  const note = (name: ChoreName) => {
     done.push(name);
     if (name === fails) throw new Error(`${name} failed`);
+  };
+  const portion = (name: ChoreName) => async () => {
+    note(name);
     return false;
   };
-  const store = fakeStore({ deletePortion: portion('deletion'), purgePortion: portion('purge') });
+  const store = fakeStore({
+    cancelBelow: async () => {
+      note('cancellation');
+      return { cancelled: [], more: false };
+    },
+    deletePortion: portion('deletion'),
+    purgePortion: portion('purge'),
+  });
   const housekeeping = new Housekeeping({ store, bus, clock });
   const pass = async (minutes: number) => {
     clock.advance(minutes * MINUTE_MS);
     await idle();
   };
-  return { housekeeping, done, errors, pass };
+  const passSeconds = async (seconds: number) => {
+    clock.advance(seconds * 1000);
+    await idle();
+  };
+  /** Without the cancellations, of which there is one each minute. */
+  const cleared = () => done.filter((name) => name !== 'cancellation');
+  return { housekeeping, done, cleared, errors, pass, passSeconds };
 }
 
 describe('the chores', () => {
   it('are done each hour, and rows of deleted runs also ten minutes after the start', async () => {
-    const { housekeeping, done, pass } = chores();
+    const { housekeeping, cleared, pass } = chores();
     housekeeping.start();
     await pass(9);
-    expect(done).toEqual([]);
+    expect(cleared()).toEqual([]);
     await pass(1);
-    expect(done).toEqual(['deletion']);
+    expect(cleared()).toEqual(['deletion']);
     await pass(50);
-    expect(done.slice(1).sort()).toEqual(['deletion', 'purge']);
+    expect(cleared().slice(1).sort()).toEqual(['deletion', 'purge']);
     await pass(60);
-    expect(done.slice(3).sort()).toEqual(['deletion', 'purge']);
+    expect(cleared().slice(3).sort()).toEqual(['deletion', 'purge']);
+  });
+
+  it('cancel the runs below runs whose time was up each minute, for a process that vanished', async () => {
+    const { housekeeping, done, pass } = chores();
+    housekeeping.start();
+    for (let minute = 1; minute <= 3; minute++) {
+      await pass(1);
+      expect(done).toEqual(Array(minute).fill('cancellation'));
+    }
+  });
+
+  it('cancel those runs a second later if the database failed', async () => {
+    const { housekeeping, done, errors, passSeconds } = chores({ fails: 'cancellation' });
+    housekeeping.start();
+    housekeeping.cancelBelow();
+    await idle();
+    expect(done).toEqual(['cancellation']);
+    await passSeconds(1);
+    expect(done).toEqual(['cancellation', 'cancellation']);
+    expect(errors).toEqual(['cancellation failed', 'cancellation failed']);
+    await housekeeping.stop();
+    await passSeconds(10);
+    expect(done).toHaveLength(2);
   });
 
   it.each(['deletion', 'purge'] as const)(
     'are all done if the %s fails, which is reported',
     async (fails) => {
-      const { housekeeping, done, errors, pass } = chores({ fails });
+      const { housekeeping, cleared, errors, pass } = chores({ fails });
       housekeeping.start();
       await pass(10);
       await pass(50);
-      expect(done.slice(1).sort()).toEqual(['deletion', 'purge']);
+      expect(cleared().slice(1).sort()).toEqual(['deletion', 'purge']);
       expect(new Set(errors)).toEqual(new Set([`${fails} failed`]));
     },
   );

@@ -1,7 +1,7 @@
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
 import { RUN_STATUSES, RUN_TRANSITIONS, type RunStatus } from '../../src/core/run.ts';
 import type { Store } from '../../src/core/store.ts';
+import { systemClock } from '../../src/core/time/clock.ts';
 import { openDatabase } from '../../src/storage/sqlite/file/open-database.ts';
 import { createStore } from '../../src/storage/sqlite/store.ts';
 
@@ -27,19 +27,27 @@ const end = (type: 'run:complete' | 'run:fail') => (store: Store) =>
     isRepeated: false,
   });
 
-const { claim: taken, takeOver, handBack, complete, fail } = RUN_TRANSITIONS;
+const { claim: taken, takeOver, handBack, complete, fail, timeOut } = RUN_TRANSITIONS;
 
 /** The transitions that are not commands of a caller. */
-const acts = [
+const acts: readonly Act[] = [
   // One statement takes pending runs and stale ones.
   { name: 'a claim', act: claim, legal: [taken, takeOver] },
   { name: 'a hand-back', act: (store: Store) => store.handBack([LEASE]), legal: [handBack] },
   { name: 'the end of a job', act: end('run:complete'), legal: [complete] },
   { name: 'the failure of a job', act: end('run:fail'), legal: [fail] },
+  { name: 'the end of its time', act: claim, legal: [timeOut], deadlineAt: 1 },
 ];
 
+interface Act {
+  readonly name: string;
+  readonly act: (store: Store) => Promise<unknown>;
+  readonly legal: readonly { readonly from: readonly RunStatus[]; readonly to: RunStatus }[];
+  readonly deadlineAt?: number;
+}
+
 /** A store with a run in that status. The run's lease is held and stale. */
-async function storeWithRun(status: RunStatus) {
+async function storeWithRun(status: RunStatus, deadlineAt: number | null = null) {
   const { dialect } = await openDatabase({ url: ':memory:' });
   const { store, db } = createStore({ dialect, clock: systemClock });
   onTestFinished(() => db.destroy());
@@ -47,7 +55,7 @@ async function storeWithRun(status: RunStatus) {
   const key = { idempotencyKey: null, concurrencyKey: null, labels: null };
   const [enqueued] = await store.enqueue([{ id: 'run_1', jobName: 'job', payload: '1', ...key }]);
   await claim(store);
-  await db.updateTable('durably_runs').set({ status, heartbeat_at: 1 }).execute();
+  await db.updateTable('durably_runs').set({ status, heartbeat_at: 1, deadline_at: deadlineAt }).execute();
   return { store, enqueued };
 }
 
@@ -57,9 +65,9 @@ describe('the table of transitions', () => {
     expect(enqueued?.toRun().status).toBe(RUN_TRANSITIONS.trigger.to);
   });
 
-  describe.each(acts)('applies to $name', ({ act, legal }) => {
+  describe.each(acts)('applies to $name', ({ act, legal, deadlineAt }) => {
     test.each(RUN_STATUSES)('of a run that is %s', async (status) => {
-      const { store } = await storeWithRun(status);
+      const { store } = await storeWithRun(status, deadlineAt);
       const before = await store.getRun('run_1');
       await act(store);
       const after = await store.getRun('run_1');

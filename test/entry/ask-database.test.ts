@@ -31,11 +31,11 @@ async function triesOf(fail: () => Error): Promise<number> {
 const withCode = (code: string) =>
   new TypeError('fetch failed', { cause: Object.assign(new Error(code), { code }) });
 
-test('a server that refuses connections is tried twice at least', async () => {
+test('a server that refuses connections is tried at least twice', async () => {
   expect(await triesOf(() => withCode('ECONNREFUSED'))).toBe(2);
 });
 
-test('a server that was reached and broke its answers is tried eight times at least', async () => {
+test('a server that was reached and broke the connection is tried at least eight times', async () => {
   expect(await triesOf(() => withCode('ECONNRESET'))).toBe(8);
 });
 

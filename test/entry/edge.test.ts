@@ -8,16 +8,11 @@ import worker from '../../src/entry/worker.ts';
 import { temporaryFolder } from '../app/temporary.ts';
 import { postJson, requestTo } from '../http/doors.ts';
 import { createSuiteJobs } from '../http/jobs.ts';
+import { createContext } from '../support/edge.ts';
 import { Sqld } from '../support/sqld/server.ts';
 import { deferred, until } from '../support/until.ts';
 
 const URL_SETTING = { TURSO_DATABASE_URL: 'libsql://jobs.example' };
-
-/** A Worker's context that records the promises to wait for. */
-function createContext() {
-  const waiting: Promise<unknown>[] = [];
-  return { waiting, waitUntil: (promise: Promise<unknown>) => void waiting.push(promise) };
-}
 
 async function startSqld(): Promise<Sqld> {
   const sqld = await Sqld.start({ file: join(await temporaryFolder(), 'test.db') });

@@ -28,14 +28,17 @@ export interface ExampleProcess {
 }
 
 /**
- * Starts `main.ts` of an example, with its data in a folder of the test's. It is compiled first.
+ * Starts `main.ts` of an example, on any free port unless given, with its data in a folder of the test's. It is compiled first.
  * Readers start it with `npx tsx`, which loads the sources one by one and takes seconds on a busy
  * machine.
  */
-export async function startExample(name: string, { data }: { data: string }): Promise<ExampleProcess> {
+export async function startExample(
+  name: string,
+  { data, port = 0 }: { data: string; port?: number },
+): Promise<ExampleProcess> {
   const child = spawn(process.execPath, [await compile(name)], {
     cwd: join(ROOT, 'examples', name),
-    env: { PATH: process.env.PATH, TMPDIR: tmpdir(), PORT: '0', DATA: data },
+    env: { PATH: process.env.PATH, TMPDIR: tmpdir(), PORT: String(port), DATA: data },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const closed = once(child, 'close') as Promise<[number | null, string | null]>;
@@ -86,12 +89,26 @@ function collectOutput({ stdout, stderr }: ChildProcess): () => string {
   return () => output;
 }
 
-/** Runs the curl lines of an example's README and returns how many there were. */
-export async function runReadme(name: string, url: string): Promise<number> {
+/**
+ * Runs the curl lines of an example's README and returns how many there were. The first block of shell commands
+ * starts the program. At each further one `restart` is called, which starts it again at the same address.
+ */
+export async function runReadme(
+  name: string,
+  url: string,
+  { restart }: { restart?: () => Promise<void> } = {},
+): Promise<number> {
   const path = `examples/${name}/README.md`;
   const reader = new Console({ folder: temporaryFolder(), url });
   const blocks = blocksOf({ path, text: readFileSync(join(ROOT, path), 'utf8') });
-  const exchanges = blocks.filter(({ language }) => language === 'console').flatMap(exchangesOf);
-  for (const exchange of exchanges) await reader.run(exchange);
-  return exchanges.length;
+  const [, ...restarts] = blocks.filter(({ language }) => language === 'sh');
+  if (restarts.length > 0 && restart === undefined) throw new Error(`${path} starts the program again`);
+  let count = 0;
+  for (const block of blocks) {
+    if (restarts.includes(block)) await restart?.();
+    if (block.language !== 'console') continue;
+    for (const exchange of exchangesOf(block)) await reader.run(exchange);
+    count += exchangesOf(block).length;
+  }
+  return count;
 }

@@ -26,7 +26,7 @@ describe.each(doors)('a body, through $door', ({ open }) => {
     },
   );
 
-  it.each(['identity', 'Identity', ''])('with the Content-Encoding %j is taken', async (encoding) => {
+  it.each(['identity', 'Identity', ''])('is accepted with the Content-Encoding %j', async (encoding) => {
     const response = await open(fakeDurably())(post('{"jobName":"greet"}', { 'content-encoding': encoding }));
     expect(response.status).toBe(200);
   });
@@ -185,9 +185,12 @@ describe.each(routed)('HEAD, through $door', ({ open }) => {
   });
 });
 
-it.each(['/healthz', '/readyz', '/openapi.json', '/nothing'])('HEAD %s tells its length', async (path) => {
-  const app = createDurablyApp(fakeDurably());
-  const text = await (await app.request(path)).text();
-  const head = await app.request(path, { method: 'HEAD' });
-  expect(head.headers.get('content-length')).toBe(String(text.length));
-});
+it.each(['/healthz', '/readyz', '/openapi.json', '/nothing'])(
+  'HEAD %s has a Content-Length',
+  async (path) => {
+    const app = createDurablyApp(fakeDurably());
+    const text = await (await app.request(path)).text();
+    const head = await app.request(path, { method: 'HEAD' });
+    expect(head.headers.get('content-length')).toBe(String(text.length));
+  },
+);

@@ -54,13 +54,22 @@ export function requestTo(path: string, init: RequestInit & { duplex?: 'half' } 
 
 /** A valid request for the operation. */
 export function validRequest(operation: Operation): Request {
-  if (operation.input.from === 'body') return postJson(operation.path, { jobName: 'greet' });
-  return requestTo(pathOf(operation, 'run_1'), { method: operation.method });
+  const body = bodyOf(operation);
+  const path = pathOf(operation, 'run_1');
+  return body === undefined ? requestTo(path, { method: operation.method }) : postJson(path, body);
+}
+
+/** A valid body for the operation; undefined if it takes none. */
+export function bodyOf({ input }: Operation): object | undefined {
+  if (input.from === 'query') return undefined;
+  if ('jobName' in input.schema.shape) return { jobName: 'greet' };
+  return 'name' in input.schema.shape ? { name: 'approval' } : {};
 }
 
 /** An operation's path, with the run's id if it takes one. */
 export function pathOf({ path, input }: Operation, runId: string): string {
-  return 'runId' in input.schema.shape ? `${path}?runId=${runId}` : path;
+  if (!('runId' in input.schema.shape)) return path;
+  return 'from' in input.schema.shape ? `${path}?runId=${runId}&from=one` : `${path}?runId=${runId}`;
 }
 
 export function postJson(path: string, body: unknown): Request {

@@ -26,6 +26,11 @@ export function createSuiteJobs(atGate: () => Promise<unknown>) {
         await step.run('gate', () => atGate());
       },
     }),
+    ask: defineJob({
+      name: 'ask',
+      input: z.object({ name: z.string() }),
+      run: (step, { name }) => step.waitForSignal(name),
+    }),
     fail: defineJob({
       name: 'fail',
       input: z.object({}),

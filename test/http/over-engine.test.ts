@@ -9,7 +9,8 @@ import { startRemote } from '../support/remote.ts';
 import { deferred } from '../support/until.ts';
 import { doors, postJson, readProblem, requestTo } from './doors.ts';
 import { createSuiteJobs } from './jobs.ts';
-import { framesOf, overEngine, typesOf } from './over-engine.ts';
+import { framesOf, typesOf } from './over-engine/frames.ts';
+import { overEngine } from './over-engine/suite.ts';
 
 /** The database kinds of the service. Each test has its own database. */
 const databases = [

@@ -46,6 +46,9 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
       labels: { l: '' },
       delay: '30s',
       runAt: '2100-01-01T00:00:00Z',
+      priority: -3,
+      ttl: '10m',
+      timeout: 5_000,
     };
     expect(await accepted(postJson('/trigger', body))).toEqual(body);
   });
@@ -119,6 +122,11 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     ['{"jobName":"g","labels":"a"}', 'labels must be an object of strings'],
     ['{"jobName":"g","labels":{"a":1}}', 'labels.a must be one string of at most 256 characters'],
     ['{"jobName":"g","labels":{"a":"\\ud800"}}', 'labels.a holds a NUL or a lone surrogate'],
+    ['{"jobName":"g","priority":1001}', 'priority must be a whole number from -1000 to 1000, not 1001'],
+    ['{"jobName":"g","priority":0.5}', 'priority must be a whole number from -1000 to 1000, not 0.5'],
+    ['{"jobName":"g","priority":"1"}', 'priority must be a whole number from -1000 to 1000, not "1"'],
+    ['{"jobName":"g","ttl":{}}', 'ttl must be a duration, such as 500 (ms) or "30s"'],
+    ['{"jobName":"g","timeout":[1]}', 'timeout must be a duration, such as 500 (ms) or "30s"'],
     ['{"jobName":"g","labels":{"__proto__":"x"}}', 'labels.__proto__ must have a key of'],
     [
       '{"jobName":"g","labels":{"a b":"","c":null}}',

@@ -4,7 +4,7 @@ import { createDurablyApp } from '../../src/app/create-app.ts';
 import { UnknownJobError } from '../../src/core/errors/errors.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { MAX_QUERY_PARAMETERS } from '../../src/http/query.ts';
-import { BASE, doors, pathOf, postJson, readProblem, requestTo } from './doors.ts';
+import { BASE, bodyOf, doors, pathOf, postJson, readProblem, requestTo } from './doors.ts';
 import { fakeDurably } from './fake-durably.ts';
 
 describe.each(doors)('an unknown name, through $door', ({ open }) => {
@@ -20,7 +20,7 @@ describe.each(doors)('an unknown name, through $door', ({ open }) => {
   it.each(operations)('is refused in the query of $method $path', async (operation) => {
     const path = pathOf(operation, 'run_1');
     const query = `${path}${path.includes('?') ? '&' : '?'}foo=1`;
-    const body = operation.input.from === 'body' ? '{"jobName":"greet"}' : null;
+    const body = operation.input.from === 'query' ? null : JSON.stringify(bodyOf(operation));
     const { error, issues } = await refused(requestTo(query, { method: operation.method, body }));
     expect(error).toContain('Unknown query parameter "foo"');
     expect(issues).toMatchObject([{ path: ['foo'] }]);

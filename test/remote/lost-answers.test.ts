@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ConflictError, NotFoundError } from '../../src/index.ts';
+import { z } from 'zod';
+import { ConflictError, defineJob, NotFoundError } from '../../src/index.ts';
 import { echo, job } from '../support/jobs.ts';
 import { startRemote } from '../support/remote.ts';
 import { journalTypes, rejectionOf } from '../support/runs.ts';
@@ -117,4 +118,55 @@ describe('a migration', () => {
     expect(sent).toBeGreaterThan(3);
     expect(await late.getRuns()).toEqual([]);
   });
+});
+
+describe('the answer to a retry or a wait', () => {
+  test.each([
+    ['run:retry', 'failed'],
+    ['run:wait', 'slept'],
+  ])(
+    '%s may be lost while another worker goes on with the run: its lease was not lost',
+    async (type, how) => {
+      const { open } = await startRemote();
+      const other = open({ pollingInterval: 5 });
+      let lost = 0;
+      const owner = open({
+        pollingInterval: 60_000,
+        fetch: async (request: Request) => {
+          const isIt = lost === 0 && (await request.clone().text()).includes(`\\"type\\":\\"${type}\\"`);
+          const response = await fetch(request);
+          if (!isIt) return response;
+          lost++;
+          for (const table of ['durably_steps', 'durably_runs'] as const) {
+            await other.db.updateTable(table).set({ due_at: 1 }).execute();
+          }
+          other.start();
+          await until(async () => (await other.getRuns({ status: 'completed' })).length === 1);
+          throw new TypeError('fetch failed');
+        },
+      });
+      await owner.migrate();
+      const errors: unknown[] = [];
+      owner.on('worker:error', (event) => errors.push(event));
+      const definition = defineJob({
+        name: 'flaky',
+        input: z.unknown(),
+        retries: { limit: 1, delay: '1h', jitter: false },
+        run: async (step) => {
+          if (how === 'slept') await step.sleep('rest', '1h');
+          else if (step.attempt === 1) throw new Error('broken');
+        },
+      });
+      other.register({ flaky: definition });
+      const told = new Promise((resolve) => owner.on(type as 'run:retry', resolve));
+      const { flaky } = owner.register({ flaky: definition });
+      owner.start();
+      const { id } = await flaky.trigger(0);
+      await told;
+      await owner.stop();
+      expect({ lost, errors }).toEqual({ lost: 1, errors: [] });
+      expect((await owner.getRun(id))?.status).toBe('completed');
+      expect((await journalTypes(owner, id)).filter((each) => each === type)).toHaveLength(1);
+    },
+  );
 });

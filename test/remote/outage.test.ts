@@ -12,7 +12,7 @@ const AFTER: { kind: 'drop'; when: 'after' } = { kind: 'drop', when: 'after' };
 
 describe('an answer that never arrives', () => {
   test.each(['before', 'after'] as const)(
-    'is waited for fifteen seconds if it writes, and nothing else is sent; a second later it is repeated (%s)',
+    'to a write is awaited for fifteen seconds, and the next write leaves a second later (it hangs %s its execution)',
     async (when) => {
       const { startStill, server } = await startRemote();
       const { durably, clock } = await startStill();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { echo, job } from '../support/jobs.ts';
 import { quiet, startRemote } from '../support/remote.ts';
-import { nextEvent, untilEnded } from '../support/runs.ts';
+import { nextEvent, startRun, untilEnded } from '../support/runs.ts';
 import { deferred } from '../support/until.ts';
 
 const stepped = (steps: number) =>
@@ -69,9 +69,7 @@ describe('requests to a remote database, counted by it', () => {
     const gate = deferred();
     const { held: handle } = durably.register({ echo, held: held(gate.promise) });
     for (let poll = 0; poll < 3; poll++) expect(await requestsOf(() => clock.advance(400))).toBe(1);
-    const started = nextEvent(durably, 'run:start');
-    await handle.trigger(0);
-    await started;
+    await startRun(durably, handle, 0);
     expect(await requestsOf(() => clock.advance(4_000))).toBe(0);
     gate.resolve();
   });

@@ -43,7 +43,7 @@ async function withBlockedWay() {
 }
 
 describe('a server that answers reads and takes no writes', () => {
-  test('has a line that says so after 30 s, one only, and one when it takes them again', async () => {
+  test('causes one log line after 30 s, and another one when it takes writes again', async () => {
     const { durably, handles, clock, lines, stuckLines, pass, block } = await withBlockedWay();
     block('writes');
     const startMs = clock.monotonicMs();
@@ -64,7 +64,7 @@ describe('a server that answers reads and takes no writes', () => {
     await untilStatus(durably, id, 'completed');
   });
 
-  test('is told from one that does not answer in the health of the instance', async () => {
+  test('is distinguished from a server that does not answer, in the health of the instance', async () => {
     const { durably, pass, block } = await withBlockedWay();
     expect(await durably.health()).toEqual({ database: true, worker: true });
     block('writes');
@@ -83,7 +83,7 @@ describe('a server that answers reads and takes no writes', () => {
     expect(await durably.health()).toEqual({ database: true, worker: true });
   });
 
-  test('has no such line if nothing is answered', async () => {
+  test('causes no such line if it answers nothing', async () => {
     const { stuckLines, pass, block } = await withBlockedWay();
     block('all');
     await pass(120_000);

@@ -51,7 +51,7 @@ describe('over a WebSocket', () => {
   test.each<[string, Fault]>([
     ['before', { kind: 'drop', when: 'before' }],
     ['after', { kind: 'drop', when: 'after' }],
-  ])('a connection that dies %s any request of a run costs no step and doubles none', async (_, fault) => {
+  ])('a run whose connection dies %s any request loses no step and stores none twice', async (_, fault) => {
     const { remote, durably, handles } = await startOverWebSocket();
     const { server } = remote;
     for (let place = 1; place <= 5; place++) {
@@ -84,7 +84,7 @@ describe('over a WebSocket', () => {
     expect(executed).toEqual(['before']);
   });
 
-  test('a wrong token is named', async () => {
+  test('a wrong token causes an error that says so', async () => {
     const { server } = await startRemote({ authToken: 'right' });
     const database = openRemote({ url: server.addressForClient('ws'), authToken: 'wrong' });
     onTestFinished(() => database.close());

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
-import { overEngine } from '../http/over-engine.ts';
+import { overEngine } from '../http/over-engine/suite.ts';
 import { Sqld } from '../support/sqld/server.ts';
 import { startToldServer } from './support/told-server.ts';
 import { startWranglerDev, type WranglerDev } from './support/wrangler.ts';

@@ -1,29 +1,17 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { BASE } from '../http/doors.ts';
-import { Sqld } from '../support/sqld/server.ts';
 import { until } from '../support/until.ts';
-import { startToldServer, type ToldServer } from './support/told-server.ts';
-import { startWranglerDev, type WranglerDev } from './support/wrangler.ts';
+import { startToldWorker, type ToldWorker } from './support/told-worker.ts';
 
 const STEPS = 14;
 
-let folder: string;
-let sqld: Sqld;
-let told: ToldServer;
-let dev: WranglerDev;
+let worker: ToldWorker;
 
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'durably-runtime-'));
-  sqld = await Sqld.start({ file: join(folder, 'test.db') });
-  told = await startToldServer({ isOpen: true });
-  dev = await startWranglerDev({
+  worker = await startToldWorker({
     entry: 'test/runtime/worker.ts',
     // The smallest budget allowed: work ends after 10 requests, a stream after 6.
     vars: {
-      TURSO_DATABASE_URL: sqld.url,
       DURABLY_SUBREQUESTS: '16',
       DURABLY_CONCURRENCY: '1',
       DURABLY_POLLING_INTERVAL_MS: '50',
@@ -31,15 +19,10 @@ beforeAll(async () => {
   });
 }, 90_000);
 
-afterAll(async () => {
-  await dev?.stop();
-  await told?.stop();
-  await sqld?.stop();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterAll(() => worker?.stop());
 
 async function getJson(path: string) {
-  return await (await fetch(`${dev.url}${path}`)).json();
+  return await (await fetch(`${worker.dev.url}${path}`)).json();
 }
 
 /** Behaves like an EventSource: it reconnects with the id of the last event until it is told not to. */
@@ -47,7 +30,7 @@ async function followToEnd(runId: string, { onStreamEnd }: { onStreamEnd: () => 
   const ids: string[] = [];
   const types: string[] = [];
   for (;;) {
-    const response = await fetch(`${dev.url}${BASE}/subscribe?runId=${runId}`, {
+    const response = await fetch(`${worker.dev.url}${BASE}/subscribe?runId=${runId}`, {
       headers: { 'last-event-id': ids.at(-1) ?? '' },
     });
     if (response.status === 204) return { ids, types };
@@ -63,9 +46,9 @@ async function followToEnd(runId: string, { onStreamEnd }: { onStreamEnd: () => 
 
 test('a run completes over several cron events, each step once, while its streams end earlier and resume', async () => {
   expect(await getJson('/readyz')).toMatchObject({ status: 'ready', database: true, worker: true });
-  const triggered = await fetch(`${dev.url}${BASE}/trigger`, {
+  const triggered = await fetch(`${worker.dev.url}${BASE}/trigger`, {
     method: 'POST',
-    body: JSON.stringify({ jobName: 'told', input: { url: told.url, steps: STEPS } }),
+    body: JSON.stringify({ jobName: 'told', input: { url: worker.told.url, steps: STEPS } }),
   });
   const { runId } = await triggered.json();
   let endedStreams = 0;
@@ -78,14 +61,14 @@ test('a run completes over several cron events, each step once, while its stream
     return run.attempt === 1 && run.status === 'pending' && run.stepCount > 0 ? run : null;
   }, 'the run to be handed back');
   expect(handedBack.stepCount).toBeLessThan(STEPS);
-  expect(told.told).toHaveLength(handedBack.stepCount);
+  expect(worker.told.told).toHaveLength(handedBack.stepCount);
 
   // Nothing is working now. The stream ends because its requests are used up, and the run stays unfinished.
   await until(() => endedStreams > 0, 'the stream to end itself');
 
   let stepCount = handedBack.stepCount;
   for (;;) {
-    expect((await dev.cron()).status).toBe(200);
+    expect((await worker.dev.cron()).status).toBe(200);
     const run = await readRun();
     expect(run.attempt).toBe(1);
     if (run.status === 'completed') break;
@@ -95,27 +78,27 @@ test('a run completes over several cron events, each step once, while its stream
   }
 
   expect(await readRun()).toMatchObject({ status: 'completed', output: STEPS, stepCount: STEPS });
-  expect(told.told).toEqual(Array.from({ length: STEPS }, (_, i) => `/step-${i}`));
+  expect(worker.told.told).toEqual(Array.from({ length: STEPS }, (_, i) => `/step-${i}`));
 
   const { ids, types } = await following;
   expect(ids.map(Number)).toEqual([...new Set(ids.map(Number))].sort((a, b) => a - b));
-  const whole = sqld.query('select type from durably_journal order by sequence');
+  const whole = worker.sqld.query('select type from durably_journal order by sequence');
   expect(types).toEqual(whole.map(({ type }) => type));
   expect(types.filter((type) => type === 'step:complete')).toHaveLength(STEPS);
   expect(types.at(-1)).toBe('run:complete');
 });
 
 test('no invocation sends more requests than allowed', async () => {
-  await (await fetch(`${dev.url}${BASE}/runs`)).text();
-  const body = JSON.stringify({ jobName: 'told', input: { url: told.url, steps: STEPS } });
-  const { runId } = await (await fetch(`${dev.url}${BASE}/trigger`, { method: 'POST', body })).json();
+  await (await fetch(`${worker.dev.url}${BASE}/runs`)).text();
+  const body = JSON.stringify({ jobName: 'told', input: { url: worker.told.url, steps: STEPS } });
+  const { runId } = await (await fetch(`${worker.dev.url}${BASE}/trigger`, { method: 'POST', body })).json();
   const readRun = () => getJson(`${BASE}/run?runId=${runId}`);
   await until(async () => (await readRun()).status === 'pending' && (await readRun()).stepCount > 0);
-  const beforeCron = sqld.requests;
-  await dev.cron();
-  expect(sqld.requests - beforeCron).toBeLessThanOrEqual(16);
+  const beforeCron = worker.sqld.requests;
+  await worker.dev.cron();
+  expect(worker.sqld.requests - beforeCron).toBeLessThanOrEqual(16);
 
-  const beforeStream = sqld.requests;
-  await (await fetch(`${dev.url}${BASE}/runs/subscribe`)).text();
-  expect(sqld.requests - beforeStream).toBeLessThanOrEqual(16);
+  const beforeStream = worker.sqld.requests;
+  await (await fetch(`${worker.dev.url}${BASE}/runs/subscribe`)).text();
+  expect(worker.sqld.requests - beforeStream).toBeLessThanOrEqual(16);
 });

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { createEdgeService, type EdgeService } from '../../src/entry/edge/service.ts';
 import { defineJob } from '../../src/index.ts';
 import { createSuiteJobs } from '../http/jobs.ts';
+import { waitingJobs } from './waiting-jobs.ts';
 
 /** A job whose steps each send a request to the test. */
 const told = defineJob({
@@ -22,10 +23,15 @@ const worker: EdgeService = {
       .record(z.string(), z.string())
       .parse(JSON.parse(request.headers.get('x-settings') ?? '{}'));
     const gateUrl = request.headers.get('x-gate') ?? '';
-    const service = createEdgeService(() => ({ told, ...createSuiteJobs(() => fetch(gateUrl)) }));
+    const service = createEdgeService(() => ({
+      told,
+      ...waitingJobs,
+      ...createSuiteJobs(() => fetch(gateUrl)),
+    }));
     return service.fetch(request, { ...env, ...settings }, context);
   },
-  scheduled: (event, env, context) => createEdgeService(() => ({ told })).scheduled(event, env, context),
+  scheduled: (event, env, context) =>
+    createEdgeService(() => ({ told, ...waitingJobs })).scheduled(event, env, context),
 };
 
 export default worker;

@@ -1,21 +1,15 @@
 import { expect } from 'vitest';
-import type { ClaimedRun } from '../../src/core/ownership/claim.ts';
-import type { OwnerEntry, Store } from '../../src/core/store.ts';
-import type { DatabaseTools } from '../support/backend.ts';
+import type { OwnerEntry } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import {
   all,
   append,
-  claim,
   claimOne,
   completed,
-  enqueue,
   entry,
   eventTypes,
   failed,
-  newRun,
   running,
-  STALE_MS,
   snapshot,
   stepCompleted,
   stepFailed,
@@ -168,103 +162,5 @@ contract('Store.append', (test) => {
     const settled = await Promise.allSettled(appends);
     expect(settled.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
     expect(await snapshot(store, runs[1]?.runId ?? '')).toEqual(before);
-  });
-});
-
-type LeaseEnd = [why: string, end: (store: Store, run: ClaimedRun, tools: DatabaseTools) => Promise<unknown>];
-
-const LEASE_ENDS: LeaseEnd[] = [
-  ['was cancelled', (store, { runId }) => store.command('cancel', runId)],
-  ['was handed back', (store, run) => store.handBack([run])],
-  ['has completed', (store, run) => append(store, run, [completed()])],
-  ['has failed', (store, run) => append(store, run, [failed()])],
-  [
-    'was taken over',
-    async (store, { runId }, tools) => {
-      await tools.ageHeartbeat(runId, STALE_MS + 1_000);
-      await claimOne(store);
-    },
-  ],
-  [
-    'was handed back and claimed again',
-    async (store, run) => {
-      await store.handBack([run]);
-      await claimOne(store);
-    },
-  ],
-  [
-    'was cancelled, retried and claimed again',
-    async (store, { runId }) => {
-      await store.command('cancel', runId);
-      await store.command('retry', runId);
-      await claimOne(store);
-    },
-  ],
-  [
-    'was deleted',
-    async (store, { runId }) => {
-      await store.command('cancel', runId);
-      await store.command('delete', runId);
-    },
-  ],
-];
-
-contract('an owner whose run', (test) => {
-  test.for(LEASE_ENDS)('%s changes nothing any more', async ([, end], { world }) => {
-    const { store } = await world.store();
-    const tools = await world.tools();
-    const run = await running(store);
-    await end(store, run, tools);
-    const before = await snapshot(store, run.runId);
-    const entries = [stepCompleted('late', 0), entry({ type: 'run:progress', data: '{"current":9}' })];
-    expect(await append(store, run, entries, 2)).toBe('refused');
-    expect(await append(store, run, [completed('"late"')], 3)).toBe('refused');
-    expect(await store.renew([run])).toEqual([]);
-    expect(await store.handBack([run])).toEqual([]);
-    expect(await snapshot(store, run.runId)).toEqual(before);
-  });
-
-  test('another process cancels at the same moment ends the run once', async ({ world }) => {
-    const [one, other] = await Promise.all([world.store(), world.store()]);
-    const run = await running(one.store);
-    const [appended, commanded] = await Promise.all([
-      append(one.store, run, [completed()]),
-      other.store.command('cancel', run.runId),
-    ]);
-    const isCompleted = appended === 'stored';
-    expect(commanded.kind).toBe(isCompleted ? 'wrong-state' : 'done');
-    const types = await eventTypes(one.store, run.runId);
-    expect(types.slice(2)).toEqual([isCompleted ? 'run:complete' : 'run:cancel']);
-  });
-});
-
-contract('a claim beside other writes', (test) => {
-  test('leaves with them and sees what they store', async ({ world }) => {
-    const { store } = await world.store();
-    const [claimed, , again] = await Promise.all([
-      claim(store, { limit: 10 }),
-      store.enqueue([newRun({ concurrencyKey: 'key' }), newRun({ concurrencyKey: 'key' })]),
-      claim(store, { limit: 10 }),
-    ]);
-    expect([claimed.runs.length, again.runs.length]).toEqual([1, 0]);
-    const [run] = claimed.runs;
-    if (run === undefined) throw new Error('nothing was claimed');
-    const [next, stored] = await Promise.all([claim(store), append(store, run, [completed()])]);
-    expect(stored).toBe('stored');
-    expect(next.runs).toMatchObject([{ concurrencyKey: 'key', attempt: 1 }]);
-  });
-
-  test('decides what to claim when it leaves, and may claim nothing', async ({ world }) => {
-    const { store } = await world.store();
-    await enqueue(store);
-    let asked = 0;
-    const nothing = await store.claim(() => {
-      asked++;
-      return undefined;
-    });
-    expect({ asked, nothing }).toEqual({
-      asked: 1,
-      nothing: { runs: [], lost: [], more: false, moreDue: false },
-    });
   });
 });

@@ -35,7 +35,11 @@ contract('Store.claim', (test) => {
       stepCount: 0,
       lostCount: 0,
       retryCount: 0,
+      version: 1,
       databaseAheadMs: expect.any(Number),
+      claimedAtMs: expect.any(Number),
+      parentRunId: null,
+      depth: 0,
     });
     expect(first).toMatchObject({ more: true, lost: [] });
     const second = await claim(store, { limit: 3 });
@@ -101,7 +105,7 @@ contract('Store.claim', (test) => {
     const again = await claim(store, { limit: 2, claimToken: 'token', isAskedAgain: true });
     // The clocks are compared anew with each answer.
     const byId = (runs: readonly ClaimedRun[]) =>
-      new Map(runs.map((run) => [run.runId, { ...run, databaseAheadMs: 0 }]));
+      new Map(runs.map((run) => [run.runId, { ...run, claimedAtMs: 0, databaseAheadMs: 0 }]));
     expect(byId(again.runs)).toEqual(byId(first.runs));
     expect(await claimIds(store, { limit: 10 })).toHaveLength(2);
   });

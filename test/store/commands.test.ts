@@ -59,7 +59,7 @@ contract('Store.command', (test) => {
       expect(await snapshot(store, id)).toEqual(before);
       return;
     }
-    expect(result).toEqual({ kind: 'done', jobName: 'job', leavesMore: false });
+    expect(result).toEqual({ kind: 'done', jobName: 'job', leavesMore: false, alsoCancelled: [] });
     expect((await store.getRun(id))?.status ?? null).toBe(RUN_TRANSITIONS[command].to);
     const events = command === 'delete' ? [] : before.events.map(({ type }) => type);
     expect(await eventTypes(store, id)).toEqual([...events, `run:${command}`]);

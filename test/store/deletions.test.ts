@@ -29,7 +29,11 @@ contract('a deleted run', (test) => {
     const { runId } = await large(store);
     const kept = await running(store);
     await append(store, kept, [stepCompleted('kept', 0)]);
-    expect(await store.command('delete', runId)).toEqual({ kind: 'done', jobName: 'job', leavesMore: true });
+    expect(await store.command('delete', runId)).toMatchObject({
+      kind: 'done',
+      jobName: 'job',
+      leavesMore: true,
+    });
     let portions = 0;
     let isLeft = true;
     while (isLeft) {

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { newRunId } from '../../src/core/id.ts';
+import { newRunId, newSignalId } from '../../src/core/id.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import type { Lease } from '../../src/core/ownership/lease.ts';
 import type { RunQuery } from '../../src/core/run.ts';
+import type { NewSignal } from '../../src/core/signal.ts';
 import type { Append, NewRun, OwnerEntry, OwnerNote, Portions, Store } from '../../src/core/store.ts';
 
 export const STALE_MS = 30_000;
@@ -101,6 +102,7 @@ export function query(given: Partial<RunQuery> = {}): RunQuery {
   return {
     jobNames: [],
     statuses: [],
+    parentRunId: null,
     labels: [],
     fields: null,
     limit: 100,
@@ -148,4 +150,9 @@ export async function loseWorkers(
     if (!ids.includes(runId)) throw new Error('the run was not claimed');
     await tools.ageHeartbeat(runId, STALE_MS + 1_000);
   }
+}
+
+/** A signal without an id of its sender's. */
+export function newSignal(runId: string, changes: Partial<NewSignal> = {}): NewSignal {
+  return { id: newSignalId(), runId, name: 'go', payload: 'null', signalId: null, ...changes };
 }

@@ -102,7 +102,7 @@ contract('a running run whose heartbeat is stale', (test) => {
     const { runs, lost } = await claim(store, { limit: 2 });
     expect(runs.map((run) => run.runId)).toEqual([other]);
     const error = expect.stringContaining(`${MAX_LOST_WORKERS}`);
-    expect(lost).toEqual([{ runId, jobName: 'job', attempt: MAX_LOST_WORKERS, error }]);
+    expect(lost).toEqual([{ runId, jobName: 'job', attempt: MAX_LOST_WORKERS, error, detail: null }]);
     expect(await store.getRun(runId)).toMatchObject({ status: 'failed', error: lost[0]?.error });
     expect((await eventTypes(store, runId)).slice(-2)).toEqual(['run:start', 'run:fail']);
     expect(await store.command('retry', runId)).toMatchObject({ kind: 'done' });

@@ -6,7 +6,18 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { idle } from '../support/idle.ts';
 import { rejectionOf } from '../support/runs.ts';
 import { until } from '../support/until.ts';
-import { all, append, claim, completed, enqueue, listIds, newRun, query, running } from './requests.ts';
+import {
+  all,
+  append,
+  claim,
+  completed,
+  enqueue,
+  listIds,
+  newRun,
+  newSignal,
+  query,
+  running,
+} from './requests.ts';
 
 const lease = { runId: 'unknown', fence: 1 };
 
@@ -21,6 +32,12 @@ const CALLS: Record<
   renew: (store) => store.renew([lease]),
   handBack: (store) => store.handBack([lease]),
   command: (store) => store.command('cancel', 'unknown'),
+  cancelBelow: (store) => store.cancelBelow(),
+  fork: (store) => store.fork({ id: 'run_new', runId: 'unknown', from: 'one', payload: undefined }),
+  signal: (store) => store.signal(newSignal('unknown')),
+  listSignals: (store) => store.listSignals('unknown'),
+  readSignal: (store) => store.readSignal(1),
+  listKeysAbove: (store) => store.listKeysAbove('unknown'),
   getRun: (store) => store.getRun('unknown'),
   listRuns: (store) => store.listRuns(query()),
   listSteps: (store) => all(store.listSteps('unknown')),

@@ -1,7 +1,7 @@
 import type { Dialect } from 'kysely';
-import type { Clock } from '../../src/core/clock.ts';
 import type { JournalEventType } from '../../src/core/events.ts';
 import type { Store } from '../../src/core/store.ts';
+import type { Clock } from '../../src/core/time/clock.ts';
 
 /** A test's database, opened as one process would open it. */
 export interface OpenedDatabase {
@@ -25,6 +25,8 @@ export interface DatabaseTools {
   ageHeartbeat(runId: string, byMs: number): Promise<void>;
   /** Makes a waiting run, and its open steps, due so much sooner by the database's clock. */
   ageDue(runId: string, byMs: number): Promise<void>;
+  /** Makes the time of a run that has a ttl or a timeout be up so much sooner by the database's clock. */
+  ageDeadline(runId: string, byMs: number): Promise<void>;
   /** Makes every `run:delete` row older. */
   ageDeletions(byMs: number): Promise<void>;
   /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement. */

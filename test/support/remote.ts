@@ -1,14 +1,14 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { onTestFinished } from 'vitest';
-import { systemClock } from '../../src/core/clock.ts';
+import { systemClock } from '../../src/core/time/clock.ts';
 import { assembleDurably, type DurablyOptions } from '../../src/create-durably.ts';
 import { FakeClock } from './fake-clock.ts';
 import { Sqld, type SqldOptions } from './sqld/server.ts';
+import { stopNow } from './world.ts';
 
 export interface RemoteOptions extends Omit<DurablyOptions, 'dialect' | 'reconnect' | 'jobs'> {
   readonly clock?: FakeClock;
@@ -38,15 +38,7 @@ export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
     const dialect = new LibsqlDialect({ client });
     const durably = assembleDurably({ dialect, ...options }, { clock: clock ?? systemClock });
     onTestFinished(async () => {
-      let isStopped = false;
-      const stopped = durably.stop({ timeoutMs: 0 }).finally(() => {
-        isStopped = true;
-      });
-      while (clock && !isStopped) {
-        clock.advance(50);
-        await nextTurn();
-      }
-      await stopped;
+      await stopNow(durably, clock);
       client.close();
     });
     return durably;

@@ -6,6 +6,9 @@ import { idle } from './idle.ts';
 import { until } from './until.ts';
 import type { Instance } from './world.ts';
 
+/** A time as it is stored and shown: ISO 8601 in UTC, with milliseconds. */
+export const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+
 /** Waits until the run has this status. */
 export async function untilStatus(durably: Durably, runId: string, status: RunStatus): Promise<Run> {
   return await until(async () => {
@@ -36,6 +39,18 @@ export function nextEvent<E extends EventType>(
       resolve(event);
     });
   });
+}
+
+/** Triggers a run and waits until this instance has started it. */
+export async function startRun<TInput, TRun>(
+  durably: Durably,
+  handle: { trigger(input: TInput): Promise<TRun> },
+  input: TInput,
+): Promise<TRun> {
+  const started = nextEvent(durably, 'run:start');
+  const run = await handle.trigger(input);
+  await started;
+  return run;
 }
 
 /** Records all events that an instance emits from now on. */

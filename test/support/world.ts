@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dialect } from 'kysely';
-import { type Clock, systemClock } from '../../src/core/clock.ts';
 import type { Store } from '../../src/core/store.ts';
+import { type Clock, systemClock } from '../../src/core/time/clock.ts';
 import { assembleDurably, type Durably, type DurablyOptions } from '../../src/create-durably.ts';
 import type { Backend, Content, DatabaseTools, OpenedDatabase, TestDatabase } from './backend.ts';
 import { type RecordedStatement, recordStatements } from './dialects/recording-dialect.ts';
@@ -114,7 +114,8 @@ export class World {
   }
 }
 
-async function stopNow(durably: Durably, clock: FakeClock | undefined): Promise<void> {
+/** Stops an instance whose clock may stand still. */
+export async function stopNow(durably: Durably, clock: FakeClock | undefined): Promise<void> {
   let isStopped = false;
   const stopped = durably.stop({ timeoutMs: 0 }).finally(() => {
     isStopped = true;

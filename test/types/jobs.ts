@@ -38,6 +38,8 @@ const order = defineJob({
     typed<string>()(step.runId);
     typed<void>()(step.progress(1, 2, 'message'));
     typed<void>()(step.log.info('message', { data: 1 }));
+    typed<void>()(step.emit('event', { data: 1 }));
+    typed<number>()(step.version);
 
     // @ts-expect-error a step needs a name
     await step.run(() => 1);
@@ -47,6 +49,8 @@ const order = defineJob({
     (await step.run('bigint', () => 1n)).toString();
     // @ts-expect-error progress counts
     step.progress('half');
+    // @ts-expect-error an event has a name
+    step.emit();
     // @ts-expect-error there are three levels
     step.log.debug('message');
 
@@ -100,7 +104,9 @@ export async function wrongInputsAreErrors(durably: Durably): Promise<void> {
   // @ts-expect-error one bad pair of a batch
   await handles.bare.batchTrigger([{ input: 7 }]);
   // @ts-expect-error no such option
-  await handles.bare.trigger('a', { priority: 1 });
+  await handles.bare.trigger('a', { urgency: 1 });
+  // @ts-expect-error a priority is a number
+  await handles.bare.trigger('a', { priority: 'high' });
   // @ts-expect-error a key is a text
   await handles.bare.trigger('a', { idempotencyKey: 7 });
   // @ts-expect-error a timeout is a number of ms
@@ -114,6 +120,11 @@ export async function wrongInputsAreErrors(durably: Durably): Promise<void> {
 }
 
 export function wrongDefinitionsAreErrors(): void {
+  defineJob({ name: 'a', input: z.string(), version: 2, timeout: '2h', run: () => 1 });
+  // @ts-expect-error a timeout has a unit
+  defineJob({ name: 'a', input: z.string(), timeout: '2', run: () => 1 });
+  // @ts-expect-error a version is a number
+  defineJob({ name: 'a', input: z.string(), version: '2', run: () => 1 });
   // @ts-expect-error no input
   defineJob({ name: 'a', run: () => 1 });
   // @ts-expect-error no name

@@ -7,7 +7,9 @@ export type ErrorCode =
   | 'VALIDATION'
   | 'TIMEOUT'
   | 'RUN_ENDED'
+  | 'CHILD_RUN'
   | 'RUN_CANCELLED'
+  | 'RUN_TIMEOUT'
   | 'LEASE_LOST'
   | 'STEP'
   | 'SCHEMA_MISMATCH'
@@ -106,10 +108,38 @@ export class RunEndedError extends DurablyError {
   }
 }
 
+/** The run that `step.invoke` waits for did not complete. */
+export class ChildRunError extends DurablyError {
+  /** The id of that run. */
+  readonly runId: string;
+  readonly status: 'failed' | 'cancelled' | 'deleted';
+  /** Why it failed, in short; null unless it failed. */
+  readonly error: string | null;
+
+  constructor({ runId, status, error }: Pick<ChildRunError, 'runId' | 'status' | 'error'>) {
+    const what = status === 'failed' ? `failed: ${error}` : `was ${status}`;
+    super('CHILD_RUN', `Run ${runId} ${what}`);
+    this.runId = runId;
+    this.status = status;
+    this.error = error;
+  }
+}
+
 /** What `step.run` throws, and a step's signal is aborted with, once its run was cancelled. */
 export class RunCancelledError extends DurablyError {
   constructor(runId: string) {
     super('RUN_CANCELLED', `Run ${runId} was cancelled`);
+  }
+}
+
+/**
+ * What `step.run` throws, and a step's signal is aborted with, once the time of its run is up: the
+ * `timeout` of its job or trigger. The run has failed with the same message.
+ */
+export class RunTimeoutError extends DurablyError {
+  /** @param timeout as it was given, such as `2h`. */
+  constructor(timeout: string) {
+    super('RUN_TIMEOUT', `timed out after ${timeout}`);
   }
 }
 

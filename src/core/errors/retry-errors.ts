@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from '../duration.ts';
+import { type Duration, parseDuration } from '../time/duration.ts';
 
 /**
  * Throw it in a step or a job to fail it at once, whatever retries are left. It may be the
@@ -13,7 +13,7 @@ export class NonRetryableError extends Error {
 }
 
 /**
- * Throw it in a step or a job to say when the next try is, if there is one. It counts as a
+ * Throw it in a step or a job to say when the next try begins, if one is left. It counts as a
  * try like any other, and may be the `cause` of another error.
  *
  * @example
@@ -25,7 +25,7 @@ export class RetryAfterError extends Error {
   /** How long to wait before the next try, ms. */
   readonly delayMs: number;
 
-  /** @throws {ValidationError} for what is no duration. */
+  /** @throws {ValidationError} if the delay is no duration. */
   constructor(message: string, delay: Duration, options?: ErrorOptions) {
     super(message, options);
     this.delayMs = parseDuration('delay', delay);

@@ -22,7 +22,7 @@ export function leastJsonBytes(value: unknown, maxBytes: number): LeastSize {
 class Count {
   bytes = 0;
   isUnknown = false;
-  /** No need to look further. */
+  /** Counting has stopped: the value is too large, or its size is unknown. */
   isOver = false;
   readonly #maxBytes: number;
 

@@ -72,7 +72,7 @@ function* fill(parts: readonly string[], records: readonly JsonRecord[]): Genera
   yield piece;
 }
 
-/** In the order in which they are written. */
+/** The JSON texts among the members, in the order in which they are written. */
 function textsOf(records: readonly JsonRecord[]): string[] {
   const texts: string[] = [];
   for (const record of records) {

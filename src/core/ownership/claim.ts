@@ -1,4 +1,5 @@
-import type { KnownStep } from './known-step.ts';
+import type { TimeLimit } from '../time/time-limit.ts';
+import type { KnownStep, SentSignal } from './known-step.ts';
 import type { Lease, NamedRun } from './lease.ts';
 
 /**
@@ -8,19 +9,37 @@ import type { Lease, NamedRun } from './lease.ts';
  */
 export type ClaimKind = 'start' | 'resume' | 'takeover';
 
+/** What a run keeps of its job from its first start on. */
+export interface JobTerms {
+  readonly jobName: string;
+  readonly version: number;
+  /** How long a run may take whose trigger says nothing else. */
+  readonly timeout: TimeLimit | undefined;
+}
+
 export interface ClaimRequest {
   readonly jobNames: readonly string[];
   /** How many runs at most. */
   readonly limit: number;
   readonly claimToken: string;
-  /** A claim with this token was sent before and not answered: the runs that it took are looked for first. */
+  /** Whether a claim with this token was sent before without an answer. The runs that it took are looked for first. */
   readonly isAskedAgain: boolean;
   /** A running run whose heartbeat is older than this is taken over. */
   readonly staleThresholdMs: number;
-  /** Whether waiting runs whose time has come return to pending first. */
+  /** Whether waiting runs whose time has come return to pending first, and runs whose time is up fail. */
   readonly wakesDue: boolean;
   /** Whether one run may be taken over that has lost {@link SUSPECT_AFTER_LOST_WORKERS} workers. */
   readonly takesSuspect: boolean;
+  /** Of the jobs that have a version other than 1, or a timeout. */
+  readonly terms?: readonly JobTerms[] | undefined;
+}
+
+/** When a run's time is up. */
+export interface RunDeadline {
+  /** Ms since the epoch, by the database's clock. */
+  readonly atMs: number;
+  /** How long it may take, as errors say it. */
+  readonly text: string;
 }
 
 export interface ClaimedRun extends Lease, NamedRun {
@@ -31,28 +50,53 @@ export interface ClaimedRun extends Lease, NamedRun {
   /** Finished steps that wait to be replayed. */
   readonly stepCount: number;
   /**
-   * How far the database's clock was ahead of the process's monotonic clock when the claim was answered, ms. Their sum is
-   * the database's time, late by the way of one answer and never early.
+   * How far the database's clock was ahead of the process's monotonic clock when the claim was
+   * answered, ms. Added to the monotonic clock it gives the database's time. That time is late by as
+   * long as the answer took, and never early.
    */
   readonly databaseAheadMs: number;
-  /** Tries of its job that failed and were followed by a retry of its own. */
+  /** When it was claimed: ms since the epoch, by the database's clock. */
+  readonly claimedAtMs: number;
+  /** How many retries of its job it has used. */
   readonly retryCount: number;
   /** How many workers vanished in a row without a newly stored step. */
   readonly lostCount: number;
-  /** The steps that are finished or open, if they came with the claim; else {@link Store.listKnownSteps} has them. */
+  /** Its finished and open steps, if they came with the claim. Otherwise {@link Store.listKnownSteps} reads them. */
   readonly steps?: readonly KnownStep[] | undefined;
+  /** The signals that no step has taken, if they came with the claim. Otherwise {@link Store.listSignals} reads them. */
+  readonly signals?: readonly SentSignal[] | undefined;
+  /** The run that started it. */
+  readonly parentRunId: string | null;
+  /** How many runs are above it. */
+  readonly depth: number;
+  /** Of the job with which the run first started. */
+  readonly version: number;
+  /** Undefined if it may take any time. */
+  readonly deadline?: RunDeadline | undefined;
 }
 
 export interface LostRun extends NamedRun {
   readonly error: string;
+  /** JSON text of the error's detail; null if its workers were lost. */
+  readonly detail: string | null;
+}
+
+/** A run that was cancelled because one above it was, or had no more time. */
+export type CancelledRun = Pick<NamedRun, 'runId' | 'jobName'>;
+
+/** A portion of the runs that were cancelled below runs whose time was up. */
+export interface CancelledBelow {
+  readonly cancelled: readonly CancelledRun[];
+  /** Whether there may be more. */
+  readonly more: boolean;
 }
 
 export interface Claim {
   readonly runs: readonly ClaimedRun[];
-  /** Runs that the claim failed because their workers vanished too often. */
+  /** Runs that the claim failed because their workers vanished too often, or their time was up. */
   readonly lost: readonly LostRun[];
-  /** Whether it left runs of these jobs behind, because it had taken as many as it may: another claim would take more. */
+  /** Whether it left runs of these jobs behind, because it had taken as many as it may. Another claim would take them. */
   readonly more: boolean;
-  /** Whether there may be more waiting runs whose time has come. */
+  /** Whether there may be more waiting runs whose time has come, or runs whose time is up. */
   readonly moreDue: boolean;
 }

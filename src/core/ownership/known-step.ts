@@ -1,3 +1,4 @@
+import type { RunStatus } from '../run.ts';
 import type { StepKind } from '../step.ts';
 
 /** What is stored of a step that an execution may call. */
@@ -10,10 +11,30 @@ export interface OpenStep {
   readonly kind: StepKind;
   /** When it began to wait, or its last try failed: ms since the epoch, by the database's clock. */
   readonly sinceMs: number;
-  /** Tries that failed. */
+  /** How many of its tries failed. */
   readonly tries: number;
-  /** When its wait is over, or its next try is due: ms since the epoch, by the database's clock. */
+  /** When its wait is over, or its next try is due: ms since the epoch, by the database's clock. Infinity if it waits for no time. */
   readonly dueAtMs: number;
+  /** The run that it has started. */
+  readonly child?: ChildRun | undefined;
+}
+
+/** A run that a step has started, as it was when its own run was claimed. */
+export interface ChildRun {
+  readonly runId: string;
+  readonly status: RunStatus | 'deleted';
+  readonly error: string | null;
+  /** JSON text, null for undefined. If it is missing, {@link Store.getRun} reads it. */
+  readonly output?: string | null;
+}
+
+/** A signal that no step has taken. */
+export interface SentSignal {
+  /** Its place in the order in which they came. */
+  readonly seq: number;
+  readonly name: string;
+  /** JSON text. If it is missing, {@link Store.readSignal} reads it. */
+  readonly payload?: string | undefined;
 }
 
 /** The stored result of a completed step, for its replay. */
@@ -21,6 +42,8 @@ export interface StepResult {
   readonly state: 'completed';
   readonly name: string;
   readonly outputBytes: number;
-  /** JSON text, null for undefined. Missing if it is left to {@link Store.readStepOutputs}. */
+  /** Its place in the journal: a replay answers what was stored first, first. */
+  readonly sequence: number;
+  /** JSON text, null for undefined. If it is missing, {@link Store.readStepOutputs} reads it. */
   readonly output?: string | null;
 }

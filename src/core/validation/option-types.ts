@@ -29,7 +29,7 @@ export function checkOptions(
   if (issues.length > 0) throw refusalOf(issues);
 }
 
-/** @throws {ValidationError} for what can't be called. */
+/** @throws {ValidationError} for a value that is no function. */
 export function checkFunction(name: string, given: unknown): void {
   if (typeof given !== 'function') throw new ValidationError(`${name} must be a function`);
 }

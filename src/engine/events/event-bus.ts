@@ -1,5 +1,3 @@
-import type { Clock } from '../../core/clock.ts';
-import { toIsoTime } from '../../core/clock.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import {
@@ -14,6 +12,8 @@ import {
   type WorkerErrorEvent,
 } from '../../core/events.ts';
 import { callOutsideRuns } from '../../core/run-context.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import { toIsoTime } from '../../core/time/clock.ts';
 import { watchRejection } from '../../core/user-code.ts';
 import { checkFunction } from '../../core/validation/option-types.ts';
 import { RunLog } from './run-log.ts';
@@ -39,7 +39,7 @@ export class EventBus {
   /** Called at each publication, even if nobody listens. */
   onPublish: () => void = () => undefined;
 
-  /** @param log receives what nobody listens to. The console unless given. */
+  /** @param log receives what nobody listens to. Default: the console. */
   constructor(clock: Clock, log: RunLog = new RunLog()) {
     this.#clock = clock;
     this.#log = log;

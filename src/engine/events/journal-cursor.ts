@@ -1,8 +1,8 @@
-import { defer } from '../../core/clock.ts';
 import type { EventCursor } from '../../core/durably.ts';
 import { endsRun } from '../../core/events.ts';
 import { portionLength } from '../../core/json/portions.ts';
 import type { Freshness } from '../../core/store.ts';
+import { defer } from '../../core/time/clock.ts';
 import type { JournalTail, TailReader } from './journal-tail.ts';
 import type { StreamedRow } from './streamed-row.ts';
 
@@ -132,7 +132,8 @@ export class JournalCursor implements EventCursor, TailReader {
     const { tail, readPage, pageRows } = this.#options;
     if (this.#rest) return this.#rest;
     const { head } = tail;
-    // Another page says whether anything followed the run's end: it was the last row of a full page, or a replica's.
+    // The run's end was the last row of a full page, or came from a replica. Only another page shows whether
+    // something follows it.
     if (this.#hasEnded) return this.#reachOfPage(await readPage(this.#place, 'now'), head);
     if (this.#place >= head) {
       return await new Promise((resolve) => {
@@ -148,8 +149,9 @@ export class JournalCursor implements EventCursor, TailReader {
   }
 
   /**
-   * `head` was committed before the page was read: a page that isn't full holds all up to it, unless a replica has
-   * answered it. That holds all up to its own head. Of a page that takes more than a portion the first rows are kept; the others are read again when they are asked for.
+   * How far a page reaches. A page that isn't full has all rows up to `head`, which was committed before the page
+   * was read. A page of a replica has all rows up to its own head. If a page is larger than a portion, only its first
+   * rows are kept, and the others are read again later.
    */
   #reachOfPage({ events: page, head: pageHead, isCurrent }: FeedPage, head: number): Reach {
     const length = portionLength(page, ({ bytesHere }) => bytesHere);
@@ -169,7 +171,7 @@ export class JournalCursor implements EventCursor, TailReader {
     const length = portionLength(matching, ({ bytes }) => bytes);
     // If possible, the same list that other readers get, so that its text is made once.
     const taken = length === reach.events.length ? reach.events : matching.slice(0, length);
-    // If this fails, the same events are taken again.
+    // If this fails, the next call takes the same events again.
     await complete(taken);
     const isWhole = length === matching.length;
     const rest = { ...reach, events: matching.slice(length) };

@@ -1,9 +1,9 @@
-import type { Clock } from '../../core/clock.ts';
 import type { EventCursor, RunFeed, RunListFeed } from '../../core/durably.ts';
 import { isListed } from '../../core/events.ts';
 import type { Labels } from '../../core/labels.ts';
 import { isTerminal } from '../../core/run.ts';
 import type { Freshness, Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { type FeedFilter, type FeedPage, JournalCursor } from './journal-cursor.ts';
 import { JournalTail } from './journal-tail.ts';
 import { StreamedRow } from './streamed-row.ts';
@@ -16,7 +16,7 @@ export class JournalFeed {
   readonly #tail: JournalTail;
   readonly #mayLag: boolean;
 
-  /** @param deps.mayLag whether a read may be answered by what was true a moment ago, unless it asks for now. */
+  /** @param deps.mayLag whether a read replica may answer a read, so that the latest rows may be missing. */
   constructor(deps: {
     store: Store;
     clock: Clock;
@@ -89,11 +89,11 @@ export class JournalFeed {
     };
   }
 
-  /** A place beyond the journal's head, from before a restore for example, would skip future events. */
+  /** The journal's head, if a place lies beyond it, after a restore for example. Such a place would skip future events. */
   async #placeAt(after = Number.POSITIVE_INFINITY, knownHead?: number): Promise<number> {
     const head = knownHead ?? (await this.#store.journalHead());
     if (after <= head || after === Number.POSITIVE_INFINITY || !this.#mayLag) return Math.min(after, head);
-    // The reader has seen more than was read here: behind a replica that is no reason to show it again.
+    // A replica's head may be older than what the reader has seen, so the primary is asked.
     return Math.min(after, await this.#store.journalHead({ asOf: 'now' }));
   }
 

@@ -1,7 +1,7 @@
-import type { Clock } from '../../core/clock.ts';
-import { defer } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import { defer } from '../../core/time/clock.ts';
 import { StreamedRow } from './streamed-row.ts';
 import { TailWindow } from './tail-window.ts';
 
@@ -202,7 +202,7 @@ export class JournalTail {
       this.#failures = 0;
     } catch (error) {
       this.#failures++;
-      // If nobody reads any more, nobody needs to know.
+      // If all readers have left, the error affects nobody.
       if (this.#session === session) this.#onError(error);
       if (error instanceof DatabaseUnavailableError && error.permanent) this.close(error);
     } finally {

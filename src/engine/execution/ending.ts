@@ -1,15 +1,20 @@
-import { LeaseLostError, RunCancelledError } from '../../core/errors/errors.ts';
+import { LeaseLostError, RunCancelledError, type RunTimeoutError } from '../../core/errors/errors.ts';
 
 /** How the execution of a claimed run ends: its job ends, or the run is stopped before that. */
 export type Ending =
   | JobEnd
-  | { readonly kind: Exclude<StopReason, 'lease-lost' | 'waiting'> }
-  /** The run was put to wait, and is due in so many ms. */
-  | { readonly kind: 'waiting'; readonly dueInMs: number }
+  /** The run's time was up. */
+  | { readonly kind: 'timed-out'; readonly end: JobEnd }
+  | { readonly kind: Exclude<StopReason, 'lease-lost' | 'waiting' | 'timed-out'> }
+  /** The run was put to wait. After `dueInMs` it is due, or its time is up. Undefined if it waits for no time. */
+  | { readonly kind: 'waiting'; readonly dueInMs: number | undefined }
   /** The job failed, and the run waits to be tried again. */
   | { readonly kind: 'retrying'; readonly error: string; readonly dueInMs: number }
   /** `reason` says what happened to the run. */
   | { readonly kind: 'lease-lost'; readonly reason: string };
+
+/** What may be claimable once an end, or a wait, is stored: nothing more, a run, or one that has waited until then. */
+export type LeftWork = 'nothing' | 'run' | 'waiting-run';
 
 /** How a job ends. The run ends like this once it is stored. */
 export type JobEnd =
@@ -22,6 +27,8 @@ export interface JobFailure {
   /** JSON text. */
   readonly detail: string;
   readonly failedStepName: string;
+  /** Its time was up. */
+  readonly isTimeOut?: boolean;
   /** What the job threw, if its own retries apply to it. */
   readonly thrown?: { readonly error: unknown } | undefined;
 }
@@ -41,6 +48,8 @@ export type StopReason =
   | 'database-closed'
   /** No step's function runs, and at least one step waits. */
   | 'waiting'
+  /** The run's time is up: it fails. */
+  | 'timed-out'
   | Suspension;
 
 /**
@@ -58,8 +67,14 @@ export function isSuspension(reason: StopReason): reason is Suspension {
   return reason === 'handed-back' || reason === 'recalled';
 }
 
+/** Why a step of a run that is over is refused. */
+export type OverError = RunCancelledError | LeaseLostError | RunTimeoutError;
+
 /** The error with which a stopped run refuses its steps. */
-export function stopError(runId: string, reason: StopReason): RunCancelledError | LeaseLostError {
+export function stopError(
+  runId: string,
+  reason: Exclude<StopReason, 'timed-out'>,
+): RunCancelledError | LeaseLostError {
   switch (reason) {
     case 'cancelled':
       return new RunCancelledError(runId);

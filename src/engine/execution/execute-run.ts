@@ -1,45 +1,35 @@
 import type { z } from 'zod';
-import { type Clock, toIsoTime } from '../../core/clock.ts';
-import { type ErrorDetailMode, encodeErrorDetail } from '../../core/errors/error-detail.ts';
-import { errorMessage } from '../../core/errors/error-text.ts';
+import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
-import { UNKNOWN_STEP } from '../../core/events.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import { nextTryInMs, parseRetries } from '../../core/retry.ts';
 import type { Run } from '../../core/run.ts';
-import { abandonRun, callWithinRun } from '../../core/run-context.ts';
+import { callWithinRun } from '../../core/run-context.ts';
 import type { StepContext } from '../../core/step.ts';
 import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
-import type { WaitData } from '../../core/wait.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import type { JobDefinition } from '../jobs/define-job.ts';
+import type { Registry } from '../jobs/registry.ts';
 import { parseWith } from '../jobs/schema-parse.ts';
 import { type Ending, isSuspension, type JobEnd, type JobFailure, type StopReason } from './ending.ts';
+import type { Execution } from './execution.ts';
+import { toJobFailure } from './job-failure.ts';
 import type { OwnerJournal } from './owner-journal.ts';
-import type { RunControl } from './run-control.ts';
+import { readPatiently } from './patient-read.ts';
+import { putToWait, retryLater } from './put-to-wait.ts';
+import { watchDeadline } from './run-timer.ts';
 import { createStepContext } from './step-context.ts';
 import { StepResults } from './step-results.ts';
+import { ChildRuns } from './steps/child-runs.ts';
+import { SignalBox } from './steps/signal-box.ts';
 import { StepCalls } from './steps/step-calls.ts';
 import { StepPort } from './steps/step-port.ts';
 import { StepWaits } from './steps/step-waits.ts';
 import { createTelemetry } from './telemetry.ts';
 
-export interface Execution {
-  readonly run: ClaimedRun;
-  readonly job: JobDefinition;
-  readonly control: RunControl;
-  readonly journal: OwnerJournal;
-  /** The database's clock, ms since the epoch. */
-  readonly databaseNowMs: () => number;
-  /** Whether the job waits for another run. */
-  readonly isAwaitingRun: () => boolean;
-  /** Called when the job is over or the run waits, before that is stored. */
-  readonly onEnding?: (() => void) | undefined;
-}
-
 interface Engine {
   readonly store: Store;
+  readonly registry: Registry;
   readonly bus: EventBus;
   readonly clock: Clock;
   /** The most bytes of JSON for a step's result and a run's output. */
@@ -53,15 +43,22 @@ interface Engine {
  * belongs to another worker.
  */
 export async function executeRun(execution: Execution, engine: Engine): Promise<Ending> {
-  const { store, clock, maxResultBytes, errorDetail } = engine;
+  const { store, clock, registry, maxResultBytes, errorDetail } = engine;
   const { run, job, control, journal, databaseNowMs } = execution;
   const startMs = clock.monotonicMs();
   let waits: StepWaits | undefined;
+  const endWatch = watchDeadline(execution, clock);
   try {
     const known = run.steps ?? (mayHaveSteps(run) ? await store.listKnownSteps(run.runId) : []);
     const results = new StepResults(known, { control, store, clock });
     const calls = new StepCalls();
     waits = new StepWaits({ clock, control, calls, databaseNowMs, isAwaitingRun: execution.isAwaitingRun });
+    const signals = new SignalBox({
+      claimedAtMs: run.claimedAtMs,
+      signals: run.signals ?? (mayHaveSteps(run) ? undefined : []),
+      list: () => readPatiently({ control, clock }, () => store.listSignals(run.runId)),
+      readPayload: (seq) => readPatiently({ control, clock }, () => store.readSignal(seq)),
+    });
     const port = new StepPort({
       control,
       journal,
@@ -75,79 +72,61 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     });
     const limits = { mode: errorDetail, maxBytes: maxResultBytes };
     const telemetry = createTelemetry({ journal, port, limits });
-    const step = createStepContext({ run, port, defaults: job.defaults, telemetry });
+    const children = new ChildRuns({
+      run,
+      registry,
+      maxInputBytes: maxResultBytes,
+      readRun: (runId) => readPatiently({ control, clock }, () => store.getRun(runId, { asOf: 'now' })),
+      listKeysAbove: () => readPatiently({ control, clock }, () => store.listKeysAbove(run.runId)),
+    });
+    const step = createStepContext({ run, port, signals, children, defaults: job.defaults, telemetry });
     const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
-    if (settled === 'waiting') return await putToWait(execution, { data: waits.toData(), store });
+    if (settled === 'waiting') {
+      const waiting = await putToWait(execution, waits.toData(), errorDetail);
+      if (waiting !== 'refused' && waiting.kind === 'waiting') return waiting;
+      const end = waiting === 'refused' ? waiting : await recordEnd(journal, { end: waiting, durationMs: 0 });
+      return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
+    }
+    if (settled === 'timed-out') return await endTimedOut(execution, engine);
     if (typeof settled === 'string') {
       // A later claim continues from what is stored.
       if (isSuspension(settled)) await journal.seal();
       return await resolveStop(settled, execution, store);
     }
     control.end({ stepsRunning: calls.areRunning });
-    execution.onEnding?.();
-    const retried = settled.kind === 'failed' ? await retryLater(execution, settled) : 'not-retried';
-    if (retried === 'refused') return await resolveStop('lease-lost', execution, store);
-    if (retried !== 'not-retried') return retried;
+    // A run above it may wait for it.
+    execution.onEnding?.(run.parentRunId === null ? 'nothing' : 'waiting-run');
+    const outcome = settled.kind === 'failed' ? await retryLater(execution, settled, errorDetail) : settled;
+    if (outcome === 'refused') return await resolveStop('lease-lost', execution, store);
+    if (outcome.kind === 'retrying') return outcome;
     const durationMs = clock.monotonicMs() - startMs;
-    const end = await recordEnd(journal, { end: settled, durationMs });
+    const end = await recordEnd(journal, { end: outcome, durationMs });
     return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
   } finally {
+    endWatch();
     waits?.close();
     control.end({ stepsRunning: false });
     journal.close();
   }
 }
 
-/** A run's first attempt begins without any. */
+/** Stores that the run has failed because its time was up. */
+async function endTimedOut(execution: Execution, { store }: Engine): Promise<Ending> {
+  const { control, journal, onEnding } = execution;
+  onEnding?.(execution.run.parentRunId === null ? 'nothing' : 'waiting-run');
+  // Without a stack, which would only show this engine.
+  const timedOut = { ...toJobFailure(control.error, { mode: 'message' }), isTimeOut: true };
+  const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });
+  return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
+}
+
+/** False for a run's first attempt, which begins without steps. */
 function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
   return stepCount > 0 || attempt > 1 || kind !== 'start';
 }
 
-/** Stores what the run waits for. Its job is abandoned: it runs again when the run is claimed again. */
-async function putToWait(
-  execution: Execution,
-  { data, store }: { readonly data: WaitData; readonly store: Store },
-): Promise<Ending> {
-  const { control, journal, databaseNowMs, onEnding } = execution;
-  onEnding?.();
-  abandonRun(control.lease);
-  const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
-  if (result === 'refused') return await resolveStop('lease-lost', execution, store);
-  return { kind: 'waiting', dueInMs: data.dueAt - databaseNowMs() };
-}
-
-/** When the run is tried again; undefined if the job has no retries left for this failure. */
-function retryInMsOf({ run, job }: Execution, { thrown }: JobFailure): number | undefined {
-  if (thrown === undefined || job.retries === undefined) return undefined;
-  const failed = { attempt: run.retryCount + 1, error: thrown.error };
-  try {
-    return nextTryInMs(parseRetries('retries', job.retries), failed);
-  } catch {
-    // A delay function that fails leaves nothing to wait for: the run fails with the job's error.
-    return undefined;
-  }
-}
-
-/** Stores that the run is tried again, if its job has a retry left and the database takes it. */
-async function retryLater(
-  execution: Execution,
-  failed: JobFailure,
-): Promise<Ending | 'refused' | 'not-retried'> {
-  const { journal, databaseNowMs } = execution;
-  const dueInMs = retryInMsOf(execution, failed);
-  if (dueInMs === undefined) return 'not-retried';
-  const { error } = failed;
-  const dueAt = Math.ceil(databaseNowMs() + dueInMs);
-  const data: WaitData = { dueAt, waits: [{ kind: 'retry', stepName: null, until: toIsoTime(dueAt) }] };
-  try {
-    const note = { type: 'run:retry', message: error, data: JSON.stringify(data) } as const;
-    if ((await journal.record(note)) === 'refused') return 'refused';
-  } catch (failure) {
-    if (failure instanceof DatabaseUnavailableError) throw failure;
-    // It refuses the error's text, for example: the run's end is stored without it.
-    return 'not-retried';
-  }
-  return { kind: 'retrying', error, dueInMs };
+function failNote({ error, detail, failedStepName, isTimeOut }: JobFailure): OwnerNote {
+  return { type: 'run:fail', message: error, data: detail, stepName: failedStepName, isTimeOut };
 }
 
 /**
@@ -159,9 +138,7 @@ async function recordEnd(
   { end, durationMs }: { readonly end: JobEnd; readonly durationMs: number },
 ): Promise<JobEnd | 'refused'> {
   const note: OwnerNote =
-    end.kind === 'completed'
-      ? { type: 'run:complete', data: end.output, durationMs }
-      : { type: 'run:fail', message: end.error, data: end.detail, stepName: end.failedStepName };
+    end.kind === 'completed' ? { type: 'run:complete', data: end.output, durationMs } : failNote(end);
   let result: AppendResult;
   try {
     result = await journal.record(note);
@@ -175,9 +152,12 @@ async function recordEnd(
 }
 
 /** Replaces an error whose text the database refuses. */
-const REFUSED_ERROR = failure(new Error('The run failed, and the database refused the text of its error'), {
-  mode: 'message',
-});
+const REFUSED_ERROR = toJobFailure(
+  new Error('The run failed, and the database refused the text of its error'),
+  {
+    mode: 'message',
+  },
+);
 
 /** Runs the job to its end. Never rejects: if the job throws, that is its end. */
 async function runJob(
@@ -192,7 +172,7 @@ async function runJob(
   try {
     return await callWithinRun(control.lease, callJob);
   } catch (error) {
-    const failed = failure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
+    const failed = toJobFailure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
     return { ...failed, thrown: { error } };
   }
 }
@@ -217,23 +197,15 @@ async function encodeOutput(
 function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } = {}): JobFailure {
   const error = new ValidationError(`Invalid output: ${reason}`);
   if (cause !== undefined) error.cause = cause;
-  return failure(error, { mode: 'message' });
-}
-
-function failure(
-  error: unknown,
-  { mode, failedStepName }: { mode: ErrorDetailMode; failedStepName?: string | undefined },
-): JobFailure {
-  return {
-    kind: 'failed',
-    error: errorMessage(error),
-    detail: encodeErrorDetail(error, { mode, stepName: failedStepName }),
-    failedStepName: failedStepName ?? UNKNOWN_STEP,
-  };
+  return toJobFailure(error, { mode: 'message' });
 }
 
 /** A refused write means that the run is no longer this worker's. The run itself shows why. */
-async function resolveStop(reason: StopReason, { run }: Execution, store: Store): Promise<Ending> {
+async function resolveStop(
+  reason: Exclude<StopReason, 'timed-out'>,
+  { run }: Execution,
+  store: Store,
+): Promise<Ending> {
   if (reason !== 'lease-lost' && reason !== 'waiting') return { kind: reason };
   const current = await store.getRun(run.runId, { asOf: 'now' });
   if (current?.status === 'cancelled' && current.attempt === run.attempt) return { kind: 'cancelled' };

@@ -6,6 +6,9 @@ import type { LogLevel } from '../../core/step.ts';
 import type { OwnerNote } from '../../core/store.ts';
 import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../core/text.ts';
 
+/** A longer name of an event is cut. */
+const MAX_NAME_BYTES = 1024;
+
 interface LogCall {
   readonly stepName: string | null;
   readonly level: LogLevel;
@@ -30,6 +33,31 @@ export function logNote({ stepName, level, message, data }: LogCall, limits: Log
   if (encoding.ok) return { ...line, level, message: messageText(message), data: encoding.text ?? null };
   const why = ` (data left out: ${boundedText(encoding.reason, 1024)})`;
   return { ...line, level: 'warn', message: messageText(message, MAX_TEXT_BYTES - bytesOf(why)) + why };
+}
+
+interface EmitCall {
+  readonly stepName: string | null;
+  readonly name: unknown;
+  readonly data: unknown;
+}
+
+/**
+ * The journal's note for an event of the job's own. If JSON cannot express its data, a log line stands
+ * in its place. Never throws.
+ */
+export function emitNote({ stepName, name, data }: EmitCall, limits: LogLimits): OwnerNote {
+  const encoding = encodeLogData(data, limits);
+  if (encoding.ok) {
+    return {
+      type: 'run:emit',
+      stepName,
+      message: messageText(name, MAX_NAME_BYTES),
+      data: encoding.text ?? null,
+    };
+  }
+  const why = boundedText(encoding.reason, 1024);
+  const message = `event "${messageText(name, MAX_NAME_BYTES)}" left out: ${why}`;
+  return { type: 'log:write', stepName, level: 'warn', message, data: null };
 }
 
 /** The message of a log line as a bounded text. The job may have passed any value. */

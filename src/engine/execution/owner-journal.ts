@@ -1,15 +1,15 @@
-import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsExecution } from '../../core/events.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
-import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
+import type { AppendResult, ChildStart, Due, OwnerNote, Store } from '../../core/store.ts';
+import { type Clock, toIsoTime } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
-import { type WaitingNote, WaitingNotes } from './waiting-notes.ts';
+import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
-/** So many waiting entries are sent at once. */
+/** When this many entries wait, they are sent at once. */
 const FLUSH_AT_ENTRIES = 100;
 /** The pauses while the database is unavailable. */
 const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
@@ -35,12 +35,15 @@ export class OwnerJournal {
   readonly #clock: Clock;
   readonly #waiting: WaitingNotes;
   #number = 0;
+  /** Steps whose run the database refused to store, by name, and why. */
+  readonly #refusedStarts = new Map<string, unknown>();
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
   #state: JournalState = 'open';
   readonly #flushAfterMs: number;
+  readonly #onChild: (due: Due | undefined) => void;
 
-  /** @param deps.flushAfterMs how long telemetry waits for an outcome to be stored with; 50 unless given. */
+  /** @param deps.flushAfterMs how long telemetry waits for an outcome to leave with. Default: 50. */
   constructor(
     run: ClaimedRun,
     deps: {
@@ -49,6 +52,8 @@ export class OwnerJournal {
       clock: Clock;
       logBudget: LogBudget;
       flushAfterMs?: number | undefined;
+      /** Called when a run that a step starts is stored. */
+      onChild?: ((due: Due | undefined) => void) | undefined;
     },
   ) {
     this.#run = run;
@@ -56,6 +61,7 @@ export class OwnerJournal {
     this.#bus = deps.bus;
     this.#clock = deps.clock;
     this.#waiting = new WaitingNotes(deps.logBudget);
+    this.#onChild = deps.onChild ?? (() => undefined);
     this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
 
@@ -73,11 +79,11 @@ export class OwnerJournal {
   }
 
   /**
-   * Whether log lines are left out because too many wait. If so, the caller's line is counted, and
-   * need not be made.
+   * Whether log lines and events of the job's own are left out because too many wait. If so, the
+   * caller's is counted, and need not be made.
    */
-  leavesOutLogLine(): boolean {
-    return this.#waiting.leavesOutLogLine();
+  leavesOut(type: LooseType): boolean {
+    return this.#waiting.leavesOut(type);
   }
 
   /** Sends no more telemetry by itself, because the platform allows few further requests. */
@@ -131,7 +137,9 @@ export class OwnerJournal {
     this.#sending = undefined;
   }
 
-  async #sendGroup(group: readonly WaitingNote[]): Promise<void> {
+  async #sendGroup(given: readonly WaitingNote[]): Promise<void> {
+    const group = given.filter((waiting) => !this.#isBlocked(waiting));
+    if (group.length === 0) return;
     try {
       const result = await this.#append(group);
       if (result === 'stored') this.#publish(group);
@@ -143,15 +151,33 @@ export class OwnerJournal {
         for (const waiting of group) await this.#sendGroup([waiting]);
         return;
       }
-      for (const { note, settle } of group) {
-        // Another end may follow one that was refused. Telemetry waits for it.
-        if (endsExecution(note.type) && this.#state === 'ended') this.#state = 'draining';
-        settle?.reject(error);
-      }
+      for (const waiting of group) this.#refuse(waiting, error);
       if (group.every(({ settle }) => !settle)) {
         this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });
       }
     }
+  }
+
+  #refuse({ note, settle }: WaitingNote, error: unknown): void {
+    // Another end may follow one that was refused. Telemetry waits for it.
+    if (endsExecution(note.type) && this.#state === 'ended') this.#state = 'draining';
+    if (note.child !== undefined) this.#refusedStarts.set(note.stepName ?? '', error);
+    settle?.reject(error);
+  }
+
+  /** Nothing may say that a step has started a run which was refused, and its run may not wait for that. */
+  #isBlocked(waiting: WaitingNote): boolean {
+    const { type, stepName } = waiting.note;
+    const [first] = this.#refusedStarts.values();
+    const error =
+      type === 'run:wait'
+        ? first
+        : type === 'step:complete'
+          ? this.#refusedStarts.get(stepName ?? '')
+          : undefined;
+    if (error === undefined) return false;
+    this.#refuse(waiting, error);
+    return true;
   }
 
   /** Repeats an append while the database is unavailable, so that an outage loses no result. */
@@ -181,6 +207,18 @@ export class OwnerJournal {
   #publish(group: readonly WaitingNote[]): void {
     const nowMs = this.#clock.monotonicMs();
     const run = this.#run;
-    this.#bus.publish(group.map(({ note, atMs }) => ({ run, note, ageMs: nowMs - atMs })));
+    const events = group.flatMap(({ note, atMs }) => {
+      const own = { run, note, ageMs: nowMs - atMs };
+      return note.child === undefined ? [own] : [own, this.#triggered(note.child, own.ageMs)];
+    });
+    this.#bus.publish(events);
+    for (const { note } of group) if (note.child !== undefined) this.#onChild(note.child.due);
+  }
+
+  #triggered({ id: runId, jobName, due }: ChildStart, ageMs: number) {
+    const atMs = due === undefined ? undefined : 'atMs' in due ? due.atMs : this.#clock.now() + due.afterMs;
+    const runAt = atMs === undefined ? undefined : toIsoTime(atMs);
+    const data = JSON.stringify({ runAt, parentRunId: this.#run.runId });
+    return { run: { runId, jobName }, note: { type: 'run:trigger', data } as const, ageMs };
   }
 }

@@ -1,10 +1,8 @@
-import { LeaseLostError, type RunCancelledError } from '../../core/errors/errors.ts';
+import { LeaseLostError, type RunTimeoutError } from '../../core/errors/errors.ts';
 import type { Lease } from '../../core/ownership/lease.ts';
 import { callWithinRun } from '../../core/run-context.ts';
-import { type StopReason, stopError } from './ending.ts';
+import { type OverError, type StopReason, stopError } from './ending.ts';
 import { createGuardedController } from './guarded-signal.ts';
-
-type OverError = RunCancelledError | LeaseLostError;
 
 type ControlState =
   /** The job is running. */
@@ -55,9 +53,16 @@ export class RunControl {
   }
 
   /** Ends the execution at once. Returns false, and changes nothing, if it is already over. */
-  stop(reason: StopReason): boolean {
-    if (this.isOver) return false;
-    const error = stopError(this.lease.runId, reason);
+  stop(reason: Exclude<StopReason, 'timed-out'>): boolean {
+    return !this.isOver && this.#stop(reason, stopError(this.lease.runId, reason));
+  }
+
+  /** Ends the execution of a run whose time is up. Returns false, and changes nothing, if it is already over. */
+  timeOut(error: RunTimeoutError): boolean {
+    return !this.isOver && this.#stop('timed-out', error);
+  }
+
+  #stop(reason: StopReason, error: OverError): boolean {
     this.#state = { kind: 'stopped', error };
     this.#settle(reason);
     this.#tellOver();
@@ -93,7 +98,7 @@ export class RunControl {
     return this.#state.kind === 'ended';
   }
 
-  /** @throws {RunCancelledError | LeaseLostError} once the run is stopped or has ended. */
+  /** @throws {RunCancelledError | LeaseLostError | RunTimeoutError} once the run is stopped or has ended. */
   throwIfOver(): void {
     const { error } = this;
     if (error) throw error;

@@ -1,13 +1,9 @@
-import { type Clock, defer } from '../../core/clock.ts';
-import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
 import type { KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { Store } from '../../core/store.ts';
+import { type Clock, defer } from '../../core/time/clock.ts';
+import { readPatiently } from './patient-read.ts';
 import type { RunControl } from './run-control.ts';
-
-/** The pauses while the database is unavailable. */
-const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
 /**
  * How many results are handed out in one turn of the event loop. Timers and sockets are served in
@@ -29,6 +25,13 @@ interface LinkedResult extends Omit<StepResult, 'state' | 'output'> {
   next: LinkedResult | undefined;
 }
 
+interface Asked {
+  readonly name: string;
+  readonly sequence: number;
+  readonly resolve: (output: string | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
 /**
  * What is stored of a run's steps: which are open, and the results of finished ones. The names are known from the start. The results are read
  * in portions, when the job asks for them, and dropped when the job has them, so that a replay takes
@@ -42,8 +45,10 @@ export class StepResults {
   readonly #untaken = new Map<string, LinkedResult>();
   /** The results that were read last. */
   #portion: readonly LinkedResult[];
-  /** Results are taken one at a time, because the portion of one may include the next. */
-  #lastTaken: Promise<unknown> = Promise.resolve();
+  /** What the job asks for. Results are taken one at a time, because the portion of one may include the next. */
+  readonly #asked: Asked[] = [];
+  #isAskedAnew = false;
+  #answering: Promise<void> | undefined;
   #takenInTurn = 0;
 
   constructor(
@@ -59,8 +64,8 @@ export class StepResults {
         this.#open.set(step.name, step);
         continue;
       }
-      const { name, outputBytes, output } = step;
-      const result: LinkedResult = { name, outputBytes, output, previous, next: undefined };
+      const { name, sequence, outputBytes, output } = step;
+      const result: LinkedResult = { name, sequence, outputBytes, output, previous, next: undefined };
       if (previous) previous.next = result;
       this.#untaken.set(name, result);
       previous = result;
@@ -84,14 +89,34 @@ export class StepResults {
 
   /**
    * The JSON text of a step's result, null for undefined. It can be taken once. Waits while the
-   * database is unavailable.
+   * database is unavailable. Of results that the job asks for at once, what was stored first comes first,
+   * so that a race of steps has the same winner again.
    *
    * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
    */
   take(name: string): Promise<string | null> {
-    const taken = this.#lastTaken.then(() => this.#take(name));
-    this.#lastTaken = taken.catch(() => undefined);
-    return taken;
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ name, sequence: this.#untaken.get(name)?.sequence ?? 0, resolve, reject });
+      this.#isAskedAnew = true;
+      this.#answering ??= this.#answer();
+    });
+  }
+
+  /** Resolves when all that the job has asked for is answered. */
+  async caughtUp(): Promise<void> {
+    await this.#answering;
+  }
+
+  async #answer(): Promise<void> {
+    // After this turn of the job, which may ask for more.
+    await undefined;
+    while (this.#asked.length > 0) {
+      if (this.#isAskedAnew) this.#asked.sort((a, b) => b.sequence - a.sequence);
+      this.#isAskedAnew = false;
+      const first = this.#asked.pop();
+      if (first !== undefined) await this.#take(first.name).then(first.resolve, first.reject);
+    }
+    this.#answering = undefined;
   }
 
   async #take(name: string): Promise<string | null> {
@@ -116,25 +141,17 @@ export class StepResults {
     // replay its steps in another order.
     for (const read of this.#portion) read.output = undefined;
     this.#portion = portionAround(result);
-    const outputs = await this.#readPatiently(this.#portion.map(({ name }) => name));
+    const { runId } = this.#control.lease;
+    const names = this.#portion.map(({ name }) => name);
+    const outputs = await readPatiently({ control: this.#control, clock: this.#clock }, () =>
+      this.#store.readStepOutputs({ runId, names }),
+    );
     for (const read of this.#portion) {
       const output = outputs.get(read.name);
       // The run was deleted meanwhile, and its steps with it.
       if (output === undefined) this.#control.stop('lease-lost');
       this.#control.throwIfOver();
       read.output = output ?? null;
-    }
-  }
-
-  async #readPatiently(names: readonly string[]): Promise<ReadonlyMap<string, string | null>> {
-    for (let tries = 0; ; tries++) {
-      this.#control.throwIfOver();
-      try {
-        return await this.#store.readStepOutputs({ runId: this.#control.lease.runId, names });
-      } catch (error) {
-        if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
-      }
-      await pauseBeforeRetry(this.#clock, tries, RETRY_PAUSE);
     }
   }
 }

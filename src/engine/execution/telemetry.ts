@@ -1,6 +1,6 @@
 import { callOutsideRuns, currentStep } from '../../core/run-context.ts';
 import type { LogLevel, StepContext } from '../../core/step.ts';
-import { type LogLimits, logNote, messageText } from './log-note.ts';
+import { emitNote, type LogLimits, logNote, messageText } from './log-note.ts';
 import type { OwnerJournal } from './owner-journal.ts';
 import type { StepPort } from './steps/step-port.ts';
 
@@ -11,16 +11,19 @@ interface TelemetryDeps {
   readonly limits: LogLimits;
 }
 
-/** `step.progress` and `step.log`: they never throw and never wait. */
+/** `step.progress`, `step.emit` and `step.log`: they never throw and never wait. */
 export function createTelemetry({
   journal,
   port,
   limits,
-}: TelemetryDeps): Pick<StepContext, 'progress' | 'log'> {
-  const write = (level: LogLevel, message: string, data?: unknown) => {
-    if (journal.leavesOutLogLine()) return;
+}: TelemetryDeps): Pick<StepContext, 'progress' | 'emit' | 'log'> {
+  const currentStepName = () => {
     const step = currentStep();
-    const stepName = step?.owner === port ? step.name : null;
+    return step?.owner === port ? step.name : null;
+  };
+  const write = (level: LogLevel, message: string, data?: unknown) => {
+    if (journal.leavesOut('log:write')) return;
+    const stepName = currentStepName();
     callOutsideRuns(() => journal.note(logNote({ stepName, level, message, data }, limits)));
   };
   const writer = (level: LogLevel) => (message: string, data?: unknown) => write(level, message, data);
@@ -36,6 +39,11 @@ export function createTelemetry({
         message: message == null ? undefined : messageText(message),
       };
       callOutsideRuns(() => journal.note({ type: 'run:progress', data: JSON.stringify(progress) }));
+    },
+    emit(name: string, data?: unknown) {
+      if (journal.leavesOut('run:emit')) return;
+      const stepName = currentStepName();
+      callOutsideRuns(() => journal.note(emitNote({ stepName, name, data }, limits)));
     },
     log: { info: writer('info'), warn: writer('warn'), error: writer('error') },
   };

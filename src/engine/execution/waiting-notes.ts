@@ -1,9 +1,12 @@
-import type { AppendResult, OwnerEntry } from '../../core/store.ts';
+import type { AppendResult, OwnerEntry, OwnerNote } from '../../core/store.ts';
 import type { LogBudget } from './log-budget.ts';
 
 const MAX_NOTES_PER_GROUP = 200;
 /** A group has at least one note, whatever its size. */
 const MAX_CHARS_PER_GROUP = 256 * 1024;
+
+/** Telemetry of which a run may have any amount. What is too much is left out. */
+export type LooseType = 'log:write' | 'run:emit';
 
 /** About how many bytes a log line takes besides its texts. */
 const BYTES_PER_LINE = 256;
@@ -17,8 +20,8 @@ export interface WaitingNote extends OwnerEntry {
 
 /**
  * The notes of a run's owner that were not sent yet, in order. Their size is bounded: only the last
- * progress report between two outcomes is kept, and log lines beyond the worker's budget are only
- * counted.
+ * progress report between two outcomes is kept, and log lines and events of the job's own beyond the
+ * worker's budget are only counted.
  */
 export class WaitingNotes {
   #notes: WaitingNote[] = [];
@@ -34,10 +37,10 @@ export class WaitingNotes {
   /** The last progress report since the last outcome, if it waits. */
   #progress: WaitingNote | undefined;
   /**
-   * Stands for the log lines that are being left out. While it waits, all further lines are left
-   * out, too.
+   * Stands for the log lines and events that are being left out. While it waits, all further ones are
+   * left out, too.
    */
-  #gap: { readonly waiting: WaitingNote; lines: number } | undefined;
+  #gap: Gap | undefined;
 
   constructor(budget: LogBudget) {
     this.#budget = budget;
@@ -49,17 +52,17 @@ export class WaitingNotes {
 
   push(waiting: WaitingNote): void {
     const { type } = waiting.note;
-    if (type === 'log:write' && this.#leavesOut(waiting)) return;
+    if (isLoose(type) && this.#leavesOutBeyondBudget(type, waiting)) return;
     if (type === 'run:progress') this.#takeProgressPlace(waiting);
     // Progress that was reported before an outcome must be stored before it.
     if (waiting.settle) this.#progress = undefined;
     this.#add(waiting);
   }
 
-  /** Whether log lines are being left out. If so, the caller's line is counted. */
-  leavesOutLogLine(): boolean {
+  /** Whether log lines and events are being left out. If so, the caller's is counted. */
+  leavesOut(type: LooseType): boolean {
     if (!this.#gap) return false;
-    this.#gap.lines++;
+    this.#gap.count[type]++;
     return true;
   }
 
@@ -95,19 +98,19 @@ export class WaitingNotes {
     return this.#remove(this.#notes.length);
   }
 
-  #leavesOut(waiting: WaitingNote): boolean {
-    if (this.leavesOutLogLine()) return true;
+  #leavesOutBeyondBudget(type: LooseType, waiting: WaitingNote): boolean {
+    if (this.leavesOut(type)) return true;
     const held = this.#waitingBytes + this.#takenBytes;
     if (this.#budget.allows({ held, bytes: bytesOf(waiting) })) return false;
     const place: WaitingNote = { note: { type: 'log:write', level: 'warn' }, atMs: waiting.atMs };
-    this.#gap = { waiting: place, lines: 1 };
+    this.#gap = { waiting: place, count: { 'log:write': 0, 'run:emit': 0, [type]: 1 } };
     this.#add(place);
     return true;
   }
 
   #takeProgressPlace(waiting: WaitingNote): void {
     if (this.#progress) {
-      // It is near the end: each later note is searched only once.
+      // The search is short: it starts at the end, and each note is passed only once.
       const index = this.#notes.lastIndexOf(this.#progress);
       this.#notes.splice(index, 1);
     }
@@ -135,14 +138,32 @@ export class WaitingNotes {
     return removed;
   }
 
-  /** When a gap leaves, it says how many lines it stands for. */
+  /** A gap gets its text when it leaves: what it stands for. */
   #finish(waiting: WaitingNote): WaitingNote {
     if (waiting !== this.#gap?.waiting) return waiting;
-    const { lines } = this.#gap;
+    const { count } = this.#gap;
     this.#gap = undefined;
-    const message = `${lines} log ${lines === 1 ? 'line was' : 'lines were'} left out here: they came faster than they could be stored`;
+    const what = [
+      counted(count['log:write'], 'log line', 'log lines'),
+      counted(count['run:emit'], 'event', 'events'),
+    ].filter((text) => text !== '');
+    const are = count['log:write'] + count['run:emit'] === 1 ? 'was' : 'were';
+    const message = `${what.join(' and ')} ${are} left out here: they came faster than they could be stored`;
     return { ...waiting, note: { ...waiting.note, message } };
   }
+}
+
+interface Gap {
+  readonly waiting: WaitingNote;
+  readonly count: Record<LooseType, number>;
+}
+
+function isLoose(type: OwnerNote['type']): type is LooseType {
+  return type === 'log:write' || type === 'run:emit';
+}
+
+function counted(count: number, one: string, many: string): string {
+  return count === 0 ? '' : `${count} ${count === 1 ? one : many}`;
 }
 
 function charsOf(waiting: WaitingNote | undefined): number {
@@ -151,9 +172,9 @@ function charsOf(waiting: WaitingNote | undefined): number {
 }
 
 /**
- * The bytes that a note takes of the budget. Only log lines count. Results are bounded by the number
- * of steps that end at once.
+ * The bytes that a note takes of the budget. Only log lines and events of the job's own count. Results
+ * are bounded by the number of steps that end at once.
  */
 function bytesOf(waiting: WaitingNote): number {
-  return waiting.note.type === 'log:write' ? BYTES_PER_LINE + BYTES_PER_CHAR * charsOf(waiting) : 0;
+  return isLoose(waiting.note.type) ? BYTES_PER_LINE + BYTES_PER_CHAR * charsOf(waiting) : 0;
 }

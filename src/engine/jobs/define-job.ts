@@ -1,9 +1,11 @@
 import type { z } from 'zod';
-import { parseDuration } from '../../core/duration.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText, type Jsonified } from '../../core/json/json.ts';
+import type { JobTerms } from '../../core/ownership/claim.ts';
 import { parseRetries, type Retries } from '../../core/retry.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
+import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
+import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 
 /** A job's output as it reads back. Null if nothing was returned. */
@@ -26,8 +28,15 @@ export interface JobDefinition<
   run(step: StepContext, payload: TPayload): unknown;
   /** How often a run whose job threw is tried again, and when. Finished steps keep their results. */
   readonly retries?: Retries | undefined;
-  /** What its steps do that don't say otherwise. */
+  /** The options of its steps, unless a step has its own. */
   readonly defaults?: RunStepOptions | undefined;
+  /**
+   * How long a run may take from its first start to its end, its waits and retries included, unless its
+   * trigger says otherwise. A retry by hand starts a new count.
+   */
+  readonly timeout?: Duration | undefined;
+  /** A whole number. Default: 1. A run keeps the version of its first start, which is `step.version`. */
+  readonly version?: number | undefined;
   /** Carries the output's type; never set. */
   readonly '~output'?: TOutput;
 }
@@ -35,6 +44,8 @@ export interface JobDefinition<
 interface JobOptions {
   readonly retries?: Retries | undefined;
   readonly defaults?: RunStepOptions | undefined;
+  readonly timeout?: Duration | undefined;
+  readonly version?: number | undefined;
 }
 
 interface JobWithOutput<TName extends string, TIn extends z.ZodType, TOut extends z.ZodType>
@@ -82,6 +93,8 @@ const DEFINITION: MembersOf<JobDefinition> = {
   run: true,
   retries: true,
   defaults: true,
+  timeout: true,
+  version: true,
   '~output': true,
 };
 
@@ -102,6 +115,16 @@ export function checkDefinition(job: JobDefinition): void {
   checkMembers('default of a step', job.defaults, STEP_DEFAULTS);
   parseRetries('defaults.retries', job.defaults?.retries);
   if (job.defaults?.timeout !== undefined) parseDuration('defaults.timeout', job.defaults.timeout);
+  termsOf(job);
+}
+
+/** The terms that its runs keep from their first start on. @throws {ValidationError} that names a bad option and its value. */
+export function termsOf({ name, version = 1, timeout }: JobDefinition): JobTerms {
+  if (!Number.isSafeInteger(version) || version < 1) {
+    const message = `version must be a whole number, 1 or more, not ${shownValue(version)}`;
+    throw new ValidationError(message, [{ path: ['version'], message }]);
+  }
+  return { jobName: name, version, timeout: parseOptionalTimeLimit('timeout', timeout) };
 }
 
 const STEP_DEFAULTS: MembersOf<RunStepOptions> = { retries: true, timeout: true };

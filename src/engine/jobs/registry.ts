@@ -1,6 +1,7 @@
 import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
+import type { JobTerms } from '../../core/ownership/claim.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
-import { checkDefinition, type JobDefinition } from './define-job.ts';
+import { checkDefinition, type JobDefinition, termsOf } from './define-job.ts';
 
 /** The most characters of an unknown name that an error repeats. */
 const MAX_TOLD_NAME = 256;
@@ -8,6 +9,7 @@ const MAX_TOLD_NAME = 256;
 /** The registered jobs of this process, by name. */
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
+  readonly #terms = new Map<string, JobTerms>();
 
   /** Adds all jobs or none. @throws {ConflictError} if a name is registered with another definition. */
   add(definitions: readonly JobDefinition[]): void {
@@ -20,7 +22,11 @@ export class Registry {
       }
       added.set(job.name, job);
     }
-    for (const [name, job] of added) this.#jobs.set(name, job);
+    for (const [name, job] of added) {
+      this.#jobs.set(name, job);
+      const terms = termsOf(job);
+      if (terms.version !== 1 || terms.timeout !== undefined) this.#terms.set(name, terms);
+    }
   }
 
   get(name: string): JobDefinition | undefined {
@@ -38,5 +44,10 @@ export class Registry {
 
   names(): string[] {
     return [...this.#jobs.keys()];
+  }
+
+  /** The terms of the jobs that have a version other than 1, or a timeout. */
+  terms(): JobTerms[] {
+    return [...this.#terms.values()];
   }
 }

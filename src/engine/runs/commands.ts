@@ -1,6 +1,7 @@
 import { ConflictError, NotFoundError } from '../../core/errors/errors.ts';
 import type { JournalEventType } from '../../core/events.ts';
 import { checkRunId, type RunCommand } from '../../core/run.ts';
+import type { CommandResult } from '../../core/store.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 const EVENTS: Record<RunCommand, JournalEventType> = {
@@ -11,12 +12,9 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
 
 type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
-/** Cancels a run, and stops its execution if this process executes it. */
+/** Cancels a run and the active runs below it. Their events stop the executions of this process. */
 export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
   await commandRun(deps, 'cancel', runId);
-  deps.worker.cancel(runId);
-  // The cancelled run may have freed its concurrency key.
-  deps.worker.wake();
 }
 
 /** Returns a failed or cancelled run to pending, and wakes the worker. */
@@ -37,8 +35,7 @@ export async function deleteRun(
 }
 
 /**
- * Executes a caller's command. If callers race, one of them wins. Returns whether a deleted run left
- * rows for the chores to remove.
+ * Executes a caller's command. If callers race, one of them wins.
  *
  * @throws {NotFoundError}
  * @throws {ConflictError} that names the run's status.
@@ -47,10 +44,11 @@ async function commandRun(
   { store, bus }: CommandDeps,
   command: RunCommand,
   runId: string,
-): Promise<{ readonly leavesMore: boolean }> {
+): Promise<Extract<CommandResult, { kind: 'done' }>> {
   const result = await store.command(command, checkRunId(runId));
   if (result.kind === 'not-found') throw new NotFoundError('Run not found');
   if (result.kind === 'wrong-state') throw new ConflictError(`Cannot ${command} a ${result.status} run`);
-  bus.publish([{ run: { runId, jobName: result.jobName }, note: { type: EVENTS[command] } }]);
+  const changed = [{ runId, jobName: result.jobName }, ...result.alsoCancelled];
+  bus.publish(changed.map((run) => ({ run, note: { type: EVENTS[command] } })));
   return result;
 }

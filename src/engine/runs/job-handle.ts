@@ -4,9 +4,9 @@ import { parseRun, type Run, type RunFilter } from '../../core/run.ts';
 import { currentRun } from '../../core/run-context.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
+import { newRun, newRuns, parseTrigger, TRIGGER_OPTIONS } from '../jobs/new-run.ts';
 import type { RunWait } from '../worker/run-waits.ts';
 import { batchItems } from './batch-items.ts';
-import { newRun, newRuns, parseTrigger, TRIGGER_OPTIONS } from './new-run.ts';
 import { readRuns } from './reads.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import { storeRun, storeRuns } from './trigger.ts';
@@ -30,7 +30,8 @@ export interface JobHandle<
   trigger(input: TInput, options?: TriggerOptions): Promise<Run<TPayload, TOutput>>;
 
   /**
-   * Triggers a run and waits for its output, whichever process executes it. `timeout` is in ms.
+   * Triggers a run and waits for its output, whichever process executes it. `timeout` is how long it
+   * waits, in ms; the run's own is its job's.
    * Inside a job, the waiting run keeps its slot and its concurrency key.
    *
    * @throws {RunEndedError} if the run fails, is cancelled or is deleted.
@@ -40,7 +41,7 @@ export interface JobHandle<
    */
   triggerAndWait(
     input: TInput,
-    options?: TriggerOptions & { readonly timeout?: number | undefined },
+    options?: Omit<TriggerOptions, 'timeout'> & { readonly timeout?: number | undefined },
   ): Promise<{ id: string; output: TOutput }>;
 
   /**
@@ -71,6 +72,7 @@ const WAIT_OPTIONS: MembersOf<WaitOptions> = {
 /** A handle has only the runs of its job, so its filter has no `jobName`. */
 const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>> = {
   status: true,
+  parentRunId: true,
   labels: true,
   limit: true,
   offset: true,

@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts';
 import type { Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { JournalFeed } from '../events/journal-feed.ts';

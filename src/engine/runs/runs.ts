@@ -1,9 +1,11 @@
 import { streamOf } from '../events/event-stream.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
+import { fork } from './fork.ts';
 import { createReads } from './reads.ts';
 import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
+import { signal } from './signal.ts';
 import { trigger, triggerForId } from './trigger.ts';
 
 /**
@@ -20,6 +22,8 @@ export function createRuns(deps: RunsDeps) {
     retry: retry.bind(undefined, deps),
     cancel: cancel.bind(undefined, deps),
     deleteRun: deleteRun.bind(undefined, deps),
+    fork: fork.bind(undefined, deps),
+    signal: signal.bind(undefined, deps),
     ...createReads(deps.store),
     openRunFeed: feed.openRun.bind(feed),
     openRunListFeed: feed.openList.bind(feed),

@@ -1,8 +1,7 @@
-import type { Clock } from '../../core/clock.ts';
 import type { Triggered, TriggerRequest } from '../../core/durably.ts';
 import { parseRun, type Run } from '../../core/run.ts';
-import type { Due, Enqueued, NewRun } from '../../core/store.ts';
-import { newRun } from './new-run.ts';
+import type { Enqueued, NewRun } from '../../core/store.ts';
+import { newRun } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 type TriggerDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock' | 'registry' | 'maxInputBytes'>;
@@ -24,7 +23,7 @@ export async function triggerForId(
   return { runId, disposition, toRun: () => parseRun(toRun()) };
 }
 
-type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock'>;
+type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
 /** {@link storeRuns} for one run. */
 export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> {
@@ -38,7 +37,7 @@ export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> 
  * and takes them.
  */
 export async function storeRuns(
-  { store, bus, worker, clock }: StoreDeps,
+  { store, bus, worker }: StoreDeps,
   runs: readonly NewRun[],
 ): Promise<Enqueued[]> {
   const storing = store.enqueue(runs);
@@ -54,19 +53,14 @@ export async function storeRuns(
   );
   for (const { run, at } of created) {
     if (run.due === undefined) continue;
-    if (stored[at]?.toRun().status === 'waiting') worker.expectDue(inMsOf(run.due, clock));
+    if (stored[at]?.toRun().status === 'waiting') worker.expectDueRun(run.due);
     else worker.wake();
   }
   return stored;
 }
 
-/** The data of a deferred run's `run:trigger`; null if its time had come. */
+/** The data of a deferred run's `run:trigger`. Null if the run was due when it was stored. */
 function runAtOf(stored: Enqueued | undefined): string | null {
   const until = stored?.toRun().waits[0]?.until;
   return until == null ? null : JSON.stringify({ runAt: until });
-}
-
-/** Only for this process's alarm: whether the time has come is for the database's clock to say. */
-function inMsOf(due: Due, clock: Clock): number {
-  return 'afterMs' in due ? due.afterMs : due.atMs - clock.now();
 }

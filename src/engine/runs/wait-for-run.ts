@@ -1,8 +1,8 @@
 import { onAbort } from '../../core/abort-listeners.ts';
-import type { Clock } from '../../core/clock.ts';
 import { toError } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../../core/errors/errors.ts';
 import { isTerminal, type StoredRun } from '../../core/run.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 const RETRY_PAUSE_MS = 500;

@@ -1,15 +1,15 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
-/** The process remembers so many; others are found by the polls. */
+/** At most this many times are remembered. Polls find the runs of the others. */
 const MAX_REMEMBERED = 10_000;
-/** Times so close together ring once. */
+/** Times within this many ms ring once. */
 const ROUND_MS = 10;
 
-/** Rings when a run that this process put to wait is due. Other processes' runs are found by polls. */
+/** Rings when a run that this process put to wait is due. Polls find the runs of other processes. */
 export class Alarm {
   readonly #clock: Clock;
   readonly #ring: () => void;
-  /** On the monotonic clock, the earliest last. */
+  /** When to ring, on the monotonic clock. The earliest time is the last item. */
   #dueMs: number[] = [];
   #cancel: () => void = () => undefined;
 
@@ -18,18 +18,18 @@ export class Alarm {
     this.#ring = ring;
   }
 
-  /** Rings in so many ms. */
+  /** Rings after `inMs`. */
   set(inMs: number): void {
     const dueMs = Math.ceil((this.#clock.monotonicMs() + inMs) / ROUND_MS) * ROUND_MS;
     const place = this.#dueMs.findLastIndex((each) => each >= dueMs) + 1;
     if (this.#dueMs[place - 1] === dueMs) return;
     this.#dueMs.splice(place, 0, dueMs);
-    // The latest one is forgotten.
+    // The latest time is forgotten.
     if (this.#dueMs.length > MAX_REMEMBERED) this.#dueMs.shift();
     if (this.#dueMs.at(-1) === dueMs) this.#schedule();
   }
 
-  /** Rings no more for what it was set to. */
+  /** Forgets all times. */
   clear(): void {
     this.#dueMs = [];
     this.#cancel();

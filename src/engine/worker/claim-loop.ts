@@ -1,5 +1,5 @@
-import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
 import type { Intake } from './intake.ts';

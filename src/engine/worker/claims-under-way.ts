@@ -6,7 +6,7 @@ export interface ClaimUnderWay {
   /** The slots that are reserved for its runs. None before it leaves. */
   keptSlots: number;
   takesSuspect: boolean;
-  /** Runs that this process cancelled meanwhile. The claim may have taken them before. */
+  /** Runs that this process cancelled while the claim was under way. The claim may have taken them before that. */
   readonly cancelled: Set<string>;
 }
 
@@ -32,7 +32,7 @@ export class ClaimsUnderWay {
   /** Does the work of a claim, which counts as under way until the work is done. */
   async follow<T>(work: (claim: ClaimUnderWay) => Promise<T>): Promise<T> {
     const claim: ClaimUnderWay = { keptSlots: 0, takesSuspect: false, cancelled: new Set<string>() };
-    // Entered before the work starts, because the work may look for further claims.
+    // Entered before the work starts, because the work may request another claim.
     this.#claims.set(claim, Promise.resolve());
     const done = work(claim);
     this.#claims.set(claim, done);
@@ -63,7 +63,7 @@ export async function stillHeld(
     const unconfirmed = held.filter(({ runId }) => cancelled.has(runId));
     cancelled.clear();
     if (unconfirmed.length === 0) return held;
-    // The cancel may have come before the claim, with a retry between them. The database knows.
+    // The run may have been cancelled and retried before the claim took it. Only the database knows.
     const kept = await store.renew(unconfirmed).catch(() => unconfirmed);
     const keptIds = new Set(kept.map(({ runId }) => runId));
     held = held.filter((run) => !unconfirmed.includes(run) || keptIds.has(run.runId));

@@ -10,6 +10,8 @@ interface ConclusionsDeps {
   readonly store: Store;
   readonly bus: EventBus;
   readonly log: RunLog;
+  /** Called when a run has failed because its time was up. */
+  readonly onTimedOut: () => void;
   /** Told when a run that was put to wait is due. */
   readonly onWait: (dueInMs: number) => void;
 }
@@ -33,12 +35,16 @@ export class Conclusions {
         log.failed(run, { error, failedStepName, isHeard: bus.isHeard('run:fail') });
         break;
       }
+      case 'timed-out':
+        await this.conclude(run, ending.end);
+        this.#deps.onTimedOut();
+        break;
       case 'retrying':
         log.retried(run, { error: ending.error });
         this.#deps.onWait(ending.dueInMs);
         break;
       case 'waiting':
-        this.#deps.onWait(ending.dueInMs);
+        if (ending.dueInMs !== undefined) this.#deps.onWait(ending.dueInMs);
         break;
       case 'handed-back':
         await this.handBack([run]);

@@ -1,6 +1,6 @@
-import type { Clock } from '../../core/clock.ts';
 import type { RunContext } from '../../core/run-context.ts';
 import type { Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Intake } from './intake.ts';
 import type { Slot } from './slot.ts';
@@ -17,7 +17,7 @@ interface DrainDeps {
   readonly pollingIntervalMs: number;
 }
 
-/** Returns the runs that are not waited for. It is asked again each time. */
+/** Returns the runs that are not waited for now. It is called again for each look, because they change. */
 type Spared = () => ReadonlySet<RunContext>;
 
 const nobody: Spared = () => new Set();

@@ -1,8 +1,8 @@
-import { type Clock, defer } from '../../core/clock.ts';
 import { type JournalNote, UNKNOWN_STEP } from '../../core/events.ts';
 import { newClaimToken } from '../../core/id.ts';
 import type { Claim, ClaimedRun, ClaimRequest, LostRun } from '../../core/ownership/claim.ts';
 import type { Store } from '../../core/store.ts';
+import { type Clock, defer } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
@@ -18,8 +18,10 @@ interface IntakeDeps {
   readonly slots: Slots;
   readonly log: RunLog;
   readonly staleThresholdMs: number;
-  /** A claim looks for waiting runs that are due, if none did for so long; ms. */
+  /** After this time without a look for due waiting runs, the next claim looks for them; ms. */
   readonly wakesEveryMs: number;
+  /** Called when a claim has failed runs: below one whose time was up, runs are to be cancelled. */
+  readonly onFailed: () => void;
   /** Called when a claim is over: slots that were kept for it may be free. */
   readonly onEnd: () => void;
 }
@@ -29,9 +31,9 @@ export interface TakeOptions {
   readonly atMost: number;
   /** When the caller has waited long enough for the database, on the monotonic clock. */
   readonly deadlineMs?: number | undefined;
-  /** Asked when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
+  /** Called when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
   readonly isWanted: () => boolean;
-  /** Asked when the claim leaves: whether it looks for waiting runs that are due, whenever others looked. */
+  /** Called when the claim leaves. If true, the claim looks for due waiting runs, even if another one has just looked. */
   readonly looksForDue?: () => boolean;
   /** Called when the claim leaves, if it sees all that was to be stored until then. */
   readonly onLeave?: () => void;
@@ -81,7 +83,7 @@ export class Intake {
     return this.#deps.slots.free - this.#claims.keptSlots;
   }
 
-  /** A claim waits to leave. It will take what there is, so another one would be in vain. */
+  /** Whether a claim waits to leave. It will take all there is, so another claim would find nothing. */
   get isWaiting(): boolean {
     return this.#isWaiting;
   }
@@ -124,9 +126,10 @@ export class Intake {
     const found = claim.runs.length + claim.lost.length;
     underWay.keptSlots = claim.runs.length;
     if (claim.moreDue) this.expectDue();
-    const hasMore = claim.more || claim.moreDue;
+    // A run that failed has left its place to another one, and passed its concurrency key on.
+    const hasMore = claim.more || claim.moreDue || claim.lost.length > 0;
     options.onAnswer?.({ hasMore, hasLooked: request.wakesDue });
-    // The trigger of one of these runs resolves before the run starts.
+    // Lets the trigger of such a run resolve before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
     return {
       slots: await this.#accept(claim, { underWay, isWanted: options.isWanted, request }),
@@ -141,13 +144,13 @@ export class Intake {
   ): Promise<{ request: DecidedClaim | undefined; claim: Claim }> {
     let request: DecidedClaim | undefined;
     let hasLeft = false;
-    // Asked once more if the claim has to leave again.
+    // Called again if the claim is sent again.
     const decide = ({ seesAll }: { readonly seesAll: boolean }) => {
       if (!hasLeft) this.#isWaiting = false;
       hasLeft = true;
       if (request !== undefined || !isWanted()) return request;
       request = this.#decide(underWay, { atMost, looksForDue: looksForDue() });
-      // One that is asked again takes nothing new.
+      // A claim that is asked for again takes no new runs.
       if (seesAll && request?.isAskedAgain === false) onLeave?.();
       return request;
     };
@@ -179,10 +182,11 @@ export class Intake {
     const isAskedAgain = unconfirmed !== undefined;
     const wakesDue = this.#wakesDue({ looksForDue });
     const jobNames = registry.names();
-    return { ...sent, jobNames, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
+    const terms = registry.terms();
+    return { ...sent, jobNames, terms, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
   }
 
-  /** Polls do; of the claims between them, most need not. */
+  /** Whether a claim looks for due waiting runs. A poll does. Of the claims between polls, one does per interval. */
   #wakesDue({ looksForDue }: { readonly looksForDue: boolean }): boolean {
     const { clock, wakesEveryMs } = this.#deps;
     const nowMs = clock.monotonicMs();
@@ -201,8 +205,11 @@ export class Intake {
     }: { underWay: ClaimUnderWay; isWanted: () => boolean; request: DecidedClaim },
   ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
-    bus.publish(lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error } })));
+    bus.publish(
+      lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error, data: run.detail } })),
+    );
     this.#logLost(lost);
+    if (lost.length > 0) this.#deps.onFailed();
     const held = await stillHeld(runs, underWay, store);
     const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { Clock } from '../../core/clock.ts';
 import type { WorkOptions } from '../../core/durably.ts';
 import type { Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import { checkOptions, numberOption, type OptionSchemas } from '../../core/validation/option-types.ts';
 import type { Worker } from './worker.ts';
 import type { StopOptions } from './worker-options.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../core/clock.ts';
+import type { Clock } from '../../core/time/clock.ts';
 
 const MAX_CLAIM_PAUSE_MS = 30_000;
 
@@ -6,8 +6,8 @@ const MAX_CLAIM_PAUSE_MS = 30_000;
  * When a worker's loop claims next: at once if it was woken or the last claim left runs behind,
  * otherwise once per polling interval. While claims fail, it pauses longer.
  *
- * Answers may arrive in another order than the claims were executed. Then it is outdated whether the
- * last claim left runs behind, which costs an empty claim or a wait until the next poll.
+ * Claims may be answered in another order than they were executed. Then `hasMore` is that of an
+ * older claim, which costs an empty claim or a wait until the next poll.
  */
 export class Pace {
   readonly #clock: Clock;
@@ -28,13 +28,13 @@ export class Pace {
   /** How long the next claim has to wait. 0 or less if it is due. */
   get waitMs(): number {
     if (this.#isWoken || this.#hasMore) return 0;
-    // Claims in between put the poll off, and not all of them look for waiting runs that are due.
+    // Each claim postpones the poll, but not each claim looks for due waiting runs.
     const lookMs =
       this.#failedClaims > 0 ? Number.POSITIVE_INFINITY : this.#lookedMs + this.#pollingIntervalMs;
     return Math.min(this.#nextMs, lookMs) - this.#clock.monotonicMs();
   }
 
-  /** No claim has looked for waiting runs for a polling interval. */
+  /** Whether no claim has looked for due waiting runs for a polling interval. */
   get isLookDue(): boolean {
     return this.#lookedMs + this.#pollingIntervalMs <= this.#clock.monotonicMs();
   }
@@ -61,7 +61,7 @@ export class Pace {
   }
 
   claimFailed(): void {
-    // Who woke it during the claim waits for the pause, too. Otherwise the next claim would fail at once.
+    // A wake that came during the claim waits for the pause, too. Otherwise the next claim would fail at once.
     this.#isWoken = false;
     this.#hasMore = false;
     this.#failedClaims++;

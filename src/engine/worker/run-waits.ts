@@ -77,7 +77,7 @@ export class RunWaits {
     awaitedBy.set(context, all);
     all.add(entry);
     const callerStopped = control.stopped.then(() => control.throwIfOver());
-    // Possibly nobody awaits it.
+    // Without this, a rejection that nobody awaits would end the process.
     callerStopped.catch(() => undefined);
     const end = () => {
       all.delete(entry);

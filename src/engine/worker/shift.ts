@@ -1,7 +1,7 @@
 import { onAbort } from '../../core/abort-listeners.ts';
-import type { Clock } from '../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { Intake } from './intake.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
@@ -58,8 +58,8 @@ export class Shift {
   /**
    * Resolves with the number of claimed runs, when they have ended or were handed back.
    *
-   * @throws {DatabaseUnavailableError} if a claim fails, or if other claims keep it waiting for as
-   * long as it would wait for its own. It rejects when its earlier runs are over.
+   * @throws {DatabaseUnavailableError} if a claim fails, or if it had to wait too long for other
+   * claims. It rejects when its earlier runs are over.
    */
   async work(): Promise<number> {
     const { timeoutMs, signal } = this.#options;
@@ -103,10 +103,10 @@ export class Shift {
   async #takeRuns(): Promise<void> {
     const { intake, slots, clock } = this.#deps;
     const { endsWhen, maxRuns } = this.#options;
-    /** Until when the claim that is due waits for the database. */
+    /** When the shift stops waiting for the database to answer the claim that is due. */
     let deadlineMs: number | undefined;
     while (this.#state === 'open' && this.#taken < maxRuns) {
-      // When everything has ended, it looks once more, because others may have triggered something.
+      // When all its runs have ended, it claims once more, because other processes may have triggered runs.
       const isLookDue = this.#mayFindMore || slots.taken === 0;
       if (slots.free <= 0 || !isLookDue) {
         deadlineMs = undefined;

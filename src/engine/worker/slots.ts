@@ -1,13 +1,14 @@
 import { AsyncResource } from 'node:async_hooks';
-import type { Clock } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { ConflictError } from '../../core/errors/errors.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { Lease } from '../../core/ownership/lease.ts';
 import { currentRun, type RunContext } from '../../core/run-context.ts';
-import type { Store } from '../../core/store.ts';
+import type { Due, Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
+import type { LeftWork } from '../execution/ending.ts';
 import { executeRun } from '../execution/execute-run.ts';
 import { LeaseKeeper } from '../execution/lease-keeper.ts';
 import { LogBudget } from '../execution/log-budget.ts';
@@ -33,7 +34,11 @@ interface SlotsDeps {
   /** How long telemetry waits for an outcome to be stored with. */
   readonly flushAfterMs?: number | undefined;
   /** Called once for each run: when its end is about to be stored, or otherwise when it has left its slot. */
-  readonly onFree: (run: ClaimedRun) => void;
+  readonly onFree: (left: LeftWork) => void;
+  /** Called when a run that a step starts is stored. */
+  readonly onChild?: ((due: Due | undefined) => void) | undefined;
+  /** Called when a run has failed because its time was up. */
+  readonly onTimedOut: () => void;
   /** Told when a run that was put to wait is due. */
   readonly onWait: (dueInMs: number) => void;
   /** Called when a run whose end was stored has left its slot. */
@@ -152,7 +157,7 @@ export class Slots {
     const { clock } = this.#deps;
     const databaseNowMs = () => run.databaseAheadMs + clock.monotonicMs();
     const isAwaitingRun = () => this.waits.isWaiting(control.lease);
-    const onEnding = () => this.#noteEnding(slot);
+    const onEnding = (left: LeftWork) => this.#noteEnding(slot, left);
     slot.done = this.#scope
       .runInAsyncScope(() =>
         executeRun({ run, job, control, journal, databaseNowMs, isAwaitingRun, onEnding }, this.#deps),
@@ -219,11 +224,11 @@ export class Slots {
     await this.#conclusions.handBack(leases);
   }
 
-  #noteEnding(slot: Slot): void {
+  #noteEnding(slot: Slot, left: LeftWork): void {
     // If this worker took the run over from itself, the slot has already lost its place.
     if (this.#slots.get(slot.run.runId) !== slot) return;
     this.#ending.add(slot);
-    this.#deps.onFree(slot.run);
+    this.#deps.onFree(left === 'nothing' ? leftByKey(slot.run) : left);
   }
 
   #free(slot: Slot): void {
@@ -232,8 +237,13 @@ export class Slots {
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
     if (this.#ending.remove(slot)) this.#deps.onEmptied();
-    else this.#deps.onFree(run);
+    else this.#deps.onFree(leftByKey(run));
   }
+}
+
+/** A freed concurrency key may allow another run to start. */
+function leftByKey({ concurrencyKey }: ClaimedRun): LeftWork {
+  return concurrencyKey === null ? 'nothing' : 'run';
 }
 
 const NOBODY: ReadonlySet<RunContext> = new Set();

@@ -49,7 +49,7 @@ export const WORKER_OPTIONS: OptionSchemas<GivenOptions> = {
   worker: anyOption,
 };
 
-/** The options of a worker. One of them is not known before the database is. */
+/** The options of a worker. The default of `maxResultBytes` is added when the database is known. */
 type CheckedOptions = Omit<WorkerOptions, 'maxResultBytes'> & { readonly maxResultBytes: number | undefined };
 
 /** The default of `maxResultBytes`, which depends on the database. */

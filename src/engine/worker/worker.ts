@@ -1,6 +1,6 @@
-import { type Clock, defer } from '../../core/clock.ts';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import type { Store } from '../../core/store.ts';
+import type { Due, Store } from '../../core/store.ts';
+import { type Clock, defer } from '../../core/time/clock.ts';
 import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
@@ -56,11 +56,12 @@ export class Worker {
       maxConcurrentRuns: options.maxConcurrentRuns,
       maxResultBytes: options.maxResultBytes,
       flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
-      onFree: ({ concurrencyKey }) => {
-        // A freed concurrency key may allow another run to start.
-        if (concurrencyKey === null) this.#noteFreed();
-        else this.wake();
+      onFree: (left) => {
+        if (left === 'nothing') this.#noteFreed();
+        else this.wake({ mayResume: left === 'waiting-run' });
       },
+      onChild: (due) => (due === undefined ? this.wake() : this.expectDueRun(due)),
+      onTimedOut: () => deps.housekeeping.cancelBelow(),
       onWait: (dueInMs) => this.expectDue(dueInMs),
       onEmptied: () => this.#noteEmptied(),
     });
@@ -69,6 +70,7 @@ export class Worker {
       slots: this.#slots,
       staleThresholdMs: options.staleThresholdMs,
       wakesEveryMs: options.pollingIntervalMs / 2,
+      onFailed: () => deps.housekeeping.cancelBelow(),
       onEnd: () => this.#noteEmptied(),
     });
     const { pollingIntervalMs, maxConcurrentRuns } = options;
@@ -113,14 +115,20 @@ export class Worker {
     this.wake();
   }
 
-  /** Looks for work at once, or as soon as a slot is free. */
-  wake(): void {
+  /** Looks for work at once, or as soon as a slot is free. `mayResume`: what there is has waited, and has steps. */
+  wake({ mayResume = false }: { readonly mayResume?: boolean } = {}): void {
+    if (mayResume) this.#intake.expectDue();
     this.#loop.wake();
     for (const shift of this.#shifts) shift.expectMore();
     this.#loop.look();
   }
 
-  /** A run that waits is due in so many ms: looks for work then. */
+  /** A run was triggered for that time. Whether it has come is for the database's clock to say. */
+  expectDueRun(due: Due): void {
+    this.expectDue('afterMs' in due ? due.afterMs : due.atMs - this.#deps.clock.now());
+  }
+
+  /** Looks for work after `inMs`, because a waiting run is due then. */
   expectDue(inMs: number): void {
     const { kind } = this.#state;
     const isAtWork = kind === 'running' || (kind === 'stopped' && this.#shifts.size > 0);
@@ -164,10 +172,11 @@ export class Worker {
     return this.#slots.beginWait(awaited, { isStopping: this.isStopping });
   }
 
-  /** Stops the execution of a run that was cancelled in this process. */
-  cancel(runId: string): void {
+  /** Stops the execution of a run that was cancelled, and looks for one that gets its concurrency key. */
+  noteCancelled(runId: string): void {
     this.#slots.cancel(runId);
     this.#intake.cancel(runId);
+    this.wake();
   }
 
   /** Stops all executions and claims no more, because the database is closed. */
@@ -232,10 +241,7 @@ export class Worker {
     this.#loop.look();
   }
 
-  /**
-   * Looks after this turn of the event loop, in which the answer of a claim may show that nothing is
-   * left.
-   */
+  /** Waits for the end of this turn of the event loop: a claim that is answered in it may show that nothing is left. */
   #noteEmptied(): void {
     for (const shift of this.#shifts) shift.noteFreed();
     defer(() => this.#loop.look());

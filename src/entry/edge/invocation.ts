@@ -1,6 +1,6 @@
 import { type Access, fetchLoopback } from '../../app/access.ts';
-import { systemClock } from '../../core/clock.ts';
 import type { DurablyService } from '../../core/durably.ts';
+import { systemClock } from '../../core/time/clock.ts';
 import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
 import { instanceOptions } from '../instance-options.ts';
 import { logError } from '../log-error.ts';

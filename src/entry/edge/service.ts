@@ -25,7 +25,7 @@ export interface EdgeService {
 
 /**
  * The service for runtimes that keep nothing alive between two requests. Each request and each cron event
- * builds its own objects and shares nothing. A request that creates work also works the queue after its answer.
+ * builds its own objects and shares nothing. A request after which a run may go on also works the queue.
  * A cron event always works the queue, and takes over runs of lost workers.
  */
 export function createEdgeService(createJobs: CreateJobs): EdgeService {
@@ -59,7 +59,13 @@ function createApp({ service, migrate, streamsEnd }: Invocation, { config, acces
   });
 }
 
-/** A trigger, a retry and a cancel (which may free a concurrency key) start work that continues after the answer. */
+/**
+ * After each of these some run may go on. A cancelled run may free its concurrency key, and ends the wait of
+ * the run that invoked it.
+ */
+const STARTS_WORK = ['run:trigger', 'run:retry', 'run:signal', 'run:cancel'] as const;
+
+/** The first such change of a request starts work on the queue. It continues after the answer. */
 function workAfterChanges({ durably, work }: Invocation, config: EdgeConfig): void {
   let isWorking = false;
   const begin = () => {
@@ -69,7 +75,7 @@ function workAfterChanges({ durably, work }: Invocation, config: EdgeConfig): vo
       logError('work after a request', error),
     );
   };
-  for (const type of ['run:trigger', 'run:retry', 'run:cancel'] as const) durably.on(type, begin);
+  for (const type of STARTS_WORK) durably.on(type, begin);
 }
 
 const known = new WeakMap<Bindings, Settings | ConfigError>();

@@ -1,9 +1,11 @@
+import { fork } from './fork.ts';
 import { logs } from './logs.ts';
 import { retrigger } from './retrigger.ts';
 import { run } from './run.ts';
 import { cancel, deleteRun, retry } from './run-commands.ts';
 import { runs } from './runs.ts';
 import { runsSubscribe } from './runs-subscribe.ts';
+import { signal } from './signal.ts';
 import { steps } from './steps.ts';
 import { subscribe } from './subscribe.ts';
 import { tick } from './tick.ts';
@@ -18,9 +20,11 @@ export const operations = [
   steps,
   logs,
   retrigger,
+  fork,
   retry,
   cancel,
   deleteRun,
+  signal,
   runsSubscribe,
   tick,
 ] as const;

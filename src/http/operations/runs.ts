@@ -9,6 +9,7 @@ import {
   labelsParam,
   limitParam,
   offsetParam,
+  parentRunIdParam,
   statusesParam,
 } from '../params.ts';
 import { runSchema } from '../schemas.ts';
@@ -21,18 +22,23 @@ export const runs = jsonOperation({
   effect: 'read',
   guard: {
     hook: 'scopeRuns',
-    narrowsBy: ['jobName', 'status', 'labels'],
-    filterOf: ({ jobName, status, label, limit, offset }) => ({
+    narrowsBy: ['jobName', 'status', 'labels', 'parentRunId'],
+    filterOf: ({ jobName, status, parentRunId, label, limit, offset }) => ({
       jobName,
       status,
+      parentRunId,
       labels: label,
       limit,
       offset,
     }),
-    narrow: (query, { jobName, status, labels, limit = query.limit, offset = query.offset }) => ({
+    narrow: (
+      query,
+      { jobName, status, parentRunId, labels, limit = query.limit, offset = query.offset },
+    ) => ({
       ...query,
       jobName: listOf(jobName),
       status: listOf(status),
+      parentRunId,
       label: labels,
       limit,
       offset,
@@ -43,6 +49,7 @@ export const runs = jsonOperation({
     schema: z.object({
       jobName: jobNamesParam,
       status: statusesParam,
+      parentRunId: parentRunIdParam,
       label: labelsParam,
       limit: limitParam,
       offset: offsetParam,

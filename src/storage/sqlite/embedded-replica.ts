@@ -11,7 +11,7 @@ export function refuseEmbeddedReplica(options: unknown): void {
 
 /**
  * A client does not show its `syncUrl`, but only an embedded replica can be synchronized. One whose server is away
- * can't be told from a file.
+ * can't be distinguished from a file.
  *
  * @throws {ValidationError}
  */

@@ -11,6 +11,7 @@ export interface Schema {
   durably_journal: JournalTable;
   durably_labels: LabelsTable;
   durably_deletions: DeletionsTable;
+  durably_signals: SignalsTable;
   durably_schema_versions: SchemaVersionsTable;
   sqlite_master: { type: string; name: string; sql: string | null };
 }
@@ -37,9 +38,21 @@ export interface RunsTable {
   completed_at: number | null;
   updated_at: Generated<number>;
   due_at: number | null;
+  /** The version of the job with which it first started. */
+  version: number | null;
+  ttl_ms: number | null;
+  ttl: string | null;
+  timeout_ms: number | null;
+  timeout: string | null;
+  /** When it fails if it has not been started, or has not ended, by then. */
+  deadline_at: number | null;
+  waited_fence: number | null;
   scheduled_for: number | null;
   schedule_id: string | null;
   parent_run_id: string | null;
+  depth: Generated<number>;
+  forked_from: string | null;
+  cancels_below: Generated<number>;
   idempotency_key: string | null;
   concurrency_key: string | null;
   /** JSON text; null without labels. */
@@ -65,10 +78,12 @@ interface StepsTable {
   kind: Generated<StepKind>;
   /** `open`: it waits, or was tried and is to be tried again. */
   status: 'completed' | 'failed' | 'open';
-  /** Tries of an open step that failed. */
+  /** How many tries of an open step failed. */
   tries: Generated<number>;
   /** When an open step's wait is over, or its next try is due. */
   due_at: number | null;
+  /** The run that it has started. */
+  child_run_id: string | null;
   /** The journal row with its outcome. */
   sequence: number;
 }
@@ -93,6 +108,19 @@ interface LabelsTable {
   key: string;
   value: string;
   run_seq: number;
+}
+
+/** The signals that were sent to runs. */
+interface SignalsTable {
+  seq: Generated<number>;
+  id: string;
+  run_id: string;
+  name: string;
+  signal_id: string;
+  is_taken: Generated<number>;
+  created_at: Generated<number>;
+  /** JSON text. */
+  payload: string;
 }
 
 /** Deleted runs that have rows left. */

@@ -4,14 +4,17 @@ import { Connection, type ConnectionOptions } from './connection/connection.ts';
 import { migrate } from './migrations/migrate.ts';
 import type { Schema } from './schema.ts';
 import { appends } from './statements/append.ts';
-import { claim } from './statements/claim.ts';
+import { cancelBelow } from './statements/cancel-below.ts';
+import { claim } from './statements/claims/claim.ts';
+import { handBacks, renewals } from './statements/claims/lease.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
 import { enqueue } from './statements/enqueue.ts';
+import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
-import { handBacks, renewals } from './statements/lease.ts';
 import { listRuns } from './statements/list-runs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
+import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
 
 /** A {@link Store} over a Kysely SQLite dialect, and the Kysely instance that it uses. */
@@ -41,6 +44,12 @@ export function createStore(options: ConnectionOptions): {
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
+    cancelBelow: () => cancelBelow(connection),
+    fork: (given) => fork(connection, given),
+    signal: (given) => signal(connection, given),
+    listSignals: (runId) => listSignals(connection, runId),
+    readSignal: (seq) => readSignal(connection, seq),
+    listKeysAbove: (runId) => listKeysAbove(connection, runId),
     getRun: (runId, options) => getRun(connection, runId, options),
     listRuns: (query) => listRuns(connection, query),
     listSteps: (runId) => listSteps(connection, runId),

@@ -1,7 +1,7 @@
+import { checkJournal } from '../checks/journal.ts';
+import { checkKeys } from '../checks/keys.ts';
+import { checkLedger } from '../checks/ledger.ts';
 import type { Answer } from '../support/api.ts';
-import { checkJournal } from '../support/check-journal.ts';
-import { checkKeys } from '../support/check-keys.ts';
-import { checkLedger } from '../support/check-ledger.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import { groupBy } from '../support/group-by.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { checkAccepted, checkEnded, checkJournal } from '../checks/journal.ts';
+import { checkKeys, checkOverlaps } from '../checks/keys.ts';
+import { checkLedger } from '../checks/ledger.ts';
+import { checkSameBytes, checkStream } from '../checks/streams.ts';
 import { Caller } from '../support/caller.ts';
-import { checkAccepted, checkEnded, checkJournal } from '../support/check-journal.ts';
-import { checkKeys, checkOverlaps } from '../support/check-keys.ts';
-import { checkLedger } from '../support/check-ledger.ts';
-import { checkSameBytes, checkStream } from '../support/check-streams.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import type { Random } from '../support/random.ts';

@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
+import { checkAccepted, checkEnded, checkJournal } from '../checks/journal.ts';
+import { checkKeys, checkOverlaps } from '../checks/keys.ts';
+import { checkLedger } from '../checks/ledger.ts';
+import { checkStream } from '../checks/streams.ts';
 import { Caller } from '../support/caller.ts';
-import { checkAccepted, checkEnded, checkJournal } from '../support/check-journal.ts';
-import { checkKeys, checkOverlaps } from '../support/check-keys.ts';
-import { checkLedger } from '../support/check-ledger.ts';
-import { checkStream } from '../support/check-streams.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import type { Random } from '../support/random.ts';
@@ -23,7 +23,7 @@ const SETTINGS = {
   DURABLY_STALE_THRESHOLD_MS: 20_000,
 };
 /** What only a stand-in for a server can be made to do. */
-const FAULTS = [
+export const FAULTS = [
   'connections that die',
   'errors of a proxy',
   'answers that never arrive',
@@ -69,7 +69,7 @@ async function onServer({ random, runs, stored }: RemoteOptions): Promise<Outcom
 }
 
 /** Takes the database down until every process reports it. The processes recover by themselves. */
-async function goAway(fleet: Fleet, database: RemoteDatabase, isTime: () => boolean): Promise<void> {
+export async function goAway(fleet: Fleet, database: RemoteDatabase, isTime: () => boolean): Promise<void> {
   await eventually('half of it', isTime);
   const statuses = async () => {
     const answers = fleet.live.map(async (service) => (await fleet.api(service).ready()).status);

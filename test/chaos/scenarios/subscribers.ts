@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { checkJournal } from '../support/check-journal.ts';
-import { checkSameBytes, checkStream } from '../support/check-streams.ts';
+import { checkJournal } from '../checks/journal.ts';
+import { checkSameBytes, checkStream } from '../checks/streams.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import type { Random } from '../support/random.ts';

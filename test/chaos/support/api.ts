@@ -3,7 +3,7 @@ import { z } from 'zod';
 const runSchema = z.object({
   id: z.string(),
   jobName: z.string(),
-  status: z.enum(['pending', 'running', 'completed', 'failed', 'cancelled']),
+  status: z.enum(['pending', 'waiting', 'running', 'completed', 'failed', 'cancelled']),
   attempt: z.int(),
   stepCount: z.int(),
   payload: z.unknown(),
@@ -21,6 +21,14 @@ export interface TriggerBody {
   readonly input?: unknown;
   readonly idempotencyKey?: string;
   readonly concurrencyKey?: string;
+  readonly delay?: number | undefined;
+  readonly timeout?: number | undefined;
+}
+
+export interface SignalBody {
+  readonly name: string;
+  readonly payload: unknown;
+  readonly signalId: string;
 }
 
 export interface Answer {
@@ -61,12 +69,20 @@ export class Api {
       : this.#ask('POST', `${this.base}/${command}?runId=${runId}`);
   }
 
+  signal(runId: string, body: SignalBody): Promise<Answer> {
+    return this.#ask('POST', `${this.base}/signal?runId=${runId}`, JSON.stringify(body));
+  }
+
   async run(runId: string): Promise<RunView> {
     return runSchema.parse(parsed(await this.#ask('GET', `${this.base}/run?runId=${runId}`)));
   }
 
   async runs(query = ''): Promise<RunView[]> {
-    return z.array(runSchema).parse(parsed(await this.#ask('GET', `${this.base}/runs?${query}`)));
+    return z.array(runSchema).parse(parsed(await this.listed(query)));
+  }
+
+  listed(query: string): Promise<Answer> {
+    return this.#ask('GET', `${this.base}/runs?${query}`);
   }
 
   async steps(runId: string): Promise<unknown> {

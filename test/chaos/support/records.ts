@@ -5,20 +5,35 @@ export interface RunRecord {
   readonly seq: number;
   readonly id: string;
   readonly job_name: string;
-  readonly status: 'pending' | 'running' | 'completed' | 'failed' | 'cancelled';
+  readonly status: 'pending' | 'waiting' | 'running' | 'completed' | 'failed' | 'cancelled';
   readonly attempt: number;
   readonly step_count: number;
   readonly idempotency_key: string | null;
   readonly concurrency_key: string | null;
   readonly output: string | null;
   readonly error: string | null;
+  readonly payload: string;
+  readonly priority: number;
+  readonly depth: number;
+  readonly parent_run_id: string | null;
 }
 
 export interface StepRecord {
   readonly run_id: string;
   readonly name: string;
-  readonly status: 'completed' | 'failed';
+  readonly status: 'completed' | 'failed' | 'open';
+  readonly kind: 'run' | 'sleep' | 'signal' | 'invoke';
   readonly sequence: number;
+  readonly child_run_id: string | null;
+}
+
+export interface SignalRecord {
+  readonly seq: number;
+  readonly run_id: string;
+  readonly name: string;
+  readonly signal_id: string;
+  readonly is_taken: 0 | 1;
+  readonly payload: string;
 }
 
 export interface JournalRecord {
@@ -39,17 +54,19 @@ export interface Records {
   readonly runs: readonly RunRecord[];
   readonly steps: readonly StepRecord[];
   readonly journal: readonly JournalRecord[];
+  readonly signals: readonly SignalRecord[];
 }
 
 export function readRecords(path: string): Records {
   return withDatabase(path, (database) => {
     const all = (sql: string) => database.prepare(sql).all();
-    // One snapshot for all three reads.
+    // One snapshot for all reads.
     database.exec('begin');
     return toRecords({
       runs: all('select * from durably_runs order by seq'),
       steps: all('select * from durably_steps'),
       journal: all('select * from durably_journal order by sequence'),
+      signals: all('select * from durably_signals order by seq'),
     });
   });
 }
@@ -59,11 +76,13 @@ export function toRecords(rows: {
   readonly runs: readonly unknown[];
   readonly steps: readonly unknown[];
   readonly journal: readonly unknown[];
+  readonly signals: readonly unknown[];
 }): Records {
   return {
     runs: rows.runs as RunRecord[],
     steps: rows.steps as StepRecord[],
     journal: withClaims(rows.journal as Omit<JournalRecord, 'claim'>[]),
+    signals: rows.signals as SignalRecord[],
   };
 }
 
@@ -82,7 +101,8 @@ function isClaim({ type, message }: Pick<JournalRecord, 'type' | 'message'>): bo
 }
 
 /** Answers with the number of runs that have not ended, as `open`. */
-export const OPEN = "select count(*) as open from durably_runs where status in ('pending', 'running')";
+export const OPEN =
+  "select count(*) as open from durably_runs where status in ('pending', 'waiting', 'running')";
 
 export function countOpen(path: string): number {
   return withDatabase(path, (database) => (database.prepare(OPEN).get() as { open: number }).open);

@@ -78,6 +78,7 @@ export class ServerRecords implements StoredRecords {
       runs: await this.#readTable('durably_runs', 'seq'),
       steps: await this.#readTable('durably_steps', 'sequence'),
       journal: await this.#readTable('durably_journal', 'sequence'),
+      signals: await this.#readTable('durably_signals', 'seq'),
     });
   }
 

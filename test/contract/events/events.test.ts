@@ -5,10 +5,8 @@ import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
-import { nextEvent, readAll, recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
+import { ISO_MS, nextEvent, readAll, recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
 import type { World } from '../../support/world.ts';
-
-const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** A run that causes every kind of event, and all events that were received. */
 async function everything(world: World): Promise<{ durably: Durably; heard: DurablyEvent[]; runId: string }> {
@@ -76,8 +74,15 @@ contract('events', (test) => {
       { ...other, type: 'run:delete' },
     ]);
     const missing = EVENT_TYPES.filter((type) => !heard.some((event) => event.type === type));
-    // test/contract/workers/hand-back and test/contract/executing/sleeps and retries cover the others.
-    expect(missing).toEqual(['run:resume', 'run:wait', 'step:retry', 'worker:error']);
+    // test/contract/workers/hand-back and test/contract/executing cover the others.
+    expect(missing).toEqual([
+      'run:resume',
+      'run:wait',
+      'run:signal',
+      'step:retry',
+      'run:emit',
+      'worker:error',
+    ]);
   });
 
   test('have rising sequences', async ({ world }) => {

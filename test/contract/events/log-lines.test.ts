@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import type { Logger } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { job } from '../../support/jobs.ts';
-import { ageHeartbeat, nextEvent, untilStatus } from '../../support/runs.ts';
+import { ageHeartbeat, startRun, untilStatus } from '../../support/runs.ts';
 import { until } from '../../support/until.ts';
 
 function recorded() {
@@ -41,9 +41,7 @@ contract('the log of an instance', (test) => {
     const { durably } = await world.start({ logger });
     const { done, hanging: held } = durably.register({ done: job('done', () => 1), hanging });
     await done.triggerAndWait(0);
-    const started = nextEvent(durably, 'run:start');
-    const { id } = await held.trigger(0);
-    await started;
+    const { id } = await startRun(durably, held, 0);
     await durably.cancel(id);
     await durably.stop();
     expect(lines).toEqual([]);
@@ -72,9 +70,7 @@ contract('the log of an instance', (test) => {
     const [from, to] = [recorded(), recorded()];
     const first = await world.start({ logger: from.logger });
     const { held } = first.durably.register({ held: hanging });
-    const started = nextEvent(first.durably, 'run:start');
-    const { id } = await held.trigger(0);
-    await started;
+    const { id } = await startRun(first.durably, held, 0);
     await first.durably.stop({ timeoutMs: 1 });
     expect(from.lines).toEqual([`durably: run handed back runId=${id} jobName="hanging" attempt=1`]);
     const second = await world.start({ logger: to.logger });
@@ -87,9 +83,7 @@ contract('the log of an instance', (test) => {
     const [from, to] = [recorded(), recorded()];
     const first = await world.start({ logger: from.logger });
     const { held } = first.durably.register({ held: hanging });
-    const started = nextEvent(first.durably, 'run:start');
-    const { id } = await held.trigger(0);
-    await started;
+    const { id } = await startRun(first.durably, held, 0);
     await ageHeartbeat(first.durably, id, 60_000);
     const second = await world.start({ logger: to.logger });
     second.durably.register({ held: hanging });

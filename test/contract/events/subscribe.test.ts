@@ -2,14 +2,12 @@ import { expect } from 'vitest';
 import type { EventCursor } from '../../../src/core/durably.ts';
 import { type Durably, type DurablyEvent, NotFoundError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
-import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { nextEvent, readAll, rejectionOf, untilStatus } from '../../support/runs.ts';
-import { deferred, until } from '../../support/until.ts';
+import { deferred } from '../../support/until.ts';
 
 const types = (events: readonly DurablyEvent[]) => events.map(({ type }) => type);
-
 const STEPPED = ['run:trigger', 'run:start', 'step:start', 'log:write', 'step:complete', 'run:complete'];
 
 const stepped = job('stepped', (step) =>
@@ -18,6 +16,20 @@ const stepped = job('stepped', (step) =>
     return 'result';
   }),
 );
+
+async function jsonOf(durably: Durably, runId: string): Promise<string[]> {
+  const feed = await durably.openRunFeed(runId);
+  if (feed.kind !== 'open') throw new Error('no such run');
+  return await drain(feed.cursor);
+}
+
+async function drain(cursor: EventCursor): Promise<string[]> {
+  const texts: string[] = [];
+  for (let events = await cursor.next(); events !== null; events = await cursor.next()) {
+    for (const { sequence, json } of events) texts.push(`${sequence} ${json}`);
+  }
+  return texts;
+}
 
 contract('subscribe', (test) => {
   test('reads a page only after the previous one has been read', async ({ world }) => {
@@ -226,77 +238,3 @@ contract('subscribe', (test) => {
     }
   });
 });
-
-contract('nobody subscribing', (test) => {
-  test('causes no query: before a stream, after its cancel and after its end', async ({ world }) => {
-    const clock = new FakeClock();
-    const { durably, statements } = await world.idle({ clock });
-    const expectQuiet = async () => {
-      await idle();
-      const before = statements.length;
-      clock.advance(10_000);
-      await idle();
-      expect(statements.length).toBe(before);
-    };
-    const run = await durably.register({ echo }).echo.trigger(0);
-    await expectQuiet();
-
-    const reader = durably.subscribe(run.id).getReader();
-    await reader.read();
-    const waiting = reader.read();
-    await idle();
-    const before = statements.length;
-    clock.advance(250);
-    await until(() => statements.length > before);
-    await reader.cancel();
-    expect((await waiting).done).toBe(true);
-    await expectQuiet();
-
-    const left = durably.subscribe(run.id).getReader();
-    await left.read();
-    await left.cancel();
-    await expectQuiet();
-
-    await durably.cancel(run.id);
-    await readAll(durably.subscribe(run.id));
-    await expectQuiet();
-    await rejectionOf(readAll(durably.subscribe('run_unknown')));
-    await expectQuiet();
-  });
-
-  test('many readers of one instance share one tail', async ({ world }) => {
-    const clock = new FakeClock();
-    const { durably, statements } = await world.idle({ clock });
-    const run = await durably.register({ echo }).echo.trigger(0);
-    const readers = Array.from({ length: 50 }, () => durably.subscribe(run.id).getReader());
-    for (const reader of readers) expect((await reader.read()).value?.type).toBe('run:trigger');
-    const waiting = readers.map((reader) => reader.read());
-    await idle();
-    const before = statements.length;
-    clock.advance(250);
-    await until(() => statements.length > before);
-    await idle();
-    expect(statements.length).toBe(before + 1);
-    await durably.cancel(run.id);
-    await until(() => {
-      clock.advance(5);
-      return statements.length >= before + 3;
-    });
-    for (const read of await Promise.all(waiting)) expect(read.value?.type).toBe('run:cancel');
-    for (const reader of readers) await reader.cancel();
-  });
-});
-
-async function jsonOf(durably: Durably, runId: string): Promise<string[]> {
-  const feed = await durably.openRunFeed(runId);
-  if (feed.kind !== 'open') throw new Error('no such run');
-  return await drain(feed.cursor);
-}
-
-async function drain(cursor: EventCursor): Promise<string[]> {
-  const texts: string[] = [];
-  for (let events = await cursor.next(); events !== null; events = await cursor.next()) {
-    for (const { sequence, json } of events) texts.push(`${sequence} ${json}`);
-  }
-  return texts;
-}

@@ -5,7 +5,7 @@ import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
-import { journalTypes, nextEvent, rejectionOf, untilStatus } from '../../support/runs.ts';
+import { journalTypes, rejectionOf, startRun, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 
 /** A job that waits in its first step for the signal and reports every later error. */
@@ -116,9 +116,7 @@ contract('cancelling a running run', (test) => {
         await step.run('two', () => void calls.push('two'));
       }),
     });
-    const started = nextEvent(durably, 'run:start');
-    const run = await long.trigger(0);
-    await started;
+    const run = await startRun(durably, long, 0);
     await other.cancel(run.id);
     gate.resolve();
     const after = durably.register({ echo }).echo;
@@ -148,9 +146,7 @@ contract('cancelling a running run', (test) => {
     const { durably: other } = await world.idle();
     const gate = deferred();
     const { quick } = durably.register({ quick: job('quick', () => gate.promise.then(() => 'output')) });
-    const started = nextEvent(durably, 'run:start');
-    const run = await quick.trigger(0);
-    await started;
+    const run = await startRun(durably, quick, 0);
     await other.cancel(run.id);
     gate.resolve();
     await untilStatus(durably, (await durably.register({ echo }).echo.trigger(1)).id, 'completed');
@@ -196,9 +192,7 @@ contract('cancelling a running run', (test) => {
         return 'from the first';
       }),
     });
-    const started = nextEvent(durably, 'run:start');
-    const run = await twice.trigger(0);
-    await started;
+    const run = await startRun(durably, twice, 0);
     await durably.cancel(run.id);
     await durably.retry(run.id);
     const done = await untilStatus(durably, run.id, 'completed');

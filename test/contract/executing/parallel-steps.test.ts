@@ -115,7 +115,7 @@ contract('parallel steps', (test) => {
     expect(await ended).toMatchObject({ error: 'a broke', failedStepName: 'a' });
   });
 
-  test('that a completed job did not await neither delay the run nor crash anything', async ({ world }) => {
+  test('do not delay the run or end the process if the job did not await them', async ({ world }) => {
     const { durably } = await world.start();
     const gate = deferred();
     const signals: AbortSignal[] = [];

@@ -3,16 +3,18 @@ import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { job } from '../../support/jobs.ts';
 import {
+  ISO_MS,
   journalTypes,
   nextEvent,
   recordEvents,
-  rejectionOf,
   untilEnded,
   untilStatus,
 } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 
-const ISO_MS = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
+function iso(): unknown {
+  return expect.stringMatching(ISO_MS);
+}
 
 contract('step.run', (test) => {
   test('stores each result in order and returns it', async ({ world }) => {
@@ -161,76 +163,6 @@ contract('step.run', (test) => {
     expect(after[1]).toMatchObject({ name: 'flaky', index: 1, status: 'completed' });
   });
 
-  test('runs a failed step on the next attempt, and replaces its row', async ({ world }) => {
-    const { durably } = await world.start();
-    let isBroken = true;
-    const { flaky } = durably.register({
-      flaky: job('flaky', async (step) => {
-        await step.run('first', () => 1);
-        return await step.run('flaky', () => {
-          if (isBroken) throw new Error('not yet');
-          return 'mended';
-        });
-      }),
-    });
-    const run = await flaky.trigger(0);
-    const failed = await untilStatus(durably, run.id, 'failed');
-    expect(failed).toMatchObject({ error: 'not yet', stepCount: 1 });
-    expect(await durably.getSteps(run.id)).toMatchObject([
-      { name: 'first', status: 'completed' },
-      { name: 'flaky', index: 1, status: 'failed', error: 'not yet', output: null },
-    ]);
-    isBroken = false;
-    await durably.retry(run.id);
-    expect(await untilStatus(durably, run.id, 'completed')).toMatchObject({ output: 'mended', stepCount: 2 });
-    expect((await durably.getSteps(run.id))[1]).toMatchObject({
-      index: 1,
-      status: 'completed',
-      output: 'mended',
-      error: null,
-    });
-  });
-
-  test('may run a step again that failed and was caught, which keeps its index', async ({ world }) => {
-    const { durably } = await world.start();
-    const { persistent } = durably.register({
-      persistent: job('persistent', async (step) => {
-        const outcomes: unknown[] = [];
-        for (let i = 0; i < 3; i++) {
-          const attempt = step.run('flaky', () => {
-            if (i < 2) throw new Error(`failure ${i}`);
-            return i;
-          });
-          outcomes.push(await attempt.catch((error: Error) => error.message));
-          if (i === 0) await step.run('between', () => 'x');
-        }
-        return outcomes;
-      }),
-    });
-    const { id, output } = await persistent.triggerAndWait(0);
-    expect(output).toEqual(['failure 0', 'failure 1', 2]);
-    expect(await durably.getSteps(id)).toMatchObject([
-      { name: 'flaky', index: 0, status: 'completed', output: 2, error: null },
-      { name: 'between', index: 1, status: 'completed' },
-    ]);
-    expect((await durably.getRun(id))?.stepCount).toBe(2);
-    expect((await journalTypes(durably, id)).filter((type) => type === 'step:fail')).toHaveLength(2);
-  });
-
-  test('keeps a caught failure on record when the run completes', async ({ world }) => {
-    const { durably } = await world.start();
-    const { lenient } = durably.register({
-      lenient: job('lenient', async (step) => {
-        await rejectionOf(step.run('fails', () => Promise.reject(new Error('caught'))));
-        return 'fine';
-      }),
-    });
-    const { id, output } = await lenient.triggerAndWait(0);
-    expect(output).toBe('fine');
-    expect(await durably.getSteps(id)).toMatchObject([{ status: 'failed', error: 'caught' }]);
-    expect(await durably.getRun(id)).toMatchObject({ stepCount: 0, status: 'completed', error: null });
-  });
-
   test("provides the run's id as step.runId", async ({ world }) => {
     const { durably } = await world.start();
     const { self } = durably.register({ self: job('self', (step) => step.runId) });
@@ -266,7 +198,3 @@ contract('step.run', (test) => {
     await expect(durably.getSteps('run_unknown')).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 });
-
-function iso(): unknown {
-  return expect.stringMatching(ISO_MS);
-}

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { InputTooLargeError, ValidationError } from '../../../src/index.ts';
+import { ValidationError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { readAll, recordEvents, rejectionOf, untilEnded, untilStatus } from '../../support/runs.ts';
@@ -124,72 +124,6 @@ contract('lists of long texts', (test) => {
   });
 });
 
-contract('pages by cursor', (test) => {
-  test('neither repeat nor skip a run while others are added and removed', async ({ world }) => {
-    const { durably } = await world.idle();
-    const { echo: handle } = durably.register({ echo });
-    const ids = (await handle.batchTrigger(Array.from({ length: 25 }, (_, i) => i))).map(({ id }) => id);
-    const seen: string[] = [];
-    let cursor: string | undefined;
-    do {
-      const page = await durably.getRunsPage({ limit: 7, cursor });
-      seen.push(...page.runs.map(({ id }) => id));
-      cursor = page.nextCursor ?? undefined;
-      // One run is added at the head, and one that was shown is deleted.
-      await handle.trigger('new');
-      await durably.cancel(page.runs[0]?.id ?? '');
-      await durably.deleteRun(page.runs[0]?.id ?? '');
-    } while (cursor !== undefined);
-    expect(seen).toEqual([...ids].reverse());
-  });
-
-  test.for([{ status: 'pending' as const }, { jobName: ['echo', 'other'] }, { labels: { org: '1' } }])(
-    'apply the filter %j',
-    async (filter, { world }) => {
-      const { durably } = await world.idle();
-      const handles = durably.register({
-        echo,
-        other: job('other', () => null),
-        third: job('third', () => null),
-      });
-      for (let i = 0; i < 6; i++) {
-        for (const handle of Object.values(handles))
-          await handle.trigger(i, { labels: { org: String(i % 2) } });
-      }
-      const all = await durably.getRuns(filter);
-      const seen: string[] = [];
-      let cursor: string | undefined;
-      do {
-        const page = await durably.getRunsPage({ ...filter, limit: 4, cursor });
-        seen.push(...page.runs.map(({ id }) => id));
-        cursor = page.nextCursor ?? undefined;
-      } while (cursor !== undefined);
-      expect(seen).toEqual(all.map(({ id }) => id));
-    },
-  );
-
-  test('know the end of a list of more than a hundred runs', async ({ world }) => {
-    const { durably } = await world.idle();
-    const { echo: handle } = durably.register({ echo });
-    await handle.batchTrigger(Array.from({ length: 250 }, (_, i) => i));
-    const first = await durably.getRunsPage({ limit: 200 });
-    const second = await durably.getRunsPage({ limit: 200, cursor: first.nextCursor ?? '' });
-    const payloads = [...first.runs, ...second.runs].map(({ payload }) => payload);
-    expect(payloads).toEqual(Array.from({ length: 250 }, (_, i) => 249 - i));
-    expect(second.nextCursor).toBeNull();
-  });
-
-  test.for(['', 'c', '7', 'cX', 'c-1', 'czzzzzzzzzzz'])('refuse the cursor %j', async (cursor, { world }) => {
-    const { durably } = await world.idle();
-    expect(await rejectionOf(durably.getRuns({ cursor }))).toBeInstanceOf(ValidationError);
-  });
-
-  test('refuse an offset together with a cursor', async ({ world }) => {
-    const { durably } = await world.idle();
-    expect((await rejectionOf(durably.getRuns({ cursor: 'c1', offset: 1 }))).message).toContain('offset');
-  });
-});
-
 contract('fields', (test) => {
   test('limit a list to the requested fields, and others are not read', async ({ world }) => {
     const { durably, statements } = await world.idle();
@@ -210,59 +144,6 @@ contract('fields', (test) => {
     const { durably } = await world.idle();
     const error = await rejectionOf(durably.getRuns({ fields: fields as never }));
     expect(error).toBeInstanceOf(ValidationError);
-  });
-});
-
-contract('the bound of a value', (test) => {
-  test('fails a step with a larger result, naming the step and both sizes', async ({ world }) => {
-    const { durably } = await world.start({ maxResultBytes: 1_000 });
-    const { task } = durably.register({
-      task: job('task', async (step, size) => {
-        await step.run('the step', () => '€'.repeat(size as number));
-      }),
-    });
-    const fits = await task.trigger(332);
-    expect(await untilStatus(durably, fits.id, 'completed')).toMatchObject({ error: null });
-    const { id } = await task.trigger(333);
-    const { error } = await untilStatus(durably, id, 'failed');
-    expect(error).toContain('"the step"');
-    expect(error).toContain('1001 bytes');
-    expect(error).toContain('1000');
-  });
-
-  test('fails a run with a larger output, and leaves out larger log data', async ({ world }) => {
-    const { durably } = await world.start({ maxResultBytes: 1_000 });
-    const { task } = durably.register({
-      task: job('task', (step) => {
-        step.log.info('line', 'x'.repeat(999));
-        return 'x'.repeat(999);
-      }),
-    });
-    const { id } = await task.trigger(0);
-    const { error } = await untilStatus(durably, id, 'failed');
-    expect(error).toMatch(/^Invalid output: at least 1001 bytes/);
-    const [line] = await durably.getLogs({ runId: id });
-    expect(line).toMatchObject({ level: 'warn', data: null });
-    expect(line?.message).toContain('1001 bytes');
-  });
-
-  test('refuses a larger input, and stores nothing', async ({ world }) => {
-    const { durably } = await world.idle({ maxResultBytes: 1_000 });
-    const { echo: handle } = durably.register({ echo });
-    const error = await rejectionOf(handle.batchTrigger(['fits', 'x'.repeat(999)]));
-    expect(error).toBeInstanceOf(InputTooLargeError);
-    expect(error.message).toContain('1001 bytes');
-    expect(await durably.getRuns()).toEqual([]);
-  });
-
-  test('refuses a batch that is too large as a whole, and stores nothing', async ({ world }) => {
-    const { durably } = await world.idle();
-    const { echo: handle } = durably.register({ echo });
-    const error = await rejectionOf(
-      handle.batchTrigger(Array.from({ length: 23 }, () => 'x'.repeat(3 * MB))),
-    );
-    expect(error).toBeInstanceOf(InputTooLargeError);
-    expect(await durably.getRuns()).toEqual([]);
   });
 });
 

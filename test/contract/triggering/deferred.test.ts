@@ -51,7 +51,7 @@ contract('a run that is triggered for later', (test) => {
     await untilStatus(durably, run.id, 'completed');
   });
 
-  test('is answered like another under its idempotency key', async ({ world }) => {
+  test('is returned to a second trigger with its idempotency key', async ({ world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;
     const first = await handle.trigger(1, { delay: '1h', idempotencyKey: 'key' });
@@ -59,7 +59,7 @@ contract('a run that is triggered for later', (test) => {
     expect(await handle.trigger(2, { delay: '2h', idempotencyKey: 'key' })).toEqual(first);
   });
 
-  test('stands in a batch beside runs that are due', async ({ world }) => {
+  test('may be in a batch with runs that are due', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     const handle = durably.register({ echo }).echo;
     const runs = await handle.batchTrigger([{ input: 1, options: { delay: '1h' } }, { input: 2 }]);

@@ -1,95 +1,13 @@
 import { expect } from 'vitest';
-import type { RunStatus } from '../../../src/core/run.ts';
-import type { Durably } from '../../../src/index.ts';
-import { Random } from '../../chaos/support/random.ts';
 import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { job } from '../../support/jobs.ts';
-import { ageHeartbeat, nextEvent, recordEvents, untilLooked, untilStatus } from '../../support/runs.ts';
+import { ageHeartbeat, nextEvent, untilLooked, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
-
-const keyed = (concurrencyKey: string) => ({ concurrencyKey });
-
-/** The pending runs that have the turn of their key. */
-async function turnsOf(durably: Durably): Promise<string[]> {
-  const rows = await durably.db
-    .selectFrom('durably_runs')
-    .select('id')
-    .where('status', '=', 'pending')
-    .where('key_turn', '=', 1)
-    .where('concurrency_key', 'is not', null)
-    .execute();
-  return rows.map(({ id }) => id).sort();
-}
-
-async function oldestOf(durably: Durably): Promise<string[]> {
-  const oldest = new Map<string, string>();
-  // Newest first, so the last one entered is the oldest.
-  for (const { id, jobName, concurrencyKey } of await durably.getRuns({ status: 'pending' })) {
-    if (concurrencyKey !== null) oldest.set(`${jobName} ${concurrencyKey}`, id);
-  }
-  return [...oldest.values()].sort();
-}
-
-/** Records which inputs are running now, and which have started so far. */
-function watch() {
-  const started: unknown[] = [];
-  const running = new Set<unknown>();
-  let most = 0;
-  return {
-    started,
-    running,
-    get most() {
-      return most;
-    },
-    async during(input: unknown, work: () => Promise<unknown>) {
-      started.push(input);
-      running.add(input);
-      most = Math.max(most, running.size);
-      try {
-        return await work();
-      } finally {
-        running.delete(input);
-      }
-    },
-  };
-}
-
-const startedIds = (durably: Durably) => {
-  const events = recordEvents(durably, ['run:start', 'run:resume']);
-  return () => events.map((event) => ('runId' in event ? event.runId : ''));
-};
+import { keyed, startedIds, watch } from './keyed-runs.ts';
 
 contract('concurrency keys', (test) => {
-  test('give the turn to the oldest pending run of each key and job, whatever happens to the runs', async ({
-    world,
-  }) => {
-    const { durably } = await world.idle();
-    const handles = [
-      durably.register({ one: job('one', () => 1) }).one,
-      durably.register({ two: job('two', () => 2) }).two,
-    ];
-    const next: Record<RunStatus, readonly RunStatus[]> = {
-      pending: ['running', 'cancelled'],
-      waiting: ['pending', 'cancelled'],
-      running: ['pending', 'waiting', 'completed', 'failed', 'cancelled'],
-      failed: ['pending'],
-      cancelled: ['pending'],
-      completed: [],
-    };
-    const random = new Random(7);
-    for (let i = 0; i < 24; i++) {
-      await random.pick(handles).trigger(i, random.pick([keyed('a'), keyed('b'), {}]));
-    }
-    for (let i = 0; i < 200; i++) {
-      const run = random.pick((await durably.getRuns()).filter(({ status }) => status !== 'completed'));
-      const status = random.pick(next[run.status]);
-      await durably.db.updateTable('durably_runs').set({ status }).where('id', '=', run.id).execute();
-      expect(await turnsOf(durably)).toEqual(await oldestOf(durably));
-    }
-  });
-
   test('run one run of a key at a time, in insertion order, across instances and jobs', async ({ world }) => {
     const seen = watch();
     const work = (_: unknown, input: unknown) => seen.during(input, () => idle());
@@ -147,60 +65,6 @@ contract('concurrency keys', (test) => {
     await untilStatus(durably, runs[3]?.id ?? '', 'completed');
   });
 
-  test('pass the turn to the next run when a waiting run is cancelled', async ({ world }) => {
-    const { durably } = await world.start({ clock: new FakeClock() });
-    const gate = deferred();
-    const { held } = durably.register({ held: job('held', () => gate.promise) });
-    const ids = startedIds(durably);
-    const runs = await held.batchTrigger([1, 2, 3].map((input) => ({ input, options: keyed('k') })));
-    const [first, second, third] = runs.map(({ id }) => id);
-    await until(() => ids().length === 1);
-    await durably.cancel(second ?? '');
-    gate.resolve();
-    await untilStatus(durably, third ?? '', 'completed');
-    expect(ids()).toEqual([first, third]);
-  });
-
-  test('put a retried run ahead of runs that were triggered later', async ({ world }) => {
-    const { durably } = await world.start({ clock: new FakeClock() });
-    const gate = deferred();
-    const { held } = durably.register({
-      held: job('held', async (_, input) => {
-        if (input === 'fails' && attempts++ === 0) throw new Error('once');
-        await gate.promise;
-      }),
-    });
-    let attempts = 0;
-    const ids = startedIds(durably);
-    const trigger = async (input: string) => (await held.trigger(input, keyed('k'))).id;
-    const fails = await trigger('fails');
-    await untilStatus(durably, fails, 'failed');
-    const second = await trigger('second');
-    await until(() => ids().length === 2);
-    const third = await trigger('third');
-    await durably.retry(fails);
-    const fourth = await trigger('fourth');
-    gate.resolve();
-    await untilStatus(durably, fourth, 'completed');
-    expect(ids()).toEqual([fails, second, fails, third, fourth]);
-  });
-
-  test('put a handed-back run ahead of runs that were triggered later', async ({ world }) => {
-    const { durably } = await world.start();
-    let hangs = true;
-    const { held } = durably.register({
-      held: job('held', () => (hangs ? new Promise(() => undefined) : 1)),
-    });
-    const ids = startedIds(durably);
-    const [first, second] = await held.batchTrigger([1, 2].map((input) => ({ input, options: keyed('k') })));
-    await until(() => ids().length === 1);
-    await durably.stop({ timeoutMs: 0 });
-    hangs = false;
-    durably.start();
-    await untilStatus(durably, second?.id ?? '', 'completed');
-    expect(ids()).toEqual([first?.id, first?.id, second?.id]);
-  });
-
   test('do not run a handed-back run at the same time as the next one of its key', async ({ world }) => {
     const { durably } = await world.start({ maxConcurrentRuns: 3 });
     const gate = deferred();
@@ -222,46 +86,6 @@ contract('concurrency keys', (test) => {
     expect(ids()).toEqual([first?.id, first?.id, other.id]);
     gate.resolve();
     await untilStatus(durably, second?.id ?? '', 'completed');
-  });
-
-  test.for([
-    { cancelled: [1, 2, 3], retried: [1, 2, 3] },
-    { cancelled: [3, 2, 1], retried: [3, 2] },
-    { cancelled: [2, 3, 1], retried: [3, 1, 2] },
-  ])(
-    'cancelled as $cancelled and retried as $retried they take turns, the oldest first',
-    async ({ cancelled, retried }, { world }) => {
-      const { durably } = await world.idle({ maxConcurrentRuns: 3 });
-      const seen = watch();
-      const { work } = durably.register({
-        work: job('work', (_, input) => seen.during(input, () => idle())),
-      });
-      const runs = await work.batchTrigger([1, 2, 3].map((input) => ({ input, options: keyed('k') })));
-      const idOf = (input: number) => runs[input - 1]?.id ?? '';
-      for (const input of cancelled) await durably.cancel(idOf(input));
-      for (const input of retried) await durably.retry(idOf(input));
-      durably.start();
-      for (const input of retried) await untilStatus(durably, idOf(input), 'completed');
-      expect(seen.started).toEqual(retried.toSorted());
-      expect(seen.most).toBe(1);
-    },
-  );
-
-  test('put a retried run of one job ahead of runs of other jobs', async ({ world }) => {
-    const { durably } = await world.idle();
-    const { a, b } = durably.register({ a: job('a', () => 1), b: job('b', () => 1) });
-    const first = await a.trigger(1, keyed('k'));
-    await durably.cancel(first.id);
-    const others = [
-      await b.trigger(1, keyed('k')),
-      await a.trigger(2, keyed('k')),
-      await b.trigger(2, keyed('k')),
-    ];
-    await durably.retry(first.id);
-    const ids = startedIds(durably);
-    durably.start();
-    await untilStatus(durably, others[2]?.id ?? '', 'completed');
-    expect(ids()).toEqual([first.id, ...others.map(({ id }) => id)]);
   });
 
   test("are not held by an unknown job's pending run, but by its running one", async ({ world }) => {

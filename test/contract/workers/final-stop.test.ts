@@ -1,15 +1,13 @@
 import { expect } from 'vitest';
 import { contract } from '../../support/contract.ts';
 import { job } from '../../support/jobs.ts';
-import { nextEvent, untilStatus } from '../../support/runs.ts';
+import { startRun, untilStatus } from '../../support/runs.ts';
 
 contract('a final stop', (test) => {
   test('hands runs back, and the instance never claims them again', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     expect(durably.countRunning()).toBe(1);
     const stopped = durably.stop({ timeoutMs: 1, final: true });
     durably.start();
@@ -29,9 +27,7 @@ contract('a final stop', (test) => {
   test('shortens a stop that is in progress', async ({ world }) => {
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     const patient = durably.stop();
     await durably.stop({ timeoutMs: 1, final: true });
     await patient;

@@ -8,6 +8,7 @@ import {
   nextEvent,
   recordEvents,
   rejectionOf,
+  startRun,
   untilStatus,
 } from '../../support/runs.ts';
 import { deferred } from '../../support/until.ts';
@@ -45,9 +46,7 @@ contract('stop with a timeout', (test) => {
   }) => {
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     const events = recordEvents(durably);
     await durably.stop({ timeoutMs: 1 });
     expect(await durably.getRun(run.id)).toMatchObject({
@@ -81,9 +80,7 @@ contract('stop with a timeout', (test) => {
         late.resolve([aborted, await rejectionOf(step.run('next', () => 1))]);
       }),
     });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     await durably.stop({ timeoutMs: 1 });
     expect(await late.promise).toEqual([expect.any(LeaseLostError), expect.any(LeaseLostError)]);
     expect(reason).toBeInstanceOf(LeaseLostError);
@@ -99,9 +96,7 @@ contract('stop with a timeout', (test) => {
         await new Promise(() => undefined);
       }),
     });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     await durably.stop({ timeoutMs: 0 });
     expect(await durably.getLogs({ runId: run.id, limit: 1000 })).toHaveLength(450);
     expect((await durably.getRun(run.id))?.progress).toEqual({ current: 3 });
@@ -111,9 +106,7 @@ contract('stop with a timeout', (test) => {
     const { durably } = await world.start();
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     const stopped = durably.stop({ timeoutMs: 10_000 });
     gate.resolve();
     await stopped;
@@ -123,9 +116,7 @@ contract('stop with a timeout', (test) => {
   test('is shortened by a second stop with a smaller timeout', async ({ world }) => {
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     const patient = durably.stop();
     await durably.stop({ timeoutMs: 1 });
     await patient;
@@ -153,28 +144,24 @@ contract('stop with a timeout', (test) => {
     expect(row.lost_count).toBe(0);
   });
 
-  test('does not hand back a run that was cancelled elsewhere unnoticed', async ({ world }) => {
+  test('does not hand back a run that another process has cancelled', async ({ world }) => {
     const { durably } = await world.start();
     const other = await world.idle();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     await other.durably.cancel(run.id);
     await durably.stop({ timeoutMs: 1 });
     expect((await other.durably.getRun(run.id))?.status).toBe('cancelled');
     expect(await journalTypes(other.durably, run.id)).toEqual(['run:trigger', 'run:start', 'run:cancel']);
   });
 
-  test('does not hand back a run that another worker took over unnoticed', async ({ world }) => {
+  test('does not hand back a run that another worker has taken over', async ({ world }) => {
     const { durably } = await world.start();
     const other = await world.instance({ pollingInterval: 5 });
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
     other.durably.register({ held: job('held', () => gate.promise) });
-    const started = nextEvent(durably, 'run:start');
-    const run = await held.trigger(1);
-    await started;
+    const run = await startRun(durably, held, 1);
     await ageHeartbeat(durably, run.id, 30_001);
     const takenOver = nextEvent(other.durably, 'run:start');
     await other.durably.init();
@@ -189,9 +176,7 @@ contract('stop with a timeout', (test) => {
     const { durably } = await world.start();
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => gate.promise), echo });
-    const started = nextEvent(durably, 'run:start');
-    await held.trigger(1);
-    await started;
+    await startRun(durably, held, 1);
     const stopped = durably.stop();
     await durably.init();
     gate.resolve();

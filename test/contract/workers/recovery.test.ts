@@ -7,9 +7,9 @@ import { echo, job } from '../../support/jobs.ts';
 import {
   ageHeartbeat,
   journalTypes,
-  nextEvent,
   recordEvents,
   rejectionOf,
+  startRun,
   untilLooked,
   untilStatus,
 } from '../../support/runs.ts';
@@ -22,9 +22,7 @@ const STALE_MS = 30_001;
 async function frozenWorker(world: World, run: Parameters<typeof job>[1]) {
   const { durably } = await world.start({ clock: new FakeClock() });
   const { task } = durably.register({ task: job('task', run) });
-  const started = nextEvent(durably, 'run:start');
-  const { id } = await task.trigger(0);
-  await started;
+  const { id } = await startRun(durably, task, 0);
   return { durably, id };
 }
 
@@ -117,9 +115,7 @@ contract('crash recovery', (test) => {
       ),
       echo,
     });
-    const started = nextEvent(loser, 'run:start');
-    const { id } = await task.trigger(0);
-    await started;
+    const { id } = await startRun(loser, task, 0);
     const gate = deferred();
     const { durably, events } = await rescuer(world, () => gate.promise);
     await ageHeartbeat(durably, id, STALE_MS);
@@ -194,9 +190,7 @@ contract('crash recovery', (test) => {
         return 'second';
       }),
     });
-    const started = nextEvent(durably, 'run:start');
-    const { id } = await task.trigger(0);
-    await started;
+    const { id } = await startRun(durably, task, 0);
     // As after the machine's sleep, the poll comes before the heartbeat.
     await ageHeartbeat(durably, id, STALE_MS);
     clock.advance(1_000);

@@ -3,7 +3,7 @@ import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
-import { nextEvent, recordEvents, untilStatus } from '../../support/runs.ts';
+import { nextEvent, recordEvents, startRun, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 
 contract('init, start and stop', (test) => {
@@ -99,9 +99,7 @@ contract('init, start and stop', (test) => {
     const gate = deferred();
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
-    const started = nextEvent(durably, 'run:start');
-    await held.trigger(1);
-    await started;
+    await startRun(durably, held, 1);
     const stopped = durably.stop();
     durably.start();
     const next = await held.trigger(2);
@@ -114,9 +112,7 @@ contract('init, start and stop', (test) => {
     const gate = deferred();
     const { durably } = await world.start();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
-    const started = nextEvent(durably, 'run:start');
-    await held.trigger(1);
-    await started;
+    await startRun(durably, held, 1);
     const first = durably.stop();
     durably.start();
     const last = durably.stop();
@@ -136,9 +132,7 @@ contract('init, start and stop', (test) => {
         step.log.info('after');
       }),
     });
-    const started = nextEvent(durably, 'run:start');
-    const run = await noisy.trigger(1);
-    await started;
+    const run = await startRun(durably, noisy, 1);
     const stopped = durably.stop();
     gate.resolve();
     await stopped;

@@ -35,7 +35,7 @@ test('init and every read refuse a client that can be synchronized, since only a
   }
 });
 
-test('a client of a file is not taken for one', async () => {
+test('a client of a file is not mistaken for an embedded replica', async () => {
   const client = createClient({ url: `file:${temporaryFile()}` });
   onTestFinished(() => client.close());
   const durably = createDurably({ dialect: new LibsqlDialect({ client }) });

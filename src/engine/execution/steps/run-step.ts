@@ -1,9 +1,9 @@
-import { parseDuration } from '../../../core/duration.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { StepError } from '../../../core/errors/errors.ts';
 import { decodeJson, type Jsonified } from '../../../core/json/json.ts';
 import { type FailedTry, nextTryInMs, parseRetries, type RetryPolicy } from '../../../core/retry.ts';
 import type { RunStepOptions, StepContext, StepFunction } from '../../../core/step.ts';
+import { parseDuration } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import type { StepCall } from './step-calls.ts';
 import type { StepPort } from './step-port.ts';
@@ -13,7 +13,7 @@ const OPTIONS: MembersOf<RunStepOptions> = { retries: true, timeout: true };
 /** What a step does when it fails or takes long. */
 interface StepPolicy {
   readonly retries: RetryPolicy;
-  /** Of one try; undefined for any time. */
+  /** The time limit of one try. Undefined for none. */
   readonly timeoutMs: number | undefined;
 }
 
@@ -36,8 +36,8 @@ interface RunStepCall {
 
 async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified<T>> {
   const { policy, fault } = policyOrFault(given);
-  // A step that is stored is answered, whatever its options are now.
-  const optionFault = port.isStored(given.name) ? undefined : fault;
+  // A stored step is replayed, whatever its options are now.
+  const optionFault = port.isStored(given.name, 'run') ? undefined : fault;
   const call = port.enter(given.name, typeof given.fn === 'function' ? optionFault : 'needs a function');
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
@@ -47,7 +47,7 @@ async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified
   const open = port.openStep(call, 'run');
   if (open !== undefined) await port.untilDue(call, { kind: 'retry', dueAtMs: open.dueAtMs });
   for (let attempt = (open?.tries ?? 0) + 1; ; attempt++) {
-    if (port.isDraining) return await port.suspend('handed-back');
+    if (port.isDraining) return await port.suspend('handed-back', call);
     port.start(call);
     let output: string | null;
     try {

@@ -1,12 +1,12 @@
-import { parseDuration, parseTime } from '../../../core/duration.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import type { StepContext } from '../../../core/step.ts';
+import { parseDuration, parseTime } from '../../../core/time/duration.ts';
 import type { StepPort } from './step-port.ts';
 
 /** When a sleep that begins now is over: ms since the epoch, by the database's clock. @throws {ValidationError} */
 type DueAt = (nowMs: number) => number;
 
-/** `step.sleep`: waits for so long. */
+/** `step.sleep`: waits for a duration. */
 export function createSleepStep(port: StepPort): StepContext['sleep'] {
   return (name, duration) =>
     port.begin(() => sleep(port, name, (nowMs) => nowMs + parseDuration('duration', duration)));
@@ -19,15 +19,15 @@ export function createSleepUntilStep(port: StepPort): StepContext['sleepUntil'] 
 
 async function sleep(port: StepPort, name: string, dueAt: DueAt): Promise<void> {
   const asked = dueAtOf(dueAt, port.nowMs);
-  // The first call has fixed the time: later ones need not even make sense.
-  const call = port.enter(name, port.isStored(name) ? undefined : asked.fault);
+  // The first call fixed the time, so the argument of a later call is not checked.
+  const call = port.enter(name, port.isStored(name, 'sleep') ? undefined : asked.fault);
   if (call.state === 'refused') return await port.refuse(call);
   const stored = port.replay(call);
   if (stored !== undefined) {
     await stored;
     return;
   }
-  if (port.isDraining) return await port.suspend('handed-back');
+  if (port.isDraining) return await port.suspend('handed-back', call);
   const open = port.openStep(call, 'sleep');
   const dueAtMs = open?.dueAtMs ?? asked.dueAtMs;
   port.startWaiting(call, { kind: 'sleep', dueAtMs });

@@ -2,7 +2,7 @@ import { StepError } from '../../../core/errors/errors.ts';
 import { storableText } from '../../../core/text.ts';
 import { stepNameFault } from './step-name.ts';
 
-/** How many causes of an error are searched for a step's error: a chain may be endless. */
+/** How many causes of an error are searched for a step's error, because a chain of causes may be circular. */
 const MAX_CAUSES = 20;
 
 /** A step of one execution, from its first call on. */
@@ -17,6 +17,8 @@ export interface StepCall {
    * - `completed`: its result is stored, by this execution or an earlier one.
    */
   state: 'open' | 'running' | 'waiting' | 'completed';
+  /** The step whose function called it. */
+  readonly outer: string | undefined;
   /** It is tried again if it fails. */
   hasRetries: boolean;
   /** When it began last, on the monotonic clock. */
@@ -42,7 +44,16 @@ export class StepCalls {
     return this.#running > 0;
   }
 
-  /** A step runs, or is being answered with its stored result: the job goes on by itself. */
+  /** Whether a step runs that is none of those whose functions have called this one. */
+  areRunningBeside(call: StepCall): boolean {
+    let running = this.#running;
+    for (let each = call.outer; each !== undefined; each = this.#byName.get(each)?.outer) {
+      if (this.#byName.get(each)?.state === 'running') running--;
+    }
+    return running > 0;
+  }
+
+  /** Whether a step runs or is being replayed, after which the job goes on by itself. */
   get areBusy(): boolean {
     return this.#running + this.#replaying > 0;
   }
@@ -52,14 +63,15 @@ export class StepCalls {
    *
    * @param fault why its other arguments can't be taken, as the end of a sentence about the step.
    */
-  enter(givenName: unknown, fault: string | undefined): StepCall | RefusedCall {
+  enter(givenName: unknown, fault: string | undefined, outer?: string): StepCall | RefusedCall {
     const nameFault = stepNameFault(givenName);
     if (nameFault !== undefined) return refused(nameFault);
     const name = storableText(givenName as string);
     if (fault !== undefined) return refused(`Step "${name}" ${fault}`);
     const known = this.#byName.get(name);
     if (known === undefined) {
-      const call: StepCall = { name, index: this.#byName.size, state: 'open', hasRetries: false, startMs: 0 };
+      const index = this.#byName.size;
+      const call: StepCall = { name, index, state: 'open', outer, hasRetries: false, startMs: 0 };
       this.#byName.set(name, call);
       return call;
     }

@@ -1,9 +1,10 @@
-import type { Clock } from '../../../core/clock.ts';
 import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/error-detail.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DurablyError, StepError } from '../../../core/errors/errors.ts';
+import { encodeJson } from '../../../core/json/json.ts';
 import type { AppendResult, OwnerNote } from '../../../core/store.ts';
-import type { WaitData } from '../../../core/wait.ts';
+import type { Clock } from '../../../core/time/clock.ts';
+import type { RetryData } from '../../../core/wait.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepCall, StepCalls } from './step-calls.ts';
@@ -16,7 +17,13 @@ interface StepOutcomesDeps {
   readonly errorDetail: ErrorDetailMode;
 }
 
-/** Stores what steps come to. The job goes on only when that is stored. */
+/** What else is stored with an outcome of a kind of step that calls no function. */
+export type OutcomeOf = Pick<OwnerNote, 'stepKind' | 'signalSeq'> & {
+  /** How long the step took. Default: since it began in this execution. */
+  readonly durationMs?: number;
+};
+
+/** Stores the outcomes of steps. The job continues only when its step's outcome is stored. */
 export class StepOutcomes {
   readonly #control: RunControl;
   readonly #journal: OwnerJournal;
@@ -38,7 +45,7 @@ export class StepOutcomes {
    * @throws {StepError} then.
    * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
    */
-  async complete(call: StepCall, output: string | null): Promise<void> {
+  async complete(call: StepCall, output: string | null, of: OutcomeOf = {}): Promise<void> {
     try {
       this.#check(
         await this.#record({
@@ -47,13 +54,14 @@ export class StepOutcomes {
           stepIndex: call.index,
           durationMs: this.#clock.monotonicMs() - call.startMs,
           data: output,
+          ...of,
         }),
       );
     } catch (error) {
       if (error instanceof DurablyError) throw error;
-      // It is too large, for example.
+      // The result may be too large, for example.
       const refusal = `Step "${call.name}": the database refused its result`;
-      return await this.fail(call, new StepError(refusal, { cause: error }));
+      return await this.fail(call, new StepError(refusal, { cause: error }), of);
     }
     this.#calls.complete(call);
   }
@@ -63,14 +71,14 @@ export class StepOutcomes {
    *
    * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
    */
-  async fail(call: StepCall, error: unknown): Promise<never> {
+  async fail(call: StepCall, error: unknown, of: OutcomeOf = {}): Promise<never> {
     try {
       const detail = encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name });
-      this.#check(await this.#record(this.#failNote(call, errorMessage(error), detail)));
+      this.#check(await this.#record({ ...this.#failNote(call, errorMessage(error), detail), ...of }));
     } catch (failure) {
       if (failure instanceof DurablyError) throw failure;
       const note = this.#failNote(call, 'The database refused the text of its error');
-      this.#check(await this.#record(note));
+      this.#check(await this.#record({ ...note, ...of }));
     }
     this.#calls.fail(call, error);
     throw error;
@@ -89,7 +97,7 @@ export class StepOutcomes {
       dueAtMs,
     }: { readonly attempt: number; readonly error: unknown; readonly dueAtMs: number },
   ): Promise<void> {
-    const data: WaitData = { attempt, dueAt: dueAtMs };
+    const data: RetryData = { attempt, dueAt: dueAtMs };
     const note = {
       type: 'step:retry',
       stepName: call.name,
@@ -100,7 +108,7 @@ export class StepOutcomes {
       this.#check(await this.#record({ ...note, message: errorMessage(error) }));
     } catch (failure) {
       if (failure instanceof DurablyError) throw failure;
-      // It refuses the error's text, for example.
+      // The database may refuse the error's text, for example.
       return await this.fail(call, error);
     }
   }
@@ -120,4 +128,14 @@ export class StepOutcomes {
     if (result === 'refused') this.#control.stop('lease-lost');
     this.#control.throwIfOver();
   }
+}
+
+/** A step's result as JSON text, null for undefined. @throws {StepError} for what JSON can't hold. */
+export function encodeResult(stepName: string, result: unknown, maxBytes: number): string | null {
+  const encoding = encodeJson(result, { maxBytes });
+  if (encoding.ok) return encoding.text ?? null;
+  const { reason, cause, isTooLarge } = encoding;
+  const fault = isTooLarge ? 'too much' : "what JSON can't hold";
+  const message = `Step "${stepName}" returned ${fault}: ${reason}`;
+  throw new StepError(message, cause === undefined ? undefined : { cause });
 }

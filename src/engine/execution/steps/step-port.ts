@@ -1,17 +1,16 @@
-import { type Clock, defer } from '../../../core/clock.ts';
 import type { ErrorDetailMode } from '../../../core/errors/error-detail.ts';
-import { StepError } from '../../../core/errors/errors.ts';
-import { encodeJson } from '../../../core/json/json.ts';
 import type { OpenStep } from '../../../core/ownership/known-step.ts';
 import { callOutsideRuns, callWithinStep, currentStep, type StepScope } from '../../../core/run-context.ts';
 import type { StepKind } from '../../../core/step.ts';
+import type { ChildStart } from '../../../core/store.ts';
+import { type Clock, defer } from '../../../core/time/clock.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepResults } from '../step-results.ts';
 import type { RefusedCall, StepCall, StepCalls } from './step-calls.ts';
-import { StepOutcomes } from './step-outcomes.ts';
-import type { StepWait, StepWaits } from './step-waits.ts';
+import { encodeResult, type OutcomeOf, StepOutcomes } from './step-outcomes.ts';
+import type { StepWaits, WaitOf } from './step-waits.ts';
 import { withinTime } from './within-time.ts';
 
 interface StepPortDeps {
@@ -30,12 +29,10 @@ interface StepPortDeps {
 /**
  * What a kind of step may use of the execution that it belongs to, and all of it.
  *
- * A kind is a function of its arguments, called within {@link begin}. It first calls
- * {@link enter}, fails a refused call with {@link refuse}, and answers with {@link replay}
- * if there is a stored result. While the run {@link isDraining} it begins nothing, and calls
- * {@link suspend}. Otherwise it calls {@link start}, and then {@link complete} or {@link fail}.
- * A kind that waits calls {@link startWaiting}, {@link untilDue} and {@link completeWaiting}
- * in their place.
+ * A kind is a function of its arguments, called within {@link begin}. It calls {@link enter}, fails a refused call
+ * with {@link refuse}, and answers with {@link replay} if there is a stored result. While the run {@link isDraining} it
+ * begins nothing, and calls {@link suspend}. Otherwise it calls {@link start}, and then {@link complete} or {@link fail}. A kind
+ * that waits calls {@link startWaiting} and {@link untilDue}.
  */
 export class StepPort {
   readonly #control: RunControl;
@@ -72,12 +69,12 @@ export class StepPort {
     return this.#databaseNowMs();
   }
 
-  /** No step may begin: the run is to be handed back. */
+  /** Whether no step may begin, because the run is to be handed back. */
   get isDraining(): boolean {
     return this.#control.isDraining;
   }
 
-  /** Calls a kind's code as the engine's and not the job's. */
+  /** Calls the code of a kind outside of the job's async context. */
   begin<T>(step: () => Promise<T>): Promise<T> {
     this.#outer = currentStep();
     const result = callOutsideRuns(step);
@@ -90,18 +87,28 @@ export class StepPort {
    * The step of that name, or why it can't be called now.
    *
    * @param fault why its other arguments can't be taken, as the end of a sentence about the step.
+   * @param about.putsToWait it ends only after its run was put to wait.
    */
-  enter(name: unknown, fault: string | undefined): StepCall | RefusedCall {
+  enter(
+    name: unknown,
+    fault: string | undefined,
+    { putsToWait = false }: { readonly putsToWait?: boolean } = {},
+  ): StepCall | RefusedCall {
     const { error } = this.#control;
     if (error !== undefined) return { state: 'refused', error };
-    return this.#calls.enter(name, fault ?? this.#nestingFault());
+    const outer = this.#outer?.owner === this ? this.#outer.name : undefined;
+    return this.#calls.enter(name, fault ?? this.#nestingFault(outer, putsToWait), outer);
   }
 
-  /** The next try of the outer step would call this one again, which has its outcome by then. */
-  #nestingFault(): string | undefined {
-    const outer = this.#outer;
-    if (outer?.owner !== this || !this.#calls.hasRetries(outer.name)) return undefined;
-    return `can't be called inside step "${outer.name}", which has retries: give the retries to the inner step`;
+  #nestingFault(outer: string | undefined, putsToWait: boolean): string | undefined {
+    if (outer === undefined) return undefined;
+    const within = `can't be called inside step "${outer}"`;
+    // A run is not put to wait while a step's function runs.
+    if (putsToWait) return `${within}, which would wait for ever: call it beside or after that step`;
+    // The next try of the outer step would call this one again, which has its outcome by then.
+    return this.#calls.hasRetries(outer)
+      ? `${within}, which has retries: give the retries to the inner step`
+      : undefined;
   }
 
   /** Fails a refused call, after a turn: a job that retries in a loop must not hold the event loop. */
@@ -123,11 +130,10 @@ export class StepPort {
     return open?.kind === kind ? open : undefined;
   }
 
-  /** Whether an earlier execution has stored something of the step. */
-  isStored(name: unknown): boolean {
-    return (
-      typeof name === 'string' && (this.#results.has(name) || this.#results.openStep(name) !== undefined)
-    );
+  /** Whether an earlier execution has stored something of the step of that kind. */
+  isStored(name: unknown, kind: StepKind): boolean {
+    if (typeof name !== 'string') return false;
+    return this.#results.has(name) || this.#results.openStep(name)?.kind === kind;
   }
 
   /** The step begins. */
@@ -136,28 +142,53 @@ export class StepPort {
     this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index });
   }
 
-  /** The step begins to wait. What an earlier execution has stored of that stays. */
-  startWaiting(call: StepCall, { kind, dueAtMs }: Pick<StepWait, 'kind' | 'dueAtMs'>): void {
+  /** The step begins to wait. If an earlier execution has stored that, nothing is stored again. */
+  startWaiting(
+    call: StepCall,
+    { kind, dueAtMs }: { readonly kind: StepKind; readonly dueAtMs: number },
+  ): void {
     this.#calls.wait(call);
-    if (this.openStep(call, kind as StepKind) !== undefined) return;
+    if (this.openStep(call, kind) !== undefined) return;
     call.startMs = this.#clock.monotonicMs();
+    // Infinity becomes null.
     const data = JSON.stringify({ kind, dueAt: dueAtMs });
     this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index, data });
   }
 
   /** Resolves when the wait is over; never if the run is put to wait before that. */
-  async untilDue(call: StepCall, { kind, dueAtMs }: Pick<StepWait, 'kind' | 'dueAtMs'>): Promise<void> {
+  async untilDue(call: StepCall, wait: WaitOf): Promise<void> {
     this.#calls.wait(call);
-    await this.#waits.untilDue({ kind, dueAtMs, stepName: call.name });
+    // What is stored came before a wait that is over only now.
+    await this.#results.caughtUp();
+    await this.#waits.untilDue({ ...wait, stepName: call.name });
   }
 
-  /** The step's wait is over. It is stored with what follows, for whoever goes on before that finds it over, too. */
-  completeWaiting(call: StepCall, kind: StepKind): void {
-    const open = this.openStep(call, kind);
-    const startedMs =
-      open === undefined ? this.#clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
+  /** The step begins with a run that it starts: both are stored by one statement. `payload` is JSON text. */
+  startChild(
+    call: StepCall,
+    { child, payload }: { readonly child: ChildStart; readonly payload: string },
+  ): void {
+    call.startMs = this.#clock.monotonicMs();
     const { name: stepName, index: stepIndex } = call;
-    const durationMs = Math.max(0, startedMs);
+    this.#journal.note({ type: 'step:start', stepName, stepIndex, child, data: payload });
+  }
+
+  /** Keeps the run from being put to wait while the engine does something for the step. */
+  keepBusy(call: StepCall): void {
+    this.#calls.start(call, call.startMs || this.#clock.monotonicMs());
+  }
+
+  /** How long a step has taken. An earlier execution may have begun it. */
+  #durationMs(call: StepCall, kind: StepKind): number {
+    const open = this.openStep(call, kind);
+    const ms = open === undefined ? this.#clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
+    return Math.max(0, ms);
+  }
+
+  /** The step's wait is over. This is stored with the next outcome. If it is lost, a later execution finds the wait over, too. */
+  completeWaiting(call: StepCall, kind: StepKind): void {
+    const { name: stepName, index: stepIndex } = call;
+    const durationMs = this.#durationMs(call, kind);
     this.#journal.note({ type: 'step:complete', stepName, stepIndex, stepKind: kind, durationMs });
     this.#results.closeStep(call.name);
     this.#calls.complete(call);
@@ -179,27 +210,29 @@ export class StepPort {
     );
   }
 
-  /** A result as JSON text, null for undefined. @throws {StepError} for what JSON can't hold. */
+  /** {@link encodeResult} */
   encode({ name }: StepCall, result: unknown): string | null {
-    const encoding = encodeJson(result, { maxBytes: this.#maxResultBytes });
-    if (encoding.ok) return encoding.text ?? null;
-    const { reason, cause, isTooLarge } = encoding;
-    const fault = isTooLarge ? 'too much' : "what JSON can't hold";
-    const message = `Step "${name}" returned ${fault}: ${reason}`;
-    throw new StepError(message, cause === undefined ? undefined : { cause });
+    return encodeResult(name, result, this.#maxResultBytes);
   }
 
   /** {@link StepOutcomes.complete} */
-  async complete(call: StepCall, output: string | null): Promise<void> {
-    await this.#outcomes.complete(call, output);
+  async complete(call: StepCall, output: string | null, of?: OutcomeOf): Promise<void> {
+    await this.#outcomes.complete(call, output, this.#lasted(call, of));
     this.#results.closeStep(call.name);
   }
 
   /** {@link StepOutcomes.fail} */
-  async fail(call: StepCall, error: unknown): Promise<never> {
-    // Called again, it has all its tries.
+  async fail(call: StepCall, error: unknown, of?: OutcomeOf): Promise<never> {
+    const outcome = this.#lasted(call, of);
+    // If the job calls the step again, it begins anew.
     this.#results.closeStep(call.name);
-    return await this.#outcomes.fail(call, error);
+    return await this.#outcomes.fail(call, error, outcome);
+  }
+
+  /** Adds the duration for a kind that calls no function, because an earlier execution may have begun the step. */
+  #lasted(call: StepCall, of: OutcomeOf | undefined): OutcomeOf | undefined {
+    if (of?.stepKind === undefined) return of;
+    return { ...of, durationMs: this.#durationMs(call, of.stepKind) };
   }
 
   /**
@@ -218,16 +251,16 @@ export class StepPort {
 
   /**
    * Ends this execution in place of going on with a step, once the steps that run beside
-   * it are stored. If their outcome ends the job, the run ends instead. This is the only
+   * it are stored; one whose function has called it does not count. If their outcome ends the job, the run ends instead. This is the only
    * way in which a step puts its run aside.
    *
    * @throws {RunCancelledError | LeaseLostError} always, when the execution is over.
    */
-  async suspend(reason: Suspension): Promise<never> {
-    while (this.#calls.areRunning && !this.#control.isOver) {
+  async suspend(reason: Suspension, call: StepCall): Promise<never> {
+    while (this.#calls.areRunningBeside(call) && !this.#control.isOver) {
       await Promise.race([this.#calls.oneEnded(), this.#control.whenOver()]);
     }
-    // The job may end by what those steps came to.
+    // The outcomes of those steps may end the job.
     await new Promise<void>((resolve) => defer(resolve));
     this.#control.stop(reason);
     throw this.#control.error;

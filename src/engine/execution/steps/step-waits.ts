@@ -1,4 +1,4 @@
-import { type Clock, defer, toIsoTime } from '../../../core/clock.ts';
+import { type Clock, defer, toIsoTime } from '../../../core/time/clock.ts';
 import type { RunWait, WaitData } from '../../../core/wait.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepCalls } from './step-calls.ts';
@@ -6,11 +6,18 @@ import type { StepCalls } from './step-calls.ts';
 /** A run that waits for less than this keeps its slot. */
 const KEEPS_SLOT_MS = 1_000;
 
-export interface StepWait {
-  readonly kind: RunWait['kind'];
-  readonly stepName: string;
-  /** Ms since the epoch, by the database's clock. */
-  readonly dueAtMs: number;
+/** What a step waits for. */
+export type WaitOf =
+  | { readonly kind: 'sleep' | 'retry'; readonly dueAtMs: number }
+  | { readonly kind: 'signal'; readonly signal: string; readonly dueAtMs: number }
+  | { readonly kind: 'run'; readonly runId: string; readonly dueAtMs: number };
+
+/** `dueAtMs`: when it is over at the latest, ms since the epoch, by the database's clock; Infinity if it waits for no time. */
+export type StepWait = WaitOf & { readonly stepName: string };
+
+/** Whether the wait can end in this execution. Signals and ends of other runs are found only by a later claim. */
+function endsHere({ kind }: StepWait): boolean {
+  return kind === 'sleep' || kind === 'retry';
 }
 
 interface Settle {
@@ -37,6 +44,7 @@ export class StepWaits {
   readonly #deps: StepWaitsDeps;
   readonly #open = new Map<StepWait, Settle>();
   #isPutToWait = false;
+  #isWatching = false;
   #isLookDue = false;
   #cancelTimer: () => void = () => undefined;
 
@@ -51,8 +59,9 @@ export class StepWaits {
    */
   async untilDue(wait: StepWait): Promise<void> {
     const { control, databaseNowMs } = this.#deps;
-    if (wait.dueAtMs <= databaseNowMs()) return;
-    if (this.#open.size === 0) void control.whenOver().then(() => this.#rejectAll());
+    if (endsHere(wait) && wait.dueAtMs <= databaseNowMs()) return;
+    if (!this.#isWatching) void control.whenOver().then(() => this.#rejectAll());
+    this.#isWatching = true;
     await new Promise<void>((resolve, reject) => {
       this.#open.set(wait, { resolve, reject });
       this.#lookSoon();
@@ -62,10 +71,8 @@ export class StepWaits {
   /** The waits that are open, as they are stored when the run is put to wait. */
   toData(): WaitData {
     const open = [...this.#open.keys()];
-    return {
-      dueAt: Math.min(...open.map(({ dueAtMs }) => dueAtMs)),
-      waits: open.map(({ kind, stepName, dueAtMs }) => ({ kind, stepName, until: toIsoTime(dueAtMs) })),
-    };
+    const dueAt = Math.min(...open.map(({ dueAtMs }) => dueAtMs));
+    return { dueAt: Number.isFinite(dueAt) ? dueAt : null, waits: open.map(toRunWait) };
   }
 
   /** The execution is over. */
@@ -74,14 +81,14 @@ export class StepWaits {
   }
 
   #rejectAll(): void {
-    // What the job does after a wait that goes on later is abandoned.
+    // The wait goes on in a later execution, so what the job does now is abandoned.
     if (this.#isPutToWait) return;
     const { error } = this.#deps.control;
     for (const { reject } of this.#open.values()) reject(error);
     this.#open.clear();
   }
 
-  /** After this turn of the event loop, in which the job may call its next step. */
+  /** Looks after this turn of the event loop, because the job may call its next step in it. */
   #lookSoon(): void {
     if (this.#isLookDue) return;
     this.#isLookDue = true;
@@ -98,26 +105,43 @@ export class StepWaits {
     const nowMs = databaseNowMs();
     if (this.#endDue(nowMs)) return this.#lookSoon();
     if (this.#open.size === 0) return;
-    const inMs = Math.min(...[...this.#open.keys()].map(({ dueAtMs }) => dueAtMs)) - nowMs;
+    const ending = [...this.#open.keys()].filter(endsHere);
+    const inMs = Math.min(...ending.map(({ dueAtMs }) => dueAtMs)) - nowMs;
     const isAwaitingRun = this.#deps.isAwaitingRun();
-    if (!calls.areBusy && !isAwaitingRun && (inMs >= KEEPS_SLOT_MS || control.isDraining)) {
+    // Only a later claim finds what the others wait for.
+    const mustGo = inMs >= KEEPS_SLOT_MS || ending.length < this.#open.size || control.isDraining;
+    if (!calls.areBusy && !isAwaitingRun && mustGo) {
       this.#isPutToWait = true;
       control.stop('waiting');
       return;
     }
-    // Nobody tells when the other run has ended.
+    // Nothing reports the end of the other run, so it is looked for now and then.
     const lookInMs = isAwaitingRun ? Math.min(inMs, KEEPS_SLOT_MS) : inMs;
-    this.#cancelTimer = this.#deps.clock.schedule(lookInMs, () => this.#look());
+    if (Number.isFinite(lookInMs))
+      this.#cancelTimer = this.#deps.clock.schedule(lookInMs, () => this.#look());
     if (calls.areBusy) void calls.oneEnded().then(() => this.#lookSoon());
   }
 
   /** Whether a wait was over. */
   #endDue(nowMs: number): boolean {
-    const due = [...this.#open].filter(([{ dueAtMs }]) => dueAtMs <= nowMs);
+    const due = [...this.#open].filter(([wait]) => endsHere(wait) && wait.dueAtMs <= nowMs);
     for (const [wait, { resolve }] of due) {
       this.#open.delete(wait);
       resolve();
     }
     return due.length > 0;
+  }
+}
+
+function toRunWait(wait: StepWait): RunWait {
+  const { kind, stepName, dueAtMs } = wait;
+  const until = Number.isFinite(dueAtMs) ? toIsoTime(dueAtMs) : null;
+  switch (kind) {
+    case 'signal':
+      return { kind, stepName, until, signal: wait.signal };
+    case 'run':
+      return { kind, stepName, until, runId: wait.runId };
+    default:
+      return { kind, stepName, until };
   }
 }

@@ -1,7 +1,7 @@
 import { onAbort } from '../../../core/abort-listeners.ts';
-import type { Clock } from '../../../core/clock.ts';
 import { StepTimeoutError } from '../../../core/errors/errors.ts';
 import { callWithinRun } from '../../../core/run-context.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import type { RunControl } from '../run-control.ts';
 
 /**

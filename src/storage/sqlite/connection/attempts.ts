@@ -1,6 +1,6 @@
 import type { QueryResult } from 'kysely';
-import { type Clock, defer } from '../../../core/clock.ts';
 import type { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import { type Clock, defer } from '../../../core/time/clock.ts';
 import type { Adapter } from '../adapter.ts';
 import type { Closing } from './closing.ts';
 import { isClosedError } from './database-error.ts';
@@ -26,7 +26,7 @@ interface AttemptsDeps {
 
 export interface AttemptOptions {
   readonly commits?: boolean;
-  /** Until when a read over a network is awaited, on the monotonic clock. */
+  /** When to give up a read over a network, on the monotonic clock. */
   readonly deadlineMs?: number;
 }
 

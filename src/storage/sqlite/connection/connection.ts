@@ -1,9 +1,9 @@
 import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
-import type { Clock } from '../../../core/clock.ts';
 import type { DatabaseTrouble } from '../../../core/durably.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import { WriteLane } from '../../lane.ts';
 import type { Sql, WriteKind } from '../../writes.ts';
@@ -45,7 +45,7 @@ export interface ConnectionOptions {
   readonly reconnect?: (() => void | Promise<void>) | undefined;
   /** Called once, when the connection was closed for good. */
   readonly onClosed?: ((error: DatabaseUnavailableError) => void) | undefined;
-  /** Told when a server takes no writes though it answers reads, and when it takes them again. */
+  /** Called when a server takes no writes though it answers reads, and when it takes them again. */
   readonly onWriteOutage?: ((outage: WriteOutage) => void) | undefined;
   /** False if the dialect is known and an additional request is expensive. */
   readonly checksAtFirstUse?: boolean | undefined;
@@ -204,7 +204,7 @@ export class Connection {
   async ping(): Promise<void> {
     if (this.#closing.error) throw this.#closing.error;
     const { isRemote } = this;
-    // Its answer tells a server that takes no writes from one that does not answer.
+    // Its answer distinguishes a server that takes no writes from one that does not answer.
     const hasRead = isRemote && this.#health.isDoubtful;
     if (hasRead) await this.execute(READ);
     const question = this.#health.question({ maxWaitMs: isRemote ? MAX_REMOTE_WAIT_MS : MAX_WAIT_MS });
@@ -212,7 +212,7 @@ export class Connection {
     else if (!hasRead) await this.execute(question);
   }
 
-  /** What is wrong with a server that {@link ping} did not find fit; undefined of a file, or if the server said so itself. */
+  /** Why {@link ping} found a server unfit. Undefined for a file, and if the server's own error says why. */
   get trouble(): DatabaseTrouble | undefined {
     return this.isRemote && !this.#closing.error ? this.#watch.trouble : undefined;
   }

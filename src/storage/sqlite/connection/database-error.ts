@@ -40,7 +40,7 @@ const FAULTS: readonly (readonly [prefix: string, fault: DatabaseFault])[] = [
   ['SQLITE_', 'unavailable'],
   ['SQL_', 'statement'],
   ['ARGS_', 'statement'],
-  // A single write was executed nevertheless. A small answer is refused when others read much.
+  // If the request was a single write, it was executed. A small answer is refused, too, while others read much.
   ['RESPONSE_TOO_LARGE', 'uncertain'],
   ['TRANSACTION_BUSY', 'busy'],
   // For example, Turso refuses writes beyond a plan's quota.

@@ -1,7 +1,7 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
-import type { Clock } from '../../../core/clock.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import type { Adapter, Batch } from '../adapter.ts';
 import { kindOf } from '../query.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from '../../../core/clock.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import type { Closing } from './closing.ts';
 
 /** Rejects if the answer takes too long, because a network may lose it silently. */

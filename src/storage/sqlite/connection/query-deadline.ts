@@ -1,6 +1,6 @@
 import type { CompiledQuery } from 'kysely';
-import type { Clock } from '../../../core/clock.ts';
 import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 
 const deadlines = new WeakMap<CompiledQuery, number>();
 
@@ -13,7 +13,7 @@ export function withDeadline(query: CompiledQuery, deadlineMs: number): Compiled
   return query;
 }
 
-/** Until when to try, on the monotonic clock. */
+/** When to stop trying, on the monotonic clock. */
 export function deadlineOf(query: CompiledQuery, clock: Clock): number {
   return deadlines.get(query) ?? clock.monotonicMs() + CALLER_BUDGET_MS;
 }

@@ -1,13 +1,13 @@
-import type { Clock } from '../../../core/clock.ts';
 import type { DatabaseTrouble } from '../../../core/durably.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 
-/** For so long no write has succeeded, though reads are answered: the server will not get over it. */
+/** If no write succeeds for this long, though reads are answered, the server does not recover by itself. */
 const STUCK_AFTER_MS = 30_000;
-/** A read that was answered so long ago says nothing of now. */
+/** A read that was answered longer ago says nothing about the server's state now. */
 const READ_IS_FRESH_MS = 2_000;
 
-/** What is told once, when the server begins to take no writes, and once when it takes them again. */
+/** What is reported: once when the server has stopped taking writes, and once when it takes them again. */
 export type WriteOutage =
   | { readonly kind: 'began'; readonly error: Error }
   | { readonly kind: 'ended'; readonly lastedMs: number };
@@ -19,11 +19,11 @@ interface ServerWatchParts {
   readonly onWriteOutage: (outage: WriteOutage) => void;
 }
 
-/** Tells a server that reads but takes no writes from one that does not answer. */
+/** Distinguishes a server that reads but takes no writes from one that does not answer. */
 export class ServerWatch {
   readonly #parts: ServerWatchParts;
   #lastRead: { readonly outcome: 'answered' | 'lost' | 'refused'; readonly atMs: number } | undefined;
-  /** When the first write was sent since which none was answered; undefined while they are. */
+  /** When the first write was sent of those that have had no answer. Undefined if the last one was answered. */
   #unansweredSinceMs: number | undefined;
   #isReading = false;
   #isTold = false;
@@ -57,7 +57,7 @@ export class ServerWatch {
       .read()
       .then(
         () => this.#tell(error),
-        // The server does not answer at all, which its callers are told.
+        // The server does not answer at all. Its callers get an error that says so.
         () => undefined,
       )
       .finally(() => {
@@ -65,7 +65,7 @@ export class ServerWatch {
       });
   }
 
-  /** What is wrong with a server that does not take a write now; undefined if it said so itself. */
+  /** What is wrong with a server that does not take a write now. Undefined if its own error says so. */
   get trouble(): DatabaseTrouble | undefined {
     const { outcome = 'lost', atMs = 0 } = this.#lastRead ?? {};
     if (outcome === 'refused') return undefined;

@@ -5,7 +5,7 @@ import type { Sql } from '../../writes.ts';
  * each column and uses no `*`.
  */
 export interface Statement<Row> extends Sql {
-  /** Until when the caller waits, on the monotonic clock. Ten seconds from each sending unless given. */
+  /** When the caller stops waiting, on the monotonic clock. Default: ten seconds after each sending. */
   readonly deadlineMs?: number | undefined;
   /** Carries the row type; never set. */
   readonly '~row'?: Row;

@@ -1,5 +1,5 @@
-import { defer } from '../../../core/clock.ts';
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
+import { defer } from '../../../core/time/clock.ts';
 
 /** What a row costs besides its texts. Thousands of small rows hold up the event loop, too. */
 const ROW_BYTES = 1024;
@@ -13,7 +13,7 @@ export class Turns {
   #last: Promise<void> = Promise.resolve();
   /** Set when this turn of the event loop accepts no more commits. Resolves in the next turn. */
   #nextLoopTurn: Promise<void> | undefined;
-  /** What was read since the last turn that was used up. Small reads never use up a turn alone. */
+  /** How many bytes were read since the last full turn. Small reads fill a turn only together. */
   #readBytes = 0;
 
   /**
@@ -30,8 +30,8 @@ export class Turns {
       });
       await last;
       if (this.#nextLoopTurn === undefined || !this.#isFull(commits)) return done;
-      // The earlier statement has used the turn up for statements of this kind. The next one may be of the
-      // other kind, and need not wait.
+      // The earlier statement has filled the turn for statements of this kind. The next one may be of the
+      // other kind, and then it does not wait.
       done();
     }
   }

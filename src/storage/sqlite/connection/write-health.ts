@@ -1,11 +1,11 @@
-import type { Clock } from '../../../core/clock.ts';
 import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import type { OwnStatement } from '../query.ts';
 
 /** How long the database counts as unfit for writes after one failed. */
 const DISTRUST_MS = 5_000;
 
-/** Answered by a database that is there and migrated. */
+/** A read that only a migrated database answers. */
 export const READ: OwnStatement = {
   kind: 'read',
   sql: 'select version from durably_schema_versions limit 1',
@@ -22,7 +22,7 @@ const WRITE: OwnStatement = {
   parameters: [],
 };
 
-/** Remembers how writes went, so that a health check need not write while all is well. */
+/** Remembers how writes went, so that a health check writes nothing while all is well. */
 export class WriteHealth {
   readonly #clock: Clock;
   #failedAtMs: number | undefined;
@@ -41,7 +41,7 @@ export class WriteHealth {
     };
   }
 
-  /** A write failed, or one is under way: reading alone does not tell whether the database takes writes. */
+  /** Whether a write failed or is under way. Then a read alone does not show whether the database takes writes. */
   get isDoubtful(): boolean {
     return this.#failedAtMs !== undefined || this.#awaySinceMs !== undefined;
   }
@@ -51,16 +51,16 @@ export class WriteHealth {
   }
 
   /**
-   * A write that changed nothing proves nothing, and one soon after a failure may just
-   * have been small enough for the room that was left.
+   * A write that changed nothing proves nothing. A write soon after a failure may have been
+   * small enough for the room that was left.
    */
   noteSuccess(changedRows: number): void {
     if (changedRows > 0 && !this.#isDistrusted()) this.#failedAtMs = undefined;
   }
 
   /**
-   * What to ask to learn whether the database is fit. A disk may have room for a small
-   * write and none for a run: when a write just failed, that is the answer.
+   * The statement that shows whether the database is fit. A full disk may have room for a small
+   * write and none for a run, so soon after a failed write no statement is worth a try.
    *
    * @throws {DatabaseUnavailableError} for a while after a failed write, and while one waits for long.
    */

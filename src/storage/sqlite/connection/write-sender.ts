@@ -1,5 +1,5 @@
-import type { Clock } from '../../../core/clock.ts';
 import { DurablyError } from '../../../core/errors/errors.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import { TimeUpError } from '../../deadlines.ts';
 import type { Rows, SendFailure, Sql, WritePort } from '../../writes.ts';
 import type { StatementKind } from '../query.ts';
@@ -98,12 +98,12 @@ export class WriteSender implements WritePort {
     return answers;
   }
 
-  /** Whether nobody will send it again: a lost answer is asked for, and a refused statement says nothing of the others. */
+  /** Whether the database does not take writes. After a lost answer that is unknown, and a refused statement does not show it. */
   #isFailure(error: unknown): boolean {
     return error instanceof DurablyError || ['denied', 'unavailable'].includes(this.#faultOf(error));
   }
 
-  /** Whether the server said why it did not execute the write. One that is busy for long may be stuck. */
+  /** Whether the server said why it did not execute the write. A server that stays busy may be stuck. */
   #isAnswered(error: unknown): boolean {
     return isTooLarge(error) || !['uncertain', 'busy', 'blocked'].includes(this.#faultOf(error));
   }
@@ -128,7 +128,7 @@ export class WriteSender implements WritePort {
       case 'blocked':
         return { kind: 'busy', error };
       case 'uncertain':
-        // In a batch, unlike alone, nothing was executed.
+        // If the answer of a batch is too large, nothing was executed. A single write was.
         return { kind: isTooLarge(error) ? 'too-large' : 'lost', error };
       case 'denied':
         return { kind: 'failed', error: new AccessRefusedError(error), scope: 'all' };

@@ -125,7 +125,7 @@ export class FileWatch {
   /** A connection in WAL mode has its log open. If there is none, it was deleted before it was seen. */
   #lookForLog(path: string): void {
     if (this.#options.isWal() !== true) return;
-    // The question itself may have created it.
+    // Asking for the mode may have created the log.
     const found = find(path);
     if (found.kind === 'none') this.#lose(path, 'was deleted or moved');
     if (found.kind === 'file') this.#companionIds.set('-wal', found.id);

@@ -10,7 +10,7 @@ export interface LocalOptions {
   /** A file, or `:memory:`. */
   readonly path: string;
   readonly busyTimeoutMs: number;
-  /** A clock that never jumps, ms. The system's unless given. */
+  /** A clock that never jumps, ms. Default: the system's. */
   readonly monotonicMs?: () => number;
 }
 

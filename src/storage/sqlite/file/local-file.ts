@@ -1,7 +1,7 @@
 import { access, constants, mkdir, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
-/** Like a recursive `mkdir`, which never ends in a file system without folders, such as Linux's `/proc`. */
+/** Creates a folder and its parents. Node's recursive `mkdir` never ends where none can be created, as in Linux's `/proc`. */
 export async function makeFolder(path: string): Promise<void> {
   const isThere = await stat(path).then(
     () => true,

@@ -40,10 +40,10 @@ export class DatabaseOpenError extends Error {
 /**
  * Opens a file, or a database in memory, by the dialect that is the fastest for
  * durably: one connection, its statements prepared once, in WAL mode with
- * `synchronous=FULL`. The folder is made if it is missing. What the file holds
- * already is left alone until durably has migrated it.
+ * `synchronous=FULL`. A missing folder is created. An existing file is not changed
+ * before durably migrates it.
  *
- * While another process holds the file's lock, that is waited for, up to ten seconds.
+ * If another process holds the file's lock, this waits for up to ten seconds.
  *
  * @throws {DatabaseOpenError}
  * @throws {ValidationError} for an option that it doesn't have.

@@ -23,7 +23,7 @@ export class WriteAheadLog {
     this.#isCountedOn = isCountedOn;
   }
 
-  /** False if it cannot be told at the moment. */
+  /** False if that is unknown at the moment. */
   isBroken(): boolean {
     const bytes = this.#bytes();
     if (bytes === undefined) return false;

@@ -8,7 +8,7 @@ import { rowsOf } from '../connection/libsql-client.ts';
 import type { Schema } from '../schema.ts';
 import { migrations } from './migrations.generated.ts';
 
-/** Our tables and views, and the version of the schema since which there are such. */
+/** Our tables and views, and the version of the schema that first had each. */
 const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_runs: 1,
   durably_steps: 1,
@@ -17,6 +17,10 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_labels: 1,
   durably_appends: 1,
   durably_deletions: 1,
+  durably_endings: 4,
+  durably_all_appends: 4,
+  durably_signals: 4,
+  durably_forks: 5,
 };
 export const NEWEST = migrations.length;
 
@@ -32,11 +36,11 @@ export function plain(sql: string): MigrationStatement {
 export interface FoundSchema {
   readonly version: number;
   readonly tables: readonly string[];
-  /** Whether the tables are those of the version: not if another process migrates between the two reads. */
+  /** Whether the tables are those of the version. They are not if another process migrates between the two reads. */
   readonly isWhole: boolean;
 }
 
-/** Statements in one request and one transaction, and who hears the rows of a write check that went along. */
+/** A way to send a write check together with other statements, and the receiver of the rows that it returns. */
 export interface CheckedBatch {
   readonly batch: Batch;
   readonly onWriteChecked: (rows: readonly Readonly<Record<string, unknown>>[]) => void;
@@ -44,12 +48,12 @@ export interface CheckedBatch {
 
 const VERSIONS = 'select version, name from durably_schema_versions order by version';
 
-/** Of no version but ours anything is changed. */
+/** Changes nothing unless the schema has our version. */
 const CHECK_OF_NEWEST = writeCheck(
   `version = 1 and (select max(version) from durably_schema_versions) = ${NEWEST}`,
 );
 
-/** Over a network the same request tells whether anything may be written. @throws what denies that */
+/** Over a network the same request shows whether this process may write. @throws the error if it may not */
 async function readVersions(
   db: Kysely<Schema>,
   checked: CheckedBatch | undefined,
@@ -63,7 +67,7 @@ async function readVersions(
     } catch (error) {
       const fault = classifyDatabaseError(error, true);
       if (error instanceof DurablyError || readOnlyError(error, fault)) throw error;
-      // A write may have to wait; whether the schema is ours is known by reading.
+      // A write may have to wait. A read is enough to know whether the schema is ours.
     }
   }
   const rows = await db
@@ -78,7 +82,7 @@ async function readVersions(
 const TABLES = `
 select name, sql from sqlite_master where name in (${Object.keys(OUR_TABLES).map((name) => `'${name}'`)})`;
 
-/** Leave nothing behind, but make a batch one that writes: a read replica passes it on to its primary. */
+/** They leave nothing behind, but a batch with them writes, so a read replica passes it on to its primary. */
 const TOUCHES = [
   'create table if not exists durably_migrating (lock integer)',
   'drop table durably_migrating',
@@ -105,7 +109,7 @@ async function readTables(
     .execute();
 }
 
-/** Our schema in the database; null where there is none. @throws {SchemaMismatchError} */
+/** Our schema in the database. Null if there is none. @throws {SchemaMismatchError} */
 export async function readSchema(
   db: Kysely<Schema>,
   checked?: CheckedBatch,

@@ -1,8 +1,8 @@
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
-import type { Clock } from '../../../core/clock.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../../core/errors/errors.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
+import type { Clock } from '../../../core/time/clock.ts';
 import type { Batch } from '../adapter.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../connection/database-error.ts';
 import { readOnlyError, WRITE_CHECK } from '../connection/dialect-check.ts';
@@ -22,10 +22,10 @@ import { migrations } from './migrations.generated.ts';
 
 const BUDGET_MS = 10_000;
 const RETRY_PAUSE: PauseBounds = { firstMs: 10, maxMs: 250 };
-/** A replica that takes longer to get the tables is left alone: reads through it are refused meanwhile. */
+/** How long to wait for a replica to get the tables. Until it has them, reads through it are refused. */
 const SEEN_WITHIN_MS = 5_000;
 const SEEN_PAUSE_MS = 50;
-/** Tables and version are two reads: while another process migrates they may not fit. */
+/** Tables and version are two reads, which may not fit together while another process migrates. */
 const MAX_SCHEMA_READS = 3;
 
 export interface MigrateOptions {
@@ -51,7 +51,7 @@ export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptio
   const checked = batch && { batch, onWriteChecked };
   const start = clock.monotonicMs();
   let refusal: unknown;
-  /** Whether a read may still be answered by the schema of before, as a replica does for a moment. */
+  /** Whether a read may still show the old schema, as a replica's does for a moment. */
   let mayLag = false;
   for (let tries = 0; ; tries++) {
     try {
@@ -84,7 +84,7 @@ export async function migrate({ db, clock, batch, onWriteChecked }: MigrateOptio
   if (mayLag) await untilSeen(db, clock);
 }
 
-/** Reads of tables that a replica has not got would be refused. Resolves all the same if that takes long. */
+/** Waits until reads find the tables, which a replica may not have yet. Gives up after a while, without an error. */
 async function untilSeen(db: Kysely<Schema>, clock: Clock): Promise<void> {
   const untilMs = clock.monotonicMs() + SEEN_WITHIN_MS;
   const newest = db.selectFrom('durably_schema_versions').select('version').where('version', '=', NEWEST);

@@ -355,4 +355,392 @@ begin
 end`,
     ],
   },
+  {
+    version: 3,
+    name: 'run_options',
+    statements: [
+`alter table durably_runs add column version integer`,
+`alter table durably_runs add column ttl_ms integer`,
+`alter table durably_runs add column ttl text`,
+`alter table durably_runs add column timeout_ms integer`,
+`alter table durably_runs add column timeout text`,
+`alter table durably_runs add column deadline_at integer`,
+`alter table durably_runs add column waited_fence integer`,
+`create index durably_runs_deadlines on durably_runs (deadline_at)
+  where status in ('pending', 'waiting', 'running') and deadline_at is not null`,
+`drop index durably_runs_claimable`,
+`create index durably_runs_claimable on durably_runs (job_name, priority desc)
+  where status = 'pending' and key_turn = 1`,
+`drop index durably_runs_waiting_key`,
+`create index durably_runs_waiting_key on durably_runs (concurrency_key, job_name, priority desc)
+  where status = 'pending' and concurrency_key is not null`,
+`drop trigger durably_runs_queued`,
+`create trigger durably_runs_queued after insert on durably_runs
+when new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = 0
+  where seq = new.seq and exists (
+    select 1 from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.priority >= new.priority and o.seq < new.seq
+  );
+  update durably_runs set key_turn = 0
+  where seq = (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key
+      and o.job_name = new.job_name and o.priority < new.priority
+    order by o.priority desc, o.seq limit 1
+  ) and key_turn = 1 and new.status = 'pending';
+end`,
+`drop trigger durably_runs_turned`,
+`create trigger durably_runs_turned after update of status on durably_runs
+when (new.status = 'pending') <> (old.status = 'pending') and new.concurrency_key is not null
+begin
+  update durably_runs set key_turn = seq is (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+    order by o.priority desc, o.seq limit 1
+  )
+  where seq = new.seq or seq in (
+    select o.seq from durably_runs o
+    where o.status = 'pending' and o.concurrency_key = new.concurrency_key and o.job_name = new.job_name
+    order by o.priority desc, o.seq limit 2
+  );
+end`,
+`drop trigger durably_runs_claimed`,
+`create trigger durably_runs_claimed after update of fence on durably_runs
+when new.fence <> old.fence
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, attempt, message, data)
+  values (
+    new.id, new.job_name,
+    case
+      when new.status = 'failed' then 'run:fail'
+      when new.claim_kind = 'resume' then 'run:resume'
+      else 'run:start'
+    end,
+    new.updated_at, new.attempt, new.error, iif(new.status = 'failed', new.error_detail, null)
+  );
+end`,
+`create trigger durably_appends_waited instead of insert on durably_appends
+when new.type in ('run:wait', 'run:retry')
+begin
+  update durably_runs set waited_fence = fence where id = new.run_id;
+end`,
+    ],
+  },
+  {
+    version: 4,
+    name: 'signals_and_children',
+    statements: [
+`create table durably_signals (
+  seq integer primary key,
+  id text not null,
+  run_id text not null,
+  name text not null,
+  signal_id text not null,
+  is_taken integer not null default 0,
+  created_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  payload text not null
+) strict`,
+`create unique index durably_signals_by_id on durably_signals (run_id, signal_id)`,
+`create index durably_signals_untaken on durably_signals (run_id) where is_taken = 0`,
+`alter table durably_runs add column depth integer not null default 0`,
+`create index durably_runs_by_parent on durably_runs (parent_run_id) where parent_run_id is not null`,
+`alter table durably_runs add column cancels_below integer not null default 0`,
+`create index durably_runs_cancelling on durably_runs (id) where cancels_below = 1`,
+`alter table durably_steps add column child_run_id text`,
+`create trigger durably_signals_sent after insert on durably_signals
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, message, data)
+  select r.id, r.job_name, 'run:signal', new.created_at, new.name, new.payload
+  from durably_runs r where r.id = new.run_id;
+  update durably_runs set status = 'pending', due_at = null, waits = null, updated_at = new.created_at
+  where id = new.run_id and status = 'waiting'
+    and exists (select 1 from json_each(waits) w where w.value->>'signal' = new.name);
+end`,
+`create trigger durably_runs_ended after update of completed_at on durably_runs
+when new.completed_at is not null and new.parent_run_id is not null
+begin
+  update durably_runs set status = 'pending', due_at = null, waits = null, updated_at = new.updated_at
+  where id = new.parent_run_id and status = 'waiting'
+    and exists (select 1 from json_each(waits) w where w.value->>'runId' = new.id);
+end`,
+`drop trigger durably_runs_triggered`,
+`create trigger durably_runs_triggered after insert on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, data)
+  values (
+    new.id, new.job_name, 'run:trigger', new.created_at,
+    iif(new.due_at is null and new.parent_run_id is null, null, json_patch('{}', json_object(
+      'runAt', strftime('%Y-%m-%dT%H:%M:%fZ', new.due_at / 1000.0, 'unixepoch'),
+      'parentRunId', new.parent_run_id
+    )))
+  );
+end`,
+`drop trigger durably_runs_commanded`,
+`create trigger durably_runs_commanded after update of last_command on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at)
+  values (new.id, new.job_name, 'run:' || new.last_command, new.updated_at);
+  delete from durably_steps
+  where run_id = new.id and status = 'open' and new.last_command = 'retry' and (
+    kind = 'run' or (kind = 'invoke' and not exists (
+      select 1 from durably_runs c where c.id = child_run_id and c.status not in ('failed', 'cancelled')
+    ))
+  );
+end`,
+`drop trigger durably_appends_other`,
+`create trigger durably_appends_other instead of insert on durably_appends
+when new.type not in ('step:complete', 'step:fail')
+begin
+  insert into durably_journal (
+    run_id, job_name, type, created_at, attempt, step_name, step_index, level, message, duration_ms, data
+  )
+  values (
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.step_index,
+    new.level, new.message, new.duration_ms, new.data
+  );
+end`,
+`drop trigger durably_appends_waited`,
+`drop trigger durably_appends_run`,
+`create trigger durably_appends_run instead of insert on durably_appends
+when new.type not in ('step:complete', 'step:fail') and (new.append_no is not null or new.type = 'run:progress')
+begin
+  update durably_runs set
+    append_count = coalesce(new.append_no, append_count),
+    progress = case new.type when 'run:progress' then new.data else progress end,
+    updated_at = case new.type when 'run:progress' then new.created_at else updated_at end
+  where id = new.run_id;
+end`,
+`create view durably_endings as select * from durably_appends`,
+`create trigger durably_endings_any instead of insert on durably_endings
+begin
+  insert into durably_journal (
+    run_id, job_name, type, created_at, attempt, step_name, level, message, duration_ms, data
+  )
+  values (
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name,
+    iif(new.type = 'log:write', new.level, null), new.message, new.duration_ms, new.data
+  );
+  update durably_runs set
+    status = case new.type when 'run:complete' then 'completed' else 'failed' end,
+    output = case new.type when 'run:complete' then new.data end,
+    error_detail = case new.type when 'run:fail' then new.data end,
+    failed_step_name = new.step_name,
+    error = new.message, append_count = new.append_no,
+    cancels_below = new.level is 'timeout',
+    completed_at = new.created_at, updated_at = new.created_at
+  where id = new.run_id and new.type in ('run:complete', 'run:fail');
+end`,
+`create view durably_all_appends as
+select
+  run_id, job_name, type, created_at, attempt, step_name, step_index, level, message, duration_ms, data, append_no,
+  null as signal_seq,
+  null as child
+from durably_appends`,
+`create trigger durably_all_appends_usual instead of insert on durably_all_appends
+when new.type in ('step:complete', 'step:fail', 'log:write', 'run:progress', 'run:emit')
+  or (new.type = 'step:start' and new.data is null)
+begin
+  insert into durably_appends (
+    run_id, job_name, type, created_at, attempt, step_name, step_index, level, message, duration_ms, data, append_no
+  )
+  values (
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.step_index,
+    new.level, new.message, new.duration_ms, new.data, new.append_no
+  );
+  update durably_signals set is_taken = 1 where seq = new.signal_seq;
+end`,
+`create trigger durably_all_appends_open instead of insert on durably_all_appends
+when new.child is null and (new.type = 'step:retry' or (new.type = 'step:start' and new.data is not null))
+begin
+  insert into durably_journal (
+    run_id, job_name, type, created_at, attempt, step_name, step_index, message, data
+  )
+  values (
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.step_index,
+    new.message, new.data
+  );
+  insert into durably_steps (run_id, name, step_index, kind, status, sequence, due_at)
+  select new.run_id, new.step_name, new.step_index, new.data->>'kind', 'open', last_insert_rowid(), new.data->>'dueAt'
+  where new.type = 'step:start'
+  on conflict (run_id, name) do update set
+    kind = excluded.kind, status = excluded.status, sequence = excluded.sequence, due_at = excluded.due_at, tries = 0
+    where status = 'failed' or (status = 'open' and kind <> excluded.kind);
+  insert into durably_steps (run_id, name, step_index, status, sequence, tries, due_at)
+  select new.run_id, new.step_name, new.step_index, 'open', last_insert_rowid(), new.data->>'attempt', new.data->>'dueAt'
+  where new.type = 'step:retry'
+  on conflict (run_id, name) do update set
+    kind = 'run', status = excluded.status, sequence = excluded.sequence, tries = excluded.tries,
+    due_at = excluded.due_at
+    where status <> 'completed';
+  update durably_runs set append_count = coalesce(new.append_no, append_count) where id = new.run_id;
+end`,
+`create trigger durably_all_appends_end instead of insert on durably_all_appends
+when new.type in ('run:complete', 'run:fail')
+begin
+  insert into durably_endings (
+    run_id, job_name, type, created_at, attempt, step_name, level, message, duration_ms, data, append_no
+  )
+  values (
+    new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.level, new.message,
+    new.duration_ms, new.data, new.append_no
+  );
+end`,
+`create trigger durably_all_appends_wait instead of insert on durably_all_appends
+when new.type in ('run:wait', 'run:retry')
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, attempt, message, data)
+  values (new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.message, new.data);
+  update durably_runs set
+    status = iif(w.is_over, 'pending', 'waiting'),
+    waits = iif(w.is_over, null, new.data->'waits'), due_at = iif(w.is_over, null, new.data->>'dueAt'),
+    claim_kind = iif(new.type = 'run:retry', 'start', 'resume'),
+    retry_count = retry_count + (new.type = 'run:retry'),
+    waited_fence = fence,
+    heartbeat_at = null, append_count = new.append_no, updated_at = new.created_at
+  from (
+    select exists (
+      select 1 from json_each(new.data->'waits') e
+      where exists (
+        select 1 from durably_signals s
+        where s.run_id = new.run_id and s.is_taken = 0 and s.name = e.value->>'signal'
+      ) or (e.value->>'runId' is not null and not exists (
+        select 1 from durably_runs c
+        where c.id = e.value->>'runId' and c.status in ('pending', 'waiting', 'running')
+      ))
+    ) as is_over
+  ) w
+  where id = new.run_id;
+end`,
+`create trigger durably_all_appends_child instead of insert on durably_all_appends
+when new.child is not null
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, attempt, step_name, step_index)
+  values (new.run_id, new.job_name, new.type, new.created_at, new.attempt, new.step_name, new.step_index);
+  insert into durably_steps (run_id, name, step_index, kind, status, sequence, child_run_id)
+  values (
+    new.run_id, new.step_name, new.step_index, 'invoke', 'open', last_insert_rowid(), new.child->>'id'
+  )
+  on conflict (run_id, name) do update set
+    step_index = excluded.step_index, kind = excluded.kind, status = excluded.status,
+    sequence = excluded.sequence, child_run_id = excluded.child_run_id, due_at = null, tries = 0
+    where status <> 'completed';
+  insert into durably_runs (
+    id, job_name, payload, concurrency_key, labels, parent_run_id, depth, status, due_at, waits,
+    priority, ttl_ms, ttl, timeout_ms, timeout, deadline_at
+  )
+  select
+    new.child->>'id', new.child->>'jobName', new.data, new.child->>'concurrencyKey', new.child->>'labels',
+    p.id, p.depth + 1, iif(c.due_at is null, 'pending', 'waiting'), c.due_at,
+    iif(c.due_at is null, null, json_array(json_object(
+      'kind', 'delay', 'stepName', null,
+      'until', strftime('%Y-%m-%dT%H:%M:%fZ', c.due_at / 1000.0, 'unixepoch')
+    ))),
+    coalesce(new.child->>'priority', 0), new.child->>'ttlMs', new.child->>'ttl',
+    new.child->>'timeoutMs', new.child->>'timeout', coalesce(c.due_at, new.created_at) + (new.child->>'ttlMs')
+  from durably_runs p, (
+    select iif(d.at > new.created_at, d.at, null) as due_at from (
+      select coalesce(new.child->>'atMs', new.created_at + (new.child->>'afterMs')) as at
+    ) d
+  ) c
+  where p.id = new.run_id;
+  update durably_runs set append_count = coalesce(new.append_no, append_count) where id = new.run_id;
+end`,
+`drop trigger durably_deletions_portion`,
+`create trigger durably_deletions_portion after update of portions on durably_deletions
+begin
+  delete from durably_journal where sequence in (
+    select s.sequence from (
+      select p.sequence, p.bytes, sum(p.bytes) over (rows unbounded preceding) as total
+      from (
+        select j.sequence,
+          coalesce(octet_length(j.data), 0) + coalesce(octet_length(j.message), 0)
+            + coalesce(octet_length(j.step_name), 0) as bytes
+        from durably_journal j indexed by durably_journal_by_run
+        where j.run_id = new.run_id and j.sequence < new.sequence
+        order by j.sequence limit 500
+      ) p
+    ) s where s.total - s.bytes < 1048576
+  );
+  delete from durably_steps where run_id = new.run_id and name in (
+    select s.name from (
+      select p.name, p.bytes, sum(p.bytes) over (rows unbounded preceding) as total
+      from (
+        select o.name, octet_length(o.name) as bytes from durably_steps o
+        where o.run_id = new.run_id and o.sequence < new.sequence
+        limit 500
+      ) p
+    ) s where s.total - s.bytes < 1048576
+  );
+  delete from durably_signals where seq in (
+    select s.seq from (
+      select p.seq, p.bytes, sum(p.bytes) over (rows unbounded preceding) as total
+      from (
+        select g.seq, octet_length(g.payload) + octet_length(g.name) as bytes
+        from durably_signals g indexed by durably_signals_by_id
+        where g.run_id = new.run_id
+        limit 500
+      ) p
+    ) s where s.total - s.bytes < 1048576
+  );
+  delete from durably_deletions
+  where run_id = new.run_id
+    and not exists (
+      select 1 from durably_journal j indexed by durably_journal_by_run
+      where j.run_id = new.run_id and j.sequence < new.sequence
+    )
+    and not exists (
+      select 1 from durably_steps o where o.run_id = new.run_id and o.sequence < new.sequence
+    )
+    and not exists (
+      select 1 from durably_signals g indexed by durably_signals_by_id where g.run_id = new.run_id
+    );
+end`,
+    ],
+  },
+  {
+    version: 5,
+    name: 'add_forks',
+    statements: [
+`alter table durably_runs add column forked_from text`,
+`drop trigger durably_runs_triggered`,
+`create trigger durably_runs_triggered after insert on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, data)
+  values (
+    new.id, new.job_name, 'run:trigger', new.created_at,
+    iif(new.due_at is null and new.parent_run_id is null and new.forked_from is null, null, json_patch('{}', json_object(
+      'runAt', strftime('%Y-%m-%dT%H:%M:%fZ', new.due_at / 1000.0, 'unixepoch'),
+      'parentRunId', new.parent_run_id,
+      'forkedFrom', new.forked_from
+    )))
+  );
+end`,
+`create view durably_forks as
+select id, job_name, payload, concurrency_key, labels, forked_from, 0 as from_index from durably_runs`,
+`create trigger durably_forks_stored instead of insert on durably_forks
+begin
+  insert into durably_runs (id, job_name, payload, concurrency_key, labels, forked_from)
+  values (new.id, new.job_name, new.payload, new.concurrency_key, new.labels, new.forked_from);
+  insert into durably_journal (
+    run_id, job_name, type, created_at, attempt, step_name, step_index, duration_ms, data
+  )
+  select new.id, new.job_name, 'step:complete', j.created_at, j.attempt, s.name, s.step_index, j.duration_ms, j.data
+  from durably_steps s cross join durably_journal j on j.sequence = s.sequence
+  where s.run_id = new.forked_from and s.status = 'completed' and s.step_index < new.from_index
+  order by s.step_index, s.name;
+  insert into durably_steps (run_id, name, step_index, kind, status, sequence)
+  select new.id, s.name, s.step_index, s.kind, 'completed', j.sequence
+  from durably_journal j indexed by durably_journal_by_run
+    cross join durably_steps s on s.run_id = new.forked_from and s.name = j.step_name
+  where j.run_id = new.id and j.type = 'step:complete';
+  update durably_runs set step_count = (
+    select count(*) from durably_steps s where s.run_id = new.id
+  )
+  where id = new.id;
+end`,
+    ],
+  },
 ];

@@ -23,7 +23,7 @@ export interface OpenRemoteOptions {
   readonly url: string;
   readonly authToken?: string | undefined;
   /**
-   * Asks for compressed answers over HTTP. False unless given, because libsql-server compresses
+   * Asks for compressed answers over HTTP. Default: false, because libsql-server compresses
    * slowly. Set it for a database behind a slow line.
    */
   readonly compression?: boolean | undefined;
@@ -40,11 +40,11 @@ export interface RemoteDatabase {
 }
 
 /**
- * Opens a database on a libSQL server as the service does: answers uncompressed, and no request that waits for
- * ever. Nothing is sent yet. The server must be the primary or a read replica of it: an embedded replica
+ * Opens a database on a libSQL server as the service does: answers are not compressed, and no request waits for
+ * ever. Nothing is sent yet. The server must be the primary or a read replica of it. An embedded replica
  * (`syncUrl`) is not supported.
  *
- * @throws {ValidationError} for an option that it doesn't have, `syncUrl` say, or an address that is none.
+ * @throws {ValidationError} for an option that it doesn't have, such as `syncUrl`, or a bad address.
  * @example
  * const database = openRemote({ url: 'libsql://my-db.turso.io', authToken: process.env.TURSO_AUTH_TOKEN });
  * const durably = createDurably({ dialect: database.dialect });

@@ -1,8 +1,13 @@
-import type { Append, AppendResult } from '../../../core/store.ts';
+import { endsRun } from '../../../core/events.ts';
+import type { Append, AppendResult, ChildStart, OwnerNote } from '../../../core/store.ts';
 import type { Sql, WriteKind } from '../../writes.ts';
 import { NOW_MS } from '../sql.ts';
 import { PLACES } from './places.ts';
 import { isFrom } from './transitions.ts';
+
+/** The views that take appends. Each takes more kinds of entries than the one before, and is slower to prepare. */
+const VIEWS = ['durably_appends', 'durably_endings', 'durably_all_appends'] as const;
+type View = (typeof VIEWS)[number];
 
 /**
  * Appends what owners tell of their runs to the journal, through a view whose
@@ -18,24 +23,57 @@ import { isFrom } from './transitions.ts';
  *
  * ?1 the entries, ?2 the data of a lone entry that has none there; empty without.
  */
-const APPEND = `
+const appendTo = (view: View) => {
+  const [names, values] =
+    view === 'durably_all_appends'
+      ? [', signal_seq, child', ", e.value->>'signalSeq', e.value->>'child'"]
+      : ['', ''];
+  return `
 with entries as materialized (select key, value from json_each(?1))
-insert into durably_appends
-  (run_id, job_name, type, created_at, attempt, append_no, step_name, step_index, level, message, duration_ms, data)
+insert into ${view}
+  (run_id, job_name, type, created_at, attempt, append_no, step_name, step_index, level, message, duration_ms, data${names})
 select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.attempt, e.value->>'appendNo',
   e.value->>'stepName', e.value->>'stepIndex', e.value->>'level', e.value->>'message',
-  e.value->>'durationMs', coalesce(e.value->>'data', nullif(?2, ''))
+  e.value->>'durationMs', coalesce(e.value->>'data', nullif(?2, ''))${values}
 from entries e cross join durably_runs r
 where r.id = e.value->>'runId' and r.fence = e.value->>'fence' and ${isFrom('complete', 'r')}
   and r.append_count < e.value->>'after'
 order by e.key
 returning run_id, append_no`;
+};
 
-/** Which of some appends are stored, by whichever of the statements sent for them. */
+const APPEND: Readonly<Record<View, string>> = {
+  durably_appends: appendTo('durably_appends'),
+  durably_endings: appendTo('durably_endings'),
+  durably_all_appends: appendTo('durably_all_appends'),
+};
+
+/** The first view that takes all of an append's entries. */
+function viewOf({ entries }: Append): View {
+  if (entries.every(({ note }) => isUsual(note))) return 'durably_appends';
+  const last = entries.length - 1;
+  const isEnding = entries.every(({ note }, i) =>
+    i === last ? endsRun(note.type) : note.type === 'log:write',
+  );
+  return isEnding ? 'durably_endings' : 'durably_all_appends';
+}
+
+function isUsual({ type, data, signalSeq, child }: OwnerNote): boolean {
+  if (type === 'step:start') return data == null && child === undefined;
+  if (type === 'step:complete' || type === 'step:fail') return signalSeq === undefined;
+  return type === 'log:write' || type === 'run:progress' || type === 'run:emit';
+}
+
+/**
+ * Which of some appends are stored, by whichever of the statements sent for them. An owner that has put
+ * its run to wait has stored all of its appends, and the run may have been claimed again since.
+ */
 const STORED = `
-select r.id as run_id, r.fence, a.value->>'number' as append_no
+select r.id as run_id, a.value->>'fence' as fence, a.value->>'number' as append_no
 from json_each(?) a cross join durably_runs r
-where r.id = a.value->>'runId' and r.fence = a.value->>'fence' and r.append_count >= a.value->>'number'`;
+where r.id = a.value->>'runId' and (
+  (r.fence = a.value->>'fence' and r.append_count >= a.value->>'number') or r.waited_fence = a.value->>'fence'
+)`;
 
 /** One entry of this size is an append of its own. */
 const LARGE_CHARS = 256 * 1024;
@@ -81,7 +119,9 @@ export const appends: WriteKind<Append, AppendResult> = {
  */
 function sharing(appends: readonly Append[]): (readonly Append[])[] {
   const numbers = new Set(appends.map(identifyAppend));
-  return numbers.size === appends.length ? [appends] : appends.map((append) => [append]);
+  if (numbers.size < appends.length) return appends.map((append) => [append]);
+  const views = appends.map(viewOf);
+  return VIEWS.map((view) => appends.filter((_, i) => views[i] === view)).filter(({ length }) => length > 0);
 }
 
 function askStored(appends: readonly Append[]): Sql {
@@ -89,8 +129,13 @@ function askStored(appends: readonly Append[]): Sql {
   return { kind: 'read', sql: STORED, parameters: [JSON.stringify(asked)] };
 }
 
+/** @param appends which one view takes */
 function toSql(appends: readonly Append[]): Sql {
-  return { sql: APPEND, parameters: toParameters(appends) };
+  const [first] = appends;
+  return {
+    sql: APPEND[first === undefined ? 'durably_appends' : viewOf(first)],
+    parameters: toParameters(appends),
+  };
 }
 
 /**
@@ -107,12 +152,30 @@ function toRows({ lease, number, sentAtMs, entries }: Append) {
     ageMs: Math.round(sentAtMs - atMs),
     stepName: note.stepName ?? undefined,
     stepIndex: note.stepIndex ?? undefined,
-    // A step has no level: its kind stands there, unless it is the usual one.
-    level: note.level ?? note.stepKind ?? undefined,
+    // A step has no level, so its kind is stored there, unless it is the usual kind.
+    level: note.level ?? note.stepKind ?? (note.isTimeOut ? 'timeout' : undefined),
     message: note.message ?? undefined,
     durationMs: note.durationMs == null ? undefined : Math.round(note.durationMs),
     data: note.data ?? undefined,
+    signalSeq: note.signalSeq,
+    child: note.child && toChild(note.child),
   }));
+}
+
+/** As the schema's trigger reads it. */
+function toChild({ id, jobName, concurrencyKey, labels, due, priority, ttl, timeout }: ChildStart) {
+  return {
+    id,
+    jobName,
+    concurrencyKey: concurrencyKey ?? undefined,
+    labels: labels ?? undefined,
+    ...(due !== undefined && 'afterMs' in due ? { afterMs: Math.ceil(due.afterMs) } : due),
+    priority,
+    ttl: ttl?.text,
+    ttlMs: ttl?.ms,
+    timeout: timeout?.text,
+    timeoutMs: timeout?.ms,
+  };
 }
 
 /** A large text travels as a parameter of its own: within JSON it would be escaped, and parsed. */

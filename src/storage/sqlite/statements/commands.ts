@@ -1,3 +1,4 @@
+import type { CancelledRun } from '../../../core/ownership/claim.ts';
 import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../../../core/run.ts';
 import type { CommandResult } from '../../../core/store.ts';
 import type { Rows, Sql, WriteKind } from '../../writes.ts';
@@ -7,17 +8,31 @@ import { LEAVES_MORE } from './deletions.ts';
 import { PLACES } from './places.ts';
 import { isFrom, statusAfter } from './transitions.ts';
 
+/** A run that the command may change, and all runs below it. ?1 the run. */
+const TREE = `
+with recursive tree(id) as (
+  select id from durably_runs where id = ?1 and ${isFrom('cancel')}
+  union
+  select c.id from tree t cross join durably_runs c indexed by durably_runs_by_parent
+  where c.parent_run_id = t.id
+)`;
+
+/** Each is followed by the condition that the run's status allows it, and by what is returned. ?1 the run. */
 const CHANGES: Record<RunCommand, string> = {
-  cancel: `update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`,
+  cancel: `${TREE}
+update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}
+where id in (select id from tree)`,
   retry: `update durably_runs set status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
-    output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0, updated_at = ${NOW_MS}`,
-  delete: 'delete from durably_runs',
+    output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
+    deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}
+  where id = ?1`,
+  delete: 'delete from durably_runs where id = ?1',
 };
 
 /** Additional columns of a command's answer. */
 const ANSWERS: Partial<Record<RunCommand, string>> = { delete: `, ${LEAVES_MORE} as leaves_more` };
 
-/** The run as the command has left it: of one that changed nothing it says why. */
+/** The run after the command. It shows why a command changed nothing. */
 const STATE = 'select job_name, status from durably_runs where id = ?';
 
 interface Command {
@@ -25,9 +40,11 @@ interface Command {
   readonly runId: string;
 }
 
-/** What a command's statement answered, and the run's state after it where that came along. */
+/** The rows of a command's statement, and the run's state after it if that came along. */
 interface Answer {
   readonly changed: Row | undefined;
+  /** The runs below it that were changed with it. */
+  readonly others: readonly Row[];
   readonly found: Row | undefined | 'not-read';
   readonly isSentAgain: boolean;
 }
@@ -45,10 +62,12 @@ const commands: WriteKind<Command, Answer> = {
       return isRemote ? [change, { kind: 'read', sql: STATE, parameters: [runId] }] : [change];
     }),
     decode: (answers) =>
-      members.map((_, i): Answer => {
+      members.map(({ runId }, i): Answer => {
         const isSentAgain = sentAgain[i] === true;
-        if (!isRemote) return { changed: answers[i]?.[0], found: 'not-read', isSentAgain };
-        return { changed: answers[2 * i]?.[0], found: answers[2 * i + 1]?.[0], isSentAgain };
+        const rows = answers[isRemote ? 2 * i : i] ?? [];
+        const changed = rows.find(({ id }) => id === runId);
+        const others = rows.filter((row) => row !== changed);
+        return { changed, others, found: isRemote ? answers[2 * i + 1]?.[0] : 'not-read', isSentAgain };
       }),
   }),
 };
@@ -64,27 +83,45 @@ export async function command(
 ): Promise<CommandResult> {
   const deadlineMs = connection.callerDeadline();
   const answer = await connection.lane.submit(commands, { name, runId }, deadlineMs);
-  const { changed, isSentAgain: mayBeOurs } = answer;
-  if (changed) return done(String(changed.job_name), { leavesMore: changed.leaves_more === 1 });
+  const { changed, others, isSentAgain: mayBeOurs } = answer;
+  if (changed) {
+    const alsoCancelled = others.map(({ id, job_name }) => ({
+      runId: String(id),
+      jobName: String(job_name),
+    }));
+    return done(String(changed.job_name), { leavesMore: changed.leaves_more === 1, alsoCancelled });
+  }
   let { found } = answer;
   if (found === 'not-read') {
     [found] = await connection.execute<Row>({ sql: STATE, parameters: [runId], deadlineMs });
   }
-  // An earlier sending may have changed the run.
+  // The command may have been sent before, and may have changed the run then.
   if (!found) return mayBeOurs && name === 'delete' ? done('', { leavesMore: true }) : NOT_FOUND;
   const status = found.status as RunStatus;
   if (mayBeOurs && isAfter(name, status)) return done(String(found.job_name));
   return { kind: 'wrong-state', status };
 }
 
+/** @param row with `id` and `job_name` */
+export function toCancelledRun({ id, job_name }: Row): CancelledRun {
+  return { runId: String(id), jobName: String(job_name) };
+}
+
 const NOT_FOUND = { kind: 'not-found' } as const;
 
 function changeOf(name: RunCommand): string {
-  return `${CHANGES[name]} where id = ? and ${isFrom(name)} returning job_name${ANSWERS[name] ?? ''}`;
+  // The id finds the rows, and no index on the status.
+  return `${CHANGES[name]} and ${isFrom(name, '+durably_runs')} returning id, job_name${ANSWERS[name] ?? ''}`;
 }
 
-function done(jobName: string, { leavesMore } = { leavesMore: false }): CommandResult {
-  return { kind: 'done', jobName, leavesMore };
+function done(
+  jobName: string,
+  {
+    leavesMore = false,
+    alsoCancelled = [],
+  }: Partial<Omit<CommandResult & { kind: 'done' }, 'kind' | 'jobName'>> = {},
+): CommandResult {
+  return { kind: 'done', jobName, leavesMore, alsoCancelled };
 }
 
 /** Whether the command may have led to that state. A retried run may run or be completed by now. */

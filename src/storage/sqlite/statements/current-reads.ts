@@ -4,15 +4,15 @@ import type { Connection } from '../connection/connection.ts';
 import type { Statement } from '../connection/statement.ts';
 import { PLACES } from './places.ts';
 
-/** Changes nothing, but makes a batch one that writes: a read replica passes it on to its primary. */
+/** Changes nothing, but a batch with it writes, so a read replica passes it on to its primary. */
 const TOUCH: Sql = {
   sql: 'update durably_schema_versions set applied_at = applied_at where version = 0',
   parameters: [],
 };
 
-/** What one read may take of an answer, so that a few of them fit together. */
+/** The most that one read may take of an answer, so that a few of them fit into one. */
 const ANSWER_CHARS = 256 * 1024;
-/** The same of rows that a plain read has not found: there are probably none. */
+/** The same for rows that a plain read has not found. They probably don't exist. */
 const MISSED_CHARS = 16 * 1024;
 
 interface CurrentRead extends Sql {
@@ -30,8 +30,8 @@ const currentReads: WriteKind<CurrentRead, Rows> = {
 };
 
 /**
- * Reads what decides something where it is written. Behind a read replica a plain read
- * may be answered by what was true a moment ago.
+ * A read that decides something. It is answered by the primary. A plain read may be answered by a
+ * read replica, which may lack the latest commits.
  */
 export async function readCurrent<Row>(
   connection: Connection,
@@ -44,7 +44,7 @@ export async function readCurrent<Row>(
   return rows as unknown as Row[];
 }
 
-/** Reads as of now if that is asked for. */
+/** Reads as of now if that is requested. */
 export async function readAsOf<Row>(
   connection: Connection,
   statement: Statement<Row>,
@@ -55,8 +55,8 @@ export async function readAsOf<Row>(
 }
 
 /**
- * Reads rows that are known or thought to exist. What a replica has not got is asked for where it is
- * written; rows that are missing then do not exist any more.
+ * Reads rows that are known or thought to exist. Rows that a replica does not have are read from
+ * the primary. Rows that are missing there do not exist any more.
  */
 export async function readExisting<Row>(
   connection: Connection,

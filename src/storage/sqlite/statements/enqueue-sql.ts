@@ -15,16 +15,24 @@ where true
 order by key
 on conflict (id) do update set id = excluded.id`;
 
-/** As {@link STORE}, of runs some of which are to wait: after so many ms, or until a time. One whose time has come does not wait. */
-const STORE_DEFERRED = `
-insert into durably_runs (id, job_name, payload, idempotency_key, concurrency_key, labels, status, due_at, waits)
+/**
+ * Like {@link STORE}, for runs of which some have options. A run with a delay or a later time waits.
+ * Its ttl counts from when it is due.
+ */
+const STORE_WITH_OPTIONS = `
+insert into durably_runs (
+  id, job_name, payload, idempotency_key, concurrency_key, labels, status, due_at, waits,
+  priority, ttl_ms, ttl, timeout_ms, timeout, deadline_at
+)
 select value->>0, value->>1, coalesce(value->>2, ?2), value->>3, value->>4, value->>5,
   iif(due_at > ${NOW_MS}, ${statusAfter('defer')}, ${statusAfter('trigger')}),
   iif(due_at > ${NOW_MS}, due_at, null),
   iif(due_at > ${NOW_MS}, json_array(json_object(
     'kind', 'delay', 'stepName', null,
     'until', strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch')
-  )), null)
+  )), null),
+  coalesce(value->>8, 0), value->>9, value->>10, value->>11, value->>12,
+  max(coalesce(due_at, 0), ${NOW_MS}) + (value->>9)
 from (select key, value, coalesce(value->>7, ${NOW_MS} + (value->>6)) as due_at from json_each(?1))
 where true
 order by key
@@ -42,7 +50,7 @@ returning created_at`;
  * the journal gets no row.
  */
 export const STORE_KEYED = storeKeyed(STORE);
-export const STORE_KEYED_DEFERRED = storeKeyed(STORE_DEFERRED);
+export const STORE_KEYED_WITH_OPTIONS = storeKeyed(STORE_WITH_OPTIONS);
 
 function storeKeyed(store: string): string {
   return `${store}

@@ -5,7 +5,7 @@ import type { Enqueued, NewRun } from '../../../core/store.ts';
 import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readCurrent } from './current-reads.ts';
-import { STORE_KEYED, STORE_KEYED_DEFERRED, STORE_NEW } from './enqueue-sql.ts';
+import { STORE_KEYED, STORE_KEYED_WITH_OPTIONS, STORE_NEW } from './enqueue-sql.ts';
 import { readWholeRuns } from './list-runs.ts';
 import { PLACES } from './places.ts';
 import { inPortions, type Listed } from './portions.ts';
@@ -16,6 +16,9 @@ const LARGE_CHARS = 256 * 1024;
 /** Servers limit the size of a parameter, so many runs are sent as several statements of one batch. */
 const BATCH_ROWS = 500;
 const BATCH_CHARS = 1024 * 1024;
+
+/** What most runs don't have: without it a statement is shorter. */
+const OPTIONS = ['due', 'priority', 'ttl', 'timeout'] as const satisfies readonly (keyof NewRun)[];
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
@@ -42,9 +45,9 @@ const enqueues: WriteKind<readonly NewRun[], Stored> = {
   sizeOf: (runs) => ({ rows: runs.length, chars: sumOfChars(runs) }),
   compile: (members, { isSentAgain, isBatch, isRemote }) => {
     const runs = members.flat();
-    const isDeferred = runs.some(({ due }) => due !== undefined);
-    const isKeyed = isDeferred || runs.some((run) => run.idempotencyKey !== null);
-    const sql = isDeferred ? STORE_KEYED_DEFERRED : isKeyed ? STORE_KEYED : STORE_NEW;
+    const hasOptions = runs.some((run) => OPTIONS.some((option) => run[option] !== undefined));
+    const isKeyed = hasOptions || runs.some((run) => run.idempotencyKey !== null);
+    const sql = hasOptions ? STORE_KEYED_WITH_OPTIONS : isKeyed ? STORE_KEYED : STORE_NEW;
     const parts = isBatch && isRemote ? splitForBatch(runs) : [runs];
     return {
       statements: parts.map((part) => toSql(sql, part)),
@@ -143,10 +146,13 @@ function toSql(sql: string, runs: readonly NewRun[]): Sql {
 
 /** A list, because a name for each value would make the statement a tenth slower. */
 function toValues(run: NewRun, payload: string | null): readonly (string | number | null)[] {
-  const { id, jobName, idempotencyKey, concurrencyKey, labels, due } = run;
+  const { id, jobName, idempotencyKey, concurrencyKey, labels, due, priority, ttl, timeout } = run;
   const values = [id, jobName, payload, idempotencyKey, concurrencyKey, labels];
-  if (due === undefined) return values;
-  return 'afterMs' in due ? [...values, Math.ceil(due.afterMs), null] : [...values, null, due.atMs];
+  if (OPTIONS.every((option) => run[option] === undefined)) return values;
+  const afterMs = due !== undefined && 'afterMs' in due ? Math.ceil(due.afterMs) : null;
+  const atMs = due !== undefined && 'atMs' in due ? due.atMs : null;
+  const limits = [ttl?.ms, ttl?.text, timeout?.ms, timeout?.text].map((each) => each ?? null);
+  return [...values, afterMs, atMs, priority ?? null, ...limits];
 }
 
 /** Divides the runs in order. A large payload gets a statement of its own. */
@@ -207,6 +213,7 @@ function toNewRow(run: NewRun, createdAt: number): RunRow {
     error_detail: null,
     failed_step_name: null,
     waits: null,
+    parent_run_id: null,
   };
 }
 

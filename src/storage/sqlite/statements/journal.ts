@@ -35,7 +35,7 @@ select ${COLUMNS}, ${LABELS} as labels from durably_journal j ${WITH_RUN} ${NEXT
 
 const HEAD = `select coalesce(max(sequence), 0) as head from durably_journal`;
 
-/** The last row is none of the run: its sequence is the journal's head, and its run has no name. */
+/** The last row does not belong to the run. It holds the journal's head as its sequence, and no run. */
 const RUN_TAIL = `
 select sequence, runId, jobName, type, createdAt, attempt, stepName, stepIndex, level, message, durationMs, data, dataBytes
 from (

@@ -146,10 +146,23 @@ function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'):
   const columns = sql.raw(reads === 'places' ? 'seq' : listedColumns(query.fields));
   const ofPlaces = (places: Expression<unknown>) =>
     sql<CompiledRow>`select ${columns} from durably_runs where seq in ${places} order by seq desc`;
-  const list = goesByLabel(query)
-    ? ofPlaces(labelledPage(db, query))
-    : filteredPage(query, { columns, ofPlaces });
-  return list.compile(db);
+  return pageOf(db, query, { columns, ofPlaces }).compile(db);
+}
+
+function pageOf(db: Kysely<Schema>, query: RunQuery, parts: PageParts): RawBuilder<CompiledRow> {
+  if (query.parentRunId !== null) return childrenPage(query, query.parentRunId, parts);
+  if (goesByLabel(query)) return parts.ofPlaces(labelledPage(db, query));
+  return filteredPage(query, parts);
+}
+
+/** The runs that a run triggered, in order from their index. Every other condition is tried on each of them. */
+function childrenPage(query: RunQuery, parentRunId: string, { columns }: PageParts): RawBuilder<CompiledRow> {
+  const conditions = [sql`parent_run_id = ${parentRunId}`, ...commonConditions(query)];
+  const { jobNames, statuses, limit, offset } = query;
+  if (jobNames.length > 0) conditions.push(sql`job_name in (${sql.join(jobNames)})`);
+  if (statuses.length > 0) conditions.push(sql`status in (${sql.join(statuses)})`);
+  return sql`select ${columns} from durably_runs indexed by durably_runs_by_parent
+    where ${sql.join(conditions, sql` and `)} order by seq desc limit ${limit} offset ${offset}`;
 }
 
 /** A label may belong to many ended runs, but only few runs are pending or running. */
@@ -175,14 +188,17 @@ function filteredPage(query: RunQuery, { columns, ofPlaces }: PageParts): RawBui
   return ofPlaces(sql`(${sql.join(arms, sql` union all `)} ${page})`);
 }
 
-function armCondition({ before, labels }: RunQuery, { jobName, status }: FilterArm): RawBuilder<unknown> {
-  // Always true. It makes SQLite read by the key.
-  const conditions = [sql`seq > 0`];
-  if (before !== null) conditions.push(sql`seq < ${before}`);
+function armCondition(query: RunQuery, { jobName, status }: FilterArm): RawBuilder<unknown> {
+  // The first is always true. It makes SQLite read by the key.
+  const conditions = [sql`seq > 0`, ...commonConditions(query)];
   if (jobName !== undefined) conditions.push(sql`job_name = ${jobName}`);
   if (status !== undefined) conditions.push(sql`status = ${status}`);
-  for (const label of labels) conditions.push(hasLabel(label, sql.ref('durably_runs.seq')));
   return sql.join(conditions, sql` and `);
+}
+
+function commonConditions({ before, labels }: RunQuery): RawBuilder<unknown>[] {
+  const later = before === null ? [] : [sql`seq < ${before}`];
+  return [...later, ...labels.map((label) => hasLabel(label, sql.ref('durably_runs.seq')))];
 }
 
 /** SQL: whether a run has a label. It is one lookup by key. */

@@ -7,8 +7,9 @@ export const PLACES = {
   append: 2,
   handBack: 3,
   command: 4,
-  enqueue: 5,
-  deletion: 6,
-  read: 7,
-  claim: 8,
+  signal: 5,
+  enqueue: 6,
+  deletion: 7,
+  read: 8,
+  claim: 9,
 } as const;

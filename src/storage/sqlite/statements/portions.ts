@@ -34,8 +34,9 @@ export interface CutRow<Stub> extends Place {
 }
 
 /**
- * The page for a reader that may take long. Whole rows are kept as far as they fit into one portion,
- * which all rows of an ordinary page do. Of the others, only the result of `cut` is kept.
+ * A page that takes little memory, because its reader may be slow. The first whole rows are kept, as
+ * many as fit into one portion. On an ordinary page that is all of them. Of each other row only the
+ * result of `cut` is kept.
  */
 export function keepPortion<R, Stub>(
   page: readonly Listed<R, R>[],

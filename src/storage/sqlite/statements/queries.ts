@@ -1,10 +1,10 @@
-import { toIsoTime } from '../../../core/clock.ts';
 import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
 import { decodeJson } from '../../../core/json/json.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
 import type { StoredRun } from '../../../core/run.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from '../../../core/step.ts';
 import type { Freshness, LogPage } from '../../../core/store.ts';
+import { toIsoTime } from '../../../core/time/clock.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { Statement } from '../connection/statement.ts';
 import { readExisting } from './current-reads.ts';

@@ -1,5 +1,4 @@
 import type { Selectable } from 'kysely';
-import { toIsoTime } from '../../../core/clock.ts';
 import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
 import { UNKNOWN_STEP } from '../../../core/events.ts';
 import { decodeJson } from '../../../core/json/json.ts';
@@ -13,6 +12,7 @@ import {
   type RunProgress,
   type StoredRun,
 } from '../../../core/run.ts';
+import { toIsoTime } from '../../../core/time/clock.ts';
 import type { RunWait } from '../../../core/wait.ts';
 import type { RunsTable } from '../schema.ts';
 import { type InlineValue, inlineOrSize, isWhole, type Listed, sizeOf } from './portions.ts';
@@ -37,6 +37,7 @@ const SHORT_COLUMNS = [
   'failed_step_name',
   'error_detail',
   'waits',
+  'parent_run_id',
 ] as const satisfies readonly (keyof RunsTable)[];
 
 /** Columns that may be long. Inside JSON they would be escaped and parsed twice. */
@@ -110,6 +111,7 @@ export function toListedRun({
     failed_step_name,
     error_detail,
     waits,
+    parent_run_id,
   ] = decodeJson(packed) as PackedRun;
   const bytes = packed.length + sizeOf(output) + sizeOf(payload) + sizeOf(error_detail);
   return {
@@ -135,6 +137,7 @@ export function toListedRun({
       failed_step_name,
       error_detail: typeof error_detail === 'string' ? error_detail : null,
       waits,
+      parent_run_id,
       // A payload that is too large is read later.
       output: typeof output === 'string' ? output : null,
       payload: typeof payload === 'string' ? payload : '',
@@ -162,6 +165,7 @@ export function toRun(row: RunRow): StoredRun {
     waits: row.status === 'waiting' ? ((decodeJson(row.waits) ?? []) as RunWait[]) : NO_WAITS,
     idempotencyKey: bareKey(row.idempotency_key),
     concurrencyKey: row.concurrency_key,
+    parentRunId: row.parent_run_id,
     labels: row.labels === null ? {} : (decodeJson(row.labels) as Labels),
     currentStepIndex: row.step_count,
     stepCount: row.step_count,

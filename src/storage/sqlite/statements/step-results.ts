@@ -1,7 +1,8 @@
+import { decodeJson } from '../../../core/json/json.ts';
 import { PORTION_BYTES } from '../../../core/json/portions.ts';
-import type { KnownStep } from '../../../core/ownership/known-step.ts';
+import type { ChildRun, KnownStep } from '../../../core/ownership/known-step.ts';
+import type { RunStatus } from '../../../core/run.ts';
 import type { StepKind } from '../../../core/step.ts';
-import type { Rows } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readCurrent } from './current-reads.ts';
 
@@ -9,7 +10,19 @@ import { readCurrent } from './current-reads.ts';
 const NAMES_PER_PAGE = 2_000;
 
 /** The steps of `table` that an execution has to know. */
-const isKnown = (table: string) => `${table}.status in ('completed', 'open')`;
+export const isKnown = (table: string) => `${table}.status in ('completed', 'open')`;
+
+/** A child's output up to this size comes along with its step. */
+const INLINE_CHILD_BYTES = 4 * 1024;
+
+/** SQL: the run that the open step of `table` has started, as a {@link ChildRow}. */
+export const childOf = (
+  table: string,
+) => `case when ${table}.status = 'open' and ${table}.child_run_id is not null then (
+  select json_array(${table}.child_run_id, min(r.status), r.error, octet_length(r.output),
+    iif(octet_length(r.output) <= ${INLINE_CHILD_BYTES}, r.output, null))
+  from durably_runs r where r.id = ${table}.child_run_id
+) end as child`;
 
 /**
  * The names of a run's completed and open steps by index, and with them the outputs of the
@@ -20,12 +33,12 @@ const isKnown = (table: string) => `${table}.status in ('completed', 'open')`;
  * which SQLite tells without reading the outputs.
  */
 const RESULTS = `
-select s.name, s.step_index, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read,
+select s.name, s.step_index, s.sequence, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read, ${childOf('s')},
   case when s.total <= ?4 then (select o.data from durably_journal o where o.sequence = s.sequence) end as output
 from (
-  select name, step_index, kind, status, tries, due_at, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
+  select name, step_index, kind, status, tries, due_at, child_run_id, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
   from (
-    select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes
+    select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, c.child_run_id, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes
     from durably_steps c cross join durably_journal j on j.sequence = c.sequence
     where c.run_id = ?1 and ${isKnown('c')} and (c.step_index, c.name) > (?2, ?3)
     order by c.step_index, c.name limit ${NAMES_PER_PAGE}
@@ -33,8 +46,9 @@ from (
 ) s
 order by s.step_index, s.name`;
 
-interface StepRow {
+export interface StepRow {
   readonly name: string;
+  readonly sequence: number;
   readonly kind: StepKind;
   readonly status: 'completed' | 'open';
   readonly tries: number;
@@ -43,17 +57,33 @@ interface StepRow {
   readonly bytes: number;
   readonly output: string | null;
   readonly is_read: number;
+  /** JSON text of a {@link ChildRow}. */
+  readonly child: string | null;
 }
+
+type ChildRow = readonly [
+  runId: string,
+  status: RunStatus | null,
+  error: string | null,
+  outputBytes: number | null,
+  output: string | null,
+];
 
 type ListedStepRow = StepRow & { readonly step_index: number };
 
-function toKnownStep(row: StepRow): KnownStep {
-  const { name, status, bytes: outputBytes, output, is_read } = row;
+export function toKnownStep(row: StepRow): KnownStep {
+  const { name, status, sequence, bytes: outputBytes, output, is_read } = row;
   if (status === 'open') {
     const { kind, tries, created_at: sinceMs, due_at: dueAtMs } = row;
-    return { state: 'open', name, kind, sinceMs, tries, dueAtMs: dueAtMs ?? 0 };
+    const child = row.child === null ? undefined : toChild(decodeJson(row.child) as ChildRow);
+    return { state: 'open', name, kind, sinceMs, tries, dueAtMs: dueAtMs ?? Number.POSITIVE_INFINITY, child };
   }
-  return { state: 'completed', name, outputBytes, ...(is_read === 1 && { output }) };
+  return { state: 'completed', name, sequence, outputBytes, ...(is_read === 1 && { output }) };
+}
+
+function toChild([runId, status, error, outputBytes, output]: ChildRow): ChildRun {
+  const isRead = outputBytes === null || output !== null;
+  return { runId, status: status ?? 'deleted', error, ...(isRead && { output }) };
 }
 
 export async function listKnownSteps(connection: Connection, runId: string): Promise<KnownStep[]> {
@@ -67,43 +97,9 @@ export async function listKnownSteps(connection: Connection, runId: string): Pro
     });
     steps.push(...rows.map(toKnownStep));
     place = rows.length === NAMES_PER_PAGE ? rows.at(-1) : undefined;
-    // Outputs come along with the first page alone.
+    // Only the first page brings outputs along.
     spare = -1;
   }
-  return steps;
-}
-
-/** SQL: a run's first attempt begins without any. */
-const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
-
-/** How many steps a claim's answer holds at most, and which outputs come along: together they fit into one answer. */
-const STEPS_OF_CLAIM_ROWS = 500;
-const INLINE_OUTPUT_BYTES = 4 * 1024;
-
-/** The completed and open steps of the runs that bear a claim's token. ?1 the token. */
-export const STEPS_OF_CLAIM = `
-select r.id as run_id, s.name, s.kind, s.status, s.tries, s.due_at, j.created_at, coalesce(octet_length(j.data), 0) as bytes,
-  coalesce(octet_length(j.data), 0) <= ${INLINE_OUTPUT_BYTES} as is_read,
-  case when octet_length(j.data) <= ${INLINE_OUTPUT_BYTES} then j.data end as output
-from durably_runs r indexed by durably_runs_leases
-  cross join durably_steps s on s.run_id = r.id
-  cross join durably_journal j on j.sequence = s.sequence
-where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS} and ${isKnown('s')}
-order by r.id, s.step_index, s.name limit ${STEPS_OF_CLAIM_ROWS + 1}`;
-
-export type StepsOfRuns = ReadonlyMap<string, readonly KnownStep[]>;
-
-/** By run. A run whose steps don't all fit into the answer is missing. */
-export function stepsOfRuns(rows: Rows): StepsOfRuns {
-  const steps = new Map<string, KnownStep[]>();
-  for (const row of rows) {
-    const runId = String(row.run_id);
-    const step = toKnownStep(row as unknown as StepRow);
-    const all = steps.get(runId);
-    if (all === undefined) steps.set(runId, [step]);
-    else all.push(step);
-  }
-  if (rows.length > STEPS_OF_CLAIM_ROWS) steps.delete(String(rows.at(-1)?.run_id));
   return steps;
 }
 

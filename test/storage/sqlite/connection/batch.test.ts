@@ -67,7 +67,7 @@ describe.each(withBatches)('a batch on $name', (backend) => {
     expect(await numbers()).toEqual([1, 2, 3]);
   });
 
-  test.runIf(backend.locks === 'refuse')('of which a lock refuses all stores nothing', async () => {
+  test.runIf(backend.locks === 'refuse')('stores nothing if a lock refuses it', async () => {
     const { batch, numbers, adapter, open } = await opened(backend);
     const other = new Kysely<Record<string, never>>({ dialect: (await open()).dialect });
     const transaction = await other.startTransaction().execute();

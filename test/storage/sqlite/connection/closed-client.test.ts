@@ -25,7 +25,7 @@ test('a client that is being renewed after SQLITE_BUSY does not count as closed'
     const { durably } = await world.instance({
       wrap: (dialect) =>
         failStatements(dialect, ({ sql }) => {
-          const fault = /insert into durably_runs/.test(sql) ? faults.shift() : undefined;
+          const fault = /^\s*insert into durably_runs/.test(sql) ? faults.shift() : undefined;
           return fault === undefined ? undefined : databaseError(fault);
         }),
     });
@@ -41,7 +41,7 @@ test('destroy() ends the wait for a busy database', async () => {
     const { durably } = await world.instance({
       wrap: (dialect) =>
         failStatements(dialect, ({ sql }) =>
-          /insert into durably_runs/.test(sql) ? databaseError('SQLITE_BUSY') : undefined,
+          /^\s*insert into durably_runs/.test(sql) ? databaseError('SQLITE_BUSY') : undefined,
         ),
     });
     await durably.migrate();
@@ -59,7 +59,7 @@ test('a failed reconnect is repeated before anything is executed on the connecti
     let reconnects = 0;
     const durably = createDurably({
       dialect: failStatements(dialect, ({ sql }) => {
-        if (!/insert into durably_runs/.test(sql)) return undefined;
+        if (!/^\s*insert into durably_runs/.test(sql)) return undefined;
         executed.push(`after ${reconnects}`);
         const fault = faults.shift();
         return fault === undefined ? undefined : databaseError(fault);

@@ -9,8 +9,8 @@ import {
 } from 'kysely';
 import Database from 'libsql';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { type Clock, systemClock } from '../../../../src/core/clock.ts';
 import { DatabaseUnavailableError } from '../../../../src/core/errors/errors.ts';
+import { type Clock, systemClock } from '../../../../src/core/time/clock.ts';
 import { GuardedDialect } from '../../../../src/storage/sqlite/connection/guarded-dialect.ts';
 import { ownQuery } from '../../../../src/storage/sqlite/query.ts';
 import { databaseError } from '../../../support/dialects/intercepted-dialect.ts';

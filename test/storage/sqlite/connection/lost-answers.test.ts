@@ -111,7 +111,8 @@ contract(
       let isDue = true;
       let lost = 0;
       const isLost = ({ sql, parameters }: CompiledQuery) => {
-        const isIt = isDue && sql.includes('insert into durably_appends') && `${parameters}`.includes(words);
+        const isIt =
+          isDue && /insert into durably_(appends|endings)/.test(sql) && `${parameters}`.includes(words);
         if (isIt) {
           isDue = false;
           lost++;

@@ -28,7 +28,7 @@ function watched() {
 }
 
 describe('a server without an answer to any write', () => {
-  test('is told of once after 30 s if it answers reads, and once more when it takes a write', async () => {
+  test('is reported once after 30 s if it answers reads, and once more when it takes a write', async () => {
     const { watch, outages, lose, clock } = watched();
     await lose(15_000);
     await lose(14_999);
@@ -45,7 +45,7 @@ describe('a server without an answer to any write', () => {
     expect(outages.map(({ kind }) => kind)).toEqual(['began', 'ended', 'began']);
   });
 
-  test('is not told of if it does not answer reads either, until it does', async () => {
+  test('is not reported before it answers reads', async () => {
     const { outages, reads, lose } = watched();
     reads.isAnswered = false;
     for (let i = 0; i < 4; i++) await lose(15_000);
@@ -56,7 +56,7 @@ describe('a server without an answer to any write', () => {
     expect(outages).toHaveLength(1);
   });
 
-  test('is not told of if a write was answered meanwhile', async () => {
+  test('is not reported if a write was answered meanwhile', async () => {
     const { watch, outages, lose } = watched();
     await lose(29_000);
     watch.noteWriteAnswered();
@@ -75,7 +75,7 @@ describe('a server without an answer to any write', () => {
 });
 
 describe('the trouble with a server that did not take a write', () => {
-  test('is its writes if a read was just answered, and else that it does not answer', () => {
+  test('is that it takes no writes if a read was just answered, and otherwise that it does not answer', () => {
     const { clock, watch } = watched();
     expect(watch.trouble).toBe('database does not answer');
     watch.noteRead('answered');
@@ -88,7 +88,7 @@ describe('the trouble with a server that did not take a write', () => {
     expect(watch.trouble).toBe('database does not answer');
   });
 
-  test('is not known of a server that refuses reads: it says itself why', () => {
+  test('is unknown if the server refuses reads, because its own error says why', () => {
     const { watch } = watched();
     watch.noteRead('refused');
     expect(watch.trouble).toBeUndefined();

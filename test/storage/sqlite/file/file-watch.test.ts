@@ -96,7 +96,7 @@ describe('the files of an open database', () => {
     expect(existsSync(path)).toBe(false);
   });
 
-  test.each(['EACCES', 'EMFILE', 'EIO'])('are not taken for gone when the system says %s', async (code) => {
+  test.each(['EACCES', 'EMFILE', 'EIO'])('do not count as deleted when the system says %s', async (code) => {
     const { write, pass } = await inUse();
     fs.refuses = code;
     onTestFinished(() => {
@@ -121,7 +121,7 @@ describe('the files of an open database', () => {
     await write();
   });
 
-  test('have no log in rollback-journal mode, and are watched all the same', async () => {
+  test('have no log in rollback-journal mode, and are watched in the same way', async () => {
     const { path, db, write, pass } = await inUse();
     await sql`pragma journal_mode = delete`.execute(db);
     expect(existsSync(`${path}-wal`)).toBe(false);
@@ -159,7 +159,7 @@ describe('the log of a database that was just opened', () => {
     expect(write).toThrow(/test\.db-wal was replaced/);
   });
 
-  test('is found missing after the connection was renewed', async () => {
+  test('is found missing if it disappears after the connection was renewed', async () => {
     const { path, connection, write, pass } = await openAndUse();
     connection.reconnect();
     write();
@@ -168,7 +168,7 @@ describe('the log of a database that was just opened', () => {
     expect(write).toThrow(/test\.db-wal was deleted or moved/);
   });
 
-  test('is found missing when a connection is renewed', async () => {
+  test('is found missing if it disappears before the connection is renewed', async () => {
     const { path, connection, write } = await openAndUse();
     unlinkSync(`${path}-wal`);
     connection.reconnect();
@@ -176,7 +176,7 @@ describe('the log of a database that was just opened', () => {
   });
 });
 
-test('is found missing by its header if it was emptied and written to again', async () => {
+test('a log that was emptied and written to again is found missing by its header', async () => {
   const { path, write, pass } = await inUse();
   await write();
   truncateSync(`${path}-wal`);
@@ -185,19 +185,22 @@ test('is found missing by its header if it was emptied and written to again', as
   expect((await rejectionOf(write())).message).toMatch(/test\.db-wal was emptied/);
 });
 
-test.each(['TRUNCATE', 'RESTART', 'PASSIVE'])('a checkpoint of others is no loss: %s', async (mode) => {
-  const { path, write, pass } = await inUse();
-  for (let i = 0; i < 3; i++) {
-    const other = new Database(path);
-    other.exec('insert into t values (2)');
-    other.prepare(`pragma wal_checkpoint(${mode})`).all();
-    other.close();
-    pass();
-    await write();
-    pass();
-    await write();
-  }
-});
+test.each(['TRUNCATE', 'RESTART', 'PASSIVE'])(
+  'a checkpoint by another connection does not count as a loss: %s',
+  async (mode) => {
+    const { path, write, pass } = await inUse();
+    for (let i = 0; i < 3; i++) {
+      const other = new Database(path);
+      other.exec('insert into t values (2)');
+      other.prepare(`pragma wal_checkpoint(${mode})`).all();
+      other.close();
+      pass();
+      await write();
+      pass();
+      await write();
+    }
+  },
+);
 
 test('an instance whose files were deleted accepts nothing and is not ready', async () => {
   const path = temporaryFile();

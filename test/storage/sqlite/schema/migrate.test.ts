@@ -12,6 +12,7 @@ const TABLES = [
   'durably_labels',
   'durably_runs',
   'durably_schema_versions',
+  'durably_signals',
   'durably_steps',
 ];
 

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test } from 'vitest';
-import { systemClock } from '../../../../src/core/clock.ts';
+import { systemClock } from '../../../../src/core/time/clock.ts';
 import { openDatabase } from '../../../../src/sqlite.ts';
 import { createStore } from '../../../../src/storage/sqlite/store.ts';
 

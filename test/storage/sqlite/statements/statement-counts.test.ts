@@ -1,38 +1,28 @@
 import { expect } from 'vitest';
+import { z } from 'zod';
+import { defineJob } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
-import { type RecordedStatement, tripsOf } from '../../../support/dialects/recording-dialect.ts';
-import { FakeClock } from '../../../support/fake-clock.ts';
+import { tripsOf } from '../../../support/dialects/recording-dialect.ts';
 import { idle } from '../../../support/idle.ts';
 import { echo, job } from '../../../support/jobs.ts';
 import { nextEvent, untilEnded } from '../../../support/runs.ts';
 import { deferred } from '../../../support/until.ts';
-import type { InstanceOptions, World } from '../../../support/world.ts';
-
-/** An instance whose clock stands still: it polls, sends heartbeats and flushes only when the test lets time pass. */
-async function counted(world: World, options: InstanceOptions = {}) {
-  const clock = new FakeClock();
-  const { durably, statements } = await world.start({ clock, ...options });
-  /** The statements of a task, until nothing is under way. */
-  const during = async (task: () => unknown): Promise<RecordedStatement[]> => {
-    await idle();
-    const before = statements.length;
-    await task();
-    await idle();
-    return statements.slice(before);
-  };
-  return { durably, clock, during };
-}
-
-/** Other people's dialects have no batches. Their connections must also be renewed from outside. */
-const hasBatches = ({ backend }: World) => !backend.needsReconnect;
-const isRemote = ({ backend }: World) => backend.locks === 'wait';
+import { hasBatches, isRemote } from '../support/abilities.ts';
+import { counted } from './counted.ts';
 
 contract('statements', (test) => {
-  test('a trigger takes one statement, with any keys', async ({ world }) => {
+  test('a trigger takes one statement, with any keys and options', async ({ world }) => {
     const { during, durably } = await counted(world);
     await durably.stop();
     const { echo: handle } = durably.register({ echo });
-    for (const options of [{}, { idempotencyKey: 'i' }, { concurrencyKey: 'c' }, { idempotencyKey: 'i' }]) {
+    for (const options of [
+      {},
+      { idempotencyKey: 'i' },
+      { concurrencyKey: 'c' },
+      { idempotencyKey: 'i' },
+      { concurrencyKey: 'c', priority: 1 },
+      { ttl: '1h', timeout: '1h', delay: '1h' },
+    ] as const) {
       expect(tripsOf(await during(() => handle.trigger({ a: 1 }, options)))).toBe(1);
     }
   });
@@ -86,6 +76,30 @@ contract('statements', (test) => {
     },
   );
 
+  test('a run with a priority, a version and a time takes no more statements than another', async ({
+    world,
+  }) => {
+    const { during, durably } = await counted(world);
+    const { limited } = durably.register({
+      limited: defineJob({
+        name: 'limited',
+        input: z.unknown(),
+        version: 2,
+        timeout: '2h',
+        run: async (step) => {
+          step.emit('begins');
+          await step.run('one', () => step.emit('within'));
+        },
+      }),
+    });
+    const made = await during(async () => {
+      const ended = nextEvent(durably, 'run:complete');
+      await limited.trigger(0, { priority: 1, ttl: '1h' });
+      await ended;
+    });
+    expect(tripsOf(made)).toBe(1 + (hasBatches(world) ? 2 : 3));
+  });
+
   test('a sleep takes two statements more', async ({ world }) => {
     const { during, durably, clock } = await counted(world);
     const tools = await world.tools();
@@ -108,6 +122,47 @@ contract('statements', (test) => {
     });
     // n + 2w + 2. Without batches the claim, the wake-up and the finished steps are statements of their own.
     expect(tripsOf(made)).toBe(2 + 2 + (hasBatches(world) ? 2 : 5));
+  });
+
+  test('a signal takes two statements more, and sending it one', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    const { asks } = durably.register({
+      asks: job('asks', async (step) => {
+        await step.run('before', () => 1);
+        await step.waitForSignal('answer');
+        await step.run('after', () => 2);
+      }),
+    });
+    const made = await during(async () => {
+      const waits = nextEvent(durably, 'run:wait');
+      const ended = nextEvent(durably, 'run:complete');
+      const { id } = await asks.trigger(0);
+      await waits;
+      await idle();
+      await durably.signal(id, 'answer', 1);
+      await ended;
+    });
+    // n + 2w + 2, and the signal, with which the claim leaves.
+    // Without batches the claims, the finished steps and the signals are statements of their own.
+    expect(tripsOf(made)).toBe(2 + 2 + 2 + 1 + (hasBatches(world) ? 0 : 8));
+  });
+
+  test('a run that a step invokes takes two statements more, besides its own', async ({ world }) => {
+    const { during, durably } = await counted(world);
+    const { parent } = durably.register({
+      child: job('child', (step) => step.run('works', () => 1)),
+      parent: job('parent', async (step) => {
+        await step.run('before', () => 1);
+        await step.invoke('child', 'child', null);
+        await step.run('after', () => 2);
+      }),
+    });
+    const made = await during(async () => {
+      const { id } = await parent.trigger(0);
+      await nextEvent(durably, 'run:complete', id);
+    });
+    // n + 2w + 2; of the child a step and its end, since its trigger leaves with the wait.
+    expect(tripsOf(made)).toBe(2 + 2 + 2 + 2 + (hasBatches(world) ? 0 : 5));
   });
 
   test('a run that fails takes no more statements than one that completes', async ({ world }) => {
@@ -166,61 +221,6 @@ contract('statements', (test) => {
     expect(tripsOf(made)).toBeLessThanOrEqual(15);
   });
 
-  test('an idle poll takes one statement, also if a run is stale', async ({ world }) => {
-    const { during, durably, clock } = await counted(world, { pollingInterval: 400 });
-    durably.register({ echo, other: job('other', () => 1) });
-    // Without batches, looking for waiting runs that are due is a statement of its own.
-    const trips = hasBatches(world) ? 1 : 2;
-    for (let poll = 0; poll < 3; poll++) {
-      expect(tripsOf(await during(() => clock.advance(400)))).toBe(trips);
-    }
-  });
-
-  test('a poll after work on demand is one claim, not many', async ({ world }) => {
-    const { during, durably, clock } = await counted(world, { pollingInterval: 1_000 });
-    durably.register({ echo });
-    await during(() => clock.advance(1_000));
-    await during(() => clock.advance(700));
-    await during(() => durably.processOne());
-    expect(tripsOf(await during(() => clock.advance(400)))).toBeLessThanOrEqual(hasBatches(world) ? 1 : 2);
-  });
-
-  test('a worker without jobs sends no statement', async ({ world }) => {
-    const { during, clock } = await counted(world, { pollingInterval: 400 });
-    expect(await during(() => clock.advance(4_000))).toEqual([]);
-  });
-
-  test('a worker without free slots does not poll', async ({ world }) => {
-    const { during, durably, clock } = await counted(world, { pollingInterval: 400 });
-    const gate = deferred();
-    const { held } = durably.register({ held: job('held', () => gate.promise) });
-    const started = nextEvent(durably, 'run:start');
-    await held.trigger(0);
-    await started;
-    await idle();
-    expect(await during(() => clock.advance(4_000))).toEqual([]);
-    gate.resolve();
-  });
-
-  test('heartbeats take one statement per interval, however many runs there are', async ({ world }) => {
-    const { during, durably, clock } = await counted(world, {
-      maxConcurrentRuns: 7,
-      heartbeatInterval: 1_000,
-      pollingInterval: 1_000_000,
-    });
-    const gate = deferred();
-    const { held } = durably.register({ held: job('held', () => gate.promise) });
-    await held.batchTrigger(Array.from({ length: 7 }, (_, i) => i));
-    await idle();
-    for (let beat = 0; beat < 3; beat++) {
-      const made = await during(() => clock.advance(1_000));
-      expect(tripsOf(made)).toBe(1);
-    }
-    gate.resolve();
-    await idle();
-    expect(await during(() => clock.advance(10_000))).toEqual([]);
-  });
-
   test('cancel, retry and delete take one statement each', async ({ world }) => {
     const { during, durably } = await counted(world);
     await durably.stop();
@@ -249,18 +249,5 @@ contract('statements', (test) => {
     ]) {
       expect(tripsOf(await during(read))).toBe(1);
     }
-  });
-
-  test('handing back any number of runs takes one statement', async ({ world }) => {
-    const { during, durably, clock } = await counted(world, { maxConcurrentRuns: 5 });
-    const { held } = durably.register({ held: job('held', () => new Promise(() => undefined)) });
-    await held.batchTrigger([1, 2, 3, 4, 5]);
-    await idle();
-    const made = await during(async () => {
-      const stopped = durably.stop({ timeoutMs: 100 });
-      clock.advance(100);
-      await stopped;
-    });
-    expect(tripsOf(made)).toBe(1);
   });
 });

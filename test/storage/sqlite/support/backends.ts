@@ -7,7 +7,7 @@ import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { SqliteDialect } from 'kysely';
 import Database from 'libsql';
 import { openServiceDatabase } from '../../../../src/app/database.ts';
-import type { Clock } from '../../../../src/core/clock.ts';
+import type { Clock } from '../../../../src/core/time/clock.ts';
 import { createStore } from '../../../../src/storage/sqlite/store.ts';
 import type { Backend, Content, OpenedDatabase, TestDatabase } from '../../../support/backend.ts';
 import { Sqld } from '../../../support/sqld/server.ts';

@@ -26,6 +26,13 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
         .where('id', '=', runId)
         .execute();
     },
+    async ageDeadline(runId, byMs) {
+      await db
+        .updateTable('durably_runs')
+        .set((eb) => ({ deadline_at: eb('deadline_at', '-', byMs) }))
+        .where('id', '=', runId)
+        .execute();
+    },
     async ageDeletions(byMs) {
       await db
         .updateTable('durably_journal')

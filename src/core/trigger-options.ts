@@ -1,0 +1,33 @@
+import type { Labels } from './labels.ts';
+import type { Duration } from './time/duration.ts';
+
+/** How a run is triggered, besides its input. */
+export interface TriggerOptions {
+  /** Unique per job, 1 to 256 UTF-16 units. A second trigger with the key returns the run of the first. */
+  readonly idempotencyKey?: string | undefined;
+  /**
+   * Whose idempotency key it is, 1 to 256 UTF-16 units. The same key in another scope, or
+   * in none, is a different key. Runs don't show their scope.
+   */
+  readonly keyScope?: string | undefined;
+  /** At most one run with this key runs at a time, in the order in which they were triggered. 1 to 256 UTF-16 units. */
+  readonly concurrencyKey?: string | undefined;
+  /**
+   * For filtering lists and streams. At most 20; keys of 1 to 64 letters, digits and
+   * `._/-`, values of up to 256 UTF-16 units.
+   */
+  readonly labels?: Labels | undefined;
+  /** How long the run waits before it may be executed. Not with `runAt`. */
+  readonly delay?: Duration | undefined;
+  /** The run waits until then: a Date, or an ISO 8601 text with a time zone. With a time that is over it does not wait. */
+  readonly runAt?: Date | string | undefined;
+  /** Runs with a higher priority are claimed first. A whole number from -1000 to 1000. Default: 0. */
+  readonly priority?: number | undefined;
+  /** The run fails if it has not been started this long after it was due. */
+  readonly ttl?: Duration | undefined;
+  /** How long the run may take from its first start to its end, with its waits and retries. Default: the job's `timeout`. */
+  readonly timeout?: Duration | undefined;
+}
+
+/** How a step triggers another run, besides its input. The run and the step are its idempotency key. */
+export type ChildTrigger = Omit<TriggerOptions, 'idempotencyKey' | 'keyScope'>;

@@ -1,0 +1,19 @@
+import type { ClaimedRun } from '../../core/ownership/claim.ts';
+import type { JobDefinition } from '../jobs/define-job.ts';
+import type { LeftWork } from './ending.ts';
+import type { OwnerJournal } from './owner-journal.ts';
+import type { RunControl } from './run-control.ts';
+
+/** One claimed run, and what its execution works with. */
+export interface Execution {
+  readonly run: ClaimedRun;
+  readonly job: JobDefinition;
+  readonly control: RunControl;
+  readonly journal: OwnerJournal;
+  /** The database's clock, ms since the epoch. */
+  readonly databaseNowMs: () => number;
+  /** Whether the job waits for another run. */
+  readonly isAwaitingRun: () => boolean;
+  /** Called when the job is over or the run waits, before that is stored. */
+  readonly onEnding?: ((left: LeftWork) => void) | undefined;
+}

@@ -1,0 +1,114 @@
+import { ChildRunError, StepError, ValidationError } from '../../../core/errors/errors.ts';
+import type { ClaimedRun } from '../../../core/ownership/claim.ts';
+import type { ChildRun } from '../../../core/ownership/known-step.ts';
+import type { StoredRun } from '../../../core/run.ts';
+import type { ChildStart } from '../../../core/store.ts';
+import type { ChildTrigger } from '../../../core/trigger-options.ts';
+import { checkMembers } from '../../../core/validation/known-names.ts';
+import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
+import { newRun, TRIGGER_OPTIONS } from '../../jobs/new-run.ts';
+import type { Registry } from '../../jobs/registry.ts';
+
+/** How many levels of runs may be above a run. */
+const MAX_LEVELS = 50;
+
+const { idempotencyKey: _key, keyScope: _scope, ...OPTIONS } = TRIGGER_OPTIONS;
+
+interface ChildRunsDeps {
+  readonly run: ClaimedRun;
+  readonly registry: Registry;
+  readonly maxInputBytes: number;
+  readonly readRun: (runId: string) => Promise<StoredRun | null>;
+  /** The concurrency keys of the runs above the run. */
+  readonly listKeysAbove: () => Promise<readonly string[]>;
+}
+
+/** The runs that one run starts. */
+export class ChildRuns {
+  readonly #deps: ChildRunsDeps;
+
+  constructor(deps: ChildRunsDeps) {
+    this.#deps = deps;
+  }
+
+  /**
+   * A run to start. Nothing is stored.
+   *
+   * @throws {NotFoundError} for an unknown job.
+   * @throws {ValidationError | StepError} if it can't be started.
+   */
+  async make({
+    name,
+    job,
+    input,
+    options = {},
+    isAwaited,
+  }: {
+    readonly name: string;
+    /** A definition, or a name. */
+    readonly job: unknown;
+    readonly input: unknown;
+    readonly options?: ChildTrigger | undefined;
+    /** Whether the run waits for it. */
+    readonly isAwaited: boolean;
+  }): Promise<{ readonly child: ChildStart; readonly payload: string }> {
+    const { run, maxInputBytes } = this.#deps;
+    const definition = this.#definitionOf(name, job);
+    checkMembers(`option of step "${name}"`, options, OPTIONS);
+    if (run.depth >= MAX_LEVELS) {
+      throw new StepError(`Step "${name}" can't start a run: there are ${MAX_LEVELS} runs above it already`);
+    }
+    const {
+      payload,
+      idempotencyKey: _,
+      ...child
+    } = await newRun(definition, { input, options }, maxInputBytes);
+    if (isAwaited) await this.#checkKey(name, child.concurrencyKey);
+    return { child, payload };
+  }
+
+  /** A job that is given by its definition may be one that only other processes execute. */
+  #definitionOf(stepName: string, job: unknown): JobDefinition {
+    const { registry } = this.#deps;
+    if (typeof job === 'string') {
+      const known = registry.get(job);
+      if (known === undefined) throw registry.notFound(job);
+      return known;
+    }
+    if (typeof job !== 'object' || job === null) {
+      throw new ValidationError(`Step "${stepName}" needs a job: its definition, or its name`);
+    }
+    const definition = job as JobDefinition;
+    checkDefinition(definition);
+    return definition;
+  }
+
+  /** Refuses a run that would wait for a concurrency key that a run above it holds. */
+  async #checkKey(name: string, key: string | null): Promise<void> {
+    const { run, listKeysAbove } = this.#deps;
+    if (key === null) return;
+    const isHeld =
+      key === run.concurrencyKey || (run.parentRunId !== null && (await listKeysAbove()).includes(key));
+    if (!isHeld) return;
+    throw new StepError(
+      `Step "${name}" would wait for ever: the concurrency key "${key}" belongs to this run, or to one that waits for it`,
+    );
+  }
+
+  /** How a run has ended. Its output is JSON text, null for undefined. */
+  async endOf({
+    runId,
+    status,
+    error,
+    output,
+  }: ChildRun): Promise<{ readonly output: string | null } | ChildRunError> {
+    if (status !== 'completed') {
+      const ended = status === 'failed' || status === 'cancelled' ? status : 'deleted';
+      return new ChildRunError({ runId, status: ended, error: ended === 'failed' ? error : null });
+    }
+    if (output !== undefined) return { output };
+    const read = await this.#deps.readRun(runId);
+    if (read === null) return new ChildRunError({ runId, status: 'deleted', error: null });
+    return { output: read.output?.text ?? null };
+  }
+}

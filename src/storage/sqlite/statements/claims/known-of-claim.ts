@@ -1,0 +1,59 @@
+import type { ClaimedRun } from '../../../../core/ownership/claim.ts';
+import type { KnownStep, SentSignal } from '../../../../core/ownership/known-step.ts';
+import type { Rows } from '../../../writes.ts';
+import { childOf, isKnown, type StepRow, toKnownStep } from '../step-results.ts';
+
+/** SQL: whether the run may have steps. On its first attempt it has none. */
+const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
+
+/** How many steps and signals a claim's answer holds at most, and which values come along: together they fit into one answer. */
+const MAX_ROWS = 500;
+const INLINE_BYTES = 4 * 1024;
+
+/**
+ * The completed and open steps of the runs of a claim, and the signals that no step has taken. Of a signal,
+ * `due_at` is its number and `output` its payload. ?1 the claim's token.
+ */
+export const KNOWN_OF_CLAIM = `
+with claimed as materialized (
+  select r.id from durably_runs r indexed by durably_runs_leases
+  where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}
+)
+select r.id as run_id, s.step_index, s.name, s.sequence, s.kind, s.status, s.tries, s.due_at, j.created_at,
+  coalesce(octet_length(j.data), 0) as bytes, coalesce(octet_length(j.data), 0) <= ${INLINE_BYTES} as is_read,
+  case when octet_length(j.data) <= ${INLINE_BYTES} then j.data end as output, ${childOf('s')}
+from claimed r cross join durably_steps s on s.run_id = r.id
+  cross join durably_journal j on j.sequence = s.sequence
+where ${isKnown('s')}
+union all
+select r.id, null, g.name, 0, 'signal', 'sent', 0, g.seq, g.created_at, octet_length(g.payload), 1,
+  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null
+from claimed r cross join durably_signals g indexed by durably_signals_untaken on g.run_id = r.id
+where g.is_taken = 0
+order by 1, 2, 3, 8 limit ${MAX_ROWS + 1}`;
+
+type KnownRow = Omit<StepRow, 'status'> & {
+  readonly run_id: string;
+  readonly status: StepRow['status'] | 'sent';
+};
+
+/** What came with the claim of a run. */
+export type KnownOfRun = Required<Pick<ClaimedRun, 'steps' | 'signals'>> & {
+  readonly steps: readonly KnownStep[];
+  readonly signals: readonly SentSignal[];
+};
+
+/** By run. A run whose rows don't all fit into the answer is missing. */
+export function knownOfRuns(rows: Rows): ReadonlyMap<string, KnownOfRun> {
+  const known = new Map<string, { steps: KnownStep[]; signals: SentSignal[] }>();
+  for (const row of rows as unknown as readonly KnownRow[]) {
+    const ofRun = known.get(row.run_id) ?? { steps: [], signals: [] };
+    known.set(row.run_id, ofRun);
+    const { status, name, output, due_at } = row;
+    if (status === 'sent') ofRun.signals.push({ seq: Number(due_at), name, payload: output ?? undefined });
+    else ofRun.steps.push(toKnownStep({ ...row, status }));
+  }
+  if (rows.length > MAX_ROWS) known.delete(String(rows.at(-1)?.run_id));
+  for (const { signals } of known.values()) signals.sort((a, b) => a.seq - b.seq);
+  return known;
+}
