@@ -1,6 +1,6 @@
 import { LibsqlBatchError, LibsqlError } from '@libsql/client';
 import * as hrana from '@libsql/hrana-client';
-import { systemClock } from '../../../core/clock.ts';
+import { systemClock } from '../../../core/time/clock.ts';
 import type { Batch } from '../adapter.ts';
 
 /** The server ends a stream that is idle for 10 s. */
