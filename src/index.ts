@@ -21,7 +21,8 @@ export {
   ValidationError,
   type ValidationIssue,
 } from './core/errors/errors.ts';
-export type { DurablyEvent, EventHandler, EventType, WorkerErrorContext } from './core/events.ts';
+export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
+export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
 export type { FailedTry, Retries, RetryOptions } from './core/retries/retry.ts';
 export { NonRetryableError, RetryAfterError } from './core/retries/retry-errors.ts';

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
+import type { WorkerErrorContext } from './errors/worker-error-context.ts';
 import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
 import type { RunProgress } from './run.ts';
@@ -181,31 +182,6 @@ type FieldsOf<E extends JournalEventType> = keyof SchemaOf<E>['shape'] extends n
 export type JournalEvent<E extends JournalEventType = JournalEventType> = {
   [K in E]: EventBase<K> & { readonly runId: string; readonly jobName: string } & FieldsOf<K>;
 }[E];
-
-/** What the worker was doing when something went wrong. */
-export type WorkerErrorContext =
-  /** A listener of a job's signal threw. */
-  | 'abort-listener'
-  /** Storing a run's results, end or telemetry. The worker tries again. */
-  | 'append'
-  /** Claiming runs. The worker tries again. */
-  | 'claim'
-  /** The database was closed, so the worker has stopped, or a server takes no writes. */
-  | 'database'
-  /** Executing a run whose end could not be stored. */
-  | 'execute'
-  /** Reading the journal for streams. */
-  | 'feed'
-  /** Returning runs to pending. They are taken over when their heartbeat is stale. */
-  | 'hand-back'
-  /** Renewing leases. */
-  | 'heartbeat'
-  /** The worker has lost a run. */
-  | 'lease'
-  /** Clearing away old `run:delete` rows. */
-  | 'purge'
-  /** Storing log lines and progress. They are lost. */
-  | 'telemetry';
 
 /** An error of the worker itself. It is not in the journal. */
 export interface WorkerErrorEvent extends EventBase<'worker:error'> {

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { readConfig } from '../../src/app/config.ts';
-import { EVENT_TYPES, eventCatalogue, type WorkerErrorContext } from '../../src/core/events.ts';
+import type { WorkerErrorContext } from '../../src/core/errors/worker-error-context.ts';
+import { EVENT_TYPES, eventCatalogue } from '../../src/core/events.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { exists, ROOT, readDocument, readDocuments } from './markdown.ts';
 

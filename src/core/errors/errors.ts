@@ -123,6 +123,14 @@ export class ChildRunError extends DurablyError {
     this.status = status;
     this.error = error;
   }
+
+  /** The error with that message; undefined if it is none of such an error. */
+  static parse(message: string): ChildRunError | undefined {
+    const [, runId, error, status = 'failed'] =
+      /^Run (\S+) (?:failed: ([\s\S]*)|was (cancelled|deleted))$/.exec(message) ?? [];
+    if (runId === undefined) return undefined;
+    return new ChildRunError({ runId, status: status as ChildRunError['status'], error: error ?? null });
+  }
 }
 
 /** What `step.run` throws, and a step's signal is aborted with, once its run was cancelled. */

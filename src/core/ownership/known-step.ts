@@ -2,7 +2,20 @@ import type { RunStatus } from '../run.ts';
 import type { StepKind } from '../step.ts';
 
 /** What is stored of a step that an execution may call. */
-export type KnownStep = StepResult | OpenStep;
+export type KnownStep = StepResult | FailedStep | OpenStep;
+
+/**
+ * A step that failed in the attempt that goes on: its failure is replayed. A later attempt calls the step again, and
+ * does not know it.
+ */
+export interface FailedStep {
+  readonly state: 'failed';
+  readonly name: string;
+  readonly sequence: number;
+  readonly error: string;
+  /** JSON text of an {@link ErrorDetail}. */
+  readonly detail: string | null;
+}
 
 /** A step that waits, or was tried and is to be tried again. */
 export interface OpenStep {

@@ -1,5 +1,6 @@
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
+import type { WorkerErrorContext } from '../../core/errors/worker-error-context.ts';
 import {
   type DurablyEvent,
   EVENT_TYPES,
@@ -8,7 +9,6 @@ import {
   type JournalNote,
   type JournalRow,
   toEvent,
-  type WorkerErrorContext,
   type WorkerErrorEvent,
 } from '../../core/events.ts';
 import { callOutsideRuns } from '../../core/run-context.ts';

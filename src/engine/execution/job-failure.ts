@@ -1,6 +1,14 @@
-import { type ErrorDetailMode, encodeErrorDetail } from '../../core/errors/error-detail.ts';
+import {
+  type ErrorDetail,
+  type ErrorDetailMode,
+  encodeErrorDetail,
+  toError,
+} from '../../core/errors/error-detail.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
+import { ChildRunError } from '../../core/errors/errors.ts';
 import { UNKNOWN_STEP } from '../../core/events.ts';
+import { decodeJson } from '../../core/json/json.ts';
+import type { FailedStep } from '../../core/ownership/known-step.ts';
 import type { JobFailure } from './ending.ts';
 
 /** How a run fails if this was thrown. */
@@ -14,4 +22,11 @@ export function toJobFailure(
     detail: encodeErrorDetail(error, { mode, stepName: failedStepName }),
     failedStepName: failedStepName ?? UNKNOWN_STEP,
   };
+}
+
+/** The error of a step that failed in an earlier execution: of its class if that is one of ours, else with its name. */
+export function restoreFailure({ error, detail }: FailedStep): Error {
+  const stored = decodeJson(detail) as ErrorDetail | undefined;
+  const ended = stored?.code === 'CHILD_RUN' ? ChildRunError.parse(error) : undefined;
+  return ended ?? toError(stored, error);
 }

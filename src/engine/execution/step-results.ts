@@ -1,7 +1,8 @@
 import { PORTION_BYTES } from '../../core/json/portions.ts';
-import type { KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
+import type { FailedStep, KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
 import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
+import { restoreFailure } from './job-failure.ts';
 import { readPatiently } from './patient-read.ts';
 import type { RunControl } from './run-control.ts';
 
@@ -42,6 +43,7 @@ export class StepResults {
   readonly #store: Store;
   readonly #clock: Clock;
   readonly #open = new Map<string, OpenStep>();
+  readonly #failed = new Map<string, FailedStep>();
   readonly #untaken = new Map<string, LinkedResult>();
   /** The results that were read last. */
   #portion: readonly LinkedResult[];
@@ -64,6 +66,10 @@ export class StepResults {
         this.#open.set(step.name, step);
         continue;
       }
+      if (step.state === 'failed') {
+        this.#failed.set(step.name, step);
+        continue;
+      }
       const { name, sequence, outputBytes, output } = step;
       const result: LinkedResult = { name, sequence, outputBytes, output, previous, next: undefined };
       if (previous) previous.next = result;
@@ -84,7 +90,7 @@ export class StepResults {
   }
 
   has(name: string): boolean {
-    return this.#untaken.has(name);
+    return this.#untaken.has(name) || this.#failed.has(name);
   }
 
   /**
@@ -93,10 +99,16 @@ export class StepResults {
    * so that a race of steps has the same winner again.
    *
    * @throws {RunCancelledError | LeaseLostError} once the run is no longer this worker's.
+   * @throws the stored error of a step that failed.
    */
   take(name: string): Promise<string | null> {
     return new Promise((resolve, reject) => {
-      this.#asked.push({ name, sequence: this.#untaken.get(name)?.sequence ?? 0, resolve, reject });
+      this.#asked.push({
+        name,
+        sequence: (this.#untaken.get(name) ?? this.#failed.get(name))?.sequence ?? 0,
+        resolve,
+        reject,
+      });
       this.#isAskedAnew = true;
       this.#answering ??= this.#answer();
     });
@@ -120,6 +132,9 @@ export class StepResults {
   }
 
   async #take(name: string): Promise<string | null> {
+    const failed = this.#failed.get(name);
+    this.#failed.delete(name);
+    if (failed !== undefined) throw restoreFailure(failed);
     const result = this.#untaken.get(name);
     if (result === undefined) throw new Error(`step ${name} has no stored result`);
     if (++this.#takenInTurn > MAX_TAKEN_PER_TURN) {

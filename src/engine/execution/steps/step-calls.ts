@@ -63,11 +63,19 @@ export class StepCalls {
    *
    * @param fault why its other arguments can't be taken, as the end of a sentence about the step.
    */
-  enter(givenName: unknown, fault: string | undefined, outer?: string): StepCall | RefusedCall {
+  enter(
+    givenName: unknown,
+    fault: string | undefined,
+    {
+      outer,
+      putsToWait = false,
+    }: { readonly outer?: string | undefined; readonly putsToWait?: boolean } = {},
+  ): StepCall | RefusedCall {
     const nameFault = stepNameFault(givenName);
     if (nameFault !== undefined) return refused(nameFault);
     const name = storableText(givenName as string);
-    if (fault !== undefined) return refused(`Step "${name}" ${fault}`);
+    const told = fault ?? this.#nestingFault(outer, putsToWait);
+    if (told !== undefined) return refused(`Step "${name}" ${told}`);
     const known = this.#byName.get(name);
     if (known === undefined) {
       const index = this.#byName.size;
@@ -81,8 +89,14 @@ export class StepCalls {
     return known;
   }
 
-  hasRetries(name: string): boolean {
-    return this.#byName.get(name)?.hasRetries === true;
+  #nestingFault(outer: string | undefined, putsToWait: boolean): string | undefined {
+    if (outer === undefined) return undefined;
+    const within = `can't be called inside step "${outer}"`;
+    // A run is not put to wait while a step's function runs.
+    if (putsToWait) return `${within}, which would wait for ever: call it beside or after that step`;
+    // The next try of the outer step would call this one again, which has its outcome by then.
+    if (this.#byName.get(outer)?.hasRetries !== true) return undefined;
+    return `${within}, which has retries: give the retries to the inner step`;
   }
 
   start(call: StepCall, nowMs: number): void {
@@ -96,12 +110,17 @@ export class StepCalls {
     else call.state = 'waiting';
   }
 
-  /** Answers with a stored result. */
+  /** Answers with a stored result, or fails as the step has failed. */
   async replay<T>(call: StepCall, result: Promise<T>): Promise<T> {
     call.state = 'completed';
     this.#replaying++;
     try {
       return await result;
+    } catch (error) {
+      // It failed, and may be called again.
+      call.state = 'open';
+      this.#failures.set(error, call.name);
+      throw error;
     } finally {
       this.#replaying--;
       this.#noteEnd();

@@ -97,18 +97,7 @@ export class StepPort {
     const { error } = this.#control;
     if (error !== undefined) return { state: 'refused', error };
     const outer = this.#outer?.owner === this ? this.#outer.name : undefined;
-    return this.#calls.enter(name, fault ?? this.#nestingFault(outer, putsToWait), outer);
-  }
-
-  #nestingFault(outer: string | undefined, putsToWait: boolean): string | undefined {
-    if (outer === undefined) return undefined;
-    const within = `can't be called inside step "${outer}"`;
-    // A run is not put to wait while a step's function runs.
-    if (putsToWait) return `${within}, which would wait for ever: call it beside or after that step`;
-    // The next try of the outer step would call this one again, which has its outcome by then.
-    return this.#calls.hasRetries(outer)
-      ? `${within}, which has retries: give the retries to the inner step`
-      : undefined;
+    return this.#calls.enter(name, fault, { outer, putsToWait });
   }
 
   /** Fails a refused call, after a turn: a job that retries in a loop must not hold the event loop. */

@@ -9,8 +9,16 @@ import { readCurrent } from './current-reads.ts';
 /** A long list of names is read in pages, to fit into one answer of a server each. */
 const NAMES_PER_PAGE = 2_000;
 
-/** The steps of `table` that an execution has to know. */
-export const isKnown = (table: string) => `${table}.status in ('completed', 'open')`;
+/** SQL: the steps that an execution has to know. One that failed is replayed if its attempt `attempt` goes on. */
+export const isKnown = (
+  step: string,
+  { journal, attempt }: { readonly journal: string; readonly attempt: string },
+) =>
+  `(${step}.status in ('completed', 'open') or (${step}.status = 'failed' and ${journal}.attempt = ${attempt}))`;
+
+/** SQL: the outcome's value. A failure's detail comes without its long parts. */
+export const outcomeOf = (step: string, journal: string) =>
+  `iif(${step}.status = 'failed', json_remove(${journal}.data, '$.stack', '$.cause', '$.errors'), ${journal}.data)`;
 
 /** A child's output up to this size comes along with its step. */
 const INLINE_CHILD_BYTES = 4 * 1024;
@@ -32,15 +40,21 @@ export const childOf = (
  * A window copies every column that stands beside it: it is given the outputs' sizes,
  * which SQLite tells without reading the outputs.
  */
+/** SQL: the run's attempt, if its claim goes on with it. */
+const GOING_ON = `(select r.attempt from durably_runs r where r.id = ?1 and r.claim_kind = 'resume')`;
+
 const RESULTS = `
 select s.name, s.step_index, s.sequence, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read, ${childOf('s')},
-  case when s.total <= ?4 then (select o.data from durably_journal o where o.sequence = s.sequence) end as output
+  case when s.total <= ?4 or s.status = 'failed' then (
+    select ${outcomeOf('s', 'o')} from durably_journal o where o.sequence = s.sequence
+  ) end as output,
+  case when s.status = 'failed' then (select o.message from durably_journal o where o.sequence = s.sequence) end as error
 from (
   select name, step_index, kind, status, tries, due_at, child_run_id, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
   from (
     select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, c.child_run_id, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes
     from durably_steps c cross join durably_journal j on j.sequence = c.sequence
-    where c.run_id = ?1 and ${isKnown('c')} and (c.step_index, c.name) > (?2, ?3)
+    where c.run_id = ?1 and ${isKnown('c', { journal: 'j', attempt: GOING_ON })} and (c.step_index, c.name) > (?2, ?3)
     order by c.step_index, c.name limit ${NAMES_PER_PAGE}
   )
 ) s
@@ -50,13 +64,15 @@ export interface StepRow {
   readonly name: string;
   readonly sequence: number;
   readonly kind: StepKind;
-  readonly status: 'completed' | 'open';
+  readonly status: 'completed' | 'failed' | 'open';
   readonly tries: number;
   readonly due_at: number | null;
   readonly created_at: number;
   readonly bytes: number;
   readonly output: string | null;
   readonly is_read: number;
+  /** Of a failed step. */
+  readonly error: string | null;
   /** JSON text of a {@link ChildRow}. */
   readonly child: string | null;
 }
@@ -78,6 +94,7 @@ export function toKnownStep(row: StepRow): KnownStep {
     const child = row.child === null ? undefined : toChild(decodeJson(row.child) as ChildRow);
     return { state: 'open', name, kind, sinceMs, tries, dueAtMs: dueAtMs ?? Number.POSITIVE_INFINITY, child };
   }
+  if (status === 'failed') return { state: 'failed', name, sequence, error: row.error ?? '', detail: output };
   return { state: 'completed', name, sequence, outputBytes, ...(is_read === 1 && { output }) };
 }
 

@@ -1,7 +1,7 @@
 import type { ClaimedRun } from '../../../../core/ownership/claim.ts';
 import type { KnownStep, SentSignal } from '../../../../core/ownership/known-step.ts';
 import type { Rows } from '../../../writes.ts';
-import { childOf, isKnown, type StepRow, toKnownStep } from '../step-results.ts';
+import { childOf, isKnown, outcomeOf, type StepRow, toKnownStep } from '../step-results.ts';
 
 /** SQL: whether the run may have steps. On its first attempt it has none. */
 const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
@@ -16,18 +16,19 @@ const INLINE_BYTES = 4 * 1024;
  */
 export const KNOWN_OF_CLAIM = `
 with claimed as materialized (
-  select r.id from durably_runs r indexed by durably_runs_leases
+  select r.id, iif(r.claim_kind = 'resume', r.attempt, null) as attempt from durably_runs r indexed by durably_runs_leases
   where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}
 )
 select r.id as run_id, s.step_index, s.name, s.sequence, s.kind, s.status, s.tries, s.due_at, j.created_at,
   coalesce(octet_length(j.data), 0) as bytes, coalesce(octet_length(j.data), 0) <= ${INLINE_BYTES} as is_read,
-  case when octet_length(j.data) <= ${INLINE_BYTES} then j.data end as output, ${childOf('s')}
+  case when octet_length(j.data) <= ${INLINE_BYTES} or s.status = 'failed' then ${outcomeOf('s', 'j')} end as output,
+  case when s.status = 'failed' then j.message end as error, ${childOf('s')}
 from claimed r cross join durably_steps s on s.run_id = r.id
   cross join durably_journal j on j.sequence = s.sequence
-where ${isKnown('s')}
+where ${isKnown('s', { journal: 'j', attempt: 'r.attempt' })}
 union all
 select r.id, null, g.name, 0, 'signal', 'sent', 0, g.seq, g.created_at, octet_length(g.payload), 1,
-  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null
+  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null, null
 from claimed r cross join durably_signals g indexed by durably_signals_untaken on g.run_id = r.id
 where g.is_taken = 0
 order by 1, 2, 3, 8 limit ${MAX_ROWS + 1}`;

@@ -1,0 +1,24 @@
+/** What the worker was doing when something went wrong. */
+export type WorkerErrorContext =
+  /** A listener of a job's signal threw. */
+  | 'abort-listener'
+  /** Storing a run's results, end or telemetry. The worker tries again. */
+  | 'append'
+  /** Claiming runs. The worker tries again. */
+  | 'claim'
+  /** The database was closed, so the worker has stopped, or a server takes no writes. */
+  | 'database'
+  /** Executing a run whose end could not be stored. */
+  | 'execute'
+  /** Reading the journal for streams. */
+  | 'feed'
+  /** Returning runs to pending. They are taken over when their heartbeat is stale. */
+  | 'hand-back'
+  /** Renewing leases. */
+  | 'heartbeat'
+  /** The worker has lost a run. */
+  | 'lease'
+  /** Clearing away old `run:delete` rows. */
+  | 'purge'
+  /** Storing log lines and progress. They are lost. */
+  | 'telemetry';
