@@ -73,11 +73,7 @@ export const flow = defineJob({
   run: async (step, plan) => {
     const pen = new LedgerPen(step.runId);
     const values: unknown[] = [];
-    for (const action of plan.actions) {
-      const isLast = action === plan.actions.at(-1);
-      const value = isLast && action.kind === 'invoke' ? invoke(action, step) : act(action, step, pen);
-      values.push(await value);
-    }
+    for (const action of plan.actions) values.push(await act(action, step, pen));
     if (step.attempt <= plan.flakyAttempts) throw new Error('this job is flaky');
     if (plan.fails) throw new NonRetryableError('this job fails');
     pen.end();
@@ -101,7 +97,7 @@ async function act(action: FlowAction, step: StepContext, pen: LedgerPen): Promi
     case 'signal':
       return await step.waitForSignal(action.name, { signal: action.signal, timeout: action.timeoutMs });
     case 'invoke':
-      return await step.invoke(action.name, 'flow', action.plan);
+      return await invoke(action, step);
     case 'trigger':
       return await step.trigger(action.name, 'flow', action.plan);
     case 'together':
@@ -109,12 +105,9 @@ async function act(action: FlowAction, step: StepContext, pen: LedgerPen): Promi
   }
 }
 
-/**
- * A run that failed or was cancelled does not end the one that waits for it. The job waits for nothing after that: it
- * would be called again, and would start another run for the failed step.
- */
+/** A run that failed or was cancelled does not end the one that waits for it. */
 async function invoke(
-  action: Extract<FlowAction, { kind: 'invoke' | 'trigger' }>,
+  action: Pick<Extract<FlowAction, { kind: 'invoke' | 'trigger' }>, 'name' | 'plan'>,
   step: StepContext,
 ): Promise<unknown> {
   try {
