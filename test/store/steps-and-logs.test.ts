@@ -52,8 +52,8 @@ contract('the results that a run replays', (test) => {
       stepCompleted('a', 0, null),
     ]);
     expect(await store.listKnownSteps(run.runId)).toEqual([
-      { state: 'completed', name: 'a', outputBytes: 0, output: null },
-      { state: 'completed', name: 'b', outputBytes: 4, output: '"é"' },
+      { state: 'completed', name: 'a', sequence: expect.any(Number), outputBytes: 0, output: null },
+      { state: 'completed', name: 'b', sequence: expect.any(Number), outputBytes: 4, output: '"é"' },
     ]);
     expect(await store.listKnownSteps('unknown')).toEqual([]);
   });

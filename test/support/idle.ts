@@ -1,3 +1,6 @@
+/** The real one: a test may put a fake in its place while others wait here. */
+const nextTask = setImmediate;
+
 let underWay = 0;
 
 /** {@link idle} waits until this work is done. */
@@ -20,14 +23,14 @@ let waiting: (() => void)[] = [];
 export function idle(): Promise<void> {
   return new Promise((resolve) => {
     waiting.push(resolve);
-    if (waiting.length === 1) setImmediate(look);
+    if (waiting.length === 1) nextTask(look);
   });
 }
 
 /** Runs as a task of the event loop, shared by all waiters. All promise callbacks run before it. */
 function look(): void {
   if (underWay > 0 || process.getActiveResourcesInfo().includes('Immediate')) {
-    setImmediate(look);
+    nextTask(look);
     return;
   }
   const idled = waiting;

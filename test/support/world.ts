@@ -103,8 +103,8 @@ export class World {
   }
 
   async dispose(): Promise<void> {
-    for (const cleanup of this.#cleanups.reverse()) await cleanup();
-    await (await this.#database)?.remove();
+    for (const cleanup of this.#cleanups.reverse()) await inTime(cleanup());
+    await inTime((await this.#database)?.remove());
   }
 
   /** The first caller decides what it contains. */
@@ -112,6 +112,18 @@ export class World {
     this.#database ??= this.backend.createDatabase(content);
     return this.#database;
   }
+}
+
+const CLEANUP_MS = 30_000;
+
+/** The test runner gives a fixture's end all the time in the world. */
+async function inTime(cleanup: Promise<void> | void): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const error = new Error('what the test has opened could not be closed');
+    timer = setTimeout(() => reject(error), CLEANUP_MS);
+  });
+  await Promise.race([cleanup, late]).finally(() => clearTimeout(timer));
 }
 
 /** Stops an instance whose clock may stand still. */

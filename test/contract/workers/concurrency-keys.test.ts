@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { expect } from 'vitest';
 import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -10,7 +11,7 @@ import { keyed, startedIds, watch } from './keyed-runs.ts';
 contract('concurrency keys', (test) => {
   test('run one run of a key at a time, in insertion order, across instances and jobs', async ({ world }) => {
     const seen = watch();
-    const work = (_: unknown, input: unknown) => seen.during(input, () => idle());
+    const work = (_: unknown, input: unknown) => seen.during(input, () => nextTurn());
     const instances = await Promise.all(
       [1, 2].map(() => world.instance({ maxConcurrentRuns: 4, pollingInterval: 5 })),
     );

@@ -208,6 +208,21 @@ contract('Store.cancelBelow', (test) => {
   });
 });
 
+contract('Store.cancelBelow, of a run that was retried meanwhile', (test) => {
+  test('cancels the runs below it, and not the run itself', async ({ world }) => {
+    const { store } = await world.store();
+    const tools = await world.tools();
+    const parent = await running(store, { timeout: { ms: 3_600_000, text: '1h' } });
+    const { child, note } = starts('one');
+    await append(store, parent, [note, waitsFor(child.id)]);
+    await tools.ageDeadline(parent.runId, 3_600_000);
+    await claim(store, { jobNames: ['none'] });
+    await store.command('retry', parent.runId);
+    expect(await store.cancelBelow()).toMatchObject({ cancelled: [{ runId: child.id }] });
+    expect((await store.getRun(parent.runId))?.status).toBe('pending');
+  });
+});
+
 contract('Store.cancelBelow, of many', (test) => {
   test('goes through them in portions, also if the first ones have no runs below', async ({ world }) => {
     const { store } = await world.store();

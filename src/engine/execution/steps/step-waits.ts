@@ -60,6 +60,8 @@ export class StepWaits {
   async untilDue(wait: StepWait): Promise<void> {
     const { control, databaseNowMs } = this.#deps;
     if (endsHere(wait) && wait.dueAtMs <= databaseNowMs()) return;
+    // What the job does after its run was put to wait is abandoned.
+    if (!this.#isPutToWait) control.throwIfOver();
     if (!this.#isWatching) void control.whenOver().then(() => this.#rejectAll());
     this.#isWatching = true;
     await new Promise<void>((resolve, reject) => {

@@ -16,7 +16,8 @@ where o.cancels_below = 1 order by o.id limit ${MAX_CANCELLED_BELOW}`;
 /** Cancels the active runs below the runs whose time was up. */
 const CANCEL_BELOW = `
 with recursive tree(id) as (
-  select id from (${TIMED_OUT})
+  select c.id from (${TIMED_OUT}) o cross join durably_runs c indexed by durably_runs_by_parent
+  where c.parent_run_id = o.id
   union
   select c.id from tree t cross join durably_runs c indexed by durably_runs_by_parent
   where c.parent_run_id = t.id
