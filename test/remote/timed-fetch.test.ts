@@ -10,7 +10,11 @@ const READS = ['json', 'text', 'arrayBuffer'] as const;
 
 beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
-  onTestFinished(() => void vi.useRealTimers());
+  onTestFinished(() => {
+    // First what spies on the fakes: restored later, it would put them back.
+    vi.restoreAllMocks();
+    vi.useRealTimers();
+  });
 });
 
 /** How many of its timers are left. Node's own client has others. */
