@@ -128,15 +128,16 @@ contract('a run that a step starts', (test) => {
     world,
   }) => {
     const { store } = await world.store();
-    for (const isDeleted of [false, true]) {
+    for (const status of ['cancelled', 'completed', 'deleted'] as const) {
       const parent = await running(store);
       const { child, note } = starts('one');
       await append(store, parent, [note]);
-      await store.command('cancel', child.id);
-      if (isDeleted) await store.command('delete', child.id);
+      if (status === 'completed')
+        await append(store, await claimOne(store, { jobNames: ['child'] }), [completed()]);
+      else await store.command('cancel', child.id);
+      if (status === 'deleted') await store.command('delete', child.id);
       await append(store, parent, [waitsFor(child.id)], 2);
       expect((await store.getRun(parent.runId))?.status).toBe('pending');
-      const status = isDeleted ? 'deleted' : 'cancelled';
       expect(await store.listKnownSteps(parent.runId)).toMatchObject([{ child: { status } }]);
       await claimOne(store, { jobNames: ['job'] });
     }
