@@ -73,7 +73,7 @@ export function toClaim(
   const encodedLimits = encodeLimits(limits);
   if (hasLimits) before.push({ sql: REFRESH_LINES, parameters: [jobNames, encodedLimits] });
   const last = hasLimits
-    ? [encodeTerms(terms), encodedLimits, mostPerLine(limits, limit)]
+    ? [encodeTerms(terms), encodedLimits, mostPerLine(request)]
     : hasTerms
       ? [encodeTerms(terms)]
       : [];
@@ -134,10 +134,10 @@ function encodeLimits(limits: readonly JobLimits[]): string {
   );
 }
 
-/** The most runs that one line can give: no line of a job with `perKey` has room for more. */
-function mostPerLine(limits: readonly JobLimits[], limit: number): number {
-  const most = limits.map(({ perKey }) => perKey ?? limit);
-  return Math.min(limit, Math.max(...most, 1));
+/** The most runs that one line can give: if all jobs have a limit by key, no line has room for more. */
+function mostPerLine({ jobNames, limits = [], limit }: ClaimRequest): number {
+  const perKey = new Map(limits.map((job) => [job.jobName, job.perKey]));
+  return Math.min(limit, Math.max(...jobNames.map((name) => perKey.get(name) ?? limit)));
 }
 
 /** Whether the payloads of a claim may have left no room for those of other runs. */
