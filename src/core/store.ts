@@ -258,6 +258,8 @@ export interface Store {
   deletePortion(): Promise<boolean>;
   /** Removes a portion of the `run:delete` rows older than a day. Returns whether there may be more. */
   purgePortion(): Promise<boolean>;
+  /** Learns whether other processes have begun to use limits since the migration. */
+  noticeLimits(): Promise<void>;
   /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;
   /** What is wrong if `ping` did not resolve. Undefined if that is not known. */

@@ -52,6 +52,7 @@ const CALLS: Record<
   purgePortion: (store) => store.purgePortion(),
   setPaused: (store) => store.setPaused('unknown', false),
   listPausedJobs: (store) => store.listPausedJobs(),
+  noticeLimits: (store) => store.noticeLimits(),
   ping: (store) => store.ping(),
 };
 

@@ -71,6 +71,7 @@ export function createStore(options: ConnectionOptions): {
     purgePortion: () => purgePortion(connection),
     setPaused: (jobName, isPaused) => setPaused(connection, jobName, isPaused),
     listPausedJobs: () => listPausedJobs(connection),
+    noticeLimits: () => schema.noticeLimits(connection),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,
   };

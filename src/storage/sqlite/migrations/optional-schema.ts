@@ -1,6 +1,9 @@
 import type { WriteLane } from '../../lane.ts';
 import type { WriteKind } from '../../writes.ts';
+import type { Connection } from '../connection/connection.ts';
 import { optionalParts } from './migrations.generated.ts';
+
+const HAS_LIMITS = "select 1 from sqlite_master where name = 'durably_lines'";
 
 /** Adds a part. Where the driver has no batches, one statement after another: each may be there already. */
 const additions: WriteKind<readonly string[], void> = {
@@ -30,6 +33,13 @@ export class OptionalSchema {
   /** Whether some process on this database has used limits, as far as this one knows. */
   get hasLimits(): boolean {
     return this.#hasLimits;
+  }
+
+  /** Looks whether another process has added it since. @throws {DatabaseUnavailableError} */
+  async noticeLimits(connection: Pick<Connection, 'execute'>): Promise<void> {
+    if (this.#hasLimits) return;
+    const rows = await connection.execute({ sql: HAS_LIMITS, parameters: [] });
+    if (rows.length > 0) this.noteLimits();
   }
 
   noteLimits(): void {
