@@ -1,13 +1,13 @@
 import { JsonText } from '../../../core/json/json-text.ts';
 import { collect } from '../../../core/json/portions.ts';
 import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
-import type { Enqueued, NewRun } from '../../../core/store.ts';
+import type { Disposition, Enqueued, NewRun } from '../../../core/store.ts';
 import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { OptionalSchema } from '../migrations/optional-schema.ts';
 import { isInLine, storedLimitKey, storedRateKey } from './claims/limit-keys.ts';
 import { readCurrent } from './current-reads.ts';
-import { STORE_KEYED, STORE_KEYED_WITH_OPTIONS, STORE_NEW } from './enqueue-sql.ts';
+import { STORE_KEYED, STORE_KEYED_WITH_OPTIONS, STORE_NEW, STORE_RESOLVED } from './enqueue-sql.ts';
 import { readWholeRuns } from './list-runs.ts';
 import { PLACES } from './places.ts';
 import { inPortions, type Listed } from './portions.ts';
@@ -43,6 +43,8 @@ type Stored =
       readonly kind: 'keyed';
       readonly byId: ReadonlyMap<string, ListedRun>;
       readonly byKey: ReadonlyMap<string, ListedRun>;
+      /** The runs of a concurrency key or a debounce key, the oldest first. */
+      readonly byOtherKey: ReadonlyMap<string, readonly ListedRun[]>;
     };
 
 type ListedRun = Listed<StoredRun, StoredRun>;
@@ -56,7 +58,14 @@ const enqueues: WriteKind<readonly NewRun[], Stored> = {
     const runs = members.flat();
     const hasOptions = runs.some((run) => OPTIONS.some((option) => run[option] !== undefined));
     const isKeyed = hasOptions || runs.some((run) => run.idempotencyKey !== null);
-    const sql = hasOptions ? STORE_KEYED_WITH_OPTIONS : isKeyed ? STORE_KEYED : STORE_NEW;
+    const isResolved = runs.some(isFound);
+    const sql = isResolved
+      ? STORE_RESOLVED
+      : hasOptions
+        ? STORE_KEYED_WITH_OPTIONS
+        : isKeyed
+          ? STORE_KEYED
+          : STORE_NEW;
     const parts = isBatch && isRemote ? splitForBatch(runs) : [runs];
     return {
       statements: parts.map((part) => toSql(sql, part)),
@@ -89,6 +98,7 @@ export async function enqueue(
 ): Promise<Enqueued[]> {
   if (runs.length === 0) return [];
   if (!schema.hasLimits && runs.some(isInLine)) await schema.addLimits();
+  if (runs.some(isFound)) await schema.addCoalescing();
   const deadlineMs = connection.callerDeadline();
   const stored = await connection.lane.submit(enqueues, runs, deadlineMs);
   if (stored.kind === 'keyed') return await toEnqueued(connection, runs, stored);
@@ -107,31 +117,44 @@ function newResult([first]: Rows, { mayBeOlder }: { mayBeOlder: boolean }): Stor
 }
 
 /** With the key as it is stored, including its scope. Callers don't see the scope. */
-type KeyedRow = ListedRunRow & { readonly stored_key: string | null };
+type KeyedRow = ListedRunRow & { readonly stored_key: string | null; readonly debounce_key: string | null };
 
 function keyedResult(rows: readonly KeyedRow[]): Stored {
   const byId = new Map<string, ListedRun>();
   const byKey = new Map<string, ListedRun>();
+  const byOtherKey = new Map<string, ListedRun[]>();
+  const note = (key: string, listed: ListedRun) => {
+    byOtherKey.set(
+      key,
+      [...(byOtherKey.get(key) ?? []), listed].toSorted((a, b) => a.key - b.key),
+    );
+  };
   for (const row of rows) {
     const listed = toListedRun(row);
+    const isNew = !byId.has(listed.row.id);
     byId.set(listed.row.id, listed);
+    const { jobName, concurrencyKey } = listed.row;
+    if (isNew && concurrencyKey !== null) note(coalescingKey(jobName, concurrencyKey), listed);
+    if (isNew && row.debounce_key !== null) note(debouncingKey(jobName, row.debounce_key), listed);
     if (row.stored_key !== null) byKey.set(keyOf(listed.row.jobName, row.stored_key), listed);
   }
-  return { kind: 'keyed', byId, byKey };
+  return { kind: 'keyed', byId, byKey, byOtherKey };
 }
 
 async function toEnqueued(
   connection: Connection,
   runs: readonly NewRun[],
-  { byId, byKey }: Stored & { readonly kind: 'keyed' },
+  stored: Stored & { readonly kind: 'keyed' },
 ): Promise<Enqueued[]> {
   const found = runs.map((run) => {
-    const own = byId.get(run.id);
-    const listed = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
-    if (!listed) throw notStored(run);
+    const own = stored.byId.get(run.id);
     // The payload of a run that was just stored is known, so it is not read.
-    const whole = own === undefined || own.isWhole ? listed : known(own, run);
-    return { listed: whole, disposition: own === undefined ? 'idempotent' : 'created' } as const;
+    if (own !== undefined) {
+      return { listed: own.isWhole ? own : known(own, run), disposition: 'created' } as const;
+    }
+    const found = foundRun(run, stored);
+    if (found === undefined) throw notStored(run);
+    return found;
   });
   const read = await whole(
     connection,
@@ -142,6 +165,33 @@ async function toEnqueued(
     const run = byRunId.get(listed.row.id) ?? listed.row;
     return { runId: run.id, disposition, toRun: () => run };
   });
+}
+
+/** The run that was there already. */
+function foundRun(
+  { jobName, idempotencyKey, concurrencyKey, coalesce, debounce }: NewRun,
+  { byKey, byOtherKey }: Stored & { readonly kind: 'keyed' },
+): { readonly listed: ListedRun; readonly disposition: Disposition } | undefined {
+  const idempotent = byKey.get(keyOf(jobName, idempotencyKey ?? ''));
+  if (idempotent !== undefined) return { listed: idempotent, disposition: 'idempotent' };
+  if (debounce !== undefined) {
+    const [listed] = byOtherKey.get(debouncingKey(jobName, debounce.key)) ?? [];
+    return listed && { listed, disposition: 'debounced' };
+  }
+  const ofKey = byOtherKey.get(coalescingKey(jobName, concurrencyKey ?? '')) ?? [];
+  const listed = ofKey.find(({ row }) => mayCoalesce(row, coalesce));
+  return listed && { listed, disposition: 'coalesced' };
+}
+
+/** Whether the statement may have found this run for one that is coalesced. */
+function mayCoalesce({ status, startedAt, isActive }: StoredRun, coalesce: NewRun['coalesce']): boolean {
+  if (coalesce === 'active') return isActive;
+  return status === 'pending' || (status === 'waiting' && startedAt === null);
+}
+
+/** Whether the trigger looks for a run that is there already by another key than the idempotency key. */
+function isFound({ coalesce, debounce }: NewRun): boolean {
+  return coalesce !== undefined || debounce !== undefined;
 }
 
 function known(listed: ListedRun, { payload }: NewRun): ListedRun {
@@ -165,8 +215,21 @@ function toValues(run: NewRun, payload: string | null): readonly (string | numbe
   if (OPTIONS.every((option) => run[option] === undefined)) return values;
   const afterMs = due !== undefined && 'afterMs' in due ? Math.ceil(due.afterMs) : null;
   const atMs = due !== undefined && 'atMs' in due ? due.atMs : null;
+  const { idempotencyTtlMs, coalesce, debounce } = run;
+  const found = [idempotencyTtlMs, coalesce, debounce?.key, debounce?.delayMs, debounce?.maxDelayMs].map(
+    (each) => each ?? null,
+  );
   const limits = [ttl?.ms, ttl?.text, timeout?.ms, timeout?.text].map((each) => each ?? null);
-  return [...values, afterMs, atMs, priority ?? null, ...limits, storedLimitKey(run), storedRateKey(run)];
+  return [
+    ...values,
+    afterMs,
+    atMs,
+    priority ?? null,
+    ...limits,
+    storedLimitKey(run),
+    storedRateKey(run),
+    ...found,
+  ];
 }
 
 /** Divides the runs in order. A large payload gets a statement of its own. */
@@ -233,6 +296,14 @@ function toNewRow(run: NewRun, createdAt: number): RunRow {
 
 function notStored({ id }: NewRun): Error {
   return new Error(`run ${id} was not stored`);
+}
+
+function coalescingKey(jobName: string, concurrencyKey: string): string {
+  return `coalesce\0${jobName}\0${concurrencyKey}`;
+}
+
+function debouncingKey(jobName: string, debounceKey: string): string {
+  return `debounce\0${jobName}\0${debounceKey}`;
 }
 
 function keyOf(jobName: string, idempotencyKey: string): string {
