@@ -95,7 +95,10 @@ export interface OwnerNote extends JournalNote {
 }
 
 /** A run that a step triggers, besides its payload. */
-export type ChildStart = Omit<NewRun, 'payload' | 'idempotencyKey'>;
+export type ChildStart = Omit<
+  NewRun,
+  'payload' | 'idempotencyKey' | 'idempotencyTtlMs' | 'coalesce' | 'debounce'
+>;
 
 /** A run that goes on from the middle of another one. */
 export interface NewFork extends LimitKeys {
