@@ -27,6 +27,9 @@ const OPTIONS = [
   'timeout',
   'limitKey',
   'throttleKey',
+  'idempotencyTtlMs',
+  'coalesce',
+  'debounce',
 ] as const satisfies readonly (keyof NewRun)[];
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
