@@ -10,7 +10,7 @@ import { openServiceDatabase } from '../../../../src/app/database.ts';
 import type { Clock } from '../../../../src/core/time/clock.ts';
 import { createStore } from '../../../../src/storage/sqlite/store.ts';
 import type { Backend, Content, OpenedDatabase, TestDatabase } from '../../../support/backend.ts';
-import { SocketlessSqld } from '../../../support/sqld/socketless.ts';
+import { SqldWithoutSockets } from '../../../support/sqld/without-sockets.ts';
 import { copyMigratedFile } from './migrated-file.ts';
 import { createTools } from './tools.ts';
 
@@ -54,7 +54,7 @@ export const sqliteBackends: readonly Backend[] = [
 /** A server of the test's own, on a file of the test's own. What a network adds is tested in test/remote. */
 async function onServer(content: Content = 'empty'): Promise<TestDatabase> {
   const { folder, path } = await makeFile(content);
-  const server = new SocketlessSqld(path);
+  const server = new SqldWithoutSockets(path);
   return {
     open: () => {
       const client = createClient(server.openClient());

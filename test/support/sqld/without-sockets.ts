@@ -9,7 +9,7 @@ import { WriteQueue } from './write-queue.ts';
  * The stand-in for a libSQL server that is called instead of being connected to, for tests that are about the
  * database and not about the network. It takes half the time of `Sqld`. A client gets {@link fetch}.
  */
-export class SocketlessSqld {
+export class SqldWithoutSockets {
   static #clients = 0;
   readonly #database: HranaDatabase;
   readonly #queue = new WriteQueue({ cuts: 'break' });
@@ -33,8 +33,8 @@ export class SocketlessSqld {
 
   /** An address and a `fetch` for one client, which the write queue tells from others. */
   openClient(): { readonly url: string; readonly fetch: (request: Request) => Promise<Response> } {
-    const client = `client ${++SocketlessSqld.#clients}`;
-    return { url: 'http://socketless.invalid', fetch: (request) => this.#fetch(client, request) };
+    const client = `client ${++SqldWithoutSockets.#clients}`;
+    return { url: 'http://no-sockets.invalid', fetch: (request) => this.#fetch(client, request) };
   }
 
   /** @throws if a client has broken the write queue. */
