@@ -7,7 +7,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { writeOrCheck } from './generated-file.ts';
-import { nextFileName, readMigrationFiles, renderMigrations } from './migration-files.ts';
+import { nextFileName, readMigrationFiles, readOptionalParts, renderMigrations } from './migration-files.ts';
 
 const FOLDER = 'migrations/sqlite';
 
@@ -16,7 +16,7 @@ try {
   if (values.new === undefined) {
     writeOrCheck({
       path: 'src/storage/sqlite/migrations/migrations.generated.ts',
-      content: renderMigrations(readMigrationFiles(FOLDER)),
+      content: renderMigrations(readMigrationFiles(FOLDER), readOptionalParts(join(FOLDER, 'optional'))),
       command: 'npm run migrations',
       check: values.check === true,
     });

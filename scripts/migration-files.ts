@@ -3,7 +3,13 @@ import { join } from 'node:path';
 import { splitStatements } from './sql-statements.ts';
 
 const FILE_NAME = /^(?<version>\d{4})_(?<name>[a-z]+(?:_[a-z0-9]+)+)\.sql$/;
+const OPTIONAL_NAME = /^(?<name>[a-z]+)\.sql$/;
 const NAME = /^[a-z]+(?:_[a-z0-9]+)+$/;
+
+export interface OptionalPart {
+  readonly name: string;
+  readonly statements: readonly string[];
+}
 
 export interface MigrationFile {
   readonly version: number;
@@ -18,8 +24,7 @@ export interface MigrationFile {
  * repeated, or if the SQL contains no statement.
  */
 export function readMigrationFiles(folder: string): MigrationFile[] {
-  const fileNames = readdirSync(folder).filter((name) => !name.startsWith('.'));
-  return fileNames.sort().map((fileName, index) => {
+  return fileNamesOf(folder).map((fileName, index) => {
     const groups = FILE_NAME.exec(fileName)?.groups;
     if (groups?.version === undefined || groups.name === undefined) {
       throw new Error(`${fileName}: a migration is named NNNN_<verb>_<noun>.sql, in lower case`);
@@ -30,6 +35,26 @@ export function readMigrationFiles(folder: string): MigrationFile[] {
     }
     return { version, name: groups.name, statements: readStatements(folder, fileName) };
   });
+}
+
+/**
+ * Reads the parts of the schema that are added when they are needed first, by their names.
+ *
+ * @throws {Error} that names the file, if it is not `<name>.sql`, or if the SQL contains no statement.
+ */
+export function readOptionalParts(folder: string): OptionalPart[] {
+  return fileNamesOf(folder).map((fileName) => {
+    const name = OPTIONAL_NAME.exec(fileName)?.groups?.name;
+    if (name === undefined) throw new Error(`${fileName}: a part is named <noun>.sql, in lower case`);
+    return { name, statements: readStatements(folder, fileName) };
+  });
+}
+
+function fileNamesOf(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('.'))
+    .map(({ name }) => name)
+    .sort();
 }
 
 function readStatements(folder: string, fileName: string): string[] {
@@ -44,7 +69,10 @@ function readStatements(folder: string, fileName: string): string[] {
 }
 
 /** Generates the TypeScript module with the migrations, for runtimes that can't read a folder. */
-export function renderMigrations(files: readonly MigrationFile[]): string {
+export function renderMigrations(
+  files: readonly MigrationFile[],
+  optional: readonly OptionalPart[] = [],
+): string {
   return `// Generated from migrations/sqlite/*.sql by \`npm run migrations\`. Do not edit.
 
 export interface Migration {
@@ -55,12 +83,19 @@ export interface Migration {
 
 export const migrations: readonly Migration[] = [
 ${files.map(renderMigration).join('')}];
+
+/** Parts of the schema that are added when they are needed first. Adding them again changes nothing. */
+export const optionalParts = {
+${optional.map(({ name, statements }) => `  ${name}: [\n${renderStatements(statements)}  ],\n`).join('')}} satisfies Record<string, readonly string[]>;
 `;
 }
 
 function renderMigration({ version, name, statements }: MigrationFile): string {
-  const texts = statements.map((statement) => `${templateLiteral(statement)},\n`);
-  return `  {\n    version: ${version},\n    name: '${name}',\n    statements: [\n${texts.join('')}    ],\n  },\n`;
+  return `  {\n    version: ${version},\n    name: '${name}',\n    statements: [\n${renderStatements(statements)}    ],\n  },\n`;
+}
+
+function renderStatements(statements: readonly string[]): string {
+  return statements.map((statement) => `${templateLiteral(statement)},\n`).join('');
 }
 
 function templateLiteral(text: string): string {

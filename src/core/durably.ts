@@ -173,6 +173,14 @@ export interface DurablyService {
   cancel(runId: string): Promise<void>;
   /** Deletes a run that is over, with its steps, log lines and events. @throws {NotFoundError | ConflictError} */
   deleteRun(runId: string): Promise<void>;
+  /**
+   * From now on no process claims a run of the job. Triggers are accepted, and running runs go on. Does nothing if it is paused.
+   *
+   * @throws {NotFoundError} for an unknown job.
+   */
+  pauseJob(jobName: string): Promise<void>;
+  /** Runs of a paused job are claimed again. @throws {NotFoundError} for an unknown job. */
+  resumeJob(jobName: string): Promise<void>;
   /** A run's events after a sequence. Default: from its first event on. */
   openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;
   /** The `run:*` and `step:*` events of all runs, or of the runs of these jobs. Default: from now on. */

@@ -1,5 +1,6 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
+import type { LimitKeys } from './limits.ts';
 import type { CancelledBelow, CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
@@ -12,7 +13,7 @@ import type { TimeLimit } from './time/time-limit.ts';
 export const CALLER_BUDGET_MS = 10_000;
 
 /** A run to be stored, its payload, keys and labels already checked. */
-export interface NewRun {
+export interface NewRun extends LimitKeys {
   readonly id: string;
   readonly jobName: string;
   /** JSON text. */
@@ -77,7 +78,7 @@ export interface OwnerNote extends JournalNote {
 export type ChildStart = Omit<NewRun, 'payload' | 'idempotencyKey'>;
 
 /** A run that goes on from the middle of another one. */
-export interface NewFork {
+export interface NewFork extends LimitKeys {
   readonly id: string;
   /** The run whose steps it takes over. */
   readonly runId: string;
@@ -181,12 +182,18 @@ export interface Store {
    *
    * @param decide returns undefined if nothing should be claimed after all. It may be called again. `seesAll`: no
    *   earlier write waits for a later request.
+   * @param options.hasLimits whether some of the jobs have limits.
    * @param options.deadlineMs when to give up, on the monotonic clock. Default: {@link CALLER_BUDGET_MS} from now.
    */
   claim(
     decide: (about: { readonly seesAll: boolean }) => ClaimRequest | undefined,
-    options?: { readonly deadlineMs?: number | undefined },
+    options?: { readonly deadlineMs?: number | undefined; readonly hasLimits?: boolean },
   ): Promise<Claim>;
+
+  /** Says that no run of the job is claimed, by any process, or that runs are claimed again. */
+  setPaused(jobName: string, isPaused: boolean): Promise<void>;
+  /** By name. */
+  listPausedJobs(): Promise<string[]>;
 
   /** Appends all entries in order, or none. */
   append(append: Append): Promise<AppendResult>;
@@ -251,6 +258,8 @@ export interface Store {
   deletePortion(): Promise<boolean>;
   /** Removes a portion of the `run:delete` rows older than a day. Returns whether there may be more. */
   purgePortion(): Promise<boolean>;
+  /** Learns whether other processes have begun to use limits since the migration. */
+  noticeLimits(): Promise<void>;
   /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;
   /** What is wrong if `ping` did not resolve. Undefined if that is not known. */

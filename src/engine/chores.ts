@@ -48,9 +48,21 @@ const RUNS_BELOW: Chore = {
   },
 };
 
+const LIMITS_OF_OTHERS: Chore = {
+  name: 'learn whether other processes use limits',
+  // Until then this process does not claim the runs in their lines.
+  everyMs: MINUTE_MS,
+  portionsOnDemand: { afterShift: 0, afterDeletion: 0 },
+  run: async (store) => {
+    await store.noticeLimits();
+    return false;
+  },
+};
+
 /** In the order in which they are done when several are due. */
 const CHORES: readonly Chore[] = [
   RUNS_BELOW,
+  LIMITS_OF_OTHERS,
   REMAINS_OF_DELETED_RUNS,
   {
     name: 'remove old run:delete rows',

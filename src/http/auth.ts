@@ -3,8 +3,9 @@ import { NotFoundError, UnknownJobError, ValidationError } from '../core/errors/
 import { isStorableText } from '../core/json/json.ts';
 import { isScope } from '../core/key-scope.ts';
 import { MAX_KEY_LENGTH, type Run, type RunFilter } from '../core/run.ts';
-import type { RunGuard, RunOperation, ScopeGuard } from './guard.ts';
+import type { ManageTarget, RunGuard, RunOperation, ScopeGuard } from './guard.ts';
 import type { AllowRun, Operation } from './operation.ts';
+import { RequestError } from './problem.ts';
 import { isResponse } from './response.ts';
 
 /**
@@ -30,6 +31,11 @@ export interface DurablyAuth<TContext> {
     | ((context: TContext, run: Run, info: { readonly operation: RunOperation }) => void | Promise<void>)
     | undefined;
   /**
+   * Called before something is changed for all callers, such as that a job is paused. Without this hook such requests are
+   * refused if there is any other hook that narrows what callers may do, and otherwise allowed.
+   */
+  onManage?: ((context: TContext, target: ManageTarget) => void | Promise<void>) | undefined;
+  /**
    * Returns the filter for lists of runs and for the stream of all runs. An empty list in the filter matches
    * nothing.
    */
@@ -41,7 +47,17 @@ export interface DurablyAuth<TContext> {
   scopeRunsSubscribe?: ((context: TContext, filter: RunFilter) => RunFilter | Promise<RunFilter>) | undefined;
 }
 
-const HOOKS = ['onTrigger', 'scopeKeys', 'onRunAccess', 'scopeRuns', 'scopeRunsSubscribe'] as const;
+const HOOKS = [
+  'onTrigger',
+  'scopeKeys',
+  'onRunAccess',
+  'onManage',
+  'scopeRuns',
+  'scopeRunsSubscribe',
+] as const;
+
+/** An `auth` with one of these may keep callers apart. */
+const NARROWING_HOOKS = ['onTrigger', 'onRunAccess', 'scopeRuns', 'scopeRunsSubscribe', 'scopeKeys'] as const;
 
 /** Rejects if the caller is not allowed. Returns the input to use, which may be narrower than the given one. */
 export type Authorize = <TInput extends Record<string, unknown>>(
@@ -96,6 +112,13 @@ export function createAuthenticate<TContext>(
     return guard.narrow(input, filter);
   };
 
+  const manage = async (context: TContext, target: ManageTarget) => {
+    if (auth.onManage === undefined && NARROWING_HOOKS.some((hook) => auth[hook] !== undefined)) {
+      throw new RequestError('FORBIDDEN', 'This needs the hook onManage');
+    }
+    await auth.onManage?.(context, target);
+  };
+
   return async (request) => {
     const context = await auth.authenticate(request);
     // The hook returned a refusal that it should have thrown.
@@ -112,6 +135,7 @@ export function createAuthenticate<TContext>(
         if (auth.scopeKeys !== undefined)
           return { ...input, keyScope: checkKeyScope(await auth.scopeKeys(context)) };
       }
+      if (guard.hook === 'onManage') await manage(context, guard.targetOf(input));
       if (guard.hook === 'onRunAccess') await accessRun(context, guard, input);
       return input;
     };

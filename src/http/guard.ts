@@ -16,6 +16,20 @@ export type RunOperation =
   | 'signal'
   | 'fork';
 
+/** The operation that `onManage` is asked about. */
+export type ManageOperation = 'pause' | 'resume';
+
+/** What is done to a job, for all callers. */
+export interface ManageTarget {
+  readonly operation: ManageOperation;
+  readonly jobName: string;
+}
+
+export interface ManageGuard<TInput> {
+  readonly hook: 'onManage';
+  targetOf(input: TInput): ManageTarget;
+}
+
 export interface RunGuard<TInput> {
   readonly hook: 'onRunAccess';
   readonly operation: RunOperation;
@@ -39,6 +53,7 @@ export type Guard<TInput> =
   | { readonly hook: 'authenticate' }
   | { readonly hook: 'onTrigger'; requestOf(input: TInput): TriggerRequest }
   | RunGuard<TInput>
+  | ManageGuard<TInput>
   | ScopeGuard<TInput>;
 
 /** The guard of an operation on the run with the given `runId`. */
@@ -46,6 +61,13 @@ export function guardRun<TInput extends { readonly runId: string } = { readonly 
   operation: RunOperation,
 ): RunGuard<TInput> {
   return { hook: 'onRunAccess', operation, runIdOf: ({ runId }) => runId };
+}
+
+/** The guard of an operation on the job with the given name. */
+export function guardManage<TInput extends { readonly jobName: string } = { readonly jobName: string }>(
+  operation: ManageOperation,
+): ManageGuard<TInput> {
+  return { hook: 'onManage', targetOf: ({ jobName }) => ({ operation, jobName }) };
 }
 
 /** Returns a filter's member as a list. Undefined means no filter. */

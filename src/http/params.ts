@@ -59,6 +59,15 @@ export const runIdParam = storable(
     .min(1, missingRunId),
 ).meta({ description: "The run's id" });
 
+export const jobNameParam = storable(
+  'jobName',
+  z
+    .string({
+      error: ({ input }) => (Array.isArray(input) ? 'jobName must be given once' : 'jobName is required'),
+    })
+    .min(1, 'jobName is required'),
+).meta({ description: 'The name of the job' });
+
 export const jobNamesParam = repeated(
   'jobName',
   storable('jobName', z.string().min(1, 'jobName must not be empty')),

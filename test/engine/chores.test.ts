@@ -29,6 +29,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
       note('cancellation');
       return { cancelled: [], more: false };
     },
+    noticeLimits: async () => {},
     deletePortion: portion('deletion'),
     purgePortion: portion('purge'),
   });

@@ -27,6 +27,8 @@ function failing(error: unknown): FakeDurably {
     cancel: fail,
     deleteRun: fail,
     signal: fail,
+    pauseJob: fail,
+    resumeJob: fail,
     openRunFeed: fail,
     openRunListFeed: fail,
     processUntilIdle: fail,

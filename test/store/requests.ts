@@ -42,7 +42,7 @@ export function claim(
     takesSuspect: true,
     ...given,
   };
-  return store.claim(() => request, { deadlineMs });
+  return store.claim(() => request, { deadlineMs, hasLimits: (given.limits ?? []).length > 0 });
 }
 
 /** The ids of the runs that a claim takes, in the claim's order. */

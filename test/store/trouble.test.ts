@@ -50,6 +50,9 @@ const CALLS: Record<
   readJournalData: (store) => store.readJournalData([1]),
   deletePortion: (store) => store.deletePortion(),
   purgePortion: (store) => store.purgePortion(),
+  setPaused: (store) => store.setPaused('unknown', false),
+  listPausedJobs: (store) => store.listPausedJobs(),
+  noticeLimits: (store) => store.noticeLimits(),
   ping: (store) => store.ping(),
 };
 

@@ -27,6 +27,8 @@ export interface DatabaseTools {
   ageDue(runId: string, byMs: number): Promise<void>;
   /** Makes the time of a run that has a ttl or a timeout be up so much sooner by the database's clock. */
   ageDeadline(runId: string, byMs: number): Promise<void>;
+  /** Makes the last starts of throttled runs so much older by the database's clock. */
+  ageThrottles(byMs: number): Promise<void>;
   /** Makes every `run:delete` row older. */
   ageDeletions(byMs: number): Promise<void>;
   /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement. */

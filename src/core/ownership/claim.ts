@@ -1,3 +1,4 @@
+import type { JobLimits } from '../limits.ts';
 import type { TimeLimit } from '../time/time-limit.ts';
 import type { KnownStep, SentSignal } from './known-step.ts';
 import type { Lease, NamedRun } from './lease.ts';
@@ -32,6 +33,8 @@ export interface ClaimRequest {
   readonly takesSuspect: boolean;
   /** Of the jobs that have a version other than 1, or a timeout. */
   readonly terms?: readonly JobTerms[] | undefined;
+  /** Of the jobs that have limits. */
+  readonly limits?: readonly JobLimits[] | undefined;
 }
 
 /** When a run's time is up. */

@@ -7,6 +7,7 @@ import type { RunStepOptions, StepContext } from '../../core/step.ts';
 import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import { type LimitOptions, limitsOf } from './job-limits.ts';
 
 /** A job's output as it reads back. Null if nothing was returned. */
 export type StoredOutput<T> = [T] extends [undefined | void] ? null : Jsonified<T>;
@@ -21,7 +22,7 @@ export interface JobDefinition<
   TInput = unknown,
   TPayload = unknown,
   TOutput = unknown,
-> {
+> extends LimitOptions<TPayload> {
   readonly name: TName;
   readonly input: z.ZodType<unknown, TInput>;
   readonly output?: z.ZodType | undefined;
@@ -41,7 +42,7 @@ export interface JobDefinition<
   readonly '~output'?: TOutput;
 }
 
-interface JobOptions {
+interface JobOptions<TPayload> extends LimitOptions<TPayload> {
   readonly retries?: Retries | undefined;
   readonly defaults?: RunStepOptions | undefined;
   readonly timeout?: Duration | undefined;
@@ -49,14 +50,15 @@ interface JobOptions {
 }
 
 interface JobWithOutput<TName extends string, TIn extends z.ZodType, TOut extends z.ZodType>
-  extends JobOptions {
+  extends JobOptions<Jsonified<z.output<TIn>>> {
   readonly name: TName;
   readonly input: TIn;
   readonly output: TOut;
   run(step: StepContext, payload: Jsonified<z.output<TIn>>): z.input<TOut> | Promise<z.input<TOut>>;
 }
 
-interface JobWithoutOutput<TName extends string, TIn extends z.ZodType, TResult> extends JobOptions {
+interface JobWithoutOutput<TName extends string, TIn extends z.ZodType, TResult>
+  extends JobOptions<Jsonified<z.output<TIn>>> {
   readonly name: TName;
   readonly input: TIn;
   readonly output?: undefined;
@@ -95,6 +97,8 @@ const DEFINITION: MembersOf<JobDefinition> = {
   defaults: true,
   timeout: true,
   version: true,
+  concurrency: true,
+  throttle: true,
   '~output': true,
 };
 
@@ -116,6 +120,7 @@ export function checkDefinition(job: JobDefinition): void {
   parseRetries('defaults.retries', job.defaults?.retries);
   if (job.defaults?.timeout !== undefined) parseDuration('defaults.timeout', job.defaults.timeout);
   termsOf(job);
+  limitsOf(job);
 }
 
 /** The terms that its runs keep from their first start on. @throws {ValidationError} that names a bad option and its value. */

@@ -12,6 +12,7 @@ import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
 import type { JobDefinition } from './define-job.ts';
+import { limitKeysOf } from './job-limits.ts';
 import { parseWith } from './schema-parse.ts';
 
 /** The inputs of a batch are stored in one transaction, which holds up every other write. */
@@ -63,10 +64,12 @@ function toNewRun(job: JobDefinition, { input, options }: ParsedTrigger, maxByte
     const Refusal = encoding.isTooLarge ? InputTooLargeError : ValidationError;
     throw new Refusal(`Invalid input for job ${job.name}: ${encoding.reason}`, issues);
   }
+  const payload = encoding.text ?? 'null';
   return {
     id: newRunId(),
     jobName: job.name,
-    payload: encoding.text ?? 'null',
+    payload,
+    ...limitKeysOf(job, payload),
     idempotencyKey: idempotencyKeyOf(options),
     concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
     labels: checkLabels(options.labels),

@@ -1,7 +1,9 @@
 import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
+import type { JobLimits } from '../../core/limits.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition, termsOf } from './define-job.ts';
+import { limitsOf } from './job-limits.ts';
 
 /** The most characters of an unknown name that an error repeats. */
 const MAX_TOLD_NAME = 256;
@@ -10,6 +12,7 @@ const MAX_TOLD_NAME = 256;
 export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #terms = new Map<string, JobTerms>();
+  readonly #limits = new Map<string, JobLimits>();
 
   /** Adds all jobs or none. @throws {ConflictError} if a name is registered with another definition. */
   add(definitions: readonly JobDefinition[]): void {
@@ -26,6 +29,8 @@ export class Registry {
       this.#jobs.set(name, job);
       const terms = termsOf(job);
       if (terms.version !== 1 || terms.timeout !== undefined) this.#terms.set(name, terms);
+      const limits = limitsOf(job);
+      if (limits !== undefined) this.#limits.set(name, limits);
     }
   }
 
@@ -49,5 +54,19 @@ export class Registry {
   /** The terms of the jobs that have a version other than 1, or a timeout. */
   terms(): JobTerms[] {
     return [...this.#terms.values()];
+  }
+
+  /** The limits of the jobs that have some. */
+  limits(): JobLimits[] {
+    return [...this.#limits.values()];
+  }
+
+  /** The limits of a job. Undefined if it has none. */
+  limitsOf(name: string): JobLimits | undefined {
+    return this.#limits.get(name);
+  }
+
+  get hasLimits(): boolean {
+    return this.#limits.size > 0;
   }
 }

@@ -5,6 +5,7 @@ import { checkRunId, parseRun, type Run } from '../../core/run.ts';
 import { storableText } from '../../core/text.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { limitKeysOf } from '../jobs/job-limits.ts';
 import { newRun } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
@@ -37,7 +38,8 @@ export async function fork(
   if (job === undefined) throw registry.notFound(source.jobName);
   const payload = input === undefined ? undefined : (await newRun(job, { input }, maxInputBytes)).payload;
   const id = newRunId();
-  const storing = store.fork({ id, runId, from: storableText(from), payload });
+  const keys = limitKeysOf(job, payload ?? source.payload.text);
+  const storing = store.fork({ id, runId, from: storableText(from), payload, ...keys });
   worker.wake();
   const result = await storing;
   if (result === 'not-found') throw new NotFoundError('Run not found');

@@ -2,6 +2,7 @@ import { NotFoundError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { encodeLabels } from '../../core/labels.ts';
 import { checkRunId, parseRun, type Run } from '../../core/run.ts';
+import { limitKeysOf } from '../jobs/job-limits.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import { storeRun } from './trigger.ts';
 
@@ -18,7 +19,8 @@ export async function retrigger(
   const run = await deps.store.getRun(checkRunId(runId));
   if (!run) throw new NotFoundError('Run not found');
   const { jobName, concurrencyKey } = run;
-  if (!deps.registry.get(jobName)) throw deps.registry.notFound(jobName);
+  const job = deps.registry.get(jobName);
+  if (!job) throw deps.registry.notFound(jobName);
   const fresh = await storeRun(deps, {
     id: newRunId(),
     jobName,
@@ -28,6 +30,7 @@ export async function retrigger(
     idempotencyKey: null,
     concurrencyKey,
     labels: encodeLabels(run.labels),
+    ...limitKeysOf(job, run.payload.text),
   });
   return parseRun(fresh.toRun());
 }

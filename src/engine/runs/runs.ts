@@ -2,6 +2,7 @@ import { streamOf } from '../events/event-stream.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
 import { fork } from './fork.ts';
+import { pauseJob, resumeJob } from './pause.ts';
 import { createReads } from './reads.ts';
 import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
@@ -24,6 +25,8 @@ export function createRuns(deps: RunsDeps) {
     deleteRun: deleteRun.bind(undefined, deps),
     fork: fork.bind(undefined, deps),
     signal: signal.bind(undefined, deps),
+    pauseJob: pauseJob.bind(undefined, deps),
+    resumeJob: resumeJob.bind(undefined, deps),
     ...createReads(deps.store),
     openRunFeed: feed.openRun.bind(feed),
     openRunListFeed: feed.openList.bind(feed),

@@ -23,14 +23,14 @@ export class EndingSlots {
   }
 
   /**
-   * Removes a slot. Returns whether a claim could already take its place and its concurrency key. If
-   * exactly one claim has left since, it left with the end and saw the key free. If others have
+   * Removes a slot. Returns whether a claim could already take its place, and what its end leaves to other runs. If
+   * exactly one claim has left since, it left with the end and saw that. If others have
    * left, too, the end may have come after them.
    */
   remove(slot: Slot): boolean {
     const claimsBefore = this.#slots.get(slot);
     this.#slots.delete(slot);
     if (claimsBefore === undefined) return false;
-    return slot.concurrencyKey === null || this.#claims === claimsBefore + 1;
+    return !slot.freesRuns || this.#claims === claimsBefore + 1;
   }
 }

@@ -22,6 +22,8 @@ interface IntakeDeps {
   readonly wakesEveryMs: number;
   /** Called when a claim has failed runs: below one whose time was up, runs are to be cancelled. */
   readonly onFailed: () => void;
+  /** Told when a throttle lets the next run start. */
+  readonly onThrottled: (inMs: number) => void;
   /** Called when a claim is over: slots that were kept for it may be free. */
   readonly onEnd: () => void;
 }
@@ -155,7 +157,8 @@ export class Intake {
       return request;
     };
     try {
-      const claim = await this.#deps.store.claim(decide, { deadlineMs });
+      const { hasLimits } = this.#deps.registry;
+      const claim = await this.#deps.store.claim(decide, { deadlineMs, hasLimits });
       return { request, claim };
     } catch (error) {
       if (request !== undefined) this.#unconfirmed.push(request);
@@ -183,7 +186,18 @@ export class Intake {
     const wakesDue = this.#wakesDue({ looksForDue });
     const jobNames = registry.names();
     const terms = registry.terms();
-    return { ...sent, jobNames, terms, limit, isAskedAgain, wakesDue, staleThresholdMs, takesSuspect };
+    const limits = registry.limits();
+    return {
+      ...sent,
+      jobNames,
+      terms,
+      limits,
+      limit,
+      isAskedAgain,
+      wakesDue,
+      staleThresholdMs,
+      takesSuspect,
+    };
   }
 
   /** Whether a claim looks for due waiting runs. A poll does. Of the claims between polls, one does per interval. */
@@ -215,7 +229,16 @@ export class Intake {
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));
     this.#logBegun(fitting);
+    this.#expectStarts(fitting);
     return fitting.flatMap((run) => slots.fill(run, { claimedAtMs: request.sentAtMs }) ?? []);
+  }
+
+  /** A start that a throttle allowed is followed by another one when it opens again. */
+  #expectStarts(runs: readonly ClaimedRun[]): void {
+    for (const { kind, jobName } of runs) {
+      const throttle = this.#deps.registry.limitsOf(jobName)?.throttle;
+      if (kind === 'start' && throttle !== undefined) this.#deps.onThrottled(throttle.perMs / throttle.limit);
+    }
   }
 
   #logLost(lost: readonly LostRun[]): void {

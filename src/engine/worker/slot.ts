@@ -9,6 +9,8 @@ interface SlotParts {
   readonly run: ClaimedRun;
   readonly control: RunControl;
   readonly journal: OwnerJournal;
+  /** Whether the end of the run, or its wait, may let another run start: by its concurrency key, or its job's limits. */
+  readonly freesRuns: boolean;
 }
 
 /** A claimed run in its slot, and the control over its execution. */
@@ -16,13 +18,15 @@ export class Slot implements SlotHolder {
   readonly run: ClaimedRun;
   readonly control: RunControl;
   readonly journal: OwnerJournal;
+  readonly freesRuns: boolean;
   /** Resolves when the run has left the slot. Never rejects. */
   done: Promise<void> = Promise.resolve();
 
-  constructor({ run, control, journal }: SlotParts) {
+  constructor({ run, control, journal, freesRuns }: SlotParts) {
     this.run = run;
     this.control = control;
     this.journal = journal;
+    this.freesRuns = freesRuns;
   }
 
   get context(): RunContext {

@@ -150,7 +150,8 @@ export class Slots {
     );
     const journal = new OwnerJournal(run, { ...this.#deps, logBudget: this.#logBudget });
     this.#leases.hold(control, { claimedAtMs });
-    const slot = new Slot({ run, control, journal });
+    const freesRuns = run.concurrencyKey !== null || registry.limitsOf(run.jobName) !== undefined;
+    const slot = new Slot({ run, control, journal, freesRuns });
     // Set before the job starts, because its first call may ask which slot it has.
     this.#slots.set(run.runId, slot);
     this.waits.enter(slot);
@@ -228,7 +229,7 @@ export class Slots {
     // If this worker took the run over from itself, the slot has already lost its place.
     if (this.#slots.get(slot.run.runId) !== slot) return;
     this.#ending.add(slot);
-    this.#deps.onFree(left === 'nothing' ? leftByKey(slot.run) : left);
+    this.#deps.onFree(left === 'nothing' ? leftBy(slot) : left);
   }
 
   #free(slot: Slot): void {
@@ -237,13 +238,13 @@ export class Slots {
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
     if (this.#ending.remove(slot)) this.#deps.onEmptied();
-    else this.#deps.onFree(leftByKey(run));
+    else this.#deps.onFree(leftBy(slot));
   }
 }
 
-/** A freed concurrency key may allow another run to start. */
-function leftByKey({ concurrencyKey }: ClaimedRun): LeftWork {
-  return concurrencyKey === null ? 'nothing' : 'run';
+/** A freed concurrency key, or a place within its job's limits, may allow another run to start. */
+function leftBy({ freesRuns }: Slot): LeftWork {
+  return freesRuns ? 'run' : 'nothing';
 }
 
 const NOBODY: ReadonlySet<RunContext> = new Set();

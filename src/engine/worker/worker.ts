@@ -71,6 +71,7 @@ export class Worker {
       staleThresholdMs: options.staleThresholdMs,
       wakesEveryMs: options.pollingIntervalMs / 2,
       onFailed: () => deps.housekeeping.cancelBelow(),
+      onThrottled: (inMs) => this.expectDue(inMs),
       onEnd: () => this.#noteEmptied(),
     });
     const { pollingIntervalMs, maxConcurrentRuns } = options;

@@ -1,4 +1,5 @@
 import { fork } from './fork.ts';
+import { pause, resume } from './job-commands.ts';
 import { logs } from './logs.ts';
 import { retrigger } from './retrigger.ts';
 import { run } from './run.ts';
@@ -25,6 +26,8 @@ export const operations = [
   cancel,
   deleteRun,
   signal,
+  pause,
+  resume,
   runsSubscribe,
   tick,
 ] as const;

@@ -12,6 +12,7 @@ export interface Schema {
   durably_labels: LabelsTable;
   durably_deletions: DeletionsTable;
   durably_signals: SignalsTable;
+  durably_paused_jobs: PausedJobsTable;
   durably_schema_versions: SchemaVersionsTable;
   sqlite_master: { type: string; name: string; sql: string | null };
 }
@@ -55,6 +56,12 @@ export interface RunsTable {
   cancels_below: Generated<number>;
   idempotency_key: string | null;
   concurrency_key: string | null;
+  /** Its keys for the limits of its job. */
+  limit_key: string | null;
+  rate_key: string | null;
+  holds: Generated<number>;
+  rate_interval_ms: number | null;
+  rate_per_ms: number | null;
   /** JSON text; null without labels. */
   labels: string | null;
   failed_step_name: string | null;
@@ -129,6 +136,12 @@ interface DeletionsTable {
   /** The `run:delete` row. */
   sequence: number;
   portions: Generated<number>;
+}
+
+/** The jobs of which no run is claimed. */
+interface PausedJobsTable {
+  job_name: string;
+  paused_at: Generated<number>;
 }
 
 interface SchemaVersionsTable {

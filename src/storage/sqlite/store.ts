@@ -2,8 +2,9 @@ import type { Kysely } from 'kysely';
 import type { Store } from '../../core/store.ts';
 import { Connection, type ConnectionOptions } from './connection/connection.ts';
 import { migrate } from './migrations/migrate.ts';
+import { OptionalSchema } from './migrations/optional-schema.ts';
 import type { Schema } from './schema.ts';
-import { appends } from './statements/append.ts';
+import { appends, startsInLine } from './statements/append.ts';
 import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claims/claim.ts';
 import { handBacks, renewals } from './statements/claims/lease.ts';
@@ -13,6 +14,7 @@ import { enqueue } from './statements/enqueue.ts';
 import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { listRuns } from './statements/list-runs.ts';
+import { listPausedJobs, setPaused } from './statements/paused-jobs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
@@ -26,26 +28,31 @@ export function createStore(options: ConnectionOptions): {
 } {
   const connection = new Connection(options);
   const { lane } = connection;
+  const schema = new OptionalSchema(lane);
   const store: Store = {
     async migrate() {
       await connection.checkReads();
-      await migrate({
+      const { hasLimits } = await migrate({
         db: connection.db,
         clock: options.clock,
         batch: connection.isRemote ? connection.batch : undefined,
         onWriteChecked: (rows) => connection.noteWritten(rows),
       });
+      if (hasLimits) schema.noteLimits();
       await connection.tune();
       await connection.checkWrites();
     },
-    enqueue: (runs) => enqueue(connection, runs),
-    claim: (decide, options) => claim(connection, decide, options),
-    append: (append) => lane.submit(appends, append),
+    enqueue: (runs) => enqueue(connection, schema, runs),
+    claim: (decide, options) => claim(connection, schema, decide, options),
+    async append(append) {
+      if (startsInLine(append)) await schema.addLimits();
+      return await lane.submit(appends, append);
+    },
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
     cancelBelow: () => cancelBelow(connection),
-    fork: (given) => fork(connection, given),
+    fork: (given) => fork(connection, schema, given),
     signal: (given) => signal(connection, given),
     listSignals: (runId) => listSignals(connection, runId),
     readSignal: (seq) => readSignal(connection, seq),
@@ -62,6 +69,9 @@ export function createStore(options: ConnectionOptions): {
     readJournalData: (sequences) => readJournalData(connection, sequences),
     deletePortion: () => deletePortion(connection),
     purgePortion: () => purgePortion(connection),
+    setPaused: (jobName, isPaused) => setPaused(connection, jobName, isPaused),
+    listPausedJobs: () => listPausedJobs(connection),
+    noticeLimits: () => schema.noticeLimits(connection),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,
   };

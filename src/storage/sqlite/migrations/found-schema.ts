@@ -21,8 +21,11 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_all_appends: 4,
   durably_signals: 4,
   durably_forks: 5,
+  durably_paused_jobs: 6,
 };
 export const NEWEST = migrations.length;
+/** A table of the optional part `limits`. */
+const LIMITS_TABLE = 'durably_lines';
 
 export interface MigrationStatement {
   readonly sql: string;
@@ -36,6 +39,8 @@ export function plain(sql: string): MigrationStatement {
 export interface FoundSchema {
   readonly version: number;
   readonly tables: readonly string[];
+  /** Whether the optional part `limits` was added. */
+  readonly hasLimits: boolean;
   /** Whether the tables are those of the version. They are not if another process migrates between the two reads. */
   readonly isWhole: boolean;
 }
@@ -79,8 +84,9 @@ async function readVersions(
   return rows.map(({ version, name }) => ({ version: Number(version), name }));
 }
 
+const TABLE_NAMES = [...Object.keys(OUR_TABLES), LIMITS_TABLE];
 const TABLES = `
-select name, sql from sqlite_master where name in (${Object.keys(OUR_TABLES).map((name) => `'${name}'`)})`;
+select name, sql from sqlite_master where name in (${TABLE_NAMES.map((name) => `'${name}'`)})`;
 
 /** They leave nothing behind, but a batch with them writes, so a read replica passes it on to its primary. */
 const TOUCHES = [
@@ -105,7 +111,7 @@ async function readTables(
   return await db
     .selectFrom('sqlite_master')
     .select(['name', 'sql'])
-    .where('name', 'in', Object.keys(OUR_TABLES))
+    .where('name', 'in', TABLE_NAMES)
     .execute();
 }
 
@@ -139,7 +145,7 @@ export async function readSchema(
   const isWhole = Object.entries(OUR_TABLES).every(
     ([name, since]) => tables.includes(name) === since <= version,
   );
-  return { version, tables, isWhole };
+  return { version, tables, hasLimits: tables.includes(LIMITS_TABLE), isWhole };
 }
 
 export function notOurs(tables: readonly string[]): SchemaMismatchError {

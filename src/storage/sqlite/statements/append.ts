@@ -2,6 +2,7 @@ import { endsRun } from '../../../core/events.ts';
 import type { Append, AppendResult, ChildStart, OwnerNote } from '../../../core/store.ts';
 import type { Sql, WriteKind } from '../../writes.ts';
 import { NOW_MS } from '../sql.ts';
+import { isInLine, storedLimitKey, storedRateKey } from './claims/limit-keys.ts';
 import { PLACES } from './places.ts';
 import { isFrom } from './transitions.ts';
 
@@ -74,6 +75,11 @@ from json_each(?) a cross join durably_runs r
 where r.id = a.value->>'runId' and (
   (r.fence = a.value->>'fence' and r.append_count >= a.value->>'number') or r.waited_fence = a.value->>'fence'
 )`;
+
+/** Whether a run that is started by the append is in a line. */
+export function startsInLine({ entries }: Append): boolean {
+  return entries.some(({ note: { child } }) => child !== undefined && isInLine(child));
+}
 
 /** One entry of this size is an append of its own. */
 const LARGE_CHARS = 256 * 1024;
@@ -163,7 +169,8 @@ function toRows({ lease, number, sentAtMs, entries }: Append) {
 }
 
 /** As the schema's trigger reads it. */
-function toChild({ id, jobName, concurrencyKey, labels, due, priority, ttl, timeout }: ChildStart) {
+function toChild(child: ChildStart) {
+  const { id, jobName, concurrencyKey, labels, due, priority, ttl, timeout } = child;
   return {
     id,
     jobName,
@@ -175,6 +182,8 @@ function toChild({ id, jobName, concurrencyKey, labels, due, priority, ttl, time
     ttlMs: ttl?.ms,
     timeout: timeout?.text,
     timeoutMs: timeout?.ms,
+    limitKey: storedLimitKey(child) ?? undefined,
+    rateKey: storedRateKey(child) ?? undefined,
   };
 }
 

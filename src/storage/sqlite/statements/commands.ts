@@ -24,6 +24,7 @@ update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cance
 where id in (select id from tree)`,
   retry: `update durably_runs set status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
     output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
+    holds = 0, key_turn = (key_turn & 1) | iif(coalesce(limit_key, rate_key) is null, 0, 2),
     deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}
   where id = ?1`,
   delete: 'delete from durably_runs where id = ?1',

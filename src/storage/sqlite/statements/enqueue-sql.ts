@@ -17,12 +17,12 @@ on conflict (id) do update set id = excluded.id`;
 
 /**
  * Like {@link STORE}, for runs of which some have options. A run with a delay or a later time waits.
- * Its ttl counts from when it is due.
+ * Its ttl counts from when it is due. One with keys for the limits of its job is in a line.
  */
 const STORE_WITH_OPTIONS = `
 insert into durably_runs (
   id, job_name, payload, idempotency_key, concurrency_key, labels, status, due_at, waits,
-  priority, ttl_ms, ttl, timeout_ms, timeout, deadline_at
+  priority, ttl_ms, ttl, timeout_ms, timeout, deadline_at, limit_key, rate_key, key_turn
 )
 select value->>0, value->>1, coalesce(value->>2, ?2), value->>3, value->>4, value->>5,
   iif(due_at > ${NOW_MS}, ${statusAfter('defer')}, ${statusAfter('trigger')}),
@@ -32,7 +32,8 @@ select value->>0, value->>1, coalesce(value->>2, ?2), value->>3, value->>4, valu
     'until', strftime('%Y-%m-%dT%H:%M:%fZ', due_at / 1000.0, 'unixepoch')
   )), null),
   coalesce(value->>8, 0), value->>9, value->>10, value->>11, value->>12,
-  max(coalesce(due_at, 0), ${NOW_MS}) + (value->>9)
+  max(coalesce(due_at, 0), ${NOW_MS}) + (value->>9),
+  value->>13, value->>14, iif(coalesce(value->>13, value->>14) is null, 1, 3)
 from (select key, value, coalesce(value->>7, ${NOW_MS} + (value->>6)) as due_at from json_each(?1))
 where true
 order by key

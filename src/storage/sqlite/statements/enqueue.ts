@@ -4,6 +4,8 @@ import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
 import type { Enqueued, NewRun } from '../../../core/store.ts';
 import type { Rows, Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
+import type { OptionalSchema } from '../migrations/optional-schema.ts';
+import { isInLine, storedLimitKey, storedRateKey } from './claims/limit-keys.ts';
 import { readCurrent } from './current-reads.ts';
 import { STORE_KEYED, STORE_KEYED_WITH_OPTIONS, STORE_NEW } from './enqueue-sql.ts';
 import { readWholeRuns } from './list-runs.ts';
@@ -18,7 +20,14 @@ const BATCH_ROWS = 500;
 const BATCH_CHARS = 1024 * 1024;
 
 /** What most runs don't have: without it a statement is shorter. */
-const OPTIONS = ['due', 'priority', 'ttl', 'timeout'] as const satisfies readonly (keyof NewRun)[];
+const OPTIONS = [
+  'due',
+  'priority',
+  'ttl',
+  'timeout',
+  'limitKey',
+  'throttleKey',
+] as const satisfies readonly (keyof NewRun)[];
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
@@ -73,8 +82,13 @@ function charsOf({ payload, labels }: NewRun): number {
 }
 
 /** Stores all runs or none. @throws {DatabaseUnavailableError} */
-export async function enqueue(connection: Connection, runs: readonly NewRun[]): Promise<Enqueued[]> {
+export async function enqueue(
+  connection: Connection,
+  schema: OptionalSchema,
+  runs: readonly NewRun[],
+): Promise<Enqueued[]> {
   if (runs.length === 0) return [];
+  if (!schema.hasLimits && runs.some(isInLine)) await schema.addLimits();
   const deadlineMs = connection.callerDeadline();
   const stored = await connection.lane.submit(enqueues, runs, deadlineMs);
   if (stored.kind === 'keyed') return await toEnqueued(connection, runs, stored);
@@ -152,7 +166,7 @@ function toValues(run: NewRun, payload: string | null): readonly (string | numbe
   const afterMs = due !== undefined && 'afterMs' in due ? Math.ceil(due.afterMs) : null;
   const atMs = due !== undefined && 'atMs' in due ? due.atMs : null;
   const limits = [ttl?.ms, ttl?.text, timeout?.ms, timeout?.text].map((each) => each ?? null);
-  return [...values, afterMs, atMs, priority ?? null, ...limits];
+  return [...values, afterMs, atMs, priority ?? null, ...limits, storedLimitKey(run), storedRateKey(run)];
 }
 
 /** Divides the runs in order. A large payload gets a statement of its own. */

@@ -1,19 +1,22 @@
 import type { ForkResult, NewFork } from '../../../core/store.ts';
 import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
+import type { OptionalSchema } from '../migrations/optional-schema.ts';
+import { isInLine, storedLimitKey, storedRateKey } from './claims/limit-keys.ts';
 import { PLACES } from './places.ts';
 
 /**
  * Stores a fork once, however often it is sent. The schema's view copies the steps.
- * ?1 the new run's id, ?2 the run, ?3 the name of the step, ?4 the payload; empty for that of the run.
+ * ?1 the new run's id, ?2 the run, ?3 the name of the step, ?4 the payload; empty for that of the run. ?5 and ?6 its
+ * keys for the limits of its job; empty without.
  */
 const FORK = `
-insert into durably_forks (id, job_name, payload, concurrency_key, labels, forked_from, from_index)
-select ?1, r.job_name, coalesce(nullif(?4, ''), r.payload), r.concurrency_key, r.labels, r.id, s.step_index
+insert into durably_forks (id, job_name, payload, concurrency_key, labels, forked_from, limit_key, rate_key, from_index)
+select ?1, r.job_name, coalesce(nullif(?4, ''), r.payload), r.concurrency_key, r.labels, r.id, nullif(?5, ''), nullif(?6, ''), s.step_index
 from durably_runs r cross join durably_steps s on s.run_id = r.id and s.name = ?3
 where r.id = ?2 and not exists (select 1 from durably_runs n where n.id = ?1)`;
 
-/** What was stored, or what was missing for it. Its parameters are those of {@link FORK}. */
+/** What was stored, or what was missing for it. Its parameters are the first ones of {@link FORK}. */
 const STATE = `
 select
   exists (select 1 from durably_runs n where n.id = ?1) as is_stored,
@@ -24,10 +27,12 @@ const forks: WriteKind<NewFork, ForkResult> = {
   place: PLACES.enqueue,
   sizeOf: ({ payload }) => ({ rows: 1, chars: payload?.length ?? 0 }),
   compile: (members) => ({
-    statements: members.flatMap(({ id, runId, from, payload }) => {
+    statements: members.flatMap((member) => {
+      const { id, runId, from, payload } = member;
       const parameters = [id, runId, from, payload ?? ''];
+      const keys = [storedLimitKey(member) ?? '', storedRateKey(member) ?? ''];
       return [
-        { sql: FORK, parameters },
+        { sql: FORK, parameters: [...parameters, ...keys] },
         { kind: 'read', sql: STATE, parameters },
       ];
     }),
@@ -40,6 +45,11 @@ const forks: WriteKind<NewFork, ForkResult> = {
   }),
 };
 
-export async function fork(connection: Connection, given: NewFork): Promise<ForkResult> {
+export async function fork(
+  connection: Connection,
+  schema: OptionalSchema,
+  given: NewFork,
+): Promise<ForkResult> {
+  if (isInLine(given)) await schema.addLimits();
   return await connection.lane.submit(forks, given, connection.callerDeadline());
 }

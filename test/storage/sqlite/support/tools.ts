@@ -33,6 +33,10 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
         .where('id', '=', runId)
         .execute();
     },
+    async ageThrottles(byMs) {
+      await sql`update durably_rates set full_at = full_at - ${byMs}`.execute(db);
+      await sql`update durably_lines set opens_at = opens_at - ${byMs}`.execute(db);
+    },
     async ageDeletions(byMs) {
       await db
         .updateTable('durably_journal')

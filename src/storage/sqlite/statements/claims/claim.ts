@@ -1,78 +1,37 @@
-import { decodeJson } from '../../../../core/json/json.ts';
 import { portionLength } from '../../../../core/json/portions.ts';
-import type {
-  Claim,
-  ClaimedRun,
-  ClaimKind,
-  ClaimRequest,
-  JobTerms,
-  LostRun,
-} from '../../../../core/ownership/claim.ts';
-import type { RunStatus } from '../../../../core/run.ts';
+import type { Claim, ClaimedRun, ClaimRequest, LostRun } from '../../../../core/ownership/claim.ts';
 import type { Store } from '../../../../core/store.ts';
-import type { Rows, Sending, Sql, WriteKind } from '../../../writes.ts';
+import type { WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
+import type { OptionalSchema } from '../../migrations/optional-schema.ts';
 import { readCurrent } from '../current-reads.ts';
 import { PLACES } from '../places.ts';
-import { type InlineValue, isWhole, sizeOf } from '../portions.ts';
-import { ANSWER_BYTES, CLAIMED, claimStatement, LEFT_BEHIND, PAYLOADS } from './claim-sql.ts';
-import { MAX_WOKEN, WAKE } from './due-sql.ts';
-import { KNOWN_OF_CLAIM, type KnownOfRun, knownOfRuns } from './known-of-claim.ts';
+import { isWhole, sizeOf } from '../portions.ts';
+import { type Claimed, type ClaimRow, toClaim } from './claim-parts.ts';
+import { PAYLOADS } from './claim-sql.ts';
+import { MAX_WOKEN } from './due-sql.ts';
 import { renewals } from './lease.ts';
-
-interface ClaimRow {
-  readonly id: string;
-  readonly job_name: string;
-  readonly payload: InlineValue;
-  readonly status: RunStatus;
-  readonly error: string | null;
-  readonly claim_kind: ClaimKind;
-  readonly attempt: number;
-  readonly fence: number;
-  readonly step_count: number;
-  readonly lost_count: number;
-  readonly retry_count: number;
-  /** The database's clock. */
-  readonly now_ms: number;
-  readonly concurrency_key: string | null;
-  readonly parent_run_id: string | null;
-  readonly depth: number;
-  readonly priority: number;
-  readonly version: number | null;
-  readonly deadline_at: number | null;
-  readonly timeout: string | null;
-  readonly error_detail: string | null;
-  /** Whether pending runs were left when this row was updated. The value of the last row counts. */
-  readonly more: number;
-}
-
-/** The rows of a claim, and the steps and signals of its runs that came with them. */
-interface Claimed {
-  readonly rows: readonly ClaimRow[];
-  /** By run. */
-  readonly known: ReadonlyMap<string, KnownOfRun>;
-  /** Whether another claim would take more. */
-  readonly more: boolean;
-  /** How many runs it woke before, or failed because their time was up. */
-  readonly woken: number;
-  readonly overdue: readonly LostRun[];
-}
 
 /** Called when the claim leaves. Returns undefined if nothing should be claimed after all. */
 export type ClaimDecision = Parameters<Store['claim']>[0];
 
-const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0, overdue: [] };
+interface OneDecision {
+  readonly decide: ClaimDecision;
+  readonly schema: OptionalSchema;
+}
 
 /**
  * Claims runs. Sent again, a claim takes no others than before: those it took bear its token.
  * Over a network the steps and signals of its runs come with the answer.
  */
-const claims: WriteKind<ClaimDecision, Claimed> = {
+const claims: WriteKind<OneDecision, Claimed> = {
   name: 'claim',
   place: PLACES.claim,
   sizeOf: () => ({ rows: 0, chars: 0 }),
   compile: (decisions, sending) => {
-    const parts = decisions.map((decide) => toClaim(decide({ seesAll: sending.seesAll }), sending));
+    const parts = decisions.map(({ decide, schema }) =>
+      toClaim(decide({ seesAll: sending.seesAll }), sending, schema.hasLimits),
+    );
     return {
       statements: parts.flatMap(({ statements }) => statements),
       decode: (answers) => {
@@ -87,85 +46,27 @@ const claims: WriteKind<ClaimDecision, Claimed> = {
   },
 };
 
-interface OneClaim {
-  readonly statements: readonly Sql[];
-  readonly decode: (answers: readonly Rows[]) => Claimed;
-}
-
-function toClaim(request: ClaimRequest | undefined, { isSentAgain, isRemote, isBatch }: Sending): OneClaim {
-  if (request === undefined) return { statements: [], decode: () => NOTHING };
-  const jobNames = JSON.stringify(request.jobNames);
-  const { limit, claimToken, staleThresholdMs, takesSuspect, terms = [] } = request;
-  const hasTerms = terms.length > 0;
-  const inlineBytes = Math.floor(ANSWER_BYTES / limit);
-  const isRepeated = isSentAgain || request.isAskedAgain;
-  const about = [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0];
-  // Before the claim, which then sees the runs that it wakes.
-  const wake: readonly Sql[] = request.wakesDue ? [{ sql: WAKE, parameters: [staleThresholdMs] }] : [];
-  const statements: Sql[] = [
-    ...wake,
-    {
-      sql: claimStatement({ isRemote, isRepeated, hasTerms }),
-      parameters: [...about, inlineBytes, ...(hasTerms ? [encodeTerms(terms)] : [])],
-    },
-  ];
-  if (isRepeated)
-    statements.push({ kind: 'read', sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
-  if (isRemote) statements.push({ kind: 'read', sql: LEFT_BEHIND, parameters: about });
-  // On a file, a claim that wakes runs is the one that probably takes runs with steps.
-  const bringsSteps = isRemote || (isBatch && request.wakesDue);
-  if (bringsSteps) statements.push({ kind: 'read', sql: KNOWN_OF_CLAIM, parameters: [claimToken] });
-  return {
-    statements,
-    decode: (answers) => {
-      const woken = request.wakesDue ? (answers[0] ?? []) : [];
-      const claimed = answers.slice(wake.length) as unknown as readonly (readonly ClaimRow[])[];
-      const rows = claimedRows(claimed, { isRepeated });
-      // If it took fewer runs than it asked for, it left none behind, unless their payloads were too large.
-      const tookAll = rows.length >= limit && rows.every((row) => row.more === 1);
-      const known = bringsSteps ? knownOfRuns(answers.at(-1) ?? []) : NOTHING.known;
-      const left = isRemote ? (answers.at(-2) ?? []) : [];
-      const overdue = woken.flatMap(({ failed }) =>
-        failed == null ? [] : [decodeJson(String(failed)) as LostRun],
-      );
-      return { rows, known, more: tookAll || left.length > 0, woken: woken.length, overdue };
-    },
-  };
-}
-
-function encodeTerms(terms: readonly JobTerms[]): string {
-  return JSON.stringify(
-    terms.map(({ jobName, version, timeout }) => [
-      jobName,
-      version,
-      timeout?.ms ?? null,
-      timeout?.text ?? null,
-    ]),
-  );
-}
-
-/** The second answer to a repeated claim has all runs with its token. */
-function claimedRows(
-  [taken = [], claimed = []]: readonly (readonly ClaimRow[])[],
-  { isRepeated }: { isRepeated: boolean },
-): readonly ClaimRow[] {
-  const rows = isRepeated ? [...claimed, ...taken.filter(({ status }) => status !== 'running')] : taken;
-  // They come in the order of insertion.
-  return rows.toSorted((a, b) => b.priority - a.priority);
-}
-
 /** If this throws, the claim may have taken runs. They are found by its token when it is asked for again. */
 export async function claim(
   connection: Connection,
+  schema: OptionalSchema,
   decide: ClaimDecision,
-  { deadlineMs = connection.callerDeadline() }: { readonly deadlineMs?: number | undefined } = {},
+  {
+    deadlineMs = connection.callerDeadline(),
+    hasLimits = false,
+  }: NonNullable<Parameters<Store['claim']>[1]> = {},
 ): Promise<Claim> {
+  if (hasLimits && !schema.hasLimits) await schema.addLimits();
   let request: ClaimRequest | undefined;
   const decideOnce: ClaimDecision = (about) => {
     request = decide(about);
     return request;
   };
-  const { rows, known, more, woken, overdue } = await connection.lane.submit(claims, decideOnce, deadlineMs);
+  const { rows, known, more, woken, overdue } = await connection.lane.submit(
+    claims,
+    { decide: decideOnce, schema },
+    deadlineMs,
+  );
   const answeredAtMs = connection.clock.monotonicMs();
   const payloads =
     request === undefined ? NO_PAYLOADS : await readPayloads(connection, rows, { ...request, deadlineMs });
