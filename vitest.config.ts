@@ -1,5 +1,6 @@
 import { statfsSync } from 'node:fs';
 import { defineConfig, type TestProjectConfiguration } from 'vitest/config';
+import { FileOrder } from './test/tooling/file-order.ts';
 
 /** Where databases are kept in memory, a sync costs nothing: a third of the suite's time. */
 const MEMORY = '/dev/shm';
@@ -14,28 +15,22 @@ function roomInMemory(): boolean {
   }
 }
 
-/** Files that start processes, or replace modules: each has a worker of its own. */
+/** Files that replace modules or globals: each has a worker of its own. */
 const ISOLATED = [
-  'test/chaos/**/*.test.ts',
-  'test/docs/**/*.test.ts',
-  'test/entry/**/*.test.ts',
-  'test/examples/**/*.test.ts',
-  'test/runtime/**/*.test.ts',
   'test/clients/**/*.test.ts',
+  'test/entry/ask-database.test.ts',
   'test/storage/sqlite/connection/read-only.test.ts',
-  'test/app/service/**/*.test.ts',
-  'test/remote/service.test.ts',
 ];
 
 const isolated: TestProjectConfiguration = {
   extends: true,
-  test: { name: 'processes', include: ISOLATED },
+  test: { name: 'isolated', include: ISOLATED },
 };
 
 /** The others share a few workers: loading the product anew for each file would take a minute and a half. */
 const shared: TestProjectConfiguration = {
   extends: true,
-  test: { name: 'library', include: ['test/**/*.test.ts'], exclude: ISOLATED, isolate: false },
+  test: { name: 'shared', include: ['test/**/*.test.ts'], exclude: ISOLATED, isolate: false },
 };
 
 export default defineConfig({
@@ -43,8 +38,9 @@ export default defineConfig({
     projects: [isolated, shared],
     // Processes, not threads: a panic in libSQL's native code then ends one test file and names it.
     pool: 'forks',
-    // One more than there are cores where tests wait for something now and then.
-    maxWorkers: 3,
+    // More than there are cores, because some files wait most of the time.
+    maxWorkers: 4,
+    sequence: { sequencer: FileOrder },
     env: roomInMemory() ? { TMPDIR: MEMORY } : {},
     // Generous: tests await states, so only a hanging one meets these.
     testTimeout: 30_000,

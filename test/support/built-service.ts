@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -32,10 +34,36 @@ const WITH_PACKAGES = {
   // It loads native code from its own folder.
   external: ['libsql'],
   mainFields: ['module', 'main'],
-  banner: {
-    js: "import { createRequire } from 'node:module';\nconst require = createRequire(import.meta.url);",
-  },
 } satisfies BuildOptions;
+
+/** What the programs import and all of its packages. Compiling it anew would take a quarter of each start. */
+const SERVICE = 'src/entry/node/run.ts';
+
+/** Loads a bundle of {@link SERVICE} with the code that V8 compiled from it before. */
+const loaderOf = (bundle: string) => `
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { fileURLToPath } from 'node:url';
+import { Script } from 'node:vm';
+
+const filename = fileURLToPath(new URL(${JSON.stringify(bundle)}, import.meta.url));
+const cache = filename + '.cache';
+const cachedData = existsSync(cache) ? readFileSync(cache) : undefined;
+const source = '(module, exports, require) => {' + readFileSync(filename, 'utf8') + '\\n}';
+const script = new Script(source, { filename, cachedData });
+const module = { exports: {} };
+script.runInThisContext()(module, module.exports, createRequire(filename));
+if (cachedData === undefined) writeFileSync(cache, script.createCachedData());
+export const { runService } = module.exports;
+`;
+
+/** Leaves the service out of a program, which imports it from a file beside it. */
+const serviceBeside = (file: string): Plugin => ({
+  name: 'service beside',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /\/node\/run\.ts$/ }, () => ({ path: file, external: true }));
+  },
+});
 
 const CHAOS_JOBS: Plugin = {
   name: 'chaos jobs',
@@ -45,8 +73,8 @@ const CHAOS_JOBS: Plugin = {
 };
 
 /**
- * The service, compiled into one file per program. Loading hundreds of modules one by one would take a process
- * more than twice as long. test/docs and `npm run check -- package` test `npm start`, dist/ and the package as
+ * The programs of the service, and the service in one file beside them. Loading hundreds of modules one by one would
+ * take a process more than twice as long. test/docs and `npm run check -- package` test `npm start`, dist/ and the package as
  * users run them.
  */
 export interface BuiltService {
@@ -95,12 +123,31 @@ async function compileOnce(): Promise<string> {
 async function compile(outdir: string): Promise<void> {
   const entry = 'src/entry/node.ts';
   const preload = 'test/chaos/service/preload.ts';
+  const programs = (entryPoints: Record<string, string>, service: string) =>
+    build({ ...OPTIONS, outdir, entryPoints, plugins: [serviceBeside(`./${service}.js`)] });
   await Promise.all([
-    build({ ...WITH_PACKAGES, outdir, entryPoints: { entry, dev: 'scripts/dev.ts' } }),
-    build({ ...WITH_PACKAGES, outdir, entryPoints: { chaos: entry, preload }, plugins: [CHAOS_JOBS] }),
+    programs({ entry, dev: 'scripts/dev.ts' }, 'service'),
+    programs({ chaos: entry, preload }, 'chaos-service'),
     build({ ...OPTIONS, outdir, entryPoints: { library: 'src/index.ts' }, packages: 'external' }),
+    buildServiceIn(outdir, { name: 'service' }),
+    // The compiled code is used under the same options of V8 alone.
+    buildServiceIn(outdir, { name: 'chaos-service', plugins: [CHAOS_JOBS], nodeOptions: ['--expose-gc'] }),
   ]);
+}
+
+async function buildServiceIn(
+  outdir: string,
+  {
+    name,
+    plugins = [],
+    nodeOptions = [],
+  }: { readonly name: string; readonly plugins?: Plugin[]; readonly nodeOptions?: readonly string[] },
+): Promise<void> {
+  const outfile = join(outdir, `${name}.cjs`);
+  await build({ ...WITH_PACKAGES, outfile, format: 'cjs', entryPoints: [SERVICE], plugins });
   writeFileSync(join(outdir, 'package.json'), '{ "type": "module" }');
+  writeFileSync(join(outdir, `${name}.js`), loaderOf(`${name}.cjs`));
+  await promisify(execFile)(process.execPath, [...nodeOptions, join(outdir, `${name}.js`)]);
 }
 
 function listFiles(path: string): string[] {

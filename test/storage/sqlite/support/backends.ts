@@ -10,7 +10,7 @@ import { openServiceDatabase } from '../../../../src/app/database.ts';
 import type { Clock } from '../../../../src/core/time/clock.ts';
 import { createStore } from '../../../../src/storage/sqlite/store.ts';
 import type { Backend, Content, OpenedDatabase, TestDatabase } from '../../../support/backend.ts';
-import { Sqld } from '../../../support/sqld/server.ts';
+import { SqldWithoutSockets } from '../../../support/sqld/without-sockets.ts';
 import { copyMigratedFile } from './migrated-file.ts';
 import { createTools } from './tools.ts';
 
@@ -51,18 +51,18 @@ export const sqliteBackends: readonly Backend[] = [
   },
 ];
 
-/** A server of the test's own, on a file of the test's own. */
+/** A server of the test's own, on a file of the test's own. What a network adds is tested in test/remote. */
 async function onServer(content: Content = 'empty'): Promise<TestDatabase> {
   const { folder, path } = await makeFile(content);
-  const server = await Sqld.start({ file: path });
+  const server = new SqldWithoutSockets(path);
   return {
     open: () => {
-      const client = createClient({ url: server.addressForClient() });
+      const client = createClient(server.openClient());
       return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
     },
-    remove: async () => {
+    remove: () => {
       try {
-        await server.stop();
+        server.stop();
       } finally {
         rmSync(folder, { recursive: true, force: true });
       }
