@@ -23,7 +23,10 @@ export interface ForkOptions {
   readonly input?: unknown;
 }
 
-/** The run of a trigger, and whether it is a new one. */
+/**
+ * The run of a trigger, and whether it is a new one. `disposition` is not enumerable: a run that was triggered equals the same
+ * run when it is read, and so does its JSON.
+ */
 export type TriggeredRun<TPayload = unknown, TOutput = unknown> = Run<TPayload, TOutput> & {
   readonly disposition: Disposition;
 };

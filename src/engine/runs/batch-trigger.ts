@@ -3,7 +3,7 @@ import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts
 import type { NewRun } from '../../core/store.ts';
 import { checkBatchSize, newRunOfBatch, parseTrigger } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
-import { storeRuns, toTriggered } from './trigger.ts';
+import { storeRuns, toTriggered, withDisposition } from './trigger.ts';
 
 const MAX_BATCH_RUNS = 1000;
 
@@ -15,7 +15,7 @@ export async function batchTrigger(
   requests: readonly TriggerRequest[],
 ): Promise<TriggeredRun[]> {
   const triggered = await batchTriggerForIds(deps, requests);
-  return triggered.map(({ toRun, disposition }) => ({ ...toRun(), disposition }));
+  return triggered.map(({ toRun, disposition }) => withDisposition(toRun(), disposition));
 }
 
 /** {@link batchTrigger} for callers that need only the ids. */

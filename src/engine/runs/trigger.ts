@@ -1,8 +1,8 @@
 import type { Triggered, TriggeredRun, TriggerOptions, TriggerRequest } from '../../core/durably.ts';
 import { IdempotencyKeyReusedError } from '../../core/errors/errors.ts';
 import { isSameJson } from '../../core/json/same-json.ts';
-import { parseRun } from '../../core/run.ts';
-import type { Due, Enqueued, NewRun } from '../../core/store.ts';
+import { parseRun, type Run } from '../../core/run.ts';
+import type { Disposition, Due, Enqueued, NewRun } from '../../core/store.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { newRun } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
@@ -12,7 +12,7 @@ type TriggerDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock' | 'regist
 /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or option. */
 export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promise<TriggeredRun> {
   const { disposition, toRun } = await triggerForId(deps, request);
-  return { ...toRun(), disposition };
+  return withDisposition(toRun(), disposition);
 }
 
 /** {@link trigger} for callers that need only the id, and whether the run is new. */
@@ -52,7 +52,11 @@ export function toTriggered({ runId, disposition, toRun }: Enqueued): Triggered 
 }
 
 export function toTriggeredRun({ disposition, toRun }: Enqueued): TriggeredRun {
-  return { ...parseRun(toRun()), disposition };
+  return withDisposition(parseRun(toRun()), disposition);
+}
+
+export function withDisposition(run: Run, disposition: Disposition): TriggeredRun {
+  return Object.defineProperty({ ...run }, 'disposition', { value: disposition }) as TriggeredRun;
 }
 
 type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
