@@ -1,6 +1,6 @@
 /** The door `durably`: the engine. */
 
-export type { ForkOptions, Health, WorkOptions } from './core/durably.ts';
+export type { ForkOptions, Health, TriggeredRun, WorkOptions } from './core/durably.ts';
 export type { ErrorDetail } from './core/errors/error-detail.ts';
 export {
   ChildRunError,
@@ -8,6 +8,7 @@ export {
   DatabaseUnavailableError,
   DurablyError,
   type ErrorCode,
+  IdempotencyKeyReusedError,
   InputTooLargeError,
   LeaseLostError,
   NotFoundError,
@@ -49,10 +50,12 @@ export type {
   StepTry,
   WaitForSignalOptions,
 } from './core/step.ts';
+export type { Disposition } from './core/store.ts';
 export type { Duration } from './core/time/duration.ts';
 export type { ChildTrigger, TriggerOptions } from './core/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';
+export type { Concurrency, ThrottleOptions } from './engine/jobs/job-limits.ts';
 export type { JobHandle } from './engine/runs/job-handle.ts';
 export type { StopOptions } from './engine/worker/worker-options.ts';

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { IDEMPOTENCY_HEADER } from '../http/idempotency-header.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { type ProblemCode, problemSchema, RETRY_AFTER_SECONDS, statusOf } from '../http/problem.ts';
@@ -43,6 +44,7 @@ const refusalText: Record<ProblemCode, string> = {
   CONFLICT: "The run's status does not allow this",
   BODY_TOO_LARGE: 'The body is larger than the limit',
   UNSUPPORTED_ENCODING: 'The body has a Content-Encoding',
+  IDEMPOTENCY_KEY_REUSED: 'The `Idempotency-Key` was used with another input',
   RATE_LIMITED: 'The key has sent too many requests in this minute',
   INTERNAL: 'The service failed. Its log has the cause',
   BODY_CONSUMED: 'The app around this service has already read the body',
@@ -105,8 +107,12 @@ function pathItem(operation: Operation, context: Context): Json {
       : input.from === 'body'
         ? [undefined, input.schema]
         : [input.schema, undefined];
+  const parameters = [
+    ...(query === undefined ? [] : parametersOf(query, components)),
+    ...('takesIdempotencyKey' in operation ? [IDEMPOTENCY_KEY] : []),
+  ];
   const request = {
-    ...(query && { parameters: parametersOf(query, components) }),
+    ...(parameters.length > 0 && { parameters }),
     ...(body && {
       requestBody: {
         required: !body.safeParse({}).success,
@@ -119,6 +125,16 @@ function pathItem(operation: Operation, context: Context): Json {
   const described = { operationId: name, summary, tags: [effect], ...security, ...request };
   return { [method.toLowerCase()]: { ...described, responses: responsesOf(operation, context) } };
 }
+
+/** https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header */
+const IDEMPOTENCY_KEY: Json = {
+  name: IDEMPOTENCY_HEADER,
+  in: 'header',
+  required: false,
+  description:
+    'The same as `idempotencyKey`, but a second request with another input is refused with 422. In quotes or without',
+  schema: { type: 'string' },
+};
 
 function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
   return Object.entries(shape).flatMap(([name, schema]) => {

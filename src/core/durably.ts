@@ -4,6 +4,7 @@ import type { Labels } from './labels.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { Signalled, SignalOptions } from './signal.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
+import type { Disposition } from './store.ts';
 import type { TriggerOptions } from './trigger-options.ts';
 
 export type { TriggerOptions };
@@ -22,10 +23,18 @@ export interface ForkOptions {
   readonly input?: unknown;
 }
 
-/** The result of a trigger: a new run, or the run that its idempotency key already had. */
+/**
+ * The run of a trigger, and whether it is a new one. `disposition` is not enumerable: a run that was triggered equals the same
+ * run when it is read, and so does its JSON.
+ */
+export type TriggeredRun<TPayload = unknown, TOutput = unknown> = Run<TPayload, TOutput> & {
+  readonly disposition: Disposition;
+};
+
+/** The result of a trigger: a new run, or one that was there already. */
 export interface Triggered {
   readonly runId: string;
-  readonly disposition: 'created' | 'idempotent';
+  readonly disposition: Disposition;
   /** The stored run. Parsed only when called, because most callers need only the id. */
   readonly toRun: () => Run;
 }
@@ -113,9 +122,23 @@ export interface DurablyService {
    * @example
    * const run = await durably.trigger({ jobName: 'greet', input: { name: 'Ada' }, idempotencyKey: 'ada' })
    */
-  trigger(request: TriggerRequest): Promise<Run>;
+  trigger(request: TriggerRequest): Promise<TriggeredRun>;
   /** {@link trigger} for callers that need only the id, and whether the run is new. */
   triggerForId(request: TriggerRequest): Promise<Triggered>;
+  /**
+   * Stores at most 1,000 runs of any jobs, or none if one of the triggers is refused. Returns them in the given order.
+   *
+   * @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or option; its issues begin with the
+   * place in the list.
+   * @example
+   * const runs = await durably.batchTrigger([
+   *   { jobName: 'greet', input: { name: 'Ada' } },
+   *   { jobName: 'greet', input: { name: 'Grace' }, delay: '1h' },
+   * ])
+   */
+  batchTrigger(requests: readonly TriggerRequest[]): Promise<TriggeredRun[]>;
+  /** {@link batchTrigger} for callers that need only the ids, and which runs are new. */
+  batchTriggerForIds(requests: readonly TriggerRequest[]): Promise<Triggered[]>;
   /**
    * Triggers a new run with the job, payload, concurrency key and labels of another run, whatever
    * its status.

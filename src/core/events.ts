@@ -79,6 +79,9 @@ export const eventCatalogue = {
   'run:trigger': kind(z.object(triggerFields), (row) => ({
     ...(decodeJson(row.data) as z.input<z.ZodObject<typeof triggerFields>> | undefined),
   })),
+  'run:reschedule': kind(z.object({ runAt: time }), (row) => ({
+    runAt: (decodeJson(row.data) as { runAt: string } | undefined)?.runAt ?? toIsoTime(row.createdAt),
+  })),
   'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
     payload: json(row.data),
     attempt: row.attempt ?? 0,

@@ -30,6 +30,21 @@ export interface NewRun extends LimitKeys {
   readonly ttl?: TimeLimit | undefined;
   /** It fails if it has not ended this long after its first claim. */
   readonly timeout?: TimeLimit | undefined;
+  /** How long its idempotency key counts; ms. Undefined for as long as the run exists. */
+  readonly idempotencyTtlMs?: number | undefined;
+  /** Whether a run of its job and concurrency key is returned instead: a pending or delayed one, or any active one. */
+  readonly coalesce?: 'skip' | 'active' | undefined;
+  /** Whether a delayed run of its job and this key is postponed instead, and gets its payload and labels. */
+  readonly debounce?: Debounce | undefined;
+}
+
+/** A run that waits until nobody has triggered it for a while. */
+export interface Debounce {
+  readonly key: string;
+  /** How long it waits after the last trigger; ms. */
+  readonly delayMs: number;
+  /** How long it waits at most after the first one; ms. */
+  readonly maxDelayMs: number | undefined;
 }
 
 /** A time, by the database's clock. */
@@ -39,11 +54,16 @@ export type Due =
   /** Ms since the epoch. */
   | { readonly atMs: number };
 
+/**
+ * What became of a trigger. `created`: a new run. Otherwise there was one already: `idempotent`, of its idempotency key;
+ * `coalesced`, of its concurrency key; `debounced`, of its debounce key, which was postponed.
+ */
+export type Disposition = 'created' | 'idempotent' | 'coalesced' | 'debounced';
+
 /** The result of enqueueing a run. */
 export interface Enqueued {
   readonly runId: string;
-  /** `idempotent`: its idempotency key had the run of this id already, and nothing was stored. */
-  readonly disposition: 'created' | 'idempotent';
+  readonly disposition: Disposition;
   /** The stored run. Made only when called, because most callers need only the id. */
   readonly toRun: () => StoredRun;
 }
@@ -75,7 +95,10 @@ export interface OwnerNote extends JournalNote {
 }
 
 /** A run that a step triggers, besides its payload. */
-export type ChildStart = Omit<NewRun, 'payload' | 'idempotencyKey'>;
+export type ChildStart = Omit<
+  NewRun,
+  'payload' | 'idempotencyKey' | 'idempotencyTtlMs' | 'coalesce' | 'debounce'
+>;
 
 /** A run that goes on from the middle of another one. */
 export interface NewFork extends LimitKeys {

@@ -5,6 +5,13 @@ import type { Duration } from './time/duration.ts';
 export interface TriggerOptions {
   /** Unique per job, 1 to 256 UTF-16 units. A second trigger with the key returns the run of the first. */
   readonly idempotencyKey?: string | undefined;
+  /** How long the idempotency key counts, from its first trigger on. Default: for as long as the run exists. */
+  readonly idempotencyTtl?: Duration | undefined;
+  /**
+   * What a second trigger with the key and another input gets: the run of the first one, or an
+   * {@link IdempotencyKeyReusedError}. Default: `return`.
+   */
+  readonly idempotencyKeyReuse?: 'return' | 'refuse' | undefined;
   /**
    * Whose idempotency key it is, 1 to 256 UTF-16 units. The same key in another scope, or
    * in none, is a different key. Runs don't show their scope.
@@ -12,6 +19,18 @@ export interface TriggerOptions {
   readonly keyScope?: string | undefined;
   /** At most one run with this key runs at a time, in the order in which they were triggered. 1 to 256 UTF-16 units. */
   readonly concurrencyKey?: string | undefined;
+  /**
+   * Returns a run of the job and the concurrency key that is there already, instead of a new one. `skip`: a pending or
+   * delayed one. `active`: also one that runs or waits. The oldest, if there are several. Needs `concurrencyKey`.
+   */
+  readonly coalesce?: 'skip' | 'active' | undefined;
+  /**
+   * The run starts `delay` after the last trigger of the job with this key, and at most `maxDelay` after the first one, with
+   * the input and the labels of the last one. Not with `delay`, `runAt` and `coalesce`.
+   */
+  readonly debounce?:
+    | { readonly key: string; readonly delay: Duration; readonly maxDelay?: Duration | undefined }
+    | undefined;
   /**
    * For filtering lists and streams. At most 20; keys of 1 to 64 letters, digits and
    * `._/-`, values of up to 256 UTF-16 units.
@@ -30,4 +49,7 @@ export interface TriggerOptions {
 }
 
 /** How a step triggers another run, besides its input. The run and the step are its idempotency key. */
-export type ChildTrigger = Omit<TriggerOptions, 'idempotencyKey' | 'keyScope'>;
+export type ChildTrigger = Omit<
+  TriggerOptions,
+  'idempotencyKey' | 'idempotencyTtl' | 'idempotencyKeyReuse' | 'keyScope' | 'coalesce' | 'debounce'
+>;

@@ -131,9 +131,9 @@ export function createAuthenticate<TContext>(
         return await scope(context, guard, input);
       }
       if (guard.hook === 'onTrigger') {
-        await trigger(context, guard.requestOf(input));
+        for (const request of guard.requestsOf(input)) await trigger(context, request);
         if (auth.scopeKeys !== undefined)
-          return { ...input, keyScope: checkKeyScope(await auth.scopeKeys(context)) };
+          return guard.withKeyScope(input, checkKeyScope(await auth.scopeKeys(context)));
       }
       if (guard.hook === 'onManage') await manage(context, guard.targetOf(input));
       if (guard.hook === 'onRunAccess') await accessRun(context, guard, input);

@@ -47,11 +47,19 @@ export interface ScopeGuard<TInput> {
   narrow(input: TInput, filter: RunFilter): TInput;
 }
 
+/** Each trigger of the input is asked about. */
+export interface TriggerGuard<TInput> {
+  readonly hook: 'onTrigger';
+  requestsOf(input: TInput): readonly TriggerRequest[];
+  /** The input whose idempotency keys belong to the caller. */
+  withKeyScope(input: TInput, keyScope: string): TInput;
+}
+
 /** The `auth` hook that decides on an operation, and the arguments for it. */
 export type Guard<TInput> =
   /** Every authenticated caller is allowed: the operation concerns no run. */
   | { readonly hook: 'authenticate' }
-  | { readonly hook: 'onTrigger'; requestOf(input: TInput): TriggerRequest }
+  | TriggerGuard<TInput>
   | RunGuard<TInput>
   | ManageGuard<TInput>
   | ScopeGuard<TInput>;

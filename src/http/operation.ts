@@ -63,6 +63,8 @@ export interface JsonOperation<
 > extends OperationBase<TName, TInput> {
   readonly answers: 'json';
   readonly output: TOutput;
+  /** The header `Idempotency-Key` is its `idempotencyKey`. */
+  readonly takesIdempotencyKey?: true;
   act(
     durably: DurablyService,
     input: z.output<TInput>,

@@ -3,22 +3,18 @@ import { LABEL_KEY, labelsSchema } from '../core/labels.ts';
 import {
   DEFAULT_LIST_LIMIT,
   MAX_FILTER_VALUES,
-  MAX_KEY_LENGTH,
   MAX_LIST_LIMIT,
   MAX_LIST_OFFSET,
-  MAX_PRIORITY,
   RUN_FIELDS,
   RUN_STATUSES,
 } from '../core/run.ts';
 import { LOG_LEVELS } from '../core/step.ts';
-import { isStorableText, signalNameFault, WITHOUT_NUL } from '../core/text.ts';
-import { type Duration, shownValue } from '../core/time/duration.ts';
-import { knownMembers } from '../core/validation/issues.ts';
+import { isStorableText, WITHOUT_NUL } from '../core/text.ts';
 import { nearestName } from '../core/validation/known-names.ts';
 
 // Each message names its parameter, because it is shown alone.
 
-const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
+export const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
   text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`).meta({ pattern: WITHOUT_NUL });
 
 /** The message for a parameter that was repeated or is otherwise invalid. */
@@ -130,83 +126,6 @@ export const tickTimeoutParam = wholeNumber('timeoutMs', { min: 1, max: 300_000 
   .default(20_000)
   .meta({ description: 'When this time is up, running runs are handed back at their next step. In ms' });
 
-const key = (name: string) => {
-  const error = `${name} must be a string of 1 to ${MAX_KEY_LENGTH} characters`;
-  return storable(name, z.string(error).min(1, error).max(MAX_KEY_LENGTH, error))
-    .nullish()
-    .transform((given) => given ?? undefined);
-};
-
-/** The service says what is wrong with a text or a number. */
-const duration = (name: string) =>
-  z
-    .union([z.number(), z.string()], `${name} must be a duration, such as 500 (ms) or "30s"`)
-    .nullish()
-    .transform((given) => (given ?? undefined) as Duration | undefined);
-
-const priorityFault = {
-  error: ({ input }: { readonly input?: unknown }) =>
-    `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(input)}`,
-};
-
-const missingJobName = 'jobName is required';
-
-/** The body of a trigger. The job's own schema validates `input`. */
-export const triggerEnvelope = knownMembers(
-  'member of the body',
-  {
-    jobName: storable(
-      'jobName',
-      z
-        .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
-        .min(1, missingJobName),
-    ),
-    input: z.unknown().default({}),
-    idempotencyKey: key('idempotencyKey').meta({
-      description:
-        "Unique per job. A second trigger with the same key returns the first trigger's run and starts no other",
-    }),
-    concurrencyKey: key('concurrencyKey').meta({
-      description: 'Runs with this key run one at a time, in the order of their triggers',
-    }),
-    labels: labelsSchema('labels')
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({ description: 'Names and values to find the run by. Lists and streams filter by them' }),
-    delay: duration('delay').meta({
-      description:
-        'The run waits for so long: ms, or a number and one of `ms`, `s`, `m`, `h`, `d`. Not with `runAt`',
-      examples: [500, '30s', '2h'],
-    }),
-    runAt: z
-      .string('runAt must be an ISO 8601 time with a time zone')
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({ description: 'The run waits until then: ISO 8601 with a time zone', format: 'date-time' }),
-    priority: z
-      .int(priorityFault)
-      .min(-MAX_PRIORITY, priorityFault)
-      .max(MAX_PRIORITY, priorityFault)
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({
-        description:
-          'Of the runs that could be started, those of a higher priority come first, then those that were triggered first. 0 unless given',
-      }),
-    ttl: duration('ttl').meta({
-      description:
-        'The run fails if it has not been started so long after it was due: a duration as in `delay`',
-      examples: ['10m'],
-    }),
-    timeout: duration('timeout').meta({
-      description:
-        "How long the run may take from its first start to its end, its waits and retries included: a duration as in `delay`. The job's own unless given",
-      examples: ['2h'],
-    }),
-  },
-  'The body must be a JSON object',
-).meta({ id: 'TriggerRequest' });
-
 const missingFrom = 'from query parameter is required';
 
 export const fromParam = storable(
@@ -215,37 +134,3 @@ export const fromParam = storable(
     .string({ error: ({ input }) => (Array.isArray(input) ? 'from must be given once' : missingFrom) })
     .min(1, missingFrom),
 ).meta({ description: 'The name of the step from which the new run goes on' });
-
-/** The body of a fork, which may be left out. */
-export const forkEnvelope = knownMembers(
-  'member of the body',
-  {
-    input: z
-      .unknown()
-      .optional()
-      .meta({ description: 'The input of the new run. That of the earlier run unless given' }),
-  },
-  'The body must be a JSON object',
-).meta({ id: 'ForkRequest' });
-
-const missingName = 'name is required';
-
-/** The body of a signal. */
-export const signalEnvelope = knownMembers(
-  'member of the body',
-  {
-    name: z
-      .string({ error: ({ input }) => (input == null ? missingName : 'name must be a string') })
-      .superRefine((given, ctx) => {
-        const fault = signalNameFault(given);
-        if (fault !== undefined) ctx.addIssue({ code: 'custom', message: `name ${fault}` });
-      })
-      .meta({ description: 'The name that `step.waitForSignal` waits for', minLength: 1, maxLength: 1024 }),
-    payload: z.unknown().optional().meta({ description: 'What the step gets. Null unless given' }),
-    signalId: key('signalId').meta({
-      description:
-        'Sent again with the same one, a signal changes nothing. With another payload it is a conflict',
-    }),
-  },
-  'The body must be a JSON object',
-).meta({ id: 'SignalRequest' });

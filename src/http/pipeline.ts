@@ -10,6 +10,7 @@ import {
 } from '../core/validation/option-types.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson, refuseBody } from './body.ts';
+import { refuseIdempotencyHeader, withIdempotencyHeader } from './idempotency-header.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { EventsAnswer, Operation } from './operation.ts';
 import { problemResponse, RequestError, toValidationError } from './problem.ts';
@@ -144,7 +145,7 @@ export function createPipeline<TContext>(
       if (options.onRequest !== undefined) await options.onRequest(request);
       const caller = authenticate === undefined ? ANYONE : await authenticate(request);
       const operation = call.select(request);
-      const given = await parse(operation, call);
+      const given = withHeader(operation, request, await parse(operation, call));
       const input = caller.authorize === undefined ? given : await caller.authorize(operation, given);
       checkDraining(operation);
       if (operation.answers === 'events') return answerEvents(await operation.act(durably, input), call);
@@ -158,6 +159,16 @@ export function createPipeline<TContext>(
   };
 
   return (call) => (call.request.method === 'HEAD' ? answer(call).then(headOf) : answer(call));
+}
+
+function withHeader(
+  operation: Operation,
+  request: Request,
+  input: Record<string, unknown>,
+): Record<string, unknown> {
+  if ('takesIdempotencyKey' in operation) return withIdempotencyHeader(request, input);
+  if (operation.effect === 'trigger' && operation.input.from === 'body') refuseIdempotencyHeader(request);
+  return input;
 }
 
 const noParameters = z.object({});

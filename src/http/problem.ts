@@ -12,6 +12,7 @@ const problems = {
   CONFLICT: { status: 409, title: 'Conflict' },
   BODY_TOO_LARGE: { status: 413, title: 'Content Too Large' },
   UNSUPPORTED_ENCODING: { status: 415, title: 'Unsupported Media Type' },
+  IDEMPOTENCY_KEY_REUSED: { status: 422, title: 'Unprocessable Content' },
   RATE_LIMITED: { status: 429, title: 'Too Many Requests' },
   INTERNAL: { status: 500, title: 'Internal Server Error' },
   BODY_CONSUMED: { status: 500, title: 'Internal Server Error' },
@@ -33,6 +34,7 @@ const problemOf: Partial<Record<ErrorCode, ProblemCode>> = {
   VALIDATION: 'VALIDATION',
   NOT_FOUND: 'NOT_FOUND',
   CONFLICT: 'CONFLICT',
+  IDEMPOTENCY_KEY_REUSED: 'IDEMPOTENCY_KEY_REUSED',
   DATABASE_UNAVAILABLE: 'DATABASE_UNAVAILABLE',
   SCHEMA_MISMATCH: 'DATABASE_UNAVAILABLE',
 };

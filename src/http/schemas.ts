@@ -85,7 +85,15 @@ export const signalledSchema = z
     }),
   })
   .meta({ id: 'Signalled' });
-export const triggeredSchema = z.object({ runId: z.string() }).meta({ id: 'Triggered' });
+export const triggeredSchema = z
+  .object({
+    runId: z.string(),
+    disposition: z.enum(['created', 'idempotent', 'coalesced', 'debounced']).meta({
+      description:
+        '`created`: a new run. Otherwise there was one already: `idempotent`, of the idempotency key; `coalesced`, of the concurrency key; `debounced`, of the debounce key, and it was postponed',
+    }),
+  })
+  .meta({ id: 'Triggered' });
 
 const journalEventTypes = Object.keys(eventCatalogue) as JournalEventType[];
 

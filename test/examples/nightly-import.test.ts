@@ -71,6 +71,7 @@ test('two nightly triggers of a day are one run', async () => {
       env: { PATH: process.env.PATH, DURABLY_URL: url },
     });
   const first = await runScript();
-  expect(JSON.parse(first.stdout)).toEqual({ runId: expect.stringMatching(/^run_/) });
-  expect((await runScript()).stdout).toBe(first.stdout);
+  const { runId, disposition } = JSON.parse(first.stdout);
+  expect([runId, disposition]).toEqual([expect.stringMatching(/^run_/), 'created']);
+  expect(JSON.parse((await runScript()).stdout)).toEqual({ runId, disposition: 'idempotent' });
 });

@@ -62,6 +62,7 @@ export function validRequest(operation: Operation): Request {
 /** A valid body for the operation; undefined if it takes none. */
 export function bodyOf({ input }: Operation): object | undefined {
   if (input.from === 'query') return undefined;
+  if ('runs' in input.schema.shape) return { runs: [{ jobName: 'greet' }] };
   if ('jobName' in input.schema.shape) return { jobName: 'greet' };
   return 'name' in input.schema.shape ? { name: 'approval' } : {};
 }

@@ -60,11 +60,14 @@ function jsonReads(service: Methods): JsonReads {
 export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
   const calls: Call[] = [];
   const usual: Methods = {
-    trigger: async () => sampleRun,
+    trigger: async () => ({ ...sampleRun, disposition: 'created' }),
     triggerForId: async (request) => {
       const run = await (answers.trigger ?? usual.trigger)(request);
       return { runId: run.id, toRun: () => run, disposition: 'created' };
     },
+    batchTrigger: async (requests) => requests.map(() => ({ ...sampleRun, disposition: 'created' })),
+    batchTriggerForIds: async (requests) =>
+      requests.map(() => ({ runId: sampleRun.id, toRun: () => sampleRun, disposition: 'created' })),
     retrigger: async () => ({ ...sampleRun, id: 'run_2' }),
     getRun: async () => sampleRun,
     getRuns: async () => [sampleRun],

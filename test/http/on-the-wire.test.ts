@@ -120,7 +120,7 @@ describe('an answer over a socket', () => {
       const response = await fetch(`${url}/trigger`, { method: 'POST', body, headers });
       expect(response.status).toBe(200);
       expect(response.headers.get('content-type')).toBe('application/json');
-      expect(await response.json()).toEqual({ runId: 'run_1' });
+      expect(await response.json()).toEqual({ runId: 'run_1', disposition: 'created' });
     }
     expect(durably.calls.map(({ args }) => args[0])).toEqual(
       Array(3).fill({ jobName: 'greet', input: { a: 1 } }),

@@ -17,6 +17,7 @@ function failing(error: unknown): FakeDurably {
   };
   return fakeDurably({
     trigger: fail,
+    batchTriggerForIds: fail,
     retrigger: fail,
     fork: fail,
     getRun: fail,

@@ -82,6 +82,7 @@ describe('individual handlers', () => {
     const body = JSON.stringify({ jobName: 'greet' });
     expect(await (await trigger(new Request('http://h/elsewhere', { method: 'PUT', body }))).json()).toEqual({
       runId: 'run_1',
+      disposition: 'created',
     });
     expect(durably.calls.map(({ method }) => method)).toEqual(['getRun', 'cancel', 'triggerForId']);
   });

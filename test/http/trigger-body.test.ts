@@ -22,7 +22,7 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
   const accepted = async (request: Request, options = {}) => {
     const durably = fakeDurably();
     const response = await open(durably, options)(request);
-    expect(await response.json()).toEqual({ runId: 'run_1' });
+    expect(await response.json()).toEqual({ runId: 'run_1', disposition: 'created' });
     expect(response.status).toBe(200);
     expect(durably.calls).toHaveLength(1);
     return durably.calls[0]?.args[0];
@@ -42,7 +42,10 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
       jobName: 'greet',
       input: { a: [1] },
       idempotencyKey: 'i',
+      idempotencyTtl: '1h',
       concurrencyKey: 'c',
+      coalesce: 'skip',
+      debounce: { key: 'd', delay: 5, maxDelay: '1m' },
       labels: { l: '' },
       delay: '30s',
       runAt: '2100-01-01T00:00:00Z',

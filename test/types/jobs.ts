@@ -1,6 +1,6 @@
 // Checked by the compiler only. Nothing in here is executed.
 import { z } from 'zod';
-import { type Durably, defineJob, type JobHandle, type Run } from '../../src/index.ts';
+import { type Durably, defineJob, type JobHandle, type Run, type TriggeredRun } from '../../src/index.ts';
 import { typed } from './equal.ts';
 
 const order = defineJob({
@@ -84,7 +84,7 @@ export async function handlesAreTyped(durably: Durably): Promise<void> {
   typed<null>()((await handles.silent.triggerAndWait()).output);
 
   const batch = await handles.renamed.batchTrigger(['a', { input: 'b', options: { idempotencyKey: 'i' } }]);
-  typed<Run<string, { length: number; at: string }>[]>()(batch);
+  typed<TriggeredRun<string, { length: number; at: string }>[]>()(batch);
   typed<Run<string, { length: number; at: string }> | null>()(await handles.renamed.getRun('run_1'));
   typed<Run<string, { length: number; at: string }>[]>()(await handles.renamed.getRuns({ status: 'failed' }));
 }

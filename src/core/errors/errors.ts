@@ -5,6 +5,7 @@ export type ErrorCode =
   | 'NOT_FOUND'
   | 'CONFLICT'
   | 'VALIDATION'
+  | 'IDEMPOTENCY_KEY_REUSED'
   | 'TIMEOUT'
   | 'RUN_ENDED'
   | 'CHILD_RUN'
@@ -61,6 +62,13 @@ export class UnknownJobError extends NotFoundError {
 export class ConflictError extends DurablyError {
   constructor(message: string) {
     super('CONFLICT', message);
+  }
+}
+
+/** The idempotency key has a run with another input already, and the trigger asked for a refusal then. */
+export class IdempotencyKeyReusedError extends DurablyError {
+  constructor() {
+    super('IDEMPOTENCY_KEY_REUSED', 'This idempotency key was used with another input');
   }
 }
 

@@ -1,34 +1,16 @@
 import type { TriggerOptions } from '../../core/durably.ts';
 import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
-import { encodeJson, isStorableText } from '../../core/json/json.ts';
-import { isScope, scopedKey } from '../../core/key-scope.ts';
-import { encodeLabels, labelsSchema } from '../../core/labels.ts';
-import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
-import type { Due, NewRun } from '../../core/store.ts';
-import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
-import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
-import { toIssues } from '../../core/validation/issues.ts';
-import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
-import { refusalOf } from '../../core/validation/refusal.ts';
+import { encodeJson } from '../../core/json/json.ts';
+import type { NewRun } from '../../core/store.ts';
+import { checkMembers } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from './define-job.ts';
 import { limitKeysOf } from './job-limits.ts';
 import { parseWith } from './schema-parse.ts';
+import { parseTriggerOptions, TRIGGER_OPTIONS } from './trigger-options.ts';
 
 /** The inputs of a batch are stored in one transaction, which holds up every other write. */
 const MAX_BATCH_CHARS = 64 * 1024 * 1024;
-
-export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
-  idempotencyKey: true,
-  keyScope: true,
-  concurrencyKey: true,
-  labels: true,
-  delay: true,
-  runAt: true,
-  priority: true,
-  ttl: true,
-  timeout: true,
-};
 
 interface Trigger {
   readonly input: unknown;
@@ -36,7 +18,7 @@ interface Trigger {
 }
 
 /** A trigger whose input the job's schema has parsed. */
-interface ParsedTrigger {
+export interface ParsedTrigger {
   readonly input: unknown;
   readonly options: TriggerOptions;
 }
@@ -70,70 +52,32 @@ function toNewRun(job: JobDefinition, { input, options }: ParsedTrigger, maxByte
     jobName: job.name,
     payload,
     ...limitKeysOf(job, payload),
-    idempotencyKey: idempotencyKeyOf(options),
-    concurrencyKey: checkKey('concurrencyKey', options.concurrencyKey),
-    labels: checkLabels(options.labels),
-    due: dueOf(options),
-    priority: checkPriority(options.priority),
-    ttl: parseOptionalTimeLimit('ttl', options.ttl),
-    timeout: parseOptionalTimeLimit('timeout', options.timeout),
+    ...parseTriggerOptions(options),
   };
 }
 
-/**
- * All runs of a batch are stored at once, so the size of their inputs is limited while they are
- * made. @throws {InputTooLargeError}
- */
-export function newRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], maxBytes: number): NewRun[] {
+/** A run of a batch. @throws {ValidationError} for a bad input or option, and for one that only a single trigger can have. */
+export function newRunOfBatch(job: JobDefinition, trigger: ParsedTrigger, maxBytes: number): NewRun {
+  // By the time the inputs are compared, the other runs are stored.
+  if (trigger.options.idempotencyKeyReuse === 'refuse') {
+    const message = "idempotencyKeyReuse can't be 'refuse' in a batch";
+    throw new ValidationError(message, [{ path: ['idempotencyKeyReuse'], message }]);
+  }
+  return toNewRun(job, trigger, maxBytes);
+}
+
+/** All runs of a batch are stored at once, so the size of their inputs is limited. @throws {InputTooLargeError} */
+export function checkBatchSize(runs: Iterable<NewRun>): NewRun[] {
+  const checked: NewRun[] = [];
   let chars = 0;
-  return triggers.map((trigger) => {
-    const run = toNewRun(job, trigger, maxBytes);
+  for (const run of runs) {
     chars += run.payload.length;
-    if (chars <= MAX_BATCH_CHARS) return run;
-    throw new InputTooLargeError(
-      `The inputs of a batch may have ${MAX_BATCH_CHARS} characters of JSON together, these have more`,
-    );
-  });
-}
-
-function dueOf({ delay, runAt }: TriggerOptions): Due | undefined {
-  if (delay == null) return runAt == null ? undefined : { atMs: parseTime('runAt', runAt) };
-  if (runAt == null) return { afterMs: parseDuration('delay', delay) };
-  const message = 'delay does not go with runAt';
-  throw new ValidationError(message, [{ path: ['delay'], message }]);
-}
-
-function checkPriority(priority: unknown): number | undefined {
-  if (priority == null) return undefined;
-  if (Number.isInteger(priority) && Math.abs(Number(priority)) <= MAX_PRIORITY) return Number(priority);
-  const message = `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(priority)}`;
-  throw refusalOf([{ path: ['priority'], message }]);
-}
-
-const triggerLabels = labelsSchema('labels');
-
-/** The labels as JSON text. Null without labels. @throws {ValidationError} */
-function checkLabels(labels: unknown): string | null {
-  if (labels === undefined || labels === null) return null;
-  const parsed = triggerLabels.safeParse(labels);
-  if (parsed.success) return encodeLabels(parsed.data);
-  const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
-  throw refusalOf(issues);
-}
-
-function idempotencyKeyOf(options: TriggerOptions): string | null {
-  const key = checkKey('idempotencyKey', options.idempotencyKey);
-  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
-  if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
-  return key === null ? null : scopedKey(scope, key);
-}
-
-function checkKey(name: 'idempotencyKey' | 'concurrencyKey' | 'keyScope', key: unknown): string | null {
-  if (key === undefined || key === null) return null;
-  const refuse = (message: string) => refusalOf([{ path: [name], message: `${name} ${message}` }]);
-  if (typeof key !== 'string') throw refuse('must be a string');
-  if (key.length < 1 || key.length > MAX_KEY_LENGTH)
-    throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);
-  if (!isStorableText(key)) throw refuse('must not hold a lone surrogate or a NUL');
-  return key;
+    if (chars > MAX_BATCH_CHARS) {
+      throw new InputTooLargeError(
+        `The inputs of a batch may have ${MAX_BATCH_CHARS} characters of JSON together, these have more`,
+      );
+    }
+    checked.push(run);
+  }
+  return checked;
 }

@@ -1,15 +1,16 @@
-import type { TriggerOptions } from '../../core/durably.ts';
+import type { TriggeredRun, TriggerOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { parseRun, type Run, type RunFilter } from '../../core/run.ts';
 import { currentRun } from '../../core/run-context.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
-import { newRun, newRuns, parseTrigger, TRIGGER_OPTIONS } from '../jobs/new-run.ts';
+import { checkBatchSize, newRun, newRunOfBatch, type ParsedTrigger, parseTrigger } from '../jobs/new-run.ts';
+import { TRIGGER_OPTIONS } from '../jobs/trigger-options.ts';
 import type { RunWait } from '../worker/run-waits.ts';
 import { batchItems } from './batch-items.ts';
 import { readRuns } from './reads.ts';
 import type { RunsDeps } from './runs-deps.ts';
-import { storeRun, storeRuns } from './trigger.ts';
+import { checkReuse, storeRun, storeRuns, toTriggeredRun, triggerRun } from './trigger.ts';
 import { waitForOutput } from './wait-for-run.ts';
 
 /** Triggers and reads the runs of one job. */
@@ -27,7 +28,7 @@ export interface JobHandle<
    *
    * @throws {ValidationError} for a bad input or key. No run is created then.
    */
-  trigger(input: TInput, options?: TriggerOptions): Promise<Run<TPayload, TOutput>>;
+  trigger(input: TInput, options?: TriggerOptions): Promise<TriggeredRun<TPayload, TOutput>>;
 
   /**
    * Triggers a run and waits for its output, whichever process executes it. `timeout` is how long it
@@ -52,7 +53,7 @@ export interface JobHandle<
    */
   batchTrigger(
     inputs: readonly (TInput | { readonly input: TInput; readonly options?: TriggerOptions | undefined })[],
-  ): Promise<Run<TPayload, TOutput>[]>;
+  ): Promise<TriggeredRun<TPayload, TOutput>[]>;
 
   /** One of this job's runs. Null for a run of another job. */
   getRun(runId: string): Promise<Run<TPayload, TOutput> | null>;
@@ -84,8 +85,7 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
   const handle: JobHandle = {
     name: job.name,
     async trigger(input, options) {
-      const run = await newRun(job, { input, options }, deps.maxInputBytes);
-      return parseRun((await storeRun(deps, run)).toRun());
+      return toTriggeredRun(await triggerRun(job, { input, options }, deps));
     },
     triggerAndWait(input, options) {
       const ended = triggerAndWait(job, { input, options }, deps);
@@ -99,8 +99,8 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
       }
       const items = batchItems(inputs, Object.keys(TRIGGER_OPTIONS));
       const parsed = await Promise.all(items.map((item) => parseTrigger(job, item)));
-      const runs = newRuns(job, parsed, deps.maxInputBytes);
-      return (await storeRuns(deps, runs)).map(({ toRun }) => parseRun(toRun()));
+      const runs = checkBatchSize(madeRuns(job, parsed, deps.maxInputBytes));
+      return (await storeRuns(deps, runs)).map(toTriggeredRun);
     },
     async getRun(runId) {
       const run = await deps.store.getRun(runId);
@@ -114,6 +114,11 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
   return Object.freeze(handle);
 }
 
+/** One after another, because all of them together may be too large. */
+function* madeRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], maxBytes: number) {
+  for (const trigger of triggers) yield newRunOfBatch(job, trigger, maxBytes);
+}
+
 async function triggerAndWait(
   job: JobDefinition,
   { input, options: given = {} }: { readonly input: unknown; readonly options: WaitOptions | undefined },
@@ -123,13 +128,16 @@ async function triggerAndWait(
   const { timeout, ...options } = given;
   checkTimeout(timeout);
   const fresh = await newRun(job, { input, options }, deps.maxInputBytes);
-  // A run with this idempotency key may exist. It may have ended, or be running, and then needs no slot.
-  const mayExist = fresh.idempotencyKey !== null;
+  // A run may be there already. It may have ended, or be running, and then needs no slot.
+  const mayExist =
+    fresh.idempotencyKey !== null || fresh.coalesce !== undefined || fresh.debounce !== undefined;
   let wait: RunWait | undefined;
   try {
     const { id: runId, concurrencyKey } = fresh;
     if (!mayExist) wait = deps.worker.beginWait({ runId, concurrencyKey, needsSlot: true });
-    const run = (await storeRun(deps, fresh)).toRun();
+    const enqueued = await storeRun(deps, fresh);
+    checkReuse(fresh, enqueued, options);
+    const run = enqueued.toRun();
     if (mayExist && run.isActive) {
       const needsSlot = run.status !== 'running';
       wait = deps.worker.beginWait({ runId: run.id, concurrencyKey: run.concurrencyKey, needsSlot });

@@ -1,4 +1,5 @@
 import { streamOf } from '../events/event-stream.ts';
+import { batchTrigger, batchTriggerForIds } from './batch-trigger.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
 import { fork } from './fork.ts';
@@ -19,6 +20,8 @@ export function createRuns(deps: RunsDeps) {
     ...createCatalogue(deps),
     trigger: trigger.bind(undefined, deps),
     triggerForId: triggerForId.bind(undefined, deps),
+    batchTrigger: batchTrigger.bind(undefined, deps),
+    batchTriggerForIds: batchTriggerForIds.bind(undefined, deps),
     retrigger: retrigger.bind(undefined, deps),
     retry: retry.bind(undefined, deps),
     cancel: cancel.bind(undefined, deps),

@@ -1,14 +1,18 @@
-import type { Triggered, TriggerRequest } from '../../core/durably.ts';
+import type { Triggered, TriggeredRun, TriggerOptions, TriggerRequest } from '../../core/durably.ts';
+import { IdempotencyKeyReusedError } from '../../core/errors/errors.ts';
+import { isSameJson } from '../../core/json/same-json.ts';
 import { parseRun, type Run } from '../../core/run.ts';
-import type { Enqueued, NewRun } from '../../core/store.ts';
+import type { Disposition, Due, Enqueued, NewRun } from '../../core/store.ts';
+import type { JobDefinition } from '../jobs/define-job.ts';
 import { newRun } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 type TriggerDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock' | 'registry' | 'maxInputBytes'>;
 
 /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or option. */
-export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promise<Run> {
-  return (await triggerForId(deps, request)).toRun();
+export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promise<TriggeredRun> {
+  const { disposition, toRun } = await triggerForId(deps, request);
+  return withDisposition(toRun(), disposition);
 }
 
 /** {@link trigger} for callers that need only the id, and whether the run is new. */
@@ -18,9 +22,41 @@ export async function triggerForId(
 ): Promise<Triggered> {
   const job = deps.registry.get(jobName);
   if (!job) throw deps.registry.notFound(jobName);
+  return toTriggered(await triggerRun(job, { input, options }, deps));
+}
+
+/** Triggers a run of a job. @throws {ValidationError} for a bad input or option. @throws {IdempotencyKeyReusedError} */
+export async function triggerRun(
+  job: JobDefinition,
+  { input, options }: { readonly input: unknown; readonly options?: TriggerOptions | undefined },
+  deps: Omit<TriggerDeps, 'registry'>,
+): Promise<Enqueued> {
   const run = await newRun(job, { input, options }, deps.maxInputBytes);
-  const { runId, disposition, toRun } = await storeRun(deps, run);
+  const stored = await storeRun(deps, run);
+  checkReuse(run, stored, options);
+  return stored;
+}
+
+/** @throws {IdempotencyKeyReusedError} if the key has a run with another input, and the trigger refuses that. */
+export function checkReuse(
+  { payload }: NewRun,
+  { disposition, toRun }: Enqueued,
+  options: TriggerOptions | undefined,
+): void {
+  if (options?.idempotencyKeyReuse !== 'refuse' || disposition !== 'idempotent') return;
+  if (!isSameJson(toRun().payload.text, payload)) throw new IdempotencyKeyReusedError();
+}
+
+export function toTriggered({ runId, disposition, toRun }: Enqueued): Triggered {
   return { runId, disposition, toRun: () => parseRun(toRun()) };
+}
+
+export function toTriggeredRun({ disposition, toRun }: Enqueued): TriggeredRun {
+  return withDisposition(parseRun(toRun()), disposition);
+}
+
+export function withDisposition(run: Run, disposition: Disposition): TriggeredRun {
+  return Object.defineProperty({ ...run }, 'disposition', { value: disposition }) as TriggeredRun;
 }
 
 type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
@@ -42,21 +78,38 @@ export async function storeRuns(
 ): Promise<Enqueued[]> {
   const storing = store.enqueue(runs);
   // The worker's claim is requested after them, and leaves with them.
-  if (runs.some(({ due }) => due === undefined)) worker.wake();
+  if (!runs.every(isLater)) worker.wake();
   const stored = await storing;
   const created = runs.flatMap((run, i) => (stored[i]?.disposition === 'created' ? [{ run, at: i }] : []));
   bus.publish(
-    created.map(({ run: { id, jobName, due }, at }) => ({
-      run: { runId: id, jobName },
-      note: { type: 'run:trigger', data: due === undefined ? null : runAtOf(stored[at]) } as const,
+    created.map(({ run, at }) => ({
+      run: { runId: run.id, jobName: run.jobName },
+      note: { type: 'run:trigger', data: isLater(run) ? runAtOf(stored[at]) : null } as const,
     })),
   );
   for (const { run, at } of created) {
-    if (run.due === undefined) continue;
-    if (stored[at]?.toRun().status === 'waiting') worker.expectDueRun(run.due);
+    const due = dueOf(run);
+    if (due === undefined) continue;
+    if (stored[at]?.toRun().status === 'waiting') worker.expectDueRun(due);
     else worker.wake();
   }
+  for (const [i, { runId, disposition }] of stored.entries()) {
+    const run = runs[i];
+    if (disposition !== 'debounced' || run?.debounce === undefined) continue;
+    const note = { type: 'run:reschedule', data: runAtOf(stored[i]) } as const;
+    bus.publish([{ run: { runId, jobName: run.jobName }, note }]);
+    worker.expectDueRun({ afterMs: run.debounce.delayMs });
+  }
   return stored;
+}
+
+/** When the run is due, if that is later. */
+function dueOf({ due, debounce }: NewRun): Due | undefined {
+  return due ?? (debounce && { afterMs: debounce.delayMs });
+}
+
+function isLater(run: NewRun): boolean {
+  return dueOf(run) !== undefined;
 }
 
 /** The data of a deferred run's `run:trigger`. Null if the run was due when it was stored. */

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { forkEnvelope } from '../envelopes.ts';
 import { guardRun } from '../guard.ts';
 import { jsonOperation, queryAndBody } from '../operation.ts';
-import { forkEnvelope, fromParam, runIdParam } from '../params.ts';
+import { fromParam, runIdParam } from '../params.ts';
 import { retriggeredSchema } from '../schemas.ts';
 
 export const fork = jsonOperation({

@@ -11,10 +11,12 @@ import { steps } from './steps.ts';
 import { subscribe } from './subscribe.ts';
 import { tick } from './tick.ts';
 import { trigger } from './trigger.ts';
+import { triggerBatch } from './trigger-batch.ts';
 
 /** All operations. */
 export const operations = [
   trigger,
+  triggerBatch,
   subscribe,
   runs,
   run,

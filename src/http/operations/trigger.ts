@@ -1,5 +1,5 @@
+import { triggerEnvelope } from '../envelopes.ts';
 import { jsonOperation } from '../operation.ts';
-import { triggerEnvelope } from '../params.ts';
 import { triggeredSchema } from '../schemas.ts';
 
 export const trigger = jsonOperation({
@@ -8,13 +8,18 @@ export const trigger = jsonOperation({
   path: '/trigger',
   summary: 'Trigger a job',
   effect: 'trigger',
-  guard: { hook: 'onTrigger', requestOf: (request) => request },
+  guard: {
+    hook: 'onTrigger',
+    requestsOf: (request) => [request],
+    withKeyScope: (request, keyScope) => ({ ...request, keyScope }),
+  },
   input: { from: 'body', schema: triggerEnvelope },
   output: triggeredSchema,
-  refusals: ['NOT_FOUND'],
+  refusals: ['NOT_FOUND', 'IDEMPOTENCY_KEY_REUSED'],
+  takesIdempotencyKey: true,
   async act(durably, request, allowRun) {
     const { runId, toRun, disposition } = await durably.triggerForId(request);
     if (disposition !== 'created') await allowRun(toRun());
-    return { runId };
+    return { runId, disposition };
   },
 });

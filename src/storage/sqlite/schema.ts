@@ -55,6 +55,10 @@ export interface RunsTable {
   forked_from: string | null;
   cancels_below: Generated<number>;
   idempotency_key: string | null;
+  key_generation: Generated<number>;
+  idempotency_until: number | null;
+  debounce_key: string | null;
+  debounce_count: Generated<number>;
   concurrency_key: string | null;
   /** Its keys for the limits of its job. */
   limit_key: string | null;

@@ -1,6 +1,7 @@
 import { NotFoundError } from '../../../src/core/errors/errors.ts';
 import { operations } from '../../../src/http/operations/index.ts';
 import { RequestError } from '../../../src/http/problem.ts';
+import { isResponse } from '../../../src/http/response.ts';
 import type { FakeDurably } from '../fake-durably.ts';
 
 /** What `authenticate` returns in these tests. */
@@ -32,5 +33,5 @@ export const refusals: readonly (readonly [string, unknown, number, string | nul
 
 /** A hook that refuses with this. */
 export const throwing = (thrown: unknown) => () => {
-  throw thrown instanceof Response ? thrown.clone() : thrown;
+  throw isResponse(thrown) ? thrown.clone() : thrown;
 };

@@ -63,7 +63,7 @@ describe('an existing run of an idempotency key', () => {
 
   it('is shown only to callers that onRunAccess allows', async () => {
     const onRunAccess = vi.fn();
-    expect(await (await send({ onRunAccess })).json()).toEqual({ runId: 'run_1' });
+    expect(await (await send({ onRunAccess })).json()).toEqual({ runId: 'run_1', disposition: 'idempotent' });
     expect(onRunAccess).toHaveBeenCalledExactlyOnceWith(ada, sampleRun, { operation: 'trigger' });
     const refused = await send({ onRunAccess: throwing(new RequestError('FORBIDDEN', 'Not yours')) });
     expect(refused.status).toBe(403);

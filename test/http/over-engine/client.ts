@@ -19,7 +19,7 @@ export function client(send: Send) {
     const response = await send(postJson('/trigger', { jobName, ...more }));
     const body = await response.json();
     expect(response.status, JSON.stringify(body)).toBe(200);
-    expect(Object.keys(body)).toEqual(['runId']);
+    expect(Object.keys(body)).toEqual(['runId', 'disposition']);
     return body.runId;
   };
   /** Triggers a run and waits for its end on its stream. */

@@ -6,13 +6,22 @@ import type { ChildStart } from '../../../core/store.ts';
 import type { ChildTrigger } from '../../../core/trigger-options.ts';
 import { checkMembers } from '../../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
-import { newRun, TRIGGER_OPTIONS } from '../../jobs/new-run.ts';
+import { newRun } from '../../jobs/new-run.ts';
 import type { Registry } from '../../jobs/registry.ts';
+import { TRIGGER_OPTIONS } from '../../jobs/trigger-options.ts';
 
 /** How many levels of runs may be above a run. */
 const MAX_LEVELS = 50;
 
-const { idempotencyKey: _key, keyScope: _scope, ...OPTIONS } = TRIGGER_OPTIONS;
+const {
+  idempotencyKey: _key,
+  idempotencyTtl: _ttl,
+  idempotencyKeyReuse: _reuse,
+  keyScope: _scope,
+  coalesce: _coalesce,
+  debounce: _debounce,
+  ...OPTIONS
+} = TRIGGER_OPTIONS;
 
 interface ChildRunsDeps {
   readonly run: ClaimedRun;

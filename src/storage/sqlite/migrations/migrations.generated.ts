@@ -888,10 +888,41 @@ begin
 end`,
     ],
   },
+  {
+    version: 7,
+    name: 'trigger_options',
+    statements: [
+`alter table durably_runs add column key_generation integer not null default 0`,
+`alter table durably_runs add column idempotency_until integer`,
+`drop index durably_runs_idempotency`,
+`create unique index durably_runs_idempotency on durably_runs (job_name, idempotency_key, key_generation)
+  where idempotency_key is not null`,
+`alter table durably_runs add column debounce_key text`,
+`alter table durably_runs add column debounce_count integer not null default 0`,
+`create trigger durably_runs_debounced after update of debounce_count on durably_runs
+when new.debounce_count <> old.debounce_count
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, data)
+  values (new.id, new.job_name, 'run:reschedule', new.updated_at, json_object(
+    'runAt', strftime('%Y-%m-%dT%H:%M:%fZ', new.due_at / 1000.0, 'unixepoch')
+  ));
+  delete from durably_labels
+  where run_seq = new.seq and (key, value) in (select l.key, l.value from json_each(old.labels) l);
+  insert into durably_labels (key, value, run_seq)
+  select l.key, l.value, new.seq from json_each(new.labels) l;
+end`,
+    ],
+  },
 ];
 
 /** Parts of the schema that are added when they are needed first. Adding them again changes nothing. */
 export const optionalParts = {
+  coalescing: [
+`create index if not exists durably_runs_waiting_by_key on durably_runs (concurrency_key, job_name)
+  where status = 'waiting' and concurrency_key is not null`,
+`create index if not exists durably_runs_debounced_by_key on durably_runs (job_name, debounce_key)
+  where status = 'waiting' and debounce_key is not null`,
+  ],
   limits: [
 `create table if not exists durably_lines (
   id integer primary key,

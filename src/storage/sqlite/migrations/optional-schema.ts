@@ -7,6 +7,8 @@ const HAS_LIMITS = `
 select 1 from sqlite_master
 where name = 'durably_lines' and exists (select 1 from durably_schema_versions)`;
 
+type Part = keyof typeof optionalParts;
+
 /** Adds a part. Where the driver has no batches, one statement after another: each may be there already. */
 const additions: WriteKind<readonly string[], void> = {
   name: 'schema',
@@ -26,7 +28,7 @@ const additions: WriteKind<readonly string[], void> = {
 export class OptionalSchema {
   readonly #lane: WriteLane;
   #hasLimits = false;
-  #adding: Promise<void> | undefined;
+  readonly #added = new Map<Part, Promise<void>>();
 
   constructor(lane: WriteLane) {
     this.#lane = lane;
@@ -51,12 +53,23 @@ export class OptionalSchema {
   /** Adds what limits need, unless it is there. @throws {DatabaseUnavailableError} */
   async addLimits(): Promise<void> {
     if (this.#hasLimits) return;
-    this.#adding ??= this.#lane
-      .submit(additions, optionalParts.limits)
-      .then(() => this.noteLimits())
-      .finally(() => {
-        this.#adding = undefined;
-      });
-    await this.#adding;
+    await this.#add('limits');
+    this.noteLimits();
+  }
+
+  /** Adds what coalesced and debounced triggers need. @throws {DatabaseUnavailableError} */
+  async addCoalescing(): Promise<void> {
+    await this.#add('coalescing');
+  }
+
+  async #add(part: Part): Promise<void> {
+    const adding = this.#added.get(part) ?? this.#lane.submit(additions, optionalParts[part]);
+    this.#added.set(part, adding);
+    try {
+      await adding;
+    } catch (error) {
+      this.#added.delete(part);
+      throw error;
+    }
   }
 }

@@ -1,33 +1,18 @@
 import { JsonText } from '../../../core/json/json-text.ts';
 import { collect } from '../../../core/json/portions.ts';
 import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
-import type { Enqueued, NewRun } from '../../../core/store.ts';
-import type { Rows, Sql, WriteKind } from '../../writes.ts';
+import type { Disposition, Enqueued, NewRun } from '../../../core/store.ts';
+import type { Rows, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { OptionalSchema } from '../migrations/optional-schema.ts';
-import { isInLine, storedLimitKey, storedRateKey } from './claims/limit-keys.ts';
+import { isInLine } from './claims/limit-keys.ts';
 import { readCurrent } from './current-reads.ts';
-import { STORE_KEYED, STORE_KEYED_WITH_OPTIONS, STORE_NEW } from './enqueue-sql.ts';
+import { hasOptions, isFound, splitForBatch, sumOfChars, toSql } from './enqueue-parameters.ts';
+import { STORE_KEYED, STORE_KEYED_WITH_OPTIONS, STORE_NEW, STORE_RESOLVED } from './enqueue-sql.ts';
 import { readWholeRuns } from './list-runs.ts';
 import { PLACES } from './places.ts';
 import { inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
-
-/** A longer payload is sent as a parameter of its own, because JSON around it would be escaped and parsed. */
-const LARGE_CHARS = 256 * 1024;
-/** Servers limit the size of a parameter, so many runs are sent as several statements of one batch. */
-const BATCH_ROWS = 500;
-const BATCH_CHARS = 1024 * 1024;
-
-/** What most runs don't have: without it a statement is shorter. */
-const OPTIONS = [
-  'due',
-  'priority',
-  'ttl',
-  'timeout',
-  'limitKey',
-  'throttleKey',
-] as const satisfies readonly (keyof NewRun)[];
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
@@ -43,6 +28,8 @@ type Stored =
       readonly kind: 'keyed';
       readonly byId: ReadonlyMap<string, ListedRun>;
       readonly byKey: ReadonlyMap<string, ListedRun>;
+      /** The ids of the runs of a concurrency key or a debounce key, if one of the runs was looked for by such a key. */
+      readonly byOtherKey: ReadonlyMap<string, ReadonlySet<string>>;
     };
 
 type ListedRun = Listed<StoredRun, StoredRun>;
@@ -54,16 +41,15 @@ const enqueues: WriteKind<readonly NewRun[], Stored> = {
   sizeOf: (runs) => ({ rows: runs.length, chars: sumOfChars(runs) }),
   compile: (members, { isSentAgain, isBatch, isRemote }) => {
     const runs = members.flat();
-    const hasOptions = runs.some((run) => OPTIONS.some((option) => run[option] !== undefined));
-    const isKeyed = hasOptions || runs.some((run) => run.idempotencyKey !== null);
-    const sql = hasOptions ? STORE_KEYED_WITH_OPTIONS : isKeyed ? STORE_KEYED : STORE_NEW;
+    const sql = statementFor(runs);
+    const isKeyed = sql !== STORE_NEW;
     const parts = isBatch && isRemote ? splitForBatch(runs) : [runs];
     return {
       statements: parts.map((part) => toSql(sql, part)),
       decode: (answers) => {
         const rows = answers.flat();
         const stored = isKeyed
-          ? keyedResult(rows as unknown as KeyedRow[])
+          ? keyedResult(rows as unknown as KeyedRow[], { looksFurther: sql === STORE_RESOLVED })
           : newResult(rows, { mayBeOlder: isSentAgain });
         return members.map(() => stored);
       },
@@ -71,14 +57,11 @@ const enqueues: WriteKind<readonly NewRun[], Stored> = {
   },
 };
 
-function sumOfChars(runs: readonly NewRun[]): number {
-  let chars = 0;
-  for (const run of runs) chars += charsOf(run);
-  return chars;
-}
-
-function charsOf({ payload, labels }: NewRun): number {
-  return payload.length + (labels?.length ?? 0);
+/** The shortest statement that can store the runs. */
+function statementFor(runs: readonly NewRun[]): string {
+  if (runs.some(isFound)) return STORE_RESOLVED;
+  if (runs.some(hasOptions)) return STORE_KEYED_WITH_OPTIONS;
+  return runs.some(({ idempotencyKey }) => idempotencyKey !== null) ? STORE_KEYED : STORE_NEW;
 }
 
 /** Stores all runs or none. @throws {DatabaseUnavailableError} */
@@ -89,6 +72,7 @@ export async function enqueue(
 ): Promise<Enqueued[]> {
   if (runs.length === 0) return [];
   if (!schema.hasLimits && runs.some(isInLine)) await schema.addLimits();
+  if (runs.some(isFound)) await schema.addCoalescing();
   const deadlineMs = connection.callerDeadline();
   const stored = await connection.lane.submit(enqueues, runs, deadlineMs);
   if (stored.kind === 'keyed') return await toEnqueued(connection, runs, stored);
@@ -107,31 +91,41 @@ function newResult([first]: Rows, { mayBeOlder }: { mayBeOlder: boolean }): Stor
 }
 
 /** With the key as it is stored, including its scope. Callers don't see the scope. */
-type KeyedRow = ListedRunRow & { readonly stored_key: string | null };
+type KeyedRow = ListedRunRow & { readonly stored_key: string | null; readonly debounce_key: string | null };
 
-function keyedResult(rows: readonly KeyedRow[]): Stored {
+function keyedResult(rows: readonly KeyedRow[], { looksFurther }: { looksFurther: boolean }): Stored {
   const byId = new Map<string, ListedRun>();
   const byKey = new Map<string, ListedRun>();
+  const byOtherKey = new Map<string, Set<string>>();
+  const note = (key: string, id: string) => {
+    const ids = byOtherKey.get(key) ?? new Set();
+    byOtherKey.set(key, ids.add(id));
+  };
   for (const row of rows) {
     const listed = toListedRun(row);
-    byId.set(listed.row.id, listed);
-    if (row.stored_key !== null) byKey.set(keyOf(listed.row.jobName, row.stored_key), listed);
+    const { id, jobName, concurrencyKey } = listed.row;
+    byId.set(id, listed);
+    if (row.stored_key !== null) byKey.set(keyOf(jobName, row.stored_key), listed);
+    if (looksFurther && concurrencyKey !== null) note(coalescingKey(jobName, concurrencyKey), id);
+    if (looksFurther && row.debounce_key !== null) note(debouncingKey(jobName, row.debounce_key), id);
   }
-  return { kind: 'keyed', byId, byKey };
+  return { kind: 'keyed', byId, byKey, byOtherKey };
 }
 
 async function toEnqueued(
   connection: Connection,
   runs: readonly NewRun[],
-  { byId, byKey }: Stored & { readonly kind: 'keyed' },
+  stored: Stored & { readonly kind: 'keyed' },
 ): Promise<Enqueued[]> {
   const found = runs.map((run) => {
-    const own = byId.get(run.id);
-    const listed = own ?? byKey.get(keyOf(run.jobName, run.idempotencyKey ?? ''));
-    if (!listed) throw notStored(run);
+    const own = stored.byId.get(run.id);
     // The payload of a run that was just stored is known, so it is not read.
-    const whole = own === undefined || own.isWhole ? listed : known(own, run);
-    return { listed: whole, disposition: own === undefined ? 'idempotent' : 'created' } as const;
+    if (own !== undefined) {
+      return { listed: own.isWhole ? own : known(own, run), disposition: 'created' } as const;
+    }
+    const found = foundRun(run, stored);
+    if (found === undefined) throw notStored(run);
+    return found;
   });
   const read = await whole(
     connection,
@@ -144,48 +138,32 @@ async function toEnqueued(
   });
 }
 
+/** The run that was there already. */
+function foundRun(
+  { jobName, idempotencyKey, concurrencyKey, coalesce, debounce }: NewRun,
+  { byId, byKey, byOtherKey }: Stored & { readonly kind: 'keyed' },
+): { readonly listed: ListedRun; readonly disposition: Disposition } | undefined {
+  const idempotent = byKey.get(keyOf(jobName, idempotencyKey ?? ''));
+  if (idempotent !== undefined) return { listed: idempotent, disposition: 'idempotent' };
+  const key =
+    debounce === undefined
+      ? coalescingKey(jobName, concurrencyKey ?? '')
+      : debouncingKey(jobName, debounce.key);
+  const ofKey = [...(byOtherKey.get(key) ?? [])].flatMap((id) => byId.get(id) ?? []);
+  if (debounce !== undefined) return ofKey[0] && { listed: ofKey[0], disposition: 'debounced' };
+  // Of several the statement has found the oldest.
+  const [listed] = ofKey.filter(({ row }) => mayCoalesce(row, coalesce)).toSorted((a, b) => a.key - b.key);
+  return listed && { listed, disposition: 'coalesced' };
+}
+
+/** Whether the statement may have found this run for one that is coalesced. */
+function mayCoalesce({ status, startedAt, isActive }: StoredRun, coalesce: NewRun['coalesce']): boolean {
+  if (coalesce === 'active') return isActive;
+  return status === 'pending' || (status === 'waiting' && startedAt === null);
+}
+
 function known(listed: ListedRun, { payload }: NewRun): ListedRun {
   return { ...listed, isWhole: true, row: { ...listed.row, payload: new JsonText(payload) } };
-}
-
-function toSql(sql: string, runs: readonly NewRun[]): Sql {
-  const [first] = runs;
-  if (first && runs.length === 1 && first.payload.length > LARGE_CHARS) {
-    const parameters = [JSON.stringify([toValues(first, null)]), first.payload];
-    return { sql, parameters };
-  }
-  const values = runs.map((run) => toValues(run, run.payload));
-  return { sql, parameters: [JSON.stringify(values), ''] };
-}
-
-/** A list, because a name for each value would make the statement a tenth slower. */
-function toValues(run: NewRun, payload: string | null): readonly (string | number | null)[] {
-  const { id, jobName, idempotencyKey, concurrencyKey, labels, due, priority, ttl, timeout } = run;
-  const values = [id, jobName, payload, idempotencyKey, concurrencyKey, labels];
-  if (OPTIONS.every((option) => run[option] === undefined)) return values;
-  const afterMs = due !== undefined && 'afterMs' in due ? Math.ceil(due.afterMs) : null;
-  const atMs = due !== undefined && 'atMs' in due ? due.atMs : null;
-  const limits = [ttl?.ms, ttl?.text, timeout?.ms, timeout?.text].map((each) => each ?? null);
-  return [...values, afterMs, atMs, priority ?? null, ...limits, storedLimitKey(run), storedRateKey(run)];
-}
-
-/** Divides the runs in order. A large payload gets a statement of its own. */
-function splitForBatch(runs: readonly NewRun[]): NewRun[][] {
-  const parts: NewRun[][] = [];
-  let part: NewRun[] = [];
-  let chars = 0;
-  for (const run of runs) {
-    const added = charsOf(run);
-    const isFull = part.length === BATCH_ROWS || chars + added > BATCH_CHARS || added > LARGE_CHARS;
-    if (part.length > 0 && (isFull || chars > LARGE_CHARS)) {
-      parts.push(part);
-      part = [];
-      chars = 0;
-    }
-    part.push(run);
-    chars += added;
-  }
-  return [...parts, part];
 }
 
 async function readRuns(
@@ -233,6 +211,14 @@ function toNewRow(run: NewRun, createdAt: number): RunRow {
 
 function notStored({ id }: NewRun): Error {
   return new Error(`run ${id} was not stored`);
+}
+
+function coalescingKey(jobName: string, concurrencyKey: string): string {
+  return `coalesce\0${jobName}\0${concurrencyKey}`;
+}
+
+function debouncingKey(jobName: string, debounceKey: string): string {
+  return `debounce\0${jobName}\0${debounceKey}`;
 }
 
 function keyOf(jobName: string, idempotencyKey: string): string {

@@ -37,6 +37,9 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
       await sql`update durably_rates set full_at = full_at - ${byMs}`.execute(db);
       await sql`update durably_lines set opens_at = opens_at - ${byMs}`.execute(db);
     },
+    async ageIdempotencyKeys(byMs) {
+      await sql`update durably_runs set idempotency_until = idempotency_until - ${byMs}`.execute(db);
+    },
     async ageDeletions(byMs) {
       await db
         .updateTable('durably_journal')

@@ -5,7 +5,7 @@ import type { RunStatus } from '../../../../core/run.ts';
 import type { Rows, Sending, Sql } from '../../../writes.ts';
 import { type InlineValue, sizeOf } from '../portions.ts';
 import { ANSWER_BYTES, CLAIM_BYTES, CLAIMED, claimStatement, LEFT_BEHIND } from './claim-sql.ts';
-import { MAX_WOKEN, WAKE } from './due-sql.ts';
+import { WAKE } from './due-sql.ts';
 import { KNOWN_OF_CLAIM, type KnownOfRun, knownOfRuns } from './known-of-claim.ts';
 import { MAX_REFRESHED, REFRESH_LINES } from './limits-sql.ts';
 

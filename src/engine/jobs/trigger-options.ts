@@ -1,0 +1,166 @@
+import type { TriggerOptions } from '../../core/durably.ts';
+import { ValidationError } from '../../core/errors/errors.ts';
+import { isStorableText } from '../../core/json/json.ts';
+import { isScope, scopedKey } from '../../core/key-scope.ts';
+import { encodeLabels, labelsSchema } from '../../core/labels.ts';
+import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
+import type { Debounce, Due, NewRun } from '../../core/store.ts';
+import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
+import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
+import { toIssues } from '../../core/validation/issues.ts';
+import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import { refusalOf } from '../../core/validation/refusal.ts';
+
+export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
+  idempotencyKey: true,
+  idempotencyTtl: true,
+  idempotencyKeyReuse: true,
+  keyScope: true,
+  concurrencyKey: true,
+  coalesce: true,
+  debounce: true,
+  labels: true,
+  delay: true,
+  runAt: true,
+  priority: true,
+  ttl: true,
+  timeout: true,
+};
+
+/** What the options of a trigger say about its run. @throws {ValidationError} that names a bad option and its value. */
+export function parseTriggerOptions(
+  options: TriggerOptions,
+): Omit<NewRun, 'id' | 'jobName' | 'payload' | 'limitKey' | 'throttleKey'> {
+  const idempotencyKey = idempotencyKeyOf(options);
+  const concurrencyKey = checkKey('concurrencyKey', options.concurrencyKey);
+  const debounce = debounceOf(options);
+  checkReuse(options);
+  return {
+    idempotencyKey,
+    idempotencyTtlMs: idempotencyTtlOf(options),
+    concurrencyKey,
+    coalesce: coalesceOf(options),
+    debounce,
+    labels: checkLabels(options.labels),
+    due: dueOf(options),
+    priority: checkPriority(options.priority),
+    ttl: parseOptionalTimeLimit('ttl', options.ttl),
+    timeout: parseOptionalTimeLimit('timeout', options.timeout),
+  };
+}
+
+function refuse(option: string, message: string): ValidationError {
+  return refusalOf([{ path: option.split('.'), message }]);
+}
+
+/** @throws {ValidationError} for an option without the one that it is about. */
+function needs(options: TriggerOptions, option: keyof TriggerOptions, other: keyof TriggerOptions): void {
+  if (options[other] == null) throw refuse(option, `${option} needs ${String(other)}`);
+}
+
+function goesWithout(
+  options: TriggerOptions,
+  option: keyof TriggerOptions,
+  others: readonly (keyof TriggerOptions)[],
+): void {
+  const other = others.find((each) => options[each] != null);
+  if (other !== undefined) throw refuse(option, `${option} does not go with ${other}`);
+}
+
+export function dueOf({ delay, runAt }: Pick<TriggerOptions, 'delay' | 'runAt'>): Due | undefined {
+  if (delay == null) return runAt == null ? undefined : { atMs: parseTime('runAt', runAt) };
+  if (runAt == null) return { afterMs: parseDuration('delay', delay) };
+  throw refuse('delay', 'delay does not go with runAt');
+}
+
+function idempotencyTtlOf(options: TriggerOptions): number | undefined {
+  const { idempotencyTtl } = options;
+  if (idempotencyTtl == null) return undefined;
+  needs(options, 'idempotencyTtl', 'idempotencyKey');
+  return Math.ceil(parseDuration('idempotencyTtl', idempotencyTtl));
+}
+
+function checkReuse({ idempotencyKeyReuse }: TriggerOptions): void {
+  if (idempotencyKeyReuse == null || idempotencyKeyReuse === 'return' || idempotencyKeyReuse === 'refuse')
+    return;
+  throw refuse(
+    'idempotencyKeyReuse',
+    `idempotencyKeyReuse must be 'return' or 'refuse', not ${shownValue(idempotencyKeyReuse)}`,
+  );
+}
+
+function coalesceOf(options: TriggerOptions): NewRun['coalesce'] {
+  const { coalesce } = options;
+  if (coalesce == null) return undefined;
+  if (coalesce !== 'skip' && coalesce !== 'active') {
+    throw refuse('coalesce', `coalesce must be 'skip' or 'active', not ${shownValue(coalesce)}`);
+  }
+  needs(options, 'coalesce', 'concurrencyKey');
+  goesWithout(options, 'coalesce', ['debounce']);
+  return coalesce;
+}
+
+const DEBOUNCE: MembersOf<NonNullable<TriggerOptions['debounce']>> = {
+  key: true,
+  delay: true,
+  maxDelay: true,
+};
+
+function debounceOf(options: TriggerOptions): Debounce | undefined {
+  const { debounce } = options;
+  if (debounce == null) return undefined;
+  if (typeof debounce !== 'object')
+    throw refuse('debounce', `debounce must be an object, not ${shownValue(debounce)}`);
+  checkMembers('member of debounce', debounce, DEBOUNCE);
+  goesWithout(options, 'debounce', ['delay', 'runAt']);
+  const key = checkKey('debounce.key', debounce.key);
+  if (key === null) throw refuse('debounce.key', 'debounce.key is required');
+  const { maxDelay } = debounce;
+  return {
+    key,
+    delayMs: positiveMs('debounce.delay', debounce.delay),
+    maxDelayMs: maxDelay == null ? undefined : positiveMs('debounce.maxDelay', maxDelay),
+  };
+}
+
+function positiveMs(option: string, given: unknown): number {
+  const ms = Math.ceil(parseDuration(option, given));
+  if (ms > 0) return ms;
+  throw refuse(option, `${option} must be longer than 0, not ${shownValue(given)}`);
+}
+
+function checkPriority(priority: unknown): number | undefined {
+  if (priority == null) return undefined;
+  if (Number.isInteger(priority) && Math.abs(Number(priority)) <= MAX_PRIORITY) return Number(priority);
+  throw refuse(
+    'priority',
+    `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(priority)}`,
+  );
+}
+
+const triggerLabels = labelsSchema('labels');
+
+/** The labels as JSON text. Null without labels. @throws {ValidationError} */
+function checkLabels(labels: unknown): string | null {
+  if (labels === undefined || labels === null) return null;
+  const parsed = triggerLabels.safeParse(labels);
+  if (parsed.success) return encodeLabels(parsed.data);
+  const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
+  throw refusalOf(issues);
+}
+
+function idempotencyKeyOf(options: TriggerOptions): string | null {
+  const key = checkKey('idempotencyKey', options.idempotencyKey);
+  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
+  if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
+  return key === null ? null : scopedKey(scope, key);
+}
+
+function checkKey(name: string, key: unknown): string | null {
+  if (key === undefined || key === null) return null;
+  if (typeof key !== 'string') throw refuse(name, `${name} must be a string`);
+  if (key.length < 1 || key.length > MAX_KEY_LENGTH)
+    throw refuse(name, `${name} must have 1 to ${MAX_KEY_LENGTH} characters`);
+  if (!isStorableText(key)) throw refuse(name, `${name} must not hold a lone surrogate or a NUL`);
+  return key;
+}

@@ -1,0 +1,52 @@
+import { describe, expect, it, vi } from 'vitest';
+import { authenticate } from './auth/ada.ts';
+import { doors, postJson, readProblem } from './doors.ts';
+import { fakeDurably, sampleRun } from './fake-durably.ts';
+
+describe.each(doors)('POST /trigger/batch, through $door', ({ open }) => {
+  const runs = [{ jobName: 'greet' }, { jobName: 'greet', input: 2, delay: '5m' }];
+
+  it('passes the triggers on together, and answers with the ids and dispositions in order', async () => {
+    const durably = fakeDurably();
+    const response = await open(durably)(postJson('/trigger/batch', { runs }));
+    const created = { runId: sampleRun.id, disposition: 'created' };
+    expect(await response.json()).toEqual({ runs: [created, created] });
+    expect(durably.calls).toEqual([
+      { method: 'batchTriggerForIds', args: [[{ jobName: 'greet', input: {} }, runs[1]]] },
+    ]);
+  });
+
+  it('asks about each trigger, gives each key its scope, and asks about runs that were there already', async () => {
+    const durably = fakeDurably({
+      batchTriggerForIds: async (requests) =>
+        requests.map(() => ({ runId: 'run_1', toRun: () => sampleRun, disposition: 'idempotent' as const })),
+    });
+    const onTrigger = vi.fn();
+    const onRunAccess = vi.fn();
+    const auth = { authenticate, onTrigger, onRunAccess, scopeKeys: () => 'ada' };
+    const response = await open(durably, { auth })(postJson('/trigger/batch', { runs }));
+    expect(response.status).toBe(200);
+    expect(onTrigger.mock.calls.map(([, { input }]) => input)).toEqual([{}, 2]);
+    expect(onRunAccess).toHaveBeenCalledTimes(2);
+    expect(durably.calls[0]?.args[0]).toMatchObject([{ keyScope: 'ada' }, { keyScope: 'ada' }]);
+  });
+
+  it.each([
+    [{}, 'runs is required'],
+    [{ runs: 'all' }, 'runs must be a list'],
+    [{ runs: [{ jobName: 'greet', prority: 1 }] }, 'did you mean "priority"?'],
+    [{ runs: [{ input: 1 }] }, 'jobName is required'],
+    [
+      { runs: Array.from({ length: 1001 }, () => ({ jobName: 'g' })) },
+      'runs must have at most 1000 elements',
+    ],
+  ])('names what is wrong: %j', async (body, message) => {
+    const durably = fakeDurably();
+    const { status, body: problem } = await readProblem(
+      await open(durably)(postJson('/trigger/batch', body)),
+    );
+    expect([status, problem.code]).toEqual([400, 'VALIDATION']);
+    expect(problem.detail).toContain(message);
+    expect(durably.calls).toEqual([]);
+  });
+});
