@@ -1,3 +1,4 @@
+import type { WorkerErrorContext } from '../core/errors/worker-error-context.ts';
 import type { Store } from '../core/store.ts';
 import type { Clock } from '../core/time/clock.ts';
 import type { EventBus } from './events/event-bus.ts';
@@ -10,6 +11,8 @@ const MIN_PAUSE_MS = 5;
 /** Something that is done now and then. Any number of processes may do it at once. */
 interface Chore {
   readonly name: string;
+  /** How a failure is reported. */
+  readonly context: WorkerErrorContext;
   /** How often a resident worker does it. */
   readonly everyMs: number;
   /** How long after its start a resident worker does it for the first time. Default: `everyMs`. */
@@ -27,6 +30,7 @@ interface Chore {
 
 const REMAINS_OF_DELETED_RUNS: Chore = {
   name: 'remove the rows that deleted runs left over',
+  context: 'purge',
   everyMs: HOUR_MS,
   // Rows that a crash left over are not urgent, so a start does not begin with them.
   firstAfterMs: 10 * MINUTE_MS,
@@ -36,6 +40,7 @@ const REMAINS_OF_DELETED_RUNS: Chore = {
 
 const RUNS_BELOW: Chore = {
   name: 'cancel the runs below a run whose time was up',
+  context: 'cancel-below',
   // The worker asks for it when that happens. The interval is for a worker that vanished just then.
   everyMs: MINUTE_MS,
   // Those runs go on meanwhile.
@@ -54,6 +59,7 @@ const CHORES: readonly Chore[] = [
   REMAINS_OF_DELETED_RUNS,
   {
     name: 'remove old run:delete rows',
+    context: 'purge',
     everyMs: HOUR_MS,
     portionsOnDemand: { afterShift: 0, afterDeletion: 1 },
     run: (store) => store.purgePortion(),
@@ -133,7 +139,7 @@ export class Housekeeping {
         if (!(await chore.run(this.#store, this.#bus))) return;
       }
     } catch (error) {
-      this.#report(error);
+      this.#report(chore, error);
     }
   }
 
@@ -176,7 +182,7 @@ export class Housekeeping {
         await this.#doAllOf(chore, isStopped);
       } catch (error) {
         if (isStopped()) return;
-        this.#report(error);
+        this.#report(chore, error);
         this.#tryAgain(chore);
       }
     }
@@ -207,7 +213,7 @@ export class Housekeeping {
     });
   }
 
-  #report(error: unknown): void {
-    this.#bus.reportWorkerError({ error, context: 'purge' });
+  #report({ context }: Chore, error: unknown): void {
+    this.#bus.reportWorkerError({ error, context });
   }
 }
