@@ -1,6 +1,6 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
-import type { CancelledBelow, CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
+import type { CancelledBelow, CancelledRun, Claim, ClaimRequest, Woken } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
@@ -176,8 +176,8 @@ export interface Store {
   /** Stores all runs or none. Returns them in the given order. */
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
   /**
-   * Claims runs. The claim leaves with the writes that wait, as the last of them, so it sees the
-   * runs that they add and the keys that they free. What to claim is decided when it leaves.
+   * Claims runs. The claim leaves with the writes that wait, as the last of them, so it sees what they
+   * change. What to claim is decided when it leaves.
    *
    * @param decide returns undefined if nothing should be claimed after all. It may be called again. `seesAll`: no
    *   earlier write waits for a later request.
@@ -188,6 +188,8 @@ export interface Store {
     options?: { readonly deadlineMs?: number | undefined },
   ): Promise<Claim>;
 
+  /** Does what a claim with `wakesDue` does first, and claims nothing. */
+  wakeDue(about: Pick<ClaimRequest, 'staleThresholdMs'>): Promise<Woken>;
   /** Appends all entries in order, or none. */
   append(append: Append): Promise<AppendResult>;
   /** Renews all leases. Returns those that are still held. */
@@ -197,7 +199,6 @@ export interface Store {
 
   /** Cancelling a run cancels the active runs below it, in the same statement. */
   command(command: RunCommand, runId: string): Promise<CommandResult>;
-
   /** Cancels a portion of the active runs below runs whose time was up. */
   cancelBelow(): Promise<CancelledBelow>;
 

@@ -28,6 +28,7 @@ const CALLS: Record<
 > = {
   enqueue: (store) => store.enqueue([newRun()]),
   claim: (store) => claim(store),
+  wakeDue: (store) => store.wakeDue({ staleThresholdMs: 1_000 }),
   append: (store) => append(store, lease, [completed()]),
   renew: (store) => store.renew([lease]),
   handBack: (store) => store.handBack([lease]),

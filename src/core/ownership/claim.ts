@@ -91,6 +91,16 @@ export interface CancelledBelow {
   readonly more: boolean;
 }
 
+/** What became of the runs that were due. */
+export interface Woken {
+  /** How many waiting runs are pending now. */
+  readonly pending: number;
+  /** Runs that failed because their time was up. */
+  readonly lost: readonly LostRun[];
+  /** Whether there may be more. */
+  readonly moreDue: boolean;
+}
+
 export interface Claim {
   readonly runs: readonly ClaimedRun[];
   /** Runs that the claim failed because their workers vanished too often, or their time was up. */

@@ -7,6 +7,7 @@ import { appends } from './statements/append.ts';
 import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claims/claim.ts';
 import { handBacks, renewals } from './statements/claims/lease.ts';
+import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
 import { enqueue } from './statements/enqueue.ts';
@@ -40,6 +41,7 @@ export function createStore(options: ConnectionOptions): {
     },
     enqueue: (runs) => enqueue(connection, runs),
     claim: (decide, options) => claim(connection, decide, options),
+    wakeDue: (about) => wakeDue(connection, about),
     append: (append) => lane.submit(appends, append),
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
