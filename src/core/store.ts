@@ -1,6 +1,14 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
-import type { CancelledBelow, CancelledRun, Claim, ClaimRequest, Woken } from './ownership/claim.ts';
+import type { ForkResult, NewFork } from './fork.ts';
+import type {
+  CancelledBelow,
+  CancelledRun,
+  Claim,
+  ClaimRequest,
+  KnownOfRun,
+  Woken,
+} from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
@@ -75,20 +83,6 @@ export interface OwnerNote extends JournalNote {
 
 /** A run that a step triggers, besides its payload. */
 export type ChildStart = Omit<NewRun, 'payload' | 'idempotencyKey'>;
-
-/** A run that goes on from the middle of another one. */
-export interface NewFork {
-  readonly id: string;
-  /** The run whose steps it takes over. */
-  readonly runId: string;
-  /** The step from which it goes on. */
-  readonly from: string;
-  /** JSON text; that of the other run unless given. */
-  readonly payload: string | undefined;
-}
-
-/** What became of a fork: stored, or there is no such run, or the run has no such step. */
-export type ForkResult = 'stored' | 'not-found' | 'no-step';
 
 /** A note, and when its owner made it. */
 export interface OwnerEntry {
@@ -225,6 +219,8 @@ export interface Store {
 
   /** All completed and open steps of a run by index, the first ones with their outputs, as many as fit into one answer. */
   listKnownSteps(runId: string): Promise<KnownStep[]>;
+  /** What is known of each of these runs, by run. One with too much for one answer may be missing. */
+  listKnown(runIds: readonly string[]): Promise<ReadonlyMap<string, KnownOfRun>>;
   readStepOutputs(page: {
     readonly runId: string;
     readonly names: readonly string[];

@@ -44,6 +44,7 @@ const CALLS: Record<
   listSteps: (store) => all(store.listSteps('unknown')),
   listLogs: (store) => all(store.listLogs({ runId: 'unknown', level: null, after: 0, limit: 1 })),
   listKnownSteps: (store) => store.listKnownSteps('unknown'),
+  listKnown: (store) => store.listKnown(['unknown']),
   readStepOutputs: (store) => store.readStepOutputs({ runId: 'unknown', names: ['one'] }),
   journalHead: (store) => store.journalHead(),
   readJournal: (store) => store.readJournal({ after: 0, limit: 1, withLabels: true }),

@@ -75,6 +75,17 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly deadline?: RunDeadline | undefined;
 }
 
+/** False for a run's first attempt, which begins without steps. */
+export function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
+  return stepCount > 0 || attempt > 1 || kind !== 'start';
+}
+
+/** A run's finished and open steps, and the signals that no step has taken. */
+export type KnownOfRun = Required<Pick<ClaimedRun, 'steps' | 'signals'>> & {
+  readonly steps: readonly KnownStep[];
+  readonly signals: readonly SentSignal[];
+};
+
 export interface LostRun extends NamedRun {
   readonly error: string;
   /** JSON text of the error's detail; null if its workers were lost. */

@@ -7,6 +7,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
+import { withKnownSteps } from './known-steps.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
 
@@ -226,7 +227,7 @@ export class Intake {
   ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
     this.#reportLost(lost);
-    const held = await stillHeld(runs, underWay, store);
+    const held = await stillHeld(await withKnownSteps(runs, store), underWay, store);
     const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));

@@ -6,6 +6,7 @@ import type { Schema } from './schema.ts';
 import { appends } from './statements/append.ts';
 import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claims/claim.ts';
+import { listKnown } from './statements/claims/known-of-claim.ts';
 import { handBacks, renewals } from './statements/claims/lease.ts';
 import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
@@ -57,6 +58,7 @@ export function createStore(options: ConnectionOptions): {
     listSteps: (runId) => listSteps(connection, runId),
     listLogs: (page) => listLogs(connection, page),
     listKnownSteps: (runId) => listKnownSteps(connection, runId),
+    listKnown: (runIds) => listKnown(connection, runIds),
     readStepOutputs: (page) => readStepOutputs(connection, page),
     journalHead: (options) => journalHead(connection, options),
     readJournal: (page) => readJournal(connection, page),
