@@ -141,7 +141,7 @@ export type CommandResult =
   | {
       readonly kind: 'done';
       readonly jobName: string;
-      /** Whether a deleted run may have left rows over for {@link Store.deletePortion}. */
+      /** Whether there may be more for {@link Store.deletePortion}, or after a cancel for {@link Store.cancelBelow}. */
       readonly leavesMore: boolean;
       /** The runs below a cancelled run that were cancelled with it. */
       readonly alsoCancelled: readonly CancelledRun[];
@@ -191,9 +191,9 @@ export interface Store {
   /** Puts runs back to pending, with their attempt. Returns those that were still held. */
   handBack(leases: readonly Lease[]): Promise<NamedRun[]>;
 
-  /** Cancelling a run cancels the active runs below it, in the same statement. */
+  /** Cancelling a run cancels the active runs below it, in the same statement if they are few. */
   command(command: RunCommand, runId: string): Promise<CommandResult>;
-  /** Cancels a portion of the active runs below runs whose time was up. */
+  /** Cancels a portion of the active runs below runs that were cancelled, or whose time was up. */
   cancelBelow(): Promise<CancelledBelow>;
 
   /** Stores a run with copies of the finished steps before one of another run's steps. */

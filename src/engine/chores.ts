@@ -28,6 +28,9 @@ interface Chore {
   readonly run: (store: Store, bus: EventBus) => Promise<boolean>;
 }
 
+/** A platform allows a limited number of requests. */
+const CANCELLATIONS_ON_DEMAND = 10;
+
 const REMAINS_OF_DELETED_RUNS: Chore = {
   name: 'remove the rows that deleted runs left over',
   context: 'purge',
@@ -39,13 +42,13 @@ const REMAINS_OF_DELETED_RUNS: Chore = {
 };
 
 const RUNS_BELOW: Chore = {
-  name: 'cancel the runs below a run whose time was up',
+  name: 'cancel the runs below a run that was cancelled, or whose time was up',
   context: 'cancel-below',
   // The worker asks for it when that happens. The interval is for a worker that vanished just then.
   everyMs: MINUTE_MS,
   // Those runs go on meanwhile.
   againAfterMs: 1_000,
-  portionsOnDemand: { afterShift: 1, afterDeletion: 0 },
+  portionsOnDemand: { afterShift: CANCELLATIONS_ON_DEMAND, afterDeletion: 0 },
   run: async (store, bus) => {
     const { cancelled, more } = await store.cancelBelow();
     bus.publish(cancelled.map((run) => ({ run, note: { type: 'run:cancel' } })));
@@ -100,9 +103,14 @@ export class Housekeeping {
     }
   }
 
-  /** Cancels the runs below runs whose time was up, in the background. Errors are reported. */
+  /** Cancels what is left below cancelled runs and runs whose time was up, in the background. Errors are reported. */
   cancelBelow(): void {
     this.#ask(RUNS_BELOW);
+  }
+
+  /** The same while the caller waits, as far as that goes on demand. Later shifts do the rest. Never rejects. */
+  async cancelBelowOnDemand(): Promise<void> {
+    await this.#doPortions(RUNS_BELOW, CANCELLATIONS_ON_DEMAND);
   }
 
   /** Removes what deleted runs left over, in the background. Errors are reported. */

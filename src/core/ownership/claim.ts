@@ -95,7 +95,7 @@ export interface LostRun extends NamedRun {
 /** A run that was cancelled because one above it was, or had no more time. */
 export type CancelledRun = Pick<NamedRun, 'runId' | 'jobName'>;
 
-/** A portion of the runs that were cancelled below runs whose time was up. */
+/** A portion of the runs that were cancelled because of one above them. */
 export interface CancelledBelow {
   readonly cancelled: readonly CancelledRun[];
   /** Whether there may be more. */

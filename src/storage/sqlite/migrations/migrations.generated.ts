@@ -743,4 +743,12 @@ begin
 end`,
     ],
   },
+  {
+    version: 6,
+    name: 'cancel_in_portions',
+    statements: [
+`drop index durably_runs_cancelling`,
+`create index durably_runs_cancelling on durably_runs (cancels_below) where cancels_below > 0`,
+    ],
+  },
 ];
