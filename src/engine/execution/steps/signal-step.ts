@@ -41,6 +41,10 @@ async function waitForSignal(
   port.startWaiting(call, { kind: 'signal', dueAtMs });
   port.keepBusy(call);
   const taken = await signals.take(signal);
+  // What is stored came before. The job may ask for it in this turn.
+  await new Promise<void>((resolve) => defer(resolve));
+  await port.caughtUp();
+  port.signal.throwIfAborted();
   if (taken !== undefined) return await take(port, call, { taken, schema });
   if (dueAtMs <= signals.claimedAtMs) {
     await port.complete(call, null, { stepKind: 'signal' });
@@ -69,13 +73,7 @@ async function take(
   }
   // A later execution would take the same signal, because no other one of its name came before it.
   if ((output?.length ?? 0) > MAX_NOTED_CHARS) await port.complete(call, output, of);
-  else {
-    // The job may ask for stored steps in this turn.
-    await new Promise<void>((resolve) => defer(resolve));
-    await port.caughtUp();
-    port.signal.throwIfAborted();
-    port.completeWaiting(call, 'signal', { data: output, signalSeq: taken.seq });
-  }
+  else port.completeWaiting(call, 'signal', { data: output, signalSeq: taken.seq });
   return decodeJson(output);
 }
 

@@ -8,7 +8,7 @@ import { PLACES } from './places.ts';
 import { isFrom, statusAfter } from './transitions.ts';
 
 /** The most runs that one statement visits, because other writes wait meanwhile. */
-export const PORTION_ROWS = 200;
+const PORTION_ROWS = 200;
 
 /** A run is marked if runs below it are yet to be visited: `cancels_below` is the first one's seq, or less. */
 const MARKED = 'durably_runs o indexed by durably_runs_cancelling';
