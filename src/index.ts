@@ -25,6 +25,7 @@ export {
 export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
+export type { Disposition } from './core/new-run.ts';
 export type { FailedTry, Retries, RetryOptions } from './core/retries/retry.ts';
 export { NonRetryableError, RetryAfterError } from './core/retries/retry-errors.ts';
 export type {
@@ -50,7 +51,6 @@ export type {
   StepTry,
   WaitForSignalOptions,
 } from './core/step.ts';
-export type { Disposition } from './core/store.ts';
 export type { Duration } from './core/time/duration.ts';
 export type { ChildTrigger, TriggerOptions } from './core/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';

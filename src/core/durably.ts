@@ -1,10 +1,10 @@
 import type { JournalEvent } from './events.ts';
 import type { JsonPieces } from './json/json-text.ts';
 import type { Labels } from './labels.ts';
+import type { Disposition } from './new-run.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { Signalled, SignalOptions } from './signal.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
-import type { Disposition } from './store.ts';
 import type { TriggerOptions } from './trigger-options.ts';
 
 export type { TriggerOptions };

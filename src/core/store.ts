@@ -1,72 +1,23 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
-import type { LimitKeys } from './limits.ts';
-import type { CancelledBelow, CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
+import type { ForkResult, NewFork } from './fork.ts';
+import type { ChildStart, Enqueued, NewRun } from './new-run.ts';
+import type {
+  CancelledBelow,
+  CancelledRun,
+  Claim,
+  ClaimRequest,
+  KnownOfRun,
+  Woken,
+} from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
-import type { TimeLimit } from './time/time-limit.ts';
 
 /** How long a call waits for the database, counted from its arrival; ms. */
 export const CALLER_BUDGET_MS = 10_000;
-
-/** A run to be stored, its payload, keys and labels already checked. */
-export interface NewRun extends LimitKeys {
-  readonly id: string;
-  readonly jobName: string;
-  /** JSON text. */
-  readonly payload: string;
-  readonly idempotencyKey: string | null;
-  readonly concurrencyKey: string | null;
-  /** JSON text; null without any. */
-  readonly labels: string | null;
-  /** When it may be executed. Undefined for at once. */
-  readonly due?: Due | undefined;
-  /** Runs with a higher priority come first. Default: 0. */
-  readonly priority?: number | undefined;
-  /** It fails if it was not claimed this long after it was due. */
-  readonly ttl?: TimeLimit | undefined;
-  /** It fails if it has not ended this long after its first claim. */
-  readonly timeout?: TimeLimit | undefined;
-  /** How long its idempotency key counts; ms. Undefined for as long as the run exists. */
-  readonly idempotencyTtlMs?: number | undefined;
-  /** Whether a run of its job and concurrency key is returned instead: a pending or delayed one, or any active one. */
-  readonly coalesce?: 'skip' | 'active' | undefined;
-  /** Whether a delayed run of its job and this key is postponed instead, and gets its payload and labels. */
-  readonly debounce?: Debounce | undefined;
-}
-
-/** A run that waits until nobody has triggered it for a while. */
-export interface Debounce {
-  readonly key: string;
-  /** How long it waits after the last trigger; ms. */
-  readonly delayMs: number;
-  /** How long it waits at most after the first one; ms. */
-  readonly maxDelayMs: number | undefined;
-}
-
-/** A time, by the database's clock. */
-export type Due =
-  /** This long after the run is stored. */
-  | { readonly afterMs: number }
-  /** Ms since the epoch. */
-  | { readonly atMs: number };
-
-/**
- * What became of a trigger. `created`: a new run. Otherwise there was one already: `idempotent`, of its idempotency key;
- * `coalesced`, of its concurrency key; `debounced`, of its debounce key, which was postponed.
- */
-export type Disposition = 'created' | 'idempotent' | 'coalesced' | 'debounced';
-
-/** The result of enqueueing a run. */
-export interface Enqueued {
-  readonly runId: string;
-  readonly disposition: Disposition;
-  /** The stored run. Made only when called, because most callers need only the id. */
-  readonly toRun: () => StoredRun;
-}
 
 /**
  * One event that a run's owner stores. If the event is an outcome, the same statement updates the step or the run.
@@ -93,26 +44,6 @@ export interface OwnerNote extends JournalNote {
     | 'run:complete'
     | 'run:fail';
 }
-
-/** A run that a step triggers, besides its payload. */
-export type ChildStart = Omit<
-  NewRun,
-  'payload' | 'idempotencyKey' | 'idempotencyTtlMs' | 'coalesce' | 'debounce'
->;
-
-/** A run that goes on from the middle of another one. */
-export interface NewFork extends LimitKeys {
-  readonly id: string;
-  /** The run whose steps it takes over. */
-  readonly runId: string;
-  /** The step from which it goes on. */
-  readonly from: string;
-  /** JSON text; that of the other run unless given. */
-  readonly payload: string | undefined;
-}
-
-/** What became of a fork: stored, or there is no such run, or the run has no such step. */
-export type ForkResult = 'stored' | 'not-found' | 'no-step';
 
 /** A note, and when its owner made it. */
 export interface OwnerEntry {
@@ -171,7 +102,7 @@ export type CommandResult =
   | {
       readonly kind: 'done';
       readonly jobName: string;
-      /** Whether a deleted run may have left rows over for {@link Store.deletePortion}. */
+      /** Whether there may be more for {@link Store.deletePortion}, or after a cancel for {@link Store.cancelBelow}. */
       readonly leavesMore: boolean;
       /** The runs below a cancelled run that were cancelled with it. */
       readonly alsoCancelled: readonly CancelledRun[];
@@ -200,8 +131,8 @@ export interface Store {
   /** Stores all runs or none. Returns them in the given order. */
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
   /**
-   * Claims runs. The claim leaves with the writes that wait, as the last of them, so it sees the
-   * runs that they add and the keys that they free. What to claim is decided when it leaves.
+   * Claims runs. The claim leaves with the writes that wait, as the last of them, so it sees what they
+   * change. What to claim is decided when it leaves.
    *
    * @param decide returns undefined if nothing should be claimed after all. It may be called again. `seesAll`: no
    *   earlier write waits for a later request.
@@ -213,6 +144,8 @@ export interface Store {
     options?: { readonly deadlineMs?: number | undefined; readonly hasLimits?: boolean },
   ): Promise<Claim>;
 
+  /** Does what a claim with `wakesDue` does first, and claims nothing. */
+  wakeDue(about: Pick<ClaimRequest, 'staleThresholdMs'>): Promise<Woken>;
   /** Says that no run of the job is claimed, by any process, or that runs are claimed again. */
   setPaused(jobName: string, isPaused: boolean): Promise<void>;
   /** By name. */
@@ -225,10 +158,9 @@ export interface Store {
   /** Puts runs back to pending, with their attempt. Returns those that were still held. */
   handBack(leases: readonly Lease[]): Promise<NamedRun[]>;
 
-  /** Cancelling a run cancels the active runs below it, in the same statement. */
+  /** Cancelling a run cancels the active runs below it, in the same statement if they are few. */
   command(command: RunCommand, runId: string): Promise<CommandResult>;
-
-  /** Cancels a portion of the active runs below runs whose time was up. */
+  /** Cancels a portion of the active runs below runs that were cancelled, or whose time was up. */
   cancelBelow(): Promise<CancelledBelow>;
 
   /** Stores a run with copies of the finished steps before one of another run's steps. */
@@ -254,6 +186,8 @@ export interface Store {
 
   /** All completed and open steps of a run by index, the first ones with their outputs, as many as fit into one answer. */
   listKnownSteps(runId: string): Promise<KnownStep[]>;
+  /** What is known of each of these runs, by run. One with too much for one answer may be missing. */
+  listKnown(runIds: readonly string[]): Promise<ReadonlyMap<string, KnownOfRun>>;
   readStepOutputs(page: {
     readonly runId: string;
     readonly names: readonly string[];

@@ -1,3 +1,4 @@
+import type { WorkerErrorContext } from '../core/errors/worker-error-context.ts';
 import type { Store } from '../core/store.ts';
 import type { Clock } from '../core/time/clock.ts';
 import type { EventBus } from './events/event-bus.ts';
@@ -10,6 +11,8 @@ const MIN_PAUSE_MS = 5;
 /** Something that is done now and then. Any number of processes may do it at once. */
 interface Chore {
   readonly name: string;
+  /** How a failure is reported. */
+  readonly context: WorkerErrorContext;
   /** How often a resident worker does it. */
   readonly everyMs: number;
   /** How long after its start a resident worker does it for the first time. Default: `everyMs`. */
@@ -25,8 +28,12 @@ interface Chore {
   readonly run: (store: Store, bus: EventBus) => Promise<boolean>;
 }
 
+/** A platform allows a limited number of requests. */
+const CANCELLATIONS_ON_DEMAND = 10;
+
 const REMAINS_OF_DELETED_RUNS: Chore = {
   name: 'remove the rows that deleted runs left over',
+  context: 'purge',
   everyMs: HOUR_MS,
   // Rows that a crash left over are not urgent, so a start does not begin with them.
   firstAfterMs: 10 * MINUTE_MS,
@@ -35,12 +42,13 @@ const REMAINS_OF_DELETED_RUNS: Chore = {
 };
 
 const RUNS_BELOW: Chore = {
-  name: 'cancel the runs below a run whose time was up',
+  name: 'cancel the runs below a run that was cancelled, or whose time was up',
+  context: 'cancel-below',
   // The worker asks for it when that happens. The interval is for a worker that vanished just then.
   everyMs: MINUTE_MS,
   // Those runs go on meanwhile.
   againAfterMs: 1_000,
-  portionsOnDemand: { afterShift: 1, afterDeletion: 0 },
+  portionsOnDemand: { afterShift: CANCELLATIONS_ON_DEMAND, afterDeletion: 0 },
   run: async (store, bus) => {
     const { cancelled, more } = await store.cancelBelow();
     bus.publish(cancelled.map((run) => ({ run, note: { type: 'run:cancel' } })));
@@ -50,6 +58,7 @@ const RUNS_BELOW: Chore = {
 
 const LIMITS_OF_OTHERS: Chore = {
   name: 'learn whether other processes use limits',
+  context: 'claim',
   // Until then this process does not claim the runs in their lines.
   everyMs: MINUTE_MS,
   portionsOnDemand: { afterShift: 0, afterDeletion: 0 },
@@ -66,6 +75,7 @@ const CHORES: readonly Chore[] = [
   REMAINS_OF_DELETED_RUNS,
   {
     name: 'remove old run:delete rows',
+    context: 'purge',
     everyMs: HOUR_MS,
     portionsOnDemand: { afterShift: 0, afterDeletion: 1 },
     run: (store) => store.purgePortion(),
@@ -106,9 +116,14 @@ export class Housekeeping {
     }
   }
 
-  /** Cancels the runs below runs whose time was up, in the background. Errors are reported. */
+  /** Cancels what is left below cancelled runs and runs whose time was up, in the background. Errors are reported. */
   cancelBelow(): void {
     this.#ask(RUNS_BELOW);
+  }
+
+  /** The same while the caller waits, as far as that goes on demand. Later shifts do the rest. Never rejects. */
+  async cancelBelowOnDemand(): Promise<void> {
+    await this.#doPortions(RUNS_BELOW, CANCELLATIONS_ON_DEMAND);
   }
 
   /** Removes what deleted runs left over, in the background. Errors are reported. */
@@ -145,7 +160,7 @@ export class Housekeeping {
         if (!(await chore.run(this.#store, this.#bus))) return;
       }
     } catch (error) {
-      this.#report(error);
+      this.#report(chore, error);
     }
   }
 
@@ -188,7 +203,7 @@ export class Housekeeping {
         await this.#doAllOf(chore, isStopped);
       } catch (error) {
         if (isStopped()) return;
-        this.#report(error);
+        this.#report(chore, error);
         this.#tryAgain(chore);
       }
     }
@@ -219,7 +234,7 @@ export class Housekeeping {
     });
   }
 
-  #report(error: unknown): void {
-    this.#bus.reportWorkerError({ error, context: 'purge' });
+  #report({ context }: Chore, error: unknown): void {
+    this.#bus.reportWorkerError({ error, context });
   }
 }

@@ -185,6 +185,7 @@ describe('the context of a worker error', () => {
   const typed: Readonly<Record<WorkerErrorContext, true>> = {
     'abort-listener': true,
     append: true,
+    'cancel-below': true,
     claim: true,
     database: true,
     execute: true,

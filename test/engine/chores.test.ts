@@ -15,7 +15,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
   const bus = new EventBus(clock);
   const done: string[] = [];
   const errors: unknown[] = [];
-  bus.on('worker:error', (event) => errors.push(event.error));
+  bus.on('worker:error', ({ context, error }) => errors.push(`${context}: ${error}`));
   const note = (name: ChoreName) => {
     done.push(name);
     if (name === fails) throw new Error(`${name} failed`);
@@ -78,7 +78,7 @@ describe('the chores', () => {
     expect(done).toEqual(['cancellation']);
     await passSeconds(1);
     expect(done).toEqual(['cancellation', 'cancellation']);
-    expect(errors).toEqual(['cancellation failed', 'cancellation failed']);
+    expect(errors).toEqual(Array(2).fill('cancel-below: cancellation failed'));
     await housekeeping.stop();
     await passSeconds(10);
     expect(done).toHaveLength(2);
@@ -92,7 +92,7 @@ describe('the chores', () => {
       await pass(10);
       await pass(50);
       expect(cleared().slice(1).sort()).toEqual(['deletion', 'purge']);
-      expect(new Set(errors)).toEqual(new Set([`${fails} failed`]));
+      expect(new Set(errors)).toEqual(new Set([`purge: ${fails} failed`]));
     },
   );
 

@@ -115,6 +115,30 @@ contract('Store.append', (test) => {
     expect((await store.getRun(run.runId))?.output?.text === text).toBe(true);
   });
 
+  test('stores steps and the end of their run together and in order, once, for several runs at once', async ({
+    world,
+  }) => {
+    const { store } = await world.store();
+    const runs = [await running(store), await running(store)];
+    const entries = [stepCompleted('one', 0), stepCompleted('two', 1), completed('"end"')];
+    for (const isRepeated of [false, true]) {
+      const results = await Promise.all(runs.map((run) => append(store, run, entries, 1, isRepeated)));
+      expect(results).toEqual(['stored', 'stored']);
+    }
+    for (const { runId } of runs) {
+      expect((await store.getRun(runId))?.status).toBe('completed');
+      expect((await eventTypes(store, runId)).slice(2)).toEqual([
+        'step:complete',
+        'step:complete',
+        'run:complete',
+      ]);
+    }
+    const [late] = runs;
+    if (late === undefined) throw new Error('there is no run');
+    expect(await append(store, late, [stepCompleted('three', 2), completed()], 2)).toBe('refused');
+    expect(await eventTypes(store, late.runId)).toHaveLength(5);
+  });
+
   test('stores an append once if it is sent twice, even if it ended the run', async ({ world }) => {
     const { store } = await world.store();
     const run = await running(store);

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { newRunId, newSignalId } from '../../src/core/id.ts';
+import type { NewRun } from '../../src/core/new-run.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import type { Lease } from '../../src/core/ownership/lease.ts';
 import type { RunQuery } from '../../src/core/run.ts';
 import type { NewSignal } from '../../src/core/signal.ts';
-import type { Append, NewRun, OwnerEntry, OwnerNote, Portions, Store } from '../../src/core/store.ts';
+import type { Append, OwnerEntry, OwnerNote, Portions, Store } from '../../src/core/store.ts';
 
 export const STALE_MS = 30_000;
 

@@ -28,6 +28,7 @@ const CALLS: Record<
 > = {
   enqueue: (store) => store.enqueue([newRun()]),
   claim: (store) => claim(store),
+  wakeDue: (store) => store.wakeDue({ staleThresholdMs: 1_000 }),
   append: (store) => append(store, lease, [completed()]),
   renew: (store) => store.renew([lease]),
   handBack: (store) => store.handBack([lease]),
@@ -43,6 +44,7 @@ const CALLS: Record<
   listSteps: (store) => all(store.listSteps('unknown')),
   listLogs: (store) => all(store.listLogs({ runId: 'unknown', level: null, after: 0, limit: 1 })),
   listKnownSteps: (store) => store.listKnownSteps('unknown'),
+  listKnown: (store) => store.listKnown(['unknown']),
   readStepOutputs: (store) => store.readStepOutputs({ runId: 'unknown', names: ['one'] }),
   journalHead: (store) => store.journalHead(),
   readJournal: (store) => store.readJournal({ after: 0, limit: 1, withLabels: true }),

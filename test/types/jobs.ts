@@ -64,19 +64,42 @@ const bare = defineJob({
   run: async (_step, text) => ({ length: text.length, at: new Date() }),
 });
 
+// Literals that `run` returns keep their types.
+const decided = defineJob({
+  name: 'decided',
+  input: z.object({ sum: z.number() }),
+  output: z.object({ decision: z.enum(['approve', 'reject']), reasons: z.array(z.string()) }),
+  run: async (step, { sum }) => {
+    const isLarge = await step.run('compare', () => sum > 100);
+    return { decision: isLarge ? 'reject' : 'approve', reasons: ['sum'] };
+  },
+});
+defineJob({ name: 'direct', input: z.void(), output: z.enum(['yes', 'no']), run: () => 'yes' });
+defineJob({ name: 'later', input: z.void(), output: z.enum(['yes', 'no']), run: async () => 'yes' });
+defineJob({
+  name: 'fixed',
+  input: z.void(),
+  output: z.object({ is: z.literal('yes') }),
+  run: async () => ({ is: 'yes' }),
+});
+// @ts-expect-error the schema has no such value
+defineJob({ name: 'unknown', input: z.void(), output: z.enum(['yes', 'no']), run: async () => 'perhaps' });
+
 const silent = defineJob({ name: 'silent', input: z.void(), run: async () => undefined });
 
 export async function handlesAreTyped(durably: Durably): Promise<void> {
-  const handles = durably.register({ order, renamed: bare, silent });
+  const handles = durably.register({ order, renamed: bare, silent, decided });
   typed<'order'>()(handles.order.name);
   typed<'bare'>()(handles.renamed.name);
-  typed<'order' | 'renamed' | 'silent'>()(Object.keys(handles)[0] as keyof typeof handles);
+  typed<'order' | 'renamed' | 'silent' | 'decided'>()(Object.keys(handles)[0] as keyof typeof handles);
 
   const input = { id: '1', due: new Date(), lines: [], colour: 'red' as const, extra: 1 };
   const run = await handles.order.trigger(input, { idempotencyKey: 'i', concurrencyKey: 'c' });
   typed<string>()(run.payload.due);
   typed<string | undefined>()(run.payload.lines[0]?.at);
   typed<{ total: number; at: string; unit: string } | null>()(run.output);
+  const { output: decision } = await handles.decided.trigger({ sum: 1 });
+  typed<{ decision: 'approve' | 'reject'; reasons: string[] } | null>()(decision);
   typed<{ total: number; at: string; unit: string }>()((await handles.order.triggerAndWait(input)).output);
 
   // Without a schema, the output has the type that run returns, as JSON.

@@ -4,6 +4,8 @@ export type WorkerErrorContext =
   | 'abort-listener'
   /** Storing a run's results, end or telemetry. The worker tries again. */
   | 'append'
+  /** Cancelling the active runs below a run that was cancelled or whose time was up. The worker tries again. */
+  | 'cancel-below'
   /** Claiming runs. The worker tries again. */
   | 'claim'
   /** The database was closed, so the worker has stopped, or a server takes no writes. */

@@ -78,6 +78,17 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly deadline?: RunDeadline | undefined;
 }
 
+/** False for a run's first attempt, which begins without steps. */
+export function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
+  return stepCount > 0 || attempt > 1 || kind !== 'start';
+}
+
+/** A run's finished and open steps, and the signals that no step has taken. */
+export type KnownOfRun = Required<Pick<ClaimedRun, 'steps' | 'signals'>> & {
+  readonly steps: readonly KnownStep[];
+  readonly signals: readonly SentSignal[];
+};
+
 export interface LostRun extends NamedRun {
   readonly error: string;
   /** JSON text of the error's detail; null if its workers were lost. */
@@ -87,11 +98,21 @@ export interface LostRun extends NamedRun {
 /** A run that was cancelled because one above it was, or had no more time. */
 export type CancelledRun = Pick<NamedRun, 'runId' | 'jobName'>;
 
-/** A portion of the runs that were cancelled below runs whose time was up. */
+/** A portion of the runs that were cancelled because of one above them. */
 export interface CancelledBelow {
   readonly cancelled: readonly CancelledRun[];
   /** Whether there may be more. */
   readonly more: boolean;
+}
+
+/** What became of the runs that were due. */
+export interface Woken {
+  /** How many waiting runs are pending now. */
+  readonly pending: number;
+  /** Runs that failed because their time was up. */
+  readonly lost: readonly LostRun[];
+  /** Whether there may be more. */
+  readonly moreDue: boolean;
 }
 
 export interface Claim {

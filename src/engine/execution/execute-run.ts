@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
-import type { ClaimedRun } from '../../core/ownership/claim.ts';
+import { type ClaimedRun, mayHaveSteps } from '../../core/ownership/claim.ts';
 import type { Run } from '../../core/run.ts';
 import { callWithinRun } from '../../core/run-context.ts';
 import type { StepContext } from '../../core/step.ts';
@@ -118,11 +118,6 @@ async function endTimedOut(execution: Execution, { store }: Engine): Promise<End
   const timedOut = { ...toJobFailure(control.error, { mode: 'message' }), isTimeOut: true };
   const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });
   return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
-}
-
-/** False for a run's first attempt, which begins without steps. */
-function mayHaveSteps({ stepCount, attempt, kind }: ClaimedRun): boolean {
-  return stepCount > 0 || attempt > 1 || kind !== 'start';
 }
 
 function failNote({ error, detail, failedStepName, isTimeOut }: JobFailure): OwnerNote {

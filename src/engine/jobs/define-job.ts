@@ -49,12 +49,19 @@ interface JobOptions<TPayload> extends LimitOptions<TPayload> {
   readonly version?: number | undefined;
 }
 
-interface JobWithOutput<TName extends string, TIn extends z.ZodType, TOut extends z.ZodType>
+/** Takes lists that are read-only, too: the literals of a constant type parameter are. */
+type Constant<T> = unknown extends T
+  ? T
+  : T extends string | number | bigint | boolean | symbol | null | undefined | Date
+    ? T
+    : { readonly [K in keyof T]: Constant<T[K]> };
+
+interface JobWithOutput<TName extends string, TIn extends z.ZodType, TOut extends z.ZodType, TResult>
   extends JobOptions<Jsonified<z.output<TIn>>> {
   readonly name: TName;
   readonly input: TIn;
   readonly output: TOut;
-  run(step: StepContext, payload: Jsonified<z.output<TIn>>): z.input<TOut> | Promise<z.input<TOut>>;
+  run(step: StepContext, payload: Jsonified<z.output<TIn>>): TResult | Promise<TResult>;
 }
 
 interface JobWithoutOutput<TName extends string, TIn extends z.ZodType, TResult>
@@ -77,8 +84,14 @@ interface JobWithoutOutput<TName extends string, TIn extends z.ZodType, TResult>
  *   run: async (step, { name }) => ({ text: await step.run('compose', () => `Hello ${name}`) }),
  * })
  */
-export function defineJob<const TName extends string, TIn extends z.ZodType, TOut extends z.ZodType>(
-  job: JobWithOutput<TName, TIn, TOut>,
+export function defineJob<
+  const TName extends string,
+  TIn extends z.ZodType,
+  TOut extends z.ZodType,
+  // Constant, so that a literal that `run` returns is not widened before it is compared with the schema.
+  const TResult extends Constant<z.input<TOut>>,
+>(
+  job: JobWithOutput<TName, TIn, TOut, TResult>,
 ): JobDefinition<TName, z.input<TIn>, Jsonified<z.output<TIn>>, StoredOutput<z.output<TOut>>>;
 export function defineJob<const TName extends string, TIn extends z.ZodType, TResult>(
   job: JobWithoutOutput<TName, TIn, TResult>,

@@ -1,6 +1,6 @@
 import type { Triggered, TriggeredRun, TriggerRequest } from '../../core/durably.ts';
 import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts';
-import type { NewRun } from '../../core/store.ts';
+import type { NewRun } from '../../core/new-run.ts';
 import { checkBatchSize, newRunOfBatch, parseTrigger } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import { storeRuns, toTriggered, withDisposition } from './trigger.ts';

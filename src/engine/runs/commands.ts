@@ -12,9 +12,17 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
 
 type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
 
-/** Cancels a run and the active runs below it. Their events stop the executions of this process. */
-export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
-  await commandRun(deps, 'cancel', runId);
+type ChoreDeps = CommandDeps & Pick<RunsDeps, 'housekeeping' | 'isResident'>;
+
+/**
+ * Cancels a run and the active runs below it. Their events stop the executions of this process. If they are many, the
+ * chores cancel the rest.
+ */
+export async function cancel(deps: ChoreDeps, runId: string): Promise<void> {
+  const { leavesMore } = await commandRun(deps, 'cancel', runId);
+  if (!leavesMore) return;
+  if (deps.isResident) deps.housekeeping.cancelBelow();
+  else await deps.housekeeping.cancelBelowOnDemand();
 }
 
 /** Returns a failed or cancelled run to pending, and wakes the worker. */
@@ -24,10 +32,7 @@ export async function retry(deps: CommandDeps, runId: string): Promise<void> {
 }
 
 /** Deletes an ended run. A large run leaves rows, which the chores remove. */
-export async function deleteRun(
-  deps: CommandDeps & Pick<RunsDeps, 'housekeeping' | 'isResident'>,
-  runId: string,
-): Promise<void> {
+export async function deleteRun(deps: ChoreDeps, runId: string): Promise<void> {
   const { leavesMore } = await commandRun(deps, 'delete', runId);
   // A worker on demand has no loop that removes old rows, so a deletion does it.
   if (!deps.isResident) await deps.housekeeping.clearUpAfterDeletion({ leavesMore });

@@ -1,8 +1,8 @@
 import type { Triggered, TriggeredRun, TriggerOptions, TriggerRequest } from '../../core/durably.ts';
 import { IdempotencyKeyReusedError } from '../../core/errors/errors.ts';
 import { isSameJson } from '../../core/json/same-json.ts';
+import type { Disposition, Due, Enqueued, NewRun } from '../../core/new-run.ts';
 import { parseRun, type Run } from '../../core/run.ts';
-import type { Disposition, Due, Enqueued, NewRun } from '../../core/store.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { newRun } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';

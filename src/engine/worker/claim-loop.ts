@@ -20,12 +20,15 @@ interface ClaimLoopDeps {
 
 /**
  * A running worker's claims. It claims when it is woken, when a slot frees and the last claim left
- * runs behind, and otherwise once per polling interval.
+ * runs behind, and otherwise once per polling interval. While all slots are taken it only looks for
+ * what is due.
  */
 export class ClaimLoop {
   readonly #deps: ClaimLoopDeps;
   readonly #pace: Pace;
   #cancelPoll: (() => void) | undefined;
+  /** Set while a look is scheduled or under way. */
+  #cancelLook: (() => void) | undefined;
 
   constructor(deps: ClaimLoopDeps) {
     this.#deps = deps;
@@ -38,6 +41,8 @@ export class ClaimLoop {
 
   stop(): void {
     this.#cancelPoll?.();
+    this.#cancelLook?.();
+    this.#cancelLook = undefined;
   }
 
   /** Something may have to be executed. The next claim waits only for a free slot. */
@@ -51,9 +56,9 @@ export class ClaimLoop {
    */
   look(): void {
     const { isRunning, intake, clock, registry } = this.#deps;
-    if (!isRunning() || intake.isWaiting || intake.free <= 0) return;
     // Registering a job wakes the worker.
-    if (registry.isEmpty) return;
+    if (!isRunning() || intake.isWaiting || registry.isEmpty) return;
+    if (intake.free <= 0) return this.#lookForDueLater();
     this.#cancelPoll?.();
     const { waitMs } = this.#pace;
     if (waitMs > 0) {
@@ -63,8 +68,34 @@ export class ClaimLoop {
     void this.#claim().finally(() => this.look());
   }
 
+  /** Without a free slot there are no claims that look for what is due. */
+  #lookForDueLater(): void {
+    const { clock, intake, isRunning } = this.#deps;
+    const waitMs = this.#pace.lookWaitMs;
+    if (this.#cancelLook !== undefined || waitMs === Number.POSITIVE_INFINITY) return;
+    this.#cancelLook = clock.schedule(Math.max(0, waitMs), () => {
+      // A claim may have looked meanwhile.
+      const isDue = isRunning() && intake.free <= 0 && this.#pace.lookWaitMs <= 0;
+      void (isDue ? this.#lookForDue() : Promise.resolve()).finally(() => {
+        this.#cancelLook = undefined;
+        this.look();
+      });
+    });
+  }
+
+  async #lookForDue(): Promise<void> {
+    try {
+      const { pending, moreDue } = await this.#deps.intake.wakeDue();
+      if (pending > 0) this.#pace.wake();
+      this.#pace.lookSucceeded({ hasMore: moreDue });
+    } catch (error) {
+      this.#pace.lookFailed();
+      this.#reportFailure(error);
+    }
+  }
+
   async #claim(): Promise<void> {
-    const { bus, intake, isRunning, maxConcurrentRuns, onDatabaseGone } = this.#deps;
+    const { intake, isRunning, maxConcurrentRuns } = this.#deps;
     try {
       await intake.take({
         atMost: maxConcurrentRuns,
@@ -75,10 +106,15 @@ export class ClaimLoop {
       });
     } catch (error) {
       this.#pace.claimFailed();
-      bus.reportWorkerError({ error, context: 'claim' });
-      if (error instanceof DatabaseUnavailableError && error.permanent) onDatabaseGone();
+      this.#reportFailure(error);
     } finally {
       this.#pace.claimEnds();
     }
+  }
+
+  #reportFailure(error: unknown): void {
+    const { bus, onDatabaseGone } = this.#deps;
+    bus.reportWorkerError({ error, context: 'claim' });
+    if (error instanceof DatabaseUnavailableError && error.permanent) onDatabaseGone();
   }
 }

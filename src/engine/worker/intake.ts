@@ -1,12 +1,13 @@
 import { type JournalNote, UNKNOWN_STEP } from '../../core/events.ts';
 import { newClaimToken } from '../../core/id.ts';
-import type { Claim, ClaimedRun, ClaimRequest, LostRun } from '../../core/ownership/claim.ts';
+import type { Claim, ClaimedRun, ClaimRequest, LostRun, Woken } from '../../core/ownership/claim.ts';
 import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
+import { withKnownSteps } from './known-steps.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
 
@@ -117,6 +118,26 @@ export class Intake {
     }
   }
 
+  /**
+   * Looks for due waiting runs and for runs whose time is up, without asking for runs. They are due whether
+   * a slot is free or not. Returns what there was.
+   *
+   * @throws {DatabaseUnavailableError}
+   */
+  async wakeDue(): Promise<Woken> {
+    const { clock, store, staleThresholdMs } = this.#deps;
+    this.#wokenAtMs = clock.monotonicMs();
+    return await this.#claims.follow(async () => {
+      const woken = await store.wakeDue({ staleThresholdMs }).catch((error: unknown) => {
+        this.expectDue();
+        throw error;
+      });
+      if (woken.moreDue) this.expectDue();
+      this.#reportLost(woken.lost);
+      return woken;
+    });
+  }
+
   /** Resolves when the claims that are under way now are over. */
   async settled(): Promise<void> {
     await this.#claims.settled();
@@ -219,12 +240,8 @@ export class Intake {
     }: { underWay: ClaimUnderWay; isWanted: () => boolean; request: DecidedClaim },
   ): Promise<Slot[]> {
     const { bus, slots, store } = this.#deps;
-    bus.publish(
-      lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error, data: run.detail } })),
-    );
-    this.#logLost(lost);
-    if (lost.length > 0) this.#deps.onFailed();
-    const held = await stillHeld(runs, underWay, store);
+    this.#reportLost(lost);
+    const held = await stillHeld(await withKnownSteps(runs, store), underWay, store);
     const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));
@@ -241,10 +258,14 @@ export class Intake {
     }
   }
 
-  #logLost(lost: readonly LostRun[]): void {
-    const { log, bus } = this.#deps;
+  #reportLost(lost: readonly LostRun[]): void {
+    const { log, bus, onFailed } = this.#deps;
+    bus.publish(
+      lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error, data: run.detail } })),
+    );
     const isHeard = bus.isHeard('run:fail');
     for (const run of lost) log.failed(run, { error: run.error, failedStepName: UNKNOWN_STEP, isHeard });
+    if (lost.length > 0) onFailed();
   }
 
   #logBegun(runs: readonly ClaimedRun[]): void {

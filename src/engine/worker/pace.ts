@@ -17,7 +17,8 @@ export class Pace {
   #hasMore = false;
   #nextMs = Number.NEGATIVE_INFINITY;
   #failedClaims = 0;
-  /** When a claim looked for waiting runs last. */
+  #failedLooks = 0;
+  /** When waiting runs were looked for last. */
   #lookedMs = Number.POSITIVE_INFINITY;
 
   constructor({ clock, pollingIntervalMs }: { clock: Clock; pollingIntervalMs: number }) {
@@ -39,6 +40,11 @@ export class Pace {
     return this.#lookedMs + this.#pollingIntervalMs <= this.#clock.monotonicMs();
   }
 
+  /** How long a worker without a free slot waits before it looks for due waiting runs. */
+  get lookWaitMs(): number {
+    return this.#lookedMs + this.#pauseMs(this.#failedLooks) - this.#clock.monotonicMs();
+  }
+
   /** Something may have to be executed. */
   wake(): void {
     this.#isWoken = true;
@@ -47,6 +53,7 @@ export class Pace {
   /** Forgets earlier failures. */
   reset(): void {
     this.#failedClaims = 0;
+    this.#failedLooks = 0;
   }
 
   claimBegins(): void {
@@ -71,13 +78,24 @@ export class Pace {
     this.#rest();
   }
 
-  #rest(): void {
-    this.#nextMs = this.#clock.monotonicMs() + this.#pauseMs();
+  /** A look without a claim was answered. */
+  lookSucceeded({ hasMore }: { hasMore: boolean }): void {
+    if (!hasMore) this.#lookedMs = this.#clock.monotonicMs();
+    this.#failedLooks = 0;
   }
 
-  #pauseMs(): number {
-    if (this.#failedClaims === 0) return this.#pollingIntervalMs;
-    const pauseMs = Math.min(MAX_CLAIM_PAUSE_MS, this.#pollingIntervalMs * 2 ** (this.#failedClaims - 1));
+  lookFailed(): void {
+    this.#lookedMs = this.#clock.monotonicMs();
+    this.#failedLooks++;
+  }
+
+  #rest(): void {
+    this.#nextMs = this.#clock.monotonicMs() + this.#pauseMs(this.#failedClaims);
+  }
+
+  #pauseMs(failures: number): number {
+    if (failures === 0) return this.#pollingIntervalMs;
+    const pauseMs = Math.min(MAX_CLAIM_PAUSE_MS, this.#pollingIntervalMs * 2 ** (failures - 1));
     return pauseMs * (0.5 + Math.random() / 2);
   }
 }

@@ -7,7 +7,9 @@ import type { Schema } from './schema.ts';
 import { appends, startsInLine } from './statements/append.ts';
 import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claims/claim.ts';
+import { listKnown } from './statements/claims/known-of-claim.ts';
 import { handBacks, renewals } from './statements/claims/lease.ts';
+import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
 import { enqueue } from './statements/enqueue.ts';
@@ -48,6 +50,7 @@ export function createStore(options: ConnectionOptions): {
       if (startsInLine(append)) await schema.addLimits();
       return await lane.submit(appends, append);
     },
+    wakeDue: (about) => wakeDue(connection, about),
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
@@ -62,6 +65,7 @@ export function createStore(options: ConnectionOptions): {
     listSteps: (runId) => listSteps(connection, runId),
     listLogs: (page) => listLogs(connection, page),
     listKnownSteps: (runId) => listKnownSteps(connection, runId),
+    listKnown: (runIds) => listKnown(connection, runIds),
     readStepOutputs: (page) => readStepOutputs(connection, page),
     journalHead: (options) => journalHead(connection, options),
     readJournal: (page) => readJournal(connection, page),

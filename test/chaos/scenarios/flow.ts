@@ -19,7 +19,10 @@ const REMOTE_SETTINGS: Settings = {
 };
 
 /** Chores fail, too, while the database is down. */
-const OUTAGE_REPORTS: ExpectedReports = { expected: [...OUTAGES, 'lease', 'purge'], logsMayTell: true };
+const OUTAGE_REPORTS: ExpectedReports = {
+  expected: [...OUTAGES, 'lease', 'cancel-below', 'purge'],
+  logsMayTell: true,
+};
 
 /**
  * Kills and stops processes at random moments while runs retry, sleep, wait for signals, and start other runs. Signals

@@ -4,6 +4,7 @@ import { contract } from '../../support/contract.ts';
 import { idle } from '../../support/idle.ts';
 import { echo } from '../../support/jobs.ts';
 import { journalTypes, nextEvent, rejectionOf, untilStatus } from '../../support/runs.ts';
+import { atStep, gatedJob } from '../workers/gated-job.ts';
 
 const TEN_MINUTES_MS = 600_000;
 
@@ -30,6 +31,21 @@ contract('a ttl', (test) => {
     expect(await journalTypes(durably, id)).toEqual(['run:trigger', 'run:fail']);
     await durably.retry(id);
     expect(await untilStatus(durably, id, 'completed')).toMatchObject({ output: 'late', attempt: 1 });
+  });
+
+  test('is met within a polling interval while every slot is taken', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const tools = await world.tools();
+    const { gated, gates } = gatedJob();
+    const handles = durably.register({ gated, echo });
+    const begun = atStep(durably, 0);
+    await handles.gated.trigger(0);
+    await begun;
+    const { id } = await handles.echo.trigger('late', { ttl: '10m' });
+    const failed = nextEvent(durably, 'run:fail', id);
+    await tools.ageDeadline(id, TEN_MINUTES_MS);
+    expect(await failed).toMatchObject({ error: 'not started within 10m' });
+    for (const gate of gates) gate.resolve();
   });
 
   test('of a run that is started in time does nothing', async ({ world }) => {

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
-import type { Claim, ClaimedRun, ClaimRequest } from '../../../src/core/ownership/claim.ts';
+import type { Claim, ClaimedRun, ClaimRequest, Woken } from '../../../src/core/ownership/claim.ts';
 import { Housekeeping } from '../../../src/engine/chores.ts';
 import { EventBus } from '../../../src/engine/events/event-bus.ts';
 import { RunLog } from '../../../src/engine/events/run-log.ts';
@@ -14,6 +14,7 @@ import { type Deferred, deferred } from '../../support/until.ts';
 import { claimedRun } from '../claimed-run.ts';
 
 export const NOTHING: Claim = { runs: [], lost: [], more: false, moreDue: false };
+export const NOTHING_DUE: Woken = { pending: 0, lost: [], moreDue: false };
 
 let nextRun = 0;
 
@@ -29,6 +30,8 @@ export function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
   const gates: Deferred[] = [];
   const claims: ClaimRequest[] = [];
   const answers: (() => Promise<Claim> | Claim)[] = [];
+  const looks: number[] = [];
+  const dueAnswers: (() => Promise<Woken> | Woken)[] = [];
   const handedBack: string[] = [];
   const errors: string[] = [];
   let ends: Deferred | undefined;
@@ -44,6 +47,10 @@ export function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       if (request === undefined) return NOTHING;
       claims.push(request);
       return (await answers.shift()?.()) ?? NOTHING;
+    },
+    wakeDue: async () => {
+      looks.push(clock.monotonicMs());
+      return (await dueAnswers.shift()?.()) ?? NOTHING_DUE;
     },
     append: async () => {
       await ends?.promise;
@@ -126,6 +133,8 @@ export function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     clock,
     claims,
     answers,
+    looks,
+    dueAnswers,
     gates,
     errors,
     handedBack,

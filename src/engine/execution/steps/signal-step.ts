@@ -3,6 +3,7 @@ import { StepError } from '../../../core/errors/errors.ts';
 import { decodeJson } from '../../../core/json/json.ts';
 import type { StepContext, WaitForSignalOptions } from '../../../core/step.ts';
 import { signalNameFault } from '../../../core/text.ts';
+import { defer } from '../../../core/time/clock.ts';
 import { parseDuration } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { parseWith } from '../../jobs/schema-parse.ts';
@@ -11,6 +12,9 @@ import type { StepCall } from './step-calls.ts';
 import type { StepPort } from './step-port.ts';
 
 const OPTIONS: MembersOf<WaitForSignalOptions> = { signal: true, timeout: true, schema: true };
+
+/** A longer payload is stored before the job continues: the database may refuse it. */
+const MAX_NOTED_CHARS = 64 * 1024;
 
 /** `step.waitForSignal`: waits for a signal, and takes it. */
 export function createSignalStep(port: StepPort, signals: SignalBox): StepContext['waitForSignal'] {
@@ -37,6 +41,10 @@ async function waitForSignal(
   port.startWaiting(call, { kind: 'signal', dueAtMs });
   port.keepBusy(call);
   const taken = await signals.take(signal);
+  // What is stored came before. The job may ask for it in this turn.
+  await new Promise<void>((resolve) => defer(resolve));
+  await port.caughtUp();
+  port.signal.throwIfAborted();
   if (taken !== undefined) return await take(port, call, { taken, schema });
   if (dueAtMs <= signals.claimedAtMs) {
     await port.complete(call, null, { stepKind: 'signal' });
@@ -63,7 +71,9 @@ async function take(
       return await port.fail(call, error, of);
     }
   }
-  await port.complete(call, output, of);
+  // A later execution would take the same signal, because no other one of its name came before it.
+  if ((output?.length ?? 0) > MAX_NOTED_CHARS) await port.complete(call, output, of);
+  else port.completeWaiting(call, 'signal', { data: output, signalSeq: taken.seq });
   return decodeJson(output);
 }
 

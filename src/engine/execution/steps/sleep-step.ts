@@ -30,18 +30,24 @@ async function sleep(port: StepPort, name: string, dueAt: DueAt): Promise<void> 
   if (port.isDraining) return await port.suspend('handed-back', call);
   const open = port.openStep(call, 'sleep');
   const dueAtMs = open?.dueAtMs ?? asked.dueAtMs;
-  port.startWaiting(call, { kind: 'sleep', dueAtMs });
-  await port.untilDue(call, { kind: 'sleep', dueAtMs });
+  // What is over at once never waits: its end is stored with the next outcome, so nothing is kept of its time.
+  if (open === undefined && dueAtMs <= asked.nowMs) {
+    port.start(call);
+    await port.caughtUp();
+  } else {
+    port.startWaiting(call, { kind: 'sleep', dueAtMs });
+    await port.untilDue(call, { kind: 'sleep', dueAtMs });
+  }
   port.completeWaiting(call, 'sleep');
 }
 
 function dueAtOf(
   dueAt: DueAt,
   nowMs: number,
-): { readonly dueAtMs: number; readonly fault: string | undefined } {
+): { readonly nowMs: number; readonly dueAtMs: number; readonly fault: string | undefined } {
   try {
-    return { dueAtMs: Math.ceil(dueAt(nowMs)), fault: undefined };
+    return { nowMs, dueAtMs: Math.ceil(dueAt(nowMs)), fault: undefined };
   } catch (error) {
-    return { dueAtMs: 0, fault: `can't sleep: ${errorMessage(error)}` };
+    return { nowMs, dueAtMs: 0, fault: `can't sleep: ${errorMessage(error)}` };
   }
 }

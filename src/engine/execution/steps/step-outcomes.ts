@@ -18,7 +18,7 @@ interface StepOutcomesDeps {
 }
 
 /** What else is stored with an outcome of a kind of step that calls no function. */
-export type OutcomeOf = Pick<OwnerNote, 'stepKind' | 'signalSeq'> & {
+export type OutcomeOf = Pick<OwnerNote, 'stepKind' | 'signalSeq' | 'data'> & {
   /** How long the step took. Default: since it began in this execution. */
   readonly durationMs?: number;
 };
@@ -63,6 +63,12 @@ export class StepOutcomes {
       const refusal = `Step "${call.name}": the database refused its result`;
       return await this.fail(call, new StepError(refusal, { cause: error }), of);
     }
+    this.#calls.complete(call);
+  }
+
+  /** Notes a result that is stored with the next outcome. */
+  noteCompleted(call: StepCall, of: OutcomeOf): void {
+    this.#journal.note({ type: 'step:complete', stepName: call.name, stepIndex: call.index, ...of });
     this.#calls.complete(call);
   }
 

@@ -1,8 +1,8 @@
 import type { ErrorDetailMode } from '../../../core/errors/error-detail.ts';
+import type { ChildStart } from '../../../core/new-run.ts';
 import type { OpenStep } from '../../../core/ownership/known-step.ts';
 import { callOutsideRuns, callWithinStep, currentStep, type StepScope } from '../../../core/run-context.ts';
 import type { StepKind } from '../../../core/step.ts';
-import type { ChildStart } from '../../../core/store.ts';
 import { type Clock, defer } from '../../../core/time/clock.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
@@ -79,7 +79,7 @@ export class StepPort {
     this.#outer = currentStep();
     const result = callOutsideRuns(step);
     // If the job does not await the step, its failure must not end the process.
-    result.catch(ignore);
+    result.catch(() => undefined);
     return result;
   }
 
@@ -139,18 +139,19 @@ export class StepPort {
     this.#calls.wait(call);
     if (this.openStep(call, kind) !== undefined) return;
     call.startMs = this.#clock.monotonicMs();
-    // Infinity becomes null.
-    const data = JSON.stringify({ kind, dueAt: dueAtMs });
+    const data = JSON.stringify({ kind, dueAt: Number.isFinite(dueAtMs) ? dueAtMs : null });
     this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index, data });
   }
 
   /** Resolves when the wait is over; never if the run is put to wait before that. */
   async untilDue(call: StepCall, wait: WaitOf): Promise<void> {
     this.#calls.wait(call);
-    // What is stored came before a wait that is over only now.
-    await this.#results.caughtUp();
+    await this.caughtUp();
     await this.#waits.untilDue({ ...wait, stepName: call.name });
   }
+
+  /** Resolves when the job has what was stored: that came before what is over only now. */
+  caughtUp = (): Promise<void> => this.#results.caughtUp();
 
   /** The step begins with a run that it starts: both are stored by one statement. `payload` is JSON text. */
   startChild(
@@ -174,13 +175,13 @@ export class StepPort {
     return Math.max(0, ms);
   }
 
-  /** The step's wait is over. This is stored with the next outcome. If it is lost, a later execution finds the wait over, too. */
-  completeWaiting(call: StepCall, kind: StepKind): void {
-    const { name: stepName, index: stepIndex } = call;
-    const durationMs = this.#durationMs(call, kind);
-    this.#journal.note({ type: 'step:complete', stepName, stepIndex, stepKind: kind, durationMs });
+  /**
+   * The step's wait is over. This is stored with the next outcome. If it is lost, a later execution finds the wait over,
+   * too, and the same signal.
+   */
+  completeWaiting(call: StepCall, stepKind: StepKind, given?: Pick<OutcomeOf, 'data' | 'signalSeq'>): void {
+    this.#outcomes.noteCompleted(call, { stepKind, durationMs: this.#durationMs(call, stepKind), ...given });
     this.#results.closeStep(call.name);
-    this.#calls.complete(call);
   }
 
   /**
@@ -193,10 +194,10 @@ export class StepPort {
     { timeoutMs }: { readonly timeoutMs: number | undefined },
     code: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const within = { stepName: name, clock: this.#clock, control: this.#control };
-    return callWithinStep(this.#control.lease, { owner: this, name }, () =>
-      timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...within, timeoutMs }),
-    );
+    const deps = { stepName: name, clock: this.#clock, control: this.#control };
+    const limited = () =>
+      timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...deps, timeoutMs });
+    return callWithinStep(this.#control.lease, { owner: this, name }, limited);
   }
 
   /** {@link encodeResult} */
@@ -239,9 +240,9 @@ export class StepPort {
   }
 
   /**
-   * Ends this execution in place of going on with a step, once the steps that run beside
-   * it are stored; one whose function has called it does not count. If their outcome ends the job, the run ends instead. This is the only
-   * way in which a step puts its run aside.
+   * Ends this execution in place of going on with a step, once the steps that run beside it are stored; one whose function
+   * has called it does not count. If their outcome ends the job, the run ends instead. This is the only way in which a step
+   * puts its run aside.
    *
    * @throws {RunCancelledError | LeaseLostError} always, when the execution is over.
    */
@@ -255,5 +256,3 @@ export class StepPort {
     throw this.#control.error;
   }
 }
-
-function ignore(): void {}

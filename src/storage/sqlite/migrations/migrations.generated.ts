@@ -913,6 +913,14 @@ begin
 end`,
     ],
   },
+  {
+    version: 8,
+    name: 'cancel_in_portions',
+    statements: [
+`drop index durably_runs_cancelling`,
+`create index durably_runs_cancelling on durably_runs (cancels_below) where cancels_below > 0`,
+    ],
+  },
 ];
 
 /** Parts of the schema that are added when they are needed first. Adding them again changes nothing. */

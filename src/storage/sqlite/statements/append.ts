@@ -1,6 +1,7 @@
 import { endsRun } from '../../../core/events.ts';
-import type { Append, AppendResult, ChildStart, OwnerNote } from '../../../core/store.ts';
-import type { Sql, WriteKind } from '../../writes.ts';
+import type { ChildStart } from '../../../core/new-run.ts';
+import type { Append, AppendResult, OwnerEntry, OwnerNote } from '../../../core/store.ts';
+import type { Sending, Sql, WriteKind } from '../../writes.ts';
 import { NOW_MS } from '../sql.ts';
 import { isInLine, storedLimitKey, storedRateKey } from './claims/limit-keys.ts';
 import { PLACES } from './places.ts';
@@ -49,14 +50,37 @@ const APPEND: Readonly<Record<View, string>> = {
   durably_all_appends: appendTo('durably_all_appends'),
 };
 
-/** The first view that takes all of an append's entries. */
-function viewOf({ entries }: Append): View {
+/** The first view that takes all of these entries. */
+function viewOf(entries: readonly OwnerEntry[]): View {
   if (entries.every(({ note }) => isUsual(note))) return 'durably_appends';
   const last = entries.length - 1;
   const isEnding = entries.every(({ note }, i) =>
     i === last ? endsRun(note.type) : note.type === 'log:write',
   );
   return isEnding ? 'durably_endings' : 'durably_all_appends';
+}
+
+/** Rows of an append, and the view that takes them. */
+interface Piece {
+  readonly view: View;
+  readonly rows: readonly EntryRow[];
+}
+
+/**
+ * Where statements share a transaction, outcomes of steps and the end of their run go through the two views that are
+ * faster. Only the last row has the append's number, so the fence of the second statement is that of the first.
+ */
+function piecesOf(append: Append, { isBatch }: Pick<Sending, 'isBatch'>): readonly Piece[] {
+  const { entries } = append;
+  const rows = toRows(append);
+  const view = viewOf(entries);
+  const [end, before] = [entries.slice(-1), entries.slice(0, -1)];
+  const isApart = viewOf(before) === 'durably_appends' && viewOf(end) === 'durably_endings';
+  if (!isBatch || view !== 'durably_all_appends' || !isApart) return [{ view, rows }];
+  return [
+    { view: 'durably_appends', rows: rows.slice(0, -1) },
+    { view: 'durably_endings', rows: rows.slice(-1) },
+  ];
 }
 
 function isUsual({ type, data, signalSeq, child }: OwnerNote): boolean {
@@ -95,19 +119,26 @@ export const appends: WriteKind<Append, AppendResult> = {
     }
     return { rows: entries.length, chars };
   },
-  compile: (members, { isSentAgain }) => {
+  compile: (members, { isSentAgain, isBatch }) => {
     // A row that is missing in the answer was refused, or stored by an earlier sending.
     const mayBeStored = isSentAgain || members.some(({ isRepeated }) => isRepeated);
-    const parts = sharing(members);
-    const statements = parts.map(toSql);
+    const parts = sharing(members).map((part) => ({ part, own: toStatements(part, { isBatch }) }));
+    const statements = parts.flatMap(({ own }) => own);
     if (mayBeStored) statements.push(askStored(members));
     return {
       statements,
       decode: (answers) => {
         const earlier = new Set((mayBeStored ? answers.at(-1) : [])?.map(identifyStored));
         const results = new Map<Append, AppendResult>();
-        for (const [i, part] of parts.entries()) {
-          const stored = new Set(answers[i]?.map(identify));
+        let begin = 0;
+        for (const { part, own } of parts) {
+          const stored = new Set(
+            answers
+              .slice(begin, begin + own.length)
+              .flat()
+              .map(identify),
+          );
+          begin += own.length;
           for (const append of part) {
             const isStored = stored.has(identifyAppend(append)) || earlier.has(identifyLease(append));
             results.set(append, isStored ? 'stored' : 'refused');
@@ -120,14 +151,21 @@ export const appends: WriteKind<Append, AppendResult> = {
 };
 
 /**
- * Appends that share a statement. A process that took a run over from itself may have two
+ * Appends that share statements. A process that took a run over from itself may have two
  * of one run and number, which share none: an answer names run and number, but not the fence.
  */
 function sharing(appends: readonly Append[]): (readonly Append[])[] {
   const numbers = new Set(appends.map(identifyAppend));
-  if (numbers.size < appends.length) return appends.map((append) => [append]);
-  const views = appends.map(viewOf);
-  return VIEWS.map((view) => appends.filter((_, i) => views[i] === view)).filter(({ length }) => length > 0);
+  return numbers.size < appends.length ? appends.map((append) => [append]) : [appends];
+}
+
+/** One statement for each view. */
+function toStatements(appends: readonly Append[], about: Pick<Sending, 'isBatch'>): Sql[] {
+  const pieces = appends.flatMap((append) => piecesOf(append, about));
+  return VIEWS.flatMap((view) => {
+    const rows = pieces.filter((piece) => piece.view === view).flatMap((piece) => piece.rows);
+    return rows.length === 0 ? [] : [{ sql: APPEND[view], parameters: toParameters(rows) }];
+  });
 }
 
 function askStored(appends: readonly Append[]): Sql {
@@ -135,14 +173,7 @@ function askStored(appends: readonly Append[]): Sql {
   return { kind: 'read', sql: STORED, parameters: [JSON.stringify(asked)] };
 }
 
-/** @param appends which one view takes */
-function toSql(appends: readonly Append[]): Sql {
-  const [first] = appends;
-  return {
-    sql: APPEND[first === undefined ? 'durably_appends' : viewOf(first)],
-    parameters: toParameters(appends),
-  };
-}
+type EntryRow = ReturnType<typeof toRows>[number];
 
 /**
  * What is null is left out: the shorter the JSON, the sooner SQLite has found in
@@ -188,8 +219,7 @@ function toChild(child: ChildStart) {
 }
 
 /** A large text travels as a parameter of its own: within JSON it would be escaped, and parsed. */
-function toParameters(appends: readonly Append[]): [entries: string, data: string] {
-  const rows = appends.flatMap(toRows);
+function toParameters(rows: readonly EntryRow[]): [entries: string, data: string] {
   const [first] = rows;
   if (first?.data === undefined || rows.length > 1 || first.data.length <= LARGE_CHARS) {
     return [JSON.stringify(rows), ''];

@@ -8,19 +8,24 @@ import { LEAVES_MORE } from './deletions.ts';
 import { PLACES } from './places.ts';
 import { isFrom, statusAfter } from './transitions.ts';
 
-/** A run that the command may change, and all runs below it. ?1 the run. */
+/** The most runs that a command cancels at once, because other writes wait meanwhile. The chore cancels the others. */
+const MAX_TREE = 200;
+
+/** A run that the command may change, and the first runs below it. ?1 the run. */
 const TREE = `
 with recursive tree(id) as (
   select id from durably_runs where id = ?1 and ${isFrom('cancel')}
   union
   select c.id from tree t cross join durably_runs c indexed by durably_runs_by_parent
   where c.parent_run_id = t.id
+  limit ${MAX_TREE}
 )`;
 
 /** Each is followed by the condition that the run's status allows it, and by what is returned. ?1 the run. */
 const CHANGES: Record<RunCommand, string> = {
   cancel: `${TREE}
-update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}
+update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS},
+  cancels_below = iif(id = ?1 and (select count(*) from tree) = ${MAX_TREE}, seq, cancels_below)
 where id in (select id from tree)`,
   retry: `update durably_runs set status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
     output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
@@ -31,7 +36,10 @@ where id in (select id from tree)`,
 };
 
 /** Additional columns of a command's answer. */
-const ANSWERS: Partial<Record<RunCommand, string>> = { delete: `, ${LEAVES_MORE} as leaves_more` };
+const ANSWERS: Partial<Record<RunCommand, string>> = {
+  cancel: ', cancels_below > 0 as leaves_more',
+  delete: `, ${LEAVES_MORE} as leaves_more`,
+};
 
 /** The run after the command. It shows why a command changed nothing. */
 const STATE = 'select job_name, status from durably_runs where id = ?';
@@ -99,7 +107,8 @@ export async function command(
   // The command may have been sent before, and may have changed the run then.
   if (!found) return mayBeOurs && name === 'delete' ? done('', { leavesMore: true }) : NOT_FOUND;
   const status = found.status as RunStatus;
-  if (mayBeOurs && isAfter(name, status)) return done(String(found.job_name));
+  if (mayBeOurs && isAfter(name, status))
+    return done(String(found.job_name), { leavesMore: name === 'cancel' });
   return { kind: 'wrong-state', status };
 }
 

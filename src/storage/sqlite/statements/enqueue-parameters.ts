@@ -1,4 +1,4 @@
-import type { NewRun } from '../../../core/store.ts';
+import type { NewRun } from '../../../core/new-run.ts';
 import type { Sql } from '../../writes.ts';
 import { storedLimitKey, storedRateKey } from './claims/limit-keys.ts';
 

@@ -1,7 +1,7 @@
 import { JsonText } from '../../../core/json/json-text.ts';
 import { collect } from '../../../core/json/portions.ts';
+import type { Disposition, Enqueued, NewRun } from '../../../core/new-run.ts';
 import { RUN_TRANSITIONS, type StoredRun } from '../../../core/run.ts';
-import type { Disposition, Enqueued, NewRun } from '../../../core/store.ts';
 import type { Rows, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { OptionalSchema } from '../migrations/optional-schema.ts';

@@ -1,4 +1,4 @@
-import type { ForkResult, NewFork } from '../../../core/store.ts';
+import type { ForkResult, NewFork } from '../../../core/fork.ts';
 import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import type { OptionalSchema } from '../migrations/optional-schema.ts';

@@ -11,5 +11,6 @@ export const PLACES = {
   enqueue: 6,
   deletion: 7,
   read: 8,
-  claim: 9,
+  wake: 9,
+  claim: 10,
 } as const;

@@ -2,8 +2,9 @@ import { expect } from 'vitest';
 import { z } from 'zod';
 import { StepError } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { job } from '../../../support/jobs.ts';
-import { journalTypes, rejectionOf, untilStatus } from '../../../support/runs.ts';
+import { ageHeartbeat, journalTypes, rejectionOf, untilStatus } from '../../../support/runs.ts';
 import { deferred, until } from '../../../support/until.ts';
 import { HOUR_MS, PATIENT } from './patient.ts';
 
@@ -53,6 +54,30 @@ contract('a step that waits for a signal', (test) => {
     await durably.signal(id, 'go', 'early');
     durably.start();
     expect((await untilStatus(durably, id, 'completed')).output).toBe('early');
+  });
+
+  test('takes the same signal again if its worker vanishes before that is stored', async ({ world }) => {
+    // Its clock stands still, so it stores nothing by itself.
+    const { durably } = await world.idle({ clock: new FakeClock() });
+    const seen: unknown[] = [];
+    const asks = (after: () => unknown) =>
+      job('asks', async (step) => {
+        seen.push(await step.waitForSignal('go'));
+        await after();
+        return await step.waitForSignal('again', { signal: 'go' });
+      });
+    const handles = durably.register({ asks: asks(() => new Promise(() => undefined)) });
+    const { id } = await handles.asks.trigger(0);
+    await durably.signal(id, 'go', 'first');
+    await durably.signal(id, 'go', 'second');
+    durably.start();
+    await until(() => seen.length === 1, 'the first execution');
+    const other = await world.instance({ pollingInterval: 5 });
+    other.durably.register({ asks: asks(() => undefined) });
+    await other.durably.init();
+    await ageHeartbeat(durably, id, 30_001);
+    expect((await untilStatus(durably, id, 'completed')).output).toBe('second');
+    expect(seen).toEqual(['first', 'first']);
   });
 
   test('takes a signal that came while its run executed', async ({ world }) => {

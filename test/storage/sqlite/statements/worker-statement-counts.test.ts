@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { WAKE } from '../../../../src/storage/sqlite/statements/claims/due-sql.ts';
 import { contract } from '../../../support/contract.ts';
 import { tripsOf } from '../../../support/dialects/recording-dialect.ts';
 import { idle } from '../../../support/idle.ts';
@@ -33,7 +34,9 @@ contract('statements', (test) => {
     expect(await during(() => clock.advance(4_000))).toEqual([]);
   });
 
-  test('a worker without free slots does not poll', async ({ world }) => {
+  test('a worker without free slots claims nothing, and looks for what is due by one statement per interval', async ({
+    world,
+  }) => {
     const { during, durably, clock } = await counted(world, { pollingInterval: 400 });
     const gate = deferred();
     const { held } = durably.register({ held: job('held', () => gate.promise) });
@@ -41,7 +44,11 @@ contract('statements', (test) => {
     await held.trigger(0);
     await started;
     await idle();
-    expect(await during(() => clock.advance(4_000))).toEqual([]);
+    expect(await during(() => clock.advance(399))).toEqual([]);
+    for (const ms of [1, 400, 400]) {
+      const made = await during(() => clock.advance(ms));
+      expect(made.map(({ sql }) => sql)).toEqual([WAKE]);
+    }
     gate.resolve();
   });
 

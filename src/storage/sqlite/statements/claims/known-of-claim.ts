@@ -1,6 +1,8 @@
-import type { ClaimedRun } from '../../../../core/ownership/claim.ts';
+import type { KnownOfRun } from '../../../../core/ownership/claim.ts';
 import type { KnownStep, SentSignal } from '../../../../core/ownership/known-step.ts';
 import type { Rows } from '../../../writes.ts';
+import type { Connection } from '../../connection/connection.ts';
+import { readCurrent } from '../current-reads.ts';
 import { childOf, isKnown, outcomeOf, type StepRow, toKnownStep } from '../step-results.ts';
 
 /** SQL: whether the run may have steps. On its first attempt it has none. */
@@ -11,13 +13,12 @@ const MAX_ROWS = 500;
 const INLINE_BYTES = 4 * 1024;
 
 /**
- * The completed and open steps of the runs of a claim, and the signals that no step has taken. Of a signal,
- * `due_at` is its number and `output` its payload. ?1 the claim's token.
+ * SQL: the completed and open steps of claimed runs, and the signals that no step has taken. Of a signal,
+ * `due_at` is its number and `output` its payload.
  */
-export const KNOWN_OF_CLAIM = `
+const knownOf = (runs: string) => `
 with claimed as materialized (
-  select r.id, iif(r.claim_kind = 'resume', r.attempt, null) as attempt from durably_runs r indexed by durably_runs_leases
-  where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}
+  select r.id, iif(r.claim_kind = 'resume', r.attempt, null) as attempt from ${runs}
 )
 select r.id as run_id, s.step_index, s.name, s.sequence, s.kind, s.status, s.tries, s.due_at, j.created_at,
   coalesce(octet_length(j.data), 0) as bytes, coalesce(octet_length(j.data), 0) <= ${INLINE_BYTES} as is_read,
@@ -33,15 +34,18 @@ from claimed r cross join durably_signals g indexed by durably_signals_untaken o
 where g.is_taken = 0
 order by 1, 2, 3, 8 limit ${MAX_ROWS + 1}`;
 
+/** ?1 the claim's token. */
+export const KNOWN_OF_CLAIM = knownOf(`durably_runs r indexed by durably_runs_leases
+  where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}`);
+
+/** ?1 a JSON array of ids. */
+const KNOWN_OF_RUNS = knownOf('json_each(?1) i cross join durably_runs r on r.id = i.value');
+
+export type { KnownOfRun };
+
 type KnownRow = Omit<StepRow, 'status'> & {
   readonly run_id: string;
   readonly status: StepRow['status'] | 'sent';
-};
-
-/** What came with the claim of a run. */
-export type KnownOfRun = Required<Pick<ClaimedRun, 'steps' | 'signals'>> & {
-  readonly steps: readonly KnownStep[];
-  readonly signals: readonly SentSignal[];
 };
 
 /** By run. A run whose rows don't all fit into the answer is missing. */
@@ -57,4 +61,18 @@ export function knownOfRuns(rows: Rows): ReadonlyMap<string, KnownOfRun> {
   if (rows.length > MAX_ROWS) known.delete(String(rows.at(-1)?.run_id));
   for (const { signals } of known.values()) signals.sort((a, b) => a.seq - b.seq);
   return known;
+}
+
+export async function listKnown(
+  connection: Connection,
+  runIds: readonly string[],
+): Promise<ReadonlyMap<string, KnownOfRun>> {
+  const rows = await readCurrent<Rows[number]>(connection, {
+    sql: KNOWN_OF_RUNS,
+    parameters: [JSON.stringify(runIds)],
+  });
+  const known = knownOfRuns(rows);
+  if (rows.length > MAX_ROWS) return known;
+  // All rows came, so a run without rows has none.
+  return new Map(runIds.map((runId) => [runId, known.get(runId) ?? { steps: [], signals: [] }]));
 }

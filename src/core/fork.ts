@@ -1,0 +1,15 @@
+import type { LimitKeys } from './limits.ts';
+
+/** A run that goes on from the middle of another one. */
+export interface NewFork extends LimitKeys {
+  readonly id: string;
+  /** The run whose steps it takes over. */
+  readonly runId: string;
+  /** The step from which it goes on. */
+  readonly from: string;
+  /** JSON text; that of the other run unless given. */
+  readonly payload: string | undefined;
+}
+
+/** What became of a fork: stored, or there is no such run, or the run has no such step. */
+export type ForkResult = 'stored' | 'not-found' | 'no-step';
