@@ -6,7 +6,7 @@ import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { job } from '../../support/jobs.ts';
-import { untilStatus } from '../../support/runs.ts';
+import { untilLooked, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
 import { watch } from './keyed-runs.ts';
 
@@ -66,7 +66,8 @@ contract('limits of a job', (test) => {
   });
 
   test('count a waiting run only if the job holds its place', async ({ world }) => {
-    const { durably } = await world.start({ maxConcurrentRuns: 5, pollingInterval: 5 });
+    const instance = await world.start({ maxConcurrentRuns: 5, pollingInterval: 5 });
+    const { durably } = instance;
     const started: string[] = [];
     const waits = (name: string, whileWaiting: 'hold' | 'release') => ({
       ...job(name, async (step, input) => {
@@ -82,7 +83,7 @@ contract('limits of a job', (test) => {
     const held = await holds.batchTrigger([1, 2]);
     const released = await releases.batchTrigger([1, 2]);
     for (const run of [held[0], ...released]) await untilStatus(durably, run?.id ?? '', 'waiting');
-    await idle();
+    await untilLooked(instance);
     expect((await durably.getRun(held[1]?.id ?? ''))?.status).toBe('pending');
     await durably.signal(held[0]?.id ?? '', 'go');
     await untilStatus(durably, held[0]?.id ?? '', 'completed');
@@ -91,7 +92,8 @@ contract('limits of a job', (test) => {
   });
 
   test('throttle how many runs start, in order, and drop none', async ({ world }) => {
-    const { durably } = await world.start({ maxConcurrentRuns: 10, pollingInterval: 5 });
+    const instance = await world.start({ maxConcurrentRuns: 10, pollingInterval: 5 });
+    const { durably } = instance;
     const starts: unknown[] = [];
     const { slow } = durably.register({
       slow: {
@@ -101,7 +103,7 @@ contract('limits of a job', (test) => {
     });
     await slow.batchTrigger([0, 1, 2, 3, 4, 5, 6, 7]);
     await until(() => starts.length === 4);
-    await idle();
+    await untilLooked(instance);
     expect(starts.toSorted()).toEqual([0, 1, 2, 3]);
     await (await world.tools()).ageThrottles(30 * 60_000 + 1_000);
     await until(() => starts.length === 6);
@@ -139,7 +141,8 @@ contract('limits of a job', (test) => {
 
 contract('a paused job', (test) => {
   test('accepts triggers and is not claimed by any instance until it is resumed', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const instance = await world.start({ pollingInterval: 5 });
+    const { durably } = instance;
     const { durably: other } = await world.start({ pollingInterval: 5 });
     const gate = deferred();
     const jobs = { held: job('held', () => gate.promise), free: job('free', () => 1) };
@@ -152,7 +155,7 @@ contract('a paused job', (test) => {
     await untilStatus(durably, (await free.trigger(1)).id, 'completed');
     gate.resolve();
     await untilStatus(durably, running.id, 'completed');
-    await idle();
+    await untilLooked(instance);
     expect((await durably.getRun(accepted.id))?.status).toBe('pending');
     await other.resumeJob('held');
     await untilStatus(durably, accepted.id, 'completed');
