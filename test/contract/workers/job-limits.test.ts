@@ -28,7 +28,7 @@ contract('limits of a job', (test) => {
       },
     });
     const instances = await Promise.all(
-      [1, 2].map(() => world.instance({ maxConcurrentRuns: 6, pollingInterval: 5 })),
+      [1, 2].map(() => world.instance({ maxConcurrentRuns: 6, pollingInterval: 50 })),
     );
     const [handles] = instances.map(({ durably }) => durably.register({ limited }));
     await instances[0]?.durably.migrate();
@@ -66,7 +66,7 @@ contract('limits of a job', (test) => {
   });
 
   test('count a waiting run only if the job holds its place', async ({ world }) => {
-    const instance = await world.start({ maxConcurrentRuns: 5, pollingInterval: 5 });
+    const instance = await world.start({ maxConcurrentRuns: 5, pollingInterval: 50 });
     const { durably } = instance;
     const started: string[] = [];
     const waits = (name: string, whileWaiting: 'hold' | 'release') => ({
@@ -92,7 +92,7 @@ contract('limits of a job', (test) => {
   });
 
   test('throttle how many runs start, in order, and drop none', async ({ world }) => {
-    const instance = await world.start({ maxConcurrentRuns: 10, pollingInterval: 5 });
+    const instance = await world.start({ maxConcurrentRuns: 10, pollingInterval: 50 });
     const { durably } = instance;
     const starts: unknown[] = [];
     const { slow } = durably.register({
@@ -141,9 +141,9 @@ contract('limits of a job', (test) => {
 
 contract('a paused job', (test) => {
   test('accepts triggers and is not claimed by any instance until it is resumed', async ({ world }) => {
-    const instance = await world.start({ pollingInterval: 5 });
+    const instance = await world.start({ pollingInterval: 50 });
     const { durably } = instance;
-    const { durably: other } = await world.start({ pollingInterval: 5 });
+    const { durably: other } = await world.start({ pollingInterval: 50 });
     const gate = deferred();
     const jobs = { held: job('held', () => gate.promise), free: job('free', () => 1) };
     const { held, free } = durably.register(jobs);
