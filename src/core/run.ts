@@ -4,6 +4,8 @@ import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
+import { cursorSchema } from './run-cursor.ts';
+import { type RunSearch, type RunSearchQuery, runSearchShape } from './run-search.ts';
 import { knownMembers } from './validation/issues.ts';
 import type { RunWait } from './wait.ts';
 
@@ -152,7 +154,7 @@ export const DEFAULT_LIST_LIMIT = 100;
 export const MAX_LIST_OFFSET = 100_000;
 
 /** Which runs a list contains: the runs that match every member. Without members, all runs. */
-export interface RunFilter {
+export interface RunFilter extends RunSearch {
   /** An empty list matches no run. The same holds for `status`. */
   readonly jobName?: string | readonly string[] | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
@@ -191,7 +193,7 @@ export interface RunPage {
 }
 
 /** A checked {@link RunFilter}: lists without duplicates (an empty one matches all), and bounds. */
-export interface RunQuery {
+export interface RunQuery extends RunSearchQuery {
   readonly jobNames: readonly string[];
   readonly statuses: readonly RunStatus[];
   readonly parentRunId: string | null;
@@ -204,18 +206,6 @@ export interface RunQuery {
   readonly before: number | null;
 }
 
-/** A place in a list of runs as a text that only durably reads. */
-export function encodeCursor(place: number): string {
-  return `c${place.toString(36)}`;
-}
-
-const CURSOR = /^c([0-9a-z]{1,10})$/;
-
-const cursorSchema = z
-  .string()
-  .regex(CURSOR, 'is not the cursor of a list')
-  .transform((cursor) => Number.parseInt(CURSOR.exec(cursor)?.[1] ?? '', 36));
-
 const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
   z
     .union([value.transform((one) => [one]), z.array(value).max(MAX_FILTER_VALUES)])
@@ -227,6 +217,7 @@ export const runQuerySchema = knownMembers('filter member', {
   jobName: oneOrMany(z.string()),
   status: oneOrMany(z.enum(RUN_STATUSES)),
   parentRunId: z.string().optional(),
+  ...runSearchShape,
   labels: labelsSchema().default({}),
   limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
   offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
@@ -238,7 +229,7 @@ export const runQuerySchema = knownMembers('filter member', {
     error: 'does not go with a cursor',
   })
   .transform(
-    ({ jobName, status, parentRunId, labels, limit, offset, cursor, fields }): RunQuery | 'nothing' => {
+    ({ jobName, status, parentRunId, labels, fields, cursor, ...rest }): RunQuery | 'nothing' => {
       if (jobName?.length === 0 || status?.length === 0) return 'nothing';
       return {
         jobNames: jobName ?? [],
@@ -246,9 +237,12 @@ export const runQuerySchema = knownMembers('filter member', {
         parentRunId: parentRunId?.toWellFormed() ?? null,
         labels: Object.entries(labels),
         fields: fields === undefined ? null : [...new Set(fields)],
-        limit,
-        offset,
+        limit: rest.limit,
+        offset: rest.offset,
         before: cursor ?? null,
+        createdAfter: rest.createdAfter ?? null,
+        createdBefore: rest.createdBefore ?? null,
+        q: rest.q ?? null,
       };
     },
   );

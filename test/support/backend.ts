@@ -27,6 +27,10 @@ export interface DatabaseTools {
   ageDue(runId: string, byMs: number): Promise<void>;
   /** Makes the time of a run that has a ttl or a timeout be up so much sooner by the database's clock. */
   ageDeadline(runId: string, byMs: number): Promise<void>;
+  /** Makes a run have been created earlier, or later if the number is negative. */
+  ageCreation(runId: string, byMs: number): Promise<void>;
+  /** Makes an ended run have ended earlier. */
+  ageEnd(runId: string, byMs: number): Promise<void>;
   /** Makes every `run:delete` row older. */
   ageDeletions(byMs: number): Promise<void>;
   /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement. */

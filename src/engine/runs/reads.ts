@@ -4,7 +4,6 @@ import { arrayPieces, type JsonRecord, objectPieces } from '../../core/json/json
 import { collect } from '../../core/json/portions.ts';
 import {
   checkRunId,
-  encodeCursor,
   parseRun,
   type Run,
   type RunField,
@@ -15,6 +14,7 @@ import {
   runQuerySchema,
   type StoredRun,
 } from '../../core/run.ts';
+import { encodeCursor } from '../../core/run-cursor.ts';
 import { type LogQuery, parseLogLine, parseStep } from '../../core/step.ts';
 import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
 import { summarize, toIssues } from '../../core/validation/issues.ts';

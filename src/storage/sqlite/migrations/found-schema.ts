@@ -21,6 +21,7 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_all_appends: 4,
   durably_signals: 4,
   durably_forks: 5,
+  durably_clock_steps: 7,
 };
 export const NEWEST = migrations.length;
 

@@ -1,0 +1,2 @@
+-- The place of another migration.
+drop index if exists durably_reserved;

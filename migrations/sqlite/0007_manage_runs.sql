@@ -1,0 +1,39 @@
+-- Lists by time and by text, and the removal of old runs.
+
+create index durably_runs_by_created on durably_runs (created_at);
+create index durably_runs_by_concurrency_key on durably_runs (concurrency_key)
+  where concurrency_key is not null;
+-- The idempotency key as callers know it, without its scope.
+create index durably_runs_by_idempotency_key on durably_runs (
+  iif(
+    idempotency_key < char(31) or idempotency_key >= char(32), idempotency_key,
+    substr(idempotency_key, 2 + instr(substr(idempotency_key, 2), char(31)))
+  )
+) where idempotency_key is not null;
+create index durably_labels_by_value on durably_labels (value, run_seq);
+
+-- The ends of runs, to remove the oldest ones.
+create index durably_runs_by_end on durably_runs (status, completed_at) where completed_at is not null;
+
+-- Where the database's clock was set back: the first run with an earlier time than the run before it, and both times.
+-- Elsewhere later runs have later times, so that a time is a place in the order of insertion.
+create table durably_clock_steps (
+  run_seq integer primary key,
+  from_ms integer not null,
+  to_ms integer not null
+) strict;
+
+insert into durably_clock_steps (run_seq, from_ms, to_ms)
+select seq, before, created_at
+from (select seq, created_at, lag(created_at) over (order by seq) as before from durably_runs)
+where before > created_at;
+
+create trigger durably_runs_clock_step after insert on durably_runs
+when new.created_at < (
+  select o.created_at from durably_runs o where o.seq < new.seq order by o.seq desc limit 1
+)
+begin
+  insert or replace into durably_clock_steps (run_seq, from_ms, to_ms)
+  select new.seq, o.created_at, new.created_at
+  from durably_runs o where o.seq < new.seq order by o.seq desc limit 1;
+end;
