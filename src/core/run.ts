@@ -4,8 +4,8 @@ import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
-import { cursorSchema } from './run-cursor.ts';
-import { type RunSearch, type RunSearchQuery, runSearchShape } from './run-search.ts';
+import { cursorSchema } from './lists/run-cursor.ts';
+import { type RunSearch, type RunSearchQuery, runSearchShape } from './lists/run-search.ts';
 import { knownMembers } from './validation/issues.ts';
 import type { RunWait } from './wait.ts';
 

@@ -1,5 +1,6 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
+import type { ManagingStore } from './managing/managing-store.ts';
 import type { CancelledBelow, CancelledRun, Claim, ClaimRequest } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
@@ -169,7 +170,7 @@ export interface LogPage {
  *
  * Every method may throw {@link DatabaseUnavailableError}.
  */
-export interface Store {
+export interface Store extends ManagingStore {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 
@@ -216,7 +217,7 @@ export interface Store {
   /** Finds every run that exists, whatever the freshness. */
   getRun(runId: string, options?: { readonly asOf?: Freshness }): Promise<StoredRun | null>;
   /** Newest first. */
-  listRuns(query: RunQuery): Promise<StoredRunPage>;
+  listRuns(query: RunQuery, options?: { readonly asOf?: Freshness }): Promise<StoredRunPage>;
   /** By index. */
   listSteps(runId: string): Portions<StoredStep>;
   /** Oldest first. */

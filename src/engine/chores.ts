@@ -7,6 +7,9 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** The least pause between two portions. Other writers get as much time as the portion took. */
 const MIN_PAUSE_MS = 5;
 
+/** Enough for the runs below a thousand cancelled runs. */
+const PORTIONS_BELOW_NOW = 60;
+
 /** Something that is done now and then. Any number of processes may do it at once. */
 interface Chore {
   readonly name: string;
@@ -97,6 +100,11 @@ export class Housekeeping {
   /** Cancels the runs below runs whose time was up, in the background. Errors are reported. */
   cancelBelow(): void {
     this.#ask(RUNS_BELOW);
+  }
+
+  /** The same for as many runs as one call cancels, while its caller waits. Never rejects. */
+  async cancelBelowNow(): Promise<void> {
+    await this.#doPortions(RUNS_BELOW, PORTIONS_BELOW_NOW);
   }
 
   /** Removes what deleted runs left over, in the background. Errors are reported. */

@@ -10,7 +10,6 @@ import {
   RUN_FIELDS,
   RUN_STATUSES,
 } from '../core/run.ts';
-import { MAX_SEARCH_LENGTH, searchFault, timeFault } from '../core/run-search.ts';
 import { LOG_LEVELS } from '../core/step.ts';
 import { isStorableText, signalNameFault, WITHOUT_NUL } from '../core/text.ts';
 import { type Duration, shownValue } from '../core/time/duration.ts';
@@ -19,11 +18,11 @@ import { nearestName } from '../core/validation/known-names.ts';
 
 // Each message names its parameter, because it is shown alone.
 
-const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
+export const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
   text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`).meta({ pattern: WITHOUT_NUL });
 
 /** The message for a parameter that was repeated or is otherwise invalid. */
-const single = (name: string, otherwise: string) => ({
+export const single = (name: string, otherwise: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
     Array.isArray(input) ? `${name} must be given once` : otherwise,
 });
@@ -66,7 +65,7 @@ export const jobNamesParam = repeated(
 ).meta({ description: 'Lists only runs of this job. May be repeated' });
 
 /** Clients of @coji/durably say `leased` for running. */
-const statusParam = z
+export const statusParam = z
   .string()
   .transform((given) => (given === 'leased' ? 'running' : given))
   .pipe(z.enum(RUN_STATUSES, oneOf('status', RUN_STATUSES)));
@@ -81,36 +80,6 @@ export const parentRunIdParam = storable(
 )
   .optional()
   .meta({ description: 'Lists only runs that a step of this run triggered' });
-
-const searched = (name: string, fault: (given: string) => string | undefined) =>
-  z
-    .string(single(name, `${name} must be a string`))
-    .superRefine((given, context) => {
-      const message = fault(given);
-      if (message !== undefined) context.addIssue({ code: 'custom', message });
-    })
-    .optional();
-
-export const createdAfterParam = searched('createdAfter', (given) => timeFault('createdAfter', given)).meta({
-  description: 'Lists only runs that were created after this time: ISO 8601 with a time zone',
-  format: 'date-time',
-});
-
-export const createdBeforeParam = searched('createdBefore', (given) => timeFault('createdBefore', given)).meta({
-  description: 'Lists only runs that were created before this time: ISO 8601 with a time zone',
-  format: 'date-time',
-});
-
-export const searchParam = searched('q', (given) => {
-  const fault = searchFault(given);
-  return fault === undefined ? undefined : `q ${fault}`;
-}).meta({
-  description:
-    "Lists only runs in which this text is found: the id or its beginning, the job's name, the idempotency key, the " +
-    'concurrency key, the value of a label. Of the newest 10,000 runs that match the other parameters, also a part of the input',
-  minLength: 1,
-  maxLength: MAX_SEARCH_LENGTH,
-});
 
 export const labelsParam = labelsSchema('label')
   .optional()

@@ -71,6 +71,12 @@ export const logLineSchema = z
   .meta({ id: 'LogLine' });
 
 export const successSchema = z.object({ success: z.literal(true) }).meta({ id: 'Success' });
+export const bulkResultSchema = z
+  .object({
+    count: z.int().meta({ description: 'How many runs were changed' }),
+    more: z.boolean().meta({ description: 'Whether more runs matched, for another request' }),
+  })
+  .meta({ id: 'BulkResult' });
 export const retriggeredSchema = z
   .object({ success: z.literal(true), runId: z.string().meta({ description: "The new run's id" }) })
   .meta({ id: 'Retriggered' });

@@ -32,6 +32,12 @@ const CALLS: Record<
   renew: (store) => store.renew([lease]),
   handBack: (store) => store.handBack([lease]),
   command: (store) => store.command('cancel', 'unknown'),
+  commandAll: (store) =>
+    store.commandAll({
+      name: 'cancel',
+      runs: [{ runId: 'unknown', jobName: 'job' }],
+      statuses: ['pending'],
+    }),
   cancelBelow: (store) => store.cancelBelow(),
   fork: (store) => store.fork({ id: 'run_new', runId: 'unknown', from: 'one', payload: undefined }),
   signal: (store) => store.signal(newSignal('unknown')),

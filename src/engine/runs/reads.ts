@@ -14,7 +14,7 @@ import {
   runQuerySchema,
   type StoredRun,
 } from '../../core/run.ts';
-import { encodeCursor } from '../../core/run-cursor.ts';
+import { encodeCursor } from '../../core/lists/run-cursor.ts';
 import { type LogQuery, parseLogLine, parseStep } from '../../core/step.ts';
 import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
 import { summarize, toIssues } from '../../core/validation/issues.ts';

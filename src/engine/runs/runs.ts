@@ -1,4 +1,5 @@
 import { streamOf } from '../events/event-stream.ts';
+import { cancelRuns, deleteRuns, retryRuns } from './bulk.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
 import { fork } from './fork.ts';
@@ -22,6 +23,9 @@ export function createRuns(deps: RunsDeps) {
     retry: retry.bind(undefined, deps),
     cancel: cancel.bind(undefined, deps),
     deleteRun: deleteRun.bind(undefined, deps),
+    cancelRuns: cancelRuns.bind(undefined, deps),
+    retryRuns: retryRuns.bind(undefined, deps),
+    deleteRuns: deleteRuns.bind(undefined, deps),
     fork: fork.bind(undefined, deps),
     signal: signal.bind(undefined, deps),
     ...createReads(deps.store),

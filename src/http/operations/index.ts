@@ -1,3 +1,4 @@
+import { cancelRuns, deleteRuns, retryRuns } from './bulk-commands.ts';
 import { fork } from './fork.ts';
 import { logs } from './logs.ts';
 import { retrigger } from './retrigger.ts';
@@ -25,6 +26,9 @@ export const operations = [
   cancel,
   deleteRun,
   signal,
+  cancelRuns,
+  retryRuns,
+  deleteRuns,
   runsSubscribe,
   tick,
 ] as const;

@@ -14,7 +14,7 @@ export const trigger = jsonOperation({
   refusals: ['NOT_FOUND'],
   async act(durably, request, allowRun) {
     const { runId, toRun, disposition } = await durably.triggerForId(request);
-    if (disposition !== 'created') await allowRun(toRun());
+    if (disposition !== 'created') await allowRun?.(toRun(), 'trigger');
     return { runId };
   },
 });

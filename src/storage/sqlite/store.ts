@@ -13,6 +13,7 @@ import { enqueue } from './statements/enqueue.ts';
 import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { listRuns } from './statements/list-runs.ts';
+import { commandAll } from './statements/managing/bulk.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
@@ -44,6 +45,7 @@ export function createStore(options: ConnectionOptions): {
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
+    commandAll: (given) => commandAll(connection, given),
     cancelBelow: () => cancelBelow(connection),
     fork: (given) => fork(connection, given),
     signal: (given) => signal(connection, given),
@@ -51,7 +53,7 @@ export function createStore(options: ConnectionOptions): {
     readSignal: (seq) => readSignal(connection, seq),
     listKeysAbove: (runId) => listKeysAbove(connection, runId),
     getRun: (runId, options) => getRun(connection, runId, options),
-    listRuns: (query) => listRuns(connection, query),
+    listRuns: (query, options) => listRuns(connection, query, options),
     listSteps: (runId) => listSteps(connection, runId),
     listLogs: (page) => listLogs(connection, page),
     listKnownSteps: (runId) => listKnownSteps(connection, runId),

@@ -22,6 +22,7 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_signals: 4,
   durably_forks: 5,
   durably_clock_steps: 7,
+  durably_quick_deletions: 7,
 };
 export const NEWEST = migrations.length;
 

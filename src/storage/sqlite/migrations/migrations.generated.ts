@@ -783,6 +783,22 @@ begin
   select new.seq, o.created_at, new.created_at
   from durably_runs o where o.seq < new.seq order by o.seq desc limit 1;
 end`,
+`create view durably_quick_deletions as select id, job_name, status from durably_runs`,
+`create trigger durably_quick_deletions_left instead of delete on durably_quick_deletions
+begin
+  insert into durably_deletions (run_id, sequence, portions) values (old.id, 0, -1)
+  on conflict (run_id) do update set portions = -1;
+  delete from durably_runs where id = old.id;
+end`,
+`drop trigger durably_runs_deleted`,
+`create trigger durably_runs_deleted after delete on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, data)
+  values (old.id, old.job_name, 'run:delete', old.labels);
+  insert into durably_deletions (run_id, sequence) values (old.id, last_insert_rowid())
+  on conflict (run_id) do update set sequence = excluded.sequence;
+  update durably_deletions set portions = portions + 1 where run_id = old.id and portions >= 0;
+end`,
     ],
   },
 ];

@@ -9,8 +9,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  * The most rows that one statement deletes. The triggers of the schema use the same numbers for a
  * run's rows.
  */
-const PORTION_ROWS = 500;
-const PORTION_BYTES = 1024 * 1024;
+export const PORTION_ROWS = 500;
+export const PORTION_BYTES = 1024 * 1024;
 
 /**
  * SQL: whether the run `id` has more rows than its deletion removes at once. It is evaluated before
@@ -24,6 +24,18 @@ export const LEAVES_MORE = `(
     where j.run_id = id limit ${PORTION_ROWS + 1}
   ) p
 )`;
+
+/** SQL: how many rows the journal of a run has, times 2^40, and how many bytes are in them. Both stop at a portion. */
+export function sizeOfRun(runId: string): string {
+  return `(
+  select (count(*) << 40) + coalesce(sum(min(p.bytes, ${PORTION_BYTES})), 0) from (
+    select coalesce(octet_length(j.data), 0) + coalesce(octet_length(j.message), 0)
+      + coalesce(octet_length(j.step_name), 0) as bytes
+    from durably_journal j indexed by durably_journal_by_run
+    where j.run_id = ${runId} limit ${PORTION_ROWS + 1}
+  ) p
+)`;
+}
 
 /** SQL: whether the journal row `j` is left over from a deleted run. */
 export const LEFT_OVER = `exists (
@@ -51,9 +63,24 @@ const portions: WriteKind<Sql, number> = {
   }),
 };
 
+/** How many deleted runs the smallest portions are made of. */
+const PORTION_RUNS = 50;
+
+/** The first deleted runs whose rows together are about one portion, and at least one of them. */
 const DELETE_PORTION = `
 update durably_deletions set portions = portions + 1
-where run_id = (select run_id from durably_deletions where run_id > '' order by run_id limit 1)
+where run_id in (
+  select s.run_id from (
+    select n.run_id, n.rows, n.bytes, sum(n.rows) over part as total_rows, sum(n.bytes) over part as total_bytes
+    from (
+      select p.run_id, p.size >> 40 as rows, p.size & 0xffffffffff as bytes from (
+        select d.run_id, ${sizeOfRun('d.run_id')} as size
+        from (select run_id from durably_deletions where run_id > '' order by run_id limit ${PORTION_RUNS}) d
+      ) p
+    ) n
+    window part as (order by n.run_id rows unbounded preceding)
+  ) s where s.total_rows - s.rows < ${PORTION_ROWS} and s.total_bytes - s.bytes < ${PORTION_BYTES}
+)
 returning run_id`;
 
 /**

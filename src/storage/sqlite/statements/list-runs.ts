@@ -2,7 +2,7 @@ import type { CompiledQuery } from 'kysely';
 import type { RunField, RunQuery, StoredRun } from '../../../core/run.ts';
 import type { Freshness, Portions, StoredRunPage } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
-import { readExisting } from './current-reads.ts';
+import { readAsOf, readExisting } from './current-reads.ts';
 import { compile } from './lists/run-page.ts';
 import { type CutRow, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
 import {
@@ -17,21 +17,36 @@ import {
 } from './rows.ts';
 
 /** A page of runs. Its rows are read in portions. The first statement reads a short page whole. */
-export async function listRuns(connection: Connection, query: RunQuery): Promise<StoredRunPage> {
+export async function listRuns(
+  connection: Connection,
+  query: RunQuery,
+  { asOf = 'recently' }: { readonly asOf?: Freshness } = {},
+): Promise<StoredRunPage> {
   if (query.limit <= PAGE_ROWS) {
-    const page = toPage(await connection.query(compiled(connection, query, 'rows')));
+    const page = toPage(await readList(connection, compiled(connection, query, 'rows'), asOf));
     return {
       next: nextOf(query, page.at(-1)?.key, page.length),
       portions: portionsOf(connection, query, page),
     };
   }
-  const places = (await connection.query(compiled(connection, query, 'places'))).flatMap(
+  const places = (await readList(connection, compiled(connection, query, 'places'), asOf)).flatMap(
     ({ seq }) => seq ?? [],
   );
   return {
     next: nextOf(query, places.at(-1), places.length),
     portions: readPlaces(connection, query, places),
   };
+}
+
+/** A query of a list has texts and whole numbers only. */
+async function readList(
+  connection: Connection,
+  list: CompiledQuery<CompiledRow>,
+  asOf: Freshness,
+): Promise<CompiledRow[]> {
+  if (asOf === 'recently') return await connection.query(list);
+  const { sql, parameters } = list;
+  return await readAsOf(connection, { sql, parameters: parameters as (string | number)[] }, asOf);
 }
 
 function nextOf({ limit }: RunQuery, last: number | undefined, length: number): number | null {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { ValidationError } from './errors/errors.ts';
-import { isStorableText } from './text.ts';
-import { parseTime } from './time/duration.ts';
+import { ValidationError } from '../errors/errors.ts';
+import { isStorableText } from '../text.ts';
+import { parseTime } from '../time/duration.ts';
 
 /** The most characters of a text that is searched for. */
 export const MAX_SEARCH_LENGTH = 256;

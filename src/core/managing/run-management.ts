@@ -1,0 +1,19 @@
+import type { BulkFilter, BulkOptions, BulkResult } from './run-bulk.ts';
+
+/** What callers do to many runs, and to runs that have not started. A part of {@link DurablyService}. */
+export interface RunManagement {
+  /**
+   * Cancels the runs that match, the newest first, and the active runs below them. A filter without members is refused, unless it
+   * has `all: true`. Only pending, waiting and running runs are meant.
+   *
+   * @throws {ValidationError} for a bad or empty filter.
+   * @example
+   * let more = true
+   * while (more) ({ more } = await durably.cancelRuns({ labels: { tenant: 'a' } }))
+   */
+  cancelRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
+  /** Retries the failed and cancelled runs that match, as {@link RunManagement.cancelRuns} does. */
+  retryRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
+  /** Deletes the ended runs that match, as {@link RunManagement.cancelRuns} does. */
+  deleteRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
+}
