@@ -38,6 +38,9 @@ const CALLS: Record<
       runs: [{ runId: 'unknown', jobName: 'job' }],
       statuses: ['pending'],
     }),
+  purgeRuns: (store) =>
+    store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
+  hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),
   cancelBelow: (store) => store.cancelBelow(),
   fork: (store) => store.fork({ id: 'run_new', runId: 'unknown', from: 'one', payload: undefined }),
   signal: (store) => store.signal(newSignal('unknown')),

@@ -1,7 +1,19 @@
-import type { BulkChanges, BulkCommand } from './run-bulk.ts';
+import type { OldAge } from './retention.ts';
+import type { BulkChanges, BulkCommand, BulkRun } from './run-bulk.ts';
+
+/** A portion of old runs that were deleted. */
+export interface Purged {
+  readonly runs: readonly BulkRun[];
+  /** Whether they may have left rows over for `Store.deletePortion`. */
+  readonly leavesMore: boolean;
+}
 
 /** The part of the {@link Store} by which many runs are managed. */
 export interface ManagingStore {
   /** Executes a command for many runs in one statement. A deletion leaves rows over for `Store.deletePortion`. */
   commandAll(command: BulkCommand): Promise<BulkChanges>;
+  /** Deletes a portion of the runs that are old enough, none if there are none. Those with an active child are kept. */
+  purgeRuns(which: { readonly ages: readonly OldAge[]; readonly limit: number }): Promise<Purged>;
+  /** Whether any run is old enough. */
+  hasOldRuns(ages: readonly OldAge[]): Promise<boolean>;
 }

@@ -1,3 +1,4 @@
+import type { PurgeOptions } from './retention.ts';
 import type { BulkFilter, BulkOptions, BulkResult } from './run-bulk.ts';
 
 /** What callers do to many runs, and to runs that have not started. A part of {@link DurablyService}. */
@@ -16,4 +17,12 @@ export interface RunManagement {
   retryRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
   /** Deletes the ended runs that match, as {@link RunManagement.cancelRuns} does. */
   deleteRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
+  /**
+   * Deletes runs that ended long ago, with their steps, log lines and events. A run is kept while one that its steps started is
+   * active.
+   *
+   * @throws {ValidationError} for a bad option.
+   * @example const { count, more } = await durably.purgeRuns({ olderThan: '30d', status: 'completed' })
+   */
+  purgeRuns(options: PurgeOptions): Promise<BulkResult>;
 }

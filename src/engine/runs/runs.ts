@@ -3,6 +3,7 @@ import { cancelRuns, deleteRuns, retryRuns } from './bulk.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
 import { fork } from './fork.ts';
+import { purgeRuns } from './purge.ts';
 import { createReads } from './reads.ts';
 import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
@@ -26,6 +27,7 @@ export function createRuns(deps: RunsDeps) {
     cancelRuns: cancelRuns.bind(undefined, deps),
     retryRuns: retryRuns.bind(undefined, deps),
     deleteRuns: deleteRuns.bind(undefined, deps),
+    purgeRuns: purgeRuns.bind(undefined, deps),
     fork: fork.bind(undefined, deps),
     signal: signal.bind(undefined, deps),
     ...createReads(deps.store),

@@ -14,6 +14,7 @@ import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { listRuns } from './statements/list-runs.ts';
 import { commandAll } from './statements/managing/bulk.ts';
+import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
@@ -46,6 +47,8 @@ export function createStore(options: ConnectionOptions): {
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
     commandAll: (given) => commandAll(connection, given),
+    purgeRuns: (which) => purgeRuns(connection, which),
+    hasOldRuns: (ages) => hasOldRuns(connection, ages),
     cancelBelow: () => cancelBelow(connection),
     fork: (given) => fork(connection, given),
     signal: (given) => signal(connection, given),

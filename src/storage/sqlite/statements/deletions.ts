@@ -66,21 +66,20 @@ const portions: WriteKind<Sql, number> = {
 /** How many deleted runs the smallest portions are made of. */
 const PORTION_RUNS = 50;
 
-/** The first deleted runs whose rows together are about one portion, and at least one of them. */
-const DELETE_PORTION = `
-update durably_deletions set portions = portions + 1
-where run_id in (
+/** SQL: the first of the runs in `sizes` whose rows together are about one portion, and at least one run. */
+export const firstPortion = `
   select s.run_id from (
     select n.run_id, n.rows, n.bytes, sum(n.rows) over part as total_rows, sum(n.bytes) over part as total_bytes
-    from (
-      select p.run_id, p.size >> 40 as rows, p.size & 0xffffffffff as bytes from (
-        select d.run_id, ${sizeOfRun('d.run_id')} as size
-        from (select run_id from durably_deletions where run_id > '' order by run_id limit ${PORTION_RUNS}) d
-      ) p
-    ) n
-    window part as (order by n.run_id rows unbounded preceding)
-  ) s where s.total_rows - s.rows < ${PORTION_ROWS} and s.total_bytes - s.bytes < ${PORTION_BYTES}
+    from (select run_id, size >> 40 as rows, size & 0xffffffffff as bytes from sizes) n
+    window part as (rows unbounded preceding)
+  ) s where s.total_rows - s.rows < ${PORTION_ROWS} and s.total_bytes - s.bytes < ${PORTION_BYTES}`;
+
+const DELETE_PORTION = `
+with sizes as materialized (
+  select d.run_id, ${sizeOfRun('d.run_id')} as size
+  from (select run_id from durably_deletions where run_id > '' order by run_id limit ${PORTION_RUNS}) d
 )
+update durably_deletions set portions = portions + 1 where run_id in (${firstPortion})
 returning run_id`;
 
 /**
