@@ -2,7 +2,7 @@ import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, type
 import { isTerminal, RUN_STATUSES, type RunQuery, type RunStatus } from '../../../../core/run.ts';
 import type { Schema } from '../../schema.ts';
 import { type CompiledRow, listedColumns } from '../rows.ts';
-import { createdBounds, wasCreated, withBounds } from './created.ts';
+import { isWithin, wasCreated, withBounds } from './created.ts';
 import { hasLabel } from './labels.ts';
 import { type PlacesOf, searchedPlaces } from './search.ts';
 
@@ -70,19 +70,16 @@ function filteredPage(query: RunQuery, { columns, ofPlaces }: PageParts): RawBui
 }
 
 function armCondition(query: RunQuery, { jobName, status }: FilterArm): RawBuilder<unknown> {
-  // The first is always true. It makes SQLite read by the key.
-  const conditions = [sql`seq > 0`, ...commonConditions(query)];
+  const conditions = commonConditions(query);
   if (jobName !== undefined) conditions.push(sql`job_name = ${jobName}`);
   if (status !== undefined) conditions.push(sql`status = ${status}`);
   return sql.join(conditions, sql` and `);
 }
 
 function commonConditions(query: RunQuery): RawBuilder<unknown>[] {
-  const { before, labels } = query;
-  const later = before === null ? [] : [sql`seq < ${before}`];
+  const { labels } = query;
   return [
-    ...later,
-    ...createdBounds(query, sql.ref('durably_runs.seq')),
+    isWithin(query, sql.ref('durably_runs.seq')),
     ...wasCreated(query, sql.ref('durably_runs.created_at')),
     ...labels.map((label) => hasLabel(label, sql.ref('durably_runs.seq'))),
   ];
@@ -94,7 +91,7 @@ function commonConditions(query: RunQuery): RawBuilder<unknown>[] {
  * and not on all runs.
  */
 function labelledPage(db: Kysely<Schema>, query: RunQuery) {
-  const { labels, jobNames, statuses, limit, offset, before } = query;
+  const { labels, jobNames, statuses, limit, offset } = query;
   const [[key, value] = ['', ''], ...others] = labels;
   let page = db
     .selectFrom('durably_labels as l')
@@ -104,9 +101,8 @@ function labelledPage(db: Kysely<Schema>, query: RunQuery) {
     .orderBy('l.run_seq', 'desc')
     .limit(limit)
     .offset(offset);
-  if (before !== null) page = page.where('l.run_seq', '<', before);
+  page = page.where(isWithin(query, sql.ref('l.run_seq')));
   for (const label of others) page = page.where(hasLabel(label, sql.ref('l.run_seq')));
-  for (const bound of createdBounds(query, sql.ref('l.run_seq'))) page = page.where(bound);
   const created = wasCreated(query, sql.ref('r.created_at'));
   if (jobNames.length === 0 && statuses.length === 0 && created.length === 0) return page;
   return page.where(({ exists, selectFrom }) => {

@@ -1,6 +1,6 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { RunQuery } from '../../../../core/run.ts';
-import { createdBounds, wasCreated } from './created.ts';
+import { isWithin, wasCreated } from './created.ts';
 import { hasLabel } from './labels.ts';
 
 /** How many runs' inputs are searched, and how many ids that begin with a text are found: the newest ones. */
@@ -27,7 +27,7 @@ export type PlacesOf = (query: RunQuery) => RawBuilder<unknown>;
 export function searchedPlaces(query: RunQuery, text: string, placesOf: PlacesOf): RawBuilder<unknown> {
   const { limit, offset, jobNames } = query;
   const page = sql`limit ${limit + offset}`;
-  const rest = sql.join([sql`r.seq > 0`, ...conditionsOf(query)], sql` and `);
+  const rest = sql.join(conditionsOf(query), sql` and `);
   const parts = [
     sql`select r.seq from durably_runs r where ${rest} and r.seq in (
       select i.seq from durably_runs i where i.id >= ${text} and i.id < ${text + LAST_CHARACTER}
@@ -39,7 +39,7 @@ export function searchedPlaces(query: RunQuery, text: string, placesOf: PlacesOf
       where r.concurrency_key = ${text} and ${rest} order by r.seq desc ${page}`,
     sql`select distinct l.run_seq as seq from durably_labels l indexed by durably_labels_by_value
       cross join durably_runs r on r.seq = l.run_seq
-      where l.value = ${text} and ${placesBefore(query, sql.ref('l.run_seq'))} and ${rest}
+      where l.value = ${text} and ${isWithin(query, sql.ref('l.run_seq'))} and ${rest}
       order by l.run_seq desc ${page}`,
     inputsWith(query, text, placesOf),
   ];
@@ -63,7 +63,7 @@ function inputsWith(query: RunQuery, text: string, placesOf: PlacesOf): RawBuild
       ) p
     ) t cross join durably_runs r on r.seq = t.seq
     where (t.total <= ${MAX_SEARCHED_BYTES} or t.total = t.bytes)
-      and ${placesBefore(query, sql.ref('t.seq'))} and (${sql.join(contains, sql` or `)})
+      and ${isWithin(query, sql.ref('t.seq'))} and (${sql.join(contains, sql` or `)})
     order by t.seq desc limit ${query.limit + query.offset}`;
 }
 
@@ -71,16 +71,11 @@ function patternOf(text: string): string {
   return `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`;
 }
 
-function placesBefore({ before }: RunQuery, place: RawBuilder<unknown>): RawBuilder<SqlBool> {
-  return before === null ? sql<SqlBool>`${place} > 0` : sql<SqlBool>`${place} < ${before}`;
-}
-
 /** SQL: whether the run `r` matches the rest of a filter. */
 function conditionsOf(query: RunQuery): RawBuilder<SqlBool>[] {
   const { jobNames, statuses, parentRunId, labels } = query;
   const conditions = [
-    placesBefore(query, sql.ref('r.seq')),
-    ...createdBounds(query, sql.ref('r.seq')),
+    isWithin(query, sql.ref('r.seq')),
     ...wasCreated(query, sql.ref('r.created_at')),
     ...labels.map((label) => hasLabel(label, sql.ref('r.seq'))),
   ];
