@@ -102,6 +102,9 @@ export const eventCatalogue = {
     ...readError(row),
     failedStepName: row.stepName ?? UNKNOWN_STEP,
   })),
+  'run:reschedule': kind(z.object({ runAt: time }), (row) => ({
+    runAt: (decodeJson(row.data) as { runAt: string } | undefined)?.runAt ?? toIsoTime(row.createdAt),
+  })),
   'run:cancel': nothing,
   // A retry by a caller has no data.
   'run:retry': kind(

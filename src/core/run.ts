@@ -15,7 +15,7 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
  * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete`, `fail`
- * and `timeOut` (whichever worker finds that a run's time is up); callers do `trigger`, `defer` (a trigger for later), `cancel`, `retry` and `delete`. A takeover is a claim of a running
+ * and `timeOut` (whichever worker finds that a run's time is up); callers do `trigger`, `defer` (a trigger for later), `reschedule`, `cancel`, `retry` and `delete`. A takeover is a claim of a running
  * run whose lease went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times
  * in a row, the claim fails it instead.
  */
@@ -30,6 +30,8 @@ export const RUN_TRANSITIONS = {
   complete: { from: ['running'], to: 'completed' },
   fail: { from: ['running'], to: 'failed' },
   timeOut: { from: ['pending', 'waiting', 'running'], to: 'failed' },
+  // Only runs that have not started. One that is due by then becomes pending.
+  reschedule: { from: ['pending', 'waiting'], to: 'waiting' },
   cancel: { from: ['pending', 'waiting', 'running'], to: 'cancelled' },
   retry: { from: ['failed', 'cancelled'], to: 'pending' },
   delete: { from: ['completed', 'failed', 'cancelled'], to: null },

@@ -14,6 +14,7 @@ export type RunOperation =
   | 'cancel'
   | 'delete'
   | 'signal'
+  | 'reschedule'
   | 'fork';
 
 export interface RunGuard<TInput> {

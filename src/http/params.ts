@@ -198,6 +198,19 @@ export const triggerEnvelope = knownMembers(
   'The body must be a JSON object',
 ).meta({ id: 'TriggerRequest' });
 
+/** The body of a change of a run's time. */
+export const rescheduleEnvelope = knownMembers(
+  'member of the body',
+  { delay: triggerEnvelope.shape.delay, runAt: triggerEnvelope.shape.runAt },
+  'The body must be a JSON object',
+)
+  .superRefine(({ delay, runAt }, context) => {
+    if (context.issues.length > 0 || (delay === undefined) !== (runAt === undefined)) return;
+    const message = delay === undefined ? 'runAt or delay must be given' : 'delay does not go with runAt';
+    context.addIssue({ code: 'custom', path: ['runAt'], message });
+  })
+  .meta({ id: 'RescheduleRequest' });
+
 const missingFrom = 'from query parameter is required';
 
 export const fromParam = storable(

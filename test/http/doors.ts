@@ -63,6 +63,7 @@ export function validRequest(operation: Operation): Request {
 export function bodyOf({ input }: Operation): object | undefined {
   if (input.from === 'query') return undefined;
   if ('jobName' in input.schema.shape) return { jobName: 'greet' };
+  if ('delay' in input.schema.shape) return { delay: '1h' };
   return 'name' in input.schema.shape ? { name: 'approval' } : {};
 }
 

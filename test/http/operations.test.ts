@@ -27,6 +27,7 @@ function failing(error: unknown): FakeDurably {
     cancel: fail,
     deleteRun: fail,
     signal: fail,
+    reschedule: fail,
     cancelRuns: fail,
     retryRuns: fail,
     deleteRuns: fail,

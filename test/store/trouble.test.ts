@@ -38,6 +38,7 @@ const CALLS: Record<
       runs: [{ runId: 'unknown', jobName: 'job' }],
       statuses: ['pending'],
     }),
+  reschedule: (store) => store.reschedule({ runId: 'unknown', due: { afterMs: 1 } }),
   purgeRuns: (store) =>
     store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
   hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),

@@ -1,3 +1,5 @@
+import type { RunStatus } from '../run.ts';
+import type { Due } from '../store.ts';
 import type { OldAge } from './retention.ts';
 import type { BulkChanges, BulkCommand, BulkRun } from './run-bulk.ts';
 
@@ -8,12 +10,27 @@ export interface Purged {
   readonly leavesMore: boolean;
 }
 
+/** What became of giving a run another time. */
+export type Rescheduled =
+  | {
+      readonly kind: 'done';
+      readonly jobName: string;
+      /** When it is due, ms since the epoch. */
+      readonly runAtMs: number;
+      /** False if it is due already. */
+      readonly waits: boolean;
+    }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'wrong-state'; readonly status: RunStatus; readonly hasStarted: boolean };
+
 /** The part of the {@link Store} by which many runs are managed. */
 export interface ManagingStore {
   /** Executes a command for many runs in one statement. A deletion leaves rows over for `Store.deletePortion`. */
   commandAll(command: BulkCommand): Promise<BulkChanges>;
   /** Deletes a portion of the runs that are old enough, none if there are none. Those with an active child are kept. */
   purgeRuns(which: { readonly ages: readonly OldAge[]; readonly limit: number }): Promise<Purged>;
+  /** Gives a run that has not started another time. */
+  reschedule(which: { readonly runId: string; readonly due: Due }): Promise<Rescheduled>;
   /** Whether any run is old enough. */
   hasOldRuns(ages: readonly OldAge[]): Promise<boolean>;
 }

@@ -1,5 +1,9 @@
+import type { TriggerOptions } from '../trigger-options.ts';
 import type { PurgeOptions } from './retention.ts';
 import type { BulkFilter, BulkOptions, BulkResult } from './run-bulk.ts';
+
+/** When a run is to be executed: one of both. */
+export type RescheduleOptions = Pick<TriggerOptions, 'runAt' | 'delay'>;
 
 /** What callers do to many runs, and to runs that have not started. A part of {@link DurablyService}. */
 export interface RunManagement {
@@ -17,6 +21,13 @@ export interface RunManagement {
   retryRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
   /** Deletes the ended runs that match, as {@link RunManagement.cancelRuns} does. */
   deleteRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
+  /**
+   * Gives a run that has not started another time: later, sooner, or now. Its ttl counts from that time.
+   *
+   * @throws {ConflictError} if it has started. @throws {NotFoundError | ValidationError}
+   * @example await durably.reschedule(runId, { delay: '2h' })
+   */
+  reschedule(runId: string, options: RescheduleOptions): Promise<void>;
   /**
    * Deletes runs that ended long ago, with their steps, log lines and events. A run is kept while one that its steps started is
    * active.

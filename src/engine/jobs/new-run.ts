@@ -93,7 +93,8 @@ export function newRuns(job: JobDefinition, triggers: readonly ParsedTrigger[], 
   });
 }
 
-function dueOf({ delay, runAt }: TriggerOptions): Due | undefined {
+/** When a run is due. Undefined for at once. @throws {ValidationError} */
+export function dueOf({ delay, runAt }: Pick<TriggerOptions, 'delay' | 'runAt'>): Due | undefined {
   if (delay == null) return runAt == null ? undefined : { atMs: parseTime('runAt', runAt) };
   if (runAt == null) return { afterMs: parseDuration('delay', delay) };
   const message = 'delay does not go with runAt';

@@ -5,6 +5,7 @@ import { cancel, deleteRun, retry } from './commands.ts';
 import { fork } from './fork.ts';
 import { purgeRuns } from './purge.ts';
 import { createReads } from './reads.ts';
+import { reschedule } from './reschedule.ts';
 import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import { signal } from './signal.ts';
@@ -27,6 +28,7 @@ export function createRuns(deps: RunsDeps) {
     cancelRuns: cancelRuns.bind(undefined, deps),
     retryRuns: retryRuns.bind(undefined, deps),
     deleteRuns: deleteRuns.bind(undefined, deps),
+    reschedule: reschedule.bind(undefined, deps),
     purgeRuns: purgeRuns.bind(undefined, deps),
     fork: fork.bind(undefined, deps),
     signal: signal.bind(undefined, deps),

@@ -1,6 +1,7 @@
 import { cancelRuns, deleteRuns, retryRuns } from './bulk-commands.ts';
 import { fork } from './fork.ts';
 import { logs } from './logs.ts';
+import { reschedule } from './reschedule.ts';
 import { retrigger } from './retrigger.ts';
 import { run } from './run.ts';
 import { cancel, deleteRun, retry } from './run-commands.ts';
@@ -26,6 +27,7 @@ export const operations = [
   cancel,
   deleteRun,
   signal,
+  reschedule,
   cancelRuns,
   retryRuns,
   deleteRuns,

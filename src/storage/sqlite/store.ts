@@ -16,6 +16,7 @@ import { listRuns } from './statements/list-runs.ts';
 import { commandAll } from './statements/managing/bulk.ts';
 import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
+import { reschedule } from './statements/managing/reschedule.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
 
@@ -47,6 +48,7 @@ export function createStore(options: ConnectionOptions): {
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
     commandAll: (given) => commandAll(connection, given),
+    reschedule: (which) => reschedule(connection, which),
     purgeRuns: (which) => purgeRuns(connection, which),
     hasOldRuns: (ages) => hasOldRuns(connection, ages),
     cancelBelow: () => cancelBelow(connection),

@@ -799,6 +799,23 @@ begin
   on conflict (run_id) do update set sequence = excluded.sequence;
   update durably_deletions set portions = portions + 1 where run_id = old.id and portions >= 0;
 end`,
+`drop trigger durably_runs_commanded`,
+`create trigger durably_runs_commanded after update of last_command on durably_runs
+begin
+  insert into durably_journal (run_id, job_name, type, created_at, data)
+  values (
+    new.id, new.job_name, 'run:' || new.last_command, new.updated_at,
+    iif(new.last_command = 'reschedule', json_object(
+      'runAt', strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(new.due_at, new.updated_at) / 1000.0, 'unixepoch')
+    ), null)
+  );
+  delete from durably_steps
+  where run_id = new.id and status = 'open' and new.last_command = 'retry' and (
+    kind = 'run' or (kind = 'invoke' and not exists (
+      select 1 from durably_runs c where c.id = child_run_id and c.status not in ('failed', 'cancelled')
+    ))
+  );
+end`,
     ],
   },
 ];
