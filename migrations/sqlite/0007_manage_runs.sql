@@ -60,12 +60,14 @@ begin
 end;
 
 -- A run that has not started can be given another time. The event has the time.
+-- A retry keeps the status that it ended, for the numbers of runs.
 drop trigger durably_runs_commanded;
 create trigger durably_runs_commanded after update of last_command on durably_runs
 begin
-  insert into durably_journal (run_id, job_name, type, created_at, data)
+  insert into durably_journal (run_id, job_name, type, created_at, message, data)
   values (
     new.id, new.job_name, 'run:' || new.last_command, new.updated_at,
+    iif(new.last_command = 'retry', old.status, null),
     iif(new.last_command = 'reschedule', json_object(
       'runAt', strftime('%Y-%m-%dT%H:%M:%fZ', coalesce(new.due_at, new.updated_at) / 1000.0, 'unixepoch')
     ), null)
@@ -76,4 +78,82 @@ begin
       select 1 from durably_runs c where c.id = child_run_id and c.status not in ('failed', 'cancelled')
     ))
   );
+end;
+
+-- How many runs each job has, up to a place in the journal. Nothing is counted when a run changes: who asks adds what the
+-- journal tells of later changes.
+create table durably_counts (
+  job_name text primary key,
+  active integer not null,
+  completed integer not null,
+  failed integer not null,
+  cancelled integer not null
+) strict, without rowid;
+
+create table durably_counting (
+  id integer primary key check (id = 1),
+  -- Null before somebody asks for the first time.
+  up_to integer,
+  -- Raised to count all runs.
+  rounds integer not null default 0
+) strict;
+
+insert into durably_counting (id) values (1);
+
+-- What a row of the journal adds to the numbers of its job.
+create view durably_counted as
+select j.sequence, j.run_id, j.job_name,
+  iif(j.type in ('run:trigger', 'run:retry'), 1, -1) as active,
+  j.type = 'run:complete' as completed,
+  (j.type = 'run:fail') - (j.type = 'run:retry' and j.message is 'failed') as failed,
+  (j.type = 'run:cancel') - (j.type = 'run:retry' and j.message is 'cancelled') as cancelled
+from durably_journal j
+where j.type in ('run:trigger', 'run:complete', 'run:fail', 'run:cancel')
+  -- A retry by the job itself is no end, and has data.
+  or (j.type = 'run:retry' and j.data is null);
+
+create trigger durably_counting_all after update of rounds on durably_counting
+when new.rounds <> old.rounds
+begin
+  delete from durably_counts where job_name >= '';
+  insert into durably_counts (job_name, active, completed, failed, cancelled)
+  select s.job_name, sum(iif(s.status in ('pending', 'waiting', 'running'), s.runs, 0)),
+    sum(iif(s.status = 'completed', s.runs, 0)), sum(iif(s.status = 'failed', s.runs, 0)),
+    sum(iif(s.status = 'cancelled', s.runs, 0))
+  from (
+    select job_name, status, count(*) as runs from durably_runs indexed by durably_runs_by_job
+    group by job_name, status
+  ) s
+  group by s.job_name;
+end;
+
+create trigger durably_counting_on after update of up_to on durably_counting
+when new.rounds = old.rounds and new.up_to > old.up_to
+begin
+  insert into durably_counts (job_name, active, completed, failed, cancelled)
+  select c.job_name, sum(c.active), sum(c.completed), sum(c.failed), sum(c.cancelled)
+  from durably_counted c
+  where c.sequence > old.up_to and c.sequence <= new.up_to and not exists (
+    select 1 from durably_deletions d where d.run_id = c.run_id and d.sequence > c.sequence
+  )
+  group by c.job_name
+  on conflict (job_name) do update set
+    active = active + excluded.active, completed = completed + excluded.completed,
+    failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled;
+end;
+
+-- With a run, the journal loses what it would have added later. That is added here, and the run is subtracted.
+create trigger durably_runs_uncounted before delete on durably_runs
+when exists (select 1 from durably_counting where id = 1 and up_to is not null)
+begin
+  insert into durably_counts (job_name, active, completed, failed, cancelled)
+  select old.job_name, coalesce(sum(c.active), 0), coalesce(sum(c.completed), 0) - (old.status = 'completed'),
+    coalesce(sum(c.failed), 0) - (old.status = 'failed'), coalesce(sum(c.cancelled), 0) - (old.status = 'cancelled')
+  from durably_counted c
+  where c.run_id = old.id and c.sequence > (select up_to from durably_counting where id = 1)
+  -- Without it, SQLite would take the conflict for a condition of a join.
+  having true
+  on conflict (job_name) do update set
+    active = active + excluded.active, completed = completed + excluded.completed,
+    failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled;
 end;

@@ -40,6 +40,11 @@ export const searchParam = searched('q', (given) => {
   maxLength: MAX_SEARCH_LENGTH,
 });
 
+export const countsParam = z
+  .enum(['true', 'false'], single('counts', 'counts must be one of true, false'))
+  .default('true')
+  .meta({ description: 'False to leave the counts out, which are null then' });
+
 const shown = (expected: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
     `${expected}, not ${input === null ? 'null' : shownValue(input)}`,

@@ -79,6 +79,7 @@ export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
     deleteRuns: async () => ({ count: 1, more: false }),
     purgeRuns: async () => ({ count: 1, more: false }),
     reschedule: async () => {},
+    getJobs: async () => [],
     fork: async () => ({ ...sampleRun, id: 'run_2' }),
     signal: async () => ({ disposition: 'accepted' }),
     openRunFeed: async () => ({ kind: 'open', cursor: new ManualCursor([]) }),

@@ -27,6 +27,7 @@ function failing(error: unknown): FakeDurably {
     cancel: fail,
     deleteRun: fail,
     signal: fail,
+    getJobs: fail,
     reschedule: fail,
     cancelRuns: fail,
     retryRuns: fail,

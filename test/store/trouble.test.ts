@@ -39,6 +39,7 @@ const CALLS: Record<
       statuses: ['pending'],
     }),
   reschedule: (store) => store.reschedule({ runId: 'unknown', due: { afterMs: 1 } }),
+  countRuns: (store) => store.countRuns(),
   purgeRuns: (store) =>
     store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
   hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),

@@ -23,6 +23,9 @@ export type Rescheduled =
   | { readonly kind: 'not-found' }
   | { readonly kind: 'wrong-state'; readonly status: RunStatus; readonly hasStarted: boolean };
 
+/** How many runs of a job are in each status. */
+export type JobCounts = { readonly [S in RunStatus]: number } & { readonly jobName: string };
+
 /** The part of the {@link Store} by which many runs are managed. */
 export interface ManagingStore {
   /** Executes a command for many runs in one statement. A deletion leaves rows over for `Store.deletePortion`. */
@@ -31,6 +34,8 @@ export interface ManagingStore {
   purgeRuns(which: { readonly ages: readonly OldAge[]; readonly limit: number }): Promise<Purged>;
   /** Gives a run that has not started another time. */
   reschedule(which: { readonly runId: string; readonly due: Due }): Promise<Rescheduled>;
+  /** How many runs each job has in each status. Jobs without runs may be missing. */
+  countRuns(): Promise<JobCounts[]>;
   /** Whether any run is old enough. */
   hasOldRuns(ages: readonly OldAge[]): Promise<boolean>;
 }

@@ -1,4 +1,5 @@
 import type { TriggerOptions } from '../trigger-options.ts';
+import type { JobInfo, JobsQuery } from './job-info.ts';
 import type { PurgeOptions } from './retention.ts';
 import type { BulkFilter, BulkOptions, BulkResult } from './run-bulk.ts';
 
@@ -21,6 +22,12 @@ export interface RunManagement {
   retryRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
   /** Deletes the ended runs that match, as {@link RunManagement.cancelRuns} does. */
   deleteRuns(filter: BulkFilter, options?: BulkOptions): Promise<BulkResult>;
+  /**
+   * The jobs that are registered here, by name: their schemas, their limits, and how many runs they have in each status.
+   *
+   * @throws {ValidationError} for a bad option.
+   */
+  getJobs(query?: JobsQuery): Promise<JobInfo[]>;
   /**
    * Gives a run that has not started another time: later, sooner, or now. Its ttl counts from that time.
    *

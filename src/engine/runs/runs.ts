@@ -3,6 +3,7 @@ import { cancelRuns, deleteRuns, retryRuns } from './bulk.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
 import { fork } from './fork.ts';
+import { getJobs } from './jobs.ts';
 import { purgeRuns } from './purge.ts';
 import { createReads } from './reads.ts';
 import { reschedule } from './reschedule.ts';
@@ -29,6 +30,7 @@ export function createRuns(deps: RunsDeps) {
     retryRuns: retryRuns.bind(undefined, deps),
     deleteRuns: deleteRuns.bind(undefined, deps),
     reschedule: reschedule.bind(undefined, deps),
+    getJobs: getJobs.bind(undefined, deps),
     purgeRuns: purgeRuns.bind(undefined, deps),
     fork: fork.bind(undefined, deps),
     signal: signal.bind(undefined, deps),

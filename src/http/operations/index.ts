@@ -1,5 +1,6 @@
 import { cancelRuns, deleteRuns, retryRuns } from './bulk-commands.ts';
 import { fork } from './fork.ts';
+import { jobs } from './jobs.ts';
 import { logs } from './logs.ts';
 import { reschedule } from './reschedule.ts';
 import { retrigger } from './retrigger.ts';
@@ -31,6 +32,7 @@ export const operations = [
   cancelRuns,
   retryRuns,
   deleteRuns,
+  jobs,
   runsSubscribe,
   tick,
 ] as const;

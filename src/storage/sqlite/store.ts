@@ -14,6 +14,7 @@ import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { listRuns } from './statements/list-runs.ts';
 import { commandAll } from './statements/managing/bulk.ts';
+import { countRuns } from './statements/managing/counts.ts';
 import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { reschedule } from './statements/managing/reschedule.ts';
@@ -49,6 +50,7 @@ export function createStore(options: ConnectionOptions): {
     command: (name, runId) => command(connection, name, runId),
     commandAll: (given) => commandAll(connection, given),
     reschedule: (which) => reschedule(connection, which),
+    countRuns: () => countRuns(connection),
     purgeRuns: (which) => purgeRuns(connection, which),
     hasOldRuns: (ages) => hasOldRuns(connection, ages),
     cancelBelow: () => cancelBelow(connection),

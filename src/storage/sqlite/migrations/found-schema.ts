@@ -23,6 +23,9 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_forks: 5,
   durably_clock_steps: 7,
   durably_quick_deletions: 7,
+  durably_counts: 7,
+  durably_counting: 7,
+  durably_counted: 7,
 };
 export const NEWEST = migrations.length;
 
