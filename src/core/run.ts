@@ -230,21 +230,19 @@ export const runQuerySchema = knownMembers('filter member', {
     path: ['offset'],
     error: 'does not go with a cursor',
   })
-  .transform(
-    ({ jobName, status, parentRunId, labels, fields, cursor, ...rest }): RunQuery | 'nothing' => {
-      if (jobName?.length === 0 || status?.length === 0) return 'nothing';
-      return {
-        jobNames: jobName ?? [],
-        statuses: status ?? [],
-        parentRunId: parentRunId?.toWellFormed() ?? null,
-        labels: Object.entries(labels),
-        fields: fields === undefined ? null : [...new Set(fields)],
-        limit: rest.limit,
-        offset: rest.offset,
-        before: cursor ?? null,
-        createdAfter: rest.createdAfter ?? null,
-        createdBefore: rest.createdBefore ?? null,
-        q: rest.q ?? null,
-      };
-    },
-  );
+  .transform(({ jobName, status, parentRunId, labels, fields, cursor, ...rest }): RunQuery | 'nothing' => {
+    if (jobName?.length === 0 || status?.length === 0) return 'nothing';
+    return {
+      jobNames: jobName ?? [],
+      statuses: status ?? [],
+      parentRunId: parentRunId?.toWellFormed() ?? null,
+      labels: Object.entries(labels),
+      fields: fields === undefined ? null : [...new Set(fields)],
+      limit: rest.limit,
+      offset: rest.offset,
+      before: cursor ?? null,
+      createdAfter: rest.createdAfter ?? null,
+      createdBefore: rest.createdBefore ?? null,
+      q: rest.q ?? null,
+    };
+  });

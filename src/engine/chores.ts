@@ -146,7 +146,8 @@ export class Housekeeping {
   /** On demand, after a shift: without a pause, until the budget is used up. Never rejects. */
   async clearUpWithin({ untilMs, signal }: Budget): Promise<void> {
     const hasTime = () => !signal?.aborted && this.#clock.monotonicMs() < untilMs;
-    for (const chore of this.#chores) await this.#doPortions(chore, chore.portionsOnDemand.afterShift, hasTime);
+    for (const chore of this.#chores)
+      await this.#doPortions(chore, chore.portionsOnDemand.afterShift, hasTime);
   }
 
   /** On demand, while the caller of a deletion waits. Never rejects. */

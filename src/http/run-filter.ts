@@ -63,10 +63,16 @@ export const bulkEnvelope = knownMembers(
       storable('jobName', z.string()),
       `jobName must be a string, or a list of at most ${MAX_FILTER_VALUES} strings`,
     ).meta({ description: 'Only runs of this job, or of one of these' }),
-    status: oneOrMany(statusParam, `status must be one of ${RUN_STATUSES.join(', ')}, or a list of them`).meta({
-      description: 'Only runs in this status, or in one of these. Runs to which the command does not apply are left out',
+    status: oneOrMany(
+      statusParam,
+      `status must be one of ${RUN_STATUSES.join(', ')}, or a list of them`,
+    ).meta({
+      description:
+        'Only runs in this status, or in one of these. Runs to which the command does not apply are left out',
     }),
-    labels: labelsSchema('labels').optional().meta({ description: 'Only runs that have all of these labels' }),
+    labels: labelsSchema('labels')
+      .optional()
+      .meta({ description: 'Only runs that have all of these labels' }),
     createdAfter: createdAfterParam,
     createdBefore: createdBeforeParam,
     parentRunId: parentRunIdParam,

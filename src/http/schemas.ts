@@ -81,12 +81,17 @@ export const jobSchema = z
     version: z.int(),
     limits: z.object({
       retries: z.int().meta({ description: 'How often a run whose job threw is tried again' }),
-      timeout: z.string().nullable().meta({ description: 'How long a run may take', examples: ['2h'] }),
+      timeout: z
+        .string()
+        .nullable()
+        .meta({ description: 'How long a run may take', examples: ['2h'] }),
     }),
     counts: z
       .object(Object.fromEntries(RUN_STATUSES.map((status) => [status, z.int()])))
       .nullable()
-      .meta({ description: 'How many runs are in each status. Null if `scopeRuns` lets the caller see only some' }),
+      .meta({
+        description: 'How many runs are in each status. Null if `scopeRuns` lets the caller see only some',
+      }),
   })
   .meta({ id: 'Job' });
 

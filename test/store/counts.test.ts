@@ -6,7 +6,9 @@ import { all, append, claimOne, completed, enqueue, failed, newRun, query, runni
 /** The numbers of each job that has runs, counted from the list of all runs. */
 async function listed(store: Store) {
   const counts = new Map<string, Record<string, number>>();
-  for (const { jobName = '', status = '' } of await all((await store.listRuns(query({ limit: 1000 }))).portions)) {
+  for (const { jobName = '', status = '' } of await all(
+    (await store.listRuns(query({ limit: 1000 }))).portions,
+  )) {
     const of = counts.get(jobName) ?? {};
     of[status] = (of[status] ?? 0) + 1;
     counts.set(jobName, of);
@@ -54,7 +56,8 @@ contract('Store.countRuns', (test) => {
     for (const [i, step] of steps.entries()) {
       if (i === asks) expect(await counted(store)).toEqual(await listed(store));
       await step();
-      if (i > asks && i % 2 === asks % 2) expect(await counted(store), `after ${i}`).toEqual(await listed(store));
+      if (i > asks && i % 2 === asks % 2)
+        expect(await counted(store), `after ${i}`).toEqual(await listed(store));
     }
     expect(await counted(store)).toEqual(await listed(store));
     while (await store.deletePortion());
@@ -67,7 +70,9 @@ contract('Store.countRuns', (test) => {
     await enqueue(store);
     await store.countRuns();
     for (let i = 0; i < 13; i++) {
-      await store.enqueue(Array.from({ length: 1_000 }, () => newRun({ jobName: i % 2 === 0 ? 'even' : 'odd' })));
+      await store.enqueue(
+        Array.from({ length: 1_000 }, () => newRun({ jobName: i % 2 === 0 ? 'even' : 'odd' })),
+      );
     }
     await store.enqueue(Array.from({ length: 999 }, () => newRun({ jobName: 'odd', due: { afterMs: 1e6 } })));
     expect(await counted(store)).toEqual({

@@ -40,8 +40,7 @@ const CALLS: Record<
     }),
   reschedule: (store) => store.reschedule({ runId: 'unknown', due: { afterMs: 1 } }),
   countRuns: (store) => store.countRuns(),
-  purgeRuns: (store) =>
-    store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
+  purgeRuns: (store) => store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
   hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),
   cancelBelow: (store) => store.cancelBelow(),
   fork: (store) => store.fork({ id: 'run_new', runId: 'unknown', from: 'one', payload: undefined }),

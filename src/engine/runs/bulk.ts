@@ -1,6 +1,13 @@
 import { ValidationError } from '../../core/errors/errors.ts';
 import type { JournalEventType } from '../../core/events.ts';
 import {
+  type BulkFilter,
+  type BulkOptions,
+  type BulkResult,
+  type BulkRun,
+  MAX_BULK,
+} from '../../core/managing/run-bulk.ts';
+import {
   parseRun,
   RUN_STATUSES,
   RUN_TRANSITIONS,
@@ -10,13 +17,6 @@ import {
   runQuerySchema,
   type StoredRun,
 } from '../../core/run.ts';
-import {
-  type BulkFilter,
-  type BulkOptions,
-  type BulkResult,
-  type BulkRun,
-  MAX_BULK,
-} from '../../core/managing/run-bulk.ts';
 import { summarize, toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';

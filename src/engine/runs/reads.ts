@@ -2,6 +2,7 @@ import type { JsonReads } from '../../core/durably.ts';
 import { NotFoundError, ValidationError } from '../../core/errors/errors.ts';
 import { arrayPieces, type JsonRecord, objectPieces } from '../../core/json/json-text.ts';
 import { collect } from '../../core/json/portions.ts';
+import { encodeCursor } from '../../core/lists/run-cursor.ts';
 import {
   checkRunId,
   parseRun,
@@ -14,7 +15,6 @@ import {
   runQuerySchema,
   type StoredRun,
 } from '../../core/run.ts';
-import { encodeCursor } from '../../core/lists/run-cursor.ts';
 import { type LogQuery, parseLogLine, parseStep } from '../../core/step.ts';
 import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
 import { summarize, toIssues } from '../../core/validation/issues.ts';

@@ -9,7 +9,8 @@ export const jobs = jsonOperation({
   name: 'jobs',
   method: 'GET',
   path: '/jobs',
-  summary: 'List the registered jobs, with their schemas, their limits, and how many runs they have in each status',
+  summary:
+    'List the registered jobs, with their schemas, their limits, and how many runs they have in each status',
   effect: 'read',
   guard: {
     hook: 'scopeRuns',
@@ -18,7 +19,9 @@ export const jobs = jsonOperation({
     // The counts are those of all runs of a job, so that a caller who may see only some of them gets none.
     narrow: (query, { jobName, limit, offset, ...others }) => ({
       jobName: listOf(jobName),
-      counts: Object.values(others).some((member) => member !== undefined) ? ('false' as const) : query.counts,
+      counts: Object.values(others).some((member) => member !== undefined)
+        ? ('false' as const)
+        : query.counts,
     }),
   },
   input: { from: 'query', schema: z.object({ jobName: jobNamesParam, counts: countsParam }) },

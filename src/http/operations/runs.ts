@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { listOf } from '../guard.ts';
 import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
-import { createdAfterParam, createdBeforeParam, searchParam, timeTextOf } from '../run-filter.ts';
 import {
   cursorParam,
   fieldsParam,
@@ -13,6 +12,7 @@ import {
   parentRunIdParam,
   statusesParam,
 } from '../params.ts';
+import { createdAfterParam, createdBeforeParam, searchParam, timeTextOf } from '../run-filter.ts';
 import { runSchema } from '../schemas.ts';
 
 export const runs = jsonOperation({

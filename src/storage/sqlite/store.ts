@@ -16,8 +16,8 @@ import { listRuns } from './statements/list-runs.ts';
 import { commandAll } from './statements/managing/bulk.ts';
 import { countRuns } from './statements/managing/counts.ts';
 import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
-import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { reschedule } from './statements/managing/reschedule.ts';
+import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
 

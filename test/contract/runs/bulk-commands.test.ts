@@ -49,7 +49,13 @@ contract('commands for many runs', (test) => {
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) ids.push((await durably.trigger({ jobName: 'echo', input: i })).id);
     expect(await durably.cancelRuns({ jobName: 'echo', limit: 2 })).toEqual({ count: 2, more: true });
-    expect(await statusesOf(durably, ids)).toEqual(['pending', 'pending', 'pending', 'cancelled', 'cancelled']);
+    expect(await statusesOf(durably, ids)).toEqual([
+      'pending',
+      'pending',
+      'pending',
+      'cancelled',
+      'cancelled',
+    ]);
     expect(await durably.cancelRuns({ all: true, limit: 3 })).toEqual({ count: 3, more: false });
     expect(await durably.deleteRuns({ status: ['cancelled', 'pending'], limit: 4 })).toEqual({
       count: 4,
@@ -121,7 +127,9 @@ contract('commands for many runs', (test) => {
     }
   });
 
-  test('a run that was changed in the meantime and does not match any more is left alone', async ({ world }) => {
+  test('a run that was changed in the meantime and does not match any more is left alone', async ({
+    world,
+  }) => {
     const { durably } = await world.idle();
     durably.register({ echo });
     const { id } = await durably.trigger({ jobName: 'echo', input: 1 });
@@ -171,7 +179,10 @@ contract('commands for many runs', (test) => {
     [{ labels: {} }, /no filter/],
     [{ all: false }, /no filter/],
     [{ all: 'yes' }, /all must be true or false, not yes/],
-    [{ status: 'completed' }, /status must be one of pending, waiting, running to cancel runs, not completed/],
+    [
+      { status: 'completed' },
+      /status must be one of pending, waiting, running to cancel runs, not completed/,
+    ],
     [{ jobname: 'echo' }, /Unknown filter member "jobname"; did you mean "jobName"/],
     [{ offset: 1, all: true }, /offset/],
     [{ all: true, limit: 1_001 }, /limit/],

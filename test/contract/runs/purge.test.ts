@@ -99,7 +99,10 @@ contract('purgeRuns', (test) => {
     [undefined, /olderThan must be a duration.*not undefined/],
     [{ olderThan: 'soon' }, /olderThan must be a duration.*not "soon"/],
     [{ olderThan: -1 }, /olderThan must be a duration.*not -1/],
-    [{ olderThan: 0, status: 'running' }, /status must be one of completed, failed, cancelled, not "running"/],
+    [
+      { olderThan: 0, status: 'running' },
+      /status must be one of completed, failed, cancelled, not "running"/,
+    ],
     [{ olderThan: 0, limit: 0 }, /limit must be a whole number from 1 to 1000, not 0/],
     [{ olderThan: 0, older: 1 }, /Unknown purgeRuns option "older"; did you mean "olderThan"/],
   ] as const)('refuses %j', async ([options, message], { world }) => {

@@ -76,7 +76,10 @@ describe.each(doors)('through $door', ({ open }) => {
     [{}, { counts: true }],
     [{ jobName: 'mine' }, { jobName: ['mine'], counts: true }],
     [{ jobName: [] }, { jobName: [], counts: true }],
-    [{ jobName: 'mine', limit: 5 }, { jobName: ['mine'], counts: true }],
+    [
+      { jobName: 'mine', limit: 5 },
+      { jobName: ['mine'], counts: true },
+    ],
     [{ labels: { team: 'a' } }, { counts: false }],
   ])('GET /jobs shows no counts of runs that scopeRuns hides: %j', async (filter, expected) => {
     const durably = fakeDurably();

@@ -254,8 +254,6 @@ contract('Store.listKeysAbove', (test) => {
     await append(store, child, [leaf.note]);
     expect((await store.listKeysAbove(leaf.child.id)).sort()).toEqual(['middle', 'top']);
     expect(await store.listKeysAbove(top.runId)).toEqual([]);
-    expect(await all((await store.listRuns(query({ parentRunId: child.runId }))).portions)).toHaveLength(
-      1,
-    );
+    expect(await all((await store.listRuns(query({ parentRunId: child.runId }))).portions)).toHaveLength(1);
   });
 });

@@ -9,8 +9,8 @@ const DAY_MS = 24 * 60 * 60 * 1000;
  * The most rows that one statement deletes. The triggers of the schema use the same numbers for a
  * run's rows.
  */
-export const PORTION_ROWS = 500;
-export const PORTION_BYTES = 1024 * 1024;
+const PORTION_ROWS = 500;
+const PORTION_BYTES = 1024 * 1024;
 
 /**
  * SQL: whether the run `id` has more rows than its deletion removes at once. It is evaluated before

@@ -41,7 +41,9 @@ contract('query plans', (test) => {
     expect(scansOf(counts)).toEqual([]);
     const searches = searchesOf(counts).join('\n');
     expect(searches).toMatch(/SEARCH j USING INTEGER PRIMARY KEY \(rowid>\?\)/);
-    expect(searches).toMatch(/SEARCH r USING COVERING INDEX durably_runs_by_job \(job_name=\? AND status=\?\)/);
+    expect(searches).toMatch(
+      /SEARCH r USING COVERING INDEX durably_runs_by_job \(job_name=\? AND status=\?\)/,
+    );
     expect(searches).not.toMatch(/durably_runs_by_status/);
   });
 });

@@ -1,4 +1,4 @@
-import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, type SqlBool, sql } from 'kysely';
+import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
 import { isTerminal, RUN_STATUSES, type RunQuery, type RunStatus } from '../../../../core/run.ts';
 import type { Schema } from '../../schema.ts';
 import { type CompiledRow, listedColumns } from '../rows.ts';
@@ -14,7 +14,11 @@ const MAX_PROBES = 100;
  * the arms only as far as the page needs, so it neither sorts all matches nor scans, however many
  * runs there are.
  */
-export function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'): CompiledQuery<CompiledRow> {
+export function compile(
+  db: Kysely<Schema>,
+  query: RunQuery,
+  reads: 'rows' | 'places',
+): CompiledQuery<CompiledRow> {
   const columns = sql.raw(reads === 'places' ? 'seq' : listedColumns(query.fields));
   const ofPlaces = (places: Expression<unknown>) =>
     sql<CompiledRow>`select ${columns} from durably_runs where seq in ${places} order by seq desc`;
@@ -27,7 +31,10 @@ function pageOf(db: Kysely<Schema>, query: RunQuery, parts: PageParts): RawBuild
       pageOf(
         db,
         { ...rest, q: null },
-        { columns: sql.raw('seq'), ofPlaces: (places) => sql`select seq from durably_runs where seq in ${places}` },
+        {
+          columns: sql.raw('seq'),
+          ofPlaces: (places) => sql`select seq from durably_runs where seq in ${places}`,
+        },
       );
     return parts.ofPlaces(searchedPlaces(query, query.q, placesOf));
   }

@@ -16,7 +16,7 @@ const MAX_COUNTED = 1_000;
 
 const HEAD = '(select coalesce(max(sequence), 0) from durably_journal)';
 
-const countings: WriteKind<Sql, void> = {
+const countUps: WriteKind<Sql, void> = {
   name: 'counting',
   place: PLACES.deletion,
   sizeOf: () => ({ rows: PORTION_ROWS, chars: 0 }),
@@ -74,7 +74,7 @@ export async function countRuns(connection: Connection): Promise<JobCounts[]> {
     const behind = place?.upTo == null ? Number.POSITIVE_INFINITY : place.head - place.upTo;
     if (behind <= MAX_READ_ROWS) break;
     const sql = behind > MAX_ADDED_ROWS ? COUNT_ALL : COUNT_ON;
-    await connection.lane.submit(countings, { sql, parameters: [] });
+    await connection.lane.submit(countUps, { sql, parameters: [] });
   }
   return await readCurrent<JobCounts>(connection, { sql: COUNTS, parameters: [] });
 }

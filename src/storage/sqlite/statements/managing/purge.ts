@@ -1,5 +1,5 @@
-import type { OldAge } from '../../../../core/managing/retention.ts';
 import type { Purged } from '../../../../core/managing/managing-store.ts';
+import type { OldAge } from '../../../../core/managing/retention.ts';
 import type { Rows, Sql, WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { NOW_MS } from '../../sql.ts';
@@ -34,7 +34,10 @@ const purges: WriteKind<Sql, Rows> = {
   name: 'purge',
   place: PLACES.deletion,
   sizeOf: () => ({ rows: PORTION_RUNS, chars: 0 }),
-  compile: (members) => ({ statements: members, decode: (answers) => members.map((_, i) => answers[i] ?? []) }),
+  compile: (members) => ({
+    statements: members,
+    decode: (answers) => members.map((_, i) => answers[i] ?? []),
+  }),
 };
 
 /** Deletes a portion of the old runs. If it is executed twice, it deletes two portions. */

@@ -53,10 +53,7 @@ export async function reschedule(
   { runId, due }: { readonly runId: string; readonly due: Due },
 ): Promise<Rescheduled> {
   const deadlineMs = connection.callerDeadline();
-  const parameters = [
-    runId,
-    ...('atMs' in due ? [Math.ceil(due.atMs), ''] : ['', Math.ceil(due.afterMs)]),
-  ];
+  const parameters = [runId, ...('atMs' in due ? [Math.ceil(due.atMs), ''] : ['', Math.ceil(due.afterMs)])];
   const { rows, isSentAgain } = await connection.lane.submit(
     reschedules,
     { sql: RESCHEDULE, parameters },
