@@ -40,6 +40,7 @@ const CALLS: Record<
     }),
   reschedule: (store) => store.reschedule({ runId: 'unknown', due: { afterMs: 1 } }),
   countRuns: (store) => store.countRuns(),
+  findRuns: (store) => store.findRuns(query()),
   purgeRuns: (store) => store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
   hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),
   cancelBelow: (store) => store.cancelBelow(),

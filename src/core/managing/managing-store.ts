@@ -1,4 +1,4 @@
-import type { RunStatus } from '../run.ts';
+import type { RunQuery, RunStatus } from '../run.ts';
 import type { Due } from '../store.ts';
 import type { OldAge } from './retention.ts';
 import type { BulkChanges, BulkCommand, BulkRun } from './run-bulk.ts';
@@ -28,6 +28,8 @@ export type JobCounts = { readonly [S in RunStatus]: number } & { readonly jobNa
 
 /** The part of the {@link Store} by which many runs are managed. */
 export interface ManagingStore {
+  /** The runs that match, newest first, as they are now. */
+  findRuns(query: RunQuery): Promise<BulkRun[]>;
   /** Executes a command for many runs in one statement. A deletion leaves rows over for `Store.deletePortion`. */
   commandAll(command: BulkCommand): Promise<BulkChanges>;
   /** Deletes a portion of the runs that are old enough, none if there are none. Those with an active child are kept. */

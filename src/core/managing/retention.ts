@@ -5,6 +5,7 @@ import { checkMembers } from '../validation/known-names.ts';
 
 /** The statuses of runs that are over. */
 export const ENDED_STATUSES = ['completed', 'failed', 'cancelled'] as const;
+/** The status of a run that is over. */
 export type EndedStatus = (typeof ENDED_STATUSES)[number];
 
 /** How long runs are kept after their end: all of them, or by status. Those of a status that is not named are kept for ever. */

@@ -11,11 +11,13 @@ export interface BulkFilter extends Omit<RunFilter, 'limit' | 'offset' | 'cursor
   readonly all?: boolean | undefined;
 }
 
+/** Who decides on the runs of a command. */
 export interface BulkOptions {
   /** Asked about each run before any is changed. If it rejects, none is. */
   readonly allow?: ((run: Run) => void | Promise<void>) | undefined;
 }
 
+/** What a command did to many runs. */
 export interface BulkResult {
   /** How many runs were changed. */
   readonly count: number;

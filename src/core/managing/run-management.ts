@@ -4,7 +4,12 @@ import type { PurgeOptions } from './retention.ts';
 import type { BulkFilter, BulkOptions, BulkResult } from './run-bulk.ts';
 
 /** When a run is to be executed: one of both. */
-export type RescheduleOptions = Pick<TriggerOptions, 'runAt' | 'delay'>;
+export interface RescheduleOptions {
+  /** Then: a Date, or an ISO 8601 text with a time zone. A time that is over means now. */
+  readonly runAt?: TriggerOptions['runAt'];
+  /** After so long. 0 means now. */
+  readonly delay?: TriggerOptions['delay'];
+}
 
 /** What callers do to many runs, and to runs that have not started. A part of {@link DurablyService}. */
 export interface RunManagement {

@@ -17,6 +17,7 @@ import {
   runQuerySchema,
   type StoredRun,
 } from '../../core/run.ts';
+import type { Store } from '../../core/store.ts';
 import { summarize, toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
@@ -107,17 +108,26 @@ async function listMatching(
   { allow }: BulkOptions = {},
 ): Promise<{ runs: BulkRun[]; more: boolean }> {
   const { limit } = query;
-  const listed: RunQuery = { ...query, limit: limit + 1, fields: allow ? null : ['id', 'jobName'] };
-  const { portions } = await store.listRuns(listed, { asOf: 'now' });
+  const listed: RunQuery = { ...query, limit: limit + 1 };
+  const found = allow ? await allowedRuns(store, listed, allow) : await store.findRuns(listed);
+  return { runs: found.slice(0, limit), more: found.length > limit };
+}
+
+/** The last run of a full list is not asked about, because it is not changed. */
+async function allowedRuns(
+  store: Store,
+  query: RunQuery,
+  allow: NonNullable<BulkOptions['allow']>,
+): Promise<BulkRun[]> {
+  const { portions } = await store.listRuns(query, { asOf: 'now' });
   const runs: BulkRun[] = [];
   for await (const portion of portions) {
     for (const run of portion) {
-      if (runs.length === limit) return { runs, more: true };
-      if (allow) await allow(parseRun(run as StoredRun));
+      if (runs.length < query.limit - 1) await allow(parseRun(run as StoredRun));
       runs.push({ runId: run.id ?? '', jobName: run.jobName ?? '' });
     }
   }
-  return { runs, more: false };
+  return runs;
 }
 
 /**

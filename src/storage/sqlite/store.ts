@@ -12,7 +12,7 @@ import { deletePortion, purgePortion } from './statements/deletions.ts';
 import { enqueue } from './statements/enqueue.ts';
 import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
-import { listRuns } from './statements/list-runs.ts';
+import { findRuns, listRuns } from './statements/list-runs.ts';
 import { commandAll } from './statements/managing/bulk.ts';
 import { countRuns } from './statements/managing/counts.ts';
 import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
@@ -48,6 +48,7 @@ export function createStore(options: ConnectionOptions): {
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
+    findRuns: (query) => findRuns(connection, query),
     commandAll: (given) => commandAll(connection, given),
     reschedule: (which) => reschedule(connection, which),
     countRuns: () => countRuns(connection),

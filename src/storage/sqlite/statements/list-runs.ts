@@ -1,9 +1,10 @@
 import type { CompiledQuery } from 'kysely';
+import type { BulkRun } from '../../../core/managing/run-bulk.ts';
 import type { RunField, RunQuery, StoredRun } from '../../../core/run.ts';
 import type { Freshness, Portions, StoredRunPage } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readAsOf, readExisting } from './current-reads.ts';
-import { compile } from './lists/run-page.ts';
+import { compile, type PageReads } from './lists/run-page.ts';
 import { type CutRow, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
 import {
   type CompiledRow,
@@ -36,6 +37,12 @@ export async function listRuns(
     next: nextOf(query, places.at(-1), places.length),
     portions: readPlaces(connection, query, places),
   };
+}
+
+/** The runs of a page, in one statement. */
+export async function findRuns(connection: Connection, query: RunQuery): Promise<BulkRun[]> {
+  const rows = await readList(connection, compiled(connection, query, 'names'), 'now');
+  return rows.map(({ id = '', job_name = '' }) => ({ runId: id, jobName: job_name }));
 }
 
 /** A query of a list has texts and whole numbers only. */
@@ -121,11 +128,7 @@ const MAX_COMPILED = 100;
 const compiledLists = new WeakMap<Connection, Map<string, CompiledQuery<CompiledRow>>>();
 
 /** Dashboards repeat the same lists, so the latest queries are kept compiled. */
-function compiled(
-  connection: Connection,
-  query: RunQuery,
-  reads: 'rows' | 'places',
-): CompiledQuery<CompiledRow> {
+function compiled(connection: Connection, query: RunQuery, reads: PageReads): CompiledQuery<CompiledRow> {
   const lists = compiledLists.get(connection) ?? new Map<string, CompiledQuery<CompiledRow>>();
   compiledLists.set(connection, lists);
   const key = JSON.stringify([reads, query]);

@@ -61,8 +61,8 @@ export type ListedRunRow = {
   readonly payload?: InlineValue;
 };
 
-/** A row of a list, or only its place. */
-export type CompiledRow = ListedRunRow & { readonly seq?: number };
+/** A row of a list, or only its place, or its id and job. */
+export type CompiledRow = ListedRunRow & { readonly seq?: number } & Partial<Pick<RunRow, 'id' | 'job_name'>>;
 
 /**
  * The columns of a page. The short columns come as one JSON text, because a driver takes longer to

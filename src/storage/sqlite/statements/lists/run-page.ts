@@ -14,12 +14,13 @@ const MAX_PROBES = 100;
  * the arms only as far as the page needs, so it neither sorts all matches nor scans, however many
  * runs there are.
  */
-export function compile(
-  db: Kysely<Schema>,
-  query: RunQuery,
-  reads: 'rows' | 'places',
-): CompiledQuery<CompiledRow> {
-  const columns = sql.raw(reads === 'places' ? 'seq' : listedColumns(query.fields));
+/** What is read of each run: its fields, its place, or its id and job. */
+export type PageReads = 'rows' | keyof typeof COLUMNS;
+
+const COLUMNS = { places: 'seq', names: 'id, job_name' } as const;
+
+export function compile(db: Kysely<Schema>, query: RunQuery, reads: PageReads): CompiledQuery<CompiledRow> {
+  const columns = sql.raw(reads === 'rows' ? listedColumns(query.fields) : COLUMNS[reads]);
   const ofPlaces = (places: Expression<unknown>) =>
     sql<CompiledRow>`select ${columns} from durably_runs where seq in ${places} order by seq desc`;
   return sql<CompiledRow>`${withBounds(query)}${pageOf(db, query, { columns, ofPlaces })}`.compile(db);
