@@ -4,6 +4,7 @@ import type { ErrorDetailMode } from './core/errors/error-detail.ts';
 import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 import type { Logger } from './core/logger.ts';
+import { parseRetention, type RunRetention, retentionOption } from './core/managing/retention.ts';
 import { type Clock, systemClock } from './core/time/clock.ts';
 import {
   anyOption,
@@ -71,6 +72,11 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
    * even by `init()`: call `processUntilIdle()`. Default: `resident`, or `on-demand` on Cloudflare Workers.
    */
   readonly worker?: 'resident' | 'on-demand' | undefined;
+  /**
+   * How long runs are kept after their end, with their steps, log lines and events: all, or by status, such as
+   * `{ completed: '7d', failed: '30d' }`. Default: for ever.
+   */
+  readonly retainRuns?: RunRetention | undefined;
   /** Jobs to register at once; they type `durably.jobs`. */
   readonly jobs?: TJobs | undefined;
   /**
@@ -180,6 +186,7 @@ const OPTIONS: OptionSchemas<DurablyOptions> = {
   dialect: anyOption,
   ...WORKER_OPTIONS,
   errorDetail: errorDetailOption,
+  retainRuns: retentionOption,
   logger: objectWith(['info', 'warn', 'error'], 'must have the functions info, warn and error'),
   jobs: objectWith([], 'must be an object of job definitions'),
   reconnect: functionOption,
@@ -213,7 +220,9 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const log = new RunLog(logger);
   const bus = new EventBus(clock, log);
   const registry = new Registry();
-  const housekeeping = new Housekeeping({ store, bus, clock });
+  const { retainRuns } = options;
+  const retention = retainRuns === undefined ? [] : parseRetention('retainRuns', retainRuns);
+  const housekeeping = new Housekeeping({ store, bus, clock, retention });
   const worker = new Worker(
     { store, bus, clock, registry, housekeeping, log, errorDetail },
     { ...given, maxResultBytes },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { ERROR_DETAIL_MODES } from '../core/errors/error-detail.ts';
 import { withoutCredentials } from '../core/errors/secrets.ts';
+import { readRetention } from '../core/managing/retention.ts';
 import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
 import { isPlainPath } from '../http/routing.ts';
 import { apiKeysText } from './api-keys.ts';
@@ -81,6 +82,18 @@ const settings = z.object({
   DURABLY_SHUTDOWN_MS: ms().default(10_000),
   DURABLY_KEEP_ALIVE_MS: wholeNumber(1, 3_600_000).default(75_000),
   DURABLY_ERROR_DETAIL: z.enum(ERROR_DETAIL_MODES, 'must be full or message').default('full'),
+  DURABLY_RETAIN_RUNS: z
+    .string()
+    .transform((text, context) => {
+      try {
+        return readRetention(text);
+      } catch {
+        const expected = 'must be a duration such as 30d, or completed=7d,failed=30d,cancelled=7d';
+        context.addIssue({ code: 'custom', message: expected });
+        return z.NEVER;
+      }
+    })
+    .optional(),
   DURABLY_DATA_DIR: z.string().default('data'),
   DURABLY_FETCH_ORIGINS: originList(),
   DURABLY_API_KEYS: apiKeysText.optional(),

@@ -1,6 +1,7 @@
 import type { JournalEvent } from './events.ts';
 import type { JsonPieces } from './json/json-text.ts';
 import type { Labels } from './labels.ts';
+import type { RunManagement } from './managing/run-management.ts';
 import type { Disposition } from './new-run.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { Signalled, SignalOptions } from './signal.ts';
@@ -114,7 +115,7 @@ export interface JsonReads {
 }
 
 /** What the HTTP side needs of a durably instance. */
-export interface DurablyService {
+export interface DurablyService extends RunManagement {
   /**
    * Stores a run of the job with that name; it is durable once this resolves.
    *

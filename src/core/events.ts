@@ -79,9 +79,6 @@ export const eventCatalogue = {
   'run:trigger': kind(z.object(triggerFields), (row) => ({
     ...(decodeJson(row.data) as z.input<z.ZodObject<typeof triggerFields>> | undefined),
   })),
-  'run:reschedule': kind(z.object({ runAt: time }), (row) => ({
-    runAt: (decodeJson(row.data) as { runAt: string } | undefined)?.runAt ?? toIsoTime(row.createdAt),
-  })),
   'run:start': kind(z.object({ payload: z.unknown(), attempt: z.int() }), (row, json) => ({
     payload: json(row.data),
     attempt: row.attempt ?? 0,
@@ -104,6 +101,9 @@ export const eventCatalogue = {
   'run:fail': kind(z.object({ ...errorFields, failedStepName: z.string() }), (row) => ({
     ...readError(row),
     failedStepName: row.stepName ?? UNKNOWN_STEP,
+  })),
+  'run:reschedule': kind(z.object({ runAt: time }), (row) => ({
+    runAt: (decodeJson(row.data) as { runAt: string } | undefined)?.runAt ?? toIsoTime(row.createdAt),
   })),
   'run:cancel': nothing,
   // A retry by a caller has no data.

@@ -4,6 +4,8 @@ import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
 import { type Labels, labelsSchema } from './labels.ts';
+import { cursorSchema } from './lists/run-cursor.ts';
+import { type RunSearch, type RunSearchQuery, runSearchShape } from './lists/run-search.ts';
 import { knownMembers } from './validation/issues.ts';
 import type { RunWait } from './wait.ts';
 
@@ -13,7 +15,7 @@ export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
  * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete`, `fail`
- * and `timeOut` (whichever worker finds that a run's time is up); callers do `trigger`, `defer` (a trigger for later), `cancel`, `retry` and `delete`. A takeover is a claim of a running
+ * and `timeOut` (whichever worker finds that a run's time is up); callers do `trigger`, `defer` (a trigger for later), `reschedule`, `cancel`, `retry` and `delete`. A takeover is a claim of a running
  * run whose lease went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times
  * in a row, the claim fails it instead.
  */
@@ -28,6 +30,8 @@ export const RUN_TRANSITIONS = {
   complete: { from: ['running'], to: 'completed' },
   fail: { from: ['running'], to: 'failed' },
   timeOut: { from: ['pending', 'waiting', 'running'], to: 'failed' },
+  // Only runs that have not started. One that is due by then becomes pending.
+  reschedule: { from: ['pending', 'waiting'], to: 'waiting' },
   cancel: { from: ['pending', 'waiting', 'running'], to: 'cancelled' },
   retry: { from: ['failed', 'cancelled'], to: 'pending' },
   delete: { from: ['completed', 'failed', 'cancelled'], to: null },
@@ -152,7 +156,7 @@ export const DEFAULT_LIST_LIMIT = 100;
 export const MAX_LIST_OFFSET = 100_000;
 
 /** Which runs a list contains: the runs that match every member. Without members, all runs. */
-export interface RunFilter {
+export interface RunFilter extends RunSearch {
   /** An empty list matches no run. The same holds for `status`. */
   readonly jobName?: string | readonly string[] | undefined;
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
@@ -191,7 +195,7 @@ export interface RunPage {
 }
 
 /** A checked {@link RunFilter}: lists without duplicates (an empty one matches all), and bounds. */
-export interface RunQuery {
+export interface RunQuery extends RunSearchQuery {
   readonly jobNames: readonly string[];
   readonly statuses: readonly RunStatus[];
   readonly parentRunId: string | null;
@@ -204,18 +208,6 @@ export interface RunQuery {
   readonly before: number | null;
 }
 
-/** A place in a list of runs as a text that only durably reads. */
-export function encodeCursor(place: number): string {
-  return `c${place.toString(36)}`;
-}
-
-const CURSOR = /^c([0-9a-z]{1,10})$/;
-
-const cursorSchema = z
-  .string()
-  .regex(CURSOR, 'is not the cursor of a list')
-  .transform((cursor) => Number.parseInt(CURSOR.exec(cursor)?.[1] ?? '', 36));
-
 const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
   z
     .union([value.transform((one) => [one]), z.array(value).max(MAX_FILTER_VALUES)])
@@ -227,6 +219,7 @@ export const runQuerySchema = knownMembers('filter member', {
   jobName: oneOrMany(z.string()),
   status: oneOrMany(z.enum(RUN_STATUSES)),
   parentRunId: z.string().optional(),
+  ...runSearchShape,
   labels: labelsSchema().default({}),
   limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
   offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
@@ -237,18 +230,19 @@ export const runQuerySchema = knownMembers('filter member', {
     path: ['offset'],
     error: 'does not go with a cursor',
   })
-  .transform(
-    ({ jobName, status, parentRunId, labels, limit, offset, cursor, fields }): RunQuery | 'nothing' => {
-      if (jobName?.length === 0 || status?.length === 0) return 'nothing';
-      return {
-        jobNames: jobName ?? [],
-        statuses: status ?? [],
-        parentRunId: parentRunId?.toWellFormed() ?? null,
-        labels: Object.entries(labels),
-        fields: fields === undefined ? null : [...new Set(fields)],
-        limit,
-        offset,
-        before: cursor ?? null,
-      };
-    },
-  );
+  .transform(({ jobName, status, parentRunId, labels, fields, cursor, ...rest }): RunQuery | 'nothing' => {
+    if (jobName?.length === 0 || status?.length === 0) return 'nothing';
+    return {
+      jobNames: jobName ?? [],
+      statuses: status ?? [],
+      parentRunId: parentRunId?.toWellFormed() ?? null,
+      labels: Object.entries(labels),
+      fields: fields === undefined ? null : [...new Set(fields)],
+      limit: rest.limit,
+      offset: rest.offset,
+      before: cursor ?? null,
+      createdAfter: rest.createdAfter ?? null,
+      createdBefore: rest.createdBefore ?? null,
+      q: rest.q ?? null,
+    };
+  });

@@ -1,6 +1,7 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
 import type { ForkResult, NewFork } from './fork.ts';
+import type { ManagingStore } from './managing/managing-store.ts';
 import type { ChildStart, Enqueued, NewRun } from './new-run.ts';
 import type {
   CancelledBelow,
@@ -124,7 +125,7 @@ export interface LogPage {
  *
  * Every method may throw {@link DatabaseUnavailableError}.
  */
-export interface Store {
+export interface Store extends ManagingStore {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 
@@ -178,7 +179,7 @@ export interface Store {
   /** Finds every run that exists, whatever the freshness. */
   getRun(runId: string, options?: { readonly asOf?: Freshness }): Promise<StoredRun | null>;
   /** Newest first. */
-  listRuns(query: RunQuery): Promise<StoredRunPage>;
+  listRuns(query: RunQuery, options?: { readonly asOf?: Freshness }): Promise<StoredRunPage>;
   /** By index. */
   listSteps(runId: string): Portions<StoredStep>;
   /** Oldest first. */

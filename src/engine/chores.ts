@@ -1,4 +1,5 @@
 import type { WorkerErrorContext } from '../core/errors/worker-error-context.ts';
+import type { OldAge } from '../core/managing/retention.ts';
 import type { Store } from '../core/store.ts';
 import type { Clock } from '../core/time/clock.ts';
 import type { EventBus } from './events/event-bus.ts';
@@ -8,6 +9,8 @@ const HOUR_MS = 60 * MINUTE_MS;
 /** The least pause between two portions. Other writers get as much time as the portion took. */
 const MIN_PAUSE_MS = 5;
 
+/** How often old runs are looked for at most. */
+const MIN_RETENTION_MS = 1_000;
 /** Something that is done now and then. Any number of processes may do it at once. */
 interface Chore {
   readonly name: string;
@@ -28,6 +31,8 @@ interface Chore {
   readonly run: (store: Store, bus: EventBus) => Promise<boolean>;
 }
 
+/** How many portions a caller of a command for many runs waits for. */
+const CANCELLATIONS_NOW = 60;
 /** A platform allows a limited number of requests. */
 const CANCELLATIONS_ON_DEMAND = 10;
 
@@ -68,6 +73,22 @@ const LIMITS_OF_OTHERS: Chore = {
   },
 };
 
+/** Removes runs that ended long ago, and then the rest of their rows. */
+function oldRuns(ages: readonly OldAge[]): Chore {
+  const shortestMs = Math.min(...ages.map(({ olderThanMs }) => olderThanMs));
+  return {
+    name: 'remove old runs',
+    context: 'purge',
+    everyMs: Math.min(MINUTE_MS, Math.max(MIN_RETENTION_MS, shortestMs)),
+    portionsOnDemand: { afterShift: Number.POSITIVE_INFINITY, afterDeletion: 0 },
+    run: async (store, bus) => {
+      const { runs } = await store.purgeRuns({ ages, limit: Number.MAX_SAFE_INTEGER });
+      bus.publish(runs.map((run) => ({ run, note: { type: 'run:delete' } })));
+      return runs.length > 0 || (await store.deletePortion());
+    },
+  };
+}
+
 /** In the order in which they are done when several are due. */
 const CHORES: readonly Chore[] = [
   RUNS_BELOW,
@@ -87,11 +108,12 @@ interface Budget {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Does the {@link CHORES}, one after another. */
+/** Does the chores, one after another. */
 export class Housekeeping {
   readonly #store: Store;
   readonly #bus: EventBus;
   readonly #clock: Clock;
+  readonly #chores: readonly Chore[];
   readonly #cancelTimers = new Map<Chore, () => void>();
   readonly #cancelRetries = new Map<Chore, () => void>();
   readonly #due = new Set<Chore>();
@@ -100,7 +122,10 @@ export class Housekeeping {
   /** Counts the stops. Work that began before a stop ends at its next portion. */
   #session = 0;
 
-  constructor(deps: { store: Store; bus: EventBus; clock: Clock }) {
+  /** @param deps.retention how long runs are kept after their end. Empty for ever. */
+  constructor(deps: { store: Store; bus: EventBus; clock: Clock; retention?: readonly OldAge[] }) {
+    const { retention = [] } = deps;
+    this.#chores = retention.length === 0 ? CHORES : [...CHORES, oldRuns(retention)];
     this.#store = deps.store;
     this.#bus = deps.bus;
     this.#clock = deps.clock;
@@ -109,7 +134,7 @@ export class Housekeeping {
   /** Does each chore in its interval from now on. */
   start(): void {
     this.#cancelAllTimers();
-    for (const chore of CHORES) {
+    for (const chore of this.#chores) {
       const { everyMs, firstAfterMs = everyMs } = chore;
       // The interval is counted from the start, even if the first time comes earlier.
       this.#schedule(chore, firstAfterMs, everyMs - (firstAfterMs % everyMs));
@@ -124,6 +149,11 @@ export class Housekeeping {
   /** The same while the caller waits, as far as that goes on demand. Later shifts do the rest. Never rejects. */
   async cancelBelowOnDemand(): Promise<void> {
     await this.#doPortions(RUNS_BELOW, CANCELLATIONS_ON_DEMAND);
+  }
+
+  /** The same for the runs below many cancelled ones, while the caller waits. Never rejects. */
+  async cancelBelowNow(): Promise<void> {
+    await this.#doPortions(RUNS_BELOW, CANCELLATIONS_NOW);
   }
 
   /** Removes what deleted runs left over, in the background. Errors are reported. */
@@ -143,13 +173,14 @@ export class Housekeeping {
   /** On demand, after a shift: without a pause, until the budget is used up. Never rejects. */
   async clearUpWithin({ untilMs, signal }: Budget): Promise<void> {
     const hasTime = () => !signal?.aborted && this.#clock.monotonicMs() < untilMs;
-    for (const chore of CHORES) await this.#doPortions(chore, chore.portionsOnDemand.afterShift, hasTime);
+    for (const chore of this.#chores)
+      await this.#doPortions(chore, chore.portionsOnDemand.afterShift, hasTime);
   }
 
   /** On demand, while the caller of a deletion waits. Never rejects. */
   async clearUpAfterDeletion({ leavesMore }: { leavesMore: boolean }): Promise<void> {
     const isNeeded = (chore: Chore) => chore !== REMAINS_OF_DELETED_RUNS || leavesMore;
-    for (const chore of CHORES.filter(isNeeded)) {
+    for (const chore of this.#chores.filter(isNeeded)) {
       await this.#doPortions(chore, chore.portionsOnDemand.afterDeletion);
     }
   }
@@ -196,7 +227,7 @@ export class Housekeeping {
     const session = this.#session;
     const isStopped = () => session !== this.#session;
     for (;;) {
-      const chore = CHORES.find((each) => this.#due.has(each));
+      const chore = this.#chores.find((each) => this.#due.has(each));
       if (chore === undefined || isStopped()) return;
       this.#due.delete(chore);
       try {

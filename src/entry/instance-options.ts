@@ -10,6 +10,7 @@ type InstanceSettings = Pick<
   | 'DURABLY_CONCURRENCY'
   | 'DURABLY_MAX_RESULT_BYTES'
   | 'DURABLY_ERROR_DETAIL'
+  | 'DURABLY_RETAIN_RUNS'
 >;
 
 /** The instance options that come from the environment, for Node and for Workers. */
@@ -21,6 +22,7 @@ export function instanceOptions(config: InstanceSettings): Omit<DurablyOptions, 
     maxConcurrentRuns: config.DURABLY_CONCURRENCY,
     maxResultBytes: config.DURABLY_MAX_RESULT_BYTES,
     errorDetail: config.DURABLY_ERROR_DETAIL,
+    retainRuns: config.DURABLY_RETAIN_RUNS,
     logger: consoleLogger,
   };
 }

@@ -25,7 +25,8 @@ export interface DurablyAuth<TContext> {
   scopeKeys?: ((context: TContext) => string | Promise<string>) | undefined;
   /**
    * Called before a run is shown or changed. With operation `trigger`, an idempotency key already had this run,
-   * and its id is about to be returned.
+   * and its id is about to be returned. A command for many runs asks about each of them, and changes none if one
+   * is refused.
    */
   onRunAccess?:
     | ((context: TContext, run: Run, info: { readonly operation: RunOperation }) => void | Promise<void>)
@@ -36,8 +37,8 @@ export interface DurablyAuth<TContext> {
    */
   onManage?: ((context: TContext, target: ManageTarget) => void | Promise<void>) | undefined;
   /**
-   * Returns the filter for lists of runs and for the stream of all runs. An empty list in the filter matches
-   * nothing.
+   * Returns the filter for lists of runs, for the stream of all runs, and for commands for many runs, which change
+   * only runs that match the caller's filter as well. An empty list in the filter matches nothing.
    */
   scopeRuns?: ((context: TContext, filter: RunFilter) => RunFilter | Promise<RunFilter>) | undefined;
   /**
@@ -69,14 +70,15 @@ export type Authorize = <TInput extends Record<string, unknown>>(
 export interface Caller {
   /** Undefined if the caller may do everything. */
   readonly authorize: Authorize | undefined;
-  readonly allowRun: AllowRun;
+  /** Undefined if no hook decides on runs. */
+  readonly allowRun: AllowRun | undefined;
 }
 
 /** Rejects if the caller is unknown. */
 export type Authenticate = (request: Request) => Promise<Caller>;
 
 /** The caller of every request when there is no access control. */
-export const ANYONE: Caller = { authorize: undefined, allowRun: async () => {} };
+export const ANYONE: Caller = { authorize: undefined, allowRun: undefined };
 
 /**
  * Returns undefined without an `auth`.
@@ -123,9 +125,9 @@ export function createAuthenticate<TContext>(
     const context = await auth.authenticate(request);
     // The hook returned a refusal that it should have thrown.
     if (isResponse(context)) throw context;
-    const allowRun: AllowRun = async (run) => {
-      await auth.onRunAccess?.(context, run, { operation: 'trigger' });
-    };
+    const { onRunAccess } = auth;
+    const allowRun: AllowRun | undefined =
+      onRunAccess && (async (run, operation) => await onRunAccess.call(auth, context, run, { operation }));
     const authorize: Authorize = async ({ guard }, input) => {
       if (guard.hook === 'scopeRuns' || guard.hook === 'scopeRunsSubscribe') {
         return await scope(context, guard, input);

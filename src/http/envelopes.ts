@@ -138,6 +138,19 @@ export const triggerBatchEnvelope = knownMembers(
   'The body must be a JSON object',
 ).meta({ id: 'TriggerBatchRequest' });
 
+/** The body of a change of a run's time. */
+export const rescheduleEnvelope = knownMembers(
+  'member of the body',
+  { delay: triggerEnvelope.shape.delay, runAt: triggerEnvelope.shape.runAt },
+  'The body must be a JSON object',
+)
+  .superRefine(({ delay, runAt }, context) => {
+    if (context.issues.length > 0 || (delay === undefined) !== (runAt === undefined)) return;
+    const message = delay === undefined ? 'runAt or delay must be given' : 'delay does not go with runAt';
+    context.addIssue({ code: 'custom', path: ['runAt'], message });
+  })
+  .meta({ id: 'RescheduleRequest' });
+
 /** The body of a fork, which may be left out. */
 export const forkEnvelope = knownMembers(
   'member of the body',

@@ -14,6 +14,7 @@ export type RunOperation =
   | 'cancel'
   | 'delete'
   | 'signal'
+  | 'reschedule'
   | 'fork';
 
 /** The operation that `onManage` is asked about. */

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { DurablyService, EventCursor } from '../core/durably.ts';
 import type { Run } from '../core/run.ts';
-import type { Guard } from './guard.ts';
+import type { Guard, RunOperation } from './guard.ts';
 import type { JsonAnswer } from './json-answer.ts';
 import type { ProblemCode } from './problem.ts';
 
@@ -53,8 +53,8 @@ interface OperationBase<TName extends string, TInput extends z.ZodObject> {
   readonly refusals: readonly ProblemCode[];
 }
 
-/** Asks `onRunAccess` about the run that a trigger's idempotency key already had. */
-export type AllowRun = (run: Run) => Promise<void>;
+/** Asks `onRunAccess` about a run that was found by a trigger's idempotency key or by a filter. */
+export type AllowRun = (run: Run, operation: RunOperation) => Promise<void>;
 
 export interface JsonOperation<
   TName extends string = string,
@@ -68,8 +68,8 @@ export interface JsonOperation<
   act(
     durably: DurablyService,
     input: z.output<TInput>,
-    /** Rejects if the caller may not see a run whose id it did not give. */
-    allowRun: AllowRun,
+    /** Rejects if the caller may not see or change a run whose id it did not give. Undefined if nothing decides on runs. */
+    allowRun: AllowRun | undefined,
   ): Promise<z.input<TOutput> | JsonAnswer>;
 }
 

@@ -18,7 +18,7 @@ export const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
   text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`).meta({ pattern: WITHOUT_NUL });
 
 /** The message for a parameter that was repeated or is otherwise invalid. */
-const single = (name: string, otherwise: string) => ({
+export const single = (name: string, otherwise: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
     Array.isArray(input) ? `${name} must be given once` : otherwise,
 });
@@ -70,7 +70,7 @@ export const jobNamesParam = repeated(
 ).meta({ description: 'Lists only runs of this job. May be repeated' });
 
 /** Clients of @coji/durably say `leased` for running. */
-const statusParam = z
+export const statusParam = z
   .string()
   .transform((given) => (given === 'leased' ? 'running' : given))
   .pipe(z.enum(RUN_STATUSES, oneOf('status', RUN_STATUSES)));

@@ -70,7 +70,38 @@ export const logLineSchema = z
   })
   .meta({ id: 'LogLine' });
 
+const jsonSchema = z.record(z.string(), z.unknown()).nullable();
+export const jobSchema = z
+  .object({
+    name: z.string(),
+    input: jsonSchema.meta({ description: 'JSON Schema of the input. Null if it can not be expressed' }),
+    output: jsonSchema.meta({
+      description: 'JSON Schema of the output. Null without a schema, or if it can not be expressed',
+    }),
+    version: z.int(),
+    limits: z.object({
+      retries: z.int().meta({ description: 'How often a run whose job threw is tried again' }),
+      timeout: z
+        .string()
+        .nullable()
+        .meta({ description: 'How long a run may take', examples: ['2h'] }),
+    }),
+    counts: z
+      .object(Object.fromEntries(RUN_STATUSES.map((status) => [status, z.int()])))
+      .nullable()
+      .meta({
+        description: 'How many runs are in each status. Null if `scopeRuns` lets the caller see only some',
+      }),
+  })
+  .meta({ id: 'Job' });
+
 export const successSchema = z.object({ success: z.literal(true) }).meta({ id: 'Success' });
+export const bulkResultSchema = z
+  .object({
+    count: z.int().meta({ description: 'How many runs were changed' }),
+    more: z.boolean().meta({ description: 'Whether more runs matched, for another request' }),
+  })
+  .meta({ id: 'BulkResult' });
 export const retriggeredSchema = z
   .object({ success: z.literal(true), runId: z.string().meta({ description: "The new run's id" }) })
   .meta({ id: 'Retriggered' });

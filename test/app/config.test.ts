@@ -61,6 +61,7 @@ describe('the configuration', () => {
         DURABLY_MAX_BODY_BYTES: '10',
         DURABLY_SHUTDOWN_MS: '1',
         DURABLY_ERROR_DETAIL: 'message',
+        DURABLY_RETAIN_RUNS: 'completed=7d, failed=30d',
         DURABLY_KEEP_ALIVE_MS: '65000',
         DURABLY_DATA_DIR: '/var/data',
         DURABLY_FETCH_ORIGINS: 'https://a.example, http://b.example:81',
@@ -81,6 +82,7 @@ describe('the configuration', () => {
       DURABLY_STALE_THRESHOLD_MS: 101,
       DURABLY_MAX_BODY_BYTES: 10,
       DURABLY_SHUTDOWN_MS: 1,
+      DURABLY_RETAIN_RUNS: { completed: '7d', failed: '30d' },
       DURABLY_ERROR_DETAIL: 'message',
       DURABLY_KEEP_ALIVE_MS: 65_000,
       DURABLY_DATA_DIR: '/var/data',
@@ -96,6 +98,7 @@ describe('the configuration', () => {
   });
 
   it.each([
+    ['DURABLY_RETAIN_RUNS', 'running=7d', 'DURABLY_RETAIN_RUNS must be a duration such as 30d, or'],
     ['DURABLY_ERROR_DETAIL', 'none', 'DURABLY_ERROR_DETAIL must be full or message, got "none"'],
     ['PORT', '65536', 'PORT must be a whole number from 0 to 65535, got "65536"'],
     ['PORT', '-1', 'PORT must be a whole number from 0 to 65535, got "-1"'],

@@ -64,6 +64,7 @@ export function bodyOf({ input }: Operation): object | undefined {
   if (input.from === 'query') return undefined;
   if ('runs' in input.schema.shape) return { runs: [{ jobName: 'greet' }] };
   if ('jobName' in input.schema.shape) return { jobName: 'greet' };
+  if ('delay' in input.schema.shape) return { delay: '1h' };
   return 'name' in input.schema.shape ? { name: 'approval' } : {};
 }
 

@@ -109,6 +109,9 @@ export function query(given: Partial<RunQuery> = {}): RunQuery {
     limit: 100,
     offset: 0,
     before: null,
+    createdAfter: null,
+    createdBefore: null,
+    q: null,
     ...given,
   };
 }

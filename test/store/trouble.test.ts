@@ -33,6 +33,17 @@ const CALLS: Record<
   renew: (store) => store.renew([lease]),
   handBack: (store) => store.handBack([lease]),
   command: (store) => store.command('cancel', 'unknown'),
+  commandAll: (store) =>
+    store.commandAll({
+      name: 'cancel',
+      runs: [{ runId: 'unknown', jobName: 'job' }],
+      statuses: ['pending'],
+    }),
+  reschedule: (store) => store.reschedule({ runId: 'unknown', due: { afterMs: 1 } }),
+  countRuns: (store) => store.countRuns(),
+  findRuns: (store) => store.findRuns(query()),
+  purgeRuns: (store) => store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
+  hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),
   cancelBelow: (store) => store.cancelBelow(),
   fork: (store) => store.fork({ id: 'run_new', runId: 'unknown', from: 'one', payload: undefined }),
   signal: (store) => store.signal(newSignal('unknown')),

@@ -31,6 +31,10 @@ export interface DatabaseTools {
   ageThrottles(byMs: number): Promise<void>;
   /** Makes idempotency keys that count only for a while so much older. */
   ageIdempotencyKeys(byMs: number): Promise<void>;
+  /** Makes a run have been created earlier, or later if the number is negative. */
+  ageCreation(runId: string, byMs: number): Promise<void>;
+  /** Makes an ended run have ended earlier. */
+  ageEnd(runId: string, byMs: number): Promise<void>;
   /** Makes every `run:delete` row older. */
   ageDeletions(byMs: number): Promise<void>;
   /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement. */

@@ -74,6 +74,9 @@ const WAIT_OPTIONS: MembersOf<WaitOptions> = {
 const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>> = {
   status: true,
   parentRunId: true,
+  createdAfter: true,
+  createdBefore: true,
+  q: true,
   labels: true,
   limit: true,
   offset: true,

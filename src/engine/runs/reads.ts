@@ -2,9 +2,9 @@ import type { JsonReads } from '../../core/durably.ts';
 import { NotFoundError, ValidationError } from '../../core/errors/errors.ts';
 import { arrayPieces, type JsonRecord, objectPieces } from '../../core/json/json-text.ts';
 import { collect } from '../../core/json/portions.ts';
+import { encodeCursor } from '../../core/lists/run-cursor.ts';
 import {
   checkRunId,
-  encodeCursor,
   parseRun,
   type Run,
   type RunField,

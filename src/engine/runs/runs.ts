@@ -1,10 +1,14 @@
 import { streamOf } from '../events/event-stream.ts';
 import { batchTrigger, batchTriggerForIds } from './batch-trigger.ts';
+import { cancelRuns, deleteRuns, retryRuns } from './bulk.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
 import { fork } from './fork.ts';
+import { getJobs } from './jobs.ts';
 import { pauseJob, resumeJob } from './pause.ts';
+import { purgeRuns } from './purge.ts';
 import { createReads } from './reads.ts';
+import { reschedule } from './reschedule.ts';
 import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import { signal } from './signal.ts';
@@ -26,6 +30,12 @@ export function createRuns(deps: RunsDeps) {
     retry: retry.bind(undefined, deps),
     cancel: cancel.bind(undefined, deps),
     deleteRun: deleteRun.bind(undefined, deps),
+    cancelRuns: cancelRuns.bind(undefined, deps),
+    retryRuns: retryRuns.bind(undefined, deps),
+    deleteRuns: deleteRuns.bind(undefined, deps),
+    reschedule: reschedule.bind(undefined, deps),
+    getJobs: getJobs.bind(undefined, deps),
+    purgeRuns: purgeRuns.bind(undefined, deps),
     fork: fork.bind(undefined, deps),
     signal: signal.bind(undefined, deps),
     pauseJob: pauseJob.bind(undefined, deps),

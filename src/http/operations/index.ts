@@ -1,6 +1,9 @@
+import { cancelRuns, deleteRuns, retryRuns } from './bulk-commands.ts';
 import { fork } from './fork.ts';
 import { pause, resume } from './job-commands.ts';
+import { jobs } from './jobs.ts';
 import { logs } from './logs.ts';
+import { reschedule } from './reschedule.ts';
 import { retrigger } from './retrigger.ts';
 import { run } from './run.ts';
 import { cancel, deleteRun, retry } from './run-commands.ts';
@@ -30,6 +33,11 @@ export const operations = [
   signal,
   pause,
   resume,
+  reschedule,
+  cancelRuns,
+  retryRuns,
+  deleteRuns,
+  jobs,
   runsSubscribe,
   tick,
 ] as const;

@@ -12,6 +12,7 @@ import {
   parentRunIdParam,
   statusesParam,
 } from '../params.ts';
+import { createdAfterParam, createdBeforeParam, searchParam, timeTextOf } from '../run-filter.ts';
 import { runSchema } from '../schemas.ts';
 
 export const runs = jsonOperation({
@@ -22,23 +23,16 @@ export const runs = jsonOperation({
   effect: 'read',
   guard: {
     hook: 'scopeRuns',
-    narrowsBy: ['jobName', 'status', 'labels', 'parentRunId'],
-    filterOf: ({ jobName, status, parentRunId, label, limit, offset }) => ({
-      jobName,
-      status,
-      parentRunId,
-      labels: label,
-      limit,
-      offset,
-    }),
-    narrow: (
-      query,
-      { jobName, status, parentRunId, labels, limit = query.limit, offset = query.offset },
-    ) => ({
+    narrowsBy: ['jobName', 'status', 'labels', 'parentRunId', 'createdAfter', 'createdBefore', 'q'],
+    filterOf: ({ label, cursor, fields, ...filter }) => ({ ...filter, labels: label }),
+    narrow: (query, { jobName, status, labels, limit = query.limit, offset = query.offset, ...others }) => ({
       ...query,
       jobName: listOf(jobName),
       status: listOf(status),
-      parentRunId,
+      parentRunId: others.parentRunId,
+      createdAfter: timeTextOf(others.createdAfter),
+      createdBefore: timeTextOf(others.createdBefore),
+      q: others.q,
       label: labels,
       limit,
       offset,
@@ -50,6 +44,9 @@ export const runs = jsonOperation({
       jobName: jobNamesParam,
       status: statusesParam,
       parentRunId: parentRunIdParam,
+      createdAfter: createdAfterParam,
+      createdBefore: createdBeforeParam,
+      q: searchParam,
       label: labelsParam,
       limit: limitParam,
       offset: offsetParam,

@@ -21,7 +21,8 @@ export const triggerBatch = jsonOperation({
   refusals: ['NOT_FOUND'],
   async act(durably, { runs }, allowRun) {
     const triggered = await durably.batchTriggerForIds(runs);
-    for (const { disposition, toRun } of triggered) if (disposition !== 'created') await allowRun(toRun());
+    for (const { disposition, toRun } of triggered)
+      if (disposition !== 'created') await allowRun?.(toRun(), 'trigger');
     return { runs: triggered.map(({ runId, disposition }) => ({ runId, disposition })) };
   },
 });

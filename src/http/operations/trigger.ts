@@ -19,7 +19,7 @@ export const trigger = jsonOperation({
   takesIdempotencyKey: true,
   async act(durably, request, allowRun) {
     const { runId, toRun, disposition } = await durably.triggerForId(request);
-    if (disposition !== 'created') await allowRun(toRun());
+    if (disposition !== 'created') await allowRun?.(toRun(), 'trigger');
     return { runId, disposition };
   },
 });

@@ -31,7 +31,7 @@ export interface RunsTable {
   retry_count: Generated<number>;
   append_count: Generated<number>;
   priority: Generated<number>;
-  last_command: 'cancel' | 'retry' | null;
+  last_command: 'cancel' | 'retry' | 'reschedule' | null;
   claim_token: string | null;
   heartbeat_at: number | null;
   created_at: Generated<number>;

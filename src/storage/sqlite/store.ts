@@ -15,7 +15,11 @@ import { deletePortion, purgePortion } from './statements/deletions.ts';
 import { enqueue } from './statements/enqueue.ts';
 import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
-import { listRuns } from './statements/list-runs.ts';
+import { findRuns, listRuns } from './statements/list-runs.ts';
+import { commandAll } from './statements/managing/bulk.ts';
+import { countRuns } from './statements/managing/counts.ts';
+import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
+import { reschedule } from './statements/managing/reschedule.ts';
 import { listPausedJobs, setPaused } from './statements/paused-jobs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
@@ -54,6 +58,12 @@ export function createStore(options: ConnectionOptions): {
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),
     command: (name, runId) => command(connection, name, runId),
+    findRuns: (query) => findRuns(connection, query),
+    commandAll: (given) => commandAll(connection, given),
+    reschedule: (which) => reschedule(connection, which),
+    countRuns: () => countRuns(connection),
+    purgeRuns: (which) => purgeRuns(connection, which),
+    hasOldRuns: (ages) => hasOldRuns(connection, ages),
     cancelBelow: () => cancelBelow(connection),
     fork: (given) => fork(connection, schema, given),
     signal: (given) => signal(connection, given),
@@ -61,7 +71,7 @@ export function createStore(options: ConnectionOptions): {
     readSignal: (seq) => readSignal(connection, seq),
     listKeysAbove: (runId) => listKeysAbove(connection, runId),
     getRun: (runId, options) => getRun(connection, runId, options),
-    listRuns: (query) => listRuns(connection, query),
+    listRuns: (query, options) => listRuns(connection, query, options),
     listSteps: (runId) => listSteps(connection, runId),
     listLogs: (page) => listLogs(connection, page),
     listKnownSteps: (runId) => listKnownSteps(connection, runId),

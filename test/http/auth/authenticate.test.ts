@@ -13,7 +13,7 @@ import { ada, authenticate, refusals, silent, throwing } from './ada.ts';
 describe('the table of operations', () => {
   it.each<Operation>(operations)(
     '$method $path is guarded by what its input says',
-    ({ guard, input, method, name }) => {
+    ({ guard, input, method, name, effect }) => {
       const takesRun = 'runId' in input.schema.shape;
       expect(guard.hook === 'onRunAccess').toBe(takesRun);
       if (guard.hook === 'onRunAccess') {
@@ -22,7 +22,7 @@ describe('the table of operations', () => {
       }
       // An operation that shows many runs, or creates one, must never be open to every authenticated caller.
       if (method === 'GET') expect(guard.hook).not.toBe('authenticate');
-      if (input.from === 'body') expect(guard.hook).toBe('onTrigger');
+      if (input.from === 'body') expect(guard.hook).toBe(effect === 'trigger' ? 'onTrigger' : 'scopeRuns');
     },
   );
 

@@ -72,6 +72,22 @@ describe.each(doors)('through $door', ({ open }) => {
     ]);
   });
 
+  it.each([
+    [{}, { counts: true }],
+    [{ jobName: 'mine' }, { jobName: ['mine'], counts: true }],
+    [{ jobName: [] }, { jobName: [], counts: true }],
+    [
+      { jobName: 'mine', limit: 5 },
+      { jobName: ['mine'], counts: true },
+    ],
+    [{ labels: { team: 'a' } }, { counts: false }],
+  ])('GET /jobs shows no counts of runs that scopeRuns hides: %j', async (filter, expected) => {
+    const durably = fakeDurably();
+    const send = open(durably, { auth: { authenticate, scopeRuns: () => filter } });
+    expect((await send(requestTo('/jobs'))).status).toBe(200);
+    expect(durably.calls).toEqual([{ method: 'getJobs', args: [expected] }]);
+  });
+
   it('a stream narrowed to no job reads no events', async () => {
     const durably = fakeDurably();
     const send = open(durably, { auth: { authenticate, scopeRuns: () => ({ jobName: [] }) } });

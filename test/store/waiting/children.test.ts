@@ -14,6 +14,7 @@ import {
   eventTypes,
   failed,
   listIds,
+  query,
   running,
   snapshot,
 } from '../requests.ts';
@@ -254,10 +255,6 @@ contract('Store.listKeysAbove', (test) => {
     await append(store, child, [leaf.note]);
     expect((await store.listKeysAbove(leaf.child.id)).sort()).toEqual(['middle', 'top']);
     expect(await store.listKeysAbove(top.runId)).toEqual([]);
-    expect(await all((await store.listRuns({ ...EVERY, parentRunId: child.runId })).portions)).toHaveLength(
-      1,
-    );
+    expect(await all((await store.listRuns(query({ parentRunId: child.runId }))).portions)).toHaveLength(1);
   });
 });
-
-const EVERY = { jobNames: [], statuses: [], labels: [], fields: null, limit: 100, offset: 0, before: null };

@@ -22,6 +22,11 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_signals: 4,
   durably_forks: 5,
   durably_paused_jobs: 6,
+  durably_clock_steps: 9,
+  durably_quick_deletions: 9,
+  durably_counts: 9,
+  durably_counting: 9,
+  durably_counted: 9,
 };
 export const NEWEST = migrations.length;
 /** A table of the optional part `limits`. */

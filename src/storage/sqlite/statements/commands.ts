@@ -21,16 +21,20 @@ with recursive tree(id) as (
   limit ${MAX_TREE}
 )`;
 
+/** What a cancellation and a retry set. */
+export const CANCELLED = `status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`;
+export const RETRIED = `status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
+    output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
+    holds = 0, key_turn = (key_turn & 1) | iif(coalesce(limit_key, rate_key) is null, 0, 2),
+    deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}`;
+
 /** Each is followed by the condition that the run's status allows it, and by what is returned. ?1 the run. */
 const CHANGES: Record<RunCommand, string> = {
   cancel: `${TREE}
-update durably_runs set status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS},
+update durably_runs set ${CANCELLED},
   cancels_below = iif(id = ?1 and (select count(*) from tree) = ${MAX_TREE}, seq, cancels_below)
 where id in (select id from tree)`,
-  retry: `update durably_runs set status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
-    output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
-    holds = 0, key_turn = (key_turn & 1) | iif(coalesce(limit_key, rate_key) is null, 0, 2),
-    deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}
+  retry: `update durably_runs set ${RETRIED}
   where id = ?1`,
   delete: 'delete from durably_runs where id = ?1',
 };

@@ -25,6 +25,18 @@ export const LEAVES_MORE = `(
   ) p
 )`;
 
+/** SQL: how many rows the journal of a run has, times 2^40, and how many bytes are in them. Both stop at a portion. */
+export function sizeOfRun(runId: string): string {
+  return `(
+  select (count(*) << 40) + coalesce(sum(min(p.bytes, ${PORTION_BYTES})), 0) from (
+    select coalesce(octet_length(j.data), 0) + coalesce(octet_length(j.message), 0)
+      + coalesce(octet_length(j.step_name), 0) as bytes
+    from durably_journal j indexed by durably_journal_by_run
+    where j.run_id = ${runId} limit ${PORTION_ROWS + 1}
+  ) p
+)`;
+}
+
 /** SQL: whether the journal row `j` is left over from a deleted run. */
 export const LEFT_OVER = `exists (
   select 1 from durably_deletions d where d.run_id = j.run_id and d.sequence > j.sequence
@@ -51,9 +63,23 @@ const portions: WriteKind<Sql, number> = {
   }),
 };
 
+/** How many deleted runs the smallest portions are made of. */
+const PORTION_RUNS = 50;
+
+/** SQL: the first of the runs in `sizes` whose rows together are about one portion, and at least one run. */
+export const firstPortion = `
+  select s.run_id from (
+    select n.run_id, n.rows, n.bytes, sum(n.rows) over part as total_rows, sum(n.bytes) over part as total_bytes
+    from (select run_id, size >> 40 as rows, size & 0xffffffffff as bytes from sizes) n
+    window part as (rows unbounded preceding)
+  ) s where s.total_rows - s.rows < ${PORTION_ROWS} and s.total_bytes - s.bytes < ${PORTION_BYTES}`;
+
 const DELETE_PORTION = `
-update durably_deletions set portions = portions + 1
-where run_id = (select run_id from durably_deletions where run_id > '' order by run_id limit 1)
+with sizes as materialized (
+  select d.run_id, ${sizeOfRun('d.run_id')} as size
+  from (select run_id from durably_deletions where run_id > '' order by run_id limit ${PORTION_RUNS}) d
+)
+update durably_deletions set portions = portions + 1 where run_id in (${firstPortion})
 returning run_id`;
 
 /**

@@ -61,6 +61,9 @@ export type ListedRunRow = {
   readonly payload?: InlineValue;
 };
 
+/** A row of a list, or only its place, or its id and job. */
+export type CompiledRow = ListedRunRow & { readonly seq?: number } & Partial<Pick<RunRow, 'id' | 'job_name'>>;
+
 /**
  * The columns of a page. The short columns come as one JSON text, because a driver takes longer to
  * convert each value of each row than SQLite and JSON.parse take for the text.

@@ -7,6 +7,9 @@ import { rejectionOf } from '../../../support/runs.ts';
 import type { World } from '../../../support/world.ts';
 
 const TABLES = [
+  'durably_clock_steps',
+  'durably_counting',
+  'durably_counts',
   'durably_deletions',
   'durably_journal',
   'durably_labels',

@@ -45,6 +45,15 @@ const OWN_ROWS = [
   ['SCAN r', 'from claimed r '],
   ['SCAN w', ') as is_over'],
   ['SCAN a', 'from above a '],
+  ['SCAN sizes', 'sizes as materialized'],
+  ['SCAN b', 'from bounds b'],
+  ['SCAN c', 'bounds(low, last, high)'],
+  ['SCAN c', 'from counts c'],
+  ['SCAN f', 'from few f'],
+  ['SCAN a', 'from active a'],
+  ['SCAN s', ') s group by s.job_name'],
+  // One row for each job.
+  ['SCAN t', 'from durably_counts t'],
 ] as const;
 
 export function temporariesOf({ lines }: Plan): string[] {

@@ -125,6 +125,7 @@ contract('query plans', (test) => {
       expect(searchesOf(portion)).toEqual([
         expect.stringMatching(/durably_deletions .*\(run_id=\?\)/),
         expect.stringMatching(/durably_deletions .*\(run_id>\?\)/),
+        expect.stringMatching(/durably_journal_by_run \(run_id=\?\)/),
       ]);
     }
   });
@@ -147,12 +148,19 @@ contract('query plans', (test) => {
         const text = statement.replaceAll(/\b(new|old)\.\w+/gi, '?');
         const values = Array.from({ length: text.split('?').length - 1 }, () => null);
         const plan = await planOf(db, text, values);
+        // All runs are counted once, when somebody asks for the first time.
+        if (text.includes('from durably_runs indexed by durably_runs_by_job')) continue;
         expect({ name: trigger.name, text, scans: scansOf(plan), temporaries: temporariesOf(plan) }).toEqual({
           name: trigger.name,
           text,
           scans: [],
           // A fork copies the steps of one run in their order.
-          temporaries: text.includes('order by s.step_index') ? [SORT] : [],
+          temporaries: text.includes('order by s.step_index')
+            ? [SORT]
+            : // A portion of the journal is added up.
+              text.includes('group by c.job_name')
+              ? ['USE TEMP B-TREE FOR GROUP BY']
+              : [],
         });
       }
     }

@@ -64,7 +64,7 @@ contract('query plans', (test) => {
         // The first label's runs in order, with one probe per run for the other labels.
         const [rows, first, ...probes] = searchesOf(list);
         expect(rows).toMatch(/INTEGER PRIMARY KEY \(rowid=\?\)/);
-        expect(first).toMatch(/^SEARCH l USING PRIMARY KEY \(key=\? AND value=\?\)$/);
+        expect(first).toMatch(/^SEARCH l USING PRIMARY KEY \(key=\? AND value=\? AND run_seq>\?\)$/);
         const others = probes.filter((probe) => probe.startsWith('SEARCH o'));
         expect(others).toHaveLength(Object.keys(labels).length - 1);
         for (const probe of others) expect(probe).toMatch(/\(key=\? AND value=\? AND run_seq=\?\)$/);

@@ -40,6 +40,20 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
     async ageIdempotencyKeys(byMs) {
       await sql`update durably_runs set idempotency_until = idempotency_until - ${byMs}`.execute(db);
     },
+    async ageCreation(runId, byMs) {
+      await db
+        .updateTable('durably_runs')
+        .set((eb) => ({ created_at: eb('created_at', '-', byMs) }))
+        .where('id', '=', runId)
+        .execute();
+    },
+    async ageEnd(runId, byMs) {
+      await db
+        .updateTable('durably_runs')
+        .set((eb) => ({ completed_at: eb('completed_at', '-', byMs) }))
+        .where('id', '=', runId)
+        .execute();
+    },
     async ageDeletions(byMs) {
       await db
         .updateTable('durably_journal')

@@ -1,0 +1,45 @@
+import type { Run, RunCommand, RunFilter, RunStatus } from '../run.ts';
+
+/** The most runs that one call changes. */
+export const MAX_BULK = 1_000;
+
+/** Which runs a command is for. At least one member besides `limit` must be given, or `all`. */
+export interface BulkFilter extends Omit<RunFilter, 'limit' | 'offset' | 'cursor'> {
+  /** How many runs to change at most, the newest first: 1 to 1,000. Default: 1,000. */
+  readonly limit?: number | undefined;
+  /** True to mean all runs when nothing else is given. */
+  readonly all?: boolean | undefined;
+}
+
+/** Who decides on the runs of a command. */
+export interface BulkOptions {
+  /** Asked about each run before any is changed. If it rejects, none is. */
+  readonly allow?: ((run: Run) => void | Promise<void>) | undefined;
+}
+
+/** What a command did to many runs. */
+export interface BulkResult {
+  /** How many runs were changed. */
+  readonly count: number;
+  /** Whether more runs matched, for another call. */
+  readonly more: boolean;
+}
+
+/** A command for runs that were listed before. Those whose status has become another one are left alone. */
+export interface BulkCommand {
+  readonly name: RunCommand;
+  readonly runs: readonly BulkRun[];
+  /** A run must be in one of these. */
+  readonly statuses: readonly RunStatus[];
+}
+
+export interface BulkRun {
+  readonly runId: string;
+  readonly jobName: string;
+}
+
+export interface BulkChanges {
+  readonly changed: readonly BulkRun[];
+  /** Whether active runs may be below the cancelled ones, which `Store.cancelBelow` cancels. */
+  readonly leavesBelow: boolean;
+}

@@ -1,0 +1,80 @@
+import type { BulkChanges, BulkCommand, BulkRun } from '../../../../core/managing/run-bulk.ts';
+import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../../../../core/run.ts';
+import type { Rows, WriteKind } from '../../../writes.ts';
+import type { Connection } from '../../connection/connection.ts';
+import { CANCELLED, RETRIED, toCancelledRun } from '../commands.ts';
+import { readCurrent } from '../current-reads.ts';
+import { PLACES } from '../places.ts';
+
+/** Each is followed by the conditions. The runs below cancelled ones are cancelled afterwards, because they may be many. */
+const CHANGES: Record<RunCommand, string> = {
+  cancel: `update durably_runs set ${CANCELLED}, cancels_below = iif(exists (
+    select 1 from durably_runs c indexed by durably_runs_by_parent where c.parent_run_id = durably_runs.id
+  ), seq, 0)`,
+  retry: `update durably_runs set ${RETRIED}`,
+  delete: 'delete from durably_quick_deletions',
+};
+
+const BELOW: Record<RunCommand, string> = { cancel: 'cancels_below > 0', retry: '0', delete: '0' };
+
+interface Answer {
+  readonly rows: Rows;
+  readonly isSentAgain: boolean;
+}
+
+const bulkCommands: WriteKind<BulkCommand, Answer> = {
+  name: 'bulk command',
+  place: PLACES.command,
+  sizeOf: ({ runs }) => ({ rows: runs.length, chars: runs.length * ID_CHARS }),
+  compile: (members, { sentAgain }) => ({
+    statements: members.map(({ name, runs, statuses }) => ({
+      sql: `${CHANGES[name]}
+where id in (select value from json_each(?)) and +status in (${statuses.map((status) => `'${status}'`).join(', ')})
+returning id, job_name, ${BELOW[name]} as below`,
+      parameters: [idsOf(runs)],
+    })),
+    decode: (answers) =>
+      members.map((_, i) => ({ rows: answers[i] ?? [], isSentAgain: sentAgain[i] === true })),
+  }),
+};
+
+const ID_CHARS = 32;
+
+/** Changes runs in one statement. The state of each decides. */
+export async function commandAll(connection: Connection, command: BulkCommand): Promise<BulkChanges> {
+  const deadlineMs = connection.callerDeadline();
+  const { rows, isSentAgain } = await connection.lane.submit(bulkCommands, command, deadlineMs);
+  const changed = rows.map(toCancelledRun);
+  if (!isSentAgain || changed.length === command.runs.length) {
+    return { changed, leavesBelow: rows.some(({ below }) => below === 1) };
+  }
+  // The command was sent before, and may have changed some runs then.
+  return { changed: await changedBefore(connection, command, changed), leavesBelow: true };
+}
+
+async function changedBefore(
+  connection: Connection,
+  { name, runs }: BulkCommand,
+  changed: readonly BulkRun[],
+): Promise<readonly BulkRun[]> {
+  const found = await readCurrent<{ id: string; status: RunStatus; last_command: RunCommand | null }>(
+    connection,
+    {
+      sql: 'select id, status, last_command from durably_runs where id in (select value from json_each(?))',
+      parameters: [idsOf(runs)],
+    },
+  );
+  const states = new Map(found.map((run) => [run.id, run]));
+  const ids = new Set(changed.map(({ runId }) => runId));
+  const { from } = RUN_TRANSITIONS[name];
+  return runs.filter(({ runId }) => {
+    if (ids.has(runId)) return true;
+    const state = states.get(runId);
+    if (state === undefined || name === 'delete') return state === undefined && name === 'delete';
+    return state.last_command === name && !from.some((status) => status === state.status);
+  });
+}
+
+function idsOf(runs: readonly BulkRun[]): string {
+  return JSON.stringify(runs.map(({ runId }) => runId));
+}

@@ -1,0 +1,59 @@
+import type { Purged } from '../../../../core/managing/managing-store.ts';
+import type { OldAge } from '../../../../core/managing/retention.ts';
+import type { Rows, Sql, WriteKind } from '../../../writes.ts';
+import type { Connection } from '../../connection/connection.ts';
+import { NOW_MS } from '../../sql.ts';
+import { toCancelledRun } from '../commands.ts';
+import { readCurrent } from '../current-reads.ts';
+import { firstPortion, LEAVES_MORE, sizeOfRun } from '../deletions.ts';
+import { PLACES } from '../places.ts';
+import { isFrom } from '../transitions.ts';
+
+/** The most runs that a portion is made of. */
+const PORTION_RUNS = 100;
+
+/** The runs that are old enough, of each status the oldest first. A run is kept while one that it started is active. ?1 the ages. */
+const OLD = `from json_each(?1) a cross join durably_runs r indexed by durably_runs_by_end
+  where r.status = a.value->>'status' and r.completed_at is not null
+    and r.completed_at <= ${NOW_MS} - (a.value->>'olderThanMs')
+    and not exists (
+      select 1 from durably_runs c indexed by durably_runs_by_parent
+      where c.parent_run_id = r.id and ${isFrom('cancel', '+c')}
+    )`;
+
+/** A portion of them, with all that belongs to them. ?2 the most runs. */
+const PURGE = `
+with sizes as materialized (
+  select r.id as run_id, ${sizeOfRun('r.id')} + min(octet_length(r.payload) + coalesce(octet_length(r.output), 0), 1 << 30) as size
+  ${OLD} limit ?2
+)
+delete from durably_runs where id in (${firstPortion})
+returning id, job_name, ${LEAVES_MORE} as leaves_more`;
+
+const purges: WriteKind<Sql, Rows> = {
+  name: 'purge',
+  place: PLACES.deletion,
+  sizeOf: () => ({ rows: PORTION_RUNS, chars: 0 }),
+  compile: (members) => ({
+    statements: members,
+    decode: (answers) => members.map((_, i) => answers[i] ?? []),
+  }),
+};
+
+/** Deletes a portion of the old runs. If it is executed twice, it deletes two portions. */
+export async function purgeRuns(
+  connection: Connection,
+  { ages, limit }: { readonly ages: readonly OldAge[]; readonly limit: number },
+): Promise<Purged> {
+  const parameters = [JSON.stringify(ages), Math.min(limit, PORTION_RUNS)];
+  const rows = await connection.lane.submit(purges, { sql: PURGE, parameters });
+  return { runs: rows.map(toCancelledRun), leavesMore: rows.some((row) => row.leaves_more === 1) };
+}
+
+const HAS_OLD = `select 1 as one ${OLD} limit 1`;
+
+/** Whether any run is old enough. */
+export async function hasOldRuns(connection: Connection, ages: readonly OldAge[]): Promise<boolean> {
+  const statement = { sql: HAS_OLD, parameters: [JSON.stringify(ages)] };
+  return (await readCurrent<{ one: number }>(connection, statement)).length > 0;
+}

@@ -1,0 +1,78 @@
+import { expect } from 'vitest';
+import { z } from 'zod';
+import { defineJob, ValidationError } from '../../../src/index.ts';
+import { contract } from '../../support/contract.ts';
+import { rejectionOf, untilStatus } from '../../support/runs.ts';
+
+const greet = defineJob({
+  name: 'greet',
+  input: z.object({ name: z.string(), times: z.number().default(1) }),
+  output: z.object({ text: z.string() }),
+  version: 3,
+  retries: { limit: 2 },
+  timeout: '2h',
+  run: (_, { name }) => ({ text: name }),
+});
+const dated = defineJob({
+  name: 'dated',
+  input: z.object({ at: z.date().or(z.string()) }),
+  output: z.string().transform((text) => text.length),
+  run: () => 'x',
+});
+const none = { pending: 0, waiting: 0, running: 0, completed: 0, failed: 0, cancelled: 0 };
+
+contract('getJobs', (test) => {
+  test('shows the registered jobs by name, with their schemas and limits', async ({ world }) => {
+    const { durably } = await world.idle();
+    expect(await durably.getJobs()).toEqual([]);
+    durably.register({ greet, dated });
+    const [first, second] = await durably.getJobs();
+    expect(first).toEqual({
+      name: 'dated',
+      // A Date can't be expressed.
+      input: null,
+      output: null,
+      version: 1,
+      limits: { retries: 0, timeout: null },
+      counts: none,
+    });
+    expect(second).toMatchObject({
+      name: 'greet',
+      input: { type: 'object', required: ['name'], properties: { name: { type: 'string' } } },
+      output: { type: 'object', required: ['text'] },
+      version: 3,
+      limits: { retries: 2, timeout: '2h' },
+      counts: none,
+    });
+    expect(await durably.getJobs({ jobName: 'greet' })).toEqual([second]);
+    expect(await durably.getJobs({ jobName: [] })).toEqual([]);
+    expect(await durably.getJobs({ counts: false })).toMatchObject([{ counts: null }, { counts: null }]);
+  });
+
+  test('counts the runs of each status', async ({ world }) => {
+    const { durably } = await world.start();
+    durably.register({ greet, dated });
+    const { id } = await durably.trigger({ jobName: 'greet', input: { name: 'Ada' } });
+    await durably.trigger({ jobName: 'greet', input: { name: 'Bob' }, delay: '1h' });
+    const other = await durably.trigger({ jobName: 'dated', input: { at: 'now' }, delay: '1h' });
+    await durably.cancel(other.id);
+    await untilStatus(durably, id, 'completed');
+    const countsOf = async () => (await durably.getJobs()).map(({ counts }) => counts);
+    expect(await countsOf()).toEqual([
+      { ...none, cancelled: 1 },
+      { ...none, completed: 1, waiting: 1 },
+    ]);
+    await durably.deleteRuns({ all: true });
+    expect(await countsOf()).toEqual([none, { ...none, waiting: 1 }]);
+  });
+
+  test.for([
+    [{ jobNames: 'greet' }, /Unknown getJobs option "jobNames"; did you mean "jobName"/],
+    [{ counts: 'no' }, /counts must be true or false, not no/],
+  ] as const)('refuses %j', async ([query, message], { world }) => {
+    const { durably } = await world.idle();
+    const error = await rejectionOf(durably.getJobs(query as never));
+    expect(error).toBeInstanceOf(ValidationError);
+    expect(error.message).toMatch(message);
+  });
+});
