@@ -133,6 +133,16 @@ export const targets: readonly Target[] = [
     over: own('trigger'),
     is: 'atMost',
   }),
+  ...each('a claim, all limits full ÷ no limits', 'full-limits', 1.3, {
+    metric: 'full',
+    over: own('none'),
+    is: 'atMost',
+  }),
+  ...each('drain with a limit by key ÷ without', 'keyed-drain', 0.7, {
+    metric: 'keyed',
+    over: own('free'),
+    is: 'atLeast',
+  }),
   ...each('events to every subscriber, share', 'subscribers', 1, { metric: 'delivered', is: 'atLeast' }),
   ...each('delivery p95 ÷ peer', 'subscribers', 0.25, { metric: 'p95', over: 'coji', is: 'atMost' }),
   ...each('triggers meanwhile ÷ peer', 'subscribers', 20, {

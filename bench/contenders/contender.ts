@@ -1,4 +1,5 @@
 import type { FlowEngine } from './flow.ts';
+import type { LimitsEngine } from './limits.ts';
 
 /** The job of a run: empty, or five steps that each store a small result. */
 export type Job = 'empty' | 'fiveSteps';
@@ -14,6 +15,8 @@ export interface OpenOptions {
   readonly concurrency?: number | undefined;
   /** Whether to count the statements. Counting takes time. */
   readonly isCounting?: boolean | undefined;
+  /** Whether it has a job with limits, which the workload then uses. */
+  readonly hasLimits?: boolean | undefined;
 }
 
 /** An open contender on one database. Its worker is off at first. */
@@ -31,7 +34,11 @@ export interface Engine {
   pragma(name: string): Promise<string>;
   close(): Promise<void>;
   /** Missing if its runs can't wait. */
+  /** Claims once. Missing if that is not possible. */
+  readonly look?: () => Promise<unknown>;
   readonly flow?: FlowEngine;
+  /** Missing unless it was opened with limits. */
+  readonly limits?: LimitsEngine;
 }
 
 export interface Contender {

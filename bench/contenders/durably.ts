@@ -5,7 +5,9 @@ import { type Contender, type Engine, INPUT, type OpenOptions, STEPS, stepResult
 import { countDialect, StatementCounter } from './counting.ts';
 import type { FlowEngine } from './flow.ts';
 import { engineOver } from './instance-engine.ts';
+import type { LimitsEngine } from './limits.ts';
 
+const PER_KEY = 2;
 const input = z.object({ n: z.number() });
 const jobs = {
   empty: defineJob({ name: 'empty', input, run: () => undefined }),
@@ -47,6 +49,14 @@ const jobs = {
   }),
 };
 
+/** Two runs of each key at once. */
+const limited = defineJob({
+  name: 'limited',
+  input,
+  concurrency: { perKey: PER_KEY, key: ({ n }) => String(n) },
+  run: () => undefined,
+});
+
 interface Opened extends Pick<DurablyOptions, 'dialect' | 'reconnect'> {
   close(): void;
 }
@@ -65,15 +75,16 @@ async function openAsDocumented({ url, authToken }: Address): Promise<Opened> {
 
 export async function createInstance(
   open: (address: Address) => Promise<Opened>,
-  { file, url = `file:${file}`, authToken, concurrency, isCounting = false }: OpenOptions,
+  { file, url = `file:${file}`, authToken, concurrency, isCounting = false, hasLimits = false }: OpenOptions,
 ) {
   const { close, ...opened } = await open({ url, authToken });
   const counter = new StatementCounter();
   if (isCounting) countDialect(opened.dialect, counter);
   const durably = createDurably({ ...opened, maxConcurrentRuns: concurrency, jobs });
+  const handles = hasLimits ? durably.register({ limited }) : undefined;
   durably.on('worker:error', ({ error }) => console.error(error));
   await durably.migrate();
-  return { durably, counter, close };
+  return { durably, limited: handles?.limited, counter, close };
 }
 
 function contender(open: (address: Address) => Promise<Opened>): Contender {
@@ -83,7 +94,7 @@ function contender(open: (address: Address) => Promise<Opened>): Contender {
     completedSteps: `select count(*) from durably_steps where status = 'completed'`,
     allRuns: 'select count(*) from durably_runs',
     open: async (options): Promise<Engine> => {
-      const { durably, counter, close } = await createInstance(open, options);
+      const { durably, limited, counter, close } = await createInstance(open, options);
       const query = (sql: string) => durably.db.executeQuery(rawQuery(sql));
       const engine = engineOver(durably, {
         counter,
@@ -93,7 +104,9 @@ function contender(open: (address: Address) => Promise<Opened>): Contender {
           close();
         },
       });
-      return Object.assign(engine, { flow: flowOver(durably, query) });
+      const limits = limited && limitsOver(durably, limited, query);
+      const look = () => durably.processOne();
+      return Object.assign(engine, { look, flow: flowOver(durably, query) }, limits && { limits });
     },
   };
 }
@@ -117,6 +130,42 @@ function flowOver(
       await query(`update durably_steps set due_at = 1 where status = 'open'`);
       await query(`update durably_runs set due_at = 1 where status = 'waiting'`);
     },
+  };
+}
+
+function limitsOver(
+  durably: Instance,
+  job: NonNullable<Awaited<ReturnType<typeof createInstance>>['limited']>,
+  query: (sql: string) => Promise<unknown>,
+): LimitsEngine {
+  const look = async () => {
+    await durably.processOne();
+  };
+  return {
+    triggerKeyed: async (runs, keys) => {
+      for (let i = 0; i < runs; i += 1000) {
+        await job.batchTrigger(
+          Array.from({ length: Math.min(1000, runs - i) }, (_, n) => ({ n: (i + n) % keys })),
+        );
+      }
+    },
+    fill: async (keys, waiting) => {
+      // Adds what limits need to the schema.
+      await look();
+      const running = keys * PER_KEY;
+      await query(`
+insert into durably_runs (id, job_name, payload, limit_key, key_turn, fence, status, heartbeat_at)
+with recursive n(i) as (select 0 union all select i + 1 from n where i + 1 < ${running + waiting})
+select printf('run_%026d', i), 'limited', '{"n":1}', '=' || (i % ${keys}), 3, 1,
+  iif(i < ${running}, 'running', 'pending'),
+  iif(i < ${running}, 0, null) from n`);
+      await query(
+        `update durably_runs set heartbeat_at = cast(unixepoch('subsec') * 1000 as integer) where status = 'running'`,
+      );
+      // Each refreshes a thousand lines.
+      for (let i = 0; i < keys / 500; i++) await look();
+    },
+    look,
   };
 }
 

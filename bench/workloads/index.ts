@@ -10,6 +10,8 @@ import { idleStreams, subscribers } from './http/streams.ts';
 import { httpTrigger } from './http/trigger.ts';
 import { largeValues } from './large-values.ts';
 import { latency } from './latency.ts';
+import { fullLimits } from './limits/full-limits.ts';
+import { keyedDrain } from './limits/keyed-drain.ts';
 import { memory } from './memory.ts';
 import { remote } from './remote.ts';
 import { remoteAnswers } from './remote-answers.ts';
@@ -31,6 +33,8 @@ export const workloads: readonly Workload[] = [
   largeValues,
   fullTable,
   waitingTable,
+  fullLimits,
+  keyedDrain,
   sleepers,
   sleepBetween,
   signalled,
