@@ -25,7 +25,7 @@ export {
 export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
-export type { JobInfo, JobLimits, JobsQuery } from './core/managing/job-info.ts';
+export type { JobInfo, JobsQuery, ShownLimits } from './core/managing/job-info.ts';
 export type { EndedStatus, PurgeOptions, RunRetention } from './core/managing/retention.ts';
 export type { BulkFilter, BulkOptions, BulkResult } from './core/managing/run-bulk.ts';
 export type { RescheduleOptions } from './core/managing/run-management.ts';

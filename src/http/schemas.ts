@@ -85,7 +85,26 @@ export const jobSchema = z
         .string()
         .nullable()
         .meta({ description: 'How long a run may take', examples: ['2h'] }),
+      concurrency: z
+        .object({
+          limit: z.int().nullable().meta({ description: 'Of all runs of the job' }),
+          perKey: z.int().nullable().meta({ description: 'Of the runs of one key' }),
+          whileWaiting: z
+            .enum(['release', 'hold'])
+            .meta({ description: 'Whether a waiting run lets others have its place' }),
+        })
+        .nullable()
+        .meta({ description: 'How many runs are executed at once' }),
+      throttle: z
+        .object({
+          limit: z.int(),
+          per: z.number().meta({ description: 'In ms' }),
+          keyed: z.boolean().meta({ description: 'Whether it counts for each key' }),
+        })
+        .nullable()
+        .meta({ description: 'How many runs start in a while' }),
     }),
+    paused: z.boolean().meta({ description: 'Whether no run of it is claimed, because it was paused' }),
     counts: z
       .object(Object.fromEntries(RUN_STATUSES.map((status) => [status, z.int()])))
       .nullable()

@@ -199,12 +199,10 @@ describe('the context of a worker error', () => {
 
   it('is in the type exactly if the code reports it', () => {
     const files = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
-    const calls = files
-      .filter(isTypeScript)
-      .flatMap((path) => [
-        // A chore says its own.
-        ...source(join('src', path)).matchAll(/(?:reportWorkerError\([^;]*?|^ +)context: '([^']+)'/gm),
-      ]);
+    const calls = files.filter(isTypeScript).flatMap((path) => [
+      // A chore says its own.
+      ...source(join('src', path)).matchAll(/(?:reportWorkerError\([^;]*?|^ +)context: '([^']+)'/gm),
+    ]);
     const reported = new Set(calls.map(([, context]) => context));
     expect([...reported].sort()).toEqual(Object.keys(typed).sort());
   });

@@ -11,7 +11,9 @@ export interface JobInfo {
   /** The version of its definition. */
   readonly version: number;
   /** What its definition allows its runs. */
-  readonly limits: JobLimits;
+  readonly limits: ShownLimits;
+  /** Whether no run of it is claimed, because of `pauseJob`. */
+  readonly paused: boolean;
   /** How many of its runs are in each status. Null if they were not asked for, or are not for the caller to see. */
   readonly counts: { readonly [S in RunStatus]: number } | null;
 }
@@ -20,11 +22,25 @@ export interface JobInfo {
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** What a job's definition allows its runs. */
-export interface JobLimits {
+export interface ShownLimits {
   /** How often a run whose job threw is tried again. */
   readonly retries: number;
   /** How long a run may take, as a duration; null without a limit. */
   readonly timeout: string | null;
+  /** How many of its runs are executed at once; null without such a limit. */
+  readonly concurrency: {
+    readonly limit: number | null;
+    readonly perKey: number | null;
+    readonly whileWaiting: 'release' | 'hold';
+  } | null;
+  /** How many of its runs start in a while; null without a throttle. */
+  readonly throttle: {
+    readonly limit: number;
+    /** In ms. */
+    readonly per: number;
+    /** Whether it counts for each key. */
+    readonly keyed: boolean;
+  } | null;
 }
 
 /** Which jobs to show. */

@@ -2,9 +2,10 @@ import { z } from 'zod';
 import type { JobInfo, JsonSchema } from '../../core/managing/job-info.ts';
 import { parseRetries } from '../../core/retries/retry.ts';
 import { type JobDefinition, termsOf } from './define-job.ts';
+import { limitsOf } from './job-limits.ts';
 
 /** What a definition says about its job. */
-export function describeJob(job: JobDefinition): Omit<JobInfo, 'counts'> {
+export function describeJob(job: JobDefinition): Omit<JobInfo, 'counts' | 'paused'> {
   const { version, timeout } = termsOf(job);
   return {
     name: job.name,
@@ -14,7 +15,17 @@ export function describeJob(job: JobDefinition): Omit<JobInfo, 'counts'> {
     limits: {
       retries: parseRetries('retries', job.retries)?.limit ?? 0,
       timeout: timeout?.text ?? null,
+      ...limitsShown(job),
     },
+  };
+}
+
+function limitsShown(job: JobDefinition): Pick<JobInfo['limits'], 'concurrency' | 'throttle'> {
+  const { limit = null, perKey = null, whileWaiting = 'release', throttle } = limitsOf(job) ?? {};
+  return {
+    concurrency: job.concurrency === undefined ? null : { limit, perKey, whileWaiting },
+    throttle:
+      throttle === undefined ? null : { limit: throttle.limit, per: throttle.perMs, keyed: throttle.isKeyed },
   };
 }
 

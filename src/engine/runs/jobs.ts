@@ -27,7 +27,12 @@ export async function getJobs(
     .flatMap((name) => registry.get(name) ?? []);
   const counted = wantsCounts && jobs.length > 0 ? await store.countRuns() : undefined;
   const counts = counted && new Map(counted.map((each) => [each.jobName, each]));
-  return jobs.map((job) => ({ ...describeJob(job), counts: counts ? countsOf(counts.get(job.name)) : null }));
+  const paused = jobs.length > 0 ? await store.listPausedJobs() : [];
+  return jobs.map((job) => ({
+    ...describeJob(job),
+    paused: paused.includes(job.name),
+    counts: counts ? countsOf(counts.get(job.name)) : null,
+  }));
 }
 
 function countsOf(given: JobCounts | undefined): Record<RunStatus, number> {

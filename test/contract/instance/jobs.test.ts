@@ -33,7 +33,8 @@ contract('getJobs', (test) => {
       input: null,
       output: null,
       version: 1,
-      limits: { retries: 0, timeout: null },
+      limits: { retries: 0, timeout: null, concurrency: null, throttle: null },
+      paused: false,
       counts: none,
     });
     expect(second).toMatchObject({
@@ -41,12 +42,38 @@ contract('getJobs', (test) => {
       input: { type: 'object', required: ['name'], properties: { name: { type: 'string' } } },
       output: { type: 'object', required: ['text'] },
       version: 3,
-      limits: { retries: 2, timeout: '2h' },
+      limits: { retries: 2, timeout: '2h', concurrency: null, throttle: null },
+      paused: false,
       counts: none,
     });
     expect(await durably.getJobs({ jobName: 'greet' })).toEqual([second]);
     expect(await durably.getJobs({ jobName: [] })).toEqual([]);
     expect(await durably.getJobs({ counts: false })).toMatchObject([{ counts: null }, { counts: null }]);
+  });
+
+  test('shows the limits of a job, and whether it is paused', async ({ world }) => {
+    const { durably } = await world.idle();
+    durably.register({
+      limited: defineJob({
+        name: 'limited',
+        input: z.string(),
+        concurrency: { limit: 5, perKey: 2, key: (input) => input, whileWaiting: 'hold' },
+        throttle: { limit: 30, per: '1m' },
+        run: () => 1,
+      }),
+    });
+    await durably.pauseJob('limited');
+    expect(await durably.getJobs({ counts: false })).toMatchObject([
+      {
+        limits: {
+          concurrency: { limit: 5, perKey: 2, whileWaiting: 'hold' },
+          throttle: { limit: 30, per: 60_000, keyed: false },
+        },
+        paused: true,
+      },
+    ]);
+    await durably.resumeJob('limited');
+    expect(await durably.getJobs()).toMatchObject([{ paused: false }]);
   });
 
   test('counts the runs of each status', async ({ world }) => {
