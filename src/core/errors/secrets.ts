@@ -22,7 +22,7 @@ const URL_CREDENTIALS_WITH_SLASH = /\/\/[^\s/?#@:"]{1,256}:(?!\d{1,5}(?:[/?#\s"]
 const HEADER_CREDENTIALS = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
 /** `?token=…`, `&api_key=…`, `password=…`. */
 const VALUES =
-  /([\w.-]{0,64}(?:token|secret|password|passwd|pwd|pass|api[-_]?key|access[-_]?key|signature|sig|auth|credentials?)=)[^\s&#"'<>]+/gi;
+  /=(?<=(?:token|secret|password|passwd|pwd|pass|api[-_]?key|access[-_]?key|signature|sig|auth|credentials?)=)[^\s&#"'<>]+/gi;
 
 /** A text without the credentials in it: in URLs, in headers, and as values of parameters. */
 export function withoutSecrets(text: string): string {
@@ -30,7 +30,7 @@ export function withoutSecrets(text: string): string {
     .replace(URL_CREDENTIALS, '//…@')
     .replace(URL_CREDENTIALS_WITH_SLASH, '//…@')
     .replace(HEADER_CREDENTIALS, '$1 …')
-    .replace(VALUES, '$1…');
+    .replace(VALUES, '=…');
 }
 
 /**
