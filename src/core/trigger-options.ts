@@ -50,9 +50,11 @@ export interface TriggerOptions {
    * rolled back, there is no run. Not in a batch, nor with `triggerAndWait`.
    *
    * @example
+   * import { sql } from 'kysely'
+   *
    * await durably.db.transaction().execute(async (trx) => {
    *   await sql`insert into orders (id) values (${'order-7'})`.execute(trx)
-   *   await durably.jobs.ship.trigger({ order: 'order-7' }, { trx })
+   *   await durably.trigger({ jobName: 'ship', input: { order: 'order-7' }, trx })
    * })
    */
   readonly trx?: CallerTransaction | undefined;
