@@ -16,6 +16,7 @@ import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
+import type { CallerTransaction } from './trigger-options.ts';
 
 /** How long a call waits for the database, counted from its arrival; ms. */
 export const CALLER_BUDGET_MS = 10_000;
@@ -131,6 +132,17 @@ export interface Store extends ManagingStore {
 
   /** Stores all runs or none. Returns them in the given order. */
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
+  /**
+   * Stores a run in a caller's transaction.
+   *
+   * @param options.onCommit called after its commit, and never if it is rolled back.
+   * @throws {ValidationError} if the transaction is not one of this store's database.
+   */
+  enqueueIn(
+    transaction: CallerTransaction,
+    run: NewRun,
+    options: { readonly onCommit: () => void },
+  ): Promise<Enqueued>;
   /**
    * Claims runs. The claim leaves with the writes that wait, as the last of them, so it sees what they
    * change. What to claim is decided when it leaves.

@@ -1,6 +1,11 @@
 import type { Labels } from './labels.ts';
 import type { Duration } from './time/duration.ts';
 
+/** A transaction of the caller's: Kysely's `Transaction`. */
+export interface CallerTransaction {
+  readonly isTransaction: boolean;
+}
+
 /** How a run is triggered, besides its input. */
 export interface TriggerOptions {
   /** Unique per job, 1 to 256 UTF-16 units. A second trigger with the key returns the run of the first. */
@@ -40,6 +45,19 @@ export interface TriggerOptions {
   readonly delay?: Duration | undefined;
   /** The run waits until then: a Date, or an ISO 8601 text with a time zone. With a time that is over it does not wait. */
   readonly runAt?: Date | string | undefined;
+  /**
+   * A Kysely transaction of `durably.db`, in which the run is stored. It is executed after the commit. If the transaction is
+   * rolled back, there is no run. Not in a batch, nor with `triggerAndWait`.
+   *
+   * @example
+   * import { sql } from 'kysely'
+   *
+   * await durably.db.transaction().execute(async (trx) => {
+   *   await sql`insert into orders (id) values (${'order-7'})`.execute(trx)
+   *   await durably.trigger({ jobName: 'ship', input: { order: 'order-7' }, trx })
+   * })
+   */
+  readonly trx?: CallerTransaction | undefined;
   /** Runs with a higher priority are claimed first. A whole number from -1000 to 1000. Default: 0. */
   readonly priority?: number | undefined;
   /** The run fails if it has not been started this long after it was due. */
@@ -51,5 +69,5 @@ export interface TriggerOptions {
 /** How a step triggers another run, besides its input. The run and the step are its idempotency key. */
 export type ChildTrigger = Omit<
   TriggerOptions,
-  'idempotencyKey' | 'idempotencyTtl' | 'idempotencyKeyReuse' | 'keyScope' | 'coalesce' | 'debounce'
+  'idempotencyKey' | 'idempotencyTtl' | 'idempotencyKeyReuse' | 'keyScope' | 'coalesce' | 'debounce' | 'trx'
 >;

@@ -25,6 +25,7 @@ export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
   priority: true,
   ttl: true,
   timeout: true,
+  trx: true,
 };
 
 /** What the options of a trigger say about its run. @throws {ValidationError} that names a bad option and its value. */
@@ -35,6 +36,7 @@ export function parseTriggerOptions(
   const concurrencyKey = checkKey('concurrencyKey', options.concurrencyKey);
   const debounce = debounceOf(options);
   checkReuse(options);
+  checkTransaction(options);
   return {
     idempotencyKey,
     idempotencyTtlMs: idempotencyTtlOf(options),
@@ -87,6 +89,11 @@ function checkReuse({ idempotencyKeyReuse }: TriggerOptions): void {
     'idempotencyKeyReuse',
     `idempotencyKeyReuse must be 'return' or 'refuse', not ${shownValue(idempotencyKeyReuse)}`,
   );
+}
+
+function checkTransaction({ trx }: TriggerOptions): void {
+  if (trx === undefined || trx?.isTransaction === true) return;
+  throw refuse('trx', 'trx must be a transaction of durably.db');
 }
 
 function coalesceOf(options: TriggerOptions): NewRun['coalesce'] {

@@ -42,7 +42,7 @@ export interface JobHandle<
    */
   triggerAndWait(
     input: TInput,
-    options?: Omit<TriggerOptions, 'timeout'> & { readonly timeout?: number | undefined },
+    options?: Omit<TriggerOptions, 'timeout' | 'trx'> & { readonly timeout?: number | undefined },
   ): Promise<{ id: string; output: TOutput }>;
 
   /**
@@ -65,8 +65,9 @@ type HandleDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'worker' | 'clock' |
 
 type WaitOptions = NonNullable<Parameters<JobHandle['triggerAndWait']>[1]>;
 
+const { trx: _trx, ...STORED_AT_ONCE } = TRIGGER_OPTIONS;
 const WAIT_OPTIONS: MembersOf<WaitOptions> = {
-  ...TRIGGER_OPTIONS,
+  ...STORED_AT_ONCE,
   timeout: true,
 };
 

@@ -3,6 +3,7 @@ import { IdempotencyKeyReusedError } from '../../core/errors/errors.ts';
 import { isSameJson } from '../../core/json/same-json.ts';
 import type { Disposition, Due, Enqueued, NewRun } from '../../core/new-run.ts';
 import { parseRun, type Run } from '../../core/run.ts';
+import type { CallerTransaction } from '../../core/trigger-options.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { newRun } from '../jobs/new-run.ts';
 import type { RunsDeps } from './runs-deps.ts';
@@ -32,7 +33,9 @@ export async function triggerRun(
   deps: Omit<TriggerDeps, 'registry'>,
 ): Promise<Enqueued> {
   const run = await newRun(job, { input, options }, deps.maxInputBytes);
-  const stored = await storeRun(deps, run);
+  const stored = await (options?.trx === undefined
+    ? storeRun(deps, run)
+    : storeRunIn(deps, options.trx, run));
   checkReuse(run, stored, options);
   return stored;
 }
@@ -68,6 +71,17 @@ export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> 
   return only;
 }
 
+/** Stores a run in a caller's transaction. It is published after the commit, and the worker wakes then. */
+async function storeRunIn(deps: StoreDeps, transaction: CallerTransaction, run: NewRun): Promise<Enqueued> {
+  let stored: Enqueued | undefined;
+  const onCommit = () => {
+    if (stored !== undefined) publishStored(deps, [run], [stored]);
+    deps.worker.wake();
+  };
+  stored = await deps.store.enqueueIn(transaction, run, { onCommit });
+  return stored;
+}
+
 /**
  * Stores all runs or none, and publishes the new ones. The worker's claim leaves in the same request
  * and takes them.
@@ -80,6 +94,16 @@ export async function storeRuns(
   // The worker's claim is requested after them, and leaves with them.
   if (!runs.every(isLater)) worker.wake();
   const stored = await storing;
+  publishStored({ bus, worker }, runs, stored);
+  return stored;
+}
+
+/** Tells of stored runs. */
+function publishStored(
+  { bus, worker }: Pick<StoreDeps, 'bus' | 'worker'>,
+  runs: readonly NewRun[],
+  stored: readonly Enqueued[],
+): void {
   const created = runs.flatMap((run, i) => (stored[i]?.disposition === 'created' ? [{ run, at: i }] : []));
   bus.publish(
     created.map(({ run, at }) => ({
@@ -100,7 +124,6 @@ export async function storeRuns(
     bus.publish([{ run: { runId, jobName: run.jobName }, note }]);
     worker.expectDueRun({ afterMs: run.debounce.delayMs });
   }
-  return stored;
 }
 
 /** When the run is due, if that is later. */

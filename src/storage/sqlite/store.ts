@@ -13,6 +13,7 @@ import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
 import { enqueue } from './statements/enqueue.ts';
+import { enqueueIn } from './statements/enqueue-in.ts';
 import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { findRuns, listRuns } from './statements/list-runs.ts';
@@ -49,6 +50,7 @@ export function createStore(options: ConnectionOptions): {
       await connection.checkWrites();
     },
     enqueue: (runs) => enqueue(connection, schema, runs),
+    enqueueIn: (transaction, run, options) => enqueueIn(schema, transaction, run, options),
     claim: (decide, options) => claim(connection, schema, decide, options),
     async append(append) {
       if (startsInLine(append)) await schema.addLimits();

@@ -20,6 +20,7 @@ const {
   keyScope: _scope,
   coalesce: _coalesce,
   debounce: _debounce,
+  trx: _trx,
   ...OPTIONS
 } = TRIGGER_OPTIONS;
 

@@ -1,4 +1,5 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
+import { afterCommitOf } from './after-commit.ts';
 
 /** How a statement is executed: until when it is tried, on the monotonic clock, and whether it commits. */
 export interface Passage {
@@ -23,6 +24,8 @@ export class GuardedConnection implements DatabaseConnection {
   readonly #guard: StatementGuard;
   #inner: DatabaseConnection | undefined;
   inTransaction = false;
+  /** What to call when its transaction is committed. */
+  #onCommit: (() => void)[] = [];
 
   constructor(innerDriver: Driver, guard: StatementGuard) {
     this.#innerDriver = innerDriver;
@@ -52,8 +55,26 @@ export class GuardedConnection implements DatabaseConnection {
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     const execute = () => this.inner.executeQuery<R>(query);
     // A renewed connection has lost the transaction's earlier statements, so only the caller can start over.
-    if (this.inTransaction) return this.#guard.attempt(execute);
+    if (this.inTransaction) return this.#executeInTransaction(query, execute);
     return this.#guard.retryWhileBusy(execute, this.#guard.passageOf(query), this);
+  }
+
+  async #executeInTransaction<R>(query: CompiledQuery, execute: () => Promise<R>): Promise<R> {
+    const result = await this.#guard.attempt(execute);
+    const after = afterCommitOf(query);
+    if (after !== undefined) {
+      after.onSeen();
+      this.#onCommit.push(after.onCommit);
+    }
+    return result;
+  }
+
+  /** Its transaction is over. */
+  endTransaction(how: 'committed' | 'rolled back'): void {
+    const callbacks = this.#onCommit;
+    this.inTransaction = false;
+    this.#onCommit = [];
+    if (how === 'committed') for (const callback of callbacks) callback();
   }
 
   async *streamQuery<R>(query: CompiledQuery, chunkSize?: number) {

@@ -121,21 +121,21 @@ export class GuardedDriver implements Driver, StatementGuard {
   async commitTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
     await this.attempt(() => this.#inner.commitTransaction(guarded.inner), { commits: true });
-    this.#endTransaction(guarded);
+    this.#endTransaction(guarded, 'committed');
   }
 
   async rollbackTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
-    this.#endTransaction(guarded);
+    this.#endTransaction(guarded, 'rolled back');
     // A renewed connection has no transaction to roll back, and the original error matters more than a
     // failed rollback.
     await this.attempt(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
   }
 
-  #endTransaction(connection: GuardedConnection): void {
+  #endTransaction(connection: GuardedConnection, how: 'committed' | 'rolled back'): void {
     if (!connection.inTransaction) return;
-    connection.inTransaction = false;
     this.#openTransactions--;
+    connection.endTransaction(how);
   }
 
   releaseConnection(connection: DatabaseConnection) {

@@ -1,6 +1,9 @@
+import type { NewRun } from '../../../core/new-run.ts';
 import type { WriteLane } from '../../lane.ts';
 import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
+import { isInLine } from '../statements/claims/limit-keys.ts';
+import { isFound } from '../statements/enqueue-parameters.ts';
 import { optionalParts } from './migrations.generated.ts';
 
 const HAS_LIMITS = `
@@ -60,6 +63,14 @@ export class OptionalSchema {
   /** Adds what coalesced and debounced triggers need. @throws {DatabaseUnavailableError} */
   async addCoalescing(): Promise<void> {
     await this.#add('coalescing');
+  }
+
+  /** The statements that add what a run needs and may be missing. Each may be executed again. */
+  missingFor(run: NewRun): readonly string[] {
+    return [
+      ...(isInLine(run) && !this.#hasLimits ? optionalParts.limits : []),
+      ...(isFound(run) && !this.#added.has('coalescing') ? optionalParts.coalescing : []),
+    ];
   }
 
   async #add(part: Part): Promise<void> {

@@ -11,13 +11,13 @@ import { hasOptions, isFound, splitForBatch, sumOfChars, toSql } from './enqueue
 import { STORE_KEYED, STORE_KEYED_WITH_OPTIONS, STORE_NEW, STORE_RESOLVED } from './enqueue-sql.ts';
 import { readWholeRuns } from './list-runs.ts';
 import { PLACES } from './places.ts';
-import { inPortions, type Listed } from './portions.ts';
+import { type CutRow, inPortions, type Listed } from './portions.ts';
 import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from './rows.ts';
 
 const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
 
 /** What a request has stored: the time of new runs, or whole runs where keys were given. */
-type Stored =
+export type Stored =
   | {
       readonly kind: 'new';
       readonly createdAt: number;
@@ -35,7 +35,7 @@ type Stored =
 type ListedRun = Listed<StoredRun, StoredRun>;
 
 /** Stores runs. All runs of a member are stored, or none. Concurrent callers share a statement. */
-const enqueues: WriteKind<readonly NewRun[], Stored> = {
+export const enqueues: WriteKind<readonly NewRun[], Stored> = {
   name: 'enqueue',
   place: PLACES.enqueue,
   sizeOf: (runs) => ({ rows: runs.length, chars: sumOfChars(runs) }),
@@ -75,14 +75,16 @@ export async function enqueue(
   if (runs.some(isFound)) await schema.addCoalescing();
   const deadlineMs = connection.callerDeadline();
   const stored = await connection.lane.submit(enqueues, runs, deadlineMs);
-  if (stored.kind === 'keyed') return await toEnqueued(connection, runs, stored);
+  if (stored.kind === 'keyed') return await toEnqueued(readingFrom(connection), runs, stored);
   const { createdAt, mayBeOlder } = stored;
   const current = mayBeOlder ? await readRuns(connection, runs, deadlineMs) : undefined;
-  return runs.map((run) => ({
-    runId: run.id,
-    disposition: 'created',
-    toRun: () => current?.get(run.id) ?? toRun(toNewRow(run, createdAt)),
-  }));
+  return runs.map((run) => newlyStored(run, createdAt, current?.get(run.id)));
+}
+
+/** @param current the run as it was read since */
+export function newlyStored(run: NewRun, createdAt: number, current?: StoredRun): Enqueued {
+  const stored = () => current ?? toRun(toNewRow(run, createdAt));
+  return { runId: run.id, disposition: 'created', toRun: stored };
 }
 
 function newResult([first]: Rows, { mayBeOlder }: { mayBeOlder: boolean }): Stored {
@@ -112,8 +114,8 @@ function keyedResult(rows: readonly KeyedRow[], { looksFurther }: { looksFurther
   return { kind: 'keyed', byId, byKey, byOtherKey };
 }
 
-async function toEnqueued(
-  connection: Connection,
+export async function toEnqueued(
+  readWhole: ReadWhole,
   runs: readonly NewRun[],
   stored: Stored & { readonly kind: 'keyed' },
 ): Promise<Enqueued[]> {
@@ -128,7 +130,7 @@ async function toEnqueued(
     return found;
   });
   const read = await whole(
-    connection,
+    readWhole,
     found.map(({ listed }) => listed),
   );
   const byRunId = new Map(read.map((run) => [run.id, run]));
@@ -173,12 +175,18 @@ async function readRuns(
 ): Promise<ReadonlyMap<string, StoredRun>> {
   const ids = JSON.stringify(runs.map(({ id }) => id));
   const rows = await readCurrent<ListedRunRow>(connection, { sql: READ, parameters: [ids], deadlineMs });
-  return new Map((await whole(connection, rows.map(toListedRun))).map((run) => [run.id, run]));
+  return new Map((await whole(readingFrom(connection), rows.map(toListedRun))).map((run) => [run.id, run]));
 }
 
-async function whole(connection: Connection, listed: readonly ListedRun[]): Promise<StoredRun[]> {
+type ReadWhole = (cut: readonly CutRow<StoredRun>[]) => Promise<Map<number, StoredRun>>;
+
+function readingFrom(connection: Connection): ReadWhole {
+  return (cut) => readWholeRuns(connection, null, cut, 'now');
+}
+
+async function whole(readWhole: ReadWhole, listed: readonly ListedRun[]): Promise<StoredRun[]> {
   if (listed.every(({ isWhole }) => isWhole)) return listed.map(({ row }) => row);
-  const portions = inPortions([...listed], (cut) => readWholeRuns(connection, null, cut, 'now'));
+  const portions = inPortions([...listed], readWhole);
   return await collect(portions, (run) => run);
 }
 
