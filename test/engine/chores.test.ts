@@ -30,6 +30,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
       return { cancelled: [], more: false };
     },
     noticeLimits: async () => {},
+    dropRates: async () => false,
     deletePortion: portion('deletion'),
     purgePortion: portion('purge'),
   });

@@ -289,6 +289,56 @@ contract('a throttle', (test) => {
     expect(await claimIds(store, { limit: 10, ...both })).toEqual([]);
   });
 
+  test('opens at once when it is loosened', async ({ world }) => {
+    const { store } = await world.store();
+    const ids = await many(store, 3, { throttleKey: 'a' });
+    const whole = await many(store, 3, { throttleKey: null, jobName: 'whole' });
+    const jobNames = ['job', 'whole'];
+    const both = (throttle: JobLimits['throttle'] & object) => ({
+      jobNames,
+      limit: 10,
+      limits: [
+        ...limits({ throttle: { ...throttle, isKeyed: true } }).limits,
+        ...limits({ jobName: 'whole', throttle }).limits,
+      ],
+    });
+    const daily = both({ limit: 1, perMs: 24 * HOUR_MS, isKeyed: false });
+    expect(await claimIds(store, daily)).toEqual([ids[0], whole[0]]);
+    expect(await claimIds(store, daily)).toEqual([]);
+    const loose = both({ limit: 100, perMs: 60_000, isKeyed: false });
+    expect(await claimIds(store, loose)).toEqual([ids[1], ids[2], whole[1], whole[2]]);
+  });
+
+  test('of one key does not hold up lines of another key', async ({ world }) => {
+    const { store } = await world.store();
+    const eu = [];
+    for (const limitKey of ['t1', 't2', 't3']) eu.push(await enqueue(store, { limitKey, throttleKey: 'eu' }));
+    const us = await enqueue(store, { limitKey: 't4', throttleKey: 'us' });
+    const regional = limits({ perKey: 1, throttle: { limit: 1, perMs: HOUR_MS, isKeyed: true } });
+    expect(await claimIds(store, { limit: 1, ...regional })).toEqual([eu[0]]);
+    expect(await claimIds(store, { limit: 1, ...regional })).toEqual([us]);
+    expect(await claimIds(store, { limit: 1, ...regional })).toEqual([]);
+    // Nor runs of another key in the same line.
+    const mixed = await enqueue(store, { limitKey: 't2', throttleKey: 'asia' });
+    expect(await claimIds(store, { limit: 1, ...regional })).toEqual([mixed]);
+    await end(store, mixed);
+    await (await world.tools()).ageThrottles(HOUR_MS + 1_000);
+    expect(await claimIds(store, { limit: 2, ...regional })).toEqual([eu[1]]);
+    expect(await claimIds(store, { limit: 2, ...regional })).toEqual([]);
+  });
+
+  test('that was not used for a while leaves nothing behind', async ({ world }) => {
+    const { store } = await world.store();
+    const throttled = limits({ throttle: { limit: 1, perMs: HOUR_MS, isKeyed: true } });
+    await many(store, 2, { throttleKey: 'a' });
+    expect(await claimIds(store, { limit: 10, ...throttled })).toHaveLength(1);
+    expect(await store.dropRates()).toBe(false);
+    expect(await claimIds(store, { limit: 10, ...throttled })).toEqual([]);
+    await (await world.tools()).ageThrottles(HOUR_MS + 1_000);
+    await store.dropRates();
+    expect(await claimIds(store, { limit: 10, ...throttled })).toHaveLength(1);
+  });
+
   test('throttles runs that were triggered before the job had it', async ({ world }) => {
     const { store } = await world.store();
     const ids = await many(store, 3);

@@ -65,6 +65,7 @@ const CALLS: Record<
   purgePortion: (store) => store.purgePortion(),
   setPaused: (store) => store.setPaused('unknown', false),
   listPausedJobs: (store) => store.listPausedJobs(),
+  dropRates: (store) => store.dropRates(),
   noticeLimits: (store) => store.noticeLimits(),
   ping: (store) => store.ping(),
 };

@@ -120,7 +120,7 @@ function debounceOf(options: TriggerOptions): Debounce | undefined {
     throw refuse('debounce', `debounce must be an object, not ${shownValue(debounce)}`);
   checkMembers('member of debounce', debounce, DEBOUNCE);
   goesWithout(options, 'debounce', ['delay', 'runAt']);
-  const key = checkKey('debounce.key', debounce.key);
+  const key = scopedKeyOf('debounce.key', debounce.key, options);
   if (key === null) throw refuse('debounce.key', 'debounce.key is required');
   const { maxDelay } = debounce;
   return {
@@ -157,7 +157,12 @@ function checkLabels(labels: unknown): string | null {
 }
 
 function idempotencyKeyOf(options: TriggerOptions): string | null {
-  const key = checkKey('idempotencyKey', options.idempotencyKey);
+  return scopedKeyOf('idempotencyKey', options.idempotencyKey, options);
+}
+
+/** A key that belongs to the scope of its trigger. */
+function scopedKeyOf(name: string, given: unknown, options: TriggerOptions): string | null {
+  const key = checkKey(name, given);
   const scope = checkKey('keyScope', options.keyScope) ?? undefined;
   if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
   return key === null ? null : scopedKey(scope, key);

@@ -58,6 +58,7 @@ export interface RunsTable {
   key_generation: Generated<number>;
   idempotency_until: number | null;
   debounce_key: string | null;
+  debounced_by: string | null;
   debounce_count: Generated<number>;
   concurrency_key: string | null;
   /** Its keys for the limits of its job. */

@@ -9,6 +9,7 @@ import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claims/claim.ts';
 import { listKnown } from './statements/claims/known-of-claim.ts';
 import { handBacks, renewals } from './statements/claims/lease.ts';
+import { dropRates } from './statements/claims/rates.ts';
 import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
@@ -87,6 +88,7 @@ export function createStore(options: ConnectionOptions): {
     purgePortion: () => purgePortion(connection),
     setPaused: (jobName, isPaused) => setPaused(connection, jobName, isPaused),
     listPausedJobs: () => listPausedJobs(connection),
+    dropRates: () => dropRates(connection, schema),
     noticeLimits: () => schema.noticeLimits(connection),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,

@@ -898,6 +898,7 @@ end`,
 `create unique index durably_runs_idempotency on durably_runs (job_name, idempotency_key, key_generation)
   where idempotency_key is not null`,
 `alter table durably_runs add column debounce_key text`,
+`alter table durably_runs add column debounced_by text`,
 `alter table durably_runs add column debounce_count integer not null default 0`,
 `create trigger durably_runs_debounced after update of debounce_count on durably_runs
 when new.debounce_count <> old.debounce_count
@@ -1060,6 +1061,7 @@ export const optionalParts = {
   coalescing: [
 `create index if not exists durably_runs_waiting_by_key on durably_runs (concurrency_key, job_name)
   where status = 'waiting' and concurrency_key is not null`,
+`create index if not exists durably_runs_debounced_by on durably_runs (debounced_by) where debounced_by is not null`,
 `create index if not exists durably_runs_debounced_by_key on durably_runs (job_name, debounce_key)
   where status = 'waiting' and debounce_key is not null`,
   ],
@@ -1069,7 +1071,8 @@ export const optionalParts = {
   job_name text not null,
   limit_key text not null,
   rate_key text not null,
-  is_whole integer generated always as (rate_key = '*') virtual,
+  common_rate text,
+  is_whole integer generated always as (common_rate is '*') virtual,
   is_stale integer not null default 1,
   active integer not null default 0,
   head_priority integer,
@@ -1092,27 +1095,37 @@ end`,
   full_at real not null,
   primary key (job_name, key)
 ) strict, without rowid`,
+`create index if not exists durably_rates_unused on durably_rates (full_at)`,
 `create index if not exists durably_runs_in_line
-  on durably_runs (job_name, limit_key, iif(claim_kind = 'start', rate_key, null), priority desc)
+  on durably_runs (job_name, limit_key, iif(limit_key is null, rate_key, null), priority desc)
   where status = 'pending' and key_turn >= 2`,
+`create index if not exists durably_runs_first_in_line
+  on durably_runs (job_name, limit_key, iif(limit_key is null, rate_key, null), priority desc)
+  where status = 'pending' and key_turn = 3`,
 `create index if not exists durably_runs_places on durably_runs (job_name, limit_key)
   where status = 'running' and limit_key is not null`,
 `create index if not exists durably_runs_held on durably_runs (job_name, status, limit_key) where holds = 1`,
 `create trigger if not exists durably_runs_joined after insert on durably_runs
 when new.limit_key is not null or new.rate_key is not null
 begin
-  insert into durably_lines (job_name, limit_key, rate_key)
-  values (new.job_name, coalesce(new.limit_key, ''), coalesce(new.rate_key, ''))
-  on conflict (job_name, limit_key, rate_key) do update set is_stale = 1;
+  insert into durably_lines (job_name, limit_key, rate_key, common_rate)
+  values (
+    new.job_name, coalesce(new.limit_key, ''), iif(new.limit_key is null, new.rate_key, ''), new.rate_key
+  )
+  on conflict (job_name, limit_key, rate_key) do update set
+    is_stale = 1, common_rate = iif(common_rate is excluded.common_rate, common_rate, null);
 end`,
 `create trigger if not exists durably_runs_moved after update of status on durably_runs
 when (new.limit_key is not null or new.rate_key is not null) and new.status <> old.status
 begin
-  insert into durably_lines (job_name, limit_key, rate_key)
+  insert into durably_lines (job_name, limit_key, rate_key, common_rate)
   values (
-    new.job_name, coalesce(new.limit_key, ''), iif(new.claim_kind = 'start', coalesce(new.rate_key, ''), '')
+    new.job_name, coalesce(new.limit_key, ''), iif(new.limit_key is null, new.rate_key, ''),
+    iif(new.claim_kind = 'start' or new.limit_key is null, new.rate_key, null)
   )
-  on conflict (job_name, limit_key, rate_key) do update set is_stale = 1;
+  on conflict (job_name, limit_key, rate_key) do update set
+    is_stale = 1,
+    common_rate = iif(new.status <> 'pending' or common_rate is excluded.common_rate, common_rate, null);
 end`,
 `create trigger if not exists durably_runs_rated after update of rate_interval_ms on durably_runs
 when new.rate_interval_ms is not null
@@ -1120,7 +1133,9 @@ begin
   insert into durably_rates (job_name, key, full_at)
   values (new.job_name, coalesce(new.rate_key, '*'), new.updated_at + new.rate_interval_ms)
   on conflict (job_name, key) do update set
-    full_at = min(max(full_at, new.updated_at), new.updated_at + new.rate_per_ms) + new.rate_interval_ms;
+    full_at = iif(
+      full_at > new.updated_at + new.rate_per_ms + new.rate_interval_ms, new.updated_at, max(full_at, new.updated_at)
+    ) + new.rate_interval_ms;
 end`,
 `create trigger if not exists durably_runs_released after update of completed_at on durably_runs
 when new.holds = 1 and new.completed_at is not null

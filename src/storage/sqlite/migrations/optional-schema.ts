@@ -4,11 +4,12 @@ import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { isInLine } from '../statements/claims/limit-keys.ts';
 import { isFound } from '../statements/enqueue-parameters.ts';
+import { LAST_OF_LIMITS } from './found-schema.ts';
 import { optionalParts } from './migrations.generated.ts';
 
 const HAS_LIMITS = `
 select 1 from sqlite_master
-where name = 'durably_lines' and exists (select 1 from durably_schema_versions)`;
+where name = '${LAST_OF_LIMITS}' and exists (select 1 from durably_schema_versions)`;
 
 type Part = keyof typeof optionalParts;
 

@@ -98,17 +98,20 @@ const COALESCED = `(
     ) c
   )`;
 
-/** SQL: the run that a debounced trigger postpones. */
-const DEBOUNCED = `(
+/** SQL: the run that a debounced trigger postpones, or has postponed when it was sent before. */
+const DEBOUNCED = `coalesce((
+    select e.seq from durably_runs e indexed by durably_runs_debounced_by where e.debounced_by = value->>0 limit 1
+  ), (
     select d.seq from durably_runs d indexed by durably_runs_debounced_by_key
     where d.status = 'waiting' and d.debounce_key is not null and d.job_name = value->>1 and d.debounce_key = value->>17
       and d.started_at is null
     limit 1
-  )`;
+  ))`;
 
 /** The run in the table is postponed by the one that was to be stored. */
 const IS_POSTPONED = `(
-  excluded.debounce_key is not null and durably_runs.status = 'waiting' and durably_runs.started_at is null
+  excluded.debounce_key is not null and durably_runs.id <> excluded.debounced_by
+  and durably_runs.debounced_by is not excluded.debounced_by and durably_runs.status = 'waiting' and durably_runs.started_at is null
 )`;
 const postponed = (column: string) =>
   `${column} = iif(${IS_POSTPONED}, excluded.${column}, durably_runs.${column})`;
@@ -128,11 +131,11 @@ with given as materialized (
   from json_each(?1)
 ), ranked as materialized (
   select *,
-    min(iif(known_id is null and coalesced_seq is null, n, null)) over (partition by job_name, concurrency_key) as first_of_key,
+    min(iif(known_id is null and coalesced_seq is null and debounced_seq is null, n, null)) over (partition by job_name, concurrency_key) as first_of_key,
     min(iif(known_id is null, n, null)) over (partition by job_name, debounce_key) as first_of_debounce
   from given
 ), resolved as materialized (
-  select g.n as key, g.value, g.debounce_key, o.created_at as first_at,
+  select g.n as key, g.value, iif(g.known_id is null, g.debounce_key, null) as debounce_key, o.created_at as first_at,
     coalesce(
       iif(g.is_coalesced or g.debounce_key is not null, g.known_id, null), o.id,
       iif(g.is_coalesced and k.n < g.n, k.id, null), iif(g.debounce_key is not null and d.n < g.n, d.id, null), g.id
@@ -142,8 +145,8 @@ with given as materialized (
     left join given k on k.n = g.first_of_key
     left join given d on d.n = g.first_of_debounce
 )
-insert into durably_runs (${BASE_COLUMNS}, ${OPTION_COLUMNS}, debounce_key)
-select ${BASE_VALUES.replace('value->>0', 'id').replace('value->>3', 'iif(id = value->>0, value->>3, null)')}, ${OPTION_VALUES}, debounce_key
+insert into durably_runs (${BASE_COLUMNS}, ${OPTION_COLUMNS}, debounce_key, debounced_by)
+select ${BASE_VALUES.replace('value->>0', 'id').replace('value->>3', 'iif(id = value->>0, value->>3, null)')}, ${OPTION_VALUES}, debounce_key, iif(debounce_key is null, null, value->>0)
 from (
   select key, value, id, debounce_key, iif(
     debounce_key is null, ${DUE_AT},
@@ -157,6 +160,7 @@ where true
 order by key
 on conflict (id) do update set
   debounce_count = durably_runs.debounce_count + ${IS_POSTPONED},
-  ${['payload', 'labels', 'due_at', 'waits', 'deadline_at', 'limit_key', 'rate_key', 'updated_at'].map(postponed).join(',\n  ')},
+  ${['payload', 'labels', 'due_at', 'waits', 'limit_key', 'rate_key', 'updated_at', 'debounced_by'].map(postponed).join(',\n  ')},
+  deadline_at = iif(${IS_POSTPONED}, excluded.due_at + durably_runs.ttl_ms, durably_runs.deadline_at),
   key_turn = iif(${IS_POSTPONED}, (durably_runs.key_turn & 1) | (excluded.key_turn & 2), durably_runs.key_turn)
 ${FOUND_BY_KEY}`;
