@@ -5,6 +5,7 @@ import type { CancelledBelow, CancelledRun, Claim, ClaimRequest } from './owners
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
+import type { ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
 import type { TimeLimit } from './time/time-limit.ts';
@@ -170,7 +171,7 @@ export interface LogPage {
  *
  * Every method may throw {@link DatabaseUnavailableError}.
  */
-export interface Store {
+export interface Store extends ScheduleStore {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 

@@ -18,11 +18,11 @@ import { nearestName } from '../core/validation/known-names.ts';
 
 // Each message names its parameter, because it is shown alone.
 
-const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
+export const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
   text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`).meta({ pattern: WITHOUT_NUL });
 
 /** The message for a parameter that was repeated or is otherwise invalid. */
-const single = (name: string, otherwise: string) => ({
+export const single = (name: string, otherwise: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
     Array.isArray(input) ? `${name} must be given once` : otherwise,
 });
@@ -138,7 +138,7 @@ const key = (name: string) => {
 };
 
 /** The service says what is wrong with a text or a number. */
-const duration = (name: string) =>
+export const duration = (name: string) =>
   z
     .union([z.number(), z.string()], `${name} must be a duration, such as 500 (ms) or "30s"`)
     .nullish()
@@ -149,18 +149,36 @@ const priorityFault = {
     `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(input)}`,
 };
 
+export const priorityMember = z
+  .int(priorityFault)
+  .min(-MAX_PRIORITY, priorityFault)
+  .max(MAX_PRIORITY, priorityFault)
+  .nullish()
+  .transform((given) => given ?? undefined)
+  .meta({
+    description:
+      'Of the runs that could be started, those of a higher priority come first, then those that were triggered first. 0 unless given',
+  });
+
+export const labelsMember = labelsSchema('labels')
+  .nullish()
+  .transform((given) => given ?? undefined)
+  .meta({ description: 'Names and values to find the run by. Lists and streams filter by them' });
+
 const missingJobName = 'jobName is required';
+
+export const jobNameMember = storable(
+  'jobName',
+  z
+    .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
+    .min(1, missingJobName),
+);
 
 /** The body of a trigger. The job's own schema validates `input`. */
 export const triggerEnvelope = knownMembers(
   'member of the body',
   {
-    jobName: storable(
-      'jobName',
-      z
-        .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
-        .min(1, missingJobName),
-    ),
+    jobName: jobNameMember,
     input: z.unknown().default({}),
     idempotencyKey: key('idempotencyKey').meta({
       description:
@@ -169,10 +187,7 @@ export const triggerEnvelope = knownMembers(
     concurrencyKey: key('concurrencyKey').meta({
       description: 'Runs with this key run one at a time, in the order of their triggers',
     }),
-    labels: labelsSchema('labels')
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({ description: 'Names and values to find the run by. Lists and streams filter by them' }),
+    labels: labelsMember,
     delay: duration('delay').meta({
       description:
         'The run waits for so long: ms, or a number and one of `ms`, `s`, `m`, `h`, `d`. Not with `runAt`',
@@ -183,16 +198,7 @@ export const triggerEnvelope = knownMembers(
       .nullish()
       .transform((given) => given ?? undefined)
       .meta({ description: 'The run waits until then: ISO 8601 with a time zone', format: 'date-time' }),
-    priority: z
-      .int(priorityFault)
-      .min(-MAX_PRIORITY, priorityFault)
-      .max(MAX_PRIORITY, priorityFault)
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({
-        description:
-          'Of the runs that could be started, those of a higher priority come first, then those that were triggered first. 0 unless given',
-      }),
+    priority: priorityMember,
     ttl: duration('ttl').meta({
       description:
         'The run fails if it has not been started so long after it was due: a duration as in `delay`',

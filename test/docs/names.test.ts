@@ -193,6 +193,7 @@ describe('the context of a worker error', () => {
     heartbeat: true,
     lease: true,
     purge: true,
+    schedule: true,
     telemetry: true,
   };
 

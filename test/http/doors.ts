@@ -56,18 +56,22 @@ export function requestTo(path: string, init: RequestInit & { duplex?: 'half' } 
 export function validRequest(operation: Operation): Request {
   const body = bodyOf(operation);
   const path = pathOf(operation, 'run_1');
-  return body === undefined ? requestTo(path, { method: operation.method }) : postJson(path, body);
+  const { method } = operation;
+  if (body === undefined) return requestTo(path, { method });
+  return method === 'POST' ? postJson(path, body) : requestTo(path, { method, body: JSON.stringify(body) });
 }
 
 /** A valid body for the operation; undefined if it takes none. */
 export function bodyOf({ input }: Operation): object | undefined {
   if (input.from === 'query') return undefined;
+  if ('cron' in input.schema.shape) return { jobName: 'greet', cron: '@daily' };
   if ('jobName' in input.schema.shape) return { jobName: 'greet' };
   return 'name' in input.schema.shape ? { name: 'approval' } : {};
 }
 
 /** An operation's path, with the run's id if it takes one. */
 export function pathOf({ path, input }: Operation, runId: string): string {
+  if ('id' in input.schema.shape) return `${path}?id=nightly`;
   if (!('runId' in input.schema.shape)) return path;
   return 'from' in input.schema.shape ? `${path}?runId=${runId}&from=one` : `${path}?runId=${runId}`;
 }

@@ -29,6 +29,8 @@ export interface DatabaseTools {
   ageDeadline(runId: string, byMs: number): Promise<void>;
   /** Makes the last starts of throttled runs so much older by the database's clock. */
   ageThrottles(byMs: number): Promise<void>;
+  /** Makes the next slot of each schedule, or of one, come so much sooner by the database's clock. */
+  ageSchedules(byMs: number, id?: string): Promise<void>;
   /** Makes every `run:delete` row older. */
   ageDeletions(byMs: number): Promise<void>;
   /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement. */

@@ -1,4 +1,5 @@
 import type { Labels } from '../labels.ts';
+import type { LimitKeys } from '../limits.ts';
 import type { Duration } from '../time/duration.ts';
 import type { Timing } from './timing.ts';
 
@@ -89,14 +90,12 @@ export interface DueSchedule {
 }
 
 /** A schedule as it is stored. */
-export interface StoredSchedule extends DueSchedule {
+export interface StoredSchedule extends DueSchedule, LimitKeys {
   /** JSON text. */
   readonly payload: string;
   /** JSON text; null without any. */
   readonly labels: string | null;
   readonly priority: number;
-  readonly limitKey: string | null;
-  readonly rateKey: string | null;
   readonly createdAtMs: number;
   readonly updatedAtMs: number;
 }

@@ -3,16 +3,15 @@ import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts
 import { newRunId } from '../../core/id.ts';
 import { encodeJson, isStorableText } from '../../core/json/json.ts';
 import { isScope, scopedKey } from '../../core/key-scope.ts';
-import { encodeLabels, labelsSchema } from '../../core/labels.ts';
-import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
+import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import type { Due, NewRun } from '../../core/store.ts';
-import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
+import { parseDuration, parseTime } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
-import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
 import type { JobDefinition } from './define-job.ts';
 import { limitKeysOf } from './job-limits.ts';
+import { checkLabels, checkPriority } from './run-options.ts';
 import { parseWith } from './schema-parse.ts';
 
 /** The inputs of a batch are stored in one transaction, which holds up every other write. */
@@ -101,24 +100,6 @@ function dueOf({ delay, runAt }: TriggerOptions): Due | undefined {
   if (runAt == null) return { afterMs: parseDuration('delay', delay) };
   const message = 'delay does not go with runAt';
   throw new ValidationError(message, [{ path: ['delay'], message }]);
-}
-
-function checkPriority(priority: unknown): number | undefined {
-  if (priority == null) return undefined;
-  if (Number.isInteger(priority) && Math.abs(Number(priority)) <= MAX_PRIORITY) return Number(priority);
-  const message = `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(priority)}`;
-  throw refusalOf([{ path: ['priority'], message }]);
-}
-
-const triggerLabels = labelsSchema('labels');
-
-/** The labels as JSON text. Null without labels. @throws {ValidationError} */
-function checkLabels(labels: unknown): string | null {
-  if (labels === undefined || labels === null) return null;
-  const parsed = triggerLabels.safeParse(labels);
-  if (parsed.success) return encodeLabels(parsed.data);
-  const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
-  throw refusalOf(issues);
 }
 
 function idempotencyKeyOf(options: TriggerOptions): string | null {

@@ -73,6 +73,7 @@ const WAIT_OPTIONS: MembersOf<WaitOptions> = {
 const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>> = {
   status: true,
   parentRunId: true,
+  scheduleId: true,
   labels: true,
   limit: true,
   offset: true,

@@ -2,6 +2,7 @@ import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
+import type { Scheduler } from '../schedules/scheduler.ts';
 import type { Intake } from './intake.ts';
 import { Pace } from './pace.ts';
 
@@ -10,6 +11,7 @@ interface ClaimLoopDeps {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly intake: Intake;
+  readonly schedules: Pick<Scheduler, 'look'>;
   readonly maxConcurrentRuns: number;
   readonly pollingIntervalMs: number;
   /** Whether the worker is running. Otherwise the loop claims nothing. */
@@ -26,6 +28,8 @@ export class ClaimLoop {
   readonly #deps: ClaimLoopDeps;
   readonly #pace: Pace;
   #cancelPoll: (() => void) | undefined;
+  /** Until the next look for schedules, which needs no slot. */
+  #cancelLook: (() => void) | undefined;
 
   constructor(deps: ClaimLoopDeps) {
     this.#deps = deps;
@@ -38,6 +42,8 @@ export class ClaimLoop {
 
   stop(): void {
     this.#cancelPoll?.();
+    this.#cancelLook?.();
+    this.#cancelLook = undefined;
   }
 
   /** Something may have to be executed. The next claim waits only for a free slot. */
@@ -51,9 +57,12 @@ export class ClaimLoop {
    */
   look(): void {
     const { isRunning, intake, clock, registry } = this.#deps;
-    if (!isRunning() || intake.isWaiting || intake.free <= 0) return;
     // Registering a job wakes the worker.
-    if (registry.isEmpty) return;
+    if (!isRunning() || intake.isWaiting || registry.isEmpty) return;
+    if (intake.free <= 0) {
+      this.#lookLater();
+      return;
+    }
     this.#cancelPoll?.();
     const { waitMs } = this.#pace;
     if (waitMs > 0) {
@@ -61,6 +70,22 @@ export class ClaimLoop {
       return;
     }
     void this.#claim().finally(() => this.look());
+  }
+
+  /** Without a free slot there are no claims, and schedules are looked for once per polling interval. */
+  #lookLater(): void {
+    if (this.#cancelLook !== undefined) return;
+    const { clock, schedules, isRunning, intake } = this.#deps;
+    this.#cancelLook = clock.schedule(this.#pace.lookWaitMs, () => {
+      void (async () => {
+        if (isRunning() && intake.free <= 0 && this.#pace.isLookDue) {
+          this.#pace.looked();
+          await schedules.look();
+        }
+        this.#cancelLook = undefined;
+        if (isRunning() && intake.free <= 0) this.#lookLater();
+      })();
+    });
   }
 
   async #claim(): Promise<void> {

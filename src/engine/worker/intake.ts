@@ -1,11 +1,13 @@
-import { type JournalNote, UNKNOWN_STEP } from '../../core/events.ts';
+import type { JournalNote } from '../../core/events.ts';
 import { newClaimToken } from '../../core/id.ts';
-import type { Claim, ClaimedRun, ClaimRequest, LostRun } from '../../core/ownership/claim.ts';
+import type { Claim, ClaimedRun, ClaimRequest } from '../../core/ownership/claim.ts';
 import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
+import type { Scheduler } from '../schedules/scheduler.ts';
+import { logBegun, logLost } from './claim-log.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
@@ -17,6 +19,7 @@ interface IntakeDeps {
   readonly registry: Registry;
   readonly slots: Slots;
   readonly log: RunLog;
+  readonly schedules: Pick<Scheduler, 'withinMs' | 'accept'>;
   readonly staleThresholdMs: number;
   /** After this time without a look for due waiting runs, the next claim looks for them; ms. */
   readonly wakesEveryMs: number;
@@ -129,7 +132,8 @@ export class Intake {
     underWay.keptSlots = claim.runs.length;
     if (claim.moreDue) this.expectDue();
     // A run that failed has left its place to another one, and passed its concurrency key on.
-    const hasMore = claim.more || claim.moreDue || claim.lost.length > 0;
+    const isFiring = claim.schedules !== undefined && this.#deps.schedules.accept(claim.schedules);
+    const hasMore = claim.more || claim.moreDue || claim.lost.length > 0 || isFiring;
     options.onAnswer?.({ hasMore, hasLooked: request.wakesDue });
     // Lets the trigger of such a run resolve before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
@@ -173,7 +177,7 @@ export class Intake {
     underWay: ClaimUnderWay,
     { atMost, looksForDue }: { readonly atMost: number; readonly looksForDue: boolean },
   ): DecidedClaim | undefined {
-    const { clock, registry, slots, staleThresholdMs } = this.#deps;
+    const { clock, registry, slots, schedules, staleThresholdMs } = this.#deps;
     const limit = Math.min(this.free, atMost);
     if (limit <= 0) return undefined;
     const unconfirmed = this.#unconfirmed.pop();
@@ -195,6 +199,7 @@ export class Intake {
       limit,
       isAskedAgain,
       wakesDue,
+      schedulesWithinMs: wakesDue ? schedules.withinMs : undefined,
       staleThresholdMs,
       takesSuspect,
     };
@@ -222,13 +227,13 @@ export class Intake {
     bus.publish(
       lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error, data: run.detail } })),
     );
-    this.#logLost(lost);
+    logLost(lost, this.#deps);
     if (lost.length > 0) this.#deps.onFailed();
     const held = await stillHeld(runs, underWay, store);
     const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));
-    this.#logBegun(fitting);
+    logBegun(fitting, this.#deps);
     this.#expectStarts(fitting);
     return fitting.flatMap((run) => slots.fill(run, { claimedAtMs: request.sentAtMs }) ?? []);
   }
@@ -238,20 +243,6 @@ export class Intake {
     for (const { kind, jobName } of runs) {
       const throttle = this.#deps.registry.limitsOf(jobName)?.throttle;
       if (kind === 'start' && throttle !== undefined) this.#deps.onThrottled(throttle.perMs / throttle.limit);
-    }
-  }
-
-  #logLost(lost: readonly LostRun[]): void {
-    const { log, bus } = this.#deps;
-    const isHeard = bus.isHeard('run:fail');
-    for (const run of lost) log.failed(run, { error: run.error, failedStepName: UNKNOWN_STEP, isHeard });
-  }
-
-  #logBegun(runs: readonly ClaimedRun[]): void {
-    const { log } = this.#deps;
-    for (const run of runs) {
-      if (run.kind === 'takeover') log.takenOver(run);
-      else if (run.kind === 'resume' || run.attempt > 1) log.resumed(run);
     }
   }
 }

@@ -39,6 +39,17 @@ export class Pace {
     return this.#lookedMs + this.#pollingIntervalMs <= this.#clock.monotonicMs();
   }
 
+  /** How long until a look is due. */
+  get lookWaitMs(): number {
+    if (this.#lookedMs === Number.POSITIVE_INFINITY) return this.#pollingIntervalMs;
+    return Math.max(0, this.#lookedMs + this.#pollingIntervalMs - this.#clock.monotonicMs());
+  }
+
+  /** A look leaves by itself. */
+  looked(): void {
+    this.#lookedMs = this.#clock.monotonicMs();
+  }
+
   /** Something may have to be executed. */
   wake(): void {
     this.#isWoken = true;

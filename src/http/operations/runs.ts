@@ -12,6 +12,7 @@ import {
   parentRunIdParam,
   statusesParam,
 } from '../params.ts';
+import { scheduleIdFilterParam } from '../schedule-params.ts';
 import { runSchema } from '../schemas.ts';
 
 export const runs = jsonOperation({
@@ -22,23 +23,25 @@ export const runs = jsonOperation({
   effect: 'read',
   guard: {
     hook: 'scopeRuns',
-    narrowsBy: ['jobName', 'status', 'labels', 'parentRunId'],
-    filterOf: ({ jobName, status, parentRunId, label, limit, offset }) => ({
+    narrowsBy: ['jobName', 'status', 'labels', 'parentRunId', 'scheduleId'],
+    filterOf: ({ jobName, status, parentRunId, scheduleId, label, limit, offset }) => ({
       jobName,
       status,
       parentRunId,
+      scheduleId,
       labels: label,
       limit,
       offset,
     }),
     narrow: (
       query,
-      { jobName, status, parentRunId, labels, limit = query.limit, offset = query.offset },
+      { jobName, status, parentRunId, scheduleId, labels, limit = query.limit, offset = query.offset },
     ) => ({
       ...query,
       jobName: listOf(jobName),
       status: listOf(status),
       parentRunId,
+      scheduleId,
       label: labels,
       limit,
       offset,
@@ -50,6 +53,7 @@ export const runs = jsonOperation({
       jobName: jobNamesParam,
       status: statusesParam,
       parentRunId: parentRunIdParam,
+      scheduleId: scheduleIdFilterParam,
       label: labelsParam,
       limit: limitParam,
       offset: offsetParam,

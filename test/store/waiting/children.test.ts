@@ -259,4 +259,13 @@ contract('Store.listKeysAbove', (test) => {
   });
 });
 
-const EVERY = { jobNames: [], statuses: [], labels: [], fields: null, limit: 100, offset: 0, before: null };
+const EVERY = {
+  jobNames: [],
+  statuses: [],
+  scheduleId: null,
+  labels: [],
+  fields: null,
+  limit: 100,
+  offset: 0,
+  before: null,
+};

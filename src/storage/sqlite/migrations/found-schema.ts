@@ -22,6 +22,8 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_signals: 4,
   durably_forks: 5,
   durably_paused_jobs: 6,
+  durably_schedules: 7,
+  durably_firings: 7,
 };
 export const NEWEST = migrations.length;
 /** A table of the optional part `limits`. */

@@ -151,6 +151,7 @@ function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'):
 
 function pageOf(db: Kysely<Schema>, query: RunQuery, parts: PageParts): RawBuilder<CompiledRow> {
   if (query.parentRunId !== null) return childrenPage(query, query.parentRunId, parts);
+  if (query.scheduleId !== null) return scheduledPage(query, query.scheduleId, parts);
   if (goesByLabel(query)) return parts.ofPlaces(labelledPage(db, query));
   return filteredPage(query, parts);
 }
@@ -159,10 +160,33 @@ function pageOf(db: Kysely<Schema>, query: RunQuery, parts: PageParts): RawBuild
 function childrenPage(query: RunQuery, parentRunId: string, { columns }: PageParts): RawBuilder<CompiledRow> {
   const conditions = [sql`parent_run_id = ${parentRunId}`, ...commonConditions(query)];
   const { jobNames, statuses, limit, offset } = query;
+  if (query.scheduleId !== null) conditions.push(sql`schedule_id = ${query.scheduleId}`);
   if (jobNames.length > 0) conditions.push(sql`job_name in (${sql.join(jobNames)})`);
   if (statuses.length > 0) conditions.push(sql`status in (${sql.join(statuses)})`);
   return sql`select ${columns} from durably_runs indexed by durably_runs_by_parent
     where ${sql.join(conditions, sql` and `)} order by seq desc limit ${limit} offset ${offset}`;
+}
+
+/**
+ * The runs that a schedule has made. Its index is in order within one status, so each status is an arm. Every other
+ * condition is tried on each run.
+ */
+function scheduledPage(
+  query: RunQuery,
+  scheduleId: string,
+  { ofPlaces }: PageParts,
+): RawBuilder<CompiledRow> {
+  const { jobNames, statuses, limit, offset } = query;
+  const conditions = [sql`schedule_id = ${scheduleId}`, ...commonConditions(query)];
+  if (jobNames.length > 0) conditions.push(sql`job_name in (${sql.join(jobNames)})`);
+  const arms = (statuses.length === 0 ? RUN_STATUSES : statuses).map(
+    (status) =>
+      sql`select seq from durably_runs indexed by durably_runs_by_schedule
+        where ${sql.join([...conditions, sql`status = ${status}`], sql` and `)}`,
+  );
+  return ofPlaces(
+    sql`(${sql.join(arms, sql` union all `)} order by seq desc limit ${limit} offset ${offset})`,
+  );
 }
 
 /** A label may belong to many ended runs, but only few runs are pending or running. */

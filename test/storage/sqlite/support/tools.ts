@@ -37,6 +37,14 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
       await sql`update durably_rates set full_at = full_at - ${byMs}`.execute(db);
       await sql`update durably_lines set opens_at = opens_at - ${byMs}`.execute(db);
     },
+    async ageSchedules(byMs, id) {
+      let aged = db.updateTable('durably_schedules').set((eb) => ({
+        next_at: eb('next_at', '-', byMs),
+        anchor_at: eb('anchor_at', '-', byMs),
+      }));
+      if (id !== undefined) aged = aged.where('id', '=', id);
+      await aged.execute();
+    },
     async ageDeletions(byMs) {
       await db
         .updateTable('durably_journal')

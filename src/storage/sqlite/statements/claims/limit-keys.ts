@@ -18,3 +18,17 @@ export function storedRateKey({ throttleKey }: LimitKeys): string | null {
 export function isInLine({ limitKey, throttleKey }: LimitKeys): boolean {
   return limitKey !== undefined || throttleKey !== undefined;
 }
+
+/** The keys of what is stored with these columns. */
+export function readLimitKeys({
+  limit_key,
+  rate_key,
+}: {
+  readonly limit_key: string | null;
+  readonly rate_key: string | null;
+}): LimitKeys {
+  return {
+    limitKey: limit_key === null ? undefined : limit_key.slice(1),
+    throttleKey: rate_key === null ? undefined : rate_key === WHOLE_JOB ? null : rate_key.slice(1),
+  };
+}
