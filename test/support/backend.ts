@@ -33,8 +33,8 @@ export interface DatabaseTools {
   ageSchedules(byMs: number, id?: string): Promise<void>;
   /** Makes every `run:delete` row older. */
   ageDeletions(byMs: number): Promise<void>;
-  /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement. */
-  refuseRuns(payload: string): Promise<void>;
+  /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement, until the returned function is called. */
+  refuseRuns(payload: string): Promise<() => Promise<void>>;
   /** Makes the database refuse events of this type. */
   refuseEvents(type: JournalEventType): Promise<void>;
   /** Keeps others from writing until the returned function is called. */

@@ -13,11 +13,8 @@ import { Intake } from './intake.ts';
 import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
-import type { StopOptions, WorkerOptions } from './worker-options.ts';
+import { flushAfterMs, type StopOptions, type WorkerOptions } from './worker-options.ts';
 import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
-
-/** On demand, the platform limits the number of requests, and streams poll no more often than this. */
-const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
 interface WorkerDeps {
   readonly store: Store;
@@ -55,7 +52,7 @@ export class Worker {
     this.#slots = new Slots({
       ...deps,
       ...options,
-      flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
+      flushAfterMs: flushAfterMs(options),
       onFree: (left) => {
         if (left === 'nothing') this.#noteFreed();
         else this.wake({ mayResume: left === 'waiting-run' });
@@ -167,8 +164,8 @@ export class Worker {
     // A worker on demand has no hourly loop, so its shifts do the chores. A shift that found nothing sends
     // only its claim.
     if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
-      const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
-      await this.#deps.housekeeping.clearUpWithin({ untilMs: startMs + timeoutMs, signal });
+      const untilMs = startMs + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
+      await this.#deps.housekeeping.clearUpWithin({ untilMs, signal: options.signal });
     }
     return taken;
   }
@@ -213,7 +210,6 @@ export class Worker {
     const { kind } = this.#state;
     if ((kind === 'stopped' || kind === 'retired') && this.#shifts.size === 0) {
       this.#state = { kind: next };
-      this.#alarm.clear();
       return this.#endChores();
     }
     const { over } = this.#beginStop(next);
@@ -237,6 +233,7 @@ export class Worker {
   }
 
   async #endChores(): Promise<void> {
+    this.#alarm.clear();
     await Promise.all([this.#deps.housekeeping.stop(), this.schedules.stop()]);
   }
 

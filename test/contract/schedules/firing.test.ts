@@ -7,6 +7,7 @@ import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { recordEvents, untilStatus } from '../../support/runs.ts';
 import { deferred, until } from '../../support/until.ts';
+import type { World } from '../../support/world.ts';
 
 const HOUR_MS = 3_600_000;
 const hourly = { id: 'hourly', jobName: 'echo', every: '1h', input: { n: 1 } } as const;
@@ -83,9 +84,13 @@ contract('a schedule', (test) => {
     other.register({ echo });
     await other.schedule(hourly);
     await (await world.tools()).ageSchedules(HOUR_MS);
-    await until(async () => (await durably.getRuns({ scheduleId: 'hourly', status: 'pending' })).length === 1);
+    await until(
+      async () => (await durably.getRuns({ scheduleId: 'hourly', status: 'pending' })).length === 1,
+    );
     gate.resolve();
-    await until(async () => (await durably.getRuns({ scheduleId: 'hourly', status: 'completed' })).length === 1);
+    await until(
+      async () => (await durably.getRuns({ scheduleId: 'hourly', status: 'completed' })).length === 1,
+    );
   });
 
   test('is fired by work on demand, which executes the run', async ({ world }) => {
@@ -121,23 +126,18 @@ contract('a schedule', (test) => {
     durably.register({ echo });
     await durably.schedule(hourly);
     const tools = await world.tools();
-    await tools.refuseRuns('{"n":1}');
+    const takeRuns = await tools.refuseRuns('{"n":1}');
     await tools.ageSchedules(HOUR_MS);
     await until(() => errors.length >= 2);
     expect(errors).toMatchObject(errors.map(() => ({ context: 'schedule' })));
     expect(await durably.getRuns()).toEqual([]);
-    await durably.db.executeQuery({
-      sql: 'drop trigger refuse_runs',
-      parameters: [],
-      query: { kind: 'RawNode' },
-      queryId: { queryId: 'drop' },
-    } as never);
+    await takeRuns();
     await until(async () => (await durably.getRuns({ status: 'completed' })).length === 1);
   });
 });
 
 contract('slots that were missed', (test) => {
-  const start = async (world: Parameters<Parameters<typeof test>[2]>[0]['world']) => {
+  const start = async (world: World) => {
     const { durably } = await world.idle();
     durably.register({ echo });
     return durably;
@@ -159,7 +159,9 @@ contract('slots that were missed', (test) => {
     expect(once).toHaveLength(1);
     expect(all).toHaveLength(5);
     const times = all.map(({ scheduledFor }) => Date.parse(scheduledFor ?? ''));
-    expect(times.slice(1).map((time, i) => (times[i] ?? 0) - time)).toEqual(times.slice(1).map(() => HOUR_MS));
+    expect(times.slice(1).map((time, i) => (times[i] ?? 0) - time)).toEqual(
+      times.slice(1).map(() => HOUR_MS),
+    );
     expect(Date.now() - (times[0] ?? 0)).toBeLessThan(HOUR_MS);
     expect(Math.abs(Date.parse(once[0]?.scheduledFor ?? '') - (times[0] ?? 0))).toBeLessThan(60_000);
   });

@@ -57,6 +57,7 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
         create trigger refuse_runs before insert on durably_runs when new.payload = ${sql.lit(payload)}
         begin select raise(abort, 'refused'); end
       `.execute(db);
+      return async () => void (await sql`drop trigger refuse_runs`.execute(db));
     },
     async refuseEvents(type) {
       await sql`
