@@ -69,9 +69,10 @@ export function bodyOf({ input }: Operation): object | undefined {
   return 'name' in input.schema.shape ? { name: 'approval' } : {};
 }
 
-/** An operation's path, with the run's id if it takes one. */
-export function pathOf({ path, input }: Operation, runId: string): string {
+/** An operation's path, with the id of the run or the name of the job if it takes one. */
+export function pathOf({ path, input, guard }: Operation, runId: string): string {
   if ('id' in input.schema.shape) return `${path}?id=nightly`;
+  if (guard.hook === 'onManage' && 'jobName' in input.schema.shape) return `${path}?jobName=greet`;
   if (!('runId' in input.schema.shape)) return path;
   return 'from' in input.schema.shape ? `${path}?runId=${runId}&from=one` : `${path}?runId=${runId}`;
 }

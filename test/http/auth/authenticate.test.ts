@@ -76,6 +76,7 @@ describe.each(doors)('through $door', ({ open }) => {
       const hooks = {
         onTrigger: vi.fn(),
         onRunAccess: vi.fn(),
+        onManage: vi.fn(),
         scopeRuns: vi.fn((_: unknown, filter: RunFilter) => filter),
         scopeRunsSubscribe: vi.fn((_: unknown, filter: RunFilter) => filter),
       };
@@ -102,7 +103,13 @@ describe.each(doors)('through $door', ({ open }) => {
       async (_, thrown, status, code) => {
         const durably = fakeDurably();
         const refuse = throwing(thrown);
-        const auth = { authenticate, onTrigger: refuse, onRunAccess: refuse, scopeRuns: refuse };
+        const auth = {
+          authenticate,
+          onTrigger: refuse,
+          onRunAccess: refuse,
+          onManage: refuse,
+          scopeRuns: refuse,
+        };
         const response = await open(durably, { ...silent, auth })(validRequest(operation));
         expect(response.status).toBe(status);
         if (code !== null) expect((await readProblem(response)).body).toMatchObject({ code, status });
@@ -118,6 +125,21 @@ describe.each(doors)('through $door', ({ open }) => {
       expect(response.status).toBe(200);
       await response.body?.cancel();
       expect(durably.calls).toHaveLength(1);
+    }
+  });
+
+  it('refuses to change a job for all callers where another hook keeps callers apart and none allows it', async () => {
+    const managing = operations.filter(({ guard }) => guard.hook === 'onManage');
+    expect(managing.length).toBeGreaterThan(0);
+    for (const operation of managing) {
+      const durably = fakeDurably();
+      const auth = { authenticate, scopeRuns: (_: unknown, filter: RunFilter) => filter };
+      const { status, body } = await readProblem(await open(durably, { auth })(validRequest(operation)));
+      expect([status, body]).toMatchObject([
+        403,
+        { code: 'FORBIDDEN', detail: 'This needs the hook onManage' },
+      ]);
+      expect(durably.calls).toEqual([]);
     }
   });
 

@@ -3,7 +3,9 @@ import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { optionalParts } from './migrations.generated.ts';
 
-const HAS_LIMITS = "select 1 from sqlite_master where name = 'durably_lines'";
+const HAS_LIMITS = `
+select 1 from sqlite_master
+where name = 'durably_lines' and exists (select 1 from durably_schema_versions)`;
 
 /** Adds a part. Where the driver has no batches, one statement after another: each may be there already. */
 const additions: WriteKind<readonly string[], void> = {

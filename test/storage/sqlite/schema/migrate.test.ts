@@ -10,6 +10,7 @@ const TABLES = [
   'durably_deletions',
   'durably_journal',
   'durably_labels',
+  'durably_paused_jobs',
   'durably_runs',
   'durably_schema_versions',
   'durably_signals',

@@ -42,9 +42,8 @@ contract('query plans', (test) => {
     const searches = searchesOf(claim).join('\n');
     expect(searches).toMatch(/durably_runs_claimable \(job_name=\?\)/);
     expect(searches).toMatch(/durably_runs_running_key \(concurrency_key=\?\)/);
-    const key = 'concurrency_key=? AND job_name=?';
-    expect(searches).toContain(`durably_runs_waiting_key (${key} AND priority>?)`);
-    expect(searches).toContain(`durably_runs_waiting_key (${key} AND priority=? AND rowid<?)`);
+    expect(searches).toContain('durably_runs_holding (concurrency_key=?)');
+    expect(searches).toContain('durably_runs_waiting_key (concurrency_key=? AND job_name=?)');
     expect(searches.match(/durably_runs_leases \(heartbeat_at<\?\)/g)).toHaveLength(1);
     expect(searches.match(/durably_runs_leases \(heartbeat_at>\?\)/g)).toHaveLength(1);
   });
