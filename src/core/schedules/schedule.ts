@@ -29,7 +29,10 @@ export interface JobSchedule<TInput = unknown> {
    * (`once`), or each of the latest 1,000 (`all`). Default: `skip`.
    */
   readonly missed?: MissedPolicy | undefined;
-  /** Whether a slot waits for nothing (`allow`), makes no run while one is active (`skip`), or cancels that first (`cancel`). Default: `allow`. */
+  /**
+   * What a slot does while an earlier run of the schedule is active: it makes its run all the same (`allow`), makes none
+   * (`skip`), or cancels that run first (`cancel`). Default: `allow`.
+   */
   readonly overlap?: OverlapPolicy | undefined;
   /** No slot is before it: a Date, or an ISO 8601 text with a time zone. */
   readonly startAt?: Date | string | undefined;

@@ -12,6 +12,8 @@ import { FixedSchedules } from './fixed-schedules.ts';
 const LATE_MS = { resident: 60_000, 'on-demand': 5 * 60_000 };
 /** After a firing that the database found too early. */
 const MIN_WAIT_MS = 20;
+/** While the database fails. */
+const MAX_PAUSE_MS = 30_000;
 
 interface SchedulerDeps {
   readonly store: Store;
@@ -49,6 +51,10 @@ export class Scheduler {
   readonly #known = new Map<string, Known>();
   readonly #underWay = new Set<Promise<void>>();
   #isStarted = false;
+  /** How often in a row a look, or the storing of definitions, has failed. */
+  #failures = 0;
+  /** No look before this time, on the monotonic clock. */
+  #lookAgainMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: () => void = () => undefined;
   #cancelRetry: () => void = () => undefined;
 
@@ -73,6 +79,7 @@ export class Scheduler {
     if (!this.#isStarted || this.fixed.areStored) return;
     this.#follow(
       this.fixed.store().then((stored) => {
+        this.#failures = 0;
         for (const schedule of stored) this.noteChanged(schedule);
       }),
       () => this.#storeLater(),
@@ -125,11 +132,15 @@ export class Scheduler {
 
   /** Looks by itself, while no claim does because no slot is free. Never rejects. */
   async look(): Promise<void> {
-    const { store, bus, registry } = this.#deps;
+    const { store, bus, registry, clock } = this.#deps;
+    if (clock.monotonicMs() < this.#lookAgainMs) return;
     try {
       const jobNames = registry.names();
-      this.accept(await store.listDueSchedules({ jobNames, withinMs: this.withinMs }));
+      const found = await store.listDueSchedules({ jobNames, withinMs: this.withinMs });
+      this.#failures = 0;
+      this.accept(found);
     } catch (error) {
+      this.#lookAgainMs = clock.monotonicMs() + this.#pauseMs();
       bus.reportWorkerError({ error, context: 'schedule' });
     }
   }
@@ -242,7 +253,12 @@ export class Scheduler {
   #storeLater(): void {
     this.#cancelRetry();
     if (!this.#isStarted) return;
-    this.#cancelRetry = this.#deps.clock.schedule(this.#deps.pollingIntervalMs, () => this.noteJobs());
+    this.#cancelRetry = this.#deps.clock.schedule(this.#pauseMs(), () => this.noteJobs());
+  }
+
+  /** After one more failure. */
+  #pauseMs(): number {
+    return Math.min(MAX_PAUSE_MS, this.#deps.pollingIntervalMs * 2 ** this.#failures++);
   }
 
   #laterMs(): number {
