@@ -44,11 +44,17 @@ export function latestSlots(
   const { startAtMs, endAtMs } = timing;
   const firstMs = Math.max(fromMs, startAtMs ?? fromMs);
   const lastMs = endAtMs === null ? untilMs : Math.min(untilMs, endAtMs - 1);
-  return gridOf(timing)
-    .upTo(lastMs, atMost)
-    .filter((slot) => slot >= firstMs)
-    .reverse();
+  const grid = gridOf(timing);
+  // Most often only one has come, and each takes time to compute.
+  for (let count = Math.min(FEW, atMost); ; count = Math.min(MORE * count, atMost)) {
+    const slots = grid.upTo(lastMs, count);
+    const isAll = slots.length < count || (slots.at(-1) ?? firstMs) < firstMs || count === atMost;
+    if (isAll) return slots.filter((slot) => slot >= firstMs).reverse();
+  }
 }
+
+const FEW = 4;
+const MORE = 8;
 
 function gridOf({ cron, everyMs, timezone, anchorMs, startAtMs }: Timing): Grid {
   if (everyMs !== null) return everyGrid(everyMs, { anchorMs, first: startAtMs === null ? 1 : 0 });

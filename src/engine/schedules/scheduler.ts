@@ -1,4 +1,3 @@
-import { newRunId } from '../../core/id.ts';
 import { type Plan, planFiring } from '../../core/schedules/plan.ts';
 import type { DueSchedule } from '../../core/schedules/schedule.ts';
 import type { Fired, Firing } from '../../core/schedules/schedule-store.ts';
@@ -6,6 +5,7 @@ import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
+import { eventsOf, toFiring } from './firings.ts';
 import { FixedSchedules } from './fixed-schedules.ts';
 
 /** A slot that came longer ago counts as missed. Where only requests wake the worker, they may be rare. */
@@ -193,21 +193,12 @@ export class Scheduler {
     if (firings.some(({ runs }) => runs.length > 0)) this.#deps.onFire();
   }
 
-  #noteFired(firings: readonly Firing[], { schedules, runIds, cancelled }: Fired): void {
+  #noteFired(firings: readonly Firing[], fired: Fired): void {
     const { bus, clock } = this.#deps;
-    bus.publish(cancelled.map((run) => ({ run, note: { type: 'run:cancel' } })));
     const jobNames = new Map([...this.#known].map(([id, { schedule }]) => [id, schedule.jobName]));
-    bus.publish(
-      firings.flatMap(({ scheduleId, runs }) =>
-        runs.flatMap(({ runId }) => {
-          const jobName = jobNames.get(scheduleId);
-          if (!runIds.has(runId) || jobName === undefined) return [];
-          return [{ run: { runId, jobName }, note: { type: 'run:trigger' } as const }];
-        }),
-      ),
-    );
+    bus.publish(eventsOf(firings, fired, jobNames));
     const nowMs = clock.monotonicMs();
-    const current = new Map(schedules.map((schedule) => [schedule.id, schedule]));
+    const current = new Map(fired.schedules.map((schedule) => [schedule.id, schedule]));
     this.#update(firings, (known, { slotMs, revision }) => {
       const schedule = current.get(known.schedule.id);
       if (schedule === undefined || schedule.isPaused || schedule.nextAtMs === null) return undefined;
@@ -275,17 +266,4 @@ export class Scheduler {
       .finally(() => this.#underWay.delete(followed));
     this.#underWay.add(followed);
   }
-}
-
-function toFiring({ id, revision, nextAtMs, overlap }: DueSchedule, plan: Plan): Firing {
-  return {
-    scheduleId: id,
-    revision,
-    slotMs: nextAtMs ?? 0,
-    latestMs: plan.latestMs,
-    validUntilMs: plan.validUntilMs,
-    nextAtMs: plan.nextAtMs,
-    runs: plan.slots.map((scheduledForMs) => ({ runId: newRunId(), scheduledForMs })),
-    cancelsEarlier: overlap === 'cancel',
-  };
 }

@@ -78,6 +78,8 @@ export class Intake {
   #isWaiting = false;
   /** When a claim looked for waiting runs last, on the monotonic clock. */
   #wokenAtMs = Number.NEGATIVE_INFINITY;
+  /** When a claim looked for schedules last, on the monotonic clock. */
+  #schedulesAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -186,20 +188,15 @@ export class Intake {
     underWay.keptSlots = limit;
     slots.noteClaim();
     underWay.takesSuspect = takesSuspect;
-    const isAskedAgain = unconfirmed !== undefined;
-    const wakesDue = this.#wakesDue({ looksForDue });
-    const jobNames = registry.names();
-    const terms = registry.terms();
-    const limits = registry.limits();
     return {
       ...sent,
-      jobNames,
-      terms,
-      limits,
+      jobNames: registry.names(),
+      terms: registry.terms(),
+      limits: registry.limits(),
       limit,
-      isAskedAgain,
-      wakesDue,
-      schedulesWithinMs: wakesDue ? schedules.withinMs : undefined,
+      isAskedAgain: unconfirmed !== undefined,
+      wakesDue: this.#wakesDue({ looksForDue }),
+      schedulesWithinMs: this.#looksForSchedules({ looksForDue }) ? schedules.withinMs : undefined,
       staleThresholdMs,
       takesSuspect,
     };
@@ -211,6 +208,14 @@ export class Intake {
     const nowMs = clock.monotonicMs();
     if (!looksForDue && nowMs - this.#wokenAtMs < wakesEveryMs) return false;
     this.#wokenAtMs = nowMs;
+    return true;
+  }
+
+  /** Like {@link #wakesDue}. That a waiting run is due says nothing of schedules. */
+  #looksForSchedules({ looksForDue }: { readonly looksForDue: boolean }): boolean {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (!looksForDue && nowMs - this.#schedulesAtMs < this.#deps.wakesEveryMs) return false;
+    this.#schedulesAtMs = nowMs;
     return true;
   }
 

@@ -86,10 +86,7 @@ export class Worker {
       isRunning: () => this.#state.kind === 'running',
       onDatabaseGone: () => this.#fail(),
     });
-    this.#alarm = new Alarm(deps.clock, () => {
-      this.#intake.expectDue();
-      this.wake();
-    });
+    this.#alarm = new Alarm(deps.clock, () => this.wake({ mayResume: true }));
     this.#drain = new Drain({ ...deps, ...options, intake: this.#intake, slots: this.#slots });
   }
 

@@ -930,8 +930,7 @@ begin
   where s.id = new.schedule_id and (s.overlap <> 'skip' or not exists (
     select 1 from durably_runs o indexed by durably_runs_by_schedule
     where o.schedule_id = new.schedule_id and o.status in ('pending', 'waiting', 'running')
-  ))
-  order by f.key;
+  ));
   update durably_schedules set next_at = new.next_at where id = new.schedule_id;
 end`,
     ],

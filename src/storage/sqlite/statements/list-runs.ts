@@ -21,6 +21,7 @@ import {
   toRun,
   wholeColumns,
 } from './rows.ts';
+import { scheduledPlaces } from './schedules/scheduled-places.ts';
 
 /** SQLite takes about 0.1 ms to prepare each probe of an arm. */
 const MAX_PROBES = 100;
@@ -151,7 +152,9 @@ function compile(db: Kysely<Schema>, query: RunQuery, reads: 'rows' | 'places'):
 
 function pageOf(db: Kysely<Schema>, query: RunQuery, parts: PageParts): RawBuilder<CompiledRow> {
   if (query.parentRunId !== null) return childrenPage(query, query.parentRunId, parts);
-  if (query.scheduleId !== null) return scheduledPage(query, query.scheduleId, parts);
+  if (query.scheduleId !== null) {
+    return parts.ofPlaces(scheduledPlaces(query, query.scheduleId, commonConditions(query)));
+  }
   if (goesByLabel(query)) return parts.ofPlaces(labelledPage(db, query));
   return filteredPage(query, parts);
 }
@@ -165,28 +168,6 @@ function childrenPage(query: RunQuery, parentRunId: string, { columns }: PagePar
   if (statuses.length > 0) conditions.push(sql`status in (${sql.join(statuses)})`);
   return sql`select ${columns} from durably_runs indexed by durably_runs_by_parent
     where ${sql.join(conditions, sql` and `)} order by seq desc limit ${limit} offset ${offset}`;
-}
-
-/**
- * The runs that a schedule has made. Its index is in order within one status, so each status is an arm. Every other
- * condition is tried on each run.
- */
-function scheduledPage(
-  query: RunQuery,
-  scheduleId: string,
-  { ofPlaces }: PageParts,
-): RawBuilder<CompiledRow> {
-  const { jobNames, statuses, limit, offset } = query;
-  const conditions = [sql`schedule_id = ${scheduleId}`, ...commonConditions(query)];
-  if (jobNames.length > 0) conditions.push(sql`job_name in (${sql.join(jobNames)})`);
-  const arms = (statuses.length === 0 ? RUN_STATUSES : statuses).map(
-    (status) =>
-      sql`select seq from durably_runs indexed by durably_runs_by_schedule
-        where ${sql.join([...conditions, sql`status = ${status}`], sql` and `)}`,
-  );
-  return ofPlaces(
-    sql`(${sql.join(arms, sql` union all `)} order by seq desc limit ${limit} offset ${offset})`,
-  );
 }
 
 /** A label may belong to many ended runs, but only few runs are pending or running. */

@@ -36,6 +36,6 @@ contract('query plans of claims with limits', (test) => {
     expect(searches).toContain('durably_runs_places (job_name=? AND limit_key=?)');
     expect(searchesOf(refresh).join('\n')).toContain('durably_lines_stale (job_name=?)');
     // What a refresh and a claim send: no more than these two, and what every claim sends.
-    expect(plans.length).toBeLessThanOrEqual(isRemote(world) ? 5 : 4);
+    expect(plans.length).toBeLessThanOrEqual(isRemote(world) ? 6 : 5);
   });
 });

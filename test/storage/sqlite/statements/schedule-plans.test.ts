@@ -21,7 +21,7 @@ contract('query plans', (test) => {
     await durably.schedule({ ...hourly, overlap: 'cancel' });
     await (await world.tools()).ageSchedules(HOUR_MS);
     const plans = await during(() => clock.advance(1_000));
-    const look = about(plans, 'limit 200');
+    const look = about(plans, 'indexed by durably_schedules_due');
     expect(scansOf(look)).toEqual([]);
     expect(searchesOf(look)).toEqual([
       'SEARCH s USING INDEX durably_schedules_due (job_name=? AND next_at<?)',

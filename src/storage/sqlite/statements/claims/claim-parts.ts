@@ -48,10 +48,11 @@ export interface Claimed {
   /** How many runs it woke before, or failed because their time was up. */
   readonly woken: number;
   readonly overdue: readonly LostRun[];
-  readonly schedules: readonly DueSchedule[];
+  /** Undefined if it did not look for them. */
+  readonly schedules?: readonly DueSchedule[] | undefined;
 }
 
-const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0, overdue: [], schedules: [] };
+const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0, overdue: [] };
 
 /** The statements of one claim. */
 export interface OneClaim {
@@ -124,7 +125,7 @@ function claimOfRuns(
       const overdue = woken.flatMap(({ failed }) =>
         failed == null ? [] : [decodeJson(String(failed)) as LostRun],
       );
-      return { rows, known, more: tookAll || left, woken: woken.length, overdue, schedules: [] };
+      return { rows, known, more: tookAll || left, woken: woken.length, overdue };
     },
   };
 }

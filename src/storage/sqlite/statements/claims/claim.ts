@@ -81,7 +81,7 @@ export async function claim(
     lost: [...overdue, ...rows.filter((row) => row.status === 'failed').map(toLostRun)],
     more,
     moreDue: woken >= MAX_WOKEN,
-    schedules,
+    ...(schedules && { schedules }),
   };
 }
 
