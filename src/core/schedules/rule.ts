@@ -1,7 +1,6 @@
 import { errorMessage } from '../errors/error-text.ts';
-import type { ValidationError } from '../errors/errors.ts';
 import { parseDuration, parseTime, shownValue } from '../time/duration.ts';
-import { refusalOf } from '../validation/refusal.ts';
+import { refuseMember } from '../validation/refusal.ts';
 import {
   type JobSchedule,
   MISSED_POLICIES,
@@ -52,39 +51,45 @@ function parseGrid(
   prefix: string,
 ): Pick<Timing, 'cron' | 'everyMs'> {
   if (cron === undefined && every === undefined) {
-    throw refuse(`${prefix}cron`, `or ${prefix}every must be given`);
+    throw refuseMember(`${prefix}cron`, `or ${prefix}every must be given`);
   }
   if (cron !== undefined && every !== undefined) {
-    throw refuse(`${prefix}cron`, `${shownValue(cron)} does not go with ${prefix}every ${shownValue(every)}`);
+    throw refuseMember(
+      `${prefix}cron`,
+      `${shownValue(cron)} does not go with ${prefix}every ${shownValue(every)}`,
+    );
   }
   if (every === undefined) return { cron: checkCron(`${prefix}cron`, cron, timezone), everyMs: null };
   const everyMs = Math.ceil(parseDuration(`${prefix}every`, every));
   if (everyMs < MIN_EVERY_MS)
-    throw refuse(`${prefix}every`, `must be at least '1s', not ${shownValue(every)}`);
+    throw refuseMember(`${prefix}every`, `must be at least '1s', not ${shownValue(every)}`);
   return { cron: null, everyMs };
 }
 
 function checkCron(name: string, given: unknown, timezone: string): string {
   const shown = shownValue(given);
   if (typeof given !== 'string' || given.length > MAX_CRON_LENGTH) {
-    throw refuse(name, `must be a cron expression of at most ${MAX_CRON_LENGTH} characters, not ${shown}`);
+    throw refuseMember(
+      name,
+      `must be a cron expression of at most ${MAX_CRON_LENGTH} characters, not ${shown}`,
+    );
   }
   const cron = given.trim();
   // The library takes such a text for a single point in time.
-  if (cron.includes(':')) throw refuse(name, `${shown} is no cron expression`);
+  if (cron.includes(':')) throw refuseMember(name, `${shown} is no cron expression`);
   let comes: boolean;
   try {
     comes = parseCron(cron, timezone).nextRun(new Date(0)) !== null;
   } catch (error) {
-    throw refuse(name, `${shown} is no cron expression: ${errorMessage(error).replace(/^\w+: /, '')}`);
+    throw refuseMember(name, `${shown} is no cron expression: ${errorMessage(error).replace(/^\w+: /, '')}`);
   }
-  if (!comes) throw refuse(name, `${shown} never comes`);
+  if (!comes) throw refuseMember(name, `${shown} never comes`);
   return cron;
 }
 
 function checkTimezone(name: string, given: unknown): asserts given is string {
   if (typeof given === 'string' && isTimezone(given)) return;
-  throw refuse(name, `must be an IANA time zone such as Europe/Berlin, not ${shownValue(given)}`);
+  throw refuseMember(name, `must be an IANA time zone such as Europe/Berlin, not ${shownValue(given)}`);
 }
 
 function isTimezone(timezone: string): boolean {
@@ -100,7 +105,7 @@ function parseBounds({ startAt, endAt }: Given, prefix: string): Pick<Timing, 's
   const startAtMs = startAt === undefined ? null : parseTime(`${prefix}startAt`, startAt);
   const endAtMs = endAt === undefined ? null : parseTime(`${prefix}endAt`, endAt);
   if (startAtMs !== null && endAtMs !== null && endAtMs <= startAtMs) {
-    throw refuse(
+    throw refuseMember(
       `${prefix}endAt`,
       `must be after ${prefix}startAt ${shownTime(startAtMs)}, not ${shownTime(endAtMs)}`,
     );
@@ -112,14 +117,14 @@ function parseBounds({ startAt, endAt }: Given, prefix: string): Pick<Timing, 's
 export function checkAhead(timing: Timing, nowMs: number): void {
   const { startAtMs, endAtMs } = timing;
   if (startAtMs !== null && startAtMs < nowMs) {
-    throw refuse('startAt', `must not be over, but ${shownTime(startAtMs)} is`);
+    throw refuseMember('startAt', `must not be over, but ${shownTime(startAtMs)} is`);
   }
   if (endAtMs !== null && endAtMs <= nowMs) {
-    throw refuse('endAt', `must not be over, but ${shownTime(endAtMs)} is`);
+    throw refuseMember('endAt', `must not be over, but ${shownTime(endAtMs)} is`);
   }
   if (slotAfter(timing, nowMs) !== null) return;
-  if (endAtMs !== null) throw refuse('endAt', `leaves no slot before ${shownTime(endAtMs)}`);
-  throw refuse('cron', `${shownValue(timing.cron)} never comes`);
+  if (endAtMs !== null) throw refuseMember('endAt', `leaves no slot before ${shownTime(endAtMs)}`);
+  throw refuseMember('cron', `${shownValue(timing.cron)} never comes`);
 }
 
 const shownTime = (ms: number) => new Date(ms).toISOString();
@@ -127,11 +132,7 @@ const shownTime = (ms: number) => new Date(ms).toISOString();
 function oneOf<T extends string>(name: string, given: unknown, known: readonly T[]): T {
   const found = known.find((each) => each === given);
   if (found !== undefined) return found;
-  throw refuse(name, `must be one of ${known.join(', ')}, not ${shownValue(given)}`);
-}
-
-function refuse(name: string, message: string): ValidationError {
-  return refusalOf([{ path: name.split('.'), message: `${name} ${message}` }]);
+  throw refuseMember(name, `must be one of ${known.join(', ')}, not ${shownValue(given)}`);
 }
 
 /** The timing as it is compared and stored: JSON text. */

@@ -81,6 +81,8 @@ export class Scheduler {
       this.fixed.store().then((stored) => {
         this.#failures = 0;
         for (const schedule of stored) this.noteChanged(schedule);
+        // Others may have been registered meanwhile.
+        this.noteJobs();
       }),
       () => this.#storeLater(),
     );
@@ -101,7 +103,7 @@ export class Scheduler {
 
   /** Before a worker on demand looks for work: what is in definitions is stored. @throws {DatabaseUnavailableError} */
   async prepare(): Promise<void> {
-    if (!this.fixed.areStored) await this.fixed.store();
+    while (!this.fixed.areStored) await this.fixed.store();
   }
 
   /**

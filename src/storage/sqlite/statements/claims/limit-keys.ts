@@ -1,7 +1,7 @@
 import type { LimitKeys } from '../../../../core/limits.ts';
 
 /** The key of a throttle that counts for a whole job. */
-export const WHOLE_JOB = '*';
+const WHOLE_JOB = '*';
 
 /** A run's limit key as it is stored. It may be empty, so a mark comes first. */
 export function storedLimitKey({ limitKey }: LimitKeys): string | null {

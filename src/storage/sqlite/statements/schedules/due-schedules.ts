@@ -9,7 +9,7 @@ import { DUE_SCHEDULE, type DueScheduleRow, toDueSchedule } from './schedule-row
 const MAX_FOUND = 200;
 
 /** The schedules of these jobs that are due now or soon. ?1 the names of jobs, ?2 what soon is, in ms. */
-export const DUE_SCHEDULES = `
+const DUE_SCHEDULES = `
 select ${DUE_SCHEDULE} from json_each(?1) j
 cross join durably_schedules s indexed by durably_schedules_due
 where s.job_name = j.value and s.paused_at is null and s.next_at <= ${NOW_MS} + ?2

@@ -19,7 +19,7 @@ const IS_CURRENT = `s.revision = f.value->>${REVISION} and s.next_at = f.value->
   and f.value->>${LATEST} <= ${NOW_MS} and (f.value->>${VALID_UNTIL} is null or ${NOW_MS} <= f.value->>${VALID_UNTIL})`;
 
 /** Makes the runs of slots that have come, and moves their schedules on. ?1 the firings. */
-export const FIRE = `
+const FIRE = `
 insert into durably_firings (schedule_id, next_at, runs)
 select s.id, f.value->>${NEXT}, f.value->>${RUNS}
 from json_each(?1) f cross join durably_schedules s
@@ -30,7 +30,7 @@ order by f.key`;
  * Cancels the active runs of these schedules, and the runs below them, before the slots get theirs. If the process ends in
  * between, the slots are still due, and whoever fires them finds no active run. ?1 the firings.
  */
-export const CANCEL_EARLIER = `
+const CANCEL_EARLIER = `
 with recursive tree(id) as (
   select o.id from json_each(?1) f cross join durably_schedules s
     cross join durably_runs o indexed by durably_runs_by_schedule
@@ -45,7 +45,7 @@ where id in (select id from tree) and ${isFrom('cancel', '+durably_runs')}
 returning id, job_name`;
 
 /** The schedules after their firings, and which runs were made. A run id belongs to one firing. ?1 the firings. */
-export const STATE = `
+const STATE = `
 select ${DUE_SCHEDULE}, (
   select json_group_array(r.id) from json_each(f.value->${RUNS}) e cross join durably_runs r where r.id = e.value->>0
 ) as made
