@@ -210,7 +210,7 @@ describe('a plan', () => {
   it('gives a slot that has come its run, and the schedule its next slot', () => {
     expect(plan()).toEqual({
       slots: ['2026-06-01T12:00'],
-      latestMs: at('2026-06-01T12:00:00Z'),
+      validFromMs: at('2026-06-01T12:00:00Z'),
       nextAtMs: at('2026-06-01T12:01:00Z'),
       validUntilMs: at('2026-06-01T12:01:00Z'),
     });
@@ -223,7 +223,13 @@ describe('a plan', () => {
 
   it('passes over a slot that came too long ago, or after which another has come', () => {
     const timingOf = { timing: timing({ cron: '0 * * * *' }) };
-    expect(plan(timingOf, MINUTE_MS)).toMatchObject({ slots: [], nextAtMs: at('2026-06-01T13:00:00Z') });
+    expect(plan(timingOf, MINUTE_MS)).toEqual({
+      slots: [],
+      // If the database's clock agrees.
+      validFromMs: at('2026-06-01T12:01:00Z'),
+      nextAtMs: at('2026-06-01T13:00:00Z'),
+      validUntilMs: null,
+    });
     expect(plan({ nextAtMs: at('2026-06-01T11:30:00Z') })).toMatchObject({ slots: ['2026-06-01T12:00'] });
   });
 
@@ -241,7 +247,7 @@ describe('a plan', () => {
   it('still gives a run to a slot that is none by the present rules of the time zone', () => {
     const nextAtMs = at('2026-06-01T12:00:10Z');
     expect(plan({ nextAtMs, missed: 'all' })).toMatchObject({
-      latestMs: nextAtMs,
+      validFromMs: nextAtMs,
       slots: ['2026-06-01T12:00'],
     });
   });

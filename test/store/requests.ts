@@ -194,7 +194,7 @@ export function firing(schedule?: DueSchedule, given: Partial<Firing> = {}): Fir
     scheduleId: schedule?.id ?? 'schedule',
     revision: schedule?.revision ?? 'unknown',
     slotMs,
-    latestMs: slotMs,
+    validFromMs: slotMs,
     validUntilMs: null,
     nextAtMs: slotMs + HOUR_MS,
     runs: [{ runId: newRunId(), scheduledForMs: slotMs }],

@@ -64,8 +64,8 @@ contract('the slot of a schedule', (test) => {
     // Nor is a later slot that is fired along with one that has come.
     await (await world.tools()).ageSchedules(61_000);
     const now = await due(store);
-    const latestMs = (now.nextAtMs ?? 0) + HOUR_MS;
-    expect((await store.fireSlots([firing(now, { latestMs })])).runIds.size).toBe(0);
+    const validFromMs = (now.nextAtMs ?? 0) + HOUR_MS;
+    expect((await store.fireSlots([firing(now, { validFromMs })])).runIds.size).toBe(0);
     expect(await listIds(store)).toEqual([]);
   });
 

@@ -5,8 +5,8 @@ import { latestSlots, slotAfter } from './timing.ts';
 export interface Plan {
   /** The slots that get a run, in order. */
   readonly slots: readonly number[];
-  /** The latest slot that has come. Before it the plan is too early. */
-  readonly latestMs: number;
+  /** The plan holds from this time on: when the latest slot has come, or is late. */
+  readonly validFromMs: number;
   /** The slot after it. Null: that was the last one. */
   readonly nextAtMs: number | null;
   /** After this time a run of the slot would be late, and the slot counts as missed. Null: it never does. */
@@ -34,12 +34,10 @@ export function planFiring(
   const latestMs = come.at(-1) ?? firstMs;
   const isInTime = nowMs - latestMs <= lateMs;
   if (missed !== 'skip') {
-    return { slots: come.length > 0 ? come : [firstMs], latestMs, nextAtMs, validUntilMs: null };
+    return { slots: come.length > 0 ? come : [firstMs], validFromMs: latestMs, nextAtMs, validUntilMs: null };
   }
-  return {
-    slots: isInTime ? [latestMs] : [],
-    latestMs,
-    nextAtMs,
-    validUntilMs: isInTime ? latestMs + lateMs : null,
-  };
+  const lateFromMs = latestMs + lateMs;
+  if (isInTime) return { slots: [latestMs], validFromMs: latestMs, nextAtMs, validUntilMs: lateFromMs };
+  // Nothing is passed over by a process that only believes that it is late.
+  return { slots: [], validFromMs: lateFromMs, nextAtMs, validUntilMs: null };
 }

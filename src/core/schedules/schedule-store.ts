@@ -43,7 +43,7 @@ export interface Firing {
   readonly revision: string;
   readonly slotMs: number;
   /** It is done only if this time has come, by the database's clock, and that one is not over. */
-  readonly latestMs: number;
+  readonly validFromMs: number;
   readonly validUntilMs: number | null;
   /** The schedule's next slot after this. */
   readonly nextAtMs: number | null;

@@ -10,7 +10,7 @@ export function toFiring({ id, revision, nextAtMs, overlap }: DueSchedule, plan:
     scheduleId: id,
     revision,
     slotMs: nextAtMs ?? 0,
-    latestMs: plan.latestMs,
+    validFromMs: plan.validFromMs,
     validUntilMs: plan.validUntilMs,
     nextAtMs: plan.nextAtMs,
     runs: plan.slots.map((scheduledForMs) => ({ runId: newRunId(), scheduledForMs })),

@@ -9,14 +9,14 @@ import { isFrom, statusAfter } from '../transitions.ts';
 import { DUE_SCHEDULE, type DueScheduleRow, toDueSchedule } from './schedule-rows.ts';
 
 /** How {@link toValue} orders a firing. */
-const [ID, REVISION, SLOT, LATEST, NEXT, VALID_UNTIL, RUNS] = [0, 1, 2, 3, 4, 5, 6];
+const [ID, REVISION, SLOT, VALID_FROM, NEXT, VALID_UNTIL, RUNS] = [0, 1, 2, 3, 4, 5, 6];
 
 /**
  * SQL: the firing `f` is that of the schedule `s` as it is now, and its slots have come by the database's clock. Of
  * two processes with the same firing the second finds that the schedule has moved on.
  */
 const IS_CURRENT = `s.revision = f.value->>${REVISION} and s.next_at = f.value->>${SLOT} and s.paused_at is null
-  and f.value->>${LATEST} <= ${NOW_MS} and (f.value->>${VALID_UNTIL} is null or ${NOW_MS} <= f.value->>${VALID_UNTIL})`;
+  and f.value->>${VALID_FROM} <= ${NOW_MS} and (f.value->>${VALID_UNTIL} is null or ${NOW_MS} <= f.value->>${VALID_UNTIL})`;
 
 /** Makes the runs of slots that have come, and moves their schedules on. ?1 the firings. */
 const FIRE = `
@@ -82,9 +82,9 @@ const firings: WriteKind<readonly Firing[], Fired> = {
   },
 };
 
-function toValue({ scheduleId, revision, slotMs, latestMs, nextAtMs, validUntilMs, runs }: Firing) {
+function toValue({ scheduleId, revision, slotMs, validFromMs, nextAtMs, validUntilMs, runs }: Firing) {
   const made = runs.map(({ runId, scheduledForMs }) => [runId, scheduledForMs]);
-  return [scheduleId, revision, slotMs, latestMs, nextAtMs, validUntilMs, made];
+  return [scheduleId, revision, slotMs, validFromMs, nextAtMs, validUntilMs, made];
 }
 
 type StateRow = DueScheduleRow & { readonly made: string };
