@@ -41,6 +41,13 @@ export type {
   RunSelection,
   RunStatus,
 } from './core/run.ts';
+export type {
+  JobSchedule,
+  MissedPolicy,
+  OverlapPolicy,
+  Schedule,
+  ScheduleRequest,
+} from './core/schedules/schedule.ts';
 export type { Signalled, SignalOptions } from './core/signal.ts';
 export type {
   JobReference,

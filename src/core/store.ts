@@ -14,6 +14,7 @@ import type {
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
+import type { ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
 import type { CallerTransaction } from './trigger-options.ts';
@@ -126,7 +127,7 @@ export interface LogPage {
  *
  * Every method may throw {@link DatabaseUnavailableError}.
  */
-export interface Store extends ManagingStore {
+export interface Store extends ManagingStore, ScheduleStore {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 

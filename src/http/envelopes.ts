@@ -16,7 +16,7 @@ const key = (name: string) => {
 };
 
 /** The service says what is wrong with a text or a number. */
-const duration = (name: string) =>
+export const duration = (name: string) =>
   z
     .union([z.number(), z.string()], `${name} must be a duration, such as 500 (ms) or "30s"`)
     .nullish()
@@ -47,16 +47,34 @@ const debounceSchema = knownMembers(
 
 const missingJobName = 'jobName is required';
 
+export const priorityMember = z
+  .int(priorityFault)
+  .min(-MAX_PRIORITY, priorityFault)
+  .max(MAX_PRIORITY, priorityFault)
+  .nullish()
+  .transform((given) => given ?? undefined)
+  .meta({
+    description:
+      'Of the runs that could be started, those of a higher priority come first, then those that were triggered first. 0 unless given',
+  });
+
+export const labelsMember = labelsSchema('labels')
+  .nullish()
+  .transform((given) => given ?? undefined)
+  .meta({ description: 'Names and values to find the run by. Lists and streams filter by them' });
+
+export const jobNameMember = storable(
+  'jobName',
+  z
+    .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
+    .min(1, missingJobName),
+);
+
 /** The body of a trigger. The job's own schema validates `input`. */
 export const triggerEnvelope = knownMembers(
   'member of the body',
   {
-    jobName: storable(
-      'jobName',
-      z
-        .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
-        .min(1, missingJobName),
-    ),
+    jobName: jobNameMember,
     input: z.unknown().default({}),
     idempotencyKey: key('idempotencyKey').meta({
       description:
@@ -87,10 +105,7 @@ export const triggerEnvelope = knownMembers(
     concurrencyKey: key('concurrencyKey').meta({
       description: 'Runs with this key run one at a time, in the order of their triggers',
     }),
-    labels: labelsSchema('labels')
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({ description: 'Names and values to find the run by. Lists and streams filter by them' }),
+    labels: labelsMember,
     delay: duration('delay').meta({
       description:
         'The run waits for so long: ms, or a number and one of `ms`, `s`, `m`, `h`, `d`. Not with `runAt`',
@@ -101,16 +116,7 @@ export const triggerEnvelope = knownMembers(
       .nullish()
       .transform((given) => given ?? undefined)
       .meta({ description: 'The run waits until then: ISO 8601 with a time zone', format: 'date-time' }),
-    priority: z
-      .int(priorityFault)
-      .min(-MAX_PRIORITY, priorityFault)
-      .max(MAX_PRIORITY, priorityFault)
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({
-        description:
-          'Of the runs that could be started, those of a higher priority come first, then those that were triggered first. 0 unless given',
-      }),
+    priority: priorityMember,
     ttl: duration('ttl').meta({
       description:
         'The run fails if it has not been started so long after it was due: a duration as in `delay`',

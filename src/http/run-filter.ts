@@ -7,6 +7,7 @@ import { shownValue } from '../core/time/duration.ts';
 import { knownMembers } from '../core/validation/issues.ts';
 import { listOf, type ScopeGuard } from './guard.ts';
 import { parentRunIdParam, single, statusParam, storable } from './params.ts';
+import { scheduleIdFilterParam } from './schedule-params.ts';
 
 const searched = (name: string, fault: (given: string) => string | undefined) =>
   z
@@ -76,6 +77,7 @@ export const bulkEnvelope = knownMembers(
     createdAfter: createdAfterParam,
     createdBefore: createdBeforeParam,
     parentRunId: parentRunIdParam,
+    scheduleId: scheduleIdFilterParam,
     q: searchParam,
     limit: z
       .int(limitFault)
@@ -106,7 +108,16 @@ type BulkInput = z.output<typeof bulkEnvelope>;
 /** Lets `scopeRuns` narrow a command for many runs. It changes only runs that match the caller's filter and the hook's. */
 export const guardBulk: ScopeGuard<BulkInput> = {
   hook: 'scopeRuns',
-  narrowsBy: ['jobName', 'status', 'labels', 'parentRunId', 'createdAfter', 'createdBefore', 'q'],
+  narrowsBy: [
+    'jobName',
+    'status',
+    'labels',
+    'parentRunId',
+    'scheduleId',
+    'createdAfter',
+    'createdBefore',
+    'q',
+  ],
   filterOf: ({ all, ...filter }) => filter,
   narrow: (given, scope) => {
     const both = {
@@ -116,6 +127,7 @@ export const guardBulk: ScopeGuard<BulkInput> = {
       createdAfter: timeTextOf(later(given.createdAfter, scope.createdAfter)),
       createdBefore: timeTextOf(earlier(given.createdBefore, scope.createdBefore)),
       parentRunId: scope.parentRunId ?? given.parentRunId,
+      scheduleId: scope.scheduleId ?? given.scheduleId,
       q: scope.q ?? given.q,
       limit: Math.min(given.limit ?? MAX_BULK, scope.limit ?? MAX_BULK),
       all: given.all,
@@ -123,6 +135,7 @@ export const guardBulk: ScopeGuard<BulkInput> = {
     const isContrary =
       Object.entries(given.labels ?? {}).some(([key, value]) => both.labels[key] !== value) ||
       (given.parentRunId ?? both.parentRunId) !== both.parentRunId ||
+      (given.scheduleId ?? both.scheduleId) !== both.scheduleId ||
       (given.q ?? both.q) !== both.q;
     // No run can match both.
     return isContrary ? { ...both, status: [] } : both;

@@ -43,6 +43,11 @@ export class Registry {
     return new UnknownJobError(shorten(name, MAX_TOLD_NAME), nearestName(name, this.#jobs.keys()));
   }
 
+  /** The jobs whose definitions have a schedule. */
+  scheduled(): JobDefinition[] {
+    return [...this.#jobs.values()].filter(({ schedule }) => schedule !== undefined);
+  }
+
   get isEmpty(): boolean {
     return this.#jobs.size === 0;
   }

@@ -2,14 +2,13 @@ import type { TriggerOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
 import { isScope, scopedKey } from '../../core/key-scope.ts';
-import { encodeLabels, labelsSchema } from '../../core/labels.ts';
 import type { Debounce, Due, NewRun } from '../../core/new-run.ts';
-import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
+import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
-import { toIssues } from '../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { checkLabels, checkPriority } from './run-options.ts';
 
 export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
   idempotencyKey: true,
@@ -134,26 +133,6 @@ function positiveMs(option: string, given: unknown): number {
   const ms = Math.ceil(parseDuration(option, given));
   if (ms > 0) return ms;
   throw refuse(option, `${option} must be longer than 0, not ${shownValue(given)}`);
-}
-
-function checkPriority(priority: unknown): number | undefined {
-  if (priority == null) return undefined;
-  if (Number.isInteger(priority) && Math.abs(Number(priority)) <= MAX_PRIORITY) return Number(priority);
-  throw refuse(
-    'priority',
-    `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(priority)}`,
-  );
-}
-
-const triggerLabels = labelsSchema('labels');
-
-/** The labels as JSON text. Null without labels. @throws {ValidationError} */
-function checkLabels(labels: unknown): string | null {
-  if (labels === undefined || labels === null) return null;
-  const parsed = triggerLabels.safeParse(labels);
-  if (parsed.success) return encodeLabels(parsed.data);
-  const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
-  throw refusalOf(issues);
 }
 
 function idempotencyKeyOf(options: TriggerOptions): string | null {

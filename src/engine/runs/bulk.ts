@@ -33,6 +33,7 @@ const MEMBERS: MembersOf<BulkFilter> = {
   jobName: true,
   status: true,
   parentRunId: true,
+  scheduleId: true,
   labels: true,
   createdAfter: true,
   createdBefore: true,

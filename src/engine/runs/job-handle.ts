@@ -78,6 +78,7 @@ const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>>
   createdAfter: true,
   createdBefore: true,
   q: true,
+  scheduleId: true,
   labels: true,
   limit: true,
   offset: true,

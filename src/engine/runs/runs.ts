@@ -11,6 +11,14 @@ import { createReads } from './reads.ts';
 import { reschedule } from './reschedule.ts';
 import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
+import {
+  deleteSchedule,
+  fireSchedule,
+  getSchedules,
+  pauseSchedule,
+  resumeSchedule,
+  schedule,
+} from './schedules.ts';
 import { signal } from './signal.ts';
 import { trigger, triggerForId } from './trigger.ts';
 
@@ -40,6 +48,12 @@ export function createRuns(deps: RunsDeps) {
     signal: signal.bind(undefined, deps),
     pauseJob: pauseJob.bind(undefined, deps),
     resumeJob: resumeJob.bind(undefined, deps),
+    schedule: schedule.bind(undefined, deps),
+    getSchedules: getSchedules.bind(undefined, deps),
+    deleteSchedule: deleteSchedule.bind(undefined, deps),
+    pauseSchedule: pauseSchedule.bind(undefined, deps),
+    resumeSchedule: resumeSchedule.bind(undefined, deps),
+    fireSchedule: fireSchedule.bind(undefined, deps),
     ...createReads(deps.store),
     openRunFeed: feed.openRun.bind(feed),
     openRunListFeed: feed.openList.bind(feed),

@@ -6,6 +6,7 @@ import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
+import { Scheduler } from '../schedules/scheduler.ts';
 import { Alarm } from './alarm.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { Drain } from './drain.ts';
@@ -13,11 +14,8 @@ import { Intake } from './intake.ts';
 import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
-import type { StopOptions, WorkerOptions } from './worker-options.ts';
+import { flushAfterMs, type StopOptions, type WorkerOptions } from './worker-options.ts';
 import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
-
-/** On demand, the platform limits the number of requests, and streams poll no more often than this. */
-const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
 interface WorkerDeps {
   readonly store: Store;
@@ -45,6 +43,8 @@ export class Worker {
   readonly #shifts = new Set<Shift>();
   readonly #alarm: Alarm;
   readonly #loop: ClaimLoop;
+  /** Fires the schedules of its jobs. It needs no slot for that. */
+  readonly schedules: Scheduler;
   #state: WorkerState = { kind: 'stopped' };
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
@@ -52,11 +52,8 @@ export class Worker {
     this.#options = options;
     this.#slots = new Slots({
       ...deps,
-      heartbeatIntervalMs: options.heartbeatIntervalMs,
-      staleThresholdMs: options.staleThresholdMs,
-      maxConcurrentRuns: options.maxConcurrentRuns,
-      maxResultBytes: options.maxResultBytes,
-      flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
+      ...options,
+      flushAfterMs: flushAfterMs(options),
       onFree: (left) => {
         if (left === 'nothing') this.#noteFreed();
         else this.wake({ mayResume: left === 'waiting-run' });
@@ -66,29 +63,32 @@ export class Worker {
       onWait: (dueInMs) => this.expectDue(dueInMs),
       onEmptied: () => this.#noteEmptied(),
     });
+    this.schedules = new Scheduler({
+      ...deps,
+      ...options,
+      maxInputBytes: options.maxResultBytes,
+      onFire: () => this.wake(),
+    });
     this.#intake = new Intake({
       ...deps,
+      schedules: this.schedules,
+      ...options,
       slots: this.#slots,
-      staleThresholdMs: options.staleThresholdMs,
       wakesEveryMs: options.pollingIntervalMs / 2,
       onFailed: () => deps.housekeeping.cancelBelow(),
       onThrottled: (inMs) => this.expectDue(inMs),
       onEnd: () => this.#noteEmptied(),
     });
-    const { pollingIntervalMs, maxConcurrentRuns } = options;
     this.#loop = new ClaimLoop({
       ...deps,
+      ...options,
       intake: this.#intake,
-      maxConcurrentRuns,
-      pollingIntervalMs,
+      schedules: this.schedules,
       isRunning: () => this.#state.kind === 'running',
       onDatabaseGone: () => this.#fail(),
     });
-    this.#alarm = new Alarm(deps.clock, () => {
-      this.#intake.expectDue();
-      this.wake();
-    });
-    this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
+    this.#alarm = new Alarm(deps.clock, () => this.wake({ mayResume: true }));
+    this.#drain = new Drain({ ...deps, ...options, intake: this.#intake, slots: this.#slots });
   }
 
   /** Whether it claims runs, by its loop or on demand. */
@@ -114,6 +114,7 @@ export class Worker {
     this.#state = { kind: 'running' };
     this.#loop.start();
     this.#deps.housekeeping.start();
+    this.schedules.start();
     this.wake();
   }
 
@@ -153,12 +154,16 @@ export class Worker {
     const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isLoopRunning }, options);
     this.#shifts.add(shift);
     const startMs = clock.monotonicMs();
-    const taken = await shift.work().finally(() => this.#endShift(shift));
+    const taken = await this.schedules
+      .prepare()
+      .then(() => shift.work())
+      .finally(() => this.#endShift(shift));
+    await this.schedules.settled();
     // A worker on demand has no hourly loop, so its shifts do the chores. A shift that found nothing sends
     // only its claim.
     if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
-      const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
-      await this.#deps.housekeeping.clearUpWithin({ untilMs: startMs + timeoutMs, signal });
+      const untilMs = startMs + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
+      await this.#deps.housekeeping.clearUpWithin({ untilMs, signal: options.signal });
     }
     return taken;
   }
@@ -188,6 +193,7 @@ export class Worker {
     this.#alarm.clear();
     this.#loop.stop();
     void this.#deps.housekeeping.stop();
+    void this.schedules.stop();
     this.#slots.abandonAll();
     if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
   }
@@ -202,8 +208,7 @@ export class Worker {
     const { kind } = this.#state;
     if ((kind === 'stopped' || kind === 'retired') && this.#shifts.size === 0) {
       this.#state = { kind: next };
-      this.#alarm.clear();
-      return this.#deps.housekeeping.stop();
+      return this.#endChores();
     }
     const { over } = this.#beginStop(next);
     return this.#drain.forCaller({ timeoutMs: options.timeoutMs, everything: over });
@@ -218,11 +223,16 @@ export class Worker {
     this.#alarm.clear();
     this.#loop.stop();
     if (earlier !== undefined) return earlier;
-    stopping.over = Promise.all([this.#drain.everything(), this.#deps.housekeeping.stop()]).then(() => {
+    stopping.over = Promise.all([this.#drain.everything(), this.#endChores()]).then(() => {
       this.#state = { kind: stopping.next === 'retired' ? 'retired' : 'stopped' };
       if (stopping.next === 'running') this.start();
     });
     return stopping;
+  }
+
+  async #endChores(): Promise<void> {
+    this.#alarm.clear();
+    await Promise.all([this.#deps.housekeeping.stop(), this.schedules.stop()]);
   }
 
   #endShift(shift: Shift): void {

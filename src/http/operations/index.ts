@@ -9,6 +9,8 @@ import { run } from './run.ts';
 import { cancel, deleteRun, retry } from './run-commands.ts';
 import { runs } from './runs.ts';
 import { runsSubscribe } from './runs-subscribe.ts';
+import { deleteSchedule, fireSchedule, pauseSchedule, resumeSchedule } from './schedule-commands.ts';
+import { schedule, schedules } from './schedules.ts';
 import { signal } from './signal.ts';
 import { steps } from './steps.ts';
 import { subscribe } from './subscribe.ts';
@@ -38,6 +40,12 @@ export const operations = [
   retryRuns,
   deleteRuns,
   jobs,
+  schedules,
+  schedule,
+  deleteSchedule,
+  pauseSchedule,
+  resumeSchedule,
+  fireSchedule,
   runsSubscribe,
   tick,
 ] as const;

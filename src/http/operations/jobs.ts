@@ -14,7 +14,16 @@ export const jobs = jsonOperation({
   effect: 'read',
   guard: {
     hook: 'scopeRuns',
-    narrowsBy: ['jobName', 'status', 'labels', 'parentRunId', 'createdAfter', 'createdBefore', 'q'],
+    narrowsBy: [
+      'jobName',
+      'status',
+      'labels',
+      'parentRunId',
+      'scheduleId',
+      'createdAfter',
+      'createdBefore',
+      'q',
+    ],
     filterOf: ({ jobName }) => ({ jobName }),
     // The counts are those of all runs of a job, so that a caller who may see only some of them gets none.
     narrow: (query, { jobName, limit, offset, ...others }) => ({

@@ -24,6 +24,16 @@ import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
 import { reschedule } from './statements/managing/reschedule.ts';
 import { listPausedJobs, setPaused } from './statements/paused-jobs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
+import { listDueSchedules } from './statements/schedules/due-schedules.ts';
+import { fireSlots } from './statements/schedules/fire-slots.ts';
+import {
+  deleteSchedule,
+  fireSchedule,
+  pauseSchedule,
+  putSchedule,
+  resumeSchedule,
+} from './statements/schedules/schedule-commands.ts';
+import { getSchedule, listSchedules } from './statements/schedules/schedule-reads.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
 
@@ -89,6 +99,15 @@ export function createStore(options: ConnectionOptions): {
     setPaused: (jobName, isPaused) => setPaused(connection, jobName, isPaused),
     listPausedJobs: () => listPausedJobs(connection),
     dropRates: () => dropRates(connection, schema),
+    putSchedule: (given) => putSchedule(connection, schema, given),
+    getSchedule: (id) => getSchedule(connection, id),
+    listSchedules: () => listSchedules(connection),
+    pauseSchedule: (id) => pauseSchedule(connection, id),
+    resumeSchedule: (given) => resumeSchedule(connection, given),
+    deleteSchedule: (given) => deleteSchedule(connection, given),
+    listDueSchedules: (look) => listDueSchedules(connection, look),
+    fireSlots: (firings) => fireSlots(connection, firings),
+    fireSchedule: (given) => fireSchedule(connection, given),
     noticeLimits: () => schema.noticeLimits(connection),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,

@@ -27,6 +27,8 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_counts: 9,
   durably_counting: 9,
   durably_counted: 9,
+  durably_schedules: 10,
+  durably_firings: 10,
 };
 export const NEWEST = migrations.length;
 /** The last object of the optional part `limits`: the part may have been added one statement after another. */

@@ -1054,6 +1054,53 @@ begin
 end`,
     ],
   },
+  {
+    version: 10,
+    name: 'add_schedules',
+    statements: [
+`create table durably_schedules (
+  id text primary key,
+  job_name text not null,
+  revision text not null,
+  timing text not null,
+  anchor_at integer not null,
+  next_at integer,
+  paused_at integer,
+  fixed_version integer,
+  missed text not null,
+  overlap text not null,
+  priority integer not null default 0,
+  limit_key text,
+  rate_key text,
+  created_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  updated_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  labels text,
+  payload text not null
+) strict`,
+`create index durably_schedules_due on durably_schedules (job_name, next_at) where paused_at is null`,
+`create index durably_runs_by_schedule on durably_runs (schedule_id, status) where schedule_id is not null`,
+`create view durably_firings as
+select
+  id as schedule_id, next_at,
+  '[]' as runs
+from durably_schedules`,
+`create trigger durably_firings_stored instead of insert on durably_firings
+begin
+  insert into durably_runs (
+    id, job_name, payload, labels, priority, schedule_id, scheduled_for, limit_key, rate_key, key_turn
+  )
+  select
+    f.value->>0, s.job_name, s.payload, s.labels, s.priority, s.id, f.value->>1, s.limit_key, s.rate_key,
+    iif(coalesce(s.limit_key, s.rate_key) is null, 1, 3)
+  from durably_schedules s cross join json_each(new.runs) f
+  where s.id = new.schedule_id and (s.overlap <> 'skip' or not exists (
+    select 1 from durably_runs o indexed by durably_runs_by_schedule
+    where o.schedule_id = new.schedule_id and o.status in ('pending', 'waiting', 'running')
+  ));
+  update durably_schedules set next_at = new.next_at where id = new.schedule_id;
+end`,
+    ],
+  },
 ];
 
 /** Parts of the schema that are added when they are needed first. Adding them again changes nothing. */

@@ -214,6 +214,8 @@ function toNewRow(run: NewRun, createdAt: number): RunRow {
     failed_step_name: null,
     waits: null,
     parent_run_id: null,
+    schedule_id: null,
+    scheduled_for: null,
   };
 }
 

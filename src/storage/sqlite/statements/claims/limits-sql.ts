@@ -19,7 +19,7 @@ import {
  * Its additional parameters.
  */
 /** A JSON array of [name, limit, perKey, holds, ms between two starts, ms of the throttle, whether the throttle is the whole job's]. */
-export const LIMITS = '?8';
+const LIMITS = '?8';
 /** The most runs that one line can give. */
 const PER_LINE = '?9';
 
