@@ -1,13 +1,13 @@
 import type { JournalEvent } from './events.ts';
 import type { JsonPieces } from './json/json-text.ts';
-import type { Labels } from './labels.ts';
 import type { RunManagement } from './managing/run-management.ts';
-import type { Disposition } from './new-run.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { Schedule, ScheduleRequest } from './schedules/schedule.ts';
 import type { Signalled, SignalOptions } from './signal.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
-import type { TriggerOptions } from './trigger-options.ts';
+import type { Labels } from './triggers/labels.ts';
+import type { Disposition } from './triggers/new-run.ts';
+import type { TriggerOptions } from './triggers/trigger-options.ts';
 
 export type { TriggerOptions };
 

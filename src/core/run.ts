@@ -3,9 +3,9 @@ import type { ErrorDetail } from './errors/error-detail.ts';
 import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
-import { type Labels, labelsSchema } from './labels.ts';
 import { cursorSchema } from './lists/run-cursor.ts';
 import { type RunSearch, type RunSearchQuery, runSearchShape } from './lists/run-search.ts';
+import { type Labels, labelsSchema } from './triggers/labels.ts';
 import { knownMembers } from './validation/issues.ts';
 import type { RunWait } from './wait.ts';
 

@@ -1,8 +1,6 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
-import type { ForkResult, NewFork } from './fork.ts';
 import type { ManagingStore } from './managing/managing-store.ts';
-import type { ChildStart, Enqueued, NewRun } from './new-run.ts';
 import type {
   CancelledBelow,
   CancelledRun,
@@ -17,7 +15,9 @@ import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
-import type { CallerTransaction } from './trigger-options.ts';
+import type { ForkResult, NewFork } from './triggers/fork.ts';
+import type { ChildStart, Enqueued, NewRun } from './triggers/new-run.ts';
+import type { CallerTransaction } from './triggers/trigger-options.ts';
 
 /** How long a call waits for the database, counted from its arrival; ms. */
 export const CALLER_BUDGET_MS = 10_000;

@@ -34,7 +34,7 @@ describe.each(doors)('POST /trigger/batch, through $door', ({ open }) => {
   it.each([
     [{}, 'runs is required'],
     [{ runs: 'all' }, 'runs must be a list'],
-    [{ runs: [{ jobName: 'greet', prority: 1 }] }, 'did you mean "priority"?'],
+    [{ runs: [{ jobName: 'greet', priorities: 1 }] }, 'did you mean "priority"?'],
     [{ runs: [{ input: 1 }] }, 'jobName is required'],
     [
       { runs: Array.from({ length: 1001 }, () => ({ jobName: 'g' })) },

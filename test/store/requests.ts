@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { newRevision, newRunId, newSignalId } from '../../src/core/id.ts';
-import type { NewRun } from '../../src/core/new-run.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import type { Lease } from '../../src/core/ownership/lease.ts';
 import type { RunQuery } from '../../src/core/run.ts';
@@ -8,6 +7,7 @@ import type { DueSchedule } from '../../src/core/schedules/schedule.ts';
 import type { Firing, NewSchedule } from '../../src/core/schedules/schedule-store.ts';
 import type { NewSignal } from '../../src/core/signal.ts';
 import type { Append, OwnerEntry, OwnerNote, Portions, Store } from '../../src/core/store.ts';
+import type { NewRun } from '../../src/core/triggers/new-run.ts';
 
 export const STALE_MS = 30_000;
 

@@ -1,6 +1,6 @@
-import type { JobLimits } from '../limits.ts';
 import type { DueSchedule } from '../schedules/schedule.ts';
 import type { TimeLimit } from '../time/time-limit.ts';
+import type { JobLimits } from '../triggers/limits.ts';
 import type { KnownStep, SentSignal } from './known-step.ts';
 import type { Lease, NamedRun } from './lease.ts';
 

@@ -1,5 +1,5 @@
-import type { LimitKeys } from '../limits.ts';
 import type { CancelledRun } from '../ownership/claim.ts';
+import type { LimitKeys } from '../triggers/limits.ts';
 import type { DueSchedule, MissedPolicy, OverlapPolicy, StoredSchedule } from './schedule.ts';
 
 /** A schedule to be stored, all of it checked. */

@@ -1,6 +1,6 @@
-import type { Labels } from '../labels.ts';
-import type { LimitKeys } from '../limits.ts';
 import type { Duration } from '../time/duration.ts';
+import type { Labels } from '../triggers/labels.ts';
+import type { LimitKeys } from '../triggers/limits.ts';
 import type { Timing } from './timing.ts';
 
 export const MISSED_POLICIES = ['skip', 'once', 'all'] as const;

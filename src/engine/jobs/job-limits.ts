@@ -1,9 +1,9 @@
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
-import type { JobLimits, LimitKeys, Throttle } from '../../core/limits.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
+import type { JobLimits, LimitKeys, Throttle } from '../../core/triggers/limits.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refuseMember } from '../../core/validation/refusal.ts';
 

@@ -2,7 +2,7 @@ import type { TriggerOptions } from '../../core/durably.ts';
 import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { encodeJson } from '../../core/json/json.ts';
-import type { NewRun } from '../../core/new-run.ts';
+import type { NewRun } from '../../core/triggers/new-run.ts';
 import { checkMembers } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from './define-job.ts';
 import { limitKeysOf } from './job-limits.ts';

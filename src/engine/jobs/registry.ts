@@ -1,6 +1,6 @@
 import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
-import type { JobLimits } from '../../core/limits.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
+import type { JobLimits } from '../../core/triggers/limits.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition, termsOf } from './define-job.ts';
 import { limitsOf } from './job-limits.ts';

@@ -1,6 +1,6 @@
-import { encodeLabels, labelsSchema } from '../../core/labels.ts';
 import { MAX_PRIORITY } from '../../core/run.ts';
 import { shownValue } from '../../core/time/duration.ts';
+import { encodeLabels, labelsSchema } from '../../core/triggers/labels.ts';
 import { toIssues } from '../../core/validation/issues.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
 

@@ -1,11 +1,11 @@
 import type { TriggerOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
-import { isScope, scopedKey } from '../../core/key-scope.ts';
-import type { Debounce, Due, NewRun } from '../../core/new-run.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
+import { isScope, scopedKey } from '../../core/triggers/key-scope.ts';
+import type { Debounce, Due, NewRun } from '../../core/triggers/new-run.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
 import { checkLabels, checkPriority } from './run-options.ts';

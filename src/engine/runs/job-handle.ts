@@ -7,10 +7,10 @@ import type { JobDefinition } from '../jobs/define-job.ts';
 import { checkBatchSize, newRun, newRunOfBatch, type ParsedTrigger, parseTrigger } from '../jobs/new-run.ts';
 import { TRIGGER_OPTIONS } from '../jobs/trigger-options.ts';
 import type { RunWait } from '../worker/run-waits.ts';
-import { batchItems } from './batch-items.ts';
 import { readRuns } from './reads.ts';
 import type { RunsDeps } from './runs-deps.ts';
-import { checkReuse, storeRun, storeRuns, toTriggeredRun, triggerRun } from './trigger.ts';
+import { batchItems } from './triggering/batch-items.ts';
+import { checkReuse, storeRun, storeRuns, toTriggeredRun, triggerRun } from './triggering/trigger.ts';
 import { waitForOutput } from './wait-for-run.ts';
 
 /** Triggers and reads the runs of one job. */

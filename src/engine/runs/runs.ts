@@ -1,15 +1,12 @@
 import { streamOf } from '../events/event-stream.ts';
-import { batchTrigger, batchTriggerForIds } from './batch-trigger.ts';
-import { cancelRuns, deleteRuns, retryRuns } from './bulk.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
-import { fork } from './fork.ts';
-import { getJobs } from './jobs.ts';
-import { pauseJob, resumeJob } from './pause.ts';
-import { purgeRuns } from './purge.ts';
+import { cancelRuns, deleteRuns, retryRuns } from './managing/bulk.ts';
+import { getJobs } from './managing/jobs.ts';
+import { pauseJob, resumeJob } from './managing/pause.ts';
+import { purgeRuns } from './managing/purge.ts';
+import { reschedule } from './managing/reschedule.ts';
 import { createReads } from './reads.ts';
-import { reschedule } from './reschedule.ts';
-import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import {
   deleteSchedule,
@@ -20,7 +17,10 @@ import {
   schedule,
 } from './schedules.ts';
 import { signal } from './signal.ts';
-import { trigger, triggerForId } from './trigger.ts';
+import { batchTrigger, batchTriggerForIds } from './triggering/batch-trigger.ts';
+import { fork } from './triggering/fork.ts';
+import { retrigger } from './triggering/retrigger.ts';
+import { trigger, triggerForId } from './triggering/trigger.ts';
 
 /**
  * All operations on runs, one line each. The code of a line is in its own file. Its documentation is

@@ -1,12 +1,12 @@
 import { NotFoundError, ValidationError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { decodeJson, isStorableText } from '../../core/json/json.ts';
-import type { Labels } from '../../core/labels.ts';
 import { MAX_KEY_LENGTH, parseRun, type Run } from '../../core/run.ts';
 import type { Schedule, ScheduleRequest, StoredSchedule } from '../../core/schedules/schedule.ts';
 import { slotAfter, slotsAfter } from '../../core/schedules/timing.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
 import { shownValue } from '../../core/time/duration.ts';
+import type { Labels } from '../../core/triggers/labels.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
 import { fixedError, putSchedule } from '../schedules/put-schedule.ts';

@@ -87,17 +87,16 @@ export class ClaimLoop {
 
   async #lookForDue(): Promise<void> {
     const { intake, schedules } = this.#deps;
-    // Schedules need no slot either. Their look never rejects.
-    const looking = schedules.look();
     try {
       const { pending, moreDue } = await intake.wakeDue();
       if (pending > 0) this.#pace.wake();
       this.#pace.lookSucceeded({ hasMore: moreDue });
+      // Schedules need no slot either.
+      await schedules.look();
     } catch (error) {
       this.#pace.lookFailed();
       this.#reportFailure(error);
     }
-    await looking;
   }
 
   async #claim(): Promise<void> {

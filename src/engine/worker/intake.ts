@@ -12,6 +12,7 @@ import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-wa
 import { withKnownSteps } from './known-steps.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
+import type { Taken, TakeOptions } from './take-options.ts';
 
 interface IntakeDeps {
   readonly store: Store;
@@ -30,30 +31,6 @@ interface IntakeDeps {
   readonly onThrottled: (inMs: number) => void;
   /** Called when a claim is over: slots that were kept for it may be free. */
   readonly onEnd: () => void;
-}
-
-export interface TakeOptions {
-  /** How many runs at most, however many slots are free. */
-  readonly atMost: number;
-  /** When the caller has waited long enough for the database, on the monotonic clock. */
-  readonly deadlineMs?: number | undefined;
-  /** Called when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
-  readonly isWanted: () => boolean;
-  /** Called when the claim leaves. If true, the claim looks for due waiting runs, even if another one has just looked. */
-  readonly looksForDue?: () => boolean;
-  /** Called when the claim leaves, if it sees all that was to be stored until then. */
-  readonly onLeave?: () => void;
-  /** Called when the claim is answered, before its runs start. */
-  readonly onAnswer?: (answer: Pick<Taken, 'hasMore'> & { readonly hasLooked: boolean }) => void;
-}
-
-export interface Taken {
-  /** The runs whose execution has begun. */
-  readonly slots: readonly Slot[];
-  /** Whether the claim found nothing, not even runs that it had to fail. */
-  readonly isEmpty: boolean;
-  /** It left runs behind, because it took as many as it may. */
-  readonly hasMore: boolean;
 }
 
 /** A claim can be looked up by its token. */

@@ -1,7 +1,7 @@
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import type { Due } from '../../core/new-run.ts';
 import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
+import type { Due } from '../../core/triggers/new-run.ts';
 import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';

@@ -1,7 +1,5 @@
 import { z } from 'zod';
 import { listOf } from '../guard.ts';
-import { JsonAnswer } from '../json-answer.ts';
-import { jsonOperation } from '../operation.ts';
 import {
   cursorParam,
   fieldsParam,
@@ -11,9 +9,11 @@ import {
   offsetParam,
   parentRunIdParam,
   statusesParam,
-} from '../params.ts';
-import { createdAfterParam, createdBeforeParam, searchParam, timeTextOf } from '../run-filter.ts';
-import { scheduleIdFilterParam } from '../schedule-params.ts';
+} from '../inputs/params.ts';
+import { createdAfterParam, createdBeforeParam, searchParam, timeTextOf } from '../inputs/run-filter.ts';
+import { scheduleIdFilterParam } from '../inputs/schedule-params.ts';
+import { JsonAnswer } from '../json-answer.ts';
+import { jsonOperation } from '../operation.ts';
 import { runSchema } from '../schemas.ts';
 
 export const runs = jsonOperation({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { guardSchedule } from '../guard.ts';
+import { scheduleIdParam } from '../inputs/schedule-params.ts';
 import { jsonOperation } from '../operation.ts';
-import { scheduleIdParam } from '../schedule-params.ts';
 import { firedSchema, successSchema } from '../schemas.ts';
 
 const input = { from: 'query', schema: z.object({ id: scheduleIdParam }) } as const;

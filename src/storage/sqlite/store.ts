@@ -13,16 +13,13 @@ import { dropRates } from './statements/claims/rates.ts';
 import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
-import { enqueue } from './statements/enqueue.ts';
-import { enqueueIn } from './statements/enqueue-in.ts';
-import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { findRuns, listRuns } from './statements/list-runs.ts';
 import { commandAll } from './statements/managing/bulk.ts';
 import { countRuns } from './statements/managing/counts.ts';
+import { listPausedJobs, setPaused } from './statements/managing/paused-jobs.ts';
 import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
 import { reschedule } from './statements/managing/reschedule.ts';
-import { listPausedJobs, setPaused } from './statements/paused-jobs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listDueSchedules } from './statements/schedules/due-schedules.ts';
 import { fireSlots } from './statements/schedules/fire-slots.ts';
@@ -36,6 +33,9 @@ import {
 import { getSchedule, listSchedules } from './statements/schedules/schedule-reads.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
+import { enqueue } from './statements/triggering/enqueue.ts';
+import { enqueueIn } from './statements/triggering/enqueue-in.ts';
+import { fork } from './statements/triggering/fork.ts';
 
 /** A {@link Store} over a Kysely SQLite dialect, and the Kysely instance that it uses. */
 export function createStore(options: ConnectionOptions): {

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { newRunId } from '../../../src/core/id.ts';
-import type { ChildStart } from '../../../src/core/new-run.ts';
 import type { Lease } from '../../../src/core/ownership/lease.ts';
 import type { Store } from '../../../src/core/store.ts';
+import type { ChildStart } from '../../../src/core/triggers/new-run.ts';
 import { contract } from '../../support/contract.ts';
 import {
   all,

@@ -1,9 +1,9 @@
-import type { NewRun } from '../../../core/new-run.ts';
+import type { NewRun } from '../../../core/triggers/new-run.ts';
 import type { WriteLane } from '../../lane.ts';
 import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { isInLine } from '../statements/claims/limit-keys.ts';
-import { isFound } from '../statements/enqueue-parameters.ts';
+import { isFound } from '../statements/triggering/enqueue-parameters.ts';
 import { LAST_OF_LIMITS } from './found-schema.ts';
 import { optionalParts } from './migrations.generated.ts';
 

@@ -3,8 +3,6 @@ import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
 import { UNKNOWN_STEP } from '../../../core/events.ts';
 import { decodeJson } from '../../../core/json/json.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
-import { bareKey } from '../../../core/key-scope.ts';
-import type { Labels } from '../../../core/labels.ts';
 import {
   isTerminal,
   RUN_FIELDS,
@@ -13,6 +11,8 @@ import {
   type StoredRun,
 } from '../../../core/run.ts';
 import { toIsoTime } from '../../../core/time/clock.ts';
+import { bareKey } from '../../../core/triggers/key-scope.ts';
+import type { Labels } from '../../../core/triggers/labels.ts';
 import type { RunWait } from '../../../core/wait.ts';
 import type { RunsTable } from '../schema.ts';
 import { type InlineValue, inlineOrSize, isWhole, type Listed, sizeOf } from './portions.ts';

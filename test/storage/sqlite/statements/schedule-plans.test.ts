@@ -49,7 +49,7 @@ contract('query plans', (test) => {
       const [rows, ...arms] = searchesOf(list).filter((search) => !search.startsWith('SEARCH o'));
       expect(rows).toMatch(/INTEGER PRIMARY KEY \(rowid=\?\)/);
       expect(arms).toHaveLength('status' in filter ? 1 : 6);
-      for (const arm of arms) expect(arm).toContain('durably_runs_by_schedule (schedule_id=? AND status=?)');
+      for (const arm of arms) expect(arm).toContain('durably_runs_by_schedule (schedule_id=? AND status=?');
     }
   });
 });

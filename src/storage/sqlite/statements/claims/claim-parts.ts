@@ -1,8 +1,8 @@
 import { decodeJson } from '../../../../core/json/json.ts';
-import type { JobLimits } from '../../../../core/limits.ts';
 import type { ClaimKind, ClaimRequest, JobTerms, LostRun } from '../../../../core/ownership/claim.ts';
 import type { RunStatus } from '../../../../core/run.ts';
 import type { DueSchedule } from '../../../../core/schedules/schedule.ts';
+import type { JobLimits } from '../../../../core/triggers/limits.ts';
 import type { Rows, Sending, Sql } from '../../../writes.ts';
 import { type InlineValue, sizeOf } from '../portions.ts';
 import { dueSchedulesSql } from '../schedules/due-schedules.ts';

@@ -1,4 +1,4 @@
-import type { LimitKeys } from '../../../../core/limits.ts';
+import type { LimitKeys } from '../../../../core/triggers/limits.ts';
 
 /** The key of a throttle that counts for a whole job. */
 const WHOLE_JOB = '*';
