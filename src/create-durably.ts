@@ -222,7 +222,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const registry = new Registry();
   const { retainRuns } = options;
   const retention = retainRuns === undefined ? [] : parseRetention('retainRuns', retainRuns);
-  const housekeeping = new Housekeeping({ store, bus, clock, retention });
+  const housekeeping = new Housekeeping({ store, bus, clock, presence: given.presence, retention });
   const worker = new Worker(
     { store, bus, clock, registry, housekeeping, log, errorDetail },
     { ...given, maxResultBytes },

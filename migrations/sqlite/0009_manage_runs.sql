@@ -39,7 +39,7 @@ begin
 end;
 
 -- Many runs are deleted at once through this view. Their steps and journal rows are left for later portions.
-create view durably_quick_deletions as select id, job_name, status from durably_runs;
+create view durably_quick_deletions as select id, job_name, status, cancels_below from durably_runs;
 
 create trigger durably_quick_deletions_left instead of delete on durably_quick_deletions
 begin

@@ -1,5 +1,6 @@
 import type { WorkerErrorContext } from '../core/errors/worker-error-context.ts';
 import type { OldAge } from '../core/managing/retention.ts';
+import type { CancelledRun } from '../core/ownership/claim.ts';
 import type { Store } from '../core/store.ts';
 import type { Clock } from '../core/time/clock.ts';
 import type { EventBus } from './events/event-bus.ts';
@@ -56,10 +57,14 @@ const RUNS_BELOW: Chore = {
   portionsOnDemand: { afterShift: CANCELLATIONS_ON_DEMAND, afterDeletion: 0 },
   run: async (store, bus) => {
     const { cancelled, more } = await store.cancelBelow();
-    bus.publish(cancelled.map((run) => ({ run, note: { type: 'run:cancel' } })));
+    publishCancelled(bus, cancelled);
     return more;
   },
 };
+
+function publishCancelled(bus: EventBus, cancelled: readonly CancelledRun[]): void {
+  bus.publish(cancelled.map((run) => ({ run, note: { type: 'run:cancel' } })));
+}
 
 const LIMITS_OF_OTHERS: Chore = {
   name: 'learn whether other processes use limits',
@@ -114,6 +119,7 @@ export class Housekeeping {
   readonly #bus: EventBus;
   readonly #clock: Clock;
   readonly #chores: readonly Chore[];
+  readonly #cancellationsNow: number;
   readonly #cancelTimers = new Map<Chore, () => void>();
   readonly #cancelRetries = new Map<Chore, () => void>();
   readonly #due = new Set<Chore>();
@@ -123,8 +129,15 @@ export class Housekeeping {
   #session = 0;
 
   /** @param deps.retention how long runs are kept after their end. Empty for ever. */
-  constructor(deps: { store: Store; bus: EventBus; clock: Clock; retention?: readonly OldAge[] }) {
-    const { retention = [] } = deps;
+  constructor(deps: {
+    store: Store;
+    bus: EventBus;
+    clock: Clock;
+    presence?: 'resident' | 'on-demand';
+    retention?: readonly OldAge[];
+  }) {
+    const { presence = 'resident', retention = [] } = deps;
+    this.#cancellationsNow = presence === 'resident' ? CANCELLATIONS_NOW : CANCELLATIONS_ON_DEMAND;
     this.#chores = retention.length === 0 ? CHORES : [...CHORES, oldRuns(retention)];
     this.#store = deps.store;
     this.#bus = deps.bus;
@@ -146,14 +159,18 @@ export class Housekeeping {
     this.#ask(RUNS_BELOW);
   }
 
-  /** The same while the caller waits, as far as that goes on demand. Later shifts do the rest. Never rejects. */
-  async cancelBelowOnDemand(): Promise<void> {
-    await this.#doPortions(RUNS_BELOW, CANCELLATIONS_ON_DEMAND);
+  /** The same while the caller waits, a limited number of portions. Later shifts or the loop do the rest. Never rejects. */
+  async cancelBelowNow(): Promise<void> {
+    await this.#doPortions(RUNS_BELOW, this.#cancellationsNow);
   }
 
-  /** The same for the runs below many cancelled ones, while the caller waits. Never rejects. */
-  async cancelBelowNow(): Promise<void> {
-    await this.#doPortions(RUNS_BELOW, CANCELLATIONS_NOW);
+  /** The same for the runs that one run has started. The caller needs it, so it rejects if the database fails. */
+  async cancelBelowRun(runId: string): Promise<void> {
+    for (let done = 0; done < this.#cancellationsNow; done++) {
+      const { cancelled, more } = await this.#store.cancelBelow(runId);
+      publishCancelled(this.#bus, cancelled);
+      if (!more) return;
+    }
   }
 
   /** Removes what deleted runs left over, in the background. Errors are reported. */

@@ -211,8 +211,8 @@ contract('Store.cancelBelow', (test) => {
   });
 });
 
-contract('Store.cancelBelow, of a run that was retried meanwhile', (test) => {
-  test('cancels the runs below it, and not the run itself', async ({ world }) => {
+contract('Store.command, for a run with runs below that are yet to be cancelled', (test) => {
+  test('neither retries nor deletes it before that', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
     const parent = await running(store, { timeout: { ms: 3_600_000, text: '1h' } });
@@ -220,8 +220,20 @@ contract('Store.cancelBelow, of a run that was retried meanwhile', (test) => {
     await append(store, parent, [note, waitsFor(child.id)]);
     await tools.ageDeadline(parent.runId, 3_600_000);
     await claim(store, { jobNames: ['none'] });
-    await store.command('retry', parent.runId);
-    expect(await store.cancelBelow()).toMatchObject({ cancelled: [{ runId: child.id }] });
+    const runs = [{ runId: parent.runId, jobName: 'job' }];
+    for (const name of ['retry', 'delete'] as const) {
+      expect(await store.command(name, parent.runId)).toEqual({ kind: 'cancels-below' });
+      expect(await store.commandAll({ name, runs, statuses: ['failed'] })).toEqual({
+        changed: [],
+        leavesBelow: true,
+      });
+    }
+    expect(await store.cancelBelow('run_other')).toEqual({ cancelled: [], more: false });
+    expect(await store.cancelBelow(parent.runId)).toEqual({
+      cancelled: [{ runId: child.id, jobName: 'child' }],
+      more: false,
+    });
+    expect(await store.command('retry', parent.runId)).toMatchObject({ kind: 'done' });
     expect((await store.getRun(parent.runId))?.status).toBe('pending');
   });
 });

@@ -954,7 +954,7 @@ begin
   select new.seq, o.created_at, new.created_at
   from durably_runs o where o.seq < new.seq order by o.seq desc limit 1;
 end`,
-`create view durably_quick_deletions as select id, job_name, status from durably_runs`,
+`create view durably_quick_deletions as select id, job_name, status, cancels_below from durably_runs`,
 `create trigger durably_quick_deletions_left instead of delete on durably_quick_deletions
 begin
   insert into durably_deletions (run_id, sequence, portions) values (old.id, 0, -1)
