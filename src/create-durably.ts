@@ -14,10 +14,10 @@ import {
   type OptionSchemas,
   objectWith,
 } from './core/validation/option-types.ts';
-import { Housekeeping } from './engine/chores.ts';
 import { type ErrorHandler, EventBus } from './engine/events/event-bus.ts';
 import { JournalFeed } from './engine/events/journal-feed.ts';
 import { RunLog } from './engine/events/run-log.ts';
+import { Housekeeping } from './engine/housekeeping.ts';
 import { Registry } from './engine/jobs/registry.ts';
 import type { AnyJobs, HandlesOf, OpenHandles } from './engine/runs/catalogue.ts';
 import type { JobHandle } from './engine/runs/job-handle.ts';
