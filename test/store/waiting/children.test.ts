@@ -7,7 +7,6 @@ import {
   append,
   claimOne,
   completed,
-  entry,
   eventTypes,
   failed,
   listIds,
