@@ -14,10 +14,10 @@ import {
   type OptionSchemas,
   objectWith,
 } from './core/validation/option-types.ts';
-import { Housekeeping } from './engine/chores.ts';
 import { type ErrorHandler, EventBus } from './engine/events/event-bus.ts';
 import { JournalFeed } from './engine/events/journal-feed.ts';
 import { RunLog } from './engine/events/run-log.ts';
+import { Housekeeping } from './engine/housekeeping.ts';
 import { Registry } from './engine/jobs/registry.ts';
 import type { AnyJobs, HandlesOf, OpenHandles } from './engine/runs/catalogue.ts';
 import type { JobHandle } from './engine/runs/job-handle.ts';
@@ -222,7 +222,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const registry = new Registry();
   const { retainRuns } = options;
   const retention = retainRuns === undefined ? [] : parseRetention('retainRuns', retainRuns);
-  const housekeeping = new Housekeeping({ store, bus, clock, retention });
+  const housekeeping = new Housekeeping({ store, bus, clock, presence: given.presence, retention });
   const worker = new Worker(
     { store, bus, clock, registry, housekeeping, log, errorDetail },
     { ...given, maxResultBytes },

@@ -39,7 +39,7 @@ begin
 end;
 
 -- Many runs are deleted at once through this view. Their steps and journal rows are left for later portions.
-create view durably_quick_deletions as select id, job_name, status from durably_runs;
+create view durably_quick_deletions as select id, job_name, status, cancels_below from durably_runs;
 
 create trigger durably_quick_deletions_left instead of delete on durably_quick_deletions
 begin
@@ -142,17 +142,26 @@ begin
     failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled;
 end;
 
--- With a run, the journal loses what it would have added later. That is added here, and the run is subtracted.
+-- With a run, the journal loses what it would have added later, so the run is subtracted as it was at that place. The first
+-- row after the place says how it was, because nothing is journalled of a run that is over.
 create trigger durably_runs_uncounted before delete on durably_runs
 when exists (select 1 from durably_counting where id = 1 and up_to is not null)
 begin
   insert into durably_counts (job_name, active, completed, failed, cancelled)
-  select old.job_name, coalesce(sum(c.active), 0), coalesce(sum(c.completed), 0) - (old.status = 'completed'),
-    coalesce(sum(c.failed), 0) - (old.status = 'failed'), coalesce(sum(c.cancelled), 0) - (old.status = 'cancelled')
-  from durably_counted c
-  where c.run_id = old.id and c.sequence > (select up_to from durably_counting where id = 1)
-  -- Without it, SQLite would take the conflict for a condition of a join.
-  having true
+  select old.job_name, -(f.status = 'active'), -(f.status = 'completed'), -(f.status = 'failed'), -(f.status = 'cancelled')
+  from (
+    select coalesce((
+      select case
+        when j.type = 'run:trigger' then 'none'
+        when j.type = 'run:retry' and j.data is null then j.message
+        else 'active'
+      end
+      from durably_journal j indexed by durably_journal_by_run
+      where j.run_id = old.id and j.sequence > (select up_to from durably_counting where id = 1)
+      order by j.sequence limit 1
+    ), old.status) as status
+  ) f
+  where f.status <> 'none'
   on conflict (job_name) do update set
     active = active + excluded.active, completed = completed + excluded.completed,
     failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled;

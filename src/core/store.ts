@@ -111,7 +111,9 @@ export type CommandResult =
       readonly alsoCancelled: readonly CancelledRun[];
     }
   | { readonly kind: 'not-found' }
-  | { readonly kind: 'wrong-state'; readonly status: RunStatus };
+  | { readonly kind: 'wrong-state'; readonly status: RunStatus }
+  /** It is to be retried or deleted, and runs below it are yet to be cancelled. {@link Store.cancelBelow} does that. */
+  | { readonly kind: 'cancels-below' };
 
 export interface LogPage {
   readonly runId: string;
@@ -174,8 +176,11 @@ export interface Store extends ManagingStore, ScheduleStore {
 
   /** Cancelling a run cancels the active runs below it, in the same statement if they are few. */
   command(command: RunCommand, runId: string): Promise<CommandResult>;
-  /** Cancels a portion of the active runs below runs that were cancelled, or whose time was up. */
-  cancelBelow(): Promise<CancelledBelow>;
+  /**
+   * Cancels a portion of the active runs below runs that were cancelled, or whose time was up: of those that this run has
+   * started, or of any.
+   */
+  cancelBelow(runId?: string): Promise<CancelledBelow>;
 
   /** Stores a run with copies of the finished steps before one of another run's steps. */
   fork(fork: NewFork): Promise<ForkResult>;

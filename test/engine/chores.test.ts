@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Housekeeping } from '../../src/engine/chores.ts';
 import { EventBus } from '../../src/engine/events/event-bus.ts';
+import { Housekeeping } from '../../src/engine/housekeeping.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { fakeStore } from '../support/fake-store.ts';
 import { idle } from '../support/idle.ts';

@@ -21,7 +21,7 @@ export interface BulkOptions {
 export interface BulkResult {
   /** How many runs were changed. */
   readonly count: number;
-  /** Whether more runs matched, for another call. */
+  /** Whether more runs matched, for another call. So do runs that wait until the runs below them are cancelled. */
   readonly more: boolean;
 }
 
@@ -40,6 +40,9 @@ export interface BulkRun {
 
 export interface BulkChanges {
   readonly changed: readonly BulkRun[];
-  /** Whether active runs may be below the cancelled ones, which `Store.cancelBelow` cancels. */
+  /**
+   * Whether there may be active runs which `Store.cancelBelow` cancels: below the cancelled ones, or below runs that are not
+   * retried or deleted before that.
+   */
   readonly leavesBelow: boolean;
 }

@@ -10,19 +10,17 @@ const EVENTS: Record<RunCommand, JournalEventType> = {
   delete: 'run:delete',
 };
 
-type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
-
-type ChoreDeps = CommandDeps & Pick<RunsDeps, 'housekeeping' | 'isResident'>;
+type CommandDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'housekeeping' | 'isResident'>;
 
 /**
  * Cancels a run and the active runs below it. Their events stop the executions of this process. If they are many, the
  * chores cancel the rest.
  */
-export async function cancel(deps: ChoreDeps, runId: string): Promise<void> {
+export async function cancel(deps: CommandDeps, runId: string): Promise<void> {
   const { leavesMore } = await commandRun(deps, 'cancel', runId);
   if (!leavesMore) return;
   if (deps.isResident) deps.housekeeping.cancelBelow();
-  else await deps.housekeeping.cancelBelowOnDemand();
+  else await deps.housekeeping.cancelBelowNow();
 }
 
 /** Returns a failed or cancelled run to pending, and wakes the worker. */
@@ -32,7 +30,7 @@ export async function retry(deps: CommandDeps, runId: string): Promise<void> {
 }
 
 /** Deletes an ended run. A large run leaves rows, which the chores remove. */
-export async function deleteRun(deps: ChoreDeps, runId: string): Promise<void> {
+export async function deleteRun(deps: CommandDeps, runId: string): Promise<void> {
   const { leavesMore } = await commandRun(deps, 'delete', runId);
   // A worker on demand has no loop that removes old rows, so a deletion does it.
   if (!deps.isResident) await deps.housekeeping.clearUpAfterDeletion({ leavesMore });
@@ -43,16 +41,24 @@ export async function deleteRun(deps: ChoreDeps, runId: string): Promise<void> {
  * Executes a caller's command. If callers race, one of them wins.
  *
  * @throws {NotFoundError}
- * @throws {ConflictError} that names the run's status.
+ * @throws {ConflictError} that names the run's status, or says that too many runs below it are yet to be cancelled.
  */
 async function commandRun(
-  { store, bus }: CommandDeps,
+  { store, bus, housekeeping, isResident }: CommandDeps,
   command: RunCommand,
   runId: string,
 ): Promise<Extract<CommandResult, { kind: 'done' }>> {
-  const result = await store.command(command, checkRunId(runId));
+  let result = await store.command(command, checkRunId(runId));
+  if (result.kind === 'cancels-below') {
+    await housekeeping.cancelBelowRun(runId);
+    result = await store.command(command, runId);
+  }
   if (result.kind === 'not-found') throw new NotFoundError('Run not found');
   if (result.kind === 'wrong-state') throw new ConflictError(`Cannot ${command} a ${result.status} run`);
+  if (result.kind === 'cancels-below') {
+    if (isResident) housekeeping.cancelBelow();
+    throw new ConflictError(`Cannot ${command} a run while the runs below it are being cancelled: try again`);
+  }
   const changed = [{ runId, jobName: result.jobName }, ...result.alsoCancelled];
   bus.publish(changed.map((run) => ({ run, note: { type: EVENTS[command] } })));
   return result;

@@ -1,8 +1,8 @@
 import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
-import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { JournalFeed } from '../events/journal-feed.ts';
+import type { Housekeeping } from '../housekeeping.ts';
 import type { Registry } from '../jobs/registry.ts';
 import type { Worker } from '../worker/worker.ts';
 

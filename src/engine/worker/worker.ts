@@ -2,9 +2,9 @@ import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
 import type { Due } from '../../core/triggers/new-run.ts';
-import type { Housekeeping } from '../chores.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
+import type { Housekeeping } from '../housekeeping.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { Scheduler } from '../schedules/scheduler.ts';
 import { Alarm } from './alarm.ts';
@@ -150,21 +150,25 @@ export class Worker {
     const { kind } = this.#state;
     if (kind === 'retired' || kind === 'stopping' || this.#deps.registry.isEmpty) return 0;
     const isLoopRunning = () => this.#state.kind === 'running';
-    const { clock } = this.#deps;
+    const { clock, housekeeping } = this.#deps;
     const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isLoopRunning }, options);
     this.#shifts.add(shift);
-    const startMs = clock.monotonicMs();
+    const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
+    const budget = { untilMs: clock.monotonicMs() + timeoutMs, signal };
+    // A worker on demand has no loop, so its shifts do the chores. A shift that finds nothing sends one request: whether
+    // runs are left below cancelled ones is read with its claim.
+    const doesChores = options.endsWhen === 'idle' && this.#options.presence === 'on-demand';
+    const begun = doesChores ? housekeeping.cancelBelowWithin(budget) : undefined;
     const taken = await this.schedules
       .prepare()
       .then(() => shift.work())
-      .finally(() => this.#endShift(shift));
+      .finally(async () => {
+        this.#endShift(shift);
+        await begun;
+      });
     await this.schedules.settled();
-    // A worker on demand has no hourly loop, so its shifts do the chores. A shift that found nothing sends
-    // only its claim.
-    if (taken > 0 && options.endsWhen === 'idle' && this.#options.presence === 'on-demand') {
-      const untilMs = startMs + (options.timeoutMs ?? Number.POSITIVE_INFINITY);
-      await this.#deps.housekeeping.clearUpWithin({ untilMs, signal: options.signal });
-    }
+    if (doesChores && taken > 0) await housekeeping.clearUpWithin(budget);
+    else if (doesChores && housekeeping.isBelowLeft) await housekeeping.cancelBelowWithin(budget);
     return taken;
   }
 

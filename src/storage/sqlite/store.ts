@@ -77,7 +77,7 @@ export function createStore(options: ConnectionOptions): {
     countRuns: () => countRuns(connection),
     purgeRuns: (which) => purgeRuns(connection, which),
     hasOldRuns: (ages) => hasOldRuns(connection, ages),
-    cancelBelow: () => cancelBelow(connection),
+    cancelBelow: (runId) => cancelBelow(connection, runId),
     fork: (given) => fork(connection, schema, given),
     signal: (given) => signal(connection, given),
     listSignals: (runId) => listSignals(connection, runId),

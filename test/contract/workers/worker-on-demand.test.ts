@@ -39,6 +39,25 @@ contract('a worker on demand', (test) => {
     expect(events).toEqual([]);
   });
 
+  test('cancels the runs below a run that its shift found to be out of time', async ({ world }) => {
+    const { durably } = await world.idle({ worker: 'on-demand' });
+    durably.register({ echo });
+    const run = { job_name: 'other', payload: '0' };
+    await durably.db
+      .insertInto('durably_runs')
+      .values({ ...run, id: 'late', status: 'waiting', started_at: 1, deadline_at: 1, timeout: '1h' })
+      .execute();
+    await durably.db
+      .insertInto('durably_runs')
+      .values({ ...run, id: 'below', parent_run_id: 'late' })
+      .execute();
+    const events = recordEvents(durably, ['run:cancel', 'worker:error']);
+    expect(await durably.processUntilIdle()).toBe(0);
+    expect((await durably.getRun('late'))?.error).toBe('timed out after 1h');
+    expect((await durably.getRun('below'))?.status).toBe('cancelled');
+    expect(events).toMatchObject([{ type: 'run:cancel', runId: 'below' }]);
+  });
+
   test('reads events for a stream once in each polling interval', async ({ world }) => {
     const clock = new FakeClock();
     const { durably, statements } = await world.idle({ clock, worker: 'on-demand', pollingInterval: 900 });

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { onTestFinished } from 'vitest';
 import type { Claim, ClaimedRun, ClaimRequest, Woken } from '../../../src/core/ownership/claim.ts';
-import { Housekeeping } from '../../../src/engine/chores.ts';
 import { EventBus } from '../../../src/engine/events/event-bus.ts';
 import { RunLog } from '../../../src/engine/events/run-log.ts';
+import { Housekeeping } from '../../../src/engine/housekeeping.ts';
 import { Registry } from '../../../src/engine/jobs/registry.ts';
 import { Worker } from '../../../src/engine/worker/worker.ts';
 import { FakeClock } from '../../support/fake-clock.ts';

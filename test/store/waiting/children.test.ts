@@ -1,16 +1,12 @@
 import { expect } from 'vitest';
-import { newRunId } from '../../../src/core/id.ts';
 import type { Lease } from '../../../src/core/ownership/lease.ts';
 import type { Store } from '../../../src/core/store.ts';
-import type { ChildStart } from '../../../src/core/triggers/new-run.ts';
 import { contract } from '../../support/contract.ts';
 import {
   all,
   append,
-  claim,
   claimOne,
   completed,
-  entry,
   eventTypes,
   failed,
   listIds,
@@ -18,18 +14,7 @@ import {
   running,
   snapshot,
 } from '../requests.ts';
-
-/** An owner's note that a step starts a run. */
-function starts(stepName: string, changes: Partial<ChildStart> = {}) {
-  const child = { id: newRunId(), jobName: 'child', concurrencyKey: null, labels: null, ...changes };
-  return { child, note: entry({ type: 'step:start', stepName, stepIndex: 0, data: '{"n":1}', child }) };
-}
-
-const waitsFor = (runId: string) =>
-  entry({
-    type: 'run:wait',
-    data: JSON.stringify({ dueAt: null, waits: [{ kind: 'run', stepName: 'one', until: null, runId }] }),
-  });
+import { starts, waitsFor } from './started-runs.ts';
 
 /** A run with one step that has started a run, in one append with its wait. */
 async function waiting(store: Store): Promise<{ parent: Lease; childId: string }> {
@@ -182,65 +167,6 @@ contract('cancelling a run', (test) => {
     const before = await snapshot(store, child.id);
     expect(await store.command('cancel', parent.runId)).toMatchObject({ kind: 'wrong-state' });
     expect(await snapshot(store, child.id)).toEqual(before);
-  });
-});
-
-contract('Store.cancelBelow', (test) => {
-  test('cancels what is active below runs whose time was up, and nothing else', async ({ world }) => {
-    const { store } = await world.store();
-    const tools = await world.tools();
-    const parents: string[] = [];
-    for (const timeout of [{ ms: 3_600_000, text: '1h' }, undefined]) {
-      const parent = await running(store, { timeout });
-      const { child, note } = starts('one');
-      await append(store, parent, [note, waitsFor(child.id)]);
-      parents.push(parent.runId, child.id);
-    }
-    const [late = '', below = '', other = '', belowOther = ''] = parents;
-    await tools.ageDeadline(late, 3_600_000);
-    expect(await store.cancelBelow()).toEqual({ cancelled: [], more: false });
-    await claim(store, { jobNames: ['none'] });
-    expect(await store.getRun(late)).toMatchObject({ status: 'failed', error: 'timed out after 1h' });
-    expect(await store.cancelBelow()).toEqual({
-      cancelled: [{ runId: below, jobName: 'child' }],
-      more: true,
-    });
-    expect(await store.cancelBelow()).toEqual({ cancelled: [], more: false });
-    const rest = await Promise.all([other, belowOther].map((id) => store.getRun(id)));
-    expect(rest.map((run) => run?.status)).toEqual(['waiting', 'pending']);
-  });
-});
-
-contract('Store.cancelBelow, of a run that was retried meanwhile', (test) => {
-  test('cancels the runs below it, and not the run itself', async ({ world }) => {
-    const { store } = await world.store();
-    const tools = await world.tools();
-    const parent = await running(store, { timeout: { ms: 3_600_000, text: '1h' } });
-    const { child, note } = starts('one');
-    await append(store, parent, [note, waitsFor(child.id)]);
-    await tools.ageDeadline(parent.runId, 3_600_000);
-    await claim(store, { jobNames: ['none'] });
-    await store.command('retry', parent.runId);
-    expect(await store.cancelBelow()).toMatchObject({ cancelled: [{ runId: child.id }] });
-    expect((await store.getRun(parent.runId))?.status).toBe('pending');
-  });
-});
-
-contract('Store.cancelBelow, of many', (test) => {
-  test('goes through them in portions, also if the first ones have no runs below', async ({ world }) => {
-    const { store } = await world.store();
-    const tools = await world.tools();
-    const below: string[] = [];
-    for (let i = 0; i < 45; i++) {
-      const parent = await running(store, { timeout: { ms: 3_600_000, text: '1h' } });
-      const { child, note } = starts('one');
-      await append(store, parent, i < 44 ? [waitsFor('run_other')] : [note, waitsFor(child.id)]);
-      below.push(child.id);
-      await tools.ageDeadline(parent.runId, 3_600_000);
-    }
-    await claim(store, { jobNames: ['none'] });
-    for (let more = true; more; ) ({ more } = await store.cancelBelow());
-    expect((await store.getRun(below.at(-1) ?? ''))?.status).toBe('cancelled');
   });
 });
 

@@ -65,7 +65,7 @@ export async function retryRuns(
   filter: BulkFilter,
   options?: BulkOptions,
 ): Promise<BulkResult> {
-  const { result } = await commandRuns(deps, 'retry', { filter, options });
+  const { result } = await commandWhenCancelled(deps, 'retry', { filter, options });
   if (result.count > 0) deps.worker.wake();
   return result;
 }
@@ -76,11 +76,27 @@ export async function deleteRuns(
   filter: BulkFilter,
   options?: BulkOptions,
 ): Promise<BulkResult> {
-  const { result } = await commandRuns(deps, 'delete', { filter, options });
+  const { result } = await commandWhenCancelled(deps, 'delete', { filter, options });
   if (result.count === 0) return result;
   if (deps.isResident) deps.housekeeping.clearUp();
   else await deps.housekeeping.clearUpAfterDeletion({ leavesMore: true });
   return result;
+}
+
+/**
+ * A run is not retried or deleted while runs below it are yet to be cancelled. Those are cancelled, and what was left alone is
+ * left for the next call.
+ */
+async function commandWhenCancelled(
+  deps: BulkDeps,
+  name: 'retry' | 'delete',
+  which: { filter: BulkFilter; options: BulkOptions | undefined },
+): Promise<{ result: BulkResult }> {
+  const { result, leavesBelow } = await commandRuns(deps, name, which);
+  if (!leavesBelow) return { result };
+  await deps.housekeeping.cancelBelowNow();
+  if (deps.isResident) deps.housekeeping.cancelBelow();
+  return { result: { ...result, more: true } };
 }
 
 /**

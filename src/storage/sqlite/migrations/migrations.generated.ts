@@ -955,7 +955,7 @@ begin
   select new.seq, o.created_at, new.created_at
   from durably_runs o where o.seq < new.seq order by o.seq desc limit 1;
 end`,
-`create view durably_quick_deletions as select id, job_name, status from durably_runs`,
+`create view durably_quick_deletions as select id, job_name, status, cancels_below from durably_runs`,
 `create trigger durably_quick_deletions_left instead of delete on durably_quick_deletions
 begin
   insert into durably_deletions (run_id, sequence, portions) values (old.id, 0, -1)
@@ -1043,11 +1043,20 @@ end`,
 when exists (select 1 from durably_counting where id = 1 and up_to is not null)
 begin
   insert into durably_counts (job_name, active, completed, failed, cancelled)
-  select old.job_name, coalesce(sum(c.active), 0), coalesce(sum(c.completed), 0) - (old.status = 'completed'),
-    coalesce(sum(c.failed), 0) - (old.status = 'failed'), coalesce(sum(c.cancelled), 0) - (old.status = 'cancelled')
-  from durably_counted c
-  where c.run_id = old.id and c.sequence > (select up_to from durably_counting where id = 1)
-  having true
+  select old.job_name, -(f.status = 'active'), -(f.status = 'completed'), -(f.status = 'failed'), -(f.status = 'cancelled')
+  from (
+    select coalesce((
+      select case
+        when j.type = 'run:trigger' then 'none'
+        when j.type = 'run:retry' and j.data is null then j.message
+        else 'active'
+      end
+      from durably_journal j indexed by durably_journal_by_run
+      where j.run_id = old.id and j.sequence > (select up_to from durably_counting where id = 1)
+      order by j.sequence limit 1
+    ), old.status) as status
+  ) f
+  where f.status <> 'none'
   on conflict (job_name) do update set
     active = active + excluded.active, completed = completed + excluded.completed,
     failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled;

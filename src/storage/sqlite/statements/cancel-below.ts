@@ -1,11 +1,11 @@
-import type { CancelledBelow } from '../../../core/ownership/claim.ts';
+import type { CancelledBelow, CancelledRun } from '../../../core/ownership/claim.ts';
 import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { toCancelledRun } from './commands.ts';
 import { readCurrent } from './current-reads.ts';
 import { PLACES } from './places.ts';
-import { isFrom, statusAfter } from './transitions.ts';
+import { isFrom, leavesBelow, statusAfter } from './transitions.ts';
 
 /** The most runs that one statement visits, because other writes wait meanwhile. */
 const PORTION_ROWS = 200;
@@ -13,13 +13,27 @@ const PORTION_ROWS = 200;
 /** A run is marked if runs below it are yet to be visited: `cancels_below` is the first one's seq, or less. */
 const MARKED = 'durably_runs o indexed by durably_runs_cancelling';
 
-/** The marked run whose next portion comes first. */
-const NEXT_MARKED = `select o.id from ${MARKED} where o.cancels_below > 0 order by o.cancels_below limit 1`;
+/** How many marked runs a portion is made of. */
+const PORTION_MARKS = 20;
 
-/** The runs that the marked run has started, from its mark on. ?1 the marked run. */
+/** A marked run, and how many runs of a portion it has started, from its mark on. */
+const MARK_COLUMNS = `o.id as runId, o.cancels_below as mark, (
+  select count(*) from (
+    select 1 from durably_runs c indexed by durably_runs_by_parent
+    where c.parent_run_id = o.id and c.seq >= o.cancels_below limit ${PORTION_ROWS}
+  )
+) as rows`;
+
+/** The marked runs whose next portions come first. */
+const NEXT_MARKED = `
+select ${MARK_COLUMNS} from ${MARKED} where o.cancels_below > 0 order by o.cancels_below limit ${PORTION_MARKS}`;
+
+const ONE_MARKED = `select ${MARK_COLUMNS} from durably_runs o where o.id = ?1 and o.cancels_below > 0`;
+
+/** The runs that the marked run has started, from its mark on. Empty if the mark was moved. ?1 the marked run, ?2 the mark. */
 const PORTION = `
 select c.seq from durably_runs o cross join durably_runs c indexed by durably_runs_by_parent
-where o.id = ?1 and o.cancels_below > 0 and c.parent_run_id = o.id and c.seq >= o.cancels_below
+where o.id = ?1 and o.cancels_below = ?2 and c.parent_run_id = o.id and c.seq >= o.cancels_below
 order by c.seq limit ${PORTION_ROWS}`;
 
 const HAS_RUNS_BELOW = `exists (
@@ -46,40 +60,70 @@ const ADVANCE = `
 update durably_runs set cancels_below = coalesce((
   select max(p.seq) + 1 from (${PORTION}) p having count(*) = ${PORTION_ROWS}
 ), 0)
-where id = ?1 and not exists (
+where id = ?1 and cancels_below = ?2 and not exists (
   select 1 from durably_runs a where a.seq in (${PORTION}) and ${isFrom('cancel', '+a')}
 )`;
 
-/** Most runs whose time was up have started none: their marks are taken away together. */
+/** Most runs whose time was up have started none: marks after which no run is below are taken away together. */
 const WITHOUT_RUNS_BELOW = `
 update durably_runs set cancels_below = 0
 where seq in (
   select o.seq from ${MARKED} where o.cancels_below > 0 order by o.cancels_below limit ${PORTION_ROWS}
-) and not ${HAS_RUNS_BELOW}`;
+) and not ${leavesBelow('durably_runs')}`;
 
-const cancellations: WriteKind<string, CancelledBelow> = {
+interface Marked {
+  readonly runId: string;
+  readonly mark: number;
+  readonly rows: number;
+}
+
+const cancellations: WriteKind<readonly Marked[], readonly CancelledRun[]> = {
   name: 'cancellation',
   place: PLACES.command,
-  sizeOf: () => ({ rows: PORTION_ROWS, chars: 0 }),
-  compile: (marked) => ({
-    statements: marked.flatMap((runId) => [
-      { sql: CANCEL, parameters: [runId] },
-      { sql: MARK, parameters: [runId] },
-      { sql: ADVANCE, parameters: [runId] },
+  sizeOf: (marked) => ({ rows: rowsOf(marked), chars: 0 }),
+  compile: (members) => ({
+    statements: members.flatMap((marked) => [
+      ...marked.flatMap(({ runId, mark }) =>
+        [CANCEL, MARK, ADVANCE].map((sql) => ({ sql, parameters: [runId, mark] })),
+      ),
       { sql: WITHOUT_RUNS_BELOW, parameters: [] },
     ]),
-    decode: (answers) =>
-      marked.map((_, i) => ({ cancelled: (answers[4 * i] ?? []).map(toCancelledRun), more: true })),
+    decode: (answers) => {
+      let begin = 0;
+      return members.map((marked) => {
+        const own = marked.flatMap((_, i) => answers[begin + 3 * i] ?? []);
+        begin += 3 * marked.length + 1;
+        return own.map(toCancelledRun);
+      });
+    },
   }),
 };
 
 /** Cancels a portion. If the process ends before all is done, the next call in any process goes on. */
-export async function cancelBelow(connection: Connection): Promise<CancelledBelow> {
-  const [next] = await readCurrent<{ id: string }>(connection, {
-    sql: NEXT_MARKED,
-    parameters: [],
+export async function cancelBelow(connection: Connection, runId?: string): Promise<CancelledBelow> {
+  const found = await readCurrent<Marked>(connection, {
+    ...(runId === undefined
+      ? { sql: NEXT_MARKED, parameters: [] }
+      : { sql: ONE_MARKED, parameters: [runId] }),
     deadlineMs: connection.callerDeadline(),
   });
-  if (next === undefined) return { cancelled: [], more: false };
-  return await connection.lane.submit(cancellations, next.id);
+  if (found.length === 0) return { cancelled: [], more: false };
+  const marked = firstPortion(found);
+  const cancelled = await connection.lane.submit(cancellations, marked);
+  return { cancelled, more: runId === undefined || rowsOf(marked) === PORTION_ROWS };
+}
+
+/** The first marked runs that have started no more than a portion together, and at least one. */
+function firstPortion(found: readonly Marked[]): Marked[] {
+  const marked: Marked[] = [];
+  for (const each of found) {
+    if (each.rows === 0) continue;
+    if (marked.length > 0 && rowsOf(marked) + each.rows > PORTION_ROWS) break;
+    marked.push(each);
+  }
+  return marked;
+}
+
+function rowsOf(marked: readonly Marked[]): number {
+  return marked.reduce((sum, { rows }) => sum + rows, 0);
 }

@@ -6,7 +6,7 @@ import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { LEAVES_MORE } from './deletions.ts';
 import { PLACES } from './places.ts';
-import { isFrom, statusAfter } from './transitions.ts';
+import { isFrom, leavesBelow, statusAfter } from './transitions.ts';
 
 /** The most runs that a command cancels at once, because other writes wait meanwhile. The chore cancels the others. */
 const MAX_TREE = 200;
@@ -25,7 +25,7 @@ with recursive tree(id) as (
 export const CANCELLED = `status = ${statusAfter('cancel')}, last_command = 'cancel', completed_at = ${NOW_MS}, updated_at = ${NOW_MS}`;
 export const RETRIED = `status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
     output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
-    holds = 0, key_turn = (key_turn & 1) | iif(coalesce(limit_key, rate_key) is null, 0, 2),
+    holds = 0, cancels_below = 0, key_turn = (key_turn & 1) | iif(coalesce(limit_key, rate_key) is null, 0, 2),
     deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}`;
 
 /** Each is followed by the condition that the run's status allows it, and by what is returned. ?1 the run. */
@@ -35,8 +35,8 @@ update durably_runs set ${CANCELLED},
   cancels_below = iif(id = ?1 and (select count(*) from tree) = ${MAX_TREE}, seq, cancels_below)
 where id in (select id from tree)`,
   retry: `update durably_runs set ${RETRIED}
-  where id = ?1`,
-  delete: 'delete from durably_runs where id = ?1',
+  where id = ?1 and not ${leavesBelow('durably_runs')}`,
+  delete: `delete from durably_runs where id = ?1 and not ${leavesBelow('durably_runs')}`,
 };
 
 /** Additional columns of a command's answer. */
@@ -113,6 +113,8 @@ export async function command(
   const status = found.status as RunStatus;
   if (mayBeOurs && isAfter(name, status))
     return done(String(found.job_name), { leavesMore: name === 'cancel' });
+  // The statement has changed no run in a legal state. Runs below it must be cancelled first.
+  if (name !== 'cancel' && isBefore(name, status)) return { kind: 'cancels-below' };
   return { kind: 'wrong-state', status };
 }
 
@@ -140,6 +142,9 @@ function done(
 
 /** Whether the command may have led to that state. A retried run may run or be completed by now. */
 function isAfter(name: RunCommand, status: RunStatus): boolean {
-  const { from, to } = RUN_TRANSITIONS[name];
-  return name === 'retry' ? !from.some((each) => each === status) : status === to;
+  return name === 'retry' ? !isBefore(name, status) : status === RUN_TRANSITIONS[name].to;
+}
+
+function isBefore(name: RunCommand, status: RunStatus): boolean {
+  return RUN_TRANSITIONS[name].from.some((each) => each === status);
 }

@@ -10,6 +10,17 @@ export function isFrom(transition: Exclude<Transition, 'trigger'>, table?: strin
   return others.length === 0 ? `${column} = ${only}` : `${column} in (${[only, ...others].join(', ')})`;
 }
 
+/**
+ * SQL: whether runs below the run are yet to be cancelled. Until then it is not retried or deleted: with it, the mark would be
+ * lost, or would hit the runs that it starts afterwards.
+ */
+export function leavesBelow(table: string): string {
+  return `(${table}.cancels_below > 0 and exists (
+    select 1 from durably_runs below indexed by durably_runs_by_parent
+    where below.parent_run_id = ${table}.id and below.seq >= ${table}.cancels_below
+  ))`;
+}
+
 /** SQL: the status to which the transition leads. */
 export function statusAfter(transition: Exclude<Transition, 'delete'>): string {
   return `'${RUN_TRANSITIONS[transition].to}'`;

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { expect } from 'vitest';
 import { contract } from '../../../support/contract.ts';
 import { tripsOf } from '../../../support/dialects/recording-dialect.ts';
@@ -35,6 +36,28 @@ contract('statements', (test) => {
     expect(tripsOf(await during(() => durably.getJobs()))).toBe(3);
     expect(tripsOf(await during(() => durably.getJobs({ counts: false })))).toBe(1);
   });
+
+  // The last 10,000 are only read. The others are added 5,000 at a time, or all runs are counted.
+  test.for([
+    { rows: 49_000, trips: 11 },
+    { rows: 51_000, trips: 4 },
+  ])(
+    'the jobs take $trips statements when $rows rows have come since somebody asked',
+    async ({ rows, trips }, { world }) => {
+      const { during, durably } = await counted(world);
+      await durably.stop();
+      const { id } = await durably.register({ echo }).echo.trigger(1);
+      await durably.getJobs();
+      await durably.db.executeQuery(
+        sql`
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < ${rows})
+        insert into durably_journal (run_id, job_name, type) select ${id}, 'echo', 'log:write' from n
+      `.compile(durably.db),
+      );
+      expect(tripsOf(await during(() => durably.getJobs()))).toBe(trips);
+      expect(await durably.getJobs()).toMatchObject([{ counts: { pending: 1, running: 0 } }]);
+    },
+  );
 
   test('a purge of few runs takes two statements', async ({ world }) => {
     const { during, durably } = await counted(world);

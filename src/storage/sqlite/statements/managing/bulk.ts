@@ -5,8 +5,9 @@ import type { Connection } from '../../connection/connection.ts';
 import { CANCELLED, RETRIED, toCancelledRun } from '../commands.ts';
 import { readCurrent } from '../current-reads.ts';
 import { PLACES } from '../places.ts';
+import { leavesBelow } from '../transitions.ts';
 
-/** Each is followed by the conditions. The runs below cancelled ones are cancelled afterwards, because they may be many. */
+/** Each has the conditions after it. The runs below cancelled ones are cancelled afterwards, because they may be many. */
 const CHANGES: Record<RunCommand, string> = {
   cancel: `update durably_runs set ${CANCELLED}, cancels_below = iif(exists (
     select 1 from durably_runs c indexed by durably_runs_by_parent where c.parent_run_id = durably_runs.id
@@ -14,6 +15,16 @@ const CHANGES: Record<RunCommand, string> = {
   retry: `update durably_runs set ${RETRIED}`,
   delete: 'delete from durably_quick_deletions',
 };
+
+const CONDITIONS: Record<RunCommand, string> = {
+  cancel: '',
+  retry: ` and not ${leavesBelow('durably_runs')}`,
+  delete: ` and not ${leavesBelow('durably_quick_deletions')}`,
+};
+
+const LEFT_ALONE = `
+select 1 as one from durably_runs r
+where r.id in (select value from json_each(?)) and ${leavesBelow('r')} limit 1`;
 
 const BELOW: Record<RunCommand, string> = { cancel: 'cancels_below > 0', retry: '0', delete: '0' };
 
@@ -29,7 +40,7 @@ const bulkCommands: WriteKind<BulkCommand, Answer> = {
   compile: (members, { sentAgain }) => ({
     statements: members.map(({ name, runs, statuses }) => ({
       sql: `${CHANGES[name]}
-where id in (select value from json_each(?)) and +status in (${statuses.map((status) => `'${status}'`).join(', ')})
+where id in (select value from json_each(?)) and +status in (${statuses.map((status) => `'${status}'`).join(', ')})${CONDITIONS[name]}
 returning id, job_name, ${BELOW[name]} as below`,
       parameters: [idsOf(runs)],
     })),
@@ -45,11 +56,19 @@ export async function commandAll(connection: Connection, command: BulkCommand): 
   const deadlineMs = connection.callerDeadline();
   const { rows, isSentAgain } = await connection.lane.submit(bulkCommands, command, deadlineMs);
   const changed = rows.map(toCancelledRun);
-  if (!isSentAgain || changed.length === command.runs.length) {
-    return { changed, leavesBelow: rows.some(({ below }) => below === 1) };
+  if (changed.length < command.runs.length && (isSentAgain || command.name !== 'cancel')) {
+    return {
+      // The command may have been sent before, and may have changed some runs then.
+      changed: isSentAgain ? await changedBefore(connection, command, changed) : changed,
+      leavesBelow: command.name === 'cancel' || (await leavesSomeAlone(connection, command)),
+    };
   }
-  // The command was sent before, and may have changed some runs then.
-  return { changed: await changedBefore(connection, command, changed), leavesBelow: true };
+  return { changed, leavesBelow: rows.some(({ below }) => below === 1) };
+}
+
+async function leavesSomeAlone(connection: Connection, { runs }: BulkCommand): Promise<boolean> {
+  const statement = { sql: LEFT_ALONE, parameters: [idsOf(runs)] };
+  return (await readCurrent<{ one: number }>(connection, statement)).length > 0;
 }
 
 async function changedBefore(

@@ -1,5 +1,5 @@
 import type { JobCounts } from '../../../../core/managing/managing-store.ts';
-import type { Sql, WriteKind } from '../../../writes.ts';
+import type { Rows, Sql, WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { readCurrent } from '../current-reads.ts';
 import { LEFT_OVER } from '../deletions.ts';
@@ -9,25 +9,38 @@ import { PLACES } from '../places.ts';
 const PORTION_ROWS = 5_000;
 /** Fewer rows than this are only read. */
 const MAX_READ_ROWS = 2 * PORTION_ROWS;
-/** With more rows than this, all runs are counted instead. */
-const MAX_ADDED_ROWS = 400 * PORTION_ROWS;
+/** A caller waits for each portion. With more rows than this, all runs are counted instead. */
+const MAX_ADDED_ROWS = 10 * PORTION_ROWS;
 /** Up to this number, runs that are pending or waiting are counted. */
 const MAX_COUNTED = 1_000;
 
 const HEAD = '(select coalesce(max(sequence), 0) from durably_journal)';
 
-const countUps: WriteKind<Sql, void> = {
+/** Up to where runs are counted, and where the journal ends. */
+interface Place {
+  readonly upTo: number | null;
+  readonly head: number;
+}
+
+const countUps: WriteKind<Sql, Rows> = {
   name: 'counting',
   place: PLACES.deletion,
   sizeOf: () => ({ rows: PORTION_ROWS, chars: 0 }),
-  compile: (members) => ({ statements: members, decode: () => members.map(() => undefined) }),
+  compile: (members) => ({
+    statements: members,
+    decode: (answers) => members.map((_, i) => answers[i] ?? []),
+  }),
 };
 
-const COUNT_ALL = `update durably_counting set rounds = rounds + 1, up_to = ${HEAD} where id = 1 returning id`;
-const COUNT_ON = `
-update durably_counting set up_to = min(up_to + ${PORTION_ROWS}, ${HEAD}) where id = 1 and up_to < ${HEAD} returning id`;
+const PLACE_COLUMNS = `up_to as upTo, ${HEAD} as head`;
 
-const PLACE = `select up_to as upTo, ${HEAD} as head from durably_counting where id = 1`;
+const COUNT_ALL = `
+update durably_counting set rounds = rounds + 1, up_to = ${HEAD} where id = 1 returning ${PLACE_COLUMNS}`;
+const COUNT_ON = `
+update durably_counting set up_to = min(up_to + ${PORTION_ROWS}, ${HEAD}) where id = 1 and up_to < ${HEAD}
+returning ${PLACE_COLUMNS}`;
+
+const PLACE = `select ${PLACE_COLUMNS} from durably_counting where id = 1`;
 
 const counted = (status: string) =>
   `(select count(*) from (select 1 from durably_runs r indexed by durably_runs_by_job
@@ -66,15 +79,19 @@ from active a`;
 
 /** How many runs each job has in each status. */
 export async function countRuns(connection: Connection): Promise<JobCounts[]> {
-  for (;;) {
-    const [place] = await readCurrent<{ upTo: number | null; head: number }>(connection, {
-      sql: PLACE,
-      parameters: [],
-    });
-    const behind = place?.upTo == null ? Number.POSITIVE_INFINITY : place.head - place.upTo;
+  let [place] = await readCurrent<Place>(connection, { sql: PLACE, parameters: [] });
+  // While others write a lot, the journal may grow as fast as it is added. Then more of it is read.
+  for (let added = 0; added < MAX_ADDED_ROWS && place !== undefined; added += PORTION_ROWS) {
+    const behind = behindOf(place);
     if (behind <= MAX_READ_ROWS) break;
     const sql = behind > MAX_ADDED_ROWS ? COUNT_ALL : COUNT_ON;
-    await connection.lane.submit(countUps, { sql, parameters: [] });
+    const [moved] = await connection.lane.submit(countUps, { sql, parameters: [] });
+    place = moved && { upTo: Number(moved.upTo), head: Number(moved.head) };
   }
   return await readCurrent<JobCounts>(connection, { sql: COUNTS, parameters: [] });
+}
+
+/** How many rows were not counted yet. All, if nobody has asked before. */
+function behindOf({ upTo, head }: Place): number {
+  return upTo === null ? Number.POSITIVE_INFINITY : head - upTo;
 }

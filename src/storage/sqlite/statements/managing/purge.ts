@@ -16,6 +16,8 @@ const PORTION_RUNS = 100;
 const OLD = `from json_each(?1) a cross join durably_runs r indexed by durably_runs_by_end
   where r.status = a.value->>'status' and r.completed_at is not null
     and r.completed_at <= ${NOW_MS} - (a.value->>'olderThanMs')
+    -- Runs below it are yet to be cancelled.
+    and r.cancels_below = 0
     and not exists (
       select 1 from durably_runs c indexed by durably_runs_by_parent
       where c.parent_run_id = r.id and ${isFrom('cancel', '+c')}
