@@ -116,26 +116,35 @@ const postponed = (column: string) =>
 /**
  * For runs of which some are coalesced or debounced. Which run that is, is found in the statement that stores the others:
  * a run that is not to be stored gets the id of the one that is there already, or comes before it in the list, and conflicts
- * with it.
+ * with it. Only a run that is stored itself may give its id: neither one that another run was found for, nor one with the
+ * idempotency key of a run before it. Its own conflict finds that run.
  */
 export const STORE_RESOLVED = `
 with given as materialized (
   select key as n, value, value->>0 as id, value->>1 as job_name, value->>4 as concurrency_key, value->>17 as debounce_key,
-    value->>16 is not null as is_coalesced,
+    value->>3 as idempotency_key, value->>16 is not null as is_coalesced,
     iif(value->>3 is null, null, ${RUN_OF_KEY}) as known_id,
     iif(value->>16 is null, null, ${COALESCED}) as coalesced_seq,
     iif(value->>17 is null, null, ${DEBOUNCED}) as debounced_seq
   from json_each(?1)
-), ranked as materialized (
-  select *,
-    min(iif(known_id is null and coalesced_seq is null, n, null)) over (partition by job_name, concurrency_key) as first_of_key,
-    min(iif(known_id is null, n, null)) over (partition by job_name, debounce_key) as first_of_debounce
+), unknown as materialized (
+  select *, coalesce(known_id, coalesced_seq, debounced_seq) is null and (
+    idempotency_key is null or n = min(iif(coalesce(known_id, coalesced_seq, debounced_seq) is null, n, null))
+      over (partition by job_name, idempotency_key)
+  ) as is_new
   from given
+), debounced as materialized (
+  select *, min(iif(is_new, n, null)) over (partition by job_name, debounce_key) as first_of_debounce from unknown
+), ranked as materialized (
+  select *, min(iif(is_new and (debounce_key is null or n = first_of_debounce), n, null))
+    over (partition by job_name, concurrency_key) as first_of_key
+  from debounced
 ), resolved as materialized (
   select g.n as key, g.value, g.debounce_key, o.created_at as first_at,
     coalesce(
       iif(g.is_coalesced or g.debounce_key is not null, g.known_id, null), o.id,
-      iif(g.is_coalesced and k.n < g.n, k.id, null), iif(g.debounce_key is not null and d.n < g.n, d.id, null), g.id
+      iif(g.is_new and g.is_coalesced and k.n < g.n, k.id, null),
+      iif(g.is_new and g.debounce_key is not null and d.n < g.n, d.id, null), g.id
     ) as id
   from ranked g
     left join durably_runs o on o.seq = coalesce(g.coalesced_seq, g.debounced_seq)
@@ -157,6 +166,7 @@ where true
 order by key
 on conflict (id) do update set
   debounce_count = durably_runs.debounce_count + ${IS_POSTPONED},
-  ${['payload', 'labels', 'due_at', 'waits', 'deadline_at', 'limit_key', 'rate_key', 'updated_at'].map(postponed).join(',\n  ')},
+  ${['payload', 'labels', 'due_at', 'waits', 'limit_key', 'rate_key', 'updated_at'].map(postponed).join(',\n  ')},
+  deadline_at = iif(${IS_POSTPONED}, excluded.due_at + durably_runs.ttl_ms, durably_runs.deadline_at),
   key_turn = iif(${IS_POSTPONED}, (durably_runs.key_turn & 1) | (excluded.key_turn & 2), durably_runs.key_turn)
 ${FOUND_BY_KEY}`;

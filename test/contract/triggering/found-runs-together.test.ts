@@ -1,0 +1,125 @@
+import { expect } from 'vitest';
+import type { TriggerRequest } from '../../../src/core/durably.ts';
+import { contract } from '../../support/contract.ts';
+import { job } from '../../support/jobs.ts';
+
+const LATER = '1h';
+
+contract('triggers that are stored together and find runs', (test) => {
+  const one = (input: string, options: Omit<TriggerRequest, 'jobName' | 'input'>): TriggerRequest => ({
+    jobName: 'one',
+    input,
+    ...options,
+  });
+
+  test('are not coalesced with a trigger that has postponed another run', async ({ world }) => {
+    const { durably } = await world.idle();
+    durably.register({ one: job('one', () => 1) });
+    const debounce = { key: 'd', delay: LATER } as const;
+    const first = await durably.trigger(one('first', { debounce, concurrencyKey: 'a' }));
+    const runs = await durably.batchTrigger([
+      one('second', { debounce, concurrencyKey: 'b' }),
+      one('third', { concurrencyKey: 'b', coalesce: 'skip' }),
+    ]);
+    expect(runs).toMatchObject([
+      { id: first.id, payload: 'second' },
+      { payload: 'third', status: 'pending' },
+    ]);
+    expect(runs.map(({ disposition }) => disposition)).toEqual(['debounced', 'created']);
+  });
+
+  test('are not coalesced with a trigger that is debounced with one before it', async ({ world }) => {
+    const { durably } = await world.idle();
+    durably.register({ one: job('one', () => 1) });
+    const debounce = { key: 'd', delay: LATER } as const;
+    const runs = await durably.batchTrigger([
+      one('first', { debounce, concurrencyKey: 'a' }),
+      one('second', { debounce, concurrencyKey: 'b' }),
+      one('third', { concurrencyKey: 'b', coalesce: 'skip' }),
+    ]);
+    expect(runs).toMatchObject([
+      { payload: 'second' },
+      { id: runs[0]?.id },
+      { payload: 'third', status: 'pending' },
+    ]);
+    expect(runs.map(({ disposition }) => disposition)).toEqual(['created', 'debounced', 'created']);
+  });
+
+  test('are neither coalesced nor debounced with a trigger that has the idempotency key of one before it', async ({
+    world,
+  }) => {
+    const { durably } = await world.idle();
+    durably.register({ one: job('one', () => 1) });
+    const debounce = { key: 'd', delay: LATER } as const;
+    const runs = await durably.batchTrigger([
+      one('first', { idempotencyKey: 'i', concurrencyKey: 'a' }),
+      one('again', { idempotencyKey: 'i', concurrencyKey: 'b' }),
+      one('coalesced', { concurrencyKey: 'b', coalesce: 'skip' }),
+      one('again', { idempotencyKey: 'i', debounce }),
+      one('debounced', { debounce }),
+    ]);
+    const [first, again, coalesced, onceMore, debounced] = runs;
+    expect([again?.id, onceMore?.id]).toEqual([first?.id, first?.id]);
+    expect([first?.payload, coalesced?.payload, debounced?.payload]).toEqual([
+      'first',
+      'coalesced',
+      'debounced',
+    ]);
+    expect(runs.map(({ disposition }) => disposition)).toEqual([
+      'created',
+      'idempotent',
+      'created',
+      'idempotent',
+      'created',
+    ]);
+    expect(await durably.getRuns()).toHaveLength(3);
+  });
+
+  test('are answered with the run that was postponed, and not with an older one of the key', async ({
+    world,
+  }) => {
+    const { durably } = await world.idle();
+    durably.register({ one: job('one', () => 1) });
+    const debounce = { key: 'd', delay: LATER } as const;
+    const over = await durably.trigger(one('over', { idempotencyKey: 'i', debounce }));
+    await durably.cancel(over.id);
+    const postponed = await durably.trigger(one('postponed', { debounce }));
+    const runs = await durably.batchTrigger([
+      one('over', { idempotencyKey: 'i', debounce }),
+      one('last', { debounce }),
+    ]);
+    expect(runs.map(({ id, disposition }) => [id, disposition])).toEqual([
+      [over.id, 'idempotent'],
+      [postponed.id, 'debounced'],
+    ]);
+  });
+});
+
+contract('a run that is postponed by a debounced trigger', (test) => {
+  test('does not get the ttl of that trigger', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const run = await one.trigger(1, { debounce: { key: 'd', delay: LATER } });
+    await one.trigger(2, { ttl: '10m', debounce: { key: 'd', delay: 1 } });
+    const tools = await world.tools();
+    await tools.ageDue(run.id, 1_000);
+    await tools.ageDeadline(run.id, 10 * 60_000 + 1_000);
+    await durably.processUntilIdle();
+    expect(await durably.getRun(run.id)).toMatchObject({ status: 'completed', payload: 2 });
+  });
+
+  test('keeps the ttl of its first trigger, counted from its new time', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const run = await one.trigger(1, { ttl: '10m', debounce: { key: 'd', delay: LATER } });
+    await one.trigger(2, { ttl: '1h', debounce: { key: 'd', delay: 1 } });
+    const tools = await world.tools();
+    await tools.ageDue(run.id, 1_000);
+    await tools.ageDeadline(run.id, 10 * 60_000 + 1_000);
+    await durably.processUntilIdle();
+    expect(await durably.getRun(run.id)).toMatchObject({
+      status: 'failed',
+      error: 'not started within 10m',
+    });
+  });
+});
