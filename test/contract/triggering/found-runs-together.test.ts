@@ -75,6 +75,35 @@ contract('triggers that are stored together and find runs', (test) => {
     expect(await durably.getRuns()).toHaveLength(3);
   });
 
+  test('are all coalesced if they have the same idempotency key, too', async ({ world }) => {
+    const { durably } = await world.idle();
+    durably.register({ one: job('one', () => 1) });
+    const key = { concurrencyKey: 'a' } as const;
+    const runs = await durably.batchTrigger([
+      one('plain', key),
+      one('coalesced', { ...key, coalesce: 'skip', idempotencyKey: 'i' }),
+      one('coalesced', { ...key, coalesce: 'skip', idempotencyKey: 'i' }),
+    ]);
+    expect(new Set(runs.map(({ id }) => id)).size).toBe(1);
+    expect(runs.map(({ disposition }) => disposition)).toEqual(['created', 'coalesced', 'coalesced']);
+    expect(await durably.getRuns()).toHaveLength(1);
+  });
+
+  test('get the run of their idempotency key before one that is there already', async ({ world }) => {
+    const { durably } = await world.idle();
+    durably.register({ one: job('one', () => 1) });
+    const key = { concurrencyKey: 'a' } as const;
+    await durably.trigger(one('first', key));
+    const runs = await durably.batchTrigger([
+      one('plain', { ...key, idempotencyKey: 'i' }),
+      one('again', { ...key, coalesce: 'skip', idempotencyKey: 'i' }),
+    ]);
+    expect(runs.map(({ payload, disposition }) => [payload, disposition])).toEqual([
+      ['plain', 'created'],
+      ['plain', 'idempotent'],
+    ]);
+  });
+
   test('are answered with the run that was postponed, and not with an older one of the key', async ({
     world,
   }) => {
