@@ -152,3 +152,22 @@ contract('a run that is postponed by a debounced trigger', (test) => {
     });
   });
 });
+
+contract('a debounced trigger whose idempotency key has a run', (test) => {
+  test('neither changes nor postpones that run, and changes nothing if it is refused', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const options = { idempotencyKey: 'i', debounce: { key: 'd', delay: LATER } } as const;
+    const { id } = await one.trigger('first', options);
+    const before = await durably.getRun(id);
+    for (const key of ['d', 'other']) {
+      const again = await one.trigger('again', { ...options, debounce: { key, delay: '2h' } });
+      expect([again.id, again.disposition]).toEqual([id, 'idempotent']);
+      await expect(
+        one.trigger('again', { ...options, debounce: { key, delay: '2h' }, idempotencyKeyReuse: 'refuse' }),
+      ).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+    }
+    expect(await durably.getRuns()).toEqual([before]);
+    expect(await one.trigger('last', { debounce: options.debounce })).toMatchObject({ id, payload: 'last' });
+  });
+});

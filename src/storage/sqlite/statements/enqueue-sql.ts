@@ -117,7 +117,8 @@ const postponed = (column: string) =>
  * For runs of which some are coalesced or debounced. Which run that is, is found in the statement that stores the others:
  * a run that is not to be stored gets the id of the one that is there already, or comes before it in the list, and conflicts
  * with it. Only a run that is stored itself gives its id: neither one that another run was found for, nor one with the
- * idempotency key of a stored run before it. That one keeps its id, and its key conflicts.
+ * idempotency key of a stored run before it. That one keeps its id, and its key conflicts. A run that is found by its
+ * idempotency key is not postponed.
  */
 export const STORE_RESOLVED = `
 with given as materialized (
@@ -143,7 +144,7 @@ with given as materialized (
   select n from ranked
   where is_new and (debounce_key is null or n = first_of_debounce) and (not is_coalesced or n = first_of_key)
 ), resolved as materialized (
-  select g.n as key, g.value, g.debounce_key, o.created_at as first_at,
+  select g.n as key, g.value, iif(g.known_id is null, g.debounce_key, null) as debounce_key, o.created_at as first_at,
     iif(g.idempotency_key is not null and i.n < g.n, g.id, coalesce(
       iif(g.is_coalesced or g.debounce_key is not null, g.known_id, null), o.id,
       iif(g.is_coalesced and k.n < g.n, k.id, null), iif(g.debounce_key is not null and d.n < g.n, d.id, null), g.id
