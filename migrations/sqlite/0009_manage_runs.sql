@@ -151,8 +151,6 @@ begin
     coalesce(sum(c.failed), 0) - (old.status = 'failed'), coalesce(sum(c.cancelled), 0) - (old.status = 'cancelled')
   from durably_counted c
   where c.run_id = old.id and c.sequence > (select up_to from durably_counting where id = 1)
-  -- Without it, SQLite would take the conflict for a condition of a join.
-  having true
   on conflict (job_name) do update set
     active = active + excluded.active, completed = completed + excluded.completed,
     failed = failed + excluded.failed, cancelled = cancelled + excluded.cancelled;
