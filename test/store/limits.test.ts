@@ -252,6 +252,25 @@ contract('a throttle', (test) => {
     expect(await claimIds(store, { limit: 10, ...throttled })).toEqual([ids[3]]);
   });
 
+  test('is forgotten when it is over, and not before', async ({ world }) => {
+    const { store } = await world.store();
+    const tools = await world.tools();
+    expect(await store.forgetThrottles()).toBe(false);
+    const keys = Array.from({ length: 501 }, (_, i) => `${i}`);
+    for (const throttleKey of keys) await enqueue(store, { throttleKey });
+    const throttled = limits({ throttle: { ...slow, limit: 1, isKeyed: true } });
+    expect(await claimIds(store, { limit: 501, ...throttled })).toHaveLength(501);
+    expect(await store.forgetThrottles()).toBe(false);
+    await enqueue(store, { throttleKey: '0' });
+    expect(await claimIds(store, { limit: 10, ...throttled })).toEqual([]);
+    await tools.ageThrottles(HOUR_MS + 1_000);
+    expect(await claimIds(store, { limit: 10, ...throttled })).toHaveLength(1);
+    expect(await store.forgetThrottles()).toBe(true);
+    expect(await store.forgetThrottles()).toBe(false);
+    await enqueue(store, { throttleKey: '0' });
+    expect(await claimIds(store, { limit: 10, ...throttled })).toEqual([]);
+  });
+
   test('counts for each key, and does not hold up other keys', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();

@@ -63,6 +63,7 @@ const CALLS: Record<
   readJournalData: (store) => store.readJournalData([1]),
   deletePortion: (store) => store.deletePortion(),
   purgePortion: (store) => store.purgePortion(),
+  forgetThrottles: (store) => store.forgetThrottles(),
   setPaused: (store) => store.setPaused('unknown', false),
   listPausedJobs: (store) => store.listPausedJobs(),
   noticeLimits: (store) => store.noticeLimits(),

@@ -43,6 +43,9 @@ create table if not exists durably_rates (
   primary key (job_name, key)
 ) strict, without rowid;
 
+-- To remove those that are over.
+create index if not exists durably_rates_by_end on durably_rates (full_at);
+
 create index if not exists durably_runs_in_line
   on durably_runs (job_name, limit_key, iif(claim_kind = 'start', rate_key, null), priority desc)
   where status = 'pending' and key_turn >= 2;

@@ -9,6 +9,7 @@ import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claims/claim.ts';
 import { listKnown } from './statements/claims/known-of-claim.ts';
 import { handBacks, renewals } from './statements/claims/lease.ts';
+import { forgetThrottles } from './statements/claims/throttles.ts';
 import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
@@ -83,6 +84,7 @@ export function createStore(options: ConnectionOptions): {
     readJournalData: (sequences) => readJournalData(connection, sequences),
     deletePortion: () => deletePortion(connection),
     purgePortion: () => purgePortion(connection),
+    forgetThrottles: () => forgetThrottles(connection, schema),
     setPaused: (jobName, isPaused) => setPaused(connection, jobName, isPaused),
     listPausedJobs: () => listPausedJobs(connection),
     noticeLimits: () => schema.noticeLimits(connection),
