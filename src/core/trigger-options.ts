@@ -13,7 +13,7 @@ export interface TriggerOptions {
    */
   readonly idempotencyKeyReuse?: 'return' | 'refuse' | undefined;
   /**
-   * Whose idempotency key it is, 1 to 256 UTF-16 units. The same key in another scope, or
+   * Whose idempotency key and debounce key it is, 1 to 256 UTF-16 units. The same key in another scope, or
    * in none, is a different key. Runs don't show their scope.
    */
   readonly keyScope?: string | undefined;

@@ -171,3 +171,21 @@ contract('a debounced trigger whose idempotency key has a run', (test) => {
     expect(await one.trigger('last', { debounce: options.debounce })).toMatchObject({ id, payload: 'last' });
   });
 });
+
+contract('the key of a debounced trigger', (test) => {
+  test('belongs to its scope, so that nobody else changes the run', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const debounce = { key: 'd', delay: LATER } as const;
+    const first = await one.trigger('a', { debounce, keyScope: 'a' });
+    for (const options of [{ debounce, keyScope: 'b' }, { debounce }]) {
+      expect((await one.trigger('other', options)).disposition).toBe('created');
+    }
+    expect(await durably.getRun(first.id)).toMatchObject({ payload: 'a' });
+    expect(await one.trigger('again', { debounce, keyScope: 'a' })).toMatchObject({
+      id: first.id,
+      payload: 'again',
+      disposition: 'debounced',
+    });
+  });
+});
