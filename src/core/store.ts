@@ -234,8 +234,8 @@ export interface Store extends ManagingStore, ScheduleStore {
   deletePortion(): Promise<boolean>;
   /** Removes a portion of the `run:delete` rows older than a day. Returns whether there may be more. */
   purgePortion(): Promise<boolean>;
-  /** Removes a portion of what throttles no longer need. Returns whether there may be more. */
-  dropRates(): Promise<boolean>;
+  /** Removes a portion of the throttles that let a whole burst start, as if they were new. Whether there may be others. */
+  forgetThrottles(): Promise<boolean>;
   /** Learns whether other processes have begun to use limits since the migration. */
   noticeLimits(): Promise<void>;
   /** Resolves when the database is migrated and takes writes. */

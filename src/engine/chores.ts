@@ -95,17 +95,13 @@ export const CHORES: readonly Chore[] = [
   LIMITS_OF_OTHERS,
   REMAINS_OF_DELETED_RUNS,
   {
-    name: 'remove throttles that were not used for a while',
+    name: 'remove old run:delete rows, and throttles that are over',
     context: 'purge',
     everyMs: HOUR_MS,
     portionsOnDemand: { afterShift: 0, afterDeletion: 1 },
-    run: (store) => store.dropRates(),
-  },
-  {
-    name: 'remove old run:delete rows',
-    context: 'purge',
-    everyMs: HOUR_MS,
-    portionsOnDemand: { afterShift: 0, afterDeletion: 1 },
-    run: (store) => store.purgePortion(),
+    run: async (store) => {
+      const hasMore = await store.purgePortion();
+      return (await store.forgetThrottles()) || hasMore;
+    },
   },
 ];

@@ -35,7 +35,8 @@ describe.each(doors)('POST /trigger/batch, through $door', ({ open }) => {
     [{}, 'runs is required'],
     [{ runs: 'all' }, 'runs must be a list'],
     [{ runs: [{ jobName: 'greet', priorities: 1 }] }, 'did you mean "priority"?'],
-    [{ runs: [{ input: 1 }] }, 'jobName is required'],
+    [{ runs: [{ jobName: 'greet' }, { input: 1 }] }, 'Run 1 of the batch: jobName is required'],
+    [{ runs: [{ jobName: 'greet' }, 5] }, 'Run 1 of the batch: The body must be a JSON object'],
     [
       { runs: Array.from({ length: 1001 }, () => ({ jobName: 'g' })) },
       'runs must have at most 1000 elements',

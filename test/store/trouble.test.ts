@@ -25,7 +25,7 @@ const lease = { runId: 'unknown', fence: 1 };
 
 /** Calls each method of the port once, except those that do not ask the database. */
 const CALLS: Record<
-  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'dropRates' | 'appendsUnderWay' | 'trouble'>,
+  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'appendsUnderWay' | 'trouble'>,
   (store: Store) => Promise<unknown>
 > = {
   enqueue: (store) => store.enqueue([newRun()]),
@@ -65,6 +65,7 @@ const CALLS: Record<
   readJournalData: (store) => store.readJournalData([1]),
   deletePortion: (store) => store.deletePortion(),
   purgePortion: (store) => store.purgePortion(),
+  forgetThrottles: (store) => store.forgetThrottles(),
   setPaused: (store) => store.setPaused('unknown', false),
   listPausedJobs: (store) => store.listPausedJobs(),
   putSchedule: (store) => store.putSchedule(newSchedule()),

@@ -45,7 +45,9 @@ create table if not exists durably_rates (
   full_at real not null,
   primary key (job_name, key)
 ) strict, without rowid;
-create index if not exists durably_rates_unused on durably_rates (full_at);
+
+-- To remove those that are over.
+create index if not exists durably_rates_by_end on durably_rates (full_at);
 
 -- The runs of a line, and those of them whose turn it is at their concurrency key.
 create index if not exists durably_runs_in_line

@@ -1,5 +1,5 @@
 import type { TriggerOptions } from '../../core/durably.ts';
-import { ValidationError } from '../../core/errors/errors.ts';
+import type { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
@@ -142,16 +142,23 @@ function idempotencyKeyOf(options: TriggerOptions): string | null {
 /** A key that belongs to the scope of its trigger. */
 function scopedKeyOf(name: string, given: unknown, options: TriggerOptions): string | null {
   const key = checkKey(name, given);
-  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
-  if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
+  const scope = scopeOf(options);
   return key === null ? null : scopedKey(scope, key);
 }
 
+function scopeOf(options: TriggerOptions): string | undefined {
+  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
+  if (scope !== undefined && !isScope(scope)) throw refuse('keyScope', 'keyScope must not hold U+001F');
+  return scope;
+}
+
+/** Whose keys they are: the idempotency key, and the key of a debounced trigger, which changes the run that it finds. */
+
 function checkKey(name: string, key: unknown): string | null {
   if (key === undefined || key === null) return null;
-  if (typeof key !== 'string') throw refuse(name, `${name} must be a string`);
+  if (typeof key !== 'string') throw refuse(name, `${name} must be a string, not ${shownValue(key)}`);
   if (key.length < 1 || key.length > MAX_KEY_LENGTH)
-    throw refuse(name, `${name} must have 1 to ${MAX_KEY_LENGTH} characters`);
+    throw refuse(name, `${name} must have 1 to ${MAX_KEY_LENGTH} characters, not ${key.length}`);
   if (!isStorableText(key)) throw refuse(name, `${name} must not hold a lone surrogate or a NUL`);
   return key;
 }

@@ -9,7 +9,7 @@ import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claims/claim.ts';
 import { listKnown } from './statements/claims/known-of-claim.ts';
 import { handBacks, renewals } from './statements/claims/lease.ts';
-import { dropRates } from './statements/claims/rates.ts';
+import { forgetThrottles } from './statements/claims/throttles.ts';
 import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
@@ -96,9 +96,9 @@ export function createStore(options: ConnectionOptions): {
     readJournalData: (sequences) => readJournalData(connection, sequences),
     deletePortion: () => deletePortion(connection),
     purgePortion: () => purgePortion(connection),
+    forgetThrottles: () => forgetThrottles(connection, schema),
     setPaused: (jobName, isPaused) => setPaused(connection, jobName, isPaused),
     listPausedJobs: () => listPausedJobs(connection),
-    dropRates: () => dropRates(connection, schema),
     putSchedule: (given) => putSchedule(connection, schema, given),
     getSchedule: (id) => getSchedule(connection, id),
     listSchedules: () => listSchedules(connection),

@@ -252,6 +252,25 @@ contract('a throttle', (test) => {
     expect(await claimIds(store, { limit: 10, ...throttled })).toEqual([ids[3]]);
   });
 
+  test('is forgotten when it is over, and not before', async ({ world }) => {
+    const { store } = await world.store();
+    const tools = await world.tools();
+    expect(await store.forgetThrottles()).toBe(false);
+    const keys = Array.from({ length: 501 }, (_, i) => `${i}`);
+    for (const throttleKey of keys) await enqueue(store, { throttleKey });
+    const throttled = limits({ throttle: { ...slow, limit: 1, isKeyed: true } });
+    expect(await claimIds(store, { limit: 501, ...throttled })).toHaveLength(501);
+    expect(await store.forgetThrottles()).toBe(false);
+    await enqueue(store, { throttleKey: '0' });
+    expect(await claimIds(store, { limit: 10, ...throttled })).toEqual([]);
+    await tools.ageThrottles(HOUR_MS + 1_000);
+    expect(await claimIds(store, { limit: 10, ...throttled })).toHaveLength(1);
+    expect(await store.forgetThrottles()).toBe(true);
+    expect(await store.forgetThrottles()).toBe(false);
+    await enqueue(store, { throttleKey: '0' });
+    expect(await claimIds(store, { limit: 10, ...throttled })).toEqual([]);
+  });
+
   test('counts for each key, and does not hold up other keys', async ({ world }) => {
     const { store } = await world.store();
     const tools = await world.tools();
@@ -325,18 +344,6 @@ contract('a throttle', (test) => {
     await (await world.tools()).ageThrottles(HOUR_MS + 1_000);
     expect(await claimIds(store, { limit: 2, ...regional })).toEqual([eu[1]]);
     expect(await claimIds(store, { limit: 2, ...regional })).toEqual([]);
-  });
-
-  test('that was not used for a while leaves nothing behind', async ({ world }) => {
-    const { store } = await world.store();
-    const throttled = limits({ throttle: { limit: 1, perMs: HOUR_MS, isKeyed: true } });
-    await many(store, 2, { throttleKey: 'a' });
-    expect(await claimIds(store, { limit: 10, ...throttled })).toHaveLength(1);
-    expect(await store.dropRates()).toBe(false);
-    expect(await claimIds(store, { limit: 10, ...throttled })).toEqual([]);
-    await (await world.tools()).ageThrottles(HOUR_MS + 1_000);
-    await store.dropRates();
-    expect(await claimIds(store, { limit: 10, ...throttled })).toHaveLength(1);
   });
 
   test('throttles runs that were triggered before the job had it', async ({ world }) => {

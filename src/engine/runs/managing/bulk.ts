@@ -18,6 +18,7 @@ import {
   type StoredRun,
 } from '../../../core/run.ts';
 import type { Store } from '../../../core/store.ts';
+import { shownValue } from '../../../core/time/duration.ts';
 import { summarize, toIssues } from '../../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { refusalOf } from '../../../core/validation/refusal.ts';
@@ -158,7 +159,7 @@ function parseBulkFilter(name: RunCommand, filter: BulkFilter): RunQuery | 'noth
   checkMembers('filter member', filter, MEMBERS);
   const { all, limit = MAX_BULK, ...named } = filter;
   if (all !== undefined && typeof all !== 'boolean') {
-    throw refusalOf([{ path: ['all'], message: `all must be true or false, not ${String(all)}` }]);
+    throw refusalOf([{ path: ['all'], message: `all must be true or false, not ${shownValue(all)}` }]);
   }
   if (all !== true && !Object.values(named).some(isGiven)) throw isEmpty(command);
   const parsed = runQuerySchema.safeParse({ ...named, limit });

@@ -1151,7 +1151,7 @@ end`,
   full_at real not null,
   primary key (job_name, key)
 ) strict, without rowid`,
-`create index if not exists durably_rates_unused on durably_rates (full_at)`,
+`create index if not exists durably_rates_by_end on durably_rates (full_at)`,
 `create index if not exists durably_runs_in_line
   on durably_runs (job_name, limit_key, iif(limit_key is null, rate_key, null), priority desc)
   where status = 'pending' and key_turn >= 2`,

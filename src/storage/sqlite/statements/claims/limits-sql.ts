@@ -247,11 +247,3 @@ where id in (
   )
 )
 returning 1 as refreshed`;
-
-/** Throttles that were not used for a while are like those that were never used. */
-export const DROP_RATES = `
-delete from durably_rates where (job_name, key) in (
-  select job_name, key from durably_rates indexed by durably_rates_unused
-  where full_at < ${NOW_MS} order by full_at limit ${MAX_REFRESHED}
-)
-returning 1 as dropped`;

@@ -119,31 +119,44 @@ const postponed = (column: string) =>
 /**
  * For runs of which some are coalesced or debounced. Which run that is, is found in the statement that stores the others:
  * a run that is not to be stored gets the id of the one that is there already, or comes before it in the list, and conflicts
- * with it.
+ * with it. Only a run that is stored itself gives its id: neither one that another run was found for, nor one with the
+ * idempotency key of a stored run before it. That one keeps its id, and its key conflicts. A run that is found by its
+ * idempotency key is not postponed.
  */
 export const STORE_RESOLVED = `
 with given as materialized (
   select key as n, value, value->>0 as id, value->>1 as job_name, value->>4 as concurrency_key, value->>17 as debounce_key,
-    value->>16 is not null as is_coalesced,
+    value->>3 as idempotency_key, value->>16 is not null as is_coalesced,
     iif(value->>3 is null, null, ${RUN_OF_KEY}) as known_id,
     iif(value->>16 is null, null, ${COALESCED}) as coalesced_seq,
     iif(value->>17 is null, null, ${DEBOUNCED}) as debounced_seq
   from json_each(?1)
-), ranked as materialized (
-  select *,
-    min(iif(known_id is null and coalesced_seq is null and debounced_seq is null, n, null)) over (partition by job_name, concurrency_key) as first_of_key,
-    min(iif(known_id is null, n, null)) over (partition by job_name, debounce_key) as first_of_debounce
+), unknown as materialized (
+  select *, coalesce(known_id, coalesced_seq, debounced_seq) is null as is_unknown,
+    min(iif(coalesce(known_id, coalesced_seq, debounced_seq) is null, n, null))
+      over (partition by job_name, idempotency_key) as first_of_idempotency
   from given
+), debounced as materialized (
+  select *, min(iif(is_new, n, null)) over (partition by job_name, debounce_key) as first_of_debounce
+  from (select *, is_unknown and (idempotency_key is null or n = first_of_idempotency) as is_new from unknown)
+), ranked as materialized (
+  select *, min(iif(is_new and (debounce_key is null or n = first_of_debounce), n, null))
+    over (partition by job_name, concurrency_key) as first_of_key
+  from debounced
+), stored as materialized (
+  select n from ranked
+  where is_new and (debounce_key is null or n = first_of_debounce) and (not is_coalesced or n = first_of_key)
 ), resolved as materialized (
   select g.n as key, g.value, iif(g.known_id is null, g.debounce_key, null) as debounce_key, o.created_at as first_at,
-    coalesce(
+    iif(g.idempotency_key is not null and i.n < g.n, g.id, coalesce(
       iif(g.is_coalesced or g.debounce_key is not null, g.known_id, null), o.id,
       iif(g.is_coalesced and k.n < g.n, k.id, null), iif(g.debounce_key is not null and d.n < g.n, d.id, null), g.id
-    ) as id
+    )) as id
   from ranked g
     left join durably_runs o on o.seq = coalesce(g.coalesced_seq, g.debounced_seq)
     left join given k on k.n = g.first_of_key
     left join given d on d.n = g.first_of_debounce
+    left join stored i on i.n = g.first_of_idempotency
 )
 insert into durably_runs (${BASE_COLUMNS}, ${OPTION_COLUMNS}, debounce_key, debounced_by)
 select ${BASE_VALUES.replace('value->>0', 'id').replace('value->>3', 'iif(id = value->>0, value->>3, null)')}, ${OPTION_VALUES}, debounce_key, iif(debounce_key is null, null, value->>0)

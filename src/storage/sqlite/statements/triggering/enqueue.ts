@@ -152,16 +152,24 @@ function foundRun(
       ? coalescingKey(jobName, concurrencyKey ?? '')
       : debouncingKey(jobName, debounce.key);
   const ofKey = [...(byOtherKey.get(key) ?? [])].flatMap((id) => byId.get(id) ?? []);
-  if (debounce !== undefined) return ofKey[0] && { listed: ofKey[0], disposition: 'debounced' };
+  if (debounce !== undefined) {
+    // Others of the key are there because of their idempotency keys.
+    const postponed = ofKey.find(({ row }) => isDelayed(row)) ?? ofKey[0];
+    return postponed && { listed: postponed, disposition: 'debounced' };
+  }
   // Of several the statement has found the oldest.
   const [listed] = ofKey.filter(({ row }) => mayCoalesce(row, coalesce)).toSorted((a, b) => a.key - b.key);
   return listed && { listed, disposition: 'coalesced' };
 }
 
 /** Whether the statement may have found this run for one that is coalesced. */
-function mayCoalesce({ status, startedAt, isActive }: StoredRun, coalesce: NewRun['coalesce']): boolean {
-  if (coalesce === 'active') return isActive;
-  return status === 'pending' || (status === 'waiting' && startedAt === null);
+function mayCoalesce(run: StoredRun, coalesce: NewRun['coalesce']): boolean {
+  if (coalesce === 'active') return run.isActive;
+  return run.status === 'pending' || isDelayed(run);
+}
+
+function isDelayed({ status, startedAt }: StoredRun): boolean {
+  return status === 'waiting' && startedAt === null;
 }
 
 function known(listed: ListedRun, { payload }: NewRun): ListedRun {
