@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { IDEMPOTENCY_HEADER } from '../http/inputs/idempotency-header.ts';
+import { IDEMPOTENCY_PARAMETER } from '../http/inputs/idempotency-header.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { type ProblemCode, problemSchema, RETRY_AFTER_SECONDS, statusOf } from '../http/problem.ts';
@@ -109,7 +109,7 @@ function pathItem(operation: Operation, context: Context): Json {
         : [input.schema, undefined];
   const parameters = [
     ...(query === undefined ? [] : parametersOf(query, components)),
-    ...('takesIdempotencyKey' in operation ? [IDEMPOTENCY_KEY] : []),
+    ...('takesIdempotencyKey' in operation ? [IDEMPOTENCY_PARAMETER] : []),
   ];
   const request = {
     ...(parameters.length > 0 && { parameters }),
@@ -125,16 +125,6 @@ function pathItem(operation: Operation, context: Context): Json {
   const described = { operationId: name, summary, tags: [effect], ...security, ...request };
   return { [method.toLowerCase()]: { ...described, responses: responsesOf(operation, context) } };
 }
-
-/** https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header */
-const IDEMPOTENCY_KEY: Json = {
-  name: IDEMPOTENCY_HEADER,
-  in: 'header',
-  required: false,
-  description:
-    'The same as `idempotencyKey`, but a second request with another input is refused with 422. In quotes or without',
-  schema: { type: 'string' },
-};
 
 function parametersOf({ shape }: z.ZodObject, components: Components): Json[] {
   return Object.entries(shape).flatMap(([name, schema]) => {

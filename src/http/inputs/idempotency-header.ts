@@ -4,7 +4,17 @@ import { ValidationError } from '../../core/errors/errors.ts';
  * The header of draft-ietf-httpapi-idempotency-key-header. Its value is a string in quotes, as structured fields have it
  * (RFC 8941, 3.3.3). Many clients leave the quotes out, so a text without quotes is its own value.
  */
-export const IDEMPOTENCY_HEADER = 'Idempotency-Key';
+const IDEMPOTENCY_HEADER = 'Idempotency-Key';
+
+/** Its description in openapi.yaml. */
+export const IDEMPOTENCY_PARAMETER = {
+  name: IDEMPOTENCY_HEADER,
+  in: 'header',
+  required: false,
+  description:
+    'The same as `idempotencyKey`, but a second request with another input is refused with 422. In quotes or without',
+  schema: { type: 'string' },
+} as const;
 
 /** The members that the header adds to a trigger. @throws {ValidationError} for a bad header, and for two different keys. */
 export function withIdempotencyHeader<T extends Record<string, unknown>>(

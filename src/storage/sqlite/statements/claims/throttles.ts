@@ -1,8 +1,7 @@
-import type { Sql, WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import type { OptionalSchema } from '../../migrations/optional-schema.ts';
 import { NOW_MS } from '../../sql.ts';
-import { PLACES } from '../places.ts';
+import { portionWrites } from '../portion-writes.ts';
 
 const PORTION_ROWS = 500;
 
@@ -13,20 +12,12 @@ delete from durably_rates where (job_name, key) in (
 )
 returning 1 as forgotten`;
 
-const portions: WriteKind<Sql, number> = {
-  name: 'throttles',
-  place: PLACES.deletion,
-  sizeOf: () => ({ rows: PORTION_ROWS, chars: 0 }),
-  compile: (members) => ({
-    statements: members,
-    decode: (answers) => members.map((_, i) => answers[i]?.length ?? 0),
-  }),
-};
+const portions = portionWrites({ name: 'throttles', rows: PORTION_ROWS });
 
 /** Removes a portion of the throttles that say nothing any more. Whether there may be others. */
 export async function forgetThrottles(connection: Connection, schema: OptionalSchema): Promise<boolean> {
   await schema.noticeLimits(connection);
   if (!schema.hasLimits) return false;
-  const forgotten = await connection.lane.submit(portions, { sql: FORGET, parameters: [] });
+  const { length: forgotten } = await connection.lane.submit(portions, { sql: FORGET, parameters: [] });
   return forgotten >= PORTION_ROWS;
 }

@@ -1,9 +1,8 @@
 import type { JobCounts } from '../../../../core/managing/managing-store.ts';
-import type { Rows, Sql, WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { readCurrent } from '../current-reads.ts';
 import { LEFT_OVER } from '../deletions.ts';
-import { PLACES } from '../places.ts';
+import { portionWrites } from '../portion-writes.ts';
 
 /** How many rows of the journal are added at once, because other writes wait meanwhile. */
 const PORTION_ROWS = 5_000;
@@ -22,15 +21,7 @@ interface Place {
   readonly head: number;
 }
 
-const countUps: WriteKind<Sql, Rows> = {
-  name: 'counting',
-  place: PLACES.deletion,
-  sizeOf: () => ({ rows: PORTION_ROWS, chars: 0 }),
-  compile: (members) => ({
-    statements: members,
-    decode: (answers) => members.map((_, i) => answers[i] ?? []),
-  }),
-};
+const countUps = portionWrites({ name: 'counting', rows: PORTION_ROWS });
 
 const PLACE_COLUMNS = `up_to as upTo, ${HEAD} as head`;
 

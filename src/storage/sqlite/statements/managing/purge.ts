@@ -1,12 +1,11 @@
 import type { Purged } from '../../../../core/managing/managing-store.ts';
 import type { OldAge } from '../../../../core/managing/retention.ts';
-import type { Rows, Sql, WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { NOW_MS } from '../../sql.ts';
 import { toCancelledRun } from '../commands.ts';
 import { readCurrent } from '../current-reads.ts';
 import { firstPortion, LEAVES_MORE, sizeOfRun } from '../deletions.ts';
-import { PLACES } from '../places.ts';
+import { portionWrites } from '../portion-writes.ts';
 import { isFrom } from '../transitions.ts';
 
 /** The most runs that a portion is made of. */
@@ -32,15 +31,7 @@ with sizes as materialized (
 delete from durably_runs where id in (${firstPortion})
 returning id, job_name, ${LEAVES_MORE} as leaves_more`;
 
-const purges: WriteKind<Sql, Rows> = {
-  name: 'purge',
-  place: PLACES.deletion,
-  sizeOf: () => ({ rows: PORTION_RUNS, chars: 0 }),
-  compile: (members) => ({
-    statements: members,
-    decode: (answers) => members.map((_, i) => answers[i] ?? []),
-  }),
-};
+const purges = portionWrites({ name: 'purge', rows: PORTION_RUNS });
 
 /** Deletes a portion of the old runs. If it is executed twice, it deletes two portions. */
 export async function purgeRuns(
