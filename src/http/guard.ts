@@ -3,7 +3,7 @@ import type { Run, RunFilter } from '../core/run.ts';
 
 /** The operation that `onRunAccess` is asked about. */
 export type RunOperation =
-  /** A trigger's idempotency key already had this run, and its id is about to be returned. */
+  /** A trigger's idempotency key already had this run, and its id is about to be returned. In a batch, a refusal hides that id only. */
   | 'trigger'
   | 'read'
   | 'subscribe'
