@@ -25,7 +25,9 @@ contract('statements', (test) => {
     expect(tripsOf(await during(() => durably.reschedule(id, { delay: '1h' })))).toBe(1);
   });
 
-  test('the jobs take three statements, one without numbers, and none if there is no job', async ({ world }) => {
+  test('the jobs take three statements, one without numbers, and none if there is no job', async ({
+    world,
+  }) => {
     const { during, durably } = await counted(world);
     await durably.stop();
     expect(tripsOf(await during(() => durably.getJobs()))).toBe(0);
