@@ -29,7 +29,6 @@ export type { JobInfo, JobsQuery, ShownLimits } from './core/managing/job-info.t
 export type { EndedStatus, PurgeOptions, RunRetention } from './core/managing/retention.ts';
 export type { BulkFilter, BulkOptions, BulkResult } from './core/managing/run-bulk.ts';
 export type { RescheduleOptions } from './core/managing/run-management.ts';
-export type { Disposition } from './core/new-run.ts';
 export type { FailedTry, Retries, RetryOptions } from './core/retries/retry.ts';
 export { NonRetryableError, RetryAfterError } from './core/retries/retry-errors.ts';
 export type {
@@ -41,6 +40,13 @@ export type {
   RunSelection,
   RunStatus,
 } from './core/run.ts';
+export type {
+  JobSchedule,
+  MissedPolicy,
+  OverlapPolicy,
+  Schedule,
+  ScheduleRequest,
+} from './core/schedules/schedule.ts';
 export type { Signalled, SignalOptions } from './core/signal.ts';
 export type {
   JobReference,
@@ -56,7 +62,8 @@ export type {
   WaitForSignalOptions,
 } from './core/step.ts';
 export type { Duration } from './core/time/duration.ts';
-export type { ChildTrigger, TriggerOptions } from './core/trigger-options.ts';
+export type { Disposition } from './core/triggers/new-run.ts';
+export type { ChildTrigger, TriggerOptions } from './core/triggers/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';
 export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';

@@ -10,6 +10,8 @@ create unique index durably_runs_idempotency on durably_runs (job_name, idempote
   where idempotency_key is not null;
 
 alter table durably_runs add column debounce_key text;
+-- The id of the run that the last trigger would have made: sent again, it changes nothing.
+alter table durably_runs add column debounced_by text;
 -- Raised when a trigger postpones the run and gives it another input.
 alter table durably_runs add column debounce_count integer not null default 0;
 

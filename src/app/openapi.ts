@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { IDEMPOTENCY_HEADER } from '../http/idempotency-header.ts';
+import { IDEMPOTENCY_HEADER } from '../http/inputs/idempotency-header.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
 import { type ProblemCode, problemSchema, RETRY_AFTER_SECONDS, statusOf } from '../http/problem.ts';

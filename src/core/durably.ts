@@ -1,12 +1,13 @@
 import type { JournalEvent } from './events.ts';
 import type { JsonPieces } from './json/json-text.ts';
-import type { Labels } from './labels.ts';
 import type { RunManagement } from './managing/run-management.ts';
-import type { Disposition } from './new-run.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
+import type { Schedule, ScheduleRequest } from './schedules/schedule.ts';
 import type { Signalled, SignalOptions } from './signal.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
-import type { TriggerOptions } from './trigger-options.ts';
+import type { Labels } from './triggers/labels.ts';
+import type { Disposition } from './triggers/new-run.ts';
+import type { TriggerOptions } from './triggers/trigger-options.ts';
 
 export type { TriggerOptions };
 
@@ -205,6 +206,32 @@ export interface DurablyService extends RunManagement {
   pauseJob(jobName: string): Promise<void>;
   /** Runs of a paused job are claimed again. @throws {NotFoundError} for an unknown job. */
   resumeJob(jobName: string): Promise<void>;
+  /**
+   * Stores a schedule: workers trigger runs of the job at its slots, one for each slot. Put again, it is changed, and no
+   * slot that is over is made up for. If it is the same, nothing changes.
+   *
+   * @throws {ValidationError} that names the bad member and its value. @throws {NotFoundError} for an unknown job.
+   * @throws {ConflictError} for the schedule of a job's definition.
+   * @example
+   * await durably.schedule({
+   *   id: 'nightly',
+   *   jobName: 'greet',
+   *   input: { name: 'Ada' },
+   *   cron: '30 2 * * *',
+   *   timezone: 'Europe/Berlin',
+   * })
+   */
+  schedule(request: ScheduleRequest): Promise<Schedule>;
+  /** All schedules, by id. */
+  getSchedules(): Promise<Schedule[]>;
+  /** Its runs stay. @throws {NotFoundError} @throws {ConflictError} for the schedule of a job's definition. */
+  deleteSchedule(id: string): Promise<void>;
+  /** No slot is fired from now on. Does nothing if it is paused. @throws {NotFoundError} */
+  pauseSchedule(id: string): Promise<void>;
+  /** Goes on with the next slot. Those of the pause are not made up for. @throws {NotFoundError} */
+  resumeSchedule(id: string): Promise<void>;
+  /** Triggers a run of the schedule now, beside its slots: also if it is paused, whatever its `overlap`. @throws {NotFoundError} */
+  fireSchedule(id: string): Promise<Run>;
   /** A run's events after a sequence. Default: from its first event on. */
   openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;
   /** The `run:*` and `step:*` events of all runs, or of the runs of these jobs. Default: from now on. */

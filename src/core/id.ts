@@ -42,6 +42,11 @@ export function newSignalId(): string {
   return newUlid();
 }
 
+/** Tells the states of a schedule apart. */
+export function newRevision(): string {
+  return newUlid();
+}
+
 /** Marks the runs of one claim, so that a claim whose answer was lost can be found again. */
 export function newClaimToken(): string {
   return newUlid();

@@ -3,9 +3,9 @@ import type { ErrorDetail } from './errors/error-detail.ts';
 import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
-import { type Labels, labelsSchema } from './labels.ts';
 import { cursorSchema } from './lists/run-cursor.ts';
 import { type RunSearch, type RunSearchQuery, runSearchShape } from './lists/run-search.ts';
+import { type Labels, labelsSchema } from './triggers/labels.ts';
 import { knownMembers } from './validation/issues.ts';
 import type { RunWait } from './wait.ts';
 
@@ -75,6 +75,10 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly concurrencyKey: string | null;
   /** The run that triggered it, by `step.invoke` or `step.trigger`. */
   readonly parentRunId: string | null;
+  /** The schedule that made it. */
+  readonly scheduleId: string | null;
+  /** The slot of its schedule. Null for a run that was made beside the slots, by `fireSchedule`. */
+  readonly scheduledFor: string | null;
   /** The labels of its trigger; empty when there were none. */
   readonly labels: Labels;
   /** How many steps are stored as completed. Without parallel steps this is the index of the next one. */
@@ -124,6 +128,8 @@ export const RUN_FIELDS = [
   'idempotencyKey',
   'concurrencyKey',
   'parentRunId',
+  'scheduleId',
+  'scheduledFor',
   'labels',
   'currentStepIndex',
   'stepCount',
@@ -162,6 +168,8 @@ export interface RunFilter extends RunSearch {
   readonly status?: RunStatus | readonly RunStatus[] | undefined;
   /** Only runs that a step of this run triggered. */
   readonly parentRunId?: string | undefined;
+  /** Only runs that this schedule has made. */
+  readonly scheduleId?: string | undefined;
   /**
    * Only runs with all of these labels. The runs of the first label are read, newest
    * first, until the page is full, so name the rarest label first. (If only active
@@ -199,6 +207,7 @@ export interface RunQuery extends RunSearchQuery {
   readonly jobNames: readonly string[];
   readonly statuses: readonly RunStatus[];
   readonly parentRunId: string | null;
+  readonly scheduleId: string | null;
   readonly labels: readonly (readonly [key: string, value: string])[];
   /** The fields to read, without duplicates; null for all. */
   readonly fields: readonly RunField[] | null;
@@ -220,6 +229,7 @@ export const runQuerySchema = knownMembers('filter member', {
   status: oneOrMany(z.enum(RUN_STATUSES)),
   parentRunId: z.string().optional(),
   ...runSearchShape,
+  scheduleId: z.string().optional(),
   labels: labelsSchema().default({}),
   limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
   offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
@@ -230,19 +240,22 @@ export const runQuerySchema = knownMembers('filter member', {
     path: ['offset'],
     error: 'does not go with a cursor',
   })
-  .transform(({ jobName, status, parentRunId, labels, fields, cursor, ...rest }): RunQuery | 'nothing' => {
-    if (jobName?.length === 0 || status?.length === 0) return 'nothing';
-    return {
-      jobNames: jobName ?? [],
-      statuses: status ?? [],
-      parentRunId: parentRunId?.toWellFormed() ?? null,
-      labels: Object.entries(labels),
-      fields: fields === undefined ? null : [...new Set(fields)],
-      limit: rest.limit,
-      offset: rest.offset,
-      before: cursor ?? null,
-      createdAfter: rest.createdAfter ?? null,
-      createdBefore: rest.createdBefore ?? null,
-      q: rest.q ?? null,
-    };
-  });
+  .transform(
+    ({ jobName, status, parentRunId, scheduleId, labels, fields, cursor, ...rest }): RunQuery | 'nothing' => {
+      if (jobName?.length === 0 || status?.length === 0) return 'nothing';
+      return {
+        jobNames: jobName ?? [],
+        statuses: status ?? [],
+        parentRunId: parentRunId?.toWellFormed() ?? null,
+        scheduleId: scheduleId?.toWellFormed() ?? null,
+        labels: Object.entries(labels),
+        fields: fields === undefined ? null : [...new Set(fields)],
+        limit: rest.limit,
+        offset: rest.offset,
+        before: cursor ?? null,
+        createdAfter: rest.createdAfter ?? null,
+        createdBefore: rest.createdBefore ?? null,
+        q: rest.q ?? null,
+      };
+    },
+  );

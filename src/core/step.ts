@@ -4,7 +4,7 @@ import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
 import type { Retries } from './retries/retry.ts';
 import type { Duration } from './time/duration.ts';
-import type { ChildTrigger } from './trigger-options.ts';
+import type { ChildTrigger } from './triggers/trigger-options.ts';
 
 /** What a step does: calls a function, waits for a time or a signal, or starts another run. */
 export const STEP_KINDS = ['run', 'sleep', 'signal', 'invoke'] as const;

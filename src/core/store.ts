@@ -1,8 +1,6 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
-import type { ForkResult, NewFork } from './fork.ts';
 import type { ManagingStore } from './managing/managing-store.ts';
-import type { ChildStart, Enqueued, NewRun } from './new-run.ts';
 import type {
   CancelledBelow,
   CancelledRun,
@@ -14,8 +12,12 @@ import type {
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
+import type { ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
+import type { ForkResult, NewFork } from './triggers/fork.ts';
+import type { ChildStart, Enqueued, NewRun } from './triggers/new-run.ts';
+import type { CallerTransaction } from './triggers/trigger-options.ts';
 
 /** How long a call waits for the database, counted from its arrival; ms. */
 export const CALLER_BUDGET_MS = 10_000;
@@ -127,12 +129,23 @@ export interface LogPage {
  *
  * Every method may throw {@link DatabaseUnavailableError}.
  */
-export interface Store extends ManagingStore {
+export interface Store extends ManagingStore, ScheduleStore {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 
   /** Stores all runs or none. Returns them in the given order. */
   enqueue(runs: readonly NewRun[]): Promise<Enqueued[]>;
+  /**
+   * Stores a run in a caller's transaction.
+   *
+   * @param options.onCommit called after its commit, and never if it is rolled back.
+   * @throws {ValidationError} if the transaction is not one of this store's database.
+   */
+  enqueueIn(
+    transaction: CallerTransaction,
+    run: NewRun,
+    options: { readonly onCommit: () => void },
+  ): Promise<Enqueued>;
   /**
    * Claims runs. The claim leaves with the writes that wait, as the last of them, so it sees what they
    * change. What to claim is decided when it leaves.
@@ -221,6 +234,8 @@ export interface Store extends ManagingStore {
   deletePortion(): Promise<boolean>;
   /** Removes a portion of the `run:delete` rows older than a day. Returns whether there may be more. */
   purgePortion(): Promise<boolean>;
+  /** Removes a portion of the throttles that let a whole burst start, as if they were new. Whether there may be others. */
+  forgetThrottles(): Promise<boolean>;
   /** Learns whether other processes have begun to use limits since the migration. */
   noticeLimits(): Promise<void>;
   /** Resolves when the database is migrated and takes writes. */

@@ -95,10 +95,13 @@ export const CHORES: readonly Chore[] = [
   LIMITS_OF_OTHERS,
   REMAINS_OF_DELETED_RUNS,
   {
-    name: 'remove old run:delete rows',
+    name: 'remove old run:delete rows, and throttles that are over',
     context: 'purge',
     everyMs: HOUR_MS,
     portionsOnDemand: { afterShift: 0, afterDeletion: 1 },
-    run: (store) => store.purgePortion(),
+    run: async (store) => {
+      const hasMore = await store.purgePortion();
+      return (await store.forgetThrottles()) || hasMore;
+    },
   },
 ];

@@ -2,7 +2,7 @@ import { ValidationError } from '../core/errors/errors.ts';
 import { isTooDeep, MAX_JSON_DEPTH } from '../core/json/json.ts';
 import { shorten, unknownName } from '../core/validation/known-names.ts';
 import { refusalOf } from '../core/validation/refusal.ts';
-import { unheldNumbers } from './numbers.ts';
+import { unheldNumbers } from './inputs/numbers.ts';
 import { RequestError } from './problem.ts';
 
 /**

@@ -1,5 +1,6 @@
 import type { TriggerRequest } from '../core/durably.ts';
 import type { Run, RunFilter } from '../core/run.ts';
+import type { ScheduleRequest } from '../core/schedules/schedule.ts';
 
 /** The operation that `onRunAccess` is asked about. */
 export type RunOperation =
@@ -17,14 +18,19 @@ export type RunOperation =
   | 'reschedule'
   | 'fork';
 
-/** The operation that `onManage` is asked about. */
-export type ManageOperation = 'pause' | 'resume';
+/** What is done to a job for all callers. */
+export type JobOperation = 'pause' | 'resume';
+/** What is done to a stored schedule. */
+export type ScheduleOperation = 'delete-schedule' | 'pause-schedule' | 'resume-schedule' | 'fire-schedule';
 
-/** What is done to a job, for all callers. */
-export interface ManageTarget {
-  readonly operation: ManageOperation;
-  readonly jobName: string;
-}
+/** What `onManage` is asked about. Tell the targets apart by `operation`. */
+export type ManageTarget =
+  | { readonly operation: JobOperation; readonly jobName: string }
+  /** All schedules are about to be shown. */
+  | { readonly operation: 'schedules' }
+  /** A schedule is about to be stored or changed. The job's schema has not validated its input yet. */
+  | { readonly operation: 'schedule'; readonly scheduleId: string; readonly schedule: ScheduleRequest }
+  | { readonly operation: ScheduleOperation; readonly scheduleId: string };
 
 export interface ManageGuard<TInput> {
   readonly hook: 'onManage';
@@ -74,9 +80,16 @@ export function guardRun<TInput extends { readonly runId: string } = { readonly 
 
 /** The guard of an operation on the job with the given name. */
 export function guardManage<TInput extends { readonly jobName: string } = { readonly jobName: string }>(
-  operation: ManageOperation,
+  operation: JobOperation,
 ): ManageGuard<TInput> {
   return { hook: 'onManage', targetOf: ({ jobName }) => ({ operation, jobName }) };
+}
+
+/** The guard of an operation on the schedule with the given id. */
+export function guardSchedule<TInput extends { readonly id: string } = { readonly id: string }>(
+  operation: ScheduleOperation,
+): ManageGuard<TInput> {
+  return { hook: 'onManage', targetOf: ({ id }) => ({ operation, scheduleId: id }) };
 }
 
 /** Returns a filter's member as a list. Undefined means no filter. */

@@ -41,7 +41,7 @@ export function queryAndBody<Q extends z.ZodRawShape, B extends z.ZodRawShape>(
 interface OperationBase<TName extends string, TInput extends z.ZodObject> {
   /** The name of the operation's handler. */
   readonly name: TName;
-  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   /** The path below the base path. */
   readonly path: `/${string}`;
   readonly summary: string;

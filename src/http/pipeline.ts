@@ -10,7 +10,7 @@ import {
 } from '../core/validation/option-types.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson, refuseBody } from './body.ts';
-import { refuseIdempotencyHeader, withIdempotencyHeader } from './idempotency-header.ts';
+import { refuseIdempotencyHeader, withIdempotencyHeader } from './inputs/idempotency-header.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { EventsAnswer, Operation } from './operation.ts';
 import {

@@ -1,5 +1,11 @@
 import { z } from 'zod';
-import { DurablyError, type ErrorCode, InputTooLargeError, ValidationError } from '../core/errors/errors.ts';
+import {
+  DurablyError,
+  type ErrorCode,
+  InputTooLargeError,
+  ValidationError,
+  type ValidationIssue,
+} from '../core/errors/errors.ts';
 import { toIssues } from '../core/validation/issues.ts';
 
 /** Every problem that this interface answers with: its stable code, its status, and the status's phrase. */
@@ -142,7 +148,13 @@ function extraHeaders(code: ProblemCode, error: unknown): Readonly<Record<string
 /** Turns a failed parse into an error whose message contains the issues. */
 export function toValidationError(error: Pick<z.core.$ZodError, 'issues'>): ValidationError {
   const issues = toIssues({ issues: error.issues.map(atMember) });
-  return new ValidationError([...new Set(issues.map((issue) => issue.message))].join('; '), issues);
+  return new ValidationError([...new Set(issues.map(placed))].join('; '), issues);
+}
+
+/** Says which trigger of a batch it is about, as the library does. */
+function placed({ path, message }: ValidationIssue): string {
+  const [list, index] = path;
+  return list === 'runs' && typeof index === 'number' ? `Run ${index} of the batch: ${message}` : message;
 }
 
 /** Reports an unknown member at its own path, not at the path of the object that contains it. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { errorDetailSchema } from '../core/errors/error-detail.ts';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
 import { RUN_STATUSES } from '../core/run.ts';
+import { MISSED_POLICIES, OVERLAP_POLICIES } from '../core/schedules/schedule.ts';
 import { LOG_LEVELS, STEP_KINDS } from '../core/step.ts';
 import { waitSchema } from '../core/wait.ts';
 
@@ -21,6 +22,10 @@ export const runSchema = z
     idempotencyKey: z.string().nullable(),
     concurrencyKey: z.string().nullable(),
     parentRunId: z.string().nullable().meta({ description: 'The run whose step triggered it' }),
+    scheduleId: z.string().nullable().meta({ description: 'The schedule that made it' }),
+    scheduledFor: time.nullable().meta({
+      description: 'The slot of the schedule. Null if the run was made beside the slots',
+    }),
     labels: z.record(z.string(), z.string()),
     currentStepIndex: z.int(),
     stepCount: z.int(),
@@ -113,6 +118,32 @@ export const jobSchema = z
       }),
   })
   .meta({ id: 'Job' });
+export const scheduleSchema = z
+  .object({
+    id: z.string(),
+    jobName: z.string(),
+    input: z.unknown(),
+    cron: z.string().nullable(),
+    every: z.int().nullable().meta({ description: 'In ms' }),
+    timezone: z.string(),
+    missed: z.enum(MISSED_POLICIES),
+    overlap: z.enum(OVERLAP_POLICIES),
+    startAt: time.nullable(),
+    endAt: time.nullable(),
+    labels: z.record(z.string(), z.string()),
+    priority: z.int(),
+    isPaused: z.boolean(),
+    isFixed: z
+      .boolean()
+      .meta({ description: 'The schedule is in the definition of its job, and changes only with that' }),
+    createdAt: time,
+    updatedAt: time,
+    next: z.array(time).meta({
+      description:
+        'The next five slots, fewer before its end. Those of a paused schedule come only if it is resumed before',
+    }),
+  })
+  .meta({ id: 'Schedule' });
 
 export const successSchema = z.object({ success: z.literal(true) }).meta({ id: 'Success' });
 export const bulkResultSchema = z
@@ -124,6 +155,9 @@ export const bulkResultSchema = z
 export const retriggeredSchema = z
   .object({ success: z.literal(true), runId: z.string().meta({ description: "The new run's id" }) })
   .meta({ id: 'Retriggered' });
+export const firedSchema = z
+  .object({ success: z.literal(true), runId: z.string().meta({ description: "The new run's id" }) })
+  .meta({ id: 'Fired' });
 export const tickedSchema = z
   .object({ processed: z.int().meta({ description: 'The number of runs that were claimed' }) })
   .meta({ id: 'Ticked' });

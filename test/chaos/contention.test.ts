@@ -4,7 +4,7 @@ import { Kysely, sql } from 'kysely';
 import { expect, test, vi } from 'vitest';
 import { openServiceDatabase } from '../../src/app/database.ts';
 import { systemClock } from '../../src/core/time/clock.ts';
-import { GuardedDialect } from '../../src/storage/sqlite/connection/guarded-dialect.ts';
+import { GuardedDialect } from '../../src/storage/sqlite/connection/guard/guarded-dialect.ts';
 import { checkAccepted, checkJournal } from './checks/journal.ts';
 import { checkLedger } from './checks/ledger.ts';
 import { holdWriteLock } from './machine/lock.ts';

@@ -194,6 +194,7 @@ describe('the context of a worker error', () => {
     heartbeat: true,
     lease: true,
     purge: true,
+    schedule: true,
     telemetry: true,
   };
 

@@ -14,6 +14,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
   const done: string[] = [];
+  const portionsOfThrottles: boolean[] = [];
   const errors: unknown[] = [];
   bus.on('worker:error', ({ context, error }) => errors.push(`${context}: ${error}`));
   const note = (name: ChoreName) => {
@@ -32,6 +33,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
     noticeLimits: async () => {},
     deletePortion: portion('deletion'),
     purgePortion: portion('purge'),
+    forgetThrottles: async () => portionsOfThrottles.shift() ?? false,
   });
   const housekeeping = new Housekeeping({ store, bus, clock });
   const pass = async (minutes: number) => {
@@ -44,7 +46,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
   };
   /** Without the cancellations, of which there is one each minute. */
   const cleared = () => done.filter((name) => name !== 'cancellation');
-  return { housekeeping, done, cleared, errors, pass, passSeconds };
+  return { housekeeping, done, cleared, errors, pass, passSeconds, portionsOfThrottles };
 }
 
 describe('the chores', () => {
@@ -95,6 +97,15 @@ describe('the chores', () => {
       expect(new Set(errors)).toEqual(new Set([`purge: ${fails} failed`]));
     },
   );
+
+  it('remove all throttles that are over, each hour', async () => {
+    const { housekeeping, pass, passSeconds, portionsOfThrottles } = chores();
+    portionsOfThrottles.push(true, true, false, true);
+    housekeeping.start();
+    await pass(60);
+    for (let portion = 0; portion < 3; portion++) await passSeconds(1);
+    expect(portionsOfThrottles).toEqual([true]);
+  });
 
   it('are not done after a stop', async () => {
     const { housekeeping, done, pass } = chores();

@@ -49,7 +49,10 @@ async function startService() {
     for (const table of ['durably_steps', 'durably_runs'])
       sqld.query(`update ${table} set due_at = 1 where due_at is not null`);
   };
-  return { sqld, cron, trigger, signal, post, readRun, makeDue };
+  /** The next slot of each schedule has come. */
+  const makeSlotsCome = () =>
+    sqld.query('update durably_schedules set next_at = next_at - 3600000, anchor_at = anchor_at - 3600000');
+  return { sqld, send, cron, trigger, signal, post, readRun, makeDue, makeSlotsCome };
 }
 
 test('a request that signals a run goes on with it', async () => {
@@ -58,6 +61,20 @@ test('a request that signals a run goes on with it', async () => {
   expect(await readRun(runId)).toMatchObject({ status: 'waiting', waits: [{ signal: 'approval' }] });
   expect(await signal(runId)).toEqual({ disposition: 'accepted' });
   expect(await readRun(runId)).toMatchObject({ status: 'completed', output: { ok: true } });
+});
+
+test('a cron event fires the schedules that are due, and executes their runs', async () => {
+  const { send, cron, makeSlotsCome } = await startService();
+  for (const id of ['a', 'b', 'c']) {
+    const body = JSON.stringify({ jobName: 'rest', every: '1h', overlap: 'cancel' });
+    expect(await send(requestTo(`/schedule?id=${id}`, { method: 'PUT', body }))).toMatchObject({ id });
+  }
+  await cron();
+  expect(await send(requestTo('/runs'))).toEqual([]);
+  makeSlotsCome();
+  await cron();
+  const runs = await send(requestTo('/runs?fields=scheduleId,status'));
+  expect(runs).toEqual(['c', 'b', 'a'].map((scheduleId) => ({ status: 'waiting', scheduleId })));
 });
 
 test.each([

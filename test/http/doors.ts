@@ -56,13 +56,16 @@ export function requestTo(path: string, init: RequestInit & { duplex?: 'half' } 
 export function validRequest(operation: Operation): Request {
   const body = bodyOf(operation);
   const path = pathOf(operation, 'run_1');
-  return body === undefined ? requestTo(path, { method: operation.method }) : postJson(path, body);
+  const { method } = operation;
+  if (body === undefined) return requestTo(path, { method });
+  return method === 'POST' ? postJson(path, body) : requestTo(path, { method, body: JSON.stringify(body) });
 }
 
 /** A valid body for the operation; undefined if it takes none. */
 export function bodyOf({ input }: Operation): object | undefined {
   if (input.from === 'query') return undefined;
   if ('runs' in input.schema.shape) return { runs: [{ jobName: 'greet' }] };
+  if ('cron' in input.schema.shape) return { jobName: 'greet', cron: '@daily' };
   if ('jobName' in input.schema.shape) return { jobName: 'greet' };
   if ('delay' in input.schema.shape) return { delay: '1h' };
   return 'name' in input.schema.shape ? { name: 'approval' } : {};
@@ -70,7 +73,8 @@ export function bodyOf({ input }: Operation): object | undefined {
 
 /** An operation's path, with the id of the run or the name of the job if it takes one. */
 export function pathOf({ path, input, guard }: Operation, runId: string): string {
-  if (guard.hook === 'onManage') return `${path}?jobName=greet`;
+  if ('id' in input.schema.shape) return `${path}?id=nightly`;
+  if (guard.hook === 'onManage' && 'jobName' in input.schema.shape) return `${path}?jobName=greet`;
   if (!('runId' in input.schema.shape)) return path;
   return 'from' in input.schema.shape ? `${path}?runId=${runId}&from=one` : `${path}?runId=${runId}`;
 }

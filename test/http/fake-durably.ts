@@ -1,6 +1,7 @@
 import type { DurablyService, EventCursor, JsonReads, StreamedEvent } from '../../src/core/durably.ts';
 import type { JournalEvent } from '../../src/core/events.ts';
 import type { Run } from '../../src/core/run.ts';
+import type { Schedule } from '../../src/core/schedules/schedule.ts';
 
 export const sampleRun: Run = {
   id: 'run_1',
@@ -13,6 +14,8 @@ export const sampleRun: Run = {
   idempotencyKey: null,
   concurrencyKey: null,
   parentRunId: null,
+  scheduleId: null,
+  scheduledFor: null,
   labels: { org: '1' },
   currentStepIndex: 1,
   stepCount: 1,
@@ -27,6 +30,26 @@ export const sampleRun: Run = {
   startedAt: '2026-11-22T10:00:00.000Z',
   completedAt: '2026-11-22T10:00:01.000Z',
   updatedAt: '2026-11-22T10:00:01.000Z',
+};
+
+export const sampleSchedule: Schedule = {
+  id: 'nightly',
+  jobName: 'greet',
+  input: { name: 'Ada' },
+  cron: '30 2 * * *',
+  every: null,
+  timezone: 'Europe/Berlin',
+  missed: 'skip',
+  overlap: 'allow',
+  startAt: null,
+  endAt: null,
+  labels: {},
+  priority: 0,
+  isPaused: false,
+  isFixed: false,
+  createdAt: '2026-11-22T10:00:00.000Z',
+  updatedAt: '2026-11-22T10:00:00.000Z',
+  next: ['2026-11-23T01:30:00.000Z'],
 };
 
 export interface Call {
@@ -87,6 +110,12 @@ export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
     signal: async () => ({ disposition: 'accepted' }),
     pauseJob: async () => {},
     resumeJob: async () => {},
+    schedule: async () => sampleSchedule,
+    getSchedules: async () => [sampleSchedule],
+    deleteSchedule: async () => {},
+    pauseSchedule: async () => {},
+    resumeSchedule: async () => {},
+    fireSchedule: async () => ({ ...sampleRun, id: 'run_2' }),
     openRunFeed: async () => ({ kind: 'open', cursor: new ManualCursor([]) }),
     openRunListFeed: async () => ({ after: 7, cursor: new ManualCursor([]) }),
     processUntilIdle: async () => 2,

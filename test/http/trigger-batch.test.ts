@@ -76,8 +76,9 @@ describe.each(doors)('POST /trigger/batch, through $door', ({ open }) => {
   it.each([
     [{}, 'runs is required'],
     [{ runs: 'all' }, 'runs must be a list'],
-    [{ runs: [{ jobName: 'greet', prority: 1 }] }, 'did you mean "priority"?'],
-    [{ runs: [{ input: 1 }] }, 'jobName is required'],
+    [{ runs: [{ jobName: 'greet', priorities: 1 }] }, 'did you mean "priority"?'],
+    [{ runs: [{ jobName: 'greet' }, { input: 1 }] }, 'Run 1 of the batch: jobName is required'],
+    [{ runs: [{ jobName: 'greet' }, 5] }, 'Run 1 of the batch: The body must be a JSON object'],
     [
       { runs: Array.from({ length: 1001 }, () => ({ jobName: 'g' })) },
       'runs must have at most 1000 elements',

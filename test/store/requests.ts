@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto';
-import { newRunId, newSignalId } from '../../src/core/id.ts';
-import type { NewRun } from '../../src/core/new-run.ts';
+import { newRevision, newRunId, newSignalId } from '../../src/core/id.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import type { Lease } from '../../src/core/ownership/lease.ts';
 import type { RunQuery } from '../../src/core/run.ts';
+import type { DueSchedule } from '../../src/core/schedules/schedule.ts';
+import type { Firing, NewSchedule } from '../../src/core/schedules/schedule-store.ts';
 import type { NewSignal } from '../../src/core/signal.ts';
 import type { Append, OwnerEntry, OwnerNote, Portions, Store } from '../../src/core/store.ts';
+import type { NewRun } from '../../src/core/triggers/new-run.ts';
 
 export const STALE_MS = 30_000;
 
@@ -104,6 +106,7 @@ export function query(given: Partial<RunQuery> = {}): RunQuery {
     jobNames: [],
     statuses: [],
     parentRunId: null,
+    scheduleId: null,
     labels: [],
     fields: null,
     limit: 100,
@@ -159,4 +162,47 @@ export async function loseWorkers(
 /** A signal without an id of its sender's. */
 export function newSignal(runId: string, changes: Partial<NewSignal> = {}): NewSignal {
   return { id: newSignalId(), runId, name: 'go', payload: 'null', signalId: null, ...changes };
+}
+
+export const HOUR_MS = 3_600_000;
+
+/** An hourly schedule of the job `job`, whose next slot comes within the hour, unless the test says otherwise. */
+export function newSchedule(given: Partial<NewSchedule> = {}): NewSchedule {
+  return {
+    id: 'schedule',
+    jobName: 'job',
+    revision: newRevision(),
+    timing: JSON.stringify({
+      cron: null,
+      everyMs: HOUR_MS,
+      timezone: 'UTC',
+      startAtMs: null,
+      endAtMs: null,
+    }),
+    anchorMs: 0,
+    nextAtMs: Math.ceil(Date.now() / HOUR_MS) * HOUR_MS,
+    missed: 'skip',
+    overlap: 'allow',
+    priority: 0,
+    fixedVersion: null,
+    labels: null,
+    payload: '0',
+    ...given,
+  };
+}
+
+/** A firing with one run for the next slot of the schedule, which moves on by an hour. */
+export function firing(schedule?: DueSchedule, given: Partial<Firing> = {}): Firing {
+  const slotMs = schedule?.nextAtMs ?? 0;
+  return {
+    scheduleId: schedule?.id ?? 'schedule',
+    revision: schedule?.revision ?? 'unknown',
+    slotMs,
+    validFromMs: slotMs,
+    validUntilMs: null,
+    nextAtMs: slotMs + HOUR_MS,
+    runs: [{ runId: newRunId(), scheduledForMs: slotMs }],
+    cancelsEarlier: schedule?.overlap === 'cancel',
+    ...given,
+  };
 }

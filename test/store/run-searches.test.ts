@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { scopedKey } from '../../src/core/key-scope.ts';
 import type { RunQuery } from '../../src/core/run.ts';
+import { scopedKey } from '../../src/core/triggers/key-scope.ts';
 import { contract } from '../support/contract.ts';
 import { all, append, claimOne, completed, enqueue, listIds, newRun, query } from './requests.ts';
 

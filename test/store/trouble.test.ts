@@ -12,8 +12,10 @@ import {
   claim,
   completed,
   enqueue,
+  firing,
   listIds,
   newRun,
+  newSchedule,
   newSignal,
   query,
   running,
@@ -23,7 +25,7 @@ const lease = { runId: 'unknown', fence: 1 };
 
 /** Calls each method of the port once, except those that do not ask the database. */
 const CALLS: Record<
-  Exclude<keyof Store, 'migrate' | 'appendsUnderWay' | 'trouble'>,
+  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'appendsUnderWay' | 'trouble'>,
   (store: Store) => Promise<unknown>
 > = {
   enqueue: (store) => store.enqueue([newRun()]),
@@ -63,8 +65,18 @@ const CALLS: Record<
   readJournalData: (store) => store.readJournalData([1]),
   deletePortion: (store) => store.deletePortion(),
   purgePortion: (store) => store.purgePortion(),
+  forgetThrottles: (store) => store.forgetThrottles(),
   setPaused: (store) => store.setPaused('unknown', false),
   listPausedJobs: (store) => store.listPausedJobs(),
+  putSchedule: (store) => store.putSchedule(newSchedule()),
+  getSchedule: (store) => store.getSchedule('unknown'),
+  listSchedules: (store) => all(store.listSchedules()),
+  pauseSchedule: (store) => store.pauseSchedule('unknown'),
+  resumeSchedule: (store) => store.resumeSchedule({ id: 'unknown', revision: '1', nextAtMs: null }),
+  deleteSchedule: (store) => store.deleteSchedule({ id: 'unknown' }),
+  listDueSchedules: (store) => store.listDueSchedules({ jobNames: ['job'], withinMs: 0 }),
+  fireSlots: (store) => store.fireSlots([firing()]),
+  fireSchedule: (store) => store.fireSchedule({ id: 'unknown', runId: 'run_new' }),
   noticeLimits: (store) => store.noticeLimits(),
   ping: (store) => store.ping(),
 };

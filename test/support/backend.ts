@@ -35,10 +35,12 @@ export interface DatabaseTools {
   ageCreation(runId: string, byMs: number): Promise<void>;
   /** Makes an ended run have ended earlier. */
   ageEnd(runId: string, byMs: number): Promise<void>;
+  /** Makes the next slot of each schedule, or of one, come so much sooner by the database's clock. */
+  ageSchedules(byMs: number, id?: string): Promise<void>;
   /** Makes every `run:delete` row older. */
   ageDeletions(byMs: number): Promise<void>;
-  /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement. */
-  refuseRuns(payload: string): Promise<void>;
+  /** Makes the database refuse runs with this payload (JSON text), as a fault of the statement, until the returned function is called. */
+  refuseRuns(payload: string): Promise<() => Promise<void>>;
   /** Makes the database refuse events of this type. */
   refuseEvents(type: JournalEventType): Promise<void>;
   /** Keeps others from writing until the returned function is called. */

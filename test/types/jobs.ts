@@ -1,6 +1,13 @@
 // Checked by the compiler only. Nothing in here is executed.
 import { z } from 'zod';
-import { type Durably, defineJob, type JobHandle, type Run, type TriggeredRun } from '../../src/index.ts';
+import {
+  type Durably,
+  defineJob,
+  type JobHandle,
+  type Run,
+  type Schedule,
+  type TriggeredRun,
+} from '../../src/index.ts';
 import { typed } from './equal.ts';
 
 const order = defineJob({
@@ -164,4 +171,21 @@ export function looselyTypedHandles(durably: Durably): void {
     durably.register({ order: defineJob({ name: 'x' as string, input: z.unknown(), run: (): unknown => 1 }) })
       .order,
   );
+}
+
+const dated = z.object({ at: z.date(), n: z.number().default(1) });
+defineJob({
+  name: 'dated',
+  input: dated,
+  schedule: { cron: '@daily', input: { at: new Date() } },
+  run: () => 1,
+});
+// @ts-expect-error the input of a schedule is that of its job
+defineJob({ name: 'dated', input: dated, schedule: { cron: '@daily', input: { at: 1 } }, run: () => 1 });
+// @ts-expect-error a duration is a number and a unit
+defineJob({ name: 'dated', input: dated, schedule: { every: 'an hour' }, run: () => 1 });
+
+export async function schedulesAreTyped(durably: Durably): Promise<void> {
+  typed<Promise<Schedule>>()(durably.schedule({ id: 'nightly', jobName: 'order', cron: '@daily' }));
+  typed<string | null>()((await durably.fireSchedule('nightly')).scheduledFor);
 }

@@ -22,5 +22,7 @@ export type WorkerErrorContext =
   | 'lease'
   /** Clearing away old `run:delete` rows. */
   | 'purge'
+  /** Firing a schedule, or storing one of a job's definition. The worker tries again, unless the schedule is refused. */
+  | 'schedule'
   /** Storing log lines and progress. They are lost. */
   | 'telemetry';

@@ -1,5 +1,5 @@
-import type { Due } from '../new-run.ts';
 import type { RunQuery, RunStatus } from '../run.ts';
+import type { Due } from '../triggers/new-run.ts';
 import type { OldAge } from './retention.ts';
 import type { BulkChanges, BulkCommand, BulkRun } from './run-bulk.ts';
 

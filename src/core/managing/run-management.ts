@@ -1,4 +1,4 @@
-import type { TriggerOptions } from '../trigger-options.ts';
+import type { TriggerOptions } from '../triggers/trigger-options.ts';
 import type { JobInfo, JobsQuery } from './job-info.ts';
 import type { PurgeOptions } from './retention.ts';
 import type { BulkFilter, BulkOptions, BulkResult } from './run-bulk.ts';

@@ -1,5 +1,6 @@
-import type { JobLimits } from '../limits.ts';
+import type { DueSchedule } from '../schedules/schedule.ts';
 import type { TimeLimit } from '../time/time-limit.ts';
+import type { JobLimits } from '../triggers/limits.ts';
 import type { KnownStep, SentSignal } from './known-step.ts';
 import type { Lease, NamedRun } from './lease.ts';
 
@@ -29,6 +30,8 @@ export interface ClaimRequest {
   readonly staleThresholdMs: number;
   /** Whether waiting runs whose time has come return to pending first, and runs whose time is up fail. */
   readonly wakesDue: boolean;
+  /** Looks also for schedules whose next slot comes within this time; ms. Undefined: for none. */
+  readonly schedulesWithinMs?: number | undefined;
   /** Whether one run may be taken over that has lost {@link SUSPECT_AFTER_LOST_WORKERS} workers. */
   readonly takesSuspect: boolean;
   /** Of the jobs that have a version other than 1, or a timeout. */
@@ -123,4 +126,6 @@ export interface Claim {
   readonly more: boolean;
   /** Whether there may be more waiting runs whose time has come, or runs whose time is up. */
   readonly moreDue: boolean;
+  /** The schedules that it looked for, the earliest first. */
+  readonly schedules?: readonly DueSchedule[] | undefined;
 }

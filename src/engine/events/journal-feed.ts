@@ -1,9 +1,9 @@
 import type { EventCursor, RunFeed, RunListFeed } from '../../core/durably.ts';
 import { isListed } from '../../core/events.ts';
-import type { Labels } from '../../core/labels.ts';
 import { isTerminal } from '../../core/run.ts';
 import type { Freshness, Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
+import type { Labels } from '../../core/triggers/labels.ts';
 import { type FeedFilter, type FeedPage, JournalCursor } from './journal-cursor.ts';
 import { JournalTail } from './journal-tail.ts';
 import { StreamedRow } from './streamed-row.ts';

@@ -1,8 +1,8 @@
 import type { StreamedEvent } from '../../core/durably.ts';
 import { type JournalEvent, type JournalRow, toEvent, toEventText } from '../../core/events.ts';
 import { decodeJson } from '../../core/json/json.ts';
-import type { Labels } from '../../core/labels.ts';
 import type { ListedJournalRow, Store } from '../../core/store.ts';
+import type { Labels } from '../../core/triggers/labels.ts';
 
 /**
  * A journal row for readers. Large data is read when the first reader takes the row, once for all

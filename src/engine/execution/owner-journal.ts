@@ -1,10 +1,10 @@
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsExecution } from '../../core/events.ts';
-import type { ChildStart, Due } from '../../core/new-run.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
 import { type Clock, toIsoTime } from '../../core/time/clock.ts';
+import type { ChildStart, Due } from '../../core/triggers/new-run.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { LogBudget } from './log-budget.ts';
 import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';

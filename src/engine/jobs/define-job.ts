@@ -3,11 +3,14 @@ import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText, type Jsonified } from '../../core/json/json.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
 import { parseRetries, type Retries } from '../../core/retries/retry.ts';
+import { parseScheduleRule } from '../../core/schedules/rule.ts';
+import type { JobSchedule } from '../../core/schedules/schedule.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
 import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { type LimitOptions, limitsOf } from './job-limits.ts';
+import { checkLabels, checkPriority } from './run-options.ts';
 
 /** A job's output as it reads back. Null if nothing was returned. */
 export type StoredOutput<T> = [T] extends [undefined | void] ? null : Jsonified<T>;
@@ -38,6 +41,8 @@ export interface JobDefinition<
   readonly timeout?: Duration | undefined;
   /** A whole number. Default: 1. A run keeps the version of its first start, which is `step.version`. */
   readonly version?: number | undefined;
+  /** Triggers runs by itself. Its id is the name of the job. */
+  readonly schedule?: JobSchedule<TInput> | undefined;
   /** Carries the output's type; never set. */
   readonly '~output'?: TOutput;
 }
@@ -61,6 +66,7 @@ interface JobWithOutput<TName extends string, TIn extends z.ZodType, TOut extend
   readonly name: TName;
   readonly input: TIn;
   readonly output: TOut;
+  readonly schedule?: JobSchedule<z.input<TIn>> | undefined;
   run(step: StepContext, payload: Jsonified<z.output<TIn>>): TResult | Promise<TResult>;
 }
 
@@ -69,6 +75,7 @@ interface JobWithoutOutput<TName extends string, TIn extends z.ZodType, TResult>
   readonly name: TName;
   readonly input: TIn;
   readonly output?: undefined;
+  readonly schedule?: JobSchedule<z.input<TIn>> | undefined;
   run(step: StepContext, payload: Jsonified<z.output<TIn>>): TResult | Promise<TResult>;
 }
 
@@ -112,6 +119,7 @@ const DEFINITION: MembersOf<JobDefinition> = {
   version: true,
   concurrency: true,
   throttle: true,
+  schedule: true,
   '~output': true,
 };
 
@@ -134,6 +142,28 @@ export function checkDefinition(job: JobDefinition): void {
   if (job.defaults?.timeout !== undefined) parseDuration('defaults.timeout', job.defaults.timeout);
   termsOf(job);
   limitsOf(job);
+  if (job.schedule !== undefined) checkFixedSchedule(job.schedule);
+}
+
+const FIXED_SCHEDULE: MembersOf<JobSchedule> = {
+  cron: true,
+  every: true,
+  timezone: true,
+  input: true,
+  missed: true,
+  overlap: true,
+  startAt: true,
+  endAt: true,
+  labels: true,
+  priority: true,
+};
+
+/** The input is parsed when the schedule is stored, because a schema may take time. @throws {ValidationError} */
+function checkFixedSchedule(schedule: JobSchedule): void {
+  checkMembers('member of schedule', schedule, FIXED_SCHEDULE);
+  parseScheduleRule(schedule, 'schedule.');
+  checkLabels(schedule.labels);
+  checkPriority(schedule.priority);
 }
 
 /** The terms that its runs keep from their first start on. @throws {ValidationError} that names a bad option and its value. */

@@ -1,11 +1,11 @@
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
-import type { JobLimits, LimitKeys, Throttle } from '../../core/limits.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
+import type { JobLimits, LimitKeys, Throttle } from '../../core/triggers/limits.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
-import { refusalOf } from '../../core/validation/refusal.ts';
+import { refuseMember } from '../../core/validation/refusal.ts';
 
 /** The most runs that a limit or a throttle can name. */
 const MAX_LIMIT = 100_000;
@@ -64,10 +64,13 @@ function parseConcurrency(
   checkKeyFunction('concurrency.key', key);
   if ((key === undefined) !== (perKey === undefined)) {
     const [given, missing] = key === undefined ? ['perKey', 'key'] : ['key', 'perKey'];
-    throw refuse(`concurrency.${missing}`, `is needed with concurrency.${given}`);
+    throw refuseMember(`concurrency.${missing}`, `is needed with concurrency.${given}`);
   }
   if (whileWaiting !== 'release' && whileWaiting !== 'hold') {
-    throw refuse('concurrency.whileWaiting', `must be 'release' or 'hold', not ${shownValue(whileWaiting)}`);
+    throw refuseMember(
+      'concurrency.whileWaiting',
+      `must be 'release' or 'hold', not ${shownValue(whileWaiting)}`,
+    );
   }
   return {
     limit: limit === undefined ? undefined : checkLimit('concurrency.limit', limit),
@@ -83,27 +86,23 @@ function parseThrottle(throttle: ThrottleOptions | undefined): Throttle | undefi
   const { limit, per, key } = throttle;
   checkKeyFunction('throttle.key', key);
   const perMs = parseDuration('throttle.per', per);
-  if (perMs < 1) throw refuse('throttle.per', `must be at least 1 ms, not ${shownValue(per)}`);
+  if (perMs < 1) throw refuseMember('throttle.per', `must be at least 1 ms, not ${shownValue(per)}`);
   return { limit: checkLimit('throttle.limit', limit), perMs, isKeyed: key !== undefined };
 }
 
 function checkObject(name: string, value: unknown): void {
   if (typeof value !== 'object' || value === null)
-    throw refuse(name, `must be an object, not ${shownValue(value)}`);
+    throw refuseMember(name, `must be an object, not ${shownValue(value)}`);
 }
 
 function checkLimit(name: string, value: unknown): number {
   if (Number.isInteger(value) && Number(value) >= 1 && Number(value) <= MAX_LIMIT) return Number(value);
-  throw refuse(name, `must be a whole number from 1 to ${MAX_LIMIT}, not ${shownValue(value)}`);
+  throw refuseMember(name, `must be a whole number from 1 to ${MAX_LIMIT}, not ${shownValue(value)}`);
 }
 
 function checkKeyFunction(name: string, key: unknown): void {
   if (key !== undefined && typeof key !== 'function')
-    throw refuse(name, `must be a function, not ${shownValue(key)}`);
-}
-
-function refuse(name: string, message: string): ValidationError {
-  return refusalOf([{ path: name.split('.'), message: `${name} ${message}` }]);
+    throw refuseMember(name, `must be a function, not ${shownValue(key)}`);
 }
 
 /**

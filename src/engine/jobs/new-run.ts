@@ -2,7 +2,7 @@ import type { TriggerOptions } from '../../core/durably.ts';
 import { InputTooLargeError, ValidationError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { encodeJson } from '../../core/json/json.ts';
-import type { NewRun } from '../../core/new-run.ts';
+import type { NewRun } from '../../core/triggers/new-run.ts';
 import { checkMembers } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from './define-job.ts';
 import { limitKeysOf } from './job-limits.ts';
@@ -58,6 +58,10 @@ function toNewRun(job: JobDefinition, { input, options }: ParsedTrigger, maxByte
 
 /** A run of a batch. @throws {ValidationError} for a bad input or option, and for one that only a single trigger can have. */
 export function newRunOfBatch(job: JobDefinition, trigger: ParsedTrigger, maxBytes: number): NewRun {
+  if (trigger.options.trx !== undefined) {
+    const message = 'trx does not go with a batch';
+    throw new ValidationError(message, [{ path: ['trx'], message }]);
+  }
   // By the time the inputs are compared, the other runs are stored.
   if (trigger.options.idempotencyKeyReuse === 'refuse') {
     const message = "idempotencyKeyReuse can't be 'refuse' in a batch";

@@ -1,6 +1,6 @@
 import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
-import type { JobLimits } from '../../core/limits.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
+import type { JobLimits } from '../../core/triggers/limits.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition, termsOf } from './define-job.ts';
 import { limitsOf } from './job-limits.ts';
@@ -41,6 +41,11 @@ export class Registry {
   /** The error for an unknown job. It suggests the nearest registered name. */
   notFound(name: string): UnknownJobError {
     return new UnknownJobError(shorten(name, MAX_TOLD_NAME), nearestName(name, this.#jobs.keys()));
+  }
+
+  /** The jobs whose definitions have a schedule. */
+  scheduled(): JobDefinition[] {
+    return [...this.#jobs.values()].filter(({ schedule }) => schedule !== undefined);
   }
 
   get isEmpty(): boolean {

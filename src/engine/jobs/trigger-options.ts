@@ -1,15 +1,14 @@
 import type { TriggerOptions } from '../../core/durably.ts';
-import { ValidationError } from '../../core/errors/errors.ts';
+import type { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
-import { isScope, scopedKey } from '../../core/key-scope.ts';
-import { encodeLabels, labelsSchema } from '../../core/labels.ts';
-import type { Debounce, Due, NewRun } from '../../core/new-run.ts';
-import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
+import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
-import { toIssues } from '../../core/validation/issues.ts';
+import { isScope, scopedKey } from '../../core/triggers/key-scope.ts';
+import type { Debounce, Due, NewRun } from '../../core/triggers/new-run.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { checkLabels, checkPriority } from './run-options.ts';
 
 export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
   idempotencyKey: true,
@@ -25,6 +24,7 @@ export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
   priority: true,
   ttl: true,
   timeout: true,
+  trx: true,
 };
 
 /** What the options of a trigger say about its run. @throws {ValidationError} that names a bad option and its value. */
@@ -35,6 +35,7 @@ export function parseTriggerOptions(
   const concurrencyKey = checkKey('concurrencyKey', options.concurrencyKey);
   const debounce = debounceOf(options);
   checkReuse(options);
+  checkTransaction(options);
   return {
     idempotencyKey,
     idempotencyTtlMs: idempotencyTtlOf(options),
@@ -89,6 +90,11 @@ function checkReuse({ idempotencyKeyReuse }: TriggerOptions): void {
   );
 }
 
+function checkTransaction({ trx }: TriggerOptions): void {
+  if (trx === undefined || trx?.isTransaction === true) return;
+  throw refuse('trx', 'trx must be a transaction of durably.db');
+}
+
 function coalesceOf(options: TriggerOptions): NewRun['coalesce'] {
   const { coalesce } = options;
   if (coalesce == null) return undefined;
@@ -113,7 +119,7 @@ function debounceOf(options: TriggerOptions): Debounce | undefined {
     throw refuse('debounce', `debounce must be an object, not ${shownValue(debounce)}`);
   checkMembers('member of debounce', debounce, DEBOUNCE);
   goesWithout(options, 'debounce', ['delay', 'runAt']);
-  const key = checkKey('debounce.key', debounce.key);
+  const key = scopedKeyOf('debounce.key', debounce.key, options);
   if (key === null) throw refuse('debounce.key', 'debounce.key is required');
   const { maxDelay } = debounce;
   return {
@@ -129,38 +135,30 @@ function positiveMs(option: string, given: unknown): number {
   throw refuse(option, `${option} must be longer than 0, not ${shownValue(given)}`);
 }
 
-function checkPriority(priority: unknown): number | undefined {
-  if (priority == null) return undefined;
-  if (Number.isInteger(priority) && Math.abs(Number(priority)) <= MAX_PRIORITY) return Number(priority);
-  throw refuse(
-    'priority',
-    `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(priority)}`,
-  );
-}
-
-const triggerLabels = labelsSchema('labels');
-
-/** The labels as JSON text. Null without labels. @throws {ValidationError} */
-function checkLabels(labels: unknown): string | null {
-  if (labels === undefined || labels === null) return null;
-  const parsed = triggerLabels.safeParse(labels);
-  if (parsed.success) return encodeLabels(parsed.data);
-  const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
-  throw refusalOf(issues);
-}
-
 function idempotencyKeyOf(options: TriggerOptions): string | null {
-  const key = checkKey('idempotencyKey', options.idempotencyKey);
-  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
-  if (scope !== undefined && !isScope(scope)) throw new ValidationError('keyScope must not hold U+001F');
+  return scopedKeyOf('idempotencyKey', options.idempotencyKey, options);
+}
+
+/** A key that belongs to the scope of its trigger. */
+function scopedKeyOf(name: string, given: unknown, options: TriggerOptions): string | null {
+  const key = checkKey(name, given);
+  const scope = scopeOf(options);
   return key === null ? null : scopedKey(scope, key);
 }
 
+function scopeOf(options: TriggerOptions): string | undefined {
+  const scope = checkKey('keyScope', options.keyScope) ?? undefined;
+  if (scope !== undefined && !isScope(scope)) throw refuse('keyScope', 'keyScope must not hold U+001F');
+  return scope;
+}
+
+/** Whose keys they are: the idempotency key, and the key of a debounced trigger, which changes the run that it finds. */
+
 function checkKey(name: string, key: unknown): string | null {
   if (key === undefined || key === null) return null;
-  if (typeof key !== 'string') throw refuse(name, `${name} must be a string`);
+  if (typeof key !== 'string') throw refuse(name, `${name} must be a string, not ${shownValue(key)}`);
   if (key.length < 1 || key.length > MAX_KEY_LENGTH)
-    throw refuse(name, `${name} must have 1 to ${MAX_KEY_LENGTH} characters`);
+    throw refuse(name, `${name} must have 1 to ${MAX_KEY_LENGTH} characters, not ${key.length}`);
   if (!isStorableText(key)) throw refuse(name, `${name} must not hold a lone surrogate or a NUL`);
   return key;
 }

@@ -29,6 +29,7 @@ export function createCatalogue(deps: RunsDeps) {
         return [key, handle] as const;
       });
       Object.assign(jobs, Object.fromEntries(added));
+      deps.worker.schedules.noteJobs();
       deps.worker.wake();
       return Object.fromEntries(added) as HandlesOf<TJobs>;
     },

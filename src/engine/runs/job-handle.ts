@@ -7,10 +7,10 @@ import type { JobDefinition } from '../jobs/define-job.ts';
 import { checkBatchSize, newRun, newRunOfBatch, type ParsedTrigger, parseTrigger } from '../jobs/new-run.ts';
 import { TRIGGER_OPTIONS } from '../jobs/trigger-options.ts';
 import type { RunWait } from '../worker/run-waits.ts';
-import { batchItems } from './batch-items.ts';
 import { readRuns } from './reads.ts';
 import type { RunsDeps } from './runs-deps.ts';
-import { checkReuse, storeRun, storeRuns, toTriggeredRun, triggerRun } from './trigger.ts';
+import { batchItems } from './triggering/batch-items.ts';
+import { checkReuse, storeRun, storeRuns, toTriggeredRun, triggerRun } from './triggering/trigger.ts';
 import { waitForOutput } from './wait-for-run.ts';
 
 /** Triggers and reads the runs of one job. */
@@ -42,7 +42,7 @@ export interface JobHandle<
    */
   triggerAndWait(
     input: TInput,
-    options?: Omit<TriggerOptions, 'timeout'> & { readonly timeout?: number | undefined },
+    options?: Omit<TriggerOptions, 'timeout' | 'trx'> & { readonly timeout?: number | undefined },
   ): Promise<{ id: string; output: TOutput }>;
 
   /**
@@ -65,8 +65,9 @@ type HandleDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'worker' | 'clock' |
 
 type WaitOptions = NonNullable<Parameters<JobHandle['triggerAndWait']>[1]>;
 
+const { trx: _trx, ...STORED_AT_ONCE } = TRIGGER_OPTIONS;
 const WAIT_OPTIONS: MembersOf<WaitOptions> = {
-  ...TRIGGER_OPTIONS,
+  ...STORED_AT_ONCE,
   timeout: true,
 };
 
@@ -77,6 +78,7 @@ const HANDLE_FILTER: MembersOf<NonNullable<Parameters<JobHandle['getRuns']>[0]>>
   createdAfter: true,
   createdBefore: true,
   q: true,
+  scheduleId: true,
   labels: true,
   limit: true,
   offset: true,

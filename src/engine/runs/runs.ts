@@ -1,18 +1,26 @@
 import { streamOf } from '../events/event-stream.ts';
-import { batchTrigger, batchTriggerForIds } from './batch-trigger.ts';
-import { cancelRuns, deleteRuns, retryRuns } from './bulk.ts';
 import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
-import { fork } from './fork.ts';
-import { getJobs } from './jobs.ts';
-import { pauseJob, resumeJob } from './pause.ts';
-import { purgeRuns } from './purge.ts';
+import { cancelRuns, deleteRuns, retryRuns } from './managing/bulk.ts';
+import { getJobs } from './managing/jobs.ts';
+import { pauseJob, resumeJob } from './managing/pause.ts';
+import { purgeRuns } from './managing/purge.ts';
+import { reschedule } from './managing/reschedule.ts';
 import { createReads } from './reads.ts';
-import { reschedule } from './reschedule.ts';
-import { retrigger } from './retrigger.ts';
 import type { RunsDeps } from './runs-deps.ts';
+import {
+  deleteSchedule,
+  fireSchedule,
+  getSchedules,
+  pauseSchedule,
+  resumeSchedule,
+  schedule,
+} from './schedules.ts';
 import { signal } from './signal.ts';
-import { trigger, triggerForId } from './trigger.ts';
+import { batchTrigger, batchTriggerForIds } from './triggering/batch-trigger.ts';
+import { fork } from './triggering/fork.ts';
+import { retrigger } from './triggering/retrigger.ts';
+import { trigger, triggerForId } from './triggering/trigger.ts';
 
 /**
  * All operations on runs, one line each. The code of a line is in its own file. Its documentation is
@@ -40,6 +48,12 @@ export function createRuns(deps: RunsDeps) {
     signal: signal.bind(undefined, deps),
     pauseJob: pauseJob.bind(undefined, deps),
     resumeJob: resumeJob.bind(undefined, deps),
+    schedule: schedule.bind(undefined, deps),
+    getSchedules: getSchedules.bind(undefined, deps),
+    deleteSchedule: deleteSchedule.bind(undefined, deps),
+    pauseSchedule: pauseSchedule.bind(undefined, deps),
+    resumeSchedule: resumeSchedule.bind(undefined, deps),
+    fireSchedule: fireSchedule.bind(undefined, deps),
     ...createReads(deps.store),
     openRunFeed: feed.openRun.bind(feed),
     openRunListFeed: feed.openList.bind(feed),

@@ -2,6 +2,7 @@ import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
+import type { Scheduler } from '../schedules/scheduler.ts';
 import type { Intake } from './intake.ts';
 import { Pace } from './pace.ts';
 
@@ -10,6 +11,7 @@ interface ClaimLoopDeps {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly intake: Intake;
+  readonly schedules: Pick<Scheduler, 'look'>;
   readonly maxConcurrentRuns: number;
   readonly pollingIntervalMs: number;
   /** Whether the worker is running. Otherwise the loop claims nothing. */
@@ -27,7 +29,7 @@ export class ClaimLoop {
   readonly #deps: ClaimLoopDeps;
   readonly #pace: Pace;
   #cancelPoll: (() => void) | undefined;
-  /** Set while a look is scheduled or under way. */
+  /** Until the next look for schedules, which needs no slot. */
   #cancelLook: (() => void) | undefined;
 
   constructor(deps: ClaimLoopDeps) {
@@ -84,10 +86,13 @@ export class ClaimLoop {
   }
 
   async #lookForDue(): Promise<void> {
+    const { intake, schedules } = this.#deps;
     try {
-      const { pending, moreDue } = await this.#deps.intake.wakeDue();
+      const { pending, moreDue } = await intake.wakeDue();
       if (pending > 0) this.#pace.wake();
       this.#pace.lookSucceeded({ hasMore: moreDue });
+      // Schedules need no slot either.
+      await schedules.look();
     } catch (error) {
       this.#pace.lookFailed();
       this.#reportFailure(error);

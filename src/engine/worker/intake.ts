@@ -1,4 +1,4 @@
-import { type JournalNote, UNKNOWN_STEP } from '../../core/events.ts';
+import type { JournalNote } from '../../core/events.ts';
 import { newClaimToken } from '../../core/id.ts';
 import type { Claim, ClaimedRun, ClaimRequest, LostRun, Woken } from '../../core/ownership/claim.ts';
 import type { Store } from '../../core/store.ts';
@@ -6,10 +6,13 @@ import { type Clock, defer } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Registry } from '../jobs/registry.ts';
+import type { Scheduler } from '../schedules/scheduler.ts';
+import { logBegun, logLost } from './claim-log.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import { withKnownSteps } from './known-steps.ts';
 import type { Slot } from './slot.ts';
 import type { Slots } from './slots.ts';
+import type { Taken, TakeOptions } from './take-options.ts';
 
 interface IntakeDeps {
   readonly store: Store;
@@ -18,6 +21,7 @@ interface IntakeDeps {
   readonly registry: Registry;
   readonly slots: Slots;
   readonly log: RunLog;
+  readonly schedules: Pick<Scheduler, 'withinMs' | 'accept'>;
   readonly staleThresholdMs: number;
   /** After this time without a look for due waiting runs, the next claim looks for them; ms. */
   readonly wakesEveryMs: number;
@@ -27,30 +31,6 @@ interface IntakeDeps {
   readonly onThrottled: (inMs: number) => void;
   /** Called when a claim is over: slots that were kept for it may be free. */
   readonly onEnd: () => void;
-}
-
-export interface TakeOptions {
-  /** How many runs at most, however many slots are free. */
-  readonly atMost: number;
-  /** When the caller has waited long enough for the database, on the monotonic clock. */
-  readonly deadlineMs?: number | undefined;
-  /** Called when the claim leaves, and when it is answered. If false, it takes nothing, or its runs are handed back. */
-  readonly isWanted: () => boolean;
-  /** Called when the claim leaves. If true, the claim looks for due waiting runs, even if another one has just looked. */
-  readonly looksForDue?: () => boolean;
-  /** Called when the claim leaves, if it sees all that was to be stored until then. */
-  readonly onLeave?: () => void;
-  /** Called when the claim is answered, before its runs start. */
-  readonly onAnswer?: (answer: Pick<Taken, 'hasMore'> & { readonly hasLooked: boolean }) => void;
-}
-
-export interface Taken {
-  /** The runs whose execution has begun. */
-  readonly slots: readonly Slot[];
-  /** Whether the claim found nothing, not even runs that it had to fail. */
-  readonly isEmpty: boolean;
-  /** It left runs behind, because it took as many as it may. */
-  readonly hasMore: boolean;
 }
 
 /** A claim can be looked up by its token. */
@@ -76,6 +56,8 @@ export class Intake {
   #isWaiting = false;
   /** When a claim looked for waiting runs last, on the monotonic clock. */
   #wokenAtMs = Number.NEGATIVE_INFINITY;
+  /** When a claim looked for schedules last, on the monotonic clock. */
+  #schedulesAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
@@ -150,7 +132,8 @@ export class Intake {
     underWay.keptSlots = claim.runs.length;
     if (claim.moreDue) this.expectDue();
     // A run that failed has left its place to another one, and passed its concurrency key on.
-    const hasMore = claim.more || claim.moreDue || claim.lost.length > 0;
+    const isFiring = claim.schedules !== undefined && this.#deps.schedules.accept(claim.schedules);
+    const hasMore = claim.more || claim.moreDue || claim.lost.length > 0 || isFiring;
     options.onAnswer?.({ hasMore, hasLooked: request.wakesDue });
     // Lets the trigger of such a run resolve before the run starts.
     await new Promise<void>((resolve) => defer(resolve));
@@ -194,7 +177,7 @@ export class Intake {
     underWay: ClaimUnderWay,
     { atMost, looksForDue }: { readonly atMost: number; readonly looksForDue: boolean },
   ): DecidedClaim | undefined {
-    const { clock, registry, slots, staleThresholdMs } = this.#deps;
+    const { clock, registry, slots, schedules, staleThresholdMs } = this.#deps;
     const limit = Math.min(this.free, atMost);
     if (limit <= 0) return undefined;
     const unconfirmed = this.#unconfirmed.pop();
@@ -203,19 +186,15 @@ export class Intake {
     underWay.keptSlots = limit;
     slots.noteClaim();
     underWay.takesSuspect = takesSuspect;
-    const isAskedAgain = unconfirmed !== undefined;
-    const wakesDue = this.#wakesDue({ looksForDue });
-    const jobNames = registry.names();
-    const terms = registry.terms();
-    const limits = registry.limits();
     return {
       ...sent,
-      jobNames,
-      terms,
-      limits,
+      jobNames: registry.names(),
+      terms: registry.terms(),
+      limits: registry.limits(),
       limit,
-      isAskedAgain,
-      wakesDue,
+      isAskedAgain: unconfirmed !== undefined,
+      wakesDue: this.#wakesDue({ looksForDue }),
+      schedulesWithinMs: this.#looksForSchedules({ looksForDue }) ? schedules.withinMs : undefined,
       staleThresholdMs,
       takesSuspect,
     };
@@ -227,6 +206,14 @@ export class Intake {
     const nowMs = clock.monotonicMs();
     if (!looksForDue && nowMs - this.#wokenAtMs < wakesEveryMs) return false;
     this.#wokenAtMs = nowMs;
+    return true;
+  }
+
+  /** Like {@link #wakesDue}. That a waiting run is due says nothing of schedules. */
+  #looksForSchedules({ looksForDue }: { readonly looksForDue: boolean }): boolean {
+    const nowMs = this.#deps.clock.monotonicMs();
+    if (!looksForDue && nowMs - this.#schedulesAtMs < this.#deps.wakesEveryMs) return false;
+    this.#schedulesAtMs = nowMs;
     return true;
   }
 
@@ -245,7 +232,7 @@ export class Intake {
     const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));
-    this.#logBegun(fitting);
+    logBegun(fitting, this.#deps);
     this.#expectStarts(fitting);
     return fitting.flatMap((run) => slots.fill(run, { claimedAtMs: request.sentAtMs }) ?? []);
   }
@@ -259,21 +246,12 @@ export class Intake {
   }
 
   #reportLost(lost: readonly LostRun[]): void {
-    const { log, bus, onFailed } = this.#deps;
+    const { bus, onFailed } = this.#deps;
     bus.publish(
       lost.map((run) => ({ run, note: { type: 'run:fail', message: run.error, data: run.detail } })),
     );
-    const isHeard = bus.isHeard('run:fail');
-    for (const run of lost) log.failed(run, { error: run.error, failedStepName: UNKNOWN_STEP, isHeard });
+    logLost(lost, this.#deps);
     if (lost.length > 0) onFailed();
-  }
-
-  #logBegun(runs: readonly ClaimedRun[]): void {
-    const { log } = this.#deps;
-    for (const run of runs) {
-      if (run.kind === 'takeover') log.takenOver(run);
-      else if (run.kind === 'resume' || run.attempt > 1) log.resumed(run);
-    }
   }
 }
 

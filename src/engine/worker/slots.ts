@@ -1,12 +1,12 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { ConflictError } from '../../core/errors/errors.ts';
-import type { Due } from '../../core/new-run.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { Lease } from '../../core/ownership/lease.ts';
 import { currentRun, type RunContext } from '../../core/run-context.ts';
 import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
+import type { Due } from '../../core/triggers/new-run.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { LeftWork } from '../execution/ending.ts';

@@ -52,6 +52,14 @@ export const WORKER_OPTIONS: OptionSchemas<GivenOptions> = {
 /** The options of a worker. The default of `maxResultBytes` is added when the database is known. */
 type CheckedOptions = Omit<WorkerOptions, 'maxResultBytes'> & { readonly maxResultBytes: number | undefined };
 
+/** On demand, the platform limits the number of requests, and streams poll no more often than this. */
+const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
+
+/** How long telemetry waits before it is stored by itself, ms. Undefined for the usual time. */
+export function flushAfterMs({ presence }: Pick<WorkerOptions, 'presence'>): number | undefined {
+  return presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined;
+}
+
 /** The default of `maxResultBytes`, which depends on the database. */
 export function defaultResultBytes({ isRemote }: { readonly isRemote: boolean }): number {
   return isRemote ? REMOTE_RESULT_BYTES : LOCAL_RESULT_BYTES;

@@ -1,11 +1,12 @@
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import type { Due } from '../../core/new-run.ts';
 import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
+import type { Due } from '../../core/triggers/new-run.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Housekeeping } from '../housekeeping.ts';
 import type { Registry } from '../jobs/registry.ts';
+import { Scheduler } from '../schedules/scheduler.ts';
 import { Alarm } from './alarm.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { Drain } from './drain.ts';
@@ -13,11 +14,8 @@ import { Intake } from './intake.ts';
 import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import { Slots } from './slots.ts';
-import type { StopOptions, WorkerOptions } from './worker-options.ts';
+import { flushAfterMs, type StopOptions, type WorkerOptions } from './worker-options.ts';
 import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
-
-/** On demand, the platform limits the number of requests, and streams poll no more often than this. */
-const FLUSH_ON_DEMAND_AFTER_MS = 1_000;
 
 interface WorkerDeps {
   readonly store: Store;
@@ -45,6 +43,8 @@ export class Worker {
   readonly #shifts = new Set<Shift>();
   readonly #alarm: Alarm;
   readonly #loop: ClaimLoop;
+  /** Fires the schedules of its jobs. It needs no slot for that. */
+  readonly schedules: Scheduler;
   #state: WorkerState = { kind: 'stopped' };
 
   constructor(deps: WorkerDeps, options: WorkerOptions) {
@@ -52,11 +52,8 @@ export class Worker {
     this.#options = options;
     this.#slots = new Slots({
       ...deps,
-      heartbeatIntervalMs: options.heartbeatIntervalMs,
-      staleThresholdMs: options.staleThresholdMs,
-      maxConcurrentRuns: options.maxConcurrentRuns,
-      maxResultBytes: options.maxResultBytes,
-      flushAfterMs: options.presence === 'on-demand' ? FLUSH_ON_DEMAND_AFTER_MS : undefined,
+      ...options,
+      flushAfterMs: flushAfterMs(options),
       onFree: (left) => {
         if (left === 'nothing') this.#noteFreed();
         else this.wake({ mayResume: left === 'waiting-run' });
@@ -66,29 +63,32 @@ export class Worker {
       onWait: (dueInMs) => this.expectDue(dueInMs),
       onEmptied: () => this.#noteEmptied(),
     });
+    this.schedules = new Scheduler({
+      ...deps,
+      ...options,
+      maxInputBytes: options.maxResultBytes,
+      onFire: () => this.wake(),
+    });
     this.#intake = new Intake({
       ...deps,
+      schedules: this.schedules,
+      ...options,
       slots: this.#slots,
-      staleThresholdMs: options.staleThresholdMs,
       wakesEveryMs: options.pollingIntervalMs / 2,
       onFailed: () => deps.housekeeping.cancelBelow(),
       onThrottled: (inMs) => this.expectDue(inMs),
       onEnd: () => this.#noteEmptied(),
     });
-    const { pollingIntervalMs, maxConcurrentRuns } = options;
     this.#loop = new ClaimLoop({
       ...deps,
+      ...options,
       intake: this.#intake,
-      maxConcurrentRuns,
-      pollingIntervalMs,
+      schedules: this.schedules,
       isRunning: () => this.#state.kind === 'running',
       onDatabaseGone: () => this.#fail(),
     });
-    this.#alarm = new Alarm(deps.clock, () => {
-      this.#intake.expectDue();
-      this.wake();
-    });
-    this.#drain = new Drain({ ...deps, intake: this.#intake, slots: this.#slots, pollingIntervalMs });
+    this.#alarm = new Alarm(deps.clock, () => this.wake({ mayResume: true }));
+    this.#drain = new Drain({ ...deps, ...options, intake: this.#intake, slots: this.#slots });
   }
 
   /** Whether it claims runs, by its loop or on demand. */
@@ -114,6 +114,7 @@ export class Worker {
     this.#state = { kind: 'running' };
     this.#loop.start();
     this.#deps.housekeeping.start();
+    this.schedules.start();
     this.wake();
   }
 
@@ -158,10 +159,14 @@ export class Worker {
     // runs are left below cancelled ones is read with its claim.
     const doesChores = options.endsWhen === 'idle' && this.#options.presence === 'on-demand';
     const begun = doesChores ? housekeeping.cancelBelowWithin(budget) : undefined;
-    const taken = await shift.work().finally(async () => {
-      this.#endShift(shift);
-      await begun;
-    });
+    const taken = await this.schedules
+      .prepare()
+      .then(() => shift.work())
+      .finally(async () => {
+        this.#endShift(shift);
+        await begun;
+      });
+    await this.schedules.settled();
     if (doesChores && taken > 0) await housekeeping.clearUpWithin(budget);
     else if (doesChores && housekeeping.isBelowLeft) await housekeeping.cancelBelowWithin(budget);
     return taken;
@@ -192,6 +197,7 @@ export class Worker {
     this.#alarm.clear();
     this.#loop.stop();
     void this.#deps.housekeeping.stop();
+    void this.schedules.stop();
     this.#slots.abandonAll();
     if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
   }
@@ -206,8 +212,7 @@ export class Worker {
     const { kind } = this.#state;
     if ((kind === 'stopped' || kind === 'retired') && this.#shifts.size === 0) {
       this.#state = { kind: next };
-      this.#alarm.clear();
-      return this.#deps.housekeeping.stop();
+      return this.#endChores();
     }
     const { over } = this.#beginStop(next);
     return this.#drain.forCaller({ timeoutMs: options.timeoutMs, everything: over });
@@ -222,11 +227,16 @@ export class Worker {
     this.#alarm.clear();
     this.#loop.stop();
     if (earlier !== undefined) return earlier;
-    stopping.over = Promise.all([this.#drain.everything(), this.#deps.housekeeping.stop()]).then(() => {
+    stopping.over = Promise.all([this.#drain.everything(), this.#endChores()]).then(() => {
       this.#state = { kind: stopping.next === 'retired' ? 'retired' : 'stopped' };
       if (stopping.next === 'running') this.start();
     });
     return stopping;
+  }
+
+  async #endChores(): Promise<void> {
+    this.#alarm.clear();
+    await Promise.all([this.#deps.housekeeping.stop(), this.schedules.stop()]);
   }
 
   #endShift(shift: Shift): void {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { forkEnvelope } from '../envelopes.ts';
 import { guardRun } from '../guard.ts';
+import { forkEnvelope } from '../inputs/envelopes.ts';
+import { fromParam, runIdParam } from '../inputs/params.ts';
 import { jsonOperation, queryAndBody } from '../operation.ts';
-import { fromParam, runIdParam } from '../params.ts';
 import { retriggeredSchema } from '../schemas.ts';
 
 export const fork = jsonOperation({

@@ -1,14 +1,16 @@
-import { cancelRuns, deleteRuns, retryRuns } from './bulk-commands.ts';
 import { fork } from './fork.ts';
-import { pause, resume } from './job-commands.ts';
-import { jobs } from './jobs.ts';
 import { logs } from './logs.ts';
-import { reschedule } from './reschedule.ts';
+import { cancelRuns, deleteRuns, retryRuns } from './managing/bulk-commands.ts';
+import { pause, resume } from './managing/job-commands.ts';
+import { jobs } from './managing/jobs.ts';
+import { reschedule } from './managing/reschedule.ts';
+import { schedule, schedules } from './managing/schedules.ts';
 import { retrigger } from './retrigger.ts';
 import { run } from './run.ts';
 import { cancel, deleteRun, retry } from './run-commands.ts';
 import { runs } from './runs.ts';
 import { runsSubscribe } from './runs-subscribe.ts';
+import { deleteSchedule, fireSchedule, pauseSchedule, resumeSchedule } from './schedule-commands.ts';
 import { signal } from './signal.ts';
 import { steps } from './steps.ts';
 import { subscribe } from './subscribe.ts';
@@ -38,6 +40,12 @@ export const operations = [
   retryRuns,
   deleteRuns,
   jobs,
+  schedules,
+  schedule,
+  deleteSchedule,
+  pauseSchedule,
+  resumeSchedule,
+  fireSchedule,
   runsSubscribe,
   tick,
 ] as const;

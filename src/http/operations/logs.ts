@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { guardRun } from '../guard.ts';
+import { afterParam, levelParam, limitParam, runIdParam } from '../inputs/params.ts';
 import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
-import { afterParam, levelParam, limitParam, runIdParam } from '../params.ts';
 import { logLineSchema } from '../schemas.ts';
 
 export const logs = jsonOperation({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { guardRun } from '../guard.ts';
+import { runIdParam } from '../inputs/params.ts';
 import { jsonOperation } from '../operation.ts';
-import { runIdParam } from '../params.ts';
 import { retriggeredSchema } from '../schemas.ts';
 
 export const retrigger = jsonOperation({

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import type { DurablyService } from '../../core/durably.ts';
 import type { RunCommand } from '../../core/run.ts';
 import { guardRun } from '../guard.ts';
+import { runIdParam } from '../inputs/params.ts';
 import { jsonOperation, type Operation } from '../operation.ts';
-import { runIdParam } from '../params.ts';
 import { successSchema } from '../schemas.ts';
 
 interface Command<TName extends RunCommand> {

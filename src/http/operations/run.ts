@@ -1,9 +1,9 @@
 import { z } from 'zod';
 import { NotFoundError } from '../../core/errors/errors.ts';
 import { guardRun } from '../guard.ts';
+import { runIdParam } from '../inputs/params.ts';
 import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
-import { runIdParam } from '../params.ts';
 import { runSchema } from '../schemas.ts';
 
 export const run = jsonOperation({

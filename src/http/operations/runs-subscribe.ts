@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { listOf } from '../guard.ts';
+import { jobNamesParam, labelsParam, lastEventIdParam } from '../inputs/params.ts';
 import { eventsOperation } from '../operation.ts';
-import { jobNamesParam, labelsParam, lastEventIdParam } from '../params.ts';
 import { listedEventSchema } from '../schemas.ts';
 
 export const runsSubscribe = eventsOperation({

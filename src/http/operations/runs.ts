@@ -1,7 +1,5 @@
 import { z } from 'zod';
 import { listOf } from '../guard.ts';
-import { JsonAnswer } from '../json-answer.ts';
-import { jsonOperation } from '../operation.ts';
 import {
   cursorParam,
   fieldsParam,
@@ -11,8 +9,11 @@ import {
   offsetParam,
   parentRunIdParam,
   statusesParam,
-} from '../params.ts';
-import { createdAfterParam, createdBeforeParam, searchParam, timeTextOf } from '../run-filter.ts';
+} from '../inputs/params.ts';
+import { createdAfterParam, createdBeforeParam, searchParam, timeTextOf } from '../inputs/run-filter.ts';
+import { scheduleIdFilterParam } from '../inputs/schedule-params.ts';
+import { JsonAnswer } from '../json-answer.ts';
+import { jsonOperation } from '../operation.ts';
 import { runSchema } from '../schemas.ts';
 
 export const runs = jsonOperation({
@@ -23,13 +24,23 @@ export const runs = jsonOperation({
   effect: 'read',
   guard: {
     hook: 'scopeRuns',
-    narrowsBy: ['jobName', 'status', 'labels', 'parentRunId', 'createdAfter', 'createdBefore', 'q'],
+    narrowsBy: [
+      'jobName',
+      'status',
+      'labels',
+      'parentRunId',
+      'scheduleId',
+      'createdAfter',
+      'createdBefore',
+      'q',
+    ],
     filterOf: ({ label, cursor, fields, ...filter }) => ({ ...filter, labels: label }),
     narrow: (query, { jobName, status, labels, limit = query.limit, offset = query.offset, ...others }) => ({
       ...query,
       jobName: listOf(jobName),
       status: listOf(status),
       parentRunId: others.parentRunId,
+      scheduleId: others.scheduleId,
       createdAfter: timeTextOf(others.createdAfter),
       createdBefore: timeTextOf(others.createdBefore),
       q: others.q,
@@ -47,6 +58,7 @@ export const runs = jsonOperation({
       createdAfter: createdAfterParam,
       createdBefore: createdBeforeParam,
       q: searchParam,
+      scheduleId: scheduleIdFilterParam,
       label: labelsParam,
       limit: limitParam,
       offset: offsetParam,

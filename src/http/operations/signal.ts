@@ -1,8 +1,8 @@
 import { z } from 'zod';
-import { signalEnvelope } from '../envelopes.ts';
 import { guardRun } from '../guard.ts';
+import { signalEnvelope } from '../inputs/envelopes.ts';
+import { runIdParam } from '../inputs/params.ts';
 import { jsonOperation, queryAndBody } from '../operation.ts';
-import { runIdParam } from '../params.ts';
 import { signalledSchema } from '../schemas.ts';
 
 export const signal = jsonOperation({

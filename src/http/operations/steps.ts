@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { guardRun } from '../guard.ts';
+import { runIdParam } from '../inputs/params.ts';
 import { JsonAnswer } from '../json-answer.ts';
 import { jsonOperation } from '../operation.ts';
-import { runIdParam } from '../params.ts';
 import { stepSchema } from '../schemas.ts';
 
 export const steps = jsonOperation({

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { NotFoundError } from '../../core/errors/errors.ts';
 import { guardRun } from '../guard.ts';
+import { lastEventIdParam, runIdParam } from '../inputs/params.ts';
 import { eventsOperation } from '../operation.ts';
-import { lastEventIdParam, runIdParam } from '../params.ts';
 import { runEventSchema } from '../schemas.ts';
 
 export const subscribe = eventsOperation({

@@ -1,6 +1,6 @@
 import { z } from 'zod';
+import { tickTimeoutParam } from '../inputs/params.ts';
 import { jsonOperation } from '../operation.ts';
-import { tickTimeoutParam } from '../params.ts';
 import { tickedSchema } from '../schemas.ts';
 
 export const tick = jsonOperation({

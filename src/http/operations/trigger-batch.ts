@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { triggerBatchEnvelope } from '../envelopes.ts';
+import { triggerBatchEnvelope } from '../inputs/envelopes.ts';
 import { jsonOperation } from '../operation.ts';
 import { problemSchema } from '../problem.ts';
 import { triggeredSchema } from '../schemas.ts';

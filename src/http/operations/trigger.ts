@@ -1,4 +1,4 @@
-import { triggerEnvelope } from '../envelopes.ts';
+import { triggerEnvelope } from '../inputs/envelopes.ts';
 import { jsonOperation } from '../operation.ts';
 import { triggeredSchema } from '../schemas.ts';
 

@@ -2,6 +2,7 @@ import type { Generated } from 'kysely';
 import type { JournalEventType } from '../../core/events.ts';
 import type { ClaimKind } from '../../core/ownership/claim.ts';
 import type { RunStatus } from '../../core/run.ts';
+import type { MissedPolicy, OverlapPolicy } from '../../core/schedules/schedule.ts';
 import type { LogLevel, StepKind } from '../../core/step.ts';
 
 /** The tables as `migrations/sqlite/` makes them. Times are ms since the epoch. */
@@ -13,6 +14,7 @@ export interface Schema {
   durably_deletions: DeletionsTable;
   durably_signals: SignalsTable;
   durably_paused_jobs: PausedJobsTable;
+  durably_schedules: SchedulesTable;
   durably_schema_versions: SchemaVersionsTable;
   sqlite_master: { type: string; name: string; sql: string | null };
 }
@@ -58,6 +60,7 @@ export interface RunsTable {
   key_generation: Generated<number>;
   idempotency_until: number | null;
   debounce_key: string | null;
+  debounced_by: string | null;
   debounce_count: Generated<number>;
   concurrency_key: string | null;
   /** Its keys for the limits of its job. */
@@ -146,6 +149,30 @@ interface DeletionsTable {
 interface PausedJobsTable {
   job_name: string;
   paused_at: Generated<number>;
+}
+
+/** When runs are triggered by workers. */
+interface SchedulesTable {
+  id: string;
+  job_name: string;
+  revision: string;
+  /** JSON text. */
+  timing: string;
+  anchor_at: number;
+  next_at: number | null;
+  paused_at: number | null;
+  fixed_version: number | null;
+  missed: MissedPolicy;
+  overlap: OverlapPolicy;
+  priority: Generated<number>;
+  limit_key: string | null;
+  rate_key: string | null;
+  created_at: Generated<number>;
+  updated_at: Generated<number>;
+  /** JSON text. */
+  labels: string | null;
+  /** JSON text. */
+  payload: string;
 }
 
 interface SchemaVersionsTable {

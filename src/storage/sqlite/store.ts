@@ -9,21 +9,33 @@ import { cancelBelow } from './statements/cancel-below.ts';
 import { claim } from './statements/claims/claim.ts';
 import { listKnown } from './statements/claims/known-of-claim.ts';
 import { handBacks, renewals } from './statements/claims/lease.ts';
+import { forgetThrottles } from './statements/claims/throttles.ts';
 import { wakeDue } from './statements/claims/wake.ts';
 import { command } from './statements/commands.ts';
 import { deletePortion, purgePortion } from './statements/deletions.ts';
-import { enqueue } from './statements/enqueue.ts';
-import { fork } from './statements/fork.ts';
 import { journalHead, readJournal, readJournalData, readRunJournal } from './statements/journal.ts';
 import { findRuns, listRuns } from './statements/list-runs.ts';
 import { commandAll } from './statements/managing/bulk.ts';
 import { countRuns } from './statements/managing/counts.ts';
+import { listPausedJobs, setPaused } from './statements/managing/paused-jobs.ts';
 import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
 import { reschedule } from './statements/managing/reschedule.ts';
-import { listPausedJobs, setPaused } from './statements/paused-jobs.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
+import { listDueSchedules } from './statements/schedules/due-schedules.ts';
+import { fireSlots } from './statements/schedules/fire-slots.ts';
+import {
+  deleteSchedule,
+  fireSchedule,
+  pauseSchedule,
+  putSchedule,
+  resumeSchedule,
+} from './statements/schedules/schedule-commands.ts';
+import { getSchedule, listSchedules } from './statements/schedules/schedule-reads.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
+import { enqueue } from './statements/triggering/enqueue.ts';
+import { enqueueIn } from './statements/triggering/enqueue-in.ts';
+import { fork } from './statements/triggering/fork.ts';
 
 /** A {@link Store} over a Kysely SQLite dialect, and the Kysely instance that it uses. */
 export function createStore(options: ConnectionOptions): {
@@ -49,6 +61,7 @@ export function createStore(options: ConnectionOptions): {
       await connection.checkWrites();
     },
     enqueue: (runs) => enqueue(connection, schema, runs),
+    enqueueIn: (transaction, run, options) => enqueueIn(schema, transaction, run, options),
     claim: (decide, options) => claim(connection, schema, decide, options),
     async append(append) {
       if (startsInLine(append)) await schema.addLimits();
@@ -83,8 +96,18 @@ export function createStore(options: ConnectionOptions): {
     readJournalData: (sequences) => readJournalData(connection, sequences),
     deletePortion: () => deletePortion(connection),
     purgePortion: () => purgePortion(connection),
+    forgetThrottles: () => forgetThrottles(connection, schema),
     setPaused: (jobName, isPaused) => setPaused(connection, jobName, isPaused),
     listPausedJobs: () => listPausedJobs(connection),
+    putSchedule: (given) => putSchedule(connection, schema, given),
+    getSchedule: (id) => getSchedule(connection, id),
+    listSchedules: () => listSchedules(connection),
+    pauseSchedule: (id) => pauseSchedule(connection, id),
+    resumeSchedule: (given) => resumeSchedule(connection, given),
+    deleteSchedule: (given) => deleteSchedule(connection, given),
+    listDueSchedules: (look) => listDueSchedules(connection, look),
+    fireSlots: (firings) => fireSlots(connection, firings),
+    fireSchedule: (given) => fireSchedule(connection, given),
     noticeLimits: () => schema.noticeLimits(connection),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,

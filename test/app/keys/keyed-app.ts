@@ -22,7 +22,7 @@ export async function serve(durably = fakeDurably(), options: CreateDurablyAppOp
   const { url, port } = await listen(getRequestListener(createDurablyApp(durably, options).fetch));
   const send = async (request: Request) => {
     const { pathname, search } = new URL(request.url);
-    const body = request.method === 'POST' ? await request.text() : null;
+    const body = request.body === null ? null : await request.text();
     return await fetch(`${url}${pathname}${search}`, {
       method: request.method,
       headers: request.headers,

@@ -178,7 +178,7 @@ contract('commands for many runs', (test) => {
     [{ limit: 5 }, /no filter/],
     [{ labels: {} }, /no filter/],
     [{ all: false }, /no filter/],
-    [{ all: 'yes' }, /all must be true or false, not yes/],
+    [{ all: 'yes' }, /all must be true or false, not "yes"/],
     [
       { status: 'completed' },
       /status must be one of pending, waiting, running to cancel runs, not completed/,

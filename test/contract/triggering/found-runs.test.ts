@@ -169,10 +169,42 @@ contract('a debounced trigger', (test) => {
     const { one } = durably.register({ one: job('one', (_, input) => void inputs.push(input)) });
     const run = await one.trigger('a', { debounce: { key: 'k', delay: '1h' } });
     await one.trigger('b', { debounce: { key: 'k', delay: 1 } });
+    await (await world.tools()).ageDue(run.id, 1_000);
     await durably.processOne();
     await untilStatus(durably, run.id, 'completed');
     expect(inputs).toEqual(['b']);
     expect(await one.trigger('c', { debounce })).toMatchObject({ disposition: 'created', payload: 'c' });
+  });
+
+  test('changes nothing if its idempotency key has a run already', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const keyed = { debounce, idempotencyKey: 'i', idempotencyKeyReuse: 'refuse' } as const;
+    const first = await one.trigger('first', keyed);
+    await expect(one.trigger('second', keyed)).rejects.toMatchObject({ code: 'IDEMPOTENCY_KEY_REUSED' });
+    expect(await one.trigger('first', keyed)).toMatchObject({ id: first.id, disposition: 'idempotent' });
+    expect(await durably.getRun(first.id)).toEqual(first);
+  });
+
+  test('of one scope does not find the run of another one', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const a = await one.trigger('a', { debounce, keyScope: 'a' });
+    expect((await one.trigger('b', { debounce, keyScope: 'b' })).id).not.toBe(a.id);
+    expect(await one.trigger('c', { debounce, keyScope: 'a' })).toMatchObject({
+      id: a.id,
+      disposition: 'debounced',
+    });
+  });
+
+  test('keeps the ttl of the run', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 20 });
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const run = await one.trigger(1, { debounce, ttl: '1h' });
+    await one.trigger(2, { debounce: { ...debounce, delay: '2h' } });
+    await (await world.tools()).ageDeadline(run.id, 3 * 3_600_000);
+    await untilStatus(durably, run.id, 'failed');
+    expect((await durably.getRun(run.id))?.error).toBe('not started within 1h');
   });
 
   test('stores one run for many callers at once, with the input of one of them', async ({ world }) => {

@@ -40,6 +40,8 @@ contract('trigger', (test) => {
       idempotencyKey: null,
       concurrencyKey: null,
       parentRunId: null,
+      scheduleId: null,
+      scheduledFor: null,
       labels: {},
       currentStepIndex: 0,
       stepCount: 0,

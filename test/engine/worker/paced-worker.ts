@@ -63,6 +63,7 @@ export function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
     },
     deletePortion: async () => false,
     purgePortion: async () => false,
+    forgetThrottles: async () => false,
     cancelBelow: async () => ({ cancelled: [], more: false }),
   });
   registry.add([

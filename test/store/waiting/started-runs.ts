@@ -1,5 +1,5 @@
 import { newRunId } from '../../../src/core/id.ts';
-import type { ChildStart } from '../../../src/core/new-run.ts';
+import type { ChildStart } from '../../../src/core/triggers/new-run.ts';
 import { entry } from '../requests.ts';
 
 /** An owner's note that a step starts a run. */

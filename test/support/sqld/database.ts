@@ -58,6 +58,7 @@ export class HranaDatabase {
 
   #execute(statement: HranaStatement, sqls: Sqls): StatementResult {
     const sql = sqlOf(statement, sqls);
+    refuseUnparsed(sql);
     if (!sql.startsWith('explain ')) return this.#executeOn(this.#db, sql, statement);
     // libsql leaves such a statement open, and nothing could be committed beside it.
     const apart = new Database(this.#file);
@@ -136,6 +137,7 @@ export class HranaDatabase {
   }
 
   sequence(sql: string): void {
+    refuseUnparsed(sql);
     this.#db.exec(sql);
   }
 
@@ -146,6 +148,14 @@ export class HranaDatabase {
   close(): void {
     this.#db.close();
   }
+}
+
+const GROUPED_HAVING = /\bgroup\s+by\b[^;]*?\bhaving\b/gi;
+
+/** The server parses SQL before SQLite does, and knows HAVING only after GROUP BY. */
+function refuseUnparsed(sql: string): void {
+  if (!/\bhaving\b/i.test(sql.replaceAll(/--.*/g, '').replaceAll(GROUPED_HAVING, ''))) return;
+  throw new Refusal('SQL_PARSE_ERROR', 'SQL string could not be parsed: near HAVING: syntax error');
 }
 
 function sqlOf({ sql, sql_id: id }: { sql?: string; sql_id?: number }, sqls: Sqls): string {

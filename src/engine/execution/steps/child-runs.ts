@@ -1,9 +1,9 @@
 import { ChildRunError, StepError, ValidationError } from '../../../core/errors/errors.ts';
-import type { ChildStart } from '../../../core/new-run.ts';
 import type { ClaimedRun } from '../../../core/ownership/claim.ts';
 import type { ChildRun } from '../../../core/ownership/known-step.ts';
 import type { StoredRun } from '../../../core/run.ts';
-import type { ChildTrigger } from '../../../core/trigger-options.ts';
+import type { ChildStart } from '../../../core/triggers/new-run.ts';
+import type { ChildTrigger } from '../../../core/triggers/trigger-options.ts';
 import { checkMembers } from '../../../core/validation/known-names.ts';
 import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
 import { newRun } from '../../jobs/new-run.ts';
@@ -20,6 +20,7 @@ const {
   keyScope: _scope,
   coalesce: _coalesce,
   debounce: _debounce,
+  trx: _trx,
   ...OPTIONS
 } = TRIGGER_OPTIONS;
 

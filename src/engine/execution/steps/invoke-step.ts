@@ -3,7 +3,7 @@ import { decodeJson } from '../../../core/json/json.ts';
 import type { ChildRun } from '../../../core/ownership/known-step.ts';
 import { isTerminal } from '../../../core/run.ts';
 import type { StepContext } from '../../../core/step.ts';
-import type { ChildTrigger } from '../../../core/trigger-options.ts';
+import type { ChildTrigger } from '../../../core/triggers/trigger-options.ts';
 import type { ChildRuns } from './child-runs.ts';
 import type { StepCall } from './step-calls.ts';
 import type { StepPort } from './step-port.ts';

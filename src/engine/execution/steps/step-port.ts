@@ -1,9 +1,9 @@
 import type { ErrorDetailMode } from '../../../core/errors/error-detail.ts';
-import type { ChildStart } from '../../../core/new-run.ts';
 import type { OpenStep } from '../../../core/ownership/known-step.ts';
 import { callOutsideRuns, callWithinStep, currentStep, type StepScope } from '../../../core/run-context.ts';
 import type { StepKind } from '../../../core/step.ts';
 import { type Clock, defer } from '../../../core/time/clock.ts';
+import type { ChildStart } from '../../../core/triggers/new-run.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';

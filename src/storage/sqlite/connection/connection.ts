@@ -18,7 +18,7 @@ import {
   unavailable,
 } from './database-error.ts';
 import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
-import { GuardedDialect } from './guarded-dialect.ts';
+import { GuardedDialect } from './guard/guarded-dialect.ts';
 import { withDeadline } from './query-deadline.ts';
 import { ServerWatch, type WriteOutage } from './server-watch.ts';
 import type { Statement } from './statement.ts';

@@ -13,7 +13,7 @@ import {
   unavailable,
 } from './database-error.ts';
 import { type DialectCheck, WRITE_CHECK } from './dialect-check.ts';
-import type { GuardedDialect } from './guarded-dialect.ts';
+import type { GuardedDialect } from './guard/guarded-dialect.ts';
 import { rowsOf } from './libsql-client.ts';
 import type { ServerWatch } from './server-watch.ts';
 import type { WriteHealth } from './write-health.ts';

@@ -27,10 +27,12 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_counts: 9,
   durably_counting: 9,
   durably_counted: 9,
+  durably_schedules: 10,
+  durably_firings: 10,
 };
 export const NEWEST = migrations.length;
-/** A table of the optional part `limits`. */
-const LIMITS_TABLE = 'durably_lines';
+/** The last object of the optional part `limits`: the part may have been added one statement after another. */
+export const LAST_OF_LIMITS = 'durably_runs_released';
 
 export interface MigrationStatement {
   readonly sql: string;
@@ -89,7 +91,7 @@ async function readVersions(
   return rows.map(({ version, name }) => ({ version: Number(version), name }));
 }
 
-const TABLE_NAMES = [...Object.keys(OUR_TABLES), LIMITS_TABLE];
+const TABLE_NAMES = [...Object.keys(OUR_TABLES), LAST_OF_LIMITS];
 const TABLES = `
 select name, sql from sqlite_master where name in (${TABLE_NAMES.map((name) => `'${name}'`)})`;
 
@@ -150,7 +152,7 @@ export async function readSchema(
   const isWhole = Object.entries(OUR_TABLES).every(
     ([name, since]) => tables.includes(name) === since <= version,
   );
-  return { version, tables, hasLimits: tables.includes(LIMITS_TABLE), isWhole };
+  return { version, tables, hasLimits: tables.includes(LAST_OF_LIMITS), isWhole };
 }
 
 export function notOurs(tables: readonly string[]): SchemaMismatchError {

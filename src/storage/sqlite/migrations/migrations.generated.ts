@@ -898,6 +898,7 @@ end`,
 `create unique index durably_runs_idempotency on durably_runs (job_name, idempotency_key, key_generation)
   where idempotency_key is not null`,
 `alter table durably_runs add column debounce_key text`,
+`alter table durably_runs add column debounced_by text`,
 `alter table durably_runs add column debounce_count integer not null default 0`,
 `create trigger durably_runs_debounced after update of debounce_count on durably_runs
 when new.debounce_count <> old.debounce_count
@@ -1062,6 +1063,53 @@ begin
 end`,
     ],
   },
+  {
+    version: 10,
+    name: 'add_schedules',
+    statements: [
+`create table durably_schedules (
+  id text primary key,
+  job_name text not null,
+  revision text not null,
+  timing text not null,
+  anchor_at integer not null,
+  next_at integer,
+  paused_at integer,
+  fixed_version integer,
+  missed text not null,
+  overlap text not null,
+  priority integer not null default 0,
+  limit_key text,
+  rate_key text,
+  created_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  updated_at integer not null default (cast(unixepoch('subsec') * 1000 as integer)),
+  labels text,
+  payload text not null
+) strict`,
+`create index durably_schedules_due on durably_schedules (job_name, next_at) where paused_at is null`,
+`create index durably_runs_by_schedule on durably_runs (schedule_id, status) where schedule_id is not null`,
+`create view durably_firings as
+select
+  id as schedule_id, next_at,
+  '[]' as runs
+from durably_schedules`,
+`create trigger durably_firings_stored instead of insert on durably_firings
+begin
+  insert into durably_runs (
+    id, job_name, payload, labels, priority, schedule_id, scheduled_for, limit_key, rate_key, key_turn
+  )
+  select
+    f.value->>0, s.job_name, s.payload, s.labels, s.priority, s.id, f.value->>1, s.limit_key, s.rate_key,
+    iif(coalesce(s.limit_key, s.rate_key) is null, 1, 3)
+  from durably_schedules s cross join json_each(new.runs) f
+  where s.id = new.schedule_id and (s.overlap <> 'skip' or not exists (
+    select 1 from durably_runs o indexed by durably_runs_by_schedule
+    where o.schedule_id = new.schedule_id and o.status in ('pending', 'waiting', 'running')
+  ));
+  update durably_schedules set next_at = new.next_at where id = new.schedule_id;
+end`,
+    ],
+  },
 ];
 
 /** Parts of the schema that are added when they are needed first. Adding them again changes nothing. */
@@ -1069,6 +1117,7 @@ export const optionalParts = {
   coalescing: [
 `create index if not exists durably_runs_waiting_by_key on durably_runs (concurrency_key, job_name)
   where status = 'waiting' and concurrency_key is not null`,
+`create index if not exists durably_runs_debounced_by on durably_runs (debounced_by) where debounced_by is not null`,
 `create index if not exists durably_runs_debounced_by_key on durably_runs (job_name, debounce_key)
   where status = 'waiting' and debounce_key is not null`,
   ],
@@ -1078,7 +1127,8 @@ export const optionalParts = {
   job_name text not null,
   limit_key text not null,
   rate_key text not null,
-  is_whole integer generated always as (rate_key = '*') virtual,
+  common_rate text,
+  is_whole integer generated always as (common_rate is '*') virtual,
   is_stale integer not null default 1,
   active integer not null default 0,
   head_priority integer,
@@ -1101,27 +1151,37 @@ end`,
   full_at real not null,
   primary key (job_name, key)
 ) strict, without rowid`,
+`create index if not exists durably_rates_by_end on durably_rates (full_at)`,
 `create index if not exists durably_runs_in_line
-  on durably_runs (job_name, limit_key, iif(claim_kind = 'start', rate_key, null), priority desc)
+  on durably_runs (job_name, limit_key, iif(limit_key is null, rate_key, null), priority desc)
   where status = 'pending' and key_turn >= 2`,
+`create index if not exists durably_runs_first_in_line
+  on durably_runs (job_name, limit_key, iif(limit_key is null, rate_key, null), priority desc)
+  where status = 'pending' and key_turn = 3`,
 `create index if not exists durably_runs_places on durably_runs (job_name, limit_key)
   where status = 'running' and limit_key is not null`,
 `create index if not exists durably_runs_held on durably_runs (job_name, status, limit_key) where holds = 1`,
 `create trigger if not exists durably_runs_joined after insert on durably_runs
 when new.limit_key is not null or new.rate_key is not null
 begin
-  insert into durably_lines (job_name, limit_key, rate_key)
-  values (new.job_name, coalesce(new.limit_key, ''), coalesce(new.rate_key, ''))
-  on conflict (job_name, limit_key, rate_key) do update set is_stale = 1;
+  insert into durably_lines (job_name, limit_key, rate_key, common_rate)
+  values (
+    new.job_name, coalesce(new.limit_key, ''), iif(new.limit_key is null, new.rate_key, ''), new.rate_key
+  )
+  on conflict (job_name, limit_key, rate_key) do update set
+    is_stale = 1, common_rate = iif(common_rate is excluded.common_rate, common_rate, null);
 end`,
 `create trigger if not exists durably_runs_moved after update of status on durably_runs
 when (new.limit_key is not null or new.rate_key is not null) and new.status <> old.status
 begin
-  insert into durably_lines (job_name, limit_key, rate_key)
+  insert into durably_lines (job_name, limit_key, rate_key, common_rate)
   values (
-    new.job_name, coalesce(new.limit_key, ''), iif(new.claim_kind = 'start', coalesce(new.rate_key, ''), '')
+    new.job_name, coalesce(new.limit_key, ''), iif(new.limit_key is null, new.rate_key, ''),
+    iif(new.claim_kind = 'start' or new.limit_key is null, new.rate_key, null)
   )
-  on conflict (job_name, limit_key, rate_key) do update set is_stale = 1;
+  on conflict (job_name, limit_key, rate_key) do update set
+    is_stale = 1,
+    common_rate = iif(new.status <> 'pending' or common_rate is excluded.common_rate, common_rate, null);
 end`,
 `create trigger if not exists durably_runs_rated after update of rate_interval_ms on durably_runs
 when new.rate_interval_ms is not null
@@ -1129,7 +1189,9 @@ begin
   insert into durably_rates (job_name, key, full_at)
   values (new.job_name, coalesce(new.rate_key, '*'), new.updated_at + new.rate_interval_ms)
   on conflict (job_name, key) do update set
-    full_at = min(max(full_at, new.updated_at), new.updated_at + new.rate_per_ms) + new.rate_interval_ms;
+    full_at = iif(
+      full_at > new.updated_at + new.rate_per_ms + new.rate_interval_ms, new.updated_at, max(full_at, new.updated_at)
+    ) + new.rate_interval_ms;
 end`,
 `create trigger if not exists durably_runs_released after update of completed_at on durably_runs
 when new.holds = 1 and new.completed_at is not null

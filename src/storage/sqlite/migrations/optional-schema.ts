@@ -1,11 +1,15 @@
+import type { NewRun } from '../../../core/triggers/new-run.ts';
 import type { WriteLane } from '../../lane.ts';
 import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
+import { isInLine } from '../statements/claims/limit-keys.ts';
+import { isFound } from '../statements/triggering/enqueue-parameters.ts';
+import { LAST_OF_LIMITS } from './found-schema.ts';
 import { optionalParts } from './migrations.generated.ts';
 
 const HAS_LIMITS = `
 select 1 from sqlite_master
-where name = 'durably_lines' and exists (select 1 from durably_schema_versions)`;
+where name = '${LAST_OF_LIMITS}' and exists (select 1 from durably_schema_versions)`;
 
 type Part = keyof typeof optionalParts;
 
@@ -60,6 +64,14 @@ export class OptionalSchema {
   /** Adds what coalesced and debounced triggers need. @throws {DatabaseUnavailableError} */
   async addCoalescing(): Promise<void> {
     await this.#add('coalescing');
+  }
+
+  /** The statements that add what a run needs and may be missing. Each may be executed again. */
+  missingFor(run: NewRun): readonly string[] {
+    return [
+      ...(isInLine(run) && !this.#hasLimits ? optionalParts.limits : []),
+      ...(isFound(run) && !this.#added.has('coalescing') ? optionalParts.coalescing : []),
+    ];
   }
 
   async #add(part: Part): Promise<void> {

@@ -1,6 +1,6 @@
 import { endsRun } from '../../../core/events.ts';
-import type { ChildStart } from '../../../core/new-run.ts';
 import type { Append, AppendResult, OwnerEntry, OwnerNote } from '../../../core/store.ts';
+import type { ChildStart } from '../../../core/triggers/new-run.ts';
 import type { Sending, Sql, WriteKind } from '../../writes.ts';
 import { NOW_MS } from '../sql.ts';
 import { isInLine, storedLimitKey, storedRateKey } from './claims/limit-keys.ts';

@@ -58,7 +58,7 @@ where seq in (${PORTION}) and not ${IS_ACTIVE} and cancels_below = 0 and ${HAS_R
 /** Moves the mark past the portion, or takes it away after the last one. Another process may have moved it already. */
 const ADVANCE = `
 update durably_runs set cancels_below = coalesce((
-  select max(p.seq) + 1 from (${PORTION}) p having count(*) = ${PORTION_ROWS}
+  select iif(count(*) = ${PORTION_ROWS}, max(p.seq) + 1, null) from (${PORTION}) p
 ), 0)
 where id = ?1 and cancels_below = ?2 and not exists (
   select 1 from durably_runs a where a.seq in (${PORTION}) and ${isFrom('cancel', '+a')}

@@ -3,8 +3,6 @@ import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
 import { UNKNOWN_STEP } from '../../../core/events.ts';
 import { decodeJson } from '../../../core/json/json.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
-import { bareKey } from '../../../core/key-scope.ts';
-import type { Labels } from '../../../core/labels.ts';
 import {
   isTerminal,
   RUN_FIELDS,
@@ -13,6 +11,8 @@ import {
   type StoredRun,
 } from '../../../core/run.ts';
 import { toIsoTime } from '../../../core/time/clock.ts';
+import { bareKey } from '../../../core/triggers/key-scope.ts';
+import type { Labels } from '../../../core/triggers/labels.ts';
 import type { RunWait } from '../../../core/wait.ts';
 import type { RunsTable } from '../schema.ts';
 import { type InlineValue, inlineOrSize, isWhole, type Listed, sizeOf } from './portions.ts';
@@ -38,6 +38,8 @@ const SHORT_COLUMNS = [
   'error_detail',
   'waits',
   'parent_run_id',
+  'schedule_id',
+  'scheduled_for',
 ] as const satisfies readonly (keyof RunsTable)[];
 
 /** Columns that may be long. Inside JSON they would be escaped and parsed twice. */
@@ -115,6 +117,8 @@ export function toListedRun({
     error_detail,
     waits,
     parent_run_id,
+    schedule_id,
+    scheduled_for,
   ] = decodeJson(packed) as PackedRun;
   const bytes = packed.length + sizeOf(output) + sizeOf(payload) + sizeOf(error_detail);
   return {
@@ -141,6 +145,8 @@ export function toListedRun({
       error_detail: typeof error_detail === 'string' ? error_detail : null,
       waits,
       parent_run_id,
+      schedule_id,
+      scheduled_for,
       // A payload that is too large is read later.
       output: typeof output === 'string' ? output : null,
       payload: typeof payload === 'string' ? payload : '',
@@ -169,6 +175,8 @@ export function toRun(row: RunRow): StoredRun {
     idempotencyKey: bareKey(row.idempotency_key),
     concurrencyKey: row.concurrency_key,
     parentRunId: row.parent_run_id,
+    scheduleId: row.schedule_id,
+    scheduledFor: timeOrNull(row.scheduled_for),
     labels: row.labels === null ? {} : (decodeJson(row.labels) as Labels),
     currentStepIndex: row.step_count,
     stepCount: row.step_count,

@@ -11,7 +11,7 @@ import Database from 'libsql';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../../../src/core/errors/errors.ts';
 import { type Clock, systemClock } from '../../../../src/core/time/clock.ts';
-import { GuardedDialect } from '../../../../src/storage/sqlite/connection/guarded-dialect.ts';
+import { GuardedDialect } from '../../../../src/storage/sqlite/connection/guard/guarded-dialect.ts';
 import { ownQuery } from '../../../../src/storage/sqlite/query.ts';
 import { databaseError } from '../../../support/dialects/intercepted-dialect.ts';
 import { FakeClock } from '../../../support/fake-clock.ts';

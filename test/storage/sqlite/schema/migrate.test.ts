@@ -15,6 +15,7 @@ const TABLES = [
   'durably_labels',
   'durably_paused_jobs',
   'durably_runs',
+  'durably_schedules',
   'durably_schema_versions',
   'durably_signals',
   'durably_steps',

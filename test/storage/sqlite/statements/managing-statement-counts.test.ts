@@ -25,7 +25,7 @@ contract('statements', (test) => {
     expect(tripsOf(await during(() => durably.reschedule(id, { delay: '1h' })))).toBe(1);
   });
 
-  test('the jobs take three statements, one without numbers, and none if there is no job', async ({
+  test('the jobs take three statements, one without counts, and none if there is no job', async ({
     world,
   }) => {
     const { during, durably } = await counted(world);

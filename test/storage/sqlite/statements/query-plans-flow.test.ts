@@ -214,8 +214,9 @@ contract('query plans', (test) => {
     const begun = nextEvent(durably, 'run:start');
     await handles.stepped.trigger('hang');
     await begun;
+    // The plans of schedules have their own test.
     const [wake, ...others] = (await during(() => clock.advance(1_000))).filter(
-      ({ sql }) => !sql.includes('heartbeat_at ='),
+      ({ sql }) => !sql.includes('heartbeat_at =') && !sql.includes('durably_schedules'),
     );
     expect(others).toEqual([]);
     expect(costsOf(wake === undefined ? [] : [wake])).toEqual(NOTHING);

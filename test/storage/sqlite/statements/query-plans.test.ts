@@ -28,6 +28,9 @@ contract('query plans', (test) => {
     // And the runs whose time is up.
     expect(searchesOf(wake).join('\n')).toMatch(/durably_runs_deadlines \(deadline_at<\?\)/);
     expect(temporariesOf(wake)).toEqual([]);
+    // Schedules that come soon are looked for as well.
+    const schedules = others.pop();
+    expect(schedules && searchesOf(schedules).join('\n')).toContain('durably_schedules_due');
     // The steps of the claimed runs come along. Over a network it is told besides whether runs were left.
     expect(others).toHaveLength(isRemote(world) ? 2 : hasBatches(world) ? 1 : 0);
     // Those are found among the running runs.

@@ -121,7 +121,7 @@ contract('statements', (test) => {
       await ended;
     });
     // n + 2w + 2. Without batches the claim, the wake-up and the finished steps are statements of their own.
-    expect(tripsOf(made)).toBe(2 + 2 + (hasBatches(world) ? 2 : 5));
+    expect(tripsOf(made)).toBe(2 + 2 + (hasBatches(world) ? 2 : 6));
   });
 
   test('a wait for a signal takes one statement more, and sending it one', async ({ world }) => {

@@ -54,6 +54,14 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
         .where('id', '=', runId)
         .execute();
     },
+    async ageSchedules(byMs, id) {
+      let aged = db.updateTable('durably_schedules').set((eb) => ({
+        next_at: eb('next_at', '-', byMs),
+        anchor_at: eb('anchor_at', '-', byMs),
+      }));
+      if (id !== undefined) aged = aged.where('id', '=', id);
+      await aged.execute();
+    },
     async ageDeletions(byMs) {
       await db
         .updateTable('durably_journal')
@@ -66,6 +74,7 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
         create trigger refuse_runs before insert on durably_runs when new.payload = ${sql.lit(payload)}
         begin select raise(abort, 'refused'); end
       `.execute(db);
+      return async () => void (await sql`drop trigger refuse_runs`.execute(db));
     },
     async refuseEvents(type) {
       await sql`

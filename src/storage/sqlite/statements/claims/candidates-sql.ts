@@ -6,7 +6,7 @@ import { isFrom } from '../transitions.ts';
 export const JOB_NAMES = '?1'; // a JSON array
 export const LIMIT = '?2';
 export const CLAIM_TOKEN = '?3';
-export const STALE_THRESHOLD_MS = '?4';
+const STALE_THRESHOLD_MS = '?4';
 const TAKES_SUSPECT = '?5'; // 1 or 0
 
 /** SQL: the names of jobs, and not of paused ones. @param name the name of the table */

@@ -1,9 +1,12 @@
 import { decodeJson } from '../../../../core/json/json.ts';
-import type { JobLimits } from '../../../../core/limits.ts';
 import type { ClaimKind, ClaimRequest, JobTerms, LostRun } from '../../../../core/ownership/claim.ts';
 import type { RunStatus } from '../../../../core/run.ts';
+import type { DueSchedule } from '../../../../core/schedules/schedule.ts';
+import type { JobLimits } from '../../../../core/triggers/limits.ts';
 import type { Rows, Sending, Sql } from '../../../writes.ts';
 import { type InlineValue, sizeOf } from '../portions.ts';
+import { dueSchedulesSql } from '../schedules/due-schedules.ts';
+import { type DueScheduleRow, toDueSchedule } from '../schedules/schedule-rows.ts';
 import { ANSWER_BYTES, CLAIM_BYTES, CLAIMED, claimStatement, LEFT_BEHIND } from './claim-sql.ts';
 import { WAKE } from './due-sql.ts';
 import { KNOWN_OF_CLAIM, type KnownOfRun, knownOfRuns } from './known-of-claim.ts';
@@ -45,6 +48,8 @@ export interface Claimed {
   /** How many runs it woke before, or failed because their time was up. */
   readonly woken: number;
   readonly overdue: readonly LostRun[];
+  /** Undefined if it did not look for them. */
+  readonly schedules?: readonly DueSchedule[] | undefined;
 }
 
 const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0, overdue: [] };
@@ -56,7 +61,20 @@ export interface OneClaim {
 }
 
 /** @param hasLimits whether the schema has what limits need */
-export function toClaim(
+export function toClaim(request: ClaimRequest | undefined, sending: Sending, hasLimits: boolean): OneClaim {
+  const withinMs = request?.schedulesWithinMs;
+  const { statements, decode } = claimOfRuns(request, sending, hasLimits);
+  if (request === undefined || withinMs === undefined) return { statements, decode };
+  return {
+    statements: [...statements, dueSchedulesSql({ jobNames: request.jobNames, withinMs })],
+    decode: (answers) => ({
+      ...decode(answers.slice(0, -1)),
+      schedules: ((answers.at(-1) ?? []) as unknown as readonly DueScheduleRow[]).map(toDueSchedule),
+    }),
+  };
+}
+
+function claimOfRuns(
   request: ClaimRequest | undefined,
   { isSentAgain, isRemote, isBatch }: Sending,
   hasLimits: boolean,

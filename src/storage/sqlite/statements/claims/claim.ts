@@ -62,7 +62,7 @@ export async function claim(
     request = decide(about);
     return request;
   };
-  const { rows, known, more, woken, overdue } = await connection.lane.submit(
+  const { rows, known, more, woken, overdue, schedules } = await connection.lane.submit(
     claims,
     { decide: decideOnce, schema },
     deadlineMs,
@@ -81,6 +81,7 @@ export async function claim(
     lost: [...overdue, ...rows.filter((row) => row.status === 'failed').map(toLostRun)],
     more,
     moreDue: woken >= MAX_WOKEN,
+    ...(schedules && { schedules }),
   };
 }
 

@@ -12,14 +12,14 @@ import {
 
 /**
  * How a claim keeps the limits of jobs. A run is in a line if its job has limits by key, or a throttle: the line of its
- * job and of its keys. `durably_lines` says which lines have pending runs and seem to have room. It is refreshed before
+ * limit key, or else of its throttle's key. `durably_lines` says which lines have pending runs and seem to have room. It is refreshed before
  * each claim. How much room there is, the claim itself counts by the runs, so a line that is out of date delays a run
  * and never breaks a limit. SQLite has one writer: of two claims the second sees the runs of the first.
  *
  * Its additional parameters.
  */
 /** A JSON array of [name, limit, perKey, holds, ms between two starts, ms of the throttle, whether the throttle is the whole job's]. */
-export const LIMITS = '?8';
+const LIMITS = '?8';
 /** The most runs that one line can give. */
 const PER_LINE = '?9';
 
@@ -45,7 +45,8 @@ const holdersOf = (job: string, key?: string) => {
 
 /**
  * SQL: how many runs a throttle lets start now. By the generic cell rate algorithm: each start moves `full_at` by the
- * time between two starts, and it is never later than now and the time of the throttle.
+ * time between two starts, and no start is allowed that would move it beyond now and the time of the throttle. A time
+ * beyond that is of another throttle, or from before the clock was set back.
  */
 const startsOf = ({
   job,
@@ -58,8 +59,8 @@ const startsOf = ({
   interval: string;
   per: string;
 }) => `coalesce((
-    select max(0, cast((${NOW_MS} + ${per} - min(max(f.full_at, ${NOW_MS}), ${NOW_MS} + ${per})) / ${interval} + 0.000001 as integer))
-    from durably_rates f where f.job_name = ${job} and f.key = ${key}
+    select max(0, cast((${NOW_MS} + ${per} - max(f.full_at, ${NOW_MS})) / ${interval} + 0.000001 as integer))
+    from durably_rates f where f.job_name = ${job} and f.key = ${key} and f.full_at <= ${NOW_MS} + ${per} + ${interval}
   ), cast(${per} / ${interval} + 0.000001 as integer))`;
 
 /** The jobs, their limits, and what these leave for now. */
@@ -93,33 +94,38 @@ levels(name, per_key, interval_ms, per_ms, starts, is_whole, active) as (
   from levels where active is not null and (per_key is null or active + 1 < per_key)
 )`;
 
-/** The pending runs of the line `o`. */
-const runsOfLine = (columns: string) => `
-      select ${columns} from durably_runs p indexed by durably_runs_in_line
-      where ${isFrom('claim', 'p')} and p.key_turn >= 2 and p.key_turn = 3 and p.job_name = o.job_name
+/** SQL: how many runs the throttle of a pending run lets start. @param job a row with the limits of its job */
+const startsOfRun = (run: string, job: string) => `case
+      when ${run}.claim_kind <> 'start' or ${run}.rate_key is null or ${job}.interval_ms is null then ${UNLIMITED}
+      when ${run}.rate_key = '*' then ${job}.starts
+      else ${startsOf({ job: `${run}.job_name`, key: `${run}.rate_key`, interval: `${job}.interval_ms`, per: `${job}.per_ms` })}
+    end`;
+
+/** The pending runs of the line `o` whose turn it is at their key, and which their throttle lets start. @param job a row with the limits of its job */
+const runsOfLine = (columns: string, job: string) => `
+      select ${columns} from durably_runs p indexed by durably_runs_first_in_line
+      where ${isFrom('claim', 'p')} and p.key_turn = 3 and p.job_name = o.job_name
         and p.limit_key is nullif(o.limit_key, '')
-        and iif(p.claim_kind = 'start', p.rate_key, null) is nullif(o.rate_key, '')
+        and iif(p.limit_key is null, p.rate_key, null) is nullif(o.rate_key, '')
+        and ${startsOfRun('p', job)} > 0
         and ${MAY_BE_CLAIMED}`;
 
 const PLACES_OF_LINE = `iif(v.per_key is null or o.limit_key = '', ${UNLIMITED}, v.per_key - ${holdersOf('o.job_name', 'o.limit_key')})`;
-const STARTS_OF_LINE = `case
-      when o.rate_key = '' or v.interval_ms is null then ${UNLIMITED}
-      when o.rate_key = '*' then v.starts
-      else ${startsOf({ job: 'o.job_name', key: 'o.rate_key', interval: 'v.interval_ms', per: 'v.per_ms' })}
-    end`;
 
-/** The first lines with room and a run that can be claimed. */
+/** The first lines of each job with room and a run that can be claimed. */
 const OPEN = `
 open as materialized (
-  select o.id, o.job_name, o.limit_key, o.rate_key, ${PLACES_OF_LINE} as places, ${STARTS_OF_LINE} as starts
-  from levels v cross join durably_lines o
-  where v.active is not null and (v.per_key is null or v.active < v.per_key) and o.id in (
-    select o.id from ${openLines({ job: 'v.name', isWhole: 'v.is_whole' })} and o.active = v.active and exists (${runsOfLine('1')})
-    order by o.head_priority desc, o.head_seq
-    limit ${LIMIT}
-  )
-  order by o.head_priority desc, o.head_seq
-  limit ${LIMIT}
+  select * from (
+    select o.id, o.job_name, o.limit_key, o.rate_key, v.interval_ms, v.per_ms, v.starts, ${PLACES_OF_LINE} as places,
+      row_number() over (partition by o.job_name order by o.head_priority desc, o.head_seq) as nth_of_job
+    from levels v cross join durably_lines o
+    where v.active is not null and (v.per_key is null or v.active < v.per_key) and o.id in (
+      select o.id from ${openLines({ job: 'v.name', isWhole: 'v.is_whole' })} and o.active = v.active
+        and exists (${runsOfLine('1', 'v')})
+      order by o.head_priority desc, o.head_seq
+      limit ${LIMIT}
+    )
+  ) where nth_of_job <= ${LIMIT}
 )`;
 
 /** SQL: the place of a run among those of its partition. */
@@ -132,13 +138,15 @@ lined as (
   select seq, priority, job_name from (
     select *, ${nth('job_name, rate_key')} as nth_start from (
       select *, ${nth('job_name, limit_key')} as nth_place from (
-        select r.seq, r.priority, o.job_name, o.limit_key, o.rate_key, o.places, o.starts
-        from open o cross join durably_runs r where r.seq in (${runsOfLine('p.seq')}
+        select r.seq, r.priority, o.job_name, o.limit_key, o.places,
+          iif(r.claim_kind = 'start', r.rate_key, null) as rate_key,
+          ${startsOfRun('r', 'o')} as starts
+        from open o cross join durably_runs r where r.seq in (${runsOfLine('p.seq', 'o')}
           order by p.priority desc, p.seq
           limit ${PER_LINE})
       )
     ) where nth_place <= places or limit_key = ''
-  ) where nth_start <= starts or rate_key = ''
+  ) where nth_start <= starts or rate_key is null
 )`;
 
 /** Runs that are in no line. One that starts counts for the throttle of its whole job, which it may be older than. */
@@ -195,41 +203,47 @@ export const limitColumns = ({ isLost, fails }: { isLost: string; fails: string 
 /** How many lines are refreshed at once, because other writes wait meanwhile. */
 export const MAX_REFRESHED = 1000;
 
+/** SQL: when the throttle that all runs of the line `o` pass opens, if it is closed now. ?2 the limits. */
+const OPENS_AT = `(
+    select ceil(f.full_at - (l.value->>5) + (l.value->>4)) from durably_rates f, json_each(?2) l
+    where o.common_rate is not null and o.common_rate <> '*' and f.job_name = o.job_name and f.key = o.common_rate
+      and l.value->>0 = o.job_name and l.value->>4 is not null
+      and f.full_at - (l.value->>5) + (l.value->>4) > ${NOW_MS}
+      and f.full_at <= ${NOW_MS} + (l.value->>5) + (l.value->>4)
+  )`;
+
 /**
- * Brings stale lines up to date, and opens those whose throttle has opened. With a line, the others of its limit key.
- * Lines that have no pending run are removed by a trigger. Its parameters are the first and the eighth of a claim.
+ * Brings stale lines up to date, and opens those whose throttle has opened, or is another one now. Lines that have no
+ * pending run are removed by a trigger. Its parameters: the names of the jobs, and {@link LIMITS}.
  */
 export const REFRESH_LINES = `
-with due as materialized (
-  select id, job_name, limit_key from durably_lines where id in (
-    select id from durably_lines indexed by durably_lines_stale
-    where is_stale = 1 and job_name in (select value from json_each(?1)) limit ${MAX_REFRESHED}
-  )
-  union
-  select id, job_name, limit_key from durably_lines where id in (
-    select id from durably_lines indexed by durably_lines_closed
-    where opens_at is not null and job_name in (select value from json_each(?1)) and opens_at <= ${NOW_MS} limit ${MAX_REFRESHED}
-  )
-)
 update durably_lines as o set
   is_stale = 0,
   active = iif(limit_key = '', 0, ${holdersOf('o.job_name', 'o.limit_key')}),
-  opens_at = iif(rate_key in ('', '*'), null, (
-    select ceil(f.full_at - (l.value->>5) + (l.value->>4)) from durably_rates f, json_each(?2) l
-    where f.job_name = o.job_name and f.key = o.rate_key and l.value->>0 = o.job_name and l.value->>4 is not null
-      and f.full_at - (l.value->>5) + (l.value->>4) > ${NOW_MS} and f.full_at <= ${NOW_MS} + 2 * (l.value->>5)
-  )),
+  opens_at = ${OPENS_AT},
   (head_priority, head_seq) = (
     select p.priority, p.seq from durably_runs p indexed by durably_runs_in_line
     where ${isFrom('claim', 'p')} and p.key_turn >= 2 and p.job_name = o.job_name
       and p.limit_key is nullif(o.limit_key, '')
-      and iif(p.claim_kind = 'start', p.rate_key, null) is nullif(o.rate_key, '')
+      and iif(p.limit_key is null, p.rate_key, null) is nullif(o.rate_key, '')
     order by p.priority desc, p.seq limit 1
   )
 where id in (
-  select id from due
+  select id from (
+    select id from durably_lines indexed by durably_lines_stale
+    where is_stale = 1 and job_name in (select value from json_each(?1)) limit ${MAX_REFRESHED}
+  )
   union
-  select s.id from due d cross join durably_lines s on s.job_name = d.job_name and s.limit_key = d.limit_key
-  where d.limit_key <> ''
+  select id from (
+    select c.id from json_each(?1) j cross join durably_lines c indexed by durably_lines_closed
+    where c.opens_at is not null and c.job_name = j.value and c.opens_at <= ${NOW_MS} limit ${MAX_REFRESHED}
+  )
+  union
+  select id from (
+    select c.id from json_each(?1) j left join json_each(?2) l on l.value->>0 = j.value
+      cross join durably_lines c indexed by durably_lines_closed
+    where c.opens_at is not null and c.job_name = j.value
+      and c.opens_at > ${NOW_MS} + coalesce((l.value->>5) + (l.value->>4), 0) limit ${MAX_REFRESHED}
+  )
 )
 returning 1 as refreshed`;

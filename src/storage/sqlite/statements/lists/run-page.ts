@@ -2,6 +2,7 @@ import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, sql 
 import { isTerminal, RUN_STATUSES, type RunQuery, type RunStatus } from '../../../../core/run.ts';
 import type { Schema } from '../../schema.ts';
 import { type CompiledRow, listedColumns } from '../rows.ts';
+import { scheduledPlaces } from '../schedules/scheduled-places.ts';
 import { isWithin, wasCreated, withBounds } from './created.ts';
 import { hasLabel } from './labels.ts';
 import { type PlacesOf, searchedPlaces } from './search.ts';
@@ -40,6 +41,9 @@ function pageOf(db: Kysely<Schema>, query: RunQuery, parts: PageParts): RawBuild
     return parts.ofPlaces(searchedPlaces(query, query.q, placesOf));
   }
   if (query.parentRunId !== null) return childrenPage(query, query.parentRunId, parts);
+  if (query.scheduleId !== null) {
+    return parts.ofPlaces(scheduledPlaces(query, query.scheduleId, commonConditions(query)));
+  }
   if (goesByLabel(query)) return parts.ofPlaces(labelledPage(db, query));
   return filteredPage(query, parts);
 }
@@ -48,6 +52,7 @@ function pageOf(db: Kysely<Schema>, query: RunQuery, parts: PageParts): RawBuild
 function childrenPage(query: RunQuery, parentRunId: string, { columns }: PageParts): RawBuilder<CompiledRow> {
   const conditions = [sql`parent_run_id = ${parentRunId}`, ...commonConditions(query)];
   const { jobNames, statuses, limit, offset } = query;
+  if (query.scheduleId !== null) conditions.push(sql`schedule_id = ${query.scheduleId}`);
   if (jobNames.length > 0) conditions.push(sql`job_name in (${sql.join(jobNames)})`);
   if (statuses.length > 0) conditions.push(sql`status in (${sql.join(statuses)})`);
   return sql`select ${columns} from durably_runs indexed by durably_runs_by_parent

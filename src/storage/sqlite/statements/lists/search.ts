@@ -73,7 +73,7 @@ function patternOf(text: string): string {
 
 /** SQL: whether the run `r` matches the rest of a filter. */
 function conditionsOf(query: RunQuery): RawBuilder<SqlBool>[] {
-  const { jobNames, statuses, parentRunId, labels } = query;
+  const { jobNames, statuses, parentRunId, scheduleId, labels } = query;
   const conditions = [
     isWithin(query, sql.ref('r.seq')),
     ...wasCreated(query, sql.ref('r.created_at')),
@@ -83,5 +83,6 @@ function conditionsOf(query: RunQuery): RawBuilder<SqlBool>[] {
   if (jobNames.length > 0) conditions.push(sql`+r.job_name in (${sql.join(jobNames)})`);
   if (statuses.length > 0) conditions.push(sql`+r.status in (${sql.join(statuses)})`);
   if (parentRunId !== null) conditions.push(sql`+r.parent_run_id = ${parentRunId}`);
+  if (scheduleId !== null) conditions.push(sql`+r.schedule_id = ${scheduleId}`);
   return conditions;
 }

@@ -1,6 +1,6 @@
 import type { Rescheduled } from '../../../../core/managing/managing-store.ts';
-import type { Due } from '../../../../core/new-run.ts';
 import type { RunStatus } from '../../../../core/run.ts';
+import type { Due } from '../../../../core/triggers/new-run.ts';
 import type { Rows, Sql, WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { NOW_MS } from '../../sql.ts';

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { isStorableText, WITHOUT_NUL } from '../text.ts';
+
+/** Names and values by which lists and streams filter. A run's labels never change. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** The most labels that a run can have and a filter can name. */
+const MAX_LABELS = 20;
+const MAX_KEY_LENGTH = 64;
+const MAX_VALUE_LENGTH = 256;
+// `__proto__` is refused, because an object that is built key by key loses it.
+export const LABEL_KEY = new RegExp(`^(?!__proto__$)[\\w./-]{1,${MAX_KEY_LENGTH}}$`);
+
+/**
+ * The schema of labels. With a name, messages begin with `<name>.<key>`. Without one they begin with
+ * what is wrong, because the issue's path is shown beside them.
+ */
+export function labelsSchema(name?: string) {
+  const about = (key?: string) => {
+    if (name === undefined) return '';
+    return key === undefined ? `${name} ` : `${name}.${key.slice(0, MAX_KEY_LENGTH)} `;
+  };
+  const noObject = `${about()}must be an object of strings`;
+  const record = z
+    .record(
+      z.string().regex(LABEL_KEY),
+      z.string().max(MAX_VALUE_LENGTH).meta({ pattern: WITHOUT_NUL }),
+      noObject,
+    )
+    .meta({ maxProperties: MAX_LABELS });
+  // The record's own message would not name the label.
+  return z.preprocess((given, context) => {
+    if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
+    const labels = Object.entries(given);
+    if (labels.length > MAX_LABELS) {
+      context.addIssue({ code: 'custom', message: `${about()}must have at most ${MAX_LABELS} keys` });
+      return given;
+    }
+    for (const [key, value] of labels) {
+      const fault = faultOf(key, value);
+      if (fault !== undefined) {
+        context.addIssue({ code: 'custom', path: [key], message: `${about(key)}${fault}` });
+      }
+    }
+    return given;
+  }, record);
+}
+
+/** Labels as they are stored: JSON text, or null if there are none. */
+export function encodeLabels(labels: Labels): string | null {
+  return Object.keys(labels).length === 0 ? null : JSON.stringify(labels);
+}
+
+function faultOf(key: string, value: unknown): string | undefined {
+  if (!LABEL_KEY.test(key)) return `must have a key of 1 to ${MAX_KEY_LENGTH} letters, digits and ._/-`;
+  if (typeof value !== 'string' || value.length > MAX_VALUE_LENGTH) {
+    return `must be one string of at most ${MAX_VALUE_LENGTH} characters`;
+  }
+  return isStorableText(value) ? undefined : 'holds a NUL or a lone surrogate';
+}

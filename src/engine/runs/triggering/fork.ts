@@ -1,0 +1,52 @@
+import type { ForkOptions } from '../../../core/durably.ts';
+import { NotFoundError } from '../../../core/errors/errors.ts';
+import { newRunId } from '../../../core/id.ts';
+import { checkRunId, parseRun, type Run } from '../../../core/run.ts';
+import { storableText } from '../../../core/text.ts';
+import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { refusalOf } from '../../../core/validation/refusal.ts';
+import { limitKeysOf } from '../../jobs/job-limits.ts';
+import { newRun } from '../../jobs/new-run.ts';
+import type { RunsDeps } from '../runs-deps.ts';
+
+const OPTIONS: MembersOf<ForkOptions> = { from: true, input: true };
+
+/**
+ * Stores a new run like another one, in which the steps before one of its steps are already done.
+ *
+ * @throws {NotFoundError} for an unknown run, for a run whose job this process does not know, and for an unknown step.
+ * @throws {ValidationError} for a bad option or input.
+ */
+export async function fork(
+  {
+    store,
+    registry,
+    bus,
+    worker,
+    maxInputBytes,
+  }: Pick<RunsDeps, 'store' | 'registry' | 'bus' | 'worker' | 'maxInputBytes'>,
+  runId: string,
+  options: ForkOptions,
+): Promise<Run> {
+  checkMembers('fork option', options, OPTIONS);
+  const { from, input } = options ?? {};
+  if (typeof from !== 'string')
+    throw refusalOf([{ path: ['from'], message: 'from must be the name of a step' }]);
+  const source = await store.getRun(checkRunId(runId));
+  if (source === null) throw new NotFoundError('Run not found');
+  const job = registry.get(source.jobName);
+  if (job === undefined) throw registry.notFound(source.jobName);
+  const payload = input === undefined ? undefined : (await newRun(job, { input }, maxInputBytes)).payload;
+  const id = newRunId();
+  const keys = limitKeysOf(job, payload ?? source.payload.text);
+  const storing = store.fork({ id, runId, from: storableText(from), payload, ...keys });
+  worker.wake();
+  const result = await storing;
+  if (result === 'not-found') throw new NotFoundError('Run not found');
+  if (result === 'no-step') throw new NotFoundError(`Run ${runId} has no step "${from}"`);
+  const note = { type: 'run:trigger', data: JSON.stringify({ forkedFrom: runId }) } as const;
+  bus.publish([{ run: { runId: id, jobName: source.jobName }, note }]);
+  const stored = await store.getRun(id, { asOf: 'now' });
+  if (stored === null) throw new NotFoundError('The run was deleted at once');
+  return parseRun(stored);
+}

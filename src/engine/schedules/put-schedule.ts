@@ -1,0 +1,81 @@
+import { ConflictError } from '../../core/errors/errors.ts';
+import { newRevision } from '../../core/id.ts';
+import { checkAhead, encodeTiming, parseScheduleRule } from '../../core/schedules/rule.ts';
+import type { JobSchedule, StoredSchedule } from '../../core/schedules/schedule.ts';
+import { slotAfter } from '../../core/schedules/timing.ts';
+import type { Store } from '../../core/store.ts';
+import { shownValue } from '../../core/time/duration.ts';
+import type { JobDefinition } from '../jobs/define-job.ts';
+import { newRun } from '../jobs/new-run.ts';
+
+interface PutDeps {
+  readonly store: Store;
+  /** The most bytes of JSON for an input. */
+  readonly maxInputBytes: number;
+}
+
+/** Who puts a schedule: a caller, or the definition of a job of this version. */
+export type PutBy = { readonly kind: 'caller' } | { readonly kind: 'definition'; readonly version: number };
+
+/**
+ * Stores a schedule, or changes it. Its slots change only if its timing does, and none of them has come.
+ *
+ * @throws {ValidationError} that names the bad member and its value
+ * @throws {ConflictError} if a caller would change a schedule of a definition
+ */
+export async function putSchedule(
+  { store, maxInputBytes }: PutDeps,
+  {
+    id,
+    job,
+    schedule,
+    by,
+  }: {
+    readonly id: string;
+    readonly job: JobDefinition;
+    readonly schedule: JobSchedule;
+    readonly by: PutBy;
+  },
+): Promise<StoredSchedule> {
+  const { timing, missed, overlap } = parseScheduleRule(schedule);
+  const { input = {}, labels, priority } = schedule;
+  const run = await newRun(job, { input, options: { labels, priority } }, maxInputBytes);
+  const { schedule: known, nowMs } = await store.getSchedule(id);
+  if (by.kind === 'caller' && known !== null) refuseFixed(known);
+  const encoded = encodeTiming(timing);
+  const anchorMs = timing.startAtMs ?? nowMs;
+  const isNewTiming = known === null || encodeTiming(known.timing) !== encoded;
+  // A definition stays as it is when its times are over.
+  if (isNewTiming && by.kind === 'caller') checkAhead({ ...timing, anchorMs }, nowMs);
+  const stored = await store.putSchedule({
+    id,
+    jobName: job.name,
+    revision: newRevision(),
+    timing: encoded,
+    anchorMs,
+    nextAtMs: slotAfter({ ...timing, anchorMs }, nowMs),
+    missed,
+    overlap,
+    priority: run.priority ?? 0,
+    limitKey: run.limitKey,
+    throttleKey: run.throttleKey,
+    fixedVersion: by.kind === 'definition' ? by.version : null,
+    labels: run.labels,
+    payload: run.payload,
+  });
+  // A definition has put it meanwhile.
+  if (by.kind === 'caller') refuseFixed(stored);
+  return stored;
+}
+
+/** @throws {ConflictError} for a schedule of a definition */
+function refuseFixed({ id, fixedVersion }: StoredSchedule): void {
+  if (fixedVersion !== null) throw fixedError(id);
+}
+
+/** A caller would change or delete a schedule of a definition. */
+export function fixedError(id: string): ConflictError {
+  return new ConflictError(
+    `Schedule ${shownValue(id)} is in the definition of its job, and changes only with that`,
+  );
+}

@@ -1,0 +1,271 @@
+import { type Plan, planFiring } from '../../core/schedules/plan.ts';
+import type { DueSchedule } from '../../core/schedules/schedule.ts';
+import type { Fired, Firing } from '../../core/schedules/schedule-store.ts';
+import type { Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { Registry } from '../jobs/registry.ts';
+import { eventsOf, toFiring } from './firings.ts';
+import { FixedSchedules } from './fixed-schedules.ts';
+
+/** A slot that came longer ago counts as missed. Where only requests wake the worker, they may be rare. */
+const LATE_MS = { resident: 60_000, 'on-demand': 5 * 60_000 };
+/** After a firing that the database found too early. */
+const MIN_WAIT_MS = 20;
+/** While the database fails. */
+const MAX_PAUSE_MS = 30_000;
+
+interface SchedulerDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly presence: 'resident' | 'on-demand';
+  readonly pollingIntervalMs: number;
+  readonly maxInputBytes: number;
+  /** Called when a firing leaves that makes runs. A claim that leaves with it takes them. */
+  readonly onFire: () => void;
+}
+
+/** A schedule of which a look has told. */
+interface Known {
+  readonly schedule: DueSchedule;
+  /** How far the database's clock is ahead of the monotonic clock, ms. The time by it is late, and never early. */
+  readonly aheadMs: number;
+  /** When it may be fired at the earliest, on the monotonic clock. */
+  readonly notBeforeMs: number;
+  /** Its firing is under way. */
+  readonly isFiring: boolean;
+}
+
+/**
+ * Fires the schedules of this process's jobs. Looks tell it which are due now or soon: those of claims, and its own while
+ * the worker has no free slot. It sets a timer for the next one, and needs no slot to fire it.
+ *
+ * A process only plans. Whether a slot has come, and who fires it, the database decides.
+ */
+export class Scheduler {
+  readonly #deps: SchedulerDeps;
+  readonly #lateMs: number;
+  readonly fixed: FixedSchedules;
+  readonly #known = new Map<string, Known>();
+  readonly #underWay = new Set<Promise<void>>();
+  #isStarted = false;
+  /** How often in a row a look, or the storing of definitions, has failed. */
+  #failures = 0;
+  /** No look before this time, on the monotonic clock. */
+  #lookAgainMs = Number.NEGATIVE_INFINITY;
+  #cancelTimer: () => void = () => undefined;
+  #cancelRetry: () => void = () => undefined;
+
+  constructor(deps: SchedulerDeps) {
+    this.#deps = deps;
+    this.#lateMs = Math.max(2 * deps.pollingIntervalMs, LATE_MS[deps.presence]);
+    this.fixed = new FixedSchedules(deps);
+  }
+
+  /** How soon the slots come of which a look is to tell, ms. Only a resident worker is still there then. */
+  get withinMs(): number {
+    return this.#deps.presence === 'resident' ? 2 * this.#deps.pollingIntervalMs : 0;
+  }
+
+  start(): void {
+    this.#isStarted = true;
+    this.noteJobs();
+  }
+
+  /** Jobs were registered, or the worker was started: their definitions may have schedules. */
+  noteJobs(): void {
+    if (!this.#isStarted || this.fixed.areStored) return;
+    this.#follow(
+      this.fixed.store().then((stored) => {
+        this.#failures = 0;
+        for (const schedule of stored) this.noteChanged(schedule);
+        // Others may have been registered meanwhile.
+        this.noteJobs();
+      }),
+      () => this.#storeLater(),
+    );
+  }
+
+  /** Sets no more timers. Resolves when no firing is under way. */
+  async stop(): Promise<void> {
+    this.#isStarted = false;
+    this.#known.clear();
+    this.#cancelTimer();
+    this.#cancelRetry();
+    await this.settled();
+  }
+
+  async settled(): Promise<void> {
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
+  }
+
+  /** Before a worker on demand looks for work: what is in definitions is stored. @throws {DatabaseUnavailableError} */
+  async prepare(): Promise<void> {
+    while (!this.fixed.areStored) await this.fixed.store();
+  }
+
+  /**
+   * Takes what a look has told, and fires what is due. Returns whether a firing leaves.
+   *
+   * @param schedules as they were when the database answered, just now
+   */
+  accept(schedules: readonly DueSchedule[]): boolean {
+    const nowMs = this.#deps.clock.monotonicMs();
+    for (const schedule of schedules) {
+      const known = this.#known.get(schedule.id);
+      this.#known.set(schedule.id, {
+        schedule,
+        aheadMs: schedule.nowMs - nowMs,
+        notBeforeMs: known?.notBeforeMs ?? nowMs,
+        isFiring: known?.isFiring ?? false,
+      });
+    }
+    return this.#fireDue();
+  }
+
+  /** This process has put or resumed a schedule. Looks tell of it otherwise, and of those that come later. */
+  noteChanged(schedule: DueSchedule): void {
+    const { nextAtMs, nowMs, jobName } = schedule;
+    const isOurs = this.#isStarted && this.#deps.registry.get(jobName) !== undefined;
+    if (isOurs && nextAtMs !== null && nextAtMs <= nowMs + this.withinMs) this.accept([schedule]);
+  }
+
+  /** Looks by itself, while no claim does because no slot is free. Never rejects. */
+  async look(): Promise<void> {
+    const { store, bus, registry, clock } = this.#deps;
+    if (clock.monotonicMs() < this.#lookAgainMs) return;
+    try {
+      const jobNames = registry.names();
+      const found = await store.listDueSchedules({ jobNames, withinMs: this.withinMs });
+      this.#failures = 0;
+      this.accept(found);
+    } catch (error) {
+      this.#lookAgainMs = clock.monotonicMs() + this.#pauseMs();
+      bus.reportWorkerError({ error, context: 'schedule' });
+    }
+  }
+
+  #fireDue(): boolean {
+    const nowMs = this.#deps.clock.monotonicMs();
+    const firings: Firing[] = [];
+    for (const [id, known] of this.#known) {
+      const { schedule, aheadMs, notBeforeMs, isFiring } = known;
+      if (isFiring || notBeforeMs > nowMs) continue;
+      const plan = this.#plan(schedule, Math.floor(nowMs + aheadMs));
+      if (plan === 'failed') this.#known.set(id, { ...known, notBeforeMs: this.#laterMs() });
+      else if (plan !== undefined && this.fixed.isDropped(schedule)) this.#remove(schedule);
+      else if (plan !== undefined) {
+        firings.push(toFiring(schedule, plan));
+        this.#known.set(id, { ...known, isFiring: true });
+      }
+    }
+    if (firings.length > 0) this.#fire(firings);
+    this.#setTimer();
+    return firings.length > 0;
+  }
+
+  #plan(schedule: DueSchedule, nowMs: number): Plan | 'failed' | undefined {
+    try {
+      return planFiring(schedule, { nowMs, lateMs: this.#lateMs });
+    } catch (error) {
+      // Another version may have stored what this one can't read.
+      this.#deps.bus.reportWorkerError({ error, context: 'schedule' });
+      return 'failed';
+    }
+  }
+
+  #remove(schedule: DueSchedule): void {
+    this.#known.delete(schedule.id);
+    this.#follow(this.fixed.remove(schedule));
+  }
+
+  #fire(firings: readonly Firing[]): void {
+    const firing = this.#deps.store.fireSlots(firings).then(
+      (fired) => this.#noteFired(firings, fired),
+      (error: unknown) => {
+        const notBeforeMs = this.#laterMs();
+        this.#update(firings, (known) => ({ ...known, notBeforeMs, isFiring: false }));
+        this.#setTimer();
+        throw error;
+      },
+    );
+    this.#follow(firing);
+    if (firings.some(({ runs }) => runs.length > 0)) this.#deps.onFire();
+  }
+
+  #noteFired(firings: readonly Firing[], fired: Fired): void {
+    const { bus, clock } = this.#deps;
+    const jobNames = new Map([...this.#known].map(([id, { schedule }]) => [id, schedule.jobName]));
+    bus.publish(eventsOf(firings, fired, jobNames));
+    const nowMs = clock.monotonicMs();
+    const current = new Map(fired.schedules.map((schedule) => [schedule.id, schedule]));
+    this.#update(firings, (known, { slotMs, revision }) => {
+      const schedule = current.get(known.schedule.id);
+      if (schedule === undefined || schedule.isPaused || schedule.nextAtMs === null) return undefined;
+      // Nothing would wake it for the next slot.
+      if (!this.#isStarted) return undefined;
+      const isTooEarly = schedule.revision === revision && schedule.nextAtMs === slotMs;
+      return {
+        schedule,
+        aheadMs: schedule.nowMs - nowMs,
+        notBeforeMs: isTooEarly ? nowMs + MIN_WAIT_MS : nowMs,
+        isFiring: false,
+      };
+    });
+    this.#fireDue();
+  }
+
+  /** Changes what is known of the schedules of these firings, or forgets it. */
+  #update(firings: readonly Firing[], change: (known: Known, firing: Firing) => Known | undefined): void {
+    for (const firing of firings) {
+      const known = this.#known.get(firing.scheduleId);
+      if (known === undefined) continue;
+      const changed = change(known, firing);
+      if (changed === undefined) this.#known.delete(firing.scheduleId);
+      else this.#known.set(firing.scheduleId, changed);
+    }
+  }
+
+  /** For the slot that comes first. */
+  #setTimer(): void {
+    this.#cancelTimer();
+    if (!this.#isStarted) return;
+    const { clock } = this.#deps;
+    let firstMs = Number.POSITIVE_INFINITY;
+    for (const { schedule, aheadMs, notBeforeMs, isFiring } of this.#known.values()) {
+      if (isFiring || schedule.nextAtMs === null) continue;
+      firstMs = Math.min(firstMs, Math.max(notBeforeMs, schedule.nextAtMs - aheadMs));
+    }
+    if (firstMs === Number.POSITIVE_INFINITY) return;
+    const inMs = Math.max(0, Math.ceil(firstMs - clock.monotonicMs()));
+    this.#cancelTimer = clock.schedule(inMs, () => this.#fireDue());
+  }
+
+  #storeLater(): void {
+    this.#cancelRetry();
+    if (!this.#isStarted) return;
+    this.#cancelRetry = this.#deps.clock.schedule(this.#pauseMs(), () => this.noteJobs());
+  }
+
+  /** After one more failure. */
+  #pauseMs(): number {
+    return Math.min(MAX_PAUSE_MS, this.#deps.pollingIntervalMs * 2 ** this.#failures++);
+  }
+
+  #laterMs(): number {
+    return this.#deps.clock.monotonicMs() + this.#deps.pollingIntervalMs;
+  }
+
+  /** Reports what goes wrong in the background. */
+  #follow(work: Promise<void>, onError: () => void = () => undefined): void {
+    const followed = work
+      .catch((error: unknown) => {
+        this.#deps.bus.reportWorkerError({ error, context: 'schedule' });
+        onError();
+      })
+      .finally(() => this.#underWay.delete(followed));
+    this.#underWay.add(followed);
+  }
+}

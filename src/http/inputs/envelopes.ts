@@ -1,0 +1,192 @@
+import { z } from 'zod';
+import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
+import { signalNameFault } from '../../core/text.ts';
+import { type Duration, shownValue } from '../../core/time/duration.ts';
+import { labelsSchema } from '../../core/triggers/labels.ts';
+import { knownMembers } from '../../core/validation/issues.ts';
+import { storable } from './params.ts';
+
+// The bodies of requests.
+
+const key = (name: string) => {
+  const error = `${name} must be a string of 1 to ${MAX_KEY_LENGTH} characters`;
+  return storable(name, z.string(error).min(1, error).max(MAX_KEY_LENGTH, error))
+    .nullish()
+    .transform((given) => given ?? undefined);
+};
+
+/** The service says what is wrong with a text or a number. */
+export const duration = (name: string) =>
+  z
+    .union([z.number(), z.string()], `${name} must be a duration, such as 500 (ms) or "30s"`)
+    .nullish()
+    .transform((given) => (given ?? undefined) as Duration | undefined);
+
+const priorityFault = {
+  error: ({ input }: { readonly input?: unknown }) =>
+    `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(input)}`,
+};
+
+const debounceSchema = knownMembers(
+  'member of debounce',
+  {
+    key: storable(
+      'debounce.key',
+      z
+        .string('debounce.key must be a string')
+        .min(1, 'debounce.key is required')
+        .max(MAX_KEY_LENGTH, `debounce.key must have 1 to ${MAX_KEY_LENGTH} characters`),
+    ),
+    delay: z
+      .union([z.number(), z.string()], 'debounce.delay must be a duration, such as 500 (ms) or "30s"')
+      .transform((given) => given as Duration),
+    maxDelay: duration('debounce.maxDelay'),
+  },
+  'debounce must be an object',
+);
+
+const missingJobName = 'jobName is required';
+
+export const priorityMember = z
+  .int(priorityFault)
+  .min(-MAX_PRIORITY, priorityFault)
+  .max(MAX_PRIORITY, priorityFault)
+  .nullish()
+  .transform((given) => given ?? undefined)
+  .meta({
+    description:
+      'Of the runs that could be started, those of a higher priority come first, then those that were triggered first. 0 unless given',
+  });
+
+export const labelsMember = labelsSchema('labels')
+  .nullish()
+  .transform((given) => given ?? undefined)
+  .meta({ description: 'Names and values to find the run by. Lists and streams filter by them' });
+
+export const jobNameMember = storable(
+  'jobName',
+  z
+    .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
+    .min(1, missingJobName),
+);
+
+/** The body of a trigger. The job's own schema validates `input`. */
+export const triggerEnvelope = knownMembers(
+  'member of the body',
+  {
+    jobName: jobNameMember,
+    input: z.unknown().default({}),
+    idempotencyKey: key('idempotencyKey').meta({
+      description:
+        "Unique per job. A second trigger with the same key returns the first trigger's run and starts no other",
+    }),
+    idempotencyTtl: duration('idempotencyTtl').meta({
+      description:
+        'How long the idempotency key counts: a duration as in `delay`. For as long as the run exists unless given',
+      examples: ['24h'],
+    }),
+    coalesce: z
+      .enum(['skip', 'active'], {
+        error: ({ input }) => `coalesce must be 'skip' or 'active', not ${shownValue(input)}`,
+      })
+      .nullish()
+      .transform((given) => given ?? undefined)
+      .meta({
+        description:
+          'Returns a run of the job and the `concurrencyKey` that is there already: a pending or delayed one, or with `active` also one that runs or waits',
+      }),
+    debounce: debounceSchema
+      .nullish()
+      .transform((given) => given ?? undefined)
+      .meta({
+        description:
+          'The run starts `delay` after the last trigger with this key, and at most `maxDelay` after the first one, with the input and labels of the last one',
+      }),
+    concurrencyKey: key('concurrencyKey').meta({
+      description: 'Runs with this key run one at a time, in the order of their triggers',
+    }),
+    labels: labelsMember,
+    delay: duration('delay').meta({
+      description:
+        'The run waits for so long: ms, or a number and one of `ms`, `s`, `m`, `h`, `d`. Not with `runAt`',
+      examples: [500, '30s', '2h'],
+    }),
+    runAt: z
+      .string('runAt must be an ISO 8601 time with a time zone')
+      .nullish()
+      .transform((given) => given ?? undefined)
+      .meta({ description: 'The run waits until then: ISO 8601 with a time zone', format: 'date-time' }),
+    priority: priorityMember,
+    ttl: duration('ttl').meta({
+      description:
+        'The run fails if it has not been started so long after it was due: a duration as in `delay`',
+      examples: ['10m'],
+    }),
+    timeout: duration('timeout').meta({
+      description:
+        "How long the run may take from its first start to its end, its waits and retries included: a duration as in `delay`. The job's own unless given",
+      examples: ['2h'],
+    }),
+  },
+  'The body must be a JSON object',
+).meta({ id: 'TriggerRequest' });
+
+/** The body of a batch of triggers. */
+export const triggerBatchEnvelope = knownMembers(
+  'member of the body',
+  {
+    runs: z
+      .array(triggerEnvelope, {
+        error: ({ input }) => (input == null ? 'runs is required' : 'runs must be a list'),
+      })
+      .max(1000, 'runs must have at most 1000 elements'),
+  },
+  'The body must be a JSON object',
+).meta({ id: 'TriggerBatchRequest' });
+
+/** The body of a change of a run's time. */
+export const rescheduleEnvelope = knownMembers(
+  'member of the body',
+  { delay: triggerEnvelope.shape.delay, runAt: triggerEnvelope.shape.runAt },
+  'The body must be a JSON object',
+)
+  .superRefine(({ delay, runAt }, context) => {
+    if (context.issues.length > 0 || (delay === undefined) !== (runAt === undefined)) return;
+    const message = delay === undefined ? 'runAt or delay must be given' : 'delay does not go with runAt';
+    context.addIssue({ code: 'custom', path: ['runAt'], message });
+  })
+  .meta({ id: 'RescheduleRequest' });
+
+/** The body of a fork, which may be left out. */
+export const forkEnvelope = knownMembers(
+  'member of the body',
+  {
+    input: z
+      .unknown()
+      .optional()
+      .meta({ description: 'The input of the new run. That of the earlier run unless given' }),
+  },
+  'The body must be a JSON object',
+).meta({ id: 'ForkRequest' });
+
+const missingName = 'name is required';
+
+/** The body of a signal. */
+export const signalEnvelope = knownMembers(
+  'member of the body',
+  {
+    name: z
+      .string({ error: ({ input }) => (input == null ? missingName : 'name must be a string') })
+      .superRefine((given, ctx) => {
+        const fault = signalNameFault(given);
+        if (fault !== undefined) ctx.addIssue({ code: 'custom', message: `name ${fault}` });
+      })
+      .meta({ description: 'The name that `step.waitForSignal` waits for', minLength: 1, maxLength: 1024 }),
+    payload: z.unknown().optional().meta({ description: 'What the step gets. Null unless given' }),
+    signalId: key('signalId').meta({
+      description:
+        'Sent again with the same one, a signal changes nothing. With another payload it is a conflict',
+    }),
+  },
+  'The body must be a JSON object',
+).meta({ id: 'SignalRequest' });

@@ -1,0 +1,99 @@
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
+import { afterCommitOf } from './after-commit.ts';
+
+/** How a statement is executed: until when it is tried, on the monotonic clock, and whether it commits. */
+export interface Passage {
+  readonly deadlineMs: number;
+  readonly commits: boolean;
+}
+
+/** Protects a connection from wrong use. */
+export interface StatementGuard {
+  passageOf(query: CompiledQuery): Passage;
+  retryWhileBusy<T>(execute: () => Promise<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
+  attempt<T>(execute: () => Promise<T>): Promise<T>;
+}
+
+/**
+ * Holds one of the driver's connections while a statement is tried, and after the statement
+ * succeeded. It releases the connection while a statement waits for a lock, because many drivers
+ * have only one.
+ */
+export class GuardedConnection implements DatabaseConnection {
+  readonly #innerDriver: Driver;
+  readonly #guard: StatementGuard;
+  #inner: DatabaseConnection | undefined;
+  inTransaction = false;
+  /** What to call when its transaction is committed. */
+  #onCommit: (() => void)[] = [];
+
+  constructor(innerDriver: Driver, guard: StatementGuard) {
+    this.#innerDriver = innerDriver;
+    this.#guard = guard;
+  }
+
+  get inner(): DatabaseConnection {
+    if (this.#inner === undefined) throw new TypeError('no statement was executed on this connection');
+    return this.#inner;
+  }
+
+  /** Whether a statement was executed on it. From then on the connection belongs to its caller. */
+  get isHeld(): boolean {
+    return this.#inner !== undefined;
+  }
+
+  async acquire(): Promise<void> {
+    this.#inner ??= await this.#innerDriver.acquireConnection();
+  }
+
+  async release(): Promise<void> {
+    const inner = this.#inner;
+    this.#inner = undefined;
+    if (inner !== undefined) await this.#innerDriver.releaseConnection(inner);
+  }
+
+  executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    const execute = () => this.inner.executeQuery<R>(query);
+    // A renewed connection has lost the transaction's earlier statements, so only the caller can start over.
+    if (this.inTransaction) return this.#executeInTransaction(query, execute);
+    return this.#guard.retryWhileBusy(execute, this.#guard.passageOf(query), this);
+  }
+
+  async #executeInTransaction<R>(query: CompiledQuery, execute: () => Promise<R>): Promise<R> {
+    const result = await this.#guard.attempt(execute);
+    const after = afterCommitOf(query);
+    if (after !== undefined) {
+      after.onSeen();
+      this.#onCommit.push(after.onCommit);
+    }
+    return result;
+  }
+
+  /** Its transaction is over. */
+  endTransaction(how: 'committed' | 'rolled back'): void {
+    const callbacks = this.#onCommit;
+    this.inTransaction = false;
+    this.#onCommit = [];
+    if (how === 'committed') for (const callback of callbacks) callback();
+  }
+
+  async *streamQuery<R>(query: CompiledQuery, chunkSize?: number) {
+    await this.acquire();
+    yield* this.inner.streamQuery<R>(query, chunkSize ?? 100);
+  }
+}
+
+/** The connection as one of ours. @throws {TypeError} if another driver made it */
+export function asGuarded(connection: DatabaseConnection): GuardedConnection {
+  if (!(connection instanceof GuardedConnection)) throw new TypeError('not a connection of this driver');
+  return connection;
+}
+
+/** Has the same code as the error of `@libsql/client`. */
+export class TransactionOpenError extends Error {
+  readonly code = 'TRANSACTION_ACTIVE';
+
+  constructor() {
+    super('a transaction of this process is open');
+  }
+}

@@ -1,0 +1,205 @@
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
+import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retry-pause.ts';
+import { CALLER_BUDGET_MS } from '../../../../core/store.ts';
+import type { Clock } from '../../../../core/time/clock.ts';
+import { Deadlines, TimeUpError } from '../../../deadlines.ts';
+import type { Adapter, Batch } from '../../adapter.ts';
+import { kindOf } from '../../query.ts';
+import { Closing } from '../closing.ts';
+import { classifyDatabaseError } from '../database-error.ts';
+import { adapterOf } from '../libsql-client.ts';
+import { Line } from '../line.ts';
+import { deadlineOf } from '../query-deadline.ts';
+import { type AttemptOptions, Attempts } from './attempts.ts';
+import {
+  asGuarded,
+  GuardedConnection,
+  type Passage,
+  type StatementGuard,
+  TransactionOpenError,
+} from './guarded-connection.ts';
+
+/** Further reads wait, because many at once slow a server down and fill its limit for answers. */
+const MAX_REMOTE_READS = 4;
+/** The pauses between the tries of a statement while the database is busy. */
+const BUSY_PAUSE: PauseBounds = { firstMs: 4, maxMs: 100 };
+
+export interface GuardOptions {
+  readonly clock: Clock;
+  /** Renews the dialect's connection if its driver cannot. */
+  readonly reconnect?: (() => void | Promise<void>) | undefined;
+  /** Notified when the driver is destroyed, or is found to be closed by its owner. */
+  readonly closing?: Closing | undefined;
+}
+
+/** The driver of a {@link GuardedDialect}. */
+export class GuardedDriver implements Driver, StatementGuard {
+  readonly #inner: Driver;
+  readonly #clock: Clock;
+  readonly isRemote: boolean;
+  readonly batch: Batch | undefined;
+  readonly #closing: Closing;
+  readonly #adapter: Adapter;
+  readonly #attempts: Attempts;
+  #openTransactions = 0;
+  /** Reads have a line of their own, because in WAL mode they need not wait for a write that meets a lock. */
+  readonly #reads: Line;
+  readonly #writes: Line;
+
+  constructor(inner: Driver, { clock, reconnect, closing = new Closing() }: GuardOptions) {
+    this.#inner = inner;
+    this.#clock = clock;
+    this.#closing = closing;
+    const adapter = adapterOf(inner);
+    this.#adapter = adapter;
+    this.isRemote = adapter.isRemote;
+    const { batch } = adapter;
+    this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
+    this.#attempts = new Attempts({ adapter, clock, closing, reconnect });
+    const waiting = new Deadlines(clock);
+    this.#reads = new Line(waiting, adapter.isRemote ? MAX_REMOTE_READS : 1);
+    this.#writes = new Line(waiting);
+  }
+
+  /** Puts a local file into WAL mode. If others keep it locked, its mode does not change. */
+  async tune(): Promise<void> {
+    const { useWal } = this.#adapter;
+    if (useWal === undefined) return;
+    const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
+    await this.retryWhileBusy(async () => useWal(), passage).catch((error: unknown) => {
+      if (!(error instanceof TimeUpError)) throw error;
+    });
+  }
+
+  /** Whether Kysely has initialized it, and not destroyed it. */
+  isReady = false;
+  async init() {
+    await this.#inner.init();
+    await this.#adapter.check?.();
+    this.isReady = true;
+  }
+
+  /** Executes all in one transaction, and tries again while the database is busy. @throws {TimeUpError} */
+  async #executeBatch(
+    batch: Batch,
+    statements: Parameters<Batch>[0],
+    { deadlineMs = this.#clock.monotonicMs() + CALLER_BUDGET_MS }: Parameters<Batch>[1] = {},
+  ): Promise<readonly unknown[]> {
+    const execute = () => batch(statements);
+    const passage = { deadlineMs, commits: true };
+    if (!this.isRemote) return await this.retryWhileBusy(execute, passage);
+    return await this.#inLine({ ...passage, deadlineMs: Number.POSITIVE_INFINITY }, () =>
+      this.attempt(execute, passage),
+    );
+  }
+
+  readonly execute = async (query: CompiledQuery): Promise<QueryResult<unknown>> => {
+    const connection = new GuardedConnection(this.#inner, this);
+    try {
+      return await connection.executeQuery(query);
+    } finally {
+      if (connection.isHeld) await connection.release();
+    }
+  };
+
+  async acquireConnection(): Promise<DatabaseConnection> {
+    return new GuardedConnection(this.#inner, this);
+  }
+
+  passageOf(query: CompiledQuery): Passage {
+    return { deadlineMs: deadlineOf(query, this.#clock), commits: kindOf(query) === 'write' };
+  }
+
+  async beginTransaction(connection: DatabaseConnection, settings: TransactionSettings) {
+    const guarded = asGuarded(connection);
+    const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
+    await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings), passage, guarded);
+    guarded.inTransaction = true;
+    this.#openTransactions++;
+  }
+
+  async commitTransaction(connection: DatabaseConnection) {
+    const guarded = asGuarded(connection);
+    await this.attempt(() => this.#inner.commitTransaction(guarded.inner), { commits: true });
+    this.#endTransaction(guarded, 'committed');
+  }
+
+  async rollbackTransaction(connection: DatabaseConnection) {
+    const guarded = asGuarded(connection);
+    this.#endTransaction(guarded, 'rolled back');
+    // A renewed connection has no transaction to roll back, and the original error matters more than a
+    // failed rollback.
+    await this.attempt(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
+  }
+
+  #endTransaction(connection: GuardedConnection, how: 'committed' | 'rolled back'): void {
+    if (!connection.inTransaction) return;
+    this.#openTransactions--;
+    connection.endTransaction(how);
+  }
+
+  releaseConnection(connection: DatabaseConnection) {
+    return asGuarded(connection).release();
+  }
+
+  async destroy() {
+    this.isReady = false;
+    this.#closing.close();
+    await this.#inner.destroy();
+  }
+
+  /** Executes, and tries again while the database is busy. @throws {TimeUpError} */
+  async retryWhileBusy<T>(
+    execute: () => Promise<T>,
+    passage: Passage,
+    connection?: GuardedConnection,
+  ): Promise<T> {
+    // The holder of the only connection must not queue behind those that wait for it.
+    if (connection?.isHeld) return await this.#retry(execute, passage);
+    return await this.#inLine(passage, () => this.#retry(execute, passage, connection));
+  }
+
+  /** Lets one write and one read in at a time, or a few reads over a network. */
+  async #inLine<T>({ deadlineMs, commits }: Passage, execute: () => Promise<T>): Promise<T> {
+    const line = commits ? this.#writes : this.#reads;
+    const entering = line.enter(deadlineMs);
+    if (entering !== undefined) await entering;
+    try {
+      return await execute();
+    } finally {
+      line.leave();
+    }
+  }
+
+  async #retry<T>(
+    execute: () => Promise<T>,
+    { deadlineMs, commits }: Passage,
+    connection?: GuardedConnection,
+  ): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      try {
+        if (connection?.isHeld === false) await connection.acquire();
+        return await this.attempt(
+          () => {
+            // Beside an open transaction the statement would be refused, and renewing the connection would
+            // end the transaction.
+            if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
+            return execute();
+          },
+          { commits, deadlineMs },
+        );
+      } catch (error) {
+        const fault = classifyDatabaseError(error, this.isRemote);
+        if (fault !== 'busy' && fault !== 'blocked') throw error;
+        if (this.#clock.monotonicMs() >= deadlineMs) throw new TimeUpError(error);
+        await connection?.release();
+      }
+      await pauseBeforeRetry(this.#clock, tries, BUSY_PAUSE);
+    }
+  }
+
+  /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
+  attempt<T>(execute: () => Promise<T>, options: AttemptOptions = {}): Promise<T> {
+    return this.#attempts.make(execute, options);
+  }
+}

@@ -1,0 +1,62 @@
+import type { Transaction } from 'kysely';
+import { ValidationError } from '../../../../core/errors/errors.ts';
+import type { Enqueued, NewRun } from '../../../../core/triggers/new-run.ts';
+import type { CallerTransaction } from '../../../../core/triggers/trigger-options.ts';
+import type { Rows } from '../../../writes.ts';
+import { afterCommit } from '../../connection/guard/after-commit.ts';
+import type { OptionalSchema } from '../../migrations/optional-schema.ts';
+import { ownQuery } from '../../query.ts';
+import type { Schema } from '../../schema.ts';
+import { type RunRow, toRun, wholeColumns } from '../rows.ts';
+import { enqueues, newlyStored, toEnqueued } from './enqueue.ts';
+
+/** One statement, and nothing goes along with it. */
+const ALONE = { isSentAgain: false, sentAgain: [false], seesAll: true, isBatch: false, isRemote: false };
+
+/**
+ * Stores a run in a caller's transaction. The lane is not passed: the caller holds the lock already.
+ *
+ * @throws {ValidationError} if the transaction is one of another Kysely instance.
+ */
+export async function enqueueIn(
+  schema: OptionalSchema,
+  transaction: CallerTransaction,
+  run: NewRun,
+  { onCommit }: { readonly onCommit: () => void },
+): Promise<Enqueued> {
+  const trx = transaction as Transaction<Schema>;
+  let isOurs = false;
+  const execute = async (sql: string, parameters: readonly (string | number)[], then?: () => void) => {
+    const query = afterCommit(ownQuery({ kind: 'write', sql, parameters }), {
+      onSeen: () => {
+        isOurs = true;
+      },
+      onCommit: () => then?.(),
+    });
+    const { rows } = await trx.executeQuery(query);
+    if (!isOurs) throw notOurs();
+    return rows as Rows;
+  };
+  // A part of the schema that is missing is added in the same transaction. Its other processes don't see it before.
+  for (const sql of schema.missingFor(run)) await execute(sql, []);
+  const { statements, decode } = enqueues.compile([[run]], ALONE);
+  const answers: Rows[] = [];
+  for (const { sql, parameters } of statements) answers.push(await execute(sql, parameters, onCommit));
+  const [stored] = decode(answers);
+  if (stored?.kind === 'new') return newlyStored(run, stored.createdAt);
+  if (stored === undefined) throw new Error('the database has stored no run');
+  const readWhole = async (cut: readonly { readonly key: number }[]) => {
+    const keys = JSON.stringify(cut.map(({ key }) => key));
+    const sql = `select ${wholeColumns(null)} from durably_runs where seq in (select value from json_each(?))`;
+    const rows = (await execute(sql, [keys])) as unknown as readonly (RunRow & { seq: number })[];
+    return new Map(rows.map((row) => [row.seq, toRun(row)]));
+  };
+  const [enqueued] = await toEnqueued(readWhole, [run], stored);
+  if (enqueued === undefined) throw new Error('the database has stored no run');
+  return enqueued;
+}
+
+function notOurs(): ValidationError {
+  const message = 'trx must be a transaction of durably.db';
+  return new ValidationError(message, [{ path: ['trx'], message }]);
+}

@@ -1,0 +1,55 @@
+import type { ForkResult, NewFork } from '../../../../core/triggers/fork.ts';
+import type { WriteKind } from '../../../writes.ts';
+import type { Connection } from '../../connection/connection.ts';
+import type { OptionalSchema } from '../../migrations/optional-schema.ts';
+import { isInLine, storedLimitKey, storedRateKey } from '../claims/limit-keys.ts';
+import { PLACES } from '../places.ts';
+
+/**
+ * Stores a fork once, however often it is sent. The schema's view copies the steps.
+ * ?1 the new run's id, ?2 the run, ?3 the name of the step, ?4 the payload; empty for that of the run. ?5 and ?6 its
+ * keys for the limits of its job; empty without.
+ */
+const FORK = `
+insert into durably_forks (id, job_name, payload, concurrency_key, labels, forked_from, limit_key, rate_key, from_index)
+select ?1, r.job_name, coalesce(nullif(?4, ''), r.payload), r.concurrency_key, r.labels, r.id, nullif(?5, ''), nullif(?6, ''), s.step_index
+from durably_runs r cross join durably_steps s on s.run_id = r.id and s.name = ?3
+where r.id = ?2 and not exists (select 1 from durably_runs n where n.id = ?1)`;
+
+/** What was stored, or what was missing for it. Its parameters are the first ones of {@link FORK}. */
+const STATE = `
+select
+  exists (select 1 from durably_runs n where n.id = ?1) as is_stored,
+  exists (select 1 from durably_runs r where r.id = ?2 and ?3 <> '' and ?4 is not null) as is_known`;
+
+const forks: WriteKind<NewFork, ForkResult> = {
+  name: 'fork',
+  place: PLACES.enqueue,
+  sizeOf: ({ payload }) => ({ rows: 1, chars: payload?.length ?? 0 }),
+  compile: (members) => ({
+    statements: members.flatMap((member) => {
+      const { id, runId, from, payload } = member;
+      const parameters = [id, runId, from, payload ?? ''];
+      const keys = [storedLimitKey(member) ?? '', storedRateKey(member) ?? ''];
+      return [
+        { sql: FORK, parameters: [...parameters, ...keys] },
+        { kind: 'read', sql: STATE, parameters },
+      ];
+    }),
+    decode: (answers) =>
+      members.map((_, i): ForkResult => {
+        const [state] = answers[2 * i + 1] ?? [];
+        if (state?.is_stored === 1) return 'stored';
+        return state?.is_known === 1 ? 'no-step' : 'not-found';
+      }),
+  }),
+};
+
+export async function fork(
+  connection: Connection,
+  schema: OptionalSchema,
+  given: NewFork,
+): Promise<ForkResult> {
+  if (isInLine(given)) await schema.addLimits();
+  return await connection.lane.submit(forks, given, connection.callerDeadline());
+}
