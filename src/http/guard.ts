@@ -4,7 +4,7 @@ import type { ScheduleRequest } from '../core/schedules/schedule.ts';
 
 /** The operation that `onRunAccess` is asked about. */
 export type RunOperation =
-  /** A trigger's idempotency key already had this run, and its id is about to be returned. */
+  /** A trigger's idempotency key already had this run, and its id is about to be returned. In a batch, a refusal hides that id only. */
   | 'trigger'
   | 'read'
   | 'subscribe'

@@ -3,7 +3,7 @@ import type { DurablyService, EventCursor } from '../core/durably.ts';
 import type { Run } from '../core/run.ts';
 import type { Guard, RunOperation } from './guard.ts';
 import type { JsonAnswer } from './json-answer.ts';
-import type { ProblemCode } from './problem.ts';
+import type { Problem, ProblemCode } from './problem.ts';
 
 /** What an operation does. It is also its section in openapi.yaml. */
 export type Effect = 'trigger' | 'read' | 'write' | 'work';
@@ -70,6 +70,8 @@ export interface JsonOperation<
     input: z.output<TInput>,
     /** Rejects if the caller may not see or change a run whose id it did not give. Undefined if nothing decides on runs. */
     allowRun: AllowRun | undefined,
+    /** What the caller is told of an error, for an operation that answers each of its parts. A fault of the service is reported. */
+    tell: (error: unknown) => Problem,
   ): Promise<z.input<TOutput> | JsonAnswer>;
 }
 

@@ -13,7 +13,14 @@ import { readJson, refuseBody } from './body.ts';
 import { refuseIdempotencyHeader, withIdempotencyHeader } from './inputs/idempotency-header.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { EventsAnswer, Operation } from './operation.ts';
-import { problemResponse, RequestError, toValidationError } from './problem.ts';
+import {
+  type Problem,
+  problemOfStatus,
+  problemResponse,
+  RequestError,
+  toProblem,
+  toValidationError,
+} from './problem.ts';
 import { hasQuery, parseQuery } from './query.ts';
 import { createReport, type ErrorContext, type ReportOf } from './report.ts';
 import { type AnswerMaker, asStreamed, headOf, isResponse } from './response.ts';
@@ -139,8 +146,11 @@ export function createPipeline<TContext>(
     return asStreamed(answer(streams.open(feed), EVENT_STREAM_HEADERS));
   };
 
+  const hide = options.auth === undefined ? (each: unknown) => each : withoutJobNames;
+
   const answer: Pipeline = async (call) => {
     const { request } = call;
+    const toCaller = { hide, report: reportOf(call.requestId) };
     try {
       if (options.onRequest !== undefined) await options.onRequest(request);
       const caller = authenticate === undefined ? ANYONE : await authenticate(request);
@@ -149,12 +159,13 @@ export function createPipeline<TContext>(
       const input = caller.authorize === undefined ? given : await caller.authorize(operation, given);
       checkDraining(operation);
       if (operation.answers === 'events') return answerEvents(await operation.act(durably, input), call);
-      const result = await operation.act(durably, input, caller.allowRun);
+      const result = await operation.act(durably, input, caller.allowRun, (error) =>
+        problemOf(error, toCaller),
+      );
       if (result instanceof JsonAnswer) return await answerPieces(result, call);
       return (call.answer ?? plainAnswer)(JSON.stringify(result), JSON_HEADERS);
     } catch (error) {
-      const told = options.auth === undefined ? (each: unknown) => each : withoutJobNames;
-      return answerOf(error, { told, report: reportOf(call.requestId) });
+      return answerOf(error, toCaller);
     }
   };
 
@@ -177,13 +188,24 @@ const JSON_HEADERS = { 'content-type': 'application/json' } as const;
 
 const plainAnswer: AnswerMaker = (body, headers) => new Response(body, { headers });
 
+/** How errors are passed on to callers. */
+interface Told {
+  readonly hide: (error: unknown) => unknown;
+  readonly report: (error: unknown) => void;
+}
+
 /** A hook may throw any value, even one whose properties throw when they are read. */
-function answerOf(
-  error: unknown,
-  { told, report }: { told: (error: unknown) => unknown; report: (error: unknown) => void },
-): Response {
+function problemOf(error: unknown, { hide, report }: Told): Problem {
   try {
-    return isResponse(error) ? error : problemResponse(told(error), report);
+    return isResponse(error) ? problemOfStatus(error.status) : toProblem(hide(error), report);
+  } catch {
+    return toProblem(new Error(errorMessage(error)), report);
+  }
+}
+
+function answerOf(error: unknown, { hide, report }: Told): Response {
+  try {
+    return isResponse(error) ? error : problemResponse(hide(error), report);
   } catch {
     return problemResponse(new Error(errorMessage(error)), report);
   }

@@ -29,6 +29,8 @@ const problems = {
 /** The stable `code` of an error answer. */
 export type ProblemCode = keyof typeof problems;
 
+const PROBLEM_CODES = Object.keys(problems) as [ProblemCode, ...ProblemCode[]];
+
 /** Sent in place of the error's own text, which may contain internals. */
 const genericText: Partial<Record<ProblemCode, string>> = {
   INTERNAL: 'Internal server error',
@@ -56,7 +58,7 @@ export const problemSchema = z
     status: z.int(),
     detail: z.string(),
     error: z.string().meta({ description: 'The same text as `detail`' }),
-    code: z.enum(Object.keys(problems) as [ProblemCode, ...ProblemCode[]]),
+    code: z.enum(PROBLEM_CODES),
     issues: z
       .array(z.object({ path: z.array(z.union([z.string(), z.number()])), message: z.string() }))
       .optional()
@@ -87,11 +89,30 @@ export function statusOf(code: ProblemCode): number {
   return problems[code].status;
 }
 
-/**
- * The answer to an error. If the caller did not cause the error, it goes to `report`, and the caller gets a
- * generic text.
- */
+/** The body of an answer to an error. */
+export type Problem = z.input<typeof problemSchema>;
+
+/** The answer to an error. */
 export function problemResponse(error: unknown, report: (error: unknown) => void): Response {
+  const problem = toProblem(error, report);
+  return new Response(JSON.stringify(problem), {
+    status: problem.status,
+    headers: { 'content-type': 'application/problem+json', ...extraHeaders(problem.code, error) },
+  });
+}
+
+/** The problem of an answer that a hook made itself. Its status decides. */
+export function problemOfStatus(status: number): Problem {
+  const known = PROBLEM_CODES.find((each) => statusOf(each) === status);
+  const code = known ?? (status >= 500 ? 'INTERNAL' : 'FORBIDDEN');
+  return toProblem(new RequestError(code, problems[code].title), () => undefined);
+}
+
+/**
+ * The problem that an error is for the caller. If the caller did not cause the error, it goes to `report`, and the caller
+ * gets a generic text.
+ */
+export function toProblem(error: unknown, report: (error: unknown) => void): Problem {
   const code = codeOf(error);
   const generic = genericText[code];
   const { status, title } = problems[code];
@@ -99,11 +120,15 @@ export function problemResponse(error: unknown, report: (error: unknown) => void
   if (status >= 500 && code !== 'DRAINING') report(error);
   const detail = generic ?? (error instanceof Error ? error.message : title);
   const issues = error instanceof ValidationError && error.issues.length > 0 ? error.issues : undefined;
-  const problem = { type: 'about:blank', title, status, detail, error: detail, code, issues };
-  return new Response(JSON.stringify(problem), {
+  return {
+    type: 'about:blank',
+    title,
     status,
-    headers: { 'content-type': 'application/problem+json', ...extraHeaders(code, error) },
-  });
+    detail,
+    error: detail,
+    code,
+    ...(issues && { issues: issues.map(({ path, message }) => ({ path: [...path], message })) }),
+  };
 }
 
 function codeOf(error: unknown): ProblemCode {

@@ -1,7 +1,12 @@
 import { describe, expect, it, vi } from 'vitest';
+import { RequestError } from '../../src/http/problem.ts';
 import { authenticate } from './auth/ada.ts';
 import { doors, postJson, readProblem } from './doors.ts';
 import { fakeDurably, sampleRun } from './fake-durably.ts';
+
+function problem(status: number, title: string, code: string, detail: string) {
+  return { type: 'about:blank', title, status, detail, error: detail, code };
+}
 
 describe.each(doors)('POST /trigger/batch, through $door', ({ open }) => {
   const runs = [{ jobName: 'greet' }, { jobName: 'greet', input: 2, delay: '5m' }];
@@ -29,6 +34,43 @@ describe.each(doors)('POST /trigger/batch, through $door', ({ open }) => {
     expect(onTrigger.mock.calls.map(([, { input }]) => input)).toEqual([{}, 2]);
     expect(onRunAccess).toHaveBeenCalledTimes(2);
     expect(durably.calls[0]?.args[0]).toMatchObject([{ keyScope: 'ada' }, { keyScope: 'ada' }]);
+  });
+
+  it('keeps the ids of all other triggers if the caller may not see a run that was there already', async () => {
+    const thrown: Record<string, unknown> = {
+      run_1: new RequestError('FORBIDDEN', 'Not yours'),
+      run_2: new Response('no', { status: 404 }),
+      run_3: new Error('secret'),
+      run_4: undefined,
+    };
+    const ids = ['run_0', ...Object.keys(thrown)];
+    const durably = fakeDurably({
+      batchTriggerForIds: async () =>
+        ids.map((id, i) => ({
+          runId: id,
+          toRun: () => ({ ...sampleRun, id }),
+          disposition: i === 0 ? ('created' as const) : ('idempotent' as const),
+        })),
+    });
+    const auth = {
+      authenticate,
+      onRunAccess: (_: unknown, { id }: { id: string }) => {
+        if (thrown[id] !== undefined) throw thrown[id];
+      },
+    };
+    const onError = vi.fn();
+    const response = await open(durably, { auth, onError })(postJson('/trigger/batch', { runs }));
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({
+      runs: [
+        { runId: 'run_0', disposition: 'created' },
+        { error: problem(403, 'Forbidden', 'FORBIDDEN', 'Not yours') },
+        { error: problem(404, 'Not Found', 'NOT_FOUND', 'Not Found') },
+        { error: problem(500, 'Internal Server Error', 'INTERNAL', 'Internal server error') },
+        { runId: 'run_4', disposition: 'idempotent' },
+      ],
+    });
+    expect(onError.mock.calls.map(([error]) => error)).toEqual([thrown.run_3]);
   });
 
   it.each([
