@@ -79,8 +79,16 @@ class Races {
       Array.from({ length: this.#options.runs }, async (_, i) => {
         const body = { ...blocked, idempotencyKey: `race ${i}` };
         const answers = await this.#atAll((each) => each.trigger(body));
-        const ids = new Set(answers.map(({ text }) => text));
-        if (ids.size !== 1) this.violations.push(`one idempotency key was answered ${[...ids].join(', ')}`);
+        const triggered = answers.map(
+          ({ text }) => JSON.parse(text) as { runId: string; disposition: string },
+        );
+        const ids = new Set(triggered.map((each) => each.runId));
+        const created = triggered.filter(({ disposition }) => disposition === 'created');
+        if (ids.size !== 1 || created.length !== 1) {
+          this.violations.push(
+            `one idempotency key was answered ${answers.map(({ text }) => text).join(', ')}`,
+          );
+        }
         const { runId } = JSON.parse(answers[0]?.text ?? '{}');
         for (const command of ['cancel', 'retry', 'cancel', 'delete'] as const)
           await this.#race(command, runId);

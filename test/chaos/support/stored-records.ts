@@ -7,7 +7,16 @@ import { countOpen, OPEN, type Records, readRecords, toRecords } from './records
 const PAGE_ROWS = 2_000;
 
 /** Reports of workers when an answer was lost for longer than it is asked for. */
-export const OUTAGES = ['append', 'claim', 'execute', 'feed', 'hand-back', 'heartbeat', 'telemetry'];
+export const OUTAGES = [
+  'schedule',
+  'append',
+  'claim',
+  'execute',
+  'feed',
+  'hand-back',
+  'heartbeat',
+  'telemetry',
+];
 
 /** What a fleet has stored, read by somebody who has written nothing. */
 export interface StoredRecords {

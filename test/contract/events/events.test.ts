@@ -74,11 +74,12 @@ contract('events', (test) => {
       { ...other, type: 'run:delete' },
     ]);
     const missing = EVENT_TYPES.filter((type) => !heard.some((event) => event.type === type));
-    // test/contract/workers/hand-back and test/contract/executing cover the others.
+    // test/contract/workers/hand-back, test/contract/executing and test/contract/runs cover the others.
     expect(missing).toEqual([
       'run:resume',
       'run:wait',
       'run:signal',
+      'run:reschedule',
       'step:retry',
       'run:emit',
       'worker:error',
