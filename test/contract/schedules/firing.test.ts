@@ -14,7 +14,7 @@ const hourly = { id: 'hourly', jobName: 'echo', every: '1h', input: { n: 1 } } a
 
 contract('a schedule', (test) => {
   test('triggers a run for its slot, which tells both', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
     durably.register({ echo });
     const events = recordEvents(durably, ['run:trigger']);
     const stored = await durably.schedule({ ...hourly, labels: { org: '7' }, priority: 3 });
@@ -59,7 +59,7 @@ contract('a schedule', (test) => {
   });
 
   test('gets one run for each slot in two processes', async ({ world }) => {
-    const instances = await Promise.all([1, 2].map(() => world.start({ pollingInterval: 5 })));
+    const instances = await Promise.all([1, 2].map(() => world.start({ pollingInterval: 25 })));
     for (const { durably } of instances) durably.register({ echo });
     const [{ durably } = { durably: undefined }] = instances;
     if (durably === undefined) throw new Error('no instance');
@@ -69,13 +69,13 @@ contract('a schedule', (test) => {
       await tools.ageSchedules(HOUR_MS);
       await until(async () => (await durably.getRuns()).length >= slots);
     }
-    await idle();
+    for (const { durably: each } of instances) await each.stop();
     const runs = await durably.getRuns();
     expect(runs).toHaveLength(20);
   });
 
   test('is fired by a worker whose slots are all taken', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5, maxConcurrentRuns: 1 });
+    const { durably } = await world.start({ pollingInterval: 25, maxConcurrentRuns: 1 });
     const gate = deferred();
     const { held } = durably.register({ echo, held: job('held', () => gate.promise) });
     await untilStatus(durably, (await held.trigger(0)).id, 'running');
@@ -107,8 +107,8 @@ contract('a schedule', (test) => {
   });
 
   test('of an unknown job is left to a process that knows it', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
-    const { durably: other } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
+    const { durably: other } = await world.start({ pollingInterval: 25 });
     other.register({ other: job('other', () => 1) });
     durably.register({ echo });
     await durably.schedule(hourly);
@@ -121,7 +121,7 @@ contract('a schedule', (test) => {
   });
 
   test('goes on after the database refused a run, when it takes runs again', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
     const errors = recordEvents(durably, ['worker:error']);
     durably.register({ echo });
     await durably.schedule(hourly);
@@ -191,7 +191,7 @@ contract('slots that were missed', (test) => {
 
 contract('a slot while an earlier run is active', (test) => {
   test('cancels that run, whose steps abort', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5, maxConcurrentRuns: 2 });
+    const { durably } = await world.start({ pollingInterval: 25, maxConcurrentRuns: 2 });
     const aborted: string[] = [];
     const endless = defineJob({
       name: 'endless',

@@ -126,7 +126,7 @@ contract('a schedule that is put', (test) => {
   });
 
   test('is deleted, and its runs stay', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
     durably.register({ echo });
     await durably.schedule(hourly);
     const tools = await world.tools();
@@ -146,7 +146,7 @@ contract('a schedule that is put', (test) => {
 
 contract('a paused schedule', (test) => {
   test('fires nothing, and goes on with the next slot when it is resumed', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
     durably.register({ echo });
     await durably.schedule({ ...hourly, missed: 'all' });
     await durably.pauseSchedule('hourly');
@@ -193,7 +193,7 @@ contract('the schedule in the definition of a job', (test) => {
     });
 
   test('is stored when a worker starts, and fired', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
     durably.register({ fixed: fixed() });
     const stored = await until(async () => (await durably.getSchedules())[0]);
     expect(stored).toMatchObject({ id: 'fixed', jobName: 'fixed', isFixed: true, every: HOUR_MS });
@@ -260,14 +260,14 @@ contract('the schedule in the definition of a job', (test) => {
     // An older version leaves it, and fires it.
     expect(await older.processUntilIdle()).toBe(1);
     await tools.ageSchedules(HOUR_MS);
-    const { durably: newer } = await world.start({ pollingInterval: 5 });
+    const { durably: newer } = await world.start({ pollingInterval: 25 });
     newer.register({ fixed: dropped(2) });
     await until(async () => (await newer.getSchedules()).length === 0);
     expect(await newer.getRuns()).toHaveLength(1);
   });
 
   test('may have begun in the past, and is reported if its input is refused', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
     const errors = recordEvents(durably, ['worker:error']);
     const bad = {
       ...job('bad', () => 1),

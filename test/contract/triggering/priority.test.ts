@@ -7,7 +7,7 @@ import { deferred, until } from '../../support/until.ts';
 
 contract('priority', (test) => {
   test('decides the order in which runs start, then the order of their triggers does', async ({ world }) => {
-    const { durably } = await world.idle({ pollingInterval: 5 });
+    const { durably } = await world.idle({ pollingInterval: 25 });
     const started: unknown[] = [];
     const { task } = durably.register({ task: job('task', (_, input) => started.push(input)) });
     for (const [name, priority] of [
@@ -26,7 +26,7 @@ contract('priority', (test) => {
   });
 
   test('stays with a run that is handed back: it goes on before others', async ({ world }) => {
-    const { durably } = await world.idle({ pollingInterval: 5 });
+    const { durably } = await world.idle({ pollingInterval: 25 });
     const begun: unknown[] = [];
     const gate = deferred();
     const { task } = durably.register({
@@ -50,7 +50,7 @@ contract('priority', (test) => {
   });
 
   test('decides who is next at a concurrency key', async ({ world }) => {
-    const { durably } = await world.idle({ pollingInterval: 5, maxConcurrentRuns: 5 });
+    const { durably } = await world.idle({ pollingInterval: 25, maxConcurrentRuns: 5 });
     const started: unknown[] = [];
     const { task } = durably.register({ task: job('task', (_, input) => started.push(input)) });
     for (const [i, priority] of [0, 2, 1, 2].entries()) {

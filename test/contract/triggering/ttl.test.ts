@@ -10,7 +10,7 @@ const TEN_MINUTES_MS = 600_000;
 
 contract('a ttl', (test) => {
   test('fails a run that nobody has started in time, and does not start it later', async ({ world }) => {
-    const { durably } = await world.idle({ pollingInterval: 5 });
+    const { durably } = await world.idle({ pollingInterval: 25 });
     const tools = await world.tools();
     const { echo: handle } = durably.register({ echo });
     const { id } = await handle.trigger('late', { ttl: '10m' });
@@ -34,7 +34,7 @@ contract('a ttl', (test) => {
   });
 
   test('is met within a polling interval while every slot is taken', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
     const tools = await world.tools();
     const { gated, gates } = gatedJob();
     const handles = durably.register({ gated, echo });
@@ -49,14 +49,14 @@ contract('a ttl', (test) => {
   });
 
   test('of a run that is started in time does nothing', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 5 });
+    const { durably } = await world.start({ pollingInterval: 25 });
     const { echo: handle } = durably.register({ echo });
     const { output } = await handle.triggerAndWait('soon', { ttl: 60_000, delay: 1 });
     expect(output).toBe('soon');
   });
 
   test('rejects a wait for the run with its error', async ({ world }) => {
-    const { durably } = await world.idle({ pollingInterval: 5 });
+    const { durably } = await world.idle({ pollingInterval: 25 });
     const tools = await world.tools();
     const { echo: handle } = durably.register({ echo });
     const triggered = nextEvent(durably, 'run:trigger');

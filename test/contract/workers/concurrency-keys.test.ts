@@ -13,7 +13,7 @@ contract('concurrency keys', (test) => {
     const seen = watch();
     const work = (_: unknown, input: unknown) => seen.during(input, () => nextTurn());
     const instances = await Promise.all(
-      [1, 2].map(() => world.instance({ maxConcurrentRuns: 4, pollingInterval: 5 })),
+      [1, 2].map(() => world.instance({ maxConcurrentRuns: 4, pollingInterval: 25 })),
     );
     const [first] = instances.map(({ durably }) =>
       durably.register({ one: job('one', work), two: job('two', work) }),
@@ -94,7 +94,7 @@ contract('concurrency keys', (test) => {
     const gate = deferred();
     const { unknown } = other.register({ unknown: job('unknown', () => gate.promise) });
     const foreign = await unknown.trigger(1, keyed('k'));
-    const instance = await world.start({ pollingInterval: 5 });
+    const instance = await world.start({ pollingInterval: 25 });
     const { durably } = instance;
     const { known } = durably.register({ known: job('known', () => 1) });
     await untilStatus(durably, (await known.trigger(1, keyed('k'))).id, 'completed');
@@ -117,7 +117,7 @@ contract('concurrency keys', (test) => {
       .held.batchTrigger([1, 2].map((input) => ({ input, options: keyed('k') })));
     await started;
     hangs = false;
-    const instance = await world.instance({ pollingInterval: 5, maxConcurrentRuns: 3 });
+    const instance = await world.instance({ pollingInterval: 25, maxConcurrentRuns: 3 });
     const { durably } = instance;
     durably.register({ held });
     const ids = startedIds(durably);

@@ -27,7 +27,7 @@ async function frozenWorker(world: World, run: Parameters<typeof job>[1]) {
 }
 
 async function rescuer(world: World, run: Parameters<typeof job>[1]) {
-  const instance = await world.instance({ pollingInterval: 5 });
+  const instance = await world.instance({ pollingInterval: 25 });
   const { durably } = instance;
   durably.register({ task: job('task', run) });
   const events = recordEvents(durably);
@@ -142,7 +142,7 @@ contract('crash recovery', (test) => {
     const { task } = durably.register({ task: job('task', () => gate.promise) });
     const runs = await task.batchTrigger([1, 2, 3]);
     for (const { id } of runs) await untilStatus(durably, id, 'running');
-    const other = await world.instance({ pollingInterval: 5, staleThreshold: 20_000 });
+    const other = await world.instance({ pollingInterval: 25, staleThreshold: 20_000 });
     other.durably.register({ task: job('task', () => 'stolen') });
     await other.durably.init();
     for (let beat = 0; beat < 4; beat++) {
@@ -169,7 +169,7 @@ contract('crash recovery', (test) => {
     await ageHeartbeat(durably, fresh.id, 25_000);
     await untilLooked(instance);
     expect(await durably.getRun(fresh.id)).toMatchObject({ status: 'running', attempt: 1 });
-    const other = await world.start({ pollingInterval: 5 });
+    const other = await world.start({ pollingInterval: 25 });
     const { durably: stranger } = other;
     const probe = stranger.register({ echo }).echo;
     await durably.stop();
