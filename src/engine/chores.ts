@@ -46,7 +46,9 @@ export const RUNS_BELOW: Chore = {
   name: 'cancel the runs below a run that was cancelled, or whose time was up',
   context: 'cancel-below',
   // The worker asks for it when that happens. The interval is for a worker that vanished just then.
-  everyMs: MINUTE_MS,
+  everyMs: 10_000,
+  // That worker may have been the one before this.
+  firstAfterMs: 2_000,
   // Those runs go on meanwhile.
   againAfterMs: 1_000,
   portionsOnDemand: { afterShift: CANCELLATIONS_NOW['on-demand'], afterDeletion: 0 },

@@ -44,7 +44,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
     clock.advance(seconds * 1000);
     await idle();
   };
-  /** Without the cancellations, of which there is one each minute. */
+  /** Without the cancellations, of which there are many. */
   const cleared = () => done.filter((name) => name !== 'cancellation');
   return { housekeeping, done, cleared, errors, pass, passSeconds, portionsOfThrottles };
 }
@@ -63,12 +63,12 @@ describe('the chores', () => {
     expect(cleared().slice(3).sort()).toEqual(['deletion', 'purge']);
   });
 
-  it('cancel the runs below runs whose time was up each minute, for a process that vanished', async () => {
-    const { housekeeping, done, pass } = chores();
+  it('cancel the runs below runs whose time was up soon after a start, and each ten seconds', async () => {
+    const { housekeeping, done, passSeconds } = chores();
     housekeeping.start();
-    for (let minute = 1; minute <= 3; minute++) {
-      await pass(1);
-      expect(done).toEqual(Array(minute).fill('cancellation'));
+    for (const [n, seconds] of [2, 8, 10, 10].entries()) {
+      await passSeconds(seconds);
+      expect(done).toEqual(Array(n + 1).fill('cancellation'));
     }
   });
 

@@ -22,7 +22,17 @@ export function checkChildren(records: Records): string[] {
     const complaints = [
       ...checkStarts(rows, children, (name) => lastChild.get(keyOf(run.id, name))),
       ...checkResults(rows, byId, (name) => lastChild.get(keyOf(run.id, name))),
-      ...children.flatMap((child) => checkOutlived(rows, child, journal.get(child.id) ?? [])),
+      ...children.flatMap((child) => {
+        const ofChild = journal.get(child.id) ?? [];
+        return isBelowTimedOut(run, byId)
+          ? checkOutlivedTimeOut(rows, child, ofChild, 'run:cancel')
+          : checkOutlivedCancel(rows, child, ofChild);
+      }),
+      ...(isTimedOut(run)
+        ? children.flatMap((child) =>
+            checkOutlivedTimeOut(rows, child, journal.get(child.id) ?? [], 'run:fail'),
+          )
+        : []),
       ...children
         .filter(({ depth }) => depth !== run.depth + 1)
         .map(({ id, depth }) => `is at depth ${run.depth}, and its child ${id} at ${depth}`),
@@ -88,39 +98,49 @@ function checkResults(
   });
 }
 
-/**
- * After the cancel of the run, a run below it has at most its own cancel in the journal. After a time-out the runs below
- * are cancelled by another statement.
- */
-function checkOutlived(
+/** After the cancel of the run, a run below it has at most its own cancel in the journal. */
+function checkOutlivedCancel(
   rows: readonly JournalRecord[],
   { id }: RunRecord,
   ofChild: readonly JournalRecord[],
 ): string[] {
   const cancel = rows.find(({ type }) => type === 'run:cancel');
-  const isRetried =
-    cancel !== undefined &&
-    rows.some(({ type, sequence }) => type === 'run:retry' && sequence > cancel.sequence);
-  const isLater = isRetried && (ofChild[0]?.sequence ?? 0) > cancel.sequence;
-  if (cancel !== undefined && !isLater) {
-    const after = ofChild.filter(({ sequence }) => sequence > cancel.sequence).map(({ type }) => type);
-    if (after.length > 1 || (after.length === 1 && after[0] !== 'run:cancel'))
-      return [`was cancelled, and ${id} below it went on: ${after.join()}`];
-  }
-  const end = rows.find(({ type }) => type === 'run:fail');
-  if (end?.message?.startsWith('timed out') === true) {
-    const begun = ofChild.find(({ sequence }) => sequence > end.sequence)?.type === 'run:trigger';
-    const last = ofChild.find(({ type }) => ENDS.includes(type));
-    if (begun) return [`was timed out, and ${id} below it began after that`];
-    const lateMs = (last?.created_at ?? Number.POSITIVE_INFINITY) - end.created_at;
-    if (last === undefined || lateMs > CANCELLED_WITHIN_MS)
-      return [`was timed out, and ${id} below it went on for ${lateMs} ms`];
-  }
-  return [];
+  if (cancel === undefined) return [];
+  const isRetried = rows.some(({ type, sequence }) => type === 'run:retry' && sequence > cancel.sequence);
+  if (isRetried && (ofChild[0]?.sequence ?? 0) > cancel.sequence) return [];
+  const after = ofChild.filter(({ sequence }) => sequence > cancel.sequence).map(({ type }) => type);
+  return after.length > 1 || (after.length === 1 && after[0] !== 'run:cancel')
+    ? [`was cancelled, and ${id} below it went on: ${after.join()}`]
+    : [];
 }
 
-/** Far longer than a process takes, and far shorter than the runs would wait. */
-const CANCELLED_WITHIN_MS = 10_000;
+/** After a time-out the runs below are cancelled later, one level after another: none begins, and all end soon. */
+function checkOutlivedTimeOut(
+  rows: readonly JournalRecord[],
+  { id }: RunRecord,
+  ofChild: readonly JournalRecord[],
+  endedBy: 'run:cancel' | 'run:fail',
+): string[] {
+  const end = rows.find(({ type }) => type === endedBy);
+  if (end === undefined) return [];
+  const begun = ofChild.find(({ sequence }) => sequence > end.sequence)?.type === 'run:trigger';
+  if (begun) return [`was timed out, and ${id} below it began after that`];
+  const last = ofChild.find(({ type }) => ENDS.includes(type));
+  const lateMs = (last?.created_at ?? Number.POSITIVE_INFINITY) - end.created_at;
+  return lateMs > CANCELLED_WITHIN_MS ? [`was timed out, and ${id} below it went on for ${lateMs} ms`] : [];
+}
+
+/** Longer than a process takes to notice what one that was killed has left. */
+const CANCELLED_WITHIN_MS = 20_000;
+
+function isTimedOut({ error }: RunRecord): boolean {
+  return error?.startsWith('timed out') === true;
+}
+
+function isBelowTimedOut(run: RunRecord, byId: ReadonlyMap<string, RunRecord>): boolean {
+  const parent = byId.get(run.parent_run_id ?? '');
+  return parent !== undefined && (isTimedOut(parent) || isBelowTimedOut(parent, byId));
+}
 
 function startedBy(payload: string): string {
   return String((JSON.parse(payload) as { startedBy?: string }).startedBy);

@@ -35,8 +35,8 @@ const OUTAGE_REPORTS: ExpectedReports = {
  * - The signals of one name are taken in the order in which they came. A wait times out only if no signal of its name
  *   was there when its run was claimed.
  * - A step that starts a run has exactly one run for each of its tries, and the step's result is that run's output.
- * - No run below a cancelled run does anything more, and none begins. The same goes for a run whose time was up, once
- *   the runs below it were cancelled.
+ * - No run below a cancelled run does anything more, and none begins. Below a run whose time was up none begins, and
+ *   those that go on are cancelled soon.
  * - No run waits past its due time plus one `pollingInterval` once a worker claims: from then on no process claims
  *   younger runs before it twice. No claim takes a younger run once a signal, or the end of another run, has made an older
  *   one pending.
