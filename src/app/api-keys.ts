@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ValidationError } from '../core/errors/errors.ts';
 import { checkMembers, type MembersOf } from '../core/validation/known-names.ts';
 import { RequestError } from '../http/problem.ts';

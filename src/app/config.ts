@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERROR_DETAIL_MODES } from '../core/errors/error-detail.ts';
 import { withoutCredentials } from '../core/errors/secrets.ts';
 import { readRetention } from '../core/managing/retention.ts';

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors/errors.ts';
 import { checkOptions, type OptionSchemas, objectWith } from '../core/validation/option-types.ts';

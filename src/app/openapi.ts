@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { IDEMPOTENCY_PARAMETER } from '../http/inputs/idempotency-header.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';

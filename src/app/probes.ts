@@ -1,5 +1,5 @@
 import type { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DurablyService, Health } from '../core/durably.ts';
 import { RETRY_AFTER_SECONDS } from '../http/problem.ts';
 import type { ReportOf } from '../http/report.ts';

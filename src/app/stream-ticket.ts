@@ -1,5 +1,5 @@
 import { decode, sign, verify } from 'hono/jwt';
-import { z } from 'zod';
+import * as z from 'zod';
 import { systemClock } from '../core/time/clock.ts';
 import { type ApiKeys, unauthorized } from './api-keys.ts';
 

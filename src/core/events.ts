@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
 import type { WorkerErrorContext } from './errors/worker-error-context.ts';
 import { decodeJson } from './json/json.ts';

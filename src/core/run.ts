@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { decodeJson } from './json/json.ts';
 
 /** Why a waiting run can't be executed yet. */

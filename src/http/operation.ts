@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DurablyService, EventCursor } from '../core/durably.ts';
 import type { Run } from '../core/run.ts';
 import type { Guard, RunOperation } from './guard.ts';

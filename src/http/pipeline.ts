@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { errorMessage } from '../core/errors/error-text.ts';
 import {

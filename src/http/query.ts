@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ValidationError } from '../core/errors/errors.ts';
 import { type KnownName, nearestName, shorten, unknownName } from '../core/validation/known-names.ts';
 import { toValidationError } from './problem.ts';

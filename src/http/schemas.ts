@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { errorDetailSchema } from '../core/errors/error-detail.ts';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
 import { RUN_STATUSES } from '../core/run.ts';

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { knownMembers } from '../core/validation/issues.ts';
 import { defineJob } from '../engine/jobs/define-job.ts';
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { StepContext } from '../core/step.ts';
 import { knownMembers } from '../core/validation/issues.ts';
 import { defineJob } from '../engine/jobs/define-job.ts';

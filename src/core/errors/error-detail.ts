@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { boundedText, bytesOf } from '../text.ts';
 import { errorsOf, ownMessage } from './error-text.ts';
 import { isError, readField } from './thrown.ts';

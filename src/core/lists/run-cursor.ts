@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** A place in a list of runs as a text that only durably reads. */
 export function encodeCursor(place: number): string {

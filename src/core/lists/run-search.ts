@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ValidationError } from '../errors/errors.ts';
 import { isStorableText } from '../text.ts';
 import { parseTime } from '../time/duration.ts';

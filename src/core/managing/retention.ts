@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ValidationError } from '../errors/errors.ts';
 import { type Duration, parseDuration, shownValue } from '../time/duration.ts';
 import { checkMembers } from '../validation/known-names.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isStorableText, WITHOUT_NUL } from '../text.ts';
 
 /** Names and values by which lists and streams filter. A run's labels never change. */

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ValidationIssue } from '../errors/errors.ts';
 import { shorten, unknownName } from './known-names.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ERROR_DETAIL_MODES } from '../errors/error-detail.ts';
 import { ValidationError } from '../errors/errors.ts';
 import { checkMembers } from './known-names.ts';

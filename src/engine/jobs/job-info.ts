@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { JobInfo, JsonSchema } from '../../core/managing/job-info.ts';
 import { parseRetries } from '../../core/retries/retry.ts';
 import { type JobDefinition, termsOf } from './define-job.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT } from '../../core/run.ts';
 import { LOG_LEVELS, type LogQuery } from '../../core/step.ts';

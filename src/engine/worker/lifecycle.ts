@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { WorkOptions } from '../../core/durably.ts';
 import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
 import { signalNameFault } from '../../core/text.ts';
 import { type Duration, shownValue } from '../../core/time/duration.ts';

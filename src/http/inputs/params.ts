@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   DEFAULT_LIST_LIMIT,
   MAX_FILTER_VALUES,

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_SEARCH_LENGTH, searchFault, timeFault } from '../../core/lists/run-search.ts';
 import { type BulkFilter, MAX_BULK } from '../../core/managing/run-bulk.ts';
 import { MAX_FILTER_VALUES, RUN_STATUSES, type RunFilter } from '../../core/run.ts';

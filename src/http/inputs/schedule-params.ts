@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import { MISSED_POLICIES, OVERLAP_POLICIES } from '../../core/schedules/schedule.ts';
 import { shownValue } from '../../core/time/duration.ts';

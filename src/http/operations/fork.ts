@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { guardRun } from '../guard.ts';
 import { forkEnvelope } from '../inputs/envelopes.ts';
 import { fromParam, runIdParam } from '../inputs/params.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DurablyService } from '../../core/durably.ts';
 import type { RunCommand } from '../../core/run.ts';
 import { guardRun } from '../guard.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { listOf } from '../guard.ts';
 import { jobNamesParam, labelsParam, lastEventIdParam } from '../inputs/params.ts';
 import { eventsOperation } from '../operation.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { guardSchedule } from '../guard.ts';
 import { scheduleIdParam } from '../inputs/schedule-params.ts';
 import { jsonOperation } from '../operation.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { guardRun } from '../guard.ts';
 import { runIdParam } from '../inputs/params.ts';
 import { JsonAnswer } from '../json-answer.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { NotFoundError } from '../../core/errors/errors.ts';
 import { guardRun } from '../guard.ts';
 import { lastEventIdParam, runIdParam } from '../inputs/params.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { tickTimeoutParam } from '../inputs/params.ts';
 import { jsonOperation } from '../operation.ts';
 import { tickedSchema } from '../schemas.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { triggerBatchEnvelope } from '../inputs/envelopes.ts';
 import { jsonOperation } from '../operation.ts';
 import { problemSchema } from '../problem.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** Text without control characters. SQL would cut the text short at a NUL when it is read back. */
 const text = (maxLength: number) =>

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { guardManage } from '../../guard.ts';
 import { jobNameParam } from '../../inputs/params.ts';
 import { jsonOperation } from '../../operation.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { scheduleEnvelope, scheduleIdParam } from '../../inputs/schedule-params.ts';
 import { jsonOperation, queryAndBody } from '../../operation.ts';
 import { scheduleSchema } from '../../schemas.ts';
