@@ -257,7 +257,7 @@ contract('a throttle', (test) => {
     const tools = await world.tools();
     expect(await store.forgetThrottles()).toBe(false);
     const keys = Array.from({ length: 501 }, (_, i) => `${i}`);
-    for (const throttleKey of keys) await enqueue(store, { throttleKey });
+    await Promise.all(keys.map((throttleKey) => enqueue(store, { throttleKey })));
     const throttled = limits({ throttle: { ...slow, limit: 1, isKeyed: true } });
     expect(await claimIds(store, { limit: 501, ...throttled })).toHaveLength(501);
     expect(await store.forgetThrottles()).toBe(false);
