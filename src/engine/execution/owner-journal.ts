@@ -94,12 +94,15 @@ export class OwnerJournal {
     this.#cancelFlush = undefined;
   }
 
-  /** Stores an outcome, after all notes before it. */
-  record(note: OwnerNote): Promise<AppendResult> {
+  /**
+   * Stores an outcome, after all notes before it. `onLeave` is called when it is about to be sent, which may be later:
+   * one append is under way at a time.
+   */
+  record(note: OwnerNote, onLeave?: () => void): Promise<AppendResult> {
     if (!this.#acceptsNotes) return Promise.resolve('refused');
     if (endsExecution(note.type)) this.#state = 'ended';
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject } });
+      this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject }, onLeave });
       this.#send();
     });
   }
@@ -185,6 +188,7 @@ export class OwnerJournal {
   async #append(group: readonly WaitingNote[]): Promise<AppendResult> {
     const number = ++this.#number;
     const { runId, fence } = this.#run;
+    for (const { onLeave } of group) onLeave?.();
     for (let tries = 0; ; tries++) {
       const sentAtMs = this.#clock.monotonicMs();
       try {

@@ -1,3 +1,4 @@
+import type { LeftWork } from '../execution/ending.ts';
 import type { Slot } from './slot.ts';
 
 /**
@@ -5,9 +6,8 @@ import type { Slot } from './slot.ts';
  * that leaves with an end may fill its slot, and take the next run of its concurrency key.
  */
 export class EndingSlots {
-  /** For each slot, how many claims had left when its end was noted. */
-  readonly #slots = new Map<Slot, number>();
-  /** How many claims have left. */
+  readonly #slots = new Map<Slot, { readonly left: LeftWork; readonly claimsBefore: number }>();
+  /** How many claims have left that come after all writes before them. */
   #claims = 0;
 
   get size(): number {
@@ -18,19 +18,19 @@ export class EndingSlots {
     this.#claims++;
   }
 
-  add(slot: Slot): void {
-    this.#slots.set(slot, this.#claims);
+  /** Adds a slot whose run's end is about to be sent, and what that end leaves to claims. */
+  add(slot: Slot, left: LeftWork): void {
+    this.#slots.set(slot, { left, claimsBefore: this.#claims });
   }
 
   /**
-   * Removes a slot. Returns whether a claim could already take its place, and what its end leaves to other runs. If
-   * exactly one claim has left since, it left with the end and saw that. If others have
-   * left, too, the end may have come after them.
+   * Removes a slot. Returns what its end leaves to the next claim, or undefined if the slot was not added. If exactly
+   * one claim has left since, it left with the end and saw what that left. If others have left, too, the end
+   * may have come after them.
    */
-  remove(slot: Slot): boolean {
-    const claimsBefore = this.#slots.get(slot);
+  remove(slot: Slot): LeftWork | undefined {
+    const noted = this.#slots.get(slot);
     this.#slots.delete(slot);
-    if (claimsBefore === undefined) return false;
-    return !slot.freesRuns || this.#claims === claimsBefore + 1;
+    return noted && this.#claims === noted.claimsBefore + 1 ? 'nothing' : noted?.left;
   }
 }

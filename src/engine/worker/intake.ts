@@ -155,7 +155,7 @@ export class Intake {
       if (!hasLeft) this.#isWaiting = false;
       hasLeft = true;
       if (request !== undefined || !isWanted()) return request;
-      request = this.#decide(underWay, { atMost, looksForDue: looksForDue() });
+      request = this.#decide(underWay, { atMost, looksForDue: looksForDue(), seesAll });
       // A claim that is asked for again takes no new runs.
       if (seesAll && request?.isAskedAgain === false) onLeave?.();
       return request;
@@ -175,7 +175,11 @@ export class Intake {
 
   #decide(
     underWay: ClaimUnderWay,
-    { atMost, looksForDue }: { readonly atMost: number; readonly looksForDue: boolean },
+    {
+      atMost,
+      looksForDue,
+      seesAll,
+    }: { readonly atMost: number; readonly looksForDue: boolean; readonly seesAll: boolean },
   ): DecidedClaim | undefined {
     const { clock, registry, slots, schedules, staleThresholdMs } = this.#deps;
     const limit = Math.min(this.free, atMost);
@@ -184,7 +188,7 @@ export class Intake {
     const sent = unconfirmed ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
     const takesSuspect = !slots.hasSuspect && !this.#claims.mayTakeSuspect;
     underWay.keptSlots = limit;
-    slots.noteClaim();
+    if (seesAll) slots.noteClaim();
     underWay.takesSuspect = takesSuspect;
     return {
       ...sent,

@@ -229,8 +229,9 @@ export class Slots {
   #noteEnding(slot: Slot, left: LeftWork): void {
     // If this worker took the run over from itself, the slot has already lost its place.
     if (this.#slots.get(slot.run.runId) !== slot) return;
-    this.#ending.add(slot);
-    this.#deps.onFree(left === 'nothing' ? leftBy(slot) : left);
+    const all = left === 'nothing' ? leftBy(slot) : left;
+    this.#ending.add(slot, all);
+    this.#deps.onFree(all);
   }
 
   #free(slot: Slot): void {
@@ -238,8 +239,9 @@ export class Slots {
     this.#leases.release(control);
     this.waits.leave(slot);
     if (this.#slots.get(run.runId) === slot) this.#slots.delete(run.runId);
-    if (this.#ending.remove(slot)) this.#deps.onEmptied();
-    else this.#deps.onFree(leftBy(slot));
+    const left = this.#ending.remove(slot);
+    if (left === 'nothing') this.#deps.onEmptied();
+    else this.#deps.onFree(left ?? leftBy(slot));
   }
 }
 
