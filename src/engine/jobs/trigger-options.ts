@@ -2,7 +2,7 @@ import type { TriggerOptions } from '../../core/durably.ts';
 import type { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
-import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
+import { parseDuration, parsePositiveDuration, parseTime, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { isScope, scopedKey } from '../../core/triggers/key-scope.ts';
 import type { Debounce, Due, NewRun } from '../../core/triggers/new-run.ts';
@@ -78,7 +78,7 @@ function idempotencyTtlOf(options: TriggerOptions): number | undefined {
   const { idempotencyTtl } = options;
   if (idempotencyTtl == null) return undefined;
   needs(options, 'idempotencyTtl', 'idempotencyKey');
-  return Math.ceil(parseDuration('idempotencyTtl', idempotencyTtl));
+  return parsePositiveDuration('idempotencyTtl', idempotencyTtl);
 }
 
 function checkReuse({ idempotencyKeyReuse }: TriggerOptions): void {
@@ -124,15 +124,9 @@ function debounceOf(options: TriggerOptions): Debounce | undefined {
   const { maxDelay } = debounce;
   return {
     key,
-    delayMs: positiveMs('debounce.delay', debounce.delay),
-    maxDelayMs: maxDelay == null ? undefined : positiveMs('debounce.maxDelay', maxDelay),
+    delayMs: parsePositiveDuration('debounce.delay', debounce.delay),
+    maxDelayMs: maxDelay == null ? undefined : parsePositiveDuration('debounce.maxDelay', maxDelay),
   };
-}
-
-function positiveMs(option: string, given: unknown): number {
-  const ms = Math.ceil(parseDuration(option, given));
-  if (ms > 0) return ms;
-  throw refuse(option, `${option} must be longer than 0, not ${shownValue(given)}`);
 }
 
 function idempotencyKeyOf(options: TriggerOptions): string | null {
