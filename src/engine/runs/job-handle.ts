@@ -1,6 +1,7 @@
 import type { TriggeredRun, TriggerOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
-import { parseRun, type Run, type RunFilter } from '../../core/run.ts';
+import type { RunFilter } from '../../core/lists/run-query.ts';
+import { parseRun, type Run } from '../../core/run.ts';
 import { currentRun } from '../../core/run-context.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { RunFilter } from '../../../../src/core/run.ts';
+import type { RunFilter } from '../../../../src/core/lists/run-query.ts';
 import { contract } from '../../../support/contract.ts';
 import { idle } from '../../../support/idle.ts';
 import { nextEvent } from '../../../support/runs.ts';

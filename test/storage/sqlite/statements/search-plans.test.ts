@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { RunFilter } from '../../../../src/core/run.ts';
+import type { RunFilter } from '../../../../src/core/lists/run-query.ts';
 import { contract } from '../../../support/contract.ts';
 import { planned, scansOf, searchesOf, temporariesOf } from './plans.ts';
 
