@@ -7,7 +7,7 @@ import { checkMembers, type MembersOf } from '../../core/validation/known-names.
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { checkBatchSize, newRun, newRunOfBatch, type ParsedTrigger, parseTrigger } from '../jobs/new-run.ts';
 import { TRIGGER_OPTIONS } from '../jobs/trigger-options.ts';
-import type { RunWait } from '../worker/run-waits.ts';
+import type { RunWait } from '../worker/slots/run-waits.ts';
 import { readRuns } from './reads.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import { batchItems } from './triggering/batch-items.ts';

@@ -9,11 +9,11 @@ import type { Registry } from '../jobs/registry.ts';
 import { Scheduler } from '../schedules/scheduler.ts';
 import { Alarm } from './alarm.ts';
 import { ClaimLoop } from './claim-loop.ts';
+import { Intake } from './claiming/intake.ts';
 import { Drain } from './drain.ts';
-import { Intake } from './intake.ts';
-import type { Awaited, RunWait } from './run-waits.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
-import { Slots } from './slots.ts';
+import type { Awaited, RunWait } from './slots/run-waits.ts';
+import { Slots } from './slots/slots.ts';
 import { flushAfterMs, type StopOptions, type WorkerOptions } from './worker-options.ts';
 import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
 

@@ -1,6 +1,6 @@
-import { ConflictError } from '../../core/errors/errors.ts';
-import { currentRun, type RunContext } from '../../core/run-context.ts';
-import type { RunControl } from '../execution/run-control.ts';
+import { ConflictError } from '../../../core/errors/errors.ts';
+import { currentRun, type RunContext } from '../../../core/run-context.ts';
+import type { RunControl } from '../../execution/run-control.ts';
 
 /** An execution of a run, and the concurrency key that it holds. */
 export interface SlotHolder {

@@ -1,4 +1,4 @@
-import type { Slot } from './slot.ts';
+import type { Slot } from '../slots/slot.ts';
 
 export interface TakeOptions {
   /** How many runs at most, however many slots are free. */

@@ -1,17 +1,17 @@
-import type { JournalNote } from '../../core/events.ts';
-import { newClaimToken } from '../../core/id.ts';
-import type { Claim, ClaimedRun, ClaimRequest, LostRun, Woken } from '../../core/ownership/claim.ts';
-import type { Store } from '../../core/store.ts';
-import { type Clock, defer } from '../../core/time/clock.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { RunLog } from '../events/run-log.ts';
-import type { Registry } from '../jobs/registry.ts';
-import type { Scheduler } from '../schedules/scheduler.ts';
+import type { JournalNote } from '../../../core/events.ts';
+import { newClaimToken } from '../../../core/id.ts';
+import type { Claim, ClaimedRun, ClaimRequest, LostRun, Woken } from '../../../core/ownership/claim.ts';
+import type { Store } from '../../../core/store.ts';
+import { type Clock, defer } from '../../../core/time/clock.ts';
+import type { EventBus } from '../../events/event-bus.ts';
+import type { RunLog } from '../../events/run-log.ts';
+import type { Registry } from '../../jobs/registry.ts';
+import type { Scheduler } from '../../schedules/scheduler.ts';
+import type { Slot } from '../slots/slot.ts';
+import type { Slots } from '../slots/slots.ts';
 import { logBegun, logLost } from './claim-log.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import { withKnownSteps } from './known-steps.ts';
-import type { Slot } from './slot.ts';
-import type { Slots } from './slots.ts';
 import type { Taken, TakeOptions } from './take-options.ts';
 
 interface IntakeDeps {

@@ -1,7 +1,7 @@
-import { UNKNOWN_STEP } from '../../core/events.ts';
-import type { ClaimedRun, LostRun } from '../../core/ownership/claim.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { RunLog } from '../events/run-log.ts';
+import { UNKNOWN_STEP } from '../../../core/events.ts';
+import type { ClaimedRun, LostRun } from '../../../core/ownership/claim.ts';
+import type { EventBus } from '../../events/event-bus.ts';
+import type { RunLog } from '../../events/run-log.ts';
 
 /** Writes the log's lines for runs that a claim has failed. */
 export function logLost(

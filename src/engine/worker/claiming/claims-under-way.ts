@@ -1,5 +1,5 @@
-import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import type { Store } from '../../core/store.ts';
+import type { ClaimedRun } from '../../../core/ownership/claim.ts';
+import type { Store } from '../../../core/store.ts';
 
 /** A claim, from its request until its runs are in their slots. */
 export interface ClaimUnderWay {

@@ -1,10 +1,10 @@
-import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
-import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import type { Lease } from '../../core/ownership/lease.ts';
-import type { Store } from '../../core/store.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { RunLog } from '../events/run-log.ts';
-import type { Ending } from '../execution/ending.ts';
+import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import type { ClaimedRun } from '../../../core/ownership/claim.ts';
+import type { Lease } from '../../../core/ownership/lease.ts';
+import type { Store } from '../../../core/store.ts';
+import type { EventBus } from '../../events/event-bus.ts';
+import type { RunLog } from '../../events/run-log.ts';
+import type { Ending } from '../../execution/ending.ts';
 
 interface ConclusionsDeps {
   readonly store: Store;

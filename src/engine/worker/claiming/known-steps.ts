@@ -1,5 +1,5 @@
-import { type ClaimedRun, mayHaveSteps } from '../../core/ownership/claim.ts';
-import type { Store } from '../../core/store.ts';
+import { type ClaimedRun, mayHaveSteps } from '../../../core/ownership/claim.ts';
+import type { Store } from '../../../core/store.ts';
 
 /** The steps of a run that has more are read by its execution, in portions. */
 const MAX_STEPS = 200;
