@@ -11,6 +11,7 @@ import type { Slot } from '../slots/slot.ts';
 import type { Slots } from '../slots/slots.ts';
 import { logBegun, logLost } from './claim-log.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
+import { DueLooks } from './due-looks.ts';
 import { withKnownSteps } from './known-steps.ts';
 import type { Taken, TakeOptions } from './take-options.ts';
 
@@ -54,13 +55,11 @@ export class Intake {
   /** Claims that failed. They may have taken runs, so the next claim asks for them first. */
   readonly #unconfirmed: SentClaim[] = [];
   #isWaiting = false;
-  /** When a claim looked for waiting runs last, on the monotonic clock. */
-  #wokenAtMs = Number.NEGATIVE_INFINITY;
-  /** When a claim looked for schedules last, on the monotonic clock. */
-  #schedulesAtMs = Number.NEGATIVE_INFINITY;
+  readonly #looks: DueLooks;
 
   constructor(deps: IntakeDeps) {
     this.#deps = deps;
+    this.#looks = new DueLooks(deps);
   }
 
   /** Slots that are neither taken nor kept for a claim. */
@@ -75,7 +74,7 @@ export class Intake {
 
   /** A waiting run is due: the next claim looks for it. */
   expectDue(): void {
-    this.#wokenAtMs = Number.NEGATIVE_INFINITY;
+    this.#looks.expectRuns();
   }
 
   /** Notes that this process cancelled a run: a claim under way may have taken it just before. */
@@ -107,8 +106,8 @@ export class Intake {
    * @throws {DatabaseUnavailableError}
    */
   async wakeDue(): Promise<Woken> {
-    const { clock, store, staleThresholdMs } = this.#deps;
-    this.#wokenAtMs = clock.monotonicMs();
+    const { store, staleThresholdMs } = this.#deps;
+    this.#looks.noteRunsLook();
     return await this.#claims.follow(async () => {
       const woken = await store.wakeDue({ staleThresholdMs }).catch((error: unknown) => {
         this.expectDue();
@@ -182,6 +181,7 @@ export class Intake {
     if (limit <= 0) return undefined;
     const unconfirmed = this.#unconfirmed.pop();
     const sent = unconfirmed ?? { claimToken: newClaimToken(), sentAtMs: clock.monotonicMs() };
+    const { forRuns, forSchedules } = this.#looks.begin({ isPoll: looksForDue });
     const takesSuspect = !slots.hasSuspect && !this.#claims.mayTakeSuspect;
     underWay.keptSlots = limit;
     slots.noteClaim();
@@ -193,28 +193,11 @@ export class Intake {
       limits: registry.limits(),
       limit,
       isAskedAgain: unconfirmed !== undefined,
-      wakesDue: this.#wakesDue({ looksForDue }),
-      schedulesWithinMs: this.#looksForSchedules({ looksForDue }) ? schedules.withinMs : undefined,
+      wakesDue: forRuns,
+      schedulesWithinMs: forSchedules ? schedules.withinMs : undefined,
       staleThresholdMs,
       takesSuspect,
     };
-  }
-
-  /** Whether a claim looks for due waiting runs. A poll does. Of the claims between polls, one does per interval. */
-  #wakesDue({ looksForDue }: { readonly looksForDue: boolean }): boolean {
-    const { clock, wakesEveryMs } = this.#deps;
-    const nowMs = clock.monotonicMs();
-    if (!looksForDue && nowMs - this.#wokenAtMs < wakesEveryMs) return false;
-    this.#wokenAtMs = nowMs;
-    return true;
-  }
-
-  /** Like {@link #wakesDue}. That a waiting run is due says nothing of schedules. */
-  #looksForSchedules({ looksForDue }: { readonly looksForDue: boolean }): boolean {
-    const nowMs = this.#deps.clock.monotonicMs();
-    if (!looksForDue && nowMs - this.#schedulesAtMs < this.#deps.wakesEveryMs) return false;
-    this.#schedulesAtMs = nowMs;
-    return true;
   }
 
   /** Starts the runs that fit into the slots, and hands the others back. */

@@ -16,6 +16,7 @@ import { LogBudget } from '../../execution/log-budget.ts';
 import { OwnerJournal } from '../../execution/owner-journal.ts';
 import { RunControl } from '../../execution/run-control.ts';
 import type { Registry } from '../../jobs/registry.ts';
+import { Changes } from './changes.ts';
 import { Conclusions } from './conclusions.ts';
 import { EndingSlots } from './ending-slots.ts';
 import { type Awaited, currentExecution, type RunWait, RunWaits } from './run-waits.ts';
@@ -58,7 +59,7 @@ export class Slots {
   readonly #scope = new AsyncResource('durably');
   /** Which of its runs wait for other runs. */
   readonly waits: RunWaits;
-  readonly #onChange = new Set<() => void>();
+  readonly #changes = new Changes();
 
   constructor(deps: SlotsDeps) {
     this.#deps = deps;
@@ -121,9 +122,8 @@ export class Slots {
   }
 
   /**
-   * The claimed runs that may be executed now. A claim that is asked again may have taken more runs
-   * than slots are free by then. One claim may also return several suspects that were handed back
-   * before.
+   * The claimed runs that may be executed now. A claim that is asked again may have taken more runs than slots are free by
+   * then. It may also return several suspects that were handed back before.
    */
   fitting(runs: readonly ClaimedRun[], { limit }: { limit: number }): readonly ClaimedRun[] {
     let suspects = this.hasSuspect ? 1 : 0;
@@ -182,13 +182,7 @@ export class Slots {
     for (;;) {
       const awaited = this.#except(spared());
       if (awaited.length === 0) return;
-      let change: () => void = () => undefined;
-      const changed = new Promise<void>((resolve) => {
-        change = resolve;
-      });
-      this.#onChange.add(change);
-      await Promise.race([changed, Promise.all(awaited.map(({ done }) => done))]);
-      this.#onChange.delete(change);
+      await this.#changes.nextOr(Promise.all(awaited.map(({ done }) => done)));
     }
   }
 
@@ -204,7 +198,7 @@ export class Slots {
 
   /** A run has begun to wait for another one, so those who wait for the slots look again. */
   noteChange(): void {
-    for (const change of this.#onChange) change();
+    this.#changes.note();
   }
 
   /** Stops all executions except the spared ones, stores their notes, and returns their runs to pending. */
@@ -218,10 +212,7 @@ export class Slots {
     return [...this.#slots.values()].filter(({ context }) => !spared.has(context));
   }
 
-  /**
-   * Returns runs to pending. Runs that cannot be returned now are taken over when their heartbeat is
-   * stale.
-   */
+  /** {@link Conclusions.handBack} */
   async handBack(leases: readonly Lease[]): Promise<void> {
     await this.#conclusions.handBack(leases);
   }
