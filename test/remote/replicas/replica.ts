@@ -1,8 +1,8 @@
 import Database from 'libsql';
 import { onTestFinished } from 'vitest';
-import type { PipelineRequest } from '../support/sqld/protocol.ts';
-import { Sqld } from '../support/sqld/server.ts';
-import { temporaryFile } from '../support/temporary-file.ts';
+import type { PipelineRequest } from '../../support/sqld/protocol.ts';
+import { Sqld } from '../../support/sqld/server.ts';
+import { temporaryFile } from '../../support/temporary-file.ts';
 
 /**
  * A read replica at the wire: what only reads is answered by a copy of the primary's file, which is as old as the

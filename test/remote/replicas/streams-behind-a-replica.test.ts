@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { echo, job } from '../support/jobs.ts';
-import { nextEvent, readAll, untilStatus } from '../support/runs.ts';
+import { echo, job } from '../../support/jobs.ts';
+import { nextEvent, readAll, untilStatus } from '../../support/runs.ts';
 import { behindReplica, flaky, journalOf } from './behind-replica.ts';
 
 const sequencesOf = (events: readonly { readonly sequence: number }[]) =>

@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { defineJob } from '../../../../src/index.ts';
-import { contract } from '../../../support/contract.ts';
-import { isRemote } from '../support/abilities.ts';
+import { defineJob } from '../../../../../src/index.ts';
+import { contract } from '../../../../support/contract.ts';
+import { isRemote } from '../../support/abilities.ts';
 import { planned, scansOf, searchesOf } from './plans.ts';
 
 /** Rows that the statement has made itself: the jobs, the levels of lines, the lines and the runs that it found. */

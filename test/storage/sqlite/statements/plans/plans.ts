@@ -1,8 +1,8 @@
 import { CompiledQuery, Kysely } from 'kysely';
-import { FakeClock } from '../../../support/fake-clock.ts';
-import { idle } from '../../../support/idle.ts';
-import { echo, job } from '../../../support/jobs.ts';
-import type { World } from '../../../support/world.ts';
+import { FakeClock } from '../../../../support/fake-clock.ts';
+import { idle } from '../../../../support/idle.ts';
+import { echo, job } from '../../../../support/jobs.ts';
+import type { World } from '../../../../support/world.ts';
 
 export const SORT = 'USE TEMP B-TREE FOR ORDER BY';
 

@@ -1,10 +1,10 @@
 import { Kysely, sql } from 'kysely';
 import { expect } from 'vitest';
-import { contract } from '../../../support/contract.ts';
-import { idle } from '../../../support/idle.ts';
-import { job } from '../../../support/jobs.ts';
-import { nextEvent, untilStatus } from '../../../support/runs.ts';
-import type { World } from '../../../support/world.ts';
+import { contract } from '../../../../support/contract.ts';
+import { idle } from '../../../../support/idle.ts';
+import { job } from '../../../../support/jobs.ts';
+import { nextEvent, untilStatus } from '../../../../support/runs.ts';
+import type { World } from '../../../../support/world.ts';
 import {
   type Plan,
   planned,

@@ -1,8 +1,8 @@
-import type { DurablyEvent } from '../../src/core/events.ts';
-import type { Durably } from '../../src/create-durably.ts';
-import { job } from '../support/jobs.ts';
-import { startRemote } from '../support/remote.ts';
-import { readAll } from '../support/runs.ts';
+import type { DurablyEvent } from '../../../src/core/events.ts';
+import type { Durably } from '../../../src/create-durably.ts';
+import { job } from '../../support/jobs.ts';
+import { startRemote } from '../../support/remote.ts';
+import { readAll } from '../../support/runs.ts';
 import { replicaOf } from './replica.ts';
 
 /** A migrated server, a replica of it, and instances behind either. */

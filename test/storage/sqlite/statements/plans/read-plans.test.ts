@@ -1,8 +1,8 @@
 import { expect } from 'vitest';
-import type { RunFilter } from '../../../../src/core/lists/run-query.ts';
-import { contract } from '../../../support/contract.ts';
-import { idle } from '../../../support/idle.ts';
-import { nextEvent } from '../../../support/runs.ts';
+import type { RunFilter } from '../../../../../src/core/lists/run-query.ts';
+import { contract } from '../../../../support/contract.ts';
+import { idle } from '../../../../support/idle.ts';
+import { nextEvent } from '../../../../support/runs.ts';
 import { planned, SORT, scansOf, searchesOf, temporariesOf } from './plans.ts';
 
 /**

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
-import { echo, job } from '../support/jobs.ts';
-import { startRemote } from '../support/remote.ts';
-import { nextEvent, readAll, rejectionOf, untilEnded, untilStatus } from '../support/runs.ts';
-import { deferred, until } from '../support/until.ts';
+import { echo, job } from '../../support/jobs.ts';
+import { startRemote } from '../../support/remote.ts';
+import { nextEvent, readAll, rejectionOf, untilEnded, untilStatus } from '../../support/runs.ts';
+import { deferred, until } from '../../support/until.ts';
 import { behindReplica, flaky, journalOf } from './behind-replica.ts';
 import { replicaOf } from './replica.ts';
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { contract } from '../../../support/contract.ts';
+import { contract } from '../../../../support/contract.ts';
 import { planned, scansOf, searchesOf, temporariesOf } from './plans.ts';
 
 contract('query plans', (test) => {

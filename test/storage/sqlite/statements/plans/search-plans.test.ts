@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import type { RunFilter } from '../../../../src/core/lists/run-query.ts';
-import { contract } from '../../../support/contract.ts';
+import type { RunFilter } from '../../../../../src/core/lists/run-query.ts';
+import { contract } from '../../../../support/contract.ts';
 import { planned, scansOf, searchesOf, temporariesOf } from './plans.ts';
 
 const day = (n: number) => `2026-01-0${n}T00:00:00Z`;

@@ -1,11 +1,11 @@
 import { Kysely, sql } from 'kysely';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { splitStatements } from '../../../../scripts/sql-statements.ts';
-import { defineJob } from '../../../../src/index.ts';
-import { contract } from '../../../support/contract.ts';
-import { nextEvent } from '../../../support/runs.ts';
-import { hasBatches, isRemote } from '../support/abilities.ts';
+import { splitStatements } from '../../../../../scripts/sql-statements.ts';
+import { defineJob } from '../../../../../src/index.ts';
+import { contract } from '../../../../support/contract.ts';
+import { nextEvent } from '../../../../support/runs.ts';
+import { hasBatches, isRemote } from '../../support/abilities.ts';
 import {
   type Plan,
   planned,

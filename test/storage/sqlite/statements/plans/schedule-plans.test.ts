@@ -1,9 +1,9 @@
 import { expect } from 'vitest';
-import { contract } from '../../../support/contract.ts';
-import { tripsOf } from '../../../support/dialects/recording-dialect.ts';
-import { echo } from '../../../support/jobs.ts';
-import { hasBatches } from '../support/abilities.ts';
-import { counted } from './counted.ts';
+import { contract } from '../../../../support/contract.ts';
+import { tripsOf } from '../../../../support/dialects/recording-dialect.ts';
+import { echo } from '../../../../support/jobs.ts';
+import { hasBatches } from '../../support/abilities.ts';
+import { counted } from '../counted.ts';
 import { type Plan, planned, scansOf, searchesOf, temporariesOf } from './plans.ts';
 
 const HOUR_MS = 3_600_000;
