@@ -14,7 +14,7 @@ import { dueSchedulesSql } from '../schedules/due-schedules.ts';
 import { type DueScheduleRow, toDueSchedule } from '../schedules/schedule-rows.ts';
 import { ANSWER_BYTES, CLAIM_BYTES, CLAIMED, claimStatement, LEFT_BEHIND } from './claim-sql.ts';
 import { KNOWN_OF_CLAIM, knownOfRuns } from './known-of-claim.ts';
-import { MAX_REFRESHED, REFRESH_LINES } from './limits-sql.ts';
+import { MAX_REFRESHED, REFRESH_LINES } from './refresh-lines-sql.ts';
 import { toWoken, wakeStatement } from './wake.ts';
 
 export interface ClaimRow {
