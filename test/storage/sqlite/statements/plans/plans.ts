@@ -85,6 +85,10 @@ export async function planned(world: World) {
     const made = statements.slice(before);
     return await Promise.all(made.map((one) => planOf(db, one.sql, one.parameters)));
   };
+  // Past the first look for runs to cancel, which no test here is about.
+  await idle();
+  clock.advance(2_000);
+  await idle();
   return { durably, clock, handles, during };
 }
 
