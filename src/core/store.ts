@@ -1,5 +1,6 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
+import type { RunQuery } from './lists/run-query.ts';
 import type { ManagingStore } from './managing/managing-store.ts';
 import type {
   CancelledBelow,
@@ -11,7 +12,7 @@ import type {
 } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
-import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
+import type { RunCommand, RunStatus, StoredRun } from './run.ts';
 import type { ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';

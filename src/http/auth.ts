@@ -1,7 +1,8 @@
 import type { DurablyService, TriggerRequest } from '../core/durably.ts';
 import { NotFoundError, UnknownJobError, ValidationError } from '../core/errors/errors.ts';
 import { isStorableText } from '../core/json/json.ts';
-import { MAX_KEY_LENGTH, type Run, type RunFilter } from '../core/run.ts';
+import type { RunFilter } from '../core/lists/run-query.ts';
+import { MAX_KEY_LENGTH, type Run } from '../core/run.ts';
 import { isScope } from '../core/triggers/key-scope.ts';
 import type { ManageTarget, RunGuard, RunOperation, ScopeGuard } from './guard.ts';
 import type { AllowRun, Operation } from './operation.ts';

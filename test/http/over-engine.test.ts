@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { openServiceDatabase } from '../../src/app/database.ts';
-import type { RunFilter } from '../../src/core/run.ts';
+import type { RunFilter } from '../../src/core/lists/run-query.ts';
 import { createDurably } from '../../src/create-durably.ts';
 import { temporaryFolder } from '../app/temporary.ts';
 import { startRemote } from '../support/remote.ts';

@@ -14,10 +14,10 @@ import {
   AccessRefusedError,
   classifyDatabaseError,
   type DatabaseFault,
-  isRefusedByDriver,
   unavailable,
 } from './database-error.ts';
 import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
+import { explainRefusal } from './explain-refusal.ts';
 import { GuardedDialect } from './guard/guarded-dialect.ts';
 import { withDeadline } from './query-deadline.ts';
 import { ServerWatch, type WriteOutage } from './server-watch.ts';
@@ -234,22 +234,7 @@ export class Connection {
     await pauseBeforeRetry(this.clock, tries, LOSS_PAUSE);
   }
 
-  /** If a statement was refused because the database is not migrated, returns an error that says so. */
-  async #explain(error: unknown): Promise<unknown> {
-    const tables = await this.db
-      .selectFrom('sqlite_master')
-      .select('name')
-      .where('name', '=', 'durably_schema_versions')
-      .execute()
-      .catch((refusal: unknown) => {
-        if (this.#closing.error) throw this.#closing.error;
-        // If even this read fails, it is unknown whether the database is migrated.
-        if (this.#faultOf(refusal) !== 'statement' || !isRefusedByDriver(refusal)) return undefined;
-        throw this.#closing.close(refusal);
-      });
-    if (tables === undefined || tables.length > 0) return error;
-    return new DatabaseUnavailableError('The database is not migrated: call init() or migrate() first', {
-      cause: error,
-    });
+  #explain(error: unknown): Promise<unknown> {
+    return explainRefusal(error, { db: this.db, closing: this.#closing, isRemote: this.isRemote });
   }
 }

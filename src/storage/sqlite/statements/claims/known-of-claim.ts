@@ -41,8 +41,6 @@ export const KNOWN_OF_CLAIM = knownOf(`durably_runs r indexed by durably_runs_le
 /** ?1 a JSON array of ids. */
 const KNOWN_OF_RUNS = knownOf('json_each(?1) i cross join durably_runs r on r.id = i.value');
 
-export type { KnownOfRun };
-
 type KnownRow = Omit<StepRow, 'status'> & {
   readonly run_id: string;
   readonly status: StepRow['status'] | 'sent';
