@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { pathToFileURL } from 'node:url';
-import { buildService } from '../../support/built-service.ts';
+import { buildService } from '../../support/built/service.ts';
 import type { Measurement } from '../service/preload.ts';
 import { eventually } from './eventually.ts';
 
