@@ -1,7 +1,8 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { buildOnce, ROOT } from './builds.ts';
-import { compileWithPackages, OPTIONS } from './compiled.ts';
+import { compileWithPackages, OPTIONS, storeCode } from './compiled.ts';
 
 /** The programs of the examples that tests start. Readers start them with `npx tsx`, which loads the sources one by one. */
 const PROGRAMS = [
@@ -65,4 +66,6 @@ async function compileAll(outdir: string): Promise<void> {
       banner: { js: "import { packages } from '../packages.js';" },
     });
   }
+  await storeCode(join(outdir, 'hono-app/main.js'), { env: { DATA: outdir } });
+  rmSync(join(outdir, 'durably.db'));
 }

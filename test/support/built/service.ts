@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { build, type Plugin } from 'esbuild';
 import { buildOnce, ROOT } from './builds.ts';
-import { compileWithPackages, OPTIONS } from './compiled.ts';
+import { compileWithPackages, OPTIONS, storeCode } from './compiled.ts';
 
 /** What the programs import and all of its packages. */
 const SERVICE = 'src/entry/node/run.ts';
@@ -66,11 +66,10 @@ async function compileAll(outdir: string): Promise<void> {
     programs({ chaos: entry, preload }, 'chaos-service'),
     build({ ...OPTIONS, outdir, entryPoints: { library: 'src/index.ts' }, packages: 'external' }),
     compileWithPackages({ ...service, name: 'service' }),
-    compileWithPackages({
-      ...service,
-      name: 'chaos-service',
-      plugins: [CHAOS_JOBS],
-      nodeOptions: ['--expose-gc'],
-    }),
+    compileWithPackages({ ...service, name: 'chaos-service', plugins: [CHAOS_JOBS] }),
   ]);
+  const { entry: ownJobs, chaos } = filesIn(outdir);
+  const env = { TURSO_DATABASE_URL: 'file::memory:' };
+  await storeCode(ownJobs, { env });
+  await storeCode(chaos.entry, { env, nodeOptions: ['--expose-gc'] });
 }
