@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
-import { buildService } from '../support/built-service.ts';
+import { buildService } from '../support/built/service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 

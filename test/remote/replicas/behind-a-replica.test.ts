@@ -116,7 +116,7 @@ describe('an instance behind a replica', () => {
 
 describe('the start behind a replica', () => {
   test('migrates an empty server, and waits until reads find the tables', async () => {
-    const remote = await startRemote();
+    const remote = await startRemote({ content: 'empty' });
     const replica = await replicaOf(remote);
     replica.every(1, async () => void setTimeout(() => void replica.catchUp(), 100));
     const durably = remote.open({ fetch: replica.fetch });
@@ -125,7 +125,7 @@ describe('the start behind a replica', () => {
   });
 
   test('finds at the primary that others have migrated', async () => {
-    const remote = await startRemote();
+    const remote = await startRemote({ content: 'empty' });
     const replica = await replicaOf(remote);
     await remote.open().migrate();
     const durably = remote.open({ fetch: replica.fetch });
