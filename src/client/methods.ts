@@ -75,7 +75,7 @@ export function methodsOf(transport: Transport): Methods {
           { ...filter, ...(cursor != null && { cursor, offset: undefined }) },
           call,
         );
-        yield page.runs;
+        if (page.runs.length > 0) yield page.runs;
         cursor = page.nextCursor;
       }
     },
