@@ -33,10 +33,10 @@ export type DurablyClientOptions<TJobs extends JobDefinitions = JobDefinitions> 
  * @throws {ValidationError} for a bad option.
  * @example
  * import { createDurablyClient } from 'durably/client'
- * import type { jobs } from '../server/jobs.ts'
+ * import type { greet } from './greet.ts'
  *
- * const client = createDurablyClient<typeof jobs>({ url: 'http://localhost:3000/api/durably' })
- * const { runId } = await client.jobs.importCsv.trigger({ file: 'airports.csv' })
+ * const client = createDurablyClient<{ greet: typeof greet }>({ url: 'http://localhost:3000/api/durably' })
+ * const { runId } = await client.jobs.greet.trigger({ name: 'Ada' })
  * for await (const event of client.run(runId).events()) console.log(event.type)
  */
 export function createDurablyClient<TJobs extends JobDefinitions = JobDefinitions>(
