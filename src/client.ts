@@ -1,6 +1,6 @@
 /** The door `durably/client`: a service, seen from elsewhere. */
 
-export { createDurablyClient, type DurablyClientOptions } from './client/create-client.ts';
+export { createDurablyClient, type DurablyClientOptions, type JobNames } from './client/create-client.ts';
 export type {
   DurablyClient,
   ListedEvent,

@@ -24,7 +24,7 @@ const listOf =
 
 export const isRun = having<Run>('id', 'jobName', 'status');
 /** They may have any fields, because the caller may name them. */
-export const isRunList = listOf(having<Run>());
+const isRunList = listOf(having<Run>());
 export const isStepList = listOf(having<Step>('name', 'index', 'status'));
 export const isLogList = listOf(having<LogLine>('sequence', 'level', 'message'));
 export const isJobList = listOf(having<JobInfo>('name', 'limits'));

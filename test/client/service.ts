@@ -9,7 +9,7 @@ import { temporaryFolder } from '../app/temporary.ts';
 import { createSuiteJobs } from '../http/jobs.ts';
 import { deferred } from '../support/until.ts';
 
-export const BASE = 'http://localhost:3000/api/durably';
+const BASE = 'http://localhost:3000/api/durably';
 
 export type SuiteJobs = ReturnType<typeof createSuiteJobs>;
 

@@ -24,7 +24,7 @@ export interface OpenStream {
   break(): void;
 }
 
-export const BASE = 'http://service/api/durably';
+const BASE = 'http://service/api/durably';
 
 /** A service that does what the test says, and a client of it whose time the test tells. */
 export class StandIn {
