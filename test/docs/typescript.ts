@@ -19,6 +19,8 @@ const PRELUDES: Readonly<Record<string, string>> = {
   createDurablyApp: "import { createDurablyApp } from 'durably/hono';",
   createApiKeys: "import { createApiKeys } from 'durably/hono';",
   serve: "import { serve } from '@hono/node-server';",
+  client:
+    "declare const client: import('durably/client').DurablyClient<{ readonly importCsv: { readonly name: 'import-csv' } }>;",
   durably: "declare const durably: import('durably').Durably;",
   dialect: "declare const dialect: import('durably').DurablyOptions['dialect'];",
   step: "declare const step: import('durably').StepContext;",

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LeftWork } from '../../../src/engine/execution/ending.ts';
-import { EndingSlots } from '../../../src/engine/worker/ending-slots.ts';
-import type { Slot } from '../../../src/engine/worker/slot.ts';
+import { EndingSlots } from '../../../src/engine/worker/slots/ending-slots.ts';
+import type { Slot } from '../../../src/engine/worker/slots/slot.ts';
 
 describe("a slot whose run's end is being stored", () => {
   test.each<[string, LeftWork, number, LeftWork]>([

@@ -1,4 +1,4 @@
-import type { LeftWork } from '../execution/ending.ts';
+import type { LeftWork } from '../../execution/ending.ts';
 import type { Slot } from './slot.ts';
 
 /**
