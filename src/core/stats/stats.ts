@@ -1,5 +1,3 @@
-import type { Duration } from '../time/duration.ts';
-
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
@@ -26,10 +24,10 @@ export interface StatsQuery {
   /** Only of these jobs. An empty list means none. Default: all jobs that the database has seen. */
   readonly jobName?: string | readonly string[] | undefined;
   /**
-   * From the bucket of this time on: a Date, an ISO 8601 text with a time zone, or how long ago as a duration such as
-   * `'1h'`. Default: a day ago.
+   * From the bucket of this time on: a Date, an ISO 8601 text with a time zone, or how long ago: a duration such as
+   * `'1h'`, or ms. Default: a day ago.
    */
-  readonly since?: Date | string | Duration | undefined;
+  readonly since?: Date | string | number | undefined;
   /** Minutes are kept for 2 days, hours for 35, days for 400. Default: `'1h'`. */
   readonly bucket?: StatsBucketSize | undefined;
 }

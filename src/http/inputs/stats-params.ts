@@ -1,16 +1,14 @@
 import * as z from 'zod';
 import { STATS_BUCKET_SIZES } from '../../core/stats/stats.ts';
-import type { Duration } from '../../core/time/duration.ts';
 import { single } from './params.ts';
 
 /** The service says what is wrong with it. */
 export const sinceParam = z
-  .custom<string & Duration>((given) => typeof given === 'string', single('since', 'since must be a string'))
-  .default('1d' as string & Duration)
+  .string(single('since', 'since must be a string'))
+  .default('1d')
   .meta({
     description:
       'From the bucket of this time on: ISO 8601 with a time zone, or how long ago as a number and one of `ms`, `s`, `m`, `h`, `d`',
-    type: 'string',
     examples: ['1h', '2026-11-27T00:00:00Z'],
   });
 

@@ -3,7 +3,9 @@ import { NOW_MS } from '../../sql.ts';
 import { portionWrites } from '../portion-writes.ts';
 
 /** How many rows of the journal are looked at in one write, because other writes wait meanwhile. */
-export const PORTION_ROWS = 2_000;
+const PORTION_ROWS = 2_000;
+/** A portion takes about as long as it takes to write so many rows. On a server it leaves together with other writes. */
+const WRITTEN_ROWS = 500;
 
 const HEAD = '(select coalesce(max(sequence), 0) from durably_journal)';
 
@@ -26,7 +28,7 @@ const FOLD = `
 update durably_stats_place set up_to = min(up_to + ${PORTION_ROWS}, ${HEAD}) where id = 1 and up_to < ${HEAD}
 returning ${PLACE_COLUMNS}`;
 
-const folds = portionWrites({ name: 'stats', rows: PORTION_ROWS });
+const folds = portionWrites({ name: 'stats', rows: WRITTEN_ROWS });
 
 /** Where the stats are after another portion. Undefined if there was nothing to add. */
 export async function foldPortion(connection: Connection): Promise<PlaceRow | undefined> {
