@@ -1,6 +1,7 @@
 import type { Clock } from '../../core/time/clock.ts';
 import type { Housekeeping } from '../housekeeping.ts';
 import type { Scheduler } from '../schedules/scheduler.ts';
+import type { WorkerNotes } from '../worker-notes.ts';
 import type { Intake } from './claiming/intake.ts';
 import { Shift, type ShiftOptions } from './shift.ts';
 import type { Slots } from './slots/slots.ts';
@@ -11,6 +12,7 @@ interface ShiftsDeps {
   readonly clock: Clock;
   readonly housekeeping: Housekeeping;
   readonly schedules: Scheduler;
+  readonly notes: WorkerNotes;
   readonly presence: 'resident' | 'on-demand';
   /** Whether the worker's loop is running: it continues what a shift leaves unfinished. */
   readonly isLoopRunning: () => boolean;
@@ -52,7 +54,7 @@ export class Shifts {
    * @throws {DatabaseUnavailableError} if a claim fails.
    */
   async work(options: ShiftOptions): Promise<number> {
-    const { clock, housekeeping, schedules, presence } = this.#deps;
+    const { clock, housekeeping, schedules, notes, presence } = this.#deps;
     const shift = new Shift(this.#deps, options);
     this.#underWay.add(shift);
     const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
@@ -60,6 +62,7 @@ export class Shifts {
     // A worker on demand has no loop, so its shifts do the chores. A shift that finds nothing sends one request: whether
     // runs are left below cancelled ones is read with its claim.
     const doesChores = options.endsWhen === 'idle' && presence === 'on-demand';
+    if (doesChores) notes.begin();
     const begun = doesChores ? housekeeping.cancelBelowWithin(budget) : undefined;
     const taken = await schedules
       .prepare()

@@ -7,6 +7,7 @@ import type { RunLog } from '../events/run-log.ts';
 import type { Housekeeping } from '../housekeeping.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { Scheduler } from '../schedules/scheduler.ts';
+import { WorkerNotes } from '../worker-notes.ts';
 import { Alarm } from './alarm.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { Intake } from './claiming/intake.ts';
@@ -43,6 +44,7 @@ export class Worker {
   readonly #shifts: Shifts;
   readonly #alarm: Alarm;
   readonly #loop: ClaimLoop;
+  readonly #notes: WorkerNotes;
   /** Fires the schedules of its jobs. It needs no slot for that. */
   readonly schedules: Scheduler;
   #state: WorkerState = { kind: 'stopped' };
@@ -69,12 +71,22 @@ export class Worker {
       maxInputBytes: options.maxResultBytes,
       onFire: () => this.wake(),
     });
+    this.#notes = new WorkerNotes({
+      ...deps,
+      ...options,
+      describe: () => ({
+        inUse: this.#slots.taken,
+        slots: options.maxConcurrentRuns,
+        jobs: [...deps.registry.names()].sort(),
+      }),
+    });
     this.#intake = new Intake({
       ...deps,
       schedules: this.schedules,
       ...options,
       slots: this.#slots,
       wakesEveryMs: options.pollingIntervalMs / 2,
+      onSend: () => this.#notes.sendAlong(),
       onFailed: () => deps.housekeeping.cancelBelow(),
       onThrottled: (inMs) => this.expectDue(inMs),
       onEnd: () => this.#noteEmptied(),
@@ -93,6 +105,7 @@ export class Worker {
       intake: this.#intake,
       slots: this.#slots,
       schedules: this.schedules,
+      notes: this.#notes,
       isLoopRunning: () => this.#state.kind === 'running',
       // Nobody is there to go on with waiting runs, and a timer would keep the process alive.
       onOver: () => this.#state.kind !== 'running' && this.#alarm.clear(),
@@ -122,6 +135,7 @@ export class Worker {
     if (this.#options.presence === 'on-demand') return;
     if (state.kind !== 'stopped' && state.kind !== 'failed') return;
     this.#state = { kind: 'running' };
+    this.#notes.begin();
     this.#loop.start();
     this.#deps.housekeeping.start();
     this.schedules.start();
@@ -213,7 +227,8 @@ export class Worker {
     this.#alarm.clear();
     this.#loop.stop();
     if (earlier !== undefined) return earlier;
-    stopping.over = Promise.all([this.#drain.everything(), this.#endChores()]).then(() => {
+    stopping.over = Promise.all([this.#drain.everything(), this.#endChores()]).then(async () => {
+      await this.#notes.end();
       this.#state = { kind: stopping.next === 'retired' ? 'retired' : 'stopped' };
       if (stopping.next === 'running') this.start();
     });
