@@ -1,0 +1,1 @@
+export function RunView() { return <p>…</p>; }
