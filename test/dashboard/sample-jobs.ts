@@ -42,7 +42,8 @@ const charge = defineJob({
     await step.run('reserve', () => ({ reservation: `r-${order}` }));
     await step.run('charge', { retries: { limit: 2, delay: 20, jitter: false } }, (_signal, { attempt }) => {
       const cause = new Error('connect ECONNREFUSED 10.0.0.7:443');
-      if (order === 'bad' || attempt === 1) throw new Error(`The bank did not answer (try ${attempt})`, { cause });
+      if (order === 'bad' || attempt === 1)
+        throw new Error(`The bank did not answer (try ${attempt})`, { cause });
       return { receipt: `${order}-${attempt}` };
     });
   },
@@ -71,7 +72,11 @@ const report = defineJob({
     );
     await Promise.all(parts);
     await step.sleep('let the books close', '1s');
-    const { imported } = await step.invoke('import the rest', importOrders, { file: `${month}.csv`, batches: 2, pauseMs });
+    const { imported } = await step.invoke('import the rest', importOrders, {
+      file: `${month}.csv`,
+      batches: 2,
+      pauseMs,
+    });
     step.emit('ready', { month });
     return { month, imported };
   },
@@ -80,7 +85,11 @@ const report = defineJob({
 /** Many steps and log lines. */
 const large = defineJob({
   name: 'large',
-  input: z.object({ steps: z.int().default(100), lines: z.int().default(0), outputBytes: z.int().default(0) }),
+  input: z.object({
+    steps: z.int().default(100),
+    lines: z.int().default(0),
+    outputBytes: z.int().default(0),
+  }),
   run: async (step, { steps, lines, outputBytes }) => {
     for (let i = 0; i < steps; i++) {
       await step.run(`part ${i}`, () => ({ i }));

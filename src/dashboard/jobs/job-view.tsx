@@ -1,1 +1,3 @@
-export function JobView() { return <p>…</p>; }
+export function JobView() {
+  return <p>…</p>;
+}

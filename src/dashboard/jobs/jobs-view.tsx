@@ -1,1 +1,3 @@
-export function JobsView() { return <p>…</p>; }
+export function JobsView() {
+  return <p>…</p>;
+}

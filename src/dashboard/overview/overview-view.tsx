@@ -1,1 +1,3 @@
-export function OverviewView() { return <p>…</p>; }
+export function OverviewView() {
+  return <p>…</p>;
+}

@@ -21,7 +21,12 @@ export function Dialog({ title, onClose, children }: DialogProps) {
     };
   }, []);
   return (
-    <dialog ref={ref} aria-label={title} onCancel={onClose} onClick={(event) => event.target === ref.current && onClose()}>
+    <dialog
+      ref={ref}
+      aria-label={title}
+      onCancel={onClose}
+      onClick={(event) => event.target === ref.current && onClose()}
+    >
       <div class="dialog">
         <h2>{title}</h2>
         {children}

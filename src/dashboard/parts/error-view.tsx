@@ -7,7 +7,8 @@ export function ErrorView({ detail }: { readonly detail: ErrorDetail }) {
     <div class="error-view">
       <p class="error-head">
         <strong>{detail.name}</strong>
-        {detail.code !== undefined && <code>{detail.code}</code>} <span class="error-message">{detail.message}</span>
+        {detail.code !== undefined && <code>{detail.code}</code>}{' '}
+        <span class="error-message">{detail.message}</span>
       </p>
       {detail.stack !== undefined && (
         <div class="stack">

@@ -13,7 +13,10 @@ const OPEN_MEMBERS = 30;
 /** A JSON value as a tree whose parts are drawn when they are unfolded, with search and copy. */
 export function JsonTree({ value, label }: { readonly value: unknown; readonly label: string }) {
   const [text, setText] = useState('');
-  const [found, setFound] = useState<{ readonly paths: readonly JsonPath[]; readonly at: number }>({ paths: [], at: 0 });
+  const [found, setFound] = useState<{ readonly paths: readonly JsonPath[]; readonly at: number }>({
+    paths: [],
+    at: 0,
+  });
   const isLarge = useMemo(() => countAtLeast(value, MIN_SEARCHED), [value]);
   useEffect(() => {
     if (text === '') {
@@ -100,7 +103,14 @@ function Node({ name, value, path, depth, shown }: NodeProps) {
           {!isOpen && (
             <span class="muted">
               {' '}
-              {size} {Array.isArray(value) ? (size === 1 ? 'item' : 'items') : size === 1 ? 'member' : 'members'}{' '}
+              {size}{' '}
+              {Array.isArray(value)
+                ? size === 1
+                  ? 'item'
+                  : 'items'
+                : size === 1
+                  ? 'member'
+                  : 'members'}{' '}
             </span>
           )}
           {!isOpen && close}
@@ -121,7 +131,8 @@ function Members({ value, path, depth, shown }: Omit<NodeProps, 'name'>) {
         <Node key={name} name={name} value={member} path={[...path, name]} depth={depth + 1} shown={shown} />
       ));
   if (members.length <= PART_SIZE) return <>{nodesOf(0)}</>;
-  const shownAt = shown && beginsWith(shown, path) ? members.findIndex(([name]) => name === shown[path.length]) : -1;
+  const shownAt =
+    shown && beginsWith(shown, path) ? members.findIndex(([name]) => name === shown[path.length]) : -1;
   const parts = [];
   for (let from = 0; from < members.length; from += PART_SIZE) {
     const to = Math.min(members.length, from + PART_SIZE);
@@ -178,8 +189,13 @@ function Key({ name }: { readonly name: string | number }) {
 function Scalar({ value }: { readonly value: unknown }) {
   const [isWhole, setWhole] = useState(false);
   if (typeof value !== 'string') {
-    const kind = value === null || value === undefined ? 'null' : typeof value === 'object' ? 'null' : typeof value;
-    const text = Array.isArray(value) ? '[]' : typeof value === 'object' && value !== null ? '{}' : String(value ?? null);
+    const kind =
+      value === null || value === undefined ? 'null' : typeof value === 'object' ? 'null' : typeof value;
+    const text = Array.isArray(value)
+      ? '[]'
+      : typeof value === 'object' && value !== null
+        ? '{}'
+        : String(value ?? null);
     return <span class={`json-${kind}`}>{text}</span>;
   }
   if (isWhole || value.length <= LONG_TEXT) return <span class="json-string">{JSON.stringify(value)}</span>;

@@ -35,4 +35,11 @@ export function Status({ status }: { readonly status: RunStatus }) {
   );
 }
 
-export const STATUSES: readonly RunStatus[] = ['pending', 'waiting', 'running', 'completed', 'failed', 'cancelled'];
+export const STATUSES: readonly RunStatus[] = [
+  'pending',
+  'waiting',
+  'running',
+  'completed',
+  'failed',
+  'cancelled',
+];

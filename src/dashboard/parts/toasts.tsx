@@ -29,7 +29,12 @@ export function Toasts() {
         <div key={toast.id} class={`toast is-${toast.kind}`}>
           <span>{toast.text}</span>
           {toast.href && <a href={toast.href}>Open</a>}
-          <button type="button" class="quiet" aria-label="Close this message" onClick={() => dismiss(toast.id)}>
+          <button
+            type="button"
+            class="quiet"
+            aria-label="Close this message"
+            onClick={() => dismiss(toast.id)}
+          >
             ✕
           </button>
         </div>

@@ -67,7 +67,12 @@ export function VirtualRows(props: VirtualRowsProps) {
   const rows = [];
   for (let index = first; index < last; index++) {
     rows.push(
-      <div key={index} class="virtual-row" style={{ top: `${index * rowHeight}px`, height: `${rowHeight}px` }} role="presentation">
+      <div
+        key={index}
+        class="virtual-row"
+        style={{ top: `${index * rowHeight}px`, height: `${rowHeight}px` }}
+        role="presentation"
+      >
         {row(index)}
       </div>,
     );
@@ -93,7 +98,12 @@ export function VirtualRows(props: VirtualRowsProps) {
           {head}
         </div>
       )}
-      <div class="virtual-body" style={{ height: `${height}px` }} role={props.role ?? 'rowgroup'} aria-label={label}>
+      <div
+        class="virtual-body"
+        style={{ height: `${height}px` }}
+        role={props.role ?? 'rowgroup'}
+        aria-label={label}
+      >
         {rows}
       </div>
     </div>

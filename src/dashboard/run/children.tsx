@@ -1,6 +1,6 @@
-import { Duration } from '../parts/time.tsx';
 import { Failure, Loading } from '../parts/notice.tsx';
 import { Status } from '../parts/status.tsx';
+import { Duration } from '../parts/time.tsx';
 import { client } from '../service/connection.ts';
 import { usePolled } from '../service/poll.ts';
 import type { Run } from '../service/types.ts';

@@ -48,12 +48,14 @@ export function EventsPanel({ live }: { readonly live: LiveRun }) {
 
 function summaryOf(event: JournalEvent): string {
   if ('message' in event) return event.message;
-  if ('stepName' in event && event.stepName !== null && 'error' in event) return `${event.stepName}: ${event.error}`;
+  if ('stepName' in event && event.stepName !== null && 'error' in event)
+    return `${event.stepName}: ${event.error}`;
   if ('error' in event && event.error !== undefined) return event.error;
   if ('name' in event) return event.name;
   if ('stepName' in event) return event.stepName ?? '';
   if ('attempt' in event) return `attempt ${event.attempt}`;
   if (event.type === 'run:progress') return event.progress.message ?? String(event.progress.current);
-  if (event.type === 'run:wait') return event.waits.map(({ kind, stepName }) => `${kind} ${stepName ?? ''}`).join(', ');
+  if (event.type === 'run:wait')
+    return event.waits.map(({ kind, stepName }) => `${kind} ${stepName ?? ''}`).join(', ');
   return '';
 }

@@ -37,7 +37,11 @@ export function RetriggerDialog({ run, onClose }: { readonly run: Run; readonly 
 }
 
 /** A new run in which the steps before one are done already. */
-export function ForkDialog(props: { readonly run: Run; readonly from: string; readonly onClose: () => void }) {
+export function ForkDialog(props: {
+  readonly run: Run;
+  readonly from: string;
+  readonly onClose: () => void;
+}) {
   const { run, from, onClose } = props;
   const [text, setText] = useState(textOfInput(run.payload));
   const act = async () => {

@@ -92,7 +92,9 @@ export function LogsPanel({ live, stepName }: { readonly live: LiveRun; readonly
           </button>
         )}
       </div>
-      {count === 0 && <p class="muted pad">{logs.length === 0 ? 'The run has written no log line.' : 'No line matches.'}</p>}
+      {count === 0 && (
+        <p class="muted pad">{logs.length === 0 ? 'The run has written no log line.' : 'No line matches.'}</p>
+      )}
       {count > 0 && (
         <VirtualRows
           label="Log lines"
@@ -108,7 +110,10 @@ export function LogsPanel({ live, stepName }: { readonly live: LiveRun; readonly
             const line = lines[index];
             if (line === undefined) return null;
             return (
-              <div role="listitem" class={`log-line level-${line.level} ${open.value === line ? 'is-selected' : ''}`}>
+              <div
+                role="listitem"
+                class={`log-line level-${line.level} ${open.value === line ? 'is-selected' : ''}`}
+              >
                 <button type="button" onClick={() => (open.value = open.peek() === line ? undefined : line)}>
                   <time class="num muted" dateTime={line.timestamp}>
                     {formatClock(line.timestamp)}

@@ -43,7 +43,9 @@ export function RunHeader({ run, live }: { readonly run: Run; readonly live: Liv
             <span class="muted">
               {' '}
               in step{' '}
-              <a href={hrefOf('run', run.id, { step: run.failedStepName, tab: 'step' })}>{run.failedStepName}</a>
+              <a href={hrefOf('run', run.id, { step: run.failedStepName, tab: 'step' })}>
+                {run.failedStepName}
+              </a>
             </span>
           )}
         </p>
@@ -63,7 +65,9 @@ function Facts({ run }: { readonly run: Run }) {
       </Fact>
       <Fact name={startedAt === null ? 'queued for' : 'queued'}>{formatDuration(queuedMs)}</Fact>
       {startedAt !== null && (
-        <Fact name={completedAt === null ? 'running for' : 'took'}>{formatDuration(end - Date.parse(startedAt))}</Fact>
+        <Fact name={completedAt === null ? 'running for' : 'took'}>
+          {formatDuration(end - Date.parse(startedAt))}
+        </Fact>
       )}
       <Fact name="attempt">{run.attempt}</Fact>
       <Fact name="steps done">{run.stepCount}</Fact>
@@ -104,7 +108,9 @@ function Progress({ run: { progress, status } }: { readonly run: Run }) {
   const { current, total, message } = progress;
   return (
     <p class="run-progress">
-      {total !== undefined && total > 0 && <progress max={total} value={Math.min(current, total)} aria-label="Progress" />}
+      {total !== undefined && total > 0 && (
+        <progress max={total} value={Math.min(current, total)} aria-label="Progress" />
+      )}
       <span class="num">
         {current}
         {total !== undefined && ` of ${total}`}

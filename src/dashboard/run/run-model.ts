@@ -161,7 +161,8 @@ export class RunModel {
     for (const one of lane.bars) {
       if (one.toMs !== null) continue;
       // A start is stored a moment late, or with the result.
-      if (isComplete && one.kind === 'try') one.fromMs = Math.min(one.fromMs, Math.max(atMs - event.duration, this.beginMs));
+      if (isComplete && one.kind === 'try')
+        one.fromMs = Math.min(one.fromMs, Math.max(atMs - event.duration, this.beginMs));
       this.#closeBar(one, atMs, isComplete ? 'completed' : 'failed', isComplete ? undefined : event.error);
     }
     if (event.type === 'step:retry') {
@@ -222,7 +223,14 @@ export class RunModel {
   }
 
   #add(lane: Lane, bar: { readonly kind: Bar['kind']; readonly atMs: number; readonly text: string }): void {
-    const added: Bar = { kind: bar.kind, fromMs: bar.atMs, toMs: null, outcome: 'open', text: bar.text, error: null };
+    const added: Bar = {
+      kind: bar.kind,
+      fromMs: bar.atMs,
+      toMs: null,
+      outcome: 'open',
+      text: bar.text,
+      error: null,
+    };
     lane.bars.push(added);
     this.#open.add(added);
   }

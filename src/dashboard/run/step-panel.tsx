@@ -27,7 +27,10 @@ export function StepPanel({ lane }: { readonly lane: Lane; readonly version: num
         </table>
         {lane.childRunId !== null && (
           <p>
-            Its run: <a class="mono" href={hrefOf('run', lane.childRunId)}>{lane.childRunId}</a>
+            Its run:{' '}
+            <a class="mono" href={hrefOf('run', lane.childRunId)}>
+              {lane.childRunId}
+            </a>
           </p>
         )}
       </div>

@@ -6,10 +6,13 @@ export interface TimeRange {
 
 const MIN_SPAN_MS = 5;
 const STEPS = [1, 2, 5, 10, 20, 50, 100, 200, 500];
-const LONG_STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400];
+const LONG_STEPS = [
+  1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14_400, 21_600, 43_200, 86_400,
+];
 
 /** Where a time stands in a range: 0 is its start, 1 is its end. */
-export const placeOf = (atMs: number, { fromMs, toMs }: TimeRange): number => (atMs - fromMs) / (toMs - fromMs);
+export const placeOf = (atMs: number, { fromMs, toMs }: TimeRange): number =>
+  (atMs - fromMs) / (toMs - fromMs);
 
 /** The range, made so long that it can be drawn. */
 export function usable(fromMs: number, toMs: number): TimeRange {
@@ -18,7 +21,11 @@ export function usable(fromMs: number, toMs: number): TimeRange {
 }
 
 /** Times for the axis: round ones, counted from the run's begin, at most `most` of them. */
-export function ticksOf(range: TimeRange, beginMs: number, most: number): { readonly atMs: number; readonly text: string }[] {
+export function ticksOf(
+  range: TimeRange,
+  beginMs: number,
+  most: number,
+): { readonly atMs: number; readonly text: string }[] {
   const spanMs = range.toMs - range.fromMs;
   const stepMs = stepFor(spanMs / Math.max(1, most));
   const ticks = [];
@@ -39,11 +46,17 @@ function stepFor(leastMs: number): number {
 function textOf(offsetMs: number, stepMs: number): string {
   if (offsetMs === 0) return '0';
   if (stepMs < 1000) {
-    return Math.abs(offsetMs) < 1000 ? `${Math.round(offsetMs)} ms` : `${(offsetMs / 1000).toFixed(stepMs < 10 ? 3 : stepMs < 100 ? 2 : 1)} s`;
+    return Math.abs(offsetMs) < 1000
+      ? `${Math.round(offsetMs)} ms`
+      : `${(offsetMs / 1000).toFixed(stepMs < 10 ? 3 : stepMs < 100 ? 2 : 1)} s`;
   }
   const seconds = Math.round(offsetMs / 1000);
   if (stepMs < 60_000 && seconds < 60) return `${seconds} s`;
-  const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60];
+  const [days, hours, minutes] = [
+    Math.floor(seconds / 86_400),
+    Math.floor(seconds / 3600) % 24,
+    Math.floor(seconds / 60) % 60,
+  ];
   const parts = [
     days > 0 && `${days}d`,
     hours > 0 && `${hours}h`,

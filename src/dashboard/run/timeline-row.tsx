@@ -27,37 +27,33 @@ export function TimelineRow({ lane, range, endMs, isSelected, onSelect }: Timeli
   const isRun = lane.index < 0;
   const [first, last] = [lane.bars[0], lane.bars.at(-1)];
   const spentMs = first && last ? (last.toMs ?? endMs) - first.fromMs : 0;
-  const endPlace = last ? placeOf(last.toMs ?? endMs, range) : 0;
   return (
     <div class={`lane ${isSelected ? 'is-selected' : ''} ${isRun ? 'is-run' : ''}`} role="listitem">
       <button type="button" class="lane-name" title={lane.name} aria-pressed={isSelected} onClick={onSelect}>
-        <StatusShape status={isRun && first?.kind === 'queued' && lane.bars.length === 1 ? 'pending' : STATUS_OF[lane.status]} />
+        <StatusShape
+          status={
+            isRun && first?.kind === 'queued' && lane.bars.length === 1 ? 'pending' : STATUS_OF[lane.status]
+          }
+        />
         <span class="lane-text">{lane.name}</span>
         <span class="unseen">
           {STATUS_OF[lane.status]}, {formatDuration(spentMs)}
         </span>
         {lane.tries > 1 && <span class="lane-tries num">{lane.tries}×</span>}
       </button>
+      {lane.childRunId !== null && (
+        <a class="lane-child" href={hrefOf('run', lane.childRunId)} title={`Open ${lane.childRunId}`}>
+          run ↗
+        </a>
+      )}
       {/* biome-ignore lint/a11y/useKeyWithClickEvents: the name is a button that does the same */}
       {/* biome-ignore lint/a11y/noStaticElementInteractions: the name is a button that does the same */}
       <div class="lane-track" onClick={onSelect}>
         {lane.bars.map((bar, i) => (
           <BarShape key={i} bar={bar} range={range} endMs={endMs} kind={lane.kind} isRun={isRun} />
         ))}
-        {last && endPlace >= 0 && endPlace < 1.001 && (
-          <span
-            class={`lane-took num muted ${endPlace > 0.85 ? 'is-before' : ''}`}
-            style={endPlace > 0.85 ? { right: `${(1 - placeOf(first?.fromMs ?? 0, range)) * 100}%` } : { left: `${endPlace * 100}%` }}
-          >
-            {formatDuration(spentMs)}
-          </span>
-        )}
       </div>
-      {lane.childRunId !== null && (
-        <a class="lane-child mono" href={hrefOf('run', lane.childRunId)} title={`Open ${lane.childRunId}`}>
-          …{lane.childRunId.slice(-6)}
-        </a>
-      )}
+      <span class="lane-took num">{formatDuration(spentMs)}</span>
     </div>
   );
 }
@@ -83,7 +79,12 @@ function BarShape({ bar, range, endMs, kind, isRun }: BarProps) {
     bar.toMs === null && 'is-growing',
   ];
   const words = isWait && bar.kind === 'try' ? kind : bar.text;
-  const title = [words, bar.outcome === 'open' ? '' : bar.outcome, formatDuration((bar.toMs ?? endMs) - bar.fromMs), bar.error ?? '']
+  const title = [
+    words,
+    bar.outcome === 'open' ? '' : bar.outcome,
+    formatDuration((bar.toMs ?? endMs) - bar.fromMs),
+    bar.error ?? '',
+  ]
     .filter((part) => part !== '')
     .join(' · ');
   return (

@@ -7,7 +7,7 @@ import { useKeys } from '../shell/keys.ts';
 import { route, setParams } from '../shell/router.ts';
 import type { LiveRun } from './live-run.ts';
 import type { Lane } from './run-model.ts';
-import { moved, placeOf, ticksOf, type TimeRange, usable, zoomed } from './time-scale.ts';
+import { moved, placeOf, type TimeRange, ticksOf, usable, zoomed } from './time-scale.ts';
 import { TimelineRow } from './timeline-row.tsx';
 
 const ROW_HEIGHT = 26;
@@ -26,7 +26,8 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
   const endMs = model.endMs ?? Math.max(model.lastMs, nowMs);
   const lanes: readonly Lane[] = [model.run, ...model.steps];
   const selectedName = route.value.params.get('step');
-  const selectedAt = selectedName === null ? 0 : lanes.findIndex((lane, i) => i > 0 && lane.name === selectedName);
+  const selectedAt =
+    selectedName === null ? 0 : lanes.findIndex((lane, i) => i > 0 && lane.name === selectedName);
 
   const select = (index: number) => {
     const lane = lanes[Math.max(0, Math.min(lanes.length - 1, index))];
@@ -50,27 +51,6 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
   const height = Math.min(lanes.length, 400) * ROW_HEIGHT + AXIS_HEIGHT + 2;
   return (
     <section class="timeline" aria-label="Timeline" style={{ '--rows-height': `${height}px` }}>
-      <div class="timeline-tools">
-        <span class="muted num">
-          {model.steps.length} {model.steps.length === 1 ? 'step' : 'steps'} · {formatDuration(endMs - model.beginMs)}
-        </span>
-        <button type="button" class="quiet" aria-label="Zoom in" title="Zoom in ( + )" onClick={() => zoomBy(ZOOM_STEP)}>
-          +
-        </button>
-        <button
-          type="button"
-          class="quiet"
-          aria-label="Zoom out"
-          title="Zoom out ( - )"
-          disabled={zoom.value === undefined}
-          onClick={() => zoomBy(1 / ZOOM_STEP)}
-        >
-          −
-        </button>
-        <button type="button" class="quiet" disabled={zoom.value === undefined} onClick={() => (zoom.value = undefined)}>
-          Fit
-        </button>
-      </div>
       <VirtualRows
         label="Steps"
         role="list"
@@ -78,7 +58,18 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
         count={lanes.length}
         rowHeight={ROW_HEIGHT}
         shown={selectedAt > 0 ? selectedAt : undefined}
-        head={<Axis range={range} whole={whole} onRange={(next) => (zoom.value = next)} onZoom={zoomBy} />}
+        head={
+          <div class="axis">
+            <Tools
+              stepCount={model.steps.length}
+              isZoomed={zoom.value !== undefined}
+              onZoom={zoomBy}
+              onFit={() => (zoom.value = undefined)}
+            />
+            <Axis range={range} whole={whole} onRange={(next) => (zoom.value = next)} onZoom={zoomBy} />
+            <span class="axis-took muted num">{formatDuration(endMs - model.beginMs)}</span>
+          </div>
+        }
         row={(index) => {
           const lane = lanes[index];
           if (lane === undefined) return null;
@@ -94,6 +85,48 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
         }}
       />
     </section>
+  );
+}
+
+interface ToolsProps {
+  readonly stepCount: number;
+  readonly isZoomed: boolean;
+  readonly onZoom: (factor: number) => void;
+  readonly onFit: () => void;
+}
+
+function Tools({ stepCount, isZoomed, onZoom, onFit }: ToolsProps) {
+  return (
+    <span class="axis-name">
+      <span class="muted num">
+        {stepCount.toLocaleString()} {stepCount === 1 ? 'step' : 'steps'}
+      </span>
+      <button
+        type="button"
+        class="quiet"
+        aria-label="Zoom in"
+        title="Zoom in ( + )"
+        onClick={() => onZoom(ZOOM_STEP)}
+      >
+        +
+      </button>
+      {isZoomed && (
+        <>
+          <button
+            type="button"
+            class="quiet"
+            aria-label="Zoom out"
+            title="Zoom out ( - )"
+            onClick={() => onZoom(1 / ZOOM_STEP)}
+          >
+            −
+          </button>
+          <button type="button" class="quiet" title="Show all ( 0 )" onClick={onFit}>
+            Fit
+          </button>
+        </>
+      )}
+    </span>
   );
 }
 
@@ -129,38 +162,35 @@ function Axis({ range, whole, onRange, onZoom }: AxisProps) {
   };
   const ticks = ticksOf(range, whole.fromMs, isNarrow.value ? 3 : 8);
   return (
-    <div class="axis">
-      <span class="axis-name muted">Step</span>
-      <div
-        ref={ref}
-        class="axis-track num"
-        title="Drag to zoom, ctrl and the wheel too"
-        onPointerDown={(event) => {
-          event.currentTarget.setPointerCapture(event.pointerId);
-          const from = placeAt(event.clientX);
-          drag.value = { from, to: from };
-        }}
-        onPointerMove={(event) => {
-          if (drag.peek()) drag.value = { from: drag.peek()?.from ?? 0, to: placeAt(event.clientX) };
-        }}
-        onPointerUp={onUp}
-        onWheel={onWheel}
-      >
-        {ticks.map(({ atMs, text }) => (
-          <span key={atMs} class="tick" style={{ left: `${placeOf(atMs, range) * 100}%` }}>
-            {text}
-          </span>
-        ))}
-        {drag.value && (
-          <span
-            class="axis-drag"
-            style={{
-              left: `${Math.min(drag.value.from, drag.value.to) * 100}%`,
-              width: `${Math.abs(drag.value.to - drag.value.from) * 100}%`,
-            }}
-          />
-        )}
-      </div>
+    <div
+      ref={ref}
+      class="axis-track num"
+      title="Drag to zoom, ctrl and the wheel too"
+      onPointerDown={(event) => {
+        event.currentTarget.setPointerCapture(event.pointerId);
+        const from = placeAt(event.clientX);
+        drag.value = { from, to: from };
+      }}
+      onPointerMove={(event) => {
+        if (drag.peek()) drag.value = { from: drag.peek()?.from ?? 0, to: placeAt(event.clientX) };
+      }}
+      onPointerUp={onUp}
+      onWheel={onWheel}
+    >
+      {ticks.map(({ atMs, text }) => (
+        <span key={atMs} class="tick" style={{ left: `${placeOf(atMs, range) * 100}%` }}>
+          {text}
+        </span>
+      ))}
+      {drag.value && (
+        <span
+          class="axis-drag"
+          style={{
+            left: `${Math.min(drag.value.from, drag.value.to) * 100}%`,
+            width: `${Math.abs(drag.value.to - drag.value.from) * 100}%`,
+          }}
+        />
+      )}
     </div>
   );
 }

@@ -43,7 +43,8 @@ export function BulkBar({ list, selected }: BulkBarProps) {
     selected.value = new Set();
     if (done.length > 0) tell('done', `${countOf(done.length)} ${DONE[command]}`);
     const [first] = failures;
-    if (first !== undefined) tell('failed', `${countOf(failures.length)} not ${DONE[command]}: ${textOf(first)}`);
+    if (first !== undefined)
+      tell('failed', `${countOf(failures.length)} not ${DONE[command]}: ${textOf(first)}`);
   };
   return (
     <div class="bulk" role="toolbar" aria-label="Commands for the selected runs">

@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { StatusShape, STATUSES } from '../parts/status.tsx';
+import { STATUSES, StatusShape } from '../parts/status.tsx';
 import { client } from '../service/connection.ts';
 import { usePolled } from '../service/poll.ts';
 import { useKeys } from '../shell/keys.ts';
@@ -11,7 +11,8 @@ const TYPING_MS = 250;
 
 /** What the list is narrowed to. All of it goes into the address. */
 export function FilterBar({ filters }: { readonly filters: RunFilters }) {
-  const jobs = usePolled(() => client.peek().getJobs({ counts: false }), { everyMs: 60_000 }).state.value.value ?? [];
+  const jobs =
+    usePolled(() => client.peek().getJobs({ counts: false }), { everyMs: 60_000 }).state.value.value ?? [];
   const names = [...new Set([...jobs.map(({ name }) => String(name)), ...filters.jobName])];
   const searchRef = useRef<HTMLInputElement>(null);
   const [text, setText] = useState(filters.q);
@@ -36,52 +37,54 @@ export function FilterBar({ filters }: { readonly filters: RunFilters }) {
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => event.key === 'Escape' && event.currentTarget.blur()}
       />
-      <select
-        aria-label="Job"
-        value={filters.jobName[0] ?? ''}
-        onChange={(event) => setParams({ job: event.currentTarget.value })}
-      >
-        <option value="">all jobs</option>
-        {names.map((name) => (
-          <option key={name} value={name}>
-            {name}
-          </option>
-        ))}
-      </select>
-      <select
-        aria-label="Created"
-        value={filters.since}
-        onChange={(event) => setParams({ since: event.currentTarget.value })}
-      >
-        <option value="">any time</option>
-        {SPANS.map(({ name, text: words }) => (
-          <option key={name} value={name}>
-            {words}
-          </option>
-        ))}
-      </select>
-      <LabelFilter filters={filters} />
-      <fieldset class="chips">
-        <legend class="unseen">Status</legend>
-        {STATUSES.map((status) => {
-          const isOn = filters.status.includes(status);
-          const others = filters.status.filter((one) => one !== status);
-          return (
-            <button
-              key={status}
-              type="button"
-              class={`chip is-${status}`}
-              aria-pressed={isOn}
-              onClick={() => setParams({ status: isOn ? others : [...others, status] })}
-            >
-              <StatusShape status={status} />
-              {status}
-            </button>
-          );
-        })}
-      </fieldset>
-      {filters.scheduleId !== '' && <Narrowed name="schedule" value={filters.scheduleId} />}
-      {filters.parentRunId !== '' && <Narrowed name="parent" value={filters.parentRunId} />}
+      <div class="filter-rest">
+        <select
+          aria-label="Job"
+          value={filters.jobName[0] ?? ''}
+          onChange={(event) => setParams({ job: event.currentTarget.value })}
+        >
+          <option value="">all jobs</option>
+          {names.map((name) => (
+            <option key={name} value={name}>
+              {name}
+            </option>
+          ))}
+        </select>
+        <select
+          aria-label="Created"
+          value={filters.since}
+          onChange={(event) => setParams({ since: event.currentTarget.value })}
+        >
+          <option value="">any time</option>
+          {SPANS.map(({ name, text: words }) => (
+            <option key={name} value={name}>
+              {words}
+            </option>
+          ))}
+        </select>
+        <LabelFilter filters={filters} />
+        <fieldset class="chips">
+          <legend class="unseen">Status</legend>
+          {STATUSES.map((status) => {
+            const isOn = filters.status.includes(status);
+            const others = filters.status.filter((one) => one !== status);
+            return (
+              <button
+                key={status}
+                type="button"
+                class={`chip is-${status}`}
+                aria-pressed={isOn}
+                onClick={() => setParams({ status: isOn ? others : [...others, status] })}
+              >
+                <StatusShape status={status} />
+                {status}
+              </button>
+            );
+          })}
+        </fieldset>
+        {filters.scheduleId !== '' && <Narrowed name="schedule" value={filters.scheduleId} />}
+        {filters.parentRunId !== '' && <Narrowed name="parent" value={filters.parentRunId} />}
+      </div>
     </search>
   );
 }
@@ -123,7 +126,12 @@ function LabelFilter({ filters: { label } }: { readonly filters: RunFilters }) {
 
 function Narrowed({ name, value }: { readonly name: string; readonly value: string }) {
   return (
-    <button type="button" class="chip" aria-label={`Without the ${name} ${value}`} onClick={() => setParams({ [name]: '' })}>
+    <button
+      type="button"
+      class="chip"
+      aria-label={`Without the ${name} ${value}`}
+      onClick={() => setParams({ [name]: '' })}
+    >
       {name} {value} ✕
     </button>
   );

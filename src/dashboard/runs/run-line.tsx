@@ -1,6 +1,6 @@
-import { Ago, Duration } from '../parts/time.tsx';
 import { formatDuration, now } from '../parts/clock.ts';
 import { Status } from '../parts/status.tsx';
+import { Ago, Duration } from '../parts/time.tsx';
 import { isReadOnly } from '../service/page-config.ts';
 import { hrefOf } from '../shell/router.ts';
 import type { RunRow } from './run-patch.ts';
@@ -23,7 +23,12 @@ export function RunHead({
         {isReadOnly ? (
           <span class="unseen">Selected</span>
         ) : (
-          <input type="checkbox" aria-label="Select all that are shown" checked={isAllSelected} onChange={toggleAll} />
+          <input
+            type="checkbox"
+            aria-label="Select all that are shown"
+            checked={isAllSelected}
+            onChange={toggleAll}
+          />
         )}
       </span>
       <span role="columnheader" class="c-status">
@@ -60,7 +65,9 @@ export interface RunLineProps {
 }
 
 export function RunLine({ row, index, isCurrent, isSelected, toggle }: RunLineProps) {
-  const classes = ['run-line', isCurrent && 'is-current', isSelected && 'is-selected'].filter(Boolean).join(' ');
+  const classes = ['run-line', isCurrent && 'is-current', isSelected && 'is-selected']
+    .filter(Boolean)
+    .join(' ');
   return (
     <div class={classes} role="row" aria-rowindex={index + 2} data-run={row.id}>
       <span role="cell" class="c-check">
@@ -117,7 +124,9 @@ function What({ row }: { readonly row: RunRow }) {
         <progress max={total} value={Math.min(progress.current, total)} aria-label="Progress" />
       )}
       {row.status === 'running' && progress !== null && (
-        <span class="muted">{progress.message ?? `${progress.current}${total === undefined ? '' : ` of ${total}`}`}</span>
+        <span class="muted">
+          {progress.message ?? `${progress.current}${total === undefined ? '' : ` of ${total}`}`}
+        </span>
       )}
       {Object.entries(row.labels).map(([key, value]) => (
         <span class="label" key={key} title={`${key}=${value}`}>
@@ -152,7 +161,9 @@ export function WaitText({ wait }: { readonly wait: RunWait }) {
       {left !== null && (
         <time dateTime={until ?? ''} title={until ?? ''} class="num">
           {' '}
-          {left > 0 ? `${kind === 'signal' || kind === 'run' ? 'at most' : 'for'} ${formatDuration(left)}` : 'due'}
+          {left > 0
+            ? `${kind === 'signal' || kind === 'run' ? 'at most' : 'for'} ${formatDuration(left)}`
+            : 'due'}
         </time>
       )}
     </span>

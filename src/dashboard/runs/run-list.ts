@@ -48,7 +48,8 @@ export class RunList {
       open: (after, stop) => client.peek().allEvents({ jobName, labels }, after, stop),
       onEvents: (events) => this.#apply(events),
       onEnd: (error) => {
-        if (error !== undefined && this.state.peek().kind === 'loading') this.state.value = { kind: 'failed', error };
+        if (error !== undefined && this.state.peek().kind === 'loading')
+          this.state.value = { kind: 'failed', error };
       },
     });
     void this.#load();
@@ -132,7 +133,8 @@ export class RunList {
     for (const event of events) {
       const row = patched.get(event.runId) ?? rows.get(event.runId);
       if (row === undefined) {
-        isNewWanted ||= event.type === 'run:trigger' || (this.#filters.status.length > 0 && event.type.startsWith('run:'));
+        isNewWanted ||=
+          event.type === 'run:trigger' || (this.#filters.status.length > 0 && event.type.startsWith('run:'));
         continue;
       }
       if (row === null) continue;

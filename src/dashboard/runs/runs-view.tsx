@@ -91,7 +91,12 @@ export function RunsView() {
       )}
       {state.kind === 'ready' && rows.length === 0 && <NoRuns isFiltered={isFiltered(filters)} />}
       {state.kind === 'ready' && rows.length > 0 && (
-        <div role="table" aria-label="Runs" aria-rowcount={list.hasMore.value ? -1 : rows.length + 1} class="fill">
+        <div
+          role="table"
+          aria-label="Runs"
+          aria-rowcount={list.hasMore.value ? -1 : rows.length + 1}
+          class="fill"
+        >
           <VirtualRows
             label="Runs"
             count={rows.length}
@@ -128,7 +133,11 @@ export function RunsView() {
         </div>
       )}
       {list.moreError.value !== undefined && (
-        <Failure what="More runs could not be read." error={list.moreError.value} again={() => void list.more()} />
+        <Failure
+          what="More runs could not be read."
+          error={list.moreError.value}
+          again={() => void list.more()}
+        />
       )}
     </div>
   );
@@ -145,7 +154,8 @@ function NoRuns({ isFiltered: isNarrowed }: { readonly isFiltered: boolean }) {
   return (
     <Empty title="No runs yet">
       <p>
-        Trigger one from <a href={hrefOf('jobs')}>Jobs</a>, or with <code>POST /trigger</code>. It appears here at once.
+        Trigger one from <a href={hrefOf('jobs')}>Jobs</a>, or with <code>POST /trigger</code>. It appears
+        here at once.
       </p>
     </Empty>
   );

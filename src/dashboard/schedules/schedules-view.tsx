@@ -1,1 +1,3 @@
-export function SchedulesView() { return <p>…</p>; }
+export function SchedulesView() {
+  return <p>…</p>;
+}

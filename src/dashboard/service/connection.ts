@@ -35,7 +35,8 @@ async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promi
   const given = key.peek();
   try {
     const response = await fetch(input, { ...init, cache: 'no-store' });
-    connection.value = response.status === 502 || response.status === 503 || response.status === 504 ? 'lost' : 'connected';
+    connection.value =
+      response.status === 502 || response.status === 503 || response.status === 504 ? 'lost' : 'connected';
     learnClock(response.headers.get('date'));
     // An answer to an older key says nothing about the one given meanwhile.
     if (response.status === 401 && given === key.peek()) {

@@ -16,12 +16,14 @@ export class ServiceError extends Error {
 type Query = Record<string, unknown>;
 
 export function createClient(options: { url: string; apiKey: string | undefined; fetch: typeof fetch }) {
-  const headers = (): Record<string, string> => (options.apiKey ? { authorization: `Bearer ${options.apiKey}` } : {});
+  const headers = (): Record<string, string> =>
+    options.apiKey ? { authorization: `Bearer ${options.apiKey}` } : {};
   const addressOf = (path: string, query: Query) => {
     const params = new URLSearchParams();
     for (const [name, value] of Object.entries(query)) {
       if (value === undefined) continue;
-      if (name === 'labels') for (const [k, v] of Object.entries(value as object)) params.append(`label.${k}`, String(v));
+      if (name === 'labels')
+        for (const [k, v] of Object.entries(value as object)) params.append(`label.${k}`, String(v));
       else for (const one of [value].flat()) params.append(name, String(one));
     }
     return `${options.url}${path}?${params}`;
@@ -38,7 +40,13 @@ export function createClient(options: { url: string; apiKey: string | undefined;
   }
   const json = async (...args: Parameters<typeof send>): Promise<any> => await (await send(...args)).json();
 
-  async function* stream(path: string, query: Query, after: number | undefined, signal: AbortSignal, endsItself: boolean) {
+  async function* stream(
+    path: string,
+    query: Query,
+    after: number | undefined,
+    signal: AbortSignal,
+    endsItself: boolean,
+  ) {
     let last = after;
     for (;;) {
       try {
@@ -75,13 +83,17 @@ export function createClient(options: { url: string; apiKey: string | undefined;
     getRunsPage: async (filter: Query, signal?: AbortSignal) => {
       const response = await send('GET', '/runs', filter, undefined, signal);
       const next = /[?&]cursor=([^&>]+)/.exec(response.headers.get('link') ?? '')?.[1];
-      return { runs: (await response.json()) as Run[], nextCursor: next === undefined ? null : decodeURIComponent(next) };
+      return {
+        runs: (await response.json()) as Run[],
+        nextCursor: next === undefined ? null : decodeURIComponent(next),
+      };
     },
     getRun: (runId: string): Promise<Run> => json('GET', '/run', { runId }),
     getSteps: (runId: string): Promise<Step[]> => json('GET', '/steps', { runId }),
     getJobs: (query: Query = {}): Promise<any[]> => json('GET', '/jobs', query),
     getSchedules: (): Promise<Schedule[]> => json('GET', '/schedules'),
-    trigger: (body: object): Promise<{ runId: string; disposition: string }> => json('POST', '/trigger', {}, body),
+    trigger: (body: object): Promise<{ runId: string; disposition: string }> =>
+      json('POST', '/trigger', {}, body),
     retrigger: (runId: string) => json('POST', '/retrigger', { runId }),
     fork: (runId: string, from: string, input?: unknown) =>
       json('POST', '/fork', { runId, from }, input === undefined ? {} : { input }),

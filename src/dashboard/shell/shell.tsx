@@ -32,7 +32,11 @@ export function Shell() {
         <span class="brand">durably</span>
         <nav aria-label="Views">
           {VIEWS.filter(({ key }) => key !== undefined).map(({ name, title: words, of }) => (
-            <a key={name} href={hrefOf(name)} aria-current={[name, ...of].includes(view) ? 'page' : undefined}>
+            <a
+              key={name}
+              href={hrefOf(name)}
+              aria-current={[name, ...of].includes(view) ? 'page' : undefined}
+            >
               {words}
             </a>
           ))}
@@ -45,10 +49,21 @@ export function Shell() {
               Forget key
             </button>
           )}
-          <button type="button" class="quiet" aria-label={`Theme: ${theme.value}`} title="Theme" onClick={nextTheme}>
+          <button
+            type="button"
+            class="quiet"
+            aria-label={`Theme: ${theme.value}`}
+            title="Theme"
+            onClick={nextTheme}
+          >
             {THEME_SHAPES[theme.value]} {theme.value}
           </button>
-          <button type="button" class="quiet" aria-label="Keyboard shortcuts" onClick={() => (isHelping.value = true)}>
+          <button
+            type="button"
+            class="quiet"
+            aria-label="Keyboard shortcuts"
+            onClick={() => (isHelping.value = true)}
+          >
             ?
           </button>
         </span>
