@@ -4,9 +4,9 @@ import {
   encodeErrorDetail,
   errorDetailSchema,
   MAX_ERROR_DETAIL_BYTES,
-  toError,
   toErrorDetail,
 } from '../../src/core/errors/error-detail.ts';
+import { toError } from '../../src/core/errors/stored-error.ts';
 import { bytesOf } from '../../src/core/text.ts';
 
 const detailOf = (error: unknown) => toErrorDetail(error, { mode: 'full' });

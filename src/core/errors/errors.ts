@@ -14,7 +14,13 @@ export type ErrorCode =
   | 'LEASE_LOST'
   | 'STEP'
   | 'SCHEMA_MISMATCH'
-  | 'DATABASE_UNAVAILABLE';
+  | 'DATABASE_UNAVAILABLE'
+  // Only a client meets these: see service-errors.ts.
+  | 'UNAUTHORIZED'
+  | 'FORBIDDEN'
+  | 'RATE_LIMITED'
+  | 'SERVICE'
+  | 'SERVICE_UNAVAILABLE';
 
 /**
  * Any error that durably throws itself. Tell them apart by `code`, or by their class.

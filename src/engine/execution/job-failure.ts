@@ -1,11 +1,7 @@
-import {
-  type ErrorDetail,
-  type ErrorDetailMode,
-  encodeErrorDetail,
-  toError,
-} from '../../core/errors/error-detail.ts';
+import { type ErrorDetail, type ErrorDetailMode, encodeErrorDetail } from '../../core/errors/error-detail.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { ChildRunError } from '../../core/errors/errors.ts';
+import { toError } from '../../core/errors/stored-error.ts';
 import { UNKNOWN_STEP } from '../../core/events.ts';
 import { decodeJson } from '../../core/json/json.ts';
 import type { FailedStep } from '../../core/ownership/known-step.ts';

@@ -1,6 +1,6 @@
 import { onAbort } from '../../core/abort-listeners.ts';
-import { toError } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../../core/errors/errors.ts';
+import { toError } from '../../core/errors/stored-error.ts';
 import { isTerminal, type StoredRun } from '../../core/run.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { RunsDeps } from './runs-deps.ts';

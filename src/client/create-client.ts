@@ -1,0 +1,65 @@
+import { ValidationError } from '../core/errors/errors.ts';
+import type { DurablyClient } from './durably-client.ts';
+import type { JobDefinitions, UnusualNames } from './job-types.ts';
+import { jobsOf } from './jobs.ts';
+import { methodsOf } from './methods.ts';
+import { clientClock, type Surroundings } from './time.ts';
+import { createTransport, type FetchFunction } from './transport.ts';
+
+interface Connection {
+  /** The address of the service with its base path, such as `https://example.com/api/durably`. In a page, a path will do. */
+  readonly url: string;
+  /** A key of the service, if it wants one. */
+  readonly apiKey?: string | undefined;
+  /** Called in place of the global `fetch`. */
+  readonly fetch?: FetchFunction | undefined;
+}
+
+/**
+ * How a client reaches its service. `jobNames` has the names of the jobs that are not those of their keys: under the key
+ * `importCsv` the client finds the job `import-csv`.
+ */
+export type DurablyClientOptions<TJobs extends JobDefinitions = JobDefinitions> = Connection &
+  (string extends keyof TJobs
+    ? { readonly jobNames?: Readonly<Record<string, string>> | undefined }
+    : keyof UnusualNames<TJobs> extends never
+      ? { readonly jobNames?: UnusualNames<TJobs> | undefined }
+      : { readonly jobNames: UnusualNames<TJobs> });
+
+/**
+ * A client of a durably service, for browsers, Node and Workers. It knows the jobs by the types of their definitions, so that
+ * none of the service's code gets into the page.
+ *
+ * @throws {ValidationError} for a bad option.
+ * @example
+ * import { createDurablyClient } from 'durably/client'
+ * import type { jobs } from '../server/jobs.ts'
+ *
+ * const client = createDurablyClient<typeof jobs>({ url: 'http://localhost:3000/api/durably' })
+ * const { runId } = await client.jobs.importCsv.trigger({ file: 'airports.csv' })
+ * for await (const event of client.run(runId).events()) console.log(event.type)
+ */
+export function createDurablyClient<TJobs extends JobDefinitions = JobDefinitions>(
+  options: DurablyClientOptions<TJobs>,
+): DurablyClient<TJobs> {
+  return assembleClient(options, { clock: clientClock, random: Math.random });
+}
+
+/** A client with a clock of the caller's. */
+export function assembleClient<TJobs extends JobDefinitions>(
+  { url, apiKey, fetch, jobNames }: DurablyClientOptions<TJobs>,
+  surroundings: Surroundings,
+): DurablyClient<TJobs> {
+  if (typeof url !== 'string' || /[?#]/.test(url)) {
+    throw new ValidationError('url must be the address of the service with its base path, without a query');
+  }
+  const transport = createTransport({
+    ...surroundings,
+    base: url.replace(/\/+$/, ''),
+    headers: apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` },
+    // Workers call the global function only as a member of its object.
+    fetch: fetch ?? ((address, init) => globalThis.fetch(address, init)),
+  });
+  const methods = methodsOf(transport);
+  return { ...methods, jobs: jobsOf<TJobs>(methods, { ...jobNames }) };
+}
