@@ -25,7 +25,7 @@ export {
 export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { Logger } from './core/logger.ts';
-export type { JobInfo, JobsQuery, ShownLimits } from './core/managing/job-info.ts';
+export type { JobInfo, JobsQuery, ShownLimits, ShownSchedule } from './core/managing/job-info.ts';
 export type { EndedStatus, PurgeOptions, RunRetention } from './core/managing/retention.ts';
 export type { BulkFilter, BulkOptions, BulkResult } from './core/managing/run-bulk.ts';
 export type { RescheduleOptions } from './core/managing/run-management.ts';
@@ -48,6 +48,17 @@ export type {
   ScheduleRequest,
 } from './core/schedules/schedule.ts';
 export type { Signalled, SignalOptions } from './core/signal.ts';
+export type { Overview } from './core/stats/overview.ts';
+export type {
+  DurationQuantiles,
+  Stats,
+  StatsBucket,
+  StatsBucketSize,
+  StatsNumbers,
+  StatsQuery,
+  StatsSeries,
+} from './core/stats/stats.ts';
+export type { WorkerInfo } from './core/stats/worker-info.ts';
 export type {
   JobReference,
   LogLevel,

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { VERSION } from '../core/version.ts';
 import { IDEMPOTENCY_PARAMETER } from '../http/inputs/idempotency-header.ts';
 import type { Operation } from '../http/operation.ts';
 import { operations } from '../http/operations/index.ts';
@@ -68,7 +69,7 @@ export function buildOpenApi(instance: DescribedInstance): Json {
     openapi: '3.1.1',
     info: {
       title: 'durably',
-      version: '0.1.0',
+      version: VERSION,
       description: 'Durable jobs: trigger a run, follow it, retry or cancel it.',
       license: { name: 'MIT', identifier: 'MIT' },
     },

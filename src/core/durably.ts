@@ -4,6 +4,7 @@ import type { RunManagement } from './managing/run-management.ts';
 import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
 import type { Schedule, ScheduleRequest } from './schedules/schedule.ts';
 import type { Signalled, SignalOptions } from './signal.ts';
+import type { Observation } from './stats/observation.ts';
 import type { LogLine, LogQuery, Step } from './step.ts';
 import type { Labels } from './triggers/labels.ts';
 import type { Disposition } from './triggers/new-run.ts';
@@ -116,7 +117,7 @@ export interface JsonReads {
 }
 
 /** What the HTTP side needs of a durably instance. */
-export interface DurablyService extends RunManagement {
+export interface DurablyService extends RunManagement, Observation {
   /**
    * Stores a run of the job with that name; it is durable once this resolves.
    *

@@ -42,6 +42,11 @@ export function newSignalId(): string {
   return newUlid();
 }
 
+/** Tells workers apart, and one from itself after another start. */
+export function newWorkerId(): string {
+  return `worker_${newUlid()}`;
+}
+
 /** Tells the states of a schedule apart. */
 export function newRevision(): string {
   return newUlid();

@@ -14,6 +14,7 @@ import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
 import type { ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
+import type { StatsStore } from './stats/stats-store.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
 import type { ForkResult, NewFork } from './triggers/fork.ts';
 import type { ChildStart, Enqueued, NewRun } from './triggers/new-run.ts';
@@ -129,7 +130,7 @@ export interface LogPage {
  *
  * Every method may throw {@link DatabaseUnavailableError}.
  */
-export interface Store extends ManagingStore, ScheduleStore {
+export interface Store extends ManagingStore, ScheduleStore, StatsStore {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 

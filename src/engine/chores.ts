@@ -75,6 +75,30 @@ const LIMITS_OF_OTHERS: Chore = {
   },
 };
 
+/**
+ * Adds the journal's new events to the stats. A process does it only after it has made events itself, so an idle one asks
+ * nothing. The first time is for a process that vanished before it could.
+ */
+export function newStats(): Chore {
+  let isBegun = false;
+  let foldedUpTo = 0;
+  return {
+    name: 'add new events to the stats',
+    context: 'stats',
+    everyMs: 10_000,
+    // On demand, a portion leaves with the claim of each shift.
+    portionsOnDemand: { afterShift: 0, afterDeletion: 0 },
+    run: async (store, bus) => {
+      const { published } = bus;
+      if (isBegun && published === foldedUpTo) return false;
+      const hasMore = await store.foldStats();
+      isBegun = true;
+      if (!hasMore) foldedUpTo = published;
+      return hasMore;
+    },
+  };
+}
+
 /** Removes runs that ended long ago, and then the rest of their rows. */
 export function oldRuns(ages: readonly OldAge[]): Chore {
   const shortestMs = Math.min(...ages.map(({ olderThanMs }) => olderThanMs));

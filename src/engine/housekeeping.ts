@@ -5,6 +5,7 @@ import {
   CANCELLATIONS_NOW,
   CHORES,
   type Chore,
+  newStats,
   oldRuns,
   publishCancelled,
   REMAINS_OF_DELETED_RUNS,
@@ -46,7 +47,7 @@ export class Housekeeping {
   }) {
     const { presence = 'resident', retention = [] } = deps;
     this.#presence = presence;
-    this.#chores = retention.length === 0 ? CHORES : [...CHORES, oldRuns(retention)];
+    this.#chores = [...CHORES, newStats(), ...(retention.length === 0 ? [] : [oldRuns(retention)])];
     this.#store = deps.store;
     this.#bus = deps.bus;
     this.#clock = deps.clock;

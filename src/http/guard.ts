@@ -26,8 +26,8 @@ export type ScheduleOperation = 'delete-schedule' | 'pause-schedule' | 'resume-s
 /** What `onManage` is asked about. Tell the targets apart by `operation`. */
 export type ManageTarget =
   | { readonly operation: JobOperation; readonly jobName: string }
-  /** All schedules are about to be shown. */
-  | { readonly operation: 'schedules' }
+  /** All schedules are about to be shown, or all workers, or how the whole service is doing. */
+  | { readonly operation: 'schedules' | 'workers' | 'overview' }
   /** A schedule is about to be stored or changed. The job's schema has not validated its input yet. */
   | { readonly operation: 'schedule'; readonly scheduleId: string; readonly schedule: ScheduleRequest }
   | { readonly operation: ScheduleOperation; readonly scheduleId: string };

@@ -110,6 +110,23 @@ export const jobSchema = z
         .meta({ description: 'How many runs start in a while' }),
     }),
     paused: z.boolean().meta({ description: 'Whether no run of it is claimed, because it was paused' }),
+    schedules: z
+      .array(
+        z.object({
+          id: z.string(),
+          cron: z.string().nullable(),
+          every: z.int().nullable().meta({ description: 'In ms' }),
+          timezone: z.string(),
+          isPaused: z.boolean(),
+          isFixed: z.boolean().meta({ description: 'The schedule is in the definition of the job' }),
+          next: time.nullable().meta({ description: 'The next slot. Null after its end' }),
+        }),
+      )
+      .nullable()
+      .meta({
+        description:
+          'The first 100 by id. Null if they were left out, or if `scopeRuns` lets the caller see only some runs',
+      }),
     counts: z
       .object(Object.fromEntries(RUN_STATUSES.map((status) => [status, z.int()])))
       .nullable()

@@ -195,6 +195,7 @@ describe('the context of a worker error', () => {
     lease: true,
     purge: true,
     schedule: true,
+    stats: true,
     telemetry: true,
   };
 

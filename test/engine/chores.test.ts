@@ -31,6 +31,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
       return { cancelled: [], more: false };
     },
     noticeLimits: async () => {},
+    foldStats: async () => false,
     deletePortion: portion('deletion'),
     purgePortion: portion('purge'),
     forgetThrottles: async () => portionsOfThrottles.shift() ?? false,

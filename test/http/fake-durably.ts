@@ -2,6 +2,8 @@ import type { DurablyService, EventCursor, JsonReads, StreamedEvent } from '../.
 import type { JournalEvent } from '../../src/core/events.ts';
 import type { Run } from '../../src/core/run.ts';
 import type { Schedule } from '../../src/core/schedules/schedule.ts';
+import type { StatsNumbers } from '../../src/core/stats/stats.ts';
+import type { WorkerInfo } from '../../src/core/stats/worker-info.ts';
 
 export const sampleRun: Run = {
   id: 'run_1',
@@ -50,6 +52,23 @@ export const sampleSchedule: Schedule = {
   createdAt: '2026-11-22T10:00:00.000Z',
   updatedAt: '2026-11-22T10:00:00.000Z',
   next: ['2026-11-23T01:30:00.000Z'],
+};
+
+const sampleNumbers: StatsNumbers = {
+  started: 2,
+  completed: 1,
+  failed: 1,
+  cancelled: 0,
+  duration: { p50: 10, p95: 20, p99: 20 },
+};
+
+const sampleWorker: WorkerInfo = {
+  instance: 'worker_1',
+  version: '1.0.0',
+  slots: { inUse: 1, of: 10 },
+  jobs: ['greet'],
+  startedAt: '2026-11-22T10:00:00.000Z',
+  lastSeenAt: '2026-11-22T10:00:20.000Z',
 };
 
 export interface Call {
@@ -106,6 +125,21 @@ export function fakeDurably(answers: Partial<Methods> = {}): FakeDurably {
     purgeRuns: async () => ({ count: 1, more: false }),
     reschedule: async () => {},
     getJobs: async () => [],
+    getStats: async ({ bucket = '1h' } = {}) => ({
+      bucket,
+      since: '2026-11-22T10:00:00.000Z',
+      asOf: '2026-11-22T10:30:00.000Z',
+      total: sampleNumbers,
+      buckets: [{ at: '2026-11-22T10:00:00.000Z', ...sampleNumbers }],
+      jobs: [{ jobName: 'greet', total: sampleNumbers, buckets: [] }],
+    }),
+    getWorkers: async () => [sampleWorker],
+    getOverview: async () => ({
+      runs: { pending: 1, waiting: 0, running: 0, completed: 2, failed: 0, cancelled: 0 },
+      pendingSince: '2026-11-22T10:00:00.000Z',
+      databaseBytes: null,
+      at: '2026-11-22T10:30:00.000Z',
+    }),
     fork: async () => ({ ...sampleRun, id: 'run_2' }),
     signal: async () => ({ disposition: 'accepted' }),
     pauseJob: async () => {},

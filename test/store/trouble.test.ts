@@ -77,6 +77,14 @@ const CALLS: Record<
   listDueSchedules: (store) => store.listDueSchedules({ jobNames: ['job'], withinMs: 0 }),
   fireSlots: (store) => store.fireSlots([firing()]),
   fireSchedule: (store) => store.fireSchedule({ id: 'unknown', runId: 'run_new' }),
+  listJobSchedules: (store) => store.listJobSchedules({ jobNames: ['job'], atMost: 1 }),
+  foldStats: (store) => store.foldStats(),
+  readStats: (store) => store.readStats({ spanMs: 60_000, since: { agoMs: 0 }, jobNames: null, limit: 1 }),
+  noteWorker: (store) =>
+    store.noteWorker({ instance: 'w', version: '1', inUse: 0, slots: 1, jobs: [], isOnDemand: false }),
+  forgetWorker: (store) => store.forgetWorker('w', Number.POSITIVE_INFINITY),
+  listWorkers: (store) => store.listWorkers(),
+  readOverview: (store) => store.readOverview(),
   noticeLimits: (store) => store.noticeLimits(),
   ping: (store) => store.ping(),
 };

@@ -24,5 +24,7 @@ export type WorkerErrorContext =
   | 'purge'
   /** Firing a schedule, or storing one of a job's definition. The worker tries again, unless the schedule is refused. */
   | 'schedule'
+  /** Adding events to the stats. The worker tries again. */
+  | 'stats'
   /** Storing log lines and progress. They are lost. */
   | 'telemetry';

@@ -1,4 +1,5 @@
 import type { RunStatus } from '../run.ts';
+import type { Schedule } from '../schedules/schedule.ts';
 
 /** A registered job, as callers see it. */
 export interface JobInfo {
@@ -14,8 +15,17 @@ export interface JobInfo {
   readonly limits: ShownLimits;
   /** Whether no run of it is claimed, because of `pauseJob`. */
   readonly paused: boolean;
+  /** What triggers its runs by the clock: the first 100 by id. Null if they were not asked for, or are not for the caller to see. */
+  readonly schedules: readonly ShownSchedule[] | null;
   /** How many of its runs are in each status. Null if they were not asked for, or are not for the caller to see. */
   readonly counts: { readonly [S in RunStatus]: number } | null;
+}
+
+/** What a job shows of a schedule. `getSchedules` has the rest. */
+export interface ShownSchedule
+  extends Pick<Schedule, 'id' | 'cron' | 'every' | 'timezone' | 'isPaused' | 'isFixed'> {
+  /** Its next slot; null after its end. That of a paused schedule comes only if it is resumed before. */
+  readonly next: string | null;
 }
 
 /** A JSON Schema (draft 2020-12). */
@@ -49,4 +59,6 @@ export interface JobsQuery {
   readonly jobName?: string | readonly string[] | undefined;
   /** False to leave the counts out. */
   readonly counts?: boolean | undefined;
+  /** False to leave the schedules out. */
+  readonly schedules?: boolean | undefined;
 }

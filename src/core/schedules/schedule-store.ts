@@ -83,6 +83,11 @@ export interface ScheduleStore {
   getSchedule(id: string): Promise<KnownSchedule>;
   /** By id. */
   listSchedules(): AsyncIterable<readonly StoredSchedule[]>;
+  /** Of each of these jobs the first ones by id, so many at most. */
+  listJobSchedules(look: {
+    readonly jobNames: readonly string[];
+    readonly atMost: number;
+  }): Promise<DueSchedule[]>;
   /** False for an unknown id. */
   pauseSchedule(id: string): Promise<boolean>;
   /** Resumes a schedule that still has this revision. Returns it as it is then; null for an unknown id. */

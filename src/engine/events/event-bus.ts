@@ -36,6 +36,7 @@ export class EventBus {
   readonly #handlers = new Map<EventType, Set<AnyHandler>>();
   readonly #errorHandlers = new Set<ErrorHandler>();
   #sequence = 0;
+  #published = 0;
   /** Called at each publication, even if nobody listens. */
   onPublish: () => void = () => undefined;
 
@@ -63,6 +64,11 @@ export class EventBus {
     return () => void this.#errorHandlers.delete(own);
   }
 
+  /** How many times something was published. */
+  get published(): number {
+    return this.#published;
+  }
+
   /** Whether an event of this type has a listener. */
   isHeard(type: EventType): boolean {
     return (this.#handlers.get(type)?.size ?? 0) > 0;
@@ -75,6 +81,7 @@ export class EventBus {
       if (!handlers || handlers.size === 0) continue;
       this.#tell(handlers, toEvent(toRow(each, { sequence, nowMs: this.#clock.now() })));
     }
+    this.#published++;
     this.onPublish();
   }
 

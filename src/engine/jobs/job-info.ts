@@ -5,7 +5,7 @@ import { type JobDefinition, termsOf } from './define-job.ts';
 import { limitsOf } from './job-limits.ts';
 
 /** What a definition says about its job. */
-export function describeJob(job: JobDefinition): Omit<JobInfo, 'counts' | 'paused'> {
+export function describeJob(job: JobDefinition): Omit<JobInfo, 'counts' | 'paused' | 'schedules'> {
   const { version, timeout } = termsOf(job);
   return {
     name: job.name,

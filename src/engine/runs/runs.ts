@@ -3,9 +3,11 @@ import { createCatalogue } from './catalogue.ts';
 import { cancel, deleteRun, retry } from './commands.ts';
 import { cancelRuns, deleteRuns, retryRuns } from './managing/bulk.ts';
 import { getJobs } from './managing/jobs.ts';
+import { getOverview, getWorkers } from './managing/overview.ts';
 import { pauseJob, resumeJob } from './managing/pause.ts';
 import { purgeRuns } from './managing/purge.ts';
 import { reschedule } from './managing/reschedule.ts';
+import { getStats } from './managing/stats.ts';
 import { createReads } from './reads.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import {
@@ -43,6 +45,9 @@ export function createRuns(deps: RunsDeps) {
     deleteRuns: deleteRuns.bind(undefined, deps),
     reschedule: reschedule.bind(undefined, deps),
     getJobs: getJobs.bind(undefined, deps),
+    getStats: getStats.bind(undefined, deps),
+    getWorkers: getWorkers.bind(undefined, deps),
+    getOverview: getOverview.bind(undefined, deps),
     purgeRuns: purgeRuns.bind(undefined, deps),
     fork: fork.bind(undefined, deps),
     signal: signal.bind(undefined, deps),

@@ -25,6 +25,8 @@ interface IntakeDeps {
   readonly staleThresholdMs: number;
   /** After this time without a look for due waiting runs, the next claim looks for them; ms. */
   readonly wakesEveryMs: number;
+  /** Called when a claim or a look is sent: what is written now leaves with it. */
+  readonly onSend: () => void;
   /** Called when a claim has failed runs: below one whose time was up, runs are to be cancelled. */
   readonly onFailed: () => void;
   /** Told when a throttle lets the next run start. */
@@ -107,9 +109,10 @@ export class Intake {
    * @throws {DatabaseUnavailableError}
    */
   async wakeDue(): Promise<Woken> {
-    const { clock, store, staleThresholdMs } = this.#deps;
+    const { clock, store, staleThresholdMs, onSend } = this.#deps;
     this.#wokenAtMs = clock.monotonicMs();
     return await this.#claims.follow(async () => {
+      onSend();
       const woken = await store.wakeDue({ staleThresholdMs }).catch((error: unknown) => {
         this.expectDue();
         throw error;
@@ -162,6 +165,7 @@ export class Intake {
     };
     try {
       const { hasLimits } = this.#deps.registry;
+      this.#deps.onSend();
       const claim = await this.#deps.store.claim(decide, { deadlineMs, hasLimits });
       return { request, claim };
     } catch (error) {

@@ -7,6 +7,7 @@ import type { RunLog } from '../events/run-log.ts';
 import type { Housekeeping } from '../housekeeping.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { Scheduler } from '../schedules/scheduler.ts';
+import { WorkerNotes } from '../worker-notes.ts';
 import { Alarm } from './alarm.ts';
 import { ClaimLoop } from './claim-loop.ts';
 import { Drain } from './drain.ts';
@@ -43,6 +44,7 @@ export class Worker {
   readonly #shifts = new Set<Shift>();
   readonly #alarm: Alarm;
   readonly #loop: ClaimLoop;
+  readonly #notes: WorkerNotes;
   /** Fires the schedules of its jobs. It needs no slot for that. */
   readonly schedules: Scheduler;
   #state: WorkerState = { kind: 'stopped' };
@@ -69,12 +71,22 @@ export class Worker {
       maxInputBytes: options.maxResultBytes,
       onFire: () => this.wake(),
     });
+    this.#notes = new WorkerNotes({
+      ...deps,
+      ...options,
+      describe: () => ({
+        inUse: this.#slots.taken,
+        slots: options.maxConcurrentRuns,
+        jobs: [...deps.registry.names()].sort(),
+      }),
+    });
     this.#intake = new Intake({
       ...deps,
       schedules: this.schedules,
       ...options,
       slots: this.#slots,
       wakesEveryMs: options.pollingIntervalMs / 2,
+      onSend: () => this.#notes.sendAlong(),
       onFailed: () => deps.housekeeping.cancelBelow(),
       onThrottled: (inMs) => this.expectDue(inMs),
       onEnd: () => this.#noteEmptied(),
@@ -112,6 +124,7 @@ export class Worker {
     if (this.#options.presence === 'on-demand') return;
     if (state.kind !== 'stopped' && state.kind !== 'failed') return;
     this.#state = { kind: 'running' };
+    this.#notes.begin();
     this.#loop.start();
     this.#deps.housekeeping.start();
     this.schedules.start();
@@ -158,6 +171,7 @@ export class Worker {
     // A worker on demand has no loop, so its shifts do the chores. A shift that finds nothing sends one request: whether
     // runs are left below cancelled ones is read with its claim.
     const doesChores = options.endsWhen === 'idle' && this.#options.presence === 'on-demand';
+    if (doesChores) this.#notes.begin();
     const begun = doesChores ? housekeeping.cancelBelowWithin(budget) : undefined;
     const taken = await this.schedules
       .prepare()
@@ -227,7 +241,8 @@ export class Worker {
     this.#alarm.clear();
     this.#loop.stop();
     if (earlier !== undefined) return earlier;
-    stopping.over = Promise.all([this.#drain.everything(), this.#endChores()]).then(() => {
+    stopping.over = Promise.all([this.#drain.everything(), this.#endChores()]).then(async () => {
+      await this.#notes.end();
       this.#state = { kind: stopping.next === 'retired' ? 'retired' : 'stopped' };
       if (stopping.next === 'running') this.start();
     });

@@ -46,6 +46,11 @@ export const countsParam = z
   .default('true')
   .meta({ description: 'False to leave the counts out, which are null then' });
 
+export const schedulesParam = z
+  .enum(['true', 'false'], single('schedules', 'schedules must be one of true, false'))
+  .default('true')
+  .meta({ description: 'False to leave the schedules out, which are null then' });
+
 const shown = (expected: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
     `${expected}, not ${input === null ? 'null' : shownValue(input)}`,

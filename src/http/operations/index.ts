@@ -3,8 +3,10 @@ import { logs } from './logs.ts';
 import { cancelRuns, deleteRuns, retryRuns } from './managing/bulk-commands.ts';
 import { pause, resume } from './managing/job-commands.ts';
 import { jobs } from './managing/jobs.ts';
+import { overview, workers } from './managing/overview.ts';
 import { reschedule } from './managing/reschedule.ts';
 import { schedule, schedules } from './managing/schedules.ts';
+import { stats } from './managing/stats.ts';
 import { retrigger } from './retrigger.ts';
 import { run } from './run.ts';
 import { cancel, deleteRun, retry } from './run-commands.ts';
@@ -40,6 +42,9 @@ export const operations = [
   retryRuns,
   deleteRuns,
   jobs,
+  stats,
+  overview,
+  workers,
   schedules,
   schedule,
   deleteSchedule,

@@ -30,8 +30,12 @@ import {
   putSchedule,
   resumeSchedule,
 } from './statements/schedules/schedule-commands.ts';
-import { getSchedule, listSchedules } from './statements/schedules/schedule-reads.ts';
+import { getSchedule, listJobSchedules, listSchedules } from './statements/schedules/schedule-reads.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
+import { foldStats } from './statements/stats/fold-stats.ts';
+import { readOverview } from './statements/stats/overview.ts';
+import { readStats } from './statements/stats/read-stats.ts';
+import { forgetWorker, listWorkers, noteWorker } from './statements/stats/workers.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
 import { enqueue } from './statements/triggering/enqueue.ts';
 import { enqueueIn } from './statements/triggering/enqueue-in.ts';
@@ -102,12 +106,19 @@ export function createStore(options: ConnectionOptions): {
     putSchedule: (given) => putSchedule(connection, schema, given),
     getSchedule: (id) => getSchedule(connection, id),
     listSchedules: () => listSchedules(connection),
+    listJobSchedules: (look) => listJobSchedules(connection, look),
     pauseSchedule: (id) => pauseSchedule(connection, id),
     resumeSchedule: (given) => resumeSchedule(connection, given),
     deleteSchedule: (given) => deleteSchedule(connection, given),
     listDueSchedules: (look) => listDueSchedules(connection, look),
     fireSlots: (firings) => fireSlots(connection, firings),
     fireSchedule: (given) => fireSchedule(connection, given),
+    foldStats: () => foldStats(connection),
+    readStats: (look) => readStats(connection, look),
+    noteWorker: (worker) => noteWorker(connection, worker),
+    forgetWorker: (instance, deadlineMs) => forgetWorker(connection, instance, deadlineMs),
+    listWorkers: () => listWorkers(connection),
+    readOverview: () => readOverview(connection),
     noticeLimits: () => schema.noticeLimits(connection),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import type { RunFilter } from '../../../src/core/run.ts';
 import type { DurablyAuth } from '../../../src/http/auth.ts';
-import { doors, requestTo } from '../doors.ts';
+import { doors, readProblem, requestTo } from '../doors.ts';
 import { fakeDurably } from '../fake-durably.ts';
 import { ada, authenticate } from './ada.ts';
 
@@ -73,19 +73,53 @@ describe.each(doors)('through $door', ({ open }) => {
   });
 
   it.each([
-    [{}, { counts: true }],
-    [{ jobName: 'mine' }, { jobName: ['mine'], counts: true }],
-    [{ jobName: [] }, { jobName: [], counts: true }],
+    [{}, { counts: true, schedules: true }],
+    [{ jobName: 'mine' }, { jobName: ['mine'], counts: true, schedules: true }],
+    [{ jobName: [] }, { jobName: [], counts: true, schedules: true }],
     [
       { jobName: 'mine', limit: 5 },
-      { jobName: ['mine'], counts: true },
+      { jobName: ['mine'], counts: true, schedules: true },
     ],
-    [{ labels: { team: 'a' } }, { counts: false }],
-  ])('GET /jobs shows no counts of runs that scopeRuns hides: %j', async (filter, expected) => {
+    [{ labels: { team: 'a' } }, { counts: false, schedules: false }],
+  ])(
+    'GET /jobs shows no counts of runs that scopeRuns hides, and no schedules: %j',
+    async (filter, expected) => {
+      const durably = fakeDurably();
+      const send = open(durably, { auth: { authenticate, scopeRuns: () => filter } });
+      expect((await send(requestTo('/jobs'))).status).toBe(200);
+      expect(durably.calls).toEqual([{ method: 'getJobs', args: [expected] }]);
+    },
+  );
+
+  it.each([
+    [{ jobName: 'mine' }, ['mine']],
+    [{ jobName: [] }, []],
+  ])('GET /stats has the numbers of the jobs that scopeRuns allows: %j', async (filter, jobName) => {
     const durably = fakeDurably();
     const send = open(durably, { auth: { authenticate, scopeRuns: () => filter } });
-    expect((await send(requestTo('/jobs'))).status).toBe(200);
-    expect(durably.calls).toEqual([{ method: 'getJobs', args: [expected] }]);
+    expect((await send(requestTo('/stats?jobName=theirs'))).status).toBe(200);
+    expect(durably.calls).toEqual([{ method: 'getStats', args: [{ jobName, since: '1d', bucket: '1h' }] }]);
+  });
+
+  it('GET /stats is refused if scopeRuns hides some runs of a job', async () => {
+    const durably = fakeDurably();
+    const scopeRuns = () => ({ jobName: 'mine', labels: { team: 'a' } });
+    const { status, body } = await readProblem(
+      await open(durably, { auth: { authenticate, scopeRuns } })(requestTo('/stats')),
+    );
+    expect([status, body.code]).toEqual([403, 'FORBIDDEN']);
+    expect(durably.calls).toEqual([]);
+  });
+
+  it.each(['/workers', '/overview'])('GET %s needs onManage beside hooks that narrow', async (path) => {
+    const durably = fakeDurably();
+    const scopeRuns = (_: unknown, filter: RunFilter) => filter;
+    const refused = await open(durably, { auth: { authenticate, scopeRuns } })(requestTo(path));
+    expect(refused.status).toBe(403);
+    const onManage = vi.fn();
+    const allowed = await open(durably, { auth: { authenticate, scopeRuns, onManage } })(requestTo(path));
+    expect(allowed.status).toBe(200);
+    expect(onManage).toHaveBeenCalledExactlyOnceWith(ada, { operation: path.slice(1) });
   });
 
   it('a stream narrowed to no job reads no events', async () => {

@@ -29,6 +29,12 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
   durably_counted: 9,
   durably_schedules: 10,
   durably_firings: 10,
+  durably_stats: 11,
+  durably_stats_spans: 11,
+  durably_stats_place: 11,
+  durably_stat_events: 11,
+  durably_stats_added: 11,
+  durably_workers: 11,
 };
 export const NEWEST = migrations.length;
 /** The last object of the optional part `limits`: the part may have been added one statement after another. */

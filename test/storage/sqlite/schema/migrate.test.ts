@@ -18,7 +18,11 @@ const TABLES = [
   'durably_schedules',
   'durably_schema_versions',
   'durably_signals',
+  'durably_stats',
+  'durably_stats_place',
+  'durably_stats_spans',
   'durably_steps',
+  'durably_workers',
 ];
 
 async function rawDatabase(world: World): Promise<Kysely<Record<string, Record<string, unknown>>>> {

@@ -1,8 +1,15 @@
-import type { StoredSchedule } from '../../../../core/schedules/schedule.ts';
+import type { DueSchedule, StoredSchedule } from '../../../../core/schedules/schedule.ts';
 import type { KnownSchedule } from '../../../../core/schedules/schedule-store.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { readCurrent } from '../current-reads.ts';
-import { SCHEDULE, type ScheduleRow, toStoredSchedule } from './schedule-rows.ts';
+import {
+  DUE_SCHEDULE,
+  type DueScheduleRow,
+  SCHEDULE,
+  type ScheduleRow,
+  toDueSchedule,
+  toStoredSchedule,
+} from './schedule-rows.ts';
 
 /** With the time, even if there is no such schedule. */
 const ONE = `select ${SCHEDULE}, s.payload
@@ -55,4 +62,22 @@ async function readPayload(connection: Connection, { id, revision }: PageRow): P
     parameters: [id, revision],
   });
   return row?.payload;
+}
+
+/** The payloads are not read: they stand last in their rows. */
+const OF_JOBS = `
+select ${DUE_SCHEDULE} from (
+  select o.id from (
+    select i.id, i.job_name, row_number() over (partition by i.job_name order by i.id) as place
+    from durably_schedules i where i.job_name in (select value from json_each(?1))
+  ) o where o.place <= ?2
+) f cross join durably_schedules s on s.id = f.id order by s.id`;
+
+/** Of each of these jobs the first ones by id. */
+export async function listJobSchedules(
+  connection: Connection,
+  { jobNames, atMost }: { readonly jobNames: readonly string[]; readonly atMost: number },
+): Promise<DueSchedule[]> {
+  const parameters = [JSON.stringify(jobNames), atMost];
+  return (await readCurrent<DueScheduleRow>(connection, { sql: OF_JOBS, parameters })).map(toDueSchedule);
 }

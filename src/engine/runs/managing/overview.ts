@@ -1,0 +1,36 @@
+import { RUN_STATUSES, type RunStatus } from '../../../core/run.ts';
+import type { Overview } from '../../../core/stats/overview.ts';
+import type { WorkerInfo } from '../../../core/stats/worker-info.ts';
+import { toIsoTime } from '../../../core/time/clock.ts';
+import type { RunsDeps } from '../runs-deps.ts';
+
+/** The workers of all processes. */
+export async function getWorkers({ store }: Pick<RunsDeps, 'store'>): Promise<WorkerInfo[]> {
+  const workers = await store.listWorkers();
+  return workers.map(({ instance, version, inUse, slots, jobs, startedAtMs, seenAtMs }) => ({
+    instance,
+    version,
+    slots: { inUse, of: slots },
+    jobs,
+    startedAt: toIsoTime(startedAtMs),
+    lastSeenAt: toIsoTime(seenAtMs),
+  }));
+}
+
+/** How the service is doing now. */
+export async function getOverview({ store }: Pick<RunsDeps, 'store'>): Promise<Overview> {
+  const [counts, { nowMs, pendingSinceMs, databaseBytes }] = await Promise.all([
+    store.countRuns(),
+    store.readOverview(),
+  ]);
+  const sums = RUN_STATUSES.map((status): [RunStatus, number] => [
+    status,
+    counts.reduce((sum, job) => sum + Number(job[status]), 0),
+  ]);
+  return {
+    runs: Object.fromEntries(sums) as Record<RunStatus, number>,
+    pendingSince: pendingSinceMs === null ? null : toIsoTime(pendingSinceMs),
+    databaseBytes,
+    at: toIsoTime(nowMs),
+  };
+}
