@@ -1,4 +1,4 @@
-import type { ErrorDetail } from '../service/types.ts';
+import type { ErrorDetail } from '../../client.ts';
 import { Copy } from './copy.tsx';
 
 /** An error with its stack and causes. */

@@ -1,4 +1,4 @@
-import type { RunStatus } from '../service/types.ts';
+import type { RunStatus } from '../../client.ts';
 
 /** Each status has a shape of its own, so that colour is never all that tells them apart. */
 const SHAPES: Readonly<Record<RunStatus, string>> = {

@@ -3,7 +3,7 @@ import { Status } from '../parts/status.tsx';
 import { Duration } from '../parts/time.tsx';
 import { client } from '../service/connection.ts';
 import { usePolled } from '../service/poll.ts';
-import type { Run } from '../service/types.ts';
+import type { Run } from '../../client.ts';
 import { hrefOf } from '../shell/router.ts';
 
 const FIELDS = ['id', 'jobName', 'status', 'createdAt', 'startedAt', 'completedAt', 'error'] as const;

@@ -2,7 +2,7 @@ import { useSignal } from '@preact/signals';
 import { formatClock } from '../parts/clock.ts';
 import { JsonTree } from '../parts/json-tree.tsx';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
-import type { JournalEvent } from '../service/types.ts';
+import type { JournalEvent } from '../../client.ts';
 import type { LiveRun } from './live-run.ts';
 
 const ROW_HEIGHT = 21;

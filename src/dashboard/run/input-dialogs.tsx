@@ -3,7 +3,7 @@ import { Confirm } from '../parts/dialog.tsx';
 import { JsonField, parseField } from '../parts/json-field.tsx';
 import { tell } from '../parts/toasts.tsx';
 import { client } from '../service/connection.ts';
-import type { Run } from '../service/types.ts';
+import type { Run } from '../../client.ts';
 import { go, hrefOf } from '../shell/router.ts';
 
 const textOfInput = (value: unknown): string => JSON.stringify(value ?? null, null, 2);
@@ -21,9 +21,7 @@ export function RetriggerDialog({ run, onClose }: { readonly run: Run; readonly 
     const isSame = text === textOfInput(run.payload);
     const { runId } = isSame
       ? await client.peek().retrigger(run.id)
-      : await client.peek().trigger({
-          jobName: run.jobName,
-          input,
+      : await client.peek().trigger(run.jobName, input, {
           labels: run.labels,
           concurrencyKey: run.concurrencyKey ?? undefined,
         });
@@ -46,7 +44,7 @@ export function ForkDialog(props: {
   const [text, setText] = useState(textOfInput(run.payload));
   const act = async () => {
     const input = text === textOfInput(run.payload) ? undefined : parseField(text);
-    const { runId } = await client.peek().fork(run.id, from, input);
+    const { runId } = await client.peek().fork(run.id, { from, input });
     open(runId, 'The run was forked');
   };
   return (
@@ -68,7 +66,7 @@ export function SignalDialog(props: {
   const [name, setName] = useState(waited?.signal ?? waited?.stepName ?? '');
   const [text, setText] = useState('null');
   const act = async () => {
-    await client.peek().signal(run.id, { name, payload: parseField(text) });
+    await client.peek().signal(run.id, name, parseField(text));
     tell('done', `The signal ${name} was sent`);
     onSent();
   };

@@ -1,7 +1,7 @@
 import { batch, signal } from '@preact/signals';
 import { client } from '../service/connection.ts';
 import { follow } from '../service/follow.ts';
-import type { JournalEvent, Run } from '../service/types.ts';
+import type { JournalEvent, Run } from '../../client.ts';
 import { RunModel } from './run-model.ts';
 
 /** A run with more steps is not asked for their kinds, which would send all outputs twice. */
@@ -16,6 +16,7 @@ export class LiveRun {
   readonly run = signal<Run | undefined>(undefined);
   /** Why the run could not be read, or its events. */
   readonly error = signal<unknown>(undefined);
+  readonly isUnknown = signal(false);
   readonly isDeleted = signal(false);
   /** Rises when the model has changed. */
   readonly version = signal(0);
@@ -49,7 +50,7 @@ export class LiveRun {
   #follow(after: number | undefined): void {
     this.#stopFollowing?.();
     this.#stopFollowing = follow({
-      open: (from, stop) => client.peek().runEvents(this.id, from, stop),
+      open: (options) => client.peek().runEvents(this.id, options),
       after,
       onEvents: (events) => this.#take(events),
       onEnd: (error) => {
@@ -79,7 +80,9 @@ export class LiveRun {
     if (this.isDeleted.peek()) return;
     try {
       const run = await client.peek().getRun(this.id);
-      if (!this.#isStopped) this.run.value = run;
+      if (this.#isStopped) return;
+      if (run === null) this.isUnknown.value = true;
+      else this.run.value = run;
     } catch (error) {
       if (!this.#isStopped && this.run.peek() === undefined) this.error.value = error;
     }

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { formatClock } from '../parts/clock.ts';
 import { JsonTree } from '../parts/json-tree.tsx';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
-import type { LogLevel } from '../service/types.ts';
+import type { LogLevel } from '../../client.ts';
 import { useKeys } from '../shell/keys.ts';
 import type { LiveRun } from './live-run.ts';
 import type { RunLogLine } from './run-model.ts';

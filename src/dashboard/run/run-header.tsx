@@ -4,7 +4,7 @@ import { Status } from '../parts/status.tsx';
 import { Ago } from '../parts/time.tsx';
 import { WaitText } from '../runs/run-line.tsx';
 import { isReadOnly } from '../service/page-config.ts';
-import type { Run } from '../service/types.ts';
+import type { Run } from '../../client.ts';
 import { hrefOf } from '../shell/router.ts';
 import type { LiveRun } from './live-run.ts';
 import { RunActions } from './run-actions.tsx';

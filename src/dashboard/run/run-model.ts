@@ -1,4 +1,4 @@
-import type { ErrorDetail, JournalEvent, LogLevel, StepKind } from '../service/types.ts';
+import type { ErrorDetail, JournalEvent, LogLevel, StepKind } from '../../client.ts';
 
 type WaitKind = Extract<JournalEvent, { readonly type: 'run:wait' }>['waits'][number]['kind'];
 

@@ -8,8 +8,6 @@ import { RunDetail } from './run-detail.tsx';
 import { RunHeader } from './run-header.tsx';
 import { Timeline } from './timeline.tsx';
 
-const NOT_FOUND = /not found/i;
-
 /** One run: what it is, its timeline, and its parts. */
 export function RunView() {
   const { id } = route.value;
@@ -31,16 +29,16 @@ export function RunView() {
       </Empty>
     );
   }
+  if (live.isUnknown.value && run === undefined) {
+    return (
+      <Empty title="There is no such run">
+        <p class="mono">{id}</p>
+        <a href={hrefOf('runs')}>Show all runs</a>
+      </Empty>
+    );
+  }
   if (run === undefined) {
     if (error === undefined) return <Loading />;
-    if (error instanceof Error && NOT_FOUND.test(error.message)) {
-      return (
-        <Empty title="There is no such run">
-          <p class="mono">{id}</p>
-          <a href={hrefOf('runs')}>Show all runs</a>
-        </Empty>
-      );
-    }
     return <Failure what="The run could not be read." error={error} again={() => live.start()} />;
   }
   return (

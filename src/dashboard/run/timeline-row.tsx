@@ -1,6 +1,6 @@
 import { formatDuration } from '../parts/clock.ts';
 import { StatusShape } from '../parts/status.tsx';
-import type { RunStatus } from '../service/types.ts';
+import type { RunStatus } from '../../client.ts';
 import { hrefOf } from '../shell/router.ts';
 import type { Bar, Lane } from './run-model.ts';
 import { placeOf, type TimeRange } from './time-scale.ts';

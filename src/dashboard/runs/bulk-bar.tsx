@@ -4,7 +4,7 @@ import { Confirm } from '../parts/dialog.tsx';
 import { textOf } from '../parts/notice.tsx';
 import { tell } from '../parts/toasts.tsx';
 import { client } from '../service/connection.ts';
-import type { RunStatus } from '../service/types.ts';
+import type { RunStatus } from '../../client.ts';
 import type { RunFilters } from './run-filters.ts';
 import type { RunList } from './run-list.ts';
 

@@ -1,5 +1,5 @@
 import { STATUSES } from '../parts/status.tsx';
-import type { RunStatus } from '../service/types.ts';
+import type { RunStatus } from '../../client.ts';
 
 /** What the list of runs is narrowed to, as it stands in the address. */
 export interface RunFilters {

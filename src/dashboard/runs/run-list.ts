@@ -2,7 +2,7 @@ import { batch, computed, signal } from '@preact/signals';
 import { serviceNow } from '../parts/clock.ts';
 import { client } from '../service/connection.ts';
 import { follow } from '../service/follow.ts';
-import type { JournalEvent } from '../service/types.ts';
+import type { JournalEvent } from '../../client.ts';
 import { type RunFilters, toQuery } from './run-filters.ts';
 import { patchOf, ROW_FIELDS, type RunRow } from './run-patch.ts';
 
@@ -44,8 +44,11 @@ export class RunList {
   /** Reads the first page and follows the changes. */
   start(): void {
     const { jobName, labels } = this.#query();
+    this.#stopFollowing?.();
     this.#stopFollowing = follow({
-      open: (after, stop) => client.peek().allEvents({ jobName, labels }, after, stop),
+      open: (options) => client.peek().events({ jobName, labels, ...options }),
+      // What happened before the stream was open is read.
+      onOpen: () => this.#readNewestIn(0),
       onEvents: (events) => this.#apply(events),
       onEnd: (error) => {
         if (error !== undefined && this.state.peek().kind === 'loading')

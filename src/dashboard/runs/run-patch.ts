@@ -1,4 +1,4 @@
-import type { JournalEvent, Run } from '../service/types.ts';
+import type { JournalEvent, Run } from '../../client.ts';
 
 /** What the list shows of a run. */
 export const ROW_FIELDS = [

@@ -1,6 +1,6 @@
 import { computed, signal } from '@preact/signals';
+import { createDurablyClient } from '../../client.ts';
 import { learnClock } from '../parts/clock.ts';
-import { createClient } from './interim-client.ts';
 import { apiUrl } from './page-config.ts';
 
 /**
@@ -31,10 +31,10 @@ export function forgetKey(): void {
 export const hasKey = computed(() => key.value !== undefined);
 
 /** Fetches, and notes whether the service answers, and whether it wants a key. */
-async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+async function watchedFetch(url: string, init: RequestInit): Promise<Response> {
   const given = key.peek();
   try {
-    const response = await fetch(input, { ...init, cache: 'no-store' });
+    const response = await fetch(url, { ...init, cache: 'no-store' });
     connection.value =
       response.status === 502 || response.status === 503 || response.status === 504 ? 'lost' : 'connected';
     learnClock(response.headers.get('date'));
@@ -44,10 +44,12 @@ async function watchedFetch(input: RequestInfo | URL, init?: RequestInit): Promi
     }
     return response;
   } catch (error) {
-    if (!(init?.signal?.aborted ?? false)) connection.value = 'lost';
+    if (!(init.signal?.aborted ?? false)) connection.value = 'lost';
     throw error;
   }
 }
 
 /** The client with the present key. Views that read it in a signal's scope read again with a new key. */
-export const client = computed(() => createClient({ url: apiUrl, apiKey: key.value, fetch: watchedFetch }));
+export const client = computed(() =>
+  createDurablyClient({ url: apiUrl, apiKey: key.value, fetch: watchedFetch }),
+);
