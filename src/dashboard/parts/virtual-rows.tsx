@@ -5,6 +5,8 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 const SPARE_ROWS = 12;
 /** Browsers draw no element that is higher than some 17 million pixels. */
 const MAX_HEIGHT = 8_000_000;
+/** The reader is at the end while it is this near. */
+const NEAR_END_PX = 30;
 
 export interface VirtualRowsProps {
   readonly count: number;
@@ -22,6 +24,8 @@ export interface VirtualRowsProps {
   readonly head?: ComponentChildren;
   /** A row that must be in sight. It is scrolled to when it changes. */
   readonly shown?: number | undefined;
+  /** Keeps the end in sight as the list grows, until the reader scrolls away from it. */
+  readonly followsEnd?: boolean;
 }
 
 /** A list that draws the rows in sight alone, however long it is. All rows have the same height. */
@@ -54,6 +58,13 @@ export function VirtualRows(props: VirtualRowsProps) {
     const bottom = top + rowHeight + headHeight - element.clientHeight;
     if (bottom > element.scrollTop) element.scrollTop = bottom;
   }, [shown, rowHeight]);
+
+  const isAtEndRef = useRef(props.followsEnd === true);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: more rows have another end
+  useLayoutEffect(() => {
+    const element = own.current;
+    if (element !== null && props.followsEnd === true && isAtEndRef.current) element.scrollTop = element.scrollHeight;
+  }, [count, props.followsEnd]);
 
   const height = Math.min(count * rowHeight, MAX_HEIGHT);
   const first = Math.max(0, Math.floor(view.top / rowHeight) - SPARE_ROWS);
@@ -90,6 +101,8 @@ export function VirtualRows(props: VirtualRowsProps) {
       }}
       onScroll={(event) => {
         measure();
+        const { scrollHeight, scrollTop, clientHeight } = event.currentTarget;
+        isAtEndRef.current = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
         onScroll?.(event.currentTarget);
       }}
     >

@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useMemo, useRef } from 'preact/hooks';
 import { formatClock } from '../parts/clock.ts';
 import { JsonTree } from '../parts/json-tree.tsx';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
@@ -21,7 +21,7 @@ export function LogsPanel({ live, stepName }: { readonly live: LiveRun; readonly
   const text = useSignal('');
   const isOfStep = useSignal(stepName !== null);
   const open = useSignal<RunLogLine | undefined>(undefined);
-  const isFollowing = useSignal(true);
+  const isFollowing = useSignal(live.model.endMs === null);
   const scroller = useRef<HTMLDivElement>(null);
   const searchRef = useRef<HTMLInputElement>(null);
   useKeys({ '/': () => searchRef.current?.focus() });
@@ -42,11 +42,6 @@ export function LogsPanel({ live, stepName }: { readonly live: LiveRun; readonly
     [version, least, needle, step],
   );
   const count = lines.length;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: more lines have another end
-  useEffect(() => {
-    const element = scroller.current;
-    if (element && isFollowing.peek()) element.scrollTop = element.scrollHeight;
-  }, [count]);
   return (
     <div class="logs">
       <div class="log-tools">
@@ -102,6 +97,7 @@ export function LogsPanel({ live, stepName }: { readonly live: LiveRun; readonly
           class="log-rows"
           count={count}
           rowHeight={ROW_HEIGHT}
+          followsEnd={live.model.endMs === null}
           scrollerRef={scroller}
           onScroll={(element) => {
             isFollowing.value = element.scrollHeight - element.scrollTop - element.clientHeight < NEAR_END_PX;

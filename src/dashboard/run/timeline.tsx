@@ -55,6 +55,7 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
         label="Steps"
         role="list"
         class="timeline-rows"
+        followsEnd={isLive && selectedAt <= 0}
         count={lanes.length}
         rowHeight={ROW_HEIGHT}
         shown={selectedAt > 0 ? selectedAt : undefined}
