@@ -116,7 +116,10 @@ export interface DurablyClient<TJobs extends JobDefinitions = JobDefinitions> {
   getRuns<F extends RunField>(filter: RunSelection<F>, call?: CallOptions): Promise<Pick<Run, F>[]>;
   getRuns(filter?: RunFilter, call?: CallOptions): Promise<Run[]>;
   /** {@link DurablyClient.getRuns} with the cursor of the page that follows. */
-  getRunsPage<F extends RunField>(filter: RunSelection<F>, call?: CallOptions): Promise<RunPage<Pick<Run, F>>>;
+  getRunsPage<F extends RunField>(
+    filter: RunSelection<F>,
+    call?: CallOptions,
+  ): Promise<RunPage<Pick<Run, F>>>;
   getRunsPage(filter?: RunFilter, call?: CallOptions): Promise<RunPage>;
   /**
    * All pages of a list of runs, each when it is asked for.

@@ -20,16 +20,21 @@ export function inputOf(fields: readonly Field[], values: FormValues): FormInput
   const issues: Record<string, string> = {};
   const input: Record<string, unknown> = {};
   for (const field of fields) {
-    const value = valueOf(field, values, issues);
+    const value = readField(field, values, issues);
     if (value !== ABSENT) {
       // A member named `__proto__` is one like any other.
-      Object.defineProperty(input, field.name, { value, enumerable: true, writable: true, configurable: true });
+      Object.defineProperty(input, field.name, {
+        value,
+        enumerable: true,
+        writable: true,
+        configurable: true,
+      });
     }
   }
   return { input, issues };
 }
 
-function valueOf(field: Field, values: FormValues, issues: Record<string, string>): unknown {
+function readField(field: Field, values: FormValues, issues: Record<string, string>): unknown {
   const { what, path, isRequired } = field;
   const key = keyOf(path);
   if (what.kind === 'group') {
@@ -54,7 +59,10 @@ function valueOf(field: Field, values: FormValues, issues: Record<string, string
   return value;
 }
 
-function parsed({ what, schema, isNullable }: Field, given: string): { readonly value: unknown; readonly issue?: string } {
+function parsed(
+  { what, schema, isNullable }: Field,
+  given: string,
+): { readonly value: unknown; readonly issue?: string } {
   switch (what.kind) {
     case 'number': {
       const value = Number(given);
@@ -77,23 +85,28 @@ function parsed({ what, schema, isNullable }: Field, given: string): { readonly 
   }
 }
 
-const withIssue = (value: unknown, issue: string | undefined) => (issue === undefined ? { value } : { value, issue });
+const withIssue = (value: unknown, issue: string | undefined) =>
+  issue === undefined ? { value } : { value, issue };
 
 function numberIssue(value: number, isWhole: boolean, schema: Schema): string | undefined {
   if (isWhole && !Number.isInteger(value)) return 'Must be a whole number';
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
   if (typeof minimum === 'number' && value < minimum) return `Must be at least ${minimum}`;
-  if (typeof exclusiveMinimum === 'number' && value <= exclusiveMinimum) return `Must be more than ${exclusiveMinimum}`;
+  if (typeof exclusiveMinimum === 'number' && value <= exclusiveMinimum)
+    return `Must be more than ${exclusiveMinimum}`;
   if (typeof maximum === 'number' && value > maximum) return `Must be at most ${maximum}`;
-  if (typeof exclusiveMaximum === 'number' && value >= exclusiveMaximum) return `Must be less than ${exclusiveMaximum}`;
+  if (typeof exclusiveMaximum === 'number' && value >= exclusiveMaximum)
+    return `Must be less than ${exclusiveMaximum}`;
   return undefined;
 }
 
 type Schema = Field['schema'];
 
 function textIssue(value: string, { minLength, maxLength, pattern }: Schema): string | undefined {
-  if (typeof minLength === 'number' && value.length < minLength) return `Must have at least ${minLength} characters`;
-  if (typeof maxLength === 'number' && value.length > maxLength) return `Must have at most ${maxLength} characters`;
+  if (typeof minLength === 'number' && value.length < minLength)
+    return `Must have at least ${minLength} characters`;
+  if (typeof maxLength === 'number' && value.length > maxLength)
+    return `Must have at most ${maxLength} characters`;
   if (typeof pattern === 'string' && !matches(pattern, value)) return `Must match ${pattern}`;
   return undefined;
 }

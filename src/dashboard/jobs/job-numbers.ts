@@ -5,8 +5,8 @@ import { route } from '../shell/router.ts';
 
 /** The times for which numbers are shown. */
 export const SPANS = {
-  hour: { title: 'Last hour', since: '59m', bucket: '1m', count: 60, unit: '/min', perMs: 60_000 },
-  day: { title: 'Last day', since: '23h', bucket: '1h', count: 24, unit: '/h', perMs: 3_600_000 },
+  hour: { title: 'Last hour', since: '59m', bucket: '1m', count: 60, unit: '/min' },
+  day: { title: 'Last day', since: '23h', bucket: '1h', count: 24, unit: '/h' },
 } as const;
 export type SpanName = keyof typeof SPANS;
 
@@ -18,10 +18,13 @@ export const spanName = (): SpanName => (route.value.params.get('span') === 'day
 export function useStats(jobName?: string): Stats | undefined {
   const span = spanName();
   const { since, bucket } = SPANS[span];
-  const { state } = usePolled(() => client.peek().getStats({ since, bucket, ...(jobName !== undefined && { jobName }) }), {
-    everyMs: STATS_EVERY_MS,
-    deps: [span, jobName],
-  });
+  const { state } = usePolled(
+    () => client.peek().getStats({ since, bucket, ...(jobName !== undefined && { jobName }) }),
+    {
+      everyMs: STATS_EVERY_MS,
+      deps: [span, jobName],
+    },
+  );
   return state.value.value;
 }
 
@@ -35,9 +38,11 @@ export function failureRate({ completed, failed }: Numbers): string {
   return `${percent > 0 && percent < 1 ? '<1' : Math.round(percent)} %`;
 }
 
-/** How many runs ended in a minute or an hour. */
+/** How many runs ended, and how many of them in a minute or an hour, such as `44 (0.7/min)`. */
 export function throughput({ completed, failed, cancelled }: Numbers, span: SpanName): string {
   const { count, unit } = SPANS[span];
-  const each = (completed + failed + cancelled) / count;
-  return `${each === 0 ? '0' : each < 10 ? each.toFixed(1) : Math.round(each)}${unit}`;
+  const ended = completed + failed + cancelled;
+  const each = ended / count;
+  if (each < 0.1) return String(ended);
+  return `${ended.toLocaleString()} (${each < 10 ? each.toFixed(1) : Math.round(each)}${unit})`;
 }

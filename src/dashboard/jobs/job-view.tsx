@@ -3,6 +3,7 @@ import { BarChart } from '../parts/bar-chart.tsx';
 import { formatDuration, now } from '../parts/clock.ts';
 import { Empty, Failure, Loading } from '../parts/notice.tsx';
 import { STATUSES, Status } from '../parts/status.tsx';
+import { Ago } from '../parts/time.tsx';
 import { client } from '../service/connection.ts';
 import { isReadOnly } from '../service/page-config.ts';
 import { usePolled } from '../service/poll.ts';
@@ -23,7 +24,11 @@ export function JobView() {
   const { value, error } = state.value;
   const job = value?.find(({ name }) => name === id);
   if (value === undefined) {
-    return error === undefined ? <Loading /> : <Failure what="The job could not be read." error={error} again={again} />;
+    return error === undefined ? (
+      <Loading />
+    ) : (
+      <Failure what="The job could not be read." error={error} again={again} />
+    );
   }
   if (job === undefined) {
     return (
@@ -45,6 +50,7 @@ export function JobView() {
       <Counts job={job} />
       <Numbers jobName={job.name} />
       <Limits job={job} />
+      <JobSchedules job={job} />
       {!isReadOnly && <TriggerForm key={job.name} job={job} />}
     </div>
   );
@@ -71,7 +77,13 @@ function Numbers({ jobName }: { readonly jobName: string }) {
   return (
     <section class="numbers" aria-label="Numbers">
       <SpanSwitch />
-      <BarChart buckets={stats?.buckets ?? []} bucket={SPANS[span].bucket} count={SPANS[span].count} endMs={now.value} height={48} />
+      <BarChart
+        buckets={stats?.buckets ?? []}
+        bucket={SPANS[span].bucket}
+        count={SPANS[span].count}
+        endMs={now.value}
+        height={48}
+      />
       <dl class="facts">
         <div>
           <dt>ended</dt>
@@ -102,7 +114,12 @@ function Limits({ job: { version, limits } }: { readonly job: JobInfo }) {
     ...(concurrency?.perKey == null ? [] : [['per key', String(concurrency.perKey)]]),
     ...(throttle === null
       ? []
-      : [['starts', `${throttle.limit} in ${formatDuration(throttle.per)}${throttle.keyed ? ' for each key' : ''}`]]),
+      : [
+          [
+            'starts',
+            `${throttle.limit} in ${formatDuration(throttle.per)}${throttle.keyed ? ' for each key' : ''}`,
+          ],
+        ]),
   ];
   return (
     <dl class="facts">
@@ -113,5 +130,19 @@ function Limits({ job: { version, limits } }: { readonly job: JobInfo }) {
         </div>
       ))}
     </dl>
+  );
+}
+
+function JobSchedules({ job: { schedules } }: { readonly job: JobInfo }) {
+  if (schedules === null || schedules.length === 0) return null;
+  return (
+    <p class="counts">
+      {schedules.map(({ id, next, isPaused }) => (
+        <span key={id}>
+          <span class="muted">schedule</span> <a href={hrefOf('schedules')}>{id}</a>{' '}
+          {isPaused ? <span class="is-waiting">paused</span> : <Ago at={next} />}
+        </span>
+      ))}
+    </p>
   );
 }

@@ -23,7 +23,12 @@ export function JobsView() {
         <h1>Jobs</h1>
         <SpanSwitch />
       </div>
-      {jobs === undefined && (error === undefined ? <Loading /> : <Failure what="The jobs could not be read." error={error} again={again} />)}
+      {jobs === undefined &&
+        (error === undefined ? (
+          <Loading />
+        ) : (
+          <Failure what="The jobs could not be read." error={error} again={again} />
+        ))}
       {jobs?.length === 0 && (
         <Empty title="The service has no jobs">
           <p>
@@ -32,7 +37,6 @@ export function JobsView() {
         </Empty>
       )}
       {jobs !== undefined && jobs.length > 0 && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled can be reached by the keyboard
         <div class="table-scroll" tabIndex={0} role="region" aria-label="Jobs">
           <table class="list jobs">
             <thead>
@@ -119,10 +123,17 @@ function JobRow({ job, stats, span, again }: JobRowProps) {
         );
       })}
       <td class="chart-cell">
-        <BarChart buckets={own?.buckets ?? []} bucket={SPANS[span].bucket} count={SPANS[span].count} endMs={now.value} />
+        <BarChart
+          buckets={own?.buckets ?? []}
+          bucket={SPANS[span].bucket}
+          count={SPANS[span].count}
+          endMs={now.value}
+        />
       </td>
       <td class="num">{total ? throughput(total, span) : '–'}</td>
-      <td class={`num ${total && total.failed > 0 ? 'is-failed' : ''}`}>{total ? failureRate(total) : '–'}</td>
+      <td class={`num ${total && total.failed > 0 ? 'is-failed' : ''}`}>
+        {total ? failureRate(total) : '–'}
+      </td>
       <td class="num">{total?.duration ? formatDuration(total.duration.p50) : '–'}</td>
       <td class="num">{total?.duration ? formatDuration(total.duration.p95) : '–'}</td>
       <td class="row-buttons">

@@ -35,7 +35,9 @@ const isObject = (value: unknown): value is Schema =>
 export function fieldsOf(schema: Schema | null): readonly Field[] | null {
   if (schema === null) return null;
   const root = resolved(schema, schema);
-  return root.type === 'object' && isObject(root.properties) ? membersOf(root, { root: schema, path: [] }) : null;
+  return root.type === 'object' && isObject(root.properties)
+    ? membersOf(root, { root: schema, path: [] })
+    : null;
 }
 
 interface Place {
@@ -67,10 +69,15 @@ function membersOf(schema: Schema, { root, path }: Place): Field[] {
 function kindOf(schema: Schema, place: Place): FieldKind {
   const { type } = schema;
   const values = Array.isArray(schema.enum) ? schema.enum : 'const' in schema ? [schema.const] : undefined;
-  if (values?.every((value) => ['string', 'number', 'boolean'].includes(typeof value))) return { kind: 'choice', values };
+  if (values?.every((value) => ['string', 'number', 'boolean'].includes(typeof value)))
+    return { kind: 'choice', values };
   if (type === 'string') {
     const isLong = typeof schema.maxLength === 'number' && schema.maxLength > LONG_TEXT;
-    return { kind: 'text', isLong, inputMode: schema.format === 'email' ? 'email' : schema.format === 'uri' ? 'url' : 'text' };
+    return {
+      kind: 'text',
+      isLong,
+      inputMode: schema.format === 'email' ? 'email' : schema.format === 'uri' ? 'url' : 'text',
+    };
   }
   if (type === 'integer' || type === 'number') return { kind: 'number', isWhole: type === 'integer' };
   if (type === 'boolean') return { kind: 'boolean' };
@@ -87,14 +94,18 @@ function resolved(schema: Schema, root: Schema): Schema {
   for (let steps = 0; steps < 10 && isObject(found) && typeof found.$ref === 'string'; steps++) {
     let target: unknown = root;
     for (const part of found.$ref.replace(/^#\/?/, '').split('/')) {
-      if (part !== '') target = isObject(target) ? target[part.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;
+      if (part !== '')
+        target = isObject(target) ? target[part.replaceAll('~1', '/').replaceAll('~0', '~')] : undefined;
     }
     found = target;
   }
   return isObject(found) ? found : {};
 }
 
-function withoutNull(schema: Schema, root: Schema): { readonly schema: Schema; readonly isNullable: boolean } {
+function withoutNull(
+  schema: Schema,
+  root: Schema,
+): { readonly schema: Schema; readonly isNullable: boolean } {
   if (Array.isArray(schema.type)) {
     const types = schema.type.filter((type) => type !== 'null');
     const isNullable = types.length < schema.type.length;

@@ -35,7 +35,12 @@ function Need({ field }: { readonly field: Field }) {
   return <span class="muted">{field.isRequired ? ' required' : ''}</span>;
 }
 
-function FieldRow({ field, values, issues, onChange }: { readonly field: Field } & Omit<SchemaFormProps, 'fields'>) {
+function FieldRow({
+  field,
+  values,
+  issues,
+  onChange,
+}: { readonly field: Field } & Omit<SchemaFormProps, 'fields'>) {
   const id = useId();
   const key = keyOf(field.path);
   const issue = issues[key];
@@ -53,7 +58,13 @@ function FieldRow({ field, values, issues, onChange }: { readonly field: Field }
         {field.name}
         <Need field={field} />
       </label>
-      <Control field={field} common={common} text={text} isOn={given ?? field.default === true} onChange={(value) => onChange(key, value)} />
+      <Control
+        field={field}
+        common={common}
+        text={text}
+        isOn={given ?? field.default === true}
+        onChange={(value) => onChange(key, value)}
+      />
       <div id={`${id}-about`}>
         {field.description !== '' && <span class="muted">{field.description} </span>}
         {issue !== undefined && <span class="field-error">{issue}</span>}
@@ -73,11 +84,17 @@ interface ControlProps {
 function Control({ field, common, text, isOn, onChange }: ControlProps) {
   const { what } = field;
   const placeholder = field.hasDefault ? (JSON.stringify(field.default) ?? '') : '';
-  const onInput = (event: { readonly currentTarget: { readonly value: string } }) => onChange(event.currentTarget.value);
+  const onInput = (event: { readonly currentTarget: { readonly value: string } }) =>
+    onChange(event.currentTarget.value);
   switch (what.kind) {
     case 'boolean':
       return (
-        <input {...common} type="checkbox" checked={isOn === true} onChange={(event) => onChange(event.currentTarget.checked)} />
+        <input
+          {...common}
+          type="checkbox"
+          checked={isOn === true}
+          onChange={(event) => onChange(event.currentTarget.checked)}
+        />
       );
     case 'choice':
       return (
@@ -91,7 +108,16 @@ function Control({ field, common, text, isOn, onChange }: ControlProps) {
         </select>
       );
     case 'number':
-      return <input {...common} type="text" inputMode="decimal" value={text} placeholder={placeholder} onInput={onInput} />;
+      return (
+        <input
+          {...common}
+          type="text"
+          inputMode="decimal"
+          value={text}
+          placeholder={placeholder}
+          onInput={onInput}
+        />
+      );
     case 'lines':
     case 'json':
       return (
@@ -105,8 +131,18 @@ function Control({ field, common, text, isOn, onChange }: ControlProps) {
         />
       );
     case 'text':
-      if (what.isLong) return <textarea {...common} rows={3} value={text} placeholder={placeholder} onInput={onInput} />;
-      return <input {...common} type="text" inputMode={what.inputMode} value={text} placeholder={placeholder} onInput={onInput} />;
+      if (what.isLong)
+        return <textarea {...common} rows={3} value={text} placeholder={placeholder} onInput={onInput} />;
+      return (
+        <input
+          {...common}
+          type="text"
+          inputMode={what.inputMode}
+          value={text}
+          placeholder={placeholder}
+          onInput={onInput}
+        />
+      );
     default:
       return null;
   }

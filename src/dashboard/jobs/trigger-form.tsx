@@ -9,8 +9,8 @@ import { apiUrl } from '../service/page-config.ts';
 import { go, hrefOf } from '../shell/router.ts';
 import { curlLine } from './curl-line.ts';
 import { type FormIssues, type FormValues, inputOf, keyOf } from './form-values.ts';
-import { SchemaForm } from './schema-form.tsx';
 import { fieldsOf } from './schema-fields.ts';
+import { SchemaForm } from './schema-form.tsx';
 import { NO_OPTIONS, optionsOf, TriggerOptionFields } from './trigger-options.tsx';
 
 /** A form made from the job's JSON Schema, which triggers a run. */
@@ -21,9 +21,12 @@ export function TriggerForm({ job }: { readonly job: JobInfo }) {
   const [json, setJson] = useState('{}');
   const [options, setOptions] = useState(NO_OPTIONS);
   const [issues, setIssues] = useState<FormIssues>({});
-  const [state, setState] = useState<{ readonly isBusy: boolean; readonly error?: unknown }>({ isBusy: false });
+  const [state, setState] = useState<{ readonly isBusy: boolean; readonly error?: unknown }>({
+    isBusy: false,
+  });
 
-  const made = mode === 'form' && fields !== null ? inputOf(fields, values) : { input: parsedOr(json), issues: {} };
+  const made =
+    mode === 'form' && fields !== null ? inputOf(fields, values) : { input: parsedOr(json), issues: {} };
   const triggerOptions = optionsOf(options);
   const body = { jobName: job.name, input: made.input, ...triggerOptions };
   const submit = async () => {
@@ -36,7 +39,10 @@ export function TriggerForm({ job }: { readonly job: JobInfo }) {
     try {
       const input = mode === 'json' ? parseField(json) : made.input;
       const { runId, disposition } = await client.peek().trigger(job.name, input, triggerOptions);
-      tell('done', disposition === 'created' ? 'A run was triggered' : `There was a run already (${disposition})`);
+      tell(
+        'done',
+        disposition === 'created' ? 'A run was triggered' : `There was a run already (${disposition})`,
+      );
       go(hrefOf('run', runId));
     } catch (error) {
       const refused = error instanceof ValidationError ? error.issues : [];
@@ -58,36 +64,39 @@ export function TriggerForm({ job }: { readonly job: JobInfo }) {
         void submit();
       }}
     >
-      <div class="trigger-head">
-        <h2>Trigger a run</h2>
-        {fields !== null && (
-          <button type="button" class="quiet" onClick={switchMode}>
-            {mode === 'form' ? 'Write JSON' : 'Use the form'}
-          </button>
+      <div class="trigger-fields">
+        <div class="trigger-head">
+          <h2>Trigger a run</h2>
+          {fields !== null && (
+            <button type="button" class="quiet" onClick={switchMode}>
+              {mode === 'form' ? 'Write JSON' : 'Use the form'}
+            </button>
+          )}
+        </div>
+        {mode === 'form' && fields !== null ? (
+          <>
+            {fields.length === 0 && <p class="muted">The job takes no input.</p>}
+            <SchemaForm
+              fields={fields}
+              values={values}
+              issues={issues}
+              onChange={(key, value) => {
+                setValues({ ...values, [key]: value });
+                if (key in issues)
+                  setIssues(Object.fromEntries(Object.entries(issues).filter(([name]) => name !== key)));
+              }}
+            />
+          </>
+        ) : (
+          <JsonField label="Input" text={json} onText={setJson} error={Object.values(issues)[0]} />
         )}
-      </div>
-      {mode === 'form' && fields !== null ? (
-        <>
-          {fields.length === 0 && <p class="muted">The job takes no input.</p>}
-          <SchemaForm
-            fields={fields}
-            values={values}
-            issues={issues}
-            onChange={(key, value) => {
-              setValues({ ...values, [key]: value });
-              if (key in issues) setIssues(Object.fromEntries(Object.entries(issues).filter(([name]) => name !== key)));
-            }}
-          />
-        </>
-      ) : (
-        <JsonField label="Input" text={json} onText={setJson} error={Object.values(issues)[0]} />
-      )}
-      <TriggerOptionFields options={options} issues={issues} onChange={setOptions} />
-      {state.error !== undefined && <Failure what="No run was triggered." error={state.error} />}
-      <div class="trigger-buttons">
-        <button type="submit" class="primary" disabled={state.isBusy}>
-          Trigger
-        </button>
+        <TriggerOptionFields options={options} issues={issues} onChange={setOptions} />
+        {state.error !== undefined && <Failure what="No run was triggered." error={state.error} />}
+        <div class="trigger-buttons">
+          <button type="submit" class="primary" disabled={state.isBusy}>
+            Trigger
+          </button>
+        </div>
       </div>
       <div class="curl">
         <h3>The same from a shell</h3>

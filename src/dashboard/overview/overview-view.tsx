@@ -1,11 +1,11 @@
 import type { Overview, RunStatus, WorkerInfo } from '../../client.ts';
+import { SPANS, spanName, useStats } from '../jobs/job-numbers.ts';
+import { SpanSwitch } from '../jobs/jobs-view.tsx';
 import { BarChart } from '../parts/bar-chart.tsx';
 import { formatDuration, now } from '../parts/clock.ts';
 import { Failure, Loading } from '../parts/notice.tsx';
 import { STATUSES, Status } from '../parts/status.tsx';
 import { Ago } from '../parts/time.tsx';
-import { SPANS, spanName, useStats } from '../jobs/job-numbers.ts';
-import { SpanSwitch } from '../jobs/jobs-view.tsx';
 import { client } from '../service/connection.ts';
 import { usePolled } from '../service/poll.ts';
 import { hrefOf } from '../shell/router.ts';
@@ -25,7 +25,12 @@ export function OverviewView() {
         <h1>Overview</h1>
         <SpanSwitch />
       </div>
-      {value === undefined && (error === undefined ? <Loading /> : <Failure what="The overview could not be read." error={error} again={again} />)}
+      {value === undefined &&
+        (error === undefined ? (
+          <Loading />
+        ) : (
+          <Failure what="The overview could not be read." error={error} again={again} />
+        ))}
       {value && <Tiles overview={value} />}
       <Chart />
       <div class="overview-lists">
@@ -97,11 +102,11 @@ function Workers() {
       {value === undefined && error !== undefined && <p class="muted">They can’t be shown.</p>}
       {value?.length === 0 && (
         <p class="muted">
-          No worker was seen in the last hour. Pending runs wait until one is started, with <code>durably.start()</code>.
+          No worker was seen in the last hour. Pending runs wait until one is started, with{' '}
+          <code>durably.start()</code>.
         </p>
       )}
       {value !== undefined && value.length > 0 && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: what can be scrolled can be reached by the keyboard
         <div class="table-scroll" tabIndex={0} role="region" aria-label="Workers">
           <table class="list">
             <thead>

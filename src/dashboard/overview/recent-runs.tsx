@@ -27,7 +27,9 @@ export function RecentRuns({ title, status, empty }: RecentRunsProps) {
       <h2>
         <a href={hrefOf('runs', '', { status: status[0] ?? '' })}>{title}</a>
       </h2>
-      {value === undefined && error !== undefined && <Failure what="They could not be read." error={error} again={again} />}
+      {value === undefined && error !== undefined && (
+        <Failure what="They could not be read." error={error} again={again} />
+      )}
       {value?.length === 0 && <p class="muted">{empty}</p>}
       <ul class="recent">
         {value?.map((run) => (
@@ -38,7 +40,11 @@ export function RecentRuns({ title, status, empty }: RecentRunsProps) {
             </span>
             <span class="recent-what muted">{run.error === null && (run.progress?.message ?? '')}</span>
             <span class="num muted">
-              {run.completedAt === null ? <Duration from={run.startedAt} to={null} /> : <Ago at={run.completedAt} />}
+              {run.completedAt === null ? (
+                <Duration from={run.startedAt} to={null} />
+              ) : (
+                <Ago at={run.completedAt} />
+              )}
             </span>
           </li>
         ))}

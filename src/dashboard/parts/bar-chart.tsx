@@ -15,7 +15,10 @@ export interface BarChartProps {
 export function BarChart({ buckets, bucket, count, endMs, height = 24 }: BarChartProps) {
   const sizeMs = SIZES[bucket];
   const lastMs = Math.floor(endMs / sizeMs) * sizeMs;
-  const placed = buckets.map((one) => ({ ...one, at: count - 1 - Math.round((lastMs - Date.parse(one.at)) / sizeMs) }));
+  const placed = buckets.map((one) => ({
+    ...one,
+    at: count - 1 - Math.round((lastMs - Date.parse(one.at)) / sizeMs),
+  }));
   const most = Math.max(1, ...placed.map(({ completed, failed }) => completed + failed));
   const sum = (key: 'completed' | 'failed') => buckets.reduce((total, one) => total + one[key], 0);
   const unit = height / most;
@@ -32,8 +35,20 @@ export function BarChart({ buckets, bucket, count, endMs, height = 24 }: BarChar
       {placed.map(({ at, completed, failed }) =>
         at < 0 || at >= count ? null : (
           <g key={at}>
-            <rect class="chart-completed" x={at * 4} width={3} y={height - completed * unit} height={completed * unit} />
-            <rect class="chart-failed" x={at * 4} width={3} y={height - (completed + failed) * unit} height={failed * unit} />
+            <rect
+              class="chart-completed"
+              x={at * 4}
+              width={3}
+              y={height - completed * unit}
+              height={completed * unit}
+            />
+            <rect
+              class="chart-failed"
+              x={at * 4}
+              width={3}
+              y={height - (completed + failed) * unit}
+              height={failed * unit}
+            />
           </g>
         ),
       )}

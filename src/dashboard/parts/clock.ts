@@ -40,6 +40,7 @@ export function formatDuration(ms: number): string {
   const at = UNITS.findIndex(([, unitMs]) => wholeMs >= unitMs);
   const [unit, unitMs] = UNITS[at] ?? UNITS[3];
   const [nextUnit, nextMs] = UNITS[at + 1] ?? UNITS[3];
+  if (ms % unitMs === 0) return `${ms / unitMs}${unit}`;
   const rest = Math.floor((wholeMs % unitMs) / nextMs);
   return `${Math.floor(wholeMs / unitMs)}${unit} ${String(rest).padStart(2, '0')}${nextUnit}`;
 }
@@ -60,6 +61,7 @@ const exact = new Intl.DateTimeFormat(undefined, {
   hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
+  hourCycle: 'h23',
   fractionalSecondDigits: 3,
   timeZoneName: 'short',
 });

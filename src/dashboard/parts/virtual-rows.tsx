@@ -60,17 +60,16 @@ export function VirtualRows(props: VirtualRowsProps) {
   }, [shown, rowHeight]);
 
   const isAtEndRef = useRef(props.followsEnd === true);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: more rows have another end
   useLayoutEffect(() => {
     const element = own.current;
-    if (element !== null && props.followsEnd === true && isAtEndRef.current) element.scrollTop = element.scrollHeight;
+    if (element !== null && props.followsEnd === true && isAtEndRef.current)
+      element.scrollTop = element.scrollHeight;
   }, [count, props.followsEnd]);
 
   const height = Math.min(count * rowHeight, MAX_HEIGHT);
   const first = Math.max(0, Math.floor(view.top / rowHeight) - SPARE_ROWS);
   const last = Math.min(count, Math.ceil((view.top + view.height) / rowHeight) + SPARE_ROWS);
   const isAtEnd = last >= count;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `onEnd` is new each time
   useEffect(() => {
     if (isAtEnd) onEnd?.();
   }, [isAtEnd, count]);

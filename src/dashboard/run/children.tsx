@@ -1,9 +1,9 @@
+import type { Run } from '../../client.ts';
 import { Failure, Loading } from '../parts/notice.tsx';
 import { Status } from '../parts/status.tsx';
 import { Duration } from '../parts/time.tsx';
 import { client } from '../service/connection.ts';
 import { usePolled } from '../service/poll.ts';
-import type { Run } from '../../client.ts';
 import { hrefOf } from '../shell/router.ts';
 
 const FIELDS = ['id', 'jobName', 'status', 'createdAt', 'startedAt', 'completedAt', 'error'] as const;

@@ -1,8 +1,8 @@
 import { useSignal } from '@preact/signals';
+import type { JournalEvent } from '../../client.ts';
 import { formatClock } from '../parts/clock.ts';
 import { JsonTree } from '../parts/json-tree.tsx';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
-import type { JournalEvent } from '../../client.ts';
 import type { LiveRun } from './live-run.ts';
 
 const ROW_HEIGHT = 21;

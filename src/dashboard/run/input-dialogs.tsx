@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
+import type { Run } from '../../client.ts';
 import { Confirm } from '../parts/dialog.tsx';
 import { JsonField, parseField } from '../parts/json-field.tsx';
 import { tell } from '../parts/toasts.tsx';
 import { client } from '../service/connection.ts';
-import type { Run } from '../../client.ts';
 import { go, hrefOf } from '../shell/router.ts';
 
 const textOfInput = (value: unknown): string => JSON.stringify(value ?? null, null, 2);

@@ -1,7 +1,7 @@
 import { batch, signal } from '@preact/signals';
+import type { JournalEvent, Run } from '../../client.ts';
 import { client } from '../service/connection.ts';
 import { follow } from '../service/follow.ts';
-import type { JournalEvent, Run } from '../../client.ts';
 import { RunModel } from './run-model.ts';
 
 /** A run with more steps is not asked for their kinds, which would send all outputs twice. */

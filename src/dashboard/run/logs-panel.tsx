@@ -1,9 +1,9 @@
 import { useSignal } from '@preact/signals';
 import { useMemo, useRef } from 'preact/hooks';
+import type { LogLevel } from '../../client.ts';
 import { formatClock } from '../parts/clock.ts';
 import { JsonTree } from '../parts/json-tree.tsx';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
-import type { LogLevel } from '../../client.ts';
 import { useKeys } from '../shell/keys.ts';
 import type { LiveRun } from './live-run.ts';
 import type { RunLogLine } from './run-model.ts';
@@ -28,7 +28,6 @@ export function LogsPanel({ live, stepName }: { readonly live: LiveRun; readonly
 
   const step = isOfStep.value ? stepName : null;
   const [least, needle] = [LEVELS.indexOf(level.value), text.value.toLowerCase()];
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the version says that the list has grown
   const lines = useMemo(
     () =>
       least === 0 && needle === '' && step === null

@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
+import type { Run } from '../../client.ts';
 import { Confirm } from '../parts/dialog.tsx';
 import { textOf } from '../parts/notice.tsx';
 import { tell } from '../parts/toasts.tsx';
 import { client } from '../service/connection.ts';
-import type { Run } from '../../client.ts';
 import { hrefOf, route } from '../shell/router.ts';
 import { ForkDialog, RetriggerDialog, SignalDialog } from './input-dialogs.tsx';
 import type { LiveRun } from './live-run.ts';

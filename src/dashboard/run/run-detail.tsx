@@ -1,8 +1,8 @@
 import { useEffect, useState } from 'preact/hooks';
+import type { Run } from '../../client.ts';
 import { ErrorView } from '../parts/error-view.tsx';
 import { JsonTree } from '../parts/json-tree.tsx';
 import { Tabs } from '../parts/tabs.tsx';
-import type { Run } from '../../client.ts';
 import { route, setParams } from '../shell/router.ts';
 import { Children } from './children.tsx';
 import { EventsPanel } from './events-panel.tsx';

@@ -1,10 +1,10 @@
+import type { Run } from '../../client.ts';
 import { formatDuration, now } from '../parts/clock.ts';
 import { Copy } from '../parts/copy.tsx';
 import { Status } from '../parts/status.tsx';
 import { Ago } from '../parts/time.tsx';
 import { WaitText } from '../runs/run-line.tsx';
 import { isReadOnly } from '../service/page-config.ts';
-import type { Run } from '../../client.ts';
 import { hrefOf } from '../shell/router.ts';
 import type { LiveRun } from './live-run.ts';
 import { RunActions } from './run-actions.tsx';

@@ -12,7 +12,6 @@ import { Timeline } from './timeline.tsx';
 export function RunView() {
   const { id } = route.value;
   const service = client.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another key reads the run again
   const live = useMemo(() => new LiveRun(id), [id, service]);
   useEffect(() => {
     live.start();

@@ -1,6 +1,6 @@
+import type { RunStatus } from '../../client.ts';
 import { formatDuration } from '../parts/clock.ts';
 import { StatusShape } from '../parts/status.tsx';
-import type { RunStatus } from '../../client.ts';
 import { hrefOf } from '../shell/router.ts';
 import type { Bar, Lane } from './run-model.ts';
 import { placeOf, type TimeRange } from './time-scale.ts';
@@ -46,8 +46,6 @@ export function TimelineRow({ lane, range, endMs, isSelected, onSelect }: Timeli
           run ↗
         </a>
       )}
-      {/* biome-ignore lint/a11y/useKeyWithClickEvents: the name is a button that does the same */}
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: the name is a button that does the same */}
       <div class="lane-track" onClick={onSelect}>
         {lane.bars.map((bar, i) => (
           <BarShape key={i} bar={bar} range={range} endMs={endMs} kind={lane.kind} isRun={isRun} />

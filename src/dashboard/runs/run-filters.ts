@@ -1,5 +1,5 @@
-import { STATUSES } from '../parts/status.tsx';
 import type { RunStatus } from '../../client.ts';
+import { STATUSES } from '../parts/status.tsx';
 
 /** What the list of runs is narrowed to, as it stands in the address. */
 export interface RunFilters {

@@ -1,8 +1,8 @@
 import { batch, computed, signal } from '@preact/signals';
+import type { JournalEvent } from '../../client.ts';
 import { serviceNow } from '../parts/clock.ts';
 import { client } from '../service/connection.ts';
 import { follow } from '../service/follow.ts';
-import type { JournalEvent } from '../../client.ts';
 import { type RunFilters, toQuery } from './run-filters.ts';
 import { patchOf, ROW_FIELDS, type RunRow } from './run-patch.ts';
 

@@ -22,7 +22,6 @@ const AT_TOP_PX = 4;
 export function RunsView() {
   const query = route.value.params.toString();
   const service = client.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another key means another list
   const { filters, list } = useMemo(() => {
     const read = readFilters(new URLSearchParams(query));
     return { filters: read, list: new RunList(read) };

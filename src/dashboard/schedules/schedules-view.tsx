@@ -24,11 +24,17 @@ export function SchedulesView() {
         <h1>Schedules</h1>
         <span class="muted">Times are in {OWN_ZONE}</span>
       </div>
-      {value === undefined && (error === undefined ? <Loading /> : <Failure what="The schedules could not be read." error={error} again={again} />)}
+      {value === undefined &&
+        (error === undefined ? (
+          <Loading />
+        ) : (
+          <Failure what="The schedules could not be read." error={error} again={again} />
+        ))}
       {value?.length === 0 && (
         <Empty title="No schedules yet">
           <p>
-            Give a job one with <code>defineJob(&#123; schedule &#125;)</code>, or store one with <code>PUT /schedule</code>.
+            Give a job one with <code>defineJob(&#123; schedule &#125;)</code>, or store one with{' '}
+            <code>PUT /schedule</code>.
           </p>
         </Empty>
       )}
@@ -63,13 +69,11 @@ function ScheduleCard({ schedule, again }: { readonly schedule: Schedule; readon
                 </time>
                 {timezone !== OWN_ZONE && (
                   <span class="muted">
-                    {' '}
                     {inZone(at, timezone)} {timezone}
                   </span>
                 )}
                 {i === 0 && (
                   <span class="muted">
-                    {' '}
                     <Ago at={at} />
                   </span>
                 )}
@@ -85,7 +89,9 @@ function ScheduleCard({ schedule, again }: { readonly schedule: Schedule; readon
 
 function ruleOf({ cron, every, timezone, missed, overlap }: Schedule): string {
   const when = cron === null ? `every ${formatDuration(every ?? 0)}` : `${cron} (${timezone})`;
-  return [when, missed !== 'skip' && `missed: ${missed}`, overlap !== 'allow' && `overlap: ${overlap}`].filter(Boolean).join(' · ');
+  return [when, missed !== 'skip' && `missed: ${missed}`, overlap !== 'allow' && `overlap: ${overlap}`]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 const formats = new Map<string, Intl.DateTimeFormat>();
@@ -100,6 +106,7 @@ function inZone(at: string, timeZone: string): string {
       hour: '2-digit',
       minute: '2-digit',
       second: '2-digit',
+      hourCycle: 'h23',
       timeZone,
     });
     formats.set(timeZone, format);
@@ -122,7 +129,11 @@ function Buttons({ schedule, again }: { readonly schedule: Schedule; readonly ag
   };
   return (
     <span class="view-end">
-      <button type="button" aria-label={`Fire ${id} now`} onClick={() => act('Fired', () => service.fireSchedule(id))}>
+      <button
+        type="button"
+        aria-label={`Fire ${id} now`}
+        onClick={() => act('Fired', () => service.fireSchedule(id))}
+      >
         Fire now
       </button>
       <button

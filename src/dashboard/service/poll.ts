@@ -15,10 +15,8 @@ export function usePolled<T>(
 ): { readonly state: Signal<Polled<T>>; readonly again: () => void } {
   const key = JSON.stringify(deps);
   const service = client.value;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: another key, another state
   const state = useMemo(() => signal<Polled<T>>({ value: undefined, error: undefined }), [key]);
   const again = useMemo(() => signal(0), []);
-  // biome-ignore lint/correctness/useExhaustiveDependencies: `read` is new each time; `key` says what it reads
   useEffect(() => {
     let isOver = false;
     let timer: ReturnType<typeof setTimeout> | undefined;
