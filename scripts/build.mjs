@@ -21,6 +21,7 @@ const remove = (folder) => rmSync(folder, { recursive: true, force: true });
 for (const name of readdirSync(ROOT).filter((entry) => entry.startsWith(PREFIX))) {
   if (Date.now() - statSync(join(ROOT, name)).mtimeMs > FORGET_AFTER_MS) remove(join(ROOT, name));
 }
+await import('./build-dashboard.mjs');
 const work = mkdtempSync(join(ROOT, PREFIX));
 const draft = join(work, 'new');
 try {

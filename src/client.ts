@@ -23,6 +23,7 @@ export type {
 } from './client/triggers.ts';
 export type { WaitOptions } from './client/wait.ts';
 export type { ForkOptions } from './core/durably.ts';
+export type { ErrorDetail } from './core/errors/error-detail.ts';
 export {
   ConflictError,
   DatabaseUnavailableError,
@@ -50,4 +51,7 @@ export type { RescheduleOptions } from './core/managing/run-management.ts';
 export type { Run, RunField, RunProgress, RunStatus } from './core/run.ts';
 export type { Schedule, ScheduleRequest } from './core/schedules/schedule.ts';
 export type { Signalled, SignalOptions } from './core/signal.ts';
-export type { LogLine, LogQuery, Step } from './core/step.ts';
+export type { Overview } from './core/stats/overview.ts';
+export type { Stats, StatsQuery } from './core/stats/stats.ts';
+export type { WorkerInfo } from './core/stats/worker-info.ts';
+export type { LogLevel, LogLine, LogQuery, Step, StepKind } from './core/step.ts';

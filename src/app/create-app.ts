@@ -13,6 +13,7 @@ import { problemResponse } from '../http/problem.ts';
 import { createReport } from '../http/report.ts';
 import { isPlainPath, normalizeBasePath, unknownPath, wrongMethod } from '../http/routing.ts';
 import type { ApiKeys } from './api-keys.ts';
+import { mountDashboard } from './dashboard/mount.ts';
 import { mountGate } from './gate.ts';
 import { hostGuard, isHostName } from './host-guard.ts';
 import { buildOpenApi } from './openapi/openapi.ts';
@@ -44,6 +45,11 @@ export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurab
    * that is not in `corsOrigins`. By default every host and origin is accepted.
    */
   allowedHosts?: readonly string[] | 'any' | undefined;
+  /**
+   * Serves the dashboard at the app's root, without a key: the page asks for one. With `readOnly`, the page has no buttons that
+   * change something; what a caller may do, keys and `auth` decide. Not served by default.
+   */
+  dashboard?: boolean | { readonly readOnly?: boolean | undefined } | undefined;
 }
 
 const APP_OPTIONS: OptionSchemas<CreateDurablyAppOptions> = {
@@ -65,6 +71,10 @@ const APP_OPTIONS: OptionSchemas<CreateDurablyAppOptions> = {
     [z.literal('any'), z.array(z.custom((host) => typeof host === 'string' && isHostName(host)))],
     "must be 'any' or a list of host names without scheme and port, such as ['example.com']",
   ),
+  dashboard: z.union(
+    [z.boolean(), z.strictObject({ readOnly: z.boolean().optional() })],
+    'must be true, false or { readOnly: true }',
+  ),
 };
 
 /**
@@ -82,6 +92,7 @@ export function createDurablyApp<TContext = unknown>(
 ): Hono {
   checkOptions('createDurablyApp option', options, APP_OPTIONS);
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts, corsOrigins = [] } = options;
+  const { dashboard = false } = options;
   const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
   const reportOf = createReport(options.onError);
   const pipeline = createPipeline(durably, options, reportOf);
@@ -91,6 +102,10 @@ export function createDurablyApp<TContext = unknown>(
   if (corsOrigins.length > 0) app.use(allowOrigins(corsOrigins));
   if (allowedHosts !== undefined) app.use(hostGuard({ hosts: allowedHosts, origins: corsOrigins }));
   mountHealth(app);
+  if (dashboard !== false) {
+    const isReadOnly = dashboard !== true && dashboard.readOnly === true;
+    mountDashboard(app, { basePath, mode: isReadOnly ? 'read-only' : 'full' });
+  }
   mountGate(app, { durably, basePath, apiKeys: options.apiKeys, rateLimit: options.rateLimit, maxBodyBytes });
   mountReadiness(app, { durably, reportOf, draining });
   const described = {

@@ -7,6 +7,9 @@ import type { RescheduleOptions } from '../core/managing/run-management.ts';
 import type { Run, RunField } from '../core/run.ts';
 import type { Schedule, ScheduleRequest } from '../core/schedules/schedule.ts';
 import type { Signalled, SignalOptions } from '../core/signal.ts';
+import type { Overview } from '../core/stats/overview.ts';
+import type { Stats, StatsQuery } from '../core/stats/stats.ts';
+import type { WorkerInfo } from '../core/stats/worker-info.ts';
 import type { LogLine, LogQuery, Step } from '../core/step.ts';
 import type { Labels } from '../core/triggers/labels.ts';
 import type { StreamOptions } from './event-stream.ts';
@@ -114,6 +117,10 @@ export interface DurablyClient<TJobs extends JobDefinitions = JobDefinitions> {
   getRuns<F extends RunField>(filter: RunSelection<F>, call?: CallOptions): Promise<Pick<Run, F>[]>;
   getRuns(filter?: RunFilter, call?: CallOptions): Promise<Run[]>;
   /** {@link DurablyClient.getRuns} with the cursor of the page that follows. */
+  getRunsPage<F extends RunField>(
+    filter: RunSelection<F>,
+    call?: CallOptions,
+  ): Promise<RunPage<Pick<Run, F>>>;
   getRunsPage(filter?: RunFilter, call?: CallOptions): Promise<RunPage>;
   /**
    * All pages of a list of runs, each when it is asked for.
@@ -160,6 +167,12 @@ export interface DurablyClient<TJobs extends JobDefinitions = JobDefinitions> {
 
   /** The jobs of the service, by name. */
   getJobs(query?: JobsQuery, call?: CallOptions): Promise<JobInfo[]>;
+  /** What happened to runs, by time and by job. @throws {ValidationError} */
+  getStats(query?: StatsQuery, call?: CallOptions): Promise<Stats>;
+  /** The workers of all processes that were seen in the last hour. */
+  getWorkers(call?: CallOptions): Promise<WorkerInfo[]>;
+  /** How many runs there are, how long the line has been waiting, and how large the database is. */
+  getOverview(call?: CallOptions): Promise<Overview>;
   /** From now on no process claims a run of the job. @throws {NotFoundError} */
   pauseJob(jobName: string, call?: CallOptions): Promise<void>;
   /** Runs of a paused job are claimed again. @throws {NotFoundError} */

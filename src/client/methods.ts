@@ -8,13 +8,16 @@ import {
   isJobList,
   isLogList,
   isNewRun,
+  isOverview,
   isRun,
   isSchedule,
   isScheduleList,
   isSignalled,
+  isStats,
   isStepList,
   isTicked,
   isTicket,
+  isWorkerList,
   pageOf,
 } from './answers.ts';
 import type { DurablyClient, ListedEvent } from './durably-client.ts';
@@ -99,6 +102,13 @@ export function methodsOf(transport: Transport): Methods {
     async getJobs(query = {}, call) {
       return matchesNothing(query) ? [] : await send('getJobs', isJobList, { ...query }, call);
     },
+    getStats({ since, ...query } = {}, call) {
+      // Over HTTP a duration has a unit.
+      const sent = typeof since === 'number' ? `${since}ms` : since;
+      return send('getStats', isStats, { ...query, since: sent }, call);
+    },
+    getWorkers: (call) => send('getWorkers', isWorkerList, {}, call),
+    getOverview: (call) => send('getOverview', isOverview, {}, call),
     pauseJob: (jobName, call) => change('pauseJob', { jobName }, call),
     resumeJob: (jobName, call) => change('resumeJob', { jobName }, call),
 

@@ -56,6 +56,9 @@ export const operations = {
   deleteRuns: command('/runs/delete', 'body'),
 
   getJobs: read('/jobs'),
+  getStats: read('/stats'),
+  getWorkers: read('/workers'),
+  getOverview: read('/overview'),
   pauseJob: command('/pause'),
   resumeJob: command('/resume'),
 

@@ -45,8 +45,8 @@ export interface RunSelection<F extends RunField = RunField> extends RunFilter {
 }
 
 /** A part of a list of runs. */
-export interface RunPage {
-  readonly runs: Run[];
+export interface RunPage<TRun = Run> {
+  readonly runs: TRun[];
   /** The `cursor` of the page that follows; null after the last. */
   readonly nextCursor: string | null;
 }

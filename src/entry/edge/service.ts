@@ -52,6 +52,7 @@ function createApp({ service, migrate, streamsEnd }: Invocation, { config, acces
   return createDurablyApp(service, {
     basePath: config.DURABLY_BASE_PATH,
     maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
+    dashboard: config.DURABLY_DASHBOARD,
     ...access,
     onRequest: migrate,
     shutdown: streamsEnd,

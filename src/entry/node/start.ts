@@ -63,6 +63,7 @@ async function startWith(config: Config, access: Access): Promise<RunningService
   const app = createDurablyApp(durably, {
     basePath: config.DURABLY_BASE_PATH,
     maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
+    dashboard: config.DURABLY_DASHBOARD,
     ...access,
     draining: draining.signal,
     shutdown: closing.signal,

@@ -1,0 +1,81 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { Failure } from './notice.tsx';
+
+export interface DialogProps {
+  readonly title: string;
+  readonly onClose: () => void;
+  readonly children: ComponentChildren;
+}
+
+/** A modal dialog. `Esc` closes it. */
+export function Dialog({ title, onClose, children }: DialogProps) {
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const dialog = ref.current;
+    const before = document.activeElement;
+    dialog?.showModal();
+    return () => {
+      dialog?.close();
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <dialog
+      ref={ref}
+      aria-label={title}
+      onCancel={onClose}
+      onClick={(event) => event.target === ref.current && onClose()}
+    >
+      <div class="dialog">
+        <h2>{title}</h2>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+export interface ConfirmProps {
+  readonly title: string;
+  /** The words on the button, such as `Cancel 12 runs`. */
+  readonly verb: string;
+  readonly isDangerous?: boolean;
+  readonly children?: ComponentChildren;
+  readonly act: () => Promise<void>;
+  readonly onClose: () => void;
+}
+
+/** Asks before something is done, and shows why it could not be done. */
+export function Confirm({ title, verb, isDangerous = false, children, act, onClose }: ConfirmProps) {
+  const [state, setState] = useState<{ isBusy: boolean; error?: unknown }>({ isBusy: false });
+  const confirm = async () => {
+    setState({ isBusy: true });
+    try {
+      await act();
+      onClose();
+    } catch (error) {
+      setState({ isBusy: false, error });
+    }
+  };
+  return (
+    <Dialog title={title} onClose={onClose}>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          void confirm();
+        }}
+      >
+        {children}
+        {state.error !== undefined && <Failure what="That failed." error={state.error} />}
+        <div class="dialog-buttons">
+          <button type="button" onClick={onClose}>
+            Close
+          </button>
+          <button type="submit" class={isDangerous ? 'danger' : 'primary'} disabled={state.isBusy}>
+            {verb}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,213 @@
+import { batch, computed, signal } from '@preact/signals';
+import type { JournalEvent } from '../../client.ts';
+import { serviceNow } from '../parts/clock.ts';
+import { client } from '../service/connection.ts';
+import { follow } from '../service/follow.ts';
+import { type RunFilters, toQuery } from './run-filters.ts';
+import { patchOf, ROW_FIELDS, type RunRow } from './run-patch.ts';
+
+const PAGE_SIZE = 100;
+/** How soon after an event the newest runs are read, and how often at most. */
+const NEWEST_AFTER_MS = 200;
+const NEWEST_EVERY_MS = 1000;
+/** Events do not tell all: a wait that is over, or a run that comes to match a text. So the newest runs are read anyway. */
+const RECONCILE_MS = 10_000;
+
+export type ListState =
+  | { readonly kind: 'loading' }
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+/** The runs that match a filter, newest first, as they change. */
+export class RunList {
+  readonly state = signal<ListState>({ kind: 'loading' });
+  readonly rows = signal<readonly RunRow[]>([]);
+  /** New runs that are kept back while the reader is elsewhere in the list. */
+  readonly held = signal<readonly RunRow[]>([]);
+  readonly hasMore = computed(() => this.#cursor.value !== null);
+  readonly moreError = signal<unknown>(undefined);
+  /** Whether new runs are kept back. */
+  isHolding = false;
+
+  readonly #filters: RunFilters;
+  readonly #cursor = signal<string | null>(null);
+  #isReadingMore = false;
+  #isStopped = false;
+  #stopFollowing: (() => void) | undefined;
+  #newestTimer: ReturnType<typeof setTimeout> | undefined;
+  #newestAtMs = 0;
+
+  constructor(filters: RunFilters) {
+    this.#filters = filters;
+  }
+
+  /** Reads the first page and follows the changes. */
+  start(): void {
+    const { jobName, labels } = this.#query();
+    this.#stopFollowing?.();
+    this.#stopFollowing = follow({
+      open: (options) => client.peek().events({ jobName, labels, ...options }),
+      // What happened before the stream was open is read.
+      onOpen: () => this.#readNewestIn(0),
+      onEvents: (events) => this.#apply(events),
+      onEnd: (error) => {
+        if (error !== undefined && this.state.peek().kind === 'loading')
+          this.state.value = { kind: 'failed', error };
+      },
+    });
+    void this.#load();
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    this.#stopFollowing?.();
+    clearTimeout(this.#newestTimer);
+  }
+
+  async #load(): Promise<void> {
+    try {
+      const { runs, nextCursor } = await this.#read();
+      if (this.#isStopped) return;
+      batch(() => {
+        this.rows.value = runs;
+        this.#cursor.value = nextCursor;
+        this.state.value = { kind: 'ready' };
+      });
+      this.#readNewestIn(NEWEST_EVERY_MS);
+    } catch (error) {
+      if (!this.#isStopped) this.state.value = { kind: 'failed', error };
+    }
+  }
+
+  /** Reads the next page, if there is one. */
+  async more(): Promise<void> {
+    const cursor = this.#cursor.peek();
+    if (cursor === null || this.#isReadingMore) return;
+    this.#isReadingMore = true;
+    this.moreError.value = undefined;
+    try {
+      const { runs, nextCursor } = await this.#read(cursor);
+      if (this.#isStopped) return;
+      const known = new Set(this.rows.peek().map(({ id }) => id));
+      batch(() => {
+        this.rows.value = [...this.rows.peek(), ...runs.filter(({ id }) => !known.has(id))];
+        this.#cursor.value = nextCursor;
+      });
+    } catch (error) {
+      this.moreError.value = error;
+    } finally {
+      this.#isReadingMore = false;
+    }
+  }
+
+  /** Shows the runs that were kept back. */
+  release(): void {
+    const held = this.held.peek();
+    if (held.length === 0) return;
+    batch(() => {
+      this.rows.value = [...held, ...this.rows.peek()];
+      this.held.value = [];
+    });
+  }
+
+  /** Takes runs out that are known to be gone. */
+  remove(ids: ReadonlySet<string>): void {
+    this.rows.value = this.rows.peek().filter(({ id }) => !ids.has(id));
+  }
+
+  /** Reads the newest runs now, after a command of the reader's own. */
+  refresh(): void {
+    this.#readNewestIn(0);
+  }
+
+  #query() {
+    return toQuery(this.#filters, serviceNow());
+  }
+
+  #read(cursor?: string): Promise<{ runs: RunRow[]; nextCursor: string | null }> {
+    return client.peek().getRunsPage({ ...this.#query(), fields: ROW_FIELDS, limit: PAGE_SIZE, cursor });
+  }
+
+  #apply(events: readonly JournalEvent[]): void {
+    if (this.state.peek().kind !== 'ready') return;
+    const rows = new Map([...this.held.peek(), ...this.rows.peek()].map((row) => [row.id, row]));
+    const patched = new Map<string, RunRow | null>();
+    let isNewWanted = false;
+    for (const event of events) {
+      const row = patched.get(event.runId) ?? rows.get(event.runId);
+      if (row === undefined) {
+        isNewWanted ||=
+          event.type === 'run:trigger' || (this.#filters.status.length > 0 && event.type.startsWith('run:'));
+        continue;
+      }
+      if (row === null) continue;
+      const patch = patchOf(event, row);
+      if (patch === null) patched.set(event.runId, null);
+      else if (patch !== undefined) patched.set(event.runId, { ...row, ...patch });
+    }
+    if (patched.size > 0) this.#replace(patched);
+    if (isNewWanted) this.#readNewestIn(NEWEST_AFTER_MS);
+  }
+
+  /** A run that no longer matches the statuses leaves the list. */
+  #replace(patched: ReadonlyMap<string, RunRow | null>): void {
+    const { status } = this.#filters;
+    const replaced = (rows: readonly RunRow[]) =>
+      rows.flatMap((row) => {
+        const next = patched.get(row.id);
+        if (next === undefined) return [row];
+        if (next === null || (status.length > 0 && !status.includes(next.status))) return [];
+        return [next];
+      });
+    batch(() => {
+      this.rows.value = replaced(this.rows.peek());
+      if (this.held.peek().length > 0) this.held.value = replaced(this.held.peek());
+    });
+  }
+
+  #readNewestIn(ms: number): void {
+    clearTimeout(this.#newestTimer);
+    const earliestMs = this.#newestAtMs + NEWEST_EVERY_MS - performance.now();
+    this.#newestTimer = setTimeout(() => void this.#readNewest(), Math.max(ms, ms === 0 ? 0 : earliestMs));
+  }
+
+  async #readNewest(): Promise<void> {
+    this.#newestAtMs = performance.now();
+    try {
+      if (document.visibilityState === 'visible') this.#merge((await this.#read()).runs);
+    } catch {
+      // The connection's state says it, and the next reading makes up for it.
+    }
+    if (!this.#isStopped) this.#readNewestIn(RECONCILE_MS);
+  }
+
+  #merge(newest: readonly RunRow[]): void {
+    if (this.#isStopped || this.state.peek().kind !== 'ready') return;
+    const [rows, held] = [this.rows.peek(), this.held.peek()];
+    const fresh = new Map(newest.map((row) => [row.id, row]));
+    const known = new Set([...held, ...rows].map(({ id }) => id));
+    const isComplete = newest.length < PAGE_SIZE;
+    const kept = (list: readonly RunRow[]) =>
+      list.flatMap((row) => fresh.get(row.id) ?? (isComplete ? [] : [row]));
+    const added = newest.filter(({ id }) => !known.has(id));
+    batch(() => {
+      if (this.isHolding) {
+        this.held.value = sorted([...added, ...kept(held)]);
+        this.rows.value = kept(rows);
+      } else {
+        this.rows.value = sorted([...added, ...kept(held), ...kept(rows)]);
+        this.held.value = [];
+      }
+    });
+  }
+}
+
+function sorted(rows: readonly RunRow[]): readonly RunRow[] {
+  const isSorted = rows.every((row, i) => i === 0 || compare(rows[i - 1] ?? row, row) <= 0);
+  return isSorted ? rows : rows.toSorted(compare);
+}
+
+function compare(one: RunRow, other: RunRow): number {
+  if (one.createdAt !== other.createdAt) return one.createdAt > other.createdAt ? -1 : 1;
+  return one.id === other.id ? 0 : one.id > other.id ? -1 : 1;
+}

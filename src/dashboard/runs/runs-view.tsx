@@ -1,0 +1,161 @@
+import { useSignal } from '@preact/signals';
+import { useEffect, useMemo } from 'preact/hooks';
+import { isNarrow } from '../parts/media.ts';
+import { Empty, Failure, Loading } from '../parts/notice.tsx';
+import { VirtualRows } from '../parts/virtual-rows.tsx';
+import { client } from '../service/connection.ts';
+import { isReadOnly } from '../service/page-config.ts';
+import { useKeys } from '../shell/keys.ts';
+import { go, hrefOf, route } from '../shell/router.ts';
+import { BulkBar } from './bulk-bar.tsx';
+import { FilterBar } from './filter-bar.tsx';
+import { isFiltered, readFilters } from './run-filters.ts';
+import { RunHead, RunLine } from './run-line.tsx';
+import { RunList } from './run-list.ts';
+
+const ROW_HEIGHT = 32;
+const NARROW_ROW_HEIGHT = 52;
+/** Above this place of the scrolled list, the reader is at its beginning. */
+const AT_TOP_PX = 4;
+
+/** The list of runs: live, filtered, and with commands for what is selected. */
+export function RunsView() {
+  const query = route.value.params.toString();
+  const service = client.value;
+  const { filters, list } = useMemo(() => {
+    const read = readFilters(new URLSearchParams(query));
+    return { filters: read, list: new RunList(read) };
+  }, [query, service]);
+  const selected = useSignal<ReadonlySet<string>>(new Set());
+  const current = useSignal(-1);
+  useEffect(() => {
+    list.start();
+    selected.value = new Set();
+    current.value = -1;
+    return () => list.stop();
+  }, [list]);
+
+  const rows = list.rows.value;
+  const move = (by: number) => {
+    current.value = Math.max(0, Math.min(rows.length - 1, current.peek() + by));
+  };
+  const toggle = (id: string) => {
+    const next = new Set(selected.peek());
+    if (!next.delete(id)) next.add(id);
+    selected.value = next;
+  };
+  useKeys({
+    j: () => move(1),
+    k: () => move(-1),
+    Enter: () => {
+      const row = rows[current.peek()];
+      if (row) go(hrefOf('run', row.id));
+    },
+    x: () => {
+      const row = rows[current.peek()];
+      if (row && !isReadOnly) toggle(row.id);
+    },
+    Escape: () => {
+      selected.value = new Set();
+      current.value = -1;
+    },
+  });
+
+  const state = list.state.value;
+  const held = list.held.value.length;
+  const rowHeight = isNarrow.value ? NARROW_ROW_HEIGHT : ROW_HEIGHT;
+  const allSelected = rows.length > 0 && rows.every(({ id }) => selected.value.has(id));
+  return (
+    <div class="view runs">
+      <h1 class="unseen">Runs</h1>
+      <FilterBar filters={filters} />
+      {!isReadOnly && <BulkBar list={list} filters={filters} selected={selected} />}
+      {held > 0 && (
+        <button
+          type="button"
+          class="held primary"
+          onClick={() => {
+            list.isHolding = false;
+            list.release();
+            const scroller = document.querySelector('.runs .virtual');
+            if (scroller) scroller.scrollTop = 0;
+          }}
+        >
+          ↑ {held} new
+        </button>
+      )}
+      {state.kind === 'loading' && <Loading />}
+      {state.kind === 'failed' && (
+        <Failure what="The runs could not be read." error={state.error} again={() => list.start()} />
+      )}
+      {state.kind === 'ready' && rows.length === 0 && <NoRuns isFiltered={isFiltered(filters)} />}
+      {state.kind === 'ready' && rows.length > 0 && (
+        <div
+          role="table"
+          aria-label="Runs"
+          aria-rowcount={list.hasMore.value ? -1 : rows.length + 1}
+          class="fill"
+        >
+          <VirtualRows
+            label="Runs"
+            count={rows.length}
+            rowHeight={rowHeight}
+            shown={current.value >= 0 ? current.value : undefined}
+            onEnd={() => void list.more()}
+            onScroll={(scroller) => {
+              list.isHolding = scroller.scrollTop > AT_TOP_PX;
+              if (!list.isHolding) list.release();
+            }}
+            head={
+              <RunHead
+                isAllSelected={allSelected}
+                toggleAll={() => {
+                  selected.value = allSelected ? new Set() : new Set(rows.map(({ id }) => id));
+                }}
+              />
+            }
+            row={(index) => {
+              const row = rows[index];
+              if (row === undefined) return null;
+              return (
+                <RunLine
+                  key={row.id}
+                  row={row}
+                  index={index}
+                  isCurrent={index === current.value}
+                  isSelected={selected.value.has(row.id)}
+                  toggle={toggle}
+                />
+              );
+            }}
+          />
+        </div>
+      )}
+      {list.moreError.value !== undefined && (
+        <Failure
+          what="More runs could not be read."
+          error={list.moreError.value}
+          again={() => void list.more()}
+        />
+      )}
+    </div>
+  );
+}
+
+function NoRuns({ isFiltered: isNarrowed }: { readonly isFiltered: boolean }) {
+  if (isNarrowed) {
+    return (
+      <Empty title="No run matches">
+        <a href={hrefOf('runs')}>Show all runs</a>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="No runs yet">
+      <p>
+        Trigger one from <a href={hrefOf('jobs')}>Jobs</a>, or with <code>POST /trigger</code>. It appears
+        here at once.
+      </p>
+    </Empty>
+  );
+}
