@@ -36,7 +36,9 @@ export interface GuardOptions {
 export class GuardedDriver implements Driver, StatementGuard {
   readonly #inner: Driver;
   readonly #clock: Clock;
+  /** Whether it talks to a database over a network. */
   readonly isRemote: boolean;
+  /** Executes statements in one request and one transaction. Undefined if the driver cannot. */
   readonly batch: Batch | undefined;
   readonly #closing: Closing;
   readonly #adapter: Adapter;
@@ -93,6 +95,7 @@ export class GuardedDriver implements Driver, StatementGuard {
     );
   }
 
+  /** Executes without Kysely, which takes as long as a short statement itself. Only while {@link isReady}. */
   readonly execute = async (query: CompiledQuery): Promise<QueryResult<unknown>> => {
     const connection = new GuardedConnection(this.#inner, this);
     try {
