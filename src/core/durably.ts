@@ -200,7 +200,7 @@ export interface DurablyService extends RunManagement, Observation {
   pauseSchedule(id: string): Promise<void>;
   /** Goes on with the next slot. Those of the pause are not made up for. @throws {NotFoundError} */
   resumeSchedule(id: string): Promise<void>;
-  /** Triggers a run of the schedule now, beside its slots: also if it is paused, whatever its `overlap`. @throws {NotFoundError} */
+  /** Triggers a run of the schedule now, in addition to its slots. It may be paused, and its `overlap` does not count. @throws {NotFoundError} */
   fireSchedule(id: string): Promise<Run>;
   /** A run's events after a sequence. Default: from its first event on. */
   openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;

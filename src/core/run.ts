@@ -10,10 +10,10 @@ export const RUN_STATUSES = ['pending', 'waiting', 'running', 'completed', 'fail
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
- * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete`, `fail`
- * and `timeOut` (whichever worker finds that a run's time is up); callers do `trigger`, `defer` (a trigger for later), `reschedule`, `cancel`, `retry` and `delete`. A takeover is a claim of a running
- * run whose lease went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times
- * in a row, the claim fails it instead.
+ * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete`, `fail` and `timeOut`. Callers
+ * do `trigger`, `defer`, `reschedule`, `cancel`, `retry` and `delete`. `defer` is a trigger for later. `timeOut` is done by
+ * whichever worker finds that a run's time is up. A takeover is a claim of a running run whose lease went stale. If the
+ * run's workers vanished {@link MAX_LOST_WORKERS} times in a row, the claim fails it instead.
  */
 export const RUN_TRANSITIONS = {
   trigger: { from: [], to: 'pending' },
@@ -73,7 +73,7 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly parentRunId: string | null;
   /** The schedule that made it. */
   readonly scheduleId: string | null;
-  /** The slot of its schedule. Null for a run that was made beside the slots, by `fireSchedule`. */
+  /** The slot of its schedule. Null for a run that `fireSchedule` made. */
   readonly scheduledFor: string | null;
   /** The labels of its trigger; empty when there were none. */
   readonly labels: Labels;

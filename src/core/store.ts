@@ -24,9 +24,7 @@ import type { CallerTransaction } from './triggers/trigger-options.ts';
 /** How long a call waits for the database, counted from its arrival; ms. */
 export const CALLER_BUDGET_MS = 10_000;
 
-/**
- * One event that a run's owner stores. If the event is an outcome, the same statement updates the step or the run.
- */
+/** One event that a run's owner stores. If it is an outcome, the same statement updates the step or the run. */
 export interface OwnerNote extends JournalNote {
   /** Of a run that fails: its time was up, so the active runs below it are to be cancelled. */
   readonly isTimeOut?: boolean | undefined;

@@ -169,7 +169,7 @@ export class OwnerJournal {
     settle?.reject(error);
   }
 
-  /** Nothing may say that a step has started a run which was refused, and its run may not wait for that. */
+  /** If the database refused the run that a step starts, the step must not complete, and its own run must not wait for it. */
   #isBlocked(waiting: WaitingNote): boolean {
     const { type, stepName } = waiting.note;
     const [first] = this.#refusedStarts.values();

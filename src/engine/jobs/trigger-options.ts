@@ -31,13 +31,14 @@ export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
 export function parseTriggerOptions(
   options: TriggerOptions,
 ): Omit<NewRun, 'id' | 'jobName' | 'payload' | 'limitKey' | 'throttleKey'> {
-  const idempotencyKey = idempotencyKeyOf(options);
+  const idempotencyKey = checkKey('idempotencyKey', options.idempotencyKey);
+  const scope = scopeOf(options);
   const concurrencyKey = checkKey('concurrencyKey', options.concurrencyKey);
-  const debounce = debounceOf(options);
+  const debounce = debounceOf(options, scope);
   checkReuse(options);
   checkTransaction(options);
   return {
-    idempotencyKey,
+    idempotencyKey: idempotencyKey === null ? null : scopedKey(scope, idempotencyKey),
     idempotencyTtlMs: idempotencyTtlOf(options),
     concurrencyKey,
     coalesce: coalesceOf(options),
@@ -112,41 +113,29 @@ const DEBOUNCE: MembersOf<NonNullable<TriggerOptions['debounce']>> = {
   maxDelay: true,
 };
 
-function debounceOf(options: TriggerOptions): Debounce | undefined {
+function debounceOf(options: TriggerOptions, scope: string | undefined): Debounce | undefined {
   const { debounce } = options;
   if (debounce == null) return undefined;
   if (typeof debounce !== 'object')
     throw refuse('debounce', `debounce must be an object, not ${shownValue(debounce)}`);
   checkMembers('member of debounce', debounce, DEBOUNCE);
   goesWithout(options, 'debounce', ['delay', 'runAt']);
-  const key = scopedKeyOf('debounce.key', debounce.key, options);
+  const key = checkKey('debounce.key', debounce.key);
   if (key === null) throw refuse('debounce.key', 'debounce.key is required');
   const { maxDelay } = debounce;
   return {
-    key,
+    key: scopedKey(scope, key),
     delayMs: parsePositiveDuration('debounce.delay', debounce.delay),
     maxDelayMs: maxDelay == null ? undefined : parsePositiveDuration('debounce.maxDelay', maxDelay),
   };
 }
 
-function idempotencyKeyOf(options: TriggerOptions): string | null {
-  return scopedKeyOf('idempotencyKey', options.idempotencyKey, options);
-}
-
-/** A key that belongs to the scope of its trigger. */
-function scopedKeyOf(name: string, given: unknown, options: TriggerOptions): string | null {
-  const key = checkKey(name, given);
-  const scope = scopeOf(options);
-  return key === null ? null : scopedKey(scope, key);
-}
-
+/** Whose keys they are: the idempotency key, and the key of a debounced trigger, which changes the run that it finds. */
 function scopeOf(options: TriggerOptions): string | undefined {
   const scope = checkKey('keyScope', options.keyScope) ?? undefined;
   if (scope !== undefined && !isScope(scope)) throw refuse('keyScope', 'keyScope must not hold U+001F');
   return scope;
 }
-
-/** Whose keys they are: the idempotency key, and the key of a debounced trigger, which changes the run that it finds. */
 
 function checkKey(name: string, key: unknown): string | null {
   if (key === undefined || key === null) return null;

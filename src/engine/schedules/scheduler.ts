@@ -54,7 +54,7 @@ export class Scheduler {
     this.fixed = new FixedSchedules(deps);
   }
 
-  /** How soon the slots come of which a look is to tell, ms. Only a resident worker is still there then. */
+  /** A look returns the schedules whose next slot comes within this time, ms. A worker on demand is gone by then. */
   get withinMs(): number {
     return this.#deps.presence === 'resident' ? 2 * this.#deps.pollingIntervalMs : 0;
   }
@@ -107,7 +107,7 @@ export class Scheduler {
     return this.#fireDue();
   }
 
-  /** This process has put or resumed a schedule. Looks tell of it otherwise, and of those that come later. */
+  /** This process has put or resumed a schedule. If its slot comes soon, it is taken at once. Otherwise a look finds it. */
   noteChanged(schedule: DueSchedule): void {
     const { nextAtMs, nowMs, jobName } = schedule;
     const isOurs = this.#isStarted && this.#deps.registry.get(jobName) !== undefined;

@@ -63,8 +63,8 @@ export class Drain {
   }
 
   /**
-   * Hands back the runs that are still executed after that time. A database that does not answer
-   * gets a little longer.
+   * Hands back the runs that are still executed after that time, and waits {@link HAND_BACK_WITHIN_MS} for the database to
+   * take them.
    */
   async #within(timeoutMs: number | undefined, drained: Promise<void>, spared: Spared): Promise<void> {
     if (timeoutMs === undefined) return await drained;

@@ -185,7 +185,7 @@ describe("an owner's journal that holds back", () => {
 });
 
 describe("ending an owner's journal", () => {
-  test('with close forgets waiting entries', async () => {
+  test('forgets waiting entries when it is closed', async () => {
     const { clock, owner, log, texts } = journal();
     log('one');
     owner.close();

@@ -5,8 +5,8 @@ import type { Store } from '../../../core/store.ts';
 const MAX_STEPS = 200;
 
 /**
- * Reads the steps and signals of all claimed runs that have some, unless they came with the claim. One read for
- * all of them takes a fraction of the time of one each. Without an answer each execution reads its own.
+ * Reads the steps and signals of the claimed runs, where they did not come with the claim. One read for all runs is much
+ * faster than one for each. If it fails, each execution reads its own.
  */
 export async function withKnownSteps(
   runs: readonly ClaimedRun[],

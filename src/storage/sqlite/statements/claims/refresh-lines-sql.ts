@@ -15,8 +15,8 @@ const OPENS_AT = `(
   )`;
 
 /**
- * Brings stale lines up to date, and opens those whose throttle has opened, or is another one now. Lines that have no
- * pending run are removed by a trigger. Its parameters: the names of the jobs, and their limits as a claim is given them.
+ * Brings stale lines up to date. Opens the lines whose throttle has opened or was changed. A trigger removes lines without a
+ * pending run. Its parameters are the names of the jobs, and their limits as a claim is given them.
  */
 export const REFRESH_LINES = `
 update durably_lines as o set
