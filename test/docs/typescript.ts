@@ -93,7 +93,7 @@ export async function compile(folder: string): Promise<string> {
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   try {
-    await promisify(execFile)(process.execPath, [tsc, '-p', '.'], { cwd: folder });
+    await promisify(execFile)(process.execPath, [tsc, '-p', '.', '--singleThreaded'], { cwd: folder });
     return '';
   } catch (error) {
     if (error instanceof Error && 'stdout' in error && String(error.stdout) !== '')
