@@ -6,6 +6,7 @@ import { defineJob } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
 import { nextEvent } from '../../../support/runs.ts';
 import { hasBatches, isRemote } from '../support/abilities.ts';
+import { CANCELLATIONS, NOTES } from './counted.ts';
 import {
   type Plan,
   planned,
@@ -66,7 +67,7 @@ contract('query plans', (test) => {
   });
 
   test("of a worker's writes", async ({ world }) => {
-    const { durably, clock, handles, during } = await planned(world);
+    const { durably, clock, handles, during } = await planned(world, { chores: [NOTES, CANCELLATIONS] });
     const triggered = await during(() =>
       handles.stepped.trigger('hang', { idempotencyKey: 'i', concurrencyKey: 'c' }),
     );
@@ -153,6 +154,8 @@ contract('query plans', (test) => {
         const plan = await planOf(db, text, values);
         // All runs are counted once, when somebody asks for the first time.
         if (text.includes('from durably_runs indexed by durably_runs_by_job')) continue;
+        // Stats and workers have tests of their own.
+        if (/durably_stats|durably_workers/.test(text)) continue;
         expect({ name: trigger.name, text, scans: scansOf(plan), temporaries: temporariesOf(plan) }).toEqual({
           name: trigger.name,
           text,
