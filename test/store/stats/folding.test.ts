@@ -16,7 +16,8 @@ async function sums(store: Store, given: Partial<StatsLook> = {}) {
   for (const { jobName, started, completed, failed, cancelled, durations } of rows) {
     const timed = Object.values(JSON.parse(durations) as Record<string, number>);
     const numbers = { started, completed, failed, cancelled, timed: timed.reduce((sum, n) => sum + n, 0) };
-    const job = (jobs[jobName] ??= {});
+    const job = jobs[jobName] ?? {};
+    jobs[jobName] = job;
     for (const [name, number] of Object.entries(numbers)) job[name] = (job[name] ?? 0) + number;
   }
   return jobs;

@@ -21,7 +21,7 @@ export async function counted(world: World, options: InstanceOptions = {}) {
 /** What a worker says of itself. It leaves with a claim. */
 export const NOTES = 'durably_workers';
 /** Runs below cancelled ones are looked for soon after a start. */
-export const CANCELLATIONS = 'order by o.cancels_below';
+const CANCELLATIONS = 'order by o.cancels_below';
 
 /** Without what a worker does now and then, whatever a test does. */
 export function withoutChores(

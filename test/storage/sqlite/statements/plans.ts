@@ -3,7 +3,7 @@ import { FakeClock } from '../../../support/fake-clock.ts';
 import { idle } from '../../../support/idle.ts';
 import { echo, job } from '../../../support/jobs.ts';
 import type { World } from '../../../support/world.ts';
-import { NOTES, withoutChores } from './counted.ts';
+import { withoutChores } from './counted.ts';
 
 export const SORT = 'USE TEMP B-TREE FOR ORDER BY';
 
@@ -68,9 +68,9 @@ export function searchesOf({ lines }: Plan): string[] {
 /**
  * An idle instance, and the plans of the statements that a task sends.
  *
- * @param options.chores texts of statements that are left out.
+ * @param options.chores texts of statements that are left out. Default: those of {@link withoutChores}.
  */
-export async function planned(world: World, { chores = [NOTES] }: { chores?: readonly string[] } = {}) {
+export async function planned(world: World, { chores }: { chores?: readonly string[] } = {}) {
   const clock = new FakeClock();
   const { durably, statements } = await world.start({ clock, heartbeatInterval: 2_000 });
   const db = new Kysely<unknown>({ dialect: (await world.open()).dialect });

@@ -6,7 +6,6 @@ import { defineJob } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
 import { nextEvent } from '../../../support/runs.ts';
 import { hasBatches, isRemote } from '../support/abilities.ts';
-import { CANCELLATIONS, NOTES } from './counted.ts';
 import {
   type Plan,
   planned,
@@ -67,7 +66,7 @@ contract('query plans', (test) => {
   });
 
   test("of a worker's writes", async ({ world }) => {
-    const { durably, clock, handles, during } = await planned(world, { chores: [NOTES, CANCELLATIONS] });
+    const { durably, clock, handles, during } = await planned(world);
     const triggered = await during(() =>
       handles.stepped.trigger('hang', { idempotencyKey: 'i', concurrencyKey: 'c' }),
     );
