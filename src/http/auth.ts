@@ -33,8 +33,8 @@ export interface DurablyAuth<TContext> {
     | ((context: TContext, run: Run, info: { readonly operation: RunOperation }) => void | Promise<void>)
     | undefined;
   /**
-   * Called before something is changed for all callers, such as that a job is paused, and before schedules are shown or
-   * changed. Without this hook such requests are refused if there is any other hook that narrows what callers may do, and otherwise allowed.
+   * Called before something is changed for all callers, such as that a job is paused, before schedules are shown or
+   * changed, and before workers or the overview are shown. Without this hook such requests are refused if there is any other hook that narrows what callers may do, and otherwise allowed.
    */
   onManage?: ((context: TContext, target: ManageTarget) => void | Promise<void>) | undefined;
   /**

@@ -1,11 +1,5 @@
-import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import type { Store } from '../../core/store.ts';
-import { type Clock, defer } from '../../core/time/clock.ts';
+import { defer } from '../../core/time/clock.ts';
 import type { Due } from '../../core/triggers/new-run.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { RunLog } from '../events/run-log.ts';
-import type { Housekeeping } from '../housekeeping.ts';
-import type { Registry } from '../jobs/registry.ts';
 import { Scheduler } from '../schedules/scheduler.ts';
 import { WorkerNotes } from '../worker-notes.ts';
 import { Alarm } from './alarm.ts';
@@ -17,17 +11,7 @@ import { Shifts } from './shifts.ts';
 import type { Awaited, RunWait } from './slots/run-waits.ts';
 import { Slots } from './slots/slots.ts';
 import { flushAfterMs, type StopOptions, type WorkerOptions } from './worker-options.ts';
-import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
-
-interface WorkerDeps {
-  readonly store: Store;
-  readonly bus: EventBus;
-  readonly clock: Clock;
-  readonly registry: Registry;
-  readonly housekeeping: Housekeeping;
-  readonly log: RunLog;
-  readonly errorDetail: ErrorDetailMode;
-}
+import { isRetired, type Stopping, type WorkerDeps, type WorkerState } from './worker-state.ts';
 
 /**
  * Fills its slots with claimed runs. While it is started, its {@link ClaimLoop} claims them. It also works shifts on
@@ -71,15 +55,7 @@ export class Worker {
       maxInputBytes: options.maxResultBytes,
       onFire: () => this.wake(),
     });
-    this.#notes = new WorkerNotes({
-      ...deps,
-      ...options,
-      describe: () => ({
-        inUse: this.#slots.taken,
-        slots: options.maxConcurrentRuns,
-        jobs: [...deps.registry.names()].sort(),
-      }),
-    });
+    this.#notes = new WorkerNotes({ ...deps, ...options, slots: this.#slots });
     this.#intake = new Intake({
       ...deps,
       schedules: this.schedules,

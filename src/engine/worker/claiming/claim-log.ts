@@ -1,4 +1,4 @@
-import { UNKNOWN_STEP } from '../../../core/events.ts';
+import { type JournalNote, UNKNOWN_STEP } from '../../../core/events.ts';
 import type { ClaimedRun, LostRun } from '../../../core/ownership/claim.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { RunLog } from '../../events/run-log.ts';
@@ -18,4 +18,9 @@ export function logBegun(runs: readonly ClaimedRun[], { log }: { readonly log: R
     if (run.kind === 'takeover') log.takenOver(run);
     else if (run.kind === 'resume' || run.attempt > 1) log.resumed(run);
   }
+}
+
+/** The event of a run that was claimed. */
+export function claimNote({ kind, payload }: ClaimedRun): JournalNote {
+  return kind === 'resume' ? { type: 'run:resume' } : { type: 'run:start', data: payload };
 }

@@ -1,4 +1,3 @@
-import type { JournalNote } from '../../../core/events.ts';
 import { newClaimToken } from '../../../core/id.ts';
 import type { Claim, ClaimedRun, ClaimRequest, LostRun, Woken } from '../../../core/ownership/claim.ts';
 import type { Store } from '../../../core/store.ts';
@@ -9,7 +8,7 @@ import type { Registry } from '../../jobs/registry.ts';
 import type { Scheduler } from '../../schedules/scheduler.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { Slots } from '../slots/slots.ts';
-import { logBegun, logLost } from './claim-log.ts';
+import { claimNote, logBegun, logLost } from './claim-log.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import { DueLooks } from './due-looks.ts';
 import { withKnownSteps } from './known-steps.ts';
@@ -244,8 +243,4 @@ export class Intake {
     logLost(lost, this.#deps);
     if (lost.length > 0) onFailed();
   }
-}
-
-function claimNote({ kind, payload }: ClaimedRun): JournalNote {
-  return kind === 'resume' ? { type: 'run:resume' } : { type: 'run:start', data: payload };
 }

@@ -3,6 +3,7 @@ import { FakeClock } from '../../../../support/fake-clock.ts';
 import { idle } from '../../../../support/idle.ts';
 import { echo, job } from '../../../../support/jobs.ts';
 import type { World } from '../../../../support/world.ts';
+import { withoutChores } from '../counted.ts';
 
 export const SORT = 'USE TEMP B-TREE FOR ORDER BY';
 
@@ -64,8 +65,12 @@ export function searchesOf({ lines }: Plan): string[] {
   return lines.filter((line) => line.startsWith('SEARCH'));
 }
 
-/** An idle instance, and the plans of the statements that a task sends. */
-export async function planned(world: World) {
+/**
+ * An idle instance, and the plans of the statements that a task sends.
+ *
+ * @param options.chores texts of statements that are left out. Default: those of {@link withoutChores}.
+ */
+export async function planned(world: World, { chores }: { chores?: readonly string[] } = {}) {
   const clock = new FakeClock();
   const { durably, statements } = await world.start({ clock, heartbeatInterval: 2_000 });
   const db = new Kysely<unknown>({ dialect: (await world.open()).dialect });
@@ -82,7 +87,7 @@ export async function planned(world: World) {
     const before = statements.length;
     await task();
     await idle();
-    const made = statements.slice(before);
+    const made = withoutChores(statements.slice(before), chores);
     return await Promise.all(made.map((one) => planOf(db, one.sql, one.parameters)));
   };
   // Past the first look for runs to cancel, which no test here is about.

@@ -5,6 +5,7 @@ import { idle } from '../../../../support/idle.ts';
 import { job } from '../../../../support/jobs.ts';
 import { nextEvent, untilStatus } from '../../../../support/runs.ts';
 import type { World } from '../../../../support/world.ts';
+import { NOTES } from '../counted.ts';
 import {
   type Plan,
   planned,
@@ -33,7 +34,7 @@ function one(plans: readonly Plan[], text: string): Plan {
 
 /** An instance with jobs that wait for a signal, and for a run. */
 async function withWaits(world: World) {
-  const instance = await planned(world);
+  const instance = await planned(world, { chores: [NOTES] });
   const jobs = instance.durably.register({
     asks: job('asks', async (step) => {
       await step.run('before', () => 1);

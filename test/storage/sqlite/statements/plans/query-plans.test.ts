@@ -153,6 +153,8 @@ contract('query plans', (test) => {
         const plan = await planOf(db, text, values);
         // All runs are counted once, when somebody asks for the first time.
         if (text.includes('from durably_runs indexed by durably_runs_by_job')) continue;
+        // Stats and workers have tests of their own.
+        if (/durably_stats|durably_workers/.test(text)) continue;
         expect({ name: trigger.name, text, scans: scansOf(plan), temporaries: temporariesOf(plan) }).toEqual({
           name: trigger.name,
           text,
