@@ -31,8 +31,6 @@ export interface BuiltService {
   readonly entry: string;
   /** The program that `npm run dev` runs. */
   readonly dev: string;
-  /** The library, which imports its packages as usual. */
-  readonly library: string;
   /** The service with the chaos jobs instead of its own, and the module that is loaded before it. */
   readonly chaos: { readonly entry: string; readonly preload: string };
 }
@@ -50,7 +48,6 @@ function filesIn(folder: string): BuiltService {
   return {
     entry: join(folder, 'entry.js'),
     dev: join(folder, 'dev.js'),
-    library: join(folder, 'library.js'),
     chaos: { entry: join(folder, 'chaos.js'), preload: join(folder, 'preload.js') },
   };
 }
@@ -64,7 +61,6 @@ async function compileAll(outdir: string): Promise<void> {
   await Promise.all([
     programs({ entry, dev: 'scripts/dev.ts' }, 'service'),
     programs({ chaos: entry, preload }, 'chaos-service'),
-    build({ ...OPTIONS, outdir, entryPoints: { library: 'src/index.ts' }, packages: 'external' }),
     compileWithPackages({ ...service, name: 'service' }),
     compileWithPackages({ ...service, name: 'chaos-service', plugins: [CHAOS_JOBS] }),
   ]);
