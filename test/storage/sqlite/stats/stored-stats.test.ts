@@ -50,11 +50,11 @@ contract('stored stats', (test) => {
     expect(rows.map(({ span }) => span)).toEqual(Object.values(STATS_BUCKETS).map(({ spanMs }) => spanMs));
   });
 
-  // The last 5,000 rows are only read. The others are added 2,000 at a time, but a caller waits for 20 portions at most.
+  // The last 1,000 rows are only read. The others are added 2,000 at a time, but a caller waits for 20 portions at most.
   test.for([
-    { rows: 4_000, trips: 2, isWhole: true },
-    { rows: 5_500, trips: 3, isWhole: true },
-    { rows: 30_000, trips: 15, isWhole: true },
+    { rows: 900, trips: 2, isWhole: true },
+    { rows: 4_000, trips: 4, isWhole: true },
+    { rows: 30_000, trips: 17, isWhole: true },
     { rows: 50_000, trips: 22, isWhole: false },
   ])('take $trips statements when $rows events have come', async ({ rows, trips, isWhole }, { world }) => {
     const { during, durably } = await counted(world);
