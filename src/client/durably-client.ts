@@ -113,12 +113,20 @@ export interface DurablyClient<TJobs extends JobDefinitions = JobDefinitions> {
   getRuns<F extends RunField>(filter: RunSelection<F>, call?: CallOptions): Promise<Pick<Run, F>[]>;
   getRuns(filter?: RunFilter, call?: CallOptions): Promise<Run[]>;
   /** {@link DurablyClient.getRuns} with the cursor of the page that follows. */
+  getRunsPage<F extends RunField>(
+    filter: RunSelection<F>,
+    call?: CallOptions,
+  ): Promise<{ readonly runs: Pick<Run, F>[]; readonly nextCursor: string | null }>;
   getRunsPage(filter?: RunFilter, call?: CallOptions): Promise<RunPage>;
   /**
    * All pages of a list of runs, each when it is asked for.
    *
    * @example for await (const runs of client.runPages({ jobName: 'greet' })) console.log(runs.length)
    */
+  runPages<F extends RunField>(
+    filter: RunSelection<F>,
+    call?: CallOptions,
+  ): AsyncIterableIterator<Pick<Run, F>[]>;
   runPages(filter?: RunFilter, call?: CallOptions): AsyncIterableIterator<Run[]>;
   /** Finished steps by index. @throws {NotFoundError} */
   getSteps(runId: string, call?: CallOptions): Promise<Step[]>;
