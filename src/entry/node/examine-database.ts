@@ -34,13 +34,21 @@ export async function examineDatabase(config: Config): Promise<Finding[]> {
   const findings = file === undefined ? [] : await examineFile(file);
   if (findings.some(({ state }) => state === 'wrong')) return findings;
   if (file !== undefined && !(await exists(file))) {
-    return [...findings, odd(`the database ${file} does not exist yet: the service makes it at its first start`)];
+    return [
+      ...findings,
+      odd(`the database ${file} does not exist yet: the service makes it at its first start`),
+    ];
   }
   try {
     return [...findings, ...(await examineContent(config))];
   } catch (error) {
     const explained = explainFailedStart(error, config);
-    return [...findings, wrong(isBusy(error) ? `another process holds the lock of ${file}: end that one` : errorMessage(explained))];
+    return [
+      ...findings,
+      wrong(
+        isBusy(error) ? `another process holds the lock of ${file}: end that one` : errorMessage(explained),
+      ),
+    ];
   }
 }
 
@@ -54,13 +62,22 @@ async function examineContent(config: Config): Promise<Finding[]> {
     const reached = fine(`the database ${withoutCredentials(url)} answers`);
     const skew = fileOf(url) === undefined ? [await examineClock(durably)] : [];
     if (schema === null || !schema.isWhole) {
-      return [reached, ...skew, odd('the database is empty: durably migrate makes its tables, or the first start does')];
+      return [
+        reached,
+        ...skew,
+        odd('the database is empty: durably migrate makes its tables, or the first start does'),
+      ];
     }
     if (schema.version < NEWEST) {
       const behind = `the schema has version ${schema.version} of ${NEWEST}: durably migrate brings it up to date, or the next start does`;
       return [reached, ...skew, odd(behind)];
     }
-    return [reached, ...skew, fine(`the schema has version ${schema.version}, the newest`), await examineWrites(durably)];
+    return [
+      reached,
+      ...skew,
+      fine(`the schema has version ${schema.version}, the newest`),
+      await examineWrites(durably),
+    ];
   } finally {
     await durably.db.destroy();
     await database.close();
@@ -70,7 +87,9 @@ async function examineContent(config: Config): Promise<Finding[]> {
 async function examineWrites(durably: Pick<Durably, 'health'>): Promise<Finding> {
   const { database, reason } = await durably.health();
   if (database) return fine('the database takes writes');
-  return wrong(`${reason ?? 'the database takes no writes'}: another process may hold its lock, or its disk is full`);
+  return wrong(
+    `${reason ?? 'the database takes no writes'}: another process may hold its lock, or its disk is full`,
+  );
 }
 
 /** Compares the clocks of this machine and of a server. */
@@ -83,7 +102,9 @@ async function examineClock({ db }: Pick<Durably, 'db'>): Promise<Finding> {
   if (Math.abs(skewMs) <= MAX_SKEW_MS) return fine('the clocks of this machine and of the database agree');
   const seconds = Math.round(Math.abs(skewMs) / 1000);
   const side = skewMs > 0 ? 'behind' : 'ahead of';
-  return odd(`the clock of this machine is ${seconds} s ${side} the database's, by which durably goes: set it`);
+  return odd(
+    `the clock of this machine is ${seconds} s ${side} the database's, by which durably goes: set it`,
+  );
 }
 
 async function examineFile(file: string): Promise<Finding[]> {
@@ -95,7 +116,10 @@ async function examineFile(file: string): Promise<Finding[]> {
       () => true,
       () => false,
     );
-    if (!isOpen) return [wrong(`this user may not read and write ${path}: change its permissions, or name another place`)];
+    if (!isOpen)
+      return [
+        wrong(`this user may not read and write ${path}: change its permissions, or name another place`),
+      ];
   }
   const { bavail, bsize } = await statfs(folder);
   const freeMib = Math.floor((bavail * bsize) / 1024 ** 2);
@@ -121,5 +145,7 @@ async function exists(path: string): Promise<boolean> {
 function fileOf(url: string): string | undefined {
   if (!url.startsWith('file:')) return undefined;
   const withoutQuery = url.replace(/[?#].*$/, '');
-  return withoutQuery.startsWith('file:/') ? fileURLToPath(withoutQuery) : resolve(withoutQuery.slice('file:'.length));
+  return withoutQuery.startsWith('file:/')
+    ? fileURLToPath(withoutQuery)
+    : resolve(withoutQuery.slice('file:'.length));
 }

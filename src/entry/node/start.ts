@@ -50,7 +50,11 @@ async function checkDataDir({ DURABLY_DATA_DIR: folder }: Config): Promise<void>
   logWarning(`DURABLY_DATA_DIR=${folder}: ${fault}; import-csv finds no files until there is one`);
 }
 
-async function startWith(config: Config, access: Access, jobs: GivenJobs | undefined): Promise<RunningService> {
+async function startWith(
+  config: Config,
+  access: Access,
+  jobs: GivenJobs | undefined,
+): Promise<RunningService> {
   if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
   // If the port is taken, another instance may be using the same database, so leave the database alone.
   await checkAddress(config);
