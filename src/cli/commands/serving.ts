@@ -1,7 +1,6 @@
 import { spawn } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
-import { loadJobs } from '../jobs-module.ts';
 
 interface ServeFlags {
   readonly port?: string;
@@ -29,7 +28,7 @@ export function addServing(program: Command): void {
       '\nExamples:\n  $ durably serve ./jobs.ts\n  $ durably serve ./jobs.ts --port 8080 --database ./jobs.db\n\nThe other settings are variables of the environment: see the README.',
     )
     .action(async (module: string | undefined, { port, host, database, open }: ServeFlags) => {
-      const jobs = module === undefined ? undefined : await loadJobs(module);
+      const jobs = module === undefined ? undefined : await jobsOf(module);
       setVariables({ PORT: port, HOST: host, TURSO_DATABASE_URL: database && databaseUrl(database) });
       const { runService } = await import('../../entry/node/run.ts');
       const { server } = await runService({ firstSignal: 'drains', jobs });
@@ -48,6 +47,12 @@ export function addServing(program: Command): void {
       await migrateDatabase(process.env);
       process.stdout.write('the schema is up to date\n');
     });
+}
+
+/** The loader is large, and no other command needs it. */
+async function jobsOf(module: string) {
+  const { loadJobs } = await import('../jobs-module.ts');
+  return await loadJobs(module);
 }
 
 /** The settings of the service are variables of the environment. */
