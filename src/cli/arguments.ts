@@ -2,9 +2,10 @@ import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
 import { InvalidArgumentError } from 'commander';
 import { errorMessage } from '../core/errors/error-text.ts';
-import { RUN_STATUSES, type RunStatus } from '../core/run.ts';
+import type { RunStatus } from '../core/run.ts';
 import type { Duration } from '../core/time/duration.ts';
 import { UsageError } from './exit.ts';
+import { STATUSES } from './view/texts.ts';
 
 /** The JSON that an option names: JSON itself, `@file`, or `-` for the standard input. Undefined without the option. */
 export async function readJson(option: string, given: string | undefined): Promise<unknown> {
@@ -52,8 +53,8 @@ export function duration(given: string): Duration {
 /** Collects statuses, which may be given again or split by commas. */
 export function status(given: string, statuses: readonly RunStatus[] = []): RunStatus[] {
   const named = given.split(',').map((name) => {
-    const known = RUN_STATUSES.find((each) => each === name);
-    if (known === undefined) throw new InvalidArgumentError(`Give one of ${RUN_STATUSES.join(', ')}.`);
+    const known = STATUSES.find((each) => each === name);
+    if (known === undefined) throw new InvalidArgumentError(`Give one of ${STATUSES.join(', ')}.`);
     return known;
   });
   return [...statuses, ...named];

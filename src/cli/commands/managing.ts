@@ -1,10 +1,9 @@
 import type { Command } from 'commander';
 import type { JobInfo, Schedule } from '../../client.ts';
 import { onOneLine } from '../../core/errors/log-text.ts';
-import { RUN_STATUSES } from '../../core/run.ts';
 import { UsageError } from '../exit.ts';
 import { type Session, sessionOf } from '../session.ts';
-import { durationText, table, timeText } from '../view/texts.ts';
+import { durationText, STATUSES, table, timeText } from '../view/texts.ts';
 
 /** Adds what is about jobs and schedules: `jobs`, `schedules`, `pause`, `resume`. */
 export function addManaging(program: Command): void {
@@ -59,7 +58,7 @@ function list<T>(
 }
 
 function jobRow({ name, version, paused, counts }: JobInfo, { colors }: Session): string[] {
-  const numbers = RUN_STATUSES.flatMap((status) => {
+  const numbers = STATUSES.flatMap((status) => {
     const count = counts?.[status] ?? 0;
     return count === 0 ? [] : [`${count} ${status}`];
   });

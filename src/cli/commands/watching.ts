@@ -1,5 +1,4 @@
 import type { Command } from 'commander';
-import { createLogUpdate } from 'log-update';
 import { EXIT, type ExitCode, exitCodeOf } from '../exit.ts';
 import { findRunId } from '../run-ids.ts';
 import { type Session, sessionOf } from '../session.ts';
@@ -25,7 +24,7 @@ export function addWatch(program: Command, end: (code: ExitCode) => void): void 
 /** Follows a run to its end, and returns the exit code that tells how it ended. */
 export async function watchRun(session: Session, runId: string): Promise<ExitCode> {
   const run = new WatchedRun(runId);
-  const picture = session.isLive ? createLogUpdate(process.stdout) : undefined;
+  const picture = session.isLive ? await createPicture() : undefined;
   let drawnMs = 0;
   for await (const event of session.client.run(runId).events({ onConnection: tellOf(session) })) {
     run.take(event);
@@ -41,6 +40,12 @@ export async function watchRun(session: Session, runId: string): Promise<ExitCod
   if (run.status === 'completed') return EXIT.done;
   const ended = await session.client.getRun(runId);
   return exitCodeOf(ended?.status ?? run.status);
+}
+
+/** Loaded when needed. */
+async function createPicture() {
+  const { createLogUpdate } = await import('log-update');
+  return createLogUpdate(process.stdout);
 }
 
 /** Says on the error output that the connection was lost, because nothing moves then. */

@@ -25,6 +25,11 @@ const LOOKS = {
   cancelled: { sign: '⊘', color: 'yellow' },
 } as const satisfies Readonly<Record<RunStatus, { sign: string; color: keyof Colors }>>;
 
+const isStatus = (name: string): name is RunStatus => name in LOOKS;
+
+/** All statuses. The list of the core would load the schemas of the service, which takes longer than most commands. */
+export const STATUSES: readonly RunStatus[] = Object.keys(LOOKS).filter(isStatus);
+
 /** A length of time, as people say it: `130 ms`, `4.2 s`, `3 m 12 s`, `2 h 5 m`, `3 d 4 h`. */
 export function durationText(ms: number): string {
   if (ms < 1_000) return `${Math.round(ms)} ms`;
