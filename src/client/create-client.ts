@@ -1,7 +1,7 @@
 import { ValidationError } from '../core/errors/errors.ts';
 import type { DurablyClient } from './durably-client.ts';
+import { jobsOf } from './job-handle.ts';
 import type { JobDefinitions, UnusualNames } from './job-types.ts';
-import { jobsOf } from './jobs.ts';
 import { methodsOf } from './methods.ts';
 import { clientClock, type Surroundings } from './time.ts';
 import { createTransport, type FetchFunction } from './transport.ts';

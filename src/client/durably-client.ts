@@ -127,6 +127,10 @@ export interface DurablyClient<TJobs extends JobDefinitions = JobDefinitions> {
    *
    * @example for await (const runs of client.runPages({ jobName: 'greet' })) console.log(runs.length)
    */
+  runPages<F extends RunField>(
+    filter: RunSelection<F>,
+    call?: CallOptions,
+  ): AsyncIterableIterator<Pick<Run, F>[]>;
   runPages(filter?: RunFilter, call?: CallOptions): AsyncIterableIterator<Run[]>;
   /** Finished steps by index. @throws {NotFoundError} */
   getSteps(runId: string, call?: CallOptions): Promise<Step[]>;

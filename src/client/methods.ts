@@ -25,7 +25,7 @@ import { followEvents } from './event-stream.ts';
 import { type ClientOperationName, operations } from './operations.ts';
 import { isUnknownPath } from './problem.ts';
 import type { Input } from './request.ts';
-import { runOf } from './runs.ts';
+import { runOf } from './run-handle.ts';
 import type { CallOptions, Transport } from './transport.ts';
 import { sendBatch, sendTrigger } from './triggers.ts';
 import { waitForRun } from './wait.ts';
@@ -71,7 +71,7 @@ export function methodsOf(transport: Transport): Methods {
       return (await getRunsPage(filter, call)).runs;
     },
     getRunsPage,
-    async *runPages(filter = {}, call) {
+    async *runPages(filter: RunFilter = {}, call?: CallOptions) {
       let cursor: string | null | undefined = filter.cursor;
       for (let isFirst = true; isFirst || cursor !== null; isFirst = false) {
         const page: RunPage = await getRunsPage(
