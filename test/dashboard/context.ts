@@ -13,7 +13,9 @@ export interface DashboardTests {
 }
 
 /** A service that is stopped after the test. */
-export async function serve(options: Partial<SampleOptions> = {}): Promise<Sample & { readonly file: string }> {
+export async function serve(
+  options: Partial<SampleOptions> = {},
+): Promise<Sample & { readonly file: string }> {
   const file = options.file ?? join(await temporaryFolder(), 'durably.db');
   const sample = await startSample({ file, ...options });
   let isStopped = false;

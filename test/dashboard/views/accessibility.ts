@@ -15,7 +15,9 @@ async function faultsOf(page: Page): Promise<string[]> {
       axe: { run(context: Document, options: object): Promise<AxeResults> };
     };
     const { violations } = await axe.run(document, { runOnly: tags });
-    return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`);
+    return violations.map(
+      ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 160)).join(' | ')}`,
+    );
   }, TAGS);
 }
 
@@ -24,7 +26,11 @@ export function accessibility(tests: DashboardTests): void {
     const service = await serve();
     const { durably, url } = service;
     durably.start();
-    const failed = await durably.trigger({ jobName: 'charge-card', input: { order: 'bad', cents: 5 }, labels: { org: '1' } });
+    const failed = await durably.trigger({
+      jobName: 'charge-card',
+      input: { order: 'bad', cents: 5 },
+      labels: { org: '1' },
+    });
     const done = await durably.trigger({ jobName: 'import-orders', input: { file: 'a.csv', batches: 2 } });
     const waiting = await durably.trigger({ jobName: 'approval', input: { document: 'a' } });
     await until(service, waiting.id, 'waiting');
@@ -47,10 +53,15 @@ export function accessibility(tests: DashboardTests): void {
     const found: string[] = [];
     for (const theme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme: theme });
-      await page.setViewportSize(theme === 'light' ? { width: 1280, height: 800 } : { width: 360, height: 740 });
+      await page.setViewportSize(
+        theme === 'light' ? { width: 1280, height: 800 } : { width: 360, height: 740 },
+      );
       for (const [hash, ready] of views) {
         await page.goto(`${url}/#/${hash}`);
-        await page.locator(ready === 'table' ? '[role=table], table' : ready).first().waitFor();
+        await page
+          .locator(ready === 'table' ? '[role=table], table' : ready)
+          .first()
+          .waitFor();
         await devTools.send('Runtime.evaluate', { expression: `globalThis.axe ?? (() => {${AXE}})()` });
         found.push(...(await faultsOf(page)).map((fault) => `${theme} ${hash}: ${fault}`));
       }

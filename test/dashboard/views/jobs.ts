@@ -47,7 +47,10 @@ export function jobs(tests: DashboardTests): void {
     await page.getByLabel('Delay').fill('soon');
     await page.getByRole('button', { name: 'Trigger', exact: true }).click();
     await page.getByText('No run was triggered.').waitFor();
-    await page.locator('.field', { has: page.getByLabel('Delay') }).locator('.field-error').waitFor();
+    await page
+      .locator('.field', { has: page.getByLabel('Delay') })
+      .locator('.field-error')
+      .waitFor();
   });
 
   it('shows counts and pauses a job', async () => {

@@ -14,10 +14,10 @@ export function keys(tests: DashboardTests): void {
     const page = await open(tests, { url, allowed: /401/ });
     const addresses: string[] = [];
     page.on('request', (request) => addresses.push(request.url()));
-    await page.getByLabel('Key').fill('a-wrong-key-of-the-reader');
+    await page.getByLabel('Key', { exact: true }).fill('a-wrong-key-of-the-reader');
     await page.getByRole('button', { name: 'Use this key' }).click();
     await page.getByText('The service does not know this key').waitFor();
-    await page.getByLabel('Key').fill(KEY);
+    await page.getByLabel('Key', { exact: true }).fill(KEY);
     await page.getByRole('button', { name: 'Use this key' }).click();
     await rowOf(page, id).waitFor();
     await durably.cancel(id);
@@ -47,7 +47,10 @@ export function keys(tests: DashboardTests): void {
   it('works below a path of another app', async () => {
     const { durably } = await serve();
     const { id } = await durably.trigger({ jobName: 'approval', input: { document: 'a' } });
-    const app = new Hono().route('/ops', createDurablyApp(durably, { dashboard: true, basePath: '/jobs/v1' }));
+    const app = new Hono().route(
+      '/ops',
+      createDurablyApp(durably, { dashboard: true, basePath: '/jobs/v1' }),
+    );
     const { url } = await listen(getRequestListener(app.fetch));
     const page = await open(tests, { url, path: '/ops' });
     await rowOf(page, id).waitFor();

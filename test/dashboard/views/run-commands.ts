@@ -44,7 +44,11 @@ export function runCommands(tests: DashboardTests): void {
     const { durably, url } = service;
     durably.start();
     const labels = { org: '1' };
-    const { id } = await durably.trigger({ jobName: 'charge-card', input: { order: 'bad', cents: 5 }, labels });
+    const { id } = await durably.trigger({
+      jobName: 'charge-card',
+      input: { order: 'bad', cents: 5 },
+      labels,
+    });
     await until(service, id, 'failed');
     const page = await open(tests, { url, hash: `#/run/${id}?step=charge&tab=step` });
     await page.getByRole('button', { name: 'Retrigger' }).click();

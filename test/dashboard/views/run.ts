@@ -13,7 +13,9 @@ export function run(tests: DashboardTests): void {
     const timeline = page.getByRole('region', { name: 'Timeline' });
     await timeline.getByRole('button', { name: /^charge / }).click();
     await page.getByRole('tab', { name: 'Step charge', selected: true }).waitFor();
-    expect(await page.locator('.tries tbody tr').filter({ hasText: 'The bank did not answer' }).count()).toBe(6);
+    expect(await page.locator('.tries tbody tr').filter({ hasText: 'The bank did not answer' }).count()).toBe(
+      6,
+    );
     await page.getByText('connect ECONNREFUSED 10.0.0.7:443').waitFor();
     await page.getByRole('heading', { name: 'Caused by' }).waitFor();
     // Both attempts of the run, and its wait between them.
@@ -37,7 +39,10 @@ export function run(tests: DashboardTests): void {
     await page.getByText('15 lines').waitFor();
     await page.getByLabel('Find in log lines').fill('batch 29');
     await page.getByText('1 lines').waitFor();
-    await page.getByRole('button', { name: /batch 29/ }).last().click();
+    await page
+      .getByRole('button', { name: /batch 29/ })
+      .last()
+      .click();
     await page.locator('.inspector').getByText('imported').waitFor();
   });
 
@@ -77,7 +82,11 @@ export function run(tests: DashboardTests): void {
     const { durably, url } = service;
     durably.start();
     const labels = { org: HOSTILE };
-    const { id } = await durably.trigger({ jobName: 'hostile <b>job</b>', input: { [HOSTILE]: HOSTILE }, labels });
+    const { id } = await durably.trigger({
+      jobName: 'hostile <b>job</b>',
+      input: { [HOSTILE]: HOSTILE },
+      labels,
+    });
     await until(service, id, 'failed');
     const page = await open(tests, { url });
     await page.locator('.c-job').getByText('hostile <b>job</b>').waitFor();

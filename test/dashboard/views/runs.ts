@@ -15,7 +15,11 @@ export function runs(tests: DashboardTests): void {
     const other = await serve({ file });
     await other.durably.cancel(waiting.id);
     await rowOf(page, waiting.id).getByText('cancelled').waitFor();
-    const late = await other.durably.trigger({ jobName: 'approval', input: { document: 'b.pdf' }, ...DELAYED });
+    const late = await other.durably.trigger({
+      jobName: 'approval',
+      input: { document: 'b.pdf' },
+      ...DELAYED,
+    });
     await rowOf(page, late.id).getByText('to start for 59m').waitFor();
   });
 
@@ -106,7 +110,9 @@ export function runs(tests: DashboardTests): void {
     const page = await open(tests, { url });
     await rowOf(page, second.id).waitFor();
     await page.keyboard.press('/');
-    expect(await page.getByLabel('Search runs').evaluate((element) => element === document.activeElement)).toBe(true);
+    expect(
+      await page.getByLabel('Search runs').evaluate((element) => element === document.activeElement),
+    ).toBe(true);
     await page.keyboard.press('Escape');
     await page.keyboard.press('j');
     await page.keyboard.press('Enter');
