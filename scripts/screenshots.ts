@@ -9,6 +9,7 @@ import { startSample } from '../test/dashboard/sample-service.ts';
 const TARGET = 'docs/screenshots';
 const WIDE = { width: 1280, height: 720 };
 const NARROW = { width: 360, height: 720 };
+const SETTLE_MS = 1500;
 
 const folder = mkdtempSync(join(tmpdir(), 'durably-screenshots-'));
 mkdirSync(TARGET, { recursive: true });
@@ -17,12 +18,18 @@ const browser = await launchBrowser();
 try {
   const shown = await seed();
   await draw(browser, { name: 'runs', hash: '#/runs', ready: '[data-run]' });
-  await draw(browser, { name: 'run', hash: `#/run/${shown}?step=charge&tab=step`, ready: '.tries' });
+  await draw(browser, { name: 'run', hash: `#/run/${shown}?step=load+returns&tab=step`, ready: '.tries' });
   await draw(browser, { name: 'jobs', hash: '#/jobs', ready: '.jobs .chart-completed' });
   await draw(browser, { name: 'trigger', hash: '#/job/import-orders', ready: '.trigger-form' });
   await draw(browser, { name: 'schedules', hash: '#/schedules', ready: '.schedule' });
   await draw(browser, { name: 'overview', hash: '#/overview', ready: '.tile', theme: 'dark' });
-  await draw(browser, { name: 'run-narrow', hash: `#/run/${shown}`, ready: '.lane', theme: 'dark', size: NARROW });
+  await draw(browser, {
+    name: 'run-narrow',
+    hash: `#/run/${shown}`,
+    ready: '.lane',
+    theme: 'dark',
+    size: NARROW,
+  });
 } finally {
   await browser.close();
   await stop();
@@ -35,7 +42,11 @@ async function seed(): Promise<string> {
   const trigger = (jobName: string, input: object, labels: Record<string, string> = {}) =>
     durably.trigger({ jobName, input, labels });
   for (let i = 0; i < 12; i++) {
-    await trigger('import-orders', { file: `orders-${i}.csv`, batches: 3, pauseMs: 40 }, { org: String(i % 3) });
+    await trigger(
+      'import-orders',
+      { file: `orders-${i}.csv`, batches: 3, pauseMs: 40 },
+      { org: String(i % 3) },
+    );
   }
   await durably.cancel((await trigger('approval', { document: 'offer.pdf' })).id);
   await trigger('approval', { document: 'contract.pdf' }, { customer: 'ada' });
@@ -44,11 +55,17 @@ async function seed(): Promise<string> {
   const failed = await trigger('charge-card', { order: 'bad', cents: 4200 }, { org: '1' });
   await trigger('charge-card', { order: '17', cents: 990 }, { org: '2' });
   const timezone = 'America/New_York';
-  await durably.schedule({ id: 'hourly', jobName: 'import-orders', input: { file: 'hourly.csv' }, cron: '0 * * * *', timezone });
+  await durably.schedule({
+    id: 'hourly',
+    jobName: 'import-orders',
+    input: { file: 'hourly.csv' },
+    cron: '0 * * * *',
+    timezone,
+  });
   await durably.fireSchedule('hourly');
   for (const { id } of [report, failed]) await ended(id);
   await trigger('import-orders', { file: 'large.csv', batches: 40, pauseMs: 500 }, { org: '1' });
-  return failed.id;
+  return report.id;
 }
 
 async function ended(runId: string): Promise<void> {
@@ -66,12 +83,15 @@ interface Picture {
   readonly size?: { readonly width: number; readonly height: number };
 }
 
-async function draw(drawer: Browser, { name, hash, ready, theme = 'light', size = WIDE }: Picture): Promise<void> {
+async function draw(
+  drawer: Browser,
+  { name, hash, ready, theme = 'light', size = WIDE }: Picture,
+): Promise<void> {
   const page = await drawer.newPage({ viewport: size, colorScheme: theme });
   await page.goto(`${url}/${hash}`);
   await page.locator(ready).first().waitFor({ state: 'attached' });
   // What is read beside it, such as the workers and the charts.
-  await page.waitForLoadState('networkidle', { timeout: 1500 }).catch(() => undefined);
+  await page.waitForTimeout(SETTLE_MS);
   await page.screenshot({ path: join(TARGET, `${name}.png`) });
   await page.close();
   console.log(`drew ${name}.png`);

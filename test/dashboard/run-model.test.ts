@@ -11,7 +11,12 @@ type Told<T extends JournalEvent['type']> = Omit<
 function modelOf(told: readonly { [T in JournalEvent['type']]: Told<T> }[JournalEvent['type']][]): RunModel {
   const model = new RunModel();
   told.forEach((event, i) => {
-    const base = { sequence: i + 1, timestamp: new Date(i * 1000).toISOString(), runId: 'run_1', jobName: 'a' };
+    const base = {
+      sequence: i + 1,
+      timestamp: new Date(i * 1000).toISOString(),
+      runId: 'run_1',
+      jobName: 'a',
+    };
     model.take({ ...base, ...event } as JournalEvent);
   });
   return model;
@@ -27,7 +32,13 @@ it('a step has a bar for each try, and its waits between them', () => {
     { type: 'run:trigger' },
     START,
     { type: 'step:start', ...step('pay') },
-    { type: 'step:retry', ...step('pay'), error: 'no', attempt: 1, nextAttemptAt: '1970-01-01T00:00:04.000Z' },
+    {
+      type: 'step:retry',
+      ...step('pay'),
+      error: 'no',
+      attempt: 1,
+      nextAttemptAt: '1970-01-01T00:00:04.000Z',
+    },
     { type: 'step:start', ...step('pay') },
     { type: 'step:complete', ...step('pay'), output: 7, duration: 1000 },
   ]);
@@ -80,7 +91,12 @@ it('a start that was stored late begins when the step took so long', () => {
 });
 
 it('a cancelled run leaves nothing open', () => {
-  const model = modelOf([{ type: 'run:trigger' }, START, { type: 'step:start', ...step('work') }, { type: 'run:cancel' }]);
+  const model = modelOf([
+    { type: 'run:trigger' },
+    START,
+    { type: 'step:start', ...step('work') },
+    { type: 'run:cancel' },
+  ]);
   expect(barsOf(model, 'work')).toEqual([['try', 2000, 3000, 'cancelled']]);
   expect(model.laneOf('work')?.status).toBe('cancelled');
 });

@@ -56,12 +56,15 @@ describe('the dashboard is served', () => {
     ['/', '/', 'api/durably', 'dashboard/'],
     ['/ops', '/ops', './ops/api/durably', './ops/dashboard/'],
     ['/a b', '/a%20b', './a%20b/api/durably', './a%20b/dashboard/'],
-  ])('below %s of another app, by addresses that are relative to the page', async (path, asked, api, files) => {
-    const app = path === '/' ? appWith() : new Hono().route(path, appWith());
-    const page = await (await app.request(asked)).text();
-    expect(attributes(page, /name="durably-api" content="([^"]*)"/g)).toEqual([api]);
-    for (const address of addressesIn(page)) expect(address).toMatch(files);
-  });
+  ])(
+    'below %s of another app, by addresses that are relative to the page',
+    async (path, asked, api, files) => {
+      const app = path === '/' ? appWith() : new Hono().route(path, appWith());
+      const page = await (await app.request(asked)).text();
+      expect(attributes(page, /name="durably-api" content="([^"]*)"/g)).toEqual([api]);
+      for (const address of addressesIn(page)) expect(address).toMatch(files);
+    },
+  );
 
   it('with the base path of the operations', async () => {
     const page = await (await appWith({ basePath: '/jobs/v1' }).request('/')).text();

@@ -4,7 +4,8 @@ import { curlLine } from '../../src/dashboard/jobs/curl-line.ts';
 import { inputOf, keyOf } from '../../src/dashboard/jobs/form-values.ts';
 import { fieldsOf } from '../../src/dashboard/jobs/schema-fields.ts';
 
-const fieldsFor = (schema: z.ZodType) => fieldsOf(z.toJSONSchema(schema, { io: 'input' })) ?? expect.fail('no fields');
+const fieldsFor = (schema: z.ZodType) =>
+  fieldsOf(z.toJSONSchema(schema, { io: 'input' })) ?? expect.fail('no fields');
 
 it('the fields of a schema have the kind, the default and the description of its members', () => {
   const fields = fieldsFor(
@@ -64,7 +65,12 @@ it('the input has what was entered, and each mistake stands at its field', () =>
     [keyOf(['where', 'zip'])]: 'Must match ^\\d+$',
     [keyOf(['extra'])]: 'Must be JSON',
   });
-  const right = { ...entered, [keyOf(['batches'])]: '2', [keyOf(['where', 'zip'])]: '89', [keyOf(['extra'])]: '[1]' };
+  const right = {
+    ...entered,
+    [keyOf(['batches'])]: '2',
+    [keyOf(['where', 'zip'])]: '89',
+    [keyOf(['extra'])]: '[1]',
+  };
   expect(inputOf(fields, right)).toEqual({
     input: { file: 'a.csv', batches: 2, where: { zip: '89' }, extra: [1] },
     issues: {},
