@@ -102,10 +102,7 @@ const settings = z.object({
     .transform((flag) => flag === '1')
     .default(false),
   DURABLY_CORS_ORIGINS: originList(),
-  DURABLY_DASHBOARD: z
-    .enum(['on', 'off', 'read-only'], 'must be on, off or read-only')
-    .default('on')
-    .transform((mode) => (mode === 'read-only' ? { readOnly: true } : mode === 'on')),
+  DURABLY_DASHBOARD: z.enum(['on', 'off', 'read-only'], 'must be on, off or read-only').default('on'),
   DURABLY_RATE_LIMIT: wholeNumber(1, 1_000_000).optional(),
 });
 

@@ -25,6 +25,9 @@ import { standardHeaders } from './standard-headers.ts';
 
 export const DEFAULT_BASE_PATH = '/api/durably';
 
+/** What `DURABLY_DASHBOARD` means for the app. */
+export const DASHBOARD_MODES = { on: true, off: false, 'read-only': { readOnly: true } } as const;
+
 /** What the app adds to the handlers: its path, keys, CORS, hosts and a rate limit. */
 export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurablyHandlerOptions<TContext> {
   /** The base path of the operations, `/api/durably` by default. Probes and openapi.json stay at the root. */

@@ -29,6 +29,7 @@ const defaults = {
   DURABLY_FETCH_ORIGINS: [],
   DURABLY_INSECURE: false,
   DURABLY_CORS_ORIGINS: [],
+  DURABLY_DASHBOARD: 'on',
 };
 
 describe('the configuration', () => {

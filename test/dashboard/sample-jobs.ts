@@ -64,9 +64,11 @@ const report = defineJob({
   input: z.object({ month: z.string().regex(/^\d{4}-\d{2}$/), pauseMs: z.int().min(0).default(0) }),
   schedule: { cron: '0 6 1 * *', timezone: 'Europe/Berlin', input: { month: '2026-11' } },
   run: async (step, { month, pauseMs }) => {
+    const retries = { limit: 1, delay: pauseMs, jitter: false };
     const parts = ['sales', 'returns', 'stock'].map((name, i) =>
-      step.run(`load ${name}`, async () => {
+      step.run(`load ${name}`, { retries }, async (_signal, { attempt }) => {
         await pause(pauseMs * (i + 1));
+        if (pauseMs > 0 && name === 'returns' && attempt === 1) throw new Error('503 Service Unavailable');
         return { name, rows: 100 * (i + 1) };
       }),
     );

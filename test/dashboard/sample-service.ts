@@ -14,11 +14,11 @@ export interface SampleOptions {
   readonly app?: Omit<CreateDurablyAppOptions, 'apiKeys'>;
 }
 
-/** The service with the sample jobs, in this process. */
+/** The service with the sample jobs, in this process. Its worker is not started. */
 export async function startSample({ file, port = 0, key, app: options = {} }: SampleOptions) {
   const dialect = new LibsqlDialect({ client: createClient({ url: `file:${file}` }) });
   const durably = createDurably({ dialect, jobs: sampleJobs, pollingInterval: 200, maxConcurrentRuns: 20 });
-  await durably.init();
+  await durably.migrate();
   const closing = new AbortController();
   const app = createDurablyApp(durably, {
     dashboard: true,

@@ -107,7 +107,7 @@ function Workers() {
         </p>
       )}
       {value !== undefined && value.length > 0 && (
-        <div class="table-scroll" tabIndex={0} role="region" aria-label="Workers">
+        <div class="table-scroll" tabIndex={0} role="region" aria-label="List of workers">
           <table class="list">
             <thead>
               <tr>

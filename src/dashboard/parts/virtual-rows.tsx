@@ -15,7 +15,10 @@ export interface VirtualRowsProps {
   /** Draws one row. It is placed by the list. */
   readonly row: (index: number) => ComponentChildren;
   readonly class?: string;
-  readonly role?: 'rowgroup' | 'list' | 'log';
+  /** Whether the rows are those of a table or the items of a list. */
+  readonly role: 'rowgroup' | 'list';
+  /** How many rows a table has, its head included; -1 if that is not known. */
+  readonly rowCount?: number;
   /** Called when the end comes into sight. */
   readonly onEnd?: () => void;
   readonly onScroll?: (scroller: HTMLElement) => void;
@@ -30,7 +33,7 @@ export interface VirtualRowsProps {
 
 /** A list that draws the rows in sight alone, however long it is. All rows have the same height. */
 export function VirtualRows(props: VirtualRowsProps) {
-  const { count, rowHeight, label, row, onEnd, onScroll, head, shown } = props;
+  const { count, rowHeight, label, role, row, onEnd, onScroll, head, shown } = props;
   const own = useRef<HTMLDivElement>(null);
   const headRef = useRef<HTMLDivElement>(null);
   const [view, setView] = useState({ top: 0, height: 800 });
@@ -90,7 +93,9 @@ export function VirtualRows(props: VirtualRowsProps) {
   return (
     <div
       class={`virtual ${props.class ?? ''}`}
-      role="presentation"
+      {...(role === 'rowgroup'
+        ? { role: 'table', 'aria-label': label, 'aria-rowcount': props.rowCount }
+        : {})}
       tabIndex={0}
       ref={(element) => {
         own.current = element;
@@ -113,8 +118,8 @@ export function VirtualRows(props: VirtualRowsProps) {
       <div
         class="virtual-body"
         style={{ height: `${height}px` }}
-        role={props.role ?? 'rowgroup'}
-        aria-label={label}
+        role={role}
+        aria-label={role === 'rowgroup' ? undefined : label}
       >
         {rows}
       </div>

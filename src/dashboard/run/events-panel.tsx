@@ -5,7 +5,7 @@ import { JsonTree } from '../parts/json-tree.tsx';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
 import type { LiveRun } from './live-run.ts';
 
-const ROW_HEIGHT = 21;
+const ROW_HEIGHT = 24;
 
 /** Every event of the run as it is in the journal. */
 export function EventsPanel({ live }: { readonly live: LiveRun }) {

@@ -8,7 +8,7 @@ import { useKeys } from '../shell/keys.ts';
 import type { LiveRun } from './live-run.ts';
 import type { RunLogLine } from './run-model.ts';
 
-const ROW_HEIGHT = 21;
+const ROW_HEIGHT = 24;
 const LEVELS: readonly LogLevel[] = ['info', 'warn', 'error'];
 /** The reader follows the end while it is this near. */
 const NEAR_END_PX = 30;

@@ -27,7 +27,7 @@ export function RunActions({ run, live }: { readonly run: Run; readonly live: Li
   const service = client.value;
   const stepName = route.value.params.get('step');
   const lane = stepName === null ? undefined : live.model.laneOf(stepName);
-  const isForkable = lane !== undefined && (lane.status === 'completed' || lane.status === 'failed');
+  const canFork = lane !== undefined && (lane.status === 'completed' || lane.status === 'failed');
   const canRunNow = run.isActive && run.startedAt === null && run.waits.some(({ kind }) => kind === 'delay');
   return (
     <div class="run-actions" role="toolbar" aria-label="Commands for this run">
@@ -55,7 +55,7 @@ export function RunActions({ run, live }: { readonly run: Run; readonly live: Li
           Retry
         </button>
       )}
-      {isForkable && (
+      {canFork && (
         <button type="button" onClick={() => setAsked('fork')}>
           Fork from step
         </button>

@@ -59,38 +59,40 @@ function Facts({ run }: { readonly run: Run }) {
   const end = completedAt === null ? now.value : Date.parse(completedAt);
   const queuedMs = (startedAt === null ? end : Date.parse(startedAt)) - Date.parse(run.createdAt);
   return (
-    <dl class="facts">
-      <Fact name="created">
-        <Ago at={run.createdAt} />
-      </Fact>
-      <Fact name={startedAt === null ? 'queued for' : 'queued'}>{formatDuration(queuedMs)}</Fact>
-      {startedAt !== null && (
-        <Fact name={completedAt === null ? 'running for' : 'took'}>
-          {formatDuration(end - Date.parse(startedAt))}
+    <div class="facts-line">
+      <dl class="facts">
+        <Fact name="created">
+          <Ago at={run.createdAt} />
         </Fact>
-      )}
-      <Fact name="attempt">{run.attempt}</Fact>
-      <Fact name="steps done">{run.stepCount}</Fact>
-      {run.concurrencyKey !== null && <Fact name="concurrency key">{run.concurrencyKey}</Fact>}
-      {run.idempotencyKey !== null && <Fact name="idempotency key">{run.idempotencyKey}</Fact>}
-      {run.scheduleId !== null && (
-        <Fact name="schedule">
-          <a href={hrefOf('runs', '', { schedule: run.scheduleId })}>{run.scheduleId}</a>
-        </Fact>
-      )}
-      {run.parentRunId !== null && (
-        <Fact name="triggered by">
-          <a class="mono" href={hrefOf('run', run.parentRunId)}>
-            …{run.parentRunId.slice(-6)}
-          </a>
-        </Fact>
-      )}
+        <Fact name={startedAt === null ? 'queued for' : 'queued'}>{formatDuration(queuedMs)}</Fact>
+        {startedAt !== null && (
+          <Fact name={completedAt === null ? 'running for' : 'took'}>
+            {formatDuration(end - Date.parse(startedAt))}
+          </Fact>
+        )}
+        <Fact name="attempt">{run.attempt}</Fact>
+        <Fact name="steps done">{run.stepCount}</Fact>
+        {run.concurrencyKey !== null && <Fact name="concurrency key">{run.concurrencyKey}</Fact>}
+        {run.idempotencyKey !== null && <Fact name="idempotency key">{run.idempotencyKey}</Fact>}
+        {run.scheduleId !== null && (
+          <Fact name="schedule">
+            <a href={hrefOf('runs', '', { schedule: run.scheduleId })}>{run.scheduleId}</a>
+          </Fact>
+        )}
+        {run.parentRunId !== null && (
+          <Fact name="triggered by">
+            <a class="mono" href={hrefOf('run', run.parentRunId)}>
+              …{run.parentRunId.slice(-6)}
+            </a>
+          </Fact>
+        )}
+      </dl>
       {Object.entries(run.labels).map(([key, value]) => (
         <a key={key} class="label" href={hrefOf('runs', '', { label: `${key}=${value}` })}>
           {key}=<b>{value}</b>
         </a>
       ))}
-    </dl>
+    </div>
   );
 }
 

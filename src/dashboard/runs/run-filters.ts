@@ -48,8 +48,6 @@ export function toQuery(filters: RunFilters, nowMs: number) {
   };
 }
 
-export type RunQuery = ReturnType<typeof toQuery>;
-
 function labelsOf({ label }: RunFilters): Record<string, string> {
   return Object.fromEntries(label.map((text) => text.split(/=(.*)/s).slice(0, 2) as [string, string]));
 }

@@ -90,46 +90,41 @@ export function RunsView() {
       )}
       {state.kind === 'ready' && rows.length === 0 && <NoRuns isFiltered={isFiltered(filters)} />}
       {state.kind === 'ready' && rows.length > 0 && (
-        <div
-          role="table"
-          aria-label="Runs"
-          aria-rowcount={list.hasMore.value ? -1 : rows.length + 1}
-          class="fill"
-        >
-          <VirtualRows
-            label="Runs"
-            count={rows.length}
-            rowHeight={rowHeight}
-            shown={current.value >= 0 ? current.value : undefined}
-            onEnd={() => void list.more()}
-            onScroll={(scroller) => {
-              list.isHolding = scroller.scrollTop > AT_TOP_PX;
-              if (!list.isHolding) list.release();
-            }}
-            head={
-              <RunHead
-                isAllSelected={allSelected}
-                toggleAll={() => {
-                  selected.value = allSelected ? new Set() : new Set(rows.map(({ id }) => id));
-                }}
+        <VirtualRows
+          label="Runs"
+          role="rowgroup"
+          rowCount={list.hasMore.value ? -1 : rows.length + 1}
+          count={rows.length}
+          rowHeight={rowHeight}
+          shown={current.value >= 0 ? current.value : undefined}
+          onEnd={() => void list.more()}
+          onScroll={(scroller) => {
+            list.isHolding = scroller.scrollTop > AT_TOP_PX;
+            if (!list.isHolding) list.release();
+          }}
+          head={
+            <RunHead
+              isAllSelected={allSelected}
+              toggleAll={() => {
+                selected.value = allSelected ? new Set() : new Set(rows.map(({ id }) => id));
+              }}
+            />
+          }
+          row={(index) => {
+            const row = rows[index];
+            if (row === undefined) return null;
+            return (
+              <RunLine
+                key={row.id}
+                row={row}
+                index={index}
+                isCurrent={index === current.value}
+                isSelected={selected.value.has(row.id)}
+                toggle={toggle}
               />
-            }
-            row={(index) => {
-              const row = rows[index];
-              if (row === undefined) return null;
-              return (
-                <RunLine
-                  key={row.id}
-                  row={row}
-                  index={index}
-                  isCurrent={index === current.value}
-                  isSelected={selected.value.has(row.id)}
-                  toggle={toggle}
-                />
-              );
-            }}
-          />
-        </div>
+            );
+          }}
+        />
       )}
       {list.moreError.value !== undefined && (
         <Failure

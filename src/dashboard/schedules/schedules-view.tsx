@@ -131,7 +131,7 @@ function Buttons({ schedule, again }: { readonly schedule: Schedule; readonly ag
     <span class="view-end">
       <button
         type="button"
-        aria-label={`Fire ${id} now`}
+        aria-label={`Fire now: ${id}`}
         onClick={() => act('Fired', () => service.fireSchedule(id))}
       >
         Fire now

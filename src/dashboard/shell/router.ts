@@ -15,7 +15,7 @@ addEventListener('hashchange', () => {
 
 export const route = computed<Route>(() => readRoute(hash.value));
 
-export function readRoute(text: string): Route {
+function readRoute(text: string): Route {
   const [path = '', query = ''] = text.replace(/^#?\/?/, '').split(/\?(.*)/s);
   const [view = '', id = ''] = path.split(/\/(.*)/s);
   return { view: view === '' ? 'runs' : view, id: decode(id), params: new URLSearchParams(query) };

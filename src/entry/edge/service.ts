@@ -1,6 +1,6 @@
 import { createAccess } from '../../app/access.ts';
 import { ConfigError } from '../../app/config.ts';
-import { createDurablyApp } from '../../app/create-app.ts';
+import { createDurablyApp, DASHBOARD_MODES } from '../../app/create-app.ts';
 import { problemResponse } from '../../http/problem.ts';
 import { logError } from '../log-error.ts';
 import { describeUnknownBindings, type EdgeConfig, readEdgeConfig } from './config.ts';
@@ -52,7 +52,7 @@ function createApp({ service, migrate, streamsEnd }: Invocation, { config, acces
   return createDurablyApp(service, {
     basePath: config.DURABLY_BASE_PATH,
     maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
-    dashboard: config.DURABLY_DASHBOARD,
+    dashboard: DASHBOARD_MODES[config.DURABLY_DASHBOARD],
     ...access,
     onRequest: migrate,
     shutdown: streamsEnd,

@@ -1,7 +1,8 @@
 import { type Access, fetchLoopback } from '../../app/access.ts';
 import type { Config } from '../../app/config.ts';
 import type { Database } from '../../app/database.ts';
-import { createDurably, type DurablyOptions } from '../../create-durably.ts';
+import { createDurably } from '../../create-durably.ts';
+import type { DurablyOptions } from '../../durably-options.ts';
 import { createJobs } from '../../jobs/index.ts';
 import { instanceOptions } from '../instance-options.ts';
 import { logError } from '../log-error.ts';

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import { type Access, createAccess } from '../../app/access.ts';
 import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
-import { createDurablyApp } from '../../app/create-app.ts';
+import { createDurablyApp, DASHBOARD_MODES } from '../../app/create-app.ts';
 import { type Database, isBusy, openServiceDatabase } from '../../app/database.ts';
 import type { Durably } from '../../create-durably.ts';
 import { reachServer } from './ask-database.ts';
@@ -71,7 +71,7 @@ async function startWith(
   const app = createDurablyApp(durably, {
     basePath: config.DURABLY_BASE_PATH,
     maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
-    dashboard: config.DURABLY_DASHBOARD,
+    dashboard: DASHBOARD_MODES[config.DURABLY_DASHBOARD],
     ...access,
     draining: draining.signal,
     shutdown: closing.signal,

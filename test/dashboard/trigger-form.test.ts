@@ -1,0 +1,85 @@
+import { expect, it } from 'vitest';
+import { z } from 'zod';
+import { curlLine } from '../../src/dashboard/jobs/curl-line.ts';
+import { inputOf, keyOf } from '../../src/dashboard/jobs/form-values.ts';
+import { fieldsOf } from '../../src/dashboard/jobs/schema-fields.ts';
+
+const fieldsFor = (schema: z.ZodType) =>
+  fieldsOf(z.toJSONSchema(schema, { io: 'input' })) ?? expect.fail('no fields');
+
+it('the fields of a schema have the kind, the default and the description of its members', () => {
+  const fields = fieldsFor(
+    z.object({
+      name: z.string().describe('Of the customer'),
+      count: z.int().min(1).default(3),
+      mode: z.enum(['a', 'b']).nullable(),
+      tags: z.array(z.string()).optional(),
+      isOn: z.boolean().optional(),
+      where: z.object({ city: z.string() }).optional(),
+      any: z.unknown(),
+      both: z.union([z.string(), z.number()]).optional(),
+    }),
+  );
+  expect(fields.map(({ name, what, isRequired }) => [name, what.kind, isRequired])).toEqual([
+    ['name', 'text', true],
+    ['count', 'number', false],
+    ['mode', 'choice', true],
+    ['tags', 'lines', false],
+    ['isOn', 'boolean', false],
+    ['where', 'group', false],
+    ['any', 'json', expect.any(Boolean)],
+    ['both', 'json', false],
+  ]);
+  expect(fields[0]?.description).toBe('Of the customer');
+  expect(fields[1]?.default).toBe(3);
+});
+
+it('a schema that is no object has no fields', () => {
+  expect(fieldsOf(z.toJSONSchema(z.array(z.string())))).toBeNull();
+  expect(fieldsOf(null)).toBeNull();
+});
+
+it('follows references inside the schema', () => {
+  const address = z.object({ city: z.string() }).meta({ id: 'Address' });
+  const [home] = fieldsFor(z.object({ home: address, work: address }));
+  expect(home?.what).toMatchObject({ kind: 'group', fields: [{ name: 'city' }] });
+});
+
+it('the input has what was entered, and each mistake stands at its field', () => {
+  const schema = z.object({
+    file: z.string(),
+    batches: z.int().min(1).optional(),
+    where: z.object({ zip: z.string().regex(/^\d+$/) }).optional(),
+    extra: z.unknown().optional(),
+  });
+  const fields = fieldsFor(schema);
+  expect(inputOf(fields, {})).toEqual({ input: {}, issues: { [keyOf(['file'])]: 'Is required' } });
+  const entered = {
+    [keyOf(['file'])]: 'a.csv',
+    [keyOf(['batches'])]: '0',
+    [keyOf(['where', 'zip'])]: 'x',
+    [keyOf(['extra'])]: '{',
+  };
+  expect(inputOf(fields, entered).issues).toEqual({
+    [keyOf(['batches'])]: 'Must be at least 1',
+    [keyOf(['where', 'zip'])]: 'Must match ^\\d+$',
+    [keyOf(['extra'])]: 'Must be JSON',
+  });
+  const right = {
+    ...entered,
+    [keyOf(['batches'])]: '2',
+    [keyOf(['where', 'zip'])]: '89',
+    [keyOf(['extra'])]: '[1]',
+  };
+  expect(inputOf(fields, right)).toEqual({
+    input: { file: 'a.csv', batches: 2, where: { zip: '89' }, extra: [1] },
+    issues: {},
+  });
+});
+
+it('the curl line is quoted for a shell, and names no key', () => {
+  const body = { jobName: 'a', input: { text: "it's $HOME" } };
+  expect(curlLine({ url: 'http://x/api', hasKey: true, body })).toBe(
+    `curl -X POST 'http://x/api/trigger' -H "Authorization: Bearer $DURABLY_API_KEY" -d '{"jobName":"a","input":{"text":"it'\\''s $HOME"}}'`,
+  );
+});

@@ -1,0 +1,45 @@
+import { it } from 'vitest';
+import { type DashboardTests, open, rowOf, serve } from '../context.ts';
+
+/** The browser itself logs each request that fails. */
+const ALLOWED = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|503/;
+
+export function outages(tests: DashboardTests): void {
+  it('says that the service is gone, and misses nothing when it is back', async () => {
+    const first = await serve();
+    const { url, file } = first;
+    const port = Number(new URL(url).port);
+    const { id } = await first.durably.trigger({ jobName: 'approval', input: { document: 'a' } });
+    const list = await open(tests, { url, allowed: ALLOWED });
+    const page = await open(tests, { url, hash: `#/run/${id}`, allowed: ALLOWED });
+    await rowOf(list, id).waitFor();
+    await page.locator('.run-title').getByText('pending').waitFor();
+    await first.stop();
+    await list.getByText('The service does not answer').waitFor();
+    await page.getByText('The service does not answer').waitFor();
+
+    // What another process does meanwhile.
+    const other = await serve({ file });
+    await other.durably.cancel(id);
+    const late = await other.durably.trigger({ jobName: 'approval', input: { document: 'b' } });
+    await serve({ file, port });
+    await rowOf(list, late.id).waitFor();
+    await rowOf(list, id).getByText('cancelled').waitFor();
+    await page.locator('.run-title').getByText('cancelled').waitFor();
+    await list.getByText('The service does not answer').waitFor({ state: 'detached' });
+  });
+
+  it('offers to try again what could not be read', async () => {
+    const { url, durably } = await serve();
+    const { id } = await durably.trigger({ jobName: 'approval', input: { document: 'a' } });
+    const page = await open(tests, { url, hash: '#/schedules', allowed: /500/ });
+    await page.getByRole('heading', { name: 'Schedules' }).waitFor();
+    const broken = { status: 500, contentType: 'text/plain', body: 'oops' };
+    await page.route('**/runs?*', (route) => route.fulfill(broken));
+    await page.getByRole('link', { name: 'Runs', exact: true }).click();
+    await page.getByText('The runs could not be read.').waitFor();
+    await page.unroute('**/runs?*');
+    await page.getByRole('button', { name: 'Try again' }).click();
+    await rowOf(page, id).waitFor();
+  });
+}

@@ -1,0 +1,110 @@
+import { expect, it } from 'vitest';
+import { type DashboardTests, open, serve, until } from '../context.ts';
+import { HOSTILE } from '../sample-jobs.ts';
+
+export function run(tests: DashboardTests): void {
+  it('shows the tries of a step with their errors, and the error with its stack and cause', async () => {
+    const service = await serve();
+    const { durably, url } = service;
+    durably.start();
+    const { id } = await durably.trigger({ jobName: 'charge-card', input: { order: 'bad', cents: 5 } });
+    await until(service, id, 'failed');
+    const page = await open(tests, { url, hash: `#/run/${id}` });
+    const timeline = page.getByRole('region', { name: 'Timeline' });
+    await timeline.getByRole('button', { name: /^charge / }).click();
+    await page.getByRole('tab', { name: 'Step charge', selected: true }).waitFor();
+    expect(await page.locator('.tries tbody tr').filter({ hasText: 'The bank did not answer' }).count()).toBe(
+      6,
+    );
+    await page.getByText('connect ECONNREFUSED 10.0.0.7:443').waitFor();
+    await page.getByRole('heading', { name: 'Caused by' }).waitFor();
+    // Both attempts of the run, and its wait between them.
+    const bars = timeline.locator('.is-run .bar-shape');
+    expect(await bars.evaluateAll((all) => all.map((bar) => bar.className.split(' ')[1]))).toEqual(
+      expect.arrayContaining(['is-attempt', 'is-wait', 'is-attempt']),
+    );
+  });
+
+  it('grows while the run goes on, and follows its log lines', async () => {
+    const { durably, url } = await serve();
+    const input = { file: 'a.csv', batches: 30, pauseMs: 40 };
+    const { id } = await durably.trigger({ jobName: 'import-orders', input });
+    const page = await open(tests, { url, hash: `#/run/${id}?tab=logs` });
+    await page.getByText('pending').first().waitFor();
+    durably.start();
+    await page.getByRole('button', { name: /^batch 3 / }).waitFor();
+    await page.getByText('batch 30: 0 rows were rejected').waitFor();
+    await page.locator('.run-title').getByText('completed').waitFor();
+    await page.getByLabel('Least level').selectOption('warn');
+    await page.getByText('15 lines').waitFor();
+    await page.getByLabel('Find in log lines').fill('batch 29');
+    await page.getByText('1 lines').waitFor();
+    await page
+      .getByRole('button', { name: /batch 29/ })
+      .last()
+      .click();
+    await page.locator('.inspector').getByText('imported').waitFor();
+  });
+
+  it('shows waits, and links to the runs that it has started', async () => {
+    const service = await serve();
+    const { durably, url } = service;
+    durably.start();
+    const { id } = await durably.trigger({ jobName: 'monthly-report', input: { month: '2026-11' } });
+    await until(service, id, 'completed');
+    const page = await open(tests, { url, hash: `#/run/${id}` });
+    await expect.poll(() => page.locator('.lane .bar-shape.is-wait:not(.of-run)').count()).toBe(2);
+    await page.getByRole('tab', { name: 'Children' }).click();
+    await page.getByRole('cell', { name: 'import-orders' }).waitFor();
+    await page.locator('.lane-child').click();
+    await page.getByRole('heading', { name: 'import-orders' }).waitFor();
+  });
+
+  it('draws the rows in sight of a run with many steps and log lines', async () => {
+    const service = await serve();
+    const { durably, url } = service;
+    durably.start();
+    const input = { steps: 300, lines: 3000, outputBytes: 200_000 };
+    const { id } = await durably.trigger({ jobName: 'large', input });
+    await until(service, id, 'completed');
+    const page = await open(tests, { url, hash: `#/run/${id}?tab=logs` });
+    await page.getByRole('tab', { name: /Logs.*3,000/ }).waitFor();
+    expect(await page.locator('.lane').count()).toBeLessThan(60);
+    expect(await page.locator('.log-line').count()).toBeLessThan(70);
+    await page.getByRole('tab', { name: 'Run' }).click();
+    await page.getByText('2000 items').waitFor();
+    await page.getByLabel('Find in output').fill('1999');
+    await page.locator('.json .is-shown').getByText('1999').waitFor();
+  });
+
+  it('takes no text for markup', async () => {
+    const service = await serve();
+    const { durably, url } = service;
+    durably.start();
+    const labels = { org: HOSTILE };
+    const { id } = await durably.trigger({
+      jobName: 'hostile <b>job</b>',
+      input: { [HOSTILE]: HOSTILE },
+      labels,
+    });
+    await until(service, id, 'failed');
+    const page = await open(tests, { url });
+    await page.locator('.c-job').getByText('hostile <b>job</b>').waitFor();
+    for (const tab of ['run', 'step', 'logs', 'events']) {
+      const params = new URLSearchParams({ tab, step: HOSTILE });
+      await page.goto(`${url}/#/run/${id}?${params}`);
+      await page.locator('.panel').getByText('<script>').first().waitFor();
+    }
+    await page.goto(`${url}/#/job/${encodeURIComponent('hostile <b>job</b>')}`);
+    await page.getByLabel(HOSTILE).waitFor();
+    expect(await page.evaluate(() => 'hacked' in globalThis)).toBe(false);
+    expect(await page.locator('main img, main script').count()).toBe(0);
+  });
+
+  it('says so if there is no such run', async () => {
+    const { url } = await serve();
+    const allowed = /404/;
+    const page = await open(tests, { url, hash: '#/run/run_unknown', allowed });
+    await page.getByText('There is no such run').waitFor();
+  });
+}
