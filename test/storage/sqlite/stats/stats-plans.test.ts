@@ -1,8 +1,11 @@
+import { Kysely, sql } from 'kysely';
 import { expect } from 'vitest';
+import { splitStatements } from '../../../../scripts/sql-statements.ts';
 import { contract } from '../../../support/contract.ts';
 import {
   type Plan,
   planned,
+  planOf,
   scansOf,
   searchesOf,
   temporariesOf,
@@ -40,6 +43,27 @@ contract('query plans', (test) => {
     const place = only(plans, 'folded_ms');
     expect(scansOf(place)).toEqual([]);
     expect(temporariesOf(place)).toEqual([]);
+  });
+
+  test.for([
+    ['durably_stats_fold', /SEARCH j USING INTEGER PRIMARY KEY \(rowid>\? AND rowid<\?\)/],
+    ['durably_runs_folded', /SEARCH j USING INDEX durably_journal_by_run \(run_id=\? AND rowid>\?\)/],
+  ] as const)('of %s read the new events, or those of one run', async ([name, index], { world }) => {
+    await world.idle();
+    const db = new Kysely<unknown>({ dialect: (await world.open()).dialect });
+    const { rows } = await sql<{ sql: string }>`select sql from sqlite_master where name = ${name}`.execute(
+      db,
+    );
+    const [, body = ''] = /\bbegin\b([\s\S]*)\bend\s*;?\s*$/i.exec(rows[0]?.sql ?? '') ?? [];
+    const [add = ''] = splitStatements(body);
+    const text = add.replaceAll(/\b(new|old)\.\w+/gi, '?');
+    const plan = await planOf(
+      db,
+      text,
+      Array.from({ length: text.split('?').length - 1 }, () => null),
+    );
+    expect(searchesOf(plan).join('\n')).toMatch(index);
+    expect(scansOf(plan).filter((line) => !isOwn(line))).toEqual([]);
   });
 
   test('of the overview look at the beginning of the line', async ({ world }) => {
