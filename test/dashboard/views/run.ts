@@ -56,7 +56,9 @@ export function run(tests: DashboardTests): void {
     await expect.poll(() => page.locator('.lane .bar-shape.is-wait:not(.of-run)').count()).toBe(2);
     await page.getByRole('tab', { name: 'Children' }).click();
     await page.getByRole('cell', { name: 'import-orders' }).waitFor();
-    await page.locator('.lane-child').click();
+    await page.getByRole('button', { name: 'Steps of the run of import the rest' }).click();
+    await page.getByRole('button', { name: /^batch 2 / }).waitFor();
+    await page.locator('.lane-child a').click();
     await page.getByRole('heading', { name: 'import-orders' }).waitFor();
   });
 
