@@ -2,7 +2,7 @@ import type { RunStatus } from '../../client.ts';
 import { formatDuration } from '../parts/clock.ts';
 import { StatusShape } from '../parts/status.tsx';
 import { hrefOf } from '../shell/router.ts';
-import type { Bar, Lane } from './run-model.ts';
+import type { Bar, Lane } from './lane.ts';
 import { placeOf, type TimeRange } from './time-scale.ts';
 import type { UnfoldedRuns } from './unfolded.ts';
 

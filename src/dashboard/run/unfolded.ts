@@ -1,7 +1,8 @@
 import { signal } from '@preact/signals';
 import { useEffect, useMemo } from 'preact/hooks';
+import type { Lane } from './lane.ts';
 import { LiveRun } from './live-run.ts';
-import type { Lane, RunModel } from './run-model.ts';
+import type { RunModel } from './run-model.ts';
 
 /** A row of the timeline: of the run itself, or of a run that one of its steps has started. */
 export interface ShownLane {
