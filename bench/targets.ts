@@ -98,6 +98,17 @@ export const targets: readonly Target[] = [
     over: own('small'),
     is: 'atLeast',
   }),
+  ...[
+    ['jobs', 'GET /jobs'],
+    ['stats', 'GET /stats'],
+    ['page', 'GET /runs?cursor'],
+  ].flatMap(([metric, title]) =>
+    each(`${title}, 1,000,000 ÷ 10,000 runs`, 'operator-reads', 1.3, {
+      metric: `${metric} large`,
+      over: own(`${metric} small`),
+      is: 'atMost',
+    }),
+  ),
   ...each('peak of large lists and streams, many ÷ few', 'large-values', 1.5, {
     metric: 'peak many',
     over: own('peak few'),

@@ -5,7 +5,7 @@
 import { parseArgs } from 'node:util';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { stringify } from 'yaml';
-import { buildOpenApi } from '../src/app/openapi.ts';
+import { buildOpenApi } from '../src/app/openapi/openapi.ts';
 import { writeOrCheck } from './generated-file.ts';
 
 /**

@@ -1,6 +1,7 @@
+export type { RunFilter, RunPage, RunSelection } from './core/lists/run-query.ts';
 /** The door `durably/client`: a service, seen from elsewhere. */
 
-export { createDurablyClient, type DurablyClientOptions } from './client/create-client.ts';
+export { createDurablyClient, type DurablyClientOptions, type JobNames } from './client/create-client.ts';
 export type {
   DurablyClient,
   ListedEvent,
@@ -47,7 +48,7 @@ export type { JournalEvent } from './core/events.ts';
 export type { JobInfo, JobsQuery } from './core/managing/job-info.ts';
 export type { BulkFilter, BulkResult } from './core/managing/run-bulk.ts';
 export type { RescheduleOptions } from './core/managing/run-management.ts';
-export type { Run, RunField, RunFilter, RunPage, RunProgress, RunSelection, RunStatus } from './core/run.ts';
+export type { Run, RunField, RunProgress, RunStatus } from './core/run.ts';
 export type { Schedule, ScheduleRequest } from './core/schedules/schedule.ts';
 export type { Signalled, SignalOptions } from './core/signal.ts';
 export type { Overview } from './core/stats/overview.ts';

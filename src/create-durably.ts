@@ -1,19 +1,11 @@
 import type { Dialect, Kysely } from 'kysely';
 import type { DurablyService } from './core/durably.ts';
-import type { ErrorDetailMode } from './core/errors/error-detail.ts';
 import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
-import type { Logger } from './core/logger.ts';
-import { parseRetention, type RunRetention, retentionOption } from './core/managing/retention.ts';
+import { parseRetention } from './core/managing/retention.ts';
 import { type Clock, systemClock } from './core/time/clock.ts';
-import {
-  anyOption,
-  checkOptions,
-  errorDetailOption,
-  functionOption,
-  type OptionSchemas,
-  objectWith,
-} from './core/validation/option-types.ts';
+import { checkOptions } from './core/validation/option-types.ts';
+import { DURABLY_OPTIONS, type DurablyOptions } from './durably-options.ts';
 import { type ErrorHandler, EventBus } from './engine/events/event-bus.ts';
 import { JournalFeed } from './engine/events/journal-feed.ts';
 import { RunLog } from './engine/events/run-log.ts';
@@ -24,76 +16,12 @@ import type { JobHandle } from './engine/runs/job-handle.ts';
 import { createRuns } from './engine/runs/runs.ts';
 import { createLifecycle } from './engine/worker/lifecycle.ts';
 import { Worker } from './engine/worker/worker.ts';
-import {
-  checkWorkerOptions,
-  defaultResultBytes,
-  type StopOptions,
-  WORKER_OPTIONS,
-} from './engine/worker/worker-options.ts';
+import { checkWorkerOptions, defaultResultBytes, type StopOptions } from './engine/worker/worker-options.ts';
 import type { Schema } from './storage/sqlite/schema.ts';
 import { createStore } from './storage/sqlite/store.ts';
 
 /** How often the streams of a resident instance look for events that other processes wrote, ms. */
 const MAX_FEED_POLL_MS = 250;
-
-/**
- * The shape of a Kysely dialect. A project may have another copy of Kysely than durably, and the
- * types of two copies are not assignable to each other.
- */
-export interface AnyDialect {
-  createDriver(): { acquireConnection(): Promise<object> };
-  createQueryCompiler(): object;
-  createAdapter(): object;
-  createIntrospector(db: never): object;
-}
-
-/** The options of an instance. All except `dialect` are optional. */
-export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
-  /** A Kysely SQLite dialect. */
-  readonly dialect: AnyDialect;
-  /**
-   * How long an idle worker waits before it looks for work that others created. On demand, how often
-   * a stream looks for events. In ms. Default: 1000.
-   */
-  readonly pollingInterval?: number | undefined;
-  /** How often a worker renews its leases, ms. Less than `staleThreshold`. Default: 5000. */
-  readonly heartbeatInterval?: number | undefined;
-  /** The age of a heartbeat at which another worker takes the run over, ms. Default: 30000. */
-  readonly staleThreshold?: number | undefined;
-  /** How many runs this worker executes at once. Default: 1. */
-  readonly maxConcurrentRuns?: number | undefined;
-  /**
-   * The most bytes that a step's result, a run's output or a job's input takes as JSON. A larger result fails
-   * its step, a larger output its run, a larger input is refused. Default: 16 MiB, or 4 MiB on a server.
-   */
-  readonly maxResultBytes?: number | undefined;
-  /**
-   * `on-demand` is for platforms where nothing may continue between requests. It starts no loop, not
-   * even by `init()`: call `processUntilIdle()`. Default: `resident`, or `on-demand` on Cloudflare Workers.
-   */
-  readonly worker?: 'resident' | 'on-demand' | undefined;
-  /**
-   * How long runs are kept after their end, with their steps, log lines and events: all, or by status, such as
-   * `{ completed: '7d', failed: '30d' }`. Default: for ever.
-   */
-  readonly retainRuns?: RunRetention | undefined;
-  /** Jobs to register at once; they type `durably.jobs`. */
-  readonly jobs?: TJobs | undefined;
-  /**
-   * Renews the dialect's connection after SQLITE_BUSY. LibsqlDialect does not need it. Another
-   * dialect without it stops at the first SQLITE_BUSY.
-   */
-  readonly reconnect?: (() => void | Promise<void>) | undefined;
-  /**
-   * What is stored of the errors that fail runs and steps, and of errors in log data. `message` stores no stacks. Default: `full`.
-   */
-  readonly errorDetail?: ErrorDetailMode | undefined;
-  /**
-   * Receives a line for each run that failed, was resumed, taken over or handed back, and for errors
-   * without a `worker:error` or `onError` listener. Without a logger, takeovers and failures that nobody listens to go to the console.
-   */
-  readonly logger?: Logger | undefined;
-}
 
 /** An instance: its jobs, its worker, and the operations on runs. Create it with {@link createDurably}. */
 export interface Durably<THandles = OpenHandles> extends DurablyService {
@@ -182,22 +110,12 @@ export function createDurably(options: DurablyOptions): Durably {
   return assembleDurably(options, { clock: systemClock });
 }
 
-const OPTIONS: OptionSchemas<DurablyOptions> = {
-  dialect: anyOption,
-  ...WORKER_OPTIONS,
-  errorDetail: errorDetailOption,
-  retainRuns: retentionOption,
-  logger: objectWith(['info', 'warn', 'error'], 'must have the functions info, warn and error'),
-  jobs: objectWith([], 'must be an object of job definitions'),
-  reconnect: functionOption,
-};
-
 /** {@link createDurably} with a given clock. */
 export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clock }): Durably {
   if (typeof options?.dialect?.createDriver !== 'function') {
     throw new ValidationError('dialect must be a Kysely dialect');
   }
-  checkOptions('createDurably option', options, OPTIONS);
+  checkOptions('createDurably option', options, DURABLY_OPTIONS);
   const given = checkWorkerOptions(options);
   const isResident = given.presence === 'resident';
   const { store, db, isRemote } = createStore({

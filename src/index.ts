@@ -24,6 +24,7 @@ export {
 } from './core/errors/errors.ts';
 export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
+export type { RunFilter, RunPage, RunSelection } from './core/lists/run-query.ts';
 export type { Logger } from './core/logger.ts';
 export type { JobInfo, JobsQuery, ShownLimits, ShownSchedule } from './core/managing/job-info.ts';
 export type { EndedStatus, PurgeOptions, RunRetention } from './core/managing/retention.ts';
@@ -31,15 +32,7 @@ export type { BulkFilter, BulkOptions, BulkResult } from './core/managing/run-bu
 export type { RescheduleOptions } from './core/managing/run-management.ts';
 export type { FailedTry, Retries, RetryOptions } from './core/retries/retry.ts';
 export { NonRetryableError, RetryAfterError } from './core/retries/retry-errors.ts';
-export type {
-  Run,
-  RunField,
-  RunFilter,
-  RunPage,
-  RunProgress,
-  RunSelection,
-  RunStatus,
-} from './core/run.ts';
+export type { Run, RunField, RunProgress, RunStatus } from './core/run.ts';
 export type {
   JobSchedule,
   MissedPolicy,
@@ -76,7 +69,8 @@ export type { Duration } from './core/time/duration.ts';
 export type { Disposition } from './core/triggers/new-run.ts';
 export type { ChildTrigger, TriggerOptions } from './core/triggers/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';
-export { createDurably, type Durably, type DurablyOptions } from './create-durably.ts';
+export { createDurably, type Durably } from './create-durably.ts';
+export type { DurablyOptions } from './durably-options.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';
 export type { Concurrency, ThrottleOptions } from './engine/jobs/job-limits.ts';
 export type { JobHandle } from './engine/runs/job-handle.ts';

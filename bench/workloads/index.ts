@@ -5,6 +5,7 @@ import { sleepBetween } from './flow/sleep-between.ts';
 import { sleepers } from './flow/sleepers.ts';
 import { waitingTable } from './flow/waiting-table.ts';
 import { fullTable } from './full-table.ts';
+import { operatorReads } from './http/operator-reads.ts';
 import { httpRuns } from './http/runs.ts';
 import { idleStreams, subscribers } from './http/streams.ts';
 import { httpTrigger } from './http/trigger.ts';
@@ -30,6 +31,7 @@ export const workloads: readonly Workload[] = [
   latency,
   httpTrigger,
   httpRuns,
+  operatorReads,
   largeValues,
   fullTable,
   waitingTable,

@@ -102,9 +102,7 @@ const settings = z.object({
     .transform((flag) => flag === '1')
     .default(false),
   DURABLY_CORS_ORIGINS: originList(),
-  DURABLY_DASHBOARD: z
-    .enum(['on', 'off', 'read-only'], 'must be on, off or read-only')
-    .default('on'),
+  DURABLY_DASHBOARD: z.enum(['on', 'off', 'read-only'], 'must be on, off or read-only').default('on'),
   DURABLY_RATE_LIMIT: wholeNumber(1, 1_000_000).optional(),
 });
 
@@ -135,10 +133,13 @@ export const settingNames: readonly string[] = Object.keys(settings.shape);
 /** The variables that only the service on Workers reads. */
 export const EDGE_ONLY = ['DURABLY_WORK_MS', 'DURABLY_CRON_MS', 'DURABLY_SUBREQUESTS'];
 
+/** The variables of the command line, which calls a service. */
+const OF_COMMAND = ['DURABLY_URL', 'DURABLY_API_KEY'];
+
 /** One line that lists the variables that look like settings of the service on Node but are not. */
 export function describeUnknownNodeSettings(env: Readonly<Record<string, unknown>>): string | undefined {
   return describeUnknownSettings(env, {
-    known: settingNames,
+    known: [...settingNames, ...OF_COMMAND],
     elsewhere: { names: EDGE_ONLY, place: 'Cloudflare Workers' },
   });
 }

@@ -16,7 +16,7 @@ import type { ApiKeys } from './api-keys.ts';
 import { mountDashboard } from './dashboard/mount.ts';
 import { mountGate } from './gate.ts';
 import { hostGuard, isHostName } from './host-guard.ts';
-import { buildOpenApi } from './openapi.ts';
+import { buildOpenApi } from './openapi/openapi.ts';
 import { allowOrigins, isOrigin, ORIGINS_RULE } from './origins.ts';
 import { mountHealth, mountReadiness } from './probes.ts';
 import { isRateLimit, RATE_LIMIT_RULE, RateLimit } from './rate-limit.ts';

@@ -1,6 +1,7 @@
+import type { RunPage } from '../core/lists/run-query.ts';
 import type { JobInfo } from '../core/managing/job-info.ts';
 import type { BulkResult } from '../core/managing/run-bulk.ts';
-import type { Run, RunPage } from '../core/run.ts';
+import type { Run } from '../core/run.ts';
 import type { Schedule } from '../core/schedules/schedule.ts';
 import type { Signalled } from '../core/signal.ts';
 import type { Overview } from '../core/stats/overview.ts';
@@ -27,7 +28,7 @@ const listOf =
 
 export const isRun = having<Run>('id', 'jobName', 'status');
 /** They may have any fields, because the caller may name them. */
-export const isRunList = listOf(having<Run>());
+const isRunList = listOf(having<Run>());
 export const isStepList = listOf(having<Step>('name', 'index', 'status'));
 export const isLogList = listOf(having<LogLine>('sequence', 'level', 'message'));
 export const isJobList = listOf(having<JobInfo>('name', 'limits'));

@@ -1,12 +1,13 @@
 import { ValidationError } from '../core/errors/errors.ts';
 import type { DurablyClient } from './durably-client.ts';
+import { jobsOf } from './job-handle.ts';
 import type { JobDefinitions, UnusualNames } from './job-types.ts';
-import { jobsOf } from './jobs.ts';
 import { methodsOf } from './methods.ts';
 import { clientClock, type Surroundings } from './time.ts';
 import { createTransport, type FetchFunction } from './transport.ts';
 
-interface Connection {
+/** How a client reaches its service. */
+export interface DurablyClientOptions {
   /** The address of the service with its base path, such as `https://example.com/api/durably`. In a page, a path will do. */
   readonly url: string;
   /** A key of the service, if it wants one. */
@@ -16,15 +17,14 @@ interface Connection {
 }
 
 /**
- * How a client reaches its service. `jobNames` has the names of the jobs that are not those of their keys: under the key
- * `importCsv` the client finds the job `import-csv`.
+ * The names of the jobs that do not follow from their keys: under the key `importCsv` the client finds the job `import-csv`. If
+ * there are such jobs, the compiler asks for their names.
  */
-export type DurablyClientOptions<TJobs extends JobDefinitions = JobDefinitions> = Connection &
-  (string extends keyof TJobs
-    ? { readonly jobNames?: Readonly<Record<string, string>> | undefined }
-    : keyof UnusualNames<TJobs> extends never
-      ? { readonly jobNames?: UnusualNames<TJobs> | undefined }
-      : { readonly jobNames: UnusualNames<TJobs> });
+export type JobNames<TJobs extends JobDefinitions> = string extends keyof TJobs
+  ? { readonly jobNames?: Readonly<Record<string, string>> | undefined }
+  : keyof UnusualNames<TJobs> extends never
+    ? { readonly jobNames?: UnusualNames<TJobs> | undefined }
+    : { readonly jobNames: UnusualNames<TJobs> };
 
 /**
  * A client of a durably service, for browsers, Node and Workers. It knows the jobs by the types of their definitions, so that
@@ -33,21 +33,21 @@ export type DurablyClientOptions<TJobs extends JobDefinitions = JobDefinitions> 
  * @throws {ValidationError} for a bad option.
  * @example
  * import { createDurablyClient } from 'durably/client'
- * import type { jobs } from '../server/jobs.ts'
+ * import type { greet } from './greet.ts'
  *
- * const client = createDurablyClient<typeof jobs>({ url: 'http://localhost:3000/api/durably' })
- * const { runId } = await client.jobs.importCsv.trigger({ file: 'airports.csv' })
+ * const client = createDurablyClient<{ greet: typeof greet }>({ url: 'http://localhost:3000/api/durably' })
+ * const { runId } = await client.jobs.greet.trigger({ name: 'Ada' })
  * for await (const event of client.run(runId).events()) console.log(event.type)
  */
 export function createDurablyClient<TJobs extends JobDefinitions = JobDefinitions>(
-  options: DurablyClientOptions<TJobs>,
+  options: DurablyClientOptions & JobNames<TJobs>,
 ): DurablyClient<TJobs> {
   return assembleClient(options, { clock: clientClock, random: Math.random });
 }
 
 /** A client with a clock of the caller's. */
 export function assembleClient<TJobs extends JobDefinitions>(
-  { url, apiKey, fetch, jobNames }: DurablyClientOptions<TJobs>,
+  { url, apiKey, fetch, jobNames }: DurablyClientOptions & JobNames<TJobs>,
   surroundings: Surroundings,
 ): DurablyClient<TJobs> {
   if (typeof url !== 'string' || /[?#]/.test(url)) {

@@ -1,9 +1,10 @@
 import type { ForkOptions } from '../core/durably.ts';
 import type { JournalEvent } from '../core/events.ts';
+import type { RunFilter, RunPage, RunSelection } from '../core/lists/run-query.ts';
 import type { JobInfo, JobsQuery } from '../core/managing/job-info.ts';
 import type { BulkFilter, BulkResult } from '../core/managing/run-bulk.ts';
 import type { RescheduleOptions } from '../core/managing/run-management.ts';
-import type { Run, RunField, RunFilter, RunPage, RunSelection } from '../core/run.ts';
+import type { Run, RunField } from '../core/run.ts';
 import type { Schedule, ScheduleRequest } from '../core/schedules/schedule.ts';
 import type { Signalled, SignalOptions } from '../core/signal.ts';
 import type { Overview } from '../core/stats/overview.ts';
@@ -126,6 +127,10 @@ export interface DurablyClient<TJobs extends JobDefinitions = JobDefinitions> {
    *
    * @example for await (const runs of client.runPages({ jobName: 'greet' })) console.log(runs.length)
    */
+  runPages<F extends RunField>(
+    filter: RunSelection<F>,
+    call?: CallOptions,
+  ): AsyncIterableIterator<Pick<Run, F>[]>;
   runPages(filter?: RunFilter, call?: CallOptions): AsyncIterableIterator<Run[]>;
   /** Finished steps by index. @throws {NotFoundError} */
   getSteps(runId: string, call?: CallOptions): Promise<Step[]>;

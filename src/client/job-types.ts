@@ -7,7 +7,9 @@ export type JobDefinitions = Readonly<Record<string, { readonly name: string }>>
 export type InputOf<TJob> = TJob extends JobReference<infer TInput, unknown> ? TInput : unknown;
 
 /** What its runs return, as it reads back. */
-export type OutputOf<TJob> = TJob extends JobReference<never, infer TOutput> ? TOutput : unknown;
+export type OutputOf<TJob> = TJob extends { readonly '~output'?: infer TOutput }
+  ? Exclude<TOutput, undefined>
+  : unknown;
 
 /** What its runs receive. */
 export type PayloadOf<TJob> = TJob extends { run(step: StepContext, payload: infer TPayload): unknown }

@@ -1,5 +1,5 @@
 import { NotFoundError } from '../core/errors/errors.ts';
-import type { RunFilter, RunPage } from '../core/run.ts';
+import type { RunFilter, RunPage } from '../core/lists/run-query.ts';
 import {
   bodyOf,
   type IsAnswer,
@@ -25,7 +25,7 @@ import { followEvents } from './event-stream.ts';
 import { type ClientOperationName, operations } from './operations.ts';
 import { isUnknownPath } from './problem.ts';
 import type { Input } from './request.ts';
-import { runOf } from './runs.ts';
+import { runOf } from './run-handle.ts';
 import type { CallOptions, Transport } from './transport.ts';
 import { sendBatch, sendTrigger } from './triggers.ts';
 import { waitForRun } from './wait.ts';
@@ -71,14 +71,14 @@ export function methodsOf(transport: Transport): Methods {
       return (await getRunsPage(filter, call)).runs;
     },
     getRunsPage,
-    async *runPages(filter = {}, call) {
+    async *runPages(filter: RunFilter = {}, call?: CallOptions) {
       let cursor: string | null | undefined = filter.cursor;
       for (let isFirst = true; isFirst || cursor !== null; isFirst = false) {
         const page: RunPage = await getRunsPage(
           { ...filter, ...(cursor != null && { cursor, offset: undefined }) },
           call,
         );
-        yield page.runs;
+        if (page.runs.length > 0) yield page.runs;
         cursor = page.nextCursor;
       }
     },

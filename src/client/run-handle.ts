@@ -4,10 +4,10 @@ import type { RescheduleOptions } from '../core/managing/run-management.ts';
 import type { Run } from '../core/run.ts';
 import type { Signalled, SignalOptions } from '../core/signal.ts';
 import type { LogLine, LogQuery, Step } from '../core/step.ts';
-import type { NewRunId } from './durably-client.ts';
+import type { DurablyClient, NewRunId } from './durably-client.ts';
 import type { StreamOptions } from './event-stream.ts';
-import type { CallOptions } from './transport.ts';
-import type { WaitOptions } from './wait.ts';
+import type { CallOptions, Transport } from './transport.ts';
+import { type WaitOptions, waitForRun } from './wait.ts';
 
 /** One run of a service. */
 export interface ClientRun<TPayload = unknown, TOutput = unknown> {
@@ -53,4 +53,31 @@ export interface ClientRun<TPayload = unknown, TOutput = unknown> {
   reschedule(options: RescheduleOptions, call?: CallOptions): Promise<void>;
   /** Deletes it if it is over. @throws {NotFoundError | ConflictError} */
   delete(call?: CallOptions): Promise<void>;
+}
+
+type Methods = Omit<DurablyClient, 'jobs' | 'run'>;
+
+/** The methods of a client for one run. */
+export function runOf(runId: string, client: Methods, transport: Transport): ClientRun {
+  return {
+    id: runId,
+    get: (call) => client.getRun(runId, call),
+    wait: (options) =>
+      waitForRun(transport, {
+        ...options,
+        runId,
+        firstTry: 'bounded',
+        getRun: (signal) => client.getRun(runId, { signal }),
+      }),
+    events: (options) => client.runEvents(runId, options),
+    steps: (call) => client.getSteps(runId, call),
+    logs: (query, call) => client.getLogs({ ...query, runId }, call),
+    cancel: (call) => client.cancel(runId, call),
+    retry: (call) => client.retry(runId, call),
+    retrigger: (call) => client.retrigger(runId, call),
+    fork: (options, call) => client.fork(runId, options, call),
+    signal: (name, payload, options, call) => client.signal(runId, name, payload, options, call),
+    reschedule: (options, call) => client.reschedule(runId, options, call),
+    delete: (call) => client.deleteRun(runId, call),
+  };
 }

@@ -163,10 +163,11 @@ export function brokenOff(where: string, cause: unknown): Failed {
   return { kind: 'failed', error, retryAfterMs: null };
 }
 
-/** `fetch failed` alone says nothing. */
+/** `fetch failed` alone says nothing, and an error about several addresses has only a code. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : reasonOf(error.cause);
+  if (error.cause !== undefined) return reasonOf(error.cause);
+  return error.message || ('code' in error ? String(error.code) : error.name);
 }
 
 /** Whether the service may answer soon: it could not be reached, shuts down, or its database did not answer. */

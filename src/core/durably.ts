@@ -1,7 +1,8 @@
-import type { JournalEvent } from './events.ts';
+import type { RunFeed, RunListFeed } from './feeds.ts';
 import type { JsonPieces } from './json/json-text.ts';
+import type { RunFilter, RunPage, RunSelection } from './lists/run-query.ts';
 import type { RunManagement } from './managing/run-management.ts';
-import type { Run, RunField, RunFilter, RunPage, RunSelection } from './run.ts';
+import type { Run, RunField } from './run.ts';
 import type { Schedule, ScheduleRequest } from './schedules/schedule.ts';
 import type { Signalled, SignalOptions } from './signal.ts';
 import type { Observation } from './stats/observation.ts';
@@ -40,38 +41,6 @@ export interface Triggered {
   readonly disposition: Disposition;
   /** The stored run. Parsed only when called, because most callers need only the id. */
   readonly toRun: () => Run;
-}
-
-/** A journal event in a stream. Its JSON text is made once for all readers. */
-export interface StreamedEvent {
-  readonly sequence: number;
-  readonly event: JournalEvent;
-  readonly json: string;
-}
-
-/**
- * A reader's place in the journal. It holds no events, so a slow reader costs nothing.
- * Call `next` again only when the last call has settled.
- */
-export interface EventCursor {
-  /** Waits for the next events, at least one; null after the last. Rejects if the database fails. */
-  next(): Promise<readonly StreamedEvent[] | null>;
-  /** Ends a waiting `next` with null and frees everything. */
-  close(): void;
-}
-
-/** The stream of one run's events, or why there is none. */
-export type RunFeed =
-  | { readonly kind: 'not-found' }
-  /** The run is over and nothing came after the given sequence. */
-  | { readonly kind: 'ended' }
-  | { readonly kind: 'open'; readonly cursor: EventCursor };
-
-/** The stream of the events of all runs. */
-export interface RunListFeed {
-  /** The sequence from which the stream starts. */
-  readonly after: number;
-  readonly cursor: EventCursor;
 }
 
 /** The budget of a call that works the queue. */
@@ -231,7 +200,7 @@ export interface DurablyService extends RunManagement, Observation {
   pauseSchedule(id: string): Promise<void>;
   /** Goes on with the next slot. Those of the pause are not made up for. @throws {NotFoundError} */
   resumeSchedule(id: string): Promise<void>;
-  /** Triggers a run of the schedule now, beside its slots: also if it is paused, whatever its `overlap`. @throws {NotFoundError} */
+  /** Triggers a run of the schedule now, in addition to its slots. It may be paused, and its `overlap` does not count. @throws {NotFoundError} */
   fireSchedule(id: string): Promise<Run>;
   /** A run's events after a sequence. Default: from its first event on. */
   openRunFeed(runId: string, from?: { after?: number | undefined }): Promise<RunFeed>;

@@ -182,6 +182,7 @@ type FieldsOf<E extends JournalEventType> = keyof SchemaOf<E>['shape'] extends n
   ? unknown
   : Readonly<z.output<SchemaOf<E>>>;
 
+/** An event of a run, as the journal keeps it and streams send it. With a type argument, an event of that type. */
 export type JournalEvent<E extends JournalEventType = JournalEventType> = {
   [K in E]: EventBase<K> & { readonly runId: string; readonly jobName: string } & FieldsOf<K>;
 }[E];

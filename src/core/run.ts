@@ -1,12 +1,8 @@
-import * as z from 'zod';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
-import { cursorSchema } from './lists/run-cursor.ts';
-import { type RunSearch, type RunSearchQuery, runSearchShape } from './lists/run-search.ts';
-import { type Labels, labelsSchema } from './triggers/labels.ts';
-import { knownMembers } from './validation/issues.ts';
+import type { Labels } from './triggers/labels.ts';
 import type { RunWait } from './wait.ts';
 
 export const RUN_STATUSES = ['pending', 'waiting', 'running', 'completed', 'failed', 'cancelled'] as const;
@@ -14,10 +10,10 @@ export const RUN_STATUSES = ['pending', 'waiting', 'running', 'completed', 'fail
 export type RunStatus = (typeof RUN_STATUSES)[number];
 
 /**
- * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete`, `fail`
- * and `timeOut` (whichever worker finds that a run's time is up); callers do `trigger`, `defer` (a trigger for later), `reschedule`, `cancel`, `retry` and `delete`. A takeover is a claim of a running
- * run whose lease went stale. If the run's workers vanished {@link MAX_LOST_WORKERS} times
- * in a row, the claim fails it instead.
+ * The legal transitions. Workers do `claim`, `takeOver`, `handBack`, `wait`, `wake`, `complete`, `fail` and `timeOut`. Callers
+ * do `trigger`, `defer`, `reschedule`, `cancel`, `retry` and `delete`. `defer` is a trigger for later. `timeOut` is done by
+ * whichever worker finds that a run's time is up. A takeover is a claim of a running run whose lease went stale. If the
+ * run's workers vanished {@link MAX_LOST_WORKERS} times in a row, the claim fails it instead.
  */
 export const RUN_TRANSITIONS = {
   trigger: { from: [], to: 'pending' },
@@ -77,7 +73,7 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly parentRunId: string | null;
   /** The schedule that made it. */
   readonly scheduleId: string | null;
-  /** The slot of its schedule. Null for a run that was made beside the slots, by `fireSchedule`. */
+  /** The slot of its schedule. Null for a run that `fireSchedule` made. */
   readonly scheduledFor: string | null;
   /** The labels of its trigger; empty when there were none. */
   readonly labels: Labels;
@@ -156,106 +152,3 @@ export function checkRunId(runId: unknown): string {
 /** A run's priority is a whole number from -this to this. */
 export const MAX_PRIORITY = 1000;
 export const MAX_KEY_LENGTH = 256;
-export const MAX_FILTER_VALUES = 20;
-export const MAX_LIST_LIMIT = 1000;
-export const DEFAULT_LIST_LIMIT = 100;
-export const MAX_LIST_OFFSET = 100_000;
-
-/** Which runs a list contains: the runs that match every member. Without members, all runs. */
-export interface RunFilter extends RunSearch {
-  /** An empty list matches no run. The same holds for `status`. */
-  readonly jobName?: string | readonly string[] | undefined;
-  readonly status?: RunStatus | readonly RunStatus[] | undefined;
-  /** Only runs that a step of this run triggered. */
-  readonly parentRunId?: string | undefined;
-  /** Only runs that this schedule has made. */
-  readonly scheduleId?: string | undefined;
-  /**
-   * Only runs with all of these labels. The runs of the first label are read, newest
-   * first, until the page is full, so name the rarest label first. (If only active
-   * statuses are asked for, the active runs are read instead.)
-   */
-  readonly labels?: Labels | undefined;
-  /** 1 to 1,000. Default: 100. */
-  readonly limit?: number | undefined;
-  /**
-   * 0 to 100,000. Pages by offset repeat or skip runs when runs are added or deleted
-   * meanwhile; pages by `cursor` don't.
-   */
-  readonly offset?: number | undefined;
-  /**
-   * The `nextCursor` of the page before (over HTTP, the `cursor` in its `Link` header).
-   * Can't be combined with `offset`.
-   */
-  readonly cursor?: string | undefined;
-}
-
-/** A filter that reads only some fields of the runs; `payload` and `output` may be large. */
-export interface RunSelection<F extends RunField = RunField> extends RunFilter {
-  readonly fields: readonly F[];
-}
-
-/** A part of a list of runs. */
-export interface RunPage<TRun = Run> {
-  readonly runs: TRun[];
-  /** The `cursor` of the page that follows; null after the last. */
-  readonly nextCursor: string | null;
-}
-
-/** A checked {@link RunFilter}: lists without duplicates (an empty one matches all), and bounds. */
-export interface RunQuery extends RunSearchQuery {
-  readonly jobNames: readonly string[];
-  readonly statuses: readonly RunStatus[];
-  readonly parentRunId: string | null;
-  readonly scheduleId: string | null;
-  readonly labels: readonly (readonly [key: string, value: string])[];
-  /** The fields to read, without duplicates; null for all. */
-  readonly fields: readonly RunField[] | null;
-  readonly limit: number;
-  readonly offset: number;
-  /** Only runs that come after this place in the list. Null to start at the newest run. */
-  readonly before: number | null;
-}
-
-const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
-  z
-    .union([value.transform((one) => [one]), z.array(value).max(MAX_FILTER_VALUES)])
-    .transform((values) => [...new Set(values)])
-    .optional();
-
-/** `nothing` for a filter with an empty list, which matches no run. */
-export const runQuerySchema = knownMembers('filter member', {
-  jobName: oneOrMany(z.string()),
-  status: oneOrMany(z.enum(RUN_STATUSES)),
-  parentRunId: z.string().optional(),
-  ...runSearchShape,
-  scheduleId: z.string().optional(),
-  labels: labelsSchema().default({}),
-  limit: z.int().min(1).max(MAX_LIST_LIMIT).default(DEFAULT_LIST_LIMIT),
-  offset: z.int().min(0).max(MAX_LIST_OFFSET).default(0),
-  cursor: cursorSchema.optional(),
-  fields: z.array(z.enum(RUN_FIELDS)).min(1).optional(),
-})
-  .refine(({ cursor, offset }) => cursor === undefined || offset === 0, {
-    path: ['offset'],
-    error: 'does not go with a cursor',
-  })
-  .transform(
-    ({ jobName, status, parentRunId, scheduleId, labels, fields, cursor, ...rest }): RunQuery | 'nothing' => {
-      if (jobName?.length === 0 || status?.length === 0) return 'nothing';
-      return {
-        jobNames: jobName ?? [],
-        statuses: status ?? [],
-        parentRunId: parentRunId?.toWellFormed() ?? null,
-        scheduleId: scheduleId?.toWellFormed() ?? null,
-        labels: Object.entries(labels),
-        fields: fields === undefined ? null : [...new Set(fields)],
-        limit: rest.limit,
-        offset: rest.offset,
-        before: cursor ?? null,
-        createdAfter: rest.createdAfter ?? null,
-        createdBefore: rest.createdBefore ?? null,
-        q: rest.q ?? null,
-      };
-    },
-  );

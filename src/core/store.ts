@@ -1,5 +1,6 @@
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
+import type { RunQuery } from './lists/run-query.ts';
 import type { ManagingStore } from './managing/managing-store.ts';
 import type {
   CancelledBelow,
@@ -11,7 +12,7 @@ import type {
 } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
-import type { RunCommand, RunQuery, RunStatus, StoredRun } from './run.ts';
+import type { RunCommand, RunStatus, StoredRun } from './run.ts';
 import type { ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { StatsStore } from './stats/stats-store.ts';
@@ -23,9 +24,7 @@ import type { CallerTransaction } from './triggers/trigger-options.ts';
 /** How long a call waits for the database, counted from its arrival; ms. */
 export const CALLER_BUDGET_MS = 10_000;
 
-/**
- * One event that a run's owner stores. If the event is an outcome, the same statement updates the step or the run.
- */
+/** One event that a run's owner stores. If it is an outcome, the same statement updates the step or the run. */
 export interface OwnerNote extends JournalNote {
   /** Of a run that fails: its time was up, so the active runs below it are to be cancelled. */
   readonly isTimeOut?: boolean | undefined;

@@ -25,7 +25,7 @@ export interface Chore {
    * run was deleted. Such a worker has no loop, and its platform limits the requests.
    */
   readonly portionsOnDemand: { readonly afterShift: number; readonly afterDeletion: number };
-  /** Does one portion in one statement, so that no writer waits long. Answers whether there is more. */
+  /** Does one portion in one statement, so that no writer waits long. Returns whether there is more. */
   readonly run: (store: Store, bus: EventBus) => Promise<boolean>;
 }
 
@@ -45,9 +45,9 @@ export const REMAINS_OF_DELETED_RUNS: Chore = {
 export const RUNS_BELOW: Chore = {
   name: 'cancel the runs below a run that was cancelled, or whose time was up',
   context: 'cancel-below',
-  // The worker asks for it when that happens. The interval is for a worker that vanished just then.
+  // The worker that cancels asks for it. The interval finds what a worker left that vanished before it could ask.
   everyMs: 10_000,
-  // That worker may have been the one before this.
+  // The worker that vanished may have been this one, before its process was started again.
   firstAfterMs: 2_000,
   // Those runs go on meanwhile.
   againAfterMs: 1_000,

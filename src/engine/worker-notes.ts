@@ -3,6 +3,7 @@ import type { NotedWorker } from '../core/stats/worker-info.ts';
 import type { Store } from '../core/store.ts';
 import type { Clock } from '../core/time/clock.ts';
 import { VERSION } from '../core/version.ts';
+import type { Registry } from './jobs/registry.ts';
 
 /** How often a resident worker says that it is there, at most; ms. */
 const INTERVAL_MS = 20_000;
@@ -17,8 +18,9 @@ interface WorkerNotesDeps {
   readonly store: Pick<Store, 'noteWorker' | 'forgetWorker' | 'foldStats'>;
   readonly clock: Clock;
   readonly presence: 'resident' | 'on-demand';
-  /** What the worker says of itself at this moment. */
-  readonly describe: () => Pick<NotedWorker, 'inUse' | 'slots' | 'jobs'>;
+  readonly registry: Pick<Registry, 'names'>;
+  readonly slots: { readonly taken: number };
+  readonly maxConcurrentRuns: number;
 }
 
 /**
@@ -48,16 +50,26 @@ export class WorkerNotes {
 
   /** A claim is about to leave. */
   sendAlong(): void {
-    const { clock, store, presence, describe } = this.#deps;
+    const { clock, store, presence } = this.#deps;
     const nowMs = clock.monotonicMs();
     if (nowMs < this.#dueMs) return;
     this.#dueMs = nowMs + INTERVAL_MS;
     this.#isNoted = true;
-    const isOnDemand = presence === 'on-demand';
-    const worker = { instance: this.#instance, version: VERSION, isOnDemand, ...describe() };
-    void store.noteWorker(worker).catch(() => undefined);
+    void store.noteWorker(this.#describe()).catch(() => undefined);
     // A worker on demand has no loop that would do it.
-    if (isOnDemand) void store.foldStats().catch(() => undefined);
+    if (presence === 'on-demand') void store.foldStats().catch(() => undefined);
+  }
+
+  #describe(): NotedWorker {
+    const { presence, registry, slots, maxConcurrentRuns } = this.#deps;
+    return {
+      instance: this.#instance,
+      version: VERSION,
+      inUse: slots.taken,
+      slots: maxConcurrentRuns,
+      jobs: registry.names().sort(),
+      isOnDemand: presence === 'on-demand',
+    };
   }
 
   /** The worker has stopped. Never rejects. */

@@ -1,6 +1,6 @@
 import type { Config } from '../app/config.ts';
 import { consoleLogger } from '../core/logger.ts';
-import type { DurablyOptions } from '../create-durably.ts';
+import type { DurablyOptions } from '../durably-options.ts';
 
 type InstanceSettings = Pick<
   Config,

@@ -1,7 +1,8 @@
 import type { DurablyService, TriggerRequest } from '../core/durably.ts';
 import { NotFoundError, UnknownJobError, ValidationError } from '../core/errors/errors.ts';
 import { isStorableText } from '../core/json/json.ts';
-import { MAX_KEY_LENGTH, type Run, type RunFilter } from '../core/run.ts';
+import type { RunFilter } from '../core/lists/run-query.ts';
+import { MAX_KEY_LENGTH, type Run } from '../core/run.ts';
 import { isScope } from '../core/triggers/key-scope.ts';
 import type { ManageTarget, RunGuard, RunOperation, ScopeGuard } from './guard.ts';
 import type { AllowRun, Operation } from './operation.ts';
@@ -32,8 +33,8 @@ export interface DurablyAuth<TContext> {
     | ((context: TContext, run: Run, info: { readonly operation: RunOperation }) => void | Promise<void>)
     | undefined;
   /**
-   * Called before something is changed for all callers, such as that a job is paused, and before schedules are shown or
-   * changed. Without this hook such requests are refused if there is any other hook that narrows what callers may do, and otherwise allowed.
+   * Called before something is changed for all callers, such as that a job is paused, before schedules are shown or
+   * changed, and before workers or the overview are shown. Without this hook such requests are refused if there is any other hook that narrows what callers may do, and otherwise allowed.
    */
   onManage?: ((context: TContext, target: ManageTarget) => void | Promise<void>) | undefined;
   /**

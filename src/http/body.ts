@@ -10,26 +10,22 @@ import { RequestError } from './problem.ts';
  *
  * @param options.kept the bytes, if the surrounding framework has already read and cached them.
  * @throws {RequestError} for a body that is too large, encoded, or already read by other code.
- * @throws {ValidationError} for a body that is empty, not UTF-8, not JSON or nested too deep, or that contains
- * a number that JavaScript would change.
+ * @returns undefined for an empty body.
+ * @throws {ValidationError} for a body that is not UTF-8, not JSON or nested too deep, or that contains a number
+ * that JavaScript would change.
  */
 export async function readJson(
   request: Request,
   {
     maxBytes,
     kept,
-    isOptional = false,
   }: {
     readonly maxBytes: number;
     readonly kept?: (() => Promise<ArrayBuffer>) | undefined;
-    /** An empty body reads as an object without members. */
-    readonly isOptional?: boolean;
   },
 ): Promise<unknown> {
   const text = await readText(request, maxBytes, kept);
-  if (text.trim() === '' && isOptional) return {};
-  if (text.trim() === '') throw new ValidationError('The body is empty; it must be JSON');
-  return parseJson(text);
+  return text.trim() === '' ? undefined : parseJson(text);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { TriggerRequest } from '../core/durably.ts';
-import type { Run, RunFilter } from '../core/run.ts';
+import type { RunFilter } from '../core/lists/run-query.ts';
+import type { Run } from '../core/run.ts';
 import type { ScheduleRequest } from '../core/schedules/schedule.ts';
 
 /** The operation that `onRunAccess` is asked about. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import type { DurablyService, EventCursor } from '../core/durably.ts';
+import type { DurablyService } from '../core/durably.ts';
+import type { EventCursor } from '../core/feeds.ts';
 import type { Run } from '../core/run.ts';
 import type { Guard, RunOperation } from './guard.ts';
 import type { JsonAnswer } from './json-answer.ts';

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { errorMessage } from '../core/errors/error-text.ts';
+import { ValidationError } from '../core/errors/errors.ts';
 import {
   functionOption,
   numberOption,
@@ -118,10 +119,8 @@ export function createPipeline<TContext>(
     const query =
       input.from === 'both' || hasQuery(request) ? parseQuery(request, params, others) : undefined;
     const body = input.from === 'both' ? input.body : input.schema;
-    const isOptional = body.safeParse({}).success;
-    const parsed = body.safeParse(
-      await readJson(request, { maxBytes: maxBodyBytes, kept: keptBody, isOptional }),
-    );
+    const given = await readJson(request, { maxBytes: maxBodyBytes, kept: keptBody });
+    const parsed = body.safeParse(given === undefined ? emptyBodyOf(body) : given);
     if (!parsed.success) throw toValidationError(parsed.error);
     return query === undefined ? parsed.data : { ...query, ...parsed.data };
   };
@@ -183,6 +182,12 @@ function withHeader(
 }
 
 const noParameters = z.object({});
+
+/** An empty body reads as an object without members, where the schema accepts one. */
+function emptyBodyOf(schema: z.ZodObject): object {
+  if (schema.safeParse({}).success) return {};
+  throw new ValidationError('The body is empty; it must be JSON');
+}
 
 const JSON_HEADERS = { 'content-type': 'application/json' } as const;
 

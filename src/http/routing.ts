@@ -18,13 +18,18 @@ export const routes: ReadonlyMap<string, ReadonlyMap<string, Operation>> = (() =
  * @throws {RequestError} for an unknown path, and for a method that the path does not have.
  */
 export function selectOperation(request: Request, basePath: string): Operation {
-  const { pathname } = new URL(request.url);
+  const pathname = pathOf(request.url);
   const base = normalizeBasePath(basePath);
   const byMethod = pathname.startsWith(base) ? routes.get(pathname.slice(base.length)) : undefined;
   if (byMethod === undefined) throw unknownPath(pathname);
   const operation = byMethod.get(request.method === 'HEAD' ? 'GET' : request.method);
   if (operation === undefined) throw wrongMethod(request.method, byMethod.keys());
   return operation;
+}
+
+/** The path of a request's URL. Such a URL is in its normal form, so it need not be parsed. */
+function pathOf(url: string): string {
+  return /^[^:]*:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] || '/';
 }
 
 /** Normalizes a base path: a slash before it and none after it. Empty for the root. */

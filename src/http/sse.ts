@@ -1,5 +1,5 @@
 import { onAbort } from '../core/abort-listeners.ts';
-import type { EventCursor, StreamedEvent } from '../core/durably.ts';
+import type { EventCursor, StreamedEvent } from '../core/feeds.ts';
 import { type Clock, systemClock } from '../core/time/clock.ts';
 import { concatBytes } from './body.ts';
 

@@ -5,7 +5,7 @@ import type { TimeUpError } from './deadlines.ts';
 export interface Sql {
   readonly sql: string;
   readonly parameters: readonly (string | number)[];
-  /** `read` if it only goes along with a write, and its rows show nothing of how the write went. */
+  /** `read` for a statement that is sent with a write. Its rows don't show whether the write succeeded. */
   readonly kind?: 'read' | 'write' | undefined;
 }
 

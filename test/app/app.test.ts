@@ -3,7 +3,7 @@ import { Hono } from 'hono';
 import { describe, expect, it, vi } from 'vitest';
 import { createApiKeys } from '../../src/app/api-keys.ts';
 import { createDurablyApp } from '../../src/app/create-app.ts';
-import { buildOpenApi } from '../../src/app/openapi.ts';
+import { buildOpenApi } from '../../src/app/openapi/openapi.ts';
 import { eventCatalogue } from '../../src/core/events.ts';
 import { operations } from '../../src/http/operations/index.ts';
 import { BASE } from '../http/doors.ts';

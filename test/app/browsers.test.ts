@@ -225,7 +225,7 @@ describe('a failure is reported', () => {
     }
   });
 
-  it('to the console without the query, unless there is another listener', async () => {
+  it('to the console without the query if there is no onError', async () => {
     const error = vi.spyOn(console, 'error').mockImplementation(() => {});
     onTestFinished(() => error.mockRestore());
     const app = createDurablyApp(fakeDurably({ openRunFeed: fail }), { queryParams: ['ticket'] });

@@ -19,7 +19,7 @@ import type { ServiceProcess } from './support/service-process.ts';
 vi.setConfig({ testTimeout: 600_000 });
 
 test('when eight processes send the same command for a run, one succeeds and the others get the error for its state', async () => {
-  const outcome = await raceForRuns({ random: seeded('contention'), runs: scale(15) });
+  const outcome = await raceForRuns({ random: seeded('contention'), runs: scale(10) });
   report('contention', outcome);
   expect(outcome.violations).toEqual([]);
 });
@@ -40,7 +40,7 @@ test('each trigger that is accepted while another program locks the database is 
       waitedMs = Math.max(waitedMs, performance.now() - start);
     };
     const triggers: Promise<void>[] = [];
-    for (let round = 0; round < scale(6); round++) {
+    for (let round = 0; round < scale(4); round++) {
       const release = holdWriteLock(fleet.database);
       const heldUntil = performance.now() + random.int(100, 500);
       while (performance.now() < heldUntil) {

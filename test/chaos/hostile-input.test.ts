@@ -51,7 +51,7 @@ test('no request is answered with 500, shows internals, or reads more than 1,000
         }),
       );
     }),
-    { seed, numRuns: scale(500), interruptAfterTimeLimit: 500_000 },
+    { seed, numRuns: scale(200), interruptAfterTimeLimit: 500_000 },
   );
   report('hostile input', {
     figures: { ...counts, ms: performance.now() - start, 'most rows': service.rows.most },
@@ -59,7 +59,7 @@ test('no request is answered with 500, shows internals, or reads more than 1,000
   // The worker of a run that is cancelled and deleted at once loses it.
   expect(service.reported.filter((each) => (each as { context?: string }).context !== 'lease')).toEqual([]);
   expect(service.rows.most).toBeLessThanOrEqual(1000);
-  expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(10_000);
+  expect(Object.values(counts).reduce((sum, count) => sum + count, 0)).toBeGreaterThanOrEqual(4_000);
   // Some requests must have been accepted.
   for (const status of [200, 204, 400, 404, 405, 409]) expect(counts[status]).toBeGreaterThan(5);
   await eventually(
@@ -125,7 +125,7 @@ test('payloads, results, names, logs and errors come back unchanged, whatever th
       if (fails) expectSame(event('run:fail').error, text);
       else expectSame(event('run:complete').output, value);
     }),
-    { seed, numRuns: scale(150), interruptAfterTimeLimit: 500_000 },
+    { seed, numRuns: scale(75), interruptAfterTimeLimit: 500_000 },
   );
   expect(service.reported).toEqual([]);
 });

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { buildOpenApi } from '../../src/app/openapi.ts';
+import { buildOpenApi } from '../../src/app/openapi/openapi.ts';
 import { createDurablyClient } from '../../src/client/create-client.ts';
 import type { DurablyClient } from '../../src/client/durably-client.ts';
 import { type ClientOperationName, operations as clientOperations } from '../../src/client/operations.ts';

@@ -12,7 +12,6 @@ describe('a time limit', () => {
     [172_800_000, 172_800_000, '2d'],
     [1_500, 1_500, '1500ms'],
     [0.5, 1, '1ms'],
-    [0, 0, '0ms'],
     [`${'0'.repeat(100)}1m`, 60_000, '1m'],
   ])('of %j is %i ms, and reads %s', (given, ms, text) => {
     expect(parseTimeLimit('ttl', given)).toEqual({ ms, text });
@@ -20,5 +19,11 @@ describe('a time limit', () => {
 
   it.each([-1, '1 hour', Number.NaN, {}, null])('refuses %j', (given) => {
     expect(() => parseTimeLimit('ttl', given)).toThrow(/^ttl must be a duration/);
+  });
+
+  it.each([0, '0s'])('refuses %j, which leaves no time', (given) => {
+    expect(() => parseTimeLimit('ttl', given)).toThrow(
+      `ttl must be longer than 0, not ${JSON.stringify(given)}`,
+    );
   });
 });

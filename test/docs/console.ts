@@ -1,13 +1,12 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { chmodSync, copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect } from 'vitest';
+import { curl, wordsOfCurl } from './curl.ts';
 import type { Block } from './markdown.ts';
 
 /** Matches any lines, or the rest of the output. */
 const ELISION = '…';
 const PATIENCE_MS = 10_000;
+const TRY_AGAIN_AFTER_MS = 50;
 
 interface Exchange {
   readonly command: string;
@@ -36,11 +35,7 @@ export class Console {
   readonly #known = new Map<string, string>();
 
   constructor({ folder, url }: { readonly folder: string; readonly url: string }) {
-    const bin = join(folder, 'bin');
-    mkdirSync(bin, { recursive: true });
-    copyFileSync(join(import.meta.dirname, 'curl.mjs'), join(bin, 'curl'));
-    chmodSync(join(bin, 'curl'), 0o755);
-    this.#env = { PATH: `${bin}:${process.env.PATH}`, HOME: folder };
+    this.#env = { PATH: process.env.PATH ?? '', HOME: folder };
     this.#address = new URL(url).host;
   }
 
@@ -49,7 +44,7 @@ export class Console {
       this.#assignments.push(command);
       return;
     }
-    const script = [...this.#assignments, `exec ${this.#translate(command)}`].join('\n');
+    const script = [...this.#assignments, this.#translate(command)].join('\n');
     const lines = command.includes(' -i ') ? shown.flatMap((line) => [line, ELISION]) : shown;
     const deadline = performance.now() + PATIENCE_MS;
     for (;;) {
@@ -60,6 +55,7 @@ export class Console {
       if (command.includes('-X POST') || performance.now() > deadline) {
         expect(output.join('\n').trimEnd(), command).toBe(lines.join('\n'));
       }
+      await setTimeout(TRY_AGAIN_AFTER_MS);
     }
   }
 
@@ -87,20 +83,10 @@ export class Console {
 
   /** Reads to the end of the answer. Reads an endless stream until everything shown has arrived. */
   async #outputOf(script: string, shown: readonly string[]): Promise<readonly string[]> {
-    const child = spawn('sh', ['-c', script], { env: this.#env, stdio: ['ignore', 'pipe', 'pipe'] });
-    let output = '';
-    let errors = '';
-    child.stderr.setEncoding('utf8').on('data', (text) => {
-      errors += text;
-    });
-    child.stdout.setEncoding('utf8').on('data', (text) => {
-      output += text;
-      if (shown.at(-1) === ELISION && matched(shown, output.split('\n')) !== undefined) child.kill('SIGKILL');
-    });
-    const timer = setTimeout(() => child.kill('SIGKILL'), PATIENCE_MS);
-    await once(child, 'close');
-    clearTimeout(timer);
-    if (errors !== '') throw new Error(`${script}\n${errors}`);
+    const isEnough = (output: string) =>
+      shown.at(-1) === ELISION && matched(shown, output.split('\n')) !== undefined;
+    const words = await wordsOfCurl(script, this.#env);
+    const output = await curl(words, { isEnough, patienceMs: PATIENCE_MS });
     return output.split('\n');
   }
 }

@@ -113,7 +113,7 @@ describe('an option', () => {
   };
 
   it.each([
-    ['Option of `createDurably`', 'src/create-durably.ts', 'DurablyOptions'],
+    ['Option of `createDurably`', 'src/durably-options.ts', 'DurablyOptions'],
     ['Option of `createDurablyHandler`', 'src/http/pipeline.ts', 'CreateDurablyHandlerOptions'],
     ['`createDurablyApp` takes these too', 'src/app/create-app.ts', 'CreateDurablyAppOptions'],
   ])('is in the table "%s" if and only if it is accepted', (title, path, name) => {

@@ -19,6 +19,8 @@ const PRELUDES: Readonly<Record<string, string>> = {
   createDurablyApp: "import { createDurablyApp } from 'durably/hono';",
   createApiKeys: "import { createApiKeys } from 'durably/hono';",
   serve: "import { serve } from '@hono/node-server';",
+  client:
+    "declare const client: import('durably/client').DurablyClient<{ readonly importCsv: { readonly name: 'import-csv' } }>;",
   durably: "declare const durably: import('durably').Durably;",
   dialect: "declare const dialect: import('durably').DurablyOptions['dialect'];",
   step: "declare const step: import('durably').StepContext;",
@@ -72,7 +74,7 @@ export function saveBlock(folder: string, block: Block): void {
 /** Whether code uses a name without declaring it, importing it or receiving it as an argument. */
 function isUsedAlone(identifier: string, code: string): boolean {
   const isDeclared = new RegExp(
-    `\\b(const|let|function|class) ${identifier}\\b|import[^;]*\\b${identifier}\\b[^;]*from|\\(\\{? ?${identifier}\\b[^()]*\\) =>`,
+    `\\b(const|let|function|class) ${identifier}\\b|\\bconst \\{[^}]*\\b${identifier}\\b[^}]*\\} =|import[^;]*\\b${identifier}\\b[^;]*from|\\(\\{? ?${identifier}\\b[^()]*\\) =>`,
   );
   return new RegExp(`(?<![.\\w'/-])${identifier}\\b(?!['/]|: )`).test(code) && !isDeclared.test(code);
 }
@@ -91,7 +93,7 @@ export async function compile(folder: string): Promise<string> {
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   try {
-    await promisify(execFile)(process.execPath, [tsc, '-p', '.'], { cwd: folder });
+    await promisify(execFile)(process.execPath, [tsc, '-p', '.', '--singleThreaded'], { cwd: folder });
     return '';
   } catch (error) {
     if (error instanceof Error && 'stdout' in error && String(error.stdout) !== '')

@@ -15,6 +15,9 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
   const bus = new EventBus(clock);
   const done: string[] = [];
   const portionsOfThrottles: boolean[] = [];
+  const folds: number[] = [];
+  const portionsOfStats: boolean[] = [];
+  const foldFailures: boolean[] = [];
   const errors: unknown[] = [];
   bus.on('worker:error', ({ context, error }) => errors.push(`${context}: ${error}`));
   const note = (name: ChoreName) => {
@@ -31,7 +34,11 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
       return { cancelled: [], more: false };
     },
     noticeLimits: async () => {},
-    foldStats: async () => false,
+    foldStats: async () => {
+      folds.push(clock.monotonicMs());
+      if (foldFailures.shift()) throw new Error('no database');
+      return portionsOfStats.shift() ?? false;
+    },
     deletePortion: portion('deletion'),
     purgePortion: portion('purge'),
     forgetThrottles: async () => portionsOfThrottles.shift() ?? false,
@@ -47,7 +54,19 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
   };
   /** Without the cancellations, of which there are many. */
   const cleared = () => done.filter((name) => name !== 'cancellation');
-  return { housekeeping, done, cleared, errors, pass, passSeconds, portionsOfThrottles };
+  return {
+    housekeeping,
+    bus,
+    done,
+    cleared,
+    errors,
+    pass,
+    passSeconds,
+    portionsOfThrottles,
+    folds,
+    portionsOfStats,
+    foldFailures,
+  };
 }
 
 describe('the chores', () => {
@@ -106,6 +125,28 @@ describe('the chores', () => {
     await pass(60);
     for (let portion = 0; portion < 3; portion++) await passSeconds(1);
     expect(portionsOfThrottles).toEqual([true]);
+  });
+
+  it('add events to the stats after a start, and then only if this process has made some', async () => {
+    const { housekeeping, bus, passSeconds, folds, portionsOfStats, foldFailures, errors } = chores();
+    const event = { run: { runId: 'r', jobName: 'j' }, note: { type: 'run:trigger' } } as const;
+    housekeeping.start();
+    for (let i = 0; i < 3; i++) await passSeconds(10);
+    expect(folds).toHaveLength(1);
+    bus.publish([event]);
+    for (let i = 0; i < 3; i++) await passSeconds(10);
+    expect(folds).toHaveLength(2);
+    // In portions, and again after a failure.
+    bus.publish([event]);
+    portionsOfStats.push(true, false);
+    foldFailures.push(true);
+    await passSeconds(10);
+    expect([folds.length, errors]).toEqual([3, ['stats: no database']]);
+    await passSeconds(10);
+    await passSeconds(1);
+    expect(folds).toHaveLength(5);
+    await passSeconds(10);
+    expect(folds).toHaveLength(5);
   });
 
   it('are not done after a stop', async () => {

@@ -6,6 +6,7 @@ import { createEdgeService } from '../../src/entry/edge/service.ts';
 import { temporaryFolder } from '../app/temporary.ts';
 import { postJson, requestTo } from '../http/doors.ts';
 import { waitingJobs } from '../runtime/waiting-jobs.ts';
+import { copyMigratedFile } from '../storage/sqlite/support/migrated-file.ts';
 import { Sqld } from '../support/sqld/server.ts';
 import { createContext } from './context.ts';
 
@@ -15,7 +16,9 @@ const SETTINGS = { DURABLY_SUBREQUESTS: `${BUDGET}`, DURABLY_CONCURRENCY: '1' };
 
 /** A service whose every invocation keeps within its budget of requests. */
 async function startService() {
-  const sqld = await Sqld.start({ file: join(await temporaryFolder(), 'test.db') });
+  const file = join(await temporaryFolder(), 'test.db');
+  await copyMigratedFile(file);
+  const sqld = await Sqld.start({ file });
   onTestFinished(() => sqld.stop());
   const service = createEdgeService(() => waitingJobs);
   const env = { TURSO_DATABASE_URL: sqld.url, ...SETTINGS };

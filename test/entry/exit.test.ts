@@ -4,16 +4,17 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, onTestFinished, test } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
-import { buildService } from '../support/built-service.ts';
+import { builtPackages } from '../support/built/examples.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 
 /** A user's program on a file in the given folder. It prints the results of its waits. */
 const program = (folder: string, end: string) => `
-import { createClient } from '@libsql/client';
-import { LibsqlDialect } from '@libsql/kysely-libsql';
-import { z } from 'zod';
-import { createDurably, defineJob } from ${JSON.stringify(pathToFileURL(buildService().library).href)};
+import { packages } from ${JSON.stringify(pathToFileURL(builtPackages()).href)};
+const { createClient } = packages['@libsql/client'];
+const { LibsqlDialect } = packages['@libsql/kysely-libsql'];
+const { z } = packages.zod;
+const { createDurably, defineJob } = packages.durably;
 
 const client = createClient({ url: ${JSON.stringify(`file:${folder}/test.db`)} });
 const never = defineJob({ name: 'never', input: z.unknown(), run: () => new Promise(() => {}) });

@@ -4,7 +4,7 @@ import { type AddressInfo, connect } from 'node:net';
 import { expect, it, onTestFinished } from 'vitest';
 import { createHttpServer } from '../../src/entry/node/server.ts';
 import { temporaryFolder } from '../app/temporary.ts';
-import { buildService } from '../support/built-service.ts';
+import { buildService } from '../support/built/service.ts';
 import { eventually, spawnService } from '../support/spawn-service.ts';
 
 async function spawnOnFile({ env = {}, script }: { env?: Record<string, string>; script?: string } = {}) {

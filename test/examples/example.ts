@@ -1,23 +1,22 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { build } from 'esbuild';
 import { onTestFinished, vi } from 'vitest';
 import { Console, exchangesOf } from '../docs/console.ts';
 import { blocksOf, ROOT } from '../docs/markdown.ts';
+import { builtExample } from '../support/built/examples.ts';
 
 const STARTS_WITHIN_MS = 60_000;
-/** As in test/support/built-service.ts, errors keep the names of their classes. */
-const FOR_NODE = { platform: 'node', target: 'node20', packages: 'external', keepNames: true } as const;
-
 /** A folder that is removed after the test. */
 export function temporaryFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'durably-example-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   return folder;
 }
+
+type ExampleName = 'approval' | 'hono-app' | 'nightly-import' | 'streaming-agent';
 
 export interface ExampleProcess {
   readonly url: string;
@@ -28,15 +27,13 @@ export interface ExampleProcess {
 }
 
 /**
- * Starts `main.ts` of an example, on any free port unless given, with its data in a folder of the test's. It is compiled first.
- * Readers start it with `npx tsx`, which loads the sources one by one and takes seconds on a busy
- * machine.
+ * Starts `main.ts` of an example, on any free port unless given, with its data in a folder of the test's.
  */
 export async function startExample(
-  name: string,
+  name: ExampleName,
   { data, port = 0 }: { data: string; port?: number },
 ): Promise<ExampleProcess> {
-  const child = spawn(process.execPath, [await compile(name)], {
+  const child = spawn(process.execPath, [builtExample(`${name}/main`)], {
     cwd: join(ROOT, 'examples', name),
     env: { PATH: process.env.PATH, TMPDIR: tmpdir(), PORT: String(port), DATA: data },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -62,21 +59,6 @@ export async function startExample(
       return closed;
     },
   };
-}
-
-/**
- * Compiles the program into one file. The file is in the repository, where it finds the packages
- * that it imports.
- */
-async function compile(name: string): Promise<string> {
-  const cache = join(ROOT, 'node_modules/.cache');
-  mkdirSync(cache, { recursive: true });
-  const folder = mkdtempSync(join(cache, 'durably-example-'));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
-  const outfile = join(folder, 'main.mjs');
-  const entry = join(ROOT, 'examples', name, 'main.ts');
-  await build({ entryPoints: [entry], outfile, bundle: true, format: 'esm', ...FOR_NODE });
-  return outfile;
 }
 
 function collectOutput({ stdout, stderr }: ChildProcess): () => string {

@@ -1,9 +1,8 @@
-import { execFile } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { createClient } from '@libsql/client';
 import { expect, test, vi } from 'vitest';
 import { z } from 'zod';
+import { curl, wordsOfCurl } from '../docs/curl.ts';
 import { ROOT } from '../docs/markdown.ts';
 import { type ExampleProcess, runReadme, startExample, temporaryFolder } from './example.ts';
 
@@ -64,14 +63,11 @@ test('after kill -9 the nightly import runs no finished step again', async () =>
 test('two nightly triggers of a day are one run', async () => {
   const { url } = await startExample('nightly-import', { data: temporaryFolder() });
   const script = join(ROOT, 'examples/nightly-import/nightly.sh');
-  const folder = join(ROOT, 'test/docs');
-  // `curl` is the replacement that the tests use.
-  const runScript = () =>
-    promisify(execFile)('sh', ['-c', `curl() { node "${folder}/curl.mjs" "$@"; }; . "${script}"`], {
-      env: { PATH: process.env.PATH, DURABLY_URL: url },
-    });
-  const first = await runScript();
-  const { runId, disposition } = JSON.parse(first.stdout);
+  const runScript = async () => {
+    const words = await wordsOfCurl(`. "${script}"`, { PATH: process.env.PATH ?? '', DURABLY_URL: url });
+    return JSON.parse(await curl(words, { isEnough: () => false, patienceMs: 20_000 }));
+  };
+  const { runId, disposition } = await runScript();
   expect([runId, disposition]).toEqual([expect.stringMatching(/^run_/), 'created']);
-  expect(JSON.parse((await runScript()).stdout)).toEqual({ runId, disposition: 'idempotent' });
+  expect(await runScript()).toEqual({ runId, disposition: 'idempotent' });
 });

@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test, vi } from 'vitest';
-import { ROOT } from '../docs/markdown.ts';
+import { builtExample } from '../support/built/examples.ts';
 import { runReadme, startExample, temporaryFolder } from './example.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -14,8 +13,7 @@ test('the streaming agent answers as its README shows', async () => {
 
 test('a reader of the agent prints every word of each step, in order, and the answer', async () => {
   const { url } = await startExample('streaming-agent', { data: temporaryFolder() });
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', 'read.ts'], {
-    cwd: join(ROOT, 'examples/streaming-agent'),
+  const { stdout } = await promisify(execFile)(process.execPath, [builtExample('streaming-agent/read')], {
     env: { PATH: process.env.PATH, URL: url },
   });
   const read = 'A durable job stores the result of each finished step.';

@@ -1,5 +1,6 @@
-import type { DurablyService, EventCursor, JsonReads, StreamedEvent } from '../../src/core/durably.ts';
+import type { DurablyService, JsonReads } from '../../src/core/durably.ts';
 import type { JournalEvent } from '../../src/core/events.ts';
+import type { EventCursor, StreamedEvent } from '../../src/core/feeds.ts';
 import type { Run } from '../../src/core/run.ts';
 import type { Schedule } from '../../src/core/schedules/schedule.ts';
 import type { StatsNumbers } from '../../src/core/stats/stats.ts';

@@ -60,7 +60,7 @@ describe('the body of a JSON answer', () => {
     await expect(bodyOf(piecesOf(['[1', ',2'], failure).pieces, ignore)).rejects.toBe(failure);
   });
 
-  it('breaks off where producing a longer answer fails, and says why to the report alone', async () => {
+  it('breaks off a longer answer where it fails, and reports why without telling the client', async () => {
     const failure = new Error('gone');
     const reported: unknown[] = [];
     const texts = ['[', piece(2 * KI * KI)];

@@ -4,7 +4,7 @@ import { startRemote } from '../support/remote.ts';
 import { deferred } from '../support/until.ts';
 
 const CALLERS = 32;
-const RUNS_EACH = 5;
+const RUNS_EACH = 2;
 const STEPS = 5;
 
 test.each(['http', 'ws'] as const)(

@@ -91,7 +91,7 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
   });
 
   test('a migration completes', async () => {
-    const { open, server } = await startRemote();
+    const { open, server } = await startRemote({ content: 'empty' });
     for (let place = 1; place <= 3; place++) {
       failAt(server, place, fault);
       await open().migrate();
@@ -102,7 +102,7 @@ describe.each(Object.entries(FAULTS))('when a request meets %s', (_, fault) => {
 
 describe('a migration', () => {
   test('completes if another process is faster and the answer to the check is lost', async () => {
-    const { open } = await startRemote();
+    const { open } = await startRemote({ content: 'empty' });
     const faster = open();
     let sent = 0;
     const late = open({

@@ -196,7 +196,7 @@ describe('refused access', () => {
   });
 
   test('stops a migration at once', async () => {
-    const { open, server } = await startRemote({ authToken: 'right' });
+    const { open, server } = await startRemote({ authToken: 'right', content: 'empty' });
     const error = await rejectionOf(open({ authToken: 'wrong' }).migrate());
     expect(error).toBeInstanceOf(DatabaseUnavailableError);
     expect(error.message).toContain('auth token');

@@ -16,7 +16,7 @@ async function refusingWrites(request: Request): Promise<Response> {
 test.each([['an empty database'], ['a migrated one']])(
   'a read-only token is refused by name when %s is migrated',
   async (state) => {
-    const { open } = await startRemote();
+    const { open } = await startRemote({ content: 'empty' });
     if (state === 'a migrated one') await open().migrate();
     const error = await rejectionOf(open({ fetch: refusingWrites }).migrate());
     expect(error).toBeInstanceOf(DatabaseUnavailableError);
@@ -25,7 +25,7 @@ test.each([['an empty database'], ['a migrated one']])(
 );
 
 test('a server with slow writes does not count as read-only', async () => {
-  const { open, server } = await startRemote();
+  const { open, server } = await startRemote({ content: 'empty' });
   await open().migrate();
   let requests = 0;
   server.fault = () => (++requests > 2 ? { kind: 'drop', when: 'before' } : { kind: 'none' });

@@ -98,7 +98,7 @@ describe('requests to a remote database, counted by it', () => {
   });
 
   test('init() migrates in a few requests, checks a migrated database in two, and then sends none', async () => {
-    const { open, server } = await startRemote();
+    const { open, server } = await startRemote({ content: 'empty' });
     // One request for the schema, one for the batch, one to see that reads find it.
     await open().migrate();
     expect(server.requests).toBe(3);

@@ -20,7 +20,7 @@ test('an unreachable server fails the start with one line that names the cause',
 });
 
 test('the service starts on a server over a WebSocket, and stops without cutting a write off', async () => {
-  const { server } = await startRemote();
+  const { server } = await startRemote({ content: 'empty' });
   const service = spawnService({ TURSO_DATABASE_URL: server.addressForClient('ws') });
   const url = await service.listening();
   expect((await fetch(`${url}/readyz`)).status).toBe(200);

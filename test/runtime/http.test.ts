@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
 import { overEngine } from '../http/over-engine/suite.ts';
+import { copyMigratedFile } from '../storage/sqlite/support/migrated-file.ts';
 import { Sqld } from '../support/sqld/server.ts';
 import { startToldServer } from './support/told-server.ts';
 import { startWranglerDev, type WranglerDev } from './support/wrangler.ts';
@@ -15,7 +16,9 @@ beforeAll(async () => {
 afterAll(() => dev?.stop());
 
 overEngine('workerd', async () => {
-  const sqld = await Sqld.start({ file: join(await temporaryFolder(), 'test.db') });
+  const file = join(await temporaryFolder(), 'test.db');
+  await copyMigratedFile(file);
+  const sqld = await Sqld.start({ file });
   const gate = await startToldServer({ isOpen: false });
   onTestFinished(async () => {
     gate.open();

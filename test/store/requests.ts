@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { newRevision, newRunId, newSignalId } from '../../src/core/id.ts';
+import type { RunQuery } from '../../src/core/lists/run-query.ts';
 import type { Claim, ClaimedRun, ClaimRequest } from '../../src/core/ownership/claim.ts';
 import type { Lease } from '../../src/core/ownership/lease.ts';
-import type { RunQuery } from '../../src/core/run.ts';
 import type { DueSchedule } from '../../src/core/schedules/schedule.ts';
 import type { Firing, NewSchedule } from '../../src/core/schedules/schedule-store.ts';
 import type { NewSignal } from '../../src/core/signal.ts';

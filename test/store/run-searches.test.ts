@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { RunQuery } from '../../src/core/run.ts';
+import type { RunQuery } from '../../src/core/lists/run-query.ts';
 import { scopedKey } from '../../src/core/triggers/key-scope.ts';
 import { contract } from '../support/contract.ts';
 import { all, append, claimOne, completed, enqueue, listIds, newRun, query } from './requests.ts';

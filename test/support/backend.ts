@@ -33,6 +33,12 @@ export interface DatabaseTools {
   ageIdempotencyKeys(byMs: number): Promise<void>;
   /** Makes a run have been created earlier, or later if the number is negative. */
   ageCreation(runId: string, byMs: number): Promise<void>;
+  /** Makes a run have started earlier. */
+  ageStart(runId: string, byMs: number): Promise<void>;
+  /** Makes all events of a run older. */
+  ageEvents(runId: string, byMs: number): Promise<void>;
+  /** Makes workers have been seen, and have started, earlier. */
+  ageWorker(instance: string, byMs: number): Promise<void>;
   /** Makes an ended run have ended earlier. */
   ageEnd(runId: string, byMs: number): Promise<void>;
   /** Makes the next slot of each schedule, or of one, come so much sooner by the database's clock. */

@@ -1,5 +1,5 @@
-import type { EventCursor, StreamedEvent } from '../../src/core/durably.ts';
 import type { JournalEventType } from '../../src/core/events.ts';
+import type { EventCursor, StreamedEvent } from '../../src/core/feeds.ts';
 import type { RunStatus, StoredRun } from '../../src/core/run.ts';
 import type { ListedJournalRow } from '../../src/core/store.ts';
 import { JournalFeed } from '../../src/engine/events/journal-feed.ts';

@@ -5,7 +5,10 @@ import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/core/time/clock.ts';
-import { assembleDurably, type DurablyOptions } from '../../src/create-durably.ts';
+import { assembleDurably } from '../../src/create-durably.ts';
+import type { DurablyOptions } from '../../src/durably-options.ts';
+import { copyMigratedFile } from '../storage/sqlite/support/migrated-file.ts';
+import type { Content } from './backend.ts';
 import { FakeClock } from './fake-clock.ts';
 import { Sqld, type SqldOptions } from './sqld/server.ts';
 import { stopNow } from './world.ts';
@@ -17,10 +20,16 @@ export interface RemoteOptions extends Omit<DurablyOptions, 'dialect' | 'reconne
   readonly protocol?: 'http' | 'ws';
 }
 
+export interface ServerOptions extends Omit<SqldOptions, 'file'> {
+  /** What the database contains at first. Only tests of a migration need an empty one. Default: migrated. */
+  readonly content?: Content;
+}
+
 /** A server of the test. The server, and everything opened on it, ends with the test. */
-export async function startRemote(settings: Omit<SqldOptions, 'file'> = {}) {
+export async function startRemote({ content = 'migrated', ...settings }: ServerOptions = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'durably-remote-'));
   const file = join(folder, 'remote.db');
+  if (content === 'migrated') await copyMigratedFile(file);
   let server = await Sqld.start({ file, ...settings });
   onTestFinished(async () => {
     try {

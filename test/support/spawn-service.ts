@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
-import { buildService } from './built-service.ts';
+import { buildService } from './built/service.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 

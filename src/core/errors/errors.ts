@@ -53,7 +53,7 @@ export class NotFoundError extends DurablyError {
 
 /** No job is registered under that name. The message names the registered one that is nearest. */
 export class UnknownJobError extends NotFoundError {
-  /** The message without the name of another job, for callers who may not know those. */
+  /** The message without the names of other jobs, for callers who may not see them. */
   readonly bareMessage: string;
 
   constructor(jobName: string, nearest: string | undefined) {
@@ -71,7 +71,7 @@ export class ConflictError extends DurablyError {
   }
 }
 
-/** The idempotency key has a run with another input already, and the trigger asked for a refusal then. */
+/** The idempotency key already has a run with another input, and the trigger asked to be refused in that case. */
 export class IdempotencyKeyReusedError extends DurablyError {
   constructor() {
     super('IDEMPOTENCY_KEY_REUSED', 'This idempotency key was used with another input');
@@ -147,7 +147,7 @@ export class ChildRunError extends DurablyError {
   }
 }
 
-/** What `step.run` throws, and a step's signal is aborted with, once its run was cancelled. */
+/** The run was cancelled. `step.run` throws it, and it is the reason of a step's aborted signal. */
 export class RunCancelledError extends DurablyError {
   constructor(runId: string) {
     super('RUN_CANCELLED', `Run ${runId} was cancelled`);
@@ -155,8 +155,8 @@ export class RunCancelledError extends DurablyError {
 }
 
 /**
- * What `step.run` throws, and a step's signal is aborted with, once the time of its run is up: the
- * `timeout` of its job or trigger. The run has failed with the same message.
+ * The `timeout` of the run is over, and the run has failed with the same message. `step.run` throws it, and it is the
+ * reason of a step's aborted signal.
  */
 export class RunTimeoutError extends DurablyError {
   /** @param timeout as it was given, such as `2h`. */
@@ -166,8 +166,8 @@ export class RunTimeoutError extends DurablyError {
 }
 
 /**
- * What `step.run` throws, and a step's signal is aborted with, once this worker
- * no longer owns the run: another took it over, it was handed back, or it ended.
+ * This worker no longer owns the run: another worker took it over, it was handed back, or it ended. `step.run` throws it,
+ * and it is the reason of a step's aborted signal.
  */
 export class LeaseLostError extends DurablyError {
   constructor(message: string) {
@@ -182,7 +182,7 @@ export class StepError extends DurablyError {
   }
 }
 
-/** What a step's signal is aborted with, and its try fails with, when the step's `timeout` is over. */
+/** The step's `timeout` is over. Its try fails with this error, and it is the reason of the step's aborted signal. */
 export class StepTimeoutError extends StepError {
   constructor(stepName: string, timeoutMs: number) {
     super(`Step "${stepName}" timed out after ${timeoutMs} ms`);

@@ -38,7 +38,7 @@ export function timeFault(name: string, given: unknown): string | undefined {
   }
 }
 
-/** The message stands beside the name, so it does not begin with it. */
+/** The path has the name already, so the message leaves it out. */
 const time = (name: string) =>
   z
     .unknown()

@@ -1,4 +1,5 @@
-import type { RunQuery, RunStatus } from '../run.ts';
+import type { RunQuery } from '../lists/run-query.ts';
+import type { RunStatus } from '../run.ts';
 import type { Due } from '../triggers/new-run.ts';
 import type { OldAge } from './retention.ts';
 import type { BulkChanges, BulkCommand, BulkRun } from './run-bulk.ts';

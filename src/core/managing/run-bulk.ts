@@ -1,4 +1,5 @@
-import type { Run, RunCommand, RunFilter, RunStatus } from '../run.ts';
+import type { RunFilter } from '../lists/run-query.ts';
+import type { Run, RunCommand, RunStatus } from '../run.ts';
 
 /** The most runs that one call changes. */
 export const MAX_BULK = 1_000;

@@ -1,5 +1,5 @@
 import { ValidationError } from '../errors/errors.ts';
-import { type Duration, parseDuration } from '../time/duration.ts';
+import { type Duration, parseDuration, shownValue } from '../time/duration.ts';
 import { checkMembers, type MembersOf } from '../validation/known-names.ts';
 import { NonRetryableError, RetryAfterError } from './retry-errors.ts';
 
@@ -59,7 +59,10 @@ export function parseRetries(option: string, given: unknown): RetryPolicy {
   if (given === undefined) return NO_RETRIES;
   if (typeof given === 'number') return { ...NO_RETRIES, limit: checkLimit(option, given) };
   if (typeof given !== 'object' || given === null) {
-    throw refusal(option, `${option} must be a number of retries or an object with a limit`);
+    throw refusal(
+      option,
+      `${option} must be a number of retries or an object with a limit, not ${shownValue(given)}`,
+    );
   }
   checkMembers(`${option} option`, given, MEMBERS);
   const {
@@ -76,7 +79,7 @@ export function parseRetries(option: string, given: unknown): RetryPolicy {
     );
   }
   if (typeof jitter !== 'boolean')
-    throw refusal(`${option}.jitter`, `${option}.jitter must be true or false`);
+    throw refusal(`${option}.jitter`, `${option}.jitter must be true or false, not ${shownValue(jitter)}`);
   return {
     limit: checkLimit(`${option}.limit`, limit),
     delay: typeof delay === 'function' ? delay : parseDuration(`${option}.delay`, delay),

@@ -42,7 +42,7 @@ export interface Firing {
   /** It is done only if these two are still those of the schedule. */
   readonly revision: string;
   readonly slotMs: number;
-  /** It is done only if this time has come, by the database's clock, and that one is not over. */
+  /** It is done only between these two times, by the database's clock. Null: without an end. */
   readonly validFromMs: number;
   readonly validUntilMs: number | null;
   /** The schedule's next slot after this. */
@@ -95,7 +95,7 @@ export interface ScheduleStore {
   deleteSchedule(deleted: DeletedSchedule): Promise<'done' | 'not-found' | 'fixed'>;
   /** The schedules of these jobs that are due, or soon are, the earliest first. Not all, if there are many. */
   listDueSchedules(look: ScheduleLook): Promise<readonly DueSchedule[]>;
-  /** Makes the runs of slots, and moves their schedules on, each once however many processes do it. */
+  /** Makes the runs of slots and moves their schedules on. However many processes try, each slot is fired once. */
   fireSlots(firings: readonly Firing[]): Promise<Fired>;
   /** Makes a run beside the slots. Returns the name of its job; undefined for an unknown schedule. */
   fireSchedule(fired: { readonly id: string; readonly runId: string }): Promise<string | undefined>;

@@ -11,7 +11,7 @@ export const OVERLAP_POLICIES = ['allow', 'skip', 'cancel'] as const;
 /** What a slot does if an earlier run of its schedule is still active. */
 export type OverlapPolicy = (typeof OVERLAP_POLICIES)[number];
 
-/** The most runs that `missed: 'all'` makes up for: those of the latest slots. */
+/** `missed: 'all'` makes up for at most this many slots, the latest ones. */
 export const MAX_MISSED = 1_000;
 
 /** When a schedule triggers runs, and which. Exactly one of `cron` and `every` is given. */
@@ -85,7 +85,7 @@ export interface DueSchedule {
   readonly nextAtMs: number | null;
   readonly missed: MissedPolicy;
   readonly overlap: OverlapPolicy;
-  /** The version of the job whose definition has it. Null if a caller has put it. */
+  /** The version of the job that defines it. Null if a caller put it. */
   readonly fixedVersion: number | null;
   readonly isPaused: boolean;
   /** When it was read. */

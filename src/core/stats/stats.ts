@@ -50,6 +50,7 @@ export interface StatsNumbers {
   readonly duration: DurationQuantiles | null;
 }
 
+/** The numbers of one minute, hour or day. */
 export interface StatsBucket extends StatsNumbers {
   /** When it begins: ISO 8601 UTC. */
   readonly at: string;

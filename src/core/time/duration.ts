@@ -23,6 +23,18 @@ export function parseDuration(option: string, given: unknown): number {
   throw new ValidationError(message, [{ path: option.split('.'), message }]);
 }
 
+/**
+ * A duration in whole ms, rounded up, that is longer than 0.
+ *
+ * @throws {ValidationError} that names the option and the value.
+ */
+export function parsePositiveDuration(option: string, given: unknown): number {
+  const ms = Math.ceil(parseDuration(option, given));
+  if (ms > 0) return ms;
+  const message = `${option} must be longer than 0, not ${shownValue(given)}`;
+  throw new ValidationError(message, [{ path: option.split('.'), message }]);
+}
+
 function textMs(text: string): number | undefined {
   const [, number, unit] = TEXT.exec(text) ?? [];
   if (number === undefined) return undefined;

@@ -1,4 +1,4 @@
-import { type Duration, parseDuration } from './duration.ts';
+import { type Duration, parsePositiveDuration } from './duration.ts';
 
 /** How long something may take. */
 export interface TimeLimit {
@@ -18,9 +18,9 @@ const UNITS: readonly (readonly [ms: number, unit: string])[] = [
 /** A longer text, such as a number with many zeros, is not shown as it was given. */
 const MAX_TEXT_LENGTH = 32;
 
-/** @throws {ValidationError} that names the option and the value, if it is no {@link Duration}. */
+/** @throws {ValidationError} that names the option and the value, if it is no {@link Duration} longer than 0. */
 export function parseTimeLimit(option: string, given: unknown): TimeLimit {
-  const ms = Math.ceil(parseDuration(option, given));
+  const ms = parsePositiveDuration(option, given);
   return { ms, text: typeof given === 'string' && given.length <= MAX_TEXT_LENGTH ? given : textOf(ms) };
 }
 
@@ -30,6 +30,6 @@ export function parseOptionalTimeLimit(option: string, given: Duration | null | 
 }
 
 function textOf(ms: number): string {
-  const [unitMs, unit] = UNITS.find(([each]) => ms > 0 && ms % each === 0) ?? [1, 'ms'];
+  const [unitMs, unit] = UNITS.find(([each]) => ms % each === 0) ?? [1, 'ms'];
   return `${ms / unitMs}${unit}`;
 }

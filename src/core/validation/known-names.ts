@@ -1,4 +1,5 @@
 import { ValidationError } from '../errors/errors.ts';
+import { shownValue } from '../time/duration.ts';
 import { editDistance, nearestOf } from './nearest.ts';
 import { refusalOf } from './refusal.ts';
 
@@ -50,7 +51,9 @@ export type MembersOf<T> = { readonly [K in keyof Required<T>]: true };
 export function checkMembers(kind: string, given: unknown, members: Readonly<Record<string, unknown>>): void {
   if (given === undefined) return;
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw new ValidationError(`${kind}s must be given as an object`);
+    // `member of debounce` becomes `members of debounce`.
+    const plural = kind.replace(/ of |$/, (match) => `s${match}`);
+    throw new ValidationError(`${plural} must be given as an object, not ${shownValue(given)}`);
   }
   const unknown = Object.keys(given).filter((name) => !Object.hasOwn(members, name));
   if (unknown.length === 0) return;

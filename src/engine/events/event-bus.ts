@@ -64,7 +64,7 @@ export class EventBus {
     return () => void this.#errorHandlers.delete(own);
   }
 
-  /** How many times something was published. */
+  /** How many events were published. */
   get published(): number {
     return this.#published;
   }
@@ -81,7 +81,7 @@ export class EventBus {
       if (!handlers || handlers.size === 0) continue;
       this.#tell(handlers, toEvent(toRow(each, { sequence, nowMs: this.#clock.now() })));
     }
-    this.#published++;
+    this.#published += committed.length;
     this.onPublish();
   }
 

@@ -1,5 +1,5 @@
-import type { EventCursor } from '../../core/durably.ts';
 import { endsRun } from '../../core/events.ts';
+import type { EventCursor } from '../../core/feeds.ts';
 import { portionLength } from '../../core/json/portions.ts';
 import type { Freshness } from '../../core/store.ts';
 import { defer } from '../../core/time/clock.ts';

@@ -1,5 +1,5 @@
-import type { EventCursor, RunFeed, RunListFeed } from '../../core/durably.ts';
 import { isListed } from '../../core/events.ts';
+import type { EventCursor, RunFeed, RunListFeed } from '../../core/feeds.ts';
 import { isTerminal } from '../../core/run.ts';
 import type { Freshness, Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';

@@ -1,5 +1,5 @@
-import type { StreamedEvent } from '../../core/durably.ts';
 import { type JournalEvent, type JournalRow, toEvent, toEventText } from '../../core/events.ts';
+import type { StreamedEvent } from '../../core/feeds.ts';
 import { decodeJson } from '../../core/json/json.ts';
 import type { ListedJournalRow, Store } from '../../core/store.ts';
 import type { Labels } from '../../core/triggers/labels.ts';

@@ -14,7 +14,6 @@ import { parseWith } from '../jobs/schema-parse.ts';
 import { type Ending, isSuspension, type JobEnd, type JobFailure, type StopReason } from './ending.ts';
 import type { Execution } from './execution.ts';
 import { toJobFailure } from './job-failure.ts';
-import type { OwnerJournal } from './owner-journal.ts';
 import { readPatiently } from './patient-read.ts';
 import { putToWait, retryLater } from './put-to-wait.ts';
 import { watchDeadline } from './run-timer.ts';
@@ -84,7 +83,8 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     if (settled === 'waiting') {
       const waiting = await putToWait(execution, waits.toData(), errorDetail);
       if (waiting !== 'refused' && waiting.kind === 'waiting') return waiting;
-      const end = waiting === 'refused' ? waiting : await recordEnd(journal, { end: waiting, durationMs: 0 });
+      const end =
+        waiting === 'refused' ? waiting : await recordEnd(execution, { end: waiting, durationMs: 0 });
       return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
     }
     if (settled === 'timed-out') return await endTimedOut(execution, engine);
@@ -94,13 +94,11 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       return await resolveStop(settled, execution, store);
     }
     control.end({ stepsRunning: calls.areRunning });
-    // A run above it may wait for it.
-    execution.onEnding?.(run.parentRunId === null ? 'nothing' : 'waiting-run');
     const outcome = settled.kind === 'failed' ? await retryLater(execution, settled, errorDetail) : settled;
     if (outcome === 'refused') return await resolveStop('lease-lost', execution, store);
     if (outcome.kind === 'retrying') return outcome;
     const durationMs = clock.monotonicMs() - startMs;
-    const end = await recordEnd(journal, { end: outcome, durationMs });
+    const end = await recordEnd(execution, { end: outcome, durationMs });
     return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
   } finally {
     endWatch();
@@ -112,11 +110,9 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
 
 /** Stores that the run has failed because its time was up. */
 async function endTimedOut(execution: Execution, { store }: Engine): Promise<Ending> {
-  const { control, journal, onEnding } = execution;
-  onEnding?.(execution.run.parentRunId === null ? 'nothing' : 'waiting-run');
   // Without a stack, which would only show this engine.
-  const timedOut = { ...toJobFailure(control.error, { mode: 'message' }), isTimeOut: true };
-  const end = await recordEnd(journal, { end: timedOut, durationMs: 0 });
+  const timedOut = { ...toJobFailure(execution.control.error, { mode: 'message' }), isTimeOut: true };
+  const end = await recordEnd(execution, { end: timedOut, durationMs: 0 });
   return end === 'refused' ? await resolveStop('lease-lost', execution, store) : { kind: 'timed-out', end };
 }
 
@@ -129,19 +125,23 @@ function failNote({ error, detail, failedStepName, isTimeOut }: JobFailure): Own
  * error, for its size for example, the run fails without it.
  */
 async function recordEnd(
-  journal: OwnerJournal,
+  execution: Pick<Execution, 'run' | 'journal' | 'onEnding'>,
   { end, durationMs }: { readonly end: JobEnd; readonly durationMs: number },
 ): Promise<JobEnd | 'refused'> {
   const note: OwnerNote =
     end.kind === 'completed' ? { type: 'run:complete', data: end.output, durationMs } : failNote(end);
+  const { run, journal, onEnding } = execution;
   let result: AppendResult;
   try {
-    result = await journal.record(note);
+    // A run above it may wait for it.
+    result = await journal.record(note, () =>
+      onEnding?.(run.parentRunId === null ? 'nothing' : 'waiting-run'),
+    );
   } catch (error) {
     if (error instanceof DatabaseUnavailableError || end === REFUSED_ERROR) throw error;
     const isOutput = end.kind === 'completed';
     const left = isOutput ? invalidOutput('the database refused it', { cause: error }) : REFUSED_ERROR;
-    return await recordEnd(journal, { end: left, durationMs });
+    return await recordEnd(execution, { end: left, durationMs });
   }
   return result === 'stored' ? end : 'refused';
 }

@@ -6,9 +6,9 @@ export class LogBudget {
   #taken = 0;
 
   /**
-   * Whether a run whose lines take `held` bytes may take `bytes` more. It may while it holds no more
-   * than what is left for the others. So a run that floods the log gets half of the budget, and a
-   * run that writes little always finds room. If nothing waits, a line of any size is accepted.
+   * Whether a run that holds `held` bytes may take `bytes` more. A run may hold as much as is still free. So a run that
+   * floods the log gets half of the budget, and a run that writes little always finds room. If nothing waits, a line of
+   * any size is accepted.
    */
   allows({ held, bytes }: { readonly held: number; readonly bytes: number }): boolean {
     return this.#taken === 0 || held + bytes <= MAX_BYTES - this.#taken;

@@ -94,12 +94,15 @@ export class OwnerJournal {
     this.#cancelFlush = undefined;
   }
 
-  /** Stores an outcome, after all notes before it. */
-  record(note: OwnerNote): Promise<AppendResult> {
+  /**
+   * Stores an outcome, after all notes before it. `onLeave` is called when it is about to be sent, which may be later:
+   * one append is under way at a time.
+   */
+  record(note: OwnerNote, onLeave?: () => void): Promise<AppendResult> {
     if (!this.#acceptsNotes) return Promise.resolve('refused');
     if (endsExecution(note.type)) this.#state = 'ended';
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject } });
+      this.#waiting.push({ note, atMs: this.#clock.monotonicMs(), settle: { resolve, reject }, onLeave });
       this.#send();
     });
   }
@@ -166,7 +169,7 @@ export class OwnerJournal {
     settle?.reject(error);
   }
 
-  /** Nothing may say that a step has started a run which was refused, and its run may not wait for that. */
+  /** If the database refused the run that a step starts, the step must not complete, and its own run must not wait for it. */
   #isBlocked(waiting: WaitingNote): boolean {
     const { type, stepName } = waiting.note;
     const [first] = this.#refusedStarts.values();
@@ -185,6 +188,7 @@ export class OwnerJournal {
   async #append(group: readonly WaitingNote[]): Promise<AppendResult> {
     const number = ++this.#number;
     const { runId, fence } = this.#run;
+    for (const { onLeave } of group) onLeave?.();
     for (let tries = 0; ; tries++) {
       const sentAtMs = this.#clock.monotonicMs();
       try {

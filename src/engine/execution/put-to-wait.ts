@@ -17,10 +17,10 @@ export async function putToWait(
   data: WaitData,
   mode: ErrorDetailMode,
 ): Promise<Extract<Ending, { readonly kind: 'waiting' }> | JobFailure | 'refused'> {
-  onEnding?.(leftBy(data));
   abandonRun(control.lease);
   try {
-    const result = await journal.record({ type: 'run:wait', data: JSON.stringify(data) });
+    const note = { type: 'run:wait', data: JSON.stringify(data) } as const;
+    const result = await journal.record(note, () => onEnding?.(leftBy(data)));
     if (result === 'refused') return 'refused';
   } catch (error) {
     if (error instanceof DatabaseUnavailableError) throw error;
@@ -48,7 +48,7 @@ export async function retryLater(
   failed: JobFailure,
   mode: ErrorDetailMode,
 ): Promise<Retrying | JobFailure | 'refused'> {
-  const { run, journal, databaseNowMs } = execution;
+  const { run, journal, databaseNowMs, onEnding } = execution;
   const next = nextTryOf(execution, failed, mode);
   if (typeof next !== 'number') return next;
   const { error } = failed;
@@ -56,7 +56,7 @@ export async function retryLater(
   const data: WaitData = { dueAt, waits: [{ kind: 'retry', stepName: null, until: toIsoTime(dueAt) }] };
   try {
     const note = { type: 'run:retry', message: error, data: JSON.stringify(data) } as const;
-    if ((await journal.record(note)) === 'refused') return 'refused';
+    if ((await journal.record(note, () => onEnding?.('nothing'))) === 'refused') return 'refused';
   } catch (failure) {
     if (failure instanceof DatabaseUnavailableError) throw failure;
     // The database may have refused the error's text. The run's end is stored without that text.

@@ -16,6 +16,8 @@ const BYTES_PER_CHAR = 2;
 export interface WaitingNote extends OwnerEntry {
   /** Set on an outcome, which must be stored before the job continues. */
   readonly settle?: { resolve(result: AppendResult): void; reject(error: unknown): void };
+  /** Called when the note is about to be sent. What asks the database from then on finds it stored. */
+  readonly onLeave?: (() => void) | undefined;
 }
 
 /**

@@ -126,7 +126,8 @@ const DEFINITION: MembersOf<JobDefinition> = {
 /** @throws {ValidationError} */
 export function checkDefinition(job: JobDefinition): void {
   const { name, input, output, run } = job;
-  if (typeof name !== 'string' || name === '') throw new ValidationError('A job needs a non-empty name');
+  if (typeof name !== 'string' || name === '')
+    throw new ValidationError(`A job needs a non-empty name, not ${shownValue(name)}`);
   if (!isStorableText(name)) {
     throw new ValidationError(`Job name ${JSON.stringify(name)} holds a lone surrogate or a NUL`);
   }

@@ -1,7 +1,9 @@
 import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
+import { shownValue } from '../../core/time/duration.ts';
 import type { JobLimits } from '../../core/triggers/limits.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
+import { refusalOf } from '../../core/validation/refusal.ts';
 import { checkDefinition, type JobDefinition, termsOf } from './define-job.ts';
 import { limitsOf } from './job-limits.ts';
 
@@ -38,9 +40,20 @@ export class Registry {
     return this.#jobs.get(name);
   }
 
-  /** The error for an unknown job. It suggests the nearest registered name. */
-  notFound(name: string): UnknownJobError {
-    return new UnknownJobError(shorten(name, MAX_TOLD_NAME), nearestName(name, this.#jobs.keys()));
+  /**
+   * The job that a caller names.
+   *
+   * @throws {UnknownJobError} that suggests the nearest registered name.
+   * @throws {ValidationError} for something else than a name.
+   */
+  find(jobName: unknown): JobDefinition {
+    if (typeof jobName !== 'string') {
+      const message = `jobName must be the name of a job, not ${shownValue(jobName)}`;
+      throw refusalOf([{ path: ['jobName'], message }]);
+    }
+    const job = this.#jobs.get(jobName);
+    if (job !== undefined) return job;
+    throw new UnknownJobError(shorten(jobName, MAX_TOLD_NAME), nearestName(jobName, this.#jobs.keys()));
   }
 
   /** The jobs whose definitions have a schedule. */

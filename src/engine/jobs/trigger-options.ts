@@ -2,7 +2,7 @@ import type { TriggerOptions } from '../../core/durably.ts';
 import type { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
-import { parseDuration, parseTime, shownValue } from '../../core/time/duration.ts';
+import { parseDuration, parsePositiveDuration, parseTime, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { isScope, scopedKey } from '../../core/triggers/key-scope.ts';
 import type { Debounce, Due, NewRun } from '../../core/triggers/new-run.ts';
@@ -31,13 +31,14 @@ export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
 export function parseTriggerOptions(
   options: TriggerOptions,
 ): Omit<NewRun, 'id' | 'jobName' | 'payload' | 'limitKey' | 'throttleKey'> {
-  const idempotencyKey = idempotencyKeyOf(options);
+  const idempotencyKey = checkKey('idempotencyKey', options.idempotencyKey);
+  const scope = scopeOf(options);
   const concurrencyKey = checkKey('concurrencyKey', options.concurrencyKey);
-  const debounce = debounceOf(options);
+  const debounce = debounceOf(options, scope);
   checkReuse(options);
   checkTransaction(options);
   return {
-    idempotencyKey,
+    idempotencyKey: idempotencyKey === null ? null : scopedKey(scope, idempotencyKey),
     idempotencyTtlMs: idempotencyTtlOf(options),
     concurrencyKey,
     coalesce: coalesceOf(options),
@@ -78,7 +79,7 @@ function idempotencyTtlOf(options: TriggerOptions): number | undefined {
   const { idempotencyTtl } = options;
   if (idempotencyTtl == null) return undefined;
   needs(options, 'idempotencyTtl', 'idempotencyKey');
-  return Math.ceil(parseDuration('idempotencyTtl', idempotencyTtl));
+  return parsePositiveDuration('idempotencyTtl', idempotencyTtl);
 }
 
 function checkReuse({ idempotencyKeyReuse }: TriggerOptions): void {
@@ -112,47 +113,29 @@ const DEBOUNCE: MembersOf<NonNullable<TriggerOptions['debounce']>> = {
   maxDelay: true,
 };
 
-function debounceOf(options: TriggerOptions): Debounce | undefined {
+function debounceOf(options: TriggerOptions, scope: string | undefined): Debounce | undefined {
   const { debounce } = options;
   if (debounce == null) return undefined;
   if (typeof debounce !== 'object')
     throw refuse('debounce', `debounce must be an object, not ${shownValue(debounce)}`);
   checkMembers('member of debounce', debounce, DEBOUNCE);
   goesWithout(options, 'debounce', ['delay', 'runAt']);
-  const key = scopedKeyOf('debounce.key', debounce.key, options);
+  const key = checkKey('debounce.key', debounce.key);
   if (key === null) throw refuse('debounce.key', 'debounce.key is required');
   const { maxDelay } = debounce;
   return {
-    key,
-    delayMs: positiveMs('debounce.delay', debounce.delay),
-    maxDelayMs: maxDelay == null ? undefined : positiveMs('debounce.maxDelay', maxDelay),
+    key: scopedKey(scope, key),
+    delayMs: parsePositiveDuration('debounce.delay', debounce.delay),
+    maxDelayMs: maxDelay == null ? undefined : parsePositiveDuration('debounce.maxDelay', maxDelay),
   };
 }
 
-function positiveMs(option: string, given: unknown): number {
-  const ms = Math.ceil(parseDuration(option, given));
-  if (ms > 0) return ms;
-  throw refuse(option, `${option} must be longer than 0, not ${shownValue(given)}`);
-}
-
-function idempotencyKeyOf(options: TriggerOptions): string | null {
-  return scopedKeyOf('idempotencyKey', options.idempotencyKey, options);
-}
-
-/** A key that belongs to the scope of its trigger. */
-function scopedKeyOf(name: string, given: unknown, options: TriggerOptions): string | null {
-  const key = checkKey(name, given);
-  const scope = scopeOf(options);
-  return key === null ? null : scopedKey(scope, key);
-}
-
+/** Whose keys they are: the idempotency key, and the key of a debounced trigger, which changes the run that it finds. */
 function scopeOf(options: TriggerOptions): string | undefined {
   const scope = checkKey('keyScope', options.keyScope) ?? undefined;
   if (scope !== undefined && !isScope(scope)) throw refuse('keyScope', 'keyScope must not hold U+001F');
   return scope;
 }
-
-/** Whose keys they are: the idempotency key, and the key of a debounced trigger, which changes the run that it finds. */
 
 function checkKey(name: string, key: unknown): string | null {
   if (key === undefined || key === null) return null;

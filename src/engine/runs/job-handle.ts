@@ -1,12 +1,13 @@
 import type { TriggeredRun, TriggerOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
-import { parseRun, type Run, type RunFilter } from '../../core/run.ts';
+import type { RunFilter } from '../../core/lists/run-query.ts';
+import { parseRun, type Run } from '../../core/run.ts';
 import { currentRun } from '../../core/run-context.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { checkBatchSize, newRun, newRunOfBatch, type ParsedTrigger, parseTrigger } from '../jobs/new-run.ts';
 import { TRIGGER_OPTIONS } from '../jobs/trigger-options.ts';
-import type { RunWait } from '../worker/run-waits.ts';
+import type { RunWait } from '../worker/slots/run-waits.ts';
 import { readRuns } from './reads.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import { batchItems } from './triggering/batch-items.ts';

@@ -4,17 +4,13 @@ import { arrayPieces, type JsonRecord, objectPieces } from '../../core/json/json
 import { collect } from '../../core/json/portions.ts';
 import { encodeCursor } from '../../core/lists/run-cursor.ts';
 import {
-  checkRunId,
-  parseRun,
-  type Run,
-  type RunField,
   type RunFilter,
   type RunPage,
   type RunQuery,
   type RunSelection,
   runQuerySchema,
-  type StoredRun,
-} from '../../core/run.ts';
+} from '../../core/lists/run-query.ts';
+import { checkRunId, parseRun, type Run, type RunField, type StoredRun } from '../../core/run.ts';
 import { type LogQuery, parseLogLine, parseStep } from '../../core/step.ts';
 import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
 import { summarize, toIssues } from '../../core/validation/issues.ts';

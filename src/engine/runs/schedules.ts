@@ -38,13 +38,7 @@ export async function schedule(deps: ScheduleDeps, request: ScheduleRequest): Pr
   checkMembers('schedule member', request, REQUEST);
   const { id, jobName, ...rule } = request;
   checkScheduleId(id);
-  if (typeof jobName !== 'string') {
-    throw refusalOf([
-      { path: ['jobName'], message: `jobName must be the name of a job, not ${shownValue(jobName)}` },
-    ]);
-  }
-  const job = deps.registry.get(jobName);
-  if (!job) throw deps.registry.notFound(jobName);
+  const job = deps.registry.find(jobName);
   const stored = await putSchedule(deps, { id, job, schedule: rule, by: { kind: 'caller' } });
   deps.worker.schedules.noteChanged(stored);
   return toSchedule(stored);

@@ -7,6 +7,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
 import { eventsOf, toFiring } from './firings.ts';
 import { FixedSchedules } from './fixed-schedules.ts';
+import { KnownSchedules } from './known-schedules.ts';
 
 /** A slot that came longer ago counts as missed. Where only requests wake the worker, they may be rare. */
 const LATE_MS = { resident: 60_000, 'on-demand': 5 * 60_000 };
@@ -27,17 +28,6 @@ interface SchedulerDeps {
   readonly onFire: () => void;
 }
 
-/** A schedule of which a look has told. */
-interface Known {
-  readonly schedule: DueSchedule;
-  /** How far the database's clock is ahead of the monotonic clock, ms. The time by it is late, and never early. */
-  readonly aheadMs: number;
-  /** When it may be fired at the earliest, on the monotonic clock. */
-  readonly notBeforeMs: number;
-  /** Its firing is under way. */
-  readonly isFiring: boolean;
-}
-
 /**
  * Fires the schedules of this process's jobs. Looks tell it which are due now or soon: those of claims, and its own while
  * the worker has no free slot. It sets a timer for the next one, and needs no slot to fire it.
@@ -48,7 +38,7 @@ export class Scheduler {
   readonly #deps: SchedulerDeps;
   readonly #lateMs: number;
   readonly fixed: FixedSchedules;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new KnownSchedules();
   readonly #underWay = new Set<Promise<void>>();
   #isStarted = false;
   /** How often in a row a look, or the storing of definitions, has failed. */
@@ -64,7 +54,7 @@ export class Scheduler {
     this.fixed = new FixedSchedules(deps);
   }
 
-  /** How soon the slots come of which a look is to tell, ms. Only a resident worker is still there then. */
+  /** A look returns the schedules whose next slot comes within this time, ms. A worker on demand is gone by then. */
   get withinMs(): number {
     return this.#deps.presence === 'resident' ? 2 * this.#deps.pollingIntervalMs : 0;
   }
@@ -113,19 +103,11 @@ export class Scheduler {
    */
   accept(schedules: readonly DueSchedule[]): boolean {
     const nowMs = this.#deps.clock.monotonicMs();
-    for (const schedule of schedules) {
-      const known = this.#known.get(schedule.id);
-      this.#known.set(schedule.id, {
-        schedule,
-        aheadMs: schedule.nowMs - nowMs,
-        notBeforeMs: known?.notBeforeMs ?? nowMs,
-        isFiring: known?.isFiring ?? false,
-      });
-    }
+    this.#known.accept(schedules, nowMs);
     return this.#fireDue();
   }
 
-  /** This process has put or resumed a schedule. Looks tell of it otherwise, and of those that come later. */
+  /** This process has put or resumed a schedule. If its slot comes soon, it is taken at once. Otherwise a look finds it. */
   noteChanged(schedule: DueSchedule): void {
     const { nextAtMs, nowMs, jobName } = schedule;
     const isOurs = this.#isStarted && this.#deps.registry.get(jobName) !== undefined;
@@ -148,17 +130,14 @@ export class Scheduler {
   }
 
   #fireDue(): boolean {
-    const nowMs = this.#deps.clock.monotonicMs();
     const firings: Firing[] = [];
-    for (const [id, known] of this.#known) {
-      const { schedule, aheadMs, notBeforeMs, isFiring } = known;
-      if (isFiring || notBeforeMs > nowMs) continue;
-      const plan = this.#plan(schedule, Math.floor(nowMs + aheadMs));
-      if (plan === 'failed') this.#known.set(id, { ...known, notBeforeMs: this.#laterMs() });
+    for (const { schedule, nowMs } of this.#known.candidates(this.#deps.clock.monotonicMs())) {
+      const plan = this.#plan(schedule, nowMs);
+      if (plan === 'failed') this.#known.postpone(schedule, this.#laterMs());
       else if (plan !== undefined && this.fixed.isDropped(schedule)) this.#remove(schedule);
       else if (plan !== undefined) {
         firings.push(toFiring(schedule, plan));
-        this.#known.set(id, { ...known, isFiring: true });
+        this.#known.beginFiring(schedule);
       }
     }
     if (firings.length > 0) this.#fire(firings);
@@ -177,7 +156,7 @@ export class Scheduler {
   }
 
   #remove(schedule: DueSchedule): void {
-    this.#known.delete(schedule.id);
+    this.#known.forget(schedule.id);
     this.#follow(this.fixed.remove(schedule));
   }
 
@@ -185,8 +164,7 @@ export class Scheduler {
     const firing = this.#deps.store.fireSlots(firings).then(
       (fired) => this.#noteFired(firings, fired),
       (error: unknown) => {
-        const notBeforeMs = this.#laterMs();
-        this.#update(firings, (known) => ({ ...known, notBeforeMs, isFiring: false }));
+        this.#known.retryFirings(firings, this.#laterMs());
         this.#setTimer();
         throw error;
       },
@@ -197,35 +175,21 @@ export class Scheduler {
 
   #noteFired(firings: readonly Firing[], fired: Fired): void {
     const { bus, clock } = this.#deps;
-    const jobNames = new Map([...this.#known].map(([id, { schedule }]) => [id, schedule.jobName]));
-    bus.publish(eventsOf(firings, fired, jobNames));
+    bus.publish(eventsOf(firings, fired, this.#known.jobNames()));
     const nowMs = clock.monotonicMs();
     const current = new Map(fired.schedules.map((schedule) => [schedule.id, schedule]));
-    this.#update(firings, (known, { slotMs, revision }) => {
-      const schedule = current.get(known.schedule.id);
-      if (schedule === undefined || schedule.isPaused || schedule.nextAtMs === null) return undefined;
-      // Nothing would wake it for the next slot.
-      if (!this.#isStarted) return undefined;
+    for (const { scheduleId, slotMs, revision } of firings) {
+      const schedule = current.get(scheduleId);
+      const goesOn = schedule !== undefined && !schedule.isPaused && schedule.nextAtMs !== null;
+      // After a stop nothing would wake it for the next slot.
+      if (!goesOn || !this.#isStarted) {
+        this.#known.forget(scheduleId);
+        continue;
+      }
       const isTooEarly = schedule.revision === revision && schedule.nextAtMs === slotMs;
-      return {
-        schedule,
-        aheadMs: schedule.nowMs - nowMs,
-        notBeforeMs: isTooEarly ? nowMs + MIN_WAIT_MS : nowMs,
-        isFiring: false,
-      };
-    });
-    this.#fireDue();
-  }
-
-  /** Changes what is known of the schedules of these firings, or forgets it. */
-  #update(firings: readonly Firing[], change: (known: Known, firing: Firing) => Known | undefined): void {
-    for (const firing of firings) {
-      const known = this.#known.get(firing.scheduleId);
-      if (known === undefined) continue;
-      const changed = change(known, firing);
-      if (changed === undefined) this.#known.delete(firing.scheduleId);
-      else this.#known.set(firing.scheduleId, changed);
+      this.#known.endFiring(schedule, { nowMs, notBeforeMs: isTooEarly ? nowMs + MIN_WAIT_MS : nowMs });
     }
+    this.#fireDue();
   }
 
   /** For the slot that comes first. */
@@ -233,11 +197,7 @@ export class Scheduler {
     this.#cancelTimer();
     if (!this.#isStarted) return;
     const { clock } = this.#deps;
-    let firstMs = Number.POSITIVE_INFINITY;
-    for (const { schedule, aheadMs, notBeforeMs, isFiring } of this.#known.values()) {
-      if (isFiring || schedule.nextAtMs === null) continue;
-      firstMs = Math.min(firstMs, Math.max(notBeforeMs, schedule.nextAtMs - aheadMs));
-    }
+    const firstMs = this.#known.firstSlotMs();
     if (firstMs === Number.POSITIVE_INFINITY) return;
     const inMs = Math.max(0, Math.ceil(firstMs - clock.monotonicMs()));
     this.#cancelTimer = clock.schedule(inMs, () => this.#fireDue());

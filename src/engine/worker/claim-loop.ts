@@ -3,7 +3,7 @@ import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
 import type { Scheduler } from '../schedules/scheduler.ts';
-import type { Intake } from './intake.ts';
+import type { Intake } from './claiming/intake.ts';
 import { Pace } from './pace.ts';
 
 interface ClaimLoopDeps {

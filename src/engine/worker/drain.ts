@@ -2,9 +2,9 @@ import type { RunContext } from '../../core/run-context.ts';
 import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import type { Intake } from './intake.ts';
-import type { Slot } from './slot.ts';
-import type { Slots } from './slots.ts';
+import type { Intake } from './claiming/intake.ts';
+import type { Slot } from './slots/slot.ts';
+import type { Slots } from './slots/slots.ts';
 
 const HAND_BACK_WITHIN_MS = 1_000;
 
@@ -63,8 +63,8 @@ export class Drain {
   }
 
   /**
-   * Hands back the runs that are still executed after that time. A database that does not answer
-   * gets a little longer.
+   * Hands back the runs that are still executed after that time, and waits {@link HAND_BACK_WITHIN_MS} for the database to
+   * take them.
    */
   async #within(timeoutMs: number | undefined, drained: Promise<void>, spared: Spared): Promise<void> {
     if (timeoutMs === undefined) return await drained;

@@ -2,9 +2,9 @@ import { onAbort } from '../../core/abort-listeners.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
-import type { Intake } from './intake.ts';
-import type { Slot } from './slot.ts';
-import type { Slots } from './slots.ts';
+import type { Intake } from './claiming/intake.ts';
+import type { Slot } from './slots/slot.ts';
+import type { Slots } from './slots/slots.ts';
 
 export interface ShiftOptions {
   /**

@@ -1,3 +1,22 @@
+import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
+import type { Store } from '../../core/store.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import type { EventBus } from '../events/event-bus.ts';
+import type { RunLog } from '../events/run-log.ts';
+import type { Housekeeping } from '../housekeeping.ts';
+import type { Registry } from '../jobs/registry.ts';
+
+/** What a worker needs of its instance. */
+export interface WorkerDeps {
+  readonly store: Store;
+  readonly bus: EventBus;
+  readonly clock: Clock;
+  readonly registry: Registry;
+  readonly housekeeping: Housekeeping;
+  readonly log: RunLog;
+  readonly errorDetail: ErrorDetailMode;
+}
+
 /** What a worker is doing. */
 export type WorkerState =
   /** It claims nothing by itself, and may be started. */

@@ -1,39 +1,23 @@
-import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import type { Store } from '../../core/store.ts';
-import { type Clock, defer } from '../../core/time/clock.ts';
+import { defer } from '../../core/time/clock.ts';
 import type { Due } from '../../core/triggers/new-run.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import type { RunLog } from '../events/run-log.ts';
-import type { Housekeeping } from '../housekeeping.ts';
-import type { Registry } from '../jobs/registry.ts';
 import { Scheduler } from '../schedules/scheduler.ts';
 import { WorkerNotes } from '../worker-notes.ts';
 import { Alarm } from './alarm.ts';
 import { ClaimLoop } from './claim-loop.ts';
+import { Intake } from './claiming/intake.ts';
 import { Drain } from './drain.ts';
-import { Intake } from './intake.ts';
-import type { Awaited, RunWait } from './run-waits.ts';
-import { Shift, type ShiftOptions } from './shift.ts';
-import { Slots } from './slots.ts';
+import type { ShiftOptions } from './shift.ts';
+import { Shifts } from './shifts.ts';
+import type { Awaited, RunWait } from './slots/run-waits.ts';
+import { Slots } from './slots/slots.ts';
 import { flushAfterMs, type StopOptions, type WorkerOptions } from './worker-options.ts';
-import { isRetired, type Stopping, type WorkerState } from './worker-state.ts';
-
-interface WorkerDeps {
-  readonly store: Store;
-  readonly bus: EventBus;
-  readonly clock: Clock;
-  readonly registry: Registry;
-  readonly housekeeping: Housekeeping;
-  readonly log: RunLog;
-  readonly errorDetail: ErrorDetailMode;
-}
+import { isRetired, type Stopping, type WorkerDeps, type WorkerState } from './worker-state.ts';
 
 /**
- * Fills its slots with claimed runs. While it is started, its {@link ClaimLoop} claims them. It also
- * works shifts on demand, for which it need not be started.
+ * Fills its slots with claimed runs. While it is started, its {@link ClaimLoop} claims them. It also works shifts on
+ * demand, for which it need not be started.
  *
- * One claim fills all slots that free together. It leaves with the writes that wait, so that it sees
- * what triggers and ends have just stored.
+ * One claim fills all slots that free together. It leaves with the writes that wait, so that it sees what they store.
  */
 export class Worker {
   readonly #deps: WorkerDeps;
@@ -41,7 +25,7 @@ export class Worker {
   readonly #slots: Slots;
   readonly #intake: Intake;
   readonly #drain: Drain;
-  readonly #shifts = new Set<Shift>();
+  readonly #shifts: Shifts;
   readonly #alarm: Alarm;
   readonly #loop: ClaimLoop;
   readonly #notes: WorkerNotes;
@@ -71,15 +55,7 @@ export class Worker {
       maxInputBytes: options.maxResultBytes,
       onFire: () => this.wake(),
     });
-    this.#notes = new WorkerNotes({
-      ...deps,
-      ...options,
-      describe: () => ({
-        inUse: this.#slots.taken,
-        slots: options.maxConcurrentRuns,
-        jobs: [...deps.registry.names()].sort(),
-      }),
-    });
+    this.#notes = new WorkerNotes({ ...deps, ...options, slots: this.#slots });
     this.#intake = new Intake({
       ...deps,
       schedules: this.schedules,
@@ -98,6 +74,17 @@ export class Worker {
       schedules: this.schedules,
       isRunning: () => this.#state.kind === 'running',
       onDatabaseGone: () => this.#fail(),
+    });
+    this.#shifts = new Shifts({
+      ...deps,
+      ...options,
+      intake: this.#intake,
+      slots: this.#slots,
+      schedules: this.schedules,
+      notes: this.#notes,
+      isLoopRunning: () => this.#state.kind === 'running',
+      // Nobody is there to go on with waiting runs, and a timer would keep the process alive.
+      onOver: () => this.#state.kind !== 'running' && this.#alarm.clear(),
     });
     this.#alarm = new Alarm(deps.clock, () => this.wake({ mayResume: true }));
     this.#drain = new Drain({ ...deps, ...options, intake: this.#intake, slots: this.#slots });
@@ -135,7 +122,7 @@ export class Worker {
   wake({ mayResume = false }: { readonly mayResume?: boolean } = {}): void {
     if (mayResume) this.#intake.expectDue();
     this.#loop.wake();
-    for (const shift of this.#shifts) shift.expectMore();
+    this.#shifts.expectMore();
     this.#loop.look();
   }
 
@@ -147,13 +134,13 @@ export class Worker {
   /** Looks for work after `inMs`, because a waiting run is due then. */
   expectDue(inMs: number): void {
     const { kind } = this.#state;
-    const isAtWork = kind === 'running' || (kind === 'stopped' && this.#shifts.size > 0);
+    const isAtWork = kind === 'running' || (kind === 'stopped' && !this.#shifts.areOver);
     if (isAtWork) this.#alarm.set(Math.max(0, inMs));
   }
 
   /**
-   * Works a {@link Shift} and returns how many runs it claimed. The worker need not be started. If
-   * it is stopping, or was stopped for good, it claims none.
+   * Works a shift and returns how many runs it claimed. The worker need not be started. If it is stopping, or was stopped
+   * for good, it claims none.
    *
    * @throws {DatabaseUnavailableError} if a claim fails.
    * @throws {ConflictError} inside a job of this worker.
@@ -162,33 +149,11 @@ export class Worker {
     this.#slots.refuseCaller('processOne and processUntilIdle');
     const { kind } = this.#state;
     if (kind === 'retired' || kind === 'stopping' || this.#deps.registry.isEmpty) return 0;
-    const isLoopRunning = () => this.#state.kind === 'running';
-    const { clock, housekeeping } = this.#deps;
-    const shift = new Shift({ intake: this.#intake, slots: this.#slots, clock, isLoopRunning }, options);
-    this.#shifts.add(shift);
-    const { timeoutMs = Number.POSITIVE_INFINITY, signal } = options;
-    const budget = { untilMs: clock.monotonicMs() + timeoutMs, signal };
-    // A worker on demand has no loop, so its shifts do the chores. A shift that finds nothing sends one request: whether
-    // runs are left below cancelled ones is read with its claim.
-    const doesChores = options.endsWhen === 'idle' && this.#options.presence === 'on-demand';
-    if (doesChores) this.#notes.begin();
-    const begun = doesChores ? housekeeping.cancelBelowWithin(budget) : undefined;
-    const taken = await this.schedules
-      .prepare()
-      .then(() => shift.work())
-      .finally(async () => {
-        this.#endShift(shift);
-        await begun;
-      });
-    await this.schedules.settled();
-    if (doesChores && taken > 0) await housekeeping.clearUpWithin(budget);
-    else if (doesChores && housekeeping.isBelowLeft) await housekeeping.cancelBelowWithin(budget);
-    return taken;
+    return await this.#shifts.work(options);
   }
 
   /**
-   * Notes that the calling job waits for a run that this worker executes. Callers outside of runs
-   * may wait for anything.
+   * Notes that the calling job waits for a run that this worker executes. Callers outside of runs may wait for anything.
    *
    * @throws {ConflictError} if it would wait forever.
    * @throws {LeaseLostError} if the worker is being stopped. The calling run is handed back.
@@ -208,23 +173,20 @@ export class Worker {
   abandon(error: unknown): void {
     const wasAtWork = this.#state.kind === 'running' || this.#slots.taken > 0;
     this.#fail();
-    this.#alarm.clear();
     this.#loop.stop();
-    void this.#deps.housekeeping.stop();
-    void this.schedules.stop();
+    void this.#endChores();
     this.#slots.abandonAll();
     if (wasAtWork) this.#deps.bus.reportWorkerError({ error, context: 'database' });
   }
 
   /**
-   * Claims nothing new and waits for the running runs. After `timeoutMs` it hands them back. Inside
-   * a job, it neither waits for nor hands back the job's own run and the runs that wait for it.
-   * After a `final` stop, nothing starts the worker again.
+   * Claims nothing new and waits for the running runs. After `timeoutMs` it hands them back. Inside a job, it neither waits
+   * for nor hands back the job's own run and the runs that wait for it. After a `final` stop, nothing starts it again.
    */
   stop(options: StopOptions = {}): Promise<void> {
     const next = options.final === true || isRetired(this.#state) ? 'retired' : 'stopped';
     const { kind } = this.#state;
-    if ((kind === 'stopped' || kind === 'retired') && this.#shifts.size === 0) {
+    if ((kind === 'stopped' || kind === 'retired') && this.#shifts.areOver) {
       this.#state = { kind: next };
       return this.#endChores();
     }
@@ -237,7 +199,7 @@ export class Worker {
     const stopping: Stopping = earlier ?? { kind: 'stopping', next, over: Promise.resolve() };
     stopping.next = next;
     this.#state = stopping;
-    for (const shift of this.#shifts) shift.close();
+    this.#shifts.close();
     this.#alarm.clear();
     this.#loop.stop();
     if (earlier !== undefined) return earlier;
@@ -254,12 +216,6 @@ export class Worker {
     await Promise.all([this.#deps.housekeeping.stop(), this.schedules.stop()]);
   }
 
-  #endShift(shift: Shift): void {
-    this.#shifts.delete(shift);
-    // Nobody is there to go on with waiting runs, and a timer would keep the process alive.
-    if (this.#shifts.size === 0 && this.#state.kind !== 'running') this.#alarm.clear();
-  }
-
   /** The database is gone for good. */
   #fail(): void {
     this.#alarm.clear();
@@ -268,13 +224,13 @@ export class Worker {
 
   /** A slot is free, or its run's end leaves with the next writes. */
   #noteFreed(): void {
-    for (const shift of this.#shifts) shift.noteFreed();
+    this.#shifts.noteFreed();
     this.#loop.look();
   }
 
   /** Waits for the end of this turn of the event loop: a claim that is answered in it may show that nothing is left. */
   #noteEmptied(): void {
-    for (const shift of this.#shifts) shift.noteFreed();
+    this.#shifts.noteFreed();
     defer(() => this.#loop.look());
   }
 }

@@ -1,7 +1,8 @@
 import { type Access, fetchLoopback } from '../../app/access.ts';
 import type { DurablyService } from '../../core/durably.ts';
 import { systemClock } from '../../core/time/clock.ts';
-import { createDurably, type Durably, type DurablyOptions } from '../../create-durably.ts';
+import { createDurably, type Durably } from '../../create-durably.ts';
+import type { DurablyOptions } from '../../durably-options.ts';
 import { instanceOptions } from '../instance-options.ts';
 import { logError } from '../log-error.ts';
 import { type EdgeConfig, requestLimits } from './config.ts';

@@ -2,21 +2,27 @@ import { type Access, fetchLoopback } from '../../app/access.ts';
 import type { Config } from '../../app/config.ts';
 import type { Database } from '../../app/database.ts';
 import { createDurably } from '../../create-durably.ts';
+import type { DurablyOptions } from '../../durably-options.ts';
 import { createJobs } from '../../jobs/index.ts';
 import { instanceOptions } from '../instance-options.ts';
 import { logError } from '../log-error.ts';
 
-/** Creates the durably instance of the service, with the service's own jobs. */
-export function createInstance(config: Config, { dialect }: Database, access: Access) {
-  const durably = createDurably({
-    dialect,
-    ...instanceOptions(config),
-    jobs: createJobs({
+/** The jobs that a service executes in place of its own. */
+export type GivenJobs = NonNullable<DurablyOptions['jobs']>;
+
+/** Creates the durably instance of the service, with the given jobs or its own. */
+export function createInstance(
+  config: Config,
+  { dialect }: Database,
+  { access, jobs }: { readonly access: Access; readonly jobs?: GivenJobs | undefined },
+) {
+  const ownJobs = (): GivenJobs =>
+    createJobs({
       dataDir: config.DURABLY_DATA_DIR,
       fetchOrigins: config.DURABLY_FETCH_ORIGINS,
       fetchLoopback: fetchLoopback(access),
-    }),
-  });
+    });
+  const durably = createDurably({ dialect, ...instanceOptions(config), jobs: jobs ?? ownJobs() });
   durably.onError((error) => logError('event listener', error));
   return durably;
 }

@@ -1,17 +1,25 @@
 import { logError } from '../log-error.ts';
 import { surviveStrayErrorsOfJobs } from '../stray-errors.ts';
+import type { GivenJobs } from './instance.ts';
 import { surviveClosedOutputs } from './report.ts';
 import { type SignalOptions, Signals } from './signals.ts';
-import { startService } from './start.ts';
+import { type RunningService, startService } from './start.ts';
 import { reportFailedStart } from './start-failure.ts';
 
+export interface RunOptions extends SignalOptions {
+  /** What it executes in place of the service's own jobs. */
+  readonly jobs?: GivenJobs | undefined;
+}
+
 /** Runs the service in this process until a signal ends it. */
-export async function runService(options: SignalOptions): Promise<void> {
+export async function runService({ jobs, ...options }: RunOptions): Promise<RunningService> {
   surviveClosedOutputs();
   surviveStrayErrorsOfJobs(logError);
   const signals = new Signals(options);
   try {
-    signals.service = await startService();
+    const service = await startService(jobs);
+    signals.service = service;
+    return service;
   } catch (error) {
     reportFailedStart(error);
     process.exit(1);

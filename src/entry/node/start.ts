@@ -6,7 +6,7 @@ import { createDurablyApp, DASHBOARD_MODES } from '../../app/create-app.ts';
 import { type Database, isBusy, openServiceDatabase } from '../../app/database.ts';
 import type { Durably } from '../../create-durably.ts';
 import { reachServer } from './ask-database.ts';
-import { createInstance } from './instance.ts';
+import { createInstance, type GivenJobs } from './instance.ts';
 import { log, logWarning } from './report.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
 import { explainFailedStart } from './start-failure.ts';
@@ -23,16 +23,20 @@ export interface RunningService {
   readonly closing: AbortController;
 }
 
-/** Starts the service with the settings of the process's environment. Resolves when it listens and its worker runs. */
-export async function startService(): Promise<RunningService> {
+/**
+ * Starts the service with the settings of the process's environment. Resolves when it listens and its worker runs.
+ *
+ * @param jobs what it executes in place of the service's own jobs.
+ */
+export async function startService(jobs?: GivenJobs): Promise<RunningService> {
   const unknown = describeUnknownNodeSettings(process.env);
   if (unknown !== undefined) logWarning(unknown);
   const config = readConfig(process.env);
   const access = await createAccess(config);
   delete process.env.DURABLY_API_KEYS;
-  if (process.env.DURABLY_DATA_DIR) await checkDataDir(config);
+  if (process.env.DURABLY_DATA_DIR && jobs === undefined) await checkDataDir(config);
   try {
-    return await startWith(config, access);
+    return await startWith(config, access, jobs);
   } catch (error) {
     throw explainFailedStart(error, config);
   }
@@ -46,7 +50,11 @@ async function checkDataDir({ DURABLY_DATA_DIR: folder }: Config): Promise<void>
   logWarning(`DURABLY_DATA_DIR=${folder}: ${fault}; import-csv finds no files until there is one`);
 }
 
-async function startWith(config: Config, access: Access): Promise<RunningService> {
+async function startWith(
+  config: Config,
+  access: Access,
+  jobs: GivenJobs | undefined,
+): Promise<RunningService> {
   if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
   // If the port is taken, another instance may be using the same database, so leave the database alone.
   await checkAddress(config);
@@ -54,7 +62,7 @@ async function startWith(config: Config, access: Access): Promise<RunningService
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });
-  const durably = createInstance(config, database, access);
+  const durably = createInstance(config, database, { access, jobs });
   await reachServer(durably.db, config);
   await migrate(durably);
 
@@ -82,7 +90,7 @@ async function startWith(config: Config, access: Access): Promise<RunningService
 }
 
 /** Waits as long as another process holds the database's lock. */
-async function migrate(durably: { migrate(): Promise<void> }): Promise<void> {
+export async function migrate(durably: { migrate(): Promise<void> }): Promise<void> {
   for (;;) {
     try {
       return await durably.migrate();

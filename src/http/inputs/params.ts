@@ -4,9 +4,8 @@ import {
   MAX_FILTER_VALUES,
   MAX_LIST_LIMIT,
   MAX_LIST_OFFSET,
-  RUN_FIELDS,
-  RUN_STATUSES,
-} from '../../core/run.ts';
+} from '../../core/lists/run-query.ts';
+import { RUN_FIELDS, RUN_STATUSES } from '../../core/run.ts';
 import { LOG_LEVELS } from '../../core/step.ts';
 import { isStorableText, WITHOUT_NUL } from '../../core/text.ts';
 import { LABEL_KEY, labelsSchema } from '../../core/triggers/labels.ts';

@@ -1,7 +1,8 @@
 import * as z from 'zod';
+import { MAX_FILTER_VALUES, type RunFilter } from '../../core/lists/run-query.ts';
 import { MAX_SEARCH_LENGTH, searchFault, timeFault } from '../../core/lists/run-search.ts';
 import { type BulkFilter, MAX_BULK } from '../../core/managing/run-bulk.ts';
-import { MAX_FILTER_VALUES, RUN_STATUSES, type RunFilter } from '../../core/run.ts';
+import { RUN_STATUSES } from '../../core/run.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import { labelsSchema } from '../../core/triggers/labels.ts';
 import { knownMembers } from '../../core/validation/issues.ts';

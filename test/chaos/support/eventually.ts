@@ -6,7 +6,7 @@ const GIVE_UP_MS = 40_000;
 export async function eventually<T>(
   what: string,
   condition: () => T | Promise<T>,
-  { withinMs = GIVE_UP_MS, everyMs = 10 }: { withinMs?: number; everyMs?: number } = {},
+  { withinMs = GIVE_UP_MS, everyMs = 20 }: { withinMs?: number; everyMs?: number } = {},
 ): Promise<Exclude<NonNullable<T>, false>> {
   const start = performance.now();
   let failure: unknown;

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { tmpdir } from 'node:os';
 import { pathToFileURL } from 'node:url';
-import { buildService } from '../../support/built-service.ts';
+import { buildService } from '../../support/built/service.ts';
 import type { Measurement } from '../service/preload.ts';
 import { eventually } from './eventually.ts';
 
@@ -36,6 +36,7 @@ export class ServiceProcess {
   readonly #child: ChildProcess;
   readonly exited: Promise<Exit>;
   #log = '';
+  #url: string | undefined;
   #exit: Exit | undefined;
   #questions = 0;
 
@@ -93,9 +94,10 @@ export class ServiceProcess {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  /** The address, or undefined until it listens. */
+  /** The address, or undefined until it listens. Asked for with each request, and a log may be long. */
   get url(): string | undefined {
-    return /listening on (http:\S+)/.exec(this.#log)?.[1];
+    this.#url ??= /listening on (http:\S+)/.exec(this.#log)?.[1];
+    return this.#url;
   }
 
   /** Resolves with its URL when it listens. */

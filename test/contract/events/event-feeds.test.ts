@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { EventCursor, StreamedEvent } from '../../../src/core/durably.ts';
+import type { EventCursor, StreamedEvent } from '../../../src/core/feeds.ts';
 import { contract } from '../../support/contract.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { EventCursor } from '../../../src/core/durably.ts';
+import type { EventCursor } from '../../../src/core/feeds.ts';
 import { type Durably, type DurablyEvent, NotFoundError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { idle } from '../../support/idle.ts';

@@ -208,9 +208,7 @@ contract("a job's code harms nobody", (test) => {
     expect((await foreign.triggerAndWait('x')).output).toBe('parsed x');
   });
 
-  test('when an event handler returns a bad thenable or an onError rejects: nothing ends', async ({
-    world,
-  }) => {
+  test('when an event handler returns a bad thenable, or an onError rejects', async ({ world }) => {
     const raised = watchProcess();
     const onConsole = vi.spyOn(console, 'error').mockReturnValue();
     onTestFinished(() => onConsole.mockRestore());

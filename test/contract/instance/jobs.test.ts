@@ -35,6 +35,7 @@ contract('getJobs', (test) => {
       version: 1,
       limits: { retries: 0, timeout: null, concurrency: null, throttle: null },
       paused: false,
+      schedules: [],
       counts: none,
     });
     expect(second).toMatchObject({
@@ -44,11 +45,16 @@ contract('getJobs', (test) => {
       version: 3,
       limits: { retries: 2, timeout: '2h', concurrency: null, throttle: null },
       paused: false,
+      schedules: [],
       counts: none,
     });
     expect(await durably.getJobs({ jobName: 'greet' })).toEqual([second]);
     expect(await durably.getJobs({ jobName: [] })).toEqual([]);
     expect(await durably.getJobs({ counts: false })).toMatchObject([{ counts: null }, { counts: null }]);
+    expect(await durably.getJobs({ schedules: false })).toMatchObject([
+      { schedules: null },
+      { schedules: null },
+    ]);
   });
 
   test('shows the limits of a job, and whether it is paused', async ({ world }) => {
@@ -76,6 +82,33 @@ contract('getJobs', (test) => {
     expect(await durably.getJobs()).toMatchObject([{ paused: false }]);
   });
 
+  test('shows the schedules of a job, the first hundred by id', async ({ world }) => {
+    const { durably } = await world.idle();
+    durably.register({ greet, dated });
+    for (let i = 0; i < 101; i++) {
+      const id = `g${String(i).padStart(3, '0')}`;
+      await durably.schedule({ id, jobName: 'greet', input: { name: 'Ada' }, cron: '30 2 * * *' });
+    }
+    await durably.schedule({ id: 'often', jobName: 'dated', input: { at: 'now' }, every: '5m' });
+    await durably.pauseSchedule('often');
+    const [first, second] = await durably.getJobs();
+    const all = await durably.getSchedules();
+    expect(first?.schedules).toEqual([
+      {
+        id: 'often',
+        cron: null,
+        every: 300_000,
+        timezone: 'UTC',
+        isPaused: true,
+        isFixed: false,
+        next: expect.any(String),
+      },
+    ]);
+    expect(second?.schedules).toHaveLength(100);
+    expect(second?.schedules?.[99]).toMatchObject({ id: 'g099', cron: '30 2 * * *', next: all[99]?.next[0] });
+    expect(await durably.getJobs({ jobName: 'dated' })).toEqual([first]);
+  });
+
   test('counts the runs of each status', async ({ world }) => {
     const { durably } = await world.start();
     durably.register({ greet, dated });
@@ -96,6 +129,7 @@ contract('getJobs', (test) => {
   test.for([
     [{ jobNames: 'greet' }, /Unknown getJobs option "jobNames"; did you mean "jobName"/],
     [{ counts: 'no' }, /counts must be true or false, not no/],
+    [{ schedules: 1 }, /schedules must be true or false, not 1/],
   ] as const)('refuses %j', async ([query, message], { world }) => {
     const { durably } = await world.idle();
     const error = await rejectionOf(durably.getJobs(query as never));

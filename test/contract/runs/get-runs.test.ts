@@ -1,5 +1,6 @@
 import { expect, onTestFinished, vi } from 'vitest';
-import { RUN_STATUSES, type RunFilter } from '../../../src/core/run.ts';
+import type { RunFilter } from '../../../src/core/lists/run-query.ts';
+import { RUN_STATUSES } from '../../../src/core/run.ts';
 import { type Durably, ValidationError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { job } from '../../support/jobs.ts';

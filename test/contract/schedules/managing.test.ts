@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { defineJob, type ScheduleRequest } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { idle } from '../../support/idle.ts';
-import { echo, job } from '../../support/jobs.ts';
-import { ISO_MS, recordEvents, rejectionOf } from '../../support/runs.ts';
+import { echo } from '../../support/jobs.ts';
+import { ISO_MS, rejectionOf } from '../../support/runs.ts';
 import { until } from '../../support/until.ts';
 
 const HOUR_MS = 3_600_000;
@@ -179,114 +179,5 @@ contract('a paused schedule', (test) => {
       first.id,
     ]);
     expect((await durably.getSchedules())[0]?.next).toEqual(next);
-  });
-});
-
-contract('the schedule in the definition of a job', (test) => {
-  const fixed = (given: object = {}, version = 1) =>
-    defineJob({
-      name: 'fixed',
-      input: z.object({ n: z.number() }),
-      version,
-      schedule: { every: '1h', input: { n: 1 }, ...given },
-      run: (_, { n }) => n,
-    });
-
-  test('is stored when a worker starts, and fired', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 25 });
-    durably.register({ fixed: fixed() });
-    const stored = await until(async () => (await durably.getSchedules())[0]);
-    expect(stored).toMatchObject({ id: 'fixed', jobName: 'fixed', isFixed: true, every: HOUR_MS });
-    await (await world.tools()).ageSchedules(HOUR_MS);
-    await until(
-      async () => (await durably.getRuns({ scheduleId: 'fixed', status: 'completed' })).length === 1,
-    );
-  });
-
-  test('is stored before work on demand, once for ten processes', async ({ world }) => {
-    const instances = await Promise.all(
-      Array.from({ length: 10 }, () => world.idle({ worker: 'on-demand' })),
-    );
-    for (const { durably } of instances) {
-      durably.register({ fixed: fixed() });
-    }
-    const [first] = instances;
-    await first?.durably.processUntilIdle();
-    const [stored] = (await first?.durably.getSchedules()) ?? [];
-    await Promise.all(instances.map(({ durably }) => durably.processUntilIdle()));
-    const [after] = (await first?.durably.getSchedules()) ?? [];
-    expect({ ...after, next: [] }).toEqual({ ...stored, next: [] });
-  });
-
-  test('is changed by callers in no way, but paused and fired', async ({ world }) => {
-    const { durably } = await world.idle({ worker: 'on-demand' });
-    durably.register({ fixed: fixed(), echo });
-    await durably.processUntilIdle();
-    const change = durably.schedule({ id: 'fixed', jobName: 'echo', every: '2h' });
-    for (const call of [change, durably.deleteSchedule('fixed')]) {
-      expect(await rejectionOf(call)).toMatchObject({
-        code: 'CONFLICT',
-        message: 'Schedule "fixed" is in the definition of its job, and changes only with that',
-      });
-    }
-    await durably.pauseSchedule('fixed');
-    await durably.fireSchedule('fixed');
-    expect(await durably.processUntilIdle()).toBe(1);
-    expect(await durably.getSchedules()).toMatchObject([{ isPaused: true, jobName: 'fixed' }]);
-  });
-
-  test('is changed by a new definition, and not back by one of an older version', async ({ world }) => {
-    const put = async (definition: ReturnType<typeof fixed>) => {
-      const { durably } = await world.idle({ worker: 'on-demand' });
-      durably.register({ fixed: definition });
-      await durably.processUntilIdle();
-      return (await durably.getSchedules())[0];
-    };
-    expect(await put(fixed())).toMatchObject({ every: HOUR_MS });
-    expect(await put(fixed({ every: '2h' }))).toMatchObject({ every: 2 * HOUR_MS });
-    expect(await put(fixed({ every: '3h' }, 2))).toMatchObject({ every: 3 * HOUR_MS });
-    expect(await put(fixed({ every: '4h' }, 1))).toMatchObject({ every: 3 * HOUR_MS });
-  });
-
-  test('is removed when its slot comes, once the definition has none', async ({ world }) => {
-    const { durably } = await world.idle({ worker: 'on-demand' });
-    durably.register({ fixed: fixed({}, 2) });
-    await durably.processUntilIdle();
-    const dropped = (version: number) => ({ ...fixed({}, version), schedule: undefined });
-    const { durably: older } = await world.idle({ worker: 'on-demand' });
-    older.register({ fixed: dropped(1) });
-    const tools = await world.tools();
-    await tools.ageSchedules(HOUR_MS);
-    // An older version leaves it, and fires it.
-    expect(await older.processUntilIdle()).toBe(1);
-    await tools.ageSchedules(HOUR_MS);
-    const { durably: newer } = await world.start({ pollingInterval: 25 });
-    newer.register({ fixed: dropped(2) });
-    await until(async () => (await newer.getSchedules()).length === 0);
-    expect(await newer.getRuns()).toHaveLength(1);
-  });
-
-  test('may have begun in the past, and is reported if its input is refused', async ({ world }) => {
-    const { durably } = await world.start({ pollingInterval: 25 });
-    const errors = recordEvents(durably, ['worker:error']);
-    const bad = {
-      ...job('bad', () => 1),
-      input: z.object({ n: z.number() }),
-      schedule: { every: '1h' },
-    } as const;
-    durably.register({ bad, fixed: fixed({ startAt: '2020-01-01T00:30:00Z' }) });
-    const stored = await until(async () => (await durably.getSchedules())[0]);
-    expect(stored.next[0]).toMatch(/:30:00.000Z$/);
-    expect(errors).toMatchObject([{ context: 'schedule', error: expect.stringContaining('job bad') }]);
-  });
-
-  test('is refused when it is defined, with the member and the value', () => {
-    expect(() => fixed({ cron: '* * *', every: undefined })).toThrow(
-      'schedule.cron "* * *" is no cron expression',
-    );
-    expect(() => fixed({ timezone: 'Mars' })).toThrow(
-      'schedule.timezone must be an IANA time zone such as Europe/Berlin, not "Mars"',
-    );
-    expect(() => fixed({ evry: 1 })).toThrow('Unknown member of schedule "evry"; did you mean "every"?');
   });
 });

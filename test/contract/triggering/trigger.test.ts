@@ -188,7 +188,7 @@ contract('trigger', (test) => {
   test('starts runs without a poll, even if a batch is too large to leave with its claim', async ({
     world,
   }) => {
-    const { durably } = await world.start({ clock: new FakeClock(), maxConcurrentRuns: 10 });
+    const { durably } = await world.start({ clock: new FakeClock(), maxConcurrentRuns: 100 });
     const { echo: handle } = durably.register({ echo });
     await idle();
     await handle.batchTrigger(Array.from({ length: 1_200 }, (_, i) => i));

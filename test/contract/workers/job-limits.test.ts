@@ -112,7 +112,7 @@ contract('limits of a job', (test) => {
     await until(() => starts.length === 8);
   });
 
-  test('refuse a trigger whose key can not be made, and say why', async ({ world }) => {
+  test('refuse a trigger if the key function fails, and say why', async ({ world }) => {
     const { durably } = await world.idle();
     const { broken } = durably.register({
       broken: {

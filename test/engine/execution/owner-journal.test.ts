@@ -61,6 +61,21 @@ describe("an owner's journal", () => {
     expect(appends.map(({ append }) => append.number)).toEqual([1, 2, 3, 4]);
   });
 
+  test('tells when an outcome leaves, which is not before the append under way was answered', async () => {
+    const { clock, log, owner, texts, appends } = journal();
+    const left: number[] = [];
+    log('telemetry');
+    clock.advance(50);
+    const waits = owner.record({ type: 'run:wait', data: '{}' }, () => left.push(appends.length));
+    await idle();
+    expect([texts(), left]).toEqual([[['telemetry']], []]);
+    appends[0]?.answer.resolve('stored');
+    await idle();
+    expect([texts(), left]).toEqual([[['telemetry'], ['run:wait']], [1]]);
+    appends[1]?.answer.resolve('stored');
+    expect(await waits).toBe('stored');
+  });
+
   test('has one append under way at a time, and sends later entries in order', async () => {
     const { log, step, texts, appends } = journal();
     const first = step('first');
@@ -170,7 +185,7 @@ describe("an owner's journal that holds back", () => {
 });
 
 describe("ending an owner's journal", () => {
-  test('with close forgets waiting entries', async () => {
+  test('forgets waiting entries when it is closed', async () => {
     const { clock, owner, log, texts } = journal();
     log('one');
     owner.close();

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
 import { ConflictError } from '../../../src/core/errors/errors.ts';
-import type { RunFilter } from '../../../src/core/run.ts';
+import type { RunFilter } from '../../../src/core/lists/run-query.ts';
 import type { DurablyAuth } from '../../../src/http/auth.ts';
 import { createDurablyHandler } from '../../../src/http/create-handler.ts';
 import type { Operation } from '../../../src/http/operation.ts';

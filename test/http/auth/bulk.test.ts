@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { RunFilter } from '../../../src/core/lists/run-query.ts';
 import type { BulkOptions } from '../../../src/core/managing/run-bulk.ts';
-import type { RunFilter } from '../../../src/core/run.ts';
 import { RequestError } from '../../../src/http/problem.ts';
 import { doors, postJson, readProblem } from '../doors.ts';
 import { type FakeDurably, fakeDurably, sampleRun } from '../fake-durably.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { RunFilter } from '../../../src/core/run.ts';
+import type { RunFilter } from '../../../src/core/lists/run-query.ts';
 import type { DurablyAuth } from '../../../src/http/auth.ts';
 import { doors, readProblem, requestTo } from '../doors.ts';
 import { fakeDurably } from '../fake-durably.ts';

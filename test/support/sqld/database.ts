@@ -16,6 +16,11 @@ type Sqls = ReadonlyMap<number, string>;
 const MAX_VALUE_BYTES = 5_000_000;
 const MAX_ANSWER_BYTES = 10_000_000;
 
+/** How many statements are kept prepared. */
+const MAX_PREPARED = 100;
+/** Statements that may be kept. Those that change the schema, or begin and end transactions, are not repeated. */
+const KEPT = /^\s*(select|insert|update|delete|with)\b/i;
+
 /** An error of the server with its code. */
 class Refusal extends Error {
   readonly code: string;
@@ -30,6 +35,8 @@ class Refusal extends Error {
 export class HranaDatabase {
   readonly #file: string;
   readonly #db: InstanceType<typeof Database>;
+  /** Preparing takes longer than executing: a write compiles the triggers of its table. */
+  readonly #prepared = new Map<string, Database.Statement>();
 
   constructor(file: string) {
     this.#file = file;
@@ -59,18 +66,32 @@ export class HranaDatabase {
   #execute(statement: HranaStatement, sqls: Sqls): StatementResult {
     const sql = sqlOf(statement, sqls);
     refuseUnparsed(sql);
-    if (!sql.startsWith('explain ')) return this.#executeOn(this.#db, sql, statement);
+    if (!sql.startsWith('explain ')) return this.#executeKept(sql, statement);
     // libsql leaves such a statement open, and nothing could be committed beside it.
     const apart = new Database(this.#file);
     try {
-      return this.#executeOn(apart, sql, statement);
+      return this.#run(apart.prepare(sql), statement);
     } finally {
       apart.close();
     }
   }
 
-  #executeOn(db: InstanceType<typeof Database>, sql: string, statement: HranaStatement): StatementResult {
-    const prepared = db.prepare(sql);
+  #executeKept(sql: string, statement: HranaStatement): StatementResult {
+    const { args = [], named_args: named = [] } = statement;
+    if (named.length > 0 || !KEPT.test(sql)) return this.#run(this.#db.prepare(sql), statement);
+    // With fewer arguments, a statement would use the last values of the others.
+    const key = `${args.length} ${sql}`;
+    const prepared = this.#prepared.get(key) ?? this.#db.prepare(sql);
+    // One that fails is not kept.
+    this.#prepared.delete(key);
+    const result = this.#run(prepared, statement);
+    this.#prepared.set(key, prepared);
+    const [oldest] = this.#prepared.keys();
+    if (this.#prepared.size > MAX_PREPARED && oldest !== undefined) this.#prepared.delete(oldest);
+    return result;
+  }
+
+  #run(prepared: Database.Statement, statement: HranaStatement): StatementResult {
     prepared.safeIntegers(true);
     const args = argumentsOf(statement);
     if (!prepared.reader) {
@@ -146,6 +167,7 @@ export class HranaDatabase {
   }
 
   close(): void {
+    this.#prepared.clear();
     this.#db.close();
   }
 }

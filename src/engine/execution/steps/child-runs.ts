@@ -81,8 +81,7 @@ export class ChildRuns {
   #definitionOf(stepName: string, job: unknown): JobDefinition {
     const { registry } = this.#deps;
     if (typeof job === 'string') {
-      const known = registry.get(job);
-      if (known === undefined) throw registry.notFound(job);
+      const known = registry.find(job);
       return known;
     }
     if (typeof job !== 'object' || job === null) {

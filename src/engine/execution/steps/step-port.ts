@@ -35,43 +35,29 @@ interface StepPortDeps {
  * that waits calls {@link startWaiting} and {@link untilDue}.
  */
 export class StepPort {
-  readonly #control: RunControl;
-  readonly #journal: OwnerJournal;
-  readonly #clock: Clock;
-  readonly #calls: StepCalls;
-  readonly #results: StepResults;
-  readonly #waits: StepWaits;
-  readonly #databaseNowMs: () => number;
-  readonly #maxResultBytes: number;
+  readonly #deps: StepPortDeps;
   readonly #outcomes: StepOutcomes;
   /** The step whose function made the call that is being entered. */
   #outer: StepScope | undefined;
 
   constructor(deps: StepPortDeps) {
-    this.#control = deps.control;
-    this.#journal = deps.journal;
-    this.#clock = deps.clock;
-    this.#calls = deps.calls;
-    this.#results = deps.results;
-    this.#waits = deps.waits;
-    this.#databaseNowMs = deps.databaseNowMs;
-    this.#maxResultBytes = deps.maxResultBytes;
+    this.#deps = deps;
     this.#outcomes = new StepOutcomes(deps);
   }
 
   /** Aborted once the run is no longer this worker's. */
   get signal(): AbortSignal {
-    return this.#control.signal;
+    return this.#deps.control.signal;
   }
 
   /** The database's clock, ms since the epoch. */
   get nowMs(): number {
-    return this.#databaseNowMs();
+    return this.#deps.databaseNowMs();
   }
 
   /** Whether no step may begin, because the run is to be handed back. */
   get isDraining(): boolean {
-    return this.#control.isDraining;
+    return this.#deps.control.isDraining;
   }
 
   /** Calls the code of a kind outside of the job's async context. */
@@ -94,10 +80,10 @@ export class StepPort {
     fault: string | undefined,
     { putsToWait = false }: { readonly putsToWait?: boolean } = {},
   ): StepCall | RefusedCall {
-    const { error } = this.#control;
+    const { error } = this.#deps.control;
     if (error !== undefined) return { state: 'refused', error };
     const outer = this.#outer?.owner === this ? this.#outer.name : undefined;
-    return this.#calls.enter(name, fault, { outer, putsToWait });
+    return this.#deps.calls.enter(name, fault, { outer, putsToWait });
   }
 
   /** Fails a refused call, after a turn: a job that retries in a loop must not hold the event loop. */
@@ -108,13 +94,13 @@ export class StepPort {
 
   /** JSON text of the step's stored result, null for undefined. Undefined if there is none: it has yet to run. */
   replay(call: StepCall): Promise<string | null> | undefined {
-    if (!this.#results.has(call.name)) return undefined;
-    return this.#calls.replay(call, this.#results.take(call.name));
+    if (!this.#deps.results.has(call.name)) return undefined;
+    return this.#deps.calls.replay(call, this.#deps.results.take(call.name));
   }
 
   /** What an earlier execution stored of a step that waits, or is to be tried again. */
   openStep({ name }: StepCall, kind: StepKind): OpenStep | undefined {
-    const open = this.#results.openStep(name);
+    const open = this.#deps.results.openStep(name);
     // The job's code may have changed: a step of another kind begins anew.
     return open?.kind === kind ? open : undefined;
   }
@@ -122,13 +108,13 @@ export class StepPort {
   /** Whether an earlier execution has stored something of the step of that kind. */
   isStored(name: unknown, kind: StepKind): boolean {
     if (typeof name !== 'string') return false;
-    return this.#results.has(name) || this.#results.openStep(name)?.kind === kind;
+    return this.#deps.results.has(name) || this.#deps.results.openStep(name)?.kind === kind;
   }
 
   /** The step begins. */
   start(call: StepCall): void {
-    this.#calls.start(call, this.#clock.monotonicMs());
-    this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index });
+    this.#deps.calls.start(call, this.#deps.clock.monotonicMs());
+    this.#deps.journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index });
   }
 
   /** The step begins to wait. If an earlier execution has stored that, nothing is stored again. */
@@ -136,42 +122,42 @@ export class StepPort {
     call: StepCall,
     { kind, dueAtMs }: { readonly kind: StepKind; readonly dueAtMs: number },
   ): void {
-    this.#calls.wait(call);
+    this.#deps.calls.wait(call);
     if (this.openStep(call, kind) !== undefined) return;
-    call.startMs = this.#clock.monotonicMs();
+    call.startMs = this.#deps.clock.monotonicMs();
     const data = JSON.stringify({ kind, dueAt: Number.isFinite(dueAtMs) ? dueAtMs : null });
-    this.#journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index, data });
+    this.#deps.journal.note({ type: 'step:start', stepName: call.name, stepIndex: call.index, data });
   }
 
   /** Resolves when the wait is over; never if the run is put to wait before that. */
   async untilDue(call: StepCall, wait: WaitOf): Promise<void> {
-    this.#calls.wait(call);
+    this.#deps.calls.wait(call);
     await this.caughtUp();
-    await this.#waits.untilDue({ ...wait, stepName: call.name });
+    await this.#deps.waits.untilDue({ ...wait, stepName: call.name });
   }
 
   /** Resolves when the job has what was stored: that came before what is over only now. */
-  caughtUp = (): Promise<void> => this.#results.caughtUp();
+  caughtUp = (): Promise<void> => this.#deps.results.caughtUp();
 
   /** The step begins with a run that it starts: both are stored by one statement. `payload` is JSON text. */
   startChild(
     call: StepCall,
     { child, payload }: { readonly child: ChildStart; readonly payload: string },
   ): void {
-    call.startMs = this.#clock.monotonicMs();
+    call.startMs = this.#deps.clock.monotonicMs();
     const { name: stepName, index: stepIndex } = call;
-    this.#journal.note({ type: 'step:start', stepName, stepIndex, child, data: payload });
+    this.#deps.journal.note({ type: 'step:start', stepName, stepIndex, child, data: payload });
   }
 
   /** Keeps the run from being put to wait while the engine does something for the step. */
   keepBusy(call: StepCall): void {
-    this.#calls.start(call, call.startMs || this.#clock.monotonicMs());
+    this.#deps.calls.start(call, call.startMs || this.#deps.clock.monotonicMs());
   }
 
   /** How long a step has taken. An earlier execution may have begun it. */
   #durationMs(call: StepCall, kind: StepKind): number {
     const open = this.openStep(call, kind);
-    const ms = open === undefined ? this.#clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
+    const ms = open === undefined ? this.#deps.clock.monotonicMs() - call.startMs : this.nowMs - open.sinceMs;
     return Math.max(0, ms);
   }
 
@@ -181,7 +167,7 @@ export class StepPort {
    */
   completeWaiting(call: StepCall, stepKind: StepKind, given?: Pick<OutcomeOf, 'data' | 'signalSeq'>): void {
     this.#outcomes.noteCompleted(call, { stepKind, durationMs: this.#durationMs(call, stepKind), ...given });
-    this.#results.closeStep(call.name);
+    this.#deps.results.closeStep(call.name);
   }
 
   /**
@@ -194,28 +180,28 @@ export class StepPort {
     { timeoutMs }: { readonly timeoutMs: number | undefined },
     code: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const deps = { stepName: name, clock: this.#clock, control: this.#control };
+    const deps = { stepName: name, clock: this.#deps.clock, control: this.#deps.control };
     const limited = () =>
       timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...deps, timeoutMs });
-    return callWithinStep(this.#control.lease, { owner: this, name }, limited);
+    return callWithinStep(this.#deps.control.lease, { owner: this, name }, limited);
   }
 
   /** {@link encodeResult} */
   encode({ name }: StepCall, result: unknown): string | null {
-    return encodeResult(name, result, this.#maxResultBytes);
+    return encodeResult(name, result, this.#deps.maxResultBytes);
   }
 
   /** {@link StepOutcomes.complete} */
   async complete(call: StepCall, output: string | null, of?: OutcomeOf): Promise<void> {
     await this.#outcomes.complete(call, output, this.#lasted(call, of));
-    this.#results.closeStep(call.name);
+    this.#deps.results.closeStep(call.name);
   }
 
   /** {@link StepOutcomes.fail} */
   async fail(call: StepCall, error: unknown, of?: OutcomeOf): Promise<never> {
     const outcome = this.#lasted(call, of);
     // If the job calls the step again, it begins anew.
-    this.#results.closeStep(call.name);
+    this.#deps.results.closeStep(call.name);
     return await this.#outcomes.fail(call, error, outcome);
   }
 
@@ -247,12 +233,12 @@ export class StepPort {
    * @throws {RunCancelledError | LeaseLostError} always, when the execution is over.
    */
   async suspend(reason: Suspension, call: StepCall): Promise<never> {
-    while (this.#calls.areRunningBeside(call) && !this.#control.isOver) {
-      await Promise.race([this.#calls.oneEnded(), this.#control.whenOver()]);
+    while (this.#deps.calls.areRunningBeside(call) && !this.#deps.control.isOver) {
+      await Promise.race([this.#deps.calls.oneEnded(), this.#deps.control.whenOver()]);
     }
     // The outcomes of those steps may end the job.
     await new Promise<void>((resolve) => defer(resolve));
-    this.#control.stop(reason);
-    throw this.#control.error;
+    this.#deps.control.stop(reason);
+    throw this.#deps.control.error;
   }
 }

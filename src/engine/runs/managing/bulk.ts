@@ -1,5 +1,6 @@
 import { ValidationError } from '../../../core/errors/errors.ts';
 import type { JournalEventType } from '../../../core/events.ts';
+import { type RunQuery, runQuerySchema } from '../../../core/lists/run-query.ts';
 import {
   type BulkFilter,
   type BulkOptions,
@@ -12,9 +13,7 @@ import {
   RUN_STATUSES,
   RUN_TRANSITIONS,
   type RunCommand,
-  type RunQuery,
   type RunStatus,
-  runQuerySchema,
   type StoredRun,
 } from '../../../core/run.ts';
 import type { Store } from '../../../core/store.ts';

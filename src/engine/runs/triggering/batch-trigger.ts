@@ -31,8 +31,7 @@ export async function batchTriggerForIds(
   const triggers = await Promise.all(
     requests.map(({ jobName, input, ...options }, index) =>
       parsedAt(index, async () => {
-        const job = registry.get(jobName);
-        if (job === undefined) throw registry.notFound(jobName);
+        const job = registry.find(jobName);
         const trigger = await parseTrigger(job, { input, options });
         return { make: () => newRunOfBatch(job, trigger, maxInputBytes) };
       }),

@@ -3,6 +3,7 @@ import { NotFoundError } from '../../../core/errors/errors.ts';
 import { newRunId } from '../../../core/id.ts';
 import { checkRunId, parseRun, type Run } from '../../../core/run.ts';
 import { storableText } from '../../../core/text.ts';
+import { shownValue } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { refusalOf } from '../../../core/validation/refusal.ts';
 import { limitKeysOf } from '../../jobs/job-limits.ts';
@@ -31,11 +32,12 @@ export async function fork(
   checkMembers('fork option', options, OPTIONS);
   const { from, input } = options ?? {};
   if (typeof from !== 'string')
-    throw refusalOf([{ path: ['from'], message: 'from must be the name of a step' }]);
+    throw refusalOf([
+      { path: ['from'], message: `from must be the name of a step, not ${shownValue(from)}` },
+    ]);
   const source = await store.getRun(checkRunId(runId));
   if (source === null) throw new NotFoundError('Run not found');
-  const job = registry.get(source.jobName);
-  if (job === undefined) throw registry.notFound(source.jobName);
+  const job = registry.find(source.jobName);
   const payload = input === undefined ? undefined : (await newRun(job, { input }, maxInputBytes)).payload;
   const id = newRunId();
   const keys = limitKeysOf(job, payload ?? source.payload.text);

@@ -19,8 +19,7 @@ export async function retrigger(
   const run = await deps.store.getRun(checkRunId(runId));
   if (!run) throw new NotFoundError('Run not found');
   const { jobName, concurrencyKey } = run;
-  const job = deps.registry.get(jobName);
-  if (!job) throw deps.registry.notFound(jobName);
+  const job = deps.registry.find(jobName);
   const fresh = await storeRun(deps, {
     id: newRunId(),
     jobName,

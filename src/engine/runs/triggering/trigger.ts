@@ -21,8 +21,7 @@ export async function triggerForId(
   deps: TriggerDeps,
   { jobName, input, ...options }: TriggerRequest,
 ): Promise<Triggered> {
-  const job = deps.registry.get(jobName);
-  if (!job) throw deps.registry.notFound(jobName);
+  const job = deps.registry.find(jobName);
   return toTriggered(await triggerRun(job, { input, options }, deps));
 }
 

@@ -14,11 +14,12 @@ import {
   AccessRefusedError,
   classifyDatabaseError,
   type DatabaseFault,
-  isRefusedByDriver,
   unavailable,
 } from './database-error.ts';
 import { DialectCheck, READ_CHECK, readOnlyError, WRITE_CHECK } from './dialect-check.ts';
+import { explainRefusal } from './explain-refusal.ts';
 import { GuardedDialect } from './guard/guarded-dialect.ts';
+import type { GuardedDriver } from './guard/guarded-driver.ts';
 import { withDeadline } from './query-deadline.ts';
 import { ServerWatch, type WriteOutage } from './server-watch.ts';
 import type { Statement } from './statement.ts';
@@ -63,7 +64,7 @@ const probes: WriteKind<Sql, void> = {
 export class Connection {
   readonly db: Kysely<Schema>;
   readonly lane: WriteLane;
-  readonly #dialect: GuardedDialect;
+  readonly #driver: GuardedDriver;
   readonly clock: Clock;
   readonly #health: WriteHealth;
   readonly #watch: ServerWatch;
@@ -77,8 +78,9 @@ export class Connection {
     this.clock = options.clock;
     this.#health = new WriteHealth(options.clock);
     this.#checksAtFirstUse = options.checksAtFirstUse ?? true;
-    this.#dialect = new GuardedDialect(options.dialect, { ...options, closing: this.#closing });
-    this.db = new Kysely<Schema>({ dialect: this.#dialect });
+    const dialect = new GuardedDialect(options.dialect, { ...options, closing: this.#closing });
+    this.#driver = dialect.driver;
+    this.db = new Kysely<Schema>({ dialect });
     this.#watch = new ServerWatch({
       clock: options.clock,
       read: () => this.execute({ ...READ, deadlineMs: this.callerDeadline() }),
@@ -86,7 +88,7 @@ export class Connection {
     });
     const sender = new WriteSender({
       clock: options.clock,
-      dialect: this.#dialect,
+      driver: this.#driver,
       health: this.#health,
       watch: this.#watch,
       closing: this.#closing,
@@ -109,7 +111,7 @@ export class Connection {
    * @throws {ValidationError}
    */
   async checkReads(): Promise<void> {
-    if (this.#dialect.isRemote) return;
+    if (this.#driver.isRemote) return;
     const { rows } = await this.db.executeQuery(ownQuery(READ_CHECK));
     this.#check.noteAnswer(rows as Record<string, unknown>[]);
   }
@@ -126,7 +128,7 @@ export class Connection {
    * @throws {DatabaseUnavailableError} if nothing can be written @throws {ValidationError}
    */
   async checkWrites(): Promise<void> {
-    if (this.#dialect.isRemote) return;
+    if (this.#driver.isRemote) return;
     const query = withDeadline(ownQuery(WRITE_CHECK), this.clock.monotonicMs());
     try {
       const { rows } = await this.db.executeQuery(query);
@@ -141,16 +143,16 @@ export class Connection {
 
   /** Puts a local file into its fastest mode. Call it only when the file is known to be durably's. */
   async tune(): Promise<void> {
-    await this.#dialect.tune();
+    await this.#driver.tune();
   }
 
   /** Executes statements in one request and one transaction. Undefined if the driver cannot. */
   get batch() {
-    return this.#dialect.batch;
+    return this.#driver.batch;
   }
 
   get isRemote(): boolean {
-    return this.#dialect.isRemote;
+    return this.#driver.isRemote;
   }
 
   /** Executes a read. It is sent again if its answer was lost. @throws {DatabaseUnavailableError} */
@@ -184,12 +186,12 @@ export class Connection {
   ): Promise<Record<string, unknown>[]> {
     const query = ownQuery({ kind, sql, parameters });
     if (deadlineMs !== undefined) withDeadline(query, deadlineMs);
-    const { rows } = await (this.#dialect.execute?.(query) ?? this.db.executeQuery(query));
+    const { rows } = await (this.#driver.isReady ? this.#driver.execute(query) : this.db.executeQuery(query));
     return rows as Record<string, unknown>[];
   }
 
   #faultOf(error: unknown): DatabaseFault {
-    return classifyDatabaseError(error, this.#dialect.isRemote);
+    return classifyDatabaseError(error, this.#driver.isRemote);
   }
 
   /** Executes a query that was built with Kysely. @throws {DatabaseUnavailableError} */
@@ -234,22 +236,7 @@ export class Connection {
     await pauseBeforeRetry(this.clock, tries, LOSS_PAUSE);
   }
 
-  /** If a statement was refused because the database is not migrated, returns an error that says so. */
-  async #explain(error: unknown): Promise<unknown> {
-    const tables = await this.db
-      .selectFrom('sqlite_master')
-      .select('name')
-      .where('name', '=', 'durably_schema_versions')
-      .execute()
-      .catch((refusal: unknown) => {
-        if (this.#closing.error) throw this.#closing.error;
-        // If even this read fails, it is unknown whether the database is migrated.
-        if (this.#faultOf(refusal) !== 'statement' || !isRefusedByDriver(refusal)) return undefined;
-        throw this.#closing.close(refusal);
-      });
-    if (tables === undefined || tables.length > 0) return error;
-    return new DatabaseUnavailableError('The database is not migrated: call init() or migrate() first', {
-      cause: error,
-    });
+  #explain(error: unknown): Promise<unknown> {
+    return explainRefusal(error, { db: this.db, closing: this.#closing, isRemote: this.isRemote });
   }
 }

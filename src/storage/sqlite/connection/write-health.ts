@@ -33,12 +33,13 @@ export class WriteHealth {
     this.#clock = clock;
   }
 
-  /** Call the returned function when the write has ended, in whichever way. */
-  noteBegin(): () => void {
+  /** Call {@link noteEnd} when the write has ended, in whichever way. */
+  noteBegin(): void {
     this.#awaySinceMs = this.#clock.monotonicMs();
-    return () => {
-      this.#awaySinceMs = undefined;
-    };
+  }
+
+  noteEnd(): void {
+    this.#awaySinceMs = undefined;
   }
 
   /** Whether a write failed or is under way. Then a read alone does not show whether the database takes writes. */

@@ -13,14 +13,14 @@ import {
   unavailable,
 } from './database-error.ts';
 import { type DialectCheck, WRITE_CHECK } from './dialect-check.ts';
-import type { GuardedDialect } from './guard/guarded-dialect.ts';
+import type { GuardedDriver } from './guard/guarded-driver.ts';
 import { rowsOf } from './libsql-client.ts';
 import type { ServerWatch } from './server-watch.ts';
 import type { WriteHealth } from './write-health.ts';
 
 interface WriteSenderParts {
   readonly clock: Clock;
-  readonly dialect: GuardedDialect;
+  readonly driver: GuardedDriver;
   readonly health: WriteHealth;
   readonly watch: ServerWatch;
   readonly closing: Closing;
@@ -36,19 +36,15 @@ interface WriteSenderParts {
 export class WriteSender implements WritePort {
   readonly #parts: WriteSenderParts;
   readonly clock: Clock;
+  readonly isRemote: boolean;
+  readonly sendsBatches: boolean;
 
   constructor(parts: WriteSenderParts) {
+    const { clock, driver } = parts;
     this.#parts = parts;
-    this.clock = parts.clock;
-  }
-
-  get isRemote(): boolean {
-    return this.#parts.dialect.isRemote;
-  }
-
-  /** Whether several writes can be sent in one transaction. */
-  get sendsBatches(): boolean {
-    return this.#parts.dialect.batch !== undefined;
+    this.clock = clock;
+    this.isRemote = driver.isRemote;
+    this.sendsBatches = driver.batch !== undefined;
   }
 
   /** Sends what the lane takes together, once. */
@@ -58,7 +54,7 @@ export class WriteSender implements WritePort {
   ): Promise<Rows[]> {
     const { closing, health, watch, check, checksAtFirstUse, executeOnce } = this.#parts;
     if (closing.error) throw closing.error;
-    const noteEnd = health.noteBegin();
+    health.noteBegin();
     watch.noteWriteBegins();
     try {
       if (checksAtFirstUse && !check.isWriteChecked) {
@@ -76,14 +72,14 @@ export class WriteSender implements WritePort {
       }
       throw error;
     } finally {
-      noteEnd();
+      health.noteEnd();
     }
   }
 
   async #sendAll(statements: readonly Sql[], deadlineMs: number | undefined): Promise<Rows[]> {
-    const { executeOnce, dialect } = this.#parts;
-    const { batch, isRemote } = dialect;
-    if (batch !== undefined && (isRemote || statements.length > 1)) {
+    const { executeOnce, driver } = this.#parts;
+    const { batch } = driver;
+    if (batch !== undefined && (this.isRemote || statements.length > 1)) {
       return (await batch(statements, { deadlineMs })).map(rowsOf);
     }
     const answers: Rows[] = [];

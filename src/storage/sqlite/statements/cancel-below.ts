@@ -10,13 +10,13 @@ import { isFrom, leavesBelow, statusAfter } from './transitions.ts';
 /** The most runs that one statement visits, because other writes wait meanwhile. */
 const PORTION_ROWS = 200;
 
-/** A run is marked if runs below it are yet to be visited: `cancels_below` is the first one's seq, or less. */
+/** A marked run has runs below it that are yet to be visited. `cancels_below` is the seq of the first one, or less. */
 const MARKED = 'durably_runs o indexed by durably_runs_cancelling';
 
 /** How many marked runs a portion is made of. */
 const PORTION_MARKS = 20;
 
-/** A marked run, and how many runs of a portion it has started, from its mark on. */
+/** A marked run, and how many of the runs that it started are yet to be visited, at most a portion. */
 const MARK_COLUMNS = `o.id as runId, o.cancels_below as mark, (
   select count(*) from (
     select 1 from durably_runs c indexed by durably_runs_by_parent

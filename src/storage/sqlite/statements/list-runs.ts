@@ -1,6 +1,7 @@
 import type { CompiledQuery } from 'kysely';
+import type { RunQuery } from '../../../core/lists/run-query.ts';
 import type { BulkRun } from '../../../core/managing/run-bulk.ts';
-import type { RunField, RunQuery, StoredRun } from '../../../core/run.ts';
+import type { RunField, StoredRun } from '../../../core/run.ts';
 import type { Freshness, Portions, StoredRunPage } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
 import { readAsOf, readExisting } from './current-reads.ts';

@@ -126,7 +126,7 @@ contract('a step that invokes a job', (test) => {
     expect((await untilStatus(durably, id, 'failed')).error).toBe(`Run ${child.id} was deleted`);
   });
 
-  test('has one run, however often its own run is taken over', async ({ world }) => {
+  test('starts one run, however often its own run is taken over', async ({ world }) => {
     const { durably } = await world.idle({ pollingInterval: 5 });
     const tools = await world.tools();
     const gate = deferred();
@@ -168,7 +168,7 @@ contract('a step that invokes a job', (test) => {
     expect(await durably.getRuns({ parentRunId: id, status: 'completed' })).toHaveLength(12);
   });
 
-  test('gives an output that is too large for the claim, and null for none', async ({ world }) => {
+  test('returns an output that is too large for the claim, and null if there is none', async ({ world }) => {
     const { durably } = await world.start(PATIENT);
     const { parent } = durably.register({
       large: job('large', () => 'x'.repeat(100_000)),

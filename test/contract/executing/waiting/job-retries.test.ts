@@ -102,7 +102,7 @@ contract('a job with retries', (test) => {
     });
   });
 
-  test('refuses retries that are none when it is registered', async ({ world }) => {
+  test('refuses invalid retries when it is registered', async ({ world }) => {
     const { durably } = await world.start();
     const bad = { ...job('bad', () => 0), retries: { limit: 'many' } } as never;
     expect(() => durably.register({ bad })).toThrow(/retries\.limit must be a whole number/);

@@ -189,7 +189,7 @@ contract('a step that waits for a signal', (test) => {
     });
   });
 
-  test('replays what it took, however often its run goes on', async ({ world }) => {
+  test('returns the same signal however often its run is replayed', async ({ world }) => {
     const { durably } = await world.start(PATIENT);
     let fails = true;
     const { asks } = durably.register({

@@ -87,7 +87,7 @@ contract(
       const { id: runId } = await logs.trigger(0);
       await untilStatus(durably, runId, 'completed');
       await durably.stop();
-      for (let i = 0; i < 100; i++) await durably.getJob('echo')?.trigger('x'.repeat(60 * KB));
+      await durably.getJob('echo')?.batchTrigger(Array.from({ length: 100 }, () => 'x'.repeat(60 * KB)));
       const lists = {
         runs: () => durably.getRuns({ limit: 100 }),
         logs: () => durably.getLogs({ runId, limit: 1_000 }),
@@ -95,8 +95,8 @@ contract(
       };
       for (const [name, list] of Object.entries(lists)) {
         reads.length = 0;
-        await Promise.all([list(), list(), list(), list()]);
-        expect(reads.reduce((sum, { chars }) => sum + chars, 0)).toBeGreaterThan(20 * MB);
+        await Promise.all([list(), list(), list()]);
+        expect(reads.reduce((sum, { chars }) => sum + chars, 0)).toBeGreaterThan(15 * MB);
         expect(mostInOneTurn(reads), name).toBeLessThan(MOST_PER_TURN);
       }
     });

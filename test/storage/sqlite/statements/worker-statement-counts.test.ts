@@ -68,7 +68,9 @@ contract('statements', (test) => {
     }
     gate.resolve();
     await idle();
-    expect(await during(() => clock.advance(10_000))).toEqual([]);
+    // Only what the runs told is added to the stats.
+    const later = await during(() => clock.advance(10_000));
+    expect(later.filter(({ sql }) => !sql.includes('durably_stats_place'))).toEqual([]);
   });
 
   test('handing back any number of runs takes one statement', async ({ world }) => {

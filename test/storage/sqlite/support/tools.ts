@@ -47,6 +47,25 @@ export function createTools({ dialect }: OpenedDatabase): DatabaseTools {
         .where('id', '=', runId)
         .execute();
     },
+    async ageStart(runId, byMs) {
+      await db
+        .updateTable('durably_runs')
+        .set((eb) => ({ started_at: eb('started_at', '-', byMs) }))
+        .where('id', '=', runId)
+        .execute();
+    },
+    async ageEvents(runId, byMs) {
+      await db
+        .updateTable('durably_journal')
+        .set((eb) => ({ created_at: eb('created_at', '-', byMs) }))
+        .where('run_id', '=', runId)
+        .execute();
+    },
+    async ageWorker(instance, byMs) {
+      await sql`
+        update durably_workers set seen_at = seen_at - ${byMs}, started_at = started_at - ${byMs} where id = ${instance}
+      `.execute(db);
+    },
     async ageEnd(runId, byMs) {
       await db
         .updateTable('durably_runs')

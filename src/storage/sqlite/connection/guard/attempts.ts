@@ -24,7 +24,7 @@ interface AttemptsDeps {
   readonly reconnect: (() => void | Promise<void>) | undefined;
 }
 
-export interface AttemptOptions {
+interface AttemptOptions {
   readonly commits?: boolean;
   /** When to give up a read over a network, on the monotonic clock. */
   readonly deadlineMs?: number;
@@ -52,7 +52,7 @@ export class Attempts {
   }
 
   /** Executes once. @throws {DatabaseUnavailableError} if the connection is closed or cannot be renewed. */
-  make<T>(execute: () => Promise<T>, { commits = false, deadlineMs }: AttemptOptions): Promise<T> {
+  make<T>(execute: () => Promise<T>, { commits = false, deadlineMs }: AttemptOptions = {}): Promise<T> {
     if (!this.#adapter.isRemote) return this.#inTurn(execute, commits);
     return this.#overNetwork(execute, commits ? WRITE_WITHIN_MS : this.#readWithinMs(deadlineMs));
   }

@@ -1,5 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
 import { afterCommitOf } from './after-commit.ts';
+import type { Attempts } from './attempts.ts';
 
 /** How a statement is executed: until when it is tried, on the monotonic clock, and whether it commits. */
 export interface Passage {
@@ -11,7 +12,8 @@ export interface Passage {
 export interface StatementGuard {
   passageOf(query: CompiledQuery): Passage;
   retryWhileBusy<T>(execute: () => Promise<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
-  attempt<T>(execute: () => Promise<T>): Promise<T>;
+  /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
+  readonly attempts: Pick<Attempts, 'make'>;
 }
 
 /**
@@ -60,7 +62,7 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   async #executeInTransaction<R>(query: CompiledQuery, execute: () => Promise<R>): Promise<R> {
-    const result = await this.#guard.attempt(execute);
+    const result = await this.#guard.attempts.make(execute);
     const after = afterCommitOf(query);
     if (after !== undefined) {
       after.onSeen();

@@ -1,5 +1,4 @@
-import type { CompiledQuery, Dialect, Driver, QueryResult } from 'kysely';
-import type { Batch } from '../../adapter.ts';
+import type { Dialect, Driver } from 'kysely';
 import { GuardedDriver, type GuardOptions } from './guarded-driver.ts';
 
 /**
@@ -12,40 +11,15 @@ import { GuardedDriver, type GuardOptions } from './guarded-driver.ts';
  */
 export class GuardedDialect implements Dialect {
   readonly #inner: Dialect;
-  readonly #options: GuardOptions;
-  #driver: GuardedDriver | undefined;
+  readonly driver: GuardedDriver;
 
   constructor(inner: Dialect, options: GuardOptions) {
     this.#inner = inner;
-    this.#options = options;
-  }
-
-  /** Whether the driver talks to a database over the network. */
-  get isRemote(): boolean {
-    return this.#driver?.isRemote ?? false;
-  }
-
-  /** Executes statements in one request and one transaction. Undefined if the driver cannot. */
-  get batch(): Batch | undefined {
-    return this.#driver?.batch;
-  }
-
-  /** Puts a local file into its fastest mode, where the driver can. */
-  async tune(): Promise<void> {
-    await this.#driver?.tune();
-  }
-
-  /**
-   * Executes without Kysely, which takes as long as a short statement itself. Undefined before
-   * Kysely's first statement.
-   */
-  get execute(): ((query: CompiledQuery) => Promise<QueryResult<unknown>>) | undefined {
-    return this.#driver?.isReady ? this.#driver.execute : undefined;
+    this.driver = new GuardedDriver(inner.createDriver(), options);
   }
 
   createDriver(): Driver {
-    this.#driver = new GuardedDriver(this.#inner.createDriver(), this.#options);
-    return this.#driver;
+    return this.driver;
   }
 
   createQueryCompiler() {

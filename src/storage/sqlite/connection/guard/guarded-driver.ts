@@ -10,7 +10,7 @@ import { classifyDatabaseError } from '../database-error.ts';
 import { adapterOf } from '../libsql-client.ts';
 import { Line } from '../line.ts';
 import { deadlineOf } from '../query-deadline.ts';
-import { type AttemptOptions, Attempts } from './attempts.ts';
+import { Attempts } from './attempts.ts';
 import {
   asGuarded,
   GuardedConnection,
@@ -36,11 +36,13 @@ export interface GuardOptions {
 export class GuardedDriver implements Driver, StatementGuard {
   readonly #inner: Driver;
   readonly #clock: Clock;
+  /** Whether it talks to a database over a network. */
   readonly isRemote: boolean;
+  /** Executes statements in one request and one transaction. Undefined if the driver cannot. */
   readonly batch: Batch | undefined;
   readonly #closing: Closing;
   readonly #adapter: Adapter;
-  readonly #attempts: Attempts;
+  readonly attempts: Attempts;
   #openTransactions = 0;
   /** Reads have a line of their own, because in WAL mode they need not wait for a write that meets a lock. */
   readonly #reads: Line;
@@ -55,7 +57,7 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.isRemote = adapter.isRemote;
     const { batch } = adapter;
     this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
-    this.#attempts = new Attempts({ adapter, clock, closing, reconnect });
+    this.attempts = new Attempts({ adapter, clock, closing, reconnect });
     const waiting = new Deadlines(clock);
     this.#reads = new Line(waiting, adapter.isRemote ? MAX_REMOTE_READS : 1);
     this.#writes = new Line(waiting);
@@ -89,10 +91,11 @@ export class GuardedDriver implements Driver, StatementGuard {
     const passage = { deadlineMs, commits: true };
     if (!this.isRemote) return await this.retryWhileBusy(execute, passage);
     return await this.#inLine({ ...passage, deadlineMs: Number.POSITIVE_INFINITY }, () =>
-      this.attempt(execute, passage),
+      this.attempts.make(execute, passage),
     );
   }
 
+  /** Executes without Kysely, which takes as long as a short statement itself. Only while {@link isReady}. */
   readonly execute = async (query: CompiledQuery): Promise<QueryResult<unknown>> => {
     const connection = new GuardedConnection(this.#inner, this);
     try {
@@ -120,7 +123,7 @@ export class GuardedDriver implements Driver, StatementGuard {
 
   async commitTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
-    await this.attempt(() => this.#inner.commitTransaction(guarded.inner), { commits: true });
+    await this.attempts.make(() => this.#inner.commitTransaction(guarded.inner), { commits: true });
     this.#endTransaction(guarded, 'committed');
   }
 
@@ -129,7 +132,7 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.#endTransaction(guarded, 'rolled back');
     // A renewed connection has no transaction to roll back, and the original error matters more than a
     // failed rollback.
-    await this.attempt(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
+    await this.attempts.make(() => this.#inner.rollbackTransaction(guarded.inner)).catch(() => undefined);
   }
 
   #endTransaction(connection: GuardedConnection, how: 'committed' | 'rolled back'): void {
@@ -179,7 +182,7 @@ export class GuardedDriver implements Driver, StatementGuard {
     for (let tries = 0; ; tries++) {
       try {
         if (connection?.isHeld === false) await connection.acquire();
-        return await this.attempt(
+        return await this.attempts.make(
           () => {
             // Beside an open transaction the statement would be refused, and renewing the connection would
             // end the transaction.
@@ -196,10 +199,5 @@ export class GuardedDriver implements Driver, StatementGuard {
       }
       await pauseBeforeRetry(this.#clock, tries, BUSY_PAUSE);
     }
-  }
-
-  /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
-  attempt<T>(execute: () => Promise<T>, options: AttemptOptions = {}): Promise<T> {
-    return this.#attempts.make(execute, options);
   }
 }

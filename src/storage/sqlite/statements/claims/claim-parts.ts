@@ -1,5 +1,10 @@
-import { decodeJson } from '../../../../core/json/json.ts';
-import type { ClaimKind, ClaimRequest, JobTerms, LostRun } from '../../../../core/ownership/claim.ts';
+import type {
+  ClaimKind,
+  ClaimRequest,
+  JobTerms,
+  KnownOfRun,
+  Woken,
+} from '../../../../core/ownership/claim.ts';
 import type { RunStatus } from '../../../../core/run.ts';
 import type { DueSchedule } from '../../../../core/schedules/schedule.ts';
 import type { JobLimits } from '../../../../core/triggers/limits.ts';
@@ -8,9 +13,9 @@ import { type InlineValue, sizeOf } from '../portions.ts';
 import { dueSchedulesSql } from '../schedules/due-schedules.ts';
 import { type DueScheduleRow, toDueSchedule } from '../schedules/schedule-rows.ts';
 import { ANSWER_BYTES, CLAIM_BYTES, CLAIMED, claimStatement, LEFT_BEHIND } from './claim-sql.ts';
-import { WAKE } from './due-sql.ts';
-import { KNOWN_OF_CLAIM, type KnownOfRun, knownOfRuns } from './known-of-claim.ts';
-import { MAX_REFRESHED, REFRESH_LINES } from './limits-sql.ts';
+import { KNOWN_OF_CLAIM, knownOfRuns } from './known-of-claim.ts';
+import { MAX_REFRESHED, REFRESH_LINES } from './refresh-lines-sql.ts';
+import { toWoken, wakeStatement } from './wake.ts';
 
 export interface ClaimRow {
   readonly id: string;
@@ -45,14 +50,13 @@ export interface Claimed {
   readonly known: ReadonlyMap<string, KnownOfRun>;
   /** Whether another claim would take more. */
   readonly more: boolean;
-  /** How many runs it woke before, or failed because their time was up. */
-  readonly woken: number;
-  readonly overdue: readonly LostRun[];
+  /** What it did about the runs that were due, before it took any. */
+  readonly woken: Woken;
   /** Undefined if it did not look for them. */
   readonly schedules?: readonly DueSchedule[] | undefined;
 }
 
-const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: 0, overdue: [] };
+const NOTHING: Claimed = { rows: [], known: new Map(), more: false, woken: toWoken([]) };
 
 /** The statements of one claim. */
 export interface OneClaim {
@@ -87,7 +91,7 @@ function claimOfRuns(
   const isRepeated = isSentAgain || request.isAskedAgain;
   const about = [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0];
   // Before the claim, which then sees the runs that it wakes.
-  const before: Sql[] = request.wakesDue ? [{ sql: WAKE, parameters: [staleThresholdMs] }] : [];
+  const before: Sql[] = request.wakesDue ? [wakeStatement(staleThresholdMs)] : [];
   const encodedLimits = encodeLimits(limits);
   if (hasLimits) before.push({ sql: REFRESH_LINES, parameters: [jobNames, encodedLimits] });
   const last = hasLimits
@@ -112,7 +116,7 @@ function claimOfRuns(
   return {
     statements,
     decode: (answers) => {
-      const woken = request.wakesDue ? (answers[0] ?? []) : [];
+      const woken = toWoken(request.wakesDue ? (answers[0] ?? []) : []);
       const refreshed = hasLimits ? (answers[before.length - 1] ?? []) : [];
       const claimed = answers.slice(before.length) as unknown as readonly (readonly ClaimRow[])[];
       const rows = claimedRows(claimed, { isRepeated });
@@ -122,10 +126,7 @@ function claimOfRuns(
       const left = asksForLeft
         ? (answers.at(-2) ?? []).length > 0
         : (isRemote && fillsHalf(rows)) || refreshed.length >= MAX_REFRESHED;
-      const overdue = woken.flatMap(({ failed }) =>
-        failed == null ? [] : [decodeJson(String(failed)) as LostRun],
-      );
-      return { rows, known, more: tookAll || left, woken: woken.length, overdue };
+      return { rows, known, more: tookAll || left, woken };
     },
   };
 }

@@ -131,8 +131,8 @@ returning ${claimColumns('durably_runs', INLINE_BYTES)}`;
 }
 
 /**
- * Whether a claim that took runs, and fewer than it asked for, left some for their bytes. Asked right after it.
- * Its parameters are the first ones of the claim.
+ * Whether a claim left runs behind because their payloads were too large. It is asked right after a claim that took fewer
+ * runs than it asked for. Its parameters are the first ones of the claim.
  */
 export const LEFT_BEHIND = `
 select 1 as more

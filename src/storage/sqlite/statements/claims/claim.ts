@@ -9,7 +9,6 @@ import { PLACES } from '../places.ts';
 import { isWhole, sizeOf } from '../portions.ts';
 import { type Claimed, type ClaimRow, toClaim } from './claim-parts.ts';
 import { PAYLOADS } from './claim-sql.ts';
-import { MAX_WOKEN } from './due-sql.ts';
 import { renewals } from './lease.ts';
 
 /** Called when the claim leaves. Returns undefined if nothing should be claimed after all. */
@@ -62,7 +61,7 @@ export async function claim(
     request = decide(about);
     return request;
   };
-  const { rows, known, more, woken, overdue, schedules } = await connection.lane.submit(
+  const { rows, known, more, woken, schedules } = await connection.lane.submit(
     claims,
     { decide: decideOnce, schema },
     deadlineMs,
@@ -78,9 +77,9 @@ export async function claim(
         toClaimedRun(row, { payload, ...known.get(row.id), databaseAheadMs: row.now_ms - answeredAtMs }),
       ];
     }),
-    lost: [...overdue, ...rows.filter((row) => row.status === 'failed').map(toLostRun)],
+    lost: [...woken.lost, ...rows.filter((row) => row.status === 'failed').map(toLostRun)],
     more,
-    moreDue: woken >= MAX_WOKEN,
+    moreDue: woken.moreDue,
     ...(schedules && { schedules }),
   };
 }

@@ -8,8 +8,9 @@ import { childOf, isKnown, outcomeOf, type StepRow, toKnownStep } from '../step-
 /** SQL: whether the run may have steps. On its first attempt it has none. */
 const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
 
-/** How many steps and signals a claim's answer holds at most, and which values come along: together they fit into one answer. */
+/** The most steps and signals in a claim's answer. */
 const MAX_ROWS = 500;
+/** A larger value is read later, so that all rows fit into one answer. */
 const INLINE_BYTES = 4 * 1024;
 
 /**
@@ -40,8 +41,6 @@ export const KNOWN_OF_CLAIM = knownOf(`durably_runs r indexed by durably_runs_le
 
 /** ?1 a JSON array of ids. */
 const KNOWN_OF_RUNS = knownOf('json_each(?1) i cross join durably_runs r on r.id = i.value');
-
-export type { KnownOfRun };
 
 type KnownRow = Omit<StepRow, 'status'> & {
   readonly run_id: string;

@@ -1,9 +1,19 @@
 import { decodeJson } from '../../../../core/json/json.ts';
 import type { ClaimRequest, LostRun, Woken } from '../../../../core/ownership/claim.ts';
-import type { WriteKind } from '../../../writes.ts';
+import type { Rows, Sql, WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { PLACES } from '../places.ts';
 import { MAX_WOKEN, WAKE } from './due-sql.ts';
+
+export function wakeStatement(staleThresholdMs: number): Sql {
+  return { sql: WAKE, parameters: [staleThresholdMs] };
+}
+
+/** @param rows what {@link wakeStatement} returned */
+export function toWoken(rows: Rows): Woken {
+  const lost = rows.flatMap(({ failed }) => (failed == null ? [] : [decodeJson(String(failed)) as LostRun]));
+  return { pending: rows.length - lost.length, lost, moreDue: rows.length >= MAX_WOKEN };
+}
 
 type About = Pick<ClaimRequest, 'staleThresholdMs'>;
 
@@ -13,12 +23,9 @@ const wakes: WriteKind<About, Woken> = {
   place: PLACES.wake,
   sizeOf: () => ({ rows: 0, chars: 0 }),
   compile: (members) => ({
-    statements: [{ sql: WAKE, parameters: [Math.max(...members.map((each) => each.staleThresholdMs))] }],
+    statements: [wakeStatement(Math.max(...members.map((each) => each.staleThresholdMs)))],
     decode: ([rows = []]) => {
-      const lost = rows.flatMap(({ failed }) =>
-        failed == null ? [] : [decodeJson(String(failed)) as LostRun],
-      );
-      const woken = { pending: rows.length - lost.length, lost, moreDue: rows.length >= MAX_WOKEN };
+      const woken = toWoken(rows);
       // The events of the runs that failed are told once.
       return members.map((_, i) => (i === 0 ? woken : { ...woken, lost: [] }));
     },

@@ -1,5 +1,5 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
-import type { RunQuery } from '../../../../core/run.ts';
+import type { RunQuery } from '../../../../core/lists/run-query.ts';
 
 // Runs are listed by their places, and later runs have later times, except where the database's clock was set back. So the
 // first run after a time bounds the places of all others, unless a step of the clock (`durably_clock_steps`) says that an

@@ -1,5 +1,5 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
-import type { RunQuery } from '../../../../core/run.ts';
+import type { RunQuery } from '../../../../core/lists/run-query.ts';
 
 /** SQL: whether a run has a label. It is one lookup by key. */
 export function hasLabel(

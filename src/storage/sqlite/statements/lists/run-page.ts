@@ -1,5 +1,6 @@
 import { type CompiledQuery, type Expression, type Kysely, type RawBuilder, sql } from 'kysely';
-import { isTerminal, RUN_STATUSES, type RunQuery, type RunStatus } from '../../../../core/run.ts';
+import type { RunQuery } from '../../../../core/lists/run-query.ts';
+import { isTerminal, RUN_STATUSES, type RunStatus } from '../../../../core/run.ts';
 import type { Schema } from '../../schema.ts';
 import { type CompiledRow, listedColumns } from '../rows.ts';
 import { scheduledPlaces } from '../schedules/scheduled-places.ts';

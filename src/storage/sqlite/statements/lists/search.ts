@@ -1,5 +1,5 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
-import type { RunQuery } from '../../../../core/run.ts';
+import type { RunQuery } from '../../../../core/lists/run-query.ts';
 import { isWithin, wasCreated } from './created.ts';
 import { hasLabel } from './labels.ts';
 

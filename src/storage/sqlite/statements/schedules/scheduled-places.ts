@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
-import { RUN_STATUSES, type RunQuery } from '../../../../core/run.ts';
+import type { RunQuery } from '../../../../core/lists/run-query.ts';
+import { RUN_STATUSES } from '../../../../core/run.ts';
 
 /**
  * The places of the runs that a schedule has made. Its index is in order within one status, so each status is an arm.

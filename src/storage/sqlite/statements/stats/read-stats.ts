@@ -3,7 +3,7 @@ import type { Connection } from '../../connection/connection.ts';
 import { foldPortion, PLACE_COLUMNS, type PlaceRow } from './fold-stats.ts';
 
 /** Fewer rows of the journal than this are only read. */
-const MAX_READ_ROWS = 5_000;
+const MAX_READ_ROWS = 1_000;
 /** How many portions a caller waits for. If there are more, the answer says up to when it is complete. */
 const MAX_PORTIONS = 20;
 

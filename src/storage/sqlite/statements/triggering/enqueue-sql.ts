@@ -117,11 +117,10 @@ const postponed = (column: string) =>
   `${column} = iif(${IS_POSTPONED}, excluded.${column}, durably_runs.${column})`;
 
 /**
- * For runs of which some are coalesced or debounced. Which run that is, is found in the statement that stores the others:
- * a run that is not to be stored gets the id of the one that is there already, or comes before it in the list, and conflicts
- * with it. Only a run that is stored itself gives its id: neither one that another run was found for, nor one with the
- * idempotency key of a stored run before it. That one keeps its id, and its key conflicts. A run that is found by its
- * idempotency key is not postponed.
+ * For a list with coalesced or debounced runs. The same statement finds the runs that are there already. A run that is not
+ * to be stored gets the id of the run that was found, which is stored or comes before it in the list. It conflicts with that
+ * run, so it is not inserted. A run in the list gives its id only if it is stored itself. A run whose idempotency key is
+ * taken keeps its own id and conflicts by its key. A run that is found by its idempotency key is not postponed.
  */
 export const STORE_RESOLVED = `
 with given as materialized (

@@ -1,0 +1,60 @@
+import { CommanderError } from 'commander';
+import {
+  ConflictError,
+  DatabaseUnavailableError,
+  DurablyError,
+  ServiceUnavailableError,
+  UnauthorizedError,
+} from '../client.ts';
+import { errorMessage } from '../core/errors/error-text.ts';
+import { onOneLine } from '../core/errors/log-text.ts';
+import { withoutSecrets } from '../core/errors/secrets.ts';
+import type { RunStatus } from '../core/run.ts';
+
+/** How the command ends. The first three are how the run that was watched has ended. */
+export const EXIT = {
+  done: 0,
+  failed: 1,
+  cancelled: 2,
+  /** A wrong option, argument or input. Nothing was sent. */
+  usage: 3,
+  /** The service refused it, or it went wrong. */
+  refused: 4,
+  /** The service can't be reached. */
+  unreachable: 5,
+} as const;
+
+export type ExitCode = (typeof EXIT)[keyof typeof EXIT];
+
+/** The command was called wrongly. The message is one line. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}
+
+/** The exit code of a run that is over. */
+export function exitCodeOf(status: RunStatus): ExitCode {
+  if (status === 'failed') return EXIT.failed;
+  return status === 'cancelled' ? EXIT.cancelled : EXIT.done;
+}
+
+/** What an error means for the one who has typed the command. Nothing is told of what commander has told already. */
+export function explain(
+  error: unknown,
+  url: string | undefined,
+): { readonly code: ExitCode; readonly line?: string } {
+  if (error instanceof CommanderError) return { code: error.exitCode === 0 ? EXIT.done : EXIT.usage };
+  const line = onOneLine(withoutSecrets(lineOf(error, url)));
+  if (error instanceof UsageError) return { code: EXIT.usage, line };
+  const isAway = error instanceof ServiceUnavailableError || error instanceof DatabaseUnavailableError;
+  return { code: isAway ? EXIT.unreachable : EXIT.refused, line };
+}
+
+function lineOf(error: unknown, url: string | undefined): string {
+  const message = errorMessage(error);
+  if (error instanceof ServiceUnavailableError) {
+    return `${message}: start the service with durably serve, or name another with --url or DURABLY_URL (now ${url})`;
+  }
+  if (error instanceof UnauthorizedError) return `${message}: give a key with --api-key or DURABLY_API_KEY`;
+  if (error instanceof ConflictError || error instanceof DurablyError) return message;
+  return message;
+}

@@ -1,0 +1,41 @@
+import { describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
+import { errorMessage } from '../../core/errors/error-text.ts';
+import { examineDatabase, type Finding } from './examine-database.ts';
+import { checkAddress } from './server.ts';
+import { codesOf, explainFailedStart } from './start-failure.ts';
+
+const ANSWER_WITHIN_MS = 3_000;
+
+/** Looks whether the service could start with these variables: settings, database and port. */
+export async function examineSettings(env: Readonly<Record<string, string | undefined>>): Promise<Finding[]> {
+  const unknown = describeUnknownNodeSettings(env);
+  const findings: Finding[] = unknown === undefined ? [] : [{ state: 'odd', text: `settings: ${unknown}` }];
+  try {
+    const config = readConfig(env);
+    return [...findings, ...(await examineDatabase(config)), await examinePort(config)];
+  } catch (error) {
+    return [...findings, { state: 'wrong', text: `settings: ${errorMessage(error)}` }];
+  }
+}
+
+async function examinePort(config: ReturnType<typeof readConfig>): Promise<Finding> {
+  const { HOST, PORT } = config;
+  try {
+    await checkAddress(config);
+    return { state: 'fine', text: `port ${PORT} of ${HOST} is free` };
+  } catch (error) {
+    if (codesOf(error).includes('EADDRINUSE') && (await isDurably(`http://${HOST}:${PORT}/healthz`))) {
+      return { state: 'fine', text: `a durably service listens on port ${PORT} of ${HOST}` };
+    }
+    return { state: 'wrong', text: errorMessage(explainFailedStart(error, config)) };
+  }
+}
+
+async function isDurably(address: string): Promise<boolean> {
+  try {
+    const response = await fetch(address, { signal: AbortSignal.timeout(ANSWER_WITHIN_MS) });
+    return response.ok && response.headers.has('x-request-id');
+  } catch {
+    return false;
+  }
+}
