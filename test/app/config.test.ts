@@ -69,6 +69,7 @@ describe('the configuration', () => {
         DURABLY_API_KEYS: 'ci:0123456789abcdef, dash-board.1:k3y:with/colons+=~',
         DURABLY_INSECURE: '1',
         DURABLY_CORS_ORIGINS: 'https://dash.example',
+        DURABLY_DASHBOARD: 'read-only',
         DURABLY_RATE_LIMIT: '600',
       }),
     ).toEqual({
@@ -94,6 +95,7 @@ describe('the configuration', () => {
       ],
       DURABLY_INSECURE: true,
       DURABLY_CORS_ORIGINS: ['https://dash.example'],
+      DURABLY_DASHBOARD: 'read-only',
       DURABLY_RATE_LIMIT: 600,
     });
   });
@@ -132,6 +134,7 @@ describe('the configuration', () => {
     ['DURABLY_MAX_BODY_BYTES', '1MB', 'DURABLY_MAX_BODY_BYTES must be'],
     ['DURABLY_SHUTDOWN_MS', 'Infinity', 'DURABLY_SHUTDOWN_MS must be'],
     ['DURABLY_INSECURE', 'yes', 'DURABLY_INSECURE must be 0 or 1, got "yes"'],
+    ['DURABLY_DASHBOARD', 'true', 'DURABLY_DASHBOARD must be on, off or read-only'],
     ['DURABLY_CORS_ORIGINS', '*', 'DURABLY_CORS_ORIGINS must be origins such as https://example.com'],
     ['DURABLY_RATE_LIMIT', '0', 'DURABLY_RATE_LIMIT must be a whole number from 1 to 1000000, got "0"'],
     [

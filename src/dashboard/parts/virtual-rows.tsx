@@ -77,11 +77,13 @@ export function VirtualRows(props: VirtualRowsProps) {
     if (isAtEnd) onEnd?.();
   }, [isAtEnd, count]);
 
+  // A row that comes into sight takes the elements of one that has left it.
+  const slots = Math.ceil(view.height / rowHeight) + 2 * SPARE_ROWS + 2;
   const rows = [];
   for (let index = first; index < last; index++) {
     rows.push(
       <div
-        key={index}
+        key={index % slots}
         class="virtual-row"
         style={{ top: `${index * rowHeight}px`, height: `${rowHeight}px` }}
         role="presentation"

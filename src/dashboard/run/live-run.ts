@@ -29,16 +29,19 @@ export class LiveRun {
     this.id = id;
   }
 
+  /** Reads the run and follows its events, from where it was stopped. */
   start(): void {
+    this.#isStopped = false;
     this.error.value = undefined;
     void this.#read();
-    this.#follow(undefined);
+    this.#follow(this.model.events.at(-1)?.sequence);
   }
 
   stop(): void {
     this.#isStopped = true;
     this.#stopFollowing?.();
     clearTimeout(this.#readTimer);
+    this.#readTimer = undefined;
   }
 
   /** Reads the run after a command, and follows it again if it was over. */

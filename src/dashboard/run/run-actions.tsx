@@ -89,7 +89,14 @@ export function RunActions({ run, live }: { readonly run: Run; readonly live: Li
           isDangerous
           onClose={close}
           act={async () => {
-            await service.deleteRun(run.id);
+            // A deleted run must not be asked for.
+            live.stop();
+            try {
+              await service.deleteRun(run.id);
+            } catch (error) {
+              live.start();
+              throw error;
+            }
             tell('done', 'The run was deleted');
             location.hash = hrefOf('runs').slice(1);
           }}

@@ -1,41 +1,7 @@
-import type { ErrorDetail, JournalEvent, LogLevel, StepKind } from '../../client.ts';
+import type { JournalEvent, LogLevel, StepKind } from '../../client.ts';
+import { type Bar, type Lane, newLane, triggeredRun } from './lane.ts';
 
 type WaitKind = Extract<JournalEvent, { readonly type: 'run:wait' }>['waits'][number]['kind'];
-
-/**
- * - `queued`: the run is pending.
- * - `attempt`: a worker executes the run, from a start or a resumption.
- * - `try`: a try of a step.
- * - `wait`: the run or the step waits.
- */
-export interface Bar {
-  readonly kind: 'queued' | 'attempt' | 'try' | 'wait';
-  fromMs: number;
-  /** Null while it lasts. */
-  toMs: number | null;
-  outcome: 'open' | 'completed' | 'failed' | 'cancelled' | 'lost';
-  /** What it is, in a few words. */
-  text: string;
-  error: string | null;
-}
-
-/** A row of the timeline: the run itself, or one of its steps. */
-export interface Lane {
-  readonly name: string;
-  /** The step's place; -1 for the run. */
-  readonly index: number;
-  readonly bars: Bar[];
-  kind: StepKind | 'run';
-  status: 'open' | 'waiting' | 'completed' | 'failed' | 'cancelled';
-  /** How often the step was tried. */
-  tries: number;
-  output: unknown;
-  hasOutput: boolean;
-  error: string | null;
-  errorDetail: ErrorDetail | null;
-  /** The run that it invoked or triggered. */
-  childRunId: string | null;
-}
 
 /** A log line, or an event of the job's own. */
 export interface RunLogLine {
@@ -249,27 +215,4 @@ export class RunModel {
     bar.error = error ?? null;
     this.#open.delete(bar);
   }
-}
-
-function newLane(name: string, index: number, kind: Lane['kind']): Lane {
-  return {
-    name,
-    index,
-    bars: [],
-    kind,
-    status: 'open',
-    tries: 0,
-    output: null,
-    hasOutput: false,
-    error: null,
-    errorDetail: null,
-    childRunId: null,
-  };
-}
-
-/** `step.trigger` stores the run's id as its output. */
-function triggeredRun(output: unknown): string | null {
-  if (typeof output !== 'object' || output === null || !('runId' in output)) return null;
-  const keys = Object.keys(output);
-  return keys.length === 1 && typeof output.runId === 'string' ? output.runId : null;
 }

@@ -2,7 +2,7 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { Empty, Failure, Loading } from '../parts/notice.tsx';
 import { client } from '../service/connection.ts';
 import { useKeys } from '../shell/keys.ts';
-import { go, hrefOf, route } from '../shell/router.ts';
+import { go, hrefOf, lastRunsHref, route } from '../shell/router.ts';
 import { LiveRun } from './live-run.ts';
 import { RunDetail } from './run-detail.tsx';
 import { RunHeader } from './run-header.tsx';
@@ -17,7 +17,7 @@ export function RunView() {
     live.start();
     return () => live.stop();
   }, [live]);
-  useKeys({ Escape: () => (history.length > 1 ? history.back() : go(hrefOf('runs'))) });
+  useKeys({ Escape: () => go(lastRunsHref()) });
 
   const run = live.run.value;
   const error = live.error.value;

@@ -2,7 +2,7 @@ import { formatClock, formatDuration } from '../parts/clock.ts';
 import { ErrorView } from '../parts/error-view.tsx';
 import { JsonTree } from '../parts/json-tree.tsx';
 import { hrefOf } from '../shell/router.ts';
-import type { Bar, Lane } from './run-model.ts';
+import type { Bar, Lane } from './lane.ts';
 
 /** One step: its tries and waits, and what came of them. */
 export function StepPanel({ lane }: { readonly lane: Lane; readonly version: number }) {

@@ -2,8 +2,9 @@ import type { RunStatus } from '../../client.ts';
 import { formatDuration } from '../parts/clock.ts';
 import { StatusShape } from '../parts/status.tsx';
 import { hrefOf } from '../shell/router.ts';
-import type { Bar, Lane } from './run-model.ts';
+import type { Bar, Lane } from './lane.ts';
 import { placeOf, type TimeRange } from './time-scale.ts';
+import type { UnfoldedRuns } from './unfolded.ts';
 
 const STATUS_OF: Readonly<Record<Lane['status'], RunStatus>> = {
   open: 'running',
@@ -15,6 +16,8 @@ const STATUS_OF: Readonly<Record<Lane['status'], RunStatus>> = {
 
 export interface TimelineRowProps {
   readonly lane: Lane;
+  readonly depth: number;
+  readonly unfolded: UnfoldedRuns;
   readonly range: TimeRange;
   /** Where open bars end. */
   readonly endMs: number;
@@ -23,12 +26,18 @@ export interface TimelineRowProps {
 }
 
 /** The name of a step and its bars: one for each try, hatched ones for waits. */
-export function TimelineRow({ lane, range, endMs, isSelected, onSelect }: TimelineRowProps) {
+export function TimelineRow({ lane, depth, unfolded, range, endMs, isSelected, onSelect }: TimelineRowProps) {
   const isRun = lane.index < 0;
+  const { childRunId } = lane;
+  const isOpen = childRunId !== null && unfolded.isOpen(childRunId);
   const [first, last] = [lane.bars[0], lane.bars.at(-1)];
   const spentMs = first && last ? (last.toMs ?? endMs) - first.fromMs : 0;
   return (
-    <div class={`lane ${isSelected ? 'is-selected' : ''} ${isRun ? 'is-run' : ''}`} role="listitem">
+    <div
+      class={`lane ${isSelected ? 'is-selected' : ''} ${isRun ? 'is-run' : ''}`}
+      style={{ '--depth': depth }}
+      role="listitem"
+    >
       <button type="button" class="lane-name" title={lane.name} aria-pressed={isSelected} onClick={onSelect}>
         <StatusShape
           status={
@@ -41,10 +50,21 @@ export function TimelineRow({ lane, range, endMs, isSelected, onSelect }: Timeli
         </span>
         {lane.tries > 1 && <span class="lane-tries num">{lane.tries}×</span>}
       </button>
-      {lane.childRunId !== null && (
-        <a class="lane-child" href={hrefOf('run', lane.childRunId)} title={`Open ${lane.childRunId}`}>
-          run ↗
-        </a>
+      {childRunId !== null && (
+        <span class="lane-child">
+          <button
+            type="button"
+            class="quiet"
+            aria-expanded={isOpen}
+            aria-label={`Steps of the run of ${lane.name}`}
+            onClick={() => unfolded.toggle(childRunId)}
+          >
+            {isOpen ? '▾' : '▸'}
+          </button>
+          <a href={hrefOf('run', childRunId)} title={`Open ${childRunId}`}>
+            run ↗
+          </a>
+        </span>
       )}
       <div class="lane-track" onClick={onSelect}>
         {lane.bars.map((bar, i) => (

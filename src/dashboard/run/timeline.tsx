@@ -4,11 +4,11 @@ import { formatDuration, serviceNow } from '../parts/clock.ts';
 import { isNarrow } from '../parts/media.ts';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
 import { useKeys } from '../shell/keys.ts';
-import { route, setParams } from '../shell/router.ts';
+import { go, hrefOf, route, setParams } from '../shell/router.ts';
 import type { LiveRun } from './live-run.ts';
-import type { Lane } from './run-model.ts';
 import { moved, placeOf, type TimeRange, ticksOf, usable, zoomed } from './time-scale.ts';
 import { TimelineRow } from './timeline-row.tsx';
+import { type ShownLane, useUnfoldedRuns } from './unfolded.ts';
 
 const ROW_HEIGHT = 26;
 const AXIS_HEIGHT = 24;
@@ -24,18 +24,27 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
   const nowMs = useGrowingNow(isLive);
   const zoom = useSignal<TimeRange | undefined>(undefined);
   const endMs = model.endMs ?? Math.max(model.lastMs, nowMs);
-  const lanes: readonly Lane[] = [model.run, ...model.steps];
+  const unfolded = useUnfoldedRuns(live.id);
+  const rows: readonly ShownLane[] = [
+    { lane: model.run, runId: live.id, depth: 0 },
+    ...unfolded.lanesOf(model, live.id),
+  ];
   const selectedName = route.value.params.get('step');
   const selectedAt =
-    selectedName === null ? 0 : lanes.findIndex((lane, i) => i > 0 && lane.name === selectedName);
+    selectedName === null
+      ? 0
+      : rows.findIndex(({ lane, depth }, i) => i > 0 && depth === 0 && lane.name === selectedName);
 
   const select = (index: number) => {
-    const lane = lanes[Math.max(0, Math.min(lanes.length - 1, index))];
-    if (lane) setParams({ step: lane.index < 0 ? '' : lane.name, tab: lane.index < 0 ? 'run' : 'step' });
+    const row = rows[Math.max(0, Math.min(rows.length - 1, index))];
+    if (row === undefined) return;
+    const { lane, depth, runId } = row;
+    if (depth > 0) go(hrefOf('run', runId, { step: lane.name, tab: 'step' }));
+    else setParams({ step: lane.index < 0 ? '' : lane.name, tab: lane.index < 0 ? 'run' : 'step' });
   };
   useKeys({
-    j: () => select(selectedAt + 1),
-    k: () => select(selectedAt - 1),
+    j: () => select(nextOwn(rows, selectedAt, 1)),
+    k: () => select(nextOwn(rows, selectedAt, -1)),
     '+': () => zoomBy(ZOOM_STEP),
     '-': () => zoomBy(1 / ZOOM_STEP),
     '0': () => (zoom.value = undefined),
@@ -48,7 +57,7 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
     const next = zoomed(range, whole, factor, aroundMs);
     zoom.value = next.fromMs === whole.fromMs && next.toMs === whole.toMs ? undefined : next;
   };
-  const height = Math.min(lanes.length, 400) * ROW_HEIGHT + AXIS_HEIGHT + 2;
+  const height = Math.min(rows.length, 400) * ROW_HEIGHT + AXIS_HEIGHT + 2;
   return (
     <section class="timeline" aria-label="Timeline" style={{ '--rows-height': `${height}px` }}>
       <VirtualRows
@@ -56,7 +65,7 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
         role="list"
         class="timeline-rows"
         followsEnd={isLive && selectedAt <= 0}
-        count={lanes.length}
+        count={rows.length}
         rowHeight={ROW_HEIGHT}
         shown={selectedAt > 0 ? selectedAt : undefined}
         head={
@@ -72,11 +81,13 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
           </div>
         }
         row={(index) => {
-          const lane = lanes[index];
-          if (lane === undefined) return null;
+          const row = rows[index];
+          if (row === undefined) return null;
           return (
             <TimelineRow
-              lane={lane}
+              lane={row.lane}
+              depth={row.depth}
+              unfolded={unfolded}
               range={range}
               endMs={endMs}
               isSelected={index === selectedAt}
@@ -87,6 +98,13 @@ export function Timeline({ live }: { readonly live: LiveRun }) {
       />
     </section>
   );
+}
+
+/** The next row of the page's own run. */
+function nextOwn(rows: readonly ShownLane[], from: number, by: 1 | -1): number {
+  let at = from + by;
+  while ((rows[at]?.depth ?? 0) > 0) at += by;
+  return at;
 }
 
 interface ToolsProps {

@@ -115,7 +115,6 @@ export function RunsView() {
             if (row === undefined) return null;
             return (
               <RunLine
-                key={row.id}
                 row={row}
                 index={index}
                 isCurrent={index === current.value}

@@ -13,7 +13,15 @@ addEventListener('hashchange', () => {
   hash.value = location.hash;
 });
 
-export const route = computed<Route>(() => readRoute(hash.value));
+/** The list of runs as it was last narrowed. */
+let lastList = '#/runs';
+export const lastRunsHref = (): string => lastList;
+
+export const route = computed<Route>(() => {
+  const read = readRoute(hash.value);
+  if (read.view === 'runs' && hash.value !== '') lastList = hash.value;
+  return read;
+});
 
 function readRoute(text: string): Route {
   const [path = '', query = ''] = text.replace(/^#?\/?/, '').split(/\?(.*)/s);

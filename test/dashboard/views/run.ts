@@ -53,10 +53,12 @@ export function run(tests: DashboardTests): void {
     const { id } = await durably.trigger({ jobName: 'monthly-report', input: { month: '2026-11' } });
     await until(service, id, 'completed');
     const page = await open(tests, { url, hash: `#/run/${id}` });
-    await expect.poll(() => page.locator('.lane .bar-shape.is-wait:not(.of-run)').count()).toBe(2);
+    await expect.poll(() => page.locator('.lane:not(.is-run):has(.is-wait)').count()).toBe(2);
     await page.getByRole('tab', { name: 'Children' }).click();
     await page.getByRole('cell', { name: 'import-orders' }).waitFor();
-    await page.locator('.lane-child').click();
+    await page.getByRole('button', { name: 'Steps of the run of import the rest' }).click();
+    await page.getByRole('button', { name: /^batch 2 / }).waitFor();
+    await page.locator('.lane-child a').click();
     await page.getByRole('heading', { name: 'import-orders' }).waitFor();
   });
 

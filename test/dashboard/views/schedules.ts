@@ -14,7 +14,8 @@ export function schedules(tests: DashboardTests): void {
     });
     const page = await open(tests, { url, hash: '#/schedules' });
     const card = page.getByRole('region', { name: 'Schedule nightly' });
-    expect(await card.locator('.slots').first().getByText('03:00:00 Asia/Tokyo').count()).toBe(5);
+    const slots = card.locator('.slots').first().getByText('03:00:00 Asia/Tokyo');
+    await expect.poll(() => slots.count()).toBe(5);
     await card.getByRole('button', { name: 'Fire now: nightly' }).click();
     await card.getByText('fired by hand').waitFor();
     expect(await durably.getRuns({ scheduleId: 'nightly' })).toHaveLength(1);
