@@ -131,7 +131,8 @@ it('a watch goes on when the service is started again', async () => {
   await served.ended;
   const { port } = new URL(url);
   await listening(startCommand(['serve', 'jobs.ts', '-p', port, '-d', 'jobs.db'], { cwd: folder }));
-  const isTold = () => expect(watching.output.stderr).toMatch(/the connection was lost; trying again in \d s/);
+  const isTold = () =>
+    expect(watching.output.stderr).toMatch(/the connection was lost; trying again in \d s/);
   await vi.waitFor(isTold, 60_000);
   expect((await durably(['signal', runId, 'go'])).code).toBe(0);
   expect((await watching.ended).code).toBe(0);
