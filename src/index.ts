@@ -22,6 +22,13 @@ export {
   ValidationError,
   type ValidationIssue,
 } from './core/errors/errors.ts';
+export {
+  ForbiddenError,
+  RateLimitedError,
+  ServiceError,
+  ServiceUnavailableError,
+  UnauthorizedError,
+} from './core/errors/service-errors.ts';
 export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { RunFilter, RunPage, RunSelection } from './core/lists/run-query.ts';

@@ -133,13 +133,10 @@ export const settingNames: readonly string[] = Object.keys(settings.shape);
 /** The variables that only the service on Workers reads. */
 export const EDGE_ONLY = ['DURABLY_WORK_MS', 'DURABLY_CRON_MS', 'DURABLY_SUBREQUESTS'];
 
-/** The variables of the command line, which calls a service. */
-const OF_COMMAND = ['DURABLY_URL', 'DURABLY_API_KEY'];
-
 /** One line that lists the variables that look like settings of the service on Node but are not. */
 export function describeUnknownNodeSettings(env: Readonly<Record<string, unknown>>): string | undefined {
   return describeUnknownSettings(env, {
-    known: [...settingNames, ...OF_COMMAND],
+    known: settingNames,
     elsewhere: { names: EDGE_ONLY, place: 'Cloudflare Workers' },
   });
 }

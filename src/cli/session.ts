@@ -56,7 +56,8 @@ export function sessionOf(command: Command): Session {
     client: clientOf(url, apiKey),
     format,
     colors: pc.createColors(isTerminal && !process.env.NO_COLOR),
-    isLive: isTerminal && format === 'text',
+    // Some terminals without a window say that they have no rows.
+    isLive: isTerminal && process.stdout.rows > 0 && format === 'text',
     print,
     show: (value, text) => print(format === 'json' ? JSON.stringify(value) : text()),
   };

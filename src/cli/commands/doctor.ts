@@ -8,18 +8,13 @@ import {
 } from '../../client.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { onOneLine } from '../../core/errors/log-text.ts';
-import type { Finding } from '../../entry/node/examine-database.ts';
+import { type Finding, fine, MAX_SKEW_MS, odd, wrong } from '../../entry/node/finding.ts';
 import { EXIT, type ExitCode } from '../exit.ts';
-import { type Session, sessionOf } from '../session.ts';
+import { type Session, sessionOf, VARIABLES } from '../session.ts';
 import { databaseUrl, setVariables } from './serving.ts';
 
 const OLDEST_NODE = 20;
 const ANSWER_WITHIN_MS = 5_000;
-const MAX_SKEW_MS = 5_000;
-
-const fine = (text: string): Finding => ({ state: 'fine', text });
-const odd = (text: string): Finding => ({ state: 'odd', text });
-const wrong = (text: string): Finding => ({ state: 'wrong', text });
 
 /** Adds `doctor`. */
 export function addDoctor(program: Command, end: (code: ExitCode) => void): void {
@@ -50,7 +45,8 @@ function examineNode(): Finding {
 /** The settings of the environment, the database that they name, and the port. */
 async function examineHere(): Promise<Finding[]> {
   const { examineSettings } = await import('../../entry/node/examine-settings.ts');
-  return await examineSettings(process.env);
+  const env = Object.entries(process.env).filter(([name]) => !(name in VARIABLES));
+  return await examineSettings(Object.fromEntries(env));
 }
 
 async function examineService({ client, url }: Session): Promise<Finding[]> {

@@ -30,6 +30,8 @@ export function addServing(program: Command): void {
     .action(async (module: string | undefined, { port, host, database, open }: ServeFlags) => {
       const jobs = module === undefined ? undefined : await jobsOf(module);
       setVariables({ PORT: port, HOST: host, TURSO_DATABASE_URL: database && databaseUrl(database) });
+      // It is the command's, and the service would warn of a variable that it does not know.
+      delete process.env.DURABLY_URL;
       const { runService } = await import('../../entry/node/run.ts');
       const { server } = await runService({ firstSignal: 'drains', jobs });
       if (open !== true) return;

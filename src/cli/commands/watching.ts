@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ConnectionState, JournalEvent } from '../../client.ts';
 import { EXIT, type ExitCode, exitCodeOf } from '../exit.ts';
 import { findRunId } from '../run-ids.ts';
 import { type Session, sessionOf } from '../session.ts';
@@ -24,35 +25,66 @@ export function addWatch(program: Command, end: (code: ExitCode) => void): void 
 /** Follows a run to its end, and returns the exit code that tells how it ended. */
 export async function watchRun(session: Session, runId: string): Promise<ExitCode> {
   const run = new WatchedRun(runId);
-  const picture = session.isLive ? await createPicture() : undefined;
-  let drawnMs = 0;
-  for await (const event of session.client.run(runId).events({ onConnection: tellOf(session) })) {
-    run.take(event);
-    if (picture === undefined) {
-      session.show(event, () => eventLine(event, session.colors));
-    } else if (performance.now() - drawnMs >= DRAW_EVERY_MS) {
-      picture(run.lines(session.colors).join('\n'));
-      drawnMs = performance.now();
+  const view = session.isLive ? await liveView(session, run) : lineView(session);
+  try {
+    for await (const event of session.client.run(runId).events({ onConnection: view.tell })) {
+      run.take(event);
+      view.take(event);
     }
+  } finally {
+    view.end();
   }
-  picture?.(run.lines(session.colors).join('\n'));
-  picture?.done();
   if (run.status === 'completed') return EXIT.done;
   const ended = await session.client.getRun(runId);
   return exitCodeOf(ended?.status ?? run.status);
 }
 
-/** Loaded when needed. */
-async function createPicture() {
-  const { createLogUpdate } = await import('log-update');
-  return createLogUpdate(process.stdout);
+/** How a run is shown while it is watched. */
+interface View {
+  take(event: JournalEvent): void;
+  /** Says that the connection was lost, because nothing moves then. */
+  tell(state: ConnectionState): void;
+  end(): void;
 }
 
-/** Says on the error output that the connection was lost, because nothing moves then. */
-function tellOf({ isLive, colors }: Session) {
-  return (state: { readonly kind: 'open' } | { readonly kind: 'lost'; readonly retryInMs: number }): void => {
-    if (state.kind === 'open' || isLive) return;
-    const seconds = Math.ceil(state.retryInMs / 1_000);
-    process.stderr.write(`${colors.dim(`durably: the connection was lost; trying again in ${seconds} s`)}\n`);
+function lineView({ show, colors }: Session): View {
+  return {
+    take: (event) => show(event, () => eventLine(event, colors)),
+    tell: (state) => {
+      if (state.kind === 'lost') process.stderr.write(`${colors.dim(`durably: ${lostText(state)}`)}\n`);
+    },
+    end: () => undefined,
   };
+}
+
+/** A picture that is drawn again and again. */
+async function liveView({ colors }: Session, run: WatchedRun): Promise<View> {
+  // Loaded when needed.
+  const { createLogUpdate } = await import('log-update');
+  const picture = createLogUpdate(process.stdout);
+  let timer: NodeJS.Timeout | undefined;
+  let lost = '';
+  const draw = () => {
+    timer = undefined;
+    picture([...run.lines(colors), ...(lost === '' ? [] : [colors.yellow(lost)])].join('\n'));
+  };
+  const drawSoon = () => {
+    timer ??= setTimeout(draw, DRAW_EVERY_MS);
+  };
+  return {
+    take: drawSoon,
+    tell: (state) => {
+      lost = state.kind === 'lost' ? lostText(state) : '';
+      drawSoon();
+    },
+    end: () => {
+      clearTimeout(timer);
+      draw();
+      picture.done();
+    },
+  };
+}
+
+function lostText({ retryInMs }: ConnectionState & { readonly kind: 'lost' }): string {
+  return `the connection was lost; trying again in ${Math.ceil(retryInMs / 1_000)} s`;
 }

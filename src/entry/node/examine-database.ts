@@ -10,23 +10,11 @@ import { withoutCredentials } from '../../core/errors/secrets.ts';
 import type { Durably } from '../../create-durably.ts';
 import { NEWEST, readSchema } from '../../storage/sqlite/migrations/found-schema.ts';
 import { reachServer } from './ask-database.ts';
+import { type Finding, fine, MAX_SKEW_MS, odd, wrong } from './finding.ts';
 import { createInstance } from './instance.ts';
 import { explainFailedStart } from './start-failure.ts';
 
-/** What a check has found, in plain words. */
-export interface Finding {
-  /** `odd` works for now. */
-  readonly state: 'fine' | 'odd' | 'wrong';
-  readonly text: string;
-}
-
 const LOW_DISK_BYTES = 100 * 1024 ** 2;
-/** Between machines, clocks differ by less. Leases go by the database's clock, so that more does no harm to runs. */
-const MAX_SKEW_MS = 5_000;
-
-const fine = (text: string): Finding => ({ state: 'fine', text });
-const odd = (text: string): Finding => ({ state: 'odd', text });
-const wrong = (text: string): Finding => ({ state: 'wrong', text });
 
 /** Looks whether the service could work with its database. Changes nothing. */
 export async function examineDatabase(config: Config): Promise<Finding[]> {

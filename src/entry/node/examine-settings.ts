@@ -1,6 +1,7 @@
 import { describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
-import { examineDatabase, type Finding } from './examine-database.ts';
+import { examineDatabase } from './examine-database.ts';
+import { type Finding, fine, odd, wrong } from './finding.ts';
 import { checkAddress } from './server.ts';
 import { codesOf, explainFailedStart } from './start-failure.ts';
 
@@ -9,12 +10,12 @@ const ANSWER_WITHIN_MS = 3_000;
 /** Looks whether the service could start with these variables: settings, database and port. */
 export async function examineSettings(env: Readonly<Record<string, string | undefined>>): Promise<Finding[]> {
   const unknown = describeUnknownNodeSettings(env);
-  const findings: Finding[] = unknown === undefined ? [] : [{ state: 'odd', text: `settings: ${unknown}` }];
+  const findings: Finding[] = unknown === undefined ? [] : [odd(`settings: ${unknown}`)];
   try {
     const config = readConfig(env);
     return [...findings, ...(await examineDatabase(config)), await examinePort(config)];
   } catch (error) {
-    return [...findings, { state: 'wrong', text: `settings: ${errorMessage(error)}` }];
+    return [...findings, wrong(`settings: ${errorMessage(error)}`)];
   }
 }
 
@@ -22,12 +23,12 @@ async function examinePort(config: ReturnType<typeof readConfig>): Promise<Findi
   const { HOST, PORT } = config;
   try {
     await checkAddress(config);
-    return { state: 'fine', text: `port ${PORT} of ${HOST} is free` };
+    return fine(`port ${PORT} of ${HOST} is free`);
   } catch (error) {
     if (codesOf(error).includes('EADDRINUSE') && (await isDurably(`http://${HOST}:${PORT}/healthz`))) {
-      return { state: 'fine', text: `a durably service listens on port ${PORT} of ${HOST}` };
+      return fine(`a durably service listens on port ${PORT} of ${HOST}`);
     }
-    return { state: 'wrong', text: errorMessage(explainFailedStart(error, config)) };
+    return wrong(errorMessage(explainFailedStart(error, config)));
   }
 }
 
