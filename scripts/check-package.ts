@@ -32,6 +32,7 @@ try {
   prepareProject(project, { modules: 'node_modules', names: linked, types: ['node'] });
   cpSync(samples, project, { recursive: true });
   run(project, ['doors', 'sqlite-door']);
+  execFileSync(process.execPath, [join(project, 'node_modules/durably/dist/cli.js'), '--version']);
 
   cpSync(join(project, 'node_modules', 'durably'), join(alone, 'node_modules', 'durably'), {
     recursive: true,

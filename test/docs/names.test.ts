@@ -32,7 +32,11 @@ const variablesOf = (path: string) =>
   [...source(path).matchAll(/^ {2,4}([A-Z][A-Z0-9_]+):/gm)].map(([, name = '']) => name);
 
 describe('a variable of the environment', () => {
-  const read = [...variablesOf('src/app/config.ts'), ...variablesOf('src/entry/edge/config.ts')];
+  const read = [
+    ...variablesOf('src/app/config.ts'),
+    ...variablesOf('src/entry/edge/config.ts'),
+    ...variablesOf('src/cli/session.ts'),
+  ];
 
   it('is in the table of the service if and only if the service reads it', () => {
     const shown = rowsBelow(readme, 'Configuration').flatMap(([cell]) => codesIn(cell));

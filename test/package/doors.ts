@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { createDurably, defineJob } from 'durably';
+import { createDurablyClient } from 'durably/client';
 import { createDurablyApp } from 'durably/hono';
 import { createDurablyHandler } from 'durably/server';
 import { z } from 'zod';
@@ -25,6 +26,14 @@ const steps = await createDurablyHandler(durably).steps(new Request(`http://loca
 assert.equal(steps.status, 200);
 const run = await createDurablyApp(durably).request(`http://localhost/api/durably/run?runId=${id}`);
 assert.equal(run.status, 200);
+
+const app = createDurablyApp(durably);
+const remote = createDurablyClient<{ greet: typeof greet }>({
+  url: 'http://localhost/api/durably',
+  fetch: async (url, init) => await app.request(url, init),
+});
+const told = await remote.jobs.greet.triggerAndWait({ name: 'client' });
+assert.equal(told.output.text, 'Hello client');
 
 await durably.stop();
 client.close();

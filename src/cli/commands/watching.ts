@@ -14,7 +14,7 @@ export function addWatch(program: Command, end: (code: ExitCode) => void): void 
     .description(
       'Follow a run until it ends. Exits with 0 if it completed, 1 if it failed, 2 if it was cancelled',
     )
-    .addHelpText('after', '\nExample:\n  $ durably watch 01M821TYJT16J608G9PT5BEZZV')
+    .addHelpText('after', '\nExample:\n  $ durably watch 01M821TY')
     .action(async (id: string, _options, command: Command) => {
       const session = sessionOf(command);
       end(await watchRun(session, await findRunId(session.client, id)));
