@@ -2,7 +2,7 @@ import { gzipSync } from 'node:zlib';
 import { Hono } from 'hono';
 import { describe, expect, it } from 'vitest';
 import { createApiKeys } from '../../src/app/api-keys.ts';
-import { type CreateDurablyAppOptions, createDurablyApp } from '../../src/app/create-app.ts';
+import { type CreateDurablyAppOptions, createDurablyApp, DASHBOARD_MODES } from '../../src/app/create-app.ts';
 import { files } from '../../src/app/dashboard/files.generated.ts';
 import { fakeDurably } from '../http/fake-durably.ts';
 
@@ -37,7 +37,7 @@ describe('the dashboard is served', () => {
 
   it('is not served unless it is asked for', async () => {
     expect((await createDurablyApp(fakeDurably()).request('/')).status).toBe(404);
-    expect((await appWith({ dashboard: false }).request('/')).status).toBe(404);
+    expect((await appWith({ dashboard: DASHBOARD_MODES.off }).request('/')).status).toBe(404);
   });
 
   it('without a key, which everything else needs', async () => {
@@ -76,9 +76,9 @@ describe('the dashboard is served', () => {
       const page = await (await appWith({ dashboard }).request('/')).text();
       return attributes(page, /name="durably-mode" content="([^"]*)"/g);
     };
-    expect(await modeOf(true)).toEqual(['full']);
+    expect(await modeOf(DASHBOARD_MODES.on)).toEqual(['full']);
     expect(await modeOf({})).toEqual(['full']);
-    expect(await modeOf({ readOnly: true })).toEqual(['read-only']);
+    expect(await modeOf(DASHBOARD_MODES['read-only'])).toEqual(['read-only']);
   });
 
   it('again only if it has changed', async () => {

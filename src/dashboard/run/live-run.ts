@@ -8,6 +8,8 @@ import { RunModel } from './run-model.ts';
 const MAX_STEPS_FOR_KINDS = 2000;
 /** How often the run itself is read while it changes. */
 const READ_EVERY_MS = 500;
+/** How often a run that is over is read: someone else may retry it. */
+const READ_ENDED_EVERY_MS = 10_000;
 
 /** A run as it changes: what is stored of it, and what its events say. */
 export class LiveRun {
@@ -22,6 +24,7 @@ export class LiveRun {
   readonly version = signal(0);
   #stopFollowing: (() => void) | undefined;
   #readTimer: ReturnType<typeof setTimeout> | undefined;
+  #readInMs = 0;
   #isStopped = false;
   #stepsOfKnownKind = 0;
 
@@ -69,14 +72,26 @@ export class LiveRun {
       this.version.value++;
       if (events.some(({ type }) => type === 'run:delete')) this.isDeleted.value = true;
     });
-    if (events.some(({ type }) => type.startsWith('run:') && type !== 'run:emit')) this.#readSoon();
+    if (events.some(({ type }) => type.startsWith('run:') && type !== 'run:emit'))
+      this.#readIn(READ_EVERY_MS);
   }
 
-  #readSoon(): void {
-    this.#readTimer ??= setTimeout(() => {
+  #show(run: Run): void {
+    this.run.value = run;
+    if (run.isTerminal) this.#readIn(READ_ENDED_EVERY_MS);
+    else if (this.model.endMs !== null) this.#follow(this.model.events.at(-1)?.sequence);
+  }
+
+  /** Reads the run once, after the shortest time that was asked for. */
+  #readIn(ms: number): void {
+    if (this.#readTimer !== undefined && ms >= READ_ENDED_EVERY_MS) return;
+    if (this.#readTimer !== undefined && this.#readInMs === ms) return;
+    clearTimeout(this.#readTimer);
+    this.#readInMs = ms;
+    this.#readTimer = setTimeout(() => {
       this.#readTimer = undefined;
       void this.#read();
-    }, READ_EVERY_MS);
+    }, ms);
   }
 
   async #read(): Promise<void> {
@@ -85,9 +100,11 @@ export class LiveRun {
       const run = await client.peek().getRun(this.id);
       if (this.#isStopped) return;
       if (run === null) this.isUnknown.value = true;
-      else this.run.value = run;
+      else this.#show(run);
     } catch (error) {
-      if (!this.#isStopped && this.run.peek() === undefined) this.error.value = error;
+      if (this.#isStopped) return;
+      if (this.run.peek() === undefined) this.error.value = error;
+      else this.#readIn(READ_ENDED_EVERY_MS);
     }
   }
 

@@ -29,7 +29,7 @@ export class RunList {
   /** Whether new runs are kept back. */
   isHolding = false;
 
-  readonly #filters: RunFilters;
+  readonly filters: RunFilters;
   readonly #cursor = signal<string | null>(null);
   #isReadingMore = false;
   #isStopped = false;
@@ -38,7 +38,7 @@ export class RunList {
   #newestAtMs = 0;
 
   constructor(filters: RunFilters) {
-    this.#filters = filters;
+    this.filters = filters;
   }
 
   /** Reads the first page and follows the changes. */
@@ -121,7 +121,7 @@ export class RunList {
   }
 
   #query() {
-    return toQuery(this.#filters, serviceNow());
+    return toQuery(this.filters, serviceNow());
   }
 
   #read(cursor?: string): Promise<{ runs: RunRow[]; nextCursor: string | null }> {
@@ -137,7 +137,7 @@ export class RunList {
       const row = patched.get(event.runId) ?? rows.get(event.runId);
       if (row === undefined) {
         isNewWanted ||=
-          event.type === 'run:trigger' || (this.#filters.status.length > 0 && event.type.startsWith('run:'));
+          event.type === 'run:trigger' || (this.filters.status.length > 0 && event.type.startsWith('run:'));
         continue;
       }
       if (row === null) continue;
@@ -151,7 +151,7 @@ export class RunList {
 
   /** A run that no longer matches the statuses leaves the list. */
   #replace(patched: ReadonlyMap<string, RunRow | null>): void {
-    const { status } = this.#filters;
+    const { status } = this.filters;
     const replaced = (rows: readonly RunRow[]) =>
       rows.flatMap((row) => {
         const next = patched.get(row.id);

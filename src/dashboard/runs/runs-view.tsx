@@ -1,5 +1,5 @@
 import { useSignal } from '@preact/signals';
-import { useEffect, useMemo } from 'preact/hooks';
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { isNarrow } from '../parts/media.ts';
 import { Empty, Failure, Loading } from '../parts/notice.tsx';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
@@ -22,18 +22,22 @@ const AT_TOP_PX = 4;
 export function RunsView() {
   const query = route.value.params.toString();
   const service = client.value;
-  const { filters, list } = useMemo(() => {
+  const { filters, wanted } = useMemo(() => {
     const read = readFilters(new URLSearchParams(query));
-    return { filters: read, list: new RunList(read) };
+    return { filters: read, wanted: new RunList(read) };
   }, [query, service]);
   const selected = useSignal<ReadonlySet<string>>(new Set());
   const current = useSignal(-1);
   useEffect(() => {
-    list.start();
+    wanted.start();
     selected.value = new Set();
     current.value = -1;
-    return () => list.stop();
-  }, [list]);
+    return () => wanted.stop();
+  }, [wanted]);
+  // Until the list for another filter is read, the one before it stays.
+  const last = useRef(wanted);
+  if (wanted.state.value.kind !== 'loading') last.current = wanted;
+  const list = last.current;
 
   const rows = list.rows.value;
   const move = (by: number) => {
@@ -86,11 +90,12 @@ export function RunsView() {
       )}
       {state.kind === 'loading' && <Loading />}
       {state.kind === 'failed' && (
-        <Failure what="The runs could not be read." error={state.error} again={() => list.start()} />
+        <Failure what="The runs could not be read." error={state.error} again={() => wanted.start()} />
       )}
       {state.kind === 'ready' && rows.length === 0 && <NoRuns isFiltered={isFiltered(filters)} />}
       {state.kind === 'ready' && rows.length > 0 && (
         <VirtualRows
+          key={JSON.stringify(list.filters)}
           label="Runs"
           role="rowgroup"
           rowCount={list.hasMore.value ? -1 : rows.length + 1}
