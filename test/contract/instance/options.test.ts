@@ -94,13 +94,22 @@ contract('defaults', (test) => {
     await idle();
     // The poll, and the checks for runs below those that timed out, for limits of others, and for what deleted runs
     // have left.
-    expect(clock.pendingMs).toEqual([1_000, 2_000, 60_000, 10 * 60 * 1000, 60 * 60 * 1000]);
+    expect(clock.pendingMs).toEqual([1_000, 2_000, 10_000, 60_000, 10 * 60 * 1000, 60 * 60 * 1000]);
     const started = nextEvent(durably, 'run:start');
     const [, second] = await held.batchTrigger([1, 2]);
     await started;
     await idle();
     // The look for schedules, the heartbeat, the check of the lease, and those checks.
-    expect(clock.pendingMs).toEqual([1_000, 2_000, 5_000, 30_000, 60_000, 10 * 60 * 1000, 60 * 60 * 1000]);
+    expect(clock.pendingMs).toEqual([
+      1_000,
+      2_000,
+      5_000,
+      10_000,
+      30_000,
+      60_000,
+      10 * 60 * 1000,
+      60 * 60 * 1000,
+    ]);
     expect((await durably.getRun(second?.id ?? ''))?.status).toBe('pending');
   });
 
