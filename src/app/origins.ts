@@ -19,7 +19,7 @@ export function allowOrigins(origins: readonly string[]): MiddlewareHandler {
   const allow = cors({
     origin: [...origins],
     allowMethods: [...methods, 'HEAD'],
-    allowHeaders: ['Authorization', 'Content-Type', 'Last-Event-ID', REQUEST_ID_HEADER],
+    allowHeaders: ['Authorization', 'Content-Type', 'Idempotency-Key', 'Last-Event-ID', REQUEST_ID_HEADER],
     exposeHeaders: [REQUEST_ID_HEADER, 'Retry-After', 'Link'],
     maxAge: 600,
   });

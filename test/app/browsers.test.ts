@@ -42,7 +42,7 @@ describe('an origin of the allow-list', () => {
       expect(headers.get('access-control-allow-origin')).toBe(HOME);
       expect(headers.get('access-control-allow-methods')?.split(',')).toContain(method);
       expect(headers.get('access-control-allow-headers')).toBe(
-        'Authorization,Content-Type,Last-Event-ID,X-Request-Id',
+        'Authorization,Content-Type,Idempotency-Key,Last-Event-ID,X-Request-Id',
       );
       expect(headers.has('access-control-allow-credentials')).toBe(false);
     },
