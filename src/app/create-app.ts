@@ -106,6 +106,8 @@ export function createDurablyApp<TContext = unknown>(
   if (allowedHosts !== undefined) app.use(hostGuard({ hosts: allowedHosts, origins: corsOrigins }));
   mountHealth(app);
   if (dashboard !== false) {
+    if (basePath === '/dashboard')
+      throw new ValidationError('basePath must not be /dashboard, where the dashboard has its files');
     const isReadOnly = dashboard !== true && dashboard.readOnly === true;
     mountDashboard(app, { basePath, mode: isReadOnly ? 'read-only' : 'full' });
   }

@@ -236,9 +236,7 @@ describe('the configuration', () => {
     'https://hunter2@h',
   ])('refuses the credentials in %s without quoting them', (TURSO_DATABASE_URL) => {
     const shown = messageFor({ TURSO_DATABASE_URL });
-    expect(shown).toMatch(
-      /^TURSO_DATABASE_URL must hold no user name .* TURSO_AUTH_TOKEN, got "(libsql|https):/,
-    );
+    expect(shown).toMatch(/^TURSO_DATABASE_URL must hold no user name .* TURSO_AUTH_TOKEN, got "/);
     expect(shown).not.toMatch(/user:|hunter/);
   });
 
@@ -255,7 +253,7 @@ describe('the configuration', () => {
   });
 
   it('accepts an @ in the name of a file', () => {
-    const TURSO_DATABASE_URL = 'file:data/@app/a@b.db';
-    expect(readConfig({ TURSO_DATABASE_URL })).toMatchObject({ TURSO_DATABASE_URL });
+    const settings = { TURSO_DATABASE_URL: 'file:data/@app/a@b.db' };
+    expect(readConfig(settings)).toMatchObject(settings);
   });
 });

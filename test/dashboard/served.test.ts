@@ -108,4 +108,9 @@ describe('the dashboard is served', () => {
     expect(bytes / KIB).toBeLessThan(MAX_KIB);
     expect(bytes / KIB).toBeGreaterThan(10);
   });
+
+  it('beside any base path but the one of its files', () => {
+    expect(() => appWith({ basePath: '/dashboard' })).toThrow('basePath must not be /dashboard');
+    expect(() => appWith({ basePath: '/dashboard', dashboard: false })).not.toThrow();
+  });
 });

@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { Store } from '../../src/core/store.ts';
+import type { OwnerEntry, Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import { all, append, claimOne, completed, enqueue, failed, newRun, query, running } from './requests.ts';
 
@@ -31,11 +31,11 @@ contract('Store.countRuns', (test) => {
   test.for([0, 1, 2, 3, 4, 5, 6, 7, 8])('counts what happens after step %i', async (asks, { world }) => {
     const { store } = await world.store();
     const ids: string[] = [];
+    const end = (i: number, entry: OwnerEntry) => append(store, { runId: ids[i] ?? '', fence: 1 }, [entry]);
     const steps: (() => Promise<unknown>)[] = [
       async () => {
-        for (let i = 0; i < 4; i++) ids.push((await running(store)).runId);
-        await append(store, { runId: ids[0] ?? '', fence: 1 }, [completed()]);
-        await append(store, { runId: ids[1] ?? '', fence: 1 }, [failed()]);
+        for (const _ of Array(4).keys()) ids.push((await running(store)).runId);
+        await Promise.all([end(0, completed()), end(1, failed())]);
       },
       async () => await store.command('cancel', ids[2] ?? ''),
       async () => await store.enqueue([newRun({ jobName: 'other' }), newRun({ due: { afterMs: 1e6 } })]),
