@@ -18,9 +18,8 @@ const REMOTE_SETTINGS: Settings = {
   DURABLY_STALE_THRESHOLD_MS: 20_000,
 };
 
-/** Chores fail, too, while the database is down. */
 const OUTAGE_REPORTS: ExpectedReports = {
-  expected: [...OUTAGES, 'lease', 'cancel-below', 'purge'],
+  expected: [...OUTAGES, 'lease'],
   logsMayTell: true,
 };
 

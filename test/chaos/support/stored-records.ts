@@ -8,6 +8,9 @@ const PAGE_ROWS = 2_000;
 
 /** Reports of workers when an answer was lost for longer than it is asked for. */
 export const OUTAGES = [
+  'cancel-below',
+  'purge',
+  'stats',
   'schedule',
   'append',
   'claim',
