@@ -3,9 +3,12 @@ import { NotFoundError, RunEndedError, TimeoutError } from '../core/errors/error
 import { toError } from '../core/errors/stored-error.ts';
 import type { JournalEvent } from '../core/events.ts';
 import type { Run, RunProgress } from '../core/run.ts';
-import { type EventSource, followEvents } from './event-stream.ts';
+import { type ConnectionState, type EventSource, followEvents } from './event-stream.ts';
 import { isUnknownPath } from './problem.ts';
 import type { CallOptions, Transport } from './transport.ts';
+
+/** How long a stream may go on when the run is known to be over. It usually ends by itself, after the last progress. */
+const LAST_EVENTS_WITHIN_MS = 1_000;
 
 /** How one waits for a run. */
 export interface WaitOptions extends CallOptions {
@@ -46,11 +49,8 @@ export async function waitForRun(transport: Transport, wait: RunToWaitFor): Prom
 }
 
 /** The run when it is over. Null if it was deleted. @throws {NotFoundError} for a run that there never was. */
-async function endOf(
-  transport: Transport,
-  { runId, firstTry, getRun, onProgress }: RunToWaitFor,
-  signal: AbortSignal,
-): Promise<Run | null> {
+async function endOf(transport: Transport, wait: RunToWaitFor, signal: AbortSignal): Promise<Run | null> {
+  const { firstTry, getRun, onProgress } = wait;
   let run: Run | null | undefined;
   if (firstTry === 'bounded' || onProgress !== undefined) {
     run = await getRun(signal);
@@ -59,7 +59,7 @@ async function endOf(
   }
   // A retry may continue the run after its stream has ended.
   while (run === undefined || run?.isActive) {
-    const ended = await followToEnd(transport, { runId, firstTry, onProgress }, signal);
+    const ended = await followToEnd(transport, wait, signal);
     run = ended === 'deleted' ? null : await getRun(signal);
   }
   return run;
@@ -67,20 +67,41 @@ async function endOf(
 
 async function followToEnd(
   transport: Transport,
-  { runId, firstTry, onProgress }: Pick<RunToWaitFor, 'runId' | 'firstTry' | 'onProgress'>,
+  { runId, firstTry, getRun, onProgress }: RunToWaitFor,
   signal: AbortSignal,
 ): Promise<'ended' | 'deleted'> {
-  const source = { of: 'run', input: { runId }, after: 'end', signal, firstTry } as const;
+  const stop = new AbortController();
+  const stopListening = onAbort(signal, () => stop.abort(signal.reason));
+  if (signal.aborted) stop.abort(signal.reason);
+  let cancelEnd = () => {};
+  const endIfOver = async () => {
+    const run = await getRun(stop.signal);
+    if (run?.isActive || stop.signal.aborted) return;
+    cancelEnd();
+    cancelEnd = transport.clock.schedule(LAST_EVENTS_WITHIN_MS, () => stop.abort());
+  };
+  // An older service may begin its stream after the run's end, and then the stream never ends.
+  const onConnection = ({ kind }: ConnectionState) => {
+    // If the run can't be read, the stream alone tells.
+    if (kind === 'open') endIfOver().catch(() => undefined);
+  };
+  const source = { of: 'run', input: { runId }, after: 'end', signal: stop.signal, firstTry } as const;
   try {
-    for await (const event of followEvents(transport, source)) {
+    for await (const event of followEvents(transport, { ...source, onConnection })) {
       if (event.type === 'run:progress') onProgress?.(progressOf(event.progress));
       if (event.type === 'run:delete') return 'deleted';
     }
     return 'ended';
   } catch (error) {
+    signal.throwIfAborted();
+    if (stop.signal.aborted) return 'ended';
     // The run was there before.
     if (error instanceof NotFoundError && !isUnknownPath(error)) return 'deleted';
     throw error;
+  } finally {
+    cancelEnd();
+    stopListening();
+    stop.abort();
   }
 }
 

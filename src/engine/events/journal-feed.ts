@@ -58,6 +58,14 @@ export class JournalFeed {
     }
     const filter: FeedFilter = { runId, needsLabels: false, matches: ({ row }) => row.runId === runId };
     const start = firstPage.events.length > 0 ? begin : await this.#placeAt(begin, firstPage.head);
+    if (firstPage.events.length === 0 && start > firstPage.head) {
+      // The primary is ahead of the page, so the run may have ended before the place, where the cursor does not look.
+      const run = await this.#store.getRun(runId, { asOf: 'now' });
+      if (!run || isTerminal(run.status)) {
+        firstPage = await readPage(start, 'now');
+        if (firstPage.events.length === 0) return { kind: 'ended' };
+      }
+    }
     return { kind: 'open', cursor: await this.#open({ filter, after: start, readPage }, firstPage) };
   }
 
