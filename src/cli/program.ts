@@ -33,8 +33,16 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     code = given;
   };
   const program = createProgram(end);
-  // A reader such as `head` may close its end.
-  process.stdout.on('error', () => process.exit(code));
+  let isService = false;
+  program.hook('preAction', (_program, command) => {
+    isService = command.name() === 'serve';
+  });
+  // A reader such as `head` may close its end. A service goes on without one.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (isService) return;
+    if (error.code !== 'EPIPE') throw error;
+    process.exit(code);
+  });
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
