@@ -40,13 +40,23 @@ export interface ConfirmProps {
   /** The words on the button, such as `Cancel 12 runs`. */
   readonly verb: string;
   readonly isDangerous?: boolean;
+  /** Whether it can be confirmed already. Default: true. */
+  readonly isReady?: boolean;
   readonly children?: ComponentChildren;
   readonly act: () => Promise<void>;
   readonly onClose: () => void;
 }
 
 /** Asks before something is done, and shows why it could not be done. */
-export function Confirm({ title, verb, isDangerous = false, children, act, onClose }: ConfirmProps) {
+export function Confirm({
+  title,
+  verb,
+  isDangerous = false,
+  isReady = true,
+  children,
+  act,
+  onClose,
+}: ConfirmProps) {
   const [state, setState] = useState<{ isBusy: boolean; error?: unknown }>({ isBusy: false });
   const confirm = async () => {
     setState({ isBusy: true });
@@ -71,7 +81,11 @@ export function Confirm({ title, verb, isDangerous = false, children, act, onClo
           <button type="button" onClick={onClose}>
             Close
           </button>
-          <button type="submit" class={isDangerous ? 'danger' : 'primary'} disabled={state.isBusy}>
+          <button
+            type="submit"
+            class={isDangerous ? 'danger' : 'primary'}
+            disabled={state.isBusy || !isReady}
+          >
             {verb}
           </button>
         </div>

@@ -1,29 +1,22 @@
 import type { Signal } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
-import type { RunStatus } from '../../client.ts';
 import { serviceNow } from '../parts/clock.ts';
 import { Confirm } from '../parts/dialog.tsx';
 import { textOf } from '../parts/notice.tsx';
 import { tell } from '../parts/toasts.tsx';
 import { client } from '../service/connection.ts';
-import { isFiltered, type RunFilters, toQuery } from './run-filters.ts';
+import { APPLIES, type Command, commandEach, MAX_RUNS, type Matching, matchingRuns } from './bulk.ts';
+import { type RunFilters, toQuery } from './run-filters.ts';
 import type { RunList } from './run-list.ts';
 
-type Command = 'cancel' | 'retry' | 'delete';
-
-/** The statuses in which a run can be cancelled, retried or deleted. */
-const APPLIES: Readonly<Record<Command, readonly RunStatus[]>> = {
-  cancel: ['pending', 'waiting', 'running'],
-  retry: ['failed', 'cancelled'],
-  delete: ['completed', 'failed', 'cancelled'],
-};
 const DONE: Readonly<Record<Command, string>> = { cancel: 'cancelled', retry: 'retried', delete: 'deleted' };
-/** How many commands are under way at once. */
-const AT_ONCE = 6;
 
-interface Commanded {
-  readonly done: number;
-  readonly failures: readonly unknown[];
+/** A command that the reader is asked to confirm. Closing the dialog stops it. */
+interface Asked {
+  readonly command: Command;
+  /** Undefined while those that match are read. */
+  readonly matching?: Matching;
+  readonly stop: AbortController;
 }
 
 export interface BulkBarProps {
@@ -34,7 +27,7 @@ export interface BulkBarProps {
 
 /** Commands for the selected runs, each with the number of those that it applies to, or for all that match the filter. */
 export function BulkBar({ list, filters, selected }: BulkBarProps) {
-  const [asked, setAsked] = useState<Command | undefined>();
+  const [asked, setAsked] = useState<Asked | undefined>();
   const [isOfAll, setOfAll] = useState(false);
   const ids = selected.value;
   const rows = list.rows.value.filter(({ id }) => ids.has(id));
@@ -44,12 +37,28 @@ export function BulkBar({ list, filters, selected }: BulkBarProps) {
   if (ids.size === 0) return null;
   const idsOf = (command: Command) =>
     rows.filter(({ status }) => APPLIES[command].includes(status)).map(({ id }) => id);
-  const wordsOf = (command: Command) => (isOfAll ? 'all runs that match' : countOf(idsOf(command).length));
-  const act = async (command: Command) => {
-    const { done, failures } = isOfAll
-      ? await commandAll(command, filters)
-      : await commandEach(command, idsOf(command));
-    if (command === 'delete' && !isOfAll) list.remove(new Set(idsOf(command)));
+  const close = (own: Asked) => {
+    own.stop.abort();
+    setAsked((now) => (now?.stop === own.stop ? undefined : now));
+  };
+  const ask = async (command: Command) => {
+    const own: Asked = { command, stop: new AbortController() };
+    if (!isOfAll) return setAsked({ ...own, matching: { ids: idsOf(command), hasMore: false } });
+    setAsked(own);
+    try {
+      const filter = toQuery(filters, serviceNow());
+      const matching = await matchingRuns(client.peek(), command, filter, own.stop.signal);
+      setAsked((now) => (now?.stop === own.stop ? { ...own, matching } : now));
+    } catch (error) {
+      if (own.stop.signal.aborted) return;
+      close(own);
+      tell('failed', `The runs that match could not be read: ${textOf(error)}`);
+    }
+  };
+  const act = async ({ command, matching, stop }: Asked) => {
+    const commanded = matching?.ids ?? [];
+    const { done, failures } = await commandEach(client.peek(), command, commanded, stop.signal);
+    if (command === 'delete' && !isOfAll && !stop.signal.aborted) list.remove(new Set(commanded));
     list.refresh();
     selected.value = new Set();
     if (done > 0 || failures.length === 0) tell('done', `${countOf(done)} ${DONE[command]}`);
@@ -68,7 +77,7 @@ export function BulkBar({ list, filters, selected }: BulkBarProps) {
             key={command}
             type="button"
             disabled={length === 0 && !isOfAll}
-            onClick={() => setAsked(command)}
+            onClick={() => void ask(command)}
           >
             {nameOf(command)}
             {!isOfAll && length > 0 && length < ids.size ? ` ${length}` : ''}
@@ -85,16 +94,21 @@ export function BulkBar({ list, filters, selected }: BulkBarProps) {
       </button>
       {asked !== undefined && (
         <Confirm
-          title={`${nameOf(asked)} ${wordsOf(asked)}?`}
-          verb={`${nameOf(asked)} ${wordsOf(asked)}`}
-          isDangerous={asked !== 'retry'}
+          title={`${nameOf(asked.command)} ${wordsOf(asked)}?`}
+          verb={`${nameOf(asked.command)} ${wordsOf(asked)}`}
+          isDangerous={asked.command !== 'retry'}
+          isReady={asked.matching !== undefined && asked.matching.ids.length > 0}
           act={() => act(asked)}
-          onClose={() => setAsked(undefined)}
+          onClose={() => close(asked)}
         >
+          {asked.matching?.hasMore && (
+            <p>More runs match. One command takes the newest {MAX_RUNS.toLocaleString()}.</p>
+          )}
           <p>
-            {asked === 'delete' && 'They go with their steps, log lines and events. This can’t be undone.'}
-            {asked === 'cancel' && 'Their steps are aborted, and so are the runs below them.'}
-            {asked === 'retry' && 'Finished steps keep their results.'}
+            {asked.command === 'delete' &&
+              'They go with their steps, log lines and events. This can’t be undone.'}
+            {asked.command === 'cancel' && 'Their steps are aborted, and so are the runs below them.'}
+            {asked.command === 'retry' && 'Finished steps keep their results.'}
           </p>
         </Confirm>
       )}
@@ -104,38 +118,5 @@ export function BulkBar({ list, filters, selected }: BulkBarProps) {
 
 const nameOf = (command: Command) => `${command.slice(0, 1).toUpperCase()}${command.slice(1)}`;
 const countOf = (count: number) => `${count} ${count === 1 ? 'run' : 'runs'}`;
-
-/** Commands the runs that match, as many requests as it takes. */
-async function commandAll(command: Command, filters: RunFilters): Promise<Commanded> {
-  const service = client.peek();
-  const query = toQuery(filters, serviceNow());
-  const filter = { ...query, ...(isFiltered(filters) ? {} : { all: true }) };
-  let done = 0;
-  for (;;) {
-    const { count, more } = await {
-      cancel: () => service.cancelRuns(filter),
-      retry: () => service.retryRuns(filter),
-      delete: () => service.deleteRuns(filter),
-    }[command]();
-    done += count;
-    if (!more || count === 0) return { done, failures: [] };
-  }
-}
-
-async function commandEach(command: Command, ids: readonly string[]): Promise<Commanded> {
-  const service = client.peek();
-  const one = {
-    cancel: (id: string) => service.cancel(id),
-    retry: (id: string) => service.retry(id),
-    delete: (id: string) => service.deleteRun(id),
-  }[command];
-  const waiting = [...ids];
-  const failures: unknown[] = [];
-  const work = async () => {
-    for (let id = waiting.shift(); id !== undefined; id = waiting.shift()) {
-      await one(id).catch((error: unknown) => failures.push(error));
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return { done: ids.length - failures.length, failures };
-}
+const wordsOf = ({ matching }: Asked) =>
+  matching === undefined ? 'all runs that match' : countOf(matching.ids.length);

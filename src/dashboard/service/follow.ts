@@ -50,6 +50,8 @@ export function follow({ open, onEvents, onEnd, onOpen, after }: Followed): () =
     if (events.length > 0 && !isStopped) onEvents(events);
   };
   const read = async () => {
+    clearTimeout(againTimer);
+    if (reading !== undefined) return;
     const own = new AbortController();
     reading = own;
     try {
@@ -65,14 +67,17 @@ export function follow({ open, onEvents, onEnd, onOpen, after }: Followed): () =
     } catch (error) {
       if (own.signal.aborted) return;
       // The client gives up if the service was away from the start.
-      if (isPassing(error)) againTimer = setTimeout(read, AGAIN_MS);
-      else onEnd(error);
+      if (isPassing(error)) {
+        reading = undefined;
+        againTimer = setTimeout(read, AGAIN_MS);
+      } else onEnd(error);
     }
   };
   const onVisibility = () => {
     clearTimeout(hideTimer);
     if (document.visibilityState === 'hidden') {
       hideTimer = setTimeout(() => {
+        clearTimeout(againTimer);
         reading?.abort();
         reading = undefined;
       }, HIDDEN_FOR_MS);
