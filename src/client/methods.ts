@@ -1,5 +1,6 @@
 import { NotFoundError } from '../core/errors/errors.ts';
 import type { RunFilter, RunPage } from '../core/lists/run-query.ts';
+import type { Stats } from '../core/stats/stats.ts';
 import {
   bodyOf,
   type IsAnswer,
@@ -26,6 +27,7 @@ import { type ClientOperationName, operations } from './operations.ts';
 import { isUnknownPath } from './problem.ts';
 import type { Input } from './request.ts';
 import { runOf } from './run-handle.ts';
+import { unlessAborted } from './time.ts';
 import type { CallOptions, Transport } from './transport.ts';
 import { sendBatch, sendTrigger } from './triggers.ts';
 import { waitForRun } from './wait.ts';
@@ -87,7 +89,14 @@ export function methodsOf(transport: Transport): Methods {
     runEvents: (runId, options) =>
       followEvents(transport, { ...options, of: 'run', input: { runId }, firstTry: 'bounded' }),
     events: ({ jobName, labels, ...options } = {}) =>
-      listedEvents(transport, { ...options, of: 'runs', input: { jobName, labels }, firstTry: 'bounded' }),
+      matchesNothing({ jobName })
+        ? noEvents(options.signal)
+        : listedEvents(transport, {
+            ...options,
+            of: 'runs',
+            input: { jobName, labels },
+            firstTry: 'bounded',
+          }),
 
     retry: (runId, call) => change('retry', { runId }, call),
     cancel: (runId, call) => change('cancel', { runId }, call),
@@ -102,10 +111,12 @@ export function methodsOf(transport: Transport): Methods {
     async getJobs(query = {}, call) {
       return matchesNothing(query) ? [] : await send('getJobs', isJobList, { ...query }, call);
     },
-    getStats({ since, ...query } = {}, call) {
+    async getStats({ since, ...query } = {}, call) {
       // Over HTTP a duration has a unit.
       const sent = typeof since === 'number' ? `${since}ms` : since;
-      return send('getStats', isStats, { ...query, since: sent }, call);
+      const read = (asked: Input) => send('getStats', isStats, { ...query, ...asked, since: sent }, call);
+      // The service checks the query and says which times it covers. The numbers of the job do not count.
+      return matchesNothing(query) ? withoutNumbers(await read({ jobName: 'none' })) : await read({});
     },
     getWorkers: (call) => send('getWorkers', isWorkerList, {}, call),
     getOverview: (call) => send('getOverview', isOverview, {}, call),
@@ -130,6 +141,16 @@ export function methodsOf(transport: Transport): Methods {
 /** An empty list matches nothing, and a query has none. */
 function matchesNothing({ jobName, status }: Pick<RunFilter, 'jobName' | 'status'>): boolean {
   return [jobName, status].some((values) => Array.isArray(values) && values.length === 0);
+}
+
+function withoutNumbers(stats: Stats): Stats {
+  const total = { started: 0, completed: 0, failed: 0, cancelled: 0, duration: null };
+  return { ...stats, total, buckets: [], jobs: [] };
+}
+
+/** Waits until the signal aborts, and rejects with its reason. */
+async function* noEvents(signal: AbortSignal | undefined): AsyncGenerator<ListedEvent, void, undefined> {
+  await unlessAborted(new Promise<never>(() => {}), signal);
 }
 
 async function* listedEvents(

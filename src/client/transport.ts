@@ -1,6 +1,7 @@
 import { onAbort } from '../core/abort-listeners.ts';
 import { DatabaseUnavailableError, type DurablyError } from '../core/errors/errors.ts';
 import { RateLimitedError, ServiceError, ServiceUnavailableError } from '../core/errors/service-errors.ts';
+import type { Clock } from '../core/time/clock.ts';
 import type { ClientOperation } from './operations.ts';
 import { errorOf, requestIdOf, retryAfterMs } from './problem.ts';
 import { type Input, type PreparedRequest, requestFor } from './request.ts';
@@ -68,6 +69,8 @@ export interface TransportOptions extends Surroundings {
 /** How often a call is sent that may be sent again. */
 export const MAX_TRIES = 5;
 const ANSWER_WITHIN_MS = 30_000;
+/** Without a byte of the body for so long, the connection is dead. */
+const BODY_SILENCE_MS = 30_000;
 const BACKOFF: Backoff = { firstMs: 250, longestMs: 4_000 };
 
 export function createTransport(options: TransportOptions): Transport {
@@ -84,7 +87,8 @@ export function createTransport(options: TransportOptions): Transport {
       const request = prepare(operation, call);
       for (let failures = 1; ; failures++) {
         const opened = await openRequest(request, { operation, call, options });
-        const outcome = opened.kind === 'opened' ? await readJson(opened, call) : opened;
+        const outcome =
+          opened.kind === 'opened' ? await readJson(opened, { operation, call, clock }) : opened;
         if (outcome.kind === 'answered') return outcome;
         const isOver = failures >= MAX_TRIES || operation.again === 'never';
         if (isOver || !isUnavailable(outcome.error)) throw outcome.error;
@@ -132,9 +136,20 @@ async function openRequest(
   }
 }
 
-async function readJson({ response, where, close }: Opened, { signal }: Call): Promise<Answer | Failed> {
+interface BodyReading {
+  readonly operation: ClientOperation;
+  readonly call: Call;
+  readonly clock: Clock;
+}
+
+async function readJson(
+  { response, where, close }: Opened,
+  { operation, call: { signal }, clock }: BodyReading,
+): Promise<Answer | Failed> {
   try {
-    const text = await unlessAborted(response.text(), signal);
+    const text = await (operation.answersIn === undefined && response.body
+      ? readText(response.body, { clock, signal })
+      : unlessAborted(response.text(), signal));
     if (!/\bjson\b/.test(response.headers.get('content-type') ?? '')) {
       return { kind: 'failed', error: foreignAnswer({ where, response }), retryAfterMs: null };
     }
@@ -144,6 +159,31 @@ async function readJson({ response, where, close }: Opened, { signal }: Call): P
     return brokenOff(where, error);
   } finally {
     close();
+  }
+}
+
+/** The text of a body. Rejects when no byte comes for too long, or when the signal aborts. */
+async function readText(
+  body: ReadableStream<Uint8Array>,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal | undefined },
+): Promise<string> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder();
+  let text = '';
+  try {
+    for (;;) {
+      let stopWatch = () => {};
+      const silent = new Promise<never>((_, reject) => {
+        const cause = new Error(`nothing was heard for ${BODY_SILENCE_MS / 1000} s`);
+        stopWatch = afterSilence(clock, BODY_SILENCE_MS, () => reject(cause));
+      });
+      const read = Promise.race([reader.read(), silent]);
+      const { done, value } = await unlessAborted(read, signal).finally(stopWatch);
+      if (done) return text + decoder.decode();
+      text += decoder.decode(value, { stream: true });
+    }
+  } finally {
+    reader.cancel().catch(() => undefined);
   }
 }
 

@@ -92,6 +92,33 @@ describe('a read', () => {
     expect(await runs).toEqual([]);
   });
 
+  it('is sent again when its answer falls silent half way for 30 s', async () => {
+    const service = new StandIn();
+    const runs = service.client.getRuns();
+    const first = await service.next();
+    let controller: ReadableStreamDefaultController<Uint8Array> | undefined;
+    let reads = 0;
+    const source: UnderlyingDefaultSource<Uint8Array> = {
+      start: (given) => {
+        controller = given;
+      },
+      pull: () => void reads++,
+    };
+    const body = new ReadableStream<Uint8Array>(source, { highWaterMark: 0 });
+    first.answer(new Response(body, { headers: { 'content-type': 'application/json' } }));
+    await until(() => reads === 1, 'a read');
+    service.clock.advance(29_000);
+    controller?.enqueue(new TextEncoder().encode('['));
+    await until(() => reads === 2, 'another read');
+    service.clock.advance(29_000);
+    expect(first.signal.aborted).toBe(false);
+    service.clock.advance(1_000);
+    await service.untilNext();
+    expect(first.signal.aborted).toBe(true);
+    (await service.next()).answer(Response.json([]));
+    expect(await runs).toEqual([]);
+  });
+
   it('ends at once when its signal aborts, while it is sent and between two tries', async () => {
     const service = new StandIn();
     const stop = new AbortController();
