@@ -14,7 +14,11 @@ export interface RunOptions extends SignalOptions {
 }
 
 /** Runs the service in this process until a signal ends it. */
-export async function runService({ jobs, failedStartCode = 1, ...options }: RunOptions): Promise<RunningService> {
+export async function runService({
+  jobs,
+  failedStartCode = 1,
+  ...options
+}: RunOptions): Promise<RunningService> {
   surviveClosedOutputs();
   surviveStrayErrorsOfJobs(logError);
   const signals = new Signals(options);
