@@ -31,10 +31,23 @@ export class UsageError extends Error {
   override readonly name = 'UsageError';
 }
 
+/** How a run can have ended. */
+type EndedStatus = keyof typeof EXIT_OF_STATUS;
+
+const EXIT_OF_STATUS = {
+  completed: EXIT.done,
+  failed: EXIT.failed,
+  cancelled: EXIT.cancelled,
+} as const satisfies Partial<Record<RunStatus, ExitCode>>;
+
+/** Whether a run in this status is over. */
+export function isEnded(status: RunStatus): status is EndedStatus {
+  return status in EXIT_OF_STATUS;
+}
+
 /** The exit code of a run that is over. */
-export function exitCodeOf(status: RunStatus): ExitCode {
-  if (status === 'failed') return EXIT.failed;
-  return status === 'cancelled' ? EXIT.cancelled : EXIT.done;
+export function exitCodeOf(status: EndedStatus): ExitCode {
+  return EXIT_OF_STATUS[status];
 }
 
 /** What an error means for the one who has typed the command. Nothing is told of what commander has told already. */

@@ -73,6 +73,8 @@ export interface DurablyClient<TJobs extends JobDefinitions = JobDefinitions> {
 
   /**
    * Triggers a run. It is stored when this resolves. If the connection breaks, it is sent again, and still makes one run.
+   * But with `coalesce` or `debounce`, the key is not stored on a run that was found: if that run has ended by then, a
+   * trigger that is sent again may make a second one.
    *
    * @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or option.
    * @example const { runId } = await client.trigger('import-csv', { file: 'airports.csv' }, { priority: 5 })

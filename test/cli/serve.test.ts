@@ -38,3 +38,10 @@ it('serve drains when nobody reads its output', async () => {
   expect(await served.ended).toMatchObject({ code: 0, stderr: '' });
   expect(existsSync(join(cwd, 'ended.txt'))).toBe(true);
 });
+
+it('serve that cannot start exits with 4', async () => {
+  const cwd = await temporaryFolder();
+  writeFileSync(join(cwd, 'jobs.ts'), JOB);
+  const ended = await run(['serve', 'jobs.ts', '--port', 'none'], { cwd });
+  expect(ended).toMatchObject({ code: 4, stderr: expect.stringMatching(/cannot start: .*PORT/) });
+});

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
+import { EXIT } from '../exit.ts';
 
 interface ServeFlags {
   readonly port?: string;
@@ -33,7 +34,7 @@ export function addServing(program: Command): void {
       // It is the command's, and the service would warn of a variable that it does not know.
       delete process.env.DURABLY_URL;
       const { runService } = await import('../../entry/node/run.ts');
-      const { server } = await runService({ firstSignal: 'drains', jobs });
+      const { server } = await runService({ firstSignal: 'drains', failedStartCode: EXIT.refused, jobs });
       if (open !== true) return;
       const { addressOf } = await import('../../entry/node/server.ts');
       openInBrowser(addressOf(server));

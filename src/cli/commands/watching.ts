@@ -1,6 +1,12 @@
 import type { Command } from 'commander';
-import type { ConnectionState, JournalEvent } from '../../client.ts';
-import { EXIT, type ExitCode, exitCodeOf } from '../exit.ts';
+import {
+  type ConnectionState,
+  type JournalEvent,
+  NotFoundError,
+  type Run,
+  type StreamOptions,
+} from '../../client.ts';
+import { type ExitCode, exitCodeOf, isEnded } from '../exit.ts';
 import { findRunId } from '../run-ids.ts';
 import { type Session, sessionOf } from '../session.ts';
 import { eventLine, WatchedRun } from '../view/watched-run.ts';
@@ -22,21 +28,39 @@ export function addWatch(program: Command, end: (code: ExitCode) => void): void 
     });
 }
 
-/** Follows a run to its end, and returns the exit code that tells how it ended. */
-export async function watchRun(session: Session, runId: string): Promise<ExitCode> {
+/** What watching a run needs of the session. */
+export interface Watching extends Pick<Session, 'isLive' | 'show' | 'colors'> {
+  readonly client: {
+    runEvents(runId: string, options: StreamOptions): AsyncIterable<JournalEvent>;
+    getRun(runId: string): Promise<Pick<Run, 'status'> | null>;
+  };
+}
+
+/**
+ * Follows a run to its end, and returns the exit code that tells how it ended. A run that was retried in the meantime is
+ * followed further.
+ */
+export async function watchRun(session: Watching, runId: string): Promise<ExitCode> {
+  const { client } = session;
   const run = new WatchedRun(runId);
   const view = session.isLive ? await liveView(session, run) : lineView(session);
+  let after: number | undefined;
   try {
-    for await (const event of session.client.run(runId).events({ onConnection: view.tell })) {
-      run.take(event);
-      view.take(event);
+    for (;;) {
+      for await (const event of client.runEvents(runId, { after, onConnection: view.tell })) {
+        after = event.sequence;
+        run.take(event);
+        view.take(event);
+      }
+      // Somebody may have retried the run after its last event was sent.
+      const status = run.status === 'completed' ? run.status : (await client.getRun(runId))?.status;
+      const last = status ?? run.status;
+      if (isEnded(last)) return exitCodeOf(last);
+      if (status === undefined) throw new NotFoundError(`Run ${runId} was deleted`);
     }
   } finally {
     view.end();
   }
-  if (run.status === 'completed') return EXIT.done;
-  const ended = await session.client.getRun(runId);
-  return exitCodeOf(ended?.status ?? run.status);
 }
 
 /** How a run is shown while it is watched. */
@@ -47,7 +71,7 @@ interface View {
   end(): void;
 }
 
-function lineView({ show, colors }: Session): View {
+function lineView({ show, colors }: Watching): View {
   return {
     take: (event) => show(event, () => eventLine(event, colors)),
     tell: (state) => {
@@ -58,7 +82,7 @@ function lineView({ show, colors }: Session): View {
 }
 
 /** A picture that is drawn again and again. */
-async function liveView({ colors }: Session, run: WatchedRun): Promise<View> {
+async function liveView({ colors }: Watching, run: WatchedRun): Promise<View> {
   // Loaded when needed.
   const { createLogUpdate } = await import('log-update');
   const picture = createLogUpdate(process.stdout);

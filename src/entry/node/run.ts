@@ -9,10 +9,16 @@ import { reportFailedStart } from './start-failure.ts';
 export interface RunOptions extends SignalOptions {
   /** What it executes in place of the service's own jobs. */
   readonly jobs?: GivenJobs | undefined;
+  /** The exit code if it can't start: 1 by default. */
+  readonly failedStartCode?: number | undefined;
 }
 
 /** Runs the service in this process until a signal ends it. */
-export async function runService({ jobs, ...options }: RunOptions): Promise<RunningService> {
+export async function runService({
+  jobs,
+  failedStartCode = 1,
+  ...options
+}: RunOptions): Promise<RunningService> {
   surviveClosedOutputs();
   surviveStrayErrorsOfJobs(logError);
   const signals = new Signals(options);
@@ -22,6 +28,6 @@ export async function runService({ jobs, ...options }: RunOptions): Promise<Runn
     return service;
   } catch (error) {
     reportFailedStart(error);
-    process.exit(1);
+    process.exit(failedStartCode);
   }
 }
