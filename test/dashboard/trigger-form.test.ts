@@ -83,3 +83,10 @@ it('the curl line is quoted for a shell, and names no key', () => {
     `curl -X POST 'http://x/api/trigger' -H "Authorization: Bearer $DURABLY_API_KEY" -d '{"jobName":"a","input":{"text":"it'\\''s $HOME"}}'`,
   );
 });
+
+it('an optional group with a required checkbox is left out until a field in it is touched', () => {
+  const fields = fieldsFor(z.object({ mail: z.object({ isHtml: z.boolean() }).optional() }));
+  expect(inputOf(fields, {})).toEqual({ input: {}, issues: {} });
+  const isHtml = keyOf(['mail', 'isHtml']);
+  expect(inputOf(fields, { [isHtml]: false })).toEqual({ input: { mail: { isHtml: false } }, issues: {} });
+});

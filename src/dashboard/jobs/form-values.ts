@@ -39,8 +39,7 @@ function readField(field: Field, values: FormValues, issues: Record<string, stri
   const key = keyOf(path);
   if (what.kind === 'group') {
     const inner = inputOf(what.fields, values);
-    const isEmpty = Object.keys(inner.input).length === 0;
-    if (isEmpty && !isRequired) return ABSENT;
+    if (!isRequired && !what.fields.some((one) => isTouched(one, values))) return ABSENT;
     Object.assign(issues, inner.issues);
     return inner.input;
   }
@@ -57,6 +56,13 @@ function readField(field: Field, values: FormValues, issues: Record<string, stri
   const { value, issue } = parsed(field, given);
   if (issue !== undefined) issues[key] = issue;
   return value;
+}
+
+/** Whether the reader has entered something in a field, or in one below it. */
+function isTouched({ what, path }: Field, values: FormValues): boolean {
+  if (what.kind === 'group') return what.fields.some((one) => isTouched(one, values));
+  const given = values[keyOf(path)];
+  return given !== undefined && given !== '';
 }
 
 function parsed(

@@ -58,6 +58,10 @@ export class LiveRun {
     this.#stopFollowing = follow({
       open: (options) => client.peek().runEvents(this.id, options),
       after,
+      onOpen: () => {
+        this.error.value = undefined;
+        if (this.run.peek() === undefined) void this.#read();
+      },
       onEvents: (events) => this.#take(events),
       onEnd: (error) => {
         if (error !== undefined) this.error.value = error;
@@ -77,9 +81,14 @@ export class LiveRun {
   }
 
   #show(run: Run): void {
+    const before = this.run.peek();
+    if (before === undefined) this.error.value = undefined;
     this.run.value = run;
+    // Retried and over again between two readings: its new events are still to be read.
+    const hasChanged = before?.isTerminal === true && before.updatedAt !== run.updatedAt;
+    if (hasChanged && this.model.endMs !== null) this.#follow(this.model.events.at(-1)?.sequence);
     if (run.isTerminal) this.#readIn(READ_ENDED_EVERY_MS);
-    else if (this.model.endMs !== null) this.#follow(this.model.events.at(-1)?.sequence);
+    else if (!hasChanged && this.model.endMs !== null) this.#follow(this.model.events.at(-1)?.sequence);
   }
 
   /** Reads the run once, after the shortest time that was asked for. */
@@ -99,7 +108,8 @@ export class LiveRun {
     try {
       const run = await client.peek().getRun(this.id);
       if (this.#isStopped) return;
-      if (run === null) this.isUnknown.value = true;
+      if (run === null && this.run.peek() !== undefined) this.isDeleted.value = true;
+      else if (run === null) this.isUnknown.value = true;
       else this.#show(run);
     } catch (error) {
       if (this.#isStopped) return;

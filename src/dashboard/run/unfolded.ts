@@ -13,9 +13,17 @@ export interface ShownLane {
   readonly depth: number;
 }
 
-/** The runs below a run whose rows are unfolded. They are followed while they are. */
+/** A browser has six connections for all tabs of a service over HTTP/1.1, so few are held for the runs below. */
+const MAX_FOLLOWED = 2;
+/** How long a run is followed before it is another's turn, if more are unfolded. */
+const TURN_MS = 3000;
+
+/** The runs below a run whose rows are unfolded. Two are followed at once, and more take turns. */
 export class UnfoldedRuns {
   readonly #runs = signal<ReadonlyMap<string, LiveRun>>(new Map());
+
+  #followed: readonly LiveRun[] = [];
+  #turnTimer: ReturnType<typeof setTimeout> | undefined;
 
   isOpen(runId: string): boolean {
     return this.#runs.value.has(runId);
@@ -24,19 +32,27 @@ export class UnfoldedRuns {
   toggle(runId: string): void {
     const next = new Map(this.#runs.peek());
     const open = next.get(runId);
-    if (open !== undefined) {
-      open.stop();
-      next.delete(runId);
-    } else {
-      const live = new LiveRun(runId);
-      live.start();
-      next.set(runId, live);
-    }
+    if (open !== undefined) next.delete(runId);
+    else next.set(runId, new LiveRun(runId));
     this.#runs.value = next;
+    // A run that was unfolded is shown at once.
+    this.#follow(open === undefined ? [...next.values()].toReversed() : [...next.values()]);
+  }
+
+  /** Follows the first of these, and lets the others have their turns. */
+  #follow(runs: readonly LiveRun[]): void {
+    clearTimeout(this.#turnTimer);
+    const before = this.#followed;
+    this.#followed = runs.slice(0, MAX_FOLLOWED);
+    for (const live of before) if (!this.#followed.includes(live)) live.stop();
+    for (const live of this.#followed) if (!before.includes(live)) live.start();
+    if (runs.length <= MAX_FOLLOWED) return;
+    const next = [...runs.slice(MAX_FOLLOWED), ...this.#followed];
+    this.#turnTimer = setTimeout(() => this.#follow(next), TURN_MS);
   }
 
   stop(): void {
-    for (const live of this.#runs.peek().values()) live.stop();
+    this.#follow([]);
   }
 
   /** The rows of a run's steps, each followed by those of the run that it has started, if that is unfolded. */

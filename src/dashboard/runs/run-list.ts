@@ -48,7 +48,10 @@ export class RunList {
     this.#stopFollowing = follow({
       open: (options) => client.peek().events({ jobName, labels, ...options }),
       // What happened before the stream was open is read.
-      onOpen: () => this.#readNewestIn(0),
+      onOpen: () => {
+        if (this.state.peek().kind === 'failed') void this.#load();
+        else this.#readNewestIn(0);
+      },
       onEvents: (events) => this.#apply(events),
       onEnd: (error) => {
         if (error !== undefined && this.state.peek().kind === 'loading')
