@@ -37,7 +37,9 @@ export class StandIn {
   constructor({ random = () => 1 }: { readonly random?: () => number } = {}) {
     const fetch = (url: string, init: RequestInit) =>
       new Promise<Response>((resolve, reject) => {
-        const { method, headers, signal } = new Request(url, init);
+        const { method, headers, signal: own } = new Request(url, init);
+        // A request's own signal is deaf once the request was collected.
+        const signal = init.signal ?? own;
         const body = typeof init.body === 'string' ? init.body : '';
         const path = url.slice(BASE.length);
         this.requests.push({ method, path, headers, body, signal, answer: resolve, fail: reject });
