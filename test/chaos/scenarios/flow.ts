@@ -71,6 +71,7 @@ async function onStandIn(fleet: Fleet, options: Omit<FlowOptions, 'blows'>): Pro
   try {
     const start = () => fleet.start({ TURSO_DATABASE_URL: database.addressForProcess() });
     await Promise.all(Array.from({ length: PROCESSES }, start));
+    database.letRequestsHang();
     const story = new FlowStory(fleet, { ...options, blows: 0 });
     await Promise.all([story.play(), goAway(fleet, database, () => story.triggered >= options.runs / 2)]);
     const { violations, figures } = await story.judge(OUTAGE_REPORTS);

@@ -48,6 +48,7 @@ async function onStandIn({ random, runs }: RemoteOptions): Promise<Outcome> {
     try {
       const start = () => fleet.start({ TURSO_DATABASE_URL: database.addressForProcess() });
       await Promise.all(Array.from({ length: PROCESSES }, start));
+      database.letRequestsHang();
       const story = new RemoteStory(fleet, { random, runs });
       await Promise.all([story.play(), goAway(fleet, database, () => story.triggered >= runs / 2)]);
       const { violations, figures } = await story.judge();

@@ -14,6 +14,7 @@ export class RemoteDatabase {
   /** The number of requests that met each kind of fault. */
   readonly #met = new Map<Fault['kind'], number>();
   #requestsBefore = 0;
+  #mayHang = false;
 
   private constructor(file: string, random: Random, server: Sqld) {
     this.#file = file;
@@ -40,6 +41,14 @@ export class RemoteDatabase {
       'refused by the way': met('status'),
       'never answered': met('hang'),
     };
+  }
+
+  /**
+   * From now on some requests are never answered. Not before the processes have started: a start gives up after 15 s without
+   * an answer, and nobody starts it again here.
+   */
+  letRequestsHang(): void {
+    this.#mayHang = true;
   }
 
   /** Takes the server down while the work runs. */
@@ -76,7 +85,7 @@ export class RemoteDatabase {
     if (chance < 0.08) return { kind: 'drop', when };
     if (chance < 0.1) return { kind: 'half' };
     if (chance < 0.13) return { kind: 'status', status: random.pick(STATUSES), when };
-    if (chance < 0.131) return { kind: 'hang', when };
+    if (chance < 0.131 && this.#mayHang) return { kind: 'hang', when };
     return { kind: 'none' };
   }
 }
