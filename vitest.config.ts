@@ -36,6 +36,7 @@ const shared: TestProjectConfiguration = {
 export default defineConfig({
   test: {
     projects: [isolated, shared],
+    globalSetup: 'test/tooling/generated-files.ts',
     // Processes, not threads: a panic in libSQL's native code then ends one test file and names it.
     pool: 'forks',
     // More than there are cores, because some files wait most of the time.

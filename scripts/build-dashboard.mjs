@@ -1,6 +1,7 @@
 /**
- * npm run dashboard: bundles the page in src/dashboard/ into one generated module, from which the service serves it. npm
- * runs it after `npm ci`. Where there is no bundler, as after `npm ci --omit=dev`, the module that is there stays.
+ * npm run dashboard: bundles the page in src/dashboard/ into one generated module, from which the service serves it. The
+ * build, the tests and the checks run it first. Where there is no bundler, as after `npm ci --omit=dev`, the module that is
+ * there stays.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
