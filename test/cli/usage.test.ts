@@ -158,5 +158,6 @@ it('migrate makes the schema, and doctor says so', async () => {
     stdout: 'the schema is up to date\n',
     stderr: '',
   });
+  expect((await run(['migrate', '--json'], { cwd, env })).stdout).toBe('{"migrated":true}\n');
   expect((await run(['doctor'], { cwd, env })).stdout).toMatch(/✓ the schema has version \d+, the newest/);
 });

@@ -5,11 +5,11 @@ import { LOG_LEVELS, type LogLevel } from '../../core/step.ts';
 import { again, label, status, wholeNumber } from '../arguments.ts';
 import { UsageError } from '../exit.ts';
 import { findRunId } from '../run-ids.ts';
+import { readRunTree } from '../run-tree.ts';
 import { type Session, sessionOf } from '../session.ts';
-import { type RunTree, tookText, treeLines } from '../view/run-tree.ts';
+import { tookText, treeLines } from '../view/run-tree.ts';
 import { jsonText, statusText, table, timeText } from '../view/texts.ts';
 
-const MAX_DEPTH = 5;
 const LOG_PAGE = 1_000;
 
 interface RunsFlags {
@@ -19,6 +19,7 @@ interface RunsFlags {
   readonly after?: string;
   readonly before?: string;
   readonly search?: string;
+  readonly parent?: string;
   readonly limit: number;
 }
 
@@ -33,9 +34,10 @@ export function addReading(program: Command): void {
     .option('--after <time>', 'only created after it: ISO 8601 with a time zone')
     .option('--before <time>', 'only created before it')
     .option('-q, --search <text>', 'only with this text')
+    .option('--parent <id>', 'only the runs that this run has started')
     .option('-n, --limit <number>', 'how many', wholeNumber, 20)
     .addHelpText('after', '\nExample:\n  $ durably runs --status failed,cancelled --job import-csv')
-    .action(async (flags: RunsFlags, command: Command) => listRuns(sessionOf(command), flags));
+    .action(async (flags: RunsFlags, command: Command) => await listRuns(sessionOf(command), flags));
 
   program
     .command('run <id>')
@@ -43,7 +45,7 @@ export function addReading(program: Command): void {
     .action(async (id: string, _flags, command: Command) => {
       const session = sessionOf(command);
       const runId = await findRunId(session.client, id);
-      const tree = await treeOf(session, runId, MAX_DEPTH);
+      const tree = await readRunTree(session.client, runId);
       session.show(tree, () => treeLines(tree, session.colors).join('\n'));
     });
 
@@ -71,6 +73,7 @@ export function addReading(program: Command): void {
 
 async function listRuns(session: Session, { limit, ...flags }: RunsFlags): Promise<void> {
   const filter = {
+    parentRunId: flags.parent && (await findRunId(session.client, flags.parent)),
     jobName: flags.job,
     status: flags.status,
     labels: flags.label,
@@ -93,17 +96,6 @@ function rowOf(run: Run, { colors }: Session): string[] {
   const note = run.error === null ? '' : colors.red(onOneLine(run.error).slice(0, 80));
   const job = onOneLine(run.jobName);
   return [run.id, statusText(run.status, colors), job, timeText(run.createdAt), tookText(run), note];
-}
-
-async function treeOf({ client }: Pick<Session, 'client'>, runId: string, depth: number): Promise<RunTree> {
-  const run = await client.getRun(runId);
-  if (run === null) throw new UsageError(`there is no run ${runId}`);
-  const [steps, children] = await Promise.all([
-    client.getSteps(runId),
-    depth > 0 ? client.getRuns({ parentRunId: runId, fields: ['id'] }) : [],
-  ]);
-  const below = await Promise.all(children.reverse().map((child) => treeOf({ client }, child.id, depth - 1)));
-  return { run, steps, children: below };
 }
 
 async function* stored(

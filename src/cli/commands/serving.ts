@@ -34,7 +34,7 @@ export function addServing(program: Command): void {
       // It is the command's, and the service would warn of a variable that it does not know.
       delete process.env.DURABLY_URL;
       const { runService } = await import('../../entry/node/run.ts');
-      const { server } = await runService({ firstSignal: 'drains', failedStartCode: EXIT.refused, jobs });
+      const { server } = await runService({ firstSignal: 'drains', failureCode: EXIT.refused, jobs });
       if (open !== true) return;
       const { addressOf } = await import('../../entry/node/server.ts');
       openInBrowser(addressOf(server));
@@ -44,11 +44,12 @@ export function addServing(program: Command): void {
     .command('migrate')
     .description('Bring the schema of the database up to date, without starting the service')
     .option(...DATABASE_OPTION)
-    .action(async ({ database }: ServeFlags) => {
+    .action(async ({ database }: ServeFlags, command: Command) => {
       setVariables({ TURSO_DATABASE_URL: database && databaseUrl(database) });
       const { migrateDatabase } = await import('../../entry/node/migrate-database.ts');
       await migrateDatabase(process.env);
-      process.stdout.write('the schema is up to date\n');
+      const isJson = command.optsWithGlobals().json === true;
+      process.stdout.write(isJson ? '{"migrated":true}\n' : 'the schema is up to date\n');
     });
 }
 

@@ -10,6 +10,8 @@ export interface RunTree {
   readonly run: Run;
   readonly steps: readonly Step[];
   readonly children: readonly RunTree[];
+  /** It has started more runs than these. */
+  readonly hasMoreChildren: boolean;
 }
 
 /** A run as lines: itself, its steps and the runs below it as a tree. */
@@ -39,12 +41,13 @@ function headOf(run: Run, colors: Colors): string {
 }
 
 function branches(
-  { steps, children }: Pick<RunTree, 'steps' | 'children'>,
+  { run, steps, children, hasMoreChildren }: RunTree,
   { colors, indent }: { readonly colors: Colors; readonly indent: string },
 ): string[] {
   const nodes = [
     ...steps.map((step) => ({ line: stepLine(step, colors), below: [] })),
     ...children.map((child) => ({ line: headOf(child.run, colors), below: [child] })),
+    ...(hasMoreChildren ? [{ line: colors.dim(`… more: durably runs --parent ${run.id}`), below: [] }] : []),
   ];
   return nodes.flatMap(({ line, below }, index) => {
     const isLast = index === nodes.length - 1;

@@ -2,23 +2,17 @@ import { logError } from '../log-error.ts';
 import { surviveStrayErrorsOfJobs } from '../stray-errors.ts';
 import type { GivenJobs } from './instance.ts';
 import { surviveClosedOutputs } from './report.ts';
-import { type SignalOptions, Signals } from './signals.ts';
+import { FAILURE_CODE, type SignalOptions, Signals } from './signals.ts';
 import { type RunningService, startService } from './start.ts';
 import { reportFailedStart } from './start-failure.ts';
 
 export interface RunOptions extends SignalOptions {
   /** What it executes in place of the service's own jobs. */
   readonly jobs?: GivenJobs | undefined;
-  /** The exit code if it can't start: 1 by default. */
-  readonly failedStartCode?: number | undefined;
 }
 
 /** Runs the service in this process until a signal ends it. */
-export async function runService({
-  jobs,
-  failedStartCode = 1,
-  ...options
-}: RunOptions): Promise<RunningService> {
+export async function runService({ jobs, ...options }: RunOptions): Promise<RunningService> {
   surviveClosedOutputs();
   surviveStrayErrorsOfJobs(logError);
   const signals = new Signals(options);
@@ -28,6 +22,6 @@ export async function runService({
     return service;
   } catch (error) {
     reportFailedStart(error);
-    process.exit(failedStartCode);
+    process.exit(options.failureCode ?? FAILURE_CODE);
   }
 }

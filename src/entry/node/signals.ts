@@ -17,7 +17,11 @@ const ECHO_MS = 300;
 export interface SignalOptions {
   /** `hands back` is for a watcher that restarts the service on each change. */
   readonly firstSignal: 'drains' | 'hands back';
+  /** The exit code if the service can't start or can't stop: {@link FAILURE_CODE} by default. */
+  readonly failureCode?: number | undefined;
 }
+
+export const FAILURE_CODE = 1;
 
 /**
  * Handles the signals that end the service. The first signal drains it, and it exits with 0. The second hands
@@ -76,12 +80,16 @@ export class Signals {
   #drain(service: RunningService, signal: Signal): void {
     const { waitMs, withinMs } = drainTimes(service.config.DURABLY_SHUTDOWN_MS);
     log(`${signal}: draining: ${waitingFor(service.durably.countRunning(), waitMs)}`);
-    endBy(drain(service), { exitCode: 0, withinMs });
+    endBy(drain(service), { exitCode: 0, failureCode: this.#failureCode, withinMs });
   }
 
   #handBack(service: RunningService, { signal, exitCode }: { signal: Signal; exitCode: number }): void {
     log(`${signal}: handing back ${counted(service.durably.countRunning())} at once`);
-    endBy(handBackNow(service), { exitCode, withinMs: QUIT_WITHIN_MS });
+    endBy(handBackNow(service), { exitCode, failureCode: this.#failureCode, withinMs: QUIT_WITHIN_MS });
+  }
+
+  get #failureCode(): number {
+    return this.#options.failureCode ?? FAILURE_CODE;
   }
 }
 
@@ -95,10 +103,16 @@ function counted(runs: number): string {
   return runs === 1 ? '1 run' : `${runs} runs`;
 }
 
-function endBy(work: Promise<void>, { exitCode, withinMs }: { exitCode: number; withinMs: number }): void {
+interface EndOptions {
+  readonly exitCode: number;
+  readonly failureCode: number;
+  readonly withinMs: number;
+}
+
+function endBy(work: Promise<void>, { exitCode, failureCode, withinMs }: EndOptions): void {
   setTimeout(() => {
     console.error(`durably: not drained within ${withinMs} ms`);
-    process.exit(exitCode === 0 ? 1 : exitCode);
+    process.exit(exitCode === 0 ? failureCode : exitCode);
   }, withinMs);
   work.then(
     () => {
@@ -107,7 +121,7 @@ function endBy(work: Promise<void>, { exitCode, withinMs }: { exitCode: number; 
     },
     (error: unknown) => {
       logError('draining failed', error);
-      process.exit(1);
+      process.exit(failureCode);
     },
   );
 }
