@@ -10,6 +10,7 @@ const TARGET = 'docs/screenshots';
 const WIDE = { width: 1280, height: 720 };
 const NARROW = { width: 360, height: 720 };
 const SETTLE_MS = 1500;
+const THEMES = ['light', 'dark'] as const;
 
 const folder = mkdtempSync(join(tmpdir(), 'durably-screenshots-'));
 mkdirSync(TARGET, { recursive: true });
@@ -17,19 +18,18 @@ const { durably, url, stop } = await startSample({ file: join(folder, 'durably.d
 const browser = await launchBrowser();
 try {
   const shown = await seed();
-  await draw(browser, { name: 'runs', hash: '#/runs', ready: '[data-run]' });
-  await draw(browser, { name: 'run', hash: `#/run/${shown}?step=load+returns&tab=step`, ready: '.tries' });
-  await draw(browser, { name: 'jobs', hash: '#/jobs', ready: '.jobs .chart-completed' });
-  await draw(browser, { name: 'trigger', hash: '#/job/import-orders', ready: '.trigger-form' });
-  await draw(browser, { name: 'schedules', hash: '#/schedules', ready: '.schedule' });
-  await draw(browser, { name: 'overview', hash: '#/overview', ready: '.tile', theme: 'dark' });
-  await draw(browser, {
-    name: 'run-narrow',
-    hash: `#/run/${shown}`,
-    ready: '.lane',
-    theme: 'dark',
-    size: NARROW,
-  });
+  const run = `#/run/${shown}`;
+  const pictures: readonly Picture[] = [
+    // First, while the longest run is still at work.
+    { name: 'overview', hash: '#/overview', ready: '.tile' },
+    { name: 'runs', hash: '#/runs', ready: '[data-run]' },
+    { name: 'run', hash: `${run}?step=load+returns&tab=step`, ready: '.tries' },
+    { name: 'run-narrow', hash: run, ready: '.lane', size: NARROW },
+    { name: 'jobs', hash: '#/jobs', ready: '.jobs .chart-completed' },
+    { name: 'trigger', hash: '#/job/import-orders', ready: '.trigger-form' },
+    { name: 'schedules', hash: '#/schedules', ready: '.schedule' },
+  ];
+  for (const picture of pictures) for (const theme of THEMES) await draw(browser, picture, theme);
 } finally {
   await browser.close();
   await stop();
@@ -79,20 +79,20 @@ interface Picture {
   readonly hash: string;
   /** What the view has when it is complete. */
   readonly ready: string;
-  readonly theme?: 'light' | 'dark';
   readonly size?: { readonly width: number; readonly height: number };
 }
 
 async function draw(
   drawer: Browser,
-  { name, hash, ready, theme = 'light', size = WIDE }: Picture,
+  { name, hash, ready, size = WIDE }: Picture,
+  theme: (typeof THEMES)[number],
 ): Promise<void> {
   const page = await drawer.newPage({ viewport: size, colorScheme: theme });
   await page.goto(`${url}/${hash}`);
   await page.locator(ready).first().waitFor({ state: 'attached' });
   // What is read beside it, such as the workers and the charts.
   await page.waitForTimeout(SETTLE_MS);
-  await page.screenshot({ path: join(TARGET, `${name}.png`) });
+  await page.screenshot({ path: join(TARGET, `${name}-${theme}.png`) });
   await page.close();
-  console.log(`drew ${name}.png`);
+  console.log(`drew ${name}-${theme}.png`);
 }
