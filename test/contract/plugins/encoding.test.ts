@@ -107,11 +107,12 @@ contract(
         calls.push(paid);
         return await step.waitForSignal('go');
       });
-      const { durably: first } = await world.idle({ use: [keyed(['k1'])] });
-      const { id } = await first.register({ careful }).careful.trigger(0);
-      await first.processUntilIdle();
+      const { durably: first } = await world.idle({ use: [keyed(['k2', 'k1'])] });
+      first.register({ careful });
       const { durably: other } = await world.idle({ use: [keyed(['k2'])] });
-      other.register({ careful });
+      // Its input is readable everywhere, and the result of its step is not.
+      const { id } = await other.register({ careful }).careful.trigger(0);
+      await first.processUntilIdle();
       await first.signal(id, 'go', 'on');
       calls.length = 0;
       await other.processUntilIdle();
