@@ -2,6 +2,7 @@ import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, PluginError } from '../../core/errors/errors.ts';
 import { type ClaimedRun, mayHaveSteps } from '../../core/ownership/claim.ts';
 import type { Run } from '../../core/run.ts';
+import { abandonRun } from '../../core/run-context.ts';
 import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -104,6 +105,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     }
     if (settled === 'timed-out') return await endTimedOut(execution, engine);
     if (settled === 'unreadable') {
+      abandonRun(control.lease);
       const { error } = control;
       const failed = { ...toJobFailure(error, { mode: 'message' }), thrown: { error } };
       return await endFailed(execution, failed, engine);

@@ -4,7 +4,8 @@ import { type Codec, openText } from './codec.ts';
 
 /** What can end an execution. */
 interface Ends {
-  failUnreadable(error: UnreadableError): void;
+  /** False if the execution was over already. */
+  failUnreadable(error: UnreadableError): boolean;
   throwIfOver(): void;
 }
 
@@ -24,17 +25,19 @@ export class NeededValues {
   }
 
   /**
-   * The text as it was before it was encoded. If it can't be decoded, the run fails: its job must not notice, because it would
-   * take that for the failure of a step.
+   * The text as it was before it was encoded. If it can't be decoded, the run fails, and this never resolves: the job would take
+   * an error for the failure of a step, and go on.
    *
-   * @throws {UnreadableError | RunCancelledError | LeaseLostError} once the execution is over.
+   * @throws {UnreadableError | RunCancelledError | LeaseLostError} if the execution was over already.
    */
   async open(text: string): Promise<string> {
     if (!isSealed(text)) return text;
     try {
       return await openText(this.#codec, text);
     } catch (error) {
-      if (error instanceof UnreadableError) this.#ends.failUnreadable(error);
+      if (error instanceof UnreadableError && this.#ends.failUnreadable(error)) {
+        return await new Promise<never>(() => undefined);
+      }
       this.#ends.throwIfOver();
       throw error;
     }
