@@ -11,6 +11,8 @@ import { JournalFeed } from './engine/events/journal-feed.ts';
 import { RunLog } from './engine/events/run-log.ts';
 import { Housekeeping } from './engine/housekeeping.ts';
 import { Registry } from './engine/jobs/registry.ts';
+import { withOpenedReads } from './engine/plugins/opened-reads.ts';
+import { parsePlugins } from './engine/plugins/plugins.ts';
 import type { AnyJobs, HandlesOf, OpenHandles } from './engine/runs/catalogue.ts';
 import type { JobHandle } from './engine/runs/job-handle.ts';
 import { createRuns } from './engine/runs/runs.ts';
@@ -118,7 +120,12 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   checkOptions('createDurably option', options, DURABLY_OPTIONS);
   const given = checkWorkerOptions(options);
   const isResident = given.presence === 'resident';
-  const { store, db, isRemote } = createStore({
+  const plugins = parsePlugins(options.use);
+  const {
+    store: stored,
+    db,
+    isRemote,
+  } = createStore({
     dialect: options.dialect as Dialect,
     reconnect: options.reconnect,
     clock,
@@ -133,16 +140,18 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
       worker.abandon(error);
     },
   });
-  const maxResultBytes = given.maxResultBytes ?? defaultResultBytes({ isRemote });
+  const store = plugins.codec === undefined ? stored : withOpenedReads(stored, plugins.codec);
+  const isEncoded = plugins.codec !== undefined;
+  const maxResultBytes = given.maxResultBytes ?? defaultResultBytes({ isRemote, isEncoded });
   const { errorDetail = 'full', logger } = options;
   const log = new RunLog(logger);
-  const bus = new EventBus(clock, log);
+  const bus = new EventBus(clock, log, plugins.observing);
   const registry = new Registry();
   const { retainRuns } = options;
   const retention = retainRuns === undefined ? [] : parseRetention('retainRuns', retainRuns);
   const housekeeping = new Housekeeping({ store, bus, clock, presence: given.presence, retention });
   const worker = new Worker(
-    { store, bus, clock, registry, housekeeping, log, errorDetail },
+    { store, bus, clock, registry, housekeeping, log, errorDetail, plugins },
     { ...given, maxResultBytes },
   );
   const feed = new JournalFeed({
@@ -163,6 +172,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     housekeeping,
     isResident,
     clock,
+    plugins,
     maxInputBytes: maxResultBytes,
   });
   if (options.jobs) runs.register(options.jobs);

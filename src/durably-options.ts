@@ -1,10 +1,12 @@
 import type { ErrorDetailMode } from './core/errors/error-detail.ts';
 import type { Logger } from './core/logger.ts';
 import { type RunRetention, retentionOption } from './core/managing/retention.ts';
+import type { DurablyPlugin } from './core/plugins/plugin.ts';
 import {
   anyOption,
   errorDetailOption,
   functionOption,
+  listOption,
   type OptionSchemas,
   objectWith,
 } from './core/validation/option-types.ts';
@@ -68,6 +70,8 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
    * without a `worker:error` or `onError` listener. Without a logger, takeovers and failures that nobody listens to go to the console.
    */
   readonly logger?: Logger | undefined;
+  /** What extends the instance, called in this order. */
+  readonly use?: readonly DurablyPlugin[] | undefined;
 }
 
 /** What each option must be. */
@@ -77,6 +81,7 @@ export const DURABLY_OPTIONS: OptionSchemas<DurablyOptions> = {
   errorDetail: errorDetailOption,
   retainRuns: retentionOption,
   logger: objectWith(['info', 'warn', 'error'], 'must have the functions info, warn and error'),
+  use: listOption('must be a list of plugins'),
   jobs: objectWith([], 'must be an object of job definitions'),
   reconnect: functionOption,
 };

@@ -12,6 +12,7 @@ export {
   InputTooLargeError,
   LeaseLostError,
   NotFoundError,
+  PluginError,
   RunCancelledError,
   RunEndedError,
   RunTimeoutError,
@@ -19,6 +20,7 @@ export {
   StepError,
   StepTimeoutError,
   TimeoutError,
+  UnreadableError,
   ValidationError,
   type ValidationIssue,
 } from './core/errors/errors.ts';
@@ -37,6 +39,14 @@ export type { JobInfo, JobsQuery, ShownLimits, ShownSchedule } from './core/mana
 export type { EndedStatus, PurgeOptions, RunRetention } from './core/managing/retention.ts';
 export type { BulkFilter, BulkOptions, BulkResult } from './core/managing/run-bulk.ts';
 export type { RescheduleOptions } from './core/managing/run-management.ts';
+export type {
+  DurablyPlugin,
+  ExecutionOutcome,
+  PluginRun,
+  PluginStep,
+  PluginTrigger,
+  TriggerKind,
+} from './core/plugins/plugin.ts';
 export type { FailedTry, Retries, RetryOptions } from './core/retries/retry.ts';
 export { NonRetryableError, RetryAfterError } from './core/retries/retry-errors.ts';
 export type { Run, RunField, RunProgress, RunStatus } from './core/run.ts';

@@ -3,6 +3,7 @@ import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
 import type { WorkerErrorContext } from './errors/worker-error-context.ts';
 import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
+import { isSealed, shownText } from './json/sealed.ts';
 import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
 import { toIsoTime } from './time/clock.ts';
@@ -56,9 +57,19 @@ const readStep = (row: JournalRow) => ({ stepName: row.stepName ?? '', stepIndex
 
 const errorFields = { error: z.string(), errorDetail: errorDetailSchema.nullable() };
 const readError = (row: JournalRow) => ({
-  error: row.message ?? '',
-  errorDetail: (decodeJson(row.data) ?? null) as ErrorDetail | null,
+  error: textOf(row),
+  errorDetail: (row.data === null || isSealed(row.data) ? null : JSON.parse(row.data)) as ErrorDetail | null,
 });
+
+/** The message of a row, as callers see it. */
+const textOf = ({ message }: JournalRow) => (message === null ? '' : shownText(message));
+
+/** A message may be sealed, the numbers never are. */
+function readProgress(data: string | null): RunProgress {
+  const progress = decodeJson(data) as RunProgress;
+  const { message } = progress;
+  return message === undefined ? progress : { ...progress, message: shownText(message) };
+}
 
 export const progressSchema = z.object({
   current: z.number(),
@@ -91,8 +102,8 @@ export const eventCatalogue = {
     name: row.message ?? '',
     payload: json(row.data) ?? null,
   })),
-  'run:progress': kind(z.object({ progress: progressSchema }), (row, json) => ({
-    progress: json(row.data) as RunProgress,
+  'run:progress': kind(z.object({ progress: progressSchema }), (row) => ({
+    progress: readProgress(row.data),
   })),
   'run:complete': kind(z.object({ output: z.unknown(), duration: z.number() }), (row, json) => ({
     output: json(row.data) ?? null,
@@ -116,7 +127,7 @@ export const eventCatalogue = {
     (row) => {
       const wait = readRetry(row.data);
       if (wait === undefined) return {};
-      return { automatic: true as const, error: row.message ?? '', nextAttemptAt: toIsoTime(wait.dueAt) };
+      return { automatic: true as const, error: textOf(row), nextAttemptAt: toIsoTime(wait.dueAt) };
     },
   ),
   'run:delete': nothing,
@@ -137,7 +148,7 @@ export const eventCatalogue = {
     z.object({ ...stepFields, error: z.string(), attempt: z.int(), nextAttemptAt: time }),
     (row) => {
       const { attempt = 0, dueAt } = readRetry(row.data) ?? { dueAt: row.createdAt };
-      return { ...readStep(row), error: row.message ?? '', attempt, nextAttemptAt: toIsoTime(dueAt) };
+      return { ...readStep(row), error: textOf(row), attempt, nextAttemptAt: toIsoTime(dueAt) };
     },
   ),
   'run:emit': kind(
@@ -154,7 +165,7 @@ export const eventCatalogue = {
     (row, json) => ({
       stepName: row.stepName,
       level: row.level ?? 'info',
-      message: row.message ?? '',
+      message: textOf(row),
       data: json(row.data) ?? null,
     }),
   ),

@@ -2,6 +2,7 @@ import type { ErrorDetail } from './errors/error-detail.ts';
 import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
+import { withShownTexts } from './json/sealed.ts';
 import type { Labels } from './triggers/labels.ts';
 import type { RunWait } from './wait.ts';
 
@@ -102,11 +103,23 @@ export interface Run<TPayload = unknown, TOutput = unknown> {
   readonly updatedAt: string;
 }
 
-/** A run as it is stored, its payload and output as JSON text. */
-export type StoredRun = Run<JsonText, JsonText>;
+/** A run as it is stored, its payload, output and error's detail as JSON text. */
+export type StoredRun = Omit<Run<JsonText, JsonText>, 'errorDetail'> & {
+  readonly errorDetail: JsonText | null;
+};
 
 export function parseRun(stored: StoredRun): Run {
-  return { ...stored, payload: stored.payload.parse(), output: stored.output?.parse() ?? null };
+  const { payload, output, errorDetail } = stored;
+  return {
+    ...withShownTexts(stored),
+    payload: payload.parse(),
+    output: output?.parse() ?? null,
+    errorDetail: parseDetail(errorDetail),
+  };
+}
+
+export function parseDetail(stored: JsonText | null): ErrorDetail | null {
+  return (stored?.parse() ?? null) as ErrorDetail | null;
 }
 
 /** The name of a field of a run. */

@@ -31,8 +31,8 @@ export type SignalResult =
   | { readonly kind: 'accepted'; readonly jobName: string }
   /** A signal with its `signalId`, its name and its payload was stored before. */
   | { readonly kind: 'duplicate' }
-  /** A signal with its `signalId` was stored before, with another name or payload. */
-  | { readonly kind: 'conflict' }
+  /** A signal with its `signalId` was stored before, with another name or payload. `payload`: its payload, if the name is the same. */
+  | { readonly kind: 'conflict'; readonly payload: string | null }
   | { readonly kind: 'not-found' }
   /** The run is over. */
   | { readonly kind: 'wrong-state'; readonly status: RunStatus }

@@ -2,7 +2,9 @@ import type { z } from 'zod';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
+import { withShownTexts } from './json/sealed.ts';
 import type { Retries } from './retries/retry.ts';
+import { parseDetail } from './run.ts';
 import type { Duration } from './time/duration.ts';
 import type { ChildTrigger } from './triggers/trigger-options.ts';
 
@@ -43,15 +45,22 @@ export interface LogLine<TData = unknown> {
 }
 
 /** A step and a log line as they are stored. */
-export type StoredStep = Step<JsonText | null>;
+export type StoredStep = Omit<Step<JsonText | null>, 'errorDetail'> & {
+  readonly errorDetail: JsonText | null;
+};
 export type StoredLogLine = LogLine<JsonText | null>;
 
 export function parseStep(stored: StoredStep): Step {
-  return { ...stored, output: stored.output?.parse() ?? null };
+  const { output, errorDetail } = stored;
+  return {
+    ...withShownTexts(stored),
+    output: output?.parse() ?? null,
+    errorDetail: parseDetail(errorDetail),
+  };
 }
 
 export function parseLogLine(stored: StoredLogLine): LogLine {
-  return { ...stored, data: stored.data?.parse() ?? null };
+  return { ...withShownTexts(stored), data: stored.data?.parse() ?? null };
 }
 
 /** Which log lines of a run are read. */

@@ -34,6 +34,8 @@ export interface OwnerNote extends JournalNote {
   readonly signalSeq?: number | undefined;
   /** The run that a starting step triggers. Its payload is the note's data. */
   readonly child?: ChildStart | undefined;
+  /** It holds nothing of the user's, so no plugin encodes it. */
+  readonly isPlain?: boolean | undefined;
   readonly type:
     | 'step:start'
     | 'step:complete'

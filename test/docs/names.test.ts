@@ -197,6 +197,7 @@ describe('the context of a worker error', () => {
     'hand-back': true,
     heartbeat: true,
     lease: true,
+    plugin: true,
     purge: true,
     schedule: true,
     stats: true,

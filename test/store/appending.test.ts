@@ -89,7 +89,7 @@ contract('Store.append', (test) => {
     expect(await store.getRun(run.runId)).toMatchObject({
       status: 'failed',
       error: 'for a reason',
-      errorDetail: { name: 'Error' },
+      errorDetail: { text: '{"name":"Error"}' },
       failedStepName: 'step',
       output: null,
       completedAt: expect.any(String),

@@ -15,7 +15,13 @@ contract('Store.listSteps', (test) => {
     const steps = await all(store.listSteps(run.runId));
     expect(steps).toMatchObject([
       { name: 'a', index: 0, status: 'completed', error: null, errorDetail: null },
-      { name: 'b', index: 1, status: 'failed', error: 'for a reason', errorDetail: { name: 'Error' } },
+      {
+        name: 'b',
+        index: 1,
+        status: 'failed',
+        error: 'for a reason',
+        errorDetail: { text: '{"name":"Error"}' },
+      },
       { name: 'c', index: 2, status: 'completed' },
     ]);
     expect(steps.map(({ output }) => output?.text ?? null)).toEqual(['{"x":1}', null, null]);

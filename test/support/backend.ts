@@ -1,5 +1,6 @@
 import type { Dialect } from 'kysely';
 import type { JournalEventType } from '../../src/core/events.ts';
+import type { DurablyPlugin } from '../../src/core/plugins/plugin.ts';
 import type { Store } from '../../src/core/store.ts';
 import type { Clock } from '../../src/core/time/clock.ts';
 
@@ -60,6 +61,8 @@ export interface Backend {
   readonly needsReconnect: boolean;
   /** What happens to a writer while another holds the lock: a file refuses it, a server lets it wait. */
   readonly locks: 'refuse' | 'wait';
+  /** The plugins of every instance on it. */
+  readonly use?: readonly DurablyPlugin[];
   /** A database that is empty, or migrated. */
   createDatabase(content?: Content): Promise<TestDatabase>;
   createStore(opened: OpenedDatabase, clock: Clock): Store;

@@ -49,6 +49,11 @@ export class World {
     this.backend = backend;
   }
 
+  /** Whether plugins encode what is stored: the test can't look for a payload in the database, or make that refuse one. */
+  get isEncoded(): boolean {
+    return this.backend.use !== undefined;
+  }
+
   /** Another world, with a separate database. */
   another(): World {
     const other = new World(this.backend);
@@ -59,10 +64,14 @@ export class World {
   /** An instance that is neither migrated nor started. */
   async instance(options: InstanceOptions = {}): Promise<Instance> {
     const { clock, withoutReconnect = false, wrap = (dialect) => dialect, ...settings } = options;
+    const use = [...(this.backend.use ?? []), ...(settings.use ?? [])];
     const opened = await this.open();
     const { dialect, statements } = recordStatements(wrap(opened.dialect));
     const reconnect = withoutReconnect ? undefined : opened.reconnect;
-    const durably = assembleDurably({ dialect, reconnect, ...settings }, { clock: clock ?? systemClock });
+    const durably = assembleDurably(
+      { dialect, reconnect, ...settings, use },
+      { clock: clock ?? systemClock },
+    );
     this.#cleanups.push(() => stopNow(durably, clock));
     return { durably, statements, close: () => opened.close() };
   }

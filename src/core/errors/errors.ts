@@ -13,6 +13,8 @@ export type ErrorCode =
   | 'RUN_TIMEOUT'
   | 'LEASE_LOST'
   | 'STEP'
+  | 'PLUGIN'
+  | 'UNREADABLE'
   | 'SCHEMA_MISMATCH'
   | 'DATABASE_UNAVAILABLE'
   // Only a client meets these: see service-errors.ts.
@@ -186,6 +188,23 @@ export class StepError extends DurablyError {
 export class StepTimeoutError extends StepError {
   constructor(stepName: string, timeoutMs: number) {
     super(`Step "${stepName}" timed out after ${timeoutMs} ms`);
+  }
+}
+
+/** A plugin did what its hook may not do, or could not encode a value. The message names the plugin. */
+export class PluginError extends DurablyError {
+  constructor(pluginName: string, what: string, options?: ErrorOptions) {
+    super('PLUGIN', `Plugin "${pluginName}" ${what}`, options);
+  }
+}
+
+/**
+ * A value was stored by a plugin's `encode`, and can't be decoded here: the process lacks the plugin, or the plugin a key. A
+ * run that needs the value fails. It can be retried where the value can be read.
+ */
+export class UnreadableError extends DurablyError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('UNREADABLE', message, options);
   }
 }
 

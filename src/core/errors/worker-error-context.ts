@@ -20,6 +20,8 @@ export type WorkerErrorContext =
   | 'heartbeat'
   /** The worker has lost a run. */
   | 'lease'
+  /** A plugin failed where nobody waits for it. */
+  | 'plugin'
   /** Clearing away old `run:delete` rows. */
   | 'purge'
   /** Firing a schedule, or storing one of a job's definition. The worker tries again, unless the schedule is refused. */

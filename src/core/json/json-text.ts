@@ -1,19 +1,33 @@
 import { decodeJson } from './json.ts';
+import { isSealed, UNREADABLE } from './sealed.ts';
+
+const SHOWN_SEALED = JSON.stringify(UNREADABLE);
 
 /**
  * JSON as the database holds it. A value that is only passed on is neither parsed nor written again,
  * because 16 MiB of JSON would take many times that in memory.
  */
 export class JsonText {
+  /** As callers see it. */
   readonly text: string;
+  /** The stored text if it is sealed: `text` only says so. */
+  readonly sealed: string | undefined;
 
-  constructor(text: string) {
-    this.text = text;
+  /** @param shownSealed what callers see in place of a sealed text */
+  constructor(text: string, shownSealed: string = SHOWN_SEALED) {
+    const hidden = isSealed(text);
+    this.text = hidden ? shownSealed : text;
+    this.sealed = hidden ? text : undefined;
   }
 
   /** Null for null, which means that there is no value. */
   static of(text: string | null): JsonText | null {
     return text === null ? null : new JsonText(text);
+  }
+
+  /** The detail of an error, which is null if it can't be read. */
+  static ofDetail(text: string | null): JsonText | null {
+    return text === null ? null : new JsonText(text, 'null');
   }
 
   parse(): unknown {

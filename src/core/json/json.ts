@@ -12,6 +12,7 @@ import {
   tooLargeBytes,
 } from './json-size.ts';
 import { nestsDeeperThan } from './nesting.ts';
+import { isSealed, UNREADABLE } from './sealed.ts';
 
 export { isStorableText, storableText } from '../text.ts';
 
@@ -152,9 +153,10 @@ export function isRangeError(error: unknown): boolean {
   }
 }
 
-/** Reads JSON text that this system stored. */
+/** Reads JSON text that this system stored. A sealed one reads as {@link UNREADABLE}. */
 export function decodeJson(text: string | null): unknown {
-  return text === null ? undefined : JSON.parse(text);
+  if (text === null) return undefined;
+  return isSealed(text) ? UNREADABLE : JSON.parse(text);
 }
 
 /** Whether JSON text nests arrays and objects more than `maxDepth` deep. */

@@ -77,6 +77,8 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly depth: number;
   /** Of the job with which the run first started. */
   readonly version: number;
+  /** What plugins have stored with it, by their names: JSON text. */
+  readonly pluginData?: string | null | undefined;
   /** Undefined if it may take any time. */
   readonly deadline?: RunDeadline | undefined;
 }

@@ -96,6 +96,8 @@ export interface DueSchedule {
 export interface StoredSchedule extends DueSchedule, LimitKeys {
   /** JSON text. */
   readonly payload: string;
+  /** The payload as it is stored, if a plugin has encoded it and another one decoded it. */
+  readonly sealedPayload?: string | undefined;
   /** JSON text; null without any. */
   readonly labels: string | null;
   readonly priority: number;

@@ -9,6 +9,8 @@ export interface NewFork extends LimitKeys {
   readonly from: string;
   /** JSON text; that of the other run unless given. */
   readonly payload: string | undefined;
+  /** What plugins store with it, by their names: JSON text. */
+  readonly pluginData?: string | undefined;
 }
 
 /** What became of a fork: stored, or there is no such run, or the run has no such step. */

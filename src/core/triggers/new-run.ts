@@ -24,6 +24,8 @@ export interface NewRun extends LimitKeys {
   readonly idempotencyTtlMs?: number | undefined;
   /** Whether a run of its job and concurrency key is returned instead: a pending or delayed one, or any active one. */
   readonly coalesce?: 'skip' | 'active' | undefined;
+  /** What plugins store with it, by their names: JSON text. */
+  readonly pluginData?: string | undefined;
   /** Whether a delayed run of its job and this key is postponed instead, and gets its payload and labels. */
   readonly debounce?: Debounce | undefined;
 }

@@ -41,6 +41,8 @@ export const errorDetailOption: z.ZodType = z.enum(ERROR_DETAIL_MODES, "must be 
 
 export const functionOption = z.custom((value) => typeof value === 'function', 'must be a function');
 
+export const listOption = (message: string): z.ZodType => z.custom(Array.isArray, message);
+
 /** A signal may come from another realm, so its class says nothing. */
 export const signalOption = objectWith(['addEventListener'], 'must be an AbortSignal');
 

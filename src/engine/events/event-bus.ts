@@ -11,6 +11,7 @@ import {
   toEvent,
   type WorkerErrorEvent,
 } from '../../core/events.ts';
+import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import { callOutsideRuns } from '../../core/run-context.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
@@ -35,15 +36,21 @@ export class EventBus {
   readonly #log: RunLog;
   readonly #handlers = new Map<EventType, Set<AnyHandler>>();
   readonly #errorHandlers = new Set<ErrorHandler>();
+  /** Hear every event. They don't count as listeners: the log still has what nobody listens to. */
+  readonly #observers: ReadonlySet<AnyHandler> | undefined;
   #sequence = 0;
   #published = 0;
   /** Called at each publication, even if nobody listens. */
   onPublish: () => void = () => undefined;
 
-  /** @param log receives what nobody listens to. Default: the console. */
-  constructor(clock: Clock, log: RunLog = new RunLog()) {
+  /**
+   * @param log receives what nobody listens to. Default: the console.
+   * @param observing plugins that hear every event
+   */
+  constructor(clock: Clock, log: RunLog = new RunLog(), observing?: readonly DurablyPlugin[]) {
     this.#clock = clock;
     this.#log = log;
+    this.#observers = observing && new Set(observing.map((plugin) => (event) => plugin.onEvent?.(event)));
   }
 
   on<E extends EventType>(type: E, handler: EventHandler<E>): () => void {
@@ -78,8 +85,11 @@ export class EventBus {
     for (const each of committed) {
       const sequence = ++this.#sequence;
       const handlers = this.#handlers.get(each.note.type);
-      if (!handlers || handlers.size === 0) continue;
-      this.#tell(handlers, toEvent(toRow(each, { sequence, nowMs: this.#clock.now() })));
+      const isHeard = handlers !== undefined && handlers.size > 0;
+      if (!isHeard && this.#observers === undefined) continue;
+      const event = toEvent(toRow(each, { sequence, nowMs: this.#clock.now() }));
+      if (this.#observers !== undefined) this.#tell(this.#observers, event);
+      if (isHeard) this.#tell(handlers, event);
     }
     this.#published += committed.length;
     this.onPublish();
@@ -95,6 +105,7 @@ export class EventBus {
       context: failure.context,
       ...(failure.runId === undefined ? {} : { runId: failure.runId }),
     };
+    if (this.#observers !== undefined) this.#tell(this.#observers, event);
     if (this.isHeard('worker:error')) this.#tell(this.#handlers.get('worker:error') ?? new Set(), event);
     else this.#log.workerError(event);
   }

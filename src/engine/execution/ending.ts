@@ -1,11 +1,16 @@
-import { LeaseLostError, RunCancelledError, type RunTimeoutError } from '../../core/errors/errors.ts';
+import {
+  LeaseLostError,
+  RunCancelledError,
+  type RunTimeoutError,
+  type UnreadableError,
+} from '../../core/errors/errors.ts';
 
 /** How the execution of a claimed run ends: its job ends, or the run is stopped before that. */
 export type Ending =
   | JobEnd
   /** The run's time was up. */
   | { readonly kind: 'timed-out'; readonly end: JobEnd }
-  | { readonly kind: Exclude<StopReason, 'lease-lost' | 'waiting' | 'timed-out'> }
+  | { readonly kind: Exclude<PlainStop, 'lease-lost' | 'waiting'> }
   /** The run was put to wait. After `dueInMs` it is due, or its time is up. Undefined if it waits for no time. */
   | { readonly kind: 'waiting'; readonly dueInMs: number | undefined }
   /** The job failed, and the run waits to be tried again. */
@@ -50,7 +55,12 @@ export type StopReason =
   | 'waiting'
   /** The run's time is up: it fails. */
   | 'timed-out'
+  /** It needs a value that can't be decoded here: it fails. */
+  | 'unreadable'
   | Suspension;
+
+/** The reasons that say all. The others have an error of their own. */
+export type PlainStop = Exclude<StopReason, 'timed-out' | 'unreadable'>;
 
 /**
  * Why a run is suspended. All its notes are stored, and a later claim continues from its stored
@@ -68,13 +78,10 @@ export function isSuspension(reason: StopReason): reason is Suspension {
 }
 
 /** Why a step of a run that is over is refused. */
-export type OverError = RunCancelledError | LeaseLostError | RunTimeoutError;
+export type OverError = RunCancelledError | LeaseLostError | RunTimeoutError | UnreadableError;
 
 /** The error with which a stopped run refuses its steps. */
-export function stopError(
-  runId: string,
-  reason: Exclude<StopReason, 'timed-out'>,
-): RunCancelledError | LeaseLostError {
+export function stopError(runId: string, reason: PlainStop): RunCancelledError | LeaseLostError {
   switch (reason) {
     case 'cancelled':
       return new RunCancelledError(runId);

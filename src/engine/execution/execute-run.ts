@@ -1,21 +1,21 @@
-import type { z } from 'zod';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
-import { DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
-import { decodeJson, encodeJson } from '../../core/json/json.ts';
+import { DatabaseUnavailableError, PluginError } from '../../core/errors/errors.ts';
 import { type ClaimedRun, mayHaveSteps } from '../../core/ownership/claim.ts';
 import type { Run } from '../../core/run.ts';
-import { callWithinRun } from '../../core/run-context.ts';
-import type { StepContext } from '../../core/step.ts';
+import { abandonRun } from '../../core/run-context.ts';
 import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
-import { parseWith } from '../jobs/schema-parse.ts';
-import { type Ending, isSuspension, type JobEnd, type JobFailure, type StopReason } from './ending.ts';
+import { NeededValues } from '../plugins/needed-values.ts';
+import { PluginCalls } from '../plugins/plugin-calls.ts';
+import type { Plugins } from '../plugins/plugins.ts';
+import { type Ending, isSuspension, type JobEnd, type JobFailure, type PlainStop } from './ending.ts';
 import type { Execution } from './execution.ts';
 import { toJobFailure } from './job-failure.ts';
 import { readPatiently } from './patient-read.ts';
 import { putToWait, retryLater } from './put-to-wait.ts';
+import { invalidOutput, runJob, runWithin } from './run-job.ts';
 import { watchDeadline } from './run-timer.ts';
 import { createStepContext } from './step-context.ts';
 import { StepResults } from './step-results.ts';
@@ -34,6 +34,7 @@ interface Engine {
   /** The most bytes of JSON for a step's result and a run's output. */
   readonly maxResultBytes: number;
   readonly errorDetail: ErrorDetailMode;
+  readonly plugins: Plugins;
 }
 
 /**
@@ -42,14 +43,15 @@ interface Engine {
  * belongs to another worker.
  */
 export async function executeRun(execution: Execution, engine: Engine): Promise<Ending> {
-  const { store, clock, registry, maxResultBytes, errorDetail } = engine;
+  const { store, clock, registry, maxResultBytes, errorDetail, plugins } = engine;
   const { run, job, control, journal, databaseNowMs } = execution;
   const startMs = clock.monotonicMs();
   let waits: StepWaits | undefined;
   const endWatch = watchDeadline(execution, clock);
   try {
     const known = run.steps ?? (mayHaveSteps(run) ? await store.listKnownSteps(run.runId) : []);
-    const results = new StepResults(known, { control, store, clock });
+    const needed = new NeededValues(plugins.codec, control);
+    const results = new StepResults(known, { control, store, clock, needed });
     const calls = new StepCalls();
     waits = new StepWaits({ clock, control, calls, databaseNowMs, isAwaitingRun: execution.isAwaitingRun });
     const signals = new SignalBox({
@@ -57,7 +59,9 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       signals: run.signals ?? (mayHaveSteps(run) ? undefined : []),
       list: () => readPatiently({ control, clock }, () => store.listSignals(run.runId)),
       readPayload: (seq) => readPatiently({ control, clock }, () => store.readSignal(seq)),
+      needed,
     });
+    const pluginCalls = PluginCalls.of(plugins, run, () => control.signal);
     const port = new StepPort({
       control,
       journal,
@@ -68,6 +72,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       databaseNowMs,
       maxResultBytes,
       errorDetail,
+      pluginCalls,
     });
     const limits = { mode: errorDetail, maxBytes: maxResultBytes };
     const telemetry = createTelemetry({ journal, port, limits });
@@ -77,9 +82,20 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       maxInputBytes: maxResultBytes,
       readRun: (runId) => readPatiently({ control, clock }, () => store.getRun(runId, { asOf: 'now' })),
       listKeysAbove: () => readPatiently({ control, clock }, () => store.listKeysAbove(run.runId)),
+      plugins,
+      needed,
     });
     const step = createStepContext({ run, port, signals, children, defaults: job.defaults, telemetry });
-    const settled = await Promise.race([runJob(execution, { step, calls }, engine), control.stopped]);
+    const jobDeps = { step, calls, needed, errorDetail, maxResultBytes };
+    const ended =
+      plugins.aroundRun && pluginCalls
+        ? runWithin(execution, () => runJob(execution, jobDeps), {
+            pluginCalls,
+            bus: engine.bus,
+            errorDetail,
+          })
+        : runJob(execution, jobDeps);
+    const settled = await Promise.race([ended, control.stopped]);
     if (settled === 'waiting') {
       const waiting = await putToWait(execution, waits.toData(), errorDetail);
       if (waiting !== 'refused' && waiting.kind === 'waiting') return waiting;
@@ -88,17 +104,21 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
     }
     if (settled === 'timed-out') return await endTimedOut(execution, engine);
+    if (settled === 'unreadable') {
+      abandonRun(control.lease);
+      const { error } = control;
+      const failed = { ...toJobFailure(error, { mode: 'message' }), thrown: { error } };
+      return await endFailed(execution, failed, engine);
+    }
     if (typeof settled === 'string') {
       // A later claim continues from what is stored.
       if (isSuspension(settled)) await journal.seal();
       return await resolveStop(settled, execution, store);
     }
     control.end({ stepsRunning: calls.areRunning });
-    const outcome = settled.kind === 'failed' ? await retryLater(execution, settled, errorDetail) : settled;
-    if (outcome === 'refused') return await resolveStop('lease-lost', execution, store);
-    if (outcome.kind === 'retrying') return outcome;
+    if (settled.kind === 'failed') return await endFailed(execution, settled, engine);
     const durationMs = clock.monotonicMs() - startMs;
-    const end = await recordEnd(execution, { end: outcome, durationMs });
+    const end = await recordEnd(execution, { end: settled, durationMs });
     return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
   } finally {
     endWatch();
@@ -106,6 +126,19 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     control.end({ stepsRunning: false });
     journal.close();
   }
+}
+
+/** Stores that the run has failed, or that it is tried again. */
+async function endFailed(
+  execution: Execution,
+  failed: JobFailure,
+  { store, errorDetail }: Pick<Engine, 'store' | 'errorDetail'>,
+): Promise<Ending> {
+  const outcome = await retryLater(execution, failed, errorDetail);
+  if (outcome === 'refused') return await resolveStop('lease-lost', execution, store);
+  if (outcome.kind === 'retrying') return outcome;
+  const end = await recordEnd(execution, { end: outcome, durationMs: 0 });
+  return end === 'refused' ? await resolveStop('lease-lost', execution, store) : end;
 }
 
 /** Stores that the run has failed because its time was up. */
@@ -129,7 +162,9 @@ async function recordEnd(
   { end, durationMs }: { readonly end: JobEnd; readonly durationMs: number },
 ): Promise<JobEnd | 'refused'> {
   const note: OwnerNote =
-    end.kind === 'completed' ? { type: 'run:complete', data: end.output, durationMs } : failNote(end);
+    end.kind === 'completed'
+      ? { type: 'run:complete', data: end.output, durationMs }
+      : { ...failNote(end), isPlain: end === REFUSED_ERROR };
   const { run, journal, onEnding } = execution;
   let result: AppendResult;
   try {
@@ -140,7 +175,8 @@ async function recordEnd(
   } catch (error) {
     if (error instanceof DatabaseUnavailableError || end === REFUSED_ERROR) throw error;
     const isOutput = end.kind === 'completed';
-    const left = isOutput ? invalidOutput('the database refused it', { cause: error }) : REFUSED_ERROR;
+    const why = error instanceof PluginError ? error.message : 'the database refused it';
+    const left = isOutput ? invalidOutput(why, { cause: error }) : REFUSED_ERROR;
     return await recordEnd(execution, { end: left, durationMs });
   }
   return result === 'stored' ? end : 'refused';
@@ -154,60 +190,15 @@ const REFUSED_ERROR = toJobFailure(
   },
 );
 
-/** Runs the job to its end. Never rejects: if the job throws, that is its end. */
-async function runJob(
-  { job, run, control }: Execution,
-  { step, calls }: { readonly step: StepContext; readonly calls: StepCalls },
-  { errorDetail, maxResultBytes }: Pick<Engine, 'errorDetail' | 'maxResultBytes'>,
-): Promise<JobEnd> {
-  const callJob = async () => {
-    const returned = await job.run(step, decodeJson(run.payload));
-    return await encodeOutput(job.output, returned, maxResultBytes);
-  };
-  try {
-    return await callWithinRun(control.lease, callJob);
-  } catch (error) {
-    const failed = toJobFailure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
-    return { ...failed, thrown: { error } };
-  }
-}
-
-async function encodeOutput(
-  schema: z.ZodType | undefined,
-  returned: unknown,
-  maxBytes: number,
-): Promise<JobEnd> {
-  let output = returned;
-  if (schema) {
-    const parsed = await parseWith(schema, returned);
-    if (!parsed.ok) return invalidOutput(parsed.summary);
-    output = parsed.value;
-  }
-  const encoding = encodeJson(output, { maxBytes });
-  if (!encoding.ok) return invalidOutput(encoding.reason, encoding);
-  return { kind: 'completed', output: encoding.text ?? null };
-}
-
-/** Without a stack, which would only show this engine. */
-function invalidOutput(reason: string, { cause }: { readonly cause?: unknown } = {}): JobFailure {
-  const error = new ValidationError(`Invalid output: ${reason}`);
-  if (cause !== undefined) error.cause = cause;
-  return toJobFailure(error, { mode: 'message' });
-}
-
 /** A refused write means that the run is no longer this worker's. The run itself shows why. */
-async function resolveStop(
-  reason: Exclude<StopReason, 'timed-out'>,
-  { run }: Execution,
-  store: Store,
-): Promise<Ending> {
+async function resolveStop(reason: PlainStop, { run }: Execution, store: Store): Promise<Ending> {
   if (reason !== 'lease-lost' && reason !== 'waiting') return { kind: reason };
   const current = await store.getRun(run.runId, { asOf: 'now' });
   if (current?.status === 'cancelled' && current.attempt === run.attempt) return { kind: 'cancelled' };
   return { kind: 'lease-lost', reason: fateOf(current, run) };
 }
 
-function fateOf(current: Run | null, { attempt }: ClaimedRun): string {
+function fateOf(current: Pick<Run, 'status' | 'attempt'> | null, { attempt }: ClaimedRun): string {
   if (current === null) return 'the run was deleted';
   if (current.attempt > attempt) return 'another worker took the run over';
   return current.status === 'running'

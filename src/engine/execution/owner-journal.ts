@@ -2,10 +2,13 @@ import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsExecution } from '../../core/events.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
-import type { AppendResult, OwnerNote, Store } from '../../core/store.ts';
+import type { AppendResult, OwnerEntry, OwnerNote, Store } from '../../core/store.ts';
 import { type Clock, toIsoTime } from '../../core/time/clock.ts';
 import type { ChildStart, Due } from '../../core/triggers/new-run.ts';
 import type { EventBus } from '../events/event-bus.ts';
+import type { Codec } from '../plugins/codec.ts';
+import type { Plugins } from '../plugins/plugins.ts';
+import { sealEntries } from '../plugins/sealing.ts';
 import type { LogBudget } from './log-budget.ts';
 import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
@@ -35,6 +38,7 @@ export class OwnerJournal {
   readonly #bus: EventBus;
   readonly #clock: Clock;
   readonly #waiting: WaitingNotes;
+  readonly #codec: Codec | undefined;
   #number = 0;
   /** Steps whose run the database refused to store, by name, and why. */
   readonly #refusedStarts = new Map<string, unknown>();
@@ -52,6 +56,7 @@ export class OwnerJournal {
       bus: EventBus;
       clock: Clock;
       logBudget: LogBudget;
+      plugins?: Pick<Plugins, 'codec'> | undefined;
       flushAfterMs?: number | undefined;
       /** Called when a run that a step starts is stored. */
       onChild?: ((due: Due | undefined) => void) | undefined;
@@ -62,6 +67,7 @@ export class OwnerJournal {
     this.#bus = deps.bus;
     this.#clock = deps.clock;
     this.#waiting = new WaitingNotes(deps.logBudget);
+    this.#codec = deps.plugins?.codec;
     this.#onChild = deps.onChild ?? (() => undefined);
     this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
@@ -145,7 +151,8 @@ export class OwnerJournal {
     const group = given.filter((waiting) => !this.#isBlocked(waiting));
     if (group.length === 0) return;
     try {
-      const result = await this.#append(group);
+      const entries = this.#codec === undefined ? group : await sealEntries(this.#codec, group);
+      const result = await this.#append(group, entries);
       if (result === 'stored') this.#publish(group);
       else this.close();
       for (const { settle } of group) settle?.resolve(result);
@@ -185,7 +192,7 @@ export class OwnerJournal {
   }
 
   /** Repeats an append while the database is unavailable, so that an outage loses no result. */
-  async #append(group: readonly WaitingNote[]): Promise<AppendResult> {
+  async #append(group: readonly WaitingNote[], entries: readonly OwnerEntry[]): Promise<AppendResult> {
     const number = ++this.#number;
     const { runId, fence } = this.#run;
     for (const { onLeave } of group) onLeave?.();
@@ -197,7 +204,7 @@ export class OwnerJournal {
           lease: { runId, fence },
           number,
           sentAtMs,
-          entries: group,
+          entries,
           isRepeated,
         });
       } catch (error) {

@@ -1,7 +1,7 @@
-import { LeaseLostError, type RunTimeoutError } from '../../core/errors/errors.ts';
+import { LeaseLostError, type RunTimeoutError, type UnreadableError } from '../../core/errors/errors.ts';
 import type { Lease } from '../../core/ownership/lease.ts';
 import { callWithinRun } from '../../core/run-context.ts';
-import { type OverError, type StopReason, stopError } from './ending.ts';
+import { type OverError, type PlainStop, type StopReason, stopError } from './ending.ts';
 import { createGuardedController } from './guarded-signal.ts';
 
 type ControlState =
@@ -10,7 +10,7 @@ type ControlState =
   /** The run is handed back at its next step. Steps that are running may finish, and no other starts. */
   | { readonly kind: 'draining' }
   /** The run was stopped before its job ended. */
-  | { readonly kind: 'stopped'; readonly error: OverError }
+  | { readonly kind: 'stopped'; readonly reason: StopReason; readonly error: OverError }
   /** The job ended by itself. The error for later steps is made when it is needed. */
   | { readonly kind: 'ended'; error: OverError | undefined };
 
@@ -53,7 +53,7 @@ export class RunControl {
   }
 
   /** Ends the execution at once. Returns false, and changes nothing, if it is already over. */
-  stop(reason: Exclude<StopReason, 'timed-out'>): boolean {
+  stop(reason: PlainStop): boolean {
     return !this.isOver && this.#stop(reason, stopError(this.lease.runId, reason));
   }
 
@@ -62,8 +62,13 @@ export class RunControl {
     return !this.isOver && this.#stop('timed-out', error);
   }
 
+  /** Ends the execution of a run that needs a value which can't be decoded here. */
+  failUnreadable(error: UnreadableError): boolean {
+    return !this.isOver && this.#stop('unreadable', error);
+  }
+
   #stop(reason: StopReason, error: OverError): boolean {
-    this.#state = { kind: 'stopped', error };
+    this.#state = { kind: 'stopped', reason, error };
     this.#settle(reason);
     this.#tellOver();
     this.#abortWith(error);
@@ -91,6 +96,11 @@ export class RunControl {
     this.#state = { kind: 'ended', error: undefined };
     this.#tellOver();
     if (options.stepsRunning) this.#abortWith(this.error);
+  }
+
+  /** Why it was stopped. Undefined if it was not. */
+  get stopReason(): StopReason | undefined {
+    return this.#state.kind === 'stopped' ? this.#state.reason : undefined;
   }
 
   /** Whether its job ended, and nothing stopped it before. */

@@ -1,7 +1,9 @@
 import { PORTION_BYTES } from '../../core/json/portions.ts';
+import { isSealed } from '../../core/json/sealed.ts';
 import type { FailedStep, KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
 import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
+import type { NeededValues } from '../plugins/needed-values.ts';
 import { restoreFailure } from './job-failure.ts';
 import { readPatiently } from './patient-read.ts';
 import type { RunControl } from './run-control.ts';
@@ -42,6 +44,7 @@ export class StepResults {
   readonly #control: RunControl;
   readonly #store: Store;
   readonly #clock: Clock;
+  readonly #needed: NeededValues;
   readonly #open = new Map<string, OpenStep>();
   readonly #failed = new Map<string, FailedStep>();
   readonly #untaken = new Map<string, LinkedResult>();
@@ -55,11 +58,17 @@ export class StepResults {
 
   constructor(
     steps: readonly KnownStep[],
-    { control, store, clock }: { control: RunControl; store: Store; clock: Clock },
+    {
+      control,
+      store,
+      clock,
+      needed,
+    }: { control: RunControl; store: Store; clock: Clock; needed: NeededValues },
   ) {
     this.#control = control;
     this.#store = store;
     this.#clock = clock;
+    this.#needed = needed;
     let previous: LinkedResult | undefined;
     for (const step of steps) {
       if (step.state === 'open') {
@@ -116,6 +125,8 @@ export class StepResults {
 
   /** Resolves when all that the job has asked for is answered. */
   async caughtUp(): Promise<void> {
+    // The job may ask for more in this turn, and decoding takes longer than the wait that is over.
+    if (this.#needed.takesTime) await new Promise<void>((resolve) => defer(resolve));
     await this.#answering;
   }
 
@@ -134,7 +145,7 @@ export class StepResults {
   async #take(name: string): Promise<string | null> {
     const failed = this.#failed.get(name);
     this.#failed.delete(name);
-    if (failed !== undefined) throw restoreFailure(failed);
+    if (failed !== undefined) throw restoreFailure(await this.#openFailure(failed));
     const result = this.#untaken.get(name);
     if (result === undefined) throw new Error(`step ${name} has no stored result`);
     if (++this.#takenInTurn > MAX_TAKEN_PER_TURN) {
@@ -147,7 +158,13 @@ export class StepResults {
     this.#untaken.delete(name);
     if (previous) previous.next = next;
     if (next) next.previous = previous;
-    return output;
+    return output === null || !isSealed(output) ? output : await this.#needed.open(output);
+  }
+
+  async #openFailure(failed: FailedStep): Promise<FailedStep> {
+    const { error, detail } = failed;
+    if (detail === null || !isSealed(detail)) return failed;
+    return { ...failed, error: await this.#needed.open(error), detail: await this.#needed.open(detail) };
   }
 
   /** Reads a step's result, and as many around it as fit into a portion. */

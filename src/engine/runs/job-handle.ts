@@ -62,7 +62,7 @@ export interface JobHandle<
   getRuns(filter?: Omit<RunFilter, 'jobName'>): Promise<Run<TPayload, TOutput>[]>;
 }
 
-type HandleDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'worker' | 'clock' | 'maxInputBytes'>;
+type HandleDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'worker' | 'clock' | 'plugins' | 'maxInputBytes'>;
 
 type WaitOptions = NonNullable<Parameters<JobHandle['triggerAndWait']>[1]>;
 

@@ -2,6 +2,7 @@ import type { JsonReads } from '../../core/durably.ts';
 import { NotFoundError, ValidationError } from '../../core/errors/errors.ts';
 import { arrayPieces, type JsonRecord, objectPieces } from '../../core/json/json-text.ts';
 import { collect } from '../../core/json/portions.ts';
+import { type WithTexts, withShownTexts } from '../../core/json/sealed.ts';
 import { encodeCursor } from '../../core/lists/run-cursor.ts';
 import {
   type RunFilter,
@@ -10,7 +11,14 @@ import {
   type RunSelection,
   runQuerySchema,
 } from '../../core/lists/run-query.ts';
-import { checkRunId, parseRun, type Run, type RunField, type StoredRun } from '../../core/run.ts';
+import {
+  checkRunId,
+  parseDetail,
+  parseRun,
+  type Run,
+  type RunField,
+  type StoredRun,
+} from '../../core/run.ts';
 import { type LogQuery, parseLogLine, parseStep } from '../../core/step.ts';
 import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
 import { summarize, toIssues } from '../../core/validation/issues.ts';
@@ -25,9 +33,10 @@ export async function readRuns(store: Store, filter: RunFilter = {}): Promise<Ru
 
 /** A run of which only some fields were read. */
 function parseListed(run: Partial<StoredRun>): Run {
-  const { payload, output } = run;
+  const { payload, output, errorDetail } = run;
   return {
-    ...run,
+    ...withShownTexts(run),
+    ...(errorDetail === undefined ? {} : { errorDetail: parseDetail(errorDetail) }),
     ...(payload === undefined ? {} : { payload: payload.parse() }),
     ...(output === undefined ? {} : { output: output?.parse() ?? null }),
   } as Run;
@@ -76,12 +85,12 @@ function createJsonReads(
   store: Store,
   ofRun: <T>(runId: string, portions: Portions<T>) => Promise<Portions<T>>,
 ): JsonReads {
-  const toPieces = <T extends object>(portions: Portions<T>) =>
-    arrayPieces(portions as Portions<T & JsonRecord>);
+  const toPieces = <T extends WithTexts>(portions: Portions<T>) =>
+    arrayPieces(shown(portions) as Portions<T & JsonRecord>);
   return {
     async run(runId) {
       const run = await store.getRun(checkRunId(runId));
-      return run && objectPieces({ ...run });
+      return run && objectPieces({ ...withShownTexts(run) });
     },
     async runs(filter = {}) {
       const { portions, next } = await listRuns(store, filter);
@@ -96,6 +105,10 @@ function createJsonReads(
       return toPieces(await ofRun(page.runId, store.listLogs(page)));
     },
   };
+}
+
+async function* shown<T extends WithTexts>(portions: Portions<T>): AsyncGenerator<readonly T[]> {
+  for await (const portion of portions) yield portion.map(withShownTexts);
 }
 
 async function* resume<T>(

@@ -12,7 +12,7 @@ import { refusalOf } from '../../core/validation/refusal.ts';
 import { fixedError, putSchedule } from '../schedules/put-schedule.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
-type ScheduleDeps = Pick<RunsDeps, 'store' | 'registry' | 'worker' | 'bus' | 'maxInputBytes'>;
+type ScheduleDeps = Pick<RunsDeps, 'store' | 'registry' | 'worker' | 'bus' | 'plugins' | 'maxInputBytes'>;
 
 const REQUEST: MembersOf<ScheduleRequest> = {
   id: true,
@@ -108,7 +108,7 @@ function toSchedule(stored: StoredSchedule): Schedule {
   return {
     id: stored.id,
     jobName: stored.jobName,
-    input: JSON.parse(stored.payload),
+    input: decodeJson(stored.payload),
     cron: timing.cron,
     every: timing.everyMs,
     timezone: timing.timezone,

@@ -12,11 +12,12 @@ import { MAX_UNTAKEN_SIGNALS, type NewSignal } from '../../core/signal.ts';
 import { isStorableText, signalNameFault } from '../../core/text.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { type Codec, openIfReadable } from '../plugins/codec.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 const OPTIONS: MembersOf<SignalOptions> = { signalId: true };
 
-type SignalDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'maxInputBytes'>;
+type SignalDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'plugins' | 'maxInputBytes'>;
 
 /** Stores a signal of a run. A step that waits for it takes it. Until then it is kept. */
 export async function signal(
@@ -27,7 +28,10 @@ export async function signal(
   options: SignalOptions = {},
 ): Promise<Signalled> {
   const given = newSignal(deps, { runId, name, payload, options });
-  const storing = deps.store.signal(given);
+  const { codec } = deps.plugins;
+  const storing = deps.store.signal(
+    codec === undefined ? given : { ...given, payload: await codec.seal(given.payload) },
+  );
   // The worker's claim leaves with it, and takes the run that it wakes.
   deps.worker.wake({ mayResume: true });
   const result = await storing;
@@ -40,6 +44,7 @@ export async function signal(
     case 'duplicate':
       return { disposition: 'duplicate' };
     case 'conflict':
+      if (await isSamePayload(codec, given, result.payload)) return { disposition: 'duplicate' };
       throw new ConflictError(`Another signal was sent with the signalId "${options.signalId}"`);
     case 'not-found':
       throw new NotFoundError('Run not found');
@@ -48,6 +53,16 @@ export async function signal(
     case 'full':
       throw new ConflictError(`The run has ${MAX_UNTAKEN_SIGNALS} signals that no step has taken`);
   }
+}
+
+/** The database compares what is stored, and the same payload may be encoded differently each time. */
+async function isSamePayload(
+  codec: Codec | undefined,
+  { payload }: NewSignal,
+  stored: string | null,
+): Promise<boolean> {
+  if (codec === undefined || stored === null) return false;
+  return (await openIfReadable(codec, stored)) === payload;
 }
 
 /** @throws {ValidationError} that names the bad value. */

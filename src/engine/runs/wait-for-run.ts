@@ -1,13 +1,15 @@
 import { onAbort } from '../../core/abort-listeners.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../../core/errors/errors.ts';
 import { toError } from '../../core/errors/stored-error.ts';
-import { isTerminal, type StoredRun } from '../../core/run.ts';
+import { decodeJson } from '../../core/json/json.ts';
+import { isTerminal, parseDetail, type StoredRun } from '../../core/run.ts';
 import type { Clock } from '../../core/time/clock.ts';
+import { openText } from '../plugins/codec.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 const RETRY_PAUSE_MS = 500;
 
-type WaitDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'clock'>;
+type WaitDeps = Pick<RunsDeps, 'store' | 'bus' | 'feed' | 'clock' | 'plugins'>;
 
 /**
  * Waits until a run is completed, by any process, and returns its output. If this process executes
@@ -57,7 +59,7 @@ async function follow(
     if (stop.aborted) {
       throw new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`);
     }
-    if (run) return completed(run).output?.parse() ?? null;
+    if (run) return await outputOf(completed(run), deps);
   }
 }
 
@@ -87,13 +89,19 @@ async function endOf(runId: string, stop: AbortSignal, deps: WaitDeps): Promise<
   }
 }
 
+/** @throws {UnreadableError} if it can't be decoded here. */
+async function outputOf({ output }: StoredRun, { plugins }: Pick<WaitDeps, 'plugins'>): Promise<unknown> {
+  const text = output && (await openText(plugins.codec, output.sealed ?? output.text));
+  return decodeJson(text) ?? null;
+}
+
 function completed(run: StoredRun): StoredRun {
   if (run.status === 'completed') return run;
   if (run.status === 'cancelled') {
     throw new RunEndedError({ runId: run.id, ending: 'cancelled', message: `Run ${run.id} was cancelled` });
   }
   const message = run.error ?? `Run ${run.id} failed`;
-  const cause = toError(run.errorDetail, message);
+  const cause = toError(parseDetail(run.errorDetail), message);
   throw new RunEndedError({ runId: run.id, ending: 'failed', message }, { cause });
 }
 

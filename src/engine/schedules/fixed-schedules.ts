@@ -4,6 +4,7 @@ import type { Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import type { Registry } from '../jobs/registry.ts';
+import type { Plugins } from '../plugins/plugins.ts';
 import { putSchedule } from './put-schedule.ts';
 
 interface FixedDeps {
@@ -11,6 +12,7 @@ interface FixedDeps {
   readonly bus: EventBus;
   readonly registry: Registry;
   readonly maxInputBytes: number;
+  readonly plugins: Plugins;
 }
 
 /** The schedules in the definitions of this process's jobs. */

@@ -7,11 +7,15 @@ import type { Store } from '../../core/store.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { newRun } from '../jobs/new-run.ts';
+import type { Codec } from '../plugins/codec.ts';
+import type { Plugins } from '../plugins/plugins.ts';
+import { announceTrigger } from '../plugins/triggering.ts';
 
 interface PutDeps {
   readonly store: Store;
   /** The most bytes of JSON for an input. */
   readonly maxInputBytes: number;
+  readonly plugins: Plugins;
 }
 
 /** Who puts a schedule: a caller, or the definition of a job of this version. */
@@ -24,7 +28,7 @@ export type PutBy = { readonly kind: 'caller' } | { readonly kind: 'definition';
  * @throws {ConflictError} if a caller would change a schedule of a definition
  */
 export async function putSchedule(
-  { store, maxInputBytes }: PutDeps,
+  { store, maxInputBytes, plugins }: PutDeps,
   {
     id,
     job,
@@ -47,6 +51,8 @@ export async function putSchedule(
   const isNewTiming = known === null || encodeTiming(known.timing) !== encoded;
   // A definition stays as it is when its times are over.
   if (isNewTiming && by.kind === 'caller') checkAhead({ ...timing, anchorMs }, nowMs);
+  const { id: _, ...triggered } = run;
+  await announceTrigger(plugins, triggered, { kind: 'schedule' });
   const stored = await store.putSchedule({
     id,
     jobName: job.name,
@@ -61,11 +67,22 @@ export async function putSchedule(
     throttleKey: run.throttleKey,
     fixedVersion: by.kind === 'definition' ? by.version : null,
     labels: run.labels,
-    payload: run.payload,
+    payload: await payloadToStore(plugins.codec, run.payload, known),
   });
   // A definition has put it meanwhile.
   if (by.kind === 'caller') refuseFixed(stored);
   return stored;
+}
+
+/** The same payload may be encoded differently each time, and a schedule that is put again must be the same. */
+async function payloadToStore(
+  codec: Codec | undefined,
+  payload: string,
+  known: StoredSchedule | null,
+): Promise<string> {
+  if (codec === undefined) return payload;
+  const sealed = known?.payload === payload ? known.sealedPayload : undefined;
+  return sealed ?? (await codec.seal(payload));
 }
 
 /** @throws {ConflictError} for a schedule of a definition */

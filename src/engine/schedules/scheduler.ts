@@ -5,6 +5,7 @@ import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
+import type { Plugins } from '../plugins/plugins.ts';
 import { eventsOf, toFiring } from './firings.ts';
 import { FixedSchedules } from './fixed-schedules.ts';
 import { KnownSchedules } from './known-schedules.ts';
@@ -24,6 +25,7 @@ interface SchedulerDeps {
   readonly presence: 'resident' | 'on-demand';
   readonly pollingIntervalMs: number;
   readonly maxInputBytes: number;
+  readonly plugins: Plugins;
   /** Called when a firing leaves that makes runs. A claim that leaves with it takes them. */
   readonly onFire: () => void;
 }

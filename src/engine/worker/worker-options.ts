@@ -6,6 +6,8 @@ import { anyOption, type OptionSchemas } from '../../core/validation/option-type
 const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
 /** A row of a libSQL server holds at most 5 MB. */
 const REMOTE_RESULT_BYTES = 4 * 1024 * 1024;
+/** Base64 makes four bytes of three. */
+const REMOTE_ENCODED_RESULT_BYTES = 3 * 1024 * 1024;
 
 /** The checked options of a worker. */
 export interface WorkerOptions {
@@ -61,8 +63,16 @@ export function flushAfterMs({ presence }: Pick<WorkerOptions, 'presence'>): num
 }
 
 /** The default of `maxResultBytes`, which depends on the database. */
-export function defaultResultBytes({ isRemote }: { readonly isRemote: boolean }): number {
-  return isRemote ? REMOTE_RESULT_BYTES : LOCAL_RESULT_BYTES;
+export function defaultResultBytes({
+  isRemote,
+  isEncoded,
+}: {
+  readonly isRemote: boolean;
+  /** Whether plugins encode what is stored. */
+  readonly isEncoded: boolean;
+}): number {
+  if (!isRemote) return LOCAL_RESULT_BYTES;
+  return isEncoded ? REMOTE_ENCODED_RESULT_BYTES : REMOTE_RESULT_BYTES;
 }
 
 /** @throws {ValidationError} that names a bad option and its value. */

@@ -5,6 +5,7 @@ import type { EventBus } from '../events/event-bus.ts';
 import type { RunLog } from '../events/run-log.ts';
 import type { Housekeeping } from '../housekeeping.ts';
 import type { Registry } from '../jobs/registry.ts';
+import type { Plugins } from '../plugins/plugins.ts';
 
 /** What a worker needs of its instance. */
 export interface WorkerDeps {
@@ -15,6 +16,7 @@ export interface WorkerDeps {
   readonly housekeeping: Housekeeping;
   readonly log: RunLog;
   readonly errorDetail: ErrorDetailMode;
+  readonly plugins: Plugins;
 }
 
 /** What a worker is doing. */

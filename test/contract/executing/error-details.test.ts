@@ -92,7 +92,8 @@ contract("a failure's detail", (test) => {
     expect(JSON.stringify(rows)).not.toMatch(/ at |stack/);
   });
 
-  test('contains no stack of a thrown non-error with errorDetail: "message"', async ({ world }) => {
+  test('contains no stack of a thrown non-error with errorDetail: "message"', async ({ world, skip }) => {
+    skip(world.isEncoded, 'looks at stored rows');
     const serialized = { name: 'Ser', stack: 'Error: at /secretpath/file.js:1', code: 3 };
     const odd = Object.assign(new Error(), { message: { inner: serialized } });
     for (const thrown of [serialized, odd, new Error('outer', { cause: serialized })]) {

@@ -62,7 +62,8 @@ contract('step.run', (test) => {
     ]);
   });
 
-  test('returns the same value in the first run and in a replay', async ({ world }) => {
+  test('returns the same value in the first run and in a replay', async ({ world, skip }) => {
+    skip(world.isEncoded, 'looks at stored rows');
     const { durably } = await world.start();
     const values: Record<string, () => unknown> = {
       date: () => new Date(0),

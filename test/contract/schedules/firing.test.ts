@@ -120,7 +120,8 @@ contract('a schedule', (test) => {
     await until(async () => (await other.getRuns({ status: 'completed' })).length === 1);
   });
 
-  test('goes on after the database refused a run, when it takes runs again', async ({ world }) => {
+  test('goes on after the database refused a run, when it takes runs again', async ({ world, skip }) => {
+    skip(world.isEncoded, 'the database refuses a payload');
     const { durably } = await world.start({ pollingInterval: 25 });
     const errors = recordEvents(durably, ['worker:error']);
     durably.register({ echo });

@@ -11,6 +11,7 @@ import { createRunStep } from '../../../src/engine/execution/steps/run-step.ts';
 import { StepCalls } from '../../../src/engine/execution/steps/step-calls.ts';
 import { StepPort } from '../../../src/engine/execution/steps/step-port.ts';
 import { StepWaits } from '../../../src/engine/execution/steps/step-waits.ts';
+import { NeededValues } from '../../../src/engine/plugins/needed-values.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeStore } from '../../support/fake-store.ts';
 import { idle } from '../../support/idle.ts';
@@ -33,7 +34,12 @@ function execution(stored: readonly StepResult[] = []) {
   const bus = new EventBus(clock);
   const journal = new OwnerJournal(RUN, { store, bus, clock, logBudget: new LogBudget() });
   const calls = new StepCalls();
-  const results = new StepResults(stored, { control, store, clock });
+  const results = new StepResults(stored, {
+    control,
+    store,
+    clock,
+    needed: new NeededValues(undefined, control),
+  });
   const databaseNowMs = () => clock.now();
   const waits = new StepWaits({ clock, control, calls, databaseNowMs, isAwaitingRun: () => false });
   const port = new StepPort({

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { LeaseLostError } from '../../../src/core/errors/errors.ts';
 import { RunControl } from '../../../src/engine/execution/run-control.ts';
 import { StepResults } from '../../../src/engine/execution/step-results.ts';
+import { NeededValues } from '../../../src/engine/plugins/needed-values.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeStore } from '../../support/fake-store.ts';
 import { rejectionOf } from '../../support/runs.ts';
@@ -22,7 +23,12 @@ describe('the stored results of a run', () => {
       sequence: 1,
       outputBytes: 10_000,
     }));
-    const results = new StepResults(names, { control, store, clock: new FakeClock() });
+    const results = new StepResults(names, {
+      control,
+      store,
+      clock: new FakeClock(),
+      needed: new NeededValues(undefined, control),
+    });
     expect(await rejectionOf(results.take('one'))).toBeInstanceOf(LeaseLostError);
     expect(await control.stopped).toBe('lease-lost');
     expect(await rejectionOf(results.take('two'))).toBeInstanceOf(LeaseLostError);

@@ -5,6 +5,7 @@ import { EventBus } from '../../../src/engine/events/event-bus.ts';
 import { RunLog } from '../../../src/engine/events/run-log.ts';
 import { Housekeeping } from '../../../src/engine/housekeeping.ts';
 import { Registry } from '../../../src/engine/jobs/registry.ts';
+import { NO_PLUGINS } from '../../../src/engine/plugins/plugins.ts';
 import { Worker } from '../../../src/engine/worker/worker.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeStore } from '../../support/fake-store.ts';
@@ -85,6 +86,7 @@ export function pacedWorker({ maxConcurrentRuns = 1 } = {}) {
       housekeeping: new Housekeeping({ store, bus, clock: new FakeClock() }),
       log: new RunLog(),
       errorDetail: 'full',
+      plugins: NO_PLUGINS,
     },
     {
       presence: 'resident',

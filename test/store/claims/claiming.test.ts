@@ -36,6 +36,7 @@ contract('Store.claim', (test) => {
       lostCount: 0,
       retryCount: 0,
       version: 1,
+      pluginData: null,
       databaseAheadMs: expect.any(Number),
       claimedAtMs: expect.any(Number),
       parentRunId: null,

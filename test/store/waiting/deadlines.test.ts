@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { JsonText } from '../../../src/core/json/json-text.ts';
 import type { Store } from '../../../src/core/store.ts';
 import { contract } from '../../support/contract.ts';
 import {
@@ -47,7 +48,9 @@ contract('a run with a ttl', (test) => {
     expect(await store.getRun(id)).toMatchObject({
       status: 'failed',
       error: 'not started within 10m',
-      errorDetail: { name: 'RunExpiredError', message: 'not started within 10m' },
+      errorDetail: JsonText.ofDetail(
+        JSON.stringify({ name: 'RunExpiredError', message: 'not started within 10m' }),
+      ),
       failedStepName: 'unknown',
       startedAt: null,
       completedAt: expect.any(String),
@@ -157,7 +160,9 @@ contract('a run with a timeout', (test) => {
     expect(await store.getRun(run.runId)).toMatchObject({
       status: 'failed',
       error: 'timed out after 2h',
-      errorDetail: { name: 'RunTimeoutError', message: 'timed out after 2h', code: 'RUN_TIMEOUT' },
+      errorDetail: JsonText.ofDetail(
+        JSON.stringify({ name: 'RunTimeoutError', message: 'timed out after 2h', code: 'RUN_TIMEOUT' }),
+      ),
       waits: [],
     });
     expect((await eventTypes(store, run.runId)).slice(-2)).toEqual(['run:wait', 'run:fail']);

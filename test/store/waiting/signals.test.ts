@@ -102,8 +102,12 @@ contract('Store.signal', (test) => {
     expect(await store.signal(newSignal(id, { signalId: 'mine' }))).toEqual({ kind: 'duplicate' });
     expect(await store.signal(newSignal(id, { signalId: 'mine', payload: '2' }))).toEqual({
       kind: 'conflict',
+      payload: 'null',
     });
-    expect(await store.signal(newSignal(id, { signalId: 'mine', name: 'x' }))).toEqual({ kind: 'conflict' });
+    expect(await store.signal(newSignal(id, { signalId: 'mine', name: 'x' }))).toEqual({
+      kind: 'conflict',
+      payload: null,
+    });
     expect(await names(store, id)).toEqual(['go']);
     const other = await enqueue(store);
     expect(await store.signal(newSignal(other, { signalId: 'mine' }))).toMatchObject({ kind: 'accepted' });

@@ -9,6 +9,9 @@ import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
 import { newRun } from '../../jobs/new-run.ts';
 import type { Registry } from '../../jobs/registry.ts';
 import { TRIGGER_OPTIONS } from '../../jobs/trigger-options.ts';
+import type { NeededValues } from '../../plugins/needed-values.ts';
+import type { Plugins } from '../../plugins/plugins.ts';
+import { announceTrigger } from '../../plugins/triggering.ts';
 
 /** How many levels of runs may be above a run. */
 const MAX_LEVELS = 50;
@@ -31,6 +34,8 @@ interface ChildRunsDeps {
   readonly readRun: (runId: string) => Promise<StoredRun | null>;
   /** The concurrency keys of the runs above the run. */
   readonly listKeysAbove: () => Promise<readonly string[]>;
+  readonly plugins: Pick<Plugins, 'triggering'>;
+  readonly needed: NeededValues;
 }
 
 /** The runs that one run starts. */
@@ -74,7 +79,14 @@ export class ChildRuns {
       ...child
     } = await newRun(definition, { input, options }, maxInputBytes);
     if (isAwaited) await this.#checkKey(name, child.concurrencyKey);
-    return { child, payload };
+    const { plugins } = this.#deps;
+    if (plugins.triggering === undefined) return { child, payload };
+    const pluginData = await announceTrigger(
+      plugins,
+      { ...child, payload },
+      { kind: 'step', parentRunId: run.runId },
+    );
+    return { child: pluginData === undefined ? child : { ...child, pluginData }, payload };
   }
 
   /** A job that is given by its definition may be one that only other processes execute. */
@@ -113,11 +125,17 @@ export class ChildRuns {
   }: ChildRun): Promise<{ readonly output: string | null } | ChildRunError> {
     if (status !== 'completed') {
       const ended = status === 'failed' || status === 'cancelled' ? status : 'deleted';
-      return new ChildRunError({ runId, status: ended, error: ended === 'failed' ? error : null });
+      const { needed } = this.#deps;
+      const text = ended === 'failed' && error !== null ? await needed.open(error) : null;
+      return new ChildRunError({ runId, status: ended, error: text });
     }
-    if (output !== undefined) return { output };
+    if (output !== undefined) return { output: await this.#opened(output) };
     const read = await this.#deps.readRun(runId);
     if (read === null) return new ChildRunError({ runId, status: 'deleted', error: null });
-    return { output: read.output?.text ?? null };
+    return { output: await this.#opened(read.output?.sealed ?? read.output?.text ?? null) };
+  }
+
+  async #opened(output: string | null): Promise<string | null> {
+    return output === null ? null : await this.#deps.needed.open(output);
   }
 }

@@ -54,7 +54,7 @@ async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified
       const { timeoutMs } = policy;
       output = port.encode(
         call,
-        await port.call(call, { timeoutMs }, async (signal) => await fn(signal, { attempt })),
+        await port.call(call, { timeoutMs, attempt }, async (signal) => await fn(signal, { attempt })),
       );
     } catch (error) {
       const next = nextTryOf(call, policy.retries, { attempt, error });

@@ -1,4 +1,5 @@
 import type { SentSignal } from '../../../core/ownership/known-step.ts';
+import type { NeededValues } from '../../plugins/needed-values.ts';
 
 interface SignalBoxDeps {
   /** When the run was claimed, by the database's clock: ms since the epoch. */
@@ -7,6 +8,7 @@ interface SignalBoxDeps {
   readonly signals: readonly SentSignal[] | undefined;
   readonly list: () => Promise<readonly SentSignal[]>;
   readonly readPayload: (seq: number) => Promise<string | undefined>;
+  readonly needed: NeededValues;
 }
 
 /** A signal that a step takes. */
@@ -41,6 +43,7 @@ export class SignalBox {
     const [taken] = place === -1 ? [] : signals.splice(place, 1);
     if (taken === undefined) return undefined;
     const payload = taken.payload ?? (await this.#deps.readPayload(taken.seq));
-    return payload === undefined ? undefined : { seq: taken.seq, payload };
+    if (payload === undefined) return undefined;
+    return { seq: taken.seq, payload: await this.#deps.needed.open(payload) };
   }
 }

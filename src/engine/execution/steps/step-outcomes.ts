@@ -1,6 +1,6 @@
 import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/error-detail.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
-import { DurablyError, StepError } from '../../../core/errors/errors.ts';
+import { DurablyError, PluginError, StepError } from '../../../core/errors/errors.ts';
 import { encodeJson } from '../../../core/json/json.ts';
 import type { AppendResult, OwnerNote } from '../../../core/store.ts';
 import type { Clock } from '../../../core/time/clock.ts';
@@ -58,9 +58,10 @@ export class StepOutcomes {
         }),
       );
     } catch (error) {
-      if (error instanceof DurablyError) throw error;
+      if (error instanceof DurablyError && !(error instanceof PluginError)) throw error;
       // The result may be too large, for example.
-      const refusal = `Step "${call.name}": the database refused its result`;
+      const what = error instanceof PluginError ? error.message : 'the database refused its result';
+      const refusal = `Step "${call.name}": ${what}`;
       return await this.fail(call, new StepError(refusal, { cause: error }), of);
     }
     this.#calls.complete(call);
@@ -82,9 +83,9 @@ export class StepOutcomes {
       const detail = encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name });
       this.#check(await this.#record({ ...this.#failNote(call, errorMessage(error), detail), ...of }));
     } catch (failure) {
-      if (failure instanceof DurablyError) throw failure;
+      if (failure instanceof DurablyError && !(failure instanceof PluginError)) throw failure;
       const note = this.#failNote(call, 'The database refused the text of its error');
-      this.#check(await this.#record({ ...note, ...of }));
+      this.#check(await this.#record({ ...note, ...of, isPlain: true }));
     }
     this.#calls.fail(call, error);
     throw error;
@@ -113,7 +114,7 @@ export class StepOutcomes {
     try {
       this.#check(await this.#record({ ...note, message: errorMessage(error) }));
     } catch (failure) {
-      if (failure instanceof DurablyError) throw failure;
+      if (failure instanceof DurablyError && !(failure instanceof PluginError)) throw failure;
       // The database may refuse the error's text, for example.
       return await this.fail(call, error);
     }

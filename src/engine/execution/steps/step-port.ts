@@ -4,6 +4,7 @@ import { callOutsideRuns, callWithinStep, currentStep, type StepScope } from '..
 import type { StepKind } from '../../../core/step.ts';
 import { type Clock, defer } from '../../../core/time/clock.ts';
 import type { ChildStart } from '../../../core/triggers/new-run.ts';
+import type { PluginCalls } from '../../plugins/plugin-calls.ts';
 import type { Suspension } from '../ending.ts';
 import type { OwnerJournal } from '../owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
@@ -24,6 +25,8 @@ interface StepPortDeps {
   readonly databaseNowMs: () => number;
   readonly maxResultBytes: number;
   readonly errorDetail: ErrorDetailMode;
+  /** Undefined if no plugin is called around steps. */
+  readonly pluginCalls?: PluginCalls | undefined;
 }
 
 /**
@@ -171,19 +174,27 @@ export class StepPort {
   }
 
   /**
-   * Calls a function of the job's in the context of its run and step.
+   * Calls a function of the job's in the context of its run and step, within the plugins.
    *
+   * @param about.attempt which try of the step it is
    * @throws {StepTimeoutError} once the time is up; what the function does from then on is not stored.
    */
   call<T>(
-    { name }: StepCall,
-    { timeoutMs }: { readonly timeoutMs: number | undefined },
+    { name, index }: StepCall,
+    { timeoutMs, attempt }: { readonly timeoutMs: number | undefined; readonly attempt: number },
     code: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const deps = { stepName: name, clock: this.#deps.clock, control: this.#deps.control };
+    const { clock, control, pluginCalls } = this.#deps;
+    const deps = { stepName: name, clock, control };
     const limited = () =>
       timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...deps, timeoutMs });
-    return callWithinStep(this.#deps.control.lease, { owner: this, name }, limited);
+    const own = () => callWithinStep(control.lease, { owner: this, name }, limited);
+    if (pluginCalls === undefined) return own();
+    return pluginCalls.aroundStep({ stepName: name, stepIndex: index, attempt }, () => {
+      // A plugin may have taken its time.
+      control.throwIfOver();
+      return own();
+    });
   }
 
   /** {@link encodeResult} */

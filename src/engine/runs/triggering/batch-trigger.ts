@@ -1,13 +1,14 @@
 import type { Triggered, TriggeredRun, TriggerRequest } from '../../../core/durably.ts';
-import { InputTooLargeError, ValidationError } from '../../../core/errors/errors.ts';
+import { ValidationError } from '../../../core/errors/errors.ts';
 import type { NewRun } from '../../../core/triggers/new-run.ts';
 import { checkBatchSize, newRunOfBatch, parseTrigger } from '../../jobs/new-run.ts';
 import type { RunsDeps } from '../runs-deps.ts';
+import { placed } from './placed.ts';
 import { storeRuns, toTriggered, withDisposition } from './trigger.ts';
 
 const MAX_BATCH_RUNS = 1000;
 
-type BatchDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'registry' | 'maxInputBytes'>;
+type BatchDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'registry' | 'plugins' | 'maxInputBytes'>;
 
 /** Stores runs of any jobs, or none. @throws {NotFoundError | ValidationError} */
 export async function batchTrigger(
@@ -62,13 +63,4 @@ async function parsedAt<T>(index: number, parse: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw placed(error, index);
   }
-}
-
-/** Says of a refusal which element it is about. */
-function placed(error: unknown, index: number): unknown {
-  if (!(error instanceof ValidationError) || error instanceof InputTooLargeError) return error;
-  return new ValidationError(
-    `Run ${index} of the batch: ${error.message}`,
-    error.issues.map(({ path, message }) => ({ path: [index, ...path], message })),
-  );
 }

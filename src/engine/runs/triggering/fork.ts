@@ -4,10 +4,13 @@ import { newRunId } from '../../../core/id.ts';
 import { checkRunId, parseRun, type Run } from '../../../core/run.ts';
 import { storableText } from '../../../core/text.ts';
 import { shownValue } from '../../../core/time/duration.ts';
+import { encodeLabels } from '../../../core/triggers/labels.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { refusalOf } from '../../../core/validation/refusal.ts';
 import { limitKeysOf } from '../../jobs/job-limits.ts';
 import { newRun } from '../../jobs/new-run.ts';
+import { openText } from '../../plugins/codec.ts';
+import { announceTrigger } from '../../plugins/triggering.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
 const OPTIONS: MembersOf<ForkOptions> = { from: true, input: true };
@@ -16,7 +19,7 @@ const OPTIONS: MembersOf<ForkOptions> = { from: true, input: true };
  * Stores a new run like another one, in which the steps before one of its steps are already done.
  *
  * @throws {NotFoundError} for an unknown run, for a run whose job this process does not know, and for an unknown step.
- * @throws {ValidationError} for a bad option or input.
+ * @throws {ValidationError} for a bad option or input. @throws {UnreadableError} if its input can't be decoded here.
  */
 export async function fork(
   {
@@ -24,8 +27,9 @@ export async function fork(
     registry,
     bus,
     worker,
+    plugins,
     maxInputBytes,
-  }: Pick<RunsDeps, 'store' | 'registry' | 'bus' | 'worker' | 'maxInputBytes'>,
+  }: Pick<RunsDeps, 'store' | 'registry' | 'bus' | 'worker' | 'plugins' | 'maxInputBytes'>,
   runId: string,
   options: ForkOptions,
 ): Promise<Run> {
@@ -38,17 +42,23 @@ export async function fork(
   const source = await store.getRun(checkRunId(runId));
   if (source === null) throw new NotFoundError('Run not found');
   const job = registry.find(source.jobName);
-  const payload = input === undefined ? undefined : (await newRun(job, { input }, maxInputBytes)).payload;
+  const given = input === undefined ? undefined : (await newRun(job, { input }, maxInputBytes)).payload;
   const id = newRunId();
-  const keys = limitKeysOf(job, payload ?? source.payload.text);
-  const storing = store.fork({ id, runId, from: storableText(from), payload, ...keys });
+  const { sealed, text } = source.payload;
+  const payload = given ?? (await openText(plugins.codec, sealed ?? text));
+  const keys = limitKeysOf(job, payload);
+  const { jobName, concurrencyKey } = source;
+  const made = { id, jobName, payload, concurrencyKey, labels: encodeLabels(source.labels) };
+  const pluginData = await announceTrigger(plugins, made, { kind: 'fork', sourceRunId: runId });
+  const stored = given === undefined ? undefined : ((await plugins.codec?.seal(given)) ?? given);
+  const storing = store.fork({ id, runId, from: storableText(from), payload: stored, pluginData, ...keys });
   worker.wake();
   const result = await storing;
   if (result === 'not-found') throw new NotFoundError('Run not found');
   if (result === 'no-step') throw new NotFoundError(`Run ${runId} has no step "${from}"`);
   const note = { type: 'run:trigger', data: JSON.stringify({ forkedFrom: runId }) } as const;
-  bus.publish([{ run: { runId: id, jobName: source.jobName }, note }]);
-  const stored = await store.getRun(id, { asOf: 'now' });
-  if (stored === null) throw new NotFoundError('The run was deleted at once');
-  return parseRun(stored);
+  bus.publish([{ run: { runId: id, jobName }, note }]);
+  const forked = await store.getRun(id, { asOf: 'now' });
+  if (forked === null) throw new NotFoundError('The run was deleted at once');
+  return parseRun(forked);
 }

@@ -6,9 +6,15 @@ import type { Disposition, Due, Enqueued, NewRun } from '../../../core/triggers/
 import type { CallerTransaction } from '../../../core/triggers/trigger-options.ts';
 import type { JobDefinition } from '../../jobs/define-job.ts';
 import { newRun } from '../../jobs/new-run.ts';
+import type { TriggerOrigin } from '../../plugins/triggering.ts';
 import type { RunsDeps } from '../runs-deps.ts';
+import { placed } from './placed.ts';
+import { isPrepared, preparedRun, shownEnqueued } from './prepared-runs.ts';
 
-type TriggerDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'clock' | 'registry' | 'maxInputBytes'>;
+type TriggerDeps = Pick<
+  RunsDeps,
+  'store' | 'bus' | 'worker' | 'clock' | 'registry' | 'plugins' | 'maxInputBytes'
+>;
 
 /** @throws {NotFoundError} for an unknown job. @throws {ValidationError} for a bad input or option. */
 export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promise<TriggeredRun> {
@@ -61,40 +67,70 @@ export function withDisposition(run: Run, disposition: Disposition): TriggeredRu
   return Object.defineProperty({ ...run }, 'disposition', { value: disposition }) as TriggeredRun;
 }
 
-type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker'>;
+type StoreDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'plugins'>;
 
 /** {@link storeRuns} for one run. */
-export async function storeRun(deps: StoreDeps, run: NewRun): Promise<Enqueued> {
-  const [only] = await storeRuns(deps, [run]);
+export async function storeRun(deps: StoreDeps, run: NewRun, origin?: TriggerOrigin): Promise<Enqueued> {
+  const [only] = await storeRuns(deps, [run], origin);
   if (!only) throw new Error('a stored run was not returned');
   return only;
 }
 
 /** Stores a run in a caller's transaction. It is published after the commit, and the worker wakes then. */
 async function storeRunIn(deps: StoreDeps, transaction: CallerTransaction, run: NewRun): Promise<Enqueued> {
+  const { plugins } = deps;
+  const ready = isPrepared(plugins) ? await preparedRun(plugins, run, BY_CALLER) : run;
   let stored: Enqueued | undefined;
   const onCommit = () => {
     if (stored !== undefined) publishStored(deps, [run], [stored]);
     deps.worker.wake();
   };
-  stored = await deps.store.enqueueIn(transaction, run, { onCommit });
-  return stored;
+  stored = await deps.store.enqueueIn(transaction, ready, { onCommit });
+  return await shownEnqueued(plugins, stored, { given: run, ready });
 }
+
+const BY_CALLER: TriggerOrigin = { kind: 'trigger' };
 
 /**
  * Stores all runs or none, and publishes the new ones. The worker's claim leaves in the same request
  * and takes them.
  */
 export async function storeRuns(
-  { store, bus, worker }: StoreDeps,
+  { store, bus, worker, plugins }: StoreDeps,
   runs: readonly NewRun[],
+  origin: TriggerOrigin = BY_CALLER,
 ): Promise<Enqueued[]> {
-  const storing = store.enqueue(runs);
+  const ready = isPrepared(plugins) ? await preparedRuns(plugins, runs, origin) : runs;
+  const storing = store.enqueue(ready);
   // The worker's claim is requested after them, and leaves with them.
   if (!runs.every(isLater)) worker.wake();
   const stored = await storing;
   publishStored({ bus, worker }, runs, stored);
-  return stored;
+  if (plugins.codec === undefined) return stored;
+  return await Promise.all(
+    stored.map((each, i) => {
+      const [given, prepared] = [runs[i], ready[i]];
+      if (given === undefined || prepared === undefined) return each;
+      return shownEnqueued(plugins, each, { given, ready: prepared });
+    }),
+  );
+}
+
+/** One after another: if one is refused, the plugins hear of none after it. */
+async function preparedRuns(
+  plugins: StoreDeps['plugins'],
+  runs: readonly NewRun[],
+  origin: TriggerOrigin,
+): Promise<NewRun[]> {
+  const prepared: NewRun[] = [];
+  for (const [index, run] of runs.entries()) {
+    try {
+      prepared.push(await preparedRun(plugins, run, origin));
+    } catch (error) {
+      throw runs.length === 1 ? error : placed(error, index);
+    }
+  }
+  return prepared;
 }
 
 /** Tells of stored runs. */

@@ -5,6 +5,7 @@ import { type Clock, defer } from '../../../core/time/clock.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { RunLog } from '../../events/run-log.ts';
 import type { Registry } from '../../jobs/registry.ts';
+import type { Plugins } from '../../plugins/plugins.ts';
 import type { Scheduler } from '../../schedules/scheduler.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { Slots } from '../slots/slots.ts';
@@ -12,6 +13,7 @@ import { claimNote, logBegun, logLost } from './claim-log.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import { DueLooks } from './due-looks.ts';
 import { withKnownSteps } from './known-steps.ts';
+import { withOpenedInputs } from './opened-inputs.ts';
 import type { Taken, TakeOptions } from './take-options.ts';
 
 interface IntakeDeps {
@@ -21,6 +23,7 @@ interface IntakeDeps {
   readonly registry: Registry;
   readonly slots: Slots;
   readonly log: RunLog;
+  readonly plugins: Pick<Plugins, 'codec'>;
   readonly schedules: Pick<Scheduler, 'withinMs' | 'accept'>;
   readonly staleThresholdMs: number;
   /** After this time without a look for due waiting runs, the next claim looks for them; ms. */
@@ -216,9 +219,15 @@ export class Intake {
       request,
     }: { underWay: ClaimUnderWay; isWanted: () => boolean; request: DecidedClaim },
   ): Promise<Slot[]> {
-    const { bus, slots, store } = this.#deps;
+    const {
+      bus,
+      slots,
+      store,
+      plugins: { codec },
+    } = this.#deps;
     this.#reportLost(lost);
-    const held = await stillHeld(await withKnownSteps(runs, store), underWay, store);
+    const opened = codec === undefined ? runs : await withOpenedInputs(runs, codec);
+    const held = await stillHeld(await withKnownSteps(opened, store), underWay, store);
     const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
     bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));

@@ -16,6 +16,7 @@ import { LogBudget } from '../../execution/log-budget.ts';
 import { OwnerJournal } from '../../execution/owner-journal.ts';
 import { RunControl } from '../../execution/run-control.ts';
 import type { Registry } from '../../jobs/registry.ts';
+import type { Plugins } from '../../plugins/plugins.ts';
 import { Changes } from './changes.ts';
 import { Conclusions } from './conclusions.ts';
 import { EndingSlots } from './ending-slots.ts';
@@ -29,6 +30,7 @@ interface SlotsDeps {
   readonly registry: Registry;
   readonly log: RunLog;
   readonly errorDetail: ErrorDetailMode;
+  readonly plugins: Plugins;
   readonly heartbeatIntervalMs: number;
   readonly staleThresholdMs: number;
   readonly maxConcurrentRuns: number;

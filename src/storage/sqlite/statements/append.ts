@@ -215,6 +215,7 @@ function toChild(child: ChildStart) {
     timeoutMs: timeout?.ms,
     limitKey: storedLimitKey(child) ?? undefined,
     rateKey: storedRateKey(child) ?? undefined,
+    pluginData: child.pluginData,
   };
 }
 

@@ -1,5 +1,3 @@
-import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
-import { decodeJson } from '../../../core/json/json.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
 import type { StoredRun } from '../../../core/run.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from '../../../core/step.ts';
@@ -138,7 +136,7 @@ function toStep(row: StepRow): StoredStep {
     status: row.status,
     output: row.status === 'completed' ? JsonText.of(row.data) : null,
     error: row.message,
-    errorDetail: row.status === 'failed' ? ((decodeJson(row.data) ?? null) as ErrorDetail | null) : null,
+    errorDetail: row.status === 'failed' ? JsonText.ofDetail(row.data) : null,
     startedAt: toIsoTime(row.created_at - (row.duration_ms ?? 0)),
     completedAt: toIsoTime(row.created_at),
   };

@@ -1,5 +1,4 @@
 import type { Selectable } from 'kysely';
-import type { ErrorDetail } from '../../../core/errors/error-detail.ts';
 import { UNKNOWN_STEP } from '../../../core/events.ts';
 import { decodeJson } from '../../../core/json/json.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
@@ -183,7 +182,7 @@ export function toRun(row: RunRow): StoredRun {
     progress: row.progress === null ? null : (decodeJson(row.progress) as RunProgress),
     output: JsonText.of(row.output),
     error: row.error,
-    errorDetail: hasFailed ? ((decodeJson(row.error_detail) ?? null) as ErrorDetail | null) : null,
+    errorDetail: hasFailed ? JsonText.ofDetail(row.error_detail) : null,
     failedStepName: hasFailed ? (row.failed_step_name ?? UNKNOWN_STEP) : null,
     attempt: row.attempt,
     heartbeatAt: timeOrNull(row.heartbeat_at),

@@ -22,7 +22,8 @@ returning seq`;
 
 /** The run, and the signal that it has by that id. Its parameters are those of {@link SEND}. */
 const STATE = `
-select r.status, r.job_name, s.id = ?1 as is_ours, s.name = ?3 and s.payload = ?5 as is_same
+select r.status, r.job_name, s.id = ?1 as is_ours, s.name = ?3 and s.payload = ?5 as is_same,
+  iif(s.id <> ?1 and s.name = ?3 and s.payload <> ?5, s.payload, null) as other_payload
 from durably_runs r left join durably_signals s on s.run_id = r.id and s.signal_id = ?4
 where r.id = ?2`;
 
@@ -32,6 +33,8 @@ interface StateRow {
   /** Null if the run has no signal of that id. */
   readonly is_ours: number | null;
   readonly is_same: number | null;
+  /** That of a signal with the id and another payload. */
+  readonly other_payload: string | null;
 }
 
 /** Stores signals in the order in which they came. Returns the result of each. */
@@ -53,9 +56,10 @@ const signals: WriteKind<NewSignal, SignalResult> = {
 
 function toResult([row]: Rows): SignalResult {
   if (row === undefined) return { kind: 'not-found' };
-  const { status, job_name, is_ours, is_same } = row as unknown as StateRow;
+  const { status, job_name, is_ours, is_same, other_payload } = row as unknown as StateRow;
   if (is_ours === 1) return { kind: 'accepted', jobName: job_name };
-  if (is_ours === 0) return { kind: is_same === 1 ? 'duplicate' : 'conflict' };
+  if (is_ours === 0 && is_same === 1) return { kind: 'duplicate' };
+  if (is_ours === 0) return { kind: 'conflict', payload: other_payload };
   return isTerminal(status) ? { kind: 'wrong-state', status } : { kind: 'full' };
 }
 

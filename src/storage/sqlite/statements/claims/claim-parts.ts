@@ -39,6 +39,7 @@ export interface ClaimRow {
   readonly deadline_at: number | null;
   readonly timeout: string | null;
   readonly error_detail: string | null;
+  readonly plugin_data: string | null;
   /** Whether pending runs were left when this row was updated. The value of the last row counts. */
   readonly more: number;
 }

@@ -167,6 +167,7 @@ function claimColumns(table: string, inlineBytes: string): string {
     'deadline_at',
     'timeout',
     'error_detail',
+    'plugin_data',
   ].map((column) => `${table}.${column}`);
   const payload = `iif(
   octet_length(${table}.payload) <= ${inlineBytes}, ${table}.payload, octet_length(${table}.payload)

@@ -147,6 +147,7 @@ function toClaimedRun(
     parentRunId: row.parent_run_id,
     depth: row.depth,
     version: row.version ?? 1,
+    pluginData: row.plugin_data,
     deadline: row.deadline_at === null ? undefined : { atMs: row.deadline_at, text: row.timeout ?? '' },
   };
 }

@@ -1,4 +1,5 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
+import { SEAL_MARK } from '../../../../core/json/sealed.ts';
 import type { RunQuery } from '../../../../core/lists/run-query.ts';
 import { isWithin, wasCreated } from './created.ts';
 import { hasLabel } from './labels.ts';
@@ -54,6 +55,8 @@ export function searchedPlaces(query: RunQuery, text: string, placesOf: PlacesOf
 function inputsWith(query: RunQuery, text: string, placesOf: PlacesOf): RawBuilder<unknown> {
   const searched = placesOf({ ...query, before: null, limit: MAX_SEARCHED, offset: 0 });
   const spellings = [...new Set([text, JSON.stringify(text).slice(1, -1)])];
+  // What a plugin has encoded may hold any text by chance.
+  const isReadable = sql`r.payload not like ${patternOf(SEAL_MARK).slice(1)} escape '\\'`;
   const contains = spellings.map((spelling) => sql`r.payload like ${patternOf(spelling)} escape '\\'`);
   return sql`select r.seq from (
       select p.seq, p.bytes, sum(p.bytes) over (order by p.seq desc rows unbounded preceding) as total
@@ -63,7 +66,7 @@ function inputsWith(query: RunQuery, text: string, placesOf: PlacesOf): RawBuild
       ) p
     ) t cross join durably_runs r on r.seq = t.seq
     where (t.total <= ${MAX_SEARCHED_BYTES} or t.total = t.bytes)
-      and ${isWithin(query, sql.ref('t.seq'))} and (${sql.join(contains, sql` or `)})
+      and ${isWithin(query, sql.ref('t.seq'))} and (${sql.join(contains, sql` or `)}) and ${isReadable}
     order by t.seq desc limit ${query.limit + query.offset}`;
 }
 

@@ -19,6 +19,7 @@ const OPTIONS = [
   'idempotencyTtlMs',
   'coalesce',
   'debounce',
+  'pluginData',
 ] as const satisfies readonly (keyof NewRun)[];
 
 /** Whether a run has options that most runs don't have. */
@@ -37,8 +38,8 @@ export function sumOfChars(runs: readonly NewRun[]): number {
   return chars;
 }
 
-function charsOf({ payload, labels }: NewRun): number {
-  return payload.length + (labels?.length ?? 0);
+function charsOf({ payload, labels, pluginData }: NewRun): number {
+  return payload.length + (labels?.length ?? 0) + (pluginData?.length ?? 0);
 }
 
 export function toSql(sql: string, runs: readonly NewRun[]): Sql {
@@ -72,6 +73,7 @@ function toValues(run: NewRun, payload: string | null): readonly (string | numbe
     storedLimitKey(run),
     storedRateKey(run),
     ...found,
+    run.pluginData ?? null,
   ];
 }
 

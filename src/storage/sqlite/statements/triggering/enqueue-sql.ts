@@ -49,7 +49,7 @@ on conflict (id) do update set id = excluded.id
 ${FOUND_BY_KEY}`;
 
 const OPTION_COLUMNS = `status, due_at, waits,
-  priority, ttl_ms, ttl, timeout_ms, timeout, deadline_at, limit_key, rate_key, key_turn, key_generation, idempotency_until`;
+  priority, ttl_ms, ttl, timeout_ms, timeout, deadline_at, limit_key, rate_key, key_turn, key_generation, idempotency_until, plugin_data`;
 
 /** A run with a delay or a later time waits. Its ttl counts from when it is due. One with keys for the limits of its job is in a line. */
 const OPTION_VALUES = `
@@ -62,7 +62,7 @@ const OPTION_VALUES = `
   coalesce(value->>8, 0), value->>9, value->>10, value->>11, value->>12,
   max(coalesce(due_at, 0), ${NOW_MS}) + (value->>9),
   value->>13, value->>14, iif(coalesce(value->>13, value->>14) is null, 1, 3),
-  ${KEY_GENERATION}, iif(value->>3 is null, null, ${NOW_MS} + (value->>15))`;
+  ${KEY_GENERATION}, iif(value->>3 is null, null, ${NOW_MS} + (value->>15)), value->>20`;
 
 const DUE_AT = `coalesce(value->>7, ${NOW_MS} + (value->>6))`;
 

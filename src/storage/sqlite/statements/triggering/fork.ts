@@ -8,11 +8,11 @@ import { PLACES } from '../places.ts';
 /**
  * Stores a fork once, however often it is sent. The schema's view copies the steps.
  * ?1 the new run's id, ?2 the run, ?3 the name of the step, ?4 the payload; empty for that of the run. ?5 and ?6 its
- * keys for the limits of its job; empty without.
+ * keys for the limits of its job, ?7 what plugins store with it; empty without.
  */
 const FORK = `
-insert into durably_forks (id, job_name, payload, concurrency_key, labels, forked_from, limit_key, rate_key, from_index)
-select ?1, r.job_name, coalesce(nullif(?4, ''), r.payload), r.concurrency_key, r.labels, r.id, nullif(?5, ''), nullif(?6, ''), s.step_index
+insert into durably_forks (id, job_name, payload, concurrency_key, labels, forked_from, limit_key, rate_key, plugin_data, from_index)
+select ?1, r.job_name, coalesce(nullif(?4, ''), r.payload), r.concurrency_key, r.labels, r.id, nullif(?5, ''), nullif(?6, ''), nullif(?7, ''), s.step_index
 from durably_runs r cross join durably_steps s on s.run_id = r.id and s.name = ?3
 where r.id = ?2 and not exists (select 1 from durably_runs n where n.id = ?1)`;
 
@@ -32,7 +32,7 @@ const forks: WriteKind<NewFork, ForkResult> = {
       const parameters = [id, runId, from, payload ?? ''];
       const keys = [storedLimitKey(member) ?? '', storedRateKey(member) ?? ''];
       return [
-        { sql: FORK, parameters: [...parameters, ...keys] },
+        { sql: FORK, parameters: [...parameters, ...keys, member.pluginData ?? ''] },
         { kind: 'read', sql: STATE, parameters },
       ];
     }),

@@ -1,0 +1,63 @@
+/**
+ * A value that a plugin has encoded, as JSON text: an object with the plugin's name and what it made of the value. The `$`
+ * is escaped, which `JSON.stringify` never does, so no value that a user gives can look like a sealed one.
+ */
+export const SEAL_MARK = '{"\\u0024enc":';
+
+/** What callers see of a value that no plugin of this process can decode. */
+export const UNREADABLE = '[encrypted]';
+
+/** What a plugin made of a JSON text. */
+export interface SealedContent {
+  /** The plugin's name. */
+  readonly plugin: string;
+  readonly content: string;
+}
+
+/** Whether a stored text is a sealed one. */
+export function isSealed(text: string): boolean {
+  return text.startsWith(SEAL_MARK);
+}
+
+export function sealText({ plugin, content }: SealedContent): string {
+  return `${SEAL_MARK}${JSON.stringify([plugin, content])}}`;
+}
+
+/** @param text a sealed one */
+export function readSealed(text: string): SealedContent {
+  const { $enc } = JSON.parse(text) as { readonly $enc: readonly [string, string] };
+  const [plugin, content] = $enc;
+  return { plugin, content };
+}
+
+/** A message as callers see it. */
+export function shownText(text: string): string {
+  return isSealed(text) ? UNREADABLE : text;
+}
+
+/** What of a run, a step or a log line may hold a sealed message. */
+export interface WithTexts {
+  readonly error?: string | null;
+  readonly message?: string;
+  readonly progress?: { readonly message?: string } | null;
+}
+
+/** The record as callers see it: its messages that are still sealed say only so. Usually the record itself. */
+export function withShownTexts<T extends WithTexts>(record: T): T {
+  const { error, message, progress } = record;
+  if (!hasSealedText(record)) return record;
+  return {
+    ...record,
+    ...(isSealedMessage(error) && { error: UNREADABLE }),
+    ...(isSealedMessage(message) && { message: UNREADABLE }),
+    ...(isSealedMessage(progress?.message) && { progress: { ...progress, message: UNREADABLE } }),
+  };
+}
+
+function hasSealedText({ error, message, progress }: WithTexts): boolean {
+  return isSealedMessage(error) || isSealedMessage(message) || isSealedMessage(progress?.message);
+}
+
+function isSealedMessage(text: string | null | undefined): text is string {
+  return typeof text === 'string' && isSealed(text);
+}

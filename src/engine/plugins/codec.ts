@@ -1,0 +1,96 @@
+import { errorMessage } from '../../core/errors/error-text.ts';
+import { PluginError, UnreadableError } from '../../core/errors/errors.ts';
+import { isSealed, readSealed, sealText } from '../../core/json/sealed.ts';
+import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
+import { callOutsideRuns } from '../../core/run-context.ts';
+
+/** What the plugins of an instance make of payloads before they are stored, and the reverse. */
+export class Codec {
+  readonly #encoders: readonly DurablyPlugin[];
+  readonly #decoders: ReadonlyMap<string, DurablyPlugin>;
+
+  /** Undefined if none of the plugins has to do with payloads. */
+  static of(plugins: readonly DurablyPlugin[]): Codec | undefined {
+    return plugins.some(({ decode }) => decode !== undefined) ? new Codec(plugins) : undefined;
+  }
+
+  private constructor(plugins: readonly DurablyPlugin[]) {
+    this.#encoders = plugins.filter(({ encode }) => encode !== undefined);
+    this.#decoders = new Map(
+      plugins.filter(({ decode }) => decode !== undefined).map((plugin) => [plugin.name, plugin]),
+    );
+  }
+
+  /**
+   * The text as it is stored. Each plugin gets what the one before it has made, with that one's name.
+   *
+   * @throws {PluginError}
+   */
+  async seal(text: string): Promise<string> {
+    let sealed = text;
+    for (const plugin of this.#encoders) {
+      const { name } = plugin;
+      let content: unknown;
+      try {
+        content = await callOutsideRuns(() => plugin.encode?.(sealed));
+      } catch (error) {
+        throw new PluginError(name, `could not encode a value: ${errorMessage(error)}`, { cause: error });
+      }
+      if (typeof content !== 'string')
+        throw new PluginError(name, `must return a string from encode, not a ${typeof content}`);
+      sealed = sealText({ plugin: name, content });
+    }
+    return sealed;
+  }
+
+  /** The text as it was before {@link seal}. @throws {UnreadableError} */
+  async open(text: string): Promise<string> {
+    let opened = text;
+    while (isSealed(opened)) {
+      const { plugin: name, content } = readSealed(opened);
+      const plugin = this.#decoders.get(name);
+      if (plugin === undefined) throw noPlugin(name);
+      let decoded: unknown;
+      try {
+        decoded = await callOutsideRuns(() => plugin.decode?.(content));
+      } catch (error) {
+        throw cannotDecode(name, errorMessage(error), error);
+      }
+      if (typeof decoded !== 'string') throw cannotDecode(name, `decode returned a ${typeof decoded}`);
+      opened = decoded;
+    }
+    return opened;
+  }
+}
+
+/** What is stored for null stays null. */
+export async function sealOrNull(codec: Codec, text: string | null | undefined): Promise<string | null> {
+  return text == null ? null : await codec.seal(text);
+}
+
+/** The text of a value that the engine needs. @throws {UnreadableError} if it can't be decoded here. */
+export async function openText(codec: Codec | undefined, text: string): Promise<string> {
+  if (!isSealed(text)) return text;
+  if (codec === undefined) throw noPlugin(readSealed(text).plugin);
+  return await codec.open(text);
+}
+
+/** {@link openText}, or the text as it is if it can't be decoded here. */
+export async function openIfReadable(codec: Codec, text: string): Promise<string> {
+  try {
+    return isSealed(text) ? await codec.open(text) : text;
+  } catch {
+    return text;
+  }
+}
+
+function noPlugin(name: string): UnreadableError {
+  return new UnreadableError(
+    `The value was encoded by the plugin ${JSON.stringify(name)}, which is not among the plugins of this process`,
+  );
+}
+
+function cannotDecode(name: string, why: string, cause?: unknown): UnreadableError {
+  const message = `The plugin ${JSON.stringify(name)} can't decode the value: ${why}`;
+  return new UnreadableError(message, cause === undefined ? undefined : { cause });
+}

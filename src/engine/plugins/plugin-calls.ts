@@ -1,0 +1,149 @@
+import { PluginError } from '../../core/errors/errors.ts';
+import { decodeJson } from '../../core/json/json.ts';
+import type { ClaimedRun } from '../../core/ownership/claim.ts';
+import type { DurablyPlugin, ExecutionOutcome, PluginRun, PluginStep } from '../../core/plugins/plugin.ts';
+import type { Plugins } from './plugins.ts';
+import { readPluginData } from './triggering.ts';
+
+interface CalledStep {
+  readonly stepName: string;
+  readonly stepIndex: number;
+  readonly attempt: number;
+}
+
+/** The calls of plugins around one execution of a run and its steps. */
+export class PluginCalls {
+  readonly #plugins: Pick<Plugins, 'aroundRun' | 'aroundStep'>;
+  readonly #run: ClaimedRun;
+  readonly #getSignal: () => AbortSignal;
+  readonly #contexts = new Map<DurablyPlugin, PluginRun>();
+  #input: { readonly value: unknown } | undefined;
+
+  /** Undefined if no plugin is called around runs or steps. */
+  static of(
+    plugins: Pick<Plugins, 'aroundRun' | 'aroundStep'>,
+    run: ClaimedRun,
+    getSignal: () => AbortSignal,
+  ): PluginCalls | undefined {
+    const { aroundRun, aroundStep } = plugins;
+    if (aroundRun === undefined && aroundStep === undefined) return undefined;
+    return new PluginCalls(plugins, run, getSignal);
+  }
+
+  private constructor(
+    plugins: Pick<Plugins, 'aroundRun' | 'aroundStep'>,
+    run: ClaimedRun,
+    getSignal: () => AbortSignal,
+  ) {
+    this.#plugins = plugins;
+    this.#run = run;
+    this.#getSignal = getSignal;
+  }
+
+  /** Executes the run within the plugins. Rejects if the job or a plugin fails. */
+  async aroundRun(execute: () => Promise<ExecutionOutcome>): Promise<void> {
+    const { aroundRun = [] } = this.#plugins;
+    await nest(aroundRun, {
+      hook: 'aroundRun',
+      core: execute,
+      shown: (outcome) => outcome,
+      call: (plugin, next) => plugin.aroundRun?.(this.#contextOf(plugin), next),
+    });
+  }
+
+  /** Calls a step's function within the plugins. Rejects if the function or a plugin fails. */
+  async aroundStep<T>(step: CalledStep, code: () => Promise<T>): Promise<T> {
+    const { aroundStep } = this.#plugins;
+    if (aroundStep === undefined) return await code();
+    return await nest(aroundStep, {
+      hook: 'aroundStep',
+      core: code,
+      shown: () => undefined,
+      call: (plugin, next) => {
+        const context: PluginStep = { ...step, run: this.#contextOf(plugin) };
+        return plugin.aroundStep?.(context, next);
+      },
+    });
+  }
+
+  #contextOf(plugin: DurablyPlugin): PluginRun {
+    const known = this.#contexts.get(plugin);
+    if (known !== undefined) return known;
+    const { runId, jobName, attempt, kind, stepCount, version, concurrencyKey, parentRunId } = this.#run;
+    const getInput = () => this.#inputOnce();
+    const getSignal = this.#getSignal;
+    const context: PluginRun = {
+      ...{ runId, jobName, attempt, kind, stepCount, version, concurrencyKey, parentRunId },
+      data: readPluginData(this.#run.pluginData, plugin.name),
+      get input() {
+        return getInput();
+      },
+      get signal() {
+        return getSignal();
+      },
+    };
+    this.#contexts.set(plugin, context);
+    return context;
+  }
+
+  /** A plugin that changes the input does not change that of the job. */
+  #inputOnce(): unknown {
+    this.#input ??= { value: decodeJson(this.#run.payload) };
+    return this.#input.value;
+  }
+}
+
+interface Nesting<T, TShown> {
+  readonly hook: 'aroundRun' | 'aroundStep';
+  readonly core: () => Promise<T>;
+  /** What a plugin sees of the result. */
+  readonly shown: (result: T) => TShown;
+  readonly call: (plugin: DurablyPlugin, next: () => Promise<TShown>) => unknown;
+}
+
+/**
+ * Calls the plugins around each other, the first one outermost. The result is that of the core. A plugin can only make of it a
+ * failure: by throwing, or by not calling `next`. A failure of what is within a plugin stays what it is, whatever the plugin
+ * does about it.
+ */
+async function nest<T, TShown>(plugins: readonly DurablyPlugin[], nesting: Nesting<T, TShown>): Promise<T> {
+  const [plugin, ...inner] = plugins;
+  if (plugin === undefined) return await nesting.core();
+  const { hook, shown, call } = nesting;
+  let within: Promise<T> | undefined;
+  let isOver = false;
+  const next = (): Promise<TShown> => {
+    if (isOver) return refuse(new PluginError(plugin.name, `called next after its ${hook} was over`));
+    if (within !== undefined) return refuse(new PluginError(plugin.name, `called next twice in ${hook}`));
+    within = nest(inner, nesting);
+    return watched(within.then(shown));
+  };
+  const failure = await failureOf(() => call(plugin, next));
+  isOver = true;
+  if (within === undefined)
+    throw failure === undefined
+      ? new PluginError(plugin.name, `did not call next in ${hook}`)
+      : failure.error;
+  const result = await within;
+  if (failure !== undefined) throw failure.error;
+  return result;
+}
+
+function refuse(error: PluginError): Promise<never> {
+  return watched(Promise.reject(error));
+}
+
+/** If the plugin does not await it, its failure must not end the process. */
+function watched<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+async function failureOf(call: () => unknown): Promise<{ readonly error: unknown } | undefined> {
+  try {
+    await call();
+    return undefined;
+  } catch (error) {
+    return { error };
+  }
+}
