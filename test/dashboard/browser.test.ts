@@ -3,8 +3,10 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { launchBrowser } from './browser.ts';
 import type { DashboardTests } from './context.ts';
 import { accessibility } from './views/accessibility.ts';
+import { builtService } from './views/built-service.ts';
 import { jobs } from './views/jobs.ts';
 import { keys } from './views/keys.ts';
+import { large } from './views/large.ts';
 import { outages } from './views/outages.ts';
 import { run } from './views/run.ts';
 import { runCommands } from './views/run-commands.ts';
@@ -29,5 +31,7 @@ describe('the dashboard in Chromium', () => {
   describe('schedules and overview', () => schedules(tests));
   describe('keys and modes', () => keys(tests));
   describe('outages', () => outages(tests));
+  describe('many rows', () => large(tests));
+  describe('the built service', () => builtService(tests));
   describe('accessibility', () => accessibility(tests));
 });

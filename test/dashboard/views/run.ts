@@ -62,22 +62,24 @@ export function run(tests: DashboardTests): void {
     await page.getByRole('heading', { name: 'import-orders' }).waitFor();
   });
 
-  it('draws the rows in sight of a run with many steps and log lines', async () => {
-    const service = await serve();
-    const { durably, url } = service;
+  it('draws the rows in sight of a run with 5,000 steps and 5,000 log lines', async () => {
+    const { durably, url } = await serve();
     durably.start();
-    const input = { steps: 300, lines: 3000, outputBytes: 200_000 };
-    const { id } = await durably.trigger({ jobName: 'large', input });
-    await until(service, id, 'completed');
+    const { id } = await durably.jobs.large.triggerAndWait({
+      steps: 5000,
+      lines: 5000,
+      outputBytes: 200_000,
+    });
     const page = await open(tests, { url, hash: `#/run/${id}?tab=logs` });
-    await page.getByRole('tab', { name: /Logs.*3,000/ }).waitFor();
+    await page.getByRole('tab', { name: /Logs.*5,000/ }).waitFor({ timeout: 60_000 });
+    await page.getByText('5,000 steps').waitFor();
     expect(await page.locator('.lane').count()).toBeLessThan(60);
     expect(await page.locator('.log-line').count()).toBeLessThan(70);
     await page.getByRole('tab', { name: 'Run' }).click();
     await page.getByText('2000 items').waitFor();
     await page.getByLabel('Find in output').fill('1999');
     await page.locator('.json .is-shown').getByText('1999').waitFor();
-  });
+  }, 90_000);
 
   it('takes no text for markup', async () => {
     const service = await serve();
