@@ -6,6 +6,9 @@ export interface OpenedPage {
   readonly faults: string[];
 }
 
+/** A page without a service. */
+export const BLANK = 'about:blank';
+
 export interface OpenOptions {
   readonly url: string;
   /** Such as `#/jobs`. */
@@ -25,7 +28,8 @@ export async function openPage(
     if (message.type() === 'error' || message.type() === 'warning') faults.push(`console: ${message.text()}`);
   });
   page.on('request', (request) => {
-    if (!request.url().startsWith(`${url}/`)) faults.push(`foreign request: ${request.url()}`);
+    if (url !== BLANK && !request.url().startsWith(`${url}/`))
+      faults.push(`foreign request: ${request.url()}`);
   });
   await page.goto(`${url}${path}${hash}`);
   return { page, faults };

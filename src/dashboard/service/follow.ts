@@ -86,7 +86,8 @@ export function follow({ open, onEvents, onEnd, onOpen, after }: Followed): () =
     }
   };
   document.addEventListener('visibilitychange', onVisibility);
-  void read();
+  // A tab that is opened in the background takes no connection before it is looked at.
+  if (document.visibilityState === 'visible') void read();
   return () => {
     isStopped = true;
     document.removeEventListener('visibilitychange', onVisibility);

@@ -1,5 +1,6 @@
-import { it } from 'vitest';
+import { expect, it } from 'vitest';
 import { type DashboardTests, open, rowOf, serve } from '../context.ts';
+import { BLANK } from '../opened-page.ts';
 
 /** The browser itself logs each request that fails. */
 const ALLOWED = /ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|503/;
@@ -27,6 +28,29 @@ export function outages(tests: DashboardTests): void {
     await rowOf(list, id).getByText('cancelled').waitFor();
     await page.locator('.run-title').getByText('cancelled').waitFor();
     await list.getByText('The service does not answer').waitFor({ state: 'detached' });
+  });
+
+  it('opens no stream before the page is looked at, and shows what it shows then', async () => {
+    const { url, durably } = await serve();
+    const page = await open(tests, { url: BLANK, path: '' });
+    const streams: string[] = [];
+    page.on('request', (request) => {
+      if (request.url().includes('/subscribe')) streams.push(request.url());
+    });
+    await page.addInitScript(() => {
+      Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+    });
+    const first = await durably.trigger({ jobName: 'approval', input: { document: 'a' } });
+    await page.goto(`${url}/`);
+    await rowOf(page, first.id).waitFor();
+    const second = await durably.trigger({ jobName: 'approval', input: { document: 'b' } });
+    expect(streams).toEqual([]);
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'visibilityState', { value: 'visible' });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await rowOf(page, second.id).waitFor();
+    expect(streams).toHaveLength(1);
   });
 
   it('offers to try again what could not be read', async () => {
