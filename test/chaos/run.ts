@@ -1,7 +1,7 @@
 /**
- * The long form of the chaos tests: `npm run chaos -- --minutes N [--seed S] [--database ADDRESS]`. Runs round
- * after round with the next seed, until the time is up or a promise was broken. With an address, all processes use
- * that libSQL server.
+ * The long form of the chaos tests: `npm run chaos -- --minutes N [--seed S] [--database ADDRESS | --sqld PROGRAM]`. Runs
+ * round after round with the next seed, until the time is up or a promise was broken. With an address, all processes use
+ * that libSQL server. With the program of libsql-server, each scenario starts servers of its own and gives them trouble.
  */
 import { inspect, parseArgs } from 'node:util';
 import { GivenDatabase } from '../support/given-database.ts';
@@ -10,6 +10,7 @@ import { flowOverBadNetwork, flowUnderFire } from './scenarios/flow.ts';
 import { killAtRandom } from './scenarios/kill.ts';
 import { formatFigures, type Outcome } from './scenarios/outcome.ts';
 import { badNetwork } from './scenarios/remote.ts';
+import { killOnServer, SERVER_TROUBLES, troubledServer } from './scenarios/server.ts';
 import { restlessSubscribers } from './scenarios/subscribers.ts';
 import { chooseSeed, Random } from './support/random.ts';
 import { ServerRecords } from './support/stored-records.ts';
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     minutes: { type: 'string', default: '10' },
     seed: { type: 'string' },
     database: { type: 'string' },
+    sqld: { type: 'string' },
   },
 });
 const minutes = Number(values.minutes);
@@ -28,7 +30,9 @@ if (values.seed !== undefined) process.env.CHAOS_SEED = values.seed;
 const database = values.database === undefined ? undefined : await GivenDatabase.open(values.database);
 const stored = database && new ServerRecords(database);
 
-const scenarios: Readonly<Record<string, (random: Random) => Promise<Outcome>>> = {
+type Scenarios = Readonly<Record<string, (random: Random) => Promise<Outcome>>>;
+
+const onAnyDatabase: Scenarios = {
   kill: (random) => killAtRandom({ random, runs: 400, kills: 25, stored }),
   contention: (random) => raceForRuns({ random, runs: 40, stored }),
   flow: (random) => flowUnderFire({ random, runs: 120, blows: 25, stored }),
@@ -36,6 +40,21 @@ const scenarios: Readonly<Record<string, (random: Random) => Promise<Outcome>>> 
   remote: (random) => badNetwork({ random, runs: 500, stored }),
   subscribers: (random) => restlessSubscribers({ random, runs: 60, stored }),
 };
+
+/** On servers of their own. */
+const onTroubledServers = (program: string): Scenarios => ({
+  'processes killed': (random) => killOnServer({ program, random, runs: 400, kills: 25 }),
+  ...Object.fromEntries(
+    SERVER_TROUBLES.map((trouble) => [
+      `server ${trouble}`,
+      (random: Random) => troubledServer({ random, runs: 400, program, trouble }),
+    ]),
+  ),
+});
+
+const scenarios = values.sqld === undefined ? onAnyDatabase : onTroubledServers(values.sqld);
+const givenOptions = ['database', 'sqld'] as const;
+const repeated = givenOptions.map((name) => (values[name] ? ` --${name} ${values[name]}` : '')).join('');
 
 /** An error that ended the scenario before its result could be checked. */
 const failed = (error: unknown): Outcome => ({ violations: [inspect(error)], figures: {} });
@@ -53,9 +72,7 @@ do {
     if (skipped.length > 0) console.log(`  skipped, for a stand-in only: ${skipped.join(', ')}`);
     if (violations.length > 0) {
       console.error(`\n✗ ${name} violated:\n${violations.map((each) => `  ${each}`).join('\n')}`);
-      console.error(
-        `\nagain: npm run chaos -- --minutes 1 --seed ${seed}${values.database ? ` --database ${values.database}` : ''}`,
-      );
+      console.error(`\nagain: npm run chaos -- --minutes 1 --seed ${seed}${repeated}`);
       process.exit(1);
     }
   }

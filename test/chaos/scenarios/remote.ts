@@ -17,7 +17,7 @@ const PROCESSES = 2;
 const CALLERS = 10;
 const KEYS = 20;
 /** Longer than an unanswered request and the outage, so that no run is lost because of them. */
-const SETTINGS = {
+export const REMOTE_SETTINGS = {
   DURABLY_CONCURRENCY: 10,
   DURABLY_HEARTBEAT_INTERVAL_MS: 500,
   DURABLY_STALE_THRESHOLD_MS: 20_000,
@@ -43,7 +43,7 @@ export async function badNetwork(options: RemoteOptions): Promise<Outcome> {
 }
 
 async function onStandIn({ random, runs }: RemoteOptions): Promise<Outcome> {
-  return await withFleet(SETTINGS, async (fleet) => {
+  return await withFleet(REMOTE_SETTINGS, async (fleet) => {
     const database = await RemoteDatabase.start(fleet.database, random.fork());
     try {
       const start = () => fleet.start({ TURSO_DATABASE_URL: database.addressForProcess() });
@@ -66,7 +66,7 @@ async function onServer({ random, runs, stored }: RemoteOptions): Promise<Outcom
     await story.play();
     return { ...(await story.judge()), skipped: FAULTS };
   };
-  return await withFleet(SETTINGS, play, stored);
+  return await withFleet(REMOTE_SETTINGS, play, stored);
 }
 
 /** Takes the database down until every process reports it. The processes recover by themselves. */
@@ -82,22 +82,33 @@ export async function goAway(fleet: Fleet, database: RemoteDatabase, isTime: () 
   await eventually('200', async () => (await statuses()).every((status) => status === 200));
 }
 
-class RemoteStory {
+/** Callers that trigger runs, some of which are followed. */
+export class RemoteStory {
   readonly #fleet: Fleet;
-  readonly #options: RemoteOptions;
+  readonly #options: Pick<RemoteOptions, 'random' | 'runs'>;
   readonly #accepted = new Map<string, string>();
   readonly #followed = new Map<string, Subscriber>();
   readonly #callers: Caller[] = [];
   triggered = 0;
 
-  constructor(fleet: Fleet, options: RemoteOptions) {
+  constructor(fleet: Fleet, options: Pick<RemoteOptions, 'random' | 'runs'>) {
     this.#fleet = fleet;
     this.#options = options;
   }
 
   async play(): Promise<void> {
+    await this.call();
+    await this.settle();
+  }
+
+  /** Resolves when all runs are triggered. */
+  async call(): Promise<void> {
     const { random } = this.#options;
     await Promise.all(Array.from({ length: CALLERS }, () => this.#call(random.fork())));
+  }
+
+  /** Resolves when all runs and streams have ended. */
+  async settle(): Promise<void> {
     await eventually('all runs to end', async () => (await this.#fleet.stored.countOpen()) === 0, {
       everyMs: 50,
       withinMs: 120_000,

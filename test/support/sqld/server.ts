@@ -51,7 +51,6 @@ export class Sqld extends Behaviour {
   readonly #batons: Batons;
   readonly #server: Server;
   readonly #door: WebSocketDoor;
-  #writeStreams = 0;
   #isStopped = false;
 
   private constructor(options: SqldOptions) {
@@ -116,7 +115,7 @@ export class Sqld extends Behaviour {
 
   /** How many streams were opened to write. */
   get writeStreams(): number {
-    return this.#writeStreams;
+    return this.#queue.writeStreams;
   }
 
   /** Reads rows directly from the file, without the protocol and its faults. */
@@ -191,7 +190,7 @@ export class Sqld extends Behaviour {
     const stream = this.#batons.find(pipeline?.baton);
     if (pipeline === undefined || typeof stream === 'string') return this.#queue.enter(client, 'reads');
     const nature = this.#executor.natureOf(pipeline.requests, stream);
-    if (nature !== 'reads' && pipeline.baton == null) this.#writeStreams++;
+    if (nature !== 'reads' && pipeline.baton == null) this.#queue.writeStreams++;
     return this.#queue.enter(client, nature);
   }
 

@@ -56,6 +56,8 @@ class Connection {
   readonly #parts: DoorParts & { readonly client: string };
   readonly #sqls = new Map<number, string>();
   readonly #streams = new Map<number, OpenStream>();
+  /** The streams that have written. */
+  readonly #writers = new WeakSet<Stream>();
   #isGreeted = false;
   #isTerminated = false;
 
@@ -121,7 +123,12 @@ class Connection {
     const { behaviour, executor, queue, client } = this.#parts;
     for (const [key, sql] of sqls) stream.sqls.set(key, sql);
     const fault = behaviour.noteArrival();
-    const leave = queue.enter(client, executor.natureOf([request], stream));
+    const nature = executor.natureOf([request], stream);
+    if (nature !== 'reads' && !this.#writers.has(stream)) {
+      this.#writers.add(stream);
+      queue.writeStreams++;
+    }
+    const leave = queue.enter(client, nature);
     const noteClosed = () => leave(this.#isTerminated ? 'cut by the server' : 'cut by the client');
     this.#socket.once('close', noteClosed);
     try {

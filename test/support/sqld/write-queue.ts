@@ -18,6 +18,8 @@ export class WriteQueue {
   /** The most that one client had under way at once. */
   maxReads = 0;
   maxWrites = 0;
+  /** How many streams were opened to write. */
+  writeStreams = 0;
   /** What broke it. */
   brokenBy: string | undefined;
 

@@ -1,37 +1,58 @@
 import { LibsqlBatchError, LibsqlError } from '@libsql/client';
 import * as hrana from '@libsql/hrana-client';
-import { systemClock } from '../../../core/time/clock.ts';
+import { type Clock, systemClock } from '../../../core/time/clock.ts';
 import type { Batch } from '../adapter.ts';
+import { ANSWER_WITHIN_MS } from './timed-fetch.ts';
 
 /** The server ends a stream that is idle for 10 s. */
 const MAX_IDLE_MS = 5_000;
+/** What is between may drop a WebSocket that is idle, without a word. */
+const MAX_IDLE_SOCKET_MS = 60_000;
 
 type Statements = Parameters<Batch>[0];
 
 export interface HeldStreamOptions {
   readonly url: string;
   readonly authToken: string | undefined;
+  /** Sends requests over HTTP. */
   readonly fetch: (request: Request) => Promise<Response>;
-  readonly monotonicMs?: () => number;
+  readonly clock?: Clock;
+}
+
+/** A stream, and how long it lasts. */
+interface Opened {
+  readonly stream: hrana.Stream;
+  readonly isClosed: () => boolean;
+  close(): void;
+}
+
+interface Opener {
+  readonly open: () => Opened;
+  readonly maxIdleMs: number;
+  /** When a batch without an answer is given up. Undefined if something else does so. */
+  readonly answerWithinMs?: number;
+  close(): void;
 }
 
 /**
- * One stream for all writes of a process over HTTP. A stream is a connection inside of the server, which `@libsql/client`
+ * One stream for all writes of a process. A stream is a connection inside of the server, which `@libsql/client`
  * opens and closes for each batch. libsql-server 0.24 may keep the place of a closed connection in its write queue
  * and wait for it for ever. A connection that stays open takes its turn with its next write.
  */
 export class HeldStream {
-  readonly #client: hrana.HttpClient;
-  readonly #monotonicMs: () => number;
+  readonly #opener: Opener;
+  readonly #clock: Clock;
+  readonly #opened = new Set<Opened>();
   /** The stream and its last use. Undefined while a batch is under way: another one opens its own. */
-  #held: { readonly stream: hrana.HttpStream; readonly usedMs: number } | undefined;
+  #held: { readonly opened: Opened; readonly usedMs: number } | undefined;
 
-  constructor({ url, authToken, fetch, monotonicMs = () => systemClock.monotonicMs() }: HeldStreamOptions) {
-    const parsed = hrana.parseLibsqlUrl(url);
-    if (parsed.hranaHttpUrl === undefined) throw new TypeError('the address is not one of HTTP');
-    this.#client = hrana.openHttp(parsed.hranaHttpUrl, authToken ?? parsed.authToken, fetch);
-    this.#client.intMode = 'number';
-    this.#monotonicMs = monotonicMs;
+  constructor({ url, authToken, fetch, clock = systemClock }: HeldStreamOptions) {
+    const { hranaHttpUrl, hranaWsUrl, authToken: ownToken } = hrana.parseLibsqlUrl(url);
+    const token = authToken ?? ownToken;
+    if (hranaHttpUrl !== undefined) this.#opener = overHttp(hrana.openHttp(hranaHttpUrl, token, fetch));
+    else if (hranaWsUrl !== undefined) this.#opener = overWebSocket(() => hrana.openWs(hranaWsUrl, token));
+    else throw new TypeError('the address is not one of a libSQL server');
+    this.#clock = clock;
   }
 
   /**
@@ -39,35 +60,72 @@ export class HeldStream {
    * error the next batch has another stream. A server that was started again meanwhile refuses a batch once.
    */
   async batch(statements: Statements): Promise<readonly unknown[]> {
-    const stream = this.#take() ?? this.#client.openStream();
+    const opened = this.#take() ?? this.#open();
+    const { answerWithinMs } = this.#opener;
+    const stopTimer = answerWithinMs && this.#clock.schedule(answerWithinMs, () => this.#close(opened));
     try {
-      const results = await executeBatch(stream, statements);
-      this.#held?.stream.close();
-      this.#held = { stream, usedMs: this.#monotonicMs() };
+      const results = await executeBatch(opened.stream, statements);
+      if (this.#held !== undefined) this.#close(this.#held.opened);
+      this.#held = { opened, usedMs: this.#clock.monotonicMs() };
       return results;
     } catch (error) {
       // Whatever the transaction holds ends with the stream.
-      stream.close();
+      this.#close(opened);
       throw toClientError(error);
+    } finally {
+      if (stopTimer) stopTimer();
     }
   }
 
   close(): void {
-    this.#take();
-    this.#client.close();
+    this.#held = undefined;
+    for (const opened of this.#opened) this.#close(opened);
+    this.#opener.close();
   }
 
-  #take(): hrana.HttpStream | undefined {
+  #open(): Opened {
+    const opened = this.#opener.open();
+    this.#opened.add(opened);
+    return opened;
+  }
+
+  #close(opened: Opened): void {
+    this.#opened.delete(opened);
+    opened.close();
+  }
+
+  #take(): Opened | undefined {
     const held = this.#held;
     this.#held = undefined;
-    if (held === undefined || held.stream.closed) return undefined;
-    if (this.#monotonicMs() - held.usedMs < MAX_IDLE_MS) return held.stream;
-    held.stream.close();
+    if (held === undefined) return undefined;
+    const isFresh = this.#clock.monotonicMs() - held.usedMs < this.#opener.maxIdleMs;
+    if (isFresh && !held.opened.isClosed()) return held.opened;
+    this.#close(held.opened);
     return undefined;
   }
 }
 
-async function executeBatch(stream: hrana.HttpStream, statements: Statements): Promise<readonly unknown[]> {
+function overHttp(client: hrana.HttpClient): Opener {
+  client.intMode = 'number';
+  const open = (): Opened => {
+    const stream = client.openStream();
+    return { stream, isClosed: () => stream.closed, close: () => stream.close() };
+  };
+  return { open, maxIdleMs: MAX_IDLE_MS, close: () => client.close() };
+}
+
+/** Each stream has a socket of its own, so that one that answers nothing holds up no other stream. */
+function overWebSocket(connect: () => hrana.WsClient): Opener {
+  const open = (): Opened => {
+    const client = connect();
+    client.intMode = 'number';
+    const stream = client.openStream();
+    return { stream, isClosed: () => client.closed || stream.closed, close: () => client.close() };
+  };
+  return { open, maxIdleMs: MAX_IDLE_SOCKET_MS, answerWithinMs: ANSWER_WITHIN_MS, close: () => undefined };
+}
+
+async function executeBatch(stream: hrana.Stream, statements: Statements): Promise<readonly unknown[]> {
   const { ok, not } = hrana.BatchCond;
   const batch = stream.batch();
   const begin = batch.step();
@@ -111,5 +169,8 @@ function toClientError(error: unknown): unknown {
 
 function codeOf(error: hrana.ClientError): string {
   if (error instanceof hrana.HttpServerError) return 'SERVER_ERROR';
+  if (error instanceof hrana.WebSocketError) return 'HRANA_WEBSOCKET_ERROR';
+  if (error instanceof hrana.ClosedError)
+    return error.cause instanceof hrana.ClientError ? codeOf(error.cause) : 'HRANA_CLOSED_ERROR';
   return (error instanceof hrana.ResponseError ? error.code : undefined) ?? 'UNKNOWN';
 }

@@ -67,11 +67,9 @@ export function openRemote(options: OpenRemoteOptions): RemoteDatabase {
     fetch,
     ...(authToken === undefined ? {} : { authToken }),
   });
-  if (client.protocol !== 'http')
-    return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
   const writes = new HeldStream({ url, authToken, fetch });
   return {
-    dialect: new HttpDialect(client, writes),
+    dialect: new HeldStreamDialect(client, writes),
     close: () => {
       writes.close();
       client.close();
@@ -80,7 +78,7 @@ export function openRemote(options: OpenRemoteOptions): RemoteDatabase {
 }
 
 /** A dialect whose batches share a stream. */
-class HttpDialect extends LibsqlDialect {
+class HeldStreamDialect extends LibsqlDialect {
   readonly #adapter: Adapter;
 
   constructor(client: Client, writes: HeldStream) {

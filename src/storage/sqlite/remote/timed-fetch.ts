@@ -1,5 +1,5 @@
 /** Equal to the engine's own limit for a write, ms. */
-const ANSWER_WITHIN_MS = 15_000;
+export const ANSWER_WITHIN_MS = 15_000;
 
 /**
  * A `fetch` for the database client. It aborts a request whose answer, including the body, does not arrive in
