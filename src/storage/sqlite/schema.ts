@@ -62,6 +62,8 @@ export interface RunsTable {
   debounce_key: string | null;
   debounced_by: string | null;
   debounce_count: Generated<number>;
+  /** JSON text: the payload with which its idempotency key came, if another trigger has changed it since. */
+  keyed_payload: string | null;
   concurrency_key: string | null;
   /** Its keys for the limits of its job. */
   limit_key: string | null;

@@ -15,12 +15,12 @@ contract('a run whose signal is there when it is put to wait', (test) => {
     const { durably } = await world.start({ ...PATIENT, clock });
     const sender = await world.idle();
     const { asks } = durably.register({
-      asks: job<number, string>('asks', async (step, turns) => {
+      asks: job('asks', async (step, turns) => {
         // The signals that are there now are read with this one.
         await step.waitForSignal('first');
         await sender.durably.signal(step.runId, 'go', 'went', { signalId: 'once' });
         const signal = step.waitForSignal('go');
-        for (let turn = 0; turn < turns; turn++) await nextTurn();
+        for (let turn = 0; turn < Number(turns); turn++) await nextTurn();
         // As a job that keeps the processor busy for as long as telemetry waits.
         clock.advance(50);
         return `${await signal}`;
