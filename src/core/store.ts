@@ -114,7 +114,10 @@ export type CommandResult =
     }
   | { readonly kind: 'not-found' }
   | { readonly kind: 'wrong-state'; readonly status: RunStatus }
-  /** It is to be retried or deleted, and runs below it are yet to be cancelled. {@link Store.cancelBelow} does that. */
+  /**
+   * It is to be retried or deleted, and runs below it, or below a run above it, are yet to be cancelled. {@link
+   * Store.cancelBelow} does that.
+   */
   | { readonly kind: 'cancels-below' };
 
 export interface LogPage {

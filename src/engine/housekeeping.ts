@@ -88,13 +88,20 @@ export class Housekeeping {
     await this.#doPortions(RUNS_BELOW, CANCELLATIONS_NOW[this.#presence]);
   }
 
-  /** The same for the runs that one run has started. The caller needs it, so it rejects if the database fails. */
-  async cancelBelowRun(runId: string): Promise<void> {
+  /**
+   * The same for the runs that one run has started. Returns false if none was to be cancelled. The caller needs it, so it
+   * rejects if the database fails.
+   */
+  async cancelBelowRun(runId: string): Promise<boolean> {
+    let isAny = false;
     for (let done = 0; done < CANCELLATIONS_NOW[this.#presence]; done++) {
       const { cancelled, more } = await this.#store.cancelBelow(runId);
       publishCancelled(this.#bus, cancelled);
-      if (!more) return;
+      isAny ||= cancelled.length > 0;
+      if (!more) break;
+      isAny = true;
     }
+    return isAny;
   }
 
   /** Removes what deleted runs left over, in the background. Errors are reported. */

@@ -1,7 +1,9 @@
 import * as z from 'zod';
+import { ValidationError } from '../errors/errors.ts';
 import { RUN_FIELDS, RUN_STATUSES, type Run, type RunField, type RunStatus } from '../run.ts';
+import { shownValue } from '../time/duration.ts';
 import { type Labels, labelsSchema } from '../triggers/labels.ts';
-import { knownMembers } from '../validation/issues.ts';
+import { knownMembers, summarize, toIssues } from '../validation/issues.ts';
 import { cursorSchema } from './run-cursor.ts';
 import { type RunSearch, type RunSearchQuery, runSearchShape } from './run-search.ts';
 
@@ -66,16 +68,23 @@ export interface RunQuery extends RunSearchQuery {
   readonly before: number | null;
 }
 
-const oneOrMany = <T extends z.ZodType<string>>(value: T) =>
+/** @param what what each value must be */
+const oneOrMany = <T extends z.ZodType<string>>(value: T, what: string) =>
   z
-    .union([value.transform((one) => [one]), z.array(value).max(MAX_FILTER_VALUES)])
+    .union([value.transform((one) => [one]), z.array(value).max(MAX_FILTER_VALUES)], {
+      error: ({ input }) => {
+        const wrong = Array.isArray(input) ? input.find((each) => !value.safeParse(each).success) : input;
+        const shown = wrong === undefined && Array.isArray(input) ? `${input.length}` : shownValue(wrong);
+        return `must be ${what}, or a list of at most ${MAX_FILTER_VALUES}, not ${shown}`;
+      },
+    })
     .transform((values) => [...new Set(values)])
     .optional();
 
 /** `nothing` for a filter with an empty list, which matches no run. */
 export const runQuerySchema = knownMembers('filter member', {
-  jobName: oneOrMany(z.string()),
-  status: oneOrMany(z.enum(RUN_STATUSES)),
+  jobName: oneOrMany(z.string(), 'a text'),
+  status: oneOrMany(z.enum(RUN_STATUSES), `one of ${RUN_STATUSES.join(', ')}`),
   parentRunId: z.string().optional(),
   ...runSearchShape,
   scheduleId: z.string().optional(),
@@ -108,3 +117,11 @@ export const runQuerySchema = knownMembers('filter member', {
       };
     },
   );
+
+/** @throws {ValidationError} that names each bad member and its value. */
+export function parseRunFilter(filter: unknown): RunQuery | 'nothing' {
+  const parsed = runQuerySchema.safeParse(filter, { reportInput: true });
+  if (parsed.success) return parsed.data;
+  const issues = toIssues(parsed.error);
+  throw new ValidationError(`Invalid filter: ${summarize(issues)}`, issues);
+}

@@ -39,7 +39,8 @@ export function labelsSchema(name?: string) {
     for (const [key, value] of labels) {
       const fault = faultOf(key, value);
       if (fault !== undefined) {
-        context.addIssue({ code: 'custom', path: [key], message: `${about(key)}${fault}` });
+        const input = LABEL_KEY.test(key) ? value : key;
+        context.addIssue({ code: 'custom', path: [key], message: `${about(key)}${fault}`, input });
       }
     }
     return given;

@@ -58,6 +58,8 @@ export interface Enqueued {
   readonly disposition: Disposition;
   /** The stored run. Made only when called, because most callers need only the id. */
   readonly toRun: () => StoredRun;
+  /** JSON text: the payload with which the run's idempotency key came, if a debounced trigger has changed it since. */
+  readonly keyedPayload?: string | undefined;
 }
 
 /** A run that a step triggers, besides its payload. */

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { ValidationIssue } from '../errors/errors.ts';
+import { shownValue } from '../time/duration.ts';
 import { shorten, unknownName } from './known-names.ts';
 
 /** If there are more issues, only their number is reported. An input may contain a million wrong values. */
@@ -18,13 +19,29 @@ export function toIssues(error: Pick<z.core.$ZodError, 'issues'>): ValidationIss
   return rest === 0 ? issues : [...issues, { path: [], message: `and ${rest} more` }];
 }
 
-function toIssue({ path, message }: { readonly path: PropertyKey[]; readonly message: string }) {
+interface Issue {
+  readonly path: PropertyKey[];
+  readonly message: string;
+  /** The value, if it was asked for (`reportInput`). */
+  readonly input?: unknown;
+}
+
+function toIssue(issue: Issue) {
+  const { path } = issue;
+  const message = withValue(issue);
   return {
     path: path
       .slice(0, MAX_PATH_LENGTH)
       .map((key) => (typeof key === 'number' ? key : shorten(String(key), MAX_KEY_LENGTH))),
     message: shorten(message, MAX_MESSAGE_LENGTH),
   };
+}
+
+/** What a value must be, and what it is: zod's messages don't show that. */
+function withValue({ message, input }: Issue): string {
+  const isPlain = typeof input !== 'object' && input !== undefined;
+  const isAboutIt = !message.includes(', not ') && /^(must|Too|Invalid)/.test(message);
+  return isPlain && isAboutIt ? `${message}, not ${shownValue(input)}` : message;
 }
 
 /** One line: `amount: expected number; items.0.id: required`. */

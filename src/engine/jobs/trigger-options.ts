@@ -57,7 +57,8 @@ function refuse(option: string, message: string): ValidationError {
 
 /** @throws {ValidationError} for an option without the one that it is about. */
 function needs(options: TriggerOptions, option: keyof TriggerOptions, other: keyof TriggerOptions): void {
-  if (options[other] == null) throw refuse(option, `${option} needs ${String(other)}`);
+  if (options[other] != null) return;
+  throw refuse(option, `${option} ${shownValue(options[option])} needs ${String(other)}`);
 }
 
 function goesWithout(

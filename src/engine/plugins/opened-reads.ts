@@ -70,7 +70,9 @@ export async function openedEnqueued(
   const isGiven = (stored.payload.sealed ?? stored.payload.text) === payload.sealed;
   const known = isGiven ? { ...stored, payload: new JsonText(payload.given) } : stored;
   const run = (await openedRun(codec, known)) as StoredRun;
-  return { ...enqueued, toRun: () => run };
+  const { keyedPayload } = enqueued;
+  const keyed = keyedPayload && (await openIfReadable(codec, keyedPayload));
+  return { ...enqueued, toRun: () => run, keyedPayload: keyed };
 }
 
 async function* each<T, U>(

@@ -50,7 +50,8 @@ async function commandRun(
 ): Promise<Extract<CommandResult, { kind: 'done' }>> {
   let result = await store.command(command, checkRunId(runId));
   if (result.kind === 'cancels-below') {
-    await housekeeping.cancelBelowRun(runId);
+    // If nothing is left below it, a cancellation of a run above it is yet to pass it.
+    if (!(await housekeeping.cancelBelowRun(runId))) await housekeeping.cancelBelowNow();
     result = await store.command(command, runId);
   }
   if (result.kind === 'not-found') throw new NotFoundError('Run not found');

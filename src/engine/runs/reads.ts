@@ -1,15 +1,14 @@
 import type { JsonReads } from '../../core/durably.ts';
-import { NotFoundError, ValidationError } from '../../core/errors/errors.ts';
+import { NotFoundError } from '../../core/errors/errors.ts';
 import { arrayPieces, type JsonRecord, objectPieces } from '../../core/json/json-text.ts';
 import { collect } from '../../core/json/portions.ts';
 import { type WithTexts, withShownTexts } from '../../core/json/sealed.ts';
 import { encodeCursor } from '../../core/lists/run-cursor.ts';
 import {
+  parseRunFilter,
   type RunFilter,
   type RunPage,
-  type RunQuery,
   type RunSelection,
-  runQuerySchema,
 } from '../../core/lists/run-query.ts';
 import {
   checkRunId,
@@ -21,7 +20,6 @@ import {
 } from '../../core/run.ts';
 import { type LogQuery, parseLogLine, parseStep } from '../../core/step.ts';
 import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
-import { summarize, toIssues } from '../../core/validation/issues.ts';
 import { parseLogQuery } from './log-query.ts';
 
 /** Reads a whole page of runs. @throws {ValidationError} for a bad filter. */
@@ -132,10 +130,3 @@ async function listRuns(store: Store, filter: RunFilter): Promise<StoredRunPage>
 }
 
 async function* noRuns(): AsyncGenerator<never> {}
-
-function parseRunFilter(filter: RunFilter): RunQuery | 'nothing' {
-  const parsed = runQuerySchema.safeParse(filter);
-  if (parsed.success) return parsed.data;
-  const issues = toIssues(parsed.error);
-  throw new ValidationError(`Invalid filter: ${summarize(issues)}`, issues);
-}

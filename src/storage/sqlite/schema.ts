@@ -64,6 +64,8 @@ export interface RunsTable {
   debounce_count: Generated<number>;
   /** JSON text: what plugins keep with it, by their names. */
   plugin_data: string | null;
+  /** JSON text: the payload with which its idempotency key came, if another trigger has changed it since. */
+  keyed_payload: string | null;
   concurrency_key: string | null;
   /** Its keys for the limits of its job. */
   limit_key: string | null;

@@ -138,6 +138,25 @@ contract('getRuns', (test) => {
     expect(error.message).toContain(name);
     expect((error as ValidationError).issues[0]?.path[0]).toBe(name);
   });
+
+  test.for([
+    [{ status: 'done' }, 'status: must be one of pending, waiting, running, completed, failed, cancelled'],
+    [{ status: ['failed', 'done'] }, 'not "done"'],
+    [{ jobName: 5 }, 'jobName: must be a text, or a list of at most 20, not 5'],
+    [{ jobName: Array(21).fill('a') }, 'not 21'],
+    [{ limit: 0 }, 'limit: Too small: expected number to be >=1, not 0'],
+    [{ offset: 'x' }, 'not "x"'],
+    [{ labels: { org: 7 } }, 'labels.org: must be one string of at most 256 characters, not 7'],
+    [
+      { labels: { 'a b': 'x' } },
+      'labels.a b: must have a key of 1 to 64 letters, digits and ._/-, not "a b"',
+    ],
+    [{ createdAfter: 'x' }, 'createdAfter: must be a Date or an ISO 8601 time with a time zone, not "x"'],
+    [{ q: '' }, 'q: must be a string of 1 to 256 characters, not ""'],
+  ] as const)('refuses a filter with the member and its value: %j', async ([filter, message], { world }) => {
+    const { durably } = await world.idle();
+    expect((await rejectionOf(durably.getRuns(filter as never))).message).toContain(message);
+  });
 });
 
 function select<T extends { jobName: string; status: string }>(all: readonly T[], filter: RunFilter): T[] {

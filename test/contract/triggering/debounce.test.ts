@@ -62,6 +62,30 @@ contract('a debounced trigger', (test) => {
     expect(await durably.getRun(first.id)).toEqual(first);
   });
 
+  test('leaves an idempotency key with the input with which it came', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const keyed = { debounce, idempotencyKey: 'i', idempotencyKeyReuse: 'refuse' } as const;
+    const first = await one.trigger('first', keyed);
+    for (const input of ['second', 'third']) await one.trigger(input, { debounce });
+    const again = await one.trigger('first', keyed);
+    expect(again).toMatchObject({ id: first.id, disposition: 'idempotent', payload: 'third' });
+    const refused = { code: 'IDEMPOTENCY_KEY_REUSED' };
+    await expect(one.trigger('third', keyed)).rejects.toMatchObject(refused);
+    await durably.db.transaction().execute(async (trx) => {
+      expect((await one.trigger('first', { ...keyed, trx })).id).toBe(first.id);
+      await expect(one.trigger('third', { ...keyed, trx })).rejects.toMatchObject(refused);
+    });
+  });
+
+  test('leaves the key its input if both triggers leave together', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const keyed = { debounce, idempotencyKey: 'i', idempotencyKeyReuse: 'refuse' } as const;
+    const [first] = await Promise.all([one.trigger('first', keyed), one.trigger('second', { debounce })]);
+    expect(await one.trigger('first', keyed)).toMatchObject({ id: first?.id, payload: 'second' });
+  });
+
   test('of one scope does not find the run of another one', async ({ world }) => {
     const { durably } = await world.idle();
     const { one } = durably.register({ one: job('one', () => 1) });

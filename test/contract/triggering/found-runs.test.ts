@@ -105,7 +105,7 @@ contract('a coalesced trigger', (test) => {
   });
 
   test.for([
-    [{ coalesce: 'skip' }, 'coalesce needs concurrencyKey'],
+    [{ coalesce: 'skip' }, 'coalesce "skip" needs concurrencyKey'],
     [{ ...KEY, coalesce: 'sometimes' }, `coalesce must be 'skip' or 'active', not "sometimes"`],
     [{ debounce: { key: 'k' } }, 'debounce.delay must be a duration'],
     [{ debounce: { key: 'k', delay: 0 } }, 'debounce.delay must be longer than 0, not 0'],
@@ -113,7 +113,7 @@ contract('a coalesced trigger', (test) => {
     [{ debounce: { key: 'k', delay: 5, max: 1 } }, 'Unknown member of debounce "max"'],
     [{ debounce: { key: 'k', delay: 5 }, delay: 5 }, 'debounce does not go with delay'],
     [{ ...KEY, coalesce: 'skip', debounce: { key: 'k', delay: 5 } }, 'coalesce does not go with debounce'],
-    [{ idempotencyTtl: '1h' }, 'idempotencyTtl needs idempotencyKey'],
+    [{ idempotencyTtl: '1h' }, 'idempotencyTtl "1h" needs idempotencyKey'],
     [{ idempotencyKey: 'k', idempotencyTtl: 'soon' }, 'idempotencyTtl must be a duration'],
     [
       { idempotencyKey: 'k', idempotencyKeyReuse: 'no' },

@@ -1,6 +1,6 @@
 import { ValidationError } from '../../../core/errors/errors.ts';
 import type { JournalEventType } from '../../../core/events.ts';
-import { type RunQuery, runQuerySchema } from '../../../core/lists/run-query.ts';
+import { parseRunFilter, type RunQuery } from '../../../core/lists/run-query.ts';
 import {
   type BulkFilter,
   type BulkOptions,
@@ -18,7 +18,6 @@ import {
 } from '../../../core/run.ts';
 import type { Store } from '../../../core/store.ts';
 import { shownValue } from '../../../core/time/duration.ts';
-import { summarize, toIssues } from '../../../core/validation/issues.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { refusalOf } from '../../../core/validation/refusal.ts';
 import type { RunsDeps } from '../runs-deps.ts';
@@ -161,13 +160,8 @@ function parseBulkFilter(name: RunCommand, filter: BulkFilter): RunQuery | 'noth
     throw refusalOf([{ path: ['all'], message: `all must be true or false, not ${shownValue(all)}` }]);
   }
   if (all !== true && !Object.values(named).some(isGiven)) throw isEmpty(command);
-  const parsed = runQuerySchema.safeParse({ ...named, limit });
-  if (!parsed.success) {
-    const issues = toIssues(parsed.error);
-    throw new ValidationError(`Invalid filter: ${summarize(issues)}`, issues);
-  }
-  if (parsed.data === 'nothing') return 'nothing';
-  return { ...parsed.data, statuses: applicable(name, parsed.data.statuses) };
+  const query = parseRunFilter({ ...named, limit });
+  return query === 'nothing' ? query : { ...query, statuses: applicable(name, query.statuses) };
 }
 
 function isGiven(value: unknown): boolean {

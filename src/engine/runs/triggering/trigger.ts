@@ -48,11 +48,11 @@ export async function triggerRun(
 /** @throws {IdempotencyKeyReusedError} if the key has a run with another input, and the trigger refuses that. */
 export function checkReuse(
   { payload }: NewRun,
-  { disposition, toRun }: Enqueued,
+  { disposition, toRun, keyedPayload }: Enqueued,
   options: TriggerOptions | undefined,
 ): void {
   if (options?.idempotencyKeyReuse !== 'refuse' || disposition !== 'idempotent') return;
-  if (!isSameJson(toRun().payload.text, payload)) throw new IdempotencyKeyReusedError();
+  if (!isSameJson(keyedPayload ?? toRun().payload.text, payload)) throw new IdempotencyKeyReusedError();
 }
 
 export function toTriggered({ runId, disposition, toRun }: Enqueued): Triggered {

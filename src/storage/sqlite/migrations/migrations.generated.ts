@@ -1308,6 +1308,13 @@ begin
 end`,
     ],
   },
+  {
+    version: 13,
+    name: 'keep_keyed_inputs',
+    statements: [
+`alter table durably_runs add column keyed_payload text`,
+    ],
+  },
 ];
 
 /** Parts of the schema that are added when they are needed first. Adding them again changes nothing. */

@@ -6,7 +6,7 @@ import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
 import { LEAVES_MORE } from './deletions.ts';
 import { PLACES } from './places.ts';
-import { isFrom, leavesBelow, statusAfter } from './transitions.ts';
+import { isFrom, leavesBelow, runsAbove, statusAfter, TO_BE_VISITED } from './transitions.ts';
 
 /** The most runs that a command cancels at once, because other writes wait meanwhile. The chore cancels the others. */
 const MAX_TREE = 200;
@@ -28,15 +28,19 @@ export const RETRIED = `status = ${statusAfter('retry')}, last_command = 'retry'
     holds = 0, cancels_below = 0, key_turn = (key_turn & 1) | iif(coalesce(limit_key, rate_key) is null, 0, 2),
     deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}`;
 
+const ABOVE = `with ${runsAbove('select ?1')}`;
+const IS_VISITED = `not ${leavesBelow('durably_runs')} and id not in (${TO_BE_VISITED})`;
+
 /** Each is followed by the condition that the run's status allows it, and by what is returned. ?1 the run. */
 const CHANGES: Record<RunCommand, string> = {
   cancel: `${TREE}
 update durably_runs set ${CANCELLED},
   cancels_below = iif(id = ?1 and (select count(*) from tree) = ${MAX_TREE}, seq, cancels_below)
 where id in (select id from tree)`,
-  retry: `update durably_runs set ${RETRIED}
-  where id = ?1 and not ${leavesBelow('durably_runs')}`,
-  delete: `delete from durably_runs where id = ?1 and not ${leavesBelow('durably_runs')}`,
+  retry: `${ABOVE}
+update durably_runs set ${RETRIED} where id = ?1 and ${IS_VISITED}`,
+  delete: `${ABOVE}
+delete from durably_runs where id = ?1 and ${IS_VISITED}`,
 };
 
 /** Additional columns of a command's answer. */
@@ -113,7 +117,7 @@ export async function command(
   const status = found.status as RunStatus;
   if (mayBeOurs && isAfter(name, status))
     return done(String(found.job_name), { leavesMore: name === 'cancel' });
-  // The statement has changed no run in a legal state. Runs below it must be cancelled first.
+  // The statement has changed no run in a legal state. A cancellation of runs below it, or above it, must end first.
   if (name !== 'cancel' && isBefore(name, status)) return { kind: 'cancels-below' };
   return { kind: 'wrong-state', status };
 }

@@ -15,7 +15,7 @@ contract('statements', (test) => {
     expect(tripsOf(await during(() => durably.retryRuns({ jobName: 'echo' })))).toBe(1);
     await durably.cancelRuns({ all: true });
     const deleted = await during(() => durably.deleteRuns({ all: true }));
-    expect(deleted.filter(({ sql }) => sql.startsWith('delete from'))).toHaveLength(1);
+    expect(deleted.filter(({ sql }) => sql.includes('delete from durably_quick_deletions'))).toHaveLength(1);
   });
 
   test('another time for a run takes one statement', async ({ world }) => {

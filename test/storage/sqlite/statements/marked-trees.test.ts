@@ -110,3 +110,75 @@ contract('a cancelled run with runs below that are yet to be cancelled', (test) 
     expect(await other.purgeRuns({ olderThan: '1d' })).toEqual({ count: 1, more: false });
   });
 });
+
+/** A completed run below the root of a large tree, with two pending ones below it. One of the last to be visited. */
+const MIDDLE = 'child 4949';
+
+/** Repeats the command until it is not refused for now. Returns the number of refusals. */
+async function persist(command: () => Promise<unknown>): Promise<number> {
+  for (let refusals = 0; ; refusals++) {
+    const refusal = await command().then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    if (refusal === undefined) return refusals;
+    if (refusals > 9 || !(refusal instanceof Error) || !refusal.message.endsWith(': try again'))
+      throw refusal;
+  }
+}
+
+contract('an ended run that the cancellation of a run above it has not visited yet', (test) => {
+  test('is deleted when the cancellation has passed it', async ({ world }) => {
+    const { durably, id } = await largeTree(world, { worker: 'on-demand' });
+    await durably.cancel(id);
+    expect(await persist(() => durably.deleteRun(MIDDLE))).toBeGreaterThan(0);
+    expect(await durably.getRun(MIDDLE)).toBeNull();
+    expect((await countByStatus(await rescue(world))).pending).toBeUndefined();
+  });
+
+  test('is retried when the cancellation has passed it, and is not cancelled then', async ({ world }) => {
+    const { durably, id } = await largeTree(world, { worker: 'on-demand' });
+    await durably.db.updateTable('durably_runs').set({ status: 'failed' }).where('id', '=', MIDDLE).execute();
+    await durably.cancel(id);
+    expect(await persist(() => durably.retry(MIDDLE))).toBeGreaterThan(0);
+    expect((await durably.getRun(MIDDLE))?.status).toBe('pending');
+    const other = await rescue(world);
+    expect((await other.getRun(MIDDLE))?.status).not.toBe('cancelled');
+  });
+
+  test('is left alone by commands for many, which say that there is more', async ({ world }) => {
+    const { durably, id } = await largeTree(world, { worker: 'on-demand' });
+    await durably.cancel(id);
+    const results: unknown[] = [];
+    for (let more = true; more && results.length < 9; ) {
+      const result = await durably.deleteRuns({ q: MIDDLE });
+      results.push(result);
+      more = result.more;
+    }
+    expect(results.at(0)).toEqual({ count: 0, more: true });
+    expect(results.at(-1)).toEqual({ count: 1, more: false });
+    expect((await countByStatus(await rescue(world))).pending).toBeUndefined();
+  });
+
+  test('is not removed as an old run', async ({ world }) => {
+    const { durably } = await world.idle({ worker: 'on-demand' });
+    await durably.db
+      .insertInto('durably_runs')
+      .values([
+        { ...below(null), id: 'top', status: 'failed', cancels_below: 1 },
+        { ...below('top'), id: 'middle', status: 'completed' },
+        { ...below('middle'), id: 'inner', status: 'completed' },
+        { ...below('inner'), id: 'leaf', status: 'pending' },
+      ])
+      .execute();
+    await durably.db
+      .updateTable('durably_runs')
+      .set({ completed_at: 1 })
+      .where('id', '=', 'middle')
+      .execute();
+    expect(await durably.purgeRuns({ olderThan: '1d' })).toEqual({ count: 0, more: false });
+    const other = await rescue(world);
+    expect(await countByStatus(other)).toEqual({ failed: 1, completed: 2, cancelled: 1 });
+    expect(await other.purgeRuns({ olderThan: '1d' })).toEqual({ count: 1, more: false });
+  });
+});

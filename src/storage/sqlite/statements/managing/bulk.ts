@@ -5,7 +5,7 @@ import type { Connection } from '../../connection/connection.ts';
 import { CANCELLED, RETRIED, toCancelledRun } from '../commands.ts';
 import { readCurrent } from '../current-reads.ts';
 import { PLACES } from '../places.ts';
-import { leavesBelow } from '../transitions.ts';
+import { leavesBelow, runsAbove, TO_BE_VISITED } from '../transitions.ts';
 
 /** Each has the conditions after it. The runs below cancelled ones are cancelled afterwards, because they may be many. */
 const CHANGES: Record<RunCommand, string> = {
@@ -16,15 +16,19 @@ const CHANGES: Record<RunCommand, string> = {
   delete: 'delete from durably_quick_deletions',
 };
 
+const ABOVE = `with ${runsAbove('select value from json_each(?1)')}`;
+const BEFORE: Record<RunCommand, string> = { cancel: '', retry: ABOVE, delete: ABOVE };
+
 const CONDITIONS: Record<RunCommand, string> = {
   cancel: '',
-  retry: ` and not ${leavesBelow('durably_runs')}`,
-  delete: ` and not ${leavesBelow('durably_quick_deletions')}`,
+  retry: ` and not ${leavesBelow('durably_runs')} and id not in (${TO_BE_VISITED})`,
+  delete: ` and not ${leavesBelow('durably_quick_deletions')} and id not in (${TO_BE_VISITED})`,
 };
 
 const LEFT_ALONE = `
+${ABOVE}
 select 1 as one from durably_runs r
-where r.id in (select value from json_each(?)) and ${leavesBelow('r')} limit 1`;
+where r.id in (select value from json_each(?1)) and (${leavesBelow('r')} or r.id in (${TO_BE_VISITED})) limit 1`;
 
 const BELOW: Record<RunCommand, string> = { cancel: 'cancels_below > 0', retry: '0', delete: '0' };
 
@@ -39,8 +43,9 @@ const bulkCommands: WriteKind<BulkCommand, Answer> = {
   sizeOf: ({ runs }) => ({ rows: runs.length, chars: runs.length * ID_CHARS }),
   compile: (members, { sentAgain }) => ({
     statements: members.map(({ name, runs, statuses }) => ({
-      sql: `${CHANGES[name]}
-where id in (select value from json_each(?)) and +status in (${statuses.map((status) => `'${status}'`).join(', ')})${CONDITIONS[name]}
+      sql: `${BEFORE[name]}
+${CHANGES[name]}
+where id in (select value from json_each(?1)) and +status in (${statuses.map((status) => `'${status}'`).join(', ')})${CONDITIONS[name]}
 returning id, job_name, ${BELOW[name]} as below`,
       parameters: [idsOf(runs)],
     })),

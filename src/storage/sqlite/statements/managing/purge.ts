@@ -6,7 +6,7 @@ import { toCancelledRun } from '../commands.ts';
 import { readCurrent } from '../current-reads.ts';
 import { firstPortion, LEAVES_MORE, sizeOfRun } from '../deletions.ts';
 import { portionWrites } from '../portion-writes.ts';
-import { isFrom } from '../transitions.ts';
+import { isFrom, mayCutOff } from '../transitions.ts';
 
 /** The most runs that a portion is made of. */
 const PORTION_RUNS = 100;
@@ -16,7 +16,7 @@ const OLD = `from json_each(?1) a cross join durably_runs r indexed by durably_r
   where r.status = a.value->>'status' and r.completed_at is not null
     and r.completed_at <= ${NOW_MS} - (a.value->>'olderThanMs')
     -- Runs below it are yet to be cancelled.
-    and r.cancels_below = 0
+    and r.cancels_below = 0 and not ${mayCutOff('r')}
     and not exists (
       select 1 from durably_runs c indexed by durably_runs_by_parent
       where c.parent_run_id = r.id and ${isFrom('cancel', '+c')}

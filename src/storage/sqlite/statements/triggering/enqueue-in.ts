@@ -45,13 +45,13 @@ export async function enqueueIn(
   const [stored] = decode(answers);
   if (stored?.kind === 'new') return newlyStored(run, stored.createdAt);
   if (stored === undefined) throw new Error('the database has stored no run');
-  const readWhole = async (cut: readonly { readonly key: number }[]) => {
+  const whole = async (cut: readonly { readonly key: number }[]) => {
     const keys = JSON.stringify(cut.map(({ key }) => key));
     const sql = `select ${wholeColumns(null)} from durably_runs where seq in (select value from json_each(?))`;
     const rows = (await execute(sql, [keys])) as unknown as readonly (RunRow & { seq: number })[];
     return new Map(rows.map((row) => [row.seq, toRun(row)]));
   };
-  const [enqueued] = await toEnqueued(readWhole, [run], stored);
+  const [enqueued] = await toEnqueued({ whole, byIds: (sql, ids) => execute(sql, [ids]) }, [run], stored);
   if (enqueued === undefined) throw new Error('the database has stored no run');
   return enqueued;
 }

@@ -37,7 +37,7 @@ const KEY_GENERATION = `coalesce((
 const FOUND_BY_KEY = `
 on conflict (job_name, idempotency_key, key_generation) where idempotency_key is not null
   do update set idempotency_key = excluded.idempotency_key
-returning ${listedColumns(null)}, idempotency_key as stored_key, debounce_key`;
+returning ${listedColumns(null)}, idempotency_key as stored_key, debounce_key, keyed_payload is not null as is_changed`;
 
 export const STORE_KEYED = `
 insert into durably_runs (${BASE_COLUMNS}, key_generation)
@@ -173,6 +173,10 @@ order by key
 on conflict (id) do update set
   debounce_count = durably_runs.debounce_count + ${IS_POSTPONED},
   ${['payload', 'labels', 'due_at', 'waits', 'limit_key', 'rate_key', 'updated_at', 'debounced_by'].map(postponed).join(',\n  ')},
+  keyed_payload = iif(
+    ${IS_POSTPONED} and durably_runs.idempotency_key is not null,
+    coalesce(durably_runs.keyed_payload, durably_runs.payload), durably_runs.keyed_payload
+  ),
   deadline_at = iif(${IS_POSTPONED}, excluded.due_at + durably_runs.ttl_ms, durably_runs.deadline_at),
   key_turn = iif(${IS_POSTPONED}, (durably_runs.key_turn & 1) | (excluded.key_turn & 2), durably_runs.key_turn)
 ${FOUND_BY_KEY}`;

@@ -30,6 +30,8 @@ export type Stored =
       readonly byKey: ReadonlyMap<string, ListedRun>;
       /** The ids of the runs of a concurrency key or a debounce key, if one of the runs was looked for by such a key. */
       readonly byOtherKey: ReadonlyMap<string, ReadonlySet<string>>;
+      /** The ids of runs whose payload is not that with which their idempotency key came. */
+      readonly changed: ReadonlySet<string>;
     };
 
 type ListedRun = Listed<StoredRun, StoredRun>;
@@ -93,12 +95,18 @@ function newResult([first]: Rows, { mayBeOlder }: { mayBeOlder: boolean }): Stor
 }
 
 /** With the key as it is stored, including its scope. Callers don't see the scope. */
-type KeyedRow = ListedRunRow & { readonly stored_key: string | null; readonly debounce_key: string | null };
+type KeyedRow = ListedRunRow & {
+  readonly stored_key: string | null;
+  readonly debounce_key: string | null;
+  /** 1 if a debounced trigger has changed the payload with which the idempotency key came. */
+  readonly is_changed: number;
+};
 
 function keyedResult(rows: readonly KeyedRow[], { looksFurther }: { looksFurther: boolean }): Stored {
   const byId = new Map<string, ListedRun>();
   const byKey = new Map<string, ListedRun>();
   const byOtherKey = new Map<string, Set<string>>();
+  const changed = new Set<string>();
   const note = (key: string, id: string) => {
     const ids = byOtherKey.get(key) ?? new Set();
     byOtherKey.set(key, ids.add(id));
@@ -107,15 +115,16 @@ function keyedResult(rows: readonly KeyedRow[], { looksFurther }: { looksFurther
     const listed = toListedRun(row);
     const { id, jobName, concurrencyKey } = listed.row;
     byId.set(id, listed);
+    if (row.is_changed === 1) changed.add(id);
     if (row.stored_key !== null) byKey.set(keyOf(jobName, row.stored_key), listed);
     if (looksFurther && concurrencyKey !== null) note(coalescingKey(jobName, concurrencyKey), id);
     if (looksFurther && row.debounce_key !== null) note(debouncingKey(jobName, row.debounce_key), id);
   }
-  return { kind: 'keyed', byId, byKey, byOtherKey };
+  return { kind: 'keyed', byId, byKey, byOtherKey, changed };
 }
 
 export async function toEnqueued(
-  readWhole: ReadWhole,
+  reading: Reading,
   runs: readonly NewRun[],
   stored: Stored & { readonly kind: 'keyed' },
 ): Promise<Enqueued[]> {
@@ -130,13 +139,18 @@ export async function toEnqueued(
     return found;
   });
   const read = await whole(
-    readWhole,
+    reading.whole,
     found.map(({ listed }) => listed),
   );
   const byRunId = new Map(read.map((run) => [run.id, run]));
+  const changed = found.flatMap(({ listed: { row }, disposition }) =>
+    disposition === 'idempotent' && stored.changed.has(row.id) ? [row.id] : [],
+  );
+  const keyed = changed.length === 0 ? undefined : await readKeyed(reading, changed);
   return found.map(({ listed, disposition }) => {
     const run = byRunId.get(listed.row.id) ?? listed.row;
-    return { runId: run.id, disposition, toRun: () => run };
+    const keyedPayload = disposition === 'idempotent' ? keyed?.get(run.id) : undefined;
+    return { runId: run.id, disposition, toRun: () => run, keyedPayload };
   });
 }
 
@@ -183,16 +197,39 @@ async function readRuns(
 ): Promise<ReadonlyMap<string, StoredRun>> {
   const ids = JSON.stringify(runs.map(({ id }) => id));
   const rows = await readCurrent<ListedRunRow>(connection, { sql: READ, parameters: [ids], deadlineMs });
-  return new Map((await whole(readingFrom(connection), rows.map(toListedRun))).map((run) => [run.id, run]));
+  return new Map(
+    (await whole(readingFrom(connection).whole, rows.map(toListedRun))).map((run) => [run.id, run]),
+  );
 }
 
-type ReadWhole = (cut: readonly CutRow<StoredRun>[]) => Promise<Map<number, StoredRun>>;
-
-function readingFrom(connection: Connection): ReadWhole {
-  return (cut) => readWholeRuns(connection, null, cut, 'now');
+/** How runs are read that were found. */
+interface Reading {
+  readonly whole: (cut: readonly CutRow<StoredRun>[]) => Promise<Map<number, StoredRun>>;
+  /** Reads with a list of ids. */
+  readonly byIds: (sql: string, ids: string) => Promise<Rows>;
 }
 
-async function whole(readWhole: ReadWhole, listed: readonly ListedRun[]): Promise<StoredRun[]> {
+const READ_KEYED = 'select id, keyed_payload from durably_runs where id = (select value from json_each(?))';
+
+/** One after another, because all of them together may be too large. A run may have been deleted meanwhile. */
+async function readKeyed({ byIds }: Reading, ids: readonly string[]): Promise<ReadonlyMap<string, string>> {
+  const keyed = new Map<string, string>();
+  for (const id of new Set(ids)) {
+    const [row] = await byIds(READ_KEYED, JSON.stringify([id]));
+    if (typeof row?.keyed_payload === 'string') keyed.set(id, row.keyed_payload);
+  }
+  return keyed;
+}
+
+function readingFrom(connection: Connection): Reading {
+  return {
+    whole: (cut) => readWholeRuns(connection, null, cut, 'now'),
+    byIds: (sql, ids) =>
+      readCurrent(connection, { sql, parameters: [ids], deadlineMs: connection.callerDeadline() }),
+  };
+}
+
+async function whole(readWhole: Reading['whole'], listed: readonly ListedRun[]): Promise<StoredRun[]> {
   if (listed.every(({ isWhole }) => isWhole)) return listed.map(({ row }) => row);
   const portions = inPortions([...listed], readWhole);
   return await collect(portions, (run) => run);
