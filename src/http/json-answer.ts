@@ -1,5 +1,4 @@
 import type { JsonPieces } from '../core/json/json-text.ts';
-import { concatBytes } from './body.ts';
 import { searchOf } from './query.ts';
 import type { AnswerBody } from './response.ts';
 
@@ -19,6 +18,8 @@ const encoder = new TextEncoder();
 
 /** An answer up to this length is sent whole: a portion of a list, or a value of that size, and what surrounds it. */
 const WHOLE_CHARS = 1.25 * 1024 * 1024;
+/** Of UTF-8, for each unit of UTF-16. */
+const MAX_BYTES_PER_CHAR = 3;
 
 /**
  * The body of an answer. A short one is sent whole, because each piece of a stream costs both sides as much as
@@ -52,10 +53,30 @@ export async function bodyOf(pieces: JsonPieces, report: (error: unknown) => voi
   );
 }
 
-/** Several pieces become bytes at once. Joining long texts first would take twice as long. */
+/**
+ * Several pieces are written into one array. Joining long texts first would take twice as long, and arrays of
+ * their own would be copied once more.
+ */
 function wholeOf(pieces: readonly string[]): string | Uint8Array<ArrayBuffer> {
   const [only = ''] = pieces;
-  return pieces.length > 1 ? concatBytes(pieces.map((piece) => encoder.encode(piece))) : only;
+  if (pieces.length <= 1) return only;
+  let charsLeft = pieces.reduce((chars, { length }) => chars + length, 0);
+  // Enough for ASCII.
+  let bytes = new Uint8Array(charsLeft);
+  let end = 0;
+  for (const piece of pieces) {
+    for (let text = piece; text !== ''; ) {
+      const { read, written } = encoder.encodeInto(text, bytes.subarray(end));
+      end += written;
+      charsLeft -= read;
+      text = text.slice(read);
+      if (text === '') continue;
+      const larger = new Uint8Array(end + charsLeft * MAX_BYTES_PER_CHAR);
+      larger.set(bytes.subarray(0, end));
+      bytes = larger;
+    }
+  }
+  return bytes.subarray(0, end);
 }
 
 async function nextOf(iterator: AsyncIterator<string>): Promise<string | undefined> {

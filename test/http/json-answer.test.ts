@@ -32,6 +32,8 @@ describe('the body of a JSON answer', () => {
     { title: 'two short ones', texts: ['{"a":', '1}'] },
     { title: 'a value of 1 MiB and what surrounds it', texts: ['{"a":"', piece(KI * KI), '"}'] },
     { title: 'characters of several bytes', texts: ['"あ', 'é', '😀"'] },
+    { title: 'a long value of such characters', texts: ['{"a":"x', '😀あ'.repeat(10_000), 'é', '","b":1}'] },
+    { title: 'such characters at the end', texts: ['{"a":1', ',"b":"', '😀', '"}'] },
   ])('has the bytes of all pieces of a short answer: $title', async ({ texts }) => {
     const body = await bodyOf(piecesOf(texts).pieces, ignore);
     expect(body).toBeInstanceOf(Uint8Array);
