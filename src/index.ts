@@ -34,7 +34,7 @@ export {
 export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { RunFilter, RunPage, RunSelection } from './core/lists/run-query.ts';
-export type { Logger } from './core/logger.ts';
+export type { LogEntry, LogFields, Logger } from './core/logger.ts';
 export type { JobInfo, JobsQuery, ShownLimits, ShownSchedule } from './core/managing/job-info.ts';
 export type { EndedStatus, PurgeOptions, RunRetention } from './core/managing/retention.ts';
 export type { BulkFilter, BulkOptions, BulkResult } from './core/managing/run-bulk.ts';

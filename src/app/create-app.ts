@@ -97,7 +97,7 @@ export function createDurablyApp<TContext = unknown>(
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts, corsOrigins = [] } = options;
   const { dashboard = false } = options;
   const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
-  const reportOf = createReport(options.onError);
+  const reportOf = createReport(options.onError, options.logger);
   const pipeline = createPipeline(durably, options, reportOf);
   const app = new Hono();
 

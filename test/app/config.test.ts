@@ -30,6 +30,7 @@ const defaults = {
   DURABLY_INSECURE: false,
   DURABLY_CORS_ORIGINS: [],
   DURABLY_DASHBOARD: 'on',
+  LOG_LEVEL: 'info',
 };
 
 describe('the configuration', () => {
@@ -71,6 +72,7 @@ describe('the configuration', () => {
         DURABLY_CORS_ORIGINS: 'https://dash.example',
         DURABLY_DASHBOARD: 'read-only',
         DURABLY_RATE_LIMIT: '600',
+        LOG_LEVEL: 'warn',
       }),
     ).toEqual({
       PORT: 0,
@@ -97,6 +99,7 @@ describe('the configuration', () => {
       DURABLY_CORS_ORIGINS: ['https://dash.example'],
       DURABLY_DASHBOARD: 'read-only',
       DURABLY_RATE_LIMIT: 600,
+      LOG_LEVEL: 'warn',
     });
   });
 

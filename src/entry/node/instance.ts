@@ -5,7 +5,7 @@ import { createDurably } from '../../create-durably.ts';
 import type { DurablyOptions } from '../../durably-options.ts';
 import { createJobs } from '../../jobs/index.ts';
 import { instanceOptions } from '../instance-options.ts';
-import { logError } from '../log-error.ts';
+import { log } from './log.ts';
 
 /** The jobs that a service executes in place of its own. */
 export type GivenJobs = NonNullable<DurablyOptions['jobs']>;
@@ -22,7 +22,7 @@ export function createInstance(
       fetchOrigins: config.DURABLY_FETCH_ORIGINS,
       fetchLoopback: fetchLoopback(access),
     });
-  const durably = createDurably({ dialect, ...instanceOptions(config), jobs: jobs ?? ownJobs() });
-  durably.onError((error) => logError('event listener', error));
+  const durably = createDurably({ dialect, ...instanceOptions(config, log), jobs: jobs ?? ownJobs() });
+  durably.onError((error) => log.failure('event listener failed', error));
   return durably;
 }
