@@ -58,6 +58,7 @@ export type {
   ScheduleRequest,
 } from './core/schedules/schedule.ts';
 export type { Signalled, SignalOptions } from './core/signal.ts';
+export type { CountedBuckets } from './core/stats/bucket-counts.ts';
 export type { Overview } from './core/stats/overview.ts';
 export type {
   DurationQuantiles,
@@ -68,6 +69,7 @@ export type {
   StatsQuery,
   StatsSeries,
 } from './core/stats/stats.ts';
+export type { DatabaseVitals, JobLine, RequestCounts, Vitals } from './core/stats/vitals.ts';
 export type { WorkerInfo } from './core/stats/worker-info.ts';
 export type {
   JobReference,

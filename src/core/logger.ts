@@ -11,6 +11,7 @@ export interface LogEntry {
 export const LEAST_LEVELS = ['silent', 'error', 'warn', 'info'] as const;
 export type LeastLevel = (typeof LEAST_LEVELS)[number];
 
+/** The parts of a line besides its level and message, by name. */
 export type LogFields = Readonly<Record<string, unknown>>;
 
 /**

@@ -30,6 +30,7 @@ const defaults = {
   DURABLY_INSECURE: false,
   DURABLY_CORS_ORIGINS: [],
   DURABLY_DASHBOARD: 'on',
+  DURABLY_METRICS: 'on',
   LOG_LEVEL: 'info',
 };
 
@@ -72,6 +73,7 @@ describe('the configuration', () => {
         DURABLY_CORS_ORIGINS: 'https://dash.example',
         DURABLY_DASHBOARD: 'read-only',
         DURABLY_RATE_LIMIT: '600',
+        DURABLY_METRICS: 'off',
         LOG_LEVEL: 'warn',
       }),
     ).toEqual({
@@ -99,6 +101,7 @@ describe('the configuration', () => {
       DURABLY_CORS_ORIGINS: ['https://dash.example'],
       DURABLY_DASHBOARD: 'read-only',
       DURABLY_RATE_LIMIT: 600,
+      DURABLY_METRICS: 'off',
       LOG_LEVEL: 'warn',
     });
   });

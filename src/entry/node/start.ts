@@ -5,6 +5,7 @@ import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/
 import { createDurablyApp, DASHBOARD_MODES } from '../../app/create-app.ts';
 import { type Database, isBusy, openServiceDatabase } from '../../app/database.ts';
 import type { Durably } from '../../create-durably.ts';
+import { createMetrics } from '../../plugins/metrics/metrics.ts';
 import { reachServer } from './ask-database.ts';
 import { createInstance, type GivenJobs } from './instance.ts';
 import { log } from './log.ts';
@@ -63,7 +64,8 @@ async function startWith(
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });
-  const durably = createInstance(config, database, { access, jobs });
+  const metrics = config.DURABLY_METRICS === 'on' ? createMetrics() : undefined;
+  const durably = createInstance(config, database, { access, jobs, metrics });
   await reachServer(durably.db, config);
   await migrate(durably);
 
@@ -75,6 +77,7 @@ async function startWith(
     dashboard: DASHBOARD_MODES[config.DURABLY_DASHBOARD],
     ...access,
     logger: log,
+    metrics,
     draining: draining.signal,
     shutdown: closing.signal,
   });

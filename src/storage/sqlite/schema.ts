@@ -64,6 +64,8 @@ export interface RunsTable {
   debounce_count: Generated<number>;
   /** JSON text: what plugins keep with it, by their names. */
   plugin_data: string | null;
+  /** When its delay was over. */
+  due_since: number | null;
   concurrency_key: string | null;
   /** Its keys for the limits of its job. */
   limit_key: string | null;
