@@ -12,7 +12,13 @@ import { writeOrCheck } from './generated-file.ts';
  * Describes a service with keys and a rate limit, so that the file covers every option. A running service
  * describes itself at /openapi.json.
  */
-const FULL_INSTANCE = { basePath: '/api/durably', hasKeys: true, hasAuth: false, hasRateLimit: true };
+const FULL_INSTANCE = {
+  basePath: '/api/durably',
+  hasKeys: true,
+  hasAuth: false,
+  hasRateLimit: true,
+  hasMetrics: true,
+};
 
 const { values } = parseArgs({ options: { check: { type: 'boolean' } } });
 // Converts the document to plain JSON, as the service serves it.

@@ -3,6 +3,7 @@ import type { DurablyService } from './core/durably.ts';
 import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 import { parseRetention } from './core/managing/retention.ts';
+import type { Vitals } from './core/stats/vitals.ts';
 import { type Clock, systemClock } from './core/time/clock.ts';
 import { checkOptions } from './core/validation/option-types.ts';
 import { DURABLY_OPTIONS, type DurablyOptions } from './durably-options.ts';
@@ -34,6 +35,12 @@ export interface Durably<THandles = OpenHandles> extends DurablyService {
   init(): Promise<void>;
   /** Brings the schema up to date; safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
+  /**
+   * What a monitor watches of this instance, and the lines of its jobs: a few reads, however many runs there are.
+   *
+   * @throws {DatabaseUnavailableError}
+   */
+  getVitals(): Promise<Vitals>;
   /** Starts the worker. Does nothing if it is already started. */
   start(): void;
   /**

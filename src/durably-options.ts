@@ -7,6 +7,7 @@ import {
   errorDetailOption,
   functionOption,
   listOption,
+  loggerOption,
   type OptionSchemas,
   objectWith,
 } from './core/validation/option-types.ts';
@@ -80,7 +81,7 @@ export const DURABLY_OPTIONS: OptionSchemas<DurablyOptions> = {
   ...WORKER_OPTIONS,
   errorDetail: errorDetailOption,
   retainRuns: retentionOption,
-  logger: objectWith(['info', 'warn', 'error'], 'must have the functions info, warn and error'),
+  logger: loggerOption,
   use: listOption('must be a list of plugins'),
   jobs: objectWith([], 'must be an object of job definitions'),
   reconnect: functionOption,

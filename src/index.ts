@@ -34,7 +34,7 @@ export {
 export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { RunFilter, RunPage, RunSelection } from './core/lists/run-query.ts';
-export type { Logger } from './core/logger.ts';
+export type { LogEntry, LogFields, Logger } from './core/logger.ts';
 export type { JobInfo, JobsQuery, ShownLimits, ShownSchedule } from './core/managing/job-info.ts';
 export type { EndedStatus, PurgeOptions, RunRetention } from './core/managing/retention.ts';
 export type { BulkFilter, BulkOptions, BulkResult } from './core/managing/run-bulk.ts';
@@ -58,6 +58,7 @@ export type {
   ScheduleRequest,
 } from './core/schedules/schedule.ts';
 export type { Signalled, SignalOptions } from './core/signal.ts';
+export type { CountedBuckets } from './core/stats/bucket-counts.ts';
 export type { Overview } from './core/stats/overview.ts';
 export type {
   DurationQuantiles,
@@ -68,6 +69,7 @@ export type {
   StatsQuery,
   StatsSeries,
 } from './core/stats/stats.ts';
+export type { DatabaseVitals, JobLine, RequestCounts, Vitals } from './core/stats/vitals.ts';
 export type { WorkerInfo } from './core/stats/worker-info.ts';
 export type {
   JobReference,

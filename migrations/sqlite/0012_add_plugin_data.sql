@@ -1,6 +1,9 @@
 -- What plugins keep with a run, by their names: a JSON object. Null without. No list shows it.
 alter table durably_runs add column plugin_data text;
 
+-- When its delay was over. Null without one.
+alter table durably_runs add column due_since integer;
+
 drop trigger durably_all_appends_child;
 create trigger durably_all_appends_child instead of insert on durably_all_appends
 when new.child is not null

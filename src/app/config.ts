@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { ERROR_DETAIL_MODES } from '../core/errors/error-detail.ts';
 import { withoutCredentials } from '../core/errors/secrets.ts';
+import { LEAST_LEVELS } from '../core/logger.ts';
 import { readRetention } from '../core/managing/retention.ts';
 import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
 import { isPlainPath } from '../http/routing.ts';
@@ -104,6 +105,8 @@ const settings = z.object({
   DURABLY_CORS_ORIGINS: originList(),
   DURABLY_DASHBOARD: z.enum(['on', 'off', 'read-only'], 'must be on, off or read-only').default('on'),
   DURABLY_RATE_LIMIT: wholeNumber(1, 1_000_000).optional(),
+  DURABLY_METRICS: z.enum(['on', 'off'], 'must be on or off').default('on'),
+  LOG_LEVEL: z.enum(LEAST_LEVELS, 'must be silent, error, warn or info').default('info'),
 });
 
 const environment = settings

@@ -18,7 +18,7 @@ import { mountGate } from './gate.ts';
 import { hostGuard, isHostName } from './host-guard.ts';
 import { buildOpenApi } from './openapi/openapi.ts';
 import { allowOrigins, isOrigin, ORIGINS_RULE } from './origins.ts';
-import { mountHealth, mountReadiness } from './probes.ts';
+import { mountHealth, mountMetrics, mountReadiness, type ShownMetrics } from './probes.ts';
 import { isRateLimit, RATE_LIMIT_RULE, RateLimit } from './rate-limit.ts';
 import { mountOperations } from './routes.ts';
 import { standardHeaders } from './standard-headers.ts';
@@ -53,6 +53,8 @@ export interface CreateDurablyAppOptions<TContext = unknown> extends CreateDurab
    * change something; what a caller may do, keys and `auth` decide. Not served by default.
    */
   dashboard?: boolean | { readonly readOnly?: boolean | undefined } | undefined;
+  /** Serves them at `/metrics`, behind a key if there are keys: what `createMetrics` of `durably/metrics` makes. */
+  metrics?: ShownMetrics | undefined;
 }
 
 const APP_OPTIONS: OptionSchemas<CreateDurablyAppOptions> = {
@@ -78,6 +80,7 @@ const APP_OPTIONS: OptionSchemas<CreateDurablyAppOptions> = {
     [z.boolean(), z.strictObject({ readOnly: z.boolean().optional() })],
     'must be true, false or { readOnly: true }',
   ),
+  metrics: objectWith(['text'], 'must be what createMetrics makes'),
 };
 
 /**
@@ -97,7 +100,7 @@ export function createDurablyApp<TContext = unknown>(
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts, corsOrigins = [] } = options;
   const { dashboard = false } = options;
   const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
-  const reportOf = createReport(options.onError);
+  const reportOf = createReport(options.onError, options.logger);
   const pipeline = createPipeline(durably, options, reportOf);
   const app = new Hono();
 
@@ -113,11 +116,13 @@ export function createDurablyApp<TContext = unknown>(
   }
   mountGate(app, { durably, basePath, apiKeys: options.apiKeys, rateLimit: options.rateLimit, maxBodyBytes });
   mountReadiness(app, { durably, reportOf, draining });
+  if (options.metrics !== undefined) mountMetrics(app, options.metrics);
   const described = {
     basePath,
     hasKeys: options.apiKeys !== undefined,
     hasAuth: options.auth !== undefined,
     hasRateLimit: options.rateLimit !== undefined,
+    hasMetrics: options.metrics !== undefined,
   };
   app.get('/openapi.json', (c) => c.json(buildOpenApi(described)));
   for (const path of ['/readyz', '/openapi.json']) {

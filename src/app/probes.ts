@@ -33,6 +33,22 @@ export function mountHealth(app: Hono): void {
   });
 }
 
+/** Metrics as text, and the type of that text. */
+export interface ShownMetrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+}
+
+/** `/metrics`: numbers for a monitor. */
+export function mountMetrics(app: Hono, metrics: ShownMetrics): void {
+  app.get('/metrics', async (c) =>
+    c.body(await metrics.text(), 200, { 'content-type': metrics.contentType, 'cache-control': 'no-store' }),
+  );
+  app.all('/metrics', (c) => {
+    throw wrongMethod(c.req.method, ['GET']);
+  });
+}
+
 /** `/readyz`: the service can accept and execute runs. */
 export function mountReadiness(app: Hono, { durably, reportOf, draining }: ReadinessOptions): void {
   app.get('/readyz', async (c) => {

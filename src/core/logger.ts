@@ -1,3 +1,19 @@
+/** A line of the log in its parts. No part holds a secret that is known as one. */
+export interface LogEntry {
+  readonly level: 'info' | 'warn' | 'error';
+  /** What happened: a fixed text, or one of the service's own. */
+  readonly message: string;
+  /** `runId`, `jobName`, `attempt`, `stepName`, `requestId`, `traceId`, `error` and the like, where they are known. */
+  readonly fields: LogFields;
+}
+
+/** What the service's log writes at least: from nothing to everything. */
+export const LEAST_LEVELS = ['silent', 'error', 'warn', 'info'] as const;
+export type LeastLevel = (typeof LEAST_LEVELS)[number];
+
+/** The parts of a line besides its level and message, by name. */
+export type LogFields = Readonly<Record<string, unknown>>;
+
 /**
  * Receives the log lines of an instance. Each is a single line, ready to print. The console, pino
  * and winston fit.
@@ -9,6 +25,8 @@ export interface Logger {
   warn(line: string): unknown;
   /** Something that failed. */
   error(line: string): unknown;
+  /** Receives the same in its parts, in place of the three others. For logs whose lines are JSON. */
+  entry?(entry: LogEntry): unknown;
 }
 
 /** Writes everything to the console. */

@@ -1,5 +1,5 @@
 import type { Config } from '../app/config.ts';
-import { consoleLogger } from '../core/logger.ts';
+import type { Logger } from '../core/logger.ts';
 import type { DurablyOptions } from '../durably-options.ts';
 
 type InstanceSettings = Pick<
@@ -14,7 +14,10 @@ type InstanceSettings = Pick<
 >;
 
 /** The instance options that come from the environment, for Node and for Workers. */
-export function instanceOptions(config: InstanceSettings): Omit<DurablyOptions, 'dialect' | 'jobs'> {
+export function instanceOptions(
+  config: InstanceSettings,
+  logger: Logger,
+): Omit<DurablyOptions, 'dialect' | 'jobs'> {
   return {
     pollingInterval: config.DURABLY_POLLING_INTERVAL_MS,
     heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
@@ -23,6 +26,6 @@ export function instanceOptions(config: InstanceSettings): Omit<DurablyOptions, 
     maxResultBytes: config.DURABLY_MAX_RESULT_BYTES,
     errorDetail: config.DURABLY_ERROR_DETAIL,
     retainRuns: config.DURABLY_RETAIN_RUNS,
-    logger: consoleLogger,
+    logger,
   };
 }

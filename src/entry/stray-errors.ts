@@ -1,6 +1,6 @@
 import { strayRun } from '../core/run-context.ts';
 
-type LogError = (context: string, error: unknown) => void;
+type LogError = (message: string, error: unknown, fields?: { readonly runId: string }) => void;
 
 /**
  * Keeps the process and its other runs alive when an error escapes a job's code. Such errors come from a
@@ -12,7 +12,7 @@ export function surviveStrayErrorsOfJobs(logError: LogError): void {
   process.on('uncaughtException', (error) => {
     const run = strayRun();
     if (run !== undefined) {
-      logError(`uncaught exception in the code of ${run.runId}`, error);
+      logError('uncaught exception in the code of a run', error, { runId: run.runId });
       return;
     }
     logError('uncaught exception', error);
@@ -21,6 +21,7 @@ export function surviveStrayErrorsOfJobs(logError: LogError): void {
   // A job that forgets to await a promise must not end the other runs.
   process.on('unhandledRejection', (error) => {
     const run = strayRun();
-    logError(`unhandled rejection${run === undefined ? '' : ` in the code of ${run.runId}`}`, error);
+    if (run === undefined) logError('unhandled rejection', error);
+    else logError('unhandled rejection in the code of a run', error, { runId: run.runId });
   });
 }

@@ -2,8 +2,10 @@ import * as z from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { errorMessage } from '../core/errors/error-text.ts';
 import { ValidationError } from '../core/errors/errors.ts';
+import type { Logger } from '../core/logger.ts';
 import {
   functionOption,
+  loggerOption,
   numberOption,
   type OptionSchemas,
   objectWith,
@@ -45,6 +47,8 @@ export interface CreateDurablyHandlerOptions<TContext = unknown> {
    * unavailable database gets one line when the outage begins.
    */
   onError?: ((error: unknown, about: ErrorContext) => void) | undefined;
+  /** Receives those errors as lines, in place of the console, if there is no `onError`. */
+  logger?: Logger | undefined;
   /** When aborted, `/tick` answers 503, because a process that is about to exit takes no new work. */
   draining?: AbortSignal | undefined;
   /** When aborted, every event stream ends. */
@@ -67,6 +71,7 @@ export const HANDLER_OPTIONS: OptionSchemas<CreateDurablyHandlerOptions> = {
   auth: objectWith([], 'must be an object of hooks'),
   maxBodyBytes: numberOption((bytes) => Number.isInteger(bytes) && bytes > 0, 'a positive whole number'),
   onError: functionOption,
+  logger: loggerOption,
   draining: signalOption,
   shutdown: signalOption,
   queryParams: z.array(z.string('must be a list of names'), 'must be a list of names'),
@@ -97,7 +102,7 @@ export type Pipeline = (call: PipelineCall) => Promise<Response>;
 export function createPipeline<TContext>(
   durably: DurablyService,
   options: CreateDurablyHandlerOptions<TContext>,
-  reportOf: ReportOf = createReport(options.onError),
+  reportOf: ReportOf = createReport(options.onError, options.logger),
 ): Pipeline {
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   const authenticate = createAuthenticate(durably, options.auth);

@@ -16,6 +16,7 @@ import {
 import { Member } from './member.ts';
 import { Pauses } from './pauses.ts';
 import { recoveryFrom } from './recovery.ts';
+import { RequestMeter } from './request-meter.ts';
 import type { CompiledWrites, Rows, SendFailure, WriteKind, WritePort } from './writes.ts';
 
 /**
@@ -29,6 +30,7 @@ import type { CompiledWrites, Rows, SendFailure, WriteKind, WritePort } from './
 export class WriteLane {
   readonly #port: WritePort;
   readonly #deadlines: Deadlines;
+  readonly #meter: RequestMeter;
   #waiting: Member[] = [];
   #state: 'idle' | 'leaving' | 'away' | 'resting' = 'idle';
   readonly #pauses = new Pauses();
@@ -36,8 +38,9 @@ export class WriteLane {
   #seesAll = true;
   #closed: unknown;
 
-  constructor(port: WritePort, deadlines: Deadlines) {
+  constructor(port: WritePort, deadlines: Deadlines, meter: RequestMeter = new RequestMeter()) {
     this.#port = port;
+    this.#meter = meter;
     this.#deadlines = deadlines;
   }
 
@@ -150,7 +153,12 @@ export class WriteLane {
               deadlineMs: isRemote ? undefined : firstDeadlineMs(members),
             });
     } catch (error) {
+      this.#meter.noteFailure('write');
       return await this.#recover(await this.#port.judge(error), { parts, members, compiled, startMs });
+    }
+    if (answers.length > 0) {
+      this.#meter.noteGroup(members.length);
+      this.#meter.noteAnswer('write', clock.monotonicMs() - startMs);
     }
     this.#pauses.noteAnswer();
     const own = answersByPart(compiled, answers);

@@ -95,7 +95,7 @@ describe('the app', () => {
 });
 
 describe('the OpenAPI document', () => {
-  const open = { basePath: BASE, hasKeys: false, hasAuth: false, hasRateLimit: false };
+  const open = { basePath: BASE, hasKeys: false, hasAuth: false, hasRateLimit: false, hasMetrics: false };
   const document = buildOpenApi(open);
 
   it('is valid', async () => {

@@ -30,6 +30,8 @@ const defaults = {
   DURABLY_INSECURE: false,
   DURABLY_CORS_ORIGINS: [],
   DURABLY_DASHBOARD: 'on',
+  DURABLY_METRICS: 'on',
+  LOG_LEVEL: 'info',
 };
 
 describe('the configuration', () => {
@@ -71,6 +73,8 @@ describe('the configuration', () => {
         DURABLY_CORS_ORIGINS: 'https://dash.example',
         DURABLY_DASHBOARD: 'read-only',
         DURABLY_RATE_LIMIT: '600',
+        DURABLY_METRICS: 'off',
+        LOG_LEVEL: 'warn',
       }),
     ).toEqual({
       PORT: 0,
@@ -97,6 +101,8 @@ describe('the configuration', () => {
       DURABLY_CORS_ORIGINS: ['https://dash.example'],
       DURABLY_DASHBOARD: 'read-only',
       DURABLY_RATE_LIMIT: 600,
+      DURABLY_METRICS: 'off',
+      LOG_LEVEL: 'warn',
     });
   });
 

@@ -5,6 +5,7 @@ import { report } from './support/chaos.ts';
 import { eventually } from './support/eventually.ts';
 import { withFleet } from './support/fleet.ts';
 import { countOpen, readRecords, withDatabase } from './support/records.ts';
+import type { ServiceProcess } from './support/service-process.ts';
 
 vi.setConfig({ testTimeout: 120_000 });
 
@@ -106,6 +107,16 @@ test('a poll that fails is reported and repeated with growing pauses, until the 
   });
 });
 
+type Entry = ServiceProcess['entries'][number];
+
+function isUncaught({ msg, runId, error }: Entry, expected: Pick<Entry, 'runId' | 'error'>): boolean {
+  return (
+    msg === 'uncaught exception in the code of a run' &&
+    runId === expected.runId &&
+    error?.startsWith(expected.error ?? '') === true
+  );
+}
+
 test('an unhandled rejection in a job is reported, and does not end the service', async () => {
   await withFleet({}, async (fleet) => {
     const service = await fleet.start();
@@ -117,7 +128,7 @@ test('an unhandled rejection in a job is reported, and does not end the service'
     await eventually('all runs to end', () => countOpen(fleet.database) === 0);
     await eventually(
       'the rejections to be reported',
-      () => service.log.match(/unhandled rejection/g)?.length === 4,
+      () => service.entries.filter(({ msg }) => msg.startsWith('unhandled rejection')).length === 4,
     );
     const runs = await Promise.all(ids.map((id) => api.run(id)));
     expect(runs.map(({ status }) => status)).toEqual(jobs.map(() => 'completed'));
@@ -134,7 +145,7 @@ test('an error that a job throws in a timer after its end is reported, and does 
     const id = await api.triggered({ jobName: 'leaver', input: {} });
     await eventually('the run to end', async () => (await api.run(id)).status === 'completed');
     await eventually('what it left behind', () =>
-      service.log.includes(`uncaught exception in the code of ${id}: Error: thrown after its end`),
+      service.entries.some((entry) => isUncaught(entry, { runId: id, error: 'thrown after its end' })),
     );
     expect((await api.run(id)).status).toBe('completed');
   });
@@ -148,7 +159,7 @@ test('an error thrown in a callback or abort listener of a job is reported, and 
     const [cancelled, drained] = [await trigger(), await trigger()];
     const other = await api.triggered({ jobName: 'work', input: { steps: 4, maxMs: 20 } });
     const escaped = (where: string, id: string) =>
-      new RegExp(`uncaught exception in the code of ${id}: Error: thrown ${where}`).test(service.log);
+      service.entries.some((entry) => isUncaught(entry, { runId: id, error: `thrown ${where}` }));
     await eventually('what escaped to be reported', () =>
       [cancelled, drained].every(
         (id) => escaped('in a timer', id) && escaped('in an immediate', id) && escaped('by an emitter', id),

@@ -57,8 +57,9 @@ describe('a block of the documentation', () => {
   });
 
   it.each(blocksIn('yaml'))('is YAML: $document:$line', ({ code }) => {
-    const { services } = parse(code);
-    expect(Object.keys(services)).toEqual(['database', 'durably']);
+    const { services, scrape_configs } = parse(code);
+    if (scrape_configs !== undefined) expect(scrape_configs).toMatchObject([{ honor_labels: true }]);
+    else expect(Object.keys(services)).toEqual(['database', 'durably']);
   });
 
   it.each(blocksIn('ini'))('is a systemd unit: $document:$line', ({ code }) => {

@@ -13,6 +13,8 @@ export const claimedRun = (changes: Partial<ClaimedRun> = {}): ClaimedRun => ({
   version: 1,
   databaseAheadMs: 0,
   claimedAtMs: 0,
+  dueSinceMs: 0,
+  startedAtMs: 0,
   parentRunId: null,
   depth: 0,
   kind: 'start',

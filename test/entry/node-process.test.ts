@@ -63,7 +63,7 @@ it('logs what it waits for, refuses /tick, and hands back on the second signal',
 it('warns about a missing data folder, and starts', async () => {
   const service = await spawnOnFile({ env: { DURABLY_DATA_DIR: '/nope/x' } });
   await service.listening();
-  expect(service.output.stderr).toMatch(/^durably: warning: DURABLY_DATA_DIR=\/nope\/x: .*\n$/);
+  expect(service.output.stderr).toMatch(/^\{"level":"warn",.*"msg":"DURABLY_DATA_DIR=\/nope\/x: .*\}\n$/);
 });
 
 it('retries a database server that is still starting', async () => {

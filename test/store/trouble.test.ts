@@ -25,7 +25,7 @@ const lease = { runId: 'unknown', fence: 1 };
 
 /** Calls each method of the port once, except those that do not ask the database. */
 const CALLS: Record<
-  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'appendsUnderWay' | 'trouble'>,
+  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'appendsUnderWay' | 'trouble' | 'requests'>,
   (store: Store) => Promise<unknown>
 > = {
   enqueue: (store) => store.enqueue([newRun()]),
@@ -43,6 +43,7 @@ const CALLS: Record<
     }),
   reschedule: (store) => store.reschedule({ runId: 'unknown', due: { afterMs: 1 } }),
   countRuns: (store) => store.countRuns(),
+  listLines: (store) => store.listLines(['job']),
   findRuns: (store) => store.findRuns(query()),
   purgeRuns: (store) => store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
   hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),

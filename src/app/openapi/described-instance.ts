@@ -8,6 +8,8 @@ export interface DescribedInstance {
   /** Whether the app has hooks that decide on access. */
   readonly hasAuth: boolean;
   readonly hasRateLimit: boolean;
+  /** Whether it serves `/metrics`. */
+  readonly hasMetrics: boolean;
 }
 
 /** What each part of the document is made with. */

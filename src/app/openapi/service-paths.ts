@@ -36,7 +36,7 @@ export function ticketPath({ components, instance }: DocumentContext): Json {
 export function rootPaths({ components, instance }: DocumentContext): Json {
   const readiness = jsonContent(readinessSchema, { components, io: 'output' });
   const liveness = jsonContent(livenessSchema, { components, io: 'output' });
-  const { hasKeys } = instance;
+  const { hasKeys, hasMetrics } = instance;
   const gateRefusals = commonRefusals({ ...instance, hasAuth: false }).filter(
     (code) => code === 'UNAUTHORIZED' || code === 'RATE_LIMITED',
   );
@@ -63,6 +63,14 @@ export function rootPaths({ components, instance }: DocumentContext): Json {
     '/readyz': get('readyz', 'Check that the service accepts and executes runs', {
       200: { description: 'It does', content: readiness },
       503: { description: 'It does not', content: readiness, headers: retryAfter },
+    }),
+    ...(hasMetrics && {
+      '/metrics': get('metrics', 'Get numbers for a monitor', {
+        200: {
+          description: 'The text format of Prometheus',
+          content: { 'text/plain': { schema: { type: 'string' } } },
+        },
+      }),
     }),
     '/openapi.json': get('openapi', 'Get this document', {
       200: { description: 'OpenAPI 3.1', content: { 'application/json': { schema: { type: 'object' } } } },

@@ -24,13 +24,21 @@ const HEADER_CREDENTIALS = /\b(Bearer|Basic)\s+[\w.~+/=-]+/gi;
 const VALUES =
   /=(?<=(?:token|secret|password|passwd|pwd|pass|api[-_]?key|access[-_]?key|signature|sig|auth|credentials?)=)[^\s&#"'<>]+/gi;
 
+/** `authorization: …`, `"token": "…"`, `webhook-signature: v1,…`: what follows the name of a header or a member. */
+const NAMED =
+  /(["']?\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|api[-_]?key|[\w-]*(?:token|secret|password|passwd|signature))["']?\s*:\s*)(?!(?:Bearer|Basic) …)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}]+(?:[,;][^\s]+)*)/gi;
+/** A webhook's secret, a signature, and a token of three parts (JWT), wherever they stand. */
+const TYPED = /\bwhsec_[\w+/=-]+|\bv1a?,[A-Za-z\d+/=]{20,}|\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*/g;
+
 /** A text without the credentials in it: in URLs, in headers, and as values of parameters. */
 export function withoutSecrets(text: string): string {
   return text
     .replace(URL_CREDENTIALS, '//…@')
     .replace(URL_CREDENTIALS_WITH_SLASH, '//…@')
     .replace(HEADER_CREDENTIALS, '$1 …')
-    .replace(VALUES, '=…');
+    .replace(VALUES, '=…')
+    .replace(NAMED, '$1…')
+    .replace(TYPED, '…');
 }
 
 /**

@@ -63,6 +63,10 @@ export interface ClaimedRun extends Lease, NamedRun {
   readonly databaseAheadMs: number;
   /** When it was claimed: ms since the epoch, by the database's clock. */
   readonly claimedAtMs: number;
+  /** When it was stored, or its delay was over; like the other times. */
+  readonly dueSinceMs: number;
+  /** When it was first claimed. */
+  readonly startedAtMs: number;
   /** How many retries of its job it has used. */
   readonly retryCount: number;
   /** How many workers vanished in a row without a newly stored step. */

@@ -90,6 +90,12 @@ export interface PluginRun<TData = unknown> {
   /** How many steps are stored as completed. */
   readonly stepCount: number;
   readonly version: number;
+  /** When it was triggered, or its delay was over: ms since the epoch, by the database's clock, like the next two. */
+  readonly dueSinceMs: number;
+  /** When it was first claimed. */
+  readonly startedAtMs: number;
+  /** When it was claimed for this execution. */
+  readonly claimedAtMs: number;
   readonly concurrencyKey: string | null;
   readonly parentRunId: string | null;
   /** The input. Parsed when it is read. */

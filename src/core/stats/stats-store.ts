@@ -1,3 +1,4 @@
+import type { DatabaseVitals, StoredLine } from './vitals.ts';
 import type { NotedWorker } from './worker-info.ts';
 
 /** Which buckets to read. */
@@ -62,4 +63,8 @@ export interface StatsStore {
   /** Those that were seen in the last hour, in the order of their starts. */
   listWorkers(): Promise<StoredWorker[]>;
   readOverview(): Promise<StoredOverview>;
+  /** Of these jobs. It costs the same with ten pending runs and with a million. */
+  listLines(jobNames: readonly string[]): Promise<StoredLine[]>;
+  /** The requests that this store has made. */
+  requests(): DatabaseVitals;
 }

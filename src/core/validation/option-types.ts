@@ -54,6 +54,11 @@ export function objectWith(methods: readonly string[], message: string): z.ZodTy
   }, message);
 }
 
+export const loggerOption = objectWith(
+  ['info', 'warn', 'error'],
+  'must have the functions info, warn and error',
+);
+
 /** A number. The message shows the given value. */
 export function numberOption(isGood: (value: number) => boolean, expected: string): z.ZodType {
   return z.custom((value) => typeof value === 'number' && isGood(value), {

@@ -34,6 +34,11 @@ export class JournalFeed {
     this.#tail.nudge();
   }
 
+  /** How many streams are open. */
+  get readers(): number {
+    return this.#tail.readers;
+  }
+
   /** Fails every stream with this error, because the database is closed. */
   close(error: unknown): void {
     this.#tail.close(error);

@@ -87,6 +87,11 @@ export class JournalTail {
     return Math.max(MIN_PAUSE_MS, PAUSE_PER_READER_MS * this.#readers.size);
   }
 
+  /** How many follow it. */
+  get readers(): number {
+    return this.#readers.size;
+  }
+
   /** The sequence up to which everything was read. */
   get head(): number {
     return this.#head;

@@ -70,10 +70,12 @@ export class PluginCalls {
     const known = this.#contexts.get(plugin);
     if (known !== undefined) return known;
     const { runId, jobName, attempt, kind, stepCount, version, concurrencyKey, parentRunId } = this.#run;
+    const { dueSinceMs, startedAtMs, claimedAtMs } = this.#run;
     const getInput = () => this.#inputOnce();
     const getSignal = this.#getSignal;
     const context: PluginRun = {
       ...{ runId, jobName, attempt, kind, stepCount, version, concurrencyKey, parentRunId },
+      ...{ dueSinceMs, startedAtMs, claimedAtMs },
       data: readPluginData(this.#run.pluginData, plugin.name),
       get input() {
         return getInput();

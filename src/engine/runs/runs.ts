@@ -8,6 +8,7 @@ import { pauseJob, resumeJob } from './managing/pause.ts';
 import { purgeRuns } from './managing/purge.ts';
 import { reschedule } from './managing/reschedule.ts';
 import { getStats } from './managing/stats.ts';
+import { getVitals } from './managing/vitals.ts';
 import { createReads } from './reads.ts';
 import type { RunsDeps } from './runs-deps.ts';
 import {
@@ -48,6 +49,7 @@ export function createRuns(deps: RunsDeps) {
     getStats: getStats.bind(undefined, deps),
     getWorkers: getWorkers.bind(undefined, deps),
     getOverview: getOverview.bind(undefined, deps),
+    getVitals: getVitals.bind(undefined, deps),
     purgeRuns: purgeRuns.bind(undefined, deps),
     fork: fork.bind(undefined, deps),
     signal: signal.bind(undefined, deps),

@@ -1,3 +1,4 @@
+import type { Vitals } from '../../core/stats/vitals.ts';
 import { defer } from '../../core/time/clock.ts';
 import type { Due } from '../../core/triggers/new-run.ts';
 import { Scheduler } from '../schedules/scheduler.ts';
@@ -99,6 +100,11 @@ export class Worker {
   /** How many runs are being executed. */
   get running(): number {
     return this.#slots.taken;
+  }
+
+  /** How many runs it executes at once, and how many it executes now. */
+  get slots(): Vitals['slots'] {
+    return { inUse: this.#slots.taken, of: this.#options.maxConcurrentRuns };
   }
 
   get isStopping(): boolean {

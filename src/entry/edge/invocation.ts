@@ -4,7 +4,8 @@ import { systemClock } from '../../core/time/clock.ts';
 import { createDurably, type Durably } from '../../create-durably.ts';
 import type { DurablyOptions } from '../../durably-options.ts';
 import { instanceOptions } from '../instance-options.ts';
-import { logError } from '../log-error.ts';
+import { createConsoleLog } from '../log/console-log.ts';
+import type { ServiceLog } from '../log/service-log.ts';
 import { type EdgeConfig, requestLimits } from './config.ts';
 import { remoteDialect } from './database.ts';
 import { RequestBudget } from './request-budget.ts';
@@ -52,6 +53,7 @@ export interface Invocation {
   work(options: { readonly timeoutMs: number }): Promise<number>;
   /** Aborts when event streams must end because few requests are left. */
   readonly streamsEnd: AbortSignal;
+  readonly log: ServiceLog;
 }
 
 /** Creates the objects of one invocation. */
@@ -60,12 +62,13 @@ export function createInvocation(
   { createJobs, context }: { createJobs: CreateJobs; context: Context },
 ): Invocation {
   const { TURSO_DATABASE_URL: url } = config;
+  const log = createConsoleLog(config.LOG_LEVEL);
   const limits = requestLimits(config);
   const budget = new RequestBudget();
   const durably = createDurably({
     dialect: remoteDialect({ url, authToken: config.TURSO_AUTH_TOKEN, fetch: budget.fetch }),
     worker: 'on-demand',
-    ...instanceOptions(config),
+    ...instanceOptions(config, log),
     // The requests beyond this limit are reserved for storing results.
     jobs: createJobs({
       config,
@@ -73,7 +76,7 @@ export function createInvocation(
       fetchLoopback: fetchLoopback(access),
     }),
   });
-  durably.onError((error) => logError('event listener', error));
+  durably.onError((error) => log.failure('event listener failed', error));
 
   const migrate = async () => {
     if (migratedUrls.has(url)) return;
@@ -95,7 +98,7 @@ export function createInvocation(
       return await durably.health();
     },
   };
-  return { durably, service, migrate, work, streamsEnd: budget.signalAfter(limits.streams) };
+  return { durably, service, migrate, work, log, streamsEnd: budget.signalAfter(limits.streams) };
 }
 
 function pause(ms: number): Promise<void> {

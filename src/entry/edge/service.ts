@@ -2,7 +2,7 @@ import { createAccess } from '../../app/access.ts';
 import { ConfigError } from '../../app/config.ts';
 import { createDurablyApp, DASHBOARD_MODES } from '../../app/create-app.ts';
 import { problemResponse } from '../../http/problem.ts';
-import { logError } from '../log-error.ts';
+import { createConsoleLog } from '../log/console-log.ts';
 import { describeUnknownBindings, type EdgeConfig, readEdgeConfig } from './config.ts';
 import {
   type Context,
@@ -48,12 +48,13 @@ export function createEdgeService(createJobs: CreateJobs): EdgeService {
   };
 }
 
-function createApp({ service, migrate, streamsEnd }: Invocation, { config, access }: Settings) {
+function createApp({ service, migrate, streamsEnd, log }: Invocation, { config, access }: Settings) {
   return createDurablyApp(service, {
     basePath: config.DURABLY_BASE_PATH,
     maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
     dashboard: DASHBOARD_MODES[config.DURABLY_DASHBOARD],
     ...access,
+    logger: log,
     onRequest: migrate,
     shutdown: streamsEnd,
     keepAliveMs: KEEP_ALIVE_MS,
@@ -67,13 +68,13 @@ function createApp({ service, migrate, streamsEnd }: Invocation, { config, acces
 const STARTS_WORK = ['run:trigger', 'run:retry', 'run:signal', 'run:cancel'] as const;
 
 /** The first such change of a request starts work on the queue. It continues after the answer. */
-function workAfterChanges({ durably, work }: Invocation, config: EdgeConfig): void {
+function workAfterChanges({ durably, work, log }: Invocation, config: EdgeConfig): void {
   let isWorking = false;
   const begin = () => {
     if (isWorking) return;
     isWorking = true;
     work({ timeoutMs: config.DURABLY_WORK_MS }).catch((error: unknown) =>
-      logError('work after a request', error),
+      log.failure('work after a request failed', error),
     );
   };
   for (const type of STARTS_WORK) durably.on(type, begin);
@@ -93,13 +94,13 @@ async function settingsOf(env: Bindings): Promise<Settings | ConfigError> {
 
 async function readSettings(env: Bindings): Promise<Settings | ConfigError> {
   const unknown = describeUnknownBindings(env);
-  if (unknown !== undefined) console.warn(`durably: warning: ${unknown}`);
+  if (unknown !== undefined) createConsoleLog('info').warn(unknown);
   try {
     const config = readEdgeConfig(env);
     return { config, access: await createAccess(config) };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    console.error(`durably: cannot start: ${error.message}`);
+    createConsoleLog('info').error(`cannot start: ${error.message}`);
     return error;
   }
 }

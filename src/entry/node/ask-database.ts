@@ -3,7 +3,7 @@ import { CompiledQuery, type Kysely } from 'kysely';
 import type { Config } from '../../app/config.ts';
 import { withoutCredentials } from '../../core/errors/secrets.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../../storage/sqlite/connection/database-error.ts';
-import { log } from './report.ts';
+import { log } from './log.ts';
 import { codesOf, rootMessage, StartError } from './start-failure.ts';
 
 /** The start fails if the server still refuses, or its name is still unknown, this long after the process began. */
@@ -32,7 +32,9 @@ export async function reachServer<T>(
   // By then the start has failed for a server that refuses.
   let sayingSo = setTimeout(saySo, firstSaySoMs);
   function saySo(): void {
-    log(`the database server at TURSO_DATABASE_URL=${withoutCredentials(url)} has not answered yet; waiting`);
+    log.info(
+      `the database server at TURSO_DATABASE_URL=${withoutCredentials(url)} has not answered yet; waiting`,
+    );
     sayingSo = setTimeout(saySo, SAY_SO_MS);
   }
   try {

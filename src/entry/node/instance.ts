@@ -4,8 +4,9 @@ import type { Database } from '../../app/database.ts';
 import { createDurably } from '../../create-durably.ts';
 import type { DurablyOptions } from '../../durably-options.ts';
 import { createJobs } from '../../jobs/index.ts';
+import type { Metrics } from '../../plugins/metrics/metrics.ts';
 import { instanceOptions } from '../instance-options.ts';
-import { logError } from '../log-error.ts';
+import { log } from './log.ts';
 
 /** The jobs that a service executes in place of its own. */
 export type GivenJobs = NonNullable<DurablyOptions['jobs']>;
@@ -14,7 +15,15 @@ export type GivenJobs = NonNullable<DurablyOptions['jobs']>;
 export function createInstance(
   config: Config,
   { dialect }: Database,
-  { access, jobs }: { readonly access: Access; readonly jobs?: GivenJobs | undefined },
+  {
+    access,
+    jobs,
+    metrics,
+  }: {
+    readonly access: Access;
+    readonly jobs?: GivenJobs | undefined;
+    readonly metrics?: Metrics | undefined;
+  },
 ) {
   const ownJobs = (): GivenJobs =>
     createJobs({
@@ -22,7 +31,13 @@ export function createInstance(
       fetchOrigins: config.DURABLY_FETCH_ORIGINS,
       fetchLoopback: fetchLoopback(access),
     });
-  const durably = createDurably({ dialect, ...instanceOptions(config), jobs: jobs ?? ownJobs() });
-  durably.onError((error) => logError('event listener', error));
+  const durably = createDurably({
+    dialect,
+    ...instanceOptions(config, log),
+    jobs: jobs ?? ownJobs(),
+    use: metrics === undefined ? [] : [metrics.plugin],
+  });
+  metrics?.watch(durably);
+  durably.onError((error) => log.failure('event listener failed', error));
   return durably;
 }

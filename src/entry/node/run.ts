@@ -1,7 +1,6 @@
-import { logError } from '../log-error.ts';
 import { surviveStrayErrorsOfJobs } from '../stray-errors.ts';
 import type { GivenJobs } from './instance.ts';
-import { surviveClosedOutputs } from './report.ts';
+import { log, surviveClosedOutputs } from './log.ts';
 import { FAILURE_CODE, type SignalOptions, Signals } from './signals.ts';
 import { type RunningService, startService } from './start.ts';
 import { reportFailedStart } from './start-failure.ts';
@@ -14,7 +13,7 @@ export interface RunOptions extends SignalOptions {
 /** Runs the service in this process until a signal ends it. */
 export async function runService({ jobs, ...options }: RunOptions): Promise<RunningService> {
   surviveClosedOutputs();
-  surviveStrayErrorsOfJobs(logError);
+  surviveStrayErrorsOfJobs(log.failure);
   const signals = new Signals(options);
   try {
     const service = await startService(jobs);

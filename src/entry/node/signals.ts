@@ -1,6 +1,5 @@
-import { logError } from '../log-error.ts';
 import { drain, drainTimes, handBackNow } from './drain.ts';
-import { log } from './report.ts';
+import { log } from './log.ts';
 import type { RunningService } from './start.ts';
 
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const;
@@ -53,7 +52,7 @@ export class Signals {
     this.#received++;
     const service = this.#service;
     if (service === undefined) {
-      log(`${signal}: stopped before it listened`);
+      log.info(`${signal}: stopped before it listened`);
       process.exit(0);
     }
     if (this.#options.firstSignal === 'hands back') {
@@ -79,12 +78,12 @@ export class Signals {
 
   #drain(service: RunningService, signal: Signal): void {
     const { waitMs, withinMs } = drainTimes(service.config.DURABLY_SHUTDOWN_MS);
-    log(`${signal}: draining: ${waitingFor(service.durably.countRunning(), waitMs)}`);
+    log.info(`${signal}: draining: ${waitingFor(service.durably.countRunning(), waitMs)}`);
     endBy(drain(service), { exitCode: 0, failureCode: this.#failureCode, withinMs });
   }
 
   #handBack(service: RunningService, { signal, exitCode }: { signal: Signal; exitCode: number }): void {
-    log(`${signal}: handing back ${counted(service.durably.countRunning())} at once`);
+    log.info(`${signal}: handing back ${counted(service.durably.countRunning())} at once`);
     endBy(handBackNow(service), { exitCode, failureCode: this.#failureCode, withinMs: QUIT_WITHIN_MS });
   }
 
@@ -111,16 +110,16 @@ interface EndOptions {
 
 function endBy(work: Promise<void>, { exitCode, failureCode, withinMs }: EndOptions): void {
   setTimeout(() => {
-    console.error(`durably: not drained within ${withinMs} ms`);
+    log.error(`not drained within ${withinMs} ms`);
     process.exit(exitCode === 0 ? failureCode : exitCode);
   }, withinMs);
   work.then(
     () => {
-      log('stopped');
+      log.info('stopped');
       process.exit(exitCode);
     },
     (error: unknown) => {
-      logError('draining failed', error);
+      log.failure('draining failed', error);
       process.exit(failureCode);
     },
   );

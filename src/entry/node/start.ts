@@ -5,9 +5,10 @@ import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/
 import { createDurablyApp, DASHBOARD_MODES } from '../../app/create-app.ts';
 import { type Database, isBusy, openServiceDatabase } from '../../app/database.ts';
 import type { Durably } from '../../create-durably.ts';
+import { createMetrics } from '../../plugins/metrics/metrics.ts';
 import { reachServer } from './ask-database.ts';
 import { createInstance, type GivenJobs } from './instance.ts';
-import { log, logWarning } from './report.ts';
+import { log } from './log.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
 import { explainFailedStart } from './start-failure.ts';
 
@@ -30,7 +31,7 @@ export interface RunningService {
  */
 export async function startService(jobs?: GivenJobs): Promise<RunningService> {
   const unknown = describeUnknownNodeSettings(process.env);
-  if (unknown !== undefined) logWarning(unknown);
+  if (unknown !== undefined) log.warn(unknown);
   const config = readConfig(process.env);
   const access = await createAccess(config);
   delete process.env.DURABLY_API_KEYS;
@@ -47,7 +48,7 @@ async function checkDataDir({ DURABLY_DATA_DIR: folder }: Config): Promise<void>
   const found = await stat(folder).catch(() => undefined);
   if (found?.isDirectory()) return;
   const fault = found === undefined ? 'there is no such folder' : 'it is no folder';
-  logWarning(`DURABLY_DATA_DIR=${folder}: ${fault}; import-csv finds no files until there is one`);
+  log.warn(`DURABLY_DATA_DIR=${folder}: ${fault}; import-csv finds no files until there is one`);
 }
 
 async function startWith(
@@ -55,14 +56,16 @@ async function startWith(
   access: Access,
   jobs: GivenJobs | undefined,
 ): Promise<RunningService> {
-  if (access.allowedHosts === 'any') log('DURABLY_INSECURE=1: anyone who reaches this service may use it');
+  if (access.allowedHosts === 'any')
+    log.info('DURABLY_INSECURE=1: anyone who reaches this service may use it');
   // If the port is taken, another instance may be using the same database, so leave the database alone.
   await checkAddress(config);
   const database = await openServiceDatabase({
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });
-  const durably = createInstance(config, database, { access, jobs });
+  const metrics = config.DURABLY_METRICS === 'on' ? createMetrics() : undefined;
+  const durably = createInstance(config, database, { access, jobs, metrics });
   await reachServer(durably.db, config);
   await migrate(durably);
 
@@ -73,6 +76,8 @@ async function startWith(
     maxBodyBytes: config.DURABLY_MAX_BODY_BYTES,
     dashboard: DASHBOARD_MODES[config.DURABLY_DASHBOARD],
     ...access,
+    logger: log,
+    metrics,
     draining: draining.signal,
     shutdown: closing.signal,
   });
@@ -85,7 +90,7 @@ async function startWith(
   // The worker starts after listening has succeeded. A process that exits because the port is taken must not have
   // claimed runs.
   durably.start();
-  log(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
+  log.info(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
   return { config, database, durably, server, draining, closing };
 }
 
@@ -96,7 +101,7 @@ export async function migrate(durably: { migrate(): Promise<void> }): Promise<vo
       return await durably.migrate();
     } catch (error) {
       if (!isBusy(error)) throw error;
-      log('the database is locked by another process; waiting');
+      log.info('the database is locked by another process; waiting');
     }
   }
 }

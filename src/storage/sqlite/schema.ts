@@ -66,6 +66,8 @@ export interface RunsTable {
   plugin_data: string | null;
   /** JSON text: the payload with which its idempotency key came, if another trigger has changed it since. */
   keyed_payload: string | null;
+  /** When its delay was over. */
+  due_since: number | null;
   concurrency_key: string | null;
   /** Its keys for the limits of its job. */
   limit_key: string | null;

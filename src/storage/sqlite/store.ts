@@ -33,6 +33,7 @@ import {
 import { getSchedule, listJobSchedules, listSchedules } from './statements/schedules/schedule-reads.ts';
 import { listKeysAbove, listSignals, readSignal, signal } from './statements/signals.ts';
 import { foldStats } from './statements/stats/fold-stats.ts';
+import { listLines } from './statements/stats/lines.ts';
 import { readOverview } from './statements/stats/overview.ts';
 import { readStats } from './statements/stats/read-stats.ts';
 import { forgetWorker, listWorkers, noteWorker } from './statements/stats/workers.ts';
@@ -119,6 +120,8 @@ export function createStore(options: ConnectionOptions): {
     forgetWorker: (instance, deadlineMs) => forgetWorker(connection, instance, deadlineMs),
     listWorkers: () => listWorkers(connection),
     readOverview: () => readOverview(connection),
+    listLines: (jobNames) => listLines(connection, jobNames),
+    requests: () => connection.meter.counted(),
     noticeLimits: () => schema.noticeLimits(connection),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,

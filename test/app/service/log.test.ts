@@ -22,10 +22,17 @@ describe('the log of the service', () => {
     expect(run).toMatchObject({ status: 'failed', errorDetail: { message: expect.any(String) } });
     expect(JSON.stringify(run.errorDetail)).not.toContain('stack');
     const { stdout, stderr } = service.output;
-    expect(stderr).toMatch(
-      /^durably: run failed runId=run_\w+ jobName="import-csv" attempt=1 .*error=".+"\n$/,
-    );
-    expect(stderr).toContain(runId);
+    expect(stderr.split('\n')).toEqual([expect.any(String), '']);
+    expect(JSON.parse(stderr)).toEqual({
+      ...{ level: 'error', time: expect.any(String), msg: 'run failed' },
+      ...{
+        runId,
+        jobName: 'import-csv',
+        attempt: 1,
+        stepName: expect.any(String),
+        error: expect.any(String),
+      },
+    });
     for (const secret of [KEY, 'a-hidden-key', 'authorization'])
       expect(stdout + stderr).not.toContain(secret);
   });

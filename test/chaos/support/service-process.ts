@@ -30,6 +30,23 @@ process.on('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
+/** What a line of the log holds, as far as tests look at it. */
+interface LoggedEntry {
+  readonly msg: string;
+  readonly context?: string;
+  readonly runId?: string;
+  readonly error?: string;
+}
+
+/** The last line may be cut off. */
+function parsed(line: string): LoggedEntry[] {
+  try {
+    return [JSON.parse(line) as LoggedEntry];
+  } catch {
+    return [];
+  }
+}
+
 /** One process of the service, which can be killed, stopped and measured. */
 export class ServiceProcess {
   readonly name: string;
@@ -80,14 +97,16 @@ export class ServiceProcess {
 
   /** The errors that its worker reported. */
   get workerErrors(): WorkerError[] {
-    const found = this.#log.matchAll(
-      /worker failed \w+ (?<context>[\w-]+)(?: \((?<runId>\w+)\))?: (?<error>.*)/g,
-    );
-    return [...found].map(({ groups }) => ({
-      context: groups?.context ?? '',
-      runId: groups?.runId,
-      error: groups?.error ?? '',
-    }));
+    const failed = this.entries.filter(({ msg }) => msg === 'worker failed');
+    return failed.map(({ context = '', runId, error = '' }) => ({ context, runId, error }));
+  }
+
+  /** The lines of its log. What else it writes is left out. */
+  get entries(): readonly LoggedEntry[] {
+    return this.#log
+      .split('\n')
+      .flatMap((line) => (line.startsWith('{') ? [parsed(line)] : []))
+      .flat();
   }
 
   get isAlive(): boolean {

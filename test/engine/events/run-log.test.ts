@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import type { Logger } from '../../../src/core/logger.ts';
+import type { LogEntry, Logger } from '../../../src/core/logger.ts';
 import { EventBus } from '../../../src/engine/events/event-bus.ts';
 import { RunLog } from '../../../src/engine/events/run-log.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -32,6 +32,42 @@ function tellAll(log: RunLog, { isHeard = false } = {}): void {
 }
 
 describe("an instance's log", () => {
+  test('gives a logger that takes them the parts of each line, without secrets', () => {
+    const entries: LogEntry[] = [];
+    const { lines, logger } = recorded();
+    const log = new RunLog({ ...logger, entry: (entry) => void entries.push(entry) });
+    const traceId = '0af7651916cd43dd8448eb211c80319c';
+    const pluginData = JSON.stringify({
+      other: 1,
+      tracing: { traceparent: `00-${traceId}-b7ad6b7169203331-01` },
+    });
+    const error = 'Bearer abc was refused';
+    log.failed({ ...RUN, pluginData }, { error, failedStepName: 'charge', isHeard: false });
+    log.handedBack(RUN);
+    log.workerError({ type: 'worker:error', timestamp: '', sequence: 1, error, context: 'claim' });
+    log.listenerFailed('a run:fail listener', new Error(error));
+    expect(lines).toEqual([]);
+    expect(entries).toEqual([
+      {
+        ...{ level: 'error', message: 'run failed' },
+        fields: { ...RUN, traceId, stepName: 'charge', error: 'Bearer … was refused' },
+      },
+      { level: 'info', message: 'run handed back', fields: RUN },
+      {
+        ...{ level: 'error', message: 'worker failed' },
+        fields: { context: 'claim', error: 'Bearer … was refused' },
+      },
+      {
+        ...{ level: 'error', message: 'a run:fail listener failed' },
+        fields: {
+          error: 'Bearer … was refused',
+          err: { name: 'Error', message: 'Bearer … was refused', stack: expect.any(String) },
+        },
+      },
+    ]);
+    expect(JSON.stringify(entries)).not.toContain('abc');
+  });
+
   test("writes a line for each event to a user's logger", () => {
     const { lines, logger } = recorded();
     tellAll(new RunLog(logger), { isHeard: true });

@@ -39,6 +39,8 @@ contract('Store.claim', (test) => {
       pluginData: null,
       databaseAheadMs: expect.any(Number),
       claimedAtMs: expect.any(Number),
+      dueSinceMs: expect.any(Number),
+      startedAtMs: expect.any(Number),
       parentRunId: null,
       depth: 0,
     });

@@ -6,6 +6,7 @@ import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import { WriteLane } from '../../lane.ts';
+import { RequestMeter } from '../../request-meter.ts';
 import type { Sql, WriteKind } from '../../writes.ts';
 import { ownQuery, type StatementKind } from '../query.ts';
 import type { Schema } from '../schema.ts';
@@ -64,6 +65,7 @@ const probes: WriteKind<Sql, void> = {
 export class Connection {
   readonly db: Kysely<Schema>;
   readonly lane: WriteLane;
+  readonly meter = new RequestMeter();
   readonly #driver: GuardedDriver;
   readonly clock: Clock;
   readonly #health: WriteHealth;
@@ -78,7 +80,11 @@ export class Connection {
     this.clock = options.clock;
     this.#health = new WriteHealth(options.clock);
     this.#checksAtFirstUse = options.checksAtFirstUse ?? true;
-    const dialect = new GuardedDialect(options.dialect, { ...options, closing: this.#closing });
+    const dialect = new GuardedDialect(options.dialect, {
+      ...options,
+      closing: this.#closing,
+      onRenewal: () => this.meter.noteRenewal(),
+    });
     this.#driver = dialect.driver;
     this.db = new Kysely<Schema>({ dialect });
     this.#watch = new ServerWatch({
@@ -97,7 +103,7 @@ export class Connection {
       executeOnce: (kind, statement, deadlineMs) => this.#executeOnce(kind, statement, deadlineMs),
       explain: (error) => this.#explain(error),
     });
-    this.lane = new WriteLane(sender, new Deadlines(options.clock));
+    this.lane = new WriteLane(sender, new Deadlines(options.clock), this.meter);
     this.#closing.onClose((error) => this.lane.close(error));
   }
 
@@ -168,11 +174,14 @@ export class Connection {
     const { deadlineMs } = statement;
     for (let tries = 0; ; tries++) {
       if (this.#closing.error) throw this.#closing.error;
+      const sentMs = this.clock.monotonicMs();
       try {
         const rows = await this.#executeOnce('read', statement, deadlineMs);
+        this.meter.noteAnswer('read', this.clock.monotonicMs() - sentMs);
         this.#watch.noteRead('answered');
         return this.#check.readable(rows) as Row[];
       } catch (error) {
+        this.meter.noteFailure('read');
         this.#watch.noteRead(this.#faultOf(error) === 'uncertain' ? 'lost' : 'refused');
         await this.#pauseOrThrow(error, { start, deadlineMs, tries });
       }

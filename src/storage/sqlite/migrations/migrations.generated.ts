@@ -1240,6 +1240,7 @@ end`,
     name: 'add_plugin_data',
     statements: [
 `alter table durably_runs add column plugin_data text`,
+`alter table durably_runs add column due_since integer`,
 `drop trigger durably_all_appends_child`,
 `create trigger durably_all_appends_child instead of insert on durably_all_appends
 when new.child is not null

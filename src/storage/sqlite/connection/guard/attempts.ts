@@ -22,6 +22,7 @@ interface AttemptsDeps {
   readonly closing: Closing;
   /** Renews the dialect's connection if its driver cannot. */
   readonly reconnect: (() => void | Promise<void>) | undefined;
+  readonly onRenewal?: (() => void) | undefined;
 }
 
 interface AttemptOptions {
@@ -41,13 +42,17 @@ export class Attempts {
   readonly #renewal: Renewal;
   readonly #turns = new Turns();
 
-  constructor({ adapter, clock, closing, reconnect }: AttemptsDeps) {
+  constructor({ adapter, clock, closing, reconnect, onRenewal = () => undefined }: AttemptsDeps) {
     this.#adapter = adapter;
     this.#clock = clock;
     this.#closing = closing;
     const renew = reconnect ?? adapter.renew;
     const renewInTime =
-      renew && (() => inTime((async () => renew())(), { withinMs: READ_WITHIN_MS, clock, closing }));
+      renew &&
+      (() => {
+        onRenewal();
+        return inTime((async () => renew())(), { withinMs: READ_WITHIN_MS, clock, closing });
+      });
     this.#renewal = new Renewal(renewInTime, adapter);
   }
 

@@ -30,6 +30,8 @@ export interface GuardOptions {
   readonly reconnect?: (() => void | Promise<void>) | undefined;
   /** Notified when the driver is destroyed, or is found to be closed by its owner. */
   readonly closing?: Closing | undefined;
+  /** Called when the connection is renewed. */
+  readonly onRenewal?: (() => void) | undefined;
 }
 
 /** The driver of a {@link GuardedDialect}. */
@@ -48,7 +50,7 @@ export class GuardedDriver implements Driver, StatementGuard {
   readonly #reads: Line;
   readonly #writes: Line;
 
-  constructor(inner: Driver, { clock, reconnect, closing = new Closing() }: GuardOptions) {
+  constructor(inner: Driver, { clock, reconnect, closing = new Closing(), onRenewal }: GuardOptions) {
     this.#inner = inner;
     this.#clock = clock;
     this.#closing = closing;
@@ -57,7 +59,7 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.isRemote = adapter.isRemote;
     const { batch } = adapter;
     this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
-    this.attempts = new Attempts({ adapter, clock, closing, reconnect });
+    this.attempts = new Attempts({ adapter, clock, closing, reconnect, onRenewal });
     const waiting = new Deadlines(clock);
     this.#reads = new Line(waiting, adapter.isRemote ? MAX_REMOTE_READS : 1);
     this.#writes = new Line(waiting);

@@ -40,6 +40,9 @@ export interface ClaimRow {
   readonly timeout: string | null;
   readonly error_detail: string | null;
   readonly plugin_data: string | null;
+  readonly created_at: number;
+  readonly due_since: number | null;
+  readonly started_at: number;
   /** Whether pending runs were left when this row was updated. The value of the last row counts. */
   readonly more: number;
 }

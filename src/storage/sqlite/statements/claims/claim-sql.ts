@@ -168,6 +168,9 @@ function claimColumns(table: string, inlineBytes: string): string {
     'timeout',
     'error_detail',
     'plugin_data',
+    'created_at',
+    'due_since',
+    'started_at',
   ].map((column) => `${table}.${column}`);
   const payload = `iif(
   octet_length(${table}.payload) <= ${inlineBytes}, ${table}.payload, octet_length(${table}.payload)

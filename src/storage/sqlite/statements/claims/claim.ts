@@ -148,6 +148,8 @@ function toClaimedRun(
     depth: row.depth,
     version: row.version ?? 1,
     pluginData: row.plugin_data,
+    dueSinceMs: row.due_since ?? row.created_at,
+    startedAtMs: row.started_at,
     deadline: row.deadline_at === null ? undefined : { atMs: row.deadline_at, text: row.timeout ?? '' },
   };
 }

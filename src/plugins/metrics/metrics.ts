@@ -1,0 +1,162 @@
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import type { DurablyEvent } from '../../core/events.ts';
+import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
+import type { DatabaseVitals, Vitals } from '../../core/stats/vitals.ts';
+import { registerCounted } from './counted.ts';
+import { createGauges, createInstruments, type Gauges, type Instruments } from './instruments.ts';
+
+/** What {@link createMetrics} reads of an instance. */
+export interface WatchedInstance {
+  getVitals(): Promise<Vitals>;
+  getJob(name: string): unknown;
+}
+
+/** The metrics of an instance, for Prometheus. */
+export interface Metrics {
+  /** To be given to `use`. */
+  readonly plugin: DurablyPlugin;
+  /** prom-client's registry: add metrics of your own. */
+  readonly registry: Registry;
+  /** The type of {@link text}. */
+  readonly contentType: string;
+  /** Shows the lines, slots, streams and database of this instance, too, and its jobs by name. */
+  watch(durably: WatchedInstance): void;
+  /** The metrics as they are now. Without those that the database would have to tell, if it does not. */
+  text(): Promise<string>;
+}
+
+/** The label of jobs that are not registered, whose names could be any number. */
+const OTHER = 'other';
+/** Executions whose end was not heard of. It comes at once, unless the run was lost meanwhile. */
+const MAX_OPEN = 10_000;
+
+/**
+ * Counts what an instance does, and how long it takes. For Node, because prom-client reads the process.
+ *
+ * @param options.process whether to show the process, too: memory, CPU, event-loop lag. Default: true.
+ * @example
+ * import { createDurably } from 'durably'
+ * import { createDurablyApp } from 'durably/hono'
+ * import { createMetrics } from 'durably/metrics'
+ *
+ * const metrics = createMetrics()
+ * const durably = createDurably({ dialect, use: [metrics.plugin] })
+ * metrics.watch(durably)
+ * const app = createDurablyApp(durably, { metrics })
+ */
+export function createMetrics({ process = true }: { readonly process?: boolean | undefined } = {}): Metrics {
+  const registry = new Registry();
+  let database: DatabaseVitals | undefined;
+  let watched: WatchedInstance | undefined;
+  const instruments = createInstruments(registry);
+  const gauges = createGauges(registry);
+  registerCounted(registry, () => database);
+  if (process) collectDefaultMetrics({ register: registry });
+  const jobOf = (name: string) => (watched?.getJob(name) === undefined ? OTHER : name);
+  return {
+    plugin: createPlugin(instruments, jobOf),
+    registry,
+    contentType: registry.contentType,
+    watch(durably) {
+      watched = durably;
+    },
+    async text() {
+      const vitals = await watched?.getVitals().catch(() => undefined);
+      database = vitals?.database ?? database;
+      showVitals(gauges, vitals, { isWatched: watched !== undefined });
+      return await registry.metrics();
+    },
+  };
+}
+
+function createPlugin(instruments: Instruments, jobOf: (name: string) => string): DurablyPlugin {
+  /** By run: when its execution began, and how long before that it was first started; seconds. */
+  const open = new Map<string, { readonly begunMs: number; readonly earlierMs: number }>();
+  const observeEnd = ({ runId, jobName }: { runId: string; jobName: string }, status: string) => {
+    const job = jobOf(jobName);
+    instruments.ended.inc({ job, status });
+    const execution = open.get(runId);
+    if (!open.delete(runId) || execution === undefined) return;
+    const ms = execution.earlierMs + performance.now() - execution.begunMs;
+    instruments.runSeconds.observe({ job, status }, ms / 1000);
+  };
+  return {
+    name: 'metrics',
+    async aroundRun({ runId, jobName, kind, attempt, dueSinceMs, startedAtMs, claimedAtMs }, next) {
+      const job = jobOf(jobName);
+      if (kind === 'takeover') instruments.takenOver.inc({ job });
+      if (kind === 'start' && attempt === 1) {
+        instruments.waitSeconds.observe({ job }, Math.max(0, claimedAtMs - dueSinceMs) / 1000);
+      }
+      open.set(runId, { begunMs: performance.now(), earlierMs: Math.max(0, claimedAtMs - startedAtMs) });
+      forgetOldest(open);
+      // What ends the run is heard after this.
+      if ((await next()) !== 'completed') open.delete(runId);
+    },
+    async aroundStep({ run }, next) {
+      const begunMs = performance.now();
+      try {
+        await next();
+      } finally {
+        instruments.stepSeconds.observe({ job: jobOf(run.jobName) }, (performance.now() - begunMs) / 1000);
+      }
+    },
+    onEvent(event: DurablyEvent) {
+      switch (event.type) {
+        case 'run:trigger':
+          return instruments.triggered.inc({ job: jobOf(event.jobName) });
+        case 'run:complete':
+          return observeEnd(event, 'completed');
+        case 'run:fail':
+          return observeEnd(event, 'failed');
+        case 'run:cancel':
+          return observeEnd(event, 'cancelled');
+        case 'run:retry':
+          open.delete(event.runId);
+          if (event.automatic === true) instruments.retried.inc({ job: jobOf(event.jobName) });
+          return;
+        case 'step:complete':
+          return instruments.steps.inc({ job: jobOf(event.jobName), status: 'completed' });
+        case 'step:fail':
+          return instruments.steps.inc({ job: jobOf(event.jobName), status: 'failed' });
+        case 'step:retry':
+          return instruments.stepsRetried.inc({ job: jobOf(event.jobName) });
+        case 'worker:error':
+          if (event.context === 'lease') instruments.leasesLost.inc();
+          return instruments.workerErrors.inc({ context: event.context });
+        default:
+          return;
+      }
+    },
+  };
+}
+
+function forgetOldest(open: Map<string, unknown>): void {
+  if (open.size <= MAX_OPEN) return;
+  const [oldest] = open.keys();
+  if (oldest !== undefined) open.delete(oldest);
+}
+
+function showVitals(
+  gauges: Gauges,
+  vitals: Vitals | undefined,
+  { isWatched }: { readonly isWatched: boolean },
+): void {
+  for (const gauge of Object.values(gauges)) gauge.reset();
+  if (!isWatched) return;
+  gauges.isUp.set(vitals === undefined ? 0 : 1);
+  if (vitals === undefined) return;
+  const { slots, streams, jobs, otherJobs } = vitals;
+  gauges.slots.set(slots.of);
+  gauges.slotsInUse.set(slots.inUse);
+  gauges.streams.set(streams);
+  for (const { jobName: job, pending, waiting, running, oldestPendingMs } of [
+    ...jobs,
+    { ...otherJobs, jobName: OTHER, oldestPendingMs: undefined },
+  ]) {
+    for (const [status, count] of Object.entries({ pending, waiting, running })) {
+      gauges.active.set({ job, status }, count);
+    }
+    if (oldestPendingMs !== undefined) gauges.oldest.set({ job }, oldestPendingMs / 1000);
+  }
+}
