@@ -4,6 +4,7 @@ import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 import { parseRetention } from './core/managing/retention.ts';
 import type { Vitals } from './core/stats/vitals.ts';
+import type { Store } from './core/store.ts';
 import { type Clock, systemClock } from './core/time/clock.ts';
 import { checkOptions } from './core/validation/option-types.ts';
 import { DURABLY_OPTIONS, type DurablyOptions } from './durably-options.ts';
@@ -119,8 +120,14 @@ export function createDurably(options: DurablyOptions): Durably {
   return assembleDurably(options, { clock: systemClock });
 }
 
+/** What tests change in an instance. */
+interface Assembly {
+  readonly clock: Clock;
+  readonly wrapStore?: (store: Store) => Store;
+}
+
 /** {@link createDurably} with a given clock. */
-export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clock }): Durably {
+export function assembleDurably(options: DurablyOptions, { clock, wrapStore }: Assembly): Durably {
   if (typeof options?.dialect?.createDriver !== 'function') {
     throw new ValidationError('dialect must be a Kysely dialect');
   }
@@ -129,7 +136,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const isResident = given.presence === 'resident';
   const plugins = parsePlugins(options.use);
   const {
-    store: stored,
+    store: made,
     db,
     isRemote,
   } = createStore({
@@ -147,6 +154,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
       worker.abandon(error);
     },
   });
+  const stored = wrapStore === undefined ? made : wrapStore(made);
   const store = plugins.codec === undefined ? stored : withOpenedReads(stored, plugins.codec);
   const isEncoded = plugins.codec !== undefined;
   const maxResultBytes = given.maxResultBytes ?? defaultResultBytes({ isRemote, isEncoded });

@@ -46,6 +46,11 @@ export class LocalConnection implements SqliteDatabase {
     return this.#options.path === ':memory:';
   }
 
+  /** Whether a transaction is open. */
+  protected get isInTransaction(): boolean {
+    return this.#database?.inTransaction ?? false;
+  }
+
   prepare(sql: string, columnNames: ColumnNames = 'asked each time'): SqliteStatement {
     const database = this.#open();
     const statement = this.#statements.get(sql) ?? new PreparedStatement(database.prepare(sql), columnNames);

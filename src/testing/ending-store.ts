@@ -1,0 +1,36 @@
+import type { Append, Store } from '../core/store.ts';
+
+interface End {
+  /** Whether the process has ended. */
+  readonly isGone: () => boolean;
+  /** Called with what was stored. True if the process ends with that: it never learns of it. */
+  readonly endsAfter: (append: Append) => boolean;
+}
+
+/**
+ * The store of a process that may end at any time. After that its worker gets no answer any more, as if it had never asked.
+ * Callers still do.
+ */
+export function withEnd(store: Store, { isGone, endsAfter }: End): Store {
+  const lost = new Promise<never>(() => undefined);
+  const unlessGone =
+    <TArguments extends unknown[], T>(method: (...args: TArguments) => Promise<T>) =>
+    async (...args: TArguments): Promise<T> => {
+      if (isGone()) return await lost;
+      const result = await method(...args);
+      return isGone() ? await lost : result;
+    };
+  return {
+    ...store,
+    // What a worker does.
+    claim: unlessGone(store.claim),
+    renew: unlessGone(store.renew),
+    handBack: unlessGone(store.handBack),
+    noteWorker: unlessGone(store.noteWorker),
+    fireSlots: unlessGone(store.fireSlots),
+    append: unlessGone(async (append) => {
+      const result = await store.append(append);
+      return result === 'stored' && endsAfter(append) ? await lost : result;
+    }),
+  };
+}
