@@ -3,6 +3,7 @@ import type { DurablyService } from './core/durably.ts';
 import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 import { parseRetention } from './core/managing/retention.ts';
+import { parseRun } from './core/run.ts';
 import { type Clock, systemClock } from './core/time/clock.ts';
 import { checkOptions } from './core/validation/option-types.ts';
 import { DURABLY_OPTIONS, type DurablyOptions } from './durably-options.ts';
@@ -120,7 +121,9 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   checkOptions('createDurably option', options, DURABLY_OPTIONS);
   const given = checkWorkerOptions(options);
   const isResident = given.presence === 'resident';
-  const plugins = parsePlugins(options.use);
+  const { webhooks } = options;
+  const plugins = { ...parsePlugins(options.use), webhooks };
+  const hasWebhooks = webhooks !== undefined && (webhooks.ofRuns || webhooks.endpoints.length > 0);
   const {
     store: stored,
     db,
@@ -149,7 +152,14 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
   const registry = new Registry();
   const { retainRuns } = options;
   const retention = retainRuns === undefined ? [] : parseRetention('retainRuns', retainRuns);
-  const housekeeping = new Housekeeping({ store, bus, clock, presence: given.presence, retention });
+  const housekeeping = new Housekeeping({
+    store,
+    bus,
+    clock,
+    presence: given.presence,
+    retention,
+    hasWebhooks,
+  });
   const worker = new Worker(
     { store, bus, clock, registry, housekeeping, log, errorDetail, plugins },
     { ...given, maxResultBytes },
@@ -175,9 +185,18 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
     plugins,
     maxInputBytes: maxResultBytes,
   });
+  if (hasWebhooks) {
+    const getRun = async (runId: string) => {
+      const run = await store.getRun(runId, { asOf: 'now' });
+      return run && parseRun(run);
+    };
+    registry.addInternal(webhooks.createJob({ getRun, clock }));
+    // The cancellation has stored its delivery.
+    bus.on('run:cancel', () => worker.wake());
+  }
   if (options.jobs) runs.register(options.jobs);
   return {
-    ...createLifecycle({ store, worker, clock }),
+    ...createLifecycle({ store, worker, clock, webhooks }),
     ...runs,
     on: bus.on.bind(bus),
     onError: bus.onError.bind(bus),

@@ -10,6 +10,7 @@ import {
   type OptionSchemas,
   objectWith,
 } from './core/validation/option-types.ts';
+import type { Webhooks } from './core/webhooks/webhooks.ts';
 import type { AnyJobs } from './engine/runs/catalogue.ts';
 import { WORKER_OPTIONS } from './engine/worker/worker-options.ts';
 
@@ -72,6 +73,11 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   readonly logger?: Logger | undefined;
   /** What extends the instance, called in this order. */
   readonly use?: readonly DurablyPlugin[] | undefined;
+  /**
+   * Who is told how runs end: what `createWebhooks` of `durably/webhooks` makes. The instance that starts last decides for
+   * all on the database; one without this option changes nothing.
+   */
+  readonly webhooks?: Webhooks | undefined;
 }
 
 /** What each option must be. */
@@ -82,6 +88,10 @@ export const DURABLY_OPTIONS: OptionSchemas<DurablyOptions> = {
   retainRuns: retentionOption,
   logger: objectWith(['info', 'warn', 'error'], 'must have the functions info, warn and error'),
   use: listOption('must be a list of plugins'),
+  webhooks: objectWith(
+    ['createJob', 'acceptOfRun'],
+    'must be what createWebhooks makes: webhooks: createWebhooks({ endpoints })',
+  ),
   jobs: objectWith([], 'must be an object of job definitions'),
   reconnect: functionOption,
 };

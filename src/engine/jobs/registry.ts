@@ -15,6 +15,8 @@ export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #terms = new Map<string, JobTerms>();
   readonly #limits = new Map<string, JobLimits>();
+  /** Jobs that this process executes, and that callers neither see nor trigger. */
+  readonly #internal = new Map<string, JobDefinition>();
 
   /** Adds all jobs or none. @throws {ConflictError} if a name is registered with another definition. */
   add(definitions: readonly JobDefinition[]): void {
@@ -36,8 +38,13 @@ export class Registry {
     }
   }
 
+  addInternal(job: JobDefinition): void {
+    this.#internal.set(job.name, job);
+  }
+
+  /** A job that this process executes. */
   get(name: string): JobDefinition | undefined {
-    return this.#jobs.get(name);
+    return this.#jobs.get(name) ?? this.#internal.get(name);
   }
 
   /**
@@ -62,11 +69,17 @@ export class Registry {
   }
 
   get isEmpty(): boolean {
-    return this.#jobs.size === 0;
+    return this.#jobs.size === 0 && this.#internal.size === 0;
   }
 
+  /** The jobs that callers know. */
   names(): string[] {
     return [...this.#jobs.keys()];
+  }
+
+  /** The jobs whose runs this process claims. */
+  claimedNames(): string[] {
+    return [...this.#jobs.keys(), ...this.#internal.keys()];
   }
 
   /** The terms of the jobs that have a version other than 1, or a timeout. */
