@@ -190,7 +190,7 @@ export function assembleDurably(options: DurablyOptions, { clock }: { clock: Clo
       const run = await store.getRun(runId, { asOf: 'now' });
       return run && parseRun(run);
     };
-    registry.addInternal(webhooks.createJob({ getRun, clock }));
+    registry.addWebhooks(webhooks.createJob({ getRun, clock }), webhooks);
     // The cancellation has stored its delivery.
     bus.on('run:cancel', () => worker.wake());
   }
