@@ -3,6 +3,7 @@ import type { DurablyService } from './core/durably.ts';
 import { ValidationError } from './core/errors/errors.ts';
 import type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 import { parseRetention } from './core/managing/retention.ts';
+import { parseRun } from './core/run.ts';
 import type { Vitals } from './core/stats/vitals.ts';
 import type { Store } from './core/store.ts';
 import { type Clock, systemClock } from './core/time/clock.ts';
@@ -134,7 +135,9 @@ export function assembleDurably(options: DurablyOptions, { clock, wrapStore }: A
   checkOptions('createDurably option', options, DURABLY_OPTIONS);
   const given = checkWorkerOptions(options);
   const isResident = given.presence === 'resident';
-  const plugins = parsePlugins(options.use);
+  const { webhooks } = options;
+  const plugins = { ...parsePlugins(options.use), webhooks };
+  const hasWebhooks = webhooks !== undefined && (webhooks.ofRuns || webhooks.endpoints.length > 0);
   const {
     store: made,
     db,
@@ -164,7 +167,14 @@ export function assembleDurably(options: DurablyOptions, { clock, wrapStore }: A
   const registry = new Registry();
   const { retainRuns } = options;
   const retention = retainRuns === undefined ? [] : parseRetention('retainRuns', retainRuns);
-  const housekeeping = new Housekeeping({ store, bus, clock, presence: given.presence, retention });
+  const housekeeping = new Housekeeping({
+    store,
+    bus,
+    clock,
+    presence: given.presence,
+    retention,
+    hasWebhooks,
+  });
   const worker = new Worker(
     { store, bus, clock, registry, housekeeping, log, errorDetail, plugins },
     { ...given, maxResultBytes },
@@ -190,9 +200,18 @@ export function assembleDurably(options: DurablyOptions, { clock, wrapStore }: A
     plugins,
     maxInputBytes: maxResultBytes,
   });
+  if (hasWebhooks) {
+    const getRun = async (runId: string) => {
+      const run = await store.getRun(runId, { asOf: 'now' });
+      return run && parseRun(run);
+    };
+    registry.addWebhooks(webhooks.createJob({ getRun, clock }), webhooks);
+    // The cancellation has stored its delivery.
+    bus.on('run:cancel', () => worker.wake());
+  }
   if (options.jobs) runs.register(options.jobs);
   return {
-    ...createLifecycle({ store, worker, clock }),
+    ...createLifecycle({ store, worker, clock, webhooks }),
     ...runs,
     on: bus.on.bind(bus),
     onError: bus.onError.bind(bus),

@@ -11,6 +11,7 @@ import {
   type OptionSchemas,
   objectWith,
 } from './core/validation/option-types.ts';
+import type { Webhooks } from './core/webhooks/webhooks.ts';
 import type { AnyJobs } from './engine/runs/catalogue.ts';
 import { WORKER_OPTIONS } from './engine/worker/worker-options.ts';
 
@@ -73,6 +74,11 @@ export interface DurablyOptions<TJobs extends AnyJobs = AnyJobs> {
   readonly logger?: Logger | undefined;
   /** What extends the instance, called in this order. */
   readonly use?: readonly DurablyPlugin[] | undefined;
+  /**
+   * Who is told how runs end: what `createWebhooks` of `durably/webhooks` makes. The instance that starts last decides for
+   * all on the database; one without this option changes nothing.
+   */
+  readonly webhooks?: Webhooks | undefined;
 }
 
 /** What each option must be. */
@@ -83,6 +89,10 @@ export const DURABLY_OPTIONS: OptionSchemas<DurablyOptions> = {
   retainRuns: retentionOption,
   logger: loggerOption,
   use: listOption('must be a list of plugins'),
+  webhooks: objectWith(
+    ['createJob', 'acceptOfRun'],
+    'must be what createWebhooks makes: webhooks: createWebhooks({ endpoints })',
+  ),
   jobs: objectWith([], 'must be an object of job definitions'),
   reconnect: functionOption,
 };

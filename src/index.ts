@@ -88,6 +88,7 @@ export type { Duration } from './core/time/duration.ts';
 export type { Disposition } from './core/triggers/new-run.ts';
 export type { ChildTrigger, TriggerOptions } from './core/triggers/trigger-options.ts';
 export type { RunWait } from './core/wait.ts';
+export type { RunWebhook, WebhookEvent, Webhooks } from './core/webhooks/webhooks.ts';
 export { createDurably, type Durably } from './create-durably.ts';
 export type { DurablyOptions } from './durably-options.ts';
 export { defineJob, type JobDefinition } from './engine/jobs/define-job.ts';

@@ -115,6 +115,20 @@ export function oldRuns(ages: readonly OldAge[]): Chore {
   };
 }
 
+/** Removes deliveries of webhooks that ended long ago. Their other rows go with those of other deleted runs. */
+export const OLD_DELIVERIES: Chore = {
+  name: 'remove old deliveries of webhooks',
+  context: 'purge',
+  everyMs: HOUR_MS,
+  firstAfterMs: MINUTE_MS,
+  portionsOnDemand: { afterShift: 0, afterDeletion: 0 },
+  run: async (store, bus) => {
+    const runs = await store.purgeDeliveries();
+    bus.publish(runs.map((run) => ({ run, note: { type: 'run:delete' } })));
+    return runs.length > 0 || (await store.deletePortion());
+  },
+};
+
 /** In the order in which they are done when several are due. */
 export const CHORES: readonly Chore[] = [
   RUNS_BELOW,

@@ -6,6 +6,7 @@ import {
   CHORES,
   type Chore,
   newStats,
+  OLD_DELIVERIES,
   oldRuns,
   publishCancelled,
   REMAINS_OF_DELETED_RUNS,
@@ -44,10 +45,16 @@ export class Housekeeping {
     clock: Clock;
     presence?: 'resident' | 'on-demand';
     retention?: readonly OldAge[];
+    hasWebhooks?: boolean;
   }) {
-    const { presence = 'resident', retention = [] } = deps;
+    const { presence = 'resident', retention = [], hasWebhooks = false } = deps;
     this.#presence = presence;
-    this.#chores = [...CHORES, newStats(), ...(retention.length === 0 ? [] : [oldRuns(retention)])];
+    this.#chores = [
+      ...CHORES,
+      newStats(),
+      ...(retention.length === 0 ? [] : [oldRuns(retention)]),
+      ...(hasWebhooks ? [OLD_DELIVERIES] : []),
+    ];
     this.#store = deps.store;
     this.#bus = deps.bus;
     this.#clock = deps.clock;

@@ -47,6 +47,8 @@ const CALLS: Record<
   findRuns: (store) => store.findRuns(query()),
   purgeRuns: (store) => store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
   hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),
+  subscribe: (store) => store.subscribe({ endpoints: [], ofRuns: true }),
+  purgeDeliveries: (store) => store.purgeDeliveries(),
   cancelBelow: (store) => store.cancelBelow(),
   fork: (store) => store.fork({ id: 'run_new', runId: 'unknown', from: 'one', payload: undefined }),
   signal: (store) => store.signal(newSignal('unknown')),

@@ -1,6 +1,7 @@
 import type { RunQuery } from '../lists/run-query.ts';
 import type { RunStatus } from '../run.ts';
 import type { Due } from '../triggers/new-run.ts';
+import type { WebhookSubscriptions } from '../webhooks/webhooks.ts';
 import type { OldAge } from './retention.ts';
 import type { BulkChanges, BulkCommand, BulkRun } from './run-bulk.ts';
 
@@ -39,6 +40,10 @@ export interface ManagingStore {
   reschedule(which: { readonly runId: string; readonly due: Due }): Promise<Rescheduled>;
   /** How many runs each job has in each status. Jobs without runs may be missing. */
   countRuns(): Promise<JobCounts[]>;
+  /** Who hears of the ends of runs from now on. */
+  subscribe(webhooks: WebhookSubscriptions): Promise<void>;
+  /** Deletes a portion of the deliveries of webhooks that ended long ago. It leaves rows over for `Store.deletePortion`. */
+  purgeDeliveries(): Promise<readonly BulkRun[]>;
   /** Whether any run is old enough. */
   hasOldRuns(ages: readonly OldAge[]): Promise<boolean>;
 }

@@ -24,6 +24,8 @@ export interface NewRun extends LimitKeys {
   readonly idempotencyTtlMs?: number | undefined;
   /** Whether a run of its job and concurrency key is returned instead: a pending or delayed one, or any active one. */
   readonly coalesce?: 'skip' | 'active' | undefined;
+  /** Its own webhook as its trigger gave it, not checked yet. */
+  readonly webhook?: unknown;
   /** What plugins store with it, by their names: JSON text. */
   readonly pluginData?: string | undefined;
   /** Whether a delayed run of its job and this key is postponed instead, and gets its payload and labels. */
@@ -65,5 +67,5 @@ export interface Enqueued {
 /** A run that a step triggers, besides its payload. */
 export type ChildStart = Omit<
   NewRun,
-  'payload' | 'idempotencyKey' | 'idempotencyTtlMs' | 'coalesce' | 'debounce'
+  'payload' | 'idempotencyKey' | 'idempotencyTtlMs' | 'coalesce' | 'debounce' | 'webhook'
 >;

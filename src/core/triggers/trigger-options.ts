@@ -1,4 +1,5 @@
 import type { Duration } from '../time/duration.ts';
+import type { RunWebhook } from '../webhooks/webhooks.ts';
 import type { Labels } from './labels.ts';
 
 /** A transaction of the caller's: Kysely's `Transaction`. */
@@ -62,6 +63,11 @@ export interface TriggerOptions {
   readonly priority?: number | undefined;
   /** The run fails if it has not been started this long after it was due. */
   readonly ttl?: Duration | undefined;
+  /**
+   * Is told how the run ends, if the instance allows webhooks of single runs. Copies of the run, by `retrigger` and `fork`,
+   * don't have it.
+   */
+  readonly webhook?: RunWebhook | undefined;
   /** How long the run may take from its first start to its end, with its waits and retries. Default: the job's `timeout`. */
   readonly timeout?: Duration | undefined;
 }
@@ -69,5 +75,12 @@ export interface TriggerOptions {
 /** How a step triggers another run, besides its input. The run and the step are its idempotency key. */
 export type ChildTrigger = Omit<
   TriggerOptions,
-  'idempotencyKey' | 'idempotencyTtl' | 'idempotencyKeyReuse' | 'keyScope' | 'coalesce' | 'debounce' | 'trx'
+  | 'idempotencyKey'
+  | 'idempotencyTtl'
+  | 'idempotencyKeyReuse'
+  | 'keyScope'
+  | 'coalesce'
+  | 'debounce'
+  | 'trx'
+  | 'webhook'
 >;

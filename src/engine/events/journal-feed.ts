@@ -4,6 +4,7 @@ import { isTerminal } from '../../core/run.ts';
 import type { Freshness, Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { Labels } from '../../core/triggers/labels.ts';
+import { WEBHOOK_JOB } from '../../core/webhooks/webhooks.ts';
 import { type FeedFilter, type FeedPage, JournalCursor } from './journal-cursor.ts';
 import { JournalTail } from './journal-tail.ts';
 import { StreamedRow } from './streamed-row.ts';
@@ -91,7 +92,7 @@ export class JournalFeed {
       needsLabels,
       matches: (event) =>
         isListed(event.row.type) &&
-        (names === undefined || names.has(event.row.jobName)) &&
+        (names === undefined ? event.row.jobName !== WEBHOOK_JOB : names.has(event.row.jobName)) &&
         asked.every(([key, value]) => event.labels[key] === value),
     };
     const start = await this.#placeAt(after);

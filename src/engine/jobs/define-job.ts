@@ -9,6 +9,7 @@ import type { RunStepOptions, StepContext } from '../../core/step.ts';
 import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import { WEBHOOK_JOB } from '../../core/webhooks/webhooks.ts';
 import { type LimitOptions, limitsOf } from './job-limits.ts';
 import { checkLabels, checkPriority } from './run-options.ts';
 
@@ -128,6 +129,7 @@ export function checkDefinition(job: JobDefinition): void {
   const { name, input, output, run } = job;
   if (typeof name !== 'string' || name === '')
     throw new ValidationError(`A job needs a non-empty name, not ${shownValue(name)}`);
+  if (name === WEBHOOK_JOB) throw new ValidationError(`Job name "${name}" is reserved for webhooks`);
   if (!isStorableText(name)) {
     throw new ValidationError(`Job name ${JSON.stringify(name)} holds a lone surrogate or a NUL`);
   }

@@ -1,9 +1,14 @@
 import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
-import type { JobTerms } from '../../core/ownership/claim.ts';
+import type { ClaimedRun, JobTerms } from '../../core/ownership/claim.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import type { JobLimits } from '../../core/triggers/limits.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import {
+  WEBHOOK_JOB,
+  type WebhookSubscription,
+  type WebhookSubscriptions,
+} from '../../core/webhooks/webhooks.ts';
 import { checkDefinition, type JobDefinition, termsOf } from './define-job.ts';
 import { limitsOf } from './job-limits.ts';
 
@@ -15,6 +20,9 @@ export class Registry {
   readonly #jobs = new Map<string, JobDefinition>();
   readonly #terms = new Map<string, JobTerms>();
   readonly #limits = new Map<string, JobLimits>();
+  /** Jobs that this process executes, and that callers neither see nor trigger. */
+  readonly #internal = new Map<string, JobDefinition>();
+  #webhooks: WebhookSubscriptions | undefined;
 
   /** Adds all jobs or none. @throws {ConflictError} if a name is registered with another definition. */
   add(definitions: readonly JobDefinition[]): void {
@@ -36,8 +44,22 @@ export class Registry {
     }
   }
 
+  /** Adds the job that delivers webhooks. Callers neither see nor trigger it. */
+  addWebhooks(job: JobDefinition, webhooks: WebhookSubscriptions): void {
+    this.#internal.set(job.name, job);
+    this.#webhooks = webhooks;
+  }
+
+  /** Whether the end of a run may store a delivery, so that there is work for a claim. */
+  isAnnounced({ jobName, pluginData }: Pick<ClaimedRun, 'jobName' | 'pluginData'>): boolean {
+    if (this.#webhooks === undefined || jobName === WEBHOOK_JOB) return false;
+    const isAsked = ({ jobs }: WebhookSubscription) => jobs === null || jobs.includes(jobName);
+    return this.#webhooks.endpoints.some(isAsked) || pluginData?.includes(WEBHOOK_JOB) === true;
+  }
+
+  /** A job that this process executes. */
   get(name: string): JobDefinition | undefined {
-    return this.#jobs.get(name);
+    return this.#jobs.get(name) ?? this.#internal.get(name);
   }
 
   /**
@@ -62,11 +84,17 @@ export class Registry {
   }
 
   get isEmpty(): boolean {
-    return this.#jobs.size === 0;
+    return this.#jobs.size === 0 && this.#internal.size === 0;
   }
 
+  /** The jobs that callers know. */
   names(): string[] {
     return [...this.#jobs.keys()];
+  }
+
+  /** The jobs whose runs this process claims. */
+  claimedNames(): string[] {
+    return [...this.#jobs.keys(), ...this.#internal.keys()];
   }
 
   /** The terms of the jobs that have a version other than 1, or a timeout. */

@@ -24,6 +24,7 @@ export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
   priority: true,
   ttl: true,
   timeout: true,
+  webhook: true,
   trx: true,
 };
 
@@ -48,6 +49,7 @@ export function parseTriggerOptions(
     priority: checkPriority(options.priority),
     ttl: parseOptionalTimeLimit('ttl', options.ttl),
     timeout: parseOptionalTimeLimit('timeout', options.timeout),
+    ...(options.webhook != null && { webhook: options.webhook }),
   };
 }
 

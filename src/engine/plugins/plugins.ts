@@ -3,6 +3,7 @@ import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import type { MembersOf } from '../../core/validation/known-names.ts';
 import { nearestName } from '../../core/validation/known-names.ts';
+import type { Webhooks } from '../../core/webhooks/webhooks.ts';
 import { Codec } from './codec.ts';
 
 /** The plugins of an instance, by what they do. A member is undefined if none does that, so that nothing is done for it. */
@@ -12,6 +13,8 @@ export interface Plugins {
   readonly aroundStep: readonly DurablyPlugin[] | undefined;
   readonly observing: readonly DurablyPlugin[] | undefined;
   readonly codec: Codec | undefined;
+  /** Not of `use`: the engine asks it whether a run may have a webhook. */
+  readonly webhooks?: Webhooks | undefined;
 }
 
 export const NO_PLUGINS: Plugins = {

@@ -3,6 +3,7 @@ import type { WorkOptions } from '../../core/durably.ts';
 import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { checkOptions, numberOption, type OptionSchemas } from '../../core/validation/option-types.ts';
+import type { WebhookSubscriptions } from '../../core/webhooks/webhooks.ts';
 import type { Worker } from './worker.ts';
 import type { StopOptions } from './worker-options.ts';
 import { checkWorkOptions } from './worker-options.ts';
@@ -16,10 +17,24 @@ const STOP_OPTIONS: OptionSchemas<StopOptions> = {
 };
 
 /** Starting, stopping, working on demand, and the health of an instance. */
-export function createLifecycle({ store, worker, clock }: { store: Store; worker: Worker; clock: Clock }) {
+export function createLifecycle({
+  store,
+  worker,
+  clock,
+  webhooks,
+}: {
+  store: Store;
+  worker: Worker;
+  clock: Clock;
+  webhooks?: WebhookSubscriptions | undefined;
+}) {
+  const prepare = async () => {
+    await store.migrate();
+    if (webhooks !== undefined) await store.subscribe(webhooks);
+  };
   let migrating: Promise<void> | undefined;
   const migrate = async () => {
-    migrating ??= store.migrate();
+    migrating ??= prepare();
     try {
       await migrating;
     } catch (error) {

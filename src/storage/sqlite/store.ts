@@ -18,7 +18,7 @@ import { findRuns, listRuns } from './statements/list-runs.ts';
 import { commandAll } from './statements/managing/bulk.ts';
 import { countRuns } from './statements/managing/counts.ts';
 import { listPausedJobs, setPaused } from './statements/managing/paused-jobs.ts';
-import { hasOldRuns, purgeRuns } from './statements/managing/purge.ts';
+import { hasOldRuns, purgeDeliveries, purgeRuns } from './statements/managing/purge.ts';
 import { reschedule } from './statements/managing/reschedule.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
 import { listDueSchedules } from './statements/schedules/due-schedules.ts';
@@ -55,13 +55,14 @@ export function createStore(options: ConnectionOptions): {
   const store: Store = {
     async migrate() {
       await connection.checkReads();
-      const { hasLimits } = await migrate({
+      const { hasLimits, hasWebhooks } = await migrate({
         db: connection.db,
         clock: options.clock,
         batch: connection.isRemote ? connection.batch : undefined,
         onWriteChecked: (rows) => connection.noteWritten(rows),
       });
       if (hasLimits) schema.noteLimits();
+      if (hasWebhooks) schema.noteWebhooks();
       await connection.tune();
       await connection.checkWrites();
     },
@@ -123,6 +124,8 @@ export function createStore(options: ConnectionOptions): {
     listLines: (jobNames) => listLines(connection, jobNames),
     requests: () => connection.meter.counted(),
     noticeLimits: () => schema.noticeLimits(connection),
+    subscribe: (webhooks) => schema.subscribe(webhooks),
+    purgeDeliveries: () => purgeDeliveries(connection),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,
   };

@@ -24,6 +24,7 @@ const {
   coalesce: _coalesce,
   debounce: _debounce,
   trx: _trx,
+  webhook: _webhook,
   ...OPTIONS
 } = TRIGGER_OPTIONS;
 

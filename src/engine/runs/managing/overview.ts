@@ -2,6 +2,7 @@ import { RUN_STATUSES, type RunStatus } from '../../../core/run.ts';
 import type { Overview } from '../../../core/stats/overview.ts';
 import type { WorkerInfo } from '../../../core/stats/worker-info.ts';
 import { toIsoTime } from '../../../core/time/clock.ts';
+import { WEBHOOK_JOB } from '../../../core/webhooks/webhooks.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
 /** The workers of all processes. */
@@ -19,10 +20,11 @@ export async function getWorkers({ store }: Pick<RunsDeps, 'store'>): Promise<Wo
 
 /** How the service is doing now. */
 export async function getOverview({ store }: Pick<RunsDeps, 'store'>): Promise<Overview> {
-  const [counts, { nowMs, pendingSinceMs, databaseBytes }] = await Promise.all([
+  const [all, { nowMs, pendingSinceMs, databaseBytes }] = await Promise.all([
     store.countRuns(),
     store.readOverview(),
   ]);
+  const counts = all.filter(({ jobName }) => jobName !== WEBHOOK_JOB);
   const sums = RUN_STATUSES.map((status): [RunStatus, number] => [
     status,
     counts.reduce((sum, job) => sum + Number(job[status]), 0),

@@ -79,7 +79,7 @@ export async function storeRun(deps: StoreDeps, run: NewRun, origin?: TriggerOri
 /** Stores a run in a caller's transaction. It is published after the commit, and the worker wakes then. */
 async function storeRunIn(deps: StoreDeps, transaction: CallerTransaction, run: NewRun): Promise<Enqueued> {
   const { plugins } = deps;
-  const ready = isPrepared(plugins) ? await preparedRun(plugins, run, BY_CALLER) : run;
+  const ready = isPrepared(plugins, [run]) ? await preparedRun(plugins, run, BY_CALLER) : run;
   let stored: Enqueued | undefined;
   const onCommit = () => {
     if (stored !== undefined) publishStored(deps, [run], [stored]);
@@ -100,7 +100,7 @@ export async function storeRuns(
   runs: readonly NewRun[],
   origin: TriggerOrigin = BY_CALLER,
 ): Promise<Enqueued[]> {
-  const ready = isPrepared(plugins) ? await preparedRuns(plugins, runs, origin) : runs;
+  const ready = isPrepared(plugins, runs) ? await preparedRuns(plugins, runs, origin) : runs;
   const storing = store.enqueue(ready);
   // The worker's claim is requested after them, and leaves with them.
   if (!runs.every(isLater)) worker.wake();

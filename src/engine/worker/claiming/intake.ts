@@ -198,7 +198,7 @@ export class Intake {
     underWay.takesSuspect = takesSuspect;
     return {
       ...sent,
-      jobNames: registry.names(),
+      jobNames: registry.claimedNames(),
       terms: registry.terms(),
       limits: registry.limits(),
       limit,

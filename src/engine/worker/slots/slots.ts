@@ -153,7 +153,10 @@ export class Slots {
     );
     const journal = new OwnerJournal(run, { ...this.#deps, logBudget: this.#logBudget });
     this.#leases.hold(control, { claimedAtMs });
-    const freesRuns = run.concurrencyKey !== null || registry.limitsOf(run.jobName) !== undefined;
+    const freesRuns =
+      run.concurrencyKey !== null ||
+      registry.limitsOf(run.jobName) !== undefined ||
+      registry.isAnnounced(run);
     const slot = new Slot({ run, control, journal, freesRuns });
     // Set before the job starts, because its first call may ask which slot it has.
     this.#slots.set(run.runId, slot);
@@ -238,7 +241,7 @@ export class Slots {
   }
 }
 
-/** A freed concurrency key, or a place within its job's limits, may allow another run to start. */
+/** A freed concurrency key, or a place within its job's limits, may allow another run to start. A delivery is another run. */
 function leftBy({ freesRuns }: Slot): LeftWork {
   return freesRuns ? 'run' : 'nothing';
 }

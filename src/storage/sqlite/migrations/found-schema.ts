@@ -39,6 +39,8 @@ const OUR_TABLES: Readonly<Record<string, number>> = {
 export const NEWEST = migrations.length;
 /** The last object of the optional part `limits`: the part may have been added one statement after another. */
 export const LAST_OF_LIMITS = 'durably_runs_released';
+/** The last object of the optional part `webhooks`. */
+const LAST_OF_WEBHOOKS = 'durably_runs_announced';
 
 export interface MigrationStatement {
   readonly sql: string;
@@ -54,6 +56,8 @@ export interface FoundSchema {
   readonly tables: readonly string[];
   /** Whether the optional part `limits` was added. */
   readonly hasLimits: boolean;
+  /** The same of `webhooks`. */
+  readonly hasWebhooks: boolean;
   /** Whether the tables are those of the version. They are not if another process migrates between the two reads. */
   readonly isWhole: boolean;
 }
@@ -97,7 +101,7 @@ async function readVersions(
   return rows.map(({ version, name }) => ({ version: Number(version), name }));
 }
 
-const TABLE_NAMES = [...Object.keys(OUR_TABLES), LAST_OF_LIMITS];
+const TABLE_NAMES = [...Object.keys(OUR_TABLES), LAST_OF_LIMITS, LAST_OF_WEBHOOKS];
 const TABLES = `
 select name, sql from sqlite_master where name in (${TABLE_NAMES.map((name) => `'${name}'`)})`;
 
@@ -158,7 +162,13 @@ export async function readSchema(
   const isWhole = Object.entries(OUR_TABLES).every(
     ([name, since]) => tables.includes(name) === since <= version,
   );
-  return { version, tables, hasLimits: tables.includes(LAST_OF_LIMITS), isWhole };
+  return {
+    version,
+    tables,
+    hasLimits: tables.includes(LAST_OF_LIMITS),
+    hasWebhooks: tables.includes(LAST_OF_WEBHOOKS),
+    isWhole,
+  };
 }
 
 export function notOurs(tables: readonly string[]): SchemaMismatchError {

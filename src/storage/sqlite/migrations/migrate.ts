@@ -45,7 +45,7 @@ export interface MigrateOptions {
  * Brings the schema up to date in one transaction, so that it is either unchanged or complete. If
  * several processes start at once, one migrates. The others find the result, or try again.
  *
- * @returns whether the optional part `limits` was added to the schema.
+ * @returns which optional parts were added to the schema.
  * @throws {SchemaMismatchError} if the tables are not ours, or newer. Nothing is changed then.
  */
 export async function migrate({
@@ -53,17 +53,17 @@ export async function migrate({
   clock,
   batch,
   onWriteChecked,
-}: MigrateOptions): Promise<{ readonly hasLimits: boolean }> {
+}: MigrateOptions): Promise<Pick<FoundSchema, 'hasLimits' | 'hasWebhooks'>> {
   const checked = batch && { batch, onWriteChecked };
   const start = clock.monotonicMs();
   let refusal: unknown;
   /** Whether a read may still show the old schema, as a replica's does for a moment. */
   let mayLag = false;
-  let hasLimits = false;
+  let parts = { hasLimits: false, hasWebhooks: false };
   for (let tries = 0; ; tries++) {
     try {
       const found = await readSchema(db, checked, mayLag ? 'now' : 'recently');
-      hasLimits = found?.hasLimits === true;
+      if (found !== null) parts = { hasLimits: found.hasLimits, hasWebhooks: found.hasWebhooks };
       if (found?.version === NEWEST && found.isWhole) break;
       if (refusal !== undefined) throw cannotMigrate(refusal);
       mayLag = checked !== undefined;
@@ -90,7 +90,7 @@ export async function migrate({
     await pauseBeforeRetry(clock, tries, RETRY_PAUSE);
   }
   if (mayLag) await untilSeen(db, clock);
-  return { hasLimits };
+  return parts;
 }
 
 /** Waits until reads find the tables, which a replica may not have yet. Gives up after a while, without an error. */

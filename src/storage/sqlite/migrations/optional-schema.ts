@@ -1,10 +1,11 @@
 import type { NewRun } from '../../../core/triggers/new-run.ts';
+import type { WebhookSubscriptions } from '../../../core/webhooks/webhooks.ts';
 import type { WriteLane } from '../../lane.ts';
-import type { WriteKind } from '../../writes.ts';
+import type { Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { isInLine } from '../statements/claims/limit-keys.ts';
 import { isFound } from '../statements/triggering/enqueue-parameters.ts';
-import { LAST_OF_LIMITS } from './found-schema.ts';
+import { LAST_OF_LIMITS, plain } from './found-schema.ts';
 import { optionalParts } from './migrations.generated.ts';
 
 const HAS_LIMITS = `
@@ -13,14 +14,18 @@ where name = '${LAST_OF_LIMITS}' and exists (select 1 from durably_schema_versio
 
 type Part = keyof typeof optionalParts;
 
+const SUBSCRIBE = `
+insert into durably_webhooks (id, endpoints) values (1, ?)
+on conflict (id) do update set endpoints = excluded.endpoints where endpoints <> excluded.endpoints`;
+
 /** Adds a part. Where the driver has no batches, one statement after another: each may be there already. */
-const additions: WriteKind<readonly string[], void> = {
+const additions: WriteKind<readonly Sql[], void> = {
   name: 'schema',
   // Before all others, which may need it.
   place: 0,
   sizeOf: () => ({ rows: 1, chars: 0 }),
   compile: (members) => ({
-    statements: members.flat().map((sql) => ({ sql, parameters: [] })),
+    statements: members.flat(),
     decode: () => members.map(() => undefined),
   }),
 };
@@ -32,6 +37,7 @@ const additions: WriteKind<readonly string[], void> = {
 export class OptionalSchema {
   readonly #lane: WriteLane;
   #hasLimits = false;
+  #hasWebhooks = false;
   readonly #added = new Map<Part, Promise<void>>();
 
   constructor(lane: WriteLane) {
@@ -52,6 +58,22 @@ export class OptionalSchema {
 
   noteLimits(): void {
     this.#hasLimits = true;
+  }
+
+  noteWebhooks(): void {
+    this.#hasWebhooks = true;
+  }
+
+  /** Stores who hears of the ends of runs from now on. If nobody does, nothing is added. @throws {DatabaseUnavailableError} */
+  async subscribe({ endpoints, ofRuns }: WebhookSubscriptions): Promise<void> {
+    const isNeeded = endpoints.length > 0 || ofRuns;
+    if (!isNeeded && !this.#hasWebhooks) return;
+    const part = this.#hasWebhooks ? [] : optionalParts.webhooks.map(plain);
+    const stored = JSON.stringify(
+      endpoints.map(({ id, host, events, jobs }) => ({ id, host, events, jobs })),
+    );
+    await this.#lane.submit(additions, [...part, { sql: SUBSCRIBE, parameters: [stored] }]);
+    this.noteWebhooks();
   }
 
   /** Adds what limits need, unless it is there. @throws {DatabaseUnavailableError} */
@@ -75,7 +97,7 @@ export class OptionalSchema {
   }
 
   async #add(part: Part): Promise<void> {
-    const adding = this.#added.get(part) ?? this.#lane.submit(additions, optionalParts[part]);
+    const adding = this.#added.get(part) ?? this.#lane.submit(additions, optionalParts[part].map(plain));
     this.#added.set(part, adding);
     try {
       await adding;

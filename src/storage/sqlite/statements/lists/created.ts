@@ -1,5 +1,6 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import type { RunQuery } from '../../../../core/lists/run-query.ts';
+import { WEBHOOK_JOB } from '../../../../core/webhooks/webhooks.ts';
 
 // Runs are listed by their places, and later runs have later times, except where the database's clock was set back. So the
 // first run after a time bounds the places of all others, unless a step of the clock (`durably_clock_steps`) says that an
@@ -67,4 +68,9 @@ export function wasCreated(
     ...(createdAfter === null ? [] : [sql<SqlBool>`+${createdAt} > ${createdAfter}`]),
     ...(createdBefore === null ? [] : [sql<SqlBool>`+${createdAt} < ${createdBefore}`]),
   ];
+}
+
+/** SQL: whether a list that names no jobs has the runs of this one. */
+export function isShown(jobName: RawBuilder<unknown>): RawBuilder<SqlBool> {
+  return sql<SqlBool>`+${jobName} <> ${sql.lit(WEBHOOK_JOB)}`;
 }

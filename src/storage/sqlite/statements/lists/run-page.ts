@@ -4,7 +4,7 @@ import { isTerminal, RUN_STATUSES, type RunStatus } from '../../../../core/run.t
 import type { Schema } from '../../schema.ts';
 import { type CompiledRow, listedColumns } from '../rows.ts';
 import { scheduledPlaces } from '../schedules/scheduled-places.ts';
-import { isWithin, wasCreated, withBounds } from './created.ts';
+import { isShown, isWithin, wasCreated, withBounds } from './created.ts';
 import { hasLabel } from './labels.ts';
 import { type PlacesOf, searchedPlaces } from './search.ts';
 
@@ -91,8 +91,9 @@ function armCondition(query: RunQuery, { jobName, status }: FilterArm): RawBuild
 }
 
 function commonConditions(query: RunQuery): RawBuilder<unknown>[] {
-  const { labels } = query;
+  const { labels, jobNames } = query;
   return [
+    ...(jobNames.length === 0 ? [isShown(sql.ref('durably_runs.job_name'))] : []),
     isWithin(query, sql.ref('durably_runs.seq')),
     ...wasCreated(query, sql.ref('durably_runs.created_at')),
     ...labels.map((label) => hasLabel(label, sql.ref('durably_runs.seq'))),

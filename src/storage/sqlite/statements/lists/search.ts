@@ -1,7 +1,7 @@
 import { type RawBuilder, type SqlBool, sql } from 'kysely';
 import { SEAL_MARK } from '../../../../core/json/sealed.ts';
 import type { RunQuery } from '../../../../core/lists/run-query.ts';
-import { isWithin, wasCreated } from './created.ts';
+import { isShown, isWithin, wasCreated } from './created.ts';
 import { hasLabel } from './labels.ts';
 
 /** How many runs' inputs are searched, and how many ids that begin with a text are found: the newest ones. */
@@ -83,7 +83,9 @@ function conditionsOf(query: RunQuery): RawBuilder<SqlBool>[] {
     ...labels.map((label) => hasLabel(label, sql.ref('r.seq'))),
   ];
   // The plus keeps SQLite from reading by these instead of by the text.
-  if (jobNames.length > 0) conditions.push(sql`+r.job_name in (${sql.join(jobNames)})`);
+  conditions.push(
+    jobNames.length > 0 ? sql`+r.job_name in (${sql.join(jobNames)})` : isShown(sql.ref('r.job_name')),
+  );
   if (statuses.length > 0) conditions.push(sql`+r.status in (${sql.join(statuses)})`);
   if (parentRunId !== null) conditions.push(sql`+r.parent_run_id = ${parentRunId}`);
   if (scheduleId !== null) conditions.push(sql`+r.schedule_id = ${scheduleId}`);

@@ -1,5 +1,7 @@
 import type { Purged } from '../../../../core/managing/managing-store.ts';
 import type { OldAge } from '../../../../core/managing/retention.ts';
+import type { BulkRun } from '../../../../core/managing/run-bulk.ts';
+import { WEBHOOK_JOB } from '../../../../core/webhooks/webhooks.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { NOW_MS } from '../../sql.ts';
 import { toCancelledRun } from '../commands.ts';
@@ -49,4 +51,22 @@ const HAS_OLD = `select 1 as one ${OLD} limit 1`;
 export async function hasOldRuns(connection: Connection, ages: readonly OldAge[]): Promise<boolean> {
   const statement = { sql: HAS_OLD, parameters: [JSON.stringify(ages)] };
   return (await readCurrent<{ one: number }>(connection, statement)).length > 0;
+}
+
+/** How long deliveries of webhooks are kept after their end. */
+const DELIVERIES_KEPT_MS = 14 * 24 * 60 * 60 * 1000;
+
+const PURGE_DELIVERIES = `
+delete from durably_quick_deletions where id in (
+  select r.id from durably_runs r indexed by durably_runs_delivered
+  where r.job_name = '${WEBHOOK_JOB}' and r.completed_at is not null
+    and r.completed_at <= ${NOW_MS} - ${DELIVERIES_KEPT_MS}
+  order by r.completed_at limit ${PORTION_RUNS}
+)
+returning id, job_name`;
+
+/** Needs the optional part `webhooks` of the schema. If it is executed twice, it deletes two portions. */
+export async function purgeDeliveries(connection: Connection): Promise<readonly BulkRun[]> {
+  const rows = await connection.lane.submit(purges, { sql: PURGE_DELIVERIES, parameters: [] });
+  return rows.map(toCancelledRun);
 }

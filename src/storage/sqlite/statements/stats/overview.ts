@@ -1,5 +1,6 @@
 import { DurablyError } from '../../../../core/errors/errors.ts';
 import type { StoredOverview } from '../../../../core/stats/stats-store.ts';
+import { WEBHOOK_JOB } from '../../../../core/webhooks/webhooks.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { NOW_MS } from '../../sql.ts';
 
@@ -10,7 +11,7 @@ const LINE = `
 select ${NOW_MS} as nowMs, (
   select min(p.updated_at) from (
     select r.updated_at from durably_runs r indexed by durably_runs_by_status
-    where r.status = 'pending' order by r.seq limit ${MAX_LOOKED_AT}
+    where r.status = 'pending' and r.job_name <> '${WEBHOOK_JOB}' order by r.seq limit ${MAX_LOOKED_AT}
   ) p
 ) as pendingSinceMs`;
 

@@ -1,4 +1,5 @@
 import type { StatsLook, StatsRow, StoredStats } from '../../../../core/stats/stats-store.ts';
+import { WEBHOOK_JOB } from '../../../../core/webhooks/webhooks.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { foldPortion, PLACE_COLUMNS, type PlaceRow } from './fold-stats.ts';
 
@@ -16,7 +17,8 @@ const AMONG_JOBS = '(select value from json_each(?4))';
 /** ?1 the length of a bucket, ?2 where the first begins, ?3 the most rows, ?4 the names of jobs. */
 const FOLDED = {
   ofAll: `
-select ${COLUMNS} from durably_stats s where s.span_ms = ?1 and s.at >= ?2 order by s.at limit ?3`,
+select ${COLUMNS} from durably_stats s where s.span_ms = ?1 and s.at >= ?2
+  and s.job_name <> '${WEBHOOK_JOB}' order by s.at limit ?3`,
   ofSome: `
 select ${COLUMNS} from json_each(?4) n cross join durably_stats s indexed by durably_stats_by_job
 where s.job_name = n.value and s.span_ms = ?1 and s.at >= ?2 limit ?3`,
@@ -31,7 +33,7 @@ from (
     sum(e.completed) as completed, sum(e.failed) as failed, sum(e.cancelled) as cancelled
   from durably_stat_events e
   where e.sequence > (select up_to from durably_stats_place where id = 1) and e.created_at >= ?2
-    ${jobs === 'ofSome' ? `and e.job_name in ${AMONG_JOBS}` : ''}
+    ${jobs === 'ofSome' ? `and e.job_name in ${AMONG_JOBS}` : `and e.job_name <> '${WEBHOOK_JOB}'`}
   group by 1, 2, 3
 ) s
 group by 1, 2 limit ?3`;
