@@ -71,7 +71,6 @@ export class Worker {
       ...deps,
       ...options,
       intake: this.#intake,
-      schedules: this.schedules,
       isRunning: () => this.#state.kind === 'running',
       onDatabaseGone: () => this.#fail(),
     });
