@@ -103,7 +103,7 @@ export const targets: readonly Target[] = [
     ['stats', 'GET /stats'],
     ['page', 'GET /runs?cursor'],
   ].flatMap(([metric, title]) =>
-    each(`${title}, 1,000,000 ÷ 10,000 runs`, 'operator-reads', 1.3, {
+    each(`${title}, 1,000,000 ÷ 10,000 runs`, 'operator-reads', 1.2, {
       metric: `${metric} large`,
       over: own(`${metric} small`),
       is: 'atMost',
@@ -153,6 +153,11 @@ export const targets: readonly Target[] = [
     metric: 'keyed',
     over: own('free'),
     is: 'atLeast',
+  }),
+  ...each('a trigger beside a purge, p99 ÷ without', 'purge', 2, {
+    metric: 'beside',
+    over: own('alone'),
+    is: 'atMost',
   }),
   ...each('events to every subscriber, share', 'subscribers', 1, { metric: 'delivered', is: 'atLeast' }),
   ...each('delivery p95 ÷ peer', 'subscribers', 0.25, { metric: 'p95', over: 'coji', is: 'atMost' }),

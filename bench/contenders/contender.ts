@@ -33,9 +33,11 @@ export interface Engine {
   /** Reads a pragma on the contender's own connection. */
   pragma(name: string): Promise<string>;
   close(): Promise<void>;
-  /** Missing if its runs can't wait. */
   /** Claims once. Missing if that is not possible. */
   readonly look?: () => Promise<unknown>;
+  /** Removes up to a thousand runs that have ended. Missing if that is not possible. */
+  readonly purge?: () => Promise<{ readonly count: number; readonly more: boolean }>;
+  /** Missing if its runs can't wait. */
   readonly flow?: FlowEngine;
   /** Missing unless it was opened with limits. */
   readonly limits?: LimitsEngine;

@@ -106,7 +106,8 @@ function contender(open: (address: Address) => Promise<Opened>): Contender {
       });
       const limits = limited && limitsOver(durably, limited, query);
       const look = () => durably.processOne();
-      return Object.assign(engine, { look, flow: flowOver(durably, query) }, limits && { limits });
+      const purge = () => durably.purgeRuns({ olderThan: 0 });
+      return Object.assign(engine, { look, purge, flow: flowOver(durably, query) }, limits && { limits });
     },
   };
 }

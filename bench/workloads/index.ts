@@ -13,6 +13,7 @@ import { largeValues } from './large-values.ts';
 import { latency } from './latency.ts';
 import { fullLimits } from './limits/full-limits.ts';
 import { keyedDrain } from './limits/keyed-drain.ts';
+import { purge } from './managing/purge.ts';
 import { memory } from './memory.ts';
 import { remote } from './remote.ts';
 import { remoteAnswers } from './remote-answers.ts';
@@ -37,6 +38,7 @@ export const workloads: readonly Workload[] = [
   waitingTable,
   fullLimits,
   keyedDrain,
+  purge,
   sleepers,
   sleepBetween,
   signalled,

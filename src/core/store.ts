@@ -13,7 +13,8 @@ import type {
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
 import type { RunCommand, RunStatus, StoredRun } from './run.ts';
-import type { ScheduleStore } from './schedules/schedule-store.ts';
+import type { DueSchedule } from './schedules/schedule.ts';
+import type { ScheduleLook, ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { StatsStore } from './stats/stats-store.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
@@ -127,6 +128,12 @@ export interface LogPage {
   readonly limit: number;
 }
 
+/** A look for what is due, by a worker that asks for no runs. */
+export interface DueLook extends Pick<ClaimRequest, 'staleThresholdMs'> {
+  /** Whether to look for schedules, too. */
+  readonly schedules?: ScheduleLook | undefined;
+}
+
 /**
  * All that the engine asks of a database. Each write is one statement, which also writes
  * its journal rows. Each write of a run's owner names its lease, and changes nothing once
@@ -166,7 +173,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore {
   ): Promise<Claim>;
 
   /** Does what a claim with `wakesDue` does first, and claims nothing. */
-  wakeDue(about: Pick<ClaimRequest, 'staleThresholdMs'>): Promise<Woken>;
+  wakeDue(about: DueLook): Promise<Woken & { readonly schedules?: readonly DueSchedule[] | undefined }>;
   /** Says that no run of the job is claimed, by any process, or that runs are claimed again. */
   setPaused(jobName: string, isPaused: boolean): Promise<void>;
   /** By name. */

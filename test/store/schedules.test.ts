@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { newRevision, newRunId } from '../../src/core/id.ts';
+import type { ScheduleLook } from '../../src/core/schedules/schedule-store.ts';
 import type { Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import {
@@ -12,10 +13,14 @@ import {
   HOUR_MS,
   listIds,
   newSchedule,
+  STALE_MS,
 } from './requests.ts';
 
+const dueSchedules = async (store: Store, schedules: ScheduleLook) =>
+  (await store.wakeDue({ staleThresholdMs: STALE_MS, schedules })).schedules ?? [];
+
 const due = async (store: Store) => {
-  const found = await store.listDueSchedules({ jobNames: ['job'], withinMs: 0 });
+  const found = await dueSchedules(store, { jobNames: ['job'], withinMs: 0 });
   const [schedule] = found;
   if (schedule === undefined || found.length > 1) throw new Error(`found ${found.length} due schedules`);
   return schedule;
@@ -57,7 +62,7 @@ contract('the slot of a schedule', (test) => {
   test('is not fired before its time by the database, whatever the process thinks', async ({ world }) => {
     const { store } = await world.store();
     await store.putSchedule(newSchedule({ nextAtMs: Date.now() + 60_000 }));
-    const [schedule] = await store.listDueSchedules({ jobNames: ['job'], withinMs: HOUR_MS });
+    const [schedule] = await dueSchedules(store, { jobNames: ['job'], withinMs: HOUR_MS });
     const { runIds, schedules } = await store.fireSlots([firing(schedule)]);
     expect(runIds.size).toBe(0);
     expect(schedules).toMatchObject([{ nextAtMs: schedule?.nextAtMs }]);
@@ -108,7 +113,7 @@ contract('the slot of a schedule', (test) => {
     for (const id of ['a', 'b']) {
       await store.putSchedule(newSchedule({ id, nextAtMs: Date.now() - 10_000 }));
     }
-    const found = await store.listDueSchedules({ jobNames: ['job'], withinMs: 0 });
+    const found = await dueSchedules(store, { jobNames: ['job'], withinMs: 0 });
     const slots = (from: number) => [0, 1, 2].map((i) => ({ runId: newRunId(), scheduledForMs: from + i }));
     const firings = found.map((each) => firing(each, { runs: slots(each.nextAtMs ?? 0) }));
     const { runIds } = await store.fireSlots(firings);

@@ -77,7 +77,6 @@ const CALLS: Record<
   pauseSchedule: (store) => store.pauseSchedule('unknown'),
   resumeSchedule: (store) => store.resumeSchedule({ id: 'unknown', revision: '1', nextAtMs: null }),
   deleteSchedule: (store) => store.deleteSchedule({ id: 'unknown' }),
-  listDueSchedules: (store) => store.listDueSchedules({ jobNames: ['job'], withinMs: 0 }),
   fireSlots: (store) => store.fireSlots([firing()]),
   fireSchedule: (store) => store.fireSchedule({ id: 'unknown', runId: 'run_new' }),
   listJobSchedules: (store) => store.listJobSchedules({ jobNames: ['job'], atMost: 1 }),

@@ -93,8 +93,6 @@ export interface ScheduleStore {
   /** Resumes a schedule that still has this revision. Returns it as it is then; null for an unknown id. */
   resumeSchedule(resumed: ResumedSchedule): Promise<StoredSchedule | null>;
   deleteSchedule(deleted: DeletedSchedule): Promise<'done' | 'not-found' | 'fixed'>;
-  /** The schedules of these jobs that are due, or soon are, the earliest first. Not all, if there are many. */
-  listDueSchedules(look: ScheduleLook): Promise<readonly DueSchedule[]>;
   /** Makes the runs of slots and moves their schedules on. However many processes try, each slot is fired once. */
   fireSlots(firings: readonly Firing[]): Promise<Fired>;
   /** Makes a run beside the slots. Returns the name of its job; undefined for an unknown schedule. */

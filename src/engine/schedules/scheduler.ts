@@ -31,8 +31,8 @@ interface SchedulerDeps {
 }
 
 /**
- * Fires the schedules of this process's jobs. Looks tell it which are due now or soon: those of claims, and its own while
- * the worker has no free slot. It sets a timer for the next one, and needs no slot to fire it.
+ * Fires the schedules of this process's jobs. Looks tell it which are due now or soon: those of claims, and those of the worker
+ * while it has no free slot. It sets a timer for the next one, and needs no slot to fire it.
  *
  * A process only plans. Whether a slot has come, and who fires it, the database decides.
  */
@@ -43,10 +43,8 @@ export class Scheduler {
   readonly #known = new KnownSchedules();
   readonly #underWay = new Set<Promise<void>>();
   #isStarted = false;
-  /** How often in a row a look, or the storing of definitions, has failed. */
+  /** How often in a row the storing of definitions has failed. */
   #failures = 0;
-  /** No look before this time, on the monotonic clock. */
-  #lookAgainMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: () => void = () => undefined;
   #cancelRetry: () => void = () => undefined;
 
@@ -114,21 +112,6 @@ export class Scheduler {
     const { nextAtMs, nowMs, jobName } = schedule;
     const isOurs = this.#isStarted && this.#deps.registry.get(jobName) !== undefined;
     if (isOurs && nextAtMs !== null && nextAtMs <= nowMs + this.withinMs) this.accept([schedule]);
-  }
-
-  /** Looks by itself, while no claim does because no slot is free. Never rejects. */
-  async look(): Promise<void> {
-    const { store, bus, registry, clock } = this.#deps;
-    if (clock.monotonicMs() < this.#lookAgainMs) return;
-    try {
-      const jobNames = registry.names();
-      const found = await store.listDueSchedules({ jobNames, withinMs: this.withinMs });
-      this.#failures = 0;
-      this.accept(found);
-    } catch (error) {
-      this.#lookAgainMs = clock.monotonicMs() + this.#pauseMs();
-      bus.reportWorkerError({ error, context: 'schedule' });
-    }
   }
 
   #fireDue(): boolean {

@@ -2,7 +2,6 @@ import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';
 import type { Registry } from '../jobs/registry.ts';
-import type { Scheduler } from '../schedules/scheduler.ts';
 import type { Intake } from './claiming/intake.ts';
 import { Pace } from './pace.ts';
 
@@ -11,7 +10,6 @@ interface ClaimLoopDeps {
   readonly clock: Clock;
   readonly registry: Registry;
   readonly intake: Intake;
-  readonly schedules: Pick<Scheduler, 'look'>;
   readonly maxConcurrentRuns: number;
   readonly pollingIntervalMs: number;
   /** Whether the worker is running. Otherwise the loop claims nothing. */
@@ -86,13 +84,11 @@ export class ClaimLoop {
   }
 
   async #lookForDue(): Promise<void> {
-    const { intake, schedules } = this.#deps;
+    const { intake } = this.#deps;
     try {
       const { pending, moreDue } = await intake.wakeDue();
       if (pending > 0) this.#pace.wake();
       this.#pace.lookSucceeded({ hasMore: moreDue });
-      // Schedules need no slot either.
-      await schedules.look();
     } catch (error) {
       this.#pace.lookFailed();
       this.#reportFailure(error);

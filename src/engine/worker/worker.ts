@@ -72,7 +72,6 @@ export class Worker {
       ...deps,
       ...options,
       intake: this.#intake,
-      schedules: this.schedules,
       isRunning: () => this.#state.kind === 'running',
       onDatabaseGone: () => this.#fail(),
     });
@@ -121,7 +120,8 @@ export class Worker {
     this.#loop.start();
     this.#deps.housekeeping.start();
     this.schedules.start();
-    this.wake();
+    // Runs may have become due while nobody looked for them.
+    this.wake({ mayResume: true });
   }
 
   /** Looks for work at once, or as soon as a slot is free. `mayResume`: what there is has waited, and has steps. */

@@ -21,7 +21,6 @@ import { listPausedJobs, setPaused } from './statements/managing/paused-jobs.ts'
 import { hasOldRuns, purgeDeliveries, purgeRuns } from './statements/managing/purge.ts';
 import { reschedule } from './statements/managing/reschedule.ts';
 import { getRun, listLogs, listSteps } from './statements/queries.ts';
-import { listDueSchedules } from './statements/schedules/due-schedules.ts';
 import { fireSlots } from './statements/schedules/fire-slots.ts';
 import {
   deleteSchedule,
@@ -112,7 +111,6 @@ export function createStore(options: ConnectionOptions): {
     pauseSchedule: (id) => pauseSchedule(connection, id),
     resumeSchedule: (given) => resumeSchedule(connection, given),
     deleteSchedule: (given) => deleteSchedule(connection, given),
-    listDueSchedules: (look) => listDueSchedules(connection, look),
     fireSlots: (firings) => fireSlots(connection, firings),
     fireSchedule: (given) => fireSchedule(connection, given),
     foldStats: () => foldStats(connection),

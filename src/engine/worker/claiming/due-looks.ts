@@ -25,9 +25,10 @@ export class DueLooks {
     this.#runsAtMs = Number.NEGATIVE_INFINITY;
   }
 
-  /** Waiting runs are looked for now, without a claim. */
-  noteRunsLook(): void {
+  /** Waiting runs and schedules are looked for now, without a claim. */
+  noteLook(): void {
     this.#runsAtMs = this.#clock.monotonicMs();
+    this.#schedulesAtMs = this.#runsAtMs;
   }
 
   /** What a claim that leaves now looks for. It counts as done. */

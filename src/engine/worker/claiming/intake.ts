@@ -104,22 +104,24 @@ export class Intake {
   }
 
   /**
-   * Looks for due waiting runs and for runs whose time is up, without asking for runs. They are due whether
-   * a slot is free or not. Returns what there was.
+   * Looks for due waiting runs, for runs whose time is up, and for schedules that come soon, without asking for runs. They are
+   * due whether a slot is free or not. Returns what there was.
    *
    * @throws {DatabaseUnavailableError}
    */
   async wakeDue(): Promise<Woken> {
-    const { store, staleThresholdMs, onSend } = this.#deps;
-    this.#looks.noteRunsLook();
+    const { store, staleThresholdMs, onSend, schedules, registry } = this.#deps;
+    this.#looks.noteLook();
+    const look = { jobNames: registry.names(), withinMs: schedules.withinMs };
     return await this.#claims.follow(async () => {
       onSend();
-      const woken = await store.wakeDue({ staleThresholdMs }).catch((error: unknown) => {
+      const woken = await store.wakeDue({ staleThresholdMs, schedules: look }).catch((error: unknown) => {
         this.expectDue();
         throw error;
       });
       if (woken.moreDue) this.expectDue();
       this.#reportLost(woken.lost);
+      if (woken.schedules !== undefined) schedules.accept(woken.schedules);
       return woken;
     });
   }

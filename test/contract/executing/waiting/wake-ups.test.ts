@@ -35,3 +35,19 @@ contract('a run whose signal is there when it is put to wait', (test) => {
     }
   });
 });
+
+contract('a worker that is started again', (test) => {
+  test('goes on at once with what became due meanwhile', async ({ world }) => {
+    const clock = new FakeClock();
+    const { durably } = await world.start({ clock });
+    const { sleeps } = durably.register({ sleeps: job('sleeps', (step) => step.sleep('an hour', '1h')) });
+    const { id } = await sleeps.trigger(0);
+    await idle();
+    expect((await durably.getRun(id))?.status).toBe('waiting');
+    await durably.stop();
+    await (await world.tools()).ageDue(id, 3_600_000);
+    durably.start();
+    await idle();
+    expect((await durably.getRun(id))?.status).toBe('completed');
+  });
+});

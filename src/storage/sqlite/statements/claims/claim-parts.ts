@@ -92,6 +92,7 @@ function claimOfRuns(
   const { limit, claimToken, staleThresholdMs, takesSuspect, terms = [], limits = [] } = request;
   const hasTerms = terms.length > 0;
   const inlineBytes = Math.floor(ANSWER_BYTES / limit);
+  const hasThrottles = limits.some(({ throttle }) => throttle !== undefined);
   const isRepeated = isSentAgain || request.isAskedAgain;
   const about = [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0];
   // Before the claim, which then sees the runs that it wakes.
@@ -106,7 +107,7 @@ function claimOfRuns(
   const statements: Sql[] = [
     ...before,
     {
-      sql: claimStatement({ isRemote, isRepeated, hasTerms, hasLimits }),
+      sql: claimStatement({ isRemote, isRepeated, hasTerms, hasLimits, hasThrottles }),
       parameters: [...about, inlineBytes, ...last],
     },
   ];

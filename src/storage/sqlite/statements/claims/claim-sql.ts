@@ -3,7 +3,7 @@ import { NOW_MS } from '../../sql.ts';
 import { isFrom, statusAfter } from '../transitions.ts';
 import { CANDIDATES, CLAIM_TOKEN, JOB_NAMES, LIMIT } from './candidates-sql.ts';
 import { CANCELS_BELOW, IS_OVERDUE, OVERDUE_DETAIL, OVERDUE_ERROR } from './due-sql.ts';
-import { LIMITED_CANDIDATES, limitColumns } from './limits-sql.ts';
+import { limitColumns, limitedCandidates } from './limits-sql.ts';
 
 /**
  * A claim takes the first claimable runs (higher priorities first, then the order of insertion), in one
@@ -68,23 +68,26 @@ interface ClaimKindOf {
   readonly hasTerms: boolean;
   /** It keeps the limits of jobs. */
   readonly hasLimits: boolean;
+  /** Some of the jobs have throttles. */
+  readonly hasThrottles: boolean;
 }
 
 const compiled = new Map<string, string>();
 
 /** The races: SQLite has one writer, so of two claims the second sees the first's rows as running and fresh. */
-export function claimStatement({ isRemote, isRepeated, hasTerms, hasLimits }: ClaimKindOf): string {
-  const name = `${isRemote} ${isRepeated} ${hasTerms} ${hasLimits}`;
+export function claimStatement(kind: ClaimKindOf): string {
+  const { isRemote, isRepeated, hasTerms, hasLimits, hasThrottles } = kind;
+  const name = `${isRemote} ${isRepeated} ${hasTerms} ${hasLimits} ${hasThrottles}`;
   const known = compiled.get(name);
   if (known !== undefined) return known;
-  const { ctes, select } = hasLimits ? LIMITED_CANDIDATES : CANDIDATES;
+  const { ctes, select } = hasLimits ? limitedCandidates({ hasThrottles }) : CANDIDATES;
   const all = select(LIMIT);
   // The payloads of all candidates are read in portions. Over a network only few are taken at once.
   const sql = claimSql(isRemote ? fitting(all) : all, {
     ctes,
     condition: isRepeated ? IS_FIRST : undefined,
     terms: TERMS_KEPT[hasTerms ? 'given' : 'none'],
-    limits: hasLimits ? limitColumns({ isLost: IS_LOST, fails: FAILS }) : '',
+    limits: hasLimits ? limitColumns({ hasThrottles }, { isLost: IS_LOST, fails: FAILS }) : '',
   });
   compiled.set(name, sql);
   return sql;

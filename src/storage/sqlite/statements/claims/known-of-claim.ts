@@ -35,9 +35,15 @@ from claimed r cross join durably_signals g indexed by durably_signals_untaken o
 where g.is_taken = 0
 order by 1, 2, 3, 8 limit ${MAX_ROWS + 1}`;
 
-/** ?1 the claim's token. */
+/**
+ * Right after a claim: `changes()` tells whether it took any. Those have the newest heartbeat, so it does not look through all
+ * running runs. Where the database's clock was set back, it may miss them, and they are read later. ?1 the claim's token.
+ */
 export const KNOWN_OF_CLAIM = knownOf(`durably_runs r indexed by durably_runs_leases
-  where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}`);
+  where r.status = 'running' and r.claim_token = ?1 and ${MAY_HAVE_STEPS}
+    and r.heartbeat_at = iif(changes() > 0, (
+      select max(n.heartbeat_at) from durably_runs n indexed by durably_runs_leases where n.status = 'running'
+    ), null)`);
 
 /** ?1 a JSON array of ids. */
 const KNOWN_OF_RUNS = knownOf('json_each(?1) i cross join durably_runs r on r.id = i.value');

@@ -63,15 +63,31 @@ const startsOf = ({
     from durably_rates f where f.job_name = ${job} and f.key = ${key} and f.full_at <= ${NOW_MS} + ${per} + ${interval}
   ), cast(${per} / ${interval} + 0.000001 as integer))`;
 
+/**
+ * Whether a job of the claiming process has a throttle. If none has, nothing is asked about throttles: the statement is
+ * shorter, and a third of what most claims within limits cost is the time to prepare it.
+ */
+interface About {
+  readonly hasThrottles: boolean;
+}
+
+/** SQL that is needed only where jobs have throttles. */
+const ifThrottled = ({ hasThrottles }: About, sql: string) => (hasThrottles ? sql : '');
+
 /** The jobs, their limits, and what these leave for now. */
-const JOBS = `
+const jobs = (about: About) => `
 jobs as materialized (
   select t.*,
-    iif(run_limit is null, ${UNLIMITED}, run_limit - ${holdersOf('t.name')}) as places,
-    iif(is_whole = 1, ${startsOf({ job: 't.name', key: "'*'", interval: 't.interval_ms', per: 't.per_ms' })}, ${UNLIMITED}) as starts
+    iif(run_limit is null, ${UNLIMITED}, run_limit - ${holdersOf('t.name')}) as places${ifThrottled(
+      about,
+      `,
+    iif(is_whole = 1, ${startsOf({ job: 't.name', key: "'*'", interval: 't.interval_ms', per: 't.per_ms' })}, ${UNLIMITED}) as starts`,
+    )}
   from (
-    select j.value as name, l.value->>1 as run_limit, l.value->>2 as per_key,
-      l.value->>4 as interval_ms, l.value->>5 as per_ms, l.value->>6 as is_whole
+    select j.value as name, l.value->>1 as run_limit, l.value->>2 as per_key${ifThrottled(
+      about,
+      ', l.value->>4 as interval_ms, l.value->>5 as per_ms, l.value->>6 as is_whole',
+    )}
     from (select value from ${unpausedJobs('j')}) j left join json_each(${LIMITS}) l on l.value->>0 = j.value
   ) t
 )`;
@@ -79,16 +95,20 @@ jobs as materialized (
 const openLines = (level: { job: string; isWhole: string }) => `durably_lines o indexed by durably_lines_open
       where o.job_name = ${level.job} and o.is_whole = ${level.isWhole} and o.head_seq is not null and o.opens_at is null`;
 
+/** What a claim needs to know of a job's throttle, as columns. */
+const throttleColumns = (about: About, table = '') =>
+  ifThrottled(about, ['interval_ms', 'per_ms', 'starts'].map((name) => `${table}${name}, `).join(''));
+
 /** How many runs have places in the lines that have room, from few to many. Each value is found by one look at the index. */
-const LEVELS = `
-levels(name, per_key, interval_ms, per_ms, starts, is_whole, active) as (
-  select j.name, j.per_key, j.interval_ms, j.per_ms, j.starts, w.value, (
+const levels = (about: About) => `
+levels(name, per_key, ${throttleColumns(about)}is_whole, active) as (
+  select j.name, j.per_key, ${throttleColumns(about, 'j.')}w.value, (
     select min(o.active) from ${openLines({ job: 'j.name', isWhole: 'w.value' })}
   )
   from jobs j cross join json_each('[0,1]') w
-  where j.places > 0 and (w.value = 0 or j.starts > 0)
+  where j.places > 0${ifThrottled(about, ' and (w.value = 0 or j.starts > 0)')}
   union all
-  select name, per_key, interval_ms, per_ms, starts, is_whole, (
+  select name, per_key, ${throttleColumns(about)}is_whole, (
     select min(o.active) from ${openLines({ job: 'levels.name', isWhole: 'levels.is_whole' })} and o.active > levels.active
   )
   from levels where active is not null and (per_key is null or active + 1 < per_key)
@@ -102,26 +122,29 @@ const startsOfRun = (run: string, job: string) => `case
     end`;
 
 /** The pending runs of the line `o` whose turn it is at their key, and which their throttle lets start. @param job a row with the limits of its job */
-const runsOfLine = (columns: string, job: string) => `
+const runsOfLine = (about: About, columns: string, job: string) => `
       select ${columns} from durably_runs p indexed by durably_runs_first_in_line
       where ${isFrom('claim', 'p')} and p.key_turn = 3 and p.job_name = o.job_name
         and p.limit_key is nullif(o.limit_key, '')
-        and iif(p.limit_key is null, p.rate_key, null) is nullif(o.rate_key, '')
-        and ${startsOfRun('p', job)} > 0
+        and iif(p.limit_key is null, p.rate_key, null) is nullif(o.rate_key, '')${ifThrottled(
+          about,
+          `
+        and ${startsOfRun('p', job)} > 0`,
+        )}
         and ${MAY_BE_CLAIMED}`;
 
 const PLACES_OF_LINE = `iif(v.per_key is null or o.limit_key = '', ${UNLIMITED}, v.per_key - ${holdersOf('o.job_name', 'o.limit_key')})`;
 
 /** The first lines of each job with room and a run that can be claimed. */
-const OPEN = `
+const open = (about: About) => `
 open as materialized (
   select * from (
-    select o.id, o.job_name, o.limit_key, o.rate_key, v.interval_ms, v.per_ms, v.starts, ${PLACES_OF_LINE} as places,
+    select o.id, o.job_name, o.limit_key, o.rate_key, ${throttleColumns(about, 'v.')}${PLACES_OF_LINE} as places,
       row_number() over (partition by o.job_name order by o.head_priority desc, o.head_seq) as nth_of_job
     from levels v cross join durably_lines o
     where v.active is not null and (v.per_key is null or v.active < v.per_key) and o.id in (
       select o.id from ${openLines({ job: 'v.name', isWhole: 'v.is_whole' })} and o.active = v.active
-        and exists (${runsOfLine('1', 'v')})
+        and exists (${runsOfLine(about, '1', 'v')})
       order by o.head_priority desc, o.head_seq
       limit ${LIMIT}
     )
@@ -133,33 +156,53 @@ const nth = (partition: string) =>
   `row_number() over (partition by ${partition} order by priority desc, seq)`;
 
 /** The first runs of those lines, as many as their keys leave room for. */
-const LINED = `
-lined as (
-  select seq, priority, job_name from (
-    select *, ${nth('job_name, rate_key')} as nth_start from (
+const lined = (about: About) => {
+  const placed = `
       select *, ${nth('job_name, limit_key')} as nth_place from (
-        select r.seq, r.priority, o.job_name, o.limit_key, o.places,
-          iif(r.claim_kind = 'start', r.rate_key, null) as rate_key,
-          ${startsOfRun('r', 'o')} as starts
-        from open o cross join durably_runs r where r.seq in (${runsOfLine('p.seq', 'o')}
+        select r.seq, r.priority, o.job_name, o.limit_key, o.places${ifThrottled(
+          about,
+          `,
+          iif(r.claim_kind = 'start', r.rate_key, null) as rate_key, ${startsOfRun('r', 'o')} as starts`,
+        )}
+        from open o cross join durably_runs r where r.seq in (${runsOfLine(about, 'p.seq', 'o')}
           order by p.priority desc, p.seq
           limit ${PER_LINE})
       )
-    ) where nth_place <= places or limit_key = ''
+    ) where nth_place <= places or limit_key = ''`;
+  if (!about.hasThrottles) {
+    return `
+lined as (
+  select seq, priority, job_name from (${placed}
+)`;
+  }
+  return `
+lined as (
+  select seq, priority, job_name from (
+    select *, ${nth('job_name, rate_key')} as nth_start from (${placed}
   ) where nth_start <= starts or rate_key is null
 )`;
+};
 
 /** Runs that are in no line. One that starts counts for the throttle of its whole job, which it may be older than. */
-const UNLINED = `
+const unlined = ({ hasThrottles }: About) => {
+  const from = `from jobs j cross join durably_runs r
+      where j.places > 0 and r.seq in (${claimable({ job: 'j.name', limit: LIMIT, condition: 'p.holds = 0' })})`;
+  if (!hasThrottles) {
+    return `
+unlined as (
+      select r.seq, r.priority, r.job_name ${from}
+)`;
+  }
+  return `
 unlined as (
   select seq, priority, job_name from (
     select *, ${nth('job_name, is_start')} as nth_start from (
       select r.seq, r.priority, r.job_name, r.claim_kind = 'start' as is_start, j.starts
-      from jobs j cross join durably_runs r
-      where j.places > 0 and r.seq in (${claimable({ job: 'j.name', limit: LIMIT, condition: 'p.holds = 0' })})
+      ${from}
     )
   ) where nth_start <= starts or not is_start
 )`;
+};
 
 /** Runs that kept their places while they waited. */
 const HOLDERS = `
@@ -171,8 +214,8 @@ where r.seq in (
 )`;
 
 /** The runs that may be taken within the limits: higher priorities first, then the order of insertion. */
-export const LIMITED_CANDIDATES: Candidates = {
-  ctes: `with recursive ${[JOBS, LEVELS, OPEN, LINED, UNLINED].join(',')},
+export const limitedCandidates = (about: About): Candidates => ({
+  ctes: `with recursive ${[jobs, levels, open, lined, unlined].map((part) => part(about)).join(',')},
 within as (
   select *, ${nth('job_name')} as nth_of_job from (select * from lined union all select * from unlined)
 )`,
@@ -185,17 +228,23 @@ select c.seq from (
   order by 2 desc, 1
   limit ${limit}
 ) c`,
-};
+});
 
 /** What a claim sets besides, for the limits of the run's job. @param isLost SQL: the run is taken over @param fails SQL: it is not started */
-export const limitColumns = ({ isLost, fails }: { isLost: string; fails: string }) => {
+export const limitColumns = (
+  { hasThrottles }: About,
+  { isLost, fails }: { isLost: string; fails: string },
+) => {
   const holds = `coalesce(${limitOf('job_name', 3)}, 0)`;
   const starts = `claim_kind = 'start' and holds = 0 and not (${isLost}) and not coalesce(${fails}, 0)
     and (rate_key is not null or ${limitOf('job_name', 6)} = 1)`;
+  const rates = hasThrottles
+    ? `
+  rate_interval_ms = iif(${starts}, ${limitOf('job_name', 4)}, null),
+  rate_per_ms = iif(${starts}, ${limitOf('job_name', 5)}, null),`
+    : '';
   return `
   holds = iif(${fails}, 0, ${holds}),
   -- For when it is pending again: it goes on then, and passes no throttle.
-  key_turn = (key_turn & 1) | iif(limit_key is not null and ${holds} = 0, 2, 0),
-  rate_interval_ms = iif(${starts}, ${limitOf('job_name', 4)}, null),
-  rate_per_ms = iif(${starts}, ${limitOf('job_name', 5)}, null),`;
+  key_turn = (key_turn & 1) | iif(limit_key is not null and ${holds} = 0, 2, 0),${rates}`;
 };

@@ -1,9 +1,7 @@
-import type { DueSchedule } from '../../../../core/schedules/schedule.ts';
 import type { ScheduleLook } from '../../../../core/schedules/schedule-store.ts';
 import type { Sql } from '../../../writes.ts';
-import type { Connection } from '../../connection/connection.ts';
 import { NOW_MS } from '../../sql.ts';
-import { DUE_SCHEDULE, type DueScheduleRow, toDueSchedule } from './schedule-rows.ts';
+import { DUE_SCHEDULE } from './schedule-rows.ts';
 
 /** The most schedules that one look finds. The others are found when these have moved on. */
 const MAX_FOUND = 200;
@@ -15,13 +13,7 @@ cross join durably_schedules s indexed by durably_schedules_due
 where s.job_name = j.value and s.paused_at is null and s.next_at <= ${NOW_MS} + ?2
 order by s.next_at limit ${MAX_FOUND}`;
 
-/** Reads them along with a claim, or by itself. */
+/** Reads them along with a claim or a look. */
 export function dueSchedulesSql({ jobNames, withinMs }: ScheduleLook): Sql {
   return { kind: 'read', sql: DUE_SCHEDULES, parameters: [JSON.stringify(jobNames), Math.ceil(withinMs)] };
-}
-
-/** A read replica may answer it: whether a slot is still to be fired, the firing decides. */
-export async function listDueSchedules(connection: Connection, look: ScheduleLook): Promise<DueSchedule[]> {
-  const { sql, parameters } = dueSchedulesSql(look);
-  return (await connection.execute<DueScheduleRow>({ sql, parameters })).map(toDueSchedule);
 }
