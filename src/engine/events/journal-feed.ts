@@ -64,8 +64,9 @@ export class JournalFeed {
     }
     const filter: FeedFilter = { runId, needsLabels: false, matches: ({ row }) => row.runId === runId };
     const start = firstPage.events.length > 0 ? begin : await this.#placeAt(begin, firstPage.head);
-    if (firstPage.events.length === 0 && start > firstPage.head) {
-      // The primary is ahead of the page, so the run may have ended before the place, where the cursor does not look.
+    if (firstPage.events.length === 0 && this.#mayLag && after !== undefined) {
+      // A replica may be behind the place, or the two reads saw different states. The run may have ended before the
+      // place, where the cursor does not look.
       const run = await this.#store.getRun(runId, { asOf: 'now' });
       if (!run || isTerminal(run.status)) {
         firstPage = await readPage(start, 'now');

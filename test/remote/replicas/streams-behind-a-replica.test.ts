@@ -87,6 +87,21 @@ describe('a stream behind a replica', () => {
     expect((await events).at(-1)).toMatchObject({ type: 'run:complete' });
   });
 
+  test('that has seen the end of a run is over, whichever states its reads see', async () => {
+    const { behind, primary, replica } = await behindReplica();
+    const { echo: handle } = primary.register({ echo });
+    const { id } = await handle.trigger(0);
+    await replica.catchUp();
+    await primary.cancel(id);
+    const after = (await journalOf(primary, id)).at(-1)?.sequence;
+    await replica.alternate();
+    for (let i = 0; i < 2; i++) {
+      // The number of its reads is even, so another one makes the other state the first.
+      await behind.getRun(id);
+      expect(await behind.openRunFeed(id, { after })).toEqual({ kind: 'ended' });
+    }
+  });
+
   test('that has seen the end of a run finds that it was retried', async () => {
     const { behind, primary, replica } = await behindReplica();
     const { echo: handle } = primary.register({ echo });
