@@ -6,6 +6,7 @@ import { createDurably, defineJob } from 'durably';
 import { createDurablyClient } from 'durably/client';
 import { createDurablyApp } from 'durably/hono';
 import { createDurablyHandler } from 'durably/server';
+import { createTestDurably } from 'durably/testing';
 import { z } from 'zod';
 
 const greet = defineJob({
@@ -34,6 +35,10 @@ const remote = createDurablyClient<{ greet: typeof greet }>({
 });
 const told = await remote.jobs.greet.triggerAndWait({ name: 'client' });
 assert.equal(told.output.text, 'Hello client');
+
+const t = await createTestDurably({ jobs: { greet } });
+assert.deepEqual((await t.run(greet, { name: 'test' })).output, { text: 'Hello test' });
+await t.stop();
 
 await durably.stop();
 client.close();
