@@ -1,6 +1,7 @@
 import type { Config } from '../app/config.ts';
 import { consoleLogger } from '../core/logger.ts';
 import type { DurablyOptions } from '../durably-options.ts';
+import { createCodec } from '../plugins/encryption/codec.ts';
 
 type InstanceSettings = Pick<
   Config,
@@ -11,10 +12,12 @@ type InstanceSettings = Pick<
   | 'DURABLY_MAX_RESULT_BYTES'
   | 'DURABLY_ERROR_DETAIL'
   | 'DURABLY_RETAIN_RUNS'
+  | 'DURABLY_ENCRYPTION_KEYS'
 >;
 
 /** The instance options that come from the environment, for Node and for Workers. */
 export function instanceOptions(config: InstanceSettings): Omit<DurablyOptions, 'dialect' | 'jobs'> {
+  const { DURABLY_ENCRYPTION_KEYS: keys } = config;
   return {
     pollingInterval: config.DURABLY_POLLING_INTERVAL_MS,
     heartbeatInterval: config.DURABLY_HEARTBEAT_INTERVAL_MS,
@@ -24,5 +27,6 @@ export function instanceOptions(config: InstanceSettings): Omit<DurablyOptions, 
     errorDetail: config.DURABLY_ERROR_DETAIL,
     retainRuns: config.DURABLY_RETAIN_RUNS,
     logger: consoleLogger,
+    use: keys === undefined ? [] : [createCodec(keys)],
   };
 }

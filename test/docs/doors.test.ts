@@ -9,7 +9,7 @@ interface Exported {
   readonly file: string;
 }
 
-const DOORS = ['index', 'server', 'hono', 'client', 'sqlite', 'remote', 'testing'].map(
+const DOORS = ['index', 'server', 'hono', 'client', 'sqlite', 'remote', 'crypto', 'testing'].map(
   (door) => `src/${door}.ts`,
 );
 

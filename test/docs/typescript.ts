@@ -31,7 +31,7 @@ const PRELUDES: Readonly<Record<string, string>> = {
   userOf: 'declare function userOf(request: Request): Promise<{ jobs: string[] } | null>;',
   fetchUser:
     'declare function fetchUser(id: string, init: { signal: AbortSignal }): Promise<{ name: string }>;',
-  secrets: 'declare const secrets: { dashboardKey: string };',
+  secrets: 'declare const secrets: { dashboardKey: string; encryptionKey: string };',
   id: 'declare const id: string;',
   runId: 'declare const runId: string;',
 };
