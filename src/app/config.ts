@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import { ERROR_DETAIL_MODES } from '../core/errors/error-detail.ts';
+import { errorMessage } from '../core/errors/error-text.ts';
 import { withoutCredentials } from '../core/errors/secrets.ts';
 import { LEAST_LEVELS } from '../core/logger.ts';
 import { readRetention } from '../core/managing/retention.ts';
+import { readEncryptionKeys } from '../core/plugins/encryption-keys.ts';
 import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
 import { isPlainPath } from '../http/routing.ts';
 import { apiKeysText } from './api-keys.ts';
@@ -95,6 +97,18 @@ const settings = z.object({
       }
     })
     .optional(),
+  DURABLY_ENCRYPTION_KEYS: z
+    .string()
+    .transform((text, context) => {
+      try {
+        return readEncryptionKeys(text);
+      } catch (error) {
+        const message = `must be id:key pairs, split by commas, the current one first; ${errorMessage(error)}`;
+        context.addIssue({ code: 'custom', message });
+        return z.NEVER;
+      }
+    })
+    .optional(),
   DURABLY_DATA_DIR: z.string().default('data'),
   DURABLY_FETCH_ORIGINS: originList(),
   DURABLY_API_KEYS: apiKeysText.optional(),
@@ -175,9 +189,11 @@ export function readWith<T extends z.ZodType>(
   throw new ConfigError([...new Set(lines)].join('; '));
 }
 
+const SECRET_NAMES = ['TURSO_AUTH_TOKEN', 'DURABLY_API_KEYS', 'DURABLY_ENCRYPTION_KEYS'];
+
 /** Makes a bad value safe to show: hides keys and tokens, also those inside URLs. */
 function shown(name: string, value: unknown): string {
-  if (name === 'TURSO_AUTH_TOKEN' || name === 'DURABLY_API_KEYS') return 'something else';
+  if (SECRET_NAMES.includes(name)) return 'something else';
   const text = withoutCredentials(String(value));
   return JSON.stringify(text.slice(0, MAX_SHOWN));
 }

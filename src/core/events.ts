@@ -3,6 +3,7 @@ import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
 import type { WorkerErrorContext } from './errors/worker-error-context.ts';
 import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
+import { isRedacted } from './json/redacted.ts';
 import { isSealed, shownText } from './json/sealed.ts';
 import type { RunProgress } from './run.ts';
 import { LOG_LEVELS, type LogLevel } from './step.ts';
@@ -58,8 +59,12 @@ const readStep = (row: JournalRow) => ({ stepName: row.stepName ?? '', stepIndex
 const errorFields = { error: z.string(), errorDetail: errorDetailSchema.nullable() };
 const readError = (row: JournalRow) => ({
   error: textOf(row),
-  errorDetail: (row.data === null || isSealed(row.data) ? null : JSON.parse(row.data)) as ErrorDetail | null,
+  errorDetail: readDetail(row.data),
 });
+
+/** Null if callers can't see it. */
+const readDetail = (data: string | null) =>
+  (data === null || isSealed(data) || isRedacted(data) ? null : JSON.parse(data)) as ErrorDetail | null;
 
 /** The message of a row, as callers see it. */
 const textOf = ({ message }: JournalRow) => (message === null ? '' : shownText(message));

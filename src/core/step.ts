@@ -84,6 +84,13 @@ export interface RunStepOptions {
   readonly retries?: Retries | undefined;
   /** How long one try may take. Then its signal aborts with a {@link StepTimeoutError}, and the try has failed. */
   readonly timeout?: Duration | undefined;
+  /**
+   * Its result and its errors are for the job alone: everybody else sees `[redacted]`, in reads, events, streams and logs. The
+   * job gets them as ever, in replays and forks too. They are stored as they are: only encryption hides them in the database.
+   *
+   * @example const token = await step.run('sign in', { sensitive: true }, () => signIn())
+   */
+  readonly sensitive?: boolean | undefined;
 }
 
 /** What a step's function receives besides its signal. */

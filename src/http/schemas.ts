@@ -56,7 +56,10 @@ export const stepSchema = z
     index: z.int(),
     kind: z.enum(STEP_KINDS),
     status: z.enum(['completed', 'failed']),
-    output: z.unknown(),
+    output: z.unknown().meta({
+      description:
+        'What it returned. `[redacted]` for a sensitive step, `[encrypted]` where it can not be decoded',
+    }),
     error: z.string().nullable(),
     errorDetail: errorDetailSchema.nullable(),
     startedAt: time,

@@ -26,7 +26,6 @@ export function withEnd(store: Store, { isGone, endsAfter }: End): Store {
     claim: unlessGone(store.claim),
     renew: unlessGone(store.renew),
     handBack: unlessGone(store.handBack),
-    noteWorker: unlessGone(store.noteWorker),
     fireSlots: unlessGone(store.fireSlots),
     append: unlessGone(async (append) => {
       const result = await store.append(append);

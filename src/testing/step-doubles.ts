@@ -7,7 +7,9 @@ export interface StepPlace {
 }
 
 /** What a test has a step do instead of its function. */
-export type StepDouble = { readonly kind: 'function'; readonly fn: StepFunction<unknown> } | { readonly kind: 'hangs' };
+export type StepDouble =
+  | { readonly kind: 'function'; readonly fn: StepFunction<unknown> }
+  | { readonly kind: 'hangs' };
 
 /** The steps that a test has replaced, or after which the process ends. They outlive that process. */
 export class StepDoubles {

@@ -30,6 +30,7 @@ export interface TestOptions<TJobs extends AnyJobs = AnyJobs>
     | 'logger'
     | 'use'
   > {
+  /** The jobs under test, and those that they start. */
   readonly jobs: TJobs;
   /** The time at which the test begins: a Date, or an ISO 8601 text with a time zone. Default: the time of now. */
   readonly now?: Date | string | undefined;
@@ -57,7 +58,7 @@ export interface TestDurably<TJobs extends AnyJobs = AnyJobs> extends AsyncDispo
    * @throws {Error} if the run waits for something that does not come by itself, such as a signal.
    * @example
    * const run = await t.run(greet, { name: 'Ada' })
-   * expect(run.output).toEqual({ text: 'Hello Ada' })
+   * console.log(run.status, run.output)
    */
   run<TInput, TPayload, TOutput>(
     job: JobDefinition<string, TInput, TPayload, TOutput>,
@@ -114,8 +115,7 @@ export async function createTestDurably<TJobs extends AnyJobs>(
   const database = openTestDatabase(() => Math.floor(clock.now()));
   const doubles = new StepDoubles();
   const settings = { maxConcurrentRuns: DEFAULT_SLOTS, staleThreshold, ...others };
-  const begin = () =>
-    new TestProcess({ dialect: database.dialect(), clock, doubles, jobs, options: settings });
+  const begin = () => new TestProcess({ database, clock, doubles, jobs, options: settings });
   let process = begin();
   const current = () => {
     if (process.isGone) process = begin();

@@ -1,10 +1,10 @@
-import type { Dialect } from 'kysely';
 import type { DurablyPlugin } from '../core/plugins/plugin.ts';
-import type { Append } from '../core/store.ts';
+import type { Append, Store } from '../core/store.ts';
 import type { Clock } from '../core/time/clock.ts';
 import { assembleDurably, type Durably } from '../create-durably.ts';
 import type { DurablyOptions } from '../durably-options.ts';
 import type { AnyJobs } from '../engine/runs/catalogue.ts';
+import type { TestDatabase } from '../storage/sqlite/testing/test-database.ts';
 import { Activity } from './activity.ts';
 import { withEnd } from './ending-store.ts';
 import type { StepDoubles } from './step-doubles.ts';
@@ -12,7 +12,7 @@ import { watchedJob } from './watched-job.ts';
 import { watchedPlugin } from './watched-plugin.ts';
 
 interface ProcessParts {
-  readonly dialect: Dialect;
+  readonly database: TestDatabase;
   readonly clock: Clock;
   readonly doubles: StepDoubles;
   readonly options: Omit<DurablyOptions, 'dialect' | 'jobs'>;
@@ -25,13 +25,11 @@ export class TestProcess {
   readonly activity = new Activity();
   readonly #jobNames = new Map<string, string>();
   #isGone = false;
-  /** Counts what its worker has stored, to notice that it goes on. */
-  #appends = 0;
   #shifts = 0;
   #mustLook = false;
   #failure: { readonly error: unknown } | undefined;
 
-  constructor({ dialect, clock, doubles, options, jobs }: ProcessParts) {
+  constructor({ database, clock, doubles, options, jobs }: ProcessParts) {
     const isGone = () => this.#isGone;
     const watch = { activity: this.activity, doubles, isGone };
     const watched = Object.entries(jobs).map(([key, job]) => [key, watchedJob(job, watch)] as const);
@@ -39,25 +37,23 @@ export class TestProcess {
     this.durably = assembleDurably(
       {
         ...options,
-        dialect,
+        dialect: database.dialect(),
         worker: 'on-demand',
         jobs: Object.fromEntries(watched),
         use: [this.#watching(), ...plugins],
       },
       {
         clock: whileAlive(clock, isGone),
-        wrapStore: (store) => withEnd(store, { isGone, endsAfter: (append) => this.#endsAfter(append, doubles) }),
+        wrapStore: (store) => {
+          const ending = withEnd(store, { isGone, endsAfter: (append) => this.#endsAfter(append, doubles) });
+          return withToldTime(ending, database);
+        },
       },
     );
   }
 
   get isGone(): boolean {
     return this.#isGone;
-  }
-
-  /** How often its worker has stored something. */
-  get appends(): number {
-    return this.#appends;
   }
 
   /** Whether its worker executes runs. */
@@ -93,7 +89,6 @@ export class TestProcess {
   }
 
   #endsAfter({ entries, lease }: Append, doubles: StepDoubles): boolean {
-    this.#appends++;
     const jobName = this.#jobNames.get(lease.runId) ?? '';
     for (const { note } of entries) {
       const { type, stepName } = note;
@@ -120,5 +115,17 @@ function whileAlive(clock: Clock, isGone: () => boolean): Clock {
     now: () => clock.now(),
     monotonicMs: () => clock.monotonicMs(),
     schedule: (delayMs, task) => clock.schedule(delayMs, () => !isGone() && task()),
+  };
+}
+
+/** Before a step starts a run, the database is told the time. That a worker was seen is of no interest, and would take the same. */
+function withToldTime(store: Store, database: TestDatabase): Store {
+  return {
+    ...store,
+    async noteWorker() {},
+    append(append) {
+      if (append.entries.some(({ note }) => note.child !== undefined)) database.expectRuns();
+      return store.append(append);
+    },
   };
 }

@@ -5,7 +5,7 @@ import type { TestProcess } from './test-process.ts';
 // Those of the system, even if a test replaces the global ones later.
 const { setImmediate: nextTurn, setTimeout: realTimer } = globalThis;
 
-/** So many turns of the event loop without a stored change, and nothing goes on by itself any more. */
+/** So many turns of the event loop without a statement, and nothing goes on by itself any more. */
 const QUIET_TURNS = 6;
 /** How long user code may take before a time that a test has asked for passes nevertheless, ms of real time. */
 const PATIENCE_MS = 50;
@@ -62,17 +62,18 @@ export class TimeMachine {
 
   /** Executes what can be executed now. Resolves when only time, or a caller, makes something go on. */
   async #untilQuiet(patience: { leftMs: number }): Promise<void> {
+    const { database } = this.#parts;
     let process = this.#parts.process();
     process.work();
-    for (let quietTurns = 0, appends = -1; process.isWorking && quietTurns < QUIET_TURNS; ) {
+    for (let quietTurns = 0, statements = -1; process.isWorking && quietTurns < QUIET_TURNS; ) {
       const isWaitingForCode = process.activity.isBusy && patience.leftMs > 0;
       if (isWaitingForCode && quietTurns > 0) {
         await new Promise<void>((resolve) => realTimer(resolve, 1));
         patience.leftMs--;
       } else await new Promise<void>((resolve) => nextTurn(resolve));
-      const isQuiet = process.appends === appends && !isWaitingForCode;
+      const isQuiet = database.statements === statements && !isWaitingForCode;
       quietTurns = isQuiet || quietTurns === 0 ? quietTurns + 1 : 1;
-      appends = process.appends;
+      statements = database.statements;
       if (!process.isGone) continue;
       process = this.#parts.process();
       process.work();

@@ -9,9 +9,18 @@ interface Exported {
   readonly file: string;
 }
 
-const DOORS = ['index', 'server', 'hono', 'client', 'sqlite', 'remote', 'metrics'].map(
-  (door) => `src/${door}.ts`,
-);
+const DOORS = [
+  'index',
+  'server',
+  'hono',
+  'client',
+  'sqlite',
+  'remote',
+  'metrics',
+  'crypto',
+  'testing',
+  'webhooks',
+].map((door) => `src/${door}.ts`);
 
 const exported = DOORS.flatMap((door): Exported[] => {
   const text = readFileSync(join(ROOT, door), 'utf8');

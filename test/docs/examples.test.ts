@@ -114,6 +114,13 @@ describe('a TypeScript example of the documentation', () => {
     expect(stdout).toBe('Hello Ada\n');
   });
 
+  it('tests the first job, and an approval, with node:test', async () => {
+    const inTest = { cwd: project, env: { ...process.env, NODE_OPTIONS: '' } };
+    const files = [join(checkout, 'dist/jobs/greet.test.js'), 'out/approval.test.js'];
+    const { stdout } = await promisify(execFile)(process.execPath, ['--test', ...files], inTest);
+    expect(stdout).toMatch(/^# pass 4$/m);
+  });
+
   it('serves the routes with node:http, and stops on request', async () => {
     const { child, url } = await startProgram('http-server');
     const runs = await vi.waitFor(() => fetch(`${url}/runs`), 10_000);

@@ -18,6 +18,10 @@ const PRELUDES: Readonly<Record<string, string>> = {
   RequestError: "import { RequestError } from 'durably/server';",
   createDurablyApp: "import { createDurablyApp } from 'durably/hono';",
   createApiKeys: "import { createApiKeys } from 'durably/hono';",
+  createTestDurably: "import { createTestDurably } from 'durably/testing';",
+  t: "declare const t: import('durably/testing').TestDurably;",
+  greet:
+    "declare const greet: import('durably').JobDefinition<'greet', { name: string }, { name: string }, { text: string }>;",
   serve: "import { serve } from '@hono/node-server';",
   client:
     "declare const client: import('durably/client').DurablyClient<{ readonly importCsv: { readonly name: 'import-csv' } }>;",
@@ -27,7 +31,7 @@ const PRELUDES: Readonly<Record<string, string>> = {
   userOf: 'declare function userOf(request: Request): Promise<{ jobs: string[] } | null>;',
   fetchUser:
     'declare function fetchUser(id: string, init: { signal: AbortSignal }): Promise<{ name: string }>;',
-  secrets: 'declare const secrets: { dashboardKey: string };',
+  secrets: 'declare const secrets: { dashboardKey: string; encryptionKey: string };',
   id: 'declare const id: string;',
   runId: 'declare const runId: string;',
 };

@@ -4,8 +4,10 @@ import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { createDurably, defineJob } from 'durably';
 import { createDurablyClient } from 'durably/client';
+import { createCodec } from 'durably/crypto';
 import { createDurablyApp } from 'durably/hono';
 import { createDurablyHandler } from 'durably/server';
+import { createTestDurably } from 'durably/testing';
 import { z } from 'zod';
 
 const greet = defineJob({
@@ -34,6 +36,13 @@ const remote = createDurablyClient<{ greet: typeof greet }>({
 });
 const told = await remote.jobs.greet.triggerAndWait({ name: 'client' });
 assert.equal(told.output.text, 'Hello client');
+
+const t = await createTestDurably({
+  jobs: { greet },
+  use: [createCodec({ keys: { k1: new Uint8Array(32) }, current: 'k1' })],
+});
+assert.deepEqual((await t.run(greet, { name: 'test' })).output, { text: 'Hello test' });
+await t.stop();
 
 await durably.stop();
 client.close();

@@ -34,6 +34,8 @@ const allowed = [
   ['cli/commands/serving.ts', '../../entry/node/run.ts'],
   ['cli/program.ts', 'commander'],
   ['entry/node.ts', '../create-durably.ts'],
+  ['testing/test-process.ts', '../create-durably.ts'],
+  ['testing/test-process.ts', '../storage/sqlite/testing/test-database.ts'],
   ['../examples/demo/main.ts', 'durably/server'],
   ['../examples/demo/main.ts', './proof.ts'],
 ] as const;
@@ -78,6 +80,8 @@ const forbidden = [
   ['cli/program.ts', 'kysely'],
   ['http/operations/run.ts', '../../client/wait.ts'],
   ['server.ts', './engine/worker/worker.ts'],
+  ['testing/test-process.ts', '../storage/sqlite/statements/claims/claim.ts'],
+  ['testing.ts', './engine/worker/worker.ts'],
   ['create-durably.ts', './http/sse.ts'],
   ['entry/node.ts', 'kysely'],
   ['storage/sqlite/store.ts', '../../../scripts/sql-statements.ts'],

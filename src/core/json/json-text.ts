@@ -1,4 +1,5 @@
 import { decodeJson } from './json.ts';
+import { isRedacted, SHOWN_REDACTED } from './redacted.ts';
 import { isSealed, UNREADABLE } from './sealed.ts';
 
 const SHOWN_SEALED = JSON.stringify(UNREADABLE);
@@ -16,7 +17,7 @@ export class JsonText {
   /** @param shownSealed what callers see in place of a sealed text */
   constructor(text: string, shownSealed: string = SHOWN_SEALED) {
     const hidden = isSealed(text);
-    this.text = hidden ? shownSealed : text;
+    this.text = hidden ? shownSealed : isRedacted(text) ? SHOWN_REDACTED : text;
     this.sealed = hidden ? text : undefined;
   }
 
@@ -27,7 +28,7 @@ export class JsonText {
 
   /** The detail of an error, which is null if it can't be read. */
   static ofDetail(text: string | null): JsonText | null {
-    return text === null ? null : new JsonText(text, 'null');
+    return text === null ? null : new JsonText(isRedacted(text) ? 'null' : text, 'null');
   }
 
   parse(): unknown {

@@ -12,6 +12,7 @@ import {
   tooLargeBytes,
 } from './json-size.ts';
 import { nestsDeeperThan } from './nesting.ts';
+import { isRedacted, REDACTED } from './redacted.ts';
 import { isSealed, UNREADABLE } from './sealed.ts';
 
 export { isStorableText, storableText } from '../text.ts';
@@ -153,10 +154,11 @@ export function isRangeError(error: unknown): boolean {
   }
 }
 
-/** Reads JSON text that this system stored. A sealed one reads as {@link UNREADABLE}. */
+/** Reads JSON text that this system stored. A sealed one reads as {@link UNREADABLE}, a redacted one as {@link REDACTED}. */
 export function decodeJson(text: string | null): unknown {
   if (text === null) return undefined;
-  return isSealed(text) ? UNREADABLE : JSON.parse(text);
+  if (isSealed(text)) return UNREADABLE;
+  return isRedacted(text) ? REDACTED : JSON.parse(text);
 }
 
 /** Whether JSON text nests arrays and objects more than `maxDepth` deep. */

@@ -1,3 +1,5 @@
+import { isRedacted, REDACTED } from './redacted.ts';
+
 /**
  * A value that a plugin has encoded, as JSON text: an object with the plugin's name and what it made of the value. The `$`
  * is escaped, which `JSON.stringify` never does, so no value that a user gives can look like a sealed one.
@@ -32,6 +34,7 @@ export function readSealed(text: string): SealedContent {
 
 /** A message as callers see it. */
 export function shownText(text: string): string {
+  if (isRedacted(text)) return REDACTED;
   return isSealed(text) ? UNREADABLE : text;
 }
 
@@ -42,22 +45,22 @@ export interface WithTexts {
   readonly progress?: { readonly message?: string } | null;
 }
 
-/** The record as callers see it: its messages that are still sealed say only so. Usually the record itself. */
+/** The record as callers see it: its messages that are sealed, or redacted, say only so. Usually the record itself. */
 export function withShownTexts<T extends WithTexts>(record: T): T {
   const { error, message, progress } = record;
-  if (!hasSealedText(record)) return record;
+  if (!hasHiddenText(record)) return record;
   return {
     ...record,
-    ...(isSealedMessage(error) && { error: UNREADABLE }),
-    ...(isSealedMessage(message) && { message: UNREADABLE }),
-    ...(isSealedMessage(progress?.message) && { progress: { ...progress, message: UNREADABLE } }),
+    ...(isHiddenMessage(error) && { error: shownText(error) }),
+    ...(isHiddenMessage(message) && { message: shownText(message) }),
+    ...(isHiddenMessage(progress?.message) && { progress: { ...progress, message: UNREADABLE } }),
   };
 }
 
-function hasSealedText({ error, message, progress }: WithTexts): boolean {
-  return isSealedMessage(error) || isSealedMessage(message) || isSealedMessage(progress?.message);
+function hasHiddenText({ error, message, progress }: WithTexts): boolean {
+  return isHiddenMessage(error) || isHiddenMessage(message) || isHiddenMessage(progress?.message);
 }
 
-function isSealedMessage(text: string | null | undefined): text is string {
-  return typeof text === 'string' && isSealed(text);
+function isHiddenMessage(text: string | null | undefined): text is string {
+  return typeof text === 'string' && (isSealed(text) || isRedacted(text));
 }

@@ -32,6 +32,8 @@ export interface JobFailure {
   /** JSON text. */
   readonly detail: string;
   readonly failedStepName: string;
+  /** A sensitive step threw it. */
+  readonly isSensitive?: boolean;
   /** Its time was up. */
   readonly isTimeOut?: boolean;
   /** What the job threw, if its own retries apply to it. */

@@ -77,7 +77,11 @@ function nextTryOf({ run, job }: Execution, failed: JobFailure, mode: ErrorDetai
   } catch (fault) {
     const message = `Job "${job.name}": its delay of retries failed: ${errorMessage(fault)}`;
     const stepName = failedStepName === UNKNOWN_STEP ? undefined : failedStepName;
-    return toJobFailure(new Error(message, { cause: error }), { mode, failedStepName: stepName });
+    return toJobFailure(new Error(message, { cause: error }), {
+      mode,
+      failedStepName: stepName,
+      isSensitive: failed.isSensitive,
+    });
   }
 }
 

@@ -36,7 +36,11 @@ export async function runJob(
   try {
     return await callWithinRun(control.lease, callJob);
   } catch (error) {
-    const failed = toJobFailure(error, { mode: errorDetail, failedStepName: calls.failedStepOf(error) });
+    const failed = toJobFailure(error, {
+      mode: errorDetail,
+      failedStepName: calls.failedStepOf(error),
+      isSensitive: calls.isSensitive(error),
+    });
     return { ...failed, thrown: { error } };
   }
 }

@@ -1,4 +1,5 @@
 import { PORTION_BYTES } from '../../core/json/portions.ts';
+import { unredacted, unredactedMessage } from '../../core/json/redacted.ts';
 import { isSealed } from '../../core/json/sealed.ts';
 import type { FailedStep, KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
 import type { Store } from '../../core/store.ts';
@@ -158,13 +159,17 @@ export class StepResults {
     this.#untaken.delete(name);
     if (previous) previous.next = next;
     if (next) next.previous = previous;
-    return output === null || !isSealed(output) ? output : await this.#needed.open(output);
+    if (output === null) return null;
+    return unredacted(isSealed(output) ? await this.#needed.open(output) : output);
   }
 
   async #openFailure(failed: FailedStep): Promise<FailedStep> {
     const { error, detail } = failed;
-    if (detail === null || !isSealed(detail)) return failed;
-    return { ...failed, error: await this.#needed.open(error), detail: await this.#needed.open(detail) };
+    const isOpen = detail === null || !isSealed(detail);
+    const [text, json] = isOpen
+      ? [error, detail]
+      : [await this.#needed.open(error), await this.#needed.open(detail)];
+    return { ...failed, error: unredactedMessage(text), detail: json && unredacted(json) };
   }
 
   /** Reads a step's result, and as many around it as fit into a portion. */

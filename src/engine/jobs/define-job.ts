@@ -8,6 +8,7 @@ import type { JobSchedule } from '../../core/schedules/schedule.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
 import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
+import { parseFlag } from '../../core/validation/flag.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { WEBHOOK_JOB } from '../../core/webhooks/webhooks.ts';
 import { type LimitOptions, limitsOf } from './job-limits.ts';
@@ -142,6 +143,7 @@ export function checkDefinition(job: JobDefinition): void {
   parseRetries('retries', job.retries);
   checkMembers('default of a step', job.defaults, STEP_DEFAULTS);
   parseRetries('defaults.retries', job.defaults?.retries);
+  parseFlag('defaults.sensitive', job.defaults?.sensitive);
   if (job.defaults?.timeout !== undefined) parseDuration('defaults.timeout', job.defaults.timeout);
   termsOf(job);
   limitsOf(job);
@@ -178,7 +180,7 @@ export function termsOf({ name, version = 1, timeout }: JobDefinition): JobTerms
   return { jobName: name, version, timeout: parseOptionalTimeLimit('timeout', timeout) };
 }
 
-const STEP_DEFAULTS: MembersOf<RunStepOptions> = { retries: true, timeout: true };
+const STEP_DEFAULTS: MembersOf<RunStepOptions> = { retries: true, timeout: true, sensitive: true };
 
 function isSchema(value: unknown): boolean {
   return typeof (value as { safeParse?: unknown } | null)?.safeParse === 'function';

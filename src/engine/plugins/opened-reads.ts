@@ -88,7 +88,7 @@ async function openedRun(codec: Codec, run: Partial<StoredRun>): Promise<Partial
     ...run,
     ...(payload?.sealed !== undefined && { payload: await openedJson(codec, payload) }),
     ...(output?.sealed !== undefined && { output: await openedJson(codec, output) }),
-    ...(errorDetail?.sealed !== undefined && { errorDetail: await openedJson(codec, errorDetail) }),
+    ...(errorDetail?.sealed !== undefined && { errorDetail: await openedDetail(codec, errorDetail) }),
     ...(error != null && { error: await openIfReadable(codec, error) }),
     ...(progress != null && { progress: await openedProgress(codec, progress) }),
   };
@@ -100,7 +100,7 @@ async function openedStep(codec: Codec, step: StoredStep): Promise<StoredStep> {
     ...step,
     output: output && (await openedJson(codec, output)),
     error: await openedText(codec, error),
-    errorDetail: errorDetail && (await openedJson(codec, errorDetail)),
+    errorDetail: errorDetail && (await openedDetail(codec, errorDetail)),
   };
 }
 
@@ -142,7 +142,18 @@ async function openedText(codec: Codec, text: string | null): Promise<string | n
 }
 
 async function openedJson(codec: Codec, json: JsonText): Promise<JsonText> {
-  if (json.sealed === undefined) return json;
-  const opened = await openIfReadable(codec, json.sealed);
-  return isSealed(opened) ? json : new JsonText(opened);
+  const opened = await openedSealed(codec, json);
+  return opened === undefined ? json : new JsonText(opened);
+}
+
+async function openedDetail(codec: Codec, detail: JsonText): Promise<JsonText> {
+  const opened = await openedSealed(codec, detail);
+  return (opened === undefined ? undefined : JsonText.ofDetail(opened)) ?? detail;
+}
+
+/** Undefined if it needs no decoding, or can't be decoded here. */
+async function openedSealed(codec: Codec, { sealed }: JsonText): Promise<string | undefined> {
+  if (sealed === undefined) return undefined;
+  const opened = await openIfReadable(codec, sealed);
+  return isSealed(opened) ? undefined : opened;
 }

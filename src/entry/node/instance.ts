@@ -31,11 +31,12 @@ export function createInstance(
       fetchOrigins: config.DURABLY_FETCH_ORIGINS,
       fetchLoopback: fetchLoopback(access),
     });
+  const { use, ...options } = instanceOptions(config, log);
   const durably = createDurably({
     dialect,
-    ...instanceOptions(config, log),
+    ...options,
     jobs: jobs ?? ownJobs(),
-    use: metrics === undefined ? [] : [metrics.plugin],
+    use: metrics === undefined ? use : [...use, metrics.plugin],
   });
   metrics?.watch(durably);
   durably.onError((error) => log.failure('event listener failed', error));

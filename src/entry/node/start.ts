@@ -35,6 +35,7 @@ export async function startService(jobs?: GivenJobs): Promise<RunningService> {
   const config = readConfig(process.env);
   const access = await createAccess(config);
   delete process.env.DURABLY_API_KEYS;
+  delete process.env.DURABLY_ENCRYPTION_KEYS;
   if (process.env.DURABLY_DATA_DIR && jobs === undefined) await checkDataDir(config);
   try {
     return await startWith(config, access, jobs);

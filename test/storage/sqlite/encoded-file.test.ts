@@ -6,6 +6,7 @@ import Database from 'libsql';
 import { expect, onTestFinished, test } from 'vitest';
 import { openServiceDatabase } from '../../../src/app/database.ts';
 import { createDurably } from '../../../src/create-durably.ts';
+import { createCodec } from '../../../src/crypto.ts';
 import type { DurablyPlugin } from '../../../src/index.ts';
 import { job } from '../../support/jobs.ts';
 import { untilStatus } from '../../support/runs.ts';
@@ -80,8 +81,11 @@ function dump(path: string): string {
   return JSON.stringify(rows);
 }
 
-test('a database whose payloads are encoded holds none of them as plain text', async () => {
-  const stored = await storedWith([unreadable()]);
+test.each([
+  ['encoded', unreadable()],
+  ['encrypted', createCodec({ keys: { k1: new Uint8Array(32).fill(7) }, current: 'k1' })],
+])('a database whose payloads are %s holds none of them as plain text', async (_how, plugin) => {
+  const stored = await storedWith([plugin]);
   expect(stored).not.toContain(SECRET);
   // What is no payload stays, for lists and claims.
   expect(stored).toContain('label');

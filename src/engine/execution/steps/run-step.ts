@@ -4,17 +4,20 @@ import { decodeJson, type Jsonified } from '../../../core/json/json.ts';
 import { type FailedTry, nextTryInMs, parseRetries, type RetryPolicy } from '../../../core/retries/retry.ts';
 import type { RunStepOptions, StepContext, StepFunction } from '../../../core/step.ts';
 import { parseDuration } from '../../../core/time/duration.ts';
+import { parseFlag } from '../../../core/validation/flag.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import type { StepCall } from './step-calls.ts';
 import type { StepPort } from './step-port.ts';
 
-const OPTIONS: MembersOf<RunStepOptions> = { retries: true, timeout: true };
+const OPTIONS: MembersOf<RunStepOptions> = { retries: true, timeout: true, sensitive: true };
 
 /** What a step does when it fails or takes long. */
 interface StepPolicy {
   readonly retries: RetryPolicy;
   /** The time limit of one try. Undefined for none. */
   readonly timeoutMs: number | undefined;
+  /** Only the job may see what it returns or throws. */
+  readonly isSensitive: boolean;
 }
 
 /** `step.run`: calls a function and stores its result, or answers with the stored one. */
@@ -40,6 +43,7 @@ async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified
   const optionFault = port.isStored(given.name, 'run') ? undefined : fault;
   const call = port.enter(given.name, typeof given.fn === 'function' ? optionFault : 'needs a function');
   if (call.state === 'refused') return await port.refuse(call);
+  call.isSensitive = policy.isSensitive;
   const stored = port.replay(call);
   if (stored !== undefined) return decodeJson(await stored) as Jsonified<T>;
   call.hasRetries = policy.retries.limit > 0;
@@ -82,10 +86,11 @@ function nextTryOf({ name }: StepCall, retries: RetryPolicy, failed: FailedTry):
   }
 }
 
-function policyOf({ retries, timeout }: RunStepOptions): StepPolicy {
+function policyOf({ retries, timeout, sensitive }: RunStepOptions): StepPolicy {
   return {
     retries: parseRetries('retries', retries),
     timeoutMs: timeout === undefined ? undefined : parseDuration('timeout', timeout),
+    isSensitive: parseFlag('sensitive', sensitive),
   };
 }
 
@@ -97,8 +102,12 @@ function policyOrFault({ options, defaults, defaultPolicy }: RunStepCall): {
   if (options === undefined) return { policy: defaultPolicy, fault: undefined };
   try {
     checkMembers('step option', options, OPTIONS);
-    const { retries = defaults.retries, timeout = defaults.timeout } = options as RunStepOptions;
-    return { policy: policyOf({ retries, timeout }), fault: undefined };
+    const {
+      retries = defaults.retries,
+      timeout = defaults.timeout,
+      sensitive = defaults.sensitive,
+    } = options as RunStepOptions;
+    return { policy: policyOf({ retries, timeout, sensitive }), fault: undefined };
   } catch (error) {
     return { policy: defaultPolicy, fault: `can't run: ${errorMessage(error)}` };
   }

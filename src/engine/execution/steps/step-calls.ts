@@ -1,9 +1,12 @@
+import { errorsOf } from '../../../core/errors/error-text.ts';
 import { StepError } from '../../../core/errors/errors.ts';
 import { storableText } from '../../../core/text.ts';
 import { stepNameFault } from './step-name.ts';
 
 /** How many causes of an error are searched for a step's error, because a chain of causes may be circular. */
 const MAX_CAUSES = 20;
+/** How many causes and inner errors are searched for that of a sensitive step. */
+const MAX_SEARCHED = 100;
 
 /** A step of one execution, from its first call on. */
 export interface StepCall {
@@ -21,6 +24,8 @@ export interface StepCall {
   readonly outer: string | undefined;
   /** It is tried again if it fails. */
   hasRetries: boolean;
+  /** Only the job may see what it returns or throws. */
+  isSensitive: boolean;
   /** When it began last, on the monotonic clock. */
   startMs: number;
 }
@@ -36,8 +41,8 @@ export class StepCalls {
   readonly #byName = new Map<string, StepCall>();
   #running = 0;
   #replaying = 0;
-  /** What steps threw, with the name of the last step that threw it. */
-  readonly #failures = new Map<unknown, string>();
+  /** What steps threw, with the last step that threw it. */
+  readonly #failures = new Map<unknown, StepCall>();
   readonly #onEnd = new Set<() => void>();
 
   get areRunning(): boolean {
@@ -79,7 +84,15 @@ export class StepCalls {
     const known = this.#byName.get(name);
     if (known === undefined) {
       const index = this.#byName.size;
-      const call: StepCall = { name, index, state: 'open', outer, hasRetries: false, startMs: 0 };
+      const call: StepCall = {
+        name,
+        index,
+        state: 'open',
+        outer,
+        hasRetries: false,
+        isSensitive: false,
+        startMs: 0,
+      };
       this.#byName.set(name, call);
       return call;
     }
@@ -119,7 +132,7 @@ export class StepCalls {
     } catch (error) {
       // It failed, and may be called again.
       call.state = 'open';
-      this.#failures.set(error, call.name);
+      this.#failures.set(error, call);
       throw error;
     } finally {
       this.#replaying--;
@@ -132,7 +145,7 @@ export class StepCalls {
   }
 
   fail(call: StepCall, error: unknown): void {
-    this.#failures.set(error, call.name);
+    this.#failures.set(error, call);
     this.#end(call, 'open');
   }
 
@@ -145,11 +158,23 @@ export class StepCalls {
   failedStepOf(error: unknown): string | undefined {
     let cause = error;
     for (let depth = 0; depth < MAX_CAUSES; depth++) {
-      const stepName = this.#failures.get(cause);
-      if (stepName !== undefined) return stepName;
+      const call = this.#failures.get(cause);
+      if (call !== undefined) return call.name;
       cause = causeOf(cause);
     }
     return undefined;
+  }
+
+  /** Whether a sensitive step threw it, or something that it was made of. */
+  isSensitive(error: unknown): boolean {
+    const found = [error];
+    for (let at = 0; at < found.length && at < MAX_SEARCHED; at++) {
+      const each = found[at];
+      if (this.#failures.get(each)?.isSensitive) return true;
+      if (typeof each !== 'object' || each === null) continue;
+      found.push(causeOf(each), ...errorsOf(each, MAX_SEARCHED).errors);
+    }
+    return false;
   }
 
   #end(call: StepCall, state: 'open' | 'waiting' | 'completed'): void {

@@ -2,6 +2,7 @@ import { type ErrorDetailMode, encodeErrorDetail } from '../../../core/errors/er
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DurablyError, PluginError, StepError } from '../../../core/errors/errors.ts';
 import { encodeJson } from '../../../core/json/json.ts';
+import { redact, redactMessage } from '../../../core/json/redacted.ts';
 import type { AppendResult, OwnerNote } from '../../../core/store.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import type { RetryData } from '../../../core/wait.ts';
@@ -53,7 +54,7 @@ export class StepOutcomes {
           stepName: call.name,
           stepIndex: call.index,
           durationMs: this.#clock.monotonicMs() - call.startMs,
-          data: output,
+          data: call.isSensitive ? redact(output) : output,
           ...of,
         }),
       );
@@ -81,7 +82,12 @@ export class StepOutcomes {
   async fail(call: StepCall, error: unknown, of: OutcomeOf = {}): Promise<never> {
     try {
       const detail = encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name });
-      this.#check(await this.#record({ ...this.#failNote(call, errorMessage(error), detail), ...of }));
+      this.#check(
+        await this.#record({
+          ...this.#failNote(call, messageOf(call, error), call.isSensitive ? redact(detail) : detail),
+          ...of,
+        }),
+      );
     } catch (failure) {
       if (failure instanceof DurablyError && !(failure instanceof PluginError)) throw failure;
       const note = this.#failNote(call, 'The database refused the text of its error');
@@ -112,7 +118,7 @@ export class StepOutcomes {
       data: JSON.stringify(data),
     } as const;
     try {
-      this.#check(await this.#record({ ...note, message: errorMessage(error) }));
+      this.#check(await this.#record({ ...note, message: messageOf(call, error) }));
     } catch (failure) {
       if (failure instanceof DurablyError && !(failure instanceof PluginError)) throw failure;
       // The database may refuse the error's text, for example.
@@ -120,7 +126,7 @@ export class StepOutcomes {
     }
   }
 
-  #failNote(call: StepCall, message: string, data?: string): OwnerNote {
+  #failNote(call: StepCall, message: string, data?: string | null): OwnerNote {
     const { name: stepName, index: stepIndex, startMs } = call;
     const durationMs = this.#clock.monotonicMs() - startMs;
     return { type: 'step:fail', stepName, stepIndex, durationMs, message, data: data ?? null };
@@ -135,6 +141,11 @@ export class StepOutcomes {
     if (result === 'refused') this.#control.stop('lease-lost');
     this.#control.throwIfOver();
   }
+}
+
+function messageOf({ isSensitive }: StepCall, error: unknown): string {
+  const message = errorMessage(error);
+  return isSensitive ? redactMessage(message) : message;
 }
 
 /** A step's result as JSON text, null for undefined. @throws {StepError} for what JSON can't hold. */

@@ -23,6 +23,10 @@ export interface TestDatabase {
   dialect(): Dialect;
   /** When the first thing comes by itself after that time, if no run is being executed. Undefined if nothing does. */
   nextDueMs(look: { readonly afterMs: number; readonly staleThresholdMs: number }): number | undefined;
+  /** Runs may be created by the next statement, though it does not look like that. */
+  expectRuns(): void;
+  /** How many statements were executed on it. */
+  readonly statements: number;
   close(): void;
 }
 
@@ -39,6 +43,10 @@ export function openTestDatabase(nowMs: () => number): TestDatabase {
       const [row] = connection.prepare(sql).all([afterMs, staleThresholdMs]);
       const { at } = row as { readonly at: number | null };
       return at === null ? undefined : Math.ceil(at);
+    },
+    expectRuns: () => connection.tellDefaults(),
+    get statements() {
+      return connection.statements;
     },
     close: () => connection.close(),
   };

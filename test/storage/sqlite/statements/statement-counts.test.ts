@@ -54,7 +54,7 @@ contract('statements', (test) => {
         stepped: job('stepped', async (step) => {
           step.log.info('begins');
           for (let i = 0; i < steps; i++) {
-            await step.run(`step ${i}`, async () => {
+            await step.run(`step ${i}`, { sensitive: i % 2 === 1 }, async () => {
               step.log.info(`within ${i}`, { i });
               step.progress(i, steps);
               await idle();
