@@ -1,6 +1,7 @@
 import { type Access, fetchLoopback } from '../../app/access.ts';
 import type { Config } from '../../app/config.ts';
 import type { Database } from '../../app/database.ts';
+import type { Webhooks } from '../../core/webhooks/webhooks.ts';
 import { createDurably } from '../../create-durably.ts';
 import type { DurablyOptions } from '../../durably-options.ts';
 import { createJobs } from '../../jobs/index.ts';
@@ -14,7 +15,15 @@ export type GivenJobs = NonNullable<DurablyOptions['jobs']>;
 export function createInstance(
   config: Config,
   { dialect }: Database,
-  { access, jobs }: { readonly access: Access; readonly jobs?: GivenJobs | undefined },
+  {
+    access,
+    jobs,
+    webhooks,
+  }: {
+    readonly access: Access;
+    readonly jobs?: GivenJobs | undefined;
+    readonly webhooks?: Webhooks | undefined;
+  },
 ) {
   const ownJobs = (): GivenJobs =>
     createJobs({
@@ -22,7 +31,12 @@ export function createInstance(
       fetchOrigins: config.DURABLY_FETCH_ORIGINS,
       fetchLoopback: fetchLoopback(access),
     });
-  const durably = createDurably({ dialect, ...instanceOptions(config), jobs: jobs ?? ownJobs() });
+  const durably = createDurably({
+    dialect,
+    ...instanceOptions(config),
+    jobs: jobs ?? ownJobs(),
+    webhooks,
+  });
   durably.onError((error) => logError('event listener', error));
   return durably;
 }
