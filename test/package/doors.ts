@@ -6,6 +6,7 @@ import { createDurably, defineJob } from 'durably';
 import { createDurablyClient } from 'durably/client';
 import { createDurablyApp } from 'durably/hono';
 import { createDurablyHandler } from 'durably/server';
+import { createWebhooks } from 'durably/webhooks';
 import { z } from 'zod';
 
 const greet = defineJob({
@@ -16,7 +17,8 @@ const greet = defineJob({
 });
 
 const client = createClient({ url: 'file:doors.db' });
-const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet } });
+const webhooks = createWebhooks({ ofRuns: { secret: `whsec_${'a'.repeat(32)}` } });
+const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet }, webhooks });
 await durably.init();
 
 const { id, output } = await durably.jobs.greet.triggerAndWait({ name: 'door' });

@@ -46,19 +46,19 @@ const debounceSchema = knownMembers(
   'debounce must be an object',
 );
 
+const eventsRule = `webhook.events must be a list of ${WEBHOOK_EVENTS.join(', ')}`;
+
 /** The service says what is wrong with the URL. */
 const webhookSchema = knownMembers(
   'member of webhook',
   {
-    url: z
-      .string('webhook.url must be a string')
-      .meta({
-        description: 'http(s), to a public address or a host that the service allows',
-        maxLength: 2048,
-      }),
+    url: z.string('webhook.url must be a string').meta({
+      description: 'http(s), to a public address or a host that the service allows',
+      maxLength: 2048,
+    }),
     events: z
-      .array(z.enum(WEBHOOK_EVENTS), `webhook.events must be a list of ${WEBHOOK_EVENTS.join(', ')}`)
-      .min(1, 'webhook.events must not be empty')
+      .array(z.enum(WEBHOOK_EVENTS, eventsRule), eventsRule)
+      .min(1, eventsRule)
       .nullish()
       .transform((given) => given ?? undefined)
       .meta({ description: 'Which ends it is told of. All unless given' }),

@@ -12,7 +12,7 @@ describe('createWebhooks', () => {
   test.each([
     [{ endpoint: [] }, 'Unknown createWebhooks option "endpoint"; did you mean "endpoints"?'],
     [{ endpoints: good }, 'endpoints must be a list'],
-    [{ endpoints: [null] }, 'members of endpoints[0] must be given as an object'],
+    [{ endpoints: [null] }, 'endpoints[0] must be an object'],
     [
       { endpoints: [{ ...good, event: [] }] },
       'Unknown member of endpoints[0] "event"; did you mean "events"?',
@@ -35,6 +35,8 @@ describe('createWebhooks', () => {
       'endpoints must be at most 50',
     ],
     [{ allow: ['http://x'] }, 'allow[0] must be a host such as hooks.internal'],
+    [{ endpoints: [SECRET] }, 'endpoints[0] must be an object'],
+    [{ ofRuns: SECRET }, 'ofRuns must be an object with a secret'],
     [{ ofRuns: {} }, 'ofRuns.secret must be whsec_'],
   ] as const)('refuses %j by name', (options, message) => {
     let text = '';
