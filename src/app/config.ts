@@ -44,6 +44,21 @@ const originList = () =>
     )
     .default([]);
 
+const commaList = () =>
+  z
+    .string()
+    .transform((list) => list.split(',').map((one) => one.trim()))
+    .default([]);
+
+function parseList(text: string): readonly unknown[] | undefined {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    return Array.isArray(parsed) ? parsed : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 const isLoopback = (host: string) => /^(localhost|127(\.\d{1,3}){3}|::1)$/i.test(host);
 
 /** Every variable that the service reads, with its format and its default. */
@@ -109,6 +124,19 @@ const settings = z.object({
       }
     })
     .optional(),
+  /** Webhooks are checked by what makes them. */
+  DURABLY_WEBHOOKS: z
+    .string()
+    .transform((text, context): readonly unknown[] => {
+      const given = parseList(text);
+      if (given !== undefined) return given;
+      const expected = 'must be a JSON array of {"url", "secret", "events"?, "jobs"?}';
+      context.addIssue({ code: 'custom', message: expected });
+      return z.NEVER;
+    })
+    .default([]),
+  DURABLY_WEBHOOK_ALLOW: commaList(),
+  DURABLY_WEBHOOK_RUN_SECRET: commaList(),
   DURABLY_DATA_DIR: z.string().default('data'),
   DURABLY_FETCH_ORIGINS: originList(),
   DURABLY_API_KEYS: apiKeysText.optional(),
@@ -189,11 +217,17 @@ export function readWith<T extends z.ZodType>(
   throw new ConfigError([...new Set(lines)].join('; '));
 }
 
-const SECRET_NAMES = ['TURSO_AUTH_TOKEN', 'DURABLY_API_KEYS', 'DURABLY_ENCRYPTION_KEYS'];
+const SECRETS = [
+  'TURSO_AUTH_TOKEN',
+  'DURABLY_API_KEYS',
+  'DURABLY_ENCRYPTION_KEYS',
+  'DURABLY_WEBHOOKS',
+  'DURABLY_WEBHOOK_RUN_SECRET',
+];
 
 /** Makes a bad value safe to show: hides keys and tokens, also those inside URLs. */
 function shown(name: string, value: unknown): string {
-  if (SECRET_NAMES.includes(name)) return 'something else';
+  if (SECRETS.includes(name)) return 'something else';
   const text = withoutCredentials(String(value));
   return JSON.stringify(text.slice(0, MAX_SHOWN));
 }

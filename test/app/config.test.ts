@@ -26,6 +26,9 @@ const defaults = {
   DURABLY_ERROR_DETAIL: 'full',
   DURABLY_KEEP_ALIVE_MS: 75_000,
   DURABLY_DATA_DIR: 'data',
+  DURABLY_WEBHOOKS: [],
+  DURABLY_WEBHOOK_ALLOW: [],
+  DURABLY_WEBHOOK_RUN_SECRET: [],
   DURABLY_FETCH_ORIGINS: [],
   DURABLY_INSECURE: false,
   DURABLY_CORS_ORIGINS: [],
@@ -84,6 +87,9 @@ describe('the configuration', () => {
         DURABLY_RETAIN_RUNS: 'completed=7d, failed=30d',
         DURABLY_KEEP_ALIVE_MS: '65000',
         DURABLY_DATA_DIR: '/var/data',
+        DURABLY_WEBHOOKS: '[{"url": "https://a.example"}]',
+        DURABLY_WEBHOOK_ALLOW: 'hooks.internal, localhost:4000',
+        DURABLY_WEBHOOK_RUN_SECRET: 'whsec_a,whsec_b',
         DURABLY_FETCH_ORIGINS: 'https://a.example, http://b.example:81',
         DURABLY_API_KEYS: 'ci:0123456789abcdef, dash-board.1:k3y:with/colons+=~',
         DURABLY_INSECURE: '1',
@@ -109,6 +115,9 @@ describe('the configuration', () => {
       DURABLY_ERROR_DETAIL: 'message',
       DURABLY_KEEP_ALIVE_MS: 65_000,
       DURABLY_DATA_DIR: '/var/data',
+      DURABLY_WEBHOOKS: [{ url: 'https://a.example' }],
+      DURABLY_WEBHOOK_ALLOW: ['hooks.internal', 'localhost:4000'],
+      DURABLY_WEBHOOK_RUN_SECRET: ['whsec_a', 'whsec_b'],
       DURABLY_FETCH_ORIGINS: ['https://a.example', 'http://b.example:81'],
       DURABLY_API_KEYS: [
         { name: 'ci', key: '0123456789abcdef' },
@@ -125,6 +134,12 @@ describe('the configuration', () => {
 
   it.each([
     ['DURABLY_RETAIN_RUNS', 'running=7d', 'DURABLY_RETAIN_RUNS must be a duration such as 30d, or'],
+    [
+      'DURABLY_WEBHOOKS',
+      '{"secret": 1}',
+      'DURABLY_WEBHOOKS must be a JSON array of {"url", "secret", "events"?, "jobs"?}, got something else',
+    ],
+    ['DURABLY_WEBHOOKS', '[secret', 'DURABLY_WEBHOOKS must be a JSON array'],
     ['DURABLY_ERROR_DETAIL', 'none', 'DURABLY_ERROR_DETAIL must be full or message, got "none"'],
     ['PORT', '65536', 'PORT must be a whole number from 0 to 65535, got "65536"'],
     ['PORT', '-1', 'PORT must be a whole number from 0 to 65535, got "-1"'],

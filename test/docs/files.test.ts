@@ -16,6 +16,10 @@ const RUN = [
 
 /** Shell commands that no test here runs, and the reason. */
 const NOT_RUN: Readonly<Record<string, string>> = {
+  'DURABLY_WEBHOOKS=\'[{"url": "https://example.com/hooks", "secret": "whsec_…", "events": ["run.failed"]}]\' npm start':
+    'needs a receiver and a secret; test/chaos/webhooks.test.ts starts the service with both',
+  "node -p \"'whsec_' + crypto.randomBytes(32).toString('base64')\"":
+    'tried by hand; what it prints is a secret for test/plugins/webhooks/options.test.ts',
   'npm ci && npm start': 'npm ci is how CI begins; npm start is run by examples.test.ts',
   'npm ci && npm test': 'npm ci is how CI begins; this test is a part of npm test',
   'npm pack': 'scripts/check-package.ts does',

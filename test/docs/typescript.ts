@@ -36,7 +36,14 @@ const PRELUDES: Readonly<Record<string, string>> = {
   runId: 'declare const runId: string;',
 };
 
-const PACKAGES_OF_A_USER = ['zod', 'hono', 'kysely', '@hono/node-server', '@libsql/client'];
+const PACKAGES_OF_A_USER = [
+  'zod',
+  'hono',
+  'kysely',
+  '@hono/node-server',
+  '@libsql/client',
+  'standardwebhooks',
+];
 /** The packages in a project that contains the documentation's examples. */
 export const PACKAGES: readonly string[] = [
   ...PACKAGES_OF_A_USER,

@@ -52,6 +52,7 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
       priority: -3,
       ttl: '10m',
       timeout: 5_000,
+      webhook: { url: 'https://example.com/', events: ['run.failed'] },
     };
     expect(await accepted(postJson('/trigger', body))).toEqual(body);
   });

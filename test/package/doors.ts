@@ -8,6 +8,7 @@ import { createCodec } from 'durably/crypto';
 import { createDurablyApp } from 'durably/hono';
 import { createDurablyHandler } from 'durably/server';
 import { createTestDurably } from 'durably/testing';
+import { createWebhooks } from 'durably/webhooks';
 import { z } from 'zod';
 
 const greet = defineJob({
@@ -18,7 +19,8 @@ const greet = defineJob({
 });
 
 const client = createClient({ url: 'file:doors.db' });
-const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet } });
+const webhooks = createWebhooks({ ofRuns: { secret: `whsec_${'a'.repeat(32)}` } });
+const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet }, webhooks });
 await durably.init();
 
 const { id, output } = await durably.jobs.greet.triggerAndWait({ name: 'door' });

@@ -15,6 +15,7 @@ interface TriggerFlags {
   readonly priority?: number;
   readonly ttl?: ReturnType<typeof duration>;
   readonly timeout?: ReturnType<typeof duration>;
+  readonly webhook?: string;
 }
 
 /** Adds `trigger`. */
@@ -32,6 +33,7 @@ export function addTrigger(program: Command, end: (code: ExitCode) => void): voi
     .option('--priority <number>', 'from -1000 to 1000; higher ones come first', wholeNumber)
     .option('--ttl <duration>', 'the run fails if it was not started in this time', duration)
     .option('--timeout <duration>', 'the run fails if it has not ended in this time', duration)
+    .option('--webhook <url>', 'is told how the run ends, if the service allows it')
     .addHelpText(
       'after',
       `\nExamples:\n  $ durably trigger import-csv --input '{"file": "airports.csv"}' --watch\n  $ durably trigger greet --input @input.json --label org=1`,
@@ -49,6 +51,7 @@ export function addTrigger(program: Command, end: (code: ExitCode) => void): voi
         priority: options.priority,
         ttl: options.ttl,
         timeout: options.timeout,
+        webhook: options.webhook === undefined ? undefined : { url: options.webhook },
       });
       const { runId, disposition } = triggered;
       session.show(triggered, () => `${runId} ${session.colors.dim(disposition)}`);

@@ -6,8 +6,8 @@ import type { Clock } from '../time/clock.ts';
 /** The job whose runs deliver webhooks. Its name is reserved: callers can neither register nor trigger it. */
 export const WEBHOOK_JOB = 'durably:webhook';
 
-/** What a webhook tells: how a run has ended. */
 export const WEBHOOK_EVENTS = ['run.completed', 'run.failed', 'run.cancelled'] as const;
+/** What a webhook tells: how a run has ended. */
 export type WebhookEvent = (typeof WEBHOOK_EVENTS)[number];
 
 /** A webhook of a single run, as its trigger gives it. */

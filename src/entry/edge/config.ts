@@ -12,12 +12,9 @@ import { describeUnknownSettings } from '../../app/unknown-settings.ts';
 
 /** Variables that only the service on Node reads. */
 const NODE_ONLY = [
-  'PORT',
-  'HOST',
-  'DURABLY_SHUTDOWN_MS',
-  'DURABLY_KEEP_ALIVE_MS',
-  'DURABLY_DATA_DIR',
-  'DURABLY_METRICS',
+  ...['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_KEEP_ALIVE_MS', 'DURABLY_DATA_DIR', 'DURABLY_METRICS'],
+  // They need to resolve host names.
+  ...['DURABLY_WEBHOOKS', 'DURABLY_WEBHOOK_ALLOW', 'DURABLY_WEBHOOK_RUN_SECRET'],
 ];
 
 /** Requests reserved for each running run when the work ends: one for its step's result, one for the hand-back. */

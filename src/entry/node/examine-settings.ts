@@ -4,6 +4,7 @@ import { examineDatabase } from './examine-database.ts';
 import { type Finding, fine, odd, wrong } from './finding.ts';
 import { checkAddress } from './server.ts';
 import { codesOf, explainFailedStart } from './start-failure.ts';
+import { readWebhooks } from './webhooks.ts';
 
 const ANSWER_WITHIN_MS = 3_000;
 
@@ -13,6 +14,7 @@ export async function examineSettings(env: Readonly<Record<string, string | unde
   const findings: Finding[] = unknown === undefined ? [] : [odd(`settings: ${unknown}`)];
   try {
     const config = readConfig(env);
+    readWebhooks(config);
     return [...findings, ...(await examineDatabase(config)), await examinePort(config)];
   } catch (error) {
     return [...findings, wrong(`settings: ${errorMessage(error)}`)];

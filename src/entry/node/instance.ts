@@ -1,6 +1,7 @@
 import { type Access, fetchLoopback } from '../../app/access.ts';
 import type { Config } from '../../app/config.ts';
 import type { Database } from '../../app/database.ts';
+import type { Webhooks } from '../../core/webhooks/webhooks.ts';
 import { createDurably } from '../../create-durably.ts';
 import type { DurablyOptions } from '../../durably-options.ts';
 import { createJobs } from '../../jobs/index.ts';
@@ -19,10 +20,12 @@ export function createInstance(
     access,
     jobs,
     metrics,
+    webhooks,
   }: {
     readonly access: Access;
     readonly jobs?: GivenJobs | undefined;
     readonly metrics?: Metrics | undefined;
+    readonly webhooks?: Webhooks | undefined;
   },
 ) {
   const ownJobs = (): GivenJobs =>
@@ -37,6 +40,7 @@ export function createInstance(
     ...options,
     jobs: jobs ?? ownJobs(),
     use: metrics === undefined ? use : [...use, metrics.plugin],
+    webhooks,
   });
   metrics?.watch(durably);
   durably.onError((error) => log.failure('event listener failed', error));

@@ -4,6 +4,7 @@ import { type Access, createAccess } from '../../app/access.ts';
 import { type Config, describeUnknownNodeSettings, readConfig } from '../../app/config.ts';
 import { createDurablyApp, DASHBOARD_MODES } from '../../app/create-app.ts';
 import { type Database, isBusy, openServiceDatabase } from '../../app/database.ts';
+import type { Webhooks } from '../../core/webhooks/webhooks.ts';
 import type { Durably } from '../../create-durably.ts';
 import { createMetrics } from '../../plugins/metrics/metrics.ts';
 import { reachServer } from './ask-database.ts';
@@ -11,6 +12,7 @@ import { createInstance, type GivenJobs } from './instance.ts';
 import { log } from './log.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
 import { explainFailedStart } from './start-failure.ts';
+import { readWebhooks } from './webhooks.ts';
 
 /** The parts of the running service that its shutdown needs. */
 export interface RunningService {
@@ -34,11 +36,18 @@ export async function startService(jobs?: GivenJobs): Promise<RunningService> {
   if (unknown !== undefined) log.warn(unknown);
   const config = readConfig(process.env);
   const access = await createAccess(config);
-  delete process.env.DURABLY_API_KEYS;
-  delete process.env.DURABLY_ENCRYPTION_KEYS;
+  const webhooks = readWebhooks(config);
+  for (const secret of [
+    'DURABLY_API_KEYS',
+    'DURABLY_ENCRYPTION_KEYS',
+    'DURABLY_WEBHOOKS',
+    'DURABLY_WEBHOOK_RUN_SECRET',
+  ]) {
+    delete process.env[secret];
+  }
   if (process.env.DURABLY_DATA_DIR && jobs === undefined) await checkDataDir(config);
   try {
-    return await startWith(config, access, jobs);
+    return await startWith(config, { access, jobs, webhooks });
   } catch (error) {
     throw explainFailedStart(error, config);
   }
@@ -54,8 +63,11 @@ async function checkDataDir({ DURABLY_DATA_DIR: folder }: Config): Promise<void>
 
 async function startWith(
   config: Config,
-  access: Access,
-  jobs: GivenJobs | undefined,
+  {
+    access,
+    jobs,
+    webhooks,
+  }: { readonly access: Access; readonly jobs: GivenJobs | undefined; readonly webhooks: Webhooks },
 ): Promise<RunningService> {
   if (access.allowedHosts === 'any')
     log.info('DURABLY_INSECURE=1: anyone who reaches this service may use it');
@@ -66,7 +78,7 @@ async function startWith(
     authToken: config.TURSO_AUTH_TOKEN,
   });
   const metrics = config.DURABLY_METRICS === 'on' ? createMetrics() : undefined;
-  const durably = createInstance(config, database, { access, jobs, metrics });
+  const durably = createInstance(config, database, { access, jobs, metrics, webhooks });
   await reachServer(durably.db, config);
   await migrate(durably);
 

@@ -4,6 +4,7 @@ import { signalNameFault } from '../../core/text.ts';
 import { type Duration, shownValue } from '../../core/time/duration.ts';
 import { labelsSchema } from '../../core/triggers/labels.ts';
 import { knownMembers } from '../../core/validation/issues.ts';
+import { WEBHOOK_EVENTS } from '../../core/webhooks/webhooks.ts';
 import { storable } from './params.ts';
 
 // The bodies of requests.
@@ -43,6 +44,26 @@ const debounceSchema = knownMembers(
     maxDelay: duration('debounce.maxDelay'),
   },
   'debounce must be an object',
+);
+
+const eventsRule = `webhook.events must be a list of ${WEBHOOK_EVENTS.join(', ')}`;
+
+/** The service says what is wrong with the URL. */
+const webhookSchema = knownMembers(
+  'member of webhook',
+  {
+    url: z.string('webhook.url must be a string').meta({
+      description: 'http(s), to a public address or a host that the service allows',
+      maxLength: 2048,
+    }),
+    events: z
+      .array(z.enum(WEBHOOK_EVENTS, eventsRule), eventsRule)
+      .min(1, eventsRule)
+      .nullish()
+      .transform((given) => given ?? undefined)
+      .meta({ description: 'Which ends it is told of. All unless given' }),
+  },
+  'webhook must be an object',
 );
 
 const missingJobName = 'jobName is required';
@@ -127,6 +148,10 @@ export const triggerEnvelope = knownMembers(
         "How long the run may take from its first start to its end, its waits and retries included: a duration as in `delay`. The job's own unless given",
       examples: ['2h'],
     }),
+    webhook: webhookSchema
+      .nullish()
+      .transform((given) => given ?? undefined)
+      .meta({ description: 'Is told how the run ends, if the service allows webhooks of single runs' }),
   },
   'The body must be a JSON object',
 ).meta({ id: 'TriggerRequest' });

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 
 /** Global unicast. What stands for an IPv4 address elsewhere (mapped, NAT64, compatible) is outside of it. */
@@ -8,7 +9,8 @@ const GLOBAL_IPV6: [ipaddr.IPv6, number] = [ipaddr.IPv6.parse('2000::'), 3];
  * documentation addresses, for IPv6 that stands for IPv4, and for a text that is no address.
  */
 export function isPublicAddress(address: string): boolean {
-  if (!ipaddr.isValid(address)) return false;
+  // The library also takes short forms, which mean something else to each system.
+  if (isIP(address) === 0) return false;
   const parsed = ipaddr.parse(address);
   // `unicast` is what is left after all ranges with a meaning of their own.
   if (parsed.range() !== 'unicast') return false;
@@ -18,5 +20,5 @@ export function isPublicAddress(address: string): boolean {
 /** The address that a URL's host is. Undefined for a name. Other spellings, such as 0x7f.1, `URL` has converted before. */
 export function literalAddress(hostname: string): string | undefined {
   const bare = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname;
-  return ipaddr.isValid(bare) ? bare : undefined;
+  return isIP(bare) === 0 ? undefined : bare;
 }

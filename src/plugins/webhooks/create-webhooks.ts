@@ -32,7 +32,9 @@ export interface WebhookEndpoint {
   readonly jobs?: readonly string[] | undefined;
 }
 
+/** What an instance tells, to whom, and where it may send that. */
 export interface WebhookOptions {
+  /** Who is told of the ends of all runs, or of those of some jobs. At most 50. */
   readonly endpoints?: readonly WebhookEndpoint[] | undefined;
   /** Hosts that may have addresses that are not public, such as `hooks.internal` or `localhost:4000`. */
   readonly allow?: readonly string[] | undefined;
@@ -115,7 +117,9 @@ function parseEndpoint(
   index: number,
   allowed: AllowedHosts,
 ): { readonly subscription: WebhookSubscription; readonly receiver: Receiver } {
-  checkMembers(`member of endpoints[${index}]`, given ?? null, ENDPOINT);
+  // The general message would show what was given in its place.
+  if (typeof given !== 'object' || given === null) throw refuse('endpoints', index, 'must be an object');
+  checkMembers(`member of endpoints[${index}]`, given, ENDPOINT);
   const { url: text, secret, events, jobs } = given as WebhookEndpoint;
   const target = parseTarget(text, allowed);
   if (!target.ok) throw refuse('endpoints', index, target.fault, 'url');
@@ -136,6 +140,8 @@ function parseEndpoint(
 }
 
 function parseOfRuns(given: NonNullable<WebhookOptions['ofRuns']>): readonly Buffer[] {
+  if (typeof given !== 'object' || given === null)
+    throw refuseMember('ofRuns', 'must be an object with a secret');
   checkMembers('member of ofRuns', given, OF_RUNS);
   const keys = parseSecrets(given.secret);
   if (keys === undefined) throw refuseMember('ofRuns.secret', SECRET_RULE);
