@@ -104,6 +104,7 @@ const settings = z.object({
   DURABLY_CORS_ORIGINS: originList(),
   DURABLY_DASHBOARD: z.enum(['on', 'off', 'read-only'], 'must be on, off or read-only').default('on'),
   DURABLY_RATE_LIMIT: wholeNumber(1, 1_000_000).optional(),
+  DURABLY_TRACING: z.enum(['on', 'off'], 'must be on or off').default('off'),
 });
 
 const environment = settings

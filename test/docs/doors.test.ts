@@ -9,7 +9,9 @@ interface Exported {
   readonly file: string;
 }
 
-const DOORS = ['index', 'server', 'hono', 'client', 'sqlite', 'remote'].map((door) => `src/${door}.ts`);
+const DOORS = ['index', 'server', 'hono', 'client', 'sqlite', 'remote', 'opentelemetry'].map(
+  (door) => `src/${door}.ts`,
+);
 
 const exported = DOORS.flatMap((door): Exported[] => {
   const text = readFileSync(join(ROOT, door), 'utf8');

@@ -11,6 +11,7 @@ const RUN = [
   'chmod 600 ~/durably.key',
   'HOST=0.0.0.0 DURABLY_API_KEYS="dashboard:$(cat ~/durably.key)" npm start',
   'npm pkg set type=module',
+  'DURABLY_TRACING=on node --import ./instrumentation.mjs dist/entry/node.js',
   "npm pkg set 'overrides[@libsql/kysely-libsql][@libsql/client]=^0.18.0'",
 ];
 
@@ -22,6 +23,10 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'npm install ../durably/durably-0.1.0.tgz zod': 'needs a registry; tried by hand',
   'npm install ../durably/durably-0.1.0.tgz zod @libsql/client @libsql/kysely-libsql':
     'needs a registry; tried by hand, in every order',
+  'npm install @opentelemetry/api@1.9 @opentelemetry/resources@2 @opentelemetry/sdk-trace-node@2':
+    'needs a registry; the tests use these versions',
+  'npm install @opentelemetry/exporter-trace-otlp-http@0.223 @opentelemetry/instrumentation-undici@0.33':
+    'needs a registry; the tests use these versions',
   'TURSO_DATABASE_URL=libsql://durably-acme.turso.io TURSO_AUTH_TOKEN=… node dist/entry/node.js':
     'needs an account; test/remote runs the service on a server',
   'turso db create durably': 'needs an account',

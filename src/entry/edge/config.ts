@@ -11,7 +11,14 @@ import {
 import { describeUnknownSettings } from '../../app/unknown-settings.ts';
 
 /** Variables that only the service on Node reads. */
-const NODE_ONLY = ['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_KEEP_ALIVE_MS', 'DURABLY_DATA_DIR'];
+const NODE_ONLY = [
+  'PORT',
+  'HOST',
+  'DURABLY_SHUTDOWN_MS',
+  'DURABLY_KEEP_ALIVE_MS',
+  'DURABLY_DATA_DIR',
+  'DURABLY_TRACING',
+];
 
 /** Requests reserved for each running run when the work ends: one for its step's result, one for the hand-back. */
 const LAST_REQUESTS_PER_RUN = 2;
