@@ -17,6 +17,7 @@ function roomInMemory(): boolean {
 
 /** Files that replace modules or globals: each has a worker of its own. */
 const ISOLATED = [
+  'test/plugins/tracing/**/*.test.ts',
   'test/clients/**/*.test.ts',
   'test/entry/ask-database.test.ts',
   'test/storage/sqlite/connection/read-only.test.ts',

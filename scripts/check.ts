@@ -14,6 +14,7 @@ const parts: Readonly<Record<string, string>> = {
   openapi: 'npm run --silent openapi -- --check',
   package: 'tsx scripts/check-package.ts',
   worker: 'tsx scripts/check-worker.ts',
+  container: 'tsx scripts/check-container.ts',
   tests: 'npm test --silent',
 };
 

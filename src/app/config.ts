@@ -149,6 +149,7 @@ const settings = z.object({
   DURABLY_RATE_LIMIT: wholeNumber(1, 1_000_000).optional(),
   DURABLY_METRICS: z.enum(['on', 'off'], 'must be on or off').default('on'),
   LOG_LEVEL: z.enum(LEAST_LEVELS, 'must be silent, error, warn or info').default('info'),
+  DURABLY_TRACING: z.enum(['on', 'off'], 'must be on or off').default('off'),
 });
 
 const environment = settings

@@ -35,6 +35,7 @@ const defaults = {
   DURABLY_DASHBOARD: 'on',
   DURABLY_METRICS: 'on',
   LOG_LEVEL: 'info',
+  DURABLY_TRACING: 'off',
 };
 
 describe('the configuration', () => {
@@ -95,6 +96,7 @@ describe('the configuration', () => {
         DURABLY_INSECURE: '1',
         DURABLY_CORS_ORIGINS: 'https://dash.example',
         DURABLY_DASHBOARD: 'read-only',
+        DURABLY_TRACING: 'on',
         DURABLY_RATE_LIMIT: '600',
         DURABLY_METRICS: 'off',
         LOG_LEVEL: 'warn',
@@ -126,6 +128,7 @@ describe('the configuration', () => {
       DURABLY_INSECURE: true,
       DURABLY_CORS_ORIGINS: ['https://dash.example'],
       DURABLY_DASHBOARD: 'read-only',
+      DURABLY_TRACING: 'on',
       DURABLY_RATE_LIMIT: 600,
       DURABLY_METRICS: 'off',
       LOG_LEVEL: 'warn',
@@ -174,6 +177,7 @@ describe('the configuration', () => {
     ['DURABLY_INSECURE', 'yes', 'DURABLY_INSECURE must be 0 or 1, got "yes"'],
     ['DURABLY_DASHBOARD', 'true', 'DURABLY_DASHBOARD must be on, off or read-only'],
     ['DURABLY_CORS_ORIGINS', '*', 'DURABLY_CORS_ORIGINS must be origins such as https://example.com'],
+    ['DURABLY_TRACING', '1', 'DURABLY_TRACING must be on or off'],
     ['DURABLY_RATE_LIMIT', '0', 'DURABLY_RATE_LIMIT must be a whole number from 1 to 1000000, got "0"'],
     [
       'HOST',

@@ -59,8 +59,8 @@ export function makeProject(folder: string, checkout: string, packages: readonly
 
 export interface RunningService {
   readonly url: string;
-  /** Ends the process and everything that it started. */
-  stop(): Promise<void>;
+  /** Ends the process and everything that it started, at once by default. */
+  stop(signal?: 'SIGTERM'): Promise<void>;
 }
 
 /** Starts a long-running command of the documentation and waits until it listens. */
@@ -86,8 +86,8 @@ export async function startService(
     let stopped: Promise<void> | undefined;
     return {
       url,
-      stop() {
-        stopped ??= endGroup(child);
+      stop(signal) {
+        stopped ??= endGroup(child, signal);
         return stopped;
       },
     };
@@ -95,9 +95,9 @@ export async function startService(
   throw new Error(`${command}\n${errors}`);
 }
 
-async function endGroup(child: ChildProcess): Promise<void> {
+async function endGroup(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   if (child.pid === undefined || child.exitCode !== null) return;
   const closed = once(child, 'close');
-  process.kill(-child.pid, 'SIGKILL');
+  process.kill(-child.pid, signal);
   await closed;
 }

@@ -20,6 +20,7 @@ const DOORS = [
   'crypto',
   'testing',
   'webhooks',
+  'opentelemetry',
 ].map((door) => `src/${door}.ts`);
 
 const exported = DOORS.flatMap((door): Exported[] => {

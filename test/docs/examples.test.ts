@@ -1,12 +1,13 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { freePort } from '../support/net/free-port.ts';
 import { makeCheckout, makeProject, type RunningService, startService } from './checkout.ts';
+import { startCollector } from './collector.ts';
 import { Console, exchangesOf } from './console.ts';
 import { blocksIn, blocksOf, fileNameOf, readDocument, shellCommandsOf } from './markdown.ts';
 import { compile, examplesInSources, PACKAGES, saveBlock } from './typescript.ts';
@@ -127,6 +128,30 @@ describe('a TypeScript example of the documentation', () => {
     expect(await runs.json()).toEqual(expect.any(Array));
     child.kill('SIGTERM');
     expect(await once(child, 'close')).toEqual([0, null]);
+  });
+
+  it('sends one trace of a request, its run and its step to a collector', async () => {
+    const [block] = blocksIn('sh').filter(({ code }) => code.includes('DURABLY_TRACING'));
+    copyFileSync(join(project, 'out/instrumentation.mjs'), join(checkout, 'instrumentation.mjs'));
+    const collector = await startCollector();
+    const env = { PORT: '0', HOME: folder, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url };
+    const traced = await startService(block?.code ?? '', { cwd: checkout, env });
+    onTestFinished(() => traced.stop());
+    const traceId = '4bf92f3577b34da6a3ce929d0e0e4736';
+    const response = await fetch(`${traced.url}/api/durably/trigger`, {
+      method: 'POST',
+      headers: { traceparent: `00-${traceId}-00f067aa0ba902b7-01` },
+      body: JSON.stringify({ jobName: 'greet', input: { name: 'Ada' } }),
+    });
+    const { runId } = await response.json();
+    await vi.waitFor(async () => {
+      const run = await fetch(`${traced.url}/api/durably/run?runId=${runId}`);
+      expect(await run.json()).toMatchObject({ status: 'completed' });
+    }, 10_000);
+    await traced.stop('SIGTERM');
+    const spans = collector.spans().filter((span) => span.traceId === traceId);
+    const sent = new Set(spans.map(({ name }) => name));
+    expect(sent).toEqual(new Set(['create greet', 'process greet', 'step compose']));
   });
 
   it('accepts a trigger below Hono middleware that has read its body', async () => {

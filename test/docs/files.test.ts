@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { type Block, blocksIn, blocksOf, exists, readDocuments, shellCommandsOf } from './markdown.ts';
+import { type Block, blocksIn, blocksOf, exists, ROOT, readDocuments, shellCommandsOf } from './markdown.ts';
 
 /** How each kind of block is tested. `ts`, `console` and `diff` are tested in examples.test.ts. */
-const LANGUAGES = ['console', 'diff', 'dockerfile', 'ini', 'mermaid', 'nginx', 'sh', 'text', 'ts', 'yaml'];
+const LANGUAGES = ['console', 'diff', 'ini', 'mermaid', 'nginx', 'sh', 'text', 'ts', 'yaml'];
 
 /** Shell commands that examples.test.ts runs, unchanged or with the test's port and folders. */
 const RUN = [
@@ -11,6 +13,7 @@ const RUN = [
   'chmod 600 ~/durably.key',
   'HOST=0.0.0.0 DURABLY_API_KEYS="dashboard:$(cat ~/durably.key)" npm start',
   'npm pkg set type=module',
+  'DURABLY_TRACING=on node --import ./instrumentation.mjs dist/entry/node.js',
   "npm pkg set 'overrides[@libsql/kysely-libsql][@libsql/client]=^0.18.0'",
 ];
 
@@ -26,8 +29,16 @@ const NOT_RUN: Readonly<Record<string, string>> = {
   'npm install ../durably/durably-0.1.0.tgz zod': 'needs a registry; tried by hand',
   'npm install ../durably/durably-0.1.0.tgz zod @libsql/client @libsql/kysely-libsql':
     'needs a registry; tried by hand, in every order',
+  'npm install @opentelemetry/api@1.9 @opentelemetry/resources@2 @opentelemetry/sdk-trace-node@2':
+    'needs a registry; the tests use these versions',
+  'npm install @opentelemetry/exporter-trace-otlp-http@0.223 @opentelemetry/instrumentation-undici@0.33':
+    'needs a registry; the tests use these versions',
   'TURSO_DATABASE_URL=libsql://durably-acme.turso.io TURSO_AUTH_TOKEN=… node dist/entry/node.js':
     'needs an account; test/remote runs the service on a server',
+  'docker build -t durably .': 'needs Docker; npm run check -- container runs the commands of the Dockerfile',
+  'docker run -e DURABLY_API_KEYS="ops:$(cat ~/durably.key)" -v durably:/data -p 127.0.0.1:3000:3000 --read-only durably':
+    'needs Docker',
+  'docker compose up --build': 'needs Docker',
   'turso db create durably': 'needs an account',
   'turso db show durably --url': 'needs an account',
   'turso db tokens create durably': 'needs an account',
@@ -60,10 +71,11 @@ describe('a block of the documentation', () => {
     expect([...new Set(others)].sort()).toEqual([...RUN, ...Object.keys(NOT_RUN)].sort());
   });
 
-  it.each(blocksIn('yaml'))('is YAML: $document:$line', ({ code }) => {
-    const { services, scrape_configs } = parse(code);
-    if (scrape_configs !== undefined) expect(scrape_configs).toMatchObject([{ honor_labels: true }]);
-    else expect(Object.keys(services)).toEqual(['database', 'durably']);
+  it.each(blocksIn('yaml'))('is the file that it names, or YAML: $document:$line', ({ code }) => {
+    const [, name, text = ''] = /^# (\S+\.ya?ml)\n(.*)$/s.exec(code) ?? [];
+    if (name === undefined) return expect(parse(code).scrape_configs).toMatchObject([{ honor_labels: true }]);
+    const file = readFileSync(join(ROOT, name), 'utf8').trimEnd();
+    expect(file.replace(/^#.*\n/, '')).toBe(text);
   });
 
   it.each(blocksIn('ini'))('is a systemd unit: $document:$line', ({ code }) => {
@@ -71,15 +83,6 @@ describe('a block of the documentation', () => {
     for (const line of lines) expect(line).toMatch(/^(\[(Unit|Service|Install)\]|[A-Z][A-Za-z]+=.+)$/);
     expect(lines).toContain('[Service]');
     const entry = /ExecStart=\S+ dist\/(\S+)\.js/.exec(code)?.[1];
-    expect(exists(`src/${entry}.ts`)).toBe(true);
-  });
-
-  it.each(blocksIn('dockerfile'))('is a Dockerfile: $document:$line', ({ code }) => {
-    const instructions = code.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
-    for (const line of instructions) {
-      expect(line).toMatch(/^(FROM|WORKDIR|COPY|RUN|USER|ENV|VOLUME|EXPOSE|CMD) \S/);
-    }
-    const entry = /^CMD \["node", "dist\/(\S+)\.js"\]$/m.exec(code)?.[1];
     expect(exists(`src/${entry}.ts`)).toBe(true);
   });
 

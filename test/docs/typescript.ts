@@ -48,6 +48,11 @@ const PACKAGES_OF_A_USER = [
 export const PACKAGES: readonly string[] = [
   ...PACKAGES_OF_A_USER,
   '@libsql/kysely-libsql',
+  '@opentelemetry/api',
+  '@opentelemetry/exporter-trace-otlp-http',
+  '@opentelemetry/instrumentation-undici',
+  '@opentelemetry/resources',
+  '@opentelemetry/sdk-trace-node',
   '@types/node',
   'undici-types',
   'typescript',
@@ -97,11 +102,16 @@ export async function compile(folder: string): Promise<string> {
     module: 'nodenext',
     types: ['node'],
     strict: true,
+    allowJs: true,
+    checkJs: true,
     rewriteRelativeImportExtensions: true,
     rootDir: '.',
     outDir: 'out',
   };
-  writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['*.ts'] }));
+  writeFileSync(
+    join(folder, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions, include: ['*.ts', '*.mjs'] }),
+  );
   const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
   try {
     await promisify(execFile)(process.execPath, [tsc, '-p', '.', '--singleThreaded'], { cwd: folder });

@@ -60,10 +60,12 @@ it('logs what it waits for, refuses /tick, and hands back on the second signal',
   expect(service.output.stderr).toBe('');
 });
 
-it('warns about a missing data folder, and starts', async () => {
-  const service = await spawnOnFile({ env: { DURABLY_DATA_DIR: '/nope/x' } });
+it('warns about a missing data folder and a missing SDK for traces, and starts', async () => {
+  const service = await spawnOnFile({ env: { DURABLY_DATA_DIR: '/nope/x', DURABLY_TRACING: 'on' } });
   await service.listening();
-  expect(service.output.stderr).toMatch(/^\{"level":"warn",.*"msg":"DURABLY_DATA_DIR=\/nope\/x: .*\}\n$/);
+  expect(service.output.stderr).toMatch(
+    /^\{"level":"warn",.*"msg":"DURABLY_DATA_DIR=\/nope\/x: .*\}\n\{"level":"warn",.*"msg":"DURABLY_TRACING=on: no OpenTelemetry SDK .*\}\n$/,
+  );
 });
 
 it('retries a database server that is still starting', async () => {

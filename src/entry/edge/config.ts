@@ -12,7 +12,15 @@ import { describeUnknownSettings } from '../../app/unknown-settings.ts';
 
 /** Variables that only the service on Node reads. */
 const NODE_ONLY = [
-  ...['PORT', 'HOST', 'DURABLY_SHUTDOWN_MS', 'DURABLY_KEEP_ALIVE_MS', 'DURABLY_DATA_DIR', 'DURABLY_METRICS'],
+  ...[
+    'PORT',
+    'HOST',
+    'DURABLY_SHUTDOWN_MS',
+    'DURABLY_KEEP_ALIVE_MS',
+    'DURABLY_DATA_DIR',
+    'DURABLY_METRICS',
+    'DURABLY_TRACING',
+  ],
   // They need to resolve host names.
   ...['DURABLY_WEBHOOKS', 'DURABLY_WEBHOOK_ALLOW', 'DURABLY_WEBHOOK_RUN_SECRET'],
 ];

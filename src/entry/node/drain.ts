@@ -11,6 +11,8 @@ const MIN_RESERVE_MS = 1000;
 const MAX_RESERVE_MS = 3000;
 /** The longest time for handing back without waiting for runs. */
 const HAND_BACK_WITHIN_MS = 1500;
+/** The longest time for closing, and for the last spans on their way, after that. */
+const CLOSE_WITHIN_MS = 300;
 
 /** Divides the shutdown time between waiting for runs and the rest. */
 export function drainTimes(shutdownMs: number) {
@@ -25,6 +27,7 @@ export async function drain(service: RunningService): Promise<void> {
   const { config, durably, server, draining, closing } = service;
   const { waitMs, reserveMs, withinMs } = drainTimes(config.DURABLY_SHUTDOWN_MS);
   const handedBackBy = pause(withinMs - reserveMs * 0.15);
+  const closedBy = pause(withinMs - reserveMs * 0.05);
   // The service answers requests until the runs are over. `/readyz` answers 503, so load balancers send new
   // requests elsewhere.
   draining.abort();
@@ -39,7 +42,7 @@ export async function drain(service: RunningService): Promise<void> {
   await Promise.race([closed, pause(lingerMs + reserveMs * 0.2)]);
   server.closeAllConnections();
   await Promise.race([stopped, handedBackBy]);
-  await close(service);
+  await close(service, closedBy);
 }
 
 /**
@@ -50,10 +53,13 @@ export async function handBackNow(service: RunningService): Promise<void> {
   service.draining.abort();
   await Promise.race([service.durably.stop({ timeoutMs: 1, final: true }), pause(HAND_BACK_WITHIN_MS)]);
   service.closing.abort();
-  await close(service);
+  await close(service, pause(CLOSE_WITHIN_MS));
 }
 
-async function close({ durably, database }: RunningService): Promise<void> {
+/** A collector that does not answer does not hold up the end. */
+async function close({ durably, database, traces }: RunningService, by: Promise<void>): Promise<void> {
+  const flushed = traces.flush().catch(() => undefined);
   await durably.db.destroy();
   await database.close();
+  await Promise.race([flushed, by]);
 }

@@ -12,21 +12,20 @@ import { log } from './log.ts';
 /** The jobs that a service executes in place of its own. */
 export type GivenJobs = NonNullable<DurablyOptions['jobs']>;
 
+interface InstanceParts {
+  readonly access: Access;
+  readonly jobs?: GivenJobs | undefined;
+  readonly metrics?: Metrics | undefined;
+  readonly webhooks?: Webhooks | undefined;
+  /** Further plugins. */
+  readonly use?: DurablyOptions['use'];
+}
+
 /** Creates the durably instance of the service, with the given jobs or its own. */
 export function createInstance(
   config: Config,
   { dialect }: Database,
-  {
-    access,
-    jobs,
-    metrics,
-    webhooks,
-  }: {
-    readonly access: Access;
-    readonly jobs?: GivenJobs | undefined;
-    readonly metrics?: Metrics | undefined;
-    readonly webhooks?: Webhooks | undefined;
-  },
+  { access, jobs, metrics, webhooks, use = [] }: InstanceParts,
 ) {
   const ownJobs = (): GivenJobs =>
     createJobs({
@@ -34,12 +33,12 @@ export function createInstance(
       fetchOrigins: config.DURABLY_FETCH_ORIGINS,
       fetchLoopback: fetchLoopback(access),
     });
-  const { use, ...options } = instanceOptions(config, log);
+  const { use: fromSettings, ...options } = instanceOptions(config, log);
   const durably = createDurably({
     dialect,
     ...options,
     jobs: jobs ?? ownJobs(),
-    use: metrics === undefined ? use : [...use, metrics.plugin],
+    use: [...use, ...(metrics === undefined ? [] : [metrics.plugin]), ...fromSettings],
     webhooks,
   });
   metrics?.watch(durably);

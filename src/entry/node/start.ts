@@ -12,6 +12,7 @@ import { createInstance, type GivenJobs } from './instance.ts';
 import { log } from './log.ts';
 import { addressOf, checkAddress, createHttpServer, listen } from './server.ts';
 import { explainFailedStart } from './start-failure.ts';
+import { loadTraces, type Traces } from './traces.ts';
 import { readWebhooks } from './webhooks.ts';
 
 /** The parts of the running service that its shutdown needs. */
@@ -20,6 +21,7 @@ export interface RunningService {
   readonly database: Database;
   readonly durably: Pick<Durably, 'stop' | 'countRunning' | 'db'>;
   readonly server: Server;
+  readonly traces: Pick<Traces, 'flush'>;
   /** Aborted when the service begins to drain. */
   readonly draining: AbortController;
   /** Aborted when event streams must end. */
@@ -73,12 +75,13 @@ async function startWith(
     log.info('DURABLY_INSECURE=1: anyone who reaches this service may use it');
   // If the port is taken, another instance may be using the same database, so leave the database alone.
   await checkAddress(config);
+  const traces = await loadTraces(config);
   const database = await openServiceDatabase({
     url: config.TURSO_DATABASE_URL,
     authToken: config.TURSO_AUTH_TOKEN,
   });
   const metrics = config.DURABLY_METRICS === 'on' ? createMetrics() : undefined;
-  const durably = createInstance(config, database, { access, jobs, metrics, webhooks });
+  const durably = createInstance(config, database, { access, jobs, metrics, webhooks, use: traces.use });
   await reachServer(durably.db, config);
   await migrate(durably);
 
@@ -94,7 +97,7 @@ async function startWith(
     draining: draining.signal,
     shutdown: closing.signal,
   });
-  const server = createHttpServer(app.fetch, {
+  const server = createHttpServer(traces.around(app.fetch), {
     hostname: config.HOST,
     keepAliveMs: config.DURABLY_KEEP_ALIVE_MS,
     draining: draining.signal,
@@ -104,7 +107,7 @@ async function startWith(
   // claimed runs.
   durably.start();
   log.info(`listening on ${addressOf(server)} (API at ${config.DURABLY_BASE_PATH})`);
-  return { config, database, durably, server, draining, closing };
+  return { config, database, durably, server, traces, draining, closing };
 }
 
 /** Waits as long as another process holds the database's lock. */
