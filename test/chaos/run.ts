@@ -2,6 +2,9 @@
  * The long form of the chaos tests: `npm run chaos -- --minutes N [--seed S] [--database ADDRESS | --sqld PROGRAM]`. Runs
  * round after round with the next seed, until the time is up or a promise was broken. With an address, all processes use
  * that libSQL server. With the program of libsql-server, each scenario starts servers of its own and gives them trouble.
+ * The long form of the chaos tests: `npm run chaos -- --minutes N [--seed S] [--database ADDRESS]`. Runs round
+ * after round with the next seed, until the time is up or a promise was broken. With an address, all processes use
+ * that libSQL server. `npm run chaos -- --week 1000000` is a week in fast motion with that many runs, and nothing else.
  */
 import { inspect, parseArgs } from 'node:util';
 import { GivenDatabase } from '../support/given-database.ts';
@@ -12,6 +15,7 @@ import { formatFigures, type Outcome } from './scenarios/outcome.ts';
 import { badNetwork } from './scenarios/remote.ts';
 import { killOnServer, SERVER_TROUBLES, troubledServer } from './scenarios/server.ts';
 import { restlessSubscribers } from './scenarios/subscribers.ts';
+import { weekInFastMotion } from './scenarios/week.ts';
 import { chooseSeed, Random } from './support/random.ts';
 import { ServerRecords } from './support/stored-records.ts';
 
@@ -21,11 +25,19 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     database: { type: 'string' },
     sqld: { type: 'string' },
+    week: { type: 'string' },
   },
 });
 const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new Error(`--minutes must be a positive number, got ${values.minutes}`);
 if (values.seed !== undefined) process.env.CHAOS_SEED = values.seed;
+
+if (values.week !== undefined) {
+  const { violations, figures } = await weekInFastMotion({ runs: Number(values.week) });
+  console.log(formatFigures(figures));
+  for (const each of violations) console.error(`✗ ${each}`);
+  process.exit(violations.length > 0 ? 1 : 0);
+}
 
 const database = values.database === undefined ? undefined : await GivenDatabase.open(values.database);
 const stored = database && new ServerRecords(database);

@@ -7,13 +7,15 @@ import type { Workload } from '../workload.ts';
 
 const CONTENDERS = ['durably', 'durably-service'] as const;
 const CALLERS = 32;
+/** A round may take two minutes. */
+const MOST_MS = 45_000;
 
 /** The removal of old runs must not hold up triggers. */
 export const purge: Workload = {
   id: 'purge',
   title: 'The removal of 1,000,000 runs while 32 callers trigger',
   method:
-    'The worker is off. 32 callers trigger runs, each one after another, first alone and then until all old runs are removed by purgeRuns, 1,000 a call and without a pause. The 99th percentile of the times of a trigger.',
+    'The worker is off. 32 callers trigger runs, each one after another, first alone and then for as long as purgeRuns removes old runs, 1,000 a call and without a pause, up to 45 seconds. The 99th percentile of the times of a trigger.',
   metrics: [
     { id: 'alone', title: 'a trigger, p99, without a purge', unit: 'ms' },
     { id: 'beside', title: 'a trigger, p99, beside a purge', unit: 'ms' },
@@ -49,7 +51,7 @@ export const purge: Workload = {
       let removed = 0;
       const startMs = performance.now();
       const beside = await timesOf(engine, async () => {
-        for (let more = true; more; ) {
+        for (let more = true; more && performance.now() - startMs < MOST_MS; ) {
           const portion = await purgePortion();
           removed += portion.count;
           more = portion.more;

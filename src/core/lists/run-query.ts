@@ -82,7 +82,7 @@ const oneOrMany = <T extends z.ZodType<string>>(value: T, what: string) =>
     .optional();
 
 /** `nothing` for a filter with an empty list, which matches no run. */
-export const runQuerySchema = knownMembers('filter member', {
+const runQuerySchema = knownMembers('filter member', {
   jobName: oneOrMany(z.string(), 'a text'),
   status: oneOrMany(z.enum(RUN_STATUSES), `one of ${RUN_STATUSES.join(', ')}`),
   parentRunId: z.string().optional(),

@@ -10,8 +10,8 @@ import { firstPortion, LEAVES_MORE, sizeOfRun } from '../deletions.ts';
 import { portionWrites } from '../portion-writes.ts';
 import { isFrom, mayCutOff } from '../transitions.ts';
 
-/** The most runs that a portion is made of. */
-const PORTION_RUNS = 100;
+/** The most runs that a portion is made of, because other writes wait meanwhile. Each row of a run is in many indexes. */
+const PORTION_RUNS = 25;
 
 /** The runs that are old enough, of each status the oldest first. A run is kept while one that it started is active. ?1 the ages. */
 const OLD = `from json_each(?1) a cross join durably_runs r indexed by durably_runs_by_end
