@@ -88,7 +88,7 @@ export interface RunStepOptions {
    * Its result and its errors are for the job alone: everybody else sees `[redacted]`, in reads, events, streams and logs. The
    * job gets them as ever, in replays and forks too. They are stored as they are: only encryption hides them in the database.
    *
-   * @example const token = await step.run('sign in', { sensitive: true }, () => signIn())
+   * @example const key = await step.run('read key', { sensitive: true }, () => secrets.dashboardKey)
    */
   readonly sensitive?: boolean | undefined;
 }

@@ -62,12 +62,11 @@ export class Activity {
   /** The function of a step. */
   async step<T>(runId: string, code: () => T | Promise<T>): Promise<T> {
     const execution = this.#executions.get(runId);
-    if (execution === undefined) return await code();
-    execution.functions++;
+    if (execution !== undefined) execution.functions++;
     try {
       return await code();
     } finally {
-      execution.functions--;
+      if (execution !== undefined) execution.functions--;
     }
   }
 

@@ -20,7 +20,7 @@ export function redact(text: string | null): string | null {
 }
 
 /** The reverse of {@link redact}, for the job. Any other text stays as it is. */
-export function unredacted(text: string): string {
+export function revealed(text: string): string {
   return isRedacted(text) ? text.slice(MARK.length, -1) : text;
 }
 
@@ -30,6 +30,6 @@ export function redactMessage(message: string): string {
 }
 
 /** The reverse of {@link redactMessage}. */
-export function unredactedMessage(text: string): string {
-  return isRedacted(text) ? (JSON.parse(unredacted(text)) as string) : text;
+export function revealedMessage(text: string): string {
+  return isRedacted(text) ? (JSON.parse(revealed(text)) as string) : text;
 }

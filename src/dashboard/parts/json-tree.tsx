@@ -2,6 +2,8 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { Copy } from './copy.tsx';
 import { beginsWith, findInJson, isSamePath, type JsonPath, membersOf, PART_SIZE } from './json-paths.ts';
 
+/** What the service says in place of a value that it can't decode, or of a sensitive step's. */
+const HIDDEN = ['[encrypted]', '[redacted]'];
 /** A longer text is cut until the reader asks for all of it. */
 const LONG_TEXT = 1000;
 /** Smaller values have no search. */
@@ -198,6 +200,8 @@ function Scalar({ value }: { readonly value: unknown }) {
         : String(value ?? null);
     return <span class={`json-${kind}`}>{text}</span>;
   }
+  // In place of a value that can't be shown.
+  if (HIDDEN.includes(value)) return <span class="json-null">{value.slice(1, -1)}</span>;
   if (isWhole || value.length <= LONG_TEXT) return <span class="json-string">{JSON.stringify(value)}</span>;
   return (
     <span class="json-string">

@@ -1,5 +1,5 @@
 import { PORTION_BYTES } from '../../core/json/portions.ts';
-import { unredacted, unredactedMessage } from '../../core/json/redacted.ts';
+import { revealed, revealedMessage } from '../../core/json/redacted.ts';
 import { isSealed } from '../../core/json/sealed.ts';
 import type { FailedStep, KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
 import type { Store } from '../../core/store.ts';
@@ -160,7 +160,7 @@ export class StepResults {
     if (previous) previous.next = next;
     if (next) next.previous = previous;
     if (output === null) return null;
-    return unredacted(isSealed(output) ? await this.#needed.open(output) : output);
+    return revealed(isSealed(output) ? await this.#needed.open(output) : output);
   }
 
   async #openFailure(failed: FailedStep): Promise<FailedStep> {
@@ -169,7 +169,7 @@ export class StepResults {
     const [text, json] = isOpen
       ? [error, detail]
       : [await this.#needed.open(error), await this.#needed.open(detail)];
-    return { ...failed, error: unredactedMessage(text), detail: json && unredacted(json) };
+    return { ...failed, error: revealedMessage(text), detail: json && revealed(json) };
   }
 
   /** Reads a step's result, and as many around it as fit into a portion. */

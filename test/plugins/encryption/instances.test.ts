@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
+import { readConfig } from '../../../src/app/config.ts';
 import { createCodec } from '../../../src/crypto.ts';
+import { instanceOptions } from '../../../src/entry/instance-options.ts';
 import { createDurably, defineJob } from '../../../src/index.ts';
 import { createDurablyHandler } from '../../../src/server.ts';
 import { openDatabase } from '../../../src/sqlite.ts';
@@ -82,4 +84,11 @@ test('a value that was changed in the database is shown as [encrypted], and fail
   expect(await first.getRun(id)).toMatchObject({ payload: '[encrypted]', status: 'failed' });
   expect((await first.getRun(id))?.error).toContain('it was changed');
   await close();
+});
+
+test('the service encrypts with the first key of its environment, and not without keys', async () => {
+  const keys = `k2:${'a1'.repeat(32)},k1:${'b2'.repeat(32)}`;
+  const [codec] = instanceOptions(readConfig({ DURABLY_ENCRYPTION_KEYS: keys })).use ?? [];
+  await expect(codec?.encode?.('text')).resolves.toMatch(/^1\.k2\./);
+  expect(instanceOptions(readConfig({})).use).toEqual([]);
 });
