@@ -85,7 +85,7 @@ describe('the chores', () => {
     await passSeconds(1);
     expect(deleted).toEqual(['one', 'two']);
     oldDeliveries.push([{ runId: 'three', jobName: 'j' }]);
-    await pass(59);
+    await pass(58);
     expect(deleted).toEqual(['one', 'two']);
     await pass(1);
     expect(deleted).toEqual(['one', 'two', 'three']);
