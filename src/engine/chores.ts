@@ -1,5 +1,6 @@
 import type { WorkerErrorContext } from '../core/errors/worker-error-context.ts';
 import type { OldAge } from '../core/managing/retention.ts';
+import type { BulkRun } from '../core/managing/run-bulk.ts';
 import type { CancelledRun } from '../core/ownership/claim.ts';
 import type { Store } from '../core/store.ts';
 import type { EventBus } from './events/event-bus.ts';
@@ -109,10 +110,15 @@ export function oldRuns(ages: readonly OldAge[]): Chore {
     portionsOnDemand: { afterShift: Number.POSITIVE_INFINITY, afterDeletion: 0 },
     run: async (store, bus) => {
       const { runs } = await store.purgeRuns({ ages, limit: Number.MAX_SAFE_INTEGER });
-      bus.publish(runs.map((run) => ({ run, note: { type: 'run:delete' } })));
-      return runs.length > 0 || (await store.deletePortion());
+      return await afterPurge(runs, store, bus);
     },
   };
+}
+
+/** Tells of deleted runs. If there were none, it removes a portion of what others left over. Whether there may be more. */
+async function afterPurge(runs: readonly BulkRun[], store: Store, bus: EventBus): Promise<boolean> {
+  bus.publish(runs.map((run) => ({ run, note: { type: 'run:delete' } })));
+  return runs.length > 0 || (await store.deletePortion());
 }
 
 /** Removes deliveries of webhooks that ended long ago. Their other rows go with those of other deleted runs. */
@@ -122,11 +128,7 @@ export const OLD_DELIVERIES: Chore = {
   everyMs: HOUR_MS,
   firstAfterMs: MINUTE_MS,
   portionsOnDemand: { afterShift: 0, afterDeletion: 0 },
-  run: async (store, bus) => {
-    const runs = await store.purgeDeliveries();
-    bus.publish(runs.map((run) => ({ run, note: { type: 'run:delete' } })));
-    return runs.length > 0 || (await store.deletePortion());
-  },
+  run: async (store, bus) => await afterPurge(await store.purgeDeliveries(), store, bus),
 };
 
 /** In the order in which they are done when several are due. */

@@ -10,7 +10,7 @@ const MINUTE_MS = 60_000;
 type ChoreName = 'cancellation' | 'deletion' | 'purge';
 
 /** Chores on a fake store that records what they do. `fails` names the chore that rejects. */
-function chores({ fails }: { fails?: ChoreName } = {}) {
+function chores({ fails, hasWebhooks = false }: { fails?: ChoreName; hasWebhooks?: boolean } = {}) {
   const clock = new FakeClock();
   const bus = new EventBus(clock);
   const done: string[] = [];
@@ -19,6 +19,7 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
   const portionsOfStats: boolean[] = [];
   const foldFailures: boolean[] = [];
   const errors: unknown[] = [];
+  const oldDeliveries: { runId: string; jobName: string }[][] = [];
   bus.on('worker:error', ({ context, error }) => errors.push(`${context}: ${error}`));
   const note = (name: ChoreName) => {
     done.push(name);
@@ -39,11 +40,12 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
       if (foldFailures.shift()) throw new Error('no database');
       return portionsOfStats.shift() ?? false;
     },
+    purgeDeliveries: async () => oldDeliveries.shift() ?? [],
     deletePortion: portion('deletion'),
     purgePortion: portion('purge'),
     forgetThrottles: async () => portionsOfThrottles.shift() ?? false,
   });
-  const housekeeping = new Housekeeping({ store, bus, clock });
+  const housekeeping = new Housekeeping({ store, bus, clock, hasWebhooks });
   const pass = async (minutes: number) => {
     clock.advance(minutes * MINUTE_MS);
     await idle();
@@ -66,10 +68,28 @@ function chores({ fails }: { fails?: ChoreName } = {}) {
     folds,
     portionsOfStats,
     foldFailures,
+    oldDeliveries,
   };
 }
 
 describe('the chores', () => {
+  it('remove old deliveries of webhooks where there are some, portion by portion', async () => {
+    const { housekeeping, bus, oldDeliveries, pass, passSeconds } = chores({ hasWebhooks: true });
+    const deleted: string[] = [];
+    bus.on('run:delete', ({ runId }) => deleted.push(runId));
+    oldDeliveries.push([{ runId: 'one', jobName: 'j' }], [{ runId: 'two', jobName: 'j' }]);
+    housekeeping.start();
+    await passSeconds(59);
+    expect(deleted).toEqual([]);
+    for (const _portion of ['one', 'two', 'none']) await passSeconds(1);
+    expect(deleted).toEqual(['one', 'two']);
+    oldDeliveries.push([{ runId: 'three', jobName: 'j' }]);
+    await pass(58);
+    expect(deleted).toEqual(['one', 'two']);
+    await pass(1);
+    expect(deleted).toEqual(['one', 'two', 'three']);
+  });
+
   it('are done each hour, and rows of deleted runs also ten minutes after the start', async () => {
     const { housekeeping, cleared, pass } = chores();
     housekeeping.start();

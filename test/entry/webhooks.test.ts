@@ -32,7 +32,7 @@ test.each([
     list({ url, secret: SECRET }, { url: 'http://10.0.0.1/token', secret: SECRET }),
     /^DURABLY_WEBHOOKS\[1\]\.url must have a public/,
   ],
-  [list({ url, secret: SECRET, evnts: [] }), /^DURABLY_WEBHOOKS: Unknown member of endpoints\[0\] "evnts"/],
+  [list({ url, secret: SECRET, event: [] }), /^DURABLY_WEBHOOKS: Unknown member of endpoints\[0\] "event"/],
   [{ DURABLY_WEBHOOKS: '["token"]' }, /^DURABLY_WEBHOOKS\[0\] must be an object/],
   [
     list({ url, secret: SECRET }, { url, secret: SECRET }),

@@ -56,7 +56,7 @@ const OF_RUNS: MembersOf<NonNullable<WebhookOptions['ofRuns']>> = { secret: true
  * import { createWebhooks } from 'durably/webhooks'
  *
  * const webhooks = createWebhooks({
- *   endpoints: [{ url: 'https://example.com/hooks', secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw' }],
+ *   endpoints: [{ url: 'https://example.com/hooks', secret: process.env.WEBHOOK_SECRET ?? '' }],
  * })
  * const durably = createDurably({ dialect, webhooks })
  */

@@ -1,6 +1,7 @@
 import { Webhook } from 'standardwebhooks';
 import { expect } from 'vitest';
 import type { Durably, Run } from '../../../src/index.ts';
+import { webhooksWith } from '../../../src/plugins/webhooks/create-webhooks.ts';
 import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
@@ -196,6 +197,28 @@ contract(
       for (const secret of ['token-in-path', SECRET.slice(6), OTHER_SECRET.slice(6)]) {
         expect(shown).not.toContain(secret);
       }
+    });
+
+    test('is sent nothing if its name leads to an address that is not public', async ({ world }) => {
+      const { received, host } = await receiver();
+      const port = host.split(':')[1];
+      const asked: string[] = [];
+      const webhooks = webhooksWith(
+        { endpoints: [{ url: `http://rebind.example:${port}/`, secret: SECRET }] },
+        {
+          resolveHost: async (name) => {
+            asked.push(name);
+            return [{ address: '127.0.0.1', family: 4 }];
+          },
+        },
+      );
+      const { durably } = await world.start({ webhooks });
+      durably.register({ echo });
+      expect(await deliveryOf(durably, 'failed')).toMatchObject({
+        error: `rebind.example:${port} has an address that is not public, and is not allowed by name`,
+      });
+      expect(asked).toEqual(['rebind.example']);
+      expect(received).toEqual([]);
     });
 
     test('of a webhook that no process has is tried later', async ({ world }) => {
