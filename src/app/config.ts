@@ -112,6 +112,9 @@ const settings = z.object({
       }
     })
     .optional(),
+  DURABLY_DATA_DIR: z.string().default('data'),
+  DURABLY_FETCH_ORIGINS: originList(),
+  DURABLY_API_KEYS: apiKeysText.optional(),
   DURABLY_ENCRYPTION_KEYS: z
     .string()
     .transform((text, context) => {
@@ -137,9 +140,6 @@ const settings = z.object({
     .default([]),
   DURABLY_WEBHOOK_ALLOW: commaList(),
   DURABLY_WEBHOOK_RUN_SECRET: commaList(),
-  DURABLY_DATA_DIR: z.string().default('data'),
-  DURABLY_FETCH_ORIGINS: originList(),
-  DURABLY_API_KEYS: apiKeysText.optional(),
   DURABLY_INSECURE: z
     .enum(['0', '1'], 'must be 0 or 1')
     .transform((flag) => flag === '1')

@@ -3,15 +3,15 @@ import type { Append, Store } from '../core/store.ts';
 interface End {
   /** Whether the process has ended. */
   readonly isGone: () => boolean;
-  /** Called with what was stored. True if the process ends with that: it never learns of it. */
-  readonly endsAfter: (append: Append) => boolean;
+  /** Called with what was stored. The process may end with that: then it never learns of it. */
+  readonly onStored: (append: Append) => void;
 }
 
 /**
  * The store of a process that may end at any time. After that its worker gets no answer any more, as if it had never asked.
  * Callers still do.
  */
-export function withEnd(store: Store, { isGone, endsAfter }: End): Store {
+export function withEnd(store: Store, { isGone, onStored }: End): Store {
   const lost = new Promise<never>(() => undefined);
   const unlessGone =
     <TArguments extends unknown[], T>(method: (...args: TArguments) => Promise<T>) =>
@@ -29,7 +29,8 @@ export function withEnd(store: Store, { isGone, endsAfter }: End): Store {
     fireSlots: unlessGone(store.fireSlots),
     append: unlessGone(async (append) => {
       const result = await store.append(append);
-      return result === 'stored' && endsAfter(append) ? await lost : result;
+      if (result === 'stored') onStored(append);
+      return result;
     }),
   };
 }

@@ -45,7 +45,7 @@ export class TestProcess {
       {
         clock: whileAlive(clock, isGone),
         wrapStore: (store) => {
-          const ending = withEnd(store, { isGone, endsAfter: (append) => this.#endsAfter(append, doubles) });
+          const ending = withEnd(store, { isGone, onStored: (append) => this.#noteStored(append, doubles) });
           return withToldTime(ending, database);
         },
       },
@@ -88,14 +88,13 @@ export class TestProcess {
     if (failure !== undefined) throw failure.error;
   }
 
-  #endsAfter({ entries, lease }: Append, doubles: StepDoubles): boolean {
+  #noteStored({ entries, lease }: Append, doubles: StepDoubles): void {
     const jobName = this.#jobNames.get(lease.runId) ?? '';
     for (const { note } of entries) {
       const { type, stepName } = note;
       if (type !== 'step:complete' || stepName == null) continue;
       if (doubles.takeCrash({ jobName, stepName })) this.#isGone = true;
     }
-    return this.#isGone;
   }
 
   #watching(): DurablyPlugin {

@@ -43,23 +43,6 @@ describe('the configuration', () => {
     expect(readConfig({ PATH: '/bin' })).toEqual(defaults);
   });
 
-  it('reads keys that encrypt payloads, the current one first', () => {
-    const [one, two] = ['a1'.repeat(32), 'b2'.repeat(32)];
-    const { DURABLY_ENCRYPTION_KEYS } = readConfig({ DURABLY_ENCRYPTION_KEYS: `new:${one}, old:${two}` });
-    expect(DURABLY_ENCRYPTION_KEYS).toEqual({ keys: { new: one, old: two }, current: 'new' });
-  });
-
-  it.each([
-    'a1'.repeat(32),
-    `k1:${'a1'.repeat(31)}`,
-    `k1:x:${'a1'.repeat(32)}`,
-    `k:${'a1'.repeat(32)},k:${'a1'.repeat(32)}`,
-  ])('refuses bad keys that encrypt, and does not show them: %#', (text) => {
-    const message = messageFor({ DURABLY_ENCRYPTION_KEYS: text });
-    expect(message).toMatch(/^DURABLY_ENCRYPTION_KEYS must be id:key pairs/);
-    expect(message).not.toContain('a1a1');
-  });
-
   it('treats an empty variable as unset', () => {
     const empty = Object.fromEntries(
       [...Object.keys(defaults), 'TURSO_AUTH_TOKEN', 'DURABLY_API_KEYS', 'DURABLY_RATE_LIMIT'].map((name) => [

@@ -1,11 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { defineJob } from '../../src/index.ts';
 import { createTestDurably } from '../../src/testing.ts';
-import { ROOT } from '../docs/markdown.ts';
 
 const nothing = z.object({});
 const START = '2030-01-01T00:00:00.000Z';
@@ -233,18 +230,4 @@ it('takes less than a second for a hundred days of sleep', async () => {
   const t = await createTestDurably({ jobs: { long }, now: START });
   expect(await t.run(long, {})).toMatchObject({ completedAt: '2030-04-11T00:00:00.000Z' });
   await t.stop();
-});
-
-it('reaches every place where the database asks for the time', () => {
-  const folders = ['src/storage/sqlite', 'migrations/sqlite'].map((path) => join(ROOT, path));
-  const texts = folders.flatMap((folder) =>
-    readdirSync(folder, { recursive: true, encoding: 'utf8' })
-      .filter((name) => /\.(ts|sql)$/.test(name))
-      .map((name) => readFileSync(join(folder, name), 'utf8')),
-  );
-  const asked = texts.flatMap((text) => [
-    ...text.matchAll(/unixepoch\('subsec'\)( \* 1000)?|current_timestamp/gi),
-  ]);
-  expect(asked.length).toBeGreaterThan(5);
-  expect(asked.filter(([, inMs]) => inMs === undefined)).toEqual([]);
 });
