@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { DurablyEvent } from '../../core/events.ts';
+import type { DurablyEvent, EventType } from '../../core/events.ts';
 import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import type { DatabaseVitals, Vitals } from '../../core/stats/vitals.ts';
 import { registerCounted } from './counted.ts';
@@ -27,6 +27,17 @@ export interface Metrics {
 
 /** The label of jobs that are not registered, whose names could be any number. */
 const OTHER = 'other';
+const HEARD = [
+  'run:trigger',
+  'run:complete',
+  'run:fail',
+  'run:cancel',
+  'run:retry',
+  'step:complete',
+  'step:fail',
+  'step:retry',
+  'worker:error',
+] as const satisfies readonly EventType[];
 /** Executions whose end was not heard of. It comes at once, unless the run was lost meanwhile. */
 const MAX_OPEN = 10_000;
 
@@ -82,6 +93,7 @@ function createPlugin(instruments: Instruments, jobOf: (name: string) => string)
   };
   return {
     name: 'metrics',
+    events: HEARD,
     async aroundRun({ runId, jobName, kind, attempt, dueSinceMs, startedAtMs, claimedAtMs }, next) {
       const job = jobOf(jobName);
       if (kind === 'takeover') instruments.takenOver.inc({ job });
