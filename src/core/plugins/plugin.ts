@@ -1,4 +1,4 @@
-import type { DurablyEvent } from '../events.ts';
+import type { DurablyEvent, EventType } from '../events.ts';
 import type { ClaimKind } from '../ownership/claim.ts';
 import type { Labels } from '../triggers/labels.ts';
 
@@ -57,6 +57,8 @@ export interface DurablyPlugin<TData = unknown> {
    * `onError`, and no run notices it.
    */
   onEvent?(event: DurablyEvent): unknown;
+  /** The types of events for which {@link onEvent} is called. Others are not made for it, which saves their time. Default: all. */
+  readonly events?: readonly EventType[] | undefined;
 }
 
 /** How a run comes to be triggered. A `schedule` is triggered when it is put, not at its slots. */

@@ -37,7 +37,7 @@ export class EventBus {
   readonly #handlers = new Map<EventType, Set<AnyHandler>>();
   readonly #errorHandlers = new Set<ErrorHandler>();
   /** Hear every event. They don't count as listeners: the log still has what nobody listens to. */
-  readonly #observers: ReadonlySet<AnyHandler> | undefined;
+  readonly #observers: ReadonlyMap<EventType, ReadonlySet<AnyHandler>>;
   #sequence = 0;
   #published = 0;
   /** Called at each publication, even if nobody listens. */
@@ -50,7 +50,7 @@ export class EventBus {
   constructor(clock: Clock, log: RunLog = new RunLog(), observing?: readonly DurablyPlugin[]) {
     this.#clock = clock;
     this.#log = log;
-    this.#observers = observing && new Set(observing.map((plugin) => (event) => plugin.onEvent?.(event)));
+    this.#observers = observersOf(observing);
   }
 
   on<E extends EventType>(type: E, handler: EventHandler<E>): () => void {
@@ -86,9 +86,10 @@ export class EventBus {
       const sequence = ++this.#sequence;
       const handlers = this.#handlers.get(each.note.type);
       const isHeard = handlers !== undefined && handlers.size > 0;
-      if (!isHeard && this.#observers === undefined) continue;
+      const observers = this.#observers.get(each.note.type);
+      if (!isHeard && observers === undefined) continue;
       const event = toEvent(toRow(each, { sequence, nowMs: this.#clock.now() }));
-      if (this.#observers !== undefined) this.#tell(this.#observers, event);
+      if (observers !== undefined) this.#tell(observers, event);
       if (isHeard) this.#tell(handlers, event);
     }
     this.#published += committed.length;
@@ -105,7 +106,8 @@ export class EventBus {
       context: failure.context,
       ...(failure.runId === undefined ? {} : { runId: failure.runId }),
     };
-    if (this.#observers !== undefined) this.#tell(this.#observers, event);
+    const observers = this.#observers.get('worker:error');
+    if (observers !== undefined) this.#tell(observers, event);
     if (this.isHeard('worker:error')) this.#tell(this.#handlers.get('worker:error') ?? new Set(), event);
     else this.#log.workerError(event);
   }
@@ -136,6 +138,17 @@ export class EventBus {
       }
     }
   }
+}
+
+function observersOf(observing: readonly DurablyPlugin[] = []): ReadonlyMap<EventType, Set<AnyHandler>> {
+  const observers = new Map<EventType, Set<AnyHandler>>();
+  for (const plugin of observing) {
+    const tell: AnyHandler = (event) => plugin.onEvent?.(event);
+    for (const type of plugin.events ?? EVENT_TYPES) {
+      observers.set(type, (observers.get(type) ?? new Set()).add(tell));
+    }
+  }
+  return observers;
 }
 
 function toRow(

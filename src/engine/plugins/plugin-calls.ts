@@ -46,22 +46,21 @@ export class PluginCalls {
     await nest(aroundRun, {
       hook: 'aroundRun',
       core: execute,
-      shown: (outcome) => outcome,
       call: (plugin, next) => plugin.aroundRun?.(this.#contextOf(plugin), next),
     });
   }
 
   /** Calls a step's function within the plugins. Rejects if the function or a plugin fails. */
-  async aroundStep<T>(step: CalledStep, code: () => Promise<T>): Promise<T> {
+  aroundStep<T>(step: CalledStep, code: () => Promise<T>): Promise<T> {
     const { aroundStep } = this.#plugins;
-    if (aroundStep === undefined) return await code();
-    return await nest(aroundStep, {
+    if (aroundStep === undefined) return code();
+    return nest<T>(aroundStep, {
       hook: 'aroundStep',
       core: code,
-      shown: () => undefined,
       call: (plugin, next) => {
         const context: PluginStep = { ...step, run: this.#contextOf(plugin) };
-        return plugin.aroundStep?.(context, next);
+        // What the step returns is not the plugin's.
+        return plugin.aroundStep?.(context, next as () => Promise<never>);
       },
     });
   }
@@ -95,32 +94,42 @@ export class PluginCalls {
   }
 }
 
-interface Nesting<T, TShown> {
+interface Nesting<T> {
   readonly hook: 'aroundRun' | 'aroundStep';
   readonly core: () => Promise<T>;
-  /** What a plugin sees of the result. */
-  readonly shown: (result: T) => TShown;
-  readonly call: (plugin: DurablyPlugin, next: () => Promise<TShown>) => unknown;
+  readonly call: (plugin: DurablyPlugin, next: () => Promise<T>) => unknown;
 }
 
 /**
  * Calls the plugins around each other, the first one outermost. The result is that of the core. A plugin can only make of it a
  * failure: by throwing, or by not calling `next`. A failure of what is within a plugin stays what it is, whatever the plugin
- * does about it.
+ * does about it. It makes few promises, because each costs more while a job runs (ADR 21).
  */
-async function nest<T, TShown>(plugins: readonly DurablyPlugin[], nesting: Nesting<T, TShown>): Promise<T> {
-  const [plugin, ...inner] = plugins;
-  if (plugin === undefined) return await nesting.core();
-  const { hook, shown, call } = nesting;
+function nest<T>(plugins: readonly DurablyPlugin[], nesting: Nesting<T>, from = 0): Promise<T> {
+  const plugin = plugins[from];
+  if (plugin === undefined) return nesting.core();
+  return callAround(plugin, nesting, () => nest(plugins, nesting, from + 1));
+}
+
+async function callAround<T>(
+  plugin: DurablyPlugin,
+  { hook, call }: Nesting<T>,
+  inner: () => Promise<T>,
+): Promise<T> {
   let within: Promise<T> | undefined;
   let isOver = false;
-  const next = (): Promise<TShown> => {
+  const next = (): Promise<T> => {
     if (isOver) return refuse(new PluginError(plugin.name, `called next after its ${hook} was over`));
     if (within !== undefined) return refuse(new PluginError(plugin.name, `called next twice in ${hook}`));
-    within = nest(inner, nesting);
-    return watched(within.then(shown));
+    within = watched(inner());
+    return within;
   };
-  const failure = await failureOf(() => call(plugin, next));
+  let failure: { readonly error: unknown } | undefined;
+  try {
+    await call(plugin, next);
+  } catch (error) {
+    failure = { error };
+  }
   isOver = true;
   if (within === undefined)
     throw failure === undefined
@@ -139,13 +148,4 @@ function refuse(error: PluginError): Promise<never> {
 function watched<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
-}
-
-async function failureOf(call: () => unknown): Promise<{ readonly error: unknown } | undefined> {
-  try {
-    await call();
-    return undefined;
-  } catch (error) {
-    return { error };
-  }
 }

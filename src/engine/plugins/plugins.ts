@@ -1,4 +1,5 @@
 import { ValidationError } from '../../core/errors/errors.ts';
+import { EVENT_TYPES } from '../../core/events.ts';
 import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import type { MembersOf } from '../../core/validation/known-names.ts';
@@ -33,8 +34,9 @@ const MEMBERS: MembersOf<DurablyPlugin> = {
   encode: true,
   decode: true,
   onEvent: true,
+  events: true,
 };
-const { name: _name, ...HOOKS } = MEMBERS;
+const { name: _name, events: _events, ...HOOKS } = MEMBERS;
 const NAME = /^[\w./-]{1,64}$/;
 
 /** @throws {ValidationError} that names the plugin and what is wrong with it. */
@@ -78,7 +80,9 @@ function checkPlugin(plugin: unknown, index: number): asserts plugin is DurablyP
     const meant = Object.hasOwn(MEMBERS, member) ? undefined : nearestName(member, Object.keys(HOOKS));
     if (meant !== undefined) throw new ValidationError(`${what} has "${member}"; did you mean "${meant}"?`);
   }
-  const { encode, decode } = plugin as DurablyPlugin;
+  const { encode, decode, events } = plugin as DurablyPlugin;
+  const unknown = events?.find((type) => !EVENT_TYPES.includes(type));
+  if (unknown !== undefined) throw new ValidationError(`${what}: unknown event type ${shownValue(unknown)}`);
   if (encode !== undefined && decode === undefined)
     throw new ValidationError(`${what} has encode without decode`);
 }

@@ -38,7 +38,7 @@ export function createInstruments(registry: Registry) {
         buckets: WAIT_SECONDS,
       },
     ),
-    stepSeconds: histogram('durably_step_duration_seconds', 'How long tries of step.run took', {
+    stepSeconds: histogram('durably_step_duration_seconds', 'How long completed steps took, of all kinds', {
       labelNames: ['job'],
       buckets: STEP_SECONDS,
     }),

@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { DurablyEvent } from '../../core/events.ts';
+import type { DurablyEvent, EventType } from '../../core/events.ts';
 import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import type { DatabaseVitals, Vitals } from '../../core/stats/vitals.ts';
 import { registerCounted } from './counted.ts';
@@ -27,6 +27,17 @@ export interface Metrics {
 
 /** The label of jobs that are not registered, whose names could be any number. */
 const OTHER = 'other';
+const HEARD = [
+  'run:trigger',
+  'run:complete',
+  'run:fail',
+  'run:cancel',
+  'run:retry',
+  'step:complete',
+  'step:fail',
+  'step:retry',
+  'worker:error',
+] as const satisfies readonly EventType[];
 /** Executions whose end was not heard of. It comes at once, unless the run was lost meanwhile. */
 const MAX_OPEN = 10_000;
 
@@ -80,8 +91,25 @@ function createPlugin(instruments: Instruments, jobOf: (name: string) => string)
     const ms = execution.earlierMs + performance.now() - execution.begunMs;
     instruments.runSeconds.observe({ job, status }, ms / 1000);
   };
+  /** By job. Steps are many, and to find what counts them takes longer than to count. */
+  const steps = new Map<string, { complete(seconds: number): void }>();
+  const stepsOf = (job: string) => {
+    const known = steps.get(job);
+    if (known !== undefined) return known;
+    const count = instruments.steps.labels({ job, status: 'completed' });
+    const duration = instruments.stepSeconds.labels({ job });
+    const made = {
+      complete(seconds: number) {
+        count.inc();
+        duration.observe(seconds);
+      },
+    };
+    steps.set(job, made);
+    return made;
+  };
   return {
     name: 'metrics',
+    events: HEARD,
     async aroundRun({ runId, jobName, kind, attempt, dueSinceMs, startedAtMs, claimedAtMs }, next) {
       const job = jobOf(jobName);
       if (kind === 'takeover') instruments.takenOver.inc({ job });
@@ -92,14 +120,6 @@ function createPlugin(instruments: Instruments, jobOf: (name: string) => string)
       forgetOldest(open);
       // What ends the run is heard after this.
       if ((await next()) !== 'completed') open.delete(runId);
-    },
-    async aroundStep({ run }, next) {
-      const begunMs = performance.now();
-      try {
-        await next();
-      } finally {
-        instruments.stepSeconds.observe({ job: jobOf(run.jobName) }, (performance.now() - begunMs) / 1000);
-      }
     },
     onEvent(event: DurablyEvent) {
       switch (event.type) {
@@ -116,7 +136,7 @@ function createPlugin(instruments: Instruments, jobOf: (name: string) => string)
           if (event.automatic === true) instruments.retried.inc({ job: jobOf(event.jobName) });
           return;
         case 'step:complete':
-          return instruments.steps.inc({ job: jobOf(event.jobName), status: 'completed' });
+          return stepsOf(jobOf(event.jobName)).complete(event.duration / 1000);
         case 'step:fail':
           return instruments.steps.inc({ job: jobOf(event.jobName), status: 'failed' });
         case 'step:retry':

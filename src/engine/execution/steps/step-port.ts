@@ -190,7 +190,7 @@ export class StepPort {
       timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...deps, timeoutMs });
     const own = () => callWithinStep(control.lease, { owner: this, name }, limited);
     if (pluginCalls === undefined) return own();
-    return pluginCalls.aroundStep({ stepName: name, stepIndex: index, attempt }, () => {
+    return pluginCalls.aroundStep({ stepName: name, stepIndex: index, attempt }, async () => {
       // A plugin may have taken its time.
       control.throwIfOver();
       return own();
