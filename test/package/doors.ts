@@ -5,6 +5,7 @@ import { LibsqlDialect } from '@libsql/kysely-libsql';
 import { createDurably, defineJob } from 'durably';
 import { createDurablyClient } from 'durably/client';
 import { createDurablyApp } from 'durably/hono';
+import { tracing } from 'durably/opentelemetry';
 import { createDurablyHandler } from 'durably/server';
 import { z } from 'zod';
 
@@ -16,7 +17,7 @@ const greet = defineJob({
 });
 
 const client = createClient({ url: 'file:doors.db' });
-const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet } });
+const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet }, use: [tracing()] });
 await durably.init();
 
 const { id, output } = await durably.jobs.greet.triggerAndWait({ name: 'door' });
