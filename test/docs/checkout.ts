@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { blocksOf, fileNameOf, ROOT, readDocument } from './markdown.ts';
 
 const COPIED = ['src', 'scripts', 'migrations', 'package.json', 'tsconfig.json', 'tsconfig.build.json'];
@@ -79,20 +80,27 @@ export async function startService(
   child.stderr.setEncoding('utf8').on('data', (text) => {
     errors += text;
   });
-  for await (const line of createInterface({ input: child.stdout })) {
+  const url = await listeningAt(child.stdout);
+  if (url === undefined) throw new Error(`${command}\n${errors}`);
+  let stopped: Promise<void> | undefined;
+  return {
+    url,
+    stop(signal) {
+      stopped ??= endGroup(child, signal);
+      return stopped;
+    },
+  };
+}
+
+/** The address that a service prints when it listens. Undefined if it ends without. */
+export async function listeningAt(output: Readable): Promise<string | undefined> {
+  for await (const line of createInterface({ input: output })) {
     const url = /listening on (http:\/\/\S+)/.exec(line)?.[1];
     if (url === undefined) continue;
-    child.stdout.resume();
-    let stopped: Promise<void> | undefined;
-    return {
-      url,
-      stop(signal) {
-        stopped ??= endGroup(child, signal);
-        return stopped;
-      },
-    };
+    output.resume();
+    return url;
   }
-  throw new Error(`${command}\n${errors}`);
+  return undefined;
 }
 
 async function endGroup(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

@@ -4,9 +4,10 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import Database from 'libsql';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { freePort } from '../support/net/free-port.ts';
-import { makeCheckout, makeProject, type RunningService, startService } from './checkout.ts';
+import { listeningAt, makeCheckout, makeProject, type RunningService, startService } from './checkout.ts';
 import { startCollector } from './collector.ts';
 import { Console, exchangesOf } from './console.ts';
 import { blocksIn, blocksOf, fileNameOf, readDocument, shellCommandsOf } from './markdown.ts';
@@ -60,6 +61,29 @@ describe('the commands of the documentation', () => {
     const withKey = await startService(command, { cwd: checkout, env });
     onTestFinished(() => withKey.stop());
     expect(await runConsole('docs/access.md', { url: withKey.url, home })).toBeGreaterThan(4);
+  });
+
+  it('start a service by npm that SIGTERM ends without an orphan, and whose database is whole by itself then', async () => {
+    const home = mkdtempSync(join(folder, 'stopped-'));
+    const file = join(home, 'durably.db');
+    const env = { PATH: process.env.PATH, HOME: home, PORT: '0', TURSO_DATABASE_URL: `file:${file}` };
+    // Without `prestart`, because it is built already.
+    const npm = spawn('npm', ['start', '--ignore-scripts'], { cwd: checkout, env, detached: true });
+    const { pid = 0 } = npm;
+    onTestFinished(() => void npm.kill('SIGKILL'));
+    const url = await listeningAt(npm.stdout);
+    const body = JSON.stringify({ jobName: 'greet', input: { name: 'Ada' } });
+    const { runId } = await (await fetch(`${url}/api/durably/trigger`, { method: 'POST', body })).json();
+    const closed = once(npm, 'close');
+    // Not to its process group, as a terminal would send it.
+    process.kill(pid, 'SIGTERM');
+    await closed;
+    expect(() => process.kill(-pid, 0)).toThrow('ESRCH');
+    const copy = join(home, 'copy.db');
+    copyFileSync(file, copy);
+    const database = new Database(copy);
+    onTestFinished(() => void database.close());
+    expect(database.prepare('select id from durably_runs').all()).toEqual([{ id: runId }]);
   });
 
   it('appear in no other document', () => {

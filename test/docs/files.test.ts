@@ -17,6 +17,14 @@ const RUN = [
   "npm pkg set 'overrides[@libsql/kysely-libsql][@libsql/client]=^0.18.0'",
 ];
 
+/** Shell commands that backups.test.ts runs, in folders of its own. */
+const RUN_FOR_BACKUPS = [
+  `sqlite3 /var/lib/durably/durably.db "VACUUM INTO '/backup/durably.db'"`,
+  `node --eval "new (require('libsql'))('/var/lib/durably/durably.db').exec(\\"VACUUM INTO '/backup/durably.db'\\")"`,
+  'rm -f /var/lib/durably/durably.db /var/lib/durably/durably.db-wal /var/lib/durably/durably.db-shm',
+  'cp /backup/durably.db /var/lib/durably/durably.db',
+];
+
 /** Shell commands that no test here runs, and the reason. */
 const NOT_RUN: Readonly<Record<string, string>> = {
   'DURABLY_WEBHOOKS=\'[{"url": "https://example.com/hooks", "secret": "whsec_…", "events": ["run.failed"]}]\' npm start':
@@ -35,6 +43,11 @@ const NOT_RUN: Readonly<Record<string, string>> = {
     'needs a registry; the tests use these versions',
   'TURSO_DATABASE_URL=libsql://durably-acme.turso.io TURSO_AUTH_TOKEN=… node dist/entry/node.js':
     'needs an account; test/remote runs the service on a server',
+  'systemctl stop durably': 'needs systemd',
+  'systemctl start durably': 'needs systemd',
+  'chown durably: /var/lib/durably/durably.db': 'needs a user durably',
+  'npx durably migrate': 'test/cli/serve.test.ts runs it from the sources',
+  'npx durably doctor': 'test/cli/serve.test.ts runs it from the sources',
   'docker build -t durably .': 'needs Docker; npm run check -- container runs the commands of the Dockerfile',
   'docker run -e DURABLY_API_KEYS="ops:$(cat ~/durably.key)" -v durably:/data -p 127.0.0.1:3000:3000 --read-only durably':
     'needs Docker',
@@ -68,7 +81,7 @@ describe('a block of the documentation', () => {
     const signing = commands.filter((command) => command.startsWith('node -e'));
     expect(signing).toHaveLength(1);
     const others = commands.filter((command) => !signing.includes(command));
-    expect([...new Set(others)].sort()).toEqual([...RUN, ...Object.keys(NOT_RUN)].sort());
+    expect([...new Set(others)].sort()).toEqual([...RUN, ...RUN_FOR_BACKUPS, ...Object.keys(NOT_RUN)].sort());
   });
 
   it.each(blocksIn('yaml'))('is the file that it names, or YAML: $document:$line', ({ code }) => {

@@ -43,6 +43,18 @@ describe('a link in the documentation', () => {
     if (anchor !== undefined) expect(anchorsOf(readDocument(path))).toContain(anchor);
   });
 
+  it('leads from the index and from the README to each page', () => {
+    const pages = readDocuments().filter(({ path }) => /^docs\/[^/]+\.md$/.test(path));
+    for (const index of ['docs/README.md', 'README.md']) {
+      const linked = links.filter(({ from }) => from === index).map(({ path }) => path);
+      const missing = pages.filter(({ path }) => path !== index && !linked.includes(path));
+      expect(
+        missing.map(({ path }) => path),
+        index,
+      ).toEqual([]);
+    }
+  });
+
   it('stays within the packed package', () => {
     const files = packedFiles();
     expect(files).toContain('README.md');

@@ -6,6 +6,7 @@ import { createDurably, defineJob } from 'durably';
 import { createDurablyClient } from 'durably/client';
 import { createCodec } from 'durably/crypto';
 import { createDurablyApp } from 'durably/hono';
+import { tracing } from 'durably/opentelemetry';
 import { createDurablyHandler } from 'durably/server';
 import { createTestDurably } from 'durably/testing';
 import { createWebhooks } from 'durably/webhooks';
@@ -21,6 +22,7 @@ const greet = defineJob({
 const client = createClient({ url: 'file:doors.db' });
 const webhooks = createWebhooks({ ofRuns: { secret: `whsec_${'a'.repeat(32)}` } });
 const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet }, webhooks });
+const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet }, use: [tracing()] });
 await durably.init();
 
 const { id, output } = await durably.jobs.greet.triggerAndWait({ name: 'door' });

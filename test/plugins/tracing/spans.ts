@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { trace } from '@opentelemetry/api';
 import { UndiciInstrumentation } from '@opentelemetry/instrumentation-undici';
 import {
   InMemorySpanExporter,
@@ -9,6 +10,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-node';
 import { expect, onTestFinished } from 'vitest';
+import { until } from '../../support/until.ts';
 
 const exporter = new InMemorySpanExporter();
 
@@ -60,3 +62,19 @@ export async function tracedServer() {
   onTestFinished(() => void server.close());
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`, traceparents };
 }
+
+const tracer = trace.getTracer('test');
+
+/** Calls code within a span of the test. */
+export async function within<T>(name: string, code: () => Promise<T>): Promise<T> {
+  return await tracer.startActiveSpan(name, async (span) => {
+    try {
+      return await code();
+    } finally {
+      span.end();
+    }
+  });
+}
+
+export const untilSpans = (name: string, count = 1) =>
+  until(() => spansNamed(name).length >= count, `${count} spans "${name}"`);
