@@ -21,8 +21,8 @@ const greet = defineJob({
 
 const client = createClient({ url: 'file:doors.db' });
 const webhooks = createWebhooks({ ofRuns: { secret: `whsec_${'a'.repeat(32)}` } });
-const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet }, webhooks });
-const durably = createDurably({ dialect: new LibsqlDialect({ client }), jobs: { greet }, use: [tracing()] });
+const dialect = new LibsqlDialect({ client });
+const durably = createDurably({ dialect, jobs: { greet }, use: [tracing()], webhooks });
 await durably.init();
 
 const { id, output } = await durably.jobs.greet.triggerAndWait({ name: 'door' });
