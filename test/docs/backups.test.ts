@@ -85,6 +85,7 @@ test.for(['sqlite3', 'node'])(
       }
     })();
     await until(() => before.length > 50, 'the load');
+    const earlier = triggered;
     await shell(folder, [backup]);
     const later = triggered;
     await until(() => triggered > later + 50, 'runs after the backup');
@@ -111,7 +112,8 @@ test.for(['sqlite3', 'node'])(
     const overview = await durably.getOverview();
     const { completed, ...others } = overview.runs;
     expect(Object.values(others).every((count) => count === 0)).toBe(true);
-    expect(completed).toBeGreaterThan(later - 10);
+    // The held run is one more. The last of the others may not have been stored yet when the backup began.
+    expect(completed).toBeGreaterThanOrEqual(earlier);
     expect(completed).toBeLessThan(triggered + 1);
     // What was triggered after the backup is unknown, and can be triggered again. What was in it is found.
     expect(await durably.jobs.work.trigger('load 0', { idempotencyKey: '1' })).toMatchObject({
