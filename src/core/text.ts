@@ -24,11 +24,25 @@ export function isStorableText(text: string): boolean {
   return text.isWellFormed() && !text.includes('\0');
 }
 
+/** How JSON texts begin that are marked when they are stored: as encoded by a plugin, or as redacted. No JSON of a user's does. */
+export const MARK_START = '{"\\u0024';
+/** Not visible. */
+const WORD_JOINER = '\u2060';
+
+/** A text that is no JSON must not look like a marked one, whoever wrote it. */
+function unmarked(text: string): string {
+  return text.startsWith(MARK_START) ? WORD_JOINER + text : text;
+}
+
 /**
  * {@link storableText} of at most `maxBytes` bytes of UTF-8. A longer text is cut
- * between two characters, and ends in an ellipsis.
+ * between two characters, and ends in an ellipsis. One that begins like a marked JSON text gets an invisible character before it.
  */
 export function boundedText(text: string, maxBytes: number = MAX_TEXT_BYTES): string {
+  return cutText(unmarked(text), maxBytes);
+}
+
+function cutText(text: string, maxBytes: number): string {
   if (text.length * MAX_BYTES_PER_UNIT <= maxBytes) return storableText(text);
   // A unit takes at least one byte, so the units after `maxBytes` can't fit.
   const head = storableText(text.slice(0, maxBytes + 1));

@@ -87,6 +87,8 @@ describe('the log on Node', () => {
     ['basic credentials', 'proxy-authorization: Basic bWU6c2VzYW1l', 'bWU6c2VzYW1l'],
     ['a key in a header of its own', "'x-api-key': 'k-0123456789abcdef'", 'k-0123456789abcdef'],
     ['a cookie', 'set-cookie: session=abc123def; Path=/', 'abc123def'],
+    ['a later cookie', 'Cookie: theme=dark; sid=abc123def', 'abc123def'],
+    ['a header of another scheme', 'Authorization: ApiKey abc123def', 'abc123def'],
     ['a token of a database', 'token eyJhbGciOiJ0ZXN0In0.e30.abcdefghijk', 'abcdefghijk'],
     ['a password in a URL', 'connect to libsql://me:hunter2@db.example.com', 'hunter2'],
     ['a ticket in a query', 'GET /subscribe?runId=run_1&token=t-0123456789', 't-0123456789'],

@@ -26,9 +26,12 @@ const VALUES =
 
 /** `authorization: …`, `"token": "…"`, `webhook-signature: v1,…`: what follows the name of a header or a member. */
 const NAMED =
-  /(["']?\b(?:(?:proxy-)?authorization|(?:set-)?cookie|x-api-key|api[-_]?key|[\w-]*(?:token|secret|password|passwd|signature))["']?\s*:\s*)(?!(?:Bearer|Basic) …)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}]+(?:[,;][^\s]+)*)/gi;
+  /(["']?(?<![\w-])[\w-]*(?:authorization|cookie|api[-_]?key|token|secret|password|passwd|signature)["']?\s*:\s*)(?!(?:Bearer|Basic) …)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}]+(?:[,;][^\s]+)*)/gi;
+/** `Authorization: ApiKey …`, `Cookie: a=1; b=2`: the value of such a header takes the rest of its line. */
+const HEADER_LINES =
+  /(?<![\w-])((?:(?:proxy-)?authorization|(?:set-)?cookie)\s*:\s*)(?!["']|(?:Bearer|Basic) …)[^\r\n]+/gi;
 /** A webhook's secret, a signature, and a token of three parts (JWT), wherever they stand. */
-const TYPED = /\bwhsec_[\w+/=-]+|\bv1a?,[A-Za-z\d+/=]{20,}|\beyJ[\w-]{6,}\.[\w-]+\.[\w-]*/g;
+const TYPED = /\bwhsec_[\w+/=-]+|\bv1a?,[A-Za-z\d+/=]{20,}|\beyJ[\w-]{6,2048}\.[\w-]+\.[\w-]*/g;
 
 /** A text without the credentials in it: in URLs, in headers, and as values of parameters. */
 export function withoutSecrets(text: string): string {
@@ -37,6 +40,7 @@ export function withoutSecrets(text: string): string {
     .replace(URL_CREDENTIALS_WITH_SLASH, '//…@')
     .replace(HEADER_CREDENTIALS, '$1 …')
     .replace(VALUES, '=…')
+    .replace(HEADER_LINES, '$1…')
     .replace(NAMED, '$1…')
     .replace(TYPED, '…');
 }

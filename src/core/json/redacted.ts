@@ -1,8 +1,10 @@
+import { MARK_START } from '../text.ts';
+
 /**
  * What a sensitive step has stored, as JSON text in an object. The `$` is escaped, which `JSON.stringify` never does, so no value
  * that a user gives looks like this.
  */
-const MARK = '{"\\u0024redacted":';
+const MARK = `${MARK_START}redacted":`;
 
 /** What callers see of it. */
 export const REDACTED = '[redacted]';

@@ -1,10 +1,11 @@
+import { MARK_START } from '../text.ts';
 import { isRedacted, REDACTED } from './redacted.ts';
 
 /**
  * A value that a plugin has encoded, as JSON text: an object with the plugin's name and what it made of the value. The `$`
  * is escaped, which `JSON.stringify` never does, so no value that a user gives can look like a sealed one.
  */
-export const SEAL_MARK = '{"\\u0024enc":';
+export const SEAL_MARK = `${MARK_START}enc":`;
 
 /** What callers see of a value that no plugin of this process can decode. */
 export const UNREADABLE = '[encrypted]';

@@ -6,10 +6,10 @@ export interface Vitals {
   readonly slots: { readonly inUse: number; readonly of: number };
   /** How many readers follow events: streams, and callers that wait for a run. */
   readonly streams: number;
-  /** The registered jobs, by name. */
-  readonly jobs: readonly JobLine[];
-  /** The active runs of all other jobs together. */
-  readonly otherJobs: Omit<JobLine, 'jobName' | 'oldestPendingMs'>;
+  /** The registered jobs, by name. Null if the database did not answer within three seconds. */
+  readonly jobs: readonly JobLine[] | null;
+  /** The active runs of all other jobs together. Null like `jobs`. */
+  readonly otherJobs: Omit<JobLine, 'jobName' | 'oldestPendingMs'> | null;
   readonly database: DatabaseVitals;
 }
 

@@ -2,6 +2,7 @@ import { onAbort } from '../../core/abort-listeners.ts';
 import { DatabaseUnavailableError, RunEndedError, TimeoutError } from '../../core/errors/errors.ts';
 import { toError } from '../../core/errors/stored-error.ts';
 import { decodeJson } from '../../core/json/json.ts';
+import { shownText } from '../../core/json/sealed.ts';
 import { isTerminal, parseDetail, type StoredRun } from '../../core/run.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { openText } from '../plugins/codec.ts';
@@ -100,7 +101,7 @@ function completed(run: StoredRun): StoredRun {
   if (run.status === 'cancelled') {
     throw new RunEndedError({ runId: run.id, ending: 'cancelled', message: `Run ${run.id} was cancelled` });
   }
-  const message = run.error ?? `Run ${run.id} failed`;
+  const message = run.error === null ? `Run ${run.id} failed` : shownText(run.error);
   const cause = toError(parseDetail(run.errorDetail), message);
   throw new RunEndedError({ runId: run.id, ending: 'failed', message }, { cause });
 }

@@ -28,8 +28,8 @@ export function createNodeLog({ level, stdout, stderr }: LogOptions): ServiceLog
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      // The entries bring their errors as plain fields.
-      serializers: {},
+      // The entries bring their errors as plain fields. Pino's own serializer would change them.
+      serializers: { err: (fields) => fields },
     },
     // An entry goes to the last stream that takes its level.
     pino.multistream([...streams], { dedupe: true }),

@@ -164,19 +164,19 @@ function showVitals(
 ): void {
   for (const gauge of Object.values(gauges)) gauge.reset();
   if (!isWatched) return;
-  gauges.isUp.set(vitals === undefined ? 0 : 1);
-  if (vitals === undefined) return;
+  if (vitals === undefined) return gauges.isUp.set(0);
   const { slots, streams, jobs, otherJobs } = vitals;
   gauges.slots.set(slots.of);
   gauges.slotsInUse.set(slots.inUse);
   gauges.streams.set(streams);
-  for (const { jobName: job, pending, waiting, running, oldestPendingMs } of [
-    ...jobs,
-    { ...otherJobs, jobName: OTHER, oldestPendingMs: undefined },
-  ]) {
+  gauges.isUp.set(jobs === null ? 0 : 1);
+  if (jobs === null) return;
+  const lines = jobs.map((line) => ({ ...line, oldestMs: line.oldestPendingMs as number | undefined }));
+  const others = otherJobs === null ? [] : [{ ...otherJobs, jobName: OTHER, oldestMs: undefined }];
+  for (const { jobName: job, pending, waiting, running, oldestMs } of [...lines, ...others]) {
     for (const [status, count] of Object.entries({ pending, waiting, running })) {
       gauges.active.set({ job, status }, count);
     }
-    if (oldestPendingMs !== undefined) gauges.oldest.set({ job }, oldestPendingMs / 1000);
+    if (oldestMs !== undefined) gauges.oldest.set({ job }, oldestMs / 1000);
   }
 }

@@ -26,7 +26,8 @@ export const CANCELLED = `status = ${statusAfter('cancel')}, last_command = 'can
 export const RETRIED = `status = ${statusAfter('retry')}, last_command = 'retry', claim_kind = 'start', error = null, error_detail = null, failed_step_name = null,
     output = null, progress = null, completed_at = null, heartbeat_at = null, lost_count = 0, retry_count = 0,
     holds = 0, cancels_below = 0, key_turn = (key_turn & 1) | iif(coalesce(limit_key, rate_key) is null, 0, 2),
-    deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), updated_at = ${NOW_MS}`;
+    deadline_at = iif(started_at is null, ${NOW_MS} + ttl_ms, null), due_since = iif(started_at is null, ${NOW_MS}, due_since),
+    updated_at = ${NOW_MS}`;
 
 const ABOVE = `with ${runsAbove('select ?1')}`;
 const IS_VISITED = `not ${leavesBelow('durably_runs')} and id not in (${TO_BE_VISITED})`;

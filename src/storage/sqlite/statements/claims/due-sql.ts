@@ -33,7 +33,7 @@ update durably_runs set
   completed_at = iif(${IS_OVERDUE}, ${NOW_MS}, null),
   fence = fence + coalesce(${IS_OVERDUE}, 0),
   cancels_below = ${CANCELS_BELOW},
-  due_at = null, waits = null, due_since = iif(started_at is null, ${NOW_MS}, due_since), updated_at = ${NOW_MS}
+  due_at = null, waits = null, due_since = iif(started_at is null, min(coalesce(due_at, ${NOW_MS}), ${NOW_MS}), due_since), updated_at = ${NOW_MS}
 where seq in (
   select seq from (
     select w.seq from durably_runs w indexed by durably_runs_due
