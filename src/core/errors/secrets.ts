@@ -29,7 +29,7 @@ const NAMED =
   /(["']?(?<![\w-])[\w-]*(?:authorization|cookie|api[-_]?key|token|secret|password|passwd|signature)["']?\s*:\s*)(?!(?:Bearer|Basic) …)(?:"(?:[^"\\]|\\.)*"|'[^']*'|[^\s,;}]+(?:[,;][^\s]+)*)/gi;
 /** `Authorization: ApiKey …`, `Cookie: a=1; b=2`: the value of such a header takes the rest of its line. */
 const HEADER_LINES =
-  /(?<![\w-])((?:(?:proxy-)?authorization|(?:set-)?cookie)\s*:\s*)(?!["']|(?:Bearer|Basic) …)[^\r\n]+/gi;
+  /(?<![\w-])((?:(?:proxy-)?authorization|(?:set-)?cookie)\s*:)(?!\s*(?:["']|(?:Bearer|Basic) …))[^\r\n]+/gi;
 /** A webhook's secret, a signature, and a token of three parts (JWT), wherever they stand. */
 const TYPED = /\bwhsec_[\w+/=-]+|\bv1a?,[A-Za-z\d+/=]{20,}|\beyJ[\w-]{6,2048}\.[\w-]+\.[\w-]*/g;
 
@@ -40,7 +40,7 @@ export function withoutSecrets(text: string): string {
     .replace(URL_CREDENTIALS_WITH_SLASH, '//…@')
     .replace(HEADER_CREDENTIALS, '$1 …')
     .replace(VALUES, '=…')
-    .replace(HEADER_LINES, '$1…')
+    .replace(HEADER_LINES, '$1 …')
     .replace(NAMED, '$1…')
     .replace(TYPED, '…');
 }
