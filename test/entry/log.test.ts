@@ -43,6 +43,16 @@ describe('the log on Node', () => {
     ]);
   });
 
+  test('keeps the causes of an error, with their codes', () => {
+    const { log, output } = written();
+    const cause = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' });
+    log.failure('request failed', new Error('no answer', { cause }));
+    expect(JSON.parse(output.stderr).err).toMatchObject({
+      ...{ name: 'Error', message: 'no answer' },
+      cause: { message: 'refused', code: 'ECONNREFUSED' },
+    });
+  });
+
   test.each([
     ['silent', []],
     ['error', ['e']],

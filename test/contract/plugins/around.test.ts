@@ -26,6 +26,28 @@ function recorder(name: string, lines: string[]): DurablyPlugin {
 }
 
 contract('plugins around runs and steps', (test) => {
+  test('are told when the delay of a run was over, however late somebody looked', async ({ world }) => {
+    const seen: PluginRun[] = [];
+    const around: DurablyPlugin = {
+      name: 'seen',
+      aroundRun: async (run, next) => {
+        seen.push(run);
+        await next();
+      },
+    };
+    const { durably } = await world.idle({ use: [around] });
+    const { echo: handle } = durably.register({ echo });
+    const { id, waits } = await handle.trigger(0, { delay: 20 });
+    const dueMs = Date.parse(waits[0]?.until ?? '');
+    await until(
+      async () => Date.parse((await durably.getOverview()).at) > dueMs + 50,
+      'the database to be later',
+    );
+    durably.start();
+    await untilStatus(durably, id, 'completed');
+    expect(seen.map(({ dueSinceMs }) => dueSinceMs)).toEqual([dueMs]);
+  });
+
   test('are nested in their order, and are not called for replayed steps', async ({ world }) => {
     const lines: string[] = [];
     const { durably } = await world.start({ use: [recorder('a', lines), recorder('b', lines)] });

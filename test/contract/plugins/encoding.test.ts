@@ -24,6 +24,18 @@ function keyed(keys: readonly string[]): DurablyPlugin {
 contract(
   'payloads that plugins encode',
   (test) => {
+    test('are shown as [encrypted] in the error of a caller who waits', async ({ world }) => {
+      const { durably } = await world.start({ use: [keyed(['k1'])] });
+      const task = job('task', () => Promise.reject(new Error('secret error')));
+      durably.register({ task });
+      const { id } = await durably.trigger({ jobName: 'task', input: 0, idempotencyKey: 'k' });
+      await untilStatus(durably, id, 'failed');
+      const { durably: other } = await world.idle();
+      const { task: handle } = other.register({ task });
+      const error = await rejectionOf(handle.triggerAndWait(0, { idempotencyKey: 'k' }));
+      expect(error).toMatchObject({ name: 'RunEndedError', message: '[encrypted]' });
+    });
+
     test('are shown as [encrypted] where they cannot be decoded', async ({ world }) => {
       const { durably } = await world.start({ use: [keyed(['k1'])] });
       const task = job('task', async (step) => {
