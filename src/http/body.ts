@@ -162,9 +162,10 @@ function consumed(): RequestError {
   );
 }
 
+/**
+ * The connection is not to be closed here: a client that still sends would be reset before it reads the answer
+ * (RFC 9112, 9.6). The server reads the rest, for a while, and throws it away.
+ */
 function tooLarge(maxBytes: number): RequestError {
-  // The rest of the body is not read, so the connection can't be reused.
-  return new RequestError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`, {
-    connection: 'close',
-  });
+  return new RequestError('BODY_TOO_LARGE', `The body is larger than ${maxBytes} bytes`);
 }
