@@ -2,7 +2,7 @@ import { Webhook } from 'standardwebhooks';
 import { expect, test, vi } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
 import { OTHER_SECRET, receiver, SECRET } from '../support/net/receiver.ts';
-import { spawnService } from '../support/spawn-service.ts';
+import { spawnService } from '../support/processes/spawn-service.ts';
 import { until } from '../support/until.ts';
 
 vi.setConfig({ testTimeout: 60_000 });

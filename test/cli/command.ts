@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, onTestFinished, vi } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
-import { buildPackage } from '../support/built-package.ts';
+import { buildPackage } from '../support/built/package.ts';
 
 const COMMAND = join(buildPackage(), 'dist/cli.js');
 

@@ -7,7 +7,7 @@ import { createDurablyClient } from '../../src/client/create-client.ts';
 import type { JournalEvent } from '../../src/core/events.ts';
 import { temporaryFolder } from '../app/temporary.ts';
 import { freePort } from '../support/net/free-port.ts';
-import { type SpawnedService, spawnService } from '../support/spawn-service.ts';
+import { type SpawnedService, spawnService } from '../support/processes/spawn-service.ts';
 import { until } from '../support/until.ts';
 import { collect } from './service.ts';
 

@@ -7,7 +7,7 @@ import Database from 'libsql';
 import { expect, it, onTestFinished } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
 import { launcherBelowModes } from '../chaos/machine/below-modes.ts';
-import { failedStart } from '../support/spawn-service.ts';
+import { failedStart } from '../support/processes/spawn-service.ts';
 
 /** The single line that a failed start prints. */
 async function lineOf(env: Record<string, string>, launcher: readonly string[] = []): Promise<string> {

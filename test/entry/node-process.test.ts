@@ -5,7 +5,7 @@ import { expect, it, onTestFinished } from 'vitest';
 import { createHttpServer } from '../../src/entry/node/server.ts';
 import { temporaryFolder } from '../app/temporary.ts';
 import { buildService } from '../support/built/service.ts';
-import { eventually, spawnService } from '../support/spawn-service.ts';
+import { eventually, spawnService } from '../support/processes/spawn-service.ts';
 
 async function spawnOnFile({ env = {}, script }: { env?: Record<string, string>; script?: string } = {}) {
   return spawnService(

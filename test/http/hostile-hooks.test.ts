@@ -2,7 +2,7 @@ import { format } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createDurablyHandler } from '../../src/http/create-handler.ts';
 import { idle } from '../support/idle.ts';
-import { watchProcess } from '../support/watch-process.ts';
+import { watchProcess } from '../support/processes/watch-process.ts';
 import { doors, readProblem, requestTo } from './doors.ts';
 import { fakeDurably, ManualCursor } from './fake-durably.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { eventually } from '../../support/spawn-service.ts';
+import { eventually } from '../../support/processes/spawn-service.ts';
 import { API, startService } from './started-service.ts';
 
 describe('the log of the service', () => {

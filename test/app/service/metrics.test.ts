@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { parseMetrics } from '../../plugins/prometheus-text.ts';
-import { eventually } from '../../support/spawn-service.ts';
+import { eventually } from '../../support/processes/spawn-service.ts';
 import { API, startService } from './started-service.ts';
 
 const KEY = 'a-key-for-prometheus';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import Database from 'libsql';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { eventually } from '../../support/spawn-service.ts';
+import { eventually } from '../../support/processes/spawn-service.ts';
 import { temporaryFolder } from '../temporary.ts';
 import { API, type Service, slowServer, spawnIn, startService } from './started-service.ts';
 

@@ -3,7 +3,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { listen } from '../../support/net/listening.ts';
-import { type SpawnedService, spawnService } from '../../support/spawn-service.ts';
+import { type SpawnedService, spawnService } from '../../support/processes/spawn-service.ts';
 import { temporaryFolder } from '../temporary.ts';
 
 export const API = '/api/durably';

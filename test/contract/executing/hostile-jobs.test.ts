@@ -6,7 +6,7 @@ import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { nextEvent, recordEvents, untilStatus } from '../../support/runs.ts';
 import { deferred } from '../../support/until.ts';
-import { watchProcess } from '../../support/watch-process.ts';
+import { watchProcess } from '../../support/processes/watch-process.ts';
 
 const thrower = (message: string) => () => {
   throw new Error(message);

@@ -4,7 +4,7 @@ import { contract } from '../../support/contract.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { nextEvent, readAll, recordEvents, rejectionOf } from '../../support/runs.ts';
 import { deferred } from '../../support/until.ts';
-import { watchProcess } from '../../support/watch-process.ts';
+import { watchProcess } from '../../support/processes/watch-process.ts';
 
 const CLOSED = { permanent: true, message: 'The database connection was closed' };
 

@@ -3,7 +3,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { createGuardedController } from '../../../src/engine/execution/guarded-signal.ts';
 import { idle } from '../../support/idle.ts';
-import { watchProcess } from '../../support/watch-process.ts';
+import { watchProcess } from '../../support/processes/watch-process.ts';
 
 /** A guarded controller, the errors of its listeners, and what Node raised or warned of. */
 function guarded() {

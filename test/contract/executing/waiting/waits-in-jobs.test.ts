@@ -5,7 +5,7 @@ import { idle } from '../../../support/idle.ts';
 import { echo, job } from '../../../support/jobs.ts';
 import { rejectionOf, untilStatus } from '../../../support/runs.ts';
 import { deferred, until } from '../../../support/until.ts';
-import { watchProcess } from '../../../support/watch-process.ts';
+import { watchProcess } from '../../../support/processes/watch-process.ts';
 
 /** Something that a job can trigger. */
 type AnyHandle = Pick<JobHandle, 'trigger' | 'triggerAndWait'>;

@@ -8,7 +8,8 @@ import type { OptionalSchema } from '../../migrations/optional-schema.ts';
 import { ownQuery } from '../../query.ts';
 import type { Schema } from '../../schema.ts';
 import { type RunRow, toRun, wholeColumns } from '../rows.ts';
-import { enqueues, newlyStored, toEnqueued } from './enqueue.ts';
+import { enqueues, newlyStored } from './enqueue.ts';
+import { enqueuedOf } from './found-runs.ts';
 
 /** One statement, and nothing goes along with it. */
 const ALONE = { isSentAgain: false, sentAgain: [false], seesAll: true, isBatch: false, isRemote: false };
@@ -51,7 +52,7 @@ export async function enqueueIn(
     const rows = (await execute(sql, [keys])) as unknown as readonly (RunRow & { seq: number })[];
     return new Map(rows.map((row) => [row.seq, toRun(row)]));
   };
-  const [enqueued] = await toEnqueued({ whole, byIds: (sql, ids) => execute(sql, [ids]) }, [run], stored);
+  const [enqueued] = await enqueuedOf({ whole, byIds: (sql, ids) => execute(sql, [ids]) }, [run], stored);
   if (enqueued === undefined) throw new Error('the database has stored no run');
   return enqueued;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { MAX_JSON_DEPTH } from '../../src/core/json/json.ts';
-import { doors, postJson, readProblem, requestTo } from './doors.ts';
-import { fakeDurably } from './fake-durably.ts';
+import { MAX_JSON_DEPTH } from '../../../src/core/json/json.ts';
+import { doors, postJson, readProblem, requestTo } from '../doors.ts';
+import { fakeDurably } from '../fake-durably.ts';
 
 const post = (body: BodyInit | null, headers: Record<string, string> = {}) =>
   requestTo('/trigger', { method: 'POST', body, headers, duplex: 'half' });

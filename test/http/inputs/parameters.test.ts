@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { doors, postJson, readProblem, requestTo } from './doors.ts';
-import { fakeDurably } from './fake-durably.ts';
+import { doors, postJson, readProblem, requestTo } from '../doors.ts';
+import { fakeDurably } from '../fake-durably.ts';
 
 describe.each(doors)('through $door', ({ open }) => {
   it.each([

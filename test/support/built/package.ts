@@ -11,8 +11,8 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { ROOT } from './builds.ts';
 
-const ROOT = join(import.meta.dirname, '../..');
 const SOURCES = ['src', 'package.json', 'package-lock.json', 'tsconfig.json', 'tsconfig.build.json'];
 const CACHE = join(ROOT, 'node_modules/.cache/durably-package');
 const FORGET_AFTER_MS = 60 * 60 * 1000;

@@ -1,11 +1,11 @@
 import { Hono } from 'hono';
 import { describe, expect, it, test } from 'vitest';
-import { createApiKeys } from '../../src/app/api-keys.ts';
-import { createDurablyApp } from '../../src/app/create-app.ts';
-import type { Operation } from '../../src/http/operation.ts';
-import { operations } from '../../src/http/operations/index.ts';
-import { BASE, doors, pathOf, readProblem, requestTo } from './doors.ts';
-import { fakeDurably } from './fake-durably.ts';
+import { createApiKeys } from '../../../src/app/api-keys.ts';
+import { createDurablyApp } from '../../../src/app/create-app.ts';
+import type { Operation } from '../../../src/http/operation.ts';
+import { operations } from '../../../src/http/operations/index.ts';
+import { BASE, doors, pathOf, readProblem, requestTo } from '../doors.ts';
+import { fakeDurably } from '../fake-durably.ts';
 
 const withoutBody = operations.filter(({ method, input }) => method !== 'GET' && input.from === 'query');
 

@@ -1,11 +1,11 @@
 import { Hono } from 'hono';
 import { cloneRawRequest } from 'hono/request';
 import { describe, expect, it, vi } from 'vitest';
-import { createDurablyApp } from '../../src/app/create-app.ts';
-import { createDurablyHandler } from '../../src/http/create-handler.ts';
-import { unheldNumbers } from '../../src/http/inputs/numbers.ts';
-import { BASE, doors, postJson, readProblem, requestTo } from './doors.ts';
-import { fakeDurably } from './fake-durably.ts';
+import { createDurablyApp } from '../../../src/app/create-app.ts';
+import { createDurablyHandler } from '../../../src/http/create-handler.ts';
+import { unheldNumbers } from '../../../src/http/inputs/numbers.ts';
+import { BASE, doors, postJson, readProblem, requestTo } from '../doors.ts';
+import { fakeDurably } from '../fake-durably.ts';
 
 const post = (body: string, headers: Record<string, string> = {}) =>
   requestTo('/trigger', { method: 'POST', body, headers });

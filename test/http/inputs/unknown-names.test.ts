@@ -1,11 +1,11 @@
 import { describe, expect, it, test } from 'vitest';
-import { createApiKeys } from '../../src/app/api-keys.ts';
-import { createDurablyApp } from '../../src/app/create-app.ts';
-import { UnknownJobError } from '../../src/core/errors/errors.ts';
-import { operations } from '../../src/http/operations/index.ts';
-import { MAX_QUERY_PARAMETERS } from '../../src/http/query.ts';
-import { BASE, bodyOf, doors, pathOf, postJson, readProblem, requestTo } from './doors.ts';
-import { fakeDurably } from './fake-durably.ts';
+import { createApiKeys } from '../../../src/app/api-keys.ts';
+import { createDurablyApp } from '../../../src/app/create-app.ts';
+import { UnknownJobError } from '../../../src/core/errors/errors.ts';
+import { operations } from '../../../src/http/operations/index.ts';
+import { MAX_QUERY_PARAMETERS } from '../../../src/http/query.ts';
+import { BASE, bodyOf, doors, pathOf, postJson, readProblem, requestTo } from '../doors.ts';
+import { fakeDurably } from '../fake-durably.ts';
 
 describe.each(doors)('an unknown name, through $door', ({ open }) => {
   const refused = async (request: Request, options = {}) => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { IdempotencyKeyReusedError } from '../../src/core/errors/errors.ts';
-import { doors, readProblem, requestTo } from './doors.ts';
-import { fakeDurably, sampleRun } from './fake-durably.ts';
+import { IdempotencyKeyReusedError } from '../../../src/core/errors/errors.ts';
+import { doors, readProblem, requestTo } from '../doors.ts';
+import { fakeDurably, sampleRun } from '../fake-durably.ts';
 
 const post = (path: string, body: unknown, key: string) =>
   requestTo(path, {
