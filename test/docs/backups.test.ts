@@ -51,10 +51,11 @@ async function open(folder: string, work: ReturnType<typeof createWork>) {
     jobs: { work },
     pollingInterval: 25,
     maxConcurrentRuns: 4,
-    staleThreshold: 100,
-    heartbeatInterval: 25,
   });
-  await durably.init();
+  await durably.migrate();
+  // A restore takes longer than leases last.
+  await sql`update durably_runs set heartbeat_at = 0 where status = 'running'`.execute(durably.db);
+  durably.start();
   const close = async () => {
     await durably.stop({ timeoutMs: 0 });
     await database.close();
