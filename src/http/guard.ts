@@ -55,6 +55,18 @@ export interface ScopeGuard<TInput> {
   narrow(input: TInput, filter: RunFilter): TInput;
 }
 
+/** The filters of a list of runs. */
+export const RUN_FILTERS = [
+  'jobName',
+  'status',
+  'labels',
+  'parentRunId',
+  'scheduleId',
+  'createdAfter',
+  'createdBefore',
+  'q',
+] as const satisfies readonly (keyof RunFilter)[];
+
 /** Each trigger of the input is asked about. */
 export interface TriggerGuard<TInput> {
   readonly hook: 'onTrigger';

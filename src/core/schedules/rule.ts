@@ -1,5 +1,6 @@
 import { errorMessage } from '../errors/error-text.ts';
 import { parseDuration, parseTime, shownValue } from '../time/duration.ts';
+import type { MembersOf } from '../validation/known-names.ts';
 import { refuseMember } from '../validation/refusal.ts';
 import {
   type JobSchedule,
@@ -9,6 +10,20 @@ import {
   type OverlapPolicy,
 } from './schedule.ts';
 import { parseCron, slotAfter, type Timing } from './timing.ts';
+
+/** The members of a job's own schedule. */
+export const JOB_SCHEDULE_MEMBERS: MembersOf<JobSchedule> = {
+  cron: true,
+  every: true,
+  timezone: true,
+  input: true,
+  missed: true,
+  overlap: true,
+  startAt: true,
+  endAt: true,
+  labels: true,
+  priority: true,
+};
 
 /** The checked rule of a schedule. The place of its grid is not known before it is stored. */
 export interface ScheduleRule {

@@ -3,7 +3,7 @@ import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText, type Jsonified } from '../../core/json/json.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
 import { parseRetries, type Retries } from '../../core/retries/retry.ts';
-import { parseScheduleRule } from '../../core/schedules/rule.ts';
+import { JOB_SCHEDULE_MEMBERS, parseScheduleRule } from '../../core/schedules/rule.ts';
 import type { JobSchedule } from '../../core/schedules/schedule.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
 import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
@@ -150,22 +150,9 @@ export function checkDefinition(job: JobDefinition): void {
   if (job.schedule !== undefined) checkFixedSchedule(job.schedule);
 }
 
-const FIXED_SCHEDULE: MembersOf<JobSchedule> = {
-  cron: true,
-  every: true,
-  timezone: true,
-  input: true,
-  missed: true,
-  overlap: true,
-  startAt: true,
-  endAt: true,
-  labels: true,
-  priority: true,
-};
-
 /** The input is parsed when the schedule is stored, because a schema may take time. @throws {ValidationError} */
 function checkFixedSchedule(schedule: JobSchedule): void {
-  checkMembers('member of schedule', schedule, FIXED_SCHEDULE);
+  checkMembers('member of schedule', schedule, JOB_SCHEDULE_MEMBERS);
   parseScheduleRule(schedule, 'schedule.');
   checkLabels(schedule.labels);
   checkPriority(schedule.priority);

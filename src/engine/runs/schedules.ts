@@ -2,6 +2,7 @@ import { NotFoundError, ValidationError } from '../../core/errors/errors.ts';
 import { newRunId } from '../../core/id.ts';
 import { decodeJson, isStorableText } from '../../core/json/json.ts';
 import { MAX_KEY_LENGTH, parseRun, type Run } from '../../core/run.ts';
+import { JOB_SCHEDULE_MEMBERS } from '../../core/schedules/rule.ts';
 import type { Schedule, ScheduleRequest, StoredSchedule } from '../../core/schedules/schedule.ts';
 import { slotAfter, slotsAfter } from '../../core/schedules/timing.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
@@ -14,20 +15,7 @@ import type { RunsDeps } from './runs-deps.ts';
 
 type ScheduleDeps = Pick<RunsDeps, 'store' | 'registry' | 'worker' | 'bus' | 'plugins' | 'maxInputBytes'>;
 
-const REQUEST: MembersOf<ScheduleRequest> = {
-  id: true,
-  jobName: true,
-  cron: true,
-  every: true,
-  timezone: true,
-  input: true,
-  missed: true,
-  overlap: true,
-  startAt: true,
-  endAt: true,
-  labels: true,
-  priority: true,
-};
+const REQUEST: MembersOf<ScheduleRequest> = { id: true, jobName: true, ...JOB_SCHEDULE_MEMBERS };
 
 /** How many of its next slots a schedule shows. */
 const SHOWN_SLOTS = 5;

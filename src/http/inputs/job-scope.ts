@@ -1,4 +1,4 @@
-import { listOf, type ScopeGuard } from '../guard.ts';
+import { listOf, RUN_FILTERS, type ScopeGuard } from '../guard.ts';
 
 /**
  * Lets `scopeRuns` narrow what is told of jobs as a whole. If it narrows by anything but `jobName`, the caller may see only some
@@ -11,16 +11,7 @@ export function scopeJobs<TInput extends { readonly jobName?: string[] | undefin
 ): ScopeGuard<TInput> {
   return {
     hook: 'scopeRuns',
-    narrowsBy: [
-      'jobName',
-      'status',
-      'labels',
-      'parentRunId',
-      'scheduleId',
-      'createdAfter',
-      'createdBefore',
-      'q',
-    ],
+    narrowsBy: RUN_FILTERS,
     filterOf: ({ jobName }) => ({ jobName }),
     narrow: (input, { jobName, limit, offset, ...others }) => {
       const narrowed = { ...input, jobName: listOf(jobName) };

@@ -6,7 +6,7 @@ import { RUN_STATUSES } from '../../core/run.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import { labelsSchema } from '../../core/triggers/labels.ts';
 import { knownMembers } from '../../core/validation/issues.ts';
-import { listOf, type ScopeGuard } from '../guard.ts';
+import { listOf, RUN_FILTERS, type ScopeGuard } from '../guard.ts';
 import { parentRunIdParam, single, statusParam, storable } from './params.ts';
 import { scheduleIdFilterParam } from './schedule-params.ts';
 
@@ -114,16 +114,7 @@ type BulkInput = z.output<typeof bulkEnvelope>;
 /** Lets `scopeRuns` narrow a command for many runs. It changes only runs that match the caller's filter and the hook's. */
 export const guardBulk: ScopeGuard<BulkInput> = {
   hook: 'scopeRuns',
-  narrowsBy: [
-    'jobName',
-    'status',
-    'labels',
-    'parentRunId',
-    'scheduleId',
-    'createdAfter',
-    'createdBefore',
-    'q',
-  ],
+  narrowsBy: RUN_FILTERS,
   filterOf: ({ all, ...filter }) => filter,
   narrow: (given, scope) => {
     const both = {

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { listOf } from '../guard.ts';
+import { listOf, RUN_FILTERS } from '../guard.ts';
 import {
   cursorParam,
   fieldsParam,
@@ -24,16 +24,7 @@ export const runs = jsonOperation({
   effect: 'read',
   guard: {
     hook: 'scopeRuns',
-    narrowsBy: [
-      'jobName',
-      'status',
-      'labels',
-      'parentRunId',
-      'scheduleId',
-      'createdAfter',
-      'createdBefore',
-      'q',
-    ],
+    narrowsBy: RUN_FILTERS,
     filterOf: ({ label, cursor, fields, ...filter }) => ({ ...filter, labels: label }),
     narrow: (query, { jobName, status, labels, limit = query.limit, offset = query.offset, ...others }) => ({
       ...query,
