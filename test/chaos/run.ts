@@ -2,9 +2,7 @@
  * The long form of the chaos tests: `npm run chaos -- --minutes N [--seed S] [--database ADDRESS | --sqld PROGRAM]`. Runs
  * round after round with the next seed, until the time is up or a promise was broken. With an address, all processes use
  * that libSQL server. With the program of libsql-server, each scenario starts servers of its own and gives them trouble.
- * The long form of the chaos tests: `npm run chaos -- --minutes N [--seed S] [--database ADDRESS]`. Runs round
- * after round with the next seed, until the time is up or a promise was broken. With an address, all processes use
- * that libSQL server. `npm run chaos -- --week 1000000` is a week in fast motion with that many runs, and nothing else.
+ * `npm run chaos -- --week 1000000` is a week in fast motion with that many runs, and nothing else.
  */
 import { inspect, parseArgs } from 'node:util';
 import { GivenDatabase } from '../support/given-database.ts';
