@@ -84,6 +84,16 @@ const report = defineJob({
   },
 });
 
+/** Starts a run for each document, and waits for all of them. */
+const approvals = defineJob({
+  name: 'approvals',
+  input: z.object({ documents: z.array(z.string()) }),
+  run: async (step, { documents }) =>
+    await Promise.all(
+      documents.map((document) => step.invoke(`ask about ${document}`, approval, { document })),
+    ),
+});
+
 /** Many steps and log lines. */
 const large = defineJob({
   name: 'large',
@@ -116,4 +126,4 @@ const hostile = defineJob({
   },
 });
 
-export const sampleJobs = { importOrders, charge, approval, report, large, hostile };
+export const sampleJobs = { importOrders, charge, approval, approvals, report, large, hostile };

@@ -66,4 +66,18 @@ export function outages(tests: DashboardTests): void {
     await page.getByRole('button', { name: 'Try again' }).click();
     await rowOf(page, id).waitFor();
   });
+
+  it('reads the list by itself as soon as it can', async () => {
+    const { url, durably } = await serve();
+    const { id } = await durably.trigger({ jobName: 'approval', input: { document: 'a' } });
+    const page = await open(tests, { url: BLANK, path: '', allowed: /500|Failed to load/ });
+    const isBroken = /\/runs(\/subscribe)?(\?|$)/;
+    await page.route(isBroken, (route) =>
+      route.fulfill({ status: 500, contentType: 'text/plain', body: 'oops' }),
+    );
+    await page.goto(`${url}/`);
+    await page.getByText('The runs could not be read.').waitFor();
+    await page.unroute(isBroken);
+    await rowOf(page, id).waitFor();
+  });
 }

@@ -1,6 +1,29 @@
-import { expect, it } from 'vitest';
+import { createClient } from '@libsql/client';
+import { LibsqlDialect } from '@libsql/kysely-libsql';
+import { expect, it, onTestFinished } from 'vitest';
+import { createCodec } from '../../../src/crypto.ts';
+import { createDurably } from '../../../src/index.ts';
 import { type DashboardTests, open, serve, until } from '../context.ts';
-import { HOSTILE } from '../sample-jobs.ts';
+import { BLANK } from '../opened-page.ts';
+import { HOSTILE, sampleJobs } from '../sample-jobs.ts';
+
+/** Notes in the page how many streams it has held at once. */
+function countStreams(): void {
+  const page = globalThis as typeof globalThis & { mostStreams?: number };
+  const send = page.fetch;
+  let held = 0;
+  page.fetch = async (input, init) => {
+    const request = new Request(input, init);
+    if (request.url.includes('/subscribe')) {
+      held++;
+      page.mostStreams = Math.max(page.mostStreams ?? 0, held);
+      request.signal.addEventListener('abort', () => {
+        held--;
+      });
+    }
+    return await send(request);
+  };
+}
 
 export function run(tests: DashboardTests): void {
   it('shows the tries of a step with their errors, and the error with its stack and cause', async () => {
@@ -60,6 +83,44 @@ export function run(tests: DashboardTests): void {
     await page.getByRole('button', { name: /^batch 2 / }).waitFor();
     await page.locator('.lane-child a').click();
     await page.getByRole('heading', { name: 'import-orders' }).waitFor();
+  });
+
+  it('follows two of the runs that are unfolded at once, and each of them in turn', async () => {
+    const service = await serve();
+    const { durably, url } = service;
+    durably.start();
+    const documents = ['a', 'b', 'c'];
+    const { id } = await durably.trigger({ jobName: 'approvals', input: { documents } });
+    await until(service, id, 'waiting');
+    const children = await durably.getRuns({ parentRunId: id });
+    expect(children).toHaveLength(3);
+    const page = await open(tests, { url: BLANK, path: '' });
+    await page.addInitScript(countStreams);
+    await page.goto(`${url}/#/run/${id}`);
+    for (const document of documents) {
+      await page.getByRole('button', { name: `Steps of the run of ask about ${document}` }).click();
+    }
+    await expect.poll(() => page.getByRole('button', { name: /^prepare / }).count()).toBe(3);
+    for (const child of children) await durably.signal(child.id, 'approved', true);
+    await until(service, id, 'completed');
+    // The wait of each has ended, also of the one whose turn it was not.
+    const waits = page.getByRole('button', { name: /^approved.*completed/ });
+    await expect.poll(() => waits.count(), { timeout: 20_000 }).toBe(3);
+    // That of the page's own run is the third.
+    expect(await page.evaluate(() => (globalThis as { mostStreams?: number }).mostStreams)).toBe(3);
+  });
+
+  it('says of a value that this service has no key for that it is encrypted', async () => {
+    const { durably, url, file } = await serve();
+    const dialect = new LibsqlDialect({ client: createClient({ url: `file:${file}` }) });
+    const codec = createCodec({ keys: { a: Buffer.alloc(32, 7).toString('base64') }, current: 'a' });
+    const other = createDurably({ dialect, jobs: sampleJobs, use: [codec] });
+    onTestFinished(() => other.stop());
+    const { id } = await other.trigger({ jobName: 'approval', input: { document: 'the secret' } });
+    expect((await durably.getRun(id))?.payload).toBe('[encrypted]');
+    const page = await open(tests, { url, hash: `#/run/${id}` });
+    await page.locator('.json .json-null').getByText('encrypted').waitFor();
+    expect(await page.content()).not.toContain('the secret');
   });
 
   it('draws the rows in sight of a run with 5,000 steps and 5,000 log lines', async () => {
