@@ -85,8 +85,8 @@ const report = defineJob({
 });
 
 /** Starts a run for each document, and waits for all of them. */
-const approvals = defineJob({
-  name: 'approvals',
+const askAround = defineJob({
+  name: 'ask-around',
   input: z.object({ documents: z.array(z.string()) }),
   run: async (step, { documents }) =>
     await Promise.all(
@@ -126,4 +126,4 @@ const hostile = defineJob({
   },
 });
 
-export const sampleJobs = { importOrders, charge, approval, approvals, report, large, hostile };
+export const sampleJobs = { importOrders, charge, approval, askAround, report, large, hostile };

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { startRemote } from '../support/remote.ts';
 import { failedStart, spawnService } from '../support/processes/spawn-service.ts';
+import { startRemote } from '../support/remote.ts';
 
 test('a wrong auth token fails the start with one line that says so', async () => {
   const { url } = await startRemote({ authToken: 'right' });

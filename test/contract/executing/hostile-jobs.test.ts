@@ -4,9 +4,9 @@ import { defineJob } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
+import { watchProcess } from '../../support/processes/watch-process.ts';
 import { nextEvent, recordEvents, untilStatus } from '../../support/runs.ts';
 import { deferred } from '../../support/until.ts';
-import { watchProcess } from '../../support/processes/watch-process.ts';
 
 const thrower = (message: string) => () => {
   throw new Error(message);

@@ -2,9 +2,9 @@ import { expect } from 'vitest';
 import { DatabaseUnavailableError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { echo, job } from '../../support/jobs.ts';
+import { watchProcess } from '../../support/processes/watch-process.ts';
 import { nextEvent, readAll, recordEvents, rejectionOf } from '../../support/runs.ts';
 import { deferred } from '../../support/until.ts';
-import { watchProcess } from '../../support/processes/watch-process.ts';
 
 const CLOSED = { permanent: true, message: 'The database connection was closed' };
 

@@ -90,7 +90,7 @@ export function run(tests: DashboardTests): void {
     const { durably, url } = service;
     durably.start();
     const documents = ['a', 'b', 'c'];
-    const { id } = await durably.trigger({ jobName: 'approvals', input: { documents } });
+    const { id } = await durably.trigger({ jobName: 'ask-around', input: { documents } });
     await until(service, id, 'waiting');
     const children = await durably.getRuns({ parentRunId: id });
     expect(children).toHaveLength(3);

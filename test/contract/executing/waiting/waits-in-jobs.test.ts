@@ -3,9 +3,9 @@ import { ConflictError, type JobHandle } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
 import { idle } from '../../../support/idle.ts';
 import { echo, job } from '../../../support/jobs.ts';
+import { watchProcess } from '../../../support/processes/watch-process.ts';
 import { rejectionOf, untilStatus } from '../../../support/runs.ts';
 import { deferred, until } from '../../../support/until.ts';
-import { watchProcess } from '../../../support/processes/watch-process.ts';
 
 /** Something that a job can trigger. */
 type AnyHandle = Pick<JobHandle, 'trigger' | 'triggerAndWait'>;
