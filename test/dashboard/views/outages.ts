@@ -59,6 +59,8 @@ export function outages(tests: DashboardTests): void {
     const page = await open(tests, { url, hash: '#/schedules', allowed: /500/ });
     await page.getByRole('heading', { name: 'Schedules' }).waitFor();
     const broken = { status: 500, contentType: 'text/plain', body: 'oops' };
+    // When its stream opens, the list would be read by itself.
+    await page.route('**/runs/subscribe*', (route) => route.fulfill(broken));
     await page.route('**/runs?*', (route) => route.fulfill(broken));
     await page.getByRole('link', { name: 'Runs', exact: true }).click();
     await page.getByText('The runs could not be read.').waitFor();
