@@ -136,7 +136,7 @@ export function assembleDurably(options: DurablyOptions, { clock, wrapStore }: A
   const given = checkWorkerOptions(options);
   const isResident = given.presence === 'resident';
   const { webhooks } = options;
-  const plugins = { ...parsePlugins(options.use), webhooks };
+  const plugins = { ...parsePlugins(options.use, clock), webhooks };
   const hasWebhooks = webhooks !== undefined && (webhooks.ofRuns || webhooks.endpoints.length > 0);
   const {
     store: made,

@@ -29,7 +29,7 @@ export async function runJob(
   { step, calls, needed, errorDetail, maxResultBytes }: JobDeps,
 ): Promise<JobEnd> {
   const callJob = async () => {
-    const payload = isSealed(run.payload) ? await needed.open(run.payload) : run.payload;
+    const payload = isSealed(run.payload) ? await needed.input(run) : run.payload;
     const returned = await job.run(step, decodeJson(payload));
     return await encodeOutput(job.output, returned, maxResultBytes);
   };

@@ -84,38 +84,44 @@ async function* each<T, U>(
 
 async function openedRun(codec: Codec, run: Partial<StoredRun>): Promise<Partial<StoredRun>> {
   const { payload, output, error, errorDetail, progress } = run;
+  const opened = await Promise.all([
+    payload && openedJson(codec, payload),
+    output && openedJson(codec, output),
+    errorDetail && openedDetail(codec, errorDetail),
+    error == null ? error : openIfReadable(codec, error),
+    progress && openedProgress(codec, progress),
+  ]);
   return {
     ...run,
-    ...(payload?.sealed !== undefined && { payload: await openedJson(codec, payload) }),
-    ...(output?.sealed !== undefined && { output: await openedJson(codec, output) }),
-    ...(errorDetail?.sealed !== undefined && { errorDetail: await openedDetail(codec, errorDetail) }),
-    ...(error != null && { error: await openIfReadable(codec, error) }),
-    ...(progress != null && { progress: await openedProgress(codec, progress) }),
+    // Members that were not asked for stay missing.
+    ...(payload && { payload: opened[0] }),
+    ...(output && { output: opened[1] }),
+    ...(errorDetail && { errorDetail: opened[2] }),
+    ...(error != null && { error: opened[3] }),
+    ...(progress && { progress: opened[4] }),
   };
 }
 
 async function openedStep(codec: Codec, step: StoredStep): Promise<StoredStep> {
-  const { output, error, errorDetail } = step;
-  return {
-    ...step,
-    output: output && (await openedJson(codec, output)),
-    error: await openedText(codec, error),
-    errorDetail: errorDetail && (await openedDetail(codec, errorDetail)),
-  };
+  const [output, error, errorDetail] = await Promise.all([
+    step.output && openedJson(codec, step.output),
+    openedText(codec, step.error),
+    step.errorDetail && openedDetail(codec, step.errorDetail),
+  ]);
+  return { ...step, output, error, errorDetail };
 }
 
 async function openedLogLine(codec: Codec, line: StoredLogLine): Promise<StoredLogLine> {
-  const { message, data } = line;
-  return {
-    ...line,
-    message: await openIfReadable(codec, message),
-    data: data && (await openedJson(codec, data)),
-  };
+  const [message, data] = await Promise.all([
+    openIfReadable(codec, line.message),
+    line.data && openedJson(codec, line.data),
+  ]);
+  return { ...line, message, data };
 }
 
 async function openedRow(codec: Codec, row: ListedJournalRow): Promise<ListedJournalRow> {
-  const { message, data } = row;
-  return { ...row, message: await openedText(codec, message), data: await openedData(codec, data) };
+  const [message, data] = await Promise.all([openedText(codec, row.message), openedData(codec, row.data)]);
+  return { ...row, message, data };
 }
 
 /** How the data of a `run:progress` row begins. Only its message is sealed. */

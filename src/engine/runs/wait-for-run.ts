@@ -33,8 +33,14 @@ export async function waitForOutput(
   deps: WaitDeps,
 ): Promise<unknown> {
   const stop = new AbortController();
-  const cancelTimeout =
-    timeoutMs === undefined ? undefined : deps.clock.schedule(timeoutMs, () => stop.abort());
+  let cancelTimeout: () => void = () => undefined;
+  const timedOut = new Promise<never>((_, reject) => {
+    if (timeoutMs === undefined) return;
+    cancelTimeout = deps.clock.schedule(timeoutMs, () => {
+      stop.abort();
+      reject(new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`));
+    });
+  });
   let unsubscribe: () => void = () => undefined;
   const completedHere = new Promise<unknown>((resolve) => {
     unsubscribe = deps.bus.on('run:complete', (event) => {
@@ -42,26 +48,22 @@ export async function waitForOutput(
     });
   });
   try {
-    const followed = follow({ runId, timeoutMs, stop: stop.signal }, deps);
-    return await Promise.race([completedHere, followed, ...(callerStopped ? [callerStopped] : [])]);
+    const followed = follow(runId, stop.signal, deps);
+    return await Promise.race([completedHere, followed, timedOut, ...(callerStopped ? [callerStopped] : [])]);
   } finally {
-    cancelTimeout?.();
+    cancelTimeout();
     unsubscribe();
     stop.abort();
   }
 }
 
-async function follow(
-  { runId, timeoutMs, stop }: { runId: string; timeoutMs: number | undefined; stop: AbortSignal },
-  deps: WaitDeps,
-): Promise<unknown> {
-  for (;;) {
+/** The output of the run. What it returns once it was stopped is of no use. */
+async function follow(runId: string, stop: AbortSignal, deps: WaitDeps): Promise<unknown> {
+  while (!stop.aborted) {
     const run = await endOf(runId, stop, deps);
-    if (stop.aborted) {
-      throw new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`);
-    }
     if (run) return await outputOf(completed(run), deps);
   }
+  return undefined;
 }
 
 /** Follows the run to its end. Null if a retry continued the run, or the wait was stopped. */
