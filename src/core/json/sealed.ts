@@ -1,3 +1,4 @@
+import { UnreadableError } from '../errors/errors.ts';
 import { MARK_START } from '../text.ts';
 import { isRedacted, REDACTED } from './redacted.ts';
 
@@ -26,11 +27,20 @@ export function sealText({ plugin, content }: SealedContent): string {
   return `${SEAL_MARK}${JSON.stringify([plugin, content])}}`;
 }
 
-/** @param text a sealed one */
+/** @param text a sealed one @throws {UnreadableError} if it only begins like one, because a plugin has decoded something to it. */
 export function readSealed(text: string): SealedContent {
-  const { $enc } = JSON.parse(text) as { readonly $enc: readonly [string, string] };
-  const [plugin, content] = $enc;
-  return { plugin, content };
+  const [plugin, content] = sealedParts(text);
+  if (typeof plugin === 'string' && typeof content === 'string') return { plugin, content };
+  throw new UnreadableError('The value begins like an encoded one, and is none');
+}
+
+function sealedParts(text: string): readonly unknown[] {
+  try {
+    const { $enc } = JSON.parse(text) as { readonly $enc?: unknown };
+    return Array.isArray($enc) ? $enc : [];
+  } catch {
+    return [];
+  }
 }
 
 /** A message as callers see it. */

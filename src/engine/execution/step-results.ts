@@ -1,5 +1,5 @@
 import { PORTION_BYTES } from '../../core/json/portions.ts';
-import { revealed, revealedMessage } from '../../core/json/redacted.ts';
+import { revealed } from '../../core/json/redacted.ts';
 import { isSealed } from '../../core/json/sealed.ts';
 import type { FailedStep, KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
 import type { Store } from '../../core/store.ts';
@@ -164,12 +164,9 @@ export class StepResults {
   }
 
   async #openFailure(failed: FailedStep): Promise<FailedStep> {
-    const { error, detail } = failed;
-    const isOpen = detail === null || !isSealed(detail);
-    const [text, json] = isOpen
-      ? [error, detail]
-      : [await this.#needed.open(error), await this.#needed.open(detail)];
-    return { ...failed, error: revealedMessage(text), detail: json && revealed(json) };
+    const error = await this.#needed.openMessage(failed.error);
+    const detail = failed.detail && (await this.#needed.open(failed.detail));
+    return { ...failed, error, detail: detail && revealed(detail) };
   }
 
   /** Reads a step's result, and as many around it as fit into a portion. */

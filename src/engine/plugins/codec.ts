@@ -1,5 +1,6 @@
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { PluginError, PluginTimeoutError, UnreadableError } from '../../core/errors/errors.ts';
+import { revealed } from '../../core/json/redacted.ts';
 import { isSealed, readSealed, sealText } from '../../core/json/sealed.ts';
 import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import type { Clock } from '../../core/time/clock.ts';
@@ -81,11 +82,16 @@ export async function sealOrNull(codec: Codec, text: string | null | undefined):
   return text == null ? null : await codec.seal(text);
 }
 
-/** The text of a value that the engine needs. @throws {UnreadableError | PluginTimeoutError} if it can't be decoded here, or now. */
+/** The text of a message that the engine needs. @throws {UnreadableError | PluginTimeoutError} if it can't be decoded here, or now. */
 export async function openText(codec: Codec | undefined, text: string): Promise<string> {
   if (!isSealed(text)) return text;
   if (codec === undefined) throw noPlugin(readSealed(text).plugin);
   return await codec.open(text, { withinMs: NEEDED_WITHIN_MS });
+}
+
+/** {@link openText} for JSON. @throws {UnreadableError} also if what a plugin has decoded is none. */
+export async function openJson(codec: Codec | undefined, text: string): Promise<string> {
+  return isSealed(text) ? checkedJson(await openText(codec, text)) : text;
 }
 
 /** {@link openText} for who sees it, or the text as it is if it can't be decoded here, or takes too long. */
@@ -94,6 +100,26 @@ export async function openIfReadable(codec: Codec, text: string): Promise<string
     return isSealed(text) ? await codec.open(text, { withinMs: SHOWN_WITHIN_MS }) : text;
   } catch {
     return text;
+  }
+}
+
+/** {@link openIfReadable} for JSON. */
+export async function openJsonIfReadable(codec: Codec, text: string): Promise<string> {
+  if (!isSealed(text)) return text;
+  try {
+    return checkedJson(await codec.open(text, { withinMs: SHOWN_WITHIN_MS }));
+  } catch {
+    return text;
+  }
+}
+
+/** What is passed on as JSON, or parsed later, must be JSON, whatever a plugin makes of it. @throws {UnreadableError} */
+function checkedJson(decoded: string): string {
+  try {
+    JSON.parse(revealed(decoded));
+    return decoded;
+  } catch (error) {
+    throw new UnreadableError('A plugin has decoded a value to what is no JSON', { cause: error });
   }
 }
 

@@ -1,7 +1,8 @@
 import { PluginTimeoutError, UnreadableError } from '../../core/errors/errors.ts';
+import { revealedMessage } from '../../core/json/redacted.ts';
 import { isSealed } from '../../core/json/sealed.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import { type Codec, openText } from './codec.ts';
+import { type Codec, openJson, openText } from './codec.ts';
 
 /** What can end an execution. */
 interface Ends {
@@ -34,7 +35,7 @@ export class NeededValues {
    */
   async withInput(run: ClaimedRun): Promise<ClaimedRun> {
     if (!isSealed(run.payload)) return run;
-    const opening = openText(this.#codec, run.payload).then(
+    const opening = openJson(this.#codec, run.payload).then(
       (payload) => ({ ...run, payload }),
       (error: unknown) => {
         this.#inputFault = error;
@@ -50,7 +51,7 @@ export class NeededValues {
   }
 
   /**
-   * The text as it was before it was encoded. If it can't be decoded, the run fails, and this never resolves: the job would take
+   * The JSON text as it was before it was encoded. If it can't be decoded, the run fails, and this never resolves: the job would take
    * an error for the failure of a step, and go on.
    *
    * @throws {UnreadableError | PluginTimeoutError | RunCancelledError | LeaseLostError} if the execution was over already.
@@ -58,7 +59,16 @@ export class NeededValues {
   async open(text: string): Promise<string> {
     if (!isSealed(text)) return text;
     try {
-      return await openText(this.#codec, text);
+      return await openJson(this.#codec, text);
+    } catch (error) {
+      return await this.#fail(error);
+    }
+  }
+
+  /** {@link open} for a message. It is also revealed: a sensitive step may have thrown it. */
+  async openMessage(text: string): Promise<string> {
+    try {
+      return revealedMessage(await openText(this.#codec, text));
     } catch (error) {
       return await this.#fail(error);
     }

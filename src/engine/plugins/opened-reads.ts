@@ -6,7 +6,7 @@ import type { StoredSchedule } from '../../core/schedules/schedule.ts';
 import type { StoredLogLine, StoredStep } from '../../core/step.ts';
 import type { ListedJournalRow, Store } from '../../core/store.ts';
 import type { Enqueued } from '../../core/triggers/new-run.ts';
-import { type Codec, openIfReadable } from './codec.ts';
+import { type Codec, openIfReadable, openJsonIfReadable } from './codec.ts';
 
 /**
  * A store whose reads for callers are decoded. What can't be decoded stays sealed, and is shown as such. What the execution of
@@ -71,7 +71,7 @@ export async function openedEnqueued(
   const known = isGiven ? { ...stored, payload: new JsonText(payload.given) } : stored;
   const run = (await openedRun(codec, known)) as StoredRun;
   const { keyedPayload } = enqueued;
-  const keyed = keyedPayload && (await openIfReadable(codec, keyedPayload));
+  const keyed = keyedPayload && (await openJsonIfReadable(codec, keyedPayload));
   return { ...enqueued, toRun: () => run, keyedPayload: keyed };
 }
 
@@ -128,14 +128,15 @@ async function openedRow(codec: Codec, row: ListedJournalRow): Promise<ListedJou
 const PROGRESS = '{"current":';
 
 async function openedData(codec: Codec, data: string | null): Promise<string | null> {
-  if (data === null || !data.startsWith(PROGRESS)) return await openedText(codec, data);
+  if (data === null) return null;
+  if (!data.startsWith(PROGRESS)) return await openJsonIfReadable(codec, data);
   return JSON.stringify(await openedProgress(codec, decodeJson(data) as RunProgress));
 }
 
 async function openedSchedule(codec: Codec, schedule: StoredSchedule): Promise<StoredSchedule> {
   const { payload } = schedule;
   if (!isSealed(payload)) return schedule;
-  return { ...schedule, payload: await openIfReadable(codec, payload), sealedPayload: payload };
+  return { ...schedule, payload: await openJsonIfReadable(codec, payload), sealedPayload: payload };
 }
 
 async function openedProgress(codec: Codec, progress: RunProgress): Promise<RunProgress> {
@@ -160,6 +161,6 @@ async function openedDetail(codec: Codec, detail: JsonText): Promise<JsonText> {
 /** Undefined if it needs no decoding, or can't be decoded here. */
 async function openedSealed(codec: Codec, { sealed }: JsonText): Promise<string | undefined> {
   if (sealed === undefined) return undefined;
-  const opened = await openIfReadable(codec, sealed);
+  const opened = await openJsonIfReadable(codec, sealed);
   return isSealed(opened) ? undefined : opened;
 }

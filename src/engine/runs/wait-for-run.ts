@@ -5,7 +5,7 @@ import { decodeJson } from '../../core/json/json.ts';
 import { shownText } from '../../core/json/sealed.ts';
 import { isTerminal, parseDetail, type StoredRun } from '../../core/run.ts';
 import type { Clock } from '../../core/time/clock.ts';
-import { openText } from '../plugins/codec.ts';
+import { openJson } from '../plugins/codec.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 const RETRY_PAUSE_MS = 500;
@@ -94,7 +94,7 @@ async function endOf(runId: string, stop: AbortSignal, deps: WaitDeps): Promise<
 
 /** @throws {UnreadableError} if it can't be decoded here. */
 async function outputOf({ output }: StoredRun, { plugins }: Pick<WaitDeps, 'plugins'>): Promise<unknown> {
-  const text = output && (await openText(plugins.codec, output.sealed ?? output.text));
+  const text = output && (await openJson(plugins.codec, output.sealed ?? output.text));
   return decodeJson(text) ?? null;
 }
 
