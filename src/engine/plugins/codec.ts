@@ -45,7 +45,7 @@ export class Codec {
       }
       if (typeof content !== 'string')
         throw new PluginError(name, `must return a string from encode, not a ${typeof content}`);
-      sealed = sealText({ plugin: name, content });
+      sealed = sealText({ plugin: name, content }, text.length);
     }
     return sealed;
   }

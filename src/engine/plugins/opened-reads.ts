@@ -1,10 +1,11 @@
 import { decodeJson } from '../../core/json/json.ts';
 import { JsonText } from '../../core/json/json-text.ts';
-import { isSealed } from '../../core/json/sealed.ts';
+import { PORTION_BYTES, portionLength } from '../../core/json/portions.ts';
+import { isSealed, openedChars } from '../../core/json/sealed.ts';
 import type { RunProgress, StoredRun } from '../../core/run.ts';
 import type { StoredSchedule } from '../../core/schedules/schedule.ts';
 import type { StoredLogLine, StoredStep } from '../../core/step.ts';
-import type { ListedJournalRow, Store } from '../../core/store.ts';
+import type { LeftData, ListedJournalRow, Store } from '../../core/store.ts';
 import type { Enqueued } from '../../core/triggers/new-run.ts';
 import { type Codec, openIfReadable, openJsonIfReadable } from './codec.ts';
 
@@ -14,8 +15,23 @@ import { type Codec, openIfReadable, openJsonIfReadable } from './codec.ts';
  */
 export function withOpenedReads(store: Store, codec: Codec): Store {
   const openRun = (run: Partial<StoredRun>) => openedRun(codec, run);
-  const openRow = (row: ListedJournalRow) => openedRow(codec, row);
   const openSchedule = (schedule: StoredSchedule) => openedSchedule(codec, schedule);
+  const runs = {
+    open: openRun,
+    charsOf: ({ payload, output }: Partial<StoredRun>) => charsOf(payload) + charsOf(output),
+  };
+  const steps = {
+    open: (step: StoredStep) => openedStep(codec, step),
+    charsOf: ({ output }: StoredStep) => charsOf(output),
+  };
+  const lines = {
+    open: (line: StoredLogLine) => openedLogLine(codec, line),
+    charsOf: ({ data }: StoredLogLine) => charsOf(data),
+  };
+  const schedules = {
+    open: openSchedule,
+    charsOf: ({ payload }: StoredSchedule) => (isSealed(payload) ? openedChars(payload) : 0),
+  };
   return {
     ...store,
     async getRun(runId, options) {
@@ -24,32 +40,25 @@ export function withOpenedReads(store: Store, codec: Codec): Store {
     },
     async listRuns(query, options) {
       const { portions, next } = await store.listRuns(query, options);
-      return { portions: each(portions, openRun), next };
+      return { portions: each(portions, runs), next };
     },
-    listSteps: (runId) => each(store.listSteps(runId), (step) => openedStep(codec, step)),
-    listLogs: (page) => each(store.listLogs(page), (line) => openedLogLine(codec, line)),
+    listSteps: (runId) => each(store.listSteps(runId), steps),
+    listLogs: (page) => each(store.listLogs(page), lines),
     async readJournal(page) {
-      return await Promise.all((await store.readJournal(page)).map(openRow));
+      return await openedPage(codec, await store.readJournal(page));
     },
     async readRunJournal(page) {
       const { rows, head } = await store.readRunJournal(page);
-      return { rows: await Promise.all(rows.map(openRow)), head };
+      return { rows: await openedPage(codec, rows), head };
     },
     async readJournalData(sequences) {
-      const read = await store.readJournalData(sequences);
-      const opened = [...read].map(
-        async ([sequence, data]): Promise<[number, string | null]> => [
-          sequence,
-          await openedData(codec, data),
-        ],
-      );
-      return new Map(await Promise.all(opened));
+      return await openedJournalData(codec, sequences, await store.readJournalData(sequences));
     },
     async getSchedule(id) {
       const { schedule, nowMs } = await store.getSchedule(id);
       return { schedule: schedule && (await openSchedule(schedule)), nowMs };
     },
-    listSchedules: () => each(store.listSchedules(), openSchedule),
+    listSchedules: () => each(store.listSchedules(), schedules),
     async putSchedule(schedule) {
       return await openSchedule(await store.putSchedule(schedule));
     },
@@ -75,12 +84,32 @@ export async function openedEnqueued(
   return { ...enqueued, toRun: () => run, keyedPayload: keyed };
 }
 
-async function* each<T, U>(
+/** What is decoded at once, and passed on before the next. A single item may be larger. */
+const OPENED_CHARS = 128 * 1024;
+
+/** The items decoded, in portions that are bounded by what they are then: a plugin may make much of little. */
+async function* each<T>(
   portions: AsyncIterable<readonly T[]>,
-  open: (item: T) => Promise<U>,
-): AsyncGenerator<readonly U[]> {
-  for await (const portion of portions) yield await Promise.all(portion.map(open));
+  { open, charsOf }: Opening<T>,
+): AsyncGenerator<readonly T[]> {
+  for await (const portion of portions) {
+    const left = [...portion];
+    while (left.length > 0) {
+      const next = left.splice(0, portionLength(left, charsOf, OPENED_CHARS));
+      yield await Promise.all(next.map(open));
+    }
+  }
 }
+
+interface Opening<T> {
+  readonly open: (item: T) => Promise<T>;
+  /** The length of what will be decoded of it. */
+  readonly charsOf: (item: T) => number;
+}
+
+/** Of JSON that is not sealed, nothing is decoded. */
+const charsOf = (json: JsonText | null | undefined): number =>
+  json?.sealed === undefined ? 0 : openedChars(json.sealed);
 
 async function openedRun(codec: Codec, run: Partial<StoredRun>): Promise<Partial<StoredRun>> {
   const { payload, output, error, errorDetail, progress } = run;
@@ -119,9 +148,46 @@ async function openedLogLine(codec: Codec, line: StoredLogLine): Promise<StoredL
   return { ...line, message, data };
 }
 
+/** A page with as much data as fits into a portion when it is decoded. The data of its other rows is left, like large data. */
+async function openedPage(codec: Codec, page: readonly ListedJournalRow[]): Promise<ListedJournalRow[]> {
+  let chars = 0;
+  const opening: Promise<ListedJournalRow>[] = [];
+  for (const row of page) {
+    const { data } = row;
+    const dataBytes = data === null ? row.dataBytes : openedChars(data);
+    if (data !== null && isSealed(data)) chars += dataBytes;
+    const isLeft = data !== null && chars > PORTION_BYTES;
+    opening.push(
+      openedRow(codec, isLeft ? { ...row, data: null, dataBytes, isDataLeft: true } : { ...row, dataBytes }),
+    );
+  }
+  return await Promise.all(opening);
+}
+
 async function openedRow(codec: Codec, row: ListedJournalRow): Promise<ListedJournalRow> {
   const [message, data] = await Promise.all([openedText(codec, row.message), openedData(codec, row.data)]);
   return { ...row, message, data };
+}
+
+/** The data of the first rows, as much as fits into a portion when it is decoded: of one at least. Of the others, its size. */
+async function openedJournalData(
+  codec: Codec,
+  sequences: readonly number[],
+  read: Awaited<ReturnType<Store['readJournalData']>>,
+): Promise<ReadonlyMap<number, string | null | LeftData>> {
+  const present = sequences.filter((sequence) => read.has(sequence));
+  const textOf = (sequence: number) => read.get(sequence) ?? null;
+  const bytesOf = (sequence: number) => {
+    const text = textOf(sequence);
+    return typeof text === 'string' ? openedChars(text) : (text?.leftBytes ?? 0);
+  };
+  const opened = portionLength(present, bytesOf);
+  const data = present.map(async (sequence, i): Promise<[number, string | null | LeftData]> => {
+    const text = textOf(sequence);
+    if (i >= opened) return [sequence, { leftBytes: bytesOf(sequence) }];
+    return [sequence, typeof text === 'string' ? await openedData(codec, text) : text];
+  });
+  return new Map(await Promise.all(data));
 }
 
 /** How the data of a `run:progress` row begins. Only its message is sealed. */

@@ -212,7 +212,7 @@ contract(
       ['an encoded value without its parts', '{"\\u0024enc":[1,2]}'],
       ['the beginning of a redacted value', '{"\\u0024redacted":"text"'],
       ['more than a redacted value', '{"\\u0024redacted":"text","more":1}'],
-    ] as const)('are unreadable if they are decoded to %0$s', async ([, bad], { world }) => {
+    ] as const)('are unreadable if they are decoded to %s', async ([, bad], { world }) => {
       let isBad = false;
       const { encode, decode } = unreadable();
       const broken: DurablyPlugin = {
