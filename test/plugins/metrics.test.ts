@@ -176,7 +176,7 @@ describe('the metrics', () => {
     await untilCounted('retried');
     const waiting = await until(async () => {
       const sample = await read();
-      return sample('durably_active_runs job=durably:webhook status=waiting') === 1 && sample;
+      return sample('durably_active_runs job=durably:webhook status=waiting') === 1 ? sample : undefined;
     }, 'the next try');
     expect(waiting('durably_active_runs job=other status=waiting')).toBe(0);
     await durably.jobs.echo?.triggerAndWait(2);
