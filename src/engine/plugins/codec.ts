@@ -25,6 +25,11 @@ export class Codec {
     );
   }
 
+  /** Whether new values are encoded, and not only old ones decoded. */
+  get isEncoding(): boolean {
+    return this.#encoders.length > 0;
+  }
+
   /**
    * The text as it is stored. Each plugin gets what the one before it has made, with that one's name.
    *

@@ -1,5 +1,5 @@
 import { PluginTimeoutError, UnreadableError } from '../../core/errors/errors.ts';
-import { revealedMessage } from '../../core/json/redacted.ts';
+import { isRedacted, revealedMessage } from '../../core/json/redacted.ts';
 import { isSealed } from '../../core/json/sealed.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import { type Codec, openJson, openText } from './codec.ts';
@@ -66,9 +66,10 @@ export class NeededValues {
   }
 
   /** {@link open} for a message. It is also revealed: a sensitive step may have thrown it. */
-  async openMessage(text: string): Promise<string> {
+  async openMessage(text: string): Promise<{ readonly message: string; readonly isSensitive: boolean }> {
     try {
-      return revealedMessage(await openText(this.#codec, text));
+      const opened = await openText(this.#codec, text);
+      return { message: revealedMessage(opened), isSensitive: isRedacted(opened) };
     } catch (error) {
       return await this.#fail(error);
     }
