@@ -180,8 +180,8 @@ export class OwnerJournal {
 
   /** What can be encoded of a group. The rest is refused, each note by itself. */
   async #encode(group: readonly WaitingNote[], sealer: EntrySealer): Promise<readonly Leaving[]> {
-    const sealings = await sealer.seal(group);
-    if (sealings === 'given-up') {
+    const sealed = await sealer.seal(group);
+    if (sealed === 'given-up') {
       const error = 'what a stopped run had to store was not encoded in time';
       this.#bus.reportWorkerError({ error, context: 'plugin', runId: this.#run.runId });
       for (const { settle } of group) settle?.resolve('refused');
@@ -189,9 +189,9 @@ export class OwnerJournal {
       return [];
     }
     return group.flatMap((waiting, i): Leaving[] => {
-      const sealing = sealings[i];
-      if (sealing?.ok === true) return [{ waiting, entry: sealing.entry }];
-      this.#refuseAll([waiting], sealing?.error);
+      const one = sealed[i];
+      if (one?.ok === true) return [{ waiting, entry: one.entry }];
+      this.#refuseAll([waiting], one?.error);
       return [];
     });
   }

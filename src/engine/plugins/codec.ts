@@ -99,23 +99,36 @@ export async function openJson(codec: Codec | undefined, text: string): Promise<
   return isSealed(text) ? checkedJson(await openText(codec, text)) : text;
 }
 
-/** {@link openText} for who sees it, or the text as it is if it can't be decoded here, or takes too long. */
-export async function openIfReadable(codec: Codec, text: string): Promise<string> {
-  try {
-    return isSealed(text) ? await codec.open(text, { withinMs: SHOWN_WITHIN_MS }) : text;
-  } catch {
-    return text;
-  }
+/** Decodes what is shown to somebody. What can't be decoded here stays as it is, and is shown as such. */
+export interface ShownTexts {
+  text(text: string): Promise<string>;
+  json(text: string): Promise<string>;
 }
 
-/** {@link openIfReadable} for JSON. */
-export async function openJsonIfReadable(codec: Codec, text: string): Promise<string> {
-  if (!isSealed(text)) return text;
-  try {
-    return checkedJson(await codec.open(text, { withinMs: SHOWN_WITHIN_MS }));
-  } catch {
-    return text;
-  }
+/** For callers, who wait for a moment. */
+export function shownTexts(codec: Codec): ShownTexts {
+  return textsWith(codec, { withinMs: SHOWN_WITHIN_MS, isLateShown: true });
+}
+
+/** For who can ask again, and tells others what it gets. @throws {PluginTimeoutError} by its methods, if a plugin takes too long. */
+export function toldTexts(codec: Codec): ShownTexts {
+  return textsWith(codec, { withinMs: NEEDED_WITHIN_MS, isLateShown: false });
+}
+
+function textsWith(
+  codec: Codec,
+  { withinMs, isLateShown }: { readonly withinMs: number; readonly isLateShown: boolean },
+): ShownTexts {
+  const shown = async (text: string, check: (decoded: string) => string) => {
+    if (!isSealed(text)) return text;
+    try {
+      return check(await codec.open(text, { withinMs }));
+    } catch (error) {
+      if (error instanceof PluginTimeoutError && !isLateShown) throw error;
+      return text;
+    }
+  };
+  return { text: (text) => shown(text, (decoded) => decoded), json: (text) => shown(text, checkedJson) };
 }
 
 /** What is passed on as JSON, or parsed later, must be JSON, whatever a plugin makes of it. @throws {UnreadableError} */

@@ -7,25 +7,26 @@ import type { StoredSchedule } from '../../core/schedules/schedule.ts';
 import type { StoredLogLine, StoredStep } from '../../core/step.ts';
 import type { LeftData, ListedJournalRow, Store } from '../../core/store.ts';
 import type { Enqueued } from '../../core/triggers/new-run.ts';
-import { type Codec, openIfReadable, openJsonIfReadable } from './codec.ts';
+import { type Codec, type ShownTexts, shownTexts, toldTexts } from './codec.ts';
 
 /**
  * A store whose reads for callers are decoded. What can't be decoded stays sealed, and is shown as such. What the execution of
  * a run reads stays as it is: it must not go on with less, and decodes by itself.
  */
 export function withOpenedReads(store: Store, codec: Codec): Store {
-  const openRun = (run: Partial<StoredRun>) => openedRun(codec, run);
-  const openSchedule = (schedule: StoredSchedule) => openedSchedule(codec, schedule);
+  const texts = shownTexts(codec);
+  const openRun = (run: Partial<StoredRun>) => openedRun(texts, run);
+  const openSchedule = (schedule: StoredSchedule) => openedSchedule(texts, schedule);
   const runs = {
     open: openRun,
     charsOf: ({ payload, output }: Partial<StoredRun>) => charsOf(payload) + charsOf(output),
   };
   const steps = {
-    open: (step: StoredStep) => openedStep(codec, step),
+    open: (step: StoredStep) => openedStep(texts, step),
     charsOf: ({ output }: StoredStep) => charsOf(output),
   };
   const lines = {
-    open: (line: StoredLogLine) => openedLogLine(codec, line),
+    open: (line: StoredLogLine) => openedLogLine(texts, line),
     charsOf: ({ data }: StoredLogLine) => charsOf(data),
   };
   const schedules = {
@@ -45,14 +46,14 @@ export function withOpenedReads(store: Store, codec: Codec): Store {
     listSteps: (runId) => each(store.listSteps(runId), steps),
     listLogs: (page) => each(store.listLogs(page), lines),
     async readJournal(page) {
-      return await openedPage(codec, await store.readJournal(page));
+      return await openedPage(texts, await store.readJournal(page));
     },
     async readRunJournal(page) {
       const { rows, head } = await store.readRunJournal(page);
-      return { rows: await openedPage(codec, rows), head };
+      return { rows: await openedPage(texts, rows), head };
     },
     async readJournalData(sequences) {
-      return await openedJournalData(codec, sequences, await store.readJournalData(sequences));
+      return await openedJournalData(texts, sequences, await store.readJournalData(sequences));
     },
     async getSchedule(id) {
       const { schedule, nowMs } = await store.getSchedule(id);
@@ -69,18 +70,24 @@ export function withOpenedReads(store: Store, codec: Codec): Store {
   };
 }
 
+/** A run for who tells others of it, and can read it again. @throws {PluginTimeoutError} if a plugin takes too long. */
+export async function toldRun(codec: Codec | undefined, run: StoredRun): Promise<StoredRun> {
+  return codec === undefined ? run : ((await openedRun(toldTexts(codec), run)) as StoredRun);
+}
+
 /** A run that a trigger has found or made. What it has made needs no decoding: `given` is its payload, `sealed` the stored one. */
 export async function openedEnqueued(
   codec: Codec,
   enqueued: Enqueued,
   payload: { readonly given: string; readonly sealed: string },
 ): Promise<Enqueued> {
+  const texts = shownTexts(codec);
   const stored = enqueued.toRun();
   const isGiven = (stored.payload.sealed ?? stored.payload.text) === payload.sealed;
   const known = isGiven ? { ...stored, payload: new JsonText(payload.given) } : stored;
-  const run = (await openedRun(codec, known)) as StoredRun;
+  const run = (await openedRun(texts, known)) as StoredRun;
   const { keyedPayload } = enqueued;
-  const keyed = keyedPayload && (await openJsonIfReadable(codec, keyedPayload));
+  const keyed = keyedPayload && (await texts.json(keyedPayload));
   return { ...enqueued, toRun: () => run, keyedPayload: keyed };
 }
 
@@ -111,14 +118,14 @@ interface Opening<T> {
 const charsOf = (json: JsonText | null | undefined): number =>
   json?.sealed === undefined ? 0 : openedChars(json.sealed);
 
-async function openedRun(codec: Codec, run: Partial<StoredRun>): Promise<Partial<StoredRun>> {
+async function openedRun(texts: ShownTexts, run: Partial<StoredRun>): Promise<Partial<StoredRun>> {
   const { payload, output, error, errorDetail, progress } = run;
   const opened = await Promise.all([
-    payload && openedJson(codec, payload),
-    output && openedJson(codec, output),
-    errorDetail && openedDetail(codec, errorDetail),
-    error == null ? error : openIfReadable(codec, error),
-    progress && openedProgress(codec, progress),
+    payload && openedJson(texts, payload),
+    output && openedJson(texts, output),
+    errorDetail && openedDetail(texts, errorDetail),
+    error == null ? error : texts.text(error),
+    progress && openedProgress(texts, progress),
   ]);
   return {
     ...run,
@@ -131,25 +138,25 @@ async function openedRun(codec: Codec, run: Partial<StoredRun>): Promise<Partial
   };
 }
 
-async function openedStep(codec: Codec, step: StoredStep): Promise<StoredStep> {
+async function openedStep(texts: ShownTexts, step: StoredStep): Promise<StoredStep> {
   const [output, error, errorDetail] = await Promise.all([
-    step.output && openedJson(codec, step.output),
-    openedText(codec, step.error),
-    step.errorDetail && openedDetail(codec, step.errorDetail),
+    step.output && openedJson(texts, step.output),
+    openedText(texts, step.error),
+    step.errorDetail && openedDetail(texts, step.errorDetail),
   ]);
   return { ...step, output, error, errorDetail };
 }
 
-async function openedLogLine(codec: Codec, line: StoredLogLine): Promise<StoredLogLine> {
+async function openedLogLine(texts: ShownTexts, line: StoredLogLine): Promise<StoredLogLine> {
   const [message, data] = await Promise.all([
-    openIfReadable(codec, line.message),
-    line.data && openedJson(codec, line.data),
+    texts.text(line.message),
+    line.data && openedJson(texts, line.data),
   ]);
   return { ...line, message, data };
 }
 
 /** A page with as much data as fits into a portion when it is decoded. The data of its other rows is left, like large data. */
-async function openedPage(codec: Codec, page: readonly ListedJournalRow[]): Promise<ListedJournalRow[]> {
+async function openedPage(texts: ShownTexts, page: readonly ListedJournalRow[]): Promise<ListedJournalRow[]> {
   let chars = 0;
   const opening: Promise<ListedJournalRow>[] = [];
   for (const row of page) {
@@ -158,20 +165,20 @@ async function openedPage(codec: Codec, page: readonly ListedJournalRow[]): Prom
     if (data !== null && isSealed(data)) chars += dataBytes;
     const isLeft = data !== null && chars > PORTION_BYTES;
     opening.push(
-      openedRow(codec, isLeft ? { ...row, data: null, dataBytes, isDataLeft: true } : { ...row, dataBytes }),
+      openedRow(texts, isLeft ? { ...row, data: null, dataBytes, isDataLeft: true } : { ...row, dataBytes }),
     );
   }
   return await Promise.all(opening);
 }
 
-async function openedRow(codec: Codec, row: ListedJournalRow): Promise<ListedJournalRow> {
-  const [message, data] = await Promise.all([openedText(codec, row.message), openedData(codec, row.data)]);
+async function openedRow(texts: ShownTexts, row: ListedJournalRow): Promise<ListedJournalRow> {
+  const [message, data] = await Promise.all([openedText(texts, row.message), openedData(texts, row.data)]);
   return { ...row, message, data };
 }
 
 /** The data of the first rows, as much as fits into a portion when it is decoded: of one at least. Of the others, its size. */
 async function openedJournalData(
-  codec: Codec,
+  texts: ShownTexts,
   sequences: readonly number[],
   read: Awaited<ReturnType<Store['readJournalData']>>,
 ): Promise<ReadonlyMap<number, string | null | LeftData>> {
@@ -185,7 +192,7 @@ async function openedJournalData(
   const data = present.map(async (sequence, i): Promise<[number, string | null | LeftData]> => {
     const text = textOf(sequence);
     if (i >= opened) return [sequence, { leftBytes: bytesOf(sequence) }];
-    return [sequence, typeof text === 'string' ? await openedData(codec, text) : text];
+    return [sequence, typeof text === 'string' ? await openedData(texts, text) : text];
   });
   return new Map(await Promise.all(data));
 }
@@ -193,40 +200,40 @@ async function openedJournalData(
 /** How the data of a `run:progress` row begins. Only its message is sealed. */
 const PROGRESS = '{"current":';
 
-async function openedData(codec: Codec, data: string | null): Promise<string | null> {
+async function openedData(texts: ShownTexts, data: string | null): Promise<string | null> {
   if (data === null) return null;
-  if (!data.startsWith(PROGRESS)) return await openJsonIfReadable(codec, data);
-  return JSON.stringify(await openedProgress(codec, decodeJson(data) as RunProgress));
+  if (!data.startsWith(PROGRESS)) return await texts.json(data);
+  return JSON.stringify(await openedProgress(texts, decodeJson(data) as RunProgress));
 }
 
-async function openedSchedule(codec: Codec, schedule: StoredSchedule): Promise<StoredSchedule> {
+async function openedSchedule(texts: ShownTexts, schedule: StoredSchedule): Promise<StoredSchedule> {
   const { payload } = schedule;
   if (!isSealed(payload)) return schedule;
-  return { ...schedule, payload: await openJsonIfReadable(codec, payload), sealedPayload: payload };
+  return { ...schedule, payload: await texts.json(payload), sealedPayload: payload };
 }
 
-async function openedProgress(codec: Codec, progress: RunProgress): Promise<RunProgress> {
+async function openedProgress(texts: ShownTexts, progress: RunProgress): Promise<RunProgress> {
   const { message } = progress;
-  return message === undefined ? progress : { ...progress, message: await openIfReadable(codec, message) };
+  return message === undefined ? progress : { ...progress, message: await texts.text(message) };
 }
 
-async function openedText(codec: Codec, text: string | null): Promise<string | null> {
-  return text === null ? null : await openIfReadable(codec, text);
+async function openedText(texts: ShownTexts, text: string | null): Promise<string | null> {
+  return text === null ? null : await texts.text(text);
 }
 
-async function openedJson(codec: Codec, json: JsonText): Promise<JsonText> {
-  const opened = await openedSealed(codec, json);
+async function openedJson(texts: ShownTexts, json: JsonText): Promise<JsonText> {
+  const opened = await openedSealed(texts, json);
   return opened === undefined ? json : new JsonText(opened);
 }
 
-async function openedDetail(codec: Codec, detail: JsonText): Promise<JsonText> {
-  const opened = await openedSealed(codec, detail);
+async function openedDetail(texts: ShownTexts, detail: JsonText): Promise<JsonText> {
+  const opened = await openedSealed(texts, detail);
   return (opened === undefined ? undefined : JsonText.ofDetail(opened)) ?? detail;
 }
 
 /** Undefined if it needs no decoding, or can't be decoded here. */
-async function openedSealed(codec: Codec, { sealed }: JsonText): Promise<string | undefined> {
+async function openedSealed(texts: ShownTexts, { sealed }: JsonText): Promise<string | undefined> {
   if (sealed === undefined) return undefined;
-  const opened = await openJsonIfReadable(codec, sealed);
+  const opened = await texts.json(sealed);
   return isSealed(opened) ? undefined : opened;
 }

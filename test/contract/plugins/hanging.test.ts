@@ -6,6 +6,7 @@ import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
+import { receiver } from '../../support/net/receiver.ts';
 import { nextEvent, readAll, recordEvents, rejectionOf } from '../../support/runs.ts';
 import { unreadable } from '../../support/unreadable.ts';
 
@@ -210,6 +211,29 @@ contract(
       const copied = rejectionOf(durably.retrigger(id));
       await passing(clock, copied);
       expect(await copied).toMatchObject({ code: 'PLUGIN_TIMEOUT' });
+    });
+
+    test('makes a webhook wait for its next try: what is told once cannot be corrected', async ({
+      world,
+    }) => {
+      const clock = new FakeClock();
+      const { plugin, hangs } = hanging();
+      const { received, webhooks } = await receiver();
+      const { durably } = await world.idle({ use: [plugin], clock, webhooks: webhooks() });
+      durably.register({ echo });
+      await durably.trigger({ jobName: 'echo', input: 'bad' });
+      durably.on('run:complete', () => {
+        hangs.decode = true;
+      });
+      await passing(clock, durably.processUntilIdle());
+      const [delivery] = await durably.getRuns({ jobName: 'durably:webhook' });
+      expect(delivery).toMatchObject({ status: 'waiting' });
+      hangs.decode = false;
+      await (await world.tools()).ageDue(delivery?.id ?? '', 60_000);
+      await durably.processUntilIdle();
+      expect(received.map(({ body }) => body.data)).toMatchObject([
+        { payload: 'bad', output: 'bad', omitted: [] },
+      ]);
     });
 
     test('does not make a caller wait longer than it wants to', async ({ world }) => {
