@@ -14,7 +14,7 @@ import { JournalFeed } from './engine/events/journal-feed.ts';
 import { RunLog } from './engine/events/run-log.ts';
 import { Housekeeping } from './engine/housekeeping.ts';
 import { Registry } from './engine/jobs/registry.ts';
-import { withOpenedReads } from './engine/plugins/opened-reads.ts';
+import { toldRun, withOpenedReads } from './engine/plugins/opened-reads.ts';
 import { parsePlugins } from './engine/plugins/plugins.ts';
 import type { AnyJobs, HandlesOf, OpenHandles } from './engine/runs/catalogue.ts';
 import type { JobHandle } from './engine/runs/job-handle.ts';
@@ -136,7 +136,7 @@ export function assembleDurably(options: DurablyOptions, { clock, wrapStore }: A
   const given = checkWorkerOptions(options);
   const isResident = given.presence === 'resident';
   const { webhooks } = options;
-  const plugins = { ...parsePlugins(options.use), webhooks };
+  const plugins = { ...parsePlugins(options.use, clock), webhooks };
   const hasWebhooks = webhooks !== undefined && (webhooks.ofRuns || webhooks.endpoints.length > 0);
   const {
     store: made,
@@ -202,8 +202,8 @@ export function assembleDurably(options: DurablyOptions, { clock, wrapStore }: A
   });
   if (hasWebhooks) {
     const getRun = async (runId: string) => {
-      const run = await store.getRun(runId, { asOf: 'now' });
-      return run && parseRun(run);
+      const run = await stored.getRun(runId, { asOf: 'now' });
+      return run && parseRun(await toldRun(plugins.codec, run));
     };
     registry.addWebhooks(webhooks.createJob({ getRun, clock }), webhooks);
     // The cancellation has stored its delivery.

@@ -13,6 +13,7 @@ export {
   LeaseLostError,
   NotFoundError,
   PluginError,
+  PluginTimeoutError,
   RunCancelledError,
   RunEndedError,
   RunTimeoutError,

@@ -78,6 +78,7 @@ function errorOfProblem(
     case 'DATABASE_UNAVAILABLE':
       return new DatabaseUnavailableError(detail);
     case 'DRAINING':
+    case 'PLUGIN_TIMEOUT':
       return new ServiceUnavailableError(detail);
     default:
       return new ServiceError(detail, { status: answer.status, requestId: requestIdOf(answer.headers) });

@@ -3,6 +3,7 @@ import { type ErrorDetail, errorDetailSchema } from './errors/error-detail.ts';
 import type { WorkerErrorContext } from './errors/worker-error-context.ts';
 import { decodeJson } from './json/json.ts';
 import { JsonText, recordText } from './json/json-text.ts';
+import { readLazily } from './json/lazy.ts';
 import { isRedacted } from './json/redacted.ts';
 import { isSealed, shownText } from './json/sealed.ts';
 import type { RunProgress } from './run.ts';
@@ -10,10 +11,7 @@ import { LOG_LEVELS, type LogLevel } from './step.ts';
 import { toIsoTime } from './time/clock.ts';
 import { readRetry, readWait, waitSchema } from './wait.ts';
 
-/**
- * One row of the journal. Every event is one row, and the {@link eventCatalogue} says
- * which columns it uses.
- */
+/** One row of the journal. Every event is one row, and the {@link eventCatalogue} says which columns it uses. */
 export interface JournalRow {
   readonly sequence: number;
   readonly runId: string;
@@ -178,7 +176,6 @@ export const eventCatalogue = {
 
 /** The `failedStepName` of a run that failed outside its steps. */
 export const UNKNOWN_STEP = 'unknown';
-
 export type JournalEventType = keyof typeof eventCatalogue;
 /** The name of an event, such as `run:complete`. */
 export type EventType = JournalEventType | 'worker:error';
@@ -223,9 +220,9 @@ export const EVENT_TYPES: readonly EventType[] = [
   'worker:error',
 ];
 
-/** The event of a journal row. */
+/** The event of a journal row. A long value in it is parsed when somebody reads it: many listeners don't. */
 export function toEvent(row: JournalRow): JournalEvent {
-  return readEvent(row, decodeJson) as JournalEvent;
+  return readLazily(row.data, (json) => readEvent(row, json)) as JournalEvent;
 }
 
 /** The JSON text of {@link toEvent}'s event, made without parsing the row's own JSON. */
@@ -244,12 +241,13 @@ function readEvent(row: JournalRow, json: (text: string | null) => unknown) {
   };
 }
 
+const ENDS: ReadonlySet<EventType> = new Set(['run:complete', 'run:fail', 'run:cancel', 'run:delete']);
 /** Whether the event ends a run (until a retry opens it again). */
 export function endsRun(type: JournalEventType): boolean {
-  return type === 'run:complete' || type === 'run:fail' || type === 'run:cancel' || type === 'run:delete';
+  return ENDS.has(type);
 }
 
-/** Whether the event is the last one that an execution of a run stores. */
+/** Whether it is the last one that an execution of a run stores. */
 export function endsExecution(type: JournalEventType): boolean {
   return endsRun(type) || type === 'run:wait' || type === 'run:retry';
 }

@@ -78,6 +78,12 @@ export type AppendResult = 'stored' | 'refused';
  */
 export type Freshness = 'recently' | 'now';
 
+/** Data that was not read now, because it is larger than was known when it was asked for. */
+export interface LeftData {
+  /** Its size. */
+  readonly leftBytes: number;
+}
+
 /** A row of a page of the journal. Large data is null, and {@link Store.readJournalData} reads it. */
 export interface ListedJournalRow extends JournalRow {
   readonly dataBytes: number;
@@ -239,8 +245,8 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore {
     readonly limit: number;
     readonly asOf?: Freshness;
   }): Promise<RunJournalPage>;
-  /** The data of these rows. Rows that are gone are missing. */
-  readJournalData(sequences: readonly number[]): Promise<ReadonlyMap<number, string | null>>;
+  /** The data of these rows. Rows that are gone are missing. If not all of them fit into a portion, the first ones are read. */
+  readJournalData(sequences: readonly number[]): Promise<ReadonlyMap<number, string | null | LeftData>>;
 
   /** Removes a portion of the rows that deleted runs left over, which no reader sees. False if there were none. */
   deletePortion(): Promise<boolean>;

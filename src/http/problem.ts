@@ -24,6 +24,7 @@ const problems = {
   BODY_CONSUMED: { status: 500, title: 'Internal Server Error' },
   DATABASE_UNAVAILABLE: { status: 503, title: 'Service Unavailable' },
   DRAINING: { status: 503, title: 'Service Unavailable' },
+  PLUGIN_TIMEOUT: { status: 503, title: 'Service Unavailable' },
 } as const;
 
 /** The stable `code` of an error answer. */
@@ -44,6 +45,7 @@ const problemOf: Partial<Record<ErrorCode, ProblemCode>> = {
   CONFLICT: 'CONFLICT',
   IDEMPOTENCY_KEY_REUSED: 'IDEMPOTENCY_KEY_REUSED',
   UNREADABLE: 'CONFLICT',
+  PLUGIN_TIMEOUT: 'PLUGIN_TIMEOUT',
   DATABASE_UNAVAILABLE: 'DATABASE_UNAVAILABLE',
   SCHEMA_MISMATCH: 'DATABASE_UNAVAILABLE',
 };

@@ -16,9 +16,13 @@ export class Activity {
   readonly #executions = new Map<string, Execution>();
   #pluginCalls = 0;
 
-  /** Whether user code is executed now. Code that waits for a step of its own is not. */
+  /** Whether a plugin works on a trigger or a payload. It may be one that never ends. */
+  get isInPlugin(): boolean {
+    return this.#pluginCalls > 0;
+  }
+
+  /** Whether code of a job is executed now. Code that waits for a step of its own is not. */
   get isBusy(): boolean {
-    if (this.#pluginCalls > 0) return true;
     for (const { isInJob, calls, functions } of this.#executions.values()) {
       if (functions > 0 || (isInJob && calls === 0)) return true;
     }

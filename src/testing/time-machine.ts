@@ -9,6 +9,8 @@ const { setImmediate: nextTurn, setTimeout: realTimer } = globalThis;
 const QUIET_TURNS = 6;
 /** How long user code may take before a time that a test has asked for passes nevertheless, ms of real time. */
 const PATIENCE_MS = 50;
+/** The same for plugins that work on triggers and payloads. After this, time passes until the instance gives them up. */
+const PLUGIN_PATIENCE_MS = 250;
 /** A test that needs more steps of time than this never ends. */
 const MAX_STEPS = 100_000;
 
@@ -30,6 +32,9 @@ export interface Passage {
   readonly isAsked: boolean;
 }
 
+/** How long user code may still take, ms of real time. */
+type Patience = Record<'code' | 'plugins', number>;
+
 /** Lets time pass from one thing that is due to the next one, and everything be done in between. */
 export class TimeMachine {
   readonly #parts: MachineParts;
@@ -45,7 +50,10 @@ export class TimeMachine {
    */
   async pass(passage: Passage): Promise<'over' | 'nothing-due'> {
     const { clock } = this.#parts;
-    const patience = { leftMs: passage.isAsked ? PATIENCE_MS : Number.POSITIVE_INFINITY };
+    const patience: Patience = {
+      code: passage.isAsked ? PATIENCE_MS : Number.POSITIVE_INFINITY,
+      plugins: PLUGIN_PATIENCE_MS,
+    };
     for (let steps = 0; steps < MAX_STEPS; steps++) {
       await this.#untilQuiet(patience);
       if (await passage.isOver()) return 'over';
@@ -61,15 +69,17 @@ export class TimeMachine {
   }
 
   /** Executes what can be executed now. Resolves when only time, or a caller, makes something go on. */
-  async #untilQuiet(patience: { leftMs: number }): Promise<void> {
+  async #untilQuiet(patience: Patience): Promise<void> {
     const { database } = this.#parts;
     let process = this.#parts.process();
     process.work();
     for (let quietTurns = 0, statements = -1; process.isWorking && quietTurns < QUIET_TURNS; ) {
-      const isWaitingForCode = process.activity.isBusy && patience.leftMs > 0;
+      const { isBusy, isInPlugin } = process.activity;
+      const of = isInPlugin ? 'plugins' : 'code';
+      const isWaitingForCode = (isInPlugin || isBusy) && patience[of] > 0;
       if (isWaitingForCode && quietTurns > 0) {
         await new Promise<void>((resolve) => realTimer(resolve, 1));
-        patience.leftMs--;
+        patience[of]--;
       } else await new Promise<void>((resolve) => nextTurn(resolve));
       const isQuiet = database.statements === statements && !isWaitingForCode;
       quietTurns = isQuiet || quietTurns === 0 ? quietTurns + 1 : 1;

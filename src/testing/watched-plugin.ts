@@ -14,11 +14,12 @@ export function watchedPlugin(plugin: DurablyPlugin, activity: Activity): Durabl
 
 /** A plugin may be an instance of a class. */
 function hooksOf(plugin: DurablyPlugin): DurablyPlugin {
-  const { name, aroundRun, aroundStep, onEvent } = plugin;
+  const { name, aroundRun, aroundStep, onEvent, events } = plugin;
   return {
     name,
     ...(aroundRun && { aroundRun: aroundRun.bind(plugin) }),
     ...(aroundStep && { aroundStep: aroundStep.bind(plugin) }),
     ...(onEvent && { onEvent: onEvent.bind(plugin) }),
+    ...(events && { events }),
   };
 }

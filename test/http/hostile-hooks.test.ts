@@ -1,5 +1,6 @@
 import { format } from 'node:util';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { PluginTimeoutError } from '../../src/core/errors/errors.ts';
 import { createDurablyHandler } from '../../src/http/create-handler.ts';
 import { idle } from '../support/idle.ts';
 import { watchProcess } from '../support/processes/watch-process.ts';
@@ -79,4 +80,19 @@ test('lets many handlers and streams share a shutdown and a request signal witho
   for (const response of responses) expect(await response.text()).toContain('retry: 1000');
   expect(cursors.every(({ closed }) => closed)).toBe(true);
   expect(raised).toEqual([]);
+});
+
+test('answers 503 and says which plugin has not answered in time', async () => {
+  const trigger = async () => {
+    throw new PluginTimeoutError('vault', { hook: 'encode', withinMs: 10_000 });
+  };
+  const { handle } = createDurablyHandler({ ...fakeDurably(), triggerForId: trigger });
+  const body = JSON.stringify({ jobName: 'greet', input: {} });
+  const response = await handle(requestTo('/trigger', { method: 'POST', body }), '/api/durably');
+  expect(response.headers.get('retry-after')).toBe('5');
+  expect((await readProblem(response)).body).toMatchObject({
+    status: 503,
+    code: 'PLUGIN_TIMEOUT',
+    detail: 'Plugin "vault" has not answered encode within 10 s',
+  });
 });

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Registry } from 'prom-client';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createApiKeys } from '../../src/app/api-keys.ts';
 import { createDurablyApp } from '../../src/app/create-app.ts';
@@ -7,6 +8,7 @@ import { createMetrics } from '../../src/plugins/metrics/metrics.ts';
 import { fakeDurably } from '../http/fake-durably.ts';
 import { backends } from '../support/backends.ts';
 import { echo, job } from '../support/jobs.ts';
+import { receiver } from '../support/net/receiver.ts';
 import { untilStatus } from '../support/runs.ts';
 import { until } from '../support/until.ts';
 import { type InstanceOptions, World } from '../support/world.ts';
@@ -150,6 +152,81 @@ describe('the metrics', () => {
     expect((await read())('durably_worker_errors_total context=lease')).toBe(1);
     const takenOver = parseMetrics(await others.text()).get('durably_takeovers_total');
     expect(takenOver?.samples).toEqual(new Map([['durably_takeovers_total job=hangs', 1]]));
+  });
+
+  test('count what became of deliveries, under a job of their own', async () => {
+    const { received, webhooks } = await receiver((response, { index }) =>
+      response.writeHead([204, 500][index] ?? 410).end(),
+    );
+    const { durably, read } = await watched({ webhooks: webhooks() });
+    const before = await read();
+    for (const outcome of ['delivered', 'retried', 'failed']) {
+      expect(before(`durably_webhook_deliveries_total outcome=${outcome}`)).toBe(0);
+    }
+    expect(before('durably_active_runs job=durably:webhook status=pending')).toBe(0);
+    durably.register({ echo });
+    const untilCounted = async (outcome: string) =>
+      await until(
+        async () => (await read())(`durably_webhook_deliveries_total outcome=${outcome}`) === 1,
+        outcome,
+      );
+    await durably.jobs.echo?.triggerAndWait(0);
+    await untilCounted('delivered');
+    await durably.jobs.echo?.triggerAndWait(1);
+    await untilCounted('retried');
+    const waiting = await until(async () => {
+      const sample = await read();
+      return sample('durably_active_runs job=durably:webhook status=waiting') === 1 ? sample : undefined;
+    }, 'the next try');
+    expect(waiting('durably_active_runs job=other status=waiting')).toBe(0);
+    await durably.jobs.echo?.triggerAndWait(2);
+    await untilCounted('failed');
+    const sample = await read();
+    expect(received).toHaveLength(3);
+    expect(sample('durably_runs_total job=durably:webhook status=completed')).toBe(1);
+    expect(sample('durably_runs_total job=durably:webhook status=failed')).toBe(1);
+    expect(sample('durably_runs_total job=other status=failed')).toBeUndefined();
+  });
+
+  test('count no lost lease when the database is closed', async () => {
+    const { durably, read } = await watched();
+    const hangs = job('hangs', () => new Promise<never>(() => undefined));
+    durably.register({ hangs });
+    const { id } = await durably.trigger({ jobName: 'hangs', input: 0 });
+    await untilStatus(durably, id, 'running');
+    await durably.db.destroy();
+    await until(() => durably.countRunning() === 0, 'the end of the run');
+    const sample = await read();
+    expect(sample('durably_leases_lost_total')).toBe(0);
+    expect(sample('durably_worker_errors_total context=lease')).toBeUndefined();
+    expect(sample('durably_worker_errors_total context=database')).toBeGreaterThan(0);
+    expect(sample('durably_database_up')).toBe(0);
+  });
+
+  test('say nothing of an instance that they do not watch, and the same through the registry', async () => {
+    const metrics = createMetrics({ process: false });
+    const unwatched = parseMetrics(await metrics.text());
+    const ofInstance = [
+      'database_up',
+      'slots',
+      'slots_in_use',
+      'streams',
+      'active_runs',
+      'oldest_pending_seconds',
+    ];
+    for (const name of ofInstance) expect(unwatched.get(`durably_${name}`)?.samples.size ?? 0).toBe(0);
+    let asked = 0;
+    metrics.watch({
+      getJob: () => undefined,
+      getVitals() {
+        asked++;
+        return Promise.reject(new Error('away'));
+      },
+    });
+    // As an app does that has a registry of its own.
+    const merged = parseMetrics(await Registry.merge([metrics.registry]).metrics());
+    expect(merged.get('durably_database_up')?.samples).toEqual(new Map([['durably_database_up', 0]]));
+    expect(asked).toBe(1);
   });
 
   test('come without what the database would have to tell, if it does not', async () => {

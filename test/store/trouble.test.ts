@@ -43,7 +43,7 @@ const CALLS: Record<
     }),
   reschedule: (store) => store.reschedule({ runId: 'unknown', due: { afterMs: 1 } }),
   countRuns: (store) => store.countRuns(),
-  listLines: (store) => store.listLines(['job']),
+  listLines: (store) => store.listLines(),
   findRuns: (store) => store.findRuns(query()),
   purgeRuns: (store) => store.purgeRuns({ ages: [{ status: 'failed', olderThanMs: 0 }], limit: 1 }),
   hasOldRuns: (store) => store.hasOldRuns([{ status: 'failed', olderThanMs: 0 }]),

@@ -180,3 +180,22 @@ it('gives each test an instance of its own', async () => {
   await one.stop();
   await two[Symbol.asyncDispose]();
 });
+
+it('gives up a plugin that never answers, by name', async () => {
+  const job = order([]);
+  const heard: string[] = [];
+  const plugin: DurablyPlugin = {
+    name: 'hangs',
+    events: ['run:fail'],
+    onEvent: ({ type }) => void heard.push(type),
+    encode: (text) => (text === '{"id":"real"}' ? new Promise<never>(() => undefined) : text),
+    decode: (encoded) => encoded,
+  };
+  const t = await createTestDurably({ jobs: { order: job }, use: [plugin] });
+  expect(await t.run(job, {})).toMatchObject({
+    status: 'failed',
+    error: 'Step "charge": Plugin "hangs" has not answered encode within 10 s',
+  });
+  expect(heard).toEqual(['run:fail']);
+  await t.stop();
+});

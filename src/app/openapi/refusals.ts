@@ -42,6 +42,7 @@ const refusalText: Record<ProblemCode, string> = {
   BODY_CONSUMED: 'The app around this service has already read the body',
   DATABASE_UNAVAILABLE: 'The database is unreachable, busy or not migrated',
   DRAINING: 'The service is shutting down',
+  PLUGIN_TIMEOUT: 'A plugin of the service has not answered in time',
 };
 
 export function refusalCodesOf({ method, refusals }: Operation, instance: DescribedInstance): ProblemCode[] {

@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'LEASE_LOST'
   | 'STEP'
   | 'PLUGIN'
+  | 'PLUGIN_TIMEOUT'
   | 'UNREADABLE'
   | 'SCHEMA_MISMATCH'
   | 'DATABASE_UNAVAILABLE'
@@ -195,6 +196,18 @@ export class StepTimeoutError extends StepError {
 export class PluginError extends DurablyError {
   constructor(pluginName: string, what: string, options?: ErrorOptions) {
     super('PLUGIN', `Plugin "${pluginName}" ${what}`, options);
+  }
+}
+
+/**
+ * A plugin's `onTrigger`, `encode` or `decode` has not answered in time. The message names the plugin and the hook. It may answer
+ * the next time.
+ */
+export class PluginTimeoutError extends PluginError {
+  override readonly code: ErrorCode = 'PLUGIN_TIMEOUT';
+
+  constructor(pluginName: string, { hook, withinMs }: { readonly hook: string; readonly withinMs: number }) {
+    super(pluginName, `has not answered ${hook} within ${withinMs / 1000} s`);
   }
 }
 

@@ -1,3 +1,4 @@
+import { UnreadableError } from '../errors/errors.ts';
 import { MARK_START } from '../text.ts';
 
 /**
@@ -31,7 +32,14 @@ export function redactMessage(message: string): string {
   return `${MARK}${JSON.stringify(message)}}`;
 }
 
-/** The reverse of {@link redactMessage}. */
+/** The reverse of {@link redactMessage}. @throws {UnreadableError} if it only begins like one, because a plugin has decoded something to it. */
 export function revealedMessage(text: string): string {
-  return isRedacted(text) ? (JSON.parse(revealed(text)) as string) : text;
+  if (!isRedacted(text)) return text;
+  try {
+    const message: unknown = JSON.parse(revealed(text));
+    if (typeof message === 'string') return message;
+  } catch {
+    // As for a value that is no text.
+  }
+  throw new UnreadableError('The message begins like one of a sensitive step, and is none');
 }

@@ -1,4 +1,6 @@
+import { UnreadableError } from '../errors/errors.ts';
 import { MARK_START } from '../text.ts';
+import { PORTION_BYTES } from './portions.ts';
 import { isRedacted, REDACTED } from './redacted.ts';
 
 /**
@@ -10,27 +12,52 @@ export const SEAL_MARK = `${MARK_START}enc":`;
 /** What callers see of a value that no plugin of this process can decode. */
 export const UNREADABLE = '[encrypted]';
 
-/** What a plugin made of a JSON text. */
+/** What a plugin made of a text. */
 export interface SealedContent {
   /** The plugin's name. */
   readonly plugin: string;
   readonly content: string;
 }
 
+/** Ends a sealed text: the length of what was encoded. */
+const CHARS = /,(\d{1,10})\]\}$/;
+/** How many characters {@link CHARS} has at most. */
+const CHARS_LENGTH = 13;
+
 /** Whether a stored text is a sealed one. */
 export function isSealed(text: string): boolean {
   return text.startsWith(SEAL_MARK);
 }
 
-export function sealText({ plugin, content }: SealedContent): string {
-  return `${SEAL_MARK}${JSON.stringify([plugin, content])}}`;
+/** @param chars the length of the text that was encoded, by all plugins together. */
+export function sealText({ plugin, content }: SealedContent, chars: number): string {
+  return `${SEAL_MARK}${JSON.stringify([plugin, content, chars])}}`;
 }
 
-/** @param text a sealed one */
+/**
+ * How many characters a stored text has once it is decoded, which may be many times what is stored. Its own length if it is not
+ * sealed. A sealed one that does not say counts as a portion of its own.
+ */
+export function openedChars(text: string): number {
+  if (!isSealed(text)) return text.length;
+  const [, chars] = CHARS.exec(text.slice(-CHARS_LENGTH)) ?? [];
+  return chars === undefined ? Math.max(PORTION_BYTES, text.length) : Number(chars);
+}
+
+/** @param text a sealed one @throws {UnreadableError} if it only begins like one, because a plugin has decoded something to it. */
 export function readSealed(text: string): SealedContent {
-  const { $enc } = JSON.parse(text) as { readonly $enc: readonly [string, string] };
-  const [plugin, content] = $enc;
-  return { plugin, content };
+  const [plugin, content] = sealedParts(text);
+  if (typeof plugin === 'string' && typeof content === 'string') return { plugin, content };
+  throw new UnreadableError('The value begins like an encoded one, and is none');
+}
+
+function sealedParts(text: string): readonly unknown[] {
+  try {
+    const { $enc } = JSON.parse(text) as { readonly $enc?: unknown };
+    return Array.isArray($enc) ? $enc : [];
+  } catch {
+    return [];
+  }
 }
 
 /** A message as callers see it. */

@@ -35,14 +35,15 @@ export interface DurablyPlugin<TData = unknown> {
    * Called around each execution of a run: its first, and each one that goes on after a wait, a retry or a crash. It has to
    * call `next` once. If it throws, the run fails.
    *
-   * @param next executes the job. Resolves with what became of the run, rejects if the job fails.
+   * @param next executes the job. Resolves with what became of the run, rejects with what the job throws. If a sensitive step threw
+   * it, nothing but its name is left.
    */
   aroundRun?(run: PluginRun<TData>, next: () => Promise<ExecutionOutcome>): unknown;
   /**
    * Called around each try of a `step.run`. A step that is replayed is not tried. It has to call `next` once. If it throws,
    * the try fails.
    *
-   * @param next calls the step's function. Rejects with what that throws.
+   * @param next calls the step's function. Rejects with what that throws. If a sensitive step threw it, nothing but its name is left.
    */
   aroundStep?(step: PluginStep<TData>, next: () => Promise<void>): unknown;
   /**
@@ -104,6 +105,8 @@ export interface PluginRun<TData = unknown> {
   readonly input: unknown;
   /** What this plugin's `onTrigger` returned. */
   readonly data: TData | undefined;
+  /** Whether plugins of this instance encode payloads. What the job throws may hold some: it should not be kept elsewhere then. */
+  readonly isEncoded: boolean;
   /** Aborted when the run is no longer this worker's. */
   readonly signal: AbortSignal;
 }

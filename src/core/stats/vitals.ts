@@ -6,7 +6,10 @@ export interface Vitals {
   readonly slots: { readonly inUse: number; readonly of: number };
   /** How many readers follow events: streams, and callers that wait for a run. */
   readonly streams: number;
-  /** The registered jobs, by name. Null if the database did not answer within three seconds. */
+  /**
+   * The registered jobs, by name, and `durably:webhook` if webhooks are delivered here or wait for it. Null if the database did not
+   * answer within three seconds.
+   */
   readonly jobs: readonly JobLine[] | null;
   /** The active runs of all other jobs together. Null like `jobs`. */
   readonly otherJobs: Omit<JobLine, 'jobName' | 'oldestPendingMs'> | null;
@@ -42,8 +45,5 @@ export interface RequestCounts {
   readonly failed: number;
 }
 
-/** The line of a job. */
-export interface StoredLine {
-  readonly jobName: string;
-  readonly oldestPendingMs: number;
-}
+/** The line of a job, as it is stored. */
+export type StoredLine = JobLine;

@@ -28,8 +28,8 @@ interface CursorOptions {
   readonly after: number;
   /** Reads a page after a place from the database. */
   readonly readPage: (after: number, asOf: Freshness) => Promise<FeedPage>;
-  /** Reads what a page left out for its size. */
-  readonly complete: (events: readonly StreamedRow[]) => Promise<void>;
+  /** Reads what a page left out for its size. Returns the first of these events that are whole then: usually all. */
+  readonly complete: (events: readonly StreamedRow[]) => Promise<readonly StreamedRow[]>;
   readonly pageRows: number;
   readonly tail: JournalTail;
 }
@@ -170,11 +170,11 @@ export class JournalCursor implements EventCursor, TailReader {
     const matching = reach.events.filter(isWanted);
     const length = portionLength(matching, ({ bytes }) => bytes);
     // If possible, the same list that other readers get, so that its text is made once.
-    const taken = length === reach.events.length ? reach.events : matching.slice(0, length);
+    const asked = length === reach.events.length ? reach.events : matching.slice(0, length);
     // If this fails, the next call takes the same events again.
-    await complete(taken);
-    const isWhole = length === matching.length;
-    const rest = { ...reach, events: matching.slice(length) };
+    const taken = await complete(asked);
+    const isWhole = taken.length === matching.length;
+    const rest = { ...reach, events: matching.slice(taken.length) };
     this.#rest = isWhole || reach.from === 'tail' ? undefined : rest;
     this.#place = isWhole ? Math.max(place, reach.upTo) : (taken.at(-1)?.sequence ?? place);
     if (filter.runId !== null) {

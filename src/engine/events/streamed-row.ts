@@ -1,8 +1,10 @@
 import { type JournalEvent, type JournalRow, toEvent, toEventText } from '../../core/events.ts';
 import type { StreamedEvent } from '../../core/feeds.ts';
 import { decodeJson } from '../../core/json/json.ts';
-import type { ListedJournalRow, Store } from '../../core/store.ts';
+import type { LeftData, ListedJournalRow, Store } from '../../core/store.ts';
 import type { Labels } from '../../core/triggers/labels.ts';
+
+type ReadData = Awaited<ReturnType<Store['readJournalData']>>;
 
 /**
  * A journal row for readers. Large data is read when the first reader takes the row, once for all
@@ -10,10 +12,12 @@ import type { Labels } from '../../core/triggers/labels.ts';
  */
 export class StreamedRow implements StreamedEvent {
   #row: JournalRow;
-  /** The size of its data, whether it was read or not. */
+  /** The size of its data as the page told it, whether it was read or not. */
   readonly dataBytes: number;
+  /** The size of data that turned out to be larger. It is never kept here: what is shared counts as {@link dataBytes}. */
+  #knownBytes: number;
   #isDataLeft: boolean;
-  #reading: Promise<void> | undefined;
+  #reading: Promise<ReadData> | undefined;
   #isGone: boolean;
   #event: JournalEvent | undefined;
   #labels: Labels | undefined;
@@ -21,6 +25,7 @@ export class StreamedRow implements StreamedEvent {
   constructor(row: ListedJournalRow) {
     this.#row = row;
     this.dataBytes = row.dataBytes;
+    this.#knownBytes = row.dataBytes;
     this.#isDataLeft = row.isDataLeft;
     this.#isGone = row.isLeftOver;
   }
@@ -57,6 +62,11 @@ export class StreamedRow implements StreamedEvent {
 
   /** About how much memory it takes, once it is read. */
   get bytes(): number {
+    return this.#sizeWith(this.#knownBytes);
+  }
+
+  /** About how much memory it takes of what readers share. */
+  get sharedBytes(): number {
     return this.#sizeWith(this.dataBytes);
   }
 
@@ -71,27 +81,61 @@ export class StreamedRow implements StreamedEvent {
     return 2 * (dataBytes + chars) + 300;
   }
 
-  /** Reads the data that is missing from these rows. After a failure the next reader tries again. */
-  static async complete(rows: readonly StreamedRow[], store: Pick<Store, 'readJournalData'>): Promise<void> {
+  /**
+   * Reads the data that is missing from these rows. Returns those that are whole then: all, or the first ones if the data of others
+   * is larger than was known. After a failure the next reader tries again.
+   */
+  static async complete(
+    rows: readonly StreamedRow[],
+    store: Pick<Store, 'readJournalData'>,
+  ): Promise<readonly StreamedRow[]> {
     const left = rows.filter((row) => row.#isDataLeft);
+    if (left.length === 0) return rows;
     const unread = left.filter((row) => row.#reading === undefined);
     if (unread.length > 0) {
       const reading = StreamedRow.#read(unread, store);
       for (const row of unread) row.#reading = reading;
     }
-    await Promise.all(left.map((row) => row.#reading));
+    const readings = await Promise.all(rows.map((row) => row.#reading));
+    const isShared = left.every((row) => !row.#isDataLeft);
+    if (isShared) return rows;
+    const whole: StreamedRow[] = [];
+    for (const [i, row] of rows.entries()) {
+      const one = row.#isDataLeft ? row.#with(readings[i]?.get(row.sequence)) : row;
+      if (one === undefined) break;
+      whole.push(one);
+    }
+    return whole;
   }
 
-  static async #read(rows: readonly StreamedRow[], store: Pick<Store, 'readJournalData'>): Promise<void> {
+  static async #read(rows: readonly StreamedRow[], store: Pick<Store, 'readJournalData'>): Promise<ReadData> {
     try {
       const data = await store.readJournalData(rows.map(({ sequence }) => sequence));
-      for (const row of rows) {
-        row.#isDataLeft = false;
-        row.#isGone = !data.has(row.sequence);
-        row.#row = { ...row.#row, data: data.get(row.sequence) ?? null };
-      }
+      for (const row of rows) row.#accept(data.get(row.sequence));
+      return data;
     } finally {
       for (const row of rows) row.#reading = undefined;
     }
+  }
+
+  /** Undefined for a row that is gone. */
+  #accept(data: string | null | LeftData | undefined): void {
+    if (typeof data === 'object' && data !== null) {
+      this.#knownBytes = data.leftBytes;
+      return;
+    }
+    const bytes = data?.length ?? 0;
+    this.#knownBytes = Math.max(this.dataBytes, bytes);
+    if (bytes > this.dataBytes) return;
+    this.#isDataLeft = false;
+    this.#isGone = data === undefined;
+    this.#row = { ...this.#row, data: data ?? null };
+  }
+
+  /** A row of its reader's own, with data that is too large to be shared. */
+  #with(data: string | null | LeftData | undefined): StreamedRow | undefined {
+    if (typeof data !== 'string') return undefined;
+    const row = { ...this.#row, data, dataBytes: data.length, isDataLeft: false, isLeftOver: false };
+    return new StreamedRow(row);
   }
 }

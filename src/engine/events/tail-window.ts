@@ -20,12 +20,12 @@ export class TailWindow {
   /** Adds the next rows, and drops the oldest ones as far as needed. */
   extend(rows: readonly StreamedRow[]): void {
     this.#rows.push(...rows);
-    for (const { bytes } of rows) this.#bytes += bytes;
+    for (const { sharedBytes } of rows) this.#bytes += sharedBytes;
     let dropped = 0;
     while (this.#rows.length - dropped > MAX_ROWS || this.#bytes > MAX_BYTES) {
       const oldest = this.#rows[dropped];
       if (!oldest) break;
-      this.#bytes -= oldest.bytes;
+      this.#bytes -= oldest.sharedBytes;
       this.#floor = oldest.sequence;
       dropped++;
     }

@@ -1,5 +1,6 @@
 import {
   LeaseLostError,
+  type PluginTimeoutError,
   RunCancelledError,
   type RunTimeoutError,
   type UnreadableError,
@@ -80,7 +81,12 @@ export function isSuspension(reason: StopReason): reason is Suspension {
 }
 
 /** Why a step of a run that is over is refused. */
-export type OverError = RunCancelledError | LeaseLostError | RunTimeoutError | UnreadableError;
+export type OverError =
+  | RunCancelledError
+  | LeaseLostError
+  | RunTimeoutError
+  | UnreadableError
+  | PluginTimeoutError;
 
 /** The error with which a stopped run refuses its steps. */
 export function stopError(runId: string, reason: PlainStop): RunCancelledError | LeaseLostError {

@@ -1,5 +1,6 @@
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { DatabaseUnavailableError, PluginError } from '../../core/errors/errors.ts';
+import { isSealed } from '../../core/json/sealed.ts';
 import { type ClaimedRun, mayHaveSteps } from '../../core/ownership/claim.ts';
 import type { Run } from '../../core/run.ts';
 import { abandonRun } from '../../core/run-context.ts';
@@ -44,13 +45,15 @@ interface Engine {
  */
 export async function executeRun(execution: Execution, engine: Engine): Promise<Ending> {
   const { store, clock, registry, maxResultBytes, errorDetail, plugins } = engine;
-  const { run, job, control, journal, databaseNowMs } = execution;
+  const { run, job, control, journal, databaseNowMs, onInput } = execution;
   const startMs = clock.monotonicMs();
   let waits: StepWaits | undefined;
   const endWatch = watchDeadline(execution, clock);
   try {
-    const known = run.steps ?? (mayHaveSteps(run) ? await store.listKnownSteps(run.runId) : []);
     const needed = new NeededValues(plugins.codec, control);
+    const begun = isSealed(run.payload) ? await needed.withInput(run) : run;
+    onInput?.(begun);
+    const known = run.steps ?? (mayHaveSteps(run) ? await store.listKnownSteps(run.runId) : []);
     const results = new StepResults(known, { control, store, clock, needed });
     const calls = new StepCalls();
     waits = new StepWaits({ clock, control, calls, databaseNowMs, isAwaitingRun: execution.isAwaitingRun });
@@ -61,7 +64,7 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       readPayload: (seq) => readPatiently({ control, clock }, () => store.readSignal(seq)),
       needed,
     });
-    const pluginCalls = PluginCalls.of(plugins, run, () => control.signal);
+    const pluginCalls = PluginCalls.of(plugins, begun, () => control.signal);
     const port = new StepPort({
       control,
       journal,
@@ -87,14 +90,11 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
     });
     const step = createStepContext({ run, port, signals, children, defaults: job.defaults, telemetry });
     const jobDeps = { step, calls, needed, errorDetail, maxResultBytes };
+    const runBegun = () => runJob({ ...execution, run: begun }, jobDeps);
     const ended =
       plugins.aroundRun && pluginCalls
-        ? runWithin(execution, () => runJob(execution, jobDeps), {
-            pluginCalls,
-            bus: engine.bus,
-            errorDetail,
-          })
-        : runJob(execution, jobDeps);
+        ? runWithin(execution, runBegun, { pluginCalls, bus: engine.bus, errorDetail })
+        : runBegun();
     const settled = await Promise.race([ended, control.stopped]);
     if (settled === 'waiting') {
       const waiting = await putToWait(execution, waits.toData(), errorDetail);

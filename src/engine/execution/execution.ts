@@ -14,6 +14,8 @@ export interface Execution {
   readonly databaseNowMs: () => number;
   /** Whether the job waits for another run. */
   readonly isAwaitingRun: () => boolean;
+  /** Called when the input is decoded, or can't be, before the job begins. */
+  readonly onInput?: ((run: ClaimedRun) => void) | undefined;
   /** Called when the job is over or the run waits, before that is stored. */
   readonly onEnding?: ((left: LeftWork) => void) | undefined;
 }

@@ -3,18 +3,20 @@ import { endsExecution } from '../../core/events.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
 import type { AppendResult, OwnerEntry, OwnerNote, Store } from '../../core/store.ts';
-import { type Clock, toIsoTime } from '../../core/time/clock.ts';
-import type { ChildStart, Due } from '../../core/triggers/new-run.ts';
+import type { Clock } from '../../core/time/clock.ts';
+import type { Due } from '../../core/triggers/new-run.ts';
 import type { EventBus } from '../events/event-bus.ts';
-import type { Codec } from '../plugins/codec.ts';
+import { ownerEvents } from '../events/owner-events.ts';
 import type { Plugins } from '../plugins/plugins.ts';
-import { sealEntries } from '../plugins/sealing.ts';
+import { EntrySealer } from '../plugins/sealing.ts';
 import type { LogBudget } from './log-budget.ts';
 import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
 /** When this many entries wait, they are sent at once. */
 const FLUSH_AT_ENTRIES = 100;
+/** How long a stopped run waits for plugins: others wait to go on with it. */
+const SEAL_WITHIN_MS = 500;
 /** The pauses while the database is unavailable. */
 const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
@@ -25,6 +27,12 @@ const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
  * - `closed`: accepts no more notes, and an append that fails is not tried again.
  */
 type JournalState = 'open' | 'draining' | 'ended' | 'closed';
+
+/** A note on its way, and what is stored of it. */
+interface Leaving {
+  readonly waiting: WaitingNote;
+  readonly entry: OwnerEntry;
+}
 
 /**
  * Writes the notes of a run's owner into the journal. Telemetry (step:start, progress, log lines)
@@ -38,7 +46,7 @@ export class OwnerJournal {
   readonly #bus: EventBus;
   readonly #clock: Clock;
   readonly #waiting: WaitingNotes;
-  readonly #codec: Codec | undefined;
+  readonly #sealer: EntrySealer | undefined;
   #number = 0;
   /** Steps whose run the database refused to store, by name, and why. */
   readonly #refusedStarts = new Map<string, unknown>();
@@ -67,7 +75,8 @@ export class OwnerJournal {
     this.#bus = deps.bus;
     this.#clock = deps.clock;
     this.#waiting = new WaitingNotes(deps.logBudget);
-    this.#codec = deps.plugins?.codec;
+    const codec = deps.plugins?.codec;
+    this.#sealer = codec && new EntrySealer(codec, deps.clock);
     this.#onChild = deps.onChild ?? (() => undefined);
     this.#flushAfterMs = deps.flushAfterMs ?? DEFAULT_FLUSH_AFTER_MS;
   }
@@ -85,10 +94,7 @@ export class OwnerJournal {
     else this.#cancelFlush ??= this.#clock.schedule(this.#flushAfterMs, () => this.#send());
   }
 
-  /**
-   * Whether log lines and events of the job's own are left out because too many wait. If so, the
-   * caller's is counted, and need not be made.
-   */
+  /** Whether log lines and events of the job's own are left out because too many wait. If so, the caller's is counted. */
   leavesOut(type: LooseType): boolean {
     return this.#waiting.leavesOut(type);
   }
@@ -119,9 +125,10 @@ export class OwnerJournal {
     await this.#sending;
   }
 
-  /** Accepts no more notes and stores those that wait. */
+  /** Accepts no more notes and stores those that wait. A plugin that takes too long to encode them loses them. */
   async seal(): Promise<void> {
     this.#state = 'closed';
+    this.#sealer?.hurry(SEAL_WITHIN_MS);
     await this.flush();
   }
 
@@ -147,26 +154,52 @@ export class OwnerJournal {
     this.#sending = undefined;
   }
 
-  async #sendGroup(given: readonly WaitingNote[]): Promise<void> {
-    const group = given.filter((waiting) => !this.#isBlocked(waiting));
-    if (group.length === 0) return;
+  async #sendGroup(taken: readonly WaitingNote[]): Promise<void> {
+    const plain = taken.map((waiting): Leaving => ({ waiting, entry: waiting }));
+    await this.#sendEncoded(this.#sealer === undefined ? plain : await this.#encode(taken, this.#sealer));
+  }
+
+  async #sendEncoded(given: readonly Leaving[]): Promise<void> {
+    const leaving = given.filter(({ waiting }) => !this.#isBlocked(waiting));
+    if (leaving.length === 0) return;
+    const group = leaving.map(({ waiting }) => waiting);
     try {
-      const entries = this.#codec === undefined ? group : await sealEntries(this.#codec, group);
-      const result = await this.#append(group, entries);
+      const result = await this.#append(leaving);
       if (result === 'stored') this.#publish(group);
       else this.close();
       for (const { settle } of group) settle?.resolve(result);
     } catch (error) {
-      if (group.length > 1 && !(error instanceof DatabaseUnavailableError)) {
+      if (leaving.length > 1 && !(error instanceof DatabaseUnavailableError)) {
         // The database refuses one of the notes. The others are stored without it.
-        for (const waiting of group) await this.#sendGroup([waiting]);
+        for (const each of leaving) await this.#sendEncoded([each]);
         return;
       }
-      for (const waiting of group) this.#refuse(waiting, error);
-      if (group.every(({ settle }) => !settle)) {
-        this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });
-      }
+      this.#refuseAll(group, error);
     }
+  }
+
+  /** What can be encoded of a group. The rest is refused, each note by itself. */
+  async #encode(group: readonly WaitingNote[], sealer: EntrySealer): Promise<readonly Leaving[]> {
+    const sealed = await sealer.seal(group);
+    if (sealed === 'given-up') {
+      const error = 'what a stopped run had to store was not encoded in time';
+      this.#bus.reportWorkerError({ error, context: 'plugin', runId: this.#run.runId });
+      for (const { settle } of group) settle?.resolve('refused');
+      this.close();
+      return [];
+    }
+    return group.flatMap((waiting, i): Leaving[] => {
+      const one = sealed[i];
+      if (one?.ok === true) return [{ waiting, entry: one.entry }];
+      this.#refuseAll([waiting], one?.error);
+      return [];
+    });
+  }
+
+  #refuseAll(group: readonly WaitingNote[], error: unknown): void {
+    for (const waiting of group) this.#refuse(waiting, error);
+    if (group.some(({ settle }) => settle)) return;
+    this.#bus.reportWorkerError({ error, context: 'telemetry', runId: this.#run.runId });
   }
 
   #refuse({ note, settle }: WaitingNote, error: unknown): void {
@@ -192,10 +225,11 @@ export class OwnerJournal {
   }
 
   /** Repeats an append while the database is unavailable, so that an outage loses no result. */
-  async #append(group: readonly WaitingNote[], entries: readonly OwnerEntry[]): Promise<AppendResult> {
+  async #append(leaving: readonly Leaving[]): Promise<AppendResult> {
     const number = ++this.#number;
     const { runId, fence } = this.#run;
-    for (const { onLeave } of group) onLeave?.();
+    const entries = leaving.map(({ entry }) => entry);
+    for (const { waiting } of leaving) waiting.onLeave?.();
     for (let tries = 0; ; tries++) {
       const sentAtMs = this.#clock.monotonicMs();
       try {
@@ -217,20 +251,7 @@ export class OwnerJournal {
   }
 
   #publish(group: readonly WaitingNote[]): void {
-    const nowMs = this.#clock.monotonicMs();
-    const run = this.#run;
-    const events = group.flatMap(({ note, atMs }) => {
-      const own = { run, note, ageMs: nowMs - atMs };
-      return note.child === undefined ? [own] : [own, this.#triggered(note.child, own.ageMs)];
-    });
-    this.#bus.publish(events);
+    this.#bus.publish(ownerEvents(this.#run, group, this.#clock));
     for (const { note } of group) if (note.child !== undefined) this.#onChild(note.child.due);
-  }
-
-  #triggered({ id: runId, jobName, due }: ChildStart, ageMs: number) {
-    const atMs = due === undefined ? undefined : 'atMs' in due ? due.atMs : this.#clock.now() + due.afterMs;
-    const runAt = atMs === undefined ? undefined : toIsoTime(atMs);
-    const data = JSON.stringify({ runAt, parentRunId: this.#run.runId });
-    return { run: { runId, jobName }, note: { type: 'run:trigger', data } as const, ageMs };
   }
 }

@@ -1,4 +1,9 @@
-import { LeaseLostError, type RunTimeoutError, type UnreadableError } from '../../core/errors/errors.ts';
+import {
+  LeaseLostError,
+  type PluginTimeoutError,
+  type RunTimeoutError,
+  type UnreadableError,
+} from '../../core/errors/errors.ts';
 import type { Lease } from '../../core/ownership/lease.ts';
 import { callWithinRun } from '../../core/run-context.ts';
 import { type OverError, type PlainStop, type StopReason, stopError } from './ending.ts';
@@ -62,8 +67,8 @@ export class RunControl {
     return !this.isOver && this.#stop('timed-out', error);
   }
 
-  /** Ends the execution of a run that needs a value which can't be decoded here. */
-  failUnreadable(error: UnreadableError): boolean {
+  /** Ends the execution of a run that needs a value which can't be decoded here, or not in time. */
+  failUnreadable(error: UnreadableError | PluginTimeoutError): boolean {
     return !this.isOver && this.#stop('unreadable', error);
   }
 

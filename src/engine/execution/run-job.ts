@@ -1,6 +1,7 @@
 import type { z } from 'zod';
-import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
+import type { ErrorDetail, ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
+import { toError } from '../../core/errors/stored-error.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
 import { isSealed } from '../../core/json/sealed.ts';
 import type { ExecutionOutcome } from '../../core/plugins/plugin.ts';
@@ -29,7 +30,7 @@ export async function runJob(
   { step, calls, needed, errorDetail, maxResultBytes }: JobDeps,
 ): Promise<JobEnd> {
   const callJob = async () => {
-    const payload = isSealed(run.payload) ? await needed.open(run.payload) : run.payload;
+    const payload = isSealed(run.payload) ? await needed.input(run) : run.payload;
     const returned = await job.run(step, decodeJson(payload));
     return await encodeOutput(job.output, returned, maxResultBytes);
   };
@@ -84,7 +85,9 @@ export async function runWithin(
   return { ...toJobFailure(error, { mode: errorDetail }), thrown: { error } };
 }
 
-function thrownBy({ thrown, error }: JobFailure): unknown {
+/** What plugins get to see of a failure. */
+function thrownBy({ thrown, error, detail, isSensitive }: JobFailure): unknown {
+  if (isSensitive === true) return toError(decodeJson(detail) as ErrorDetail, error);
   return thrown === undefined ? new ValidationError(error) : thrown.error;
 }
 

@@ -1,5 +1,5 @@
 import { PORTION_BYTES } from '../../core/json/portions.ts';
-import { revealed, revealedMessage } from '../../core/json/redacted.ts';
+import { revealed } from '../../core/json/redacted.ts';
 import { isSealed } from '../../core/json/sealed.ts';
 import type { FailedStep, KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
 import type { Store } from '../../core/store.ts';
@@ -48,6 +48,8 @@ export class StepResults {
   readonly #needed: NeededValues;
   readonly #open = new Map<string, OpenStep>();
   readonly #failed = new Map<string, FailedStep>();
+  /** The errors of sensitive steps that were thrown again. */
+  readonly #sensitive = new WeakSet<Error>();
   readonly #untaken = new Map<string, LinkedResult>();
   /** The results that were read last. */
   #portion: readonly LinkedResult[];
@@ -124,6 +126,11 @@ export class StepResults {
     });
   }
 
+  /** Whether {@link take} has thrown the error of a step that was stored for the job alone. */
+  isSensitive(error: unknown): boolean {
+    return error instanceof Error && this.#sensitive.has(error);
+  }
+
   /** Resolves when all that the job has asked for is answered. */
   async caughtUp(): Promise<void> {
     // The job may ask for more in this turn, and decoding takes longer than the wait that is over.
@@ -146,7 +153,7 @@ export class StepResults {
   async #take(name: string): Promise<string | null> {
     const failed = this.#failed.get(name);
     this.#failed.delete(name);
-    if (failed !== undefined) throw restoreFailure(await this.#openFailure(failed));
+    if (failed !== undefined) throw await this.#restored(failed);
     const result = this.#untaken.get(name);
     if (result === undefined) throw new Error(`step ${name} has no stored result`);
     if (++this.#takenInTurn > MAX_TAKEN_PER_TURN) {
@@ -163,13 +170,12 @@ export class StepResults {
     return revealed(isSealed(output) ? await this.#needed.open(output) : output);
   }
 
-  async #openFailure(failed: FailedStep): Promise<FailedStep> {
-    const { error, detail } = failed;
-    const isOpen = detail === null || !isSealed(detail);
-    const [text, json] = isOpen
-      ? [error, detail]
-      : [await this.#needed.open(error), await this.#needed.open(detail)];
-    return { ...failed, error: revealedMessage(text), detail: json && revealed(json) };
+  async #restored(failed: FailedStep): Promise<Error> {
+    const { message, isSensitive } = await this.#needed.openMessage(failed.error);
+    const detail = failed.detail && (await this.#needed.open(failed.detail));
+    const error = restoreFailure({ ...failed, error: message, detail: detail && revealed(detail) });
+    if (isSensitive) this.#sensitive.add(error);
+    return error;
   }
 
   /** Reads a step's result, and as many around it as fit into a portion. */

@@ -1,11 +1,15 @@
-import { UnreadableError } from '../../core/errors/errors.ts';
+import { PluginTimeoutError, UnreadableError } from '../../core/errors/errors.ts';
+import { isRedacted, revealedMessage } from '../../core/json/redacted.ts';
 import { isSealed } from '../../core/json/sealed.ts';
-import { type Codec, openText } from './codec.ts';
+import type { ClaimedRun } from '../../core/ownership/claim.ts';
+import { type Codec, openJson, openText } from './codec.ts';
 
 /** What can end an execution. */
 interface Ends {
+  /** Settles when the execution is stopped. */
+  readonly stopped: Promise<unknown>;
   /** False if the execution was over already. */
-  failUnreadable(error: UnreadableError): boolean;
+  failUnreadable(error: UnreadableError | PluginTimeoutError): boolean;
   throwIfOver(): void;
 }
 
@@ -13,6 +17,7 @@ interface Ends {
 export class NeededValues {
   readonly #codec: Codec | undefined;
   readonly #ends: Ends;
+  #inputFault: unknown;
 
   constructor(codec: Codec | undefined, ends: Ends) {
     this.#codec = codec;
@@ -25,21 +30,55 @@ export class NeededValues {
   }
 
   /**
-   * The text as it was before it was encoded. If it can't be decoded, the run fails, and this never resolves: the job would take
+   * The run with its input decoded, or as it is if that can't be done, or the run is stopped before. {@link input} says then what was
+   * wrong, so that plugins around the run see it fail.
+   */
+  async withInput(run: ClaimedRun): Promise<ClaimedRun> {
+    if (!isSealed(run.payload)) return run;
+    const opening = openJson(this.#codec, run.payload).then(
+      (payload) => ({ ...run, payload }),
+      (error: unknown) => {
+        this.#inputFault = error;
+        return run;
+      },
+    );
+    return await Promise.race([opening, this.#ends.stopped.then(() => run)]);
+  }
+
+  /** The input, for the job that begins now. Like {@link open} for one that could not be decoded. */
+  async input({ payload }: ClaimedRun): Promise<string> {
+    return isSealed(payload) ? await this.#fail(this.#inputFault) : payload;
+  }
+
+  /**
+   * The JSON text as it was before it was encoded. If it can't be decoded, the run fails, and this never resolves: the job would take
    * an error for the failure of a step, and go on.
    *
-   * @throws {UnreadableError | RunCancelledError | LeaseLostError} if the execution was over already.
+   * @throws {UnreadableError | PluginTimeoutError | RunCancelledError | LeaseLostError} if the execution was over already.
    */
   async open(text: string): Promise<string> {
     if (!isSealed(text)) return text;
     try {
-      return await openText(this.#codec, text);
+      return await openJson(this.#codec, text);
     } catch (error) {
-      if (error instanceof UnreadableError && this.#ends.failUnreadable(error)) {
-        return await new Promise<never>(() => undefined);
-      }
-      this.#ends.throwIfOver();
-      throw error;
+      return await this.#fail(error);
     }
+  }
+
+  /** {@link open} for a message. It is also revealed: a sensitive step may have thrown it. */
+  async openMessage(text: string): Promise<{ readonly message: string; readonly isSensitive: boolean }> {
+    try {
+      const opened = await openText(this.#codec, text);
+      return { message: revealedMessage(opened), isSensitive: isRedacted(opened) };
+    } catch (error) {
+      return await this.#fail(error);
+    }
+  }
+
+  async #fail(error: unknown): Promise<never> {
+    const isOfPlugin = error instanceof UnreadableError || error instanceof PluginTimeoutError;
+    if (isOfPlugin && this.#ends.failUnreadable(error)) return await new Promise<never>(() => undefined);
+    this.#ends.throwIfOver();
+    throw error;
   }
 }

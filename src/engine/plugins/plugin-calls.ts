@@ -1,5 +1,8 @@
+import { toErrorDetail } from '../../core/errors/error-detail.ts';
 import { PluginError } from '../../core/errors/errors.ts';
+import { toError } from '../../core/errors/stored-error.ts';
 import { decodeJson } from '../../core/json/json.ts';
+import { REDACTED } from '../../core/json/redacted.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { DurablyPlugin, ExecutionOutcome, PluginRun, PluginStep } from '../../core/plugins/plugin.ts';
 import type { Plugins } from './plugins.ts';
@@ -11,30 +14,24 @@ interface CalledStep {
   readonly attempt: number;
 }
 
+type Around = Pick<Plugins, 'aroundRun' | 'aroundStep' | 'codec'>;
+
 /** The calls of plugins around one execution of a run and its steps. */
 export class PluginCalls {
-  readonly #plugins: Pick<Plugins, 'aroundRun' | 'aroundStep'>;
+  readonly #plugins: Around;
   readonly #run: ClaimedRun;
   readonly #getSignal: () => AbortSignal;
   readonly #contexts = new Map<DurablyPlugin, PluginRun>();
   #input: { readonly value: unknown } | undefined;
 
   /** Undefined if no plugin is called around runs or steps. */
-  static of(
-    plugins: Pick<Plugins, 'aroundRun' | 'aroundStep'>,
-    run: ClaimedRun,
-    getSignal: () => AbortSignal,
-  ): PluginCalls | undefined {
+  static of(plugins: Around, run: ClaimedRun, getSignal: () => AbortSignal): PluginCalls | undefined {
     const { aroundRun, aroundStep } = plugins;
     if (aroundRun === undefined && aroundStep === undefined) return undefined;
     return new PluginCalls(plugins, run, getSignal);
   }
 
-  private constructor(
-    plugins: Pick<Plugins, 'aroundRun' | 'aroundStep'>,
-    run: ClaimedRun,
-    getSignal: () => AbortSignal,
-  ) {
+  private constructor(plugins: Around, run: ClaimedRun, getSignal: () => AbortSignal) {
     this.#plugins = plugins;
     this.#run = run;
     this.#getSignal = getSignal;
@@ -43,25 +40,38 @@ export class PluginCalls {
   /** Executes the run within the plugins. Rejects if the job or a plugin fails. */
   async aroundRun(execute: () => Promise<ExecutionOutcome>): Promise<void> {
     const { aroundRun = [] } = this.#plugins;
-    await nest(aroundRun, {
+    await nest<ExecutionOutcome, ExecutionOutcome>(aroundRun, {
       hook: 'aroundRun',
       core: execute,
       call: (plugin, next) => plugin.aroundRun?.(this.#contextOf(plugin), next),
+      shown: (outcome) => outcome,
     });
   }
 
-  /** Calls a step's function within the plugins. Rejects if the function or a plugin fails. */
-  aroundStep<T>(step: CalledStep, code: () => Promise<T>): Promise<T> {
+  /**
+   * Calls a step's function within the plugins. Rejects if the function or a plugin fails.
+   *
+   * @param isSensitive whether what was thrown is for the job alone
+   */
+  aroundStep<T>(
+    step: CalledStep,
+    code: () => Promise<T>,
+    isSensitive: (error: unknown) => boolean,
+  ): Promise<T> {
     const { aroundStep } = this.#plugins;
     if (aroundStep === undefined) return code();
-    return nest<T>(aroundStep, {
+    const hide = (error: unknown) => {
+      throw isSensitive(error) ? redactedError(error) : error;
+    };
+    return nest<T, void>(aroundStep, {
       hook: 'aroundStep',
       core: code,
       call: (plugin, next) => {
         const context: PluginStep = { ...step, run: this.#contextOf(plugin) };
-        // What the step returns is not the plugin's.
-        return plugin.aroundStep?.(context, next as () => Promise<never>);
+        return plugin.aroundStep?.(context, next);
       },
+      // What the step returns is not the plugin's.
+      shown: (result) => result.then(nothing, hide),
     });
   }
 
@@ -76,6 +86,7 @@ export class PluginCalls {
       ...{ runId, jobName, attempt, kind, stepCount, version, concurrencyKey, parentRunId },
       ...{ dueSinceMs, startedAtMs, claimedAtMs },
       data: readPluginData(this.#run.pluginData, plugin.name),
+      isEncoded: this.#plugins.codec?.isEncoding === true,
       get input() {
         return getInput();
       },
@@ -94,10 +105,12 @@ export class PluginCalls {
   }
 }
 
-interface Nesting<T> {
+/** @typeParam S what plugins get of the result */
+interface Nesting<T, S> {
   readonly hook: 'aroundRun' | 'aroundStep';
   readonly core: () => Promise<T>;
-  readonly call: (plugin: DurablyPlugin, next: () => Promise<T>) => unknown;
+  readonly call: (plugin: DurablyPlugin, next: () => Promise<S>) => unknown;
+  readonly shown: (result: Promise<T>) => Promise<S>;
 }
 
 /**
@@ -105,24 +118,24 @@ interface Nesting<T> {
  * failure: by throwing, or by not calling `next`. A failure of what is within a plugin stays what it is, whatever the plugin
  * does about it. It makes few promises, because each costs more while a job runs (ADR 21).
  */
-function nest<T>(plugins: readonly DurablyPlugin[], nesting: Nesting<T>, from = 0): Promise<T> {
+function nest<T, S>(plugins: readonly DurablyPlugin[], nesting: Nesting<T, S>, from = 0): Promise<T> {
   const plugin = plugins[from];
   if (plugin === undefined) return nesting.core();
   return callAround(plugin, nesting, () => nest(plugins, nesting, from + 1));
 }
 
-async function callAround<T>(
+async function callAround<T, S>(
   plugin: DurablyPlugin,
-  { hook, call }: Nesting<T>,
+  { hook, call, shown }: Nesting<T, S>,
   inner: () => Promise<T>,
 ): Promise<T> {
   let within: Promise<T> | undefined;
   let isOver = false;
-  const next = (): Promise<T> => {
+  const next = (): Promise<S> => {
     if (isOver) return refuse(new PluginError(plugin.name, `called next after its ${hook} was over`));
     if (within !== undefined) return refuse(new PluginError(plugin.name, `called next twice in ${hook}`));
     within = watched(inner());
-    return within;
+    return watched(shown(within));
   };
   let failure: { readonly error: unknown } | undefined;
   try {
@@ -138,6 +151,14 @@ async function callAround<T>(
   const result = await within;
   if (failure !== undefined) throw failure.error;
   return result;
+}
+
+const nothing = (): void => undefined;
+
+/** What is left of an error that is for the job alone. */
+function redactedError(error: unknown): Error {
+  const { name } = toErrorDetail(error, { mode: 'message' });
+  return toError({ name, message: REDACTED }, REDACTED);
 }
 
 function refuse(error: PluginError): Promise<never> {

@@ -1,11 +1,13 @@
 import { ValidationError } from '../../core/errors/errors.ts';
 import { EVENT_TYPES } from '../../core/events.ts';
 import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
+import { type Clock, systemClock } from '../../core/time/clock.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import type { MembersOf } from '../../core/validation/known-names.ts';
 import { nearestName } from '../../core/validation/known-names.ts';
 import type { Webhooks } from '../../core/webhooks/webhooks.ts';
 import { Codec } from './codec.ts';
+import { callInTime, NEEDED_WITHIN_MS } from './in-time.ts';
 
 /** The plugins of an instance, by what they do. A member is undefined if none does that, so that nothing is done for it. */
 export interface Plugins {
@@ -39,8 +41,14 @@ const MEMBERS: MembersOf<DurablyPlugin> = {
 const { name: _name, events: _events, ...HOOKS } = MEMBERS;
 const NAME = /^[\w./-]{1,64}$/;
 
-/** @throws {ValidationError} that names the plugin and what is wrong with it. */
-export function parsePlugins(given: readonly DurablyPlugin[] | undefined): Plugins {
+/**
+ * @param clock measures how long hooks take
+ * @throws {ValidationError} that names the plugin and what is wrong with it.
+ */
+export function parsePlugins(
+  given: readonly DurablyPlugin[] | undefined,
+  clock: Clock = systemClock,
+): Plugins {
   if (given === undefined || given.length === 0) return NO_PLUGINS;
   const plugins = [...given];
   for (const [index, plugin] of plugins.entries()) checkPlugin(plugin, index);
@@ -52,11 +60,23 @@ export function parsePlugins(given: readonly DurablyPlugin[] | undefined): Plugi
     return found.length === 0 ? undefined : found;
   };
   return {
-    triggering: having('onTrigger'),
+    triggering: having('onTrigger')?.map((plugin) => triggeredInTime(plugin, clock)),
     aroundRun: having('aroundRun'),
     aroundStep: having('aroundStep'),
     observing: having('onEvent'),
-    codec: Codec.of(plugins),
+    codec: Codec.of(plugins, clock),
+  };
+}
+
+/** The plugin as it is called for triggers: their callers don't wait for ever. */
+function triggeredInTime(plugin: DurablyPlugin, clock: Clock): DurablyPlugin {
+  const { name } = plugin;
+  return {
+    name,
+    onTrigger: (trigger) =>
+      callInTime(() => plugin.onTrigger?.(trigger), {
+        ...{ plugin: name, hook: 'onTrigger', withinMs: NEEDED_WITHIN_MS, clock },
+      }),
   };
 }
 

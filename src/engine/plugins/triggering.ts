@@ -1,7 +1,6 @@
 import { PluginError } from '../../core/errors/errors.ts';
 import { decodeJson, encodeJson } from '../../core/json/json.ts';
 import type { DurablyPlugin, PluginTrigger } from '../../core/plugins/plugin.ts';
-import { callOutsideRuns } from '../../core/run-context.ts';
 import type { Labels } from '../../core/triggers/labels.ts';
 import type { NewRun } from '../../core/triggers/new-run.ts';
 import type { Plugins } from './plugins.ts';
@@ -20,7 +19,7 @@ type Triggered = Pick<NewRun, 'jobName' | 'payload' | 'labels' | 'concurrencyKey
  * Calls `onTrigger` of the plugins, one after the other. Returns what they store with the run, by their names: JSON text.
  * Undefined if that is nothing.
  *
- * @throws what a plugin throws to refuse the trigger. @throws {PluginError} for data that can't be stored.
+ * @throws what a plugin throws to refuse the trigger. @throws {PluginError} for data that can't be stored, or if one takes too long.
  */
 export async function announceTrigger(
   { triggering }: Pick<Plugins, 'triggering'>,
@@ -31,7 +30,7 @@ export async function announceTrigger(
   const trigger = new Trigger(run, origin);
   const stored: string[] = [];
   for (const plugin of triggering) {
-    const data: unknown = await callOutsideRuns(() => plugin.onTrigger?.(trigger));
+    const data: unknown = await plugin.onTrigger?.(trigger);
     if (data !== undefined) stored.push(`${JSON.stringify(plugin.name)}:${encodeData(plugin, data)}`);
   }
   return stored.length === 0 ? undefined : `{${stored.join(',')}}`;

@@ -142,7 +142,7 @@ async function triggerAndWait(
     const { id: runId, concurrencyKey } = fresh;
     if (!mayExist) wait = deps.worker.beginWait({ runId, concurrencyKey, needsSlot: true });
     const enqueued = await storeRun(deps, fresh);
-    checkReuse(fresh, enqueued, options);
+    await checkReuse(deps.plugins, { given: fresh, stored: enqueued, options });
     const run = enqueued.toRun();
     if (mayExist && run.isActive) {
       const needsSlot = run.status !== 'running';

@@ -12,7 +12,7 @@ import { MAX_UNTAKEN_SIGNALS, type NewSignal } from '../../core/signal.ts';
 import { isStorableText, signalNameFault } from '../../core/text.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
-import { type Codec, openIfReadable } from '../plugins/codec.ts';
+import { type Codec, openJson } from '../plugins/codec.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 const OPTIONS: MembersOf<SignalOptions> = { signalId: true };
@@ -55,14 +55,17 @@ export async function signal(
   }
 }
 
-/** The database compares what is stored, and the same payload may be encoded differently each time. */
+/**
+ * The database compares what is stored, and the same payload may be encoded differently each time.
+ *
+ * @throws {UnreadableError | PluginTimeoutError} if the earlier one can't be decoded here, or now, so that nobody can tell.
+ */
 async function isSamePayload(
   codec: Codec | undefined,
   { payload }: NewSignal,
   stored: string | null,
 ): Promise<boolean> {
-  if (codec === undefined || stored === null) return false;
-  return (await openIfReadable(codec, stored)) === payload;
+  return stored !== null && (await openJson(codec, stored)) === payload;
 }
 
 /** @throws {ValidationError} that names the bad value. */

@@ -5,7 +5,7 @@ import { decodeJson } from '../../core/json/json.ts';
 import { shownText } from '../../core/json/sealed.ts';
 import { isTerminal, parseDetail, type StoredRun } from '../../core/run.ts';
 import type { Clock } from '../../core/time/clock.ts';
-import { openText } from '../plugins/codec.ts';
+import { openJson } from '../plugins/codec.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
 const RETRY_PAUSE_MS = 500;
@@ -33,8 +33,14 @@ export async function waitForOutput(
   deps: WaitDeps,
 ): Promise<unknown> {
   const stop = new AbortController();
-  const cancelTimeout =
-    timeoutMs === undefined ? undefined : deps.clock.schedule(timeoutMs, () => stop.abort());
+  let cancelTimeout: () => void = () => undefined;
+  const timedOut = new Promise<never>((_, reject) => {
+    if (timeoutMs === undefined) return;
+    cancelTimeout = deps.clock.schedule(timeoutMs, () => {
+      stop.abort();
+      reject(new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`));
+    });
+  });
   let unsubscribe: () => void = () => undefined;
   const completedHere = new Promise<unknown>((resolve) => {
     unsubscribe = deps.bus.on('run:complete', (event) => {
@@ -42,26 +48,22 @@ export async function waitForOutput(
     });
   });
   try {
-    const followed = follow({ runId, timeoutMs, stop: stop.signal }, deps);
-    return await Promise.race([completedHere, followed, ...(callerStopped ? [callerStopped] : [])]);
+    const followed = follow(runId, stop.signal, deps);
+    return await Promise.race([completedHere, followed, timedOut, ...(callerStopped ? [callerStopped] : [])]);
   } finally {
-    cancelTimeout?.();
+    cancelTimeout();
     unsubscribe();
     stop.abort();
   }
 }
 
-async function follow(
-  { runId, timeoutMs, stop }: { runId: string; timeoutMs: number | undefined; stop: AbortSignal },
-  deps: WaitDeps,
-): Promise<unknown> {
-  for (;;) {
+/** The output of the run. What it returns once it was stopped is of no use. */
+async function follow(runId: string, stop: AbortSignal, deps: WaitDeps): Promise<unknown> {
+  while (!stop.aborted) {
     const run = await endOf(runId, stop, deps);
-    if (stop.aborted) {
-      throw new TimeoutError(`timeout: run ${runId} did not complete within ${timeoutMs} ms`);
-    }
     if (run) return await outputOf(completed(run), deps);
   }
+  return undefined;
 }
 
 /** Follows the run to its end. Null if a retry continued the run, or the wait was stopped. */
@@ -92,7 +94,7 @@ async function endOf(runId: string, stop: AbortSignal, deps: WaitDeps): Promise<
 
 /** @throws {UnreadableError} if it can't be decoded here. */
 async function outputOf({ output }: StoredRun, { plugins }: Pick<WaitDeps, 'plugins'>): Promise<unknown> {
-  const text = output && (await openText(plugins.codec, output.sealed ?? output.text));
+  const text = output && (await openJson(plugins.codec, output.sealed ?? output.text));
   return decodeJson(text) ?? null;
 }
 

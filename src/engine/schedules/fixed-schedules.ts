@@ -1,4 +1,4 @@
-import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import { ConflictError, DatabaseUnavailableError, ValidationError } from '../../core/errors/errors.ts';
 import type { DueSchedule, StoredSchedule } from '../../core/schedules/schedule.ts';
 import type { Store } from '../../core/store.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -15,12 +15,19 @@ interface FixedDeps {
   readonly plugins: Plugins;
 }
 
+/** What became of those that were not stored before. */
+interface Storing {
+  readonly stored: readonly StoredSchedule[];
+  /** Why others could not be stored now. They are tried again with the next call. */
+  readonly failures: readonly unknown[];
+}
+
 /** The schedules in the definitions of this process's jobs. */
 export class FixedSchedules {
   readonly #deps: FixedDeps;
   /** The definitions whose schedules are stored, or were refused. */
   readonly #done = new Set<JobDefinition>();
-  #storing: Promise<readonly StoredSchedule[]> | undefined;
+  #storing: Promise<Storing> | undefined;
 
   constructor(deps: FixedDeps) {
     this.#deps = deps;
@@ -31,12 +38,10 @@ export class FixedSchedules {
   }
 
   /**
-   * Stores those that this process has not stored yet, and returns them. A process does so once, so of several versions
-   * at once the one that was started last decides. A refused schedule is reported.
-   *
-   * @throws {DatabaseUnavailableError}
+   * Stores those that this process has not stored yet. A process does so once, so of several versions
+   * at once the one that was started last decides. A refused schedule is reported, and not tried again. Never rejects.
    */
-  async store(): Promise<readonly StoredSchedule[]> {
+  async store(): Promise<Storing> {
     this.#storing ??= this.#storeAll().finally(() => {
       this.#storing = undefined;
     });
@@ -56,22 +61,34 @@ export class FixedSchedules {
     if (job !== undefined) await this.#deps.store.deleteSchedule({ id, fixedVersion: versionOf(job) });
   }
 
-  async #storeAll(): Promise<readonly StoredSchedule[]> {
+  async #storeAll(): Promise<Storing> {
     const stored: StoredSchedule[] = [];
+    const failures: unknown[] = [];
     for (const job of this.#deps.registry.scheduled()) {
       const { schedule } = job;
       if (schedule === undefined || this.#done.has(job)) continue;
       try {
         const by = { kind: 'definition', version: versionOf(job) } as const;
         stored.push(await putSchedule(this.#deps, { id: job.name, job, schedule, by }));
+        this.#done.add(job);
       } catch (error) {
-        if (error instanceof DatabaseUnavailableError) throw error;
-        this.#deps.bus.reportWorkerError({ error, context: 'schedule' });
+        if (isFinal(error)) {
+          this.#done.add(job);
+          this.#deps.bus.reportWorkerError({ error, context: 'schedule' });
+          continue;
+        }
+        failures.push(error);
+        // The others would fail, too.
+        if (error instanceof DatabaseUnavailableError) break;
       }
-      this.#done.add(job);
     }
-    return stored;
+    return { stored, failures };
   }
+}
+
+/** The schedule itself is wrong, or may not be put. Anything else may go away: a plugin, for example, that can't encode it now. */
+function isFinal(error: unknown): boolean {
+  return error instanceof ValidationError || error instanceof ConflictError;
 }
 
 function versionOf({ version = 1 }: JobDefinition): number {

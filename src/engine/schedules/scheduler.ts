@@ -1,3 +1,4 @@
+import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { type Plan, planFiring } from '../../core/schedules/plan.ts';
 import type { DueSchedule } from '../../core/schedules/schedule.ts';
 import type { Fired, Firing } from '../../core/schedules/schedule-store.ts';
@@ -68,13 +69,13 @@ export class Scheduler {
   noteJobs(): void {
     if (!this.#isStarted || this.fixed.areStored) return;
     this.#follow(
-      this.fixed.store().then((stored) => {
-        this.#failures = 0;
+      this.fixed.store().then(({ stored, failures }) => {
         for (const schedule of stored) this.noteChanged(schedule);
+        if (failures.length > 0) return this.#storeLater(failures);
+        this.#failures = 0;
         // Others may have been registered meanwhile.
         this.noteJobs();
       }),
-      () => this.#storeLater(),
     );
   }
 
@@ -91,9 +92,20 @@ export class Scheduler {
     while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
   }
 
-  /** Before a worker on demand looks for work: what is in definitions is stored. @throws {DatabaseUnavailableError} */
+  /**
+   * Before a worker on demand looks for work: what is in definitions is stored. What can't be stored now does not keep it from
+   * that, and is tried again before it looks the next time.
+   *
+   * @throws {DatabaseUnavailableError}
+   */
   async prepare(): Promise<void> {
-    while (!this.fixed.areStored) await this.fixed.store();
+    while (!this.fixed.areStored) {
+      const { failures } = await this.fixed.store();
+      const outage = failures.find((error) => error instanceof DatabaseUnavailableError);
+      if (outage !== undefined) throw outage;
+      this.#report(failures);
+      if (failures.length > 0) return;
+    }
   }
 
   /**
@@ -188,7 +200,8 @@ export class Scheduler {
     this.#cancelTimer = clock.schedule(inMs, () => this.#fireDue());
   }
 
-  #storeLater(): void {
+  #storeLater(failures: readonly unknown[]): void {
+    this.#report(failures);
     this.#cancelRetry();
     if (!this.#isStarted) return;
     this.#cancelRetry = this.#deps.clock.schedule(this.#pauseMs(), () => this.noteJobs());
@@ -204,13 +217,14 @@ export class Scheduler {
   }
 
   /** Reports what goes wrong in the background. */
-  #follow(work: Promise<void>, onError: () => void = () => undefined): void {
+  #follow(work: Promise<void>): void {
     const followed = work
-      .catch((error: unknown) => {
-        this.#deps.bus.reportWorkerError({ error, context: 'schedule' });
-        onError();
-      })
+      .catch((error: unknown) => this.#report([error]))
       .finally(() => this.#underWay.delete(followed));
     this.#underWay.add(followed);
+  }
+
+  #report(errors: readonly unknown[]): void {
+    for (const error of errors) this.#deps.bus.reportWorkerError({ error, context: 'schedule' });
   }
 }

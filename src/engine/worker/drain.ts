@@ -70,12 +70,19 @@ export class Drain {
     if (timeoutMs === undefined) return await drained;
     const { clock, bus, slots } = this.#deps;
     let cancel: () => void = () => undefined;
+    let isHandedBack = false;
     const givenUp = new Promise<void>((resolve) => {
       cancel = clock.schedule(timeoutMs, () => {
         const earlier = this.#handingBack;
-        this.#handingBack = slots.handBackAll(spared).then(() => earlier);
+        this.#handingBack = slots.handBackAll(spared).then(() => {
+          isHandedBack = true;
+          return earlier;
+        });
         cancel = clock.schedule(HAND_BACK_WITHIN_MS, () => {
-          bus.reportWorkerError({ error: 'the database has not taken the runs back', context: 'hand-back' });
+          const error = isHandedBack
+            ? 'not all ends of runs were stored in time'
+            : 'the database has not taken the runs back';
+          bus.reportWorkerError({ error, context: 'hand-back' });
           resolve();
         });
       });

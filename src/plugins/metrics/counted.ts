@@ -7,8 +7,14 @@ type Value = { labels: Record<string, string | number>; value: number; metricNam
 /**
  * Shows numbers that the instance has counted itself. prom-client's own histograms count by themselves, so these answer the
  * registry in their place.
+ *
+ * @param ask brings what is read up to date
  */
-export function registerCounted(registry: Registry, read: () => DatabaseVitals | undefined): void {
+export function registerCounted(
+  registry: Registry,
+  read: () => DatabaseVitals | undefined,
+  ask: () => Promise<void>,
+): void {
   const register = (
     about: { name: string; help: string; type: 'histogram' | 'counter' },
     values: () => Value[],
@@ -16,7 +22,10 @@ export function registerCounted(registry: Registry, read: () => DatabaseVitals |
     const metric = {
       ...about,
       aggregator: 'sum',
-      get: async () => ({ ...about, values: values() }),
+      get: async () => {
+        await ask();
+        return { ...about, values: values() };
+      },
       reset() {},
     };
     registry.registerMetric(metric as unknown as Metric);

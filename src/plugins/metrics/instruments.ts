@@ -21,6 +21,9 @@ export function createInstruments(registry: Registry) {
     retried: counter('durably_run_retries_total', 'Runs whose job failed and is tried again', ['job']),
     takenOver: counter('durably_takeovers_total', 'Runs taken over from lost workers', ['job']),
     leasesLost: counter('durably_leases_lost_total', 'Runs that this process has lost to another one'),
+    deliveries: counter('durably_webhook_deliveries_total', 'Tries of this process to deliver a webhook', [
+      'outcome',
+    ]),
     steps: counter('durably_steps_total', 'Steps that ended', ['job', 'status']),
     stepsRetried: counter('durably_step_retries_total', 'Tries of steps that failed and are repeated', [
       'job',
@@ -47,10 +50,14 @@ export function createInstruments(registry: Registry) {
 
 export type Instruments = ReturnType<typeof createInstruments>;
 
-/** What is read when it is asked for. */
-export function createGauges(registry: Registry) {
+/**
+ * What is read when it is asked for.
+ *
+ * @param ask sets all of them
+ */
+export function createGauges(registry: Registry, ask: () => Promise<void>) {
   const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[] = []) =>
-    new Gauge<L>({ name, help, labelNames, registers: [registry] });
+    new Gauge<L>({ name, help, labelNames, registers: [registry], collect: ask });
   return {
     active: gauge('durably_active_runs', 'Runs that are pending, waiting or running, by all workers', [
       'job',

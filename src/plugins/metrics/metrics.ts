@@ -2,6 +2,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import type { DurablyEvent, EventType } from '../../core/events.ts';
 import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import type { DatabaseVitals, Vitals } from '../../core/stats/vitals.ts';
+import { WEBHOOK_JOB } from '../../core/webhooks/webhooks.ts';
 import { registerCounted } from './counted.ts';
 import { createGauges, createInstruments, type Gauges, type Instruments } from './instruments.ts';
 
@@ -27,6 +28,9 @@ export interface Metrics {
 
 /** The label of jobs that are not registered, whose names could be any number. */
 const OTHER = 'other';
+/** What became of a try to deliver a webhook. `failed`: it is not tried again. */
+const DELIVERY_OUTCOMES = ['delivered', 'retried', 'failed'] as const;
+type DeliveryOutcome = (typeof DELIVERY_OUTCOMES)[number];
 const HEARD = [
   'run:trigger',
   'run:complete',
@@ -59,11 +63,31 @@ export function createMetrics({ process = true }: { readonly process?: boolean |
   const registry = new Registry();
   let database: DatabaseVitals | undefined;
   let watched: WatchedInstance | undefined;
+  let asking: Promise<void> | undefined;
   const instruments = createInstruments(registry);
-  const gauges = createGauges(registry);
-  registerCounted(registry, () => database);
+  const gauges = createGauges(registry, ask);
+  registerCounted(registry, () => database, ask);
   if (process) collectDefaultMetrics({ register: registry });
-  const jobOf = (name: string) => (watched?.getJob(name) === undefined ? OTHER : name);
+  const isShown = (name: string) => name === WEBHOOK_JOB || watched?.getJob(name) !== undefined;
+  const jobOf = (name: string) => (isShown(name) ? name : OTHER);
+  for (const outcome of DELIVERY_OUTCOMES) instruments.deliveries.inc({ outcome }, 0);
+  // What is only known when somebody asks has no value before.
+  showVitals(gauges, undefined, { isWatched: false });
+
+  /** Asks the instance, once for all metrics of an answer. */
+  async function ask(): Promise<void> {
+    asking ??= readVitals().finally(() => {
+      asking = undefined;
+    });
+    await asking;
+  }
+
+  async function readVitals(): Promise<void> {
+    const vitals = await watched?.getVitals().catch(() => undefined);
+    database = vitals?.database ?? database;
+    showVitals(gauges, vitals, { isWatched: watched !== undefined });
+  }
+
   return {
     plugin: createPlugin(instruments, jobOf),
     registry,
@@ -71,21 +95,19 @@ export function createMetrics({ process = true }: { readonly process?: boolean |
     watch(durably) {
       watched = durably;
     },
-    async text() {
-      const vitals = await watched?.getVitals().catch(() => undefined);
-      database = vitals?.database ?? database;
-      showVitals(gauges, vitals, { isWatched: watched !== undefined });
-      return await registry.metrics();
-    },
+    text: () => registry.metrics(),
   };
 }
 
 function createPlugin(instruments: Instruments, jobOf: (name: string) => string): DurablyPlugin {
   /** By run: when its execution began, and how long before that it was first started; seconds. */
   const open = new Map<string, { readonly begunMs: number; readonly earlierMs: number }>();
+  const countDelivery = (outcome: DeliveryOutcome) => instruments.deliveries.inc({ outcome });
   const observeEnd = ({ runId, jobName }: { runId: string; jobName: string }, status: string) => {
     const job = jobOf(jobName);
     instruments.ended.inc({ job, status });
+    if (jobName === WEBHOOK_JOB && status === 'completed') countDelivery('delivered');
+    if (jobName === WEBHOOK_JOB && status === 'failed') countDelivery('failed');
     const execution = open.get(runId);
     if (!open.delete(runId) || execution === undefined) return;
     const ms = execution.earlierMs + performance.now() - execution.begunMs;
@@ -140,6 +162,7 @@ function createPlugin(instruments: Instruments, jobOf: (name: string) => string)
         case 'step:fail':
           return instruments.steps.inc({ job: jobOf(event.jobName), status: 'failed' });
         case 'step:retry':
+          if (event.jobName === WEBHOOK_JOB) countDelivery('retried');
           return instruments.stepsRetried.inc({ job: jobOf(event.jobName) });
         case 'worker:error':
           if (event.context === 'lease') instruments.leasesLost.inc();
@@ -163,6 +186,8 @@ function showVitals(
   { isWatched }: { readonly isWatched: boolean },
 ): void {
   for (const gauge of Object.values(gauges)) gauge.reset();
+  // A reset makes them 0, which would say something.
+  for (const gauge of [gauges.slots, gauges.slotsInUse, gauges.streams, gauges.isUp]) gauge.remove();
   if (!isWatched) return;
   if (vitals === undefined) return gauges.isUp.set(0);
   const { slots, streams, jobs, otherJobs } = vitals;

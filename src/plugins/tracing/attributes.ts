@@ -1,6 +1,7 @@
 import { type Attributes, type Span, SpanStatusCode } from '@opentelemetry/api';
 import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
+import { UNREADABLE } from '../../core/json/sealed.ts';
 import type { PluginRun, PluginStep, PluginTrigger } from '../../core/plugins/plugin.ts';
 
 /** How a span of a run or of a step ended. */
@@ -63,9 +64,12 @@ export function stepAttributes({ run, stepName, stepIndex, attempt }: PluginStep
   };
 }
 
-/** Marks a span as failed. With `message`, no stack leaves the process. */
-export function markFailed(span: Span, error: unknown, mode: ErrorDetailMode): void {
-  const message = errorMessage(error);
+/** What a span tells of an error: all, all but stacks, or only its name. */
+export type ErrorText = ErrorDetailMode | 'name';
+
+/** Marks a span as failed. */
+export function markFailed(span: Span, error: unknown, mode: ErrorText): void {
+  const message = mode === 'name' ? UNREADABLE : errorMessage(error);
   const type = error instanceof Error ? error.name : typeof error;
   span.setAttribute('error.type', type);
   span.setStatus({ code: SpanStatusCode.ERROR, message });

@@ -11,6 +11,7 @@ import type { ErrorDetailMode } from '../../core/errors/error-detail.ts';
 import type { DurablyPlugin, PluginRun, PluginStep, PluginTrigger } from '../../core/plugins/plugin.ts';
 import { checkOptions, errorDetailOption, type OptionSchemas } from '../../core/validation/option-types.ts';
 import {
+  type ErrorText,
   markFailed,
   RUN_OUTCOME,
   runAttributes,
@@ -90,7 +91,7 @@ class RunSpans {
       span.setAttribute(RUN_OUTCOME, await context.with(execution.context, next));
     } catch (error) {
       span.setAttribute(RUN_OUTCOME, 'failed');
-      markFailed(span, error, this.#errorDetail);
+      markFailed(span, error, this.#errorTextOf(run));
       throw error;
     } finally {
       // Their functions may never settle: nothing waits for them any more.
@@ -126,7 +127,12 @@ class RunSpans {
       return;
     }
     span.setAttribute(STEP_OUTCOME, 'failed');
-    markFailed(span, error, this.#errorDetail);
+    markFailed(span, error, this.#errorTextOf(run));
+  }
+
+  /** A message may repeat a payload. What the database may not hold is not sent elsewhere. */
+  #errorTextOf({ isEncoded }: PluginRun<StoredTrace>): ErrorText {
+    return isEncoded ? 'name' : this.#errorDetail;
   }
 
   /** Never within the active span: a claim may be made while some other run, or a request, is active. */

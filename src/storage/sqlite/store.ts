@@ -119,7 +119,7 @@ export function createStore(options: ConnectionOptions): {
     forgetWorker: (instance, deadlineMs) => forgetWorker(connection, instance, deadlineMs),
     listWorkers: () => listWorkers(connection),
     readOverview: () => readOverview(connection),
-    listLines: (jobNames) => listLines(connection, jobNames),
+    listLines: () => listLines(connection),
     requests: () => connection.meter.counted(),
     noticeLimits: () => schema.noticeLimits(connection),
     subscribe: (webhooks) => schema.subscribe(webhooks),

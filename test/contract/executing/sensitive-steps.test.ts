@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import type { StepContext } from '../../../src/index.ts';
+import type { DurablyPlugin, StepContext } from '../../../src/index.ts';
 import { createDurablyHandler } from '../../../src/server.ts';
 import { contract } from '../../support/contract.ts';
 import { job } from '../../support/jobs.ts';
@@ -99,6 +99,59 @@ contract('a sensitive step', (test) => {
     expect(caught).toEqual(Array.from({ length: 2 }, () => `TypeError: refused ${SECRET}`));
     expect(await durably.getSteps(id)).toMatchObject([{ error: '[redacted]', errorDetail: null }, {}]);
     expect(JSON.stringify([events, lines])).not.toContain(SECRET);
+  });
+
+  test('shows nothing of its error when another step throws it on, also when that is thrown again', async ({
+    world,
+  }) => {
+    const seen: unknown[] = [];
+    const plugin: DurablyPlugin = {
+      name: 'curious',
+      aroundRun: (_run, next) => next().catch((error: Error) => void seen.push(error.message, error.stack)),
+      aroundStep: async (_step, next) => {
+        await next().then(
+          (result) => seen.push(result),
+          (error: Error) => void seen.push(error.message, error.stack, error.cause),
+        );
+      },
+    };
+    const { durably } = await world.start({ use: [plugin] });
+    const events = recordEvents(durably);
+    const caught: unknown[] = [];
+    durably.register({
+      task: job('task', async (step, mode) => {
+        const outer = step.run('outer', () =>
+          step.run('sign in', { sensitive: true }, () => {
+            throw new TypeError(`refused ${SECRET}`);
+          }),
+        );
+        const error = await outer.catch((reason: Error) => reason);
+        caught.push(String(error));
+        await step.run('secret', { sensitive: true }, () => SECRET);
+        if (mode === 'waits') await step.waitForSignal('go');
+        throw error;
+      }),
+    });
+    const { id: bare } = await durably.trigger({ jobName: 'task', input: 'fails' });
+    const failed = await untilStatus(durably, bare, 'failed');
+    expect(failed).toMatchObject({ error: '[redacted]', failedStepName: 'outer' });
+    caught.length = 0;
+    const { id } = await durably.trigger({ jobName: 'task', input: 'waits' });
+    await untilStatus(durably, id, 'waiting');
+    await durably.signal(id, 'go');
+    const run = await untilStatus(durably, id, 'failed');
+    expect(run).toMatchObject({ error: '[redacted]', errorDetail: { name: 'TypeError' } });
+    expect(caught).toEqual(Array.from({ length: 2 }, () => `TypeError: refused ${SECRET}`));
+    const shown = [
+      failed,
+      run,
+      await durably.getSteps(id),
+      await readAll(durably.subscribe(id)),
+      events,
+      seen,
+    ];
+    expect(JSON.stringify(shown)).not.toContain(SECRET);
+    expect(seen).toContain('[redacted]');
   });
 
   test('is done already in a fork and in a retry', async ({ world }) => {

@@ -185,6 +185,77 @@ contract(
       expect(await durably.schedule({ ...schedule, input: { a: 2 } })).toMatchObject({ input: { a: 2 } });
     });
 
+    test('are not compared where they cannot be decoded, and the caller hears why', async ({ world }) => {
+      const { durably: first } = await world.idle({ use: [keyed(['k1'])] });
+      const { id } = await first.register({ echo }).echo.trigger({ a: 1 }, { idempotencyKey: 'k' });
+      await first.signal(id, 's', { x: 1 }, { signalId: 'i' });
+      const keys = { idempotencyKey: 'k', idempotencyKeyReuse: 'refuse' } as const;
+      for (const use of [[keyed(['k2'])], []]) {
+        const { durably } = await world.idle({ use });
+        const { echo: handle } = durably.register({ echo });
+        for (const call of [
+          () => handle.trigger({ a: 1 }, keys),
+          () => handle.triggerAndWait({ a: 1 }, { ...keys, timeout: 1 }),
+          // What is shown in its place is no input that anybody gave.
+          () => handle.trigger('[encrypted]', keys),
+          () => durably.signal(id, 's', { x: 1 }, { signalId: 'i' }),
+        ]) {
+          expect(await rejectionOf(call())).toMatchObject({ code: 'UNREADABLE' });
+        }
+        expect(await durably.getRuns()).toHaveLength(1);
+      }
+    });
+
+    test.for([
+      ['no JSON', 'no JSON'],
+      ['the beginning of an encoded value', '{"\\u0024enc":["keyed"'],
+      ['an encoded value without its parts', '{"\\u0024enc":[1,2]}'],
+      ['the beginning of a redacted value', '{"\\u0024redacted":"text"'],
+      ['more than a redacted value', '{"\\u0024redacted":"text","more":1}'],
+    ] as const)('are unreadable if they are decoded to %s', async ([, bad], { world }) => {
+      let isBad = false;
+      const { encode, decode } = unreadable();
+      const broken: DurablyPlugin = {
+        name: 'broken',
+        encode: (text) => encode?.(text) ?? '',
+        decode: async (encoded) => {
+          const text = (await decode?.(encoded)) ?? '';
+          return isBad && text.includes('secret') ? bad : text;
+        },
+      };
+      const { durably } = await world.idle({ use: [broken] });
+      const errors: unknown[] = [];
+      const task = job('task', async (step, input) => {
+        await step.run('work', () => input).catch((error: unknown) => errors.push(error));
+        await step
+          .run('fails', () => Promise.reject(new Error('secret')))
+          .catch((error: Error) => errors.push(error.message));
+        await step.waitForSignal('go');
+        return input;
+      });
+      const { task: handle } = durably.register({ task });
+      const { id } = await handle.trigger({ n: 'plain' });
+      await durably.processUntilIdle();
+      const { id: other } = await handle.trigger({ secret: 1 });
+      await durably.signal(id, 'go', 1);
+      expect(errors).toEqual(['secret']);
+      errors.length = 0;
+      isBad = true;
+      await durably.processUntilIdle();
+      expect(errors).toEqual([]);
+      for (const runId of [id, other]) {
+        expect(await durably.getRun(runId)).toMatchObject({
+          status: 'failed',
+          errorDetail: { name: 'UnreadableError' },
+        });
+      }
+      expect((await durably.getRun(other))?.payload).toBe('[encrypted]');
+      const text = (await readPieces((await durably.asJson.run(other)) ?? [])).join('');
+      expect(JSON.parse(text)).toMatchObject({ payload: '[encrypted]' });
+      expect(JSON.stringify(await readAll(durably.subscribe(other)))).toContain('[encrypted]');
+      expect(await rejectionOf(durably.retrigger(other))).toMatchObject({ code: 'UNREADABLE' });
+    });
+
     test('are not searched, and ids, keys and labels are', async ({ world }) => {
       const { durably } = await world.idle({ use: [keyed(['k1'])] });
       const { echo: handle } = durably.register({ echo });

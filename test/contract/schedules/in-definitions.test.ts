@@ -1,12 +1,24 @@
 import { expect } from 'vitest';
 import { z } from 'zod';
+import type { DurablyPlugin } from '../../../src/index.ts';
 import { defineJob } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
+import { databaseError, failStatements } from '../../support/dialects/intercepted-dialect.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
+import { idle } from '../../support/idle.ts';
 import { echo, job } from '../../support/jobs.ts';
 import { recordEvents, rejectionOf } from '../../support/runs.ts';
 import { until } from '../../support/until.ts';
 
 const HOUR_MS = 3_600_000;
+
+async function passUntil(clock: FakeClock, condition: () => boolean | Promise<boolean>): Promise<void> {
+  for (let seconds = 0; !(await condition()); seconds++) {
+    if (seconds > 600) throw new Error('the awaited state has not come');
+    clock.advance(1_000);
+    await idle();
+  }
+}
 
 contract('the schedule in the definition of a job', (test) => {
   const fixed = (given: object = {}, version = 1) =>
@@ -104,6 +116,90 @@ contract('the schedule in the definition of a job', (test) => {
     const stored = await until(async () => (await durably.getSchedules())[0]);
     expect(stored.next[0]).toMatch(/:30:00.000Z$/);
     expect(errors).toMatchObject([{ context: 'schedule', error: expect.stringContaining('job bad') }]);
+  });
+
+  /** A plugin that can't encode for a while. */
+  const away = () => {
+    const state = { isAway: true };
+    const plugin: DurablyPlugin = {
+      name: 'vault',
+      encode(text) {
+        if (state.isAway) throw new Error('the vault is away');
+        return text;
+      },
+      decode: (text) => text,
+    };
+    return { state, plugin };
+  };
+
+  test('is stored later if that is not possible now, and does not keep others from being stored', async ({
+    world,
+  }) => {
+    const clock = new FakeClock();
+    const { state, plugin } = away();
+    const { durably } = await world.start({ clock, use: [plugin], pollingInterval: 1_000 });
+    const errors = recordEvents(durably, ['worker:error']);
+    const bad = {
+      ...job('bad', () => 1),
+      input: z.object({ n: z.number() }),
+      schedule: { every: '1h' },
+    } as const;
+    durably.register({ fixed: fixed(), bad });
+    await idle();
+    const contexts = () => errors.map((event) => event.type === 'worker:error' && event.context);
+    expect(contexts()).toEqual(['schedule', 'schedule']);
+    clock.advance(1_000);
+    await idle();
+    // What is refused is not tried again.
+    expect(errors.slice(2)).toMatchObject([{ error: expect.stringContaining('the vault is away') }]);
+    state.isAway = false;
+    clock.advance(1_999);
+    await idle();
+    expect(await durably.getSchedules()).toEqual([]);
+    clock.advance(1);
+    await idle();
+    expect(await durably.getSchedules()).toMatchObject([{ id: 'fixed' }]);
+    clock.advance(60_000);
+    await idle();
+    expect(errors).toHaveLength(3);
+  });
+
+  test('is stored once the database is there again', async ({ world }) => {
+    const clock = new FakeClock();
+    let isAway = true;
+    const { durably } = await world.start({
+      clock,
+      pollingInterval: 1_000,
+      wrap: (dialect) =>
+        failStatements(dialect, ({ sql }) =>
+          isAway && sql.includes('durably_schedules') ? databaseError('SQLITE_CANTOPEN') : undefined,
+        ),
+    });
+    const errors = recordEvents(durably, ['worker:error']);
+    durably.register({ fixed: fixed() });
+    await passUntil(
+      clock,
+      () => errors.filter((event) => 'context' in event && event.context === 'schedule').length > 2,
+    );
+    isAway = false;
+    await passUntil(clock, async () => (await durably.getSchedules()).length === 1);
+  });
+
+  test('that cannot be stored now does not keep a worker on demand from its work', async ({ world }) => {
+    const { state, plugin } = away();
+    const { durably } = await world.idle({ worker: 'on-demand', use: [plugin] });
+    const errors = recordEvents(durably, ['worker:error']);
+    state.isAway = false;
+    durably.register({ echo });
+    await durably.trigger({ jobName: 'echo', input: 1 });
+    state.isAway = true;
+    durably.register({ fixed: fixed() });
+    expect(await durably.processUntilIdle()).toBe(1);
+    expect(errors).toMatchObject([{ context: 'schedule' }]);
+    expect(await durably.getSchedules()).toEqual([]);
+    state.isAway = false;
+    await durably.processUntilIdle();
+    expect(await durably.getSchedules()).toMatchObject([{ id: 'fixed' }]);
   });
 
   test('is refused when it is defined, with the member and the value', () => {

@@ -1,5 +1,6 @@
 import { context, SpanKind, SpanStatusCode, trace } from '@opentelemetry/api';
 import { afterAll, beforeEach, expect } from 'vitest';
+import { createCodec } from '../../../src/crypto.ts';
 import type { StepContext } from '../../../src/index.ts';
 import { tracing } from '../../../src/opentelemetry.ts';
 import { contract } from '../../support/contract.ts';
@@ -175,6 +176,42 @@ contract(
           if (errorDetail === 'full') expect(stack).toContain('tracing.test.ts');
           else expect(stack).toBeUndefined();
         }
+      }
+    });
+
+    test('tells no message of a sensitive step, nor any where payloads are encoded', async ({ world }) => {
+      const secret = 'open sesame';
+      const textsOf = () =>
+        JSON.stringify(
+          endedSpans().map(({ status, events, attributes }) => ({ status, events, attributes })),
+        );
+      const fail = () => {
+        throw new TypeError(`refused ${secret}`);
+      };
+      const { durably: plain } = await world.start({ use: [tracing()] });
+      const { hidden } = plain.register({
+        hidden: job('hidden', (step) =>
+          step.run('outer', () => step.run('sign in', { sensitive: true }, fail)),
+        ),
+      });
+      await hidden.trigger(0);
+      await untilSpans('process hidden');
+      expect(textsOf()).not.toContain(secret);
+      for (const name of ['step sign in', 'step outer', 'process hidden']) {
+        expect(spanNamed(name).status).toEqual({ code: SpanStatusCode.ERROR, message: '[redacted]' });
+        expect(spanNamed(name).attributes['error.type']).toBe('TypeError');
+      }
+      forgetSpans();
+      await plain.stop();
+      const codec = createCodec({ keys: { k1: new Uint8Array(32) }, current: 'k1' });
+      const { durably: encrypted } = await world.start({ use: [tracing(), codec] });
+      const { open } = encrypted.register({ open: job('open', (step) => step.run('sign in', fail)) });
+      await open.trigger(0);
+      await untilSpans('process open');
+      expect(textsOf()).not.toContain(secret);
+      for (const name of ['step sign in', 'process open']) {
+        expect(spanNamed(name).status).toEqual({ code: SpanStatusCode.ERROR, message: '[encrypted]' });
+        expect(spanNamed(name).attributes['error.type']).toBe('TypeError');
       }
     });
 

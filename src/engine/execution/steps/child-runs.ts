@@ -127,7 +127,7 @@ export class ChildRuns {
     if (status !== 'completed') {
       const ended = status === 'failed' || status === 'cancelled' ? status : 'deleted';
       const { needed } = this.#deps;
-      const text = ended === 'failed' && error !== null ? await needed.open(error) : null;
+      const text = ended === 'failed' && error !== null ? (await needed.openMessage(error)).message : null;
       return new ChildRunError({ runId, status: ended, error: text });
     }
     if (output !== undefined) return { output: await this.#opened(output) };

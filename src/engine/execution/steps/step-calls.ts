@@ -1,6 +1,7 @@
 import { errorsOf } from '../../../core/errors/error-text.ts';
 import { StepError } from '../../../core/errors/errors.ts';
 import { storableText } from '../../../core/text.ts';
+import type { StepResults } from '../step-results.ts';
 import { stepNameFault } from './step-name.ts';
 
 /** How many causes of an error are searched for a step's error, because a chain of causes may be circular. */
@@ -43,6 +44,8 @@ export class StepCalls {
   #replaying = 0;
   /** What steps threw, with the last step that threw it. */
   readonly #failures = new Map<unknown, StepCall>();
+  /** What sensitive steps threw, whichever other step has thrown it since. */
+  readonly #sensitive = new Set<unknown>();
   readonly #onEnd = new Set<() => void>();
 
   get areRunning(): boolean {
@@ -124,14 +127,16 @@ export class StepCalls {
   }
 
   /** Answers with a stored result, or fails as the step has failed. */
-  async replay<T>(call: StepCall, result: Promise<T>): Promise<T> {
+  async replay(call: StepCall, results: Pick<StepResults, 'take' | 'isSensitive'>): Promise<string | null> {
     call.state = 'completed';
     this.#replaying++;
     try {
-      return await result;
+      return await results.take(call.name);
     } catch (error) {
       // It failed, and may be called again.
       call.state = 'open';
+      // Its function may have passed on what a sensitive step threw.
+      if (call.isSensitive || results.isSensitive(error)) this.#sensitive.add(error);
       this.#failures.set(error, call);
       throw error;
     } finally {
@@ -146,6 +151,7 @@ export class StepCalls {
 
   fail(call: StepCall, error: unknown): void {
     this.#failures.set(error, call);
+    if (call.isSensitive) this.#sensitive.add(error);
     this.#end(call, 'open');
   }
 
@@ -165,12 +171,13 @@ export class StepCalls {
     return undefined;
   }
 
-  /** Whether a sensitive step threw it, or something that it was made of. */
-  isSensitive(error: unknown): boolean {
+  /** Whether a sensitive step threw it, or something that it was made of. @param by the step that throws it now */
+  isSensitive(error: unknown, by?: StepCall): boolean {
+    if (by?.isSensitive === true) return true;
     const found = [error];
     for (let at = 0; at < found.length && at < MAX_SEARCHED; at++) {
       const each = found[at];
-      if (this.#failures.get(each)?.isSensitive) return true;
+      if (this.#sensitive.has(each)) return true;
       if (typeof each !== 'object' || each === null) continue;
       found.push(causeOf(each), ...errorsOf(each, MAX_SEARCHED).errors);
     }

@@ -80,11 +80,13 @@ export class StepOutcomes {
    * @throws {RunCancelledError | LeaseLostError} if the run is no longer this worker's.
    */
   async fail(call: StepCall, error: unknown, of: OutcomeOf = {}): Promise<never> {
+    // Its function may pass on what a sensitive step has thrown.
+    const isSensitive = this.#calls.isSensitive(error, call);
     try {
       const detail = encodeErrorDetail(error, { mode: this.#errorDetail, stepName: call.name });
       this.#check(
         await this.#record({
-          ...this.#failNote(call, messageOf(call, error), call.isSensitive ? redact(detail) : detail),
+          ...this.#failNote(call, messageOf(error, isSensitive), isSensitive ? redact(detail) : detail),
           ...of,
         }),
       );
@@ -118,7 +120,8 @@ export class StepOutcomes {
       data: JSON.stringify(data),
     } as const;
     try {
-      this.#check(await this.#record({ ...note, message: messageOf(call, error) }));
+      const message = messageOf(error, this.#calls.isSensitive(error, call));
+      this.#check(await this.#record({ ...note, message }));
     } catch (failure) {
       if (failure instanceof DurablyError && !(failure instanceof PluginError)) throw failure;
       // The database may refuse the error's text, for example.
@@ -143,7 +146,7 @@ export class StepOutcomes {
   }
 }
 
-function messageOf({ isSensitive }: StepCall, error: unknown): string {
+function messageOf(error: unknown, isSensitive: boolean): string {
   const message = errorMessage(error);
   return isSensitive ? redactMessage(message) : message;
 }

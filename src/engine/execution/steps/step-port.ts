@@ -97,8 +97,8 @@ export class StepPort {
 
   /** JSON text of the step's stored result, null for undefined. Undefined if there is none: it has yet to run. */
   replay(call: StepCall): Promise<string | null> | undefined {
-    if (!this.#deps.results.has(call.name)) return undefined;
-    return this.#deps.calls.replay(call, this.#deps.results.take(call.name));
+    const { calls, results } = this.#deps;
+    return results.has(call.name) ? calls.replay(call, results) : undefined;
   }
 
   /** What an earlier execution stored of a step that waits, or is to be tried again. */
@@ -180,21 +180,25 @@ export class StepPort {
    * @throws {StepTimeoutError} once the time is up; what the function does from then on is not stored.
    */
   call<T>(
-    { name, index }: StepCall,
+    call: StepCall,
     { timeoutMs, attempt }: { readonly timeoutMs: number | undefined; readonly attempt: number },
     code: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { clock, control, pluginCalls } = this.#deps;
+    const { clock, control, calls, pluginCalls } = this.#deps;
+    const { name, index } = call;
     const deps = { stepName: name, clock, control };
     const limited = () =>
       timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...deps, timeoutMs });
     const own = () => callWithinStep(control.lease, { owner: this, name }, limited);
     if (pluginCalls === undefined) return own();
-    return pluginCalls.aroundStep({ stepName: name, stepIndex: index, attempt }, async () => {
+    const within = async () => {
       // A plugin may have taken its time.
       control.throwIfOver();
       return own();
-    });
+    };
+    return pluginCalls.aroundStep({ stepName: name, stepIndex: index, attempt }, within, (error) =>
+      calls.isSensitive(error, call),
+    );
   }
 
   /** {@link encodeResult} */

@@ -1,5 +1,5 @@
-import type { JobCounts } from '../../../core/managing/managing-store.ts';
-import type { JobLine, Vitals } from '../../../core/stats/vitals.ts';
+import type { JobLine, StoredLine, Vitals } from '../../../core/stats/vitals.ts';
+import { WEBHOOK_JOB } from '../../../core/webhooks/webhooks.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
 /** A monitor gives up after ten seconds or so, and then knows nothing of the process either. */
@@ -30,17 +30,17 @@ export async function getVitals(deps: VitalsDeps): Promise<Vitals> {
   };
 }
 
+/** A monitor asks again and again, so this only reads. */
 async function readLines({ store, registry }: VitalsDeps): Promise<Lines> {
-  const names = registry.names().sort();
-  const [counts, lines] = await Promise.all([store.countRuns(), store.listLines(names)]);
-  const countOf = new Map(counts.map((each) => [each.jobName, each]));
-  const oldestOf = new Map(lines.map(({ jobName, oldestPendingMs }) => [jobName, oldestPendingMs]));
-  const others = counts.filter(({ jobName }) => !names.includes(jobName));
+  const lines = new Map((await store.listLines()).map((line) => [line.jobName, line]));
+  const isShown = (name: string) => registry.get(name) !== undefined || name === WEBHOOK_JOB;
+  const shown = new Set([...registry.claimedNames(), ...[...lines.keys()].filter(isShown)]);
+  const others = [...lines.values()].filter(({ jobName }) => !shown.has(jobName));
   return {
-    jobs: names.map((jobName) => ({
+    jobs: [...shown].sort().map((jobName) => ({
       jobName,
-      ...activeOf(countOf.get(jobName)),
-      oldestPendingMs: Math.max(0, oldestOf.get(jobName) ?? 0),
+      ...activeOf(lines.get(jobName)),
+      oldestPendingMs: Math.max(0, lines.get(jobName)?.oldestPendingMs ?? 0),
     })),
     otherJobs: others.map(activeOf).reduce(sumOf, activeOf(undefined)),
   };
@@ -48,9 +48,9 @@ async function readLines({ store, registry }: VitalsDeps): Promise<Lines> {
 
 type Active = Omit<JobLine, 'jobName' | 'oldestPendingMs'>;
 
-function activeOf(counts: JobCounts | undefined): Active {
-  const { pending = 0, waiting = 0, running = 0 } = counts ?? {};
-  return { pending: Number(pending), waiting: Number(waiting), running: Number(running) };
+function activeOf(line: StoredLine | undefined): Active {
+  const { pending = 0, waiting = 0, running = 0 } = line ?? {};
+  return { pending, waiting, running };
 }
 
 function sumOf(one: Active, other: Active): Active {

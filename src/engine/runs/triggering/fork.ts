@@ -9,7 +9,7 @@ import { checkMembers, type MembersOf } from '../../../core/validation/known-nam
 import { refusalOf } from '../../../core/validation/refusal.ts';
 import { limitKeysOf } from '../../jobs/job-limits.ts';
 import { newRun } from '../../jobs/new-run.ts';
-import { openText } from '../../plugins/codec.ts';
+import { openJson } from '../../plugins/codec.ts';
 import { announceTrigger } from '../../plugins/triggering.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
@@ -45,7 +45,7 @@ export async function fork(
   const given = input === undefined ? undefined : (await newRun(job, { input }, maxInputBytes)).payload;
   const id = newRunId();
   const { sealed, text } = source.payload;
-  const payload = given ?? (await openText(plugins.codec, sealed ?? text));
+  const payload = given ?? (await openJson(plugins.codec, sealed ?? text));
   const keys = limitKeysOf(job, payload);
   const { jobName, concurrencyKey } = source;
   const made = { id, jobName, payload, concurrencyKey, labels: encodeLabels(source.labels) };

@@ -3,7 +3,7 @@ import { newRunId } from '../../../core/id.ts';
 import { checkRunId, parseRun, type Run } from '../../../core/run.ts';
 import { encodeLabels } from '../../../core/triggers/labels.ts';
 import { limitKeysOf } from '../../jobs/job-limits.ts';
-import { openText } from '../../plugins/codec.ts';
+import { openJson } from '../../plugins/codec.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 import { storeRun } from './trigger.ts';
 
@@ -24,7 +24,7 @@ export async function retrigger(
   const job = deps.registry.find(jobName);
   // As it is stored. It was parsed by the first trigger, and a schema that transforms its input may not
   // accept its own output.
-  const payload = await openText(deps.plugins.codec, run.payload.sealed ?? run.payload.text);
+  const payload = await openJson(deps.plugins.codec, run.payload.sealed ?? run.payload.text);
   const fresh = await storeRun(
     deps,
     {

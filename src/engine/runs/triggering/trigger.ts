@@ -6,6 +6,8 @@ import type { Disposition, Due, Enqueued, NewRun } from '../../../core/triggers/
 import type { CallerTransaction } from '../../../core/triggers/trigger-options.ts';
 import type { JobDefinition } from '../../jobs/define-job.ts';
 import { newRun } from '../../jobs/new-run.ts';
+import { openJson } from '../../plugins/codec.ts';
+import type { Plugins } from '../../plugins/plugins.ts';
 import type { TriggerOrigin } from '../../plugins/triggering.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 import { placed } from './placed.ts';
@@ -41,18 +43,26 @@ export async function triggerRun(
   const stored = await (options?.trx === undefined
     ? storeRun(deps, run)
     : storeRunIn(deps, options.trx, run));
-  checkReuse(run, stored, options);
+  await checkReuse(deps.plugins, { given: run, stored, options });
   return stored;
 }
 
-/** @throws {IdempotencyKeyReusedError} if the key has a run with another input, and the trigger refuses that. */
-export function checkReuse(
-  { payload }: NewRun,
-  { disposition, toRun, keyedPayload }: Enqueued,
-  options: TriggerOptions | undefined,
-): void {
+/**
+ * @throws {IdempotencyKeyReusedError} if the key has a run with another input, and the trigger refuses that.
+ * @throws {UnreadableError | PluginTimeoutError} if that input can't be decoded here, or now, so that nobody can tell.
+ */
+export async function checkReuse(
+  { codec }: Pick<Plugins, 'codec'>,
+  {
+    given,
+    stored: { disposition, toRun, keyedPayload },
+    options,
+  }: { readonly given: NewRun; readonly stored: Enqueued; readonly options: TriggerOptions | undefined },
+): Promise<void> {
   if (options?.idempotencyKeyReuse !== 'refuse' || disposition !== 'idempotent') return;
-  if (!isSameJson(keyedPayload ?? toRun().payload.text, payload)) throw new IdempotencyKeyReusedError();
+  const { sealed, text } = toRun().payload;
+  const earlier = await openJson(codec, keyedPayload ?? sealed ?? text);
+  if (!isSameJson(earlier, given.payload)) throw new IdempotencyKeyReusedError();
 }
 
 export function toTriggered({ runId, disposition, toRun }: Enqueued): Triggered {

@@ -1,11 +1,11 @@
 import { newClaimToken } from '../../../core/id.ts';
+import { isSealed } from '../../../core/json/sealed.ts';
 import type { Claim, ClaimedRun, ClaimRequest, LostRun, Woken } from '../../../core/ownership/claim.ts';
 import type { Store } from '../../../core/store.ts';
 import { type Clock, defer } from '../../../core/time/clock.ts';
 import type { EventBus } from '../../events/event-bus.ts';
 import type { RunLog } from '../../events/run-log.ts';
 import type { Registry } from '../../jobs/registry.ts';
-import type { Plugins } from '../../plugins/plugins.ts';
 import type { Scheduler } from '../../schedules/scheduler.ts';
 import type { Slot } from '../slots/slot.ts';
 import type { Slots } from '../slots/slots.ts';
@@ -13,7 +13,6 @@ import { claimNote, logBegun, logLost } from './claim-log.ts';
 import { ClaimsUnderWay, type ClaimUnderWay, stillHeld } from './claims-under-way.ts';
 import { DueLooks } from './due-looks.ts';
 import { withKnownSteps } from './known-steps.ts';
-import { withOpenedInputs } from './opened-inputs.ts';
 import type { Taken, TakeOptions } from './take-options.ts';
 
 interface IntakeDeps {
@@ -23,7 +22,6 @@ interface IntakeDeps {
   readonly registry: Registry;
   readonly slots: Slots;
   readonly log: RunLog;
-  readonly plugins: Pick<Plugins, 'codec'>;
   readonly schedules: Pick<Scheduler, 'withinMs' | 'accept'>;
   readonly staleThresholdMs: number;
   /** After this time without a look for due waiting runs, the next claim looks for them; ms. */
@@ -221,21 +219,25 @@ export class Intake {
       request,
     }: { underWay: ClaimUnderWay; isWanted: () => boolean; request: DecidedClaim },
   ): Promise<Slot[]> {
-    const {
-      bus,
-      slots,
-      store,
-      plugins: { codec },
-    } = this.#deps;
+    const { slots, store } = this.#deps;
     this.#reportLost(lost);
-    const opened = codec === undefined ? runs : await withOpenedInputs(runs, codec);
-    const held = await stillHeld(await withKnownSteps(opened, store), underWay, store);
+    const held = await stillHeld(await withKnownSteps(runs, store), underWay, store);
     const fitting = isWanted() ? slots.fitting(held, request) : [];
     await slots.handBack(held.filter((run) => !fitting.includes(run)));
-    bus.publish(fitting.map((run) => ({ run, note: claimNote(run) })));
+    this.#publish(fitting.filter(({ payload }) => !isSealed(payload)));
     logBegun(fitting, this.#deps);
     this.#expectStarts(fitting);
-    return fitting.flatMap((run) => slots.fill(run, { claimedAtMs: request.sentAtMs }) ?? []);
+    const about = { claimedAtMs: request.sentAtMs };
+    // An input is decoded in its run's slot, so that the others need not wait for that.
+    const onInput = (run: ClaimedRun) => this.#publish([run]);
+    return fitting.flatMap(
+      (run) => slots.fill(run, isSealed(run.payload) ? { ...about, onInput } : about) ?? [],
+    );
+  }
+
+  /** Tells of runs that were claimed. */
+  #publish(runs: readonly ClaimedRun[]): void {
+    this.#deps.bus.publish(runs.map((run) => ({ run, note: claimNote(run) })));
   }
 
   /** A start that a throttle allowed is followed by another one when it opens again. */

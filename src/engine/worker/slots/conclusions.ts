@@ -50,7 +50,12 @@ export class Conclusions {
         await this.handBack([run]);
         break;
       case 'database-closed':
-        this.#reportLostLease(run, 'the database connection was closed');
+        // It was lost to nobody: it is taken over by whoever has a connection.
+        bus.reportWorkerError({
+          error: 'the database connection was closed under the run',
+          context: 'database',
+          runId: run.runId,
+        });
         break;
       case 'lease-lost':
         this.#reportLostLease(run, ending.reason);

@@ -133,10 +133,13 @@ export class Slots {
   }
 
   /**
-   * Starts to execute a run. Its claim was sent at `claimedAtMs`, on the monotonic clock. Undefined
-   * if its job is unknown.
+   * Starts to execute a run. Its claim was sent at `claimedAtMs`, on the monotonic clock. `onInput` is told of its input before
+   * its job begins. Undefined if its job is unknown.
    */
-  fill(run: ClaimedRun, { claimedAtMs }: { claimedAtMs: number }): Slot | undefined {
+  fill(
+    run: ClaimedRun,
+    { claimedAtMs, onInput }: { claimedAtMs: number; onInput?: ((run: ClaimedRun) => void) | undefined },
+  ): Slot | undefined {
     const { registry, bus } = this.#deps;
     const job = registry.get(run.jobName);
     if (!job) {
@@ -167,7 +170,10 @@ export class Slots {
     const onEnding = (left: LeftWork) => this.#noteEnding(slot, left);
     slot.done = this.#scope
       .runInAsyncScope(() =>
-        executeRun({ run, job, control, journal, databaseNowMs, isAwaitingRun, onEnding }, this.#deps),
+        executeRun(
+          { run, job, control, journal, databaseNowMs, isAwaitingRun, onInput, onEnding },
+          this.#deps,
+        ),
       )
       .then(
         (ending) => this.#conclusions.conclude(run, ending),
@@ -206,10 +212,13 @@ export class Slots {
     this.#changes.note();
   }
 
-  /** Stops all executions except the spared ones, stores their notes, and returns their runs to pending. */
+  /**
+   * Stops all executions except the spared ones, stores their notes, and returns their runs to pending. Runs whose end is being
+   * stored are not waited for: that may take longer.
+   */
   async handBackAll(spared: () => ReadonlySet<RunContext> = () => NOBODY): Promise<void> {
     const recalled = this.#except(spared()).filter(({ control }) => control.stop('recalled'));
-    await this.settled(spared);
+    await Promise.all(recalled.map(({ done }) => done));
     await this.handBack(recalled.map(({ control }) => control.lease));
   }
 

@@ -60,6 +60,34 @@ contract('statements', (test) => {
     },
   );
 
+  test('what a monitor asks for takes one statement that reads, however much was not counted yet', async ({
+    world,
+  }) => {
+    const { during, durably } = await counted(world);
+    await durably.stop();
+    const { id } = await durably.register({ echo }).echo.trigger(1);
+    await durably.trigger({ jobName: 'echo', input: 2, delay: '1h' });
+    const ask = async () => {
+      const asked = await during(async () => {
+        const { jobs, otherJobs } = await durably.getVitals();
+        expect(jobs).toMatchObject([{ jobName: 'echo', pending: 1, waiting: 1, running: 0 }]);
+        expect(otherJobs).toEqual({ pending: 0, waiting: 0, running: 0 });
+      });
+      expect(asked).toHaveLength(1);
+      expect(asked[0]?.sql).toMatch(/^\s*with recursive jobs\(name\) as \(\s*select/);
+      expect(asked[0]?.sql).not.toMatch(/\b(insert|update|delete|replace)\b/);
+    };
+    await ask();
+    await durably.getJobs();
+    await durably.db.executeQuery(
+      sql`
+      with recursive n(i) as (select 1 union all select i + 1 from n where i < 51000)
+      insert into durably_journal (run_id, job_name, type) select ${id}, 'echo', 'log:write' from n
+    `.compile(durably.db),
+    );
+    await ask();
+  });
+
   test('a purge of few runs takes two statements', async ({ world }) => {
     const { during, durably } = await counted(world);
     await durably.stop();

@@ -46,4 +46,17 @@ contract('query plans', (test) => {
     );
     expect(searches).not.toMatch(/durably_runs_by_status/);
   });
+
+  test('of what a monitor asks for go from job to job, and count what is active', async ({ world }) => {
+    const { durably, handles, during } = await planned(world);
+    await handles.echo.trigger(1);
+    const [lines, ...others] = await during(() => durably.getVitals());
+    if (!lines) throw new Error('nothing was asked');
+    expect(others).toEqual([]);
+    expect(scansOf(lines)).toEqual([]);
+    // Of the first 100 runs of a line, the oldest is taken.
+    for (const search of searchesOf(lines).filter((line) => line !== 'SEARCH p')) {
+      expect(search).toMatch(/durably_runs_by_job \(job_name(>\?|=\? AND status=\?)\)$/);
+    }
+  });
 });

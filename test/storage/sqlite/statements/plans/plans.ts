@@ -53,6 +53,8 @@ const OWN_ROWS = [
   ['SCAN f', 'from few f'],
   ['SCAN a', 'from active a'],
   ['SCAN s', ') s group by s.job_name'],
+  ['SCAN jobs', 'with recursive jobs(name)'],
+  ['SCAN j', 'from jobs j '],
   // One row for each job.
   ['SCAN t', 'from durably_counts t'],
 ] as const;
