@@ -68,13 +68,14 @@ export class Drain {
    */
   async #within(timeoutMs: number | undefined, drained: Promise<void>, spared: Spared): Promise<void> {
     if (timeoutMs === undefined) return await drained;
-    const { clock, bus, slots } = this.#deps;
+    const { clock, bus, intake, slots } = this.#deps;
     let cancel: () => void = () => undefined;
     let isHandedBack = false;
     const givenUp = new Promise<void>((resolve) => {
       cancel = clock.schedule(timeoutMs, () => {
         const earlier = this.#handingBack;
-        this.#handingBack = slots.handBackAll(spared).then(() => {
+        // A claim under way hands back what it has taken.
+        this.#handingBack = Promise.all([slots.handBackAll(spared), intake.settled()]).then(() => {
           isHandedBack = true;
           return earlier;
         });
