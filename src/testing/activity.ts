@@ -15,10 +15,16 @@ interface Execution {
 export class Activity {
   readonly #executions = new Map<string, Execution>();
   #pluginCalls = 0;
+  #pluginAnswers = 0;
 
   /** Whether a plugin works on a trigger or a payload. It may be one that never ends. */
   get isInPlugin(): boolean {
     return this.#pluginCalls > 0;
+  }
+
+  /** How often a plugin has answered. */
+  get pluginAnswers(): number {
+    return this.#pluginAnswers;
   }
 
   /** Whether code of a job is executed now. Code that waits for a step of its own is not. */
@@ -81,6 +87,7 @@ export class Activity {
       return await call();
     } finally {
       this.#pluginCalls--;
+      this.#pluginAnswers++;
     }
   }
 }

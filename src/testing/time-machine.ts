@@ -9,7 +9,7 @@ const { setImmediate: nextTurn, setTimeout: realTimer } = globalThis;
 const QUIET_TURNS = 6;
 /** How long user code may take before a time that a test has asked for passes nevertheless, ms of real time. */
 const PATIENCE_MS = 50;
-/** The same for plugins that work on triggers and payloads. After this, time passes until the instance gives them up. */
+/** How long plugins that work on triggers and payloads may take for one. After this, time passes until the instance gives them up. */
 const PLUGIN_PATIENCE_MS = 250;
 /** A test that needs more steps of time than this never ends. */
 const MAX_STEPS = 100_000;
@@ -73,8 +73,11 @@ export class TimeMachine {
     const { database } = this.#parts;
     let process = this.#parts.process();
     process.work();
+    let answers = 0;
     for (let quietTurns = 0, statements = -1; process.isWorking && quietTurns < QUIET_TURNS; ) {
-      const { isBusy, isInPlugin } = process.activity;
+      const { isBusy, isInPlugin, pluginAnswers } = process.activity;
+      if (pluginAnswers !== answers) patience.plugins = PLUGIN_PATIENCE_MS;
+      answers = pluginAnswers;
       const of = isInPlugin ? 'plugins' : 'code';
       const isWaitingForCode = (isInPlugin || isBusy) && patience[of] > 0;
       if (isWaitingForCode && quietTurns > 0) {

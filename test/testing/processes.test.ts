@@ -158,7 +158,7 @@ it('calls plugins, and waits for those that take real time', async () => {
   const rot: DurablyPlugin = {
     name: 'reversed',
     encode: async (text) => {
-      await new Promise((resolve) => setTimeout(resolve, 3));
+      await new Promise((resolve) => setTimeout(resolve, 20));
       return [...text].reverse().join('');
     },
     decode: (text) => [...text].reverse().join(''),
@@ -197,5 +197,27 @@ it('gives up a plugin that never answers, by name', async () => {
     error: 'Step "charge": Plugin "hangs" has not answered encode within 10 s',
   });
   expect(heard).toEqual(['run:fail']);
+  await t.stop();
+});
+
+it('waits for a plugin that takes its time with each of many payloads', async () => {
+  const slowly = async (text: string) => {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    return text;
+  };
+  const many = defineJob({
+    name: 'many',
+    input: nothing,
+    run: async (step) => {
+      for (let i = 0; i < 30; i++) await step.run(`step ${i}`, () => i);
+    },
+  });
+  const t = await createTestDurably({
+    jobs: { many },
+    use: [{ name: 'slow', encode: slowly, decode: slowly }],
+  });
+  const begun = t.now();
+  expect(await t.run(many, {})).toMatchObject({ status: 'completed', stepCount: 30 });
+  expect(t.now()).toEqual(begun);
   await t.stop();
 });

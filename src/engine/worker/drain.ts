@@ -81,7 +81,7 @@ export class Drain {
         });
         cancel = clock.schedule(HAND_BACK_WITHIN_MS, () => {
           const error = isHandedBack
-            ? 'not all ends of runs were stored in time'
+            ? 'the runs are handed back, and what else was under way has not ended in time'
             : 'the database has not taken the runs back';
           bus.reportWorkerError({ error, context: 'hand-back' });
           resolve();

@@ -139,7 +139,7 @@ contract(
       const contexts = events.map((event) => event.type === 'worker:error' && [event.context, event.error]);
       expect(contexts).toEqual([
         ['plugin', 'what a stopped run had to store was not encoded in time'],
-        ['hand-back', 'not all ends of runs were stored in time'],
+        ['hand-back', 'the runs are handed back, and what else was under way has not ended in time'],
       ]);
     });
 
