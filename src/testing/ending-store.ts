@@ -24,6 +24,19 @@ export function withEnd(store: Store, { isGone, onStored }: End): Store {
     ...store,
     // What a worker does.
     claim: unlessGone(store.claim),
+    transact: unlessGone((begin, work) =>
+      store.transact(begin, ({ trx, append }) =>
+        work({
+          trx,
+          append: unlessGone(async (given) => {
+            const result = await append(given);
+            if (result === 'stored') within = given;
+            return result;
+          }),
+        }),
+      ),
+    ),
+    settleAppend: unlessGone(store.settleAppend),
     renew: unlessGone(store.renew),
     handBack: unlessGone(store.handBack),
     fireSlots: unlessGone(store.fireSlots),
