@@ -24,18 +24,20 @@ export function withEnd(store: Store, { isGone, onStored }: End): Store {
     ...store,
     // What a worker does.
     claim: unlessGone(store.claim),
-    transact: unlessGone((begin, work) =>
-      store.transact(begin, ({ trx, append }) =>
+    transact: unlessGone(async (begin, work) => {
+      const appended: Append[] = [];
+      const end = await store.transact(begin, ({ trx, append }) =>
         work({
           trx,
-          append: unlessGone(async (given) => {
-            const result = await append(given);
-            if (result === 'stored') within = given;
-            return result;
-          }),
+          append: async (given) => {
+            appended.push(given);
+            return await append(given);
+          },
         }),
-      ),
-    ),
+      );
+      if (end.kind === 'committed') for (const each of appended) onStored(each);
+      return end;
+    }),
     settleAppend: unlessGone(store.settleAppend),
     renew: unlessGone(store.renew),
     handBack: unlessGone(store.handBack),
