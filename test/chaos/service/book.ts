@@ -13,10 +13,11 @@ require('node:worker_threads').parentPort.on('message', (ms) => {
 
 let killer: Worker | undefined;
 
-function killAfter(ms: number): void {
+/** It takes a while to start, so it is there before it is needed. */
+function startKiller(): Worker {
   killer ??= new Worker(KILLER, { eval: true });
   killer.unref();
-  killer.postMessage(ms);
+  return killer;
 }
 
 /** Writes a row in the transaction of each step, whose value is the step's result. Kills its process around some commits. */
@@ -30,6 +31,7 @@ export const book = defineJob({
     withinMs: z.number(),
   }),
   run: async (step, { steps, deadly, withinMs }) => {
+    const killing = startKiller();
     const values: unknown[] = [];
     for (let i = 0; i < steps; i++) {
       const name = `book ${i}`;
@@ -39,7 +41,7 @@ export const book = defineJob({
           const value = `${step.runId} ${name} ${Math.random()}`;
           await sql`insert into chaos_books values (${step.runId}, ${name}, ${value})`.execute(trx);
           step.log.info('booked');
-          if (Math.random() < deadly) killAfter(Math.random() * withinMs);
+          if (Math.random() < deadly) killing.postMessage(Math.random() * withinMs);
           await pause(Math.random());
           return value;
         }),

@@ -187,8 +187,8 @@ contract('a step in a transaction', (test) => {
 
   test('refuses steps, and calls that would wait for it, within its function', async ({ world }) => {
     const { durably, written } = await start(world);
-    const { order, other } = durably.register({
-      other: job('other', (_step, input) => input),
+    const { other } = durably.register({ other: job('other', (_step, input) => input) });
+    const { order } = durably.register({
       order: job('order', (step) =>
         step.transaction('store', async (trx: Trx) => {
           await write(trx, 'a');
@@ -222,8 +222,8 @@ contract('a step in a transaction', (test) => {
 
   test('triggers nothing if it is rolled back', async ({ world }) => {
     const { durably } = await start(world);
-    const { order, other } = durably.register({
-      other: job('other', () => 1),
+    const { other } = durably.register({ other: job('other', () => 1) });
+    const { order } = durably.register({
       order: job('order', (step) =>
         step.transaction('store', async (trx) => {
           await other.trigger(7, { trx });
