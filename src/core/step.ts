@@ -1,4 +1,3 @@
-import type { Transaction } from 'kysely';
 import type { z } from 'zod';
 import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
@@ -7,6 +6,7 @@ import { withShownTexts } from './json/sealed.ts';
 import type { Retries } from './retries/retry.ts';
 import { parseDetail } from './run.ts';
 import type { Duration } from './time/duration.ts';
+import type { AnyTransaction } from './triggers/any-transaction.ts';
 import type { CallerTransaction, ChildTrigger } from './triggers/trigger-options.ts';
 
 /** What a step does: calls a function, waits for a time or a signal, starts another run, or calls a function in a transaction. */
@@ -170,13 +170,11 @@ export interface StepContext {
    *   return rows[0]?.pieces
    * })
    */
-  // biome-ignore lint/suspicious/noExplicitAny: durably does not know the tables of its user.
-  transaction<T, TTrx extends CallerTransaction = Transaction<any>>(
+  transaction<T, TTrx extends CallerTransaction = AnyTransaction>(
     name: string,
     fn: TransactionFunction<T, TTrx>,
   ): Promise<Jsonified<T>>;
-  // biome-ignore lint/suspicious/noExplicitAny: as above.
-  transaction<T, TTrx extends CallerTransaction = Transaction<any>>(
+  transaction<T, TTrx extends CallerTransaction = AnyTransaction>(
     name: string,
     options: RunStepOptions,
     fn: TransactionFunction<T, TTrx>,

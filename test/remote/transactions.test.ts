@@ -48,7 +48,10 @@ describe.each(Object.entries(FAULTS))('when a request of a transaction meets %s'
     const { order } = durably.register({
       order: job('order', (step, input) =>
         step.transaction('store', async (trx: Transaction<Tables>) => {
-          await trx.insertInto('orders').values({ id: Number(input) }).execute();
+          await trx
+            .insertInto('orders')
+            .values({ id: Number(input) })
+            .execute();
           return input;
         }),
       ),
@@ -79,7 +82,10 @@ test.each(['http', 'ws'] as const)('is one transaction over %s', async (protocol
   const { order } = durably.register({
     order: job('order', (step, input) =>
       step.transaction('store', async (trx: Transaction<Tables>) => {
-        await trx.insertInto('orders').values({ id: Number(input) }).execute();
+        await trx
+          .insertInto('orders')
+          .values({ id: Number(input) })
+          .execute();
         if (input === 1) throw new Error('no');
         return input;
       }),

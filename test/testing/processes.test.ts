@@ -1,5 +1,5 @@
-import { expect, it } from 'vitest';
 import { sql } from 'kysely';
+import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { type DurablyPlugin, defineJob } from '../../src/index.ts';
 import { createTestDurably } from '../../src/testing.ts';

@@ -1,6 +1,5 @@
 import type { CallerTransaction } from '../triggers/trigger-options.ts';
 import type { Append, AppendResult } from './append.ts';
-import type { Lease } from './lease.ts';
 
 /** An append of a run's owner, as it is known by. */
 export type AppendId = Pick<Append, 'lease' | 'number'>;

@@ -1,7 +1,7 @@
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsExecution } from '../../core/events.ts';
-import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { AppendResult, OwnerEntry, OwnerNote } from '../../core/ownership/append.ts';
+import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { Due } from '../../core/triggers/new-run.ts';
@@ -33,7 +33,8 @@ export interface Leaving {
   readonly entry: OwnerEntry;
 }
 
-const plain = (group: readonly WaitingNote[]) => group.map((waiting): Leaving => ({ waiting, entry: waiting }));
+const plain = (group: readonly WaitingNote[]) =>
+  group.map((waiting): Leaving => ({ waiting, entry: waiting }));
 
 /** The place of the append that is under way, while something else stores notes in a way of its own. */
 export interface JournalPlace {
@@ -146,7 +147,8 @@ export class OwnerJournal {
     this.#sending = held.then(() => this.#sendAll());
     return {
       waiting: this.#waiting,
-      encode: async (group) => (this.#sealer === undefined ? plain(group) : await this.#encode(group, this.#sealer)),
+      encode: async (group) =>
+        this.#sealer === undefined ? plain(group) : await this.#encode(group, this.#sealer),
       nextNumber: () => ++this.#number,
       stored: (group) => {
         this.#publish(group);
@@ -192,7 +194,9 @@ export class OwnerJournal {
   }
 
   async #sendGroup(taken: readonly WaitingNote[]): Promise<void> {
-    await this.#sendEncoded(this.#sealer === undefined ? plain(taken) : await this.#encode(taken, this.#sealer));
+    await this.#sendEncoded(
+      this.#sealer === undefined ? plain(taken) : await this.#encode(taken, this.#sealer),
+    );
   }
 
   async #sendEncoded(given: readonly Leaving[]): Promise<void> {

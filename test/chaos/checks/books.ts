@@ -32,7 +32,8 @@ export function checkBooks({ journal }: Records, books: readonly Book[]): string
     const name = `${run_id} ${step}`;
     if (written.has(name)) violations.push(`${name} has written twice`);
     written.add(name);
-    if (results.get(name) !== JSON.stringify(value)) violations.push(`${name} has written, and has no result`);
+    if (results.get(name) !== JSON.stringify(value))
+      violations.push(`${name} has written, and has no result`);
   }
   for (const step of results.keys()) {
     if (!written.has(step)) violations.push(`${step} has a result, and has written nothing`);

@@ -225,5 +225,19 @@ const echo = defineJob({
 
 /** Replaces the shipped jobs in the service under test. */
 export function createJobs() {
-  return { work, gate, poison, careless, reckless, leaver, chatter, large, noisy, repeated, echo, flow, book };
+  return {
+    work,
+    gate,
+    poison,
+    careless,
+    reckless,
+    leaver,
+    chatter,
+    large,
+    noisy,
+    repeated,
+    echo,
+    flow,
+    book,
+  };
 }

@@ -91,7 +91,9 @@ describe('a guest of the lane', () => {
 
   test('that fails makes room as well', async () => {
     const held = heldLane();
-    await expect(held.lane.alone(() => Promise.reject(new Error('failed')), nobody)).rejects.toThrow('failed');
+    await expect(held.lane.alone(() => Promise.reject(new Error('failed')), nobody)).rejects.toThrow(
+      'failed',
+    );
     void held.submit(first, 'a');
     await idle();
     expect(held.sent()).toEqual([['first: a']]);

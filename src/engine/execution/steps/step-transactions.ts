@@ -1,4 +1,9 @@
-import { DatabaseUnavailableError, PluginError, StepError, StepTimeoutError } from '../../../core/errors/errors.ts';
+import {
+  DatabaseUnavailableError,
+  PluginError,
+  StepError,
+  StepTimeoutError,
+} from '../../../core/errors/errors.ts';
 import { redact } from '../../../core/json/redacted.ts';
 import type { StepTransaction, TransactionEnd } from '../../../core/ownership/step-transaction.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
@@ -110,7 +115,9 @@ export class StepTransactions {
         });
         control.throwIfOver();
       });
-      isStored = end.kind === 'committed' || (end.kind === 'unconfirmed' && (await this.#isSettled({ lease, number })));
+      isStored =
+        end.kind === 'committed' ||
+        (end.kind === 'unconfirmed' && (await this.#isSettled({ lease, number })));
     } catch (error) {
       if (error !== ENDED) throw error;
       await this.#isSettled({ lease, number });

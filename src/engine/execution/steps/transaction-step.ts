@@ -1,8 +1,8 @@
 import type { RunStepOptions, StepContext, TransactionFunction } from '../../../core/step.ts';
 import type { CallerTransaction } from '../../../core/triggers/trigger-options.ts';
 import type { StepPort } from './step-port.ts';
-import { defaultsOf, functionAndOptions, type TriedKind, tryStep } from './step-tries.ts';
 import type { StepTransactions } from './step-transactions.ts';
+import { defaultsOf, functionAndOptions, type TriedKind, tryStep } from './step-tries.ts';
 
 const OF = { stepKind: 'transaction' } as const;
 

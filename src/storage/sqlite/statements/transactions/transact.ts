@@ -1,7 +1,11 @@
 import type { Transaction } from 'kysely';
 import { ConflictError, DatabaseUnavailableError } from '../../../../core/errors/errors.ts';
 import type { Append, AppendResult } from '../../../../core/ownership/append.ts';
-import type { AppendId, StepTransaction, TransactionEnd } from '../../../../core/ownership/step-transaction.ts';
+import type {
+  AppendId,
+  StepTransaction,
+  TransactionEnd,
+} from '../../../../core/ownership/step-transaction.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retry-pause.ts';
 import { currentStep } from '../../../../core/run-context.ts';
 import type { Sql } from '../../../writes.ts';
@@ -37,7 +41,8 @@ type Work = (transaction: StepTransaction) => Promise<void>;
 /** Calls `work` in a transaction of a run's owner, while no other write is under way. */
 export async function transact(connection: Connection, begin: AppendId, work: Work): Promise<TransactionEnd> {
   let open: object | undefined;
-  const refuse = () => (open !== undefined && currentStep()?.transaction === open ? waitsForItself() : undefined);
+  const refuse = () =>
+    open !== undefined && currentStep()?.transaction === open ? waitsForItself() : undefined;
   const once = () =>
     tryOnce(connection, begin, {
       work,
