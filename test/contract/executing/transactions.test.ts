@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Dialect, sql, type Transaction } from 'kysely';
 import { expect } from 'vitest';
 import { NonRetryableError, type StepContext } from '../../../src/index.ts';
@@ -149,22 +150,48 @@ contract('a step in a transaction', (test) => {
   test('gives up after its time, and what its function does then is refused', async ({ world }) => {
     const { durably, written } = await start(world);
     const late = deferred<Error>();
-    const goOn = deferred();
     const { order } = durably.register({
       order: job('order', (step) =>
         step.transaction('store', { timeout: 20 }, async (trx: Trx) => {
-          await write(trx, 'a');
-          await goOn.promise;
-          late.resolve(await rejectionOf(write(trx, 'late')));
+          const writing = async () => {
+            for (let i = 0; ; i++) {
+              await write(trx, `${i}`);
+              await nextTurn();
+            }
+          };
+          late.resolve(await rejectionOf(writing()));
         }),
       ),
     });
     const { id } = await order.trigger(null);
     const run = await untilStatus(durably, id, 'failed');
     expect(run.error).toBe('Step "store" timed out after 20 ms');
-    goOn.resolve();
-    expect((await late.promise).message).toMatch(/transaction/i);
+    expect((await late.promise).message).toMatch(/transaction|rolled back/i);
     expect(await written()).toEqual([]);
+  });
+
+  test('renews its lease, because no heartbeat does meanwhile', async ({ world }) => {
+    const { durably } = await start(world, { heartbeatInterval: 20_000 });
+    const heartbeatOf = async (id: string) => {
+      const run = durably.db.selectFrom('durably_runs').select('heartbeat_at').where('id', '=', id);
+      return (await run.executeTakeFirstOrThrow()).heartbeat_at ?? 0;
+    };
+    const [begun, aged] = [deferred(), deferred()];
+    const { order } = durably.register({
+      order: job('order', async (step) => {
+        begun.resolve();
+        await aged.promise;
+        await step.transaction('store', () => 1);
+        return await heartbeatOf(step.runId);
+      }),
+    });
+    const { id } = await order.trigger(null);
+    await begun.promise;
+    await ageHeartbeat(durably, id, 15_000);
+    const before = await heartbeatOf(id);
+    aged.resolve();
+    const { output } = await untilStatus(durably, id, 'completed');
+    expect(Number(output) - before).toBeGreaterThanOrEqual(15_000);
   });
 
   test('is rolled back if JSON, or maxResultBytes, can not hold its result', async ({ world }) => {
