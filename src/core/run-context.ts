@@ -9,6 +9,8 @@ export interface RunContext {
 export interface StepScope {
   readonly owner: object;
   readonly name: string;
+  /** The transaction that is open while the function runs. */
+  readonly transaction?: object | undefined;
 }
 
 interface Stored {

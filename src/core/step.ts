@@ -6,11 +6,12 @@ import { withShownTexts } from './json/sealed.ts';
 import type { Retries } from './retries/retry.ts';
 import { parseDetail } from './run.ts';
 import type { Duration } from './time/duration.ts';
-import type { ChildTrigger } from './triggers/trigger-options.ts';
+import type { AnyTransaction } from './triggers/any-transaction.ts';
+import type { CallerTransaction, ChildTrigger } from './triggers/trigger-options.ts';
 
-/** What a step does: calls a function, waits for a time or a signal, or starts another run. */
-export const STEP_KINDS = ['run', 'sleep', 'signal', 'invoke'] as const;
-/** Which kind of step it is: `run`, `sleep`, `signal` or `invoke`. */
+/** What a step does: calls a function, waits for a time or a signal, starts another run, or calls a function in a transaction. */
+export const STEP_KINDS = ['run', 'sleep', 'signal', 'invoke', 'transaction'] as const;
+/** Which kind of step it is: `run`, `sleep`, `signal`, `invoke` or `transaction`. */
 export type StepKind = (typeof STEP_KINDS)[number];
 
 /** A finished step as callers see it. Times are ISO 8601 UTC with ms. */
@@ -102,6 +103,9 @@ export interface StepTry {
 /** The function of a step. Its signal aborts when the worker has lost the run, or when the try's time is up. */
 export type StepFunction<T> = (signal: AbortSignal, about: StepTry) => T | Promise<T>;
 
+/** The function of a step that writes in a transaction: a {@link StepFunction} with the transaction as its first argument. */
+export type TransactionFunction<T, TTrx> = (trx: TTrx, signal: AbortSignal, about: StepTry) => T | Promise<T>;
+
 /** How a step waits for a signal. */
 export interface WaitForSignalOptions<S extends z.ZodType = z.ZodType> {
   /** The name of the signal. Default: the name of the step. */
@@ -146,6 +150,35 @@ export interface StepContext {
    */
   run<T>(name: string, fn: StepFunction<T>): Promise<Jsonified<T>>;
   run<T>(name: string, options: RunStepOptions, fn: StepFunction<T>): Promise<Jsonified<T>>;
+
+  /**
+   * Runs `fn` in a transaction of `durably.db`. What `fn` writes through `trx`, and its result, are stored together or not at all,
+   * whatever crashes. Once they are, `fn` never runs again. Until then it may run several times, so it does nothing else: what it
+   * does outside of `trx` is not undone.
+   *
+   * While it runs, all other writes of the process wait. One try takes at most 4 seconds, or less if the `staleThreshold` is short,
+   * whatever `timeout` says. Steps can't be called inside. `trigger` takes the `trx`.
+   *
+   * @param fn gets the Kysely transaction, and what the function of {@link run} gets. Give `trx` a type for your own tables.
+   * @throws what {@link run} throws. What `fn` throws rolls its writes back first.
+   * @example
+   * import { sql, type Transaction } from 'kysely'
+   *
+   * const left = await step.transaction('take from stock', async (trx: Transaction<unknown>) => {
+   *   await sql`update stock set pieces = pieces - 1 where item = ${'lamp'}`.execute(trx)
+   *   const { rows } = await sql<{ pieces: number }>`select pieces from stock where item = ${'lamp'}`.execute(trx)
+   *   return rows[0]?.pieces
+   * })
+   */
+  transaction<T, TTrx extends CallerTransaction = AnyTransaction>(
+    name: string,
+    fn: TransactionFunction<T, TTrx>,
+  ): Promise<Jsonified<T>>;
+  transaction<T, TTrx extends CallerTransaction = AnyTransaction>(
+    name: string,
+    options: RunStepOptions,
+    fn: TransactionFunction<T, TTrx>,
+  ): Promise<Jsonified<T>>;
 
   /**
    * Waits for a duration, across restarts. The first call fixes when the wait ends. A run that

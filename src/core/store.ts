@@ -1,7 +1,8 @@
 import type { DatabaseTrouble } from './durably.ts';
-import type { JournalNote, JournalRow } from './events.ts';
+import type { JournalRow } from './events.ts';
 import type { RunQuery } from './lists/run-query.ts';
 import type { ManagingStore } from './managing/managing-store.ts';
+import type { Append, AppendResult } from './ownership/append.ts';
 import type {
   CancelledBelow,
   CancelledRun,
@@ -12,65 +13,21 @@ import type {
 } from './ownership/claim.ts';
 import type { KnownStep, SentSignal } from './ownership/known-step.ts';
 import type { Lease, NamedRun } from './ownership/lease.ts';
+import type { TransactionStore } from './ownership/step-transaction.ts';
 import type { RunCommand, RunStatus, StoredRun } from './run.ts';
 import type { DueSchedule } from './schedules/schedule.ts';
 import type { ScheduleLook, ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { StatsStore } from './stats/stats-store.ts';
-import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
+import type { LogLevel, StoredLogLine, StoredStep } from './step.ts';
 import type { ForkResult, NewFork } from './triggers/fork.ts';
-import type { ChildStart, Enqueued, NewRun } from './triggers/new-run.ts';
+import type { Enqueued, NewRun } from './triggers/new-run.ts';
 import type { CallerTransaction } from './triggers/trigger-options.ts';
+
+export type { Append, AppendResult, OwnerEntry, OwnerNote } from './ownership/append.ts';
 
 /** How long a call waits for the database, counted from its arrival; ms. */
 export const CALLER_BUDGET_MS = 10_000;
-
-/** One event that a run's owner stores. If it is an outcome, the same statement updates the step or the run. */
-export interface OwnerNote extends JournalNote {
-  /** Of a run that fails: its time was up, so the active runs below it are to be cancelled. */
-  readonly isTimeOut?: boolean | undefined;
-  /** Of a step with an outcome; `run` unless given. */
-  readonly stepKind?: StepKind | undefined;
-  /** Of a step with an outcome: the signal that it takes. */
-  readonly signalSeq?: number | undefined;
-  /** The run that a starting step triggers. Its payload is the note's data. */
-  readonly child?: ChildStart | undefined;
-  /** It holds nothing of the user's, so no plugin encodes it. */
-  readonly isPlain?: boolean | undefined;
-  readonly type:
-    | 'step:start'
-    | 'step:complete'
-    | 'step:fail'
-    | 'step:retry'
-    | 'run:progress'
-    | 'run:emit'
-    | 'run:wait'
-    | 'run:retry'
-    | 'log:write'
-    | 'run:complete'
-    | 'run:fail';
-}
-
-/** A note, and when its owner made it. */
-export interface OwnerEntry {
-  readonly note: OwnerNote;
-  /** On the owner's monotonic clock. */
-  readonly atMs: number;
-}
-
-export interface Append {
-  readonly lease: Lease;
-  /** 1, 2, … since the claim. With it, an append that is sent twice is stored once. */
-  readonly number: number;
-  /** When it is sent, on the clock of its entries. Only the difference to their times is used. */
-  readonly sentAtMs: number;
-  readonly entries: readonly OwnerEntry[];
-  /** Whether it was sent before, and may be stored. */
-  readonly isRepeated: boolean;
-}
-
-/** `refused`: the lease is no longer held, and nothing was stored. */
-export type AppendResult = 'stored' | 'refused';
 
 /**
  * How fresh an answer must be. `recently`: a read replica may answer it, which may lack the latest
@@ -147,7 +104,7 @@ export interface DueLook extends Pick<ClaimRequest, 'staleThresholdMs'> {
  *
  * Every method may throw {@link DatabaseUnavailableError}.
  */
-export interface Store extends ManagingStore, ScheduleStore, StatsStore {
+export interface Store extends ManagingStore, ScheduleStore, StatsStore, TransactionStore {
   /** Brings the schema up to date. Safe in several processes at once. @throws {SchemaMismatchError} */
   migrate(): Promise<void>;
 

@@ -13,6 +13,7 @@ import {
   takeFirst,
   withoutSettled,
 } from './departure.ts';
+import type { Guest } from './guest.ts';
 import { Member } from './member.ts';
 import { Pauses } from './pauses.ts';
 import { recoveryFrom } from './recovery.ts';
@@ -37,6 +38,10 @@ export class WriteLane {
   /** The request under way took everything that waited. */
   #seesAll = true;
   #closed: unknown;
+  /** What is to be done while no write is under way. */
+  readonly #guests: Guest[] = [];
+  /** The guest for whom writes wait. */
+  #guest: Guest | undefined;
 
   constructor(port: WritePort, deadlines: Deadlines, meter: RequestMeter = new RequestMeter()) {
     this.#port = port;
@@ -60,7 +65,8 @@ export class WriteLane {
         deadlines: this.#deadlines,
         onExpire: this.#remove,
       });
-      if (this.#closed !== undefined) return reject(this.#closed);
+      const refusal = this.#closed ?? this.#guest?.refuses(kind.name);
+      if (refusal !== undefined) return reject(refusal);
       this.#waiting.push(waiting);
       this.#leaveSoon();
       // A write that leaves in this turn of the event loop needs no timer.
@@ -68,9 +74,23 @@ export class WriteLane {
     });
   }
 
+  /**
+   * Calls `work` while no write is under way. Writes that are submitted meanwhile gather, and leave before another guest is let in.
+   *
+   * @param refuses the error for a write that would keep the work from ending. Called with the name of its kind.
+   */
+  alone<T>(work: () => Promise<T>, refuses: (kind: string) => unknown): Promise<T> {
+    return new Promise<T>((resolve, reject) => {
+      if (this.#closed !== undefined) return reject(this.#closed);
+      this.#guests.push({ refuses, reject, enter: () => work().then(resolve, reject) });
+      if (this.#state === 'idle') this.#admit();
+    });
+  }
+
   /** Rejects all writes that wait or are under way. */
   close(error: unknown): void {
     this.#closed ??= error;
+    for (const { reject } of this.#guests.splice(0)) reject(error);
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const member of waiting) member.reject(error);
@@ -88,7 +108,30 @@ export class WriteLane {
     defer(() => {
       this.#state = 'idle';
       if (this.#waiting.length > 0) this.#leave();
+      else this.#admit();
     });
+  }
+
+  /** Lets the first guest in, if nothing is under way. */
+  #admit(): void {
+    const guest = this.#guests.shift();
+    if (guest === undefined) return;
+    this.#state = 'away';
+    this.#guest = guest;
+    for (const member of this.#waiting) member.watch();
+    void guest.enter().then(() => {
+      this.#guest = undefined;
+      this.#state = 'idle';
+      this.#leaveSoon();
+      if (this.#waiting.length === 0) this.#admit();
+    });
+  }
+
+  /** Guests and requests take turns. */
+  #next(): void {
+    this.#state = 'idle';
+    if (this.#guests.length > 0) this.#admit();
+    else this.#leaveSoon();
   }
 
   #leave(): void {
@@ -99,16 +142,9 @@ export class WriteLane {
     for (const member of left) member.watch();
     const isOneRequest = this.#port.sendsBatches || parts.length === 1;
     void (isOneRequest ? this.#sendTogether(parts) : this.#sendApart(parts)).then((restMs) => {
-      if (restMs === 0) {
-        this.#state = 'idle';
-        this.#leaveSoon();
-        return;
-      }
+      if (restMs === 0) return this.#next();
       this.#state = 'resting';
-      this.#port.clock.schedule(restMs, () => {
-        this.#state = 'idle';
-        this.#leaveSoon();
-      });
+      this.#port.clock.schedule(restMs, () => this.#next());
     });
   }
 

@@ -24,6 +24,21 @@ export function withEnd(store: Store, { isGone, onStored }: End): Store {
     ...store,
     // What a worker does.
     claim: unlessGone(store.claim),
+    transact: unlessGone(async (begin, work) => {
+      const appended: Append[] = [];
+      const end = await store.transact(begin, ({ trx, append }) =>
+        work({
+          trx,
+          append: async (given) => {
+            appended.push(given);
+            return await append(given);
+          },
+        }),
+      );
+      if (end.kind === 'committed') for (const each of appended) onStored(each);
+      return end;
+    }),
+    settleAppend: unlessGone(store.settleAppend),
     renew: unlessGone(store.renew),
     handBack: unlessGone(store.handBack),
     fireSlots: unlessGone(store.fireSlots),

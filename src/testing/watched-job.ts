@@ -1,4 +1,4 @@
-import type { StepContext, StepFunction, StepTry } from '../core/step.ts';
+import type { StepContext, StepFunction, StepTry, TransactionFunction } from '../core/step.ts';
 import type { JobDefinition } from '../engine/jobs/define-job.ts';
 import type { Activity } from './activity.ts';
 import type { StepDoubles } from './step-doubles.ts';
@@ -41,6 +41,17 @@ function watchedContext(jobName: string, step: StepContext, watch: Watch): StepC
     const fn = given as StepFunction<unknown>;
     return run(...args.slice(0, -1), replaced({ jobName, stepName, runId }, fn, watch));
   };
+  const transaction = watched(step.transaction);
+  const transactionReplaced = (...args: RunArguments) => {
+    const [stepName] = args;
+    const given = args.at(-1);
+    if (typeof given !== 'function') return transaction(...args);
+    const inTransaction: TransactionFunction<unknown, unknown> = (trx, ...rest) => {
+      const fn: StepFunction<unknown> = (...about) => (given as typeof inTransaction)(trx, ...about);
+      return replaced({ jobName, stepName, runId }, fn, watch)(...rest);
+    };
+    return transaction(...args.slice(0, -1), inTransaction);
+  };
   return {
     runId,
     attempt: step.attempt,
@@ -49,6 +60,7 @@ function watchedContext(jobName: string, step: StepContext, watch: Watch): StepC
       return step.signal;
     },
     run: runReplaced as StepContext['run'],
+    transaction: transactionReplaced as StepContext['transaction'],
     sleep: watched(step.sleep) as StepContext['sleep'],
     sleepUntil: watched(step.sleepUntil) as StepContext['sleepUntil'],
     waitForSignal: watched(step.waitForSignal) as StepContext['waitForSignal'],

@@ -13,6 +13,7 @@ import { formatFigures, type Outcome } from './scenarios/outcome.ts';
 import { badNetwork } from './scenarios/remote.ts';
 import { killOnServer, SERVER_TROUBLES, troubledServer } from './scenarios/server.ts';
 import { restlessSubscribers } from './scenarios/subscribers.ts';
+import { killAroundCommits } from './scenarios/transactions.ts';
 import { weekInFastMotion } from './scenarios/week.ts';
 import { chooseSeed, Random } from './support/random.ts';
 import { ServerRecords } from './support/stored-records.ts';
@@ -49,6 +50,8 @@ const onAnyDatabase: Scenarios = {
   'flow over a bad network': (random) => flowOverBadNetwork({ random, runs: 80, stored }),
   remote: (random) => badNetwork({ random, runs: 500, stored }),
   subscribers: (random) => restlessSubscribers({ random, runs: 60, stored }),
+  // On a file, whatever database is given.
+  transactions: (random) => killAroundCommits({ random, kills: 100 }),
 };
 
 /** On servers of their own. */

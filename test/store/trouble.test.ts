@@ -25,13 +25,14 @@ const lease = { runId: 'unknown', fence: 1 };
 
 /** Calls each method of the port once, except those that do not ask the database. */
 const CALLS: Record<
-  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'appendsUnderWay' | 'trouble' | 'requests'>,
+  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'transact' | 'appendsUnderWay' | 'trouble' | 'requests'>,
   (store: Store) => Promise<unknown>
 > = {
   enqueue: (store) => store.enqueue([newRun()]),
   claim: (store) => claim(store),
   wakeDue: (store) => store.wakeDue({ staleThresholdMs: 1_000 }),
   append: (store) => append(store, lease, [completed()]),
+  settleAppend: (store) => store.settleAppend({ lease, number: 1 }),
   renew: (store) => store.renew([lease]),
   handBack: (store) => store.handBack([lease]),
   command: (store) => store.command('cancel', 'unknown'),

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { type DurablyPlugin, defineJob } from '../../src/index.ts';
@@ -80,6 +81,29 @@ it('calls no function of a parallel step in the process that has crashed', async
   released.resolve();
   expect(await t.finish(id)).toMatchObject({ status: 'completed', attempt: 2 });
   expect(calls).toEqual(['fast 1', 'later 2']);
+  await t.stop();
+});
+
+it('commits the rows of a step in a transaction with its result, and crashes after that', async () => {
+  const calls: number[] = [];
+  const job = defineJob({
+    name: 'book',
+    input: nothing,
+    run: async (step) => {
+      const value = await step.transaction('book', async (trx) => {
+        calls.push(step.attempt);
+        await sql`create table books (id text)`.execute(trx);
+        return 'stored';
+      });
+      return [value, step.attempt];
+    },
+  });
+  const t = await createTestDurably({ jobs: { book: job } });
+  t.crashAfter('book');
+  expect(await t.run(job, {})).toMatchObject({ status: 'completed', output: ['stored', 2] });
+  expect(calls).toEqual([1]);
+  t.mockStep('book', (_signal, { attempt }) => `mocked ${attempt}`);
+  expect(await t.run(job, {})).toMatchObject({ output: ['mocked 1', 1] });
   await t.stop();
 });
 

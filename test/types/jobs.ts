@@ -1,4 +1,5 @@
 // Checked by the compiler only. Nothing in here is executed.
+import type { Transaction } from 'kysely';
 import { z } from 'zod';
 import {
   type Durably,
@@ -41,6 +42,21 @@ const order = defineJob({
     typed<unknown>()(await step.run('unknown', (): unknown => 1));
     typed<string | null>()(await step.run('union', (): Date | null => null));
     await step.run('signal', (signal) => typed<AbortSignal>()(signal));
+    // The tables have the types of the given transaction, and any without.
+    const stored = await step.transaction('typed', async (trx: Transaction<{ orders: { id: number } }>) => {
+      // @ts-expect-error
+      trx.selectFrom('unknown');
+      return (await trx.selectFrom('orders').select('id').execute()).length;
+    });
+    typed<number>()(stored);
+    typed<string>()(
+      await step.transaction('untyped', { retries: 1 }, async (trx, signal, { attempt }) => {
+        typed<AbortSignal>()(signal);
+        typed<number>()(attempt);
+        await trx.selectFrom('anything').selectAll().execute();
+        return new Date();
+      }),
+    );
     typed<AbortSignal>()(step.signal);
     typed<string>()(step.runId);
     typed<void>()(step.progress(1, 2, 'message'));

@@ -24,6 +24,7 @@ import { ChildRuns } from './steps/child-runs.ts';
 import { SignalBox } from './steps/signal-box.ts';
 import { StepCalls } from './steps/step-calls.ts';
 import { StepPort } from './steps/step-port.ts';
+import { StepTransactions, transactionLimitMs } from './steps/step-transactions.ts';
 import { StepWaits } from './steps/step-waits.ts';
 import { createTelemetry } from './telemetry.ts';
 
@@ -36,6 +37,8 @@ interface Engine {
   readonly maxResultBytes: number;
   readonly errorDetail: ErrorDetailMode;
   readonly plugins: Plugins;
+  readonly heartbeatIntervalMs: number;
+  readonly staleThresholdMs: number;
 }
 
 /**
@@ -88,7 +91,11 @@ export async function executeRun(execution: Execution, engine: Engine): Promise<
       plugins,
       needed,
     });
-    const step = createStepContext({ run, port, signals, children, defaults: job.defaults, telemetry });
+    const limitMs = transactionLimitMs(engine);
+    const { bus } = engine;
+    const transactions = new StepTransactions({ store, journal, control, clock, bus, limitMs });
+    const kinds = { port, signals, children, transactions };
+    const step = createStepContext({ run, ...kinds, defaults: job.defaults, telemetry });
     const jobDeps = { step, calls, needed, errorDetail, maxResultBytes };
     const runBegun = () => runJob({ ...execution, run: begun }, jobDeps);
     const ended =

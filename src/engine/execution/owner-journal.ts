@@ -1,8 +1,8 @@
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import { endsExecution } from '../../core/events.ts';
+import type { AppendResult, OwnerEntry, OwnerNote } from '../../core/ownership/append.ts';
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
-import type { AppendResult, OwnerEntry, OwnerNote, Store } from '../../core/store.ts';
+import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { Due } from '../../core/triggers/new-run.ts';
 import type { EventBus } from '../events/event-bus.ts';
@@ -10,6 +10,7 @@ import { ownerEvents } from '../events/owner-events.ts';
 import type { Plugins } from '../plugins/plugins.ts';
 import { EntrySealer } from '../plugins/sealing.ts';
 import type { LogBudget } from './log-budget.ts';
+import { appendPatiently } from './patient-read.ts';
 import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
@@ -17,8 +18,6 @@ const DEFAULT_FLUSH_AFTER_MS = 50;
 const FLUSH_AT_ENTRIES = 100;
 /** How long a stopped run waits for plugins: others wait to go on with it. */
 const SEAL_WITHIN_MS = 500;
-/** The pauses while the database is unavailable. */
-const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 
 /**
  * - `open`: accepts notes. Telemetry leaves by itself after a while.
@@ -29,9 +28,25 @@ const RETRY_PAUSE: PauseBounds = { firstMs: 100, maxMs: 5_000 };
 type JournalState = 'open' | 'draining' | 'ended' | 'closed';
 
 /** A note on its way, and what is stored of it. */
-interface Leaving {
+export interface Leaving {
   readonly waiting: WaitingNote;
   readonly entry: OwnerEntry;
+}
+
+const plain = (group: readonly WaitingNote[]) =>
+  group.map((waiting): Leaving => ({ waiting, entry: waiting }));
+
+/** The place of the append that is under way, while something else stores notes in a way of its own. */
+export interface JournalPlace {
+  readonly waiting: Pick<WaitingNotes, 'length' | 'take' | 'putBack' | 'release'>;
+  /** What can be encoded of a group. The rest is refused, each note by itself. */
+  encode(group: readonly WaitingNote[]): Promise<readonly Leaving[]>;
+  /** The number of the next append. */
+  nextNumber(): number;
+  /** These notes are stored. */
+  stored(group: readonly WaitingNote[]): void;
+  /** What waits is sent. */
+  release(): void;
 }
 
 /**
@@ -119,6 +134,30 @@ export class OwnerJournal {
     });
   }
 
+  /**
+   * Keeps the place of the append that is under way: nothing is sent before its release. Resolves when what is under way is
+   * stored, or cannot be stored.
+   */
+  async hold(): Promise<JournalPlace> {
+    while (this.#sending !== undefined) await this.#sending;
+    let release: () => void = () => undefined;
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    this.#sending = held.then(() => this.#sendAll());
+    return {
+      waiting: this.#waiting,
+      encode: async (group) =>
+        this.#sealer === undefined ? plain(group) : await this.#encode(group, this.#sealer),
+      nextNumber: () => ++this.#number,
+      stored: (group) => {
+        this.#publish(group);
+        for (const { settle } of group) settle?.resolve('stored');
+      },
+      release,
+    };
+  }
+
   /** Resolves when all notes are stored, or cannot be stored any more. */
   async flush(): Promise<void> {
     this.#send();
@@ -155,8 +194,9 @@ export class OwnerJournal {
   }
 
   async #sendGroup(taken: readonly WaitingNote[]): Promise<void> {
-    const plain = taken.map((waiting): Leaving => ({ waiting, entry: waiting }));
-    await this.#sendEncoded(this.#sealer === undefined ? plain : await this.#encode(taken, this.#sealer));
+    await this.#sendEncoded(
+      this.#sealer === undefined ? plain(taken) : await this.#encode(taken, this.#sealer),
+    );
   }
 
   async #sendEncoded(given: readonly Leaving[]): Promise<void> {
@@ -224,30 +264,14 @@ export class OwnerJournal {
     return true;
   }
 
-  /** Repeats an append while the database is unavailable, so that an outage loses no result. */
   async #append(leaving: readonly Leaving[]): Promise<AppendResult> {
     const number = ++this.#number;
     const { runId, fence } = this.#run;
-    const entries = leaving.map(({ entry }) => entry);
     for (const { waiting } of leaving) waiting.onLeave?.();
-    for (let tries = 0; ; tries++) {
-      const sentAtMs = this.#clock.monotonicMs();
-      try {
-        const isRepeated = tries > 0;
-        return await this.#store.append({
-          lease: { runId, fence },
-          number,
-          sentAtMs,
-          entries,
-          isRepeated,
-        });
-      } catch (error) {
-        if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
-        if (this.#state === 'closed') return 'refused';
-        if (tries === 0) this.#bus.reportWorkerError({ error, context: 'append', runId });
-      }
-      await pauseBeforeRetry(this.#clock, tries, RETRY_PAUSE);
-    }
+    return await appendPatiently(
+      { lease: { runId, fence }, number, entries: leaving.map(({ entry }) => entry) },
+      { store: this.#store, bus: this.#bus, clock: this.#clock, isClosed: () => this.#state === 'closed' },
+    );
   }
 
   #publish(group: readonly WaitingNote[]): void {

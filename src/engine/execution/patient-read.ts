@@ -1,6 +1,9 @@
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
+import type { Append, AppendResult } from '../../core/ownership/append.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
+import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
+import type { EventBus } from '../events/event-bus.ts';
 import type { RunControl } from './run-control.ts';
 
 /** The pauses while the database is unavailable. */
@@ -21,6 +24,35 @@ export async function readPatiently<T>(
       return await read();
     } catch (error) {
       if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
+    }
+    await pauseBeforeRetry(clock, tries, RETRY_PAUSE);
+  }
+}
+
+/** Appends, and repeats that while the database is unavailable, so that an outage loses no result. */
+export async function appendPatiently(
+  append: Pick<Append, 'lease' | 'number' | 'entries'>,
+  {
+    store,
+    bus,
+    clock,
+    isClosed,
+  }: {
+    readonly store: Pick<Store, 'append'>;
+    readonly bus: EventBus;
+    readonly clock: Clock;
+    /** Whether it is not to be repeated. */
+    readonly isClosed: () => boolean;
+  },
+): Promise<AppendResult> {
+  for (let tries = 0; ; tries++) {
+    const sentAtMs = clock.monotonicMs();
+    try {
+      return await store.append({ ...append, sentAtMs, isRepeated: tries > 0 });
+    } catch (error) {
+      if (!(error instanceof DatabaseUnavailableError) || error.permanent) throw error;
+      if (isClosed()) return 'refused';
+      if (tries === 0) bus.reportWorkerError({ error, context: 'append', runId: append.lease.runId });
     }
     await pauseBeforeRetry(clock, tries, RETRY_PAUSE);
   }

@@ -7,12 +7,15 @@ import type { SignalBox } from './steps/signal-box.ts';
 import { createSignalStep } from './steps/signal-step.ts';
 import { createSleepStep, createSleepUntilStep } from './steps/sleep-step.ts';
 import type { StepPort } from './steps/step-port.ts';
+import type { StepTransactions } from './steps/step-transactions.ts';
+import { createTransactionStep } from './steps/transaction-step.ts';
 
 interface StepContextDeps {
   readonly run: ClaimedRun;
   readonly port: StepPort;
   readonly signals: SignalBox;
   readonly children: ChildRuns;
+  readonly transactions: StepTransactions;
   /** Of the job's steps. */
   readonly defaults: RunStepOptions | undefined;
   readonly telemetry: Pick<StepContext, 'progress' | 'emit' | 'log'>;
@@ -24,6 +27,7 @@ export function createStepContext({
   port,
   signals,
   children,
+  transactions,
   defaults,
   telemetry,
 }: StepContextDeps): StepContext {
@@ -35,6 +39,7 @@ export function createStepContext({
       return port.signal;
     },
     run: createRunStep(port, defaults),
+    transaction: createTransactionStep(port, transactions, defaults),
     sleep: createSleepStep(port),
     sleepUntil: createSleepUntilStep(port),
     waitForSignal: createSignalStep(port, signals),

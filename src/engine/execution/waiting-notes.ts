@@ -86,6 +86,15 @@ export class WaitingNotes {
     return group.map((waiting) => this.#finish(waiting));
   }
 
+  /** Puts notes back that were taken, and not released yet, before those that came later. */
+  putBack(taken: readonly WaitingNote[]): void {
+    this.#notes = [...taken, ...this.#notes.slice(this.#first)];
+    this.#first = 0;
+    const bytes = taken.reduce((sum, waiting) => sum + bytesOf(waiting), 0);
+    this.#waitingBytes += bytes;
+    this.#takenBytes -= bytes;
+  }
+
   /** The notes that were taken are stored, or lost. */
   release(): void {
     this.#budget.release(this.#takenBytes);

@@ -37,6 +37,8 @@ import { readOverview } from './statements/stats/overview.ts';
 import { readStats } from './statements/stats/read-stats.ts';
 import { forgetWorker, listWorkers, noteWorker } from './statements/stats/workers.ts';
 import { listKnownSteps, readStepOutputs } from './statements/step-results.ts';
+import { settlements } from './statements/transactions/settle.ts';
+import { transact } from './statements/transactions/transact.ts';
 import { enqueue } from './statements/triggering/enqueue.ts';
 import { enqueueIn } from './statements/triggering/enqueue-in.ts';
 import { fork } from './statements/triggering/fork.ts';
@@ -72,6 +74,8 @@ export function createStore(options: ConnectionOptions): {
       if (startsInLine(append)) await schema.addLimits();
       return await lane.submit(appends, append);
     },
+    transact: (begin, work) => transact(connection, begin, work),
+    settleAppend: (append) => lane.submit(settlements, append),
     wakeDue: (about) => wakeDue(connection, about),
     renew: (leases) => lane.submit(renewals, leases),
     handBack: (leases) => lane.submit(handBacks, leases),

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { errorMessage } from '../../../src/core/errors/error-text.ts';
 import type { StepContext } from '../../../src/core/step.ts';
 import { defineJob } from '../../../src/engine/jobs/define-job.ts';
+import { book } from './book.ts';
 import { flow } from './flow.ts';
 import { LedgerPen } from './ledger-pen.ts';
 
@@ -224,5 +225,19 @@ const echo = defineJob({
 
 /** Replaces the shipped jobs in the service under test. */
 export function createJobs() {
-  return { work, gate, poison, careless, reckless, leaver, chatter, large, noisy, repeated, echo, flow };
+  return {
+    work,
+    gate,
+    poison,
+    careless,
+    reckless,
+    leaver,
+    chatter,
+    large,
+    noisy,
+    repeated,
+    echo,
+    flow,
+    book,
+  };
 }

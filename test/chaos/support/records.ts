@@ -22,7 +22,7 @@ export interface StepRecord {
   readonly run_id: string;
   readonly name: string;
   readonly status: 'completed' | 'failed' | 'open';
-  readonly kind: 'run' | 'sleep' | 'signal' | 'invoke';
+  readonly kind: 'run' | 'sleep' | 'signal' | 'invoke' | 'transaction';
   readonly sequence: number;
   readonly child_run_id: string | null;
 }

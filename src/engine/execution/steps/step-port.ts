@@ -14,6 +14,12 @@ import { encodeResult, type OutcomeOf, StepOutcomes } from './step-outcomes.ts';
 import type { StepWaits, WaitOf } from './step-waits.ts';
 import { withinTime } from './within-time.ts';
 
+interface CallAbout {
+  readonly timeoutMs: number | undefined;
+  readonly attempt: number;
+  readonly transaction?: object | undefined;
+}
+
 interface StepPortDeps {
   readonly control: RunControl;
   readonly journal: OwnerJournal;
@@ -85,8 +91,10 @@ export class StepPort {
   ): StepCall | RefusedCall {
     const { error } = this.#deps.control;
     if (error !== undefined) return { state: 'refused', error };
-    const outer = this.#outer?.owner === this ? this.#outer.name : undefined;
-    return this.#deps.calls.enter(name, fault, { outer, putsToWait });
+    const scope = this.#outer?.owner === this ? this.#outer : undefined;
+    const isWithin = scope?.transaction !== undefined;
+    const told = isWithin ? `can't be called inside of the transaction of step "${scope.name}"` : fault;
+    return this.#deps.calls.enter(name, told, { outer: scope?.name, putsToWait });
   }
 
   /** Fails a refused call, after a turn: a job that retries in a loop must not hold the event loop. */
@@ -177,11 +185,12 @@ export class StepPort {
    * Calls a function of the job's in the context of its run and step, within the plugins.
    *
    * @param about.attempt which try of the step it is
+   * @param about.transaction what is open while the function runs
    * @throws {StepTimeoutError} once the time is up; what the function does from then on is not stored.
    */
   call<T>(
     call: StepCall,
-    { timeoutMs, attempt }: { readonly timeoutMs: number | undefined; readonly attempt: number },
+    { timeoutMs, attempt, transaction }: CallAbout,
     code: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
     const { clock, control, calls, pluginCalls } = this.#deps;
@@ -189,7 +198,7 @@ export class StepPort {
     const deps = { stepName: name, clock, control };
     const limited = () =>
       timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...deps, timeoutMs });
-    const own = () => callWithinStep(control.lease, { owner: this, name }, limited);
+    const own = () => callWithinStep(control.lease, { owner: this, name, transaction }, limited);
     if (pluginCalls === undefined) return own();
     const within = async () => {
       // A plugin may have taken its time.
@@ -212,6 +221,12 @@ export class StepPort {
     this.#deps.results.closeStep(call.name);
   }
 
+  /** The step's result is stored. */
+  noteStored(call: StepCall): void {
+    this.#deps.calls.complete(call);
+    this.#deps.results.closeStep(call.name);
+  }
+
   /** {@link StepOutcomes.fail} */
   async fail(call: StepCall, error: unknown, of?: OutcomeOf): Promise<never> {
     const outcome = this.#lasted(call, of);
@@ -222,7 +237,7 @@ export class StepPort {
 
   /** Adds the duration for a kind that calls no function, because an earlier execution may have begun the step. */
   #lasted(call: StepCall, of: OutcomeOf | undefined): OutcomeOf | undefined {
-    if (of?.stepKind === undefined) return of;
+    if (of?.stepKind === undefined || of.stepKind === 'transaction') return of;
     return { ...of, durationMs: this.#durationMs(call, of.stepKind) };
   }
 

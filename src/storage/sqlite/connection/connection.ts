@@ -161,6 +161,11 @@ export class Connection {
     return this.#driver.isRemote;
   }
 
+  /** Sets the error for callers that would keep an open transaction from ending by waiting for it. */
+  set refusal(refusal: (() => unknown) | undefined) {
+    this.#driver.refusal = refusal;
+  }
+
   /** Executes a read. It is sent again if its answer was lost. @throws {DatabaseUnavailableError} */
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
     if (this.#checksAtFirstUse && !this.#check.isReadChecked) {

@@ -1,7 +1,7 @@
 import { endsRun } from '../../../core/events.ts';
-import type { Append, AppendResult, OwnerEntry, OwnerNote } from '../../../core/store.ts';
+import type { Append, AppendResult, OwnerEntry, OwnerNote } from '../../../core/ownership/append.ts';
 import type { ChildStart } from '../../../core/triggers/new-run.ts';
-import type { Sending, Sql, WriteKind } from '../../writes.ts';
+import type { Rows, Sending, Sql, WriteKind } from '../../writes.ts';
 import { NOW_MS } from '../sql.ts';
 import { isInLine, storedLimitKey, storedRateKey } from './claims/limit-keys.ts';
 import { PLACES } from './places.ts';
@@ -25,7 +25,7 @@ type View = (typeof VIEWS)[number];
  *
  * ?1 the entries, ?2 the data of a lone entry that has none there; empty without.
  */
-const appendTo = (view: View) => {
+const appendTo = (view: View, counted = "r.append_count < e.value->>'after'") => {
   const [names, values] =
     view === 'durably_all_appends'
       ? [', signal_seq, child', ", e.value->>'signalSeq', e.value->>'child'"]
@@ -39,16 +39,20 @@ select r.id, r.job_name, e.value->>'type', ${NOW_MS} - (e.value->>'ageMs'), r.at
   e.value->>'durationMs', coalesce(e.value->>'data', nullif(?2, ''))${values}
 from entries e cross join durably_runs r
 where r.id = e.value->>'runId' and r.fence = e.value->>'fence' and ${isFrom('complete', 'r')}
-  and r.append_count < e.value->>'after'
+  and ${counted}
 order by e.key
 returning run_id, append_no`;
 };
 
-const APPEND: Readonly<Record<View, string>> = {
-  durably_appends: appendTo('durably_appends'),
-  durably_endings: appendTo('durably_endings'),
-  durably_all_appends: appendTo('durably_all_appends'),
-};
+const toEachView = (counted?: string): Readonly<Record<View, string>> => ({
+  durably_appends: appendTo('durably_appends', counted),
+  durably_endings: appendTo('durably_endings', counted),
+  durably_all_appends: appendTo('durably_all_appends', counted),
+});
+
+const APPEND = toEachView();
+/** Only if the transaction that has counted the number before this one is still open. */
+const APPEND_WITHIN = toEachView("r.append_count = (e.value->>'after') - 1");
 
 /** The first view that takes all of these entries. */
 function viewOf(entries: readonly OwnerEntry[]): View {
@@ -159,12 +163,26 @@ function sharing(appends: readonly Append[]): (readonly Append[])[] {
   return numbers.size < appends.length ? appends.map((append) => [append]) : [appends];
 }
 
+/** The statements of an append in a transaction, in which the number before its own was counted. */
+export function statementsWithin(append: Append): Sql[] {
+  return toStatements([append], { isBatch: true }, APPEND_WITHIN);
+}
+
+/** Whether the rows that an append's statements have returned say that it is stored. */
+export function isStoredBy(rows: Rows, append: Append): boolean {
+  return rows.some((row) => identify(row) === identifyAppend(append));
+}
+
 /** One statement for each view. */
-function toStatements(appends: readonly Append[], about: Pick<Sending, 'isBatch'>): Sql[] {
+function toStatements(
+  appends: readonly Append[],
+  about: Pick<Sending, 'isBatch'>,
+  texts: Readonly<Record<View, string>> = APPEND,
+): Sql[] {
   const pieces = appends.flatMap((append) => piecesOf(append, about));
   return VIEWS.flatMap((view) => {
     const rows = pieces.filter((piece) => piece.view === view).flatMap((piece) => piece.rows);
-    return rows.length === 0 ? [] : [{ sql: APPEND[view], parameters: toParameters(rows) }];
+    return rows.length === 0 ? [] : [{ sql: texts[view], parameters: toParameters(rows) }];
   });
 }
 

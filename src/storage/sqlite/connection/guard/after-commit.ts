@@ -2,12 +2,22 @@ import type { CompiledQuery } from 'kysely';
 
 const callbacks = new WeakMap<CompiledQuery, AfterCommit>();
 
+/** A transaction on one of durably's connections. */
+export interface OpenTransaction {
+  /** The error with which the database has given it up. Undefined while it can be committed. */
+  readonly fault: unknown;
+  /** Refuses everything but its commit and its rollback from now on. */
+  close(): void;
+}
+
 /** What follows a statement in a caller's transaction. */
 interface AfterCommit {
   /** Called when the transaction was committed. */
   readonly onCommit: () => void;
   /** Called when the statement was executed in a transaction of durably's own Kysely instance. */
-  readonly onSeen: () => void;
+  readonly onSeen: (transaction: OpenTransaction) => void;
+  /** Whether it waits for the right to write, which may take a server long. */
+  readonly takesLock?: boolean;
 }
 
 /** Calls back when the transaction in which the query is executed is committed, and never if it is rolled back. */

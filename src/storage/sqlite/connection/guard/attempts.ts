@@ -27,6 +27,8 @@ interface AttemptsDeps {
 
 interface AttemptOptions {
   readonly commits?: boolean;
+  /** It waits for the right to write, though it does not commit. */
+  readonly takesLock?: boolean | undefined;
   /** When to give up a read over a network, on the monotonic clock. */
   readonly deadlineMs?: number;
 }
@@ -57,9 +59,12 @@ export class Attempts {
   }
 
   /** Executes once. @throws {DatabaseUnavailableError} if the connection is closed or cannot be renewed. */
-  make<T>(execute: () => Promise<T>, { commits = false, deadlineMs }: AttemptOptions = {}): Promise<T> {
+  make<T>(
+    execute: () => Promise<T>,
+    { commits = false, takesLock = commits, deadlineMs }: AttemptOptions = {},
+  ): Promise<T> {
     if (!this.#adapter.isRemote) return this.#inTurn(execute, commits);
-    return this.#overNetwork(execute, commits ? WRITE_WITHIN_MS : this.#readWithinMs(deadlineMs));
+    return this.#overNetwork(execute, takesLock ? WRITE_WITHIN_MS : this.#readWithinMs(deadlineMs));
   }
 
   #readWithinMs(deadlineMs = Number.POSITIVE_INFINITY): number {

@@ -1,5 +1,5 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
-import { afterCommitOf } from './after-commit.ts';
+import { afterCommitOf, type OpenTransaction } from './after-commit.ts';
 import type { Attempts } from './attempts.ts';
 
 /** How a statement is executed: until when it is tried, on the monotonic clock, and whether it commits. */
@@ -14,6 +14,8 @@ export interface StatementGuard {
   retryWhileBusy<T>(execute: () => Promise<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
   /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
   readonly attempts: Pick<Attempts, 'make'>;
+  /** Whether an error ends the transaction in which it occurs. */
+  endsTransaction(error: unknown): boolean;
 }
 
 /**
@@ -21,13 +23,15 @@ export interface StatementGuard {
  * succeeded. It releases the connection while a statement waits for a lock, because many drivers
  * have only one.
  */
-export class GuardedConnection implements DatabaseConnection {
+export class GuardedConnection implements DatabaseConnection, OpenTransaction {
   readonly #innerDriver: Driver;
   readonly #guard: StatementGuard;
   #inner: DatabaseConnection | undefined;
   inTransaction = false;
   /** What to call when its transaction is committed. */
   #onCommit: (() => void)[] = [];
+  #fault: unknown;
+  #isClosed = false;
 
   constructor(innerDriver: Driver, guard: StatementGuard) {
     this.#innerDriver = innerDriver;
@@ -44,6 +48,14 @@ export class GuardedConnection implements DatabaseConnection {
     return this.#inner !== undefined;
   }
 
+  get fault(): unknown {
+    return this.#fault;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+  }
+
   async acquire(): Promise<void> {
     this.#inner ??= await this.#innerDriver.acquireConnection();
   }
@@ -55,6 +67,7 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
+    if (this.#isClosed) return Promise.reject(new TransactionOverError());
     const execute = () => this.inner.executeQuery<R>(query);
     // A renewed connection has lost the transaction's earlier statements, so only the caller can start over.
     if (this.inTransaction) return this.#executeInTransaction(query, execute);
@@ -62,13 +75,18 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   async #executeInTransaction<R>(query: CompiledQuery, execute: () => Promise<R>): Promise<R> {
-    const result = await this.#guard.attempts.make(execute);
     const after = afterCommitOf(query);
-    if (after !== undefined) {
-      after.onSeen();
-      this.#onCommit.push(after.onCommit);
+    try {
+      const result = await this.#guard.attempts.make(execute, { takesLock: after?.takesLock });
+      if (after !== undefined) {
+        after.onSeen(this);
+        this.#onCommit.push(after.onCommit);
+      }
+      return result;
+    } catch (error) {
+      if (this.#guard.endsTransaction(error)) this.#fault ??= error;
+      throw error;
     }
-    return result;
   }
 
   /** Its transaction is over. */
@@ -80,6 +98,7 @@ export class GuardedConnection implements DatabaseConnection {
   }
 
   async *streamQuery<R>(query: CompiledQuery, chunkSize?: number) {
+    if (this.#isClosed) throw new TransactionOverError();
     await this.acquire();
     yield* this.inner.streamQuery<R>(query, chunkSize ?? 100);
   }
@@ -89,6 +108,13 @@ export class GuardedConnection implements DatabaseConnection {
 export function asGuarded(connection: DatabaseConnection): GuardedConnection {
   if (!(connection instanceof GuardedConnection)) throw new TypeError('not a connection of this driver');
   return connection;
+}
+
+/** A function goes on though its transaction is over. */
+class TransactionOverError extends Error {
+  constructor() {
+    super('the transaction is over');
+  }
 }
 
 /** Has the same code as the error of `@libsql/client`. */

@@ -46,6 +46,8 @@ export class GuardedDriver implements Driver, StatementGuard {
   readonly #adapter: Adapter;
   readonly attempts: Attempts;
   #openTransactions = 0;
+  /** The error for a caller that would keep an open transaction from ending by waiting for it. */
+  refusal: (() => unknown) | undefined;
   /** Reads have a line of their own, because in WAL mode they need not wait for a write that meets a lock. */
   readonly #reads: Line;
   readonly #writes: Line;
@@ -153,6 +155,11 @@ export class GuardedDriver implements Driver, StatementGuard {
     await this.#inner.destroy();
   }
 
+  /** A faulty statement leaves its transaction as it was. */
+  endsTransaction(error: unknown): boolean {
+    return classifyDatabaseError(error, this.isRemote) !== 'statement';
+  }
+
   /** Executes, and tries again while the database is busy. @throws {TimeUpError} */
   async retryWhileBusy<T>(
     execute: () => Promise<T>,
@@ -161,6 +168,9 @@ export class GuardedDriver implements Driver, StatementGuard {
   ): Promise<T> {
     // The holder of the only connection must not queue behind those that wait for it.
     if (connection?.isHeld) return await this.#retry(execute, passage);
+    // Over a network reads don't wait.
+    const refusal = passage.commits || !this.isRemote ? this.refusal?.() : undefined;
+    if (refusal !== undefined) throw refusal;
     return await this.#inLine(passage, () => this.#retry(execute, passage, connection));
   }
 
