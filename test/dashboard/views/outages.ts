@@ -18,6 +18,13 @@ export function outages(tests: DashboardTests): void {
     await first.stop();
     await list.getByText('The service does not answer').waitFor();
     await page.getByText('The service does not answer').waitFor();
+    await page.getByRole('button', { name: 'Send signal' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill('approved');
+    await dialog.getByRole('button', { name: 'Send' }).click();
+    const unsure = 'It is not known whether that was done. The service does not answer.';
+    await dialog.getByText(unsure).waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).click();
 
     // What another process does meanwhile.
     const other = await serve({ file });
