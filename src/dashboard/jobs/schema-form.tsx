@@ -86,7 +86,7 @@ function NullSwitch({
   if (!field.isNullable) return null;
   const key = keyOf(field.path);
   return (
-    <span class="null-switch">
+    <label class="null-switch">
       <input
         type="checkbox"
         aria-label={`${field.name} is null`}
@@ -94,7 +94,7 @@ function NullSwitch({
         onChange={(event) => onChange(key, event.currentTarget.checked ? null : undefined)}
       />{' '}
       null
-    </span>
+    </label>
   );
 }
 

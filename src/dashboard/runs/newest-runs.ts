@@ -73,10 +73,13 @@ export function withNewest(list: Listed, newest: Newest, place: 'top' | 'elsewhe
   }
   const known = new Set([...held, ...rows].map(({ id }) => id));
   const added = runs.filter(({ id }) => !known.has(id));
+  // When all runs were read, those below the list are among them.
+  const end = rows.at(-1);
+  const isBelow = (row: RunRow) => end !== undefined && compare(row, end) > 0;
   const next = {
-    rows: kept(rows),
+    rows: [...kept(rows), ...added.filter(isBelow)],
     cursor: kind === 'all' ? null : list.cursor,
-    held: sorted([...added, ...kept(held)]),
+    held: sorted([...added.filter((row) => !isBelow(row)), ...kept(held)]),
     heldCursor: kind === 'all' ? undefined : list.heldCursor,
   };
   return place === 'top' ? released(next) : next;

@@ -92,5 +92,5 @@ export function accessibility(tests: DashboardTests): void {
       }
     }
     expect(found).toEqual([]);
-  }, 90_000);
+  }, 180_000);
 }
