@@ -108,7 +108,8 @@ export function runs(tests: DashboardTests): void {
     await rowOf(page, first.id).waitFor();
     await page.keyboard.press('j');
     await durably.batchTrigger(Array.from({ length: 500 }, () => request));
-    await page.locator('[role=table][aria-rowcount="502"]').waitFor();
+    const table = page.getByRole('table');
+    await expect.poll(() => table.evaluate(({ ariaRowCount }) => ariaRowCount)).toBe('502');
     await page.getByLabel('Select all that are shown').check();
     await page.getByText('501 selected').waitFor();
     expect(await page.locator('[data-run].is-current').getAttribute('data-run')).toBe(first.id);
