@@ -39,6 +39,7 @@ const charge = defineJob({
   input: z.object({ order: z.string(), cents: z.int().positive() }),
   retries: { limit: 1, delay: '2s' },
   run: async (step, { order }) => {
+    if (order === 'endless') throw new Error('The bank did not answer. '.repeat(80));
     await step.run('reserve', () => ({ reservation: `r-${order}` }));
     await step.run('charge', { retries: { limit: 2, delay: 20, jitter: false } }, (_signal, { attempt }) => {
       const cause = new Error('connect ECONNREFUSED 10.0.0.7:443');
@@ -87,7 +88,7 @@ const report = defineJob({
 /** Starts a run for each document, and waits for all of them. */
 const askAround = defineJob({
   name: 'ask-around',
-  input: z.object({ documents: z.array(z.string()) }),
+  input: z.object({ documents: z.array(z.string()), until: z.iso.date().nullish() }),
   run: async (step, { documents }) =>
     await Promise.all(
       documents.map((document) => step.invoke(`ask about ${document}`, approval, { document })),

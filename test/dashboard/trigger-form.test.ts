@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { z } from 'zod';
 import { curlLine } from '../../src/dashboard/jobs/curl-line.ts';
+import { NO_OPTIONS, optionKey, optionsOf } from '../../src/dashboard/jobs/entered-options.ts';
 import { inputOf, keyOf } from '../../src/dashboard/jobs/form-values.ts';
 import { fieldsOf } from '../../src/dashboard/jobs/schema-fields.ts';
 
@@ -75,6 +76,52 @@ it('the input has what was entered, and each mistake stands at its field', () =>
     input: { file: 'a.csv', batches: 2, where: { zip: '89' }, extra: [1] },
     issues: {},
   });
+});
+
+it('takes for a number what a reader does', () => {
+  const fields = fieldsFor(z.object({ n: z.number() }));
+  const issuesOf = (text: string) => Object.values(inputOf(fields, { [keyOf(['n'])]: text }).issues);
+  for (const text of [' ', '0x10', '1,5', 'Infinity', 'null'])
+    expect(issuesOf(text)).toEqual(['Must be a number']);
+  for (const text of ['0', ' 1 ', '-1.5', '.5', '1e3']) expect(issuesOf(text)).toEqual([]);
+});
+
+it('a list that must be given may be empty, unless its schema wants more', () => {
+  const fields = fieldsFor(
+    z.object({
+      any: z.array(z.string()),
+      some: z.array(z.string()).min(1),
+      more: z.array(z.string()).optional(),
+    }),
+  );
+  expect(inputOf(fields, {})).toEqual({
+    input: { any: [], some: [] },
+    issues: { [keyOf(['some'])]: 'Is required' },
+  });
+});
+
+it('what may be null is null if the reader says so, and a text otherwise', () => {
+  const group = z.object({ city: z.string() });
+  const fields = fieldsFor(
+    z.object({ n: z.number().nullable(), text: z.string().nullable(), group: group.nullable() }),
+  );
+  const nulls = { [keyOf(['n'])]: null, [keyOf(['text'])]: null, [keyOf(['group'])]: null };
+  expect(inputOf(fields, nulls)).toEqual({ input: { n: null, text: null, group: null }, issues: {} });
+  const text = { ...nulls, [keyOf(['text'])]: 'null' };
+  expect(inputOf(fields, text).input).toMatchObject({ text: 'null' });
+});
+
+it('options are what was entered, and what can’t be sent as it was entered is refused', () => {
+  const entered = { ...NO_OPTIONS, delay: '5m', priority: '-7', labels: 'org=7, at=a=b, none=,' };
+  expect(optionsOf(entered)).toEqual({
+    options: { delay: '5m', priority: -7, labels: { org: '7', at: 'a=b', none: '' } },
+    issues: {},
+  });
+  const issuesOf = (given: Partial<typeof NO_OPTIONS>) => optionsOf({ ...NO_OPTIONS, ...given }).issues;
+  for (const priority of ['high', ' ', '1.5', '0x1'])
+    expect(issuesOf({ priority })).toEqual({ [optionKey('priority')]: 'Must be a whole number' });
+  for (const labels of ['org', '=7', 'org=1,2', 'org=1,org=2'])
+    expect(Object.keys(issuesOf({ labels }))).toEqual([optionKey('labels')]);
 });
 
 it('the curl line is quoted for a shell, and names no key', () => {

@@ -1,7 +1,10 @@
 import type { Field } from './schema-fields.ts';
 
+/** What the reader has entered: null, a checkbox, or a text. */
+export type FormValue = string | boolean | null;
+
 /** What the reader has entered, by {@link keyOf}. A field that is missing was not touched. */
-export type FormValues = Readonly<Record<string, string | boolean>>;
+export type FormValues = Readonly<Record<string, FormValue>>;
 
 /** What is wrong, by {@link keyOf}. */
 export type FormIssues = Readonly<Record<string, string>>;
@@ -12,6 +15,9 @@ export interface FormInput {
   readonly input: Readonly<Record<string, unknown>>;
   readonly issues: FormIssues;
 }
+
+/** Nothing else is a number to a reader. To JavaScript, a blank is one too. */
+const DECIMAL = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
 const ABSENT = Symbol('absent');
 
@@ -37,18 +43,20 @@ export function inputOf(fields: readonly Field[], values: FormValues): FormInput
 function readField(field: Field, values: FormValues, issues: Record<string, string>): unknown {
   const { what, path, isRequired } = field;
   const key = keyOf(path);
+  const given = values[key];
+  if (given === null) return null;
   if (what.kind === 'group') {
     const inner = inputOf(what.fields, values);
     if (!isRequired && !what.fields.some((one) => isTouched(one, values))) return ABSENT;
     Object.assign(issues, inner.issues);
     return inner.input;
   }
-  const given = values[key];
   if (what.kind === 'boolean') {
     if (given === undefined) return isRequired ? false : ABSENT;
     return given === true;
   }
   if (typeof given !== 'string' || given === '') {
+    if (isRequired && what.kind === 'lines') return noLines(field, issues);
     // An empty text is a text, but it is rather one that was not given.
     if (isRequired) issues[key] = 'Is required';
     return ABSENT;
@@ -58,20 +66,27 @@ function readField(field: Field, values: FormValues, issues: Record<string, stri
   return value;
 }
 
+/** A list that must be given, and has no line, is an empty one. */
+function noLines({ path, schema }: Field, issues: Record<string, string>): readonly string[] {
+  if (typeof schema.minItems === 'number' && schema.minItems > 0) issues[keyOf(path)] = 'Is required';
+  return [];
+}
+
 /** Whether the reader has entered something in a field, or in one below it. */
 function isTouched({ what, path }: Field, values: FormValues): boolean {
+  if (values[keyOf(path)] === null) return true;
   if (what.kind === 'group') return what.fields.some((one) => isTouched(one, values));
   const given = values[keyOf(path)];
   return given !== undefined && given !== '';
 }
 
 function parsed(
-  { what, schema, isNullable }: Field,
+  { what, schema }: Field,
   given: string,
 ): { readonly value: unknown; readonly issue?: string } {
   switch (what.kind) {
     case 'number': {
-      const value = Number(given);
+      const value = DECIMAL.test(given.trim()) ? Number(given) : Number.NaN;
       if (!Number.isFinite(value)) return { value: given, issue: 'Must be a number' };
       return withIssue(value, numberIssue(value, what.isWhole, schema));
     }
@@ -86,7 +101,6 @@ function parsed(
         return { value: given, issue: 'Must be JSON' };
       }
     default:
-      if (isNullable && given === 'null') return { value: null };
       return withIssue(given, textIssue(given, schema));
   }
 }

@@ -24,15 +24,27 @@ export function JobView() {
   const { value, error } = state.value;
   const job = value?.find(({ name }) => name === id);
   if (value === undefined) {
-    return error === undefined ? (
-      <Loading />
-    ) : (
-      <Failure what="The job could not be read." error={error} again={again} />
+    return (
+      <>
+        <h1 class="unseen">Job</h1>
+        {error === undefined ? (
+          <Loading />
+        ) : (
+          <Failure what="The job could not be read." error={error} again={again} />
+        )}
+      </>
     );
   }
   if (job === undefined) {
     return (
-      <Empty title={`The service has no job ${id}`}>
+      <Empty
+        title={
+          <>
+            The service has no job <bdi>{id}</bdi>
+          </>
+        }
+        isPage
+      >
         <a href={hrefOf('jobs')}>Show all jobs</a>
       </Empty>
     );

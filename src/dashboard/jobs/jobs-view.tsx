@@ -114,7 +114,7 @@ function JobRow({ job, stats, span, again }: JobRowProps) {
               <a
                 class={`count is-${status}`}
                 href={hrefOf('runs', '', { job: job.name, status })}
-                aria-label={`${count} ${status} runs of ${job.name}`}
+                aria-label={`${count.toLocaleString()} ${status} runs of ${job.name}`}
               >
                 <StatusShape status={status} /> {count.toLocaleString()}
               </a>

@@ -1,4 +1,5 @@
 import type { JobInfo } from '../../client.ts';
+import { inSentence } from '../parts/names.ts';
 import { textOf } from '../parts/notice.tsx';
 import { tell } from '../parts/toasts.tsx';
 import { client } from '../service/connection.ts';
@@ -10,9 +11,12 @@ export function PauseButton({ job, again }: { readonly job: JobInfo; readonly ag
     try {
       if (job.paused) await client.peek().resumeJob(job.name);
       else await client.peek().pauseJob(job.name);
-      tell('done', `${job.name} ${job.paused ? 'goes on' : 'is paused: no run of it is started'}`);
+      tell(
+        'done',
+        `${inSentence(job.name)} ${job.paused ? 'goes on' : 'is paused: no run of it is started'}`,
+      );
     } catch (error) {
-      tell('failed', `${verb} ${job.name}: ${textOf(error)}`);
+      tell('failed', `${verb} ${inSentence(job.name)}: ${textOf(error)}`);
     }
     again();
   };

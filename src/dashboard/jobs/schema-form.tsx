@@ -1,12 +1,13 @@
 import { useId } from 'preact/hooks';
-import { type FormIssues, type FormValues, keyOf } from './form-values.ts';
+import { type FormIssues, type FormValue, type FormValues, keyOf } from './form-values.ts';
 import type { Field } from './schema-fields.ts';
 
 export interface SchemaFormProps {
   readonly fields: readonly Field[];
   readonly values: FormValues;
   readonly issues: FormIssues;
-  readonly onChange: (key: string, value: string | boolean) => void;
+  /** Undefined for what is as if it had not been touched. */
+  readonly onChange: (key: string, value: FormValue | undefined) => void;
 }
 
 /** A field for each member of the input, with its description and what is wrong with it. */
@@ -17,11 +18,12 @@ export function SchemaForm({ fields, ...form }: SchemaFormProps) {
         field.what.kind === 'group' ? (
           <fieldset key={keyOf(field.path)} class="field-group">
             <legend>
-              {field.name}
+              <bdi>{field.name}</bdi>
               <Need field={field} />
             </legend>
             {field.description !== '' && <p class="muted">{field.description}</p>}
-            <SchemaForm fields={field.what.fields} {...form} />
+            <NullSwitch field={field} {...form} />
+            {form.values[keyOf(field.path)] !== null && <SchemaForm fields={field.what.fields} {...form} />}
           </fieldset>
         ) : (
           <FieldRow key={keyOf(field.path)} field={field} {...form} />
@@ -51,13 +53,15 @@ function FieldRow({
     'aria-invalid': issue !== undefined,
     'aria-describedby': `${id}-about`,
     'aria-required': field.isRequired,
+    disabled: given === null,
   };
   return (
     <div class="field">
       <label for={id}>
-        {field.name}
+        <bdi>{field.name}</bdi>
         <Need field={field} />
       </label>
+      <NullSwitch field={field} values={values} onChange={onChange} />
       <Control
         field={field}
         common={common}
@@ -72,6 +76,30 @@ function FieldRow({
     </div>
   );
 }
+
+/** Of a member that may be null, whether it is. */
+function NullSwitch({
+  field,
+  values,
+  onChange,
+}: { readonly field: Field } & Pick<SchemaFormProps, 'values' | 'onChange'>) {
+  if (!field.isNullable) return null;
+  const key = keyOf(field.path);
+  return (
+    <label class="null-switch">
+      <input
+        type="checkbox"
+        aria-label={`${field.name} is null`}
+        checked={values[key] === null}
+        onChange={(event) => onChange(key, event.currentTarget.checked ? null : undefined)}
+      />{' '}
+      null
+    </label>
+  );
+}
+
+const linesHint = ({ isRequired }: Field): string =>
+  isRequired ? 'one a line, none for an empty list' : 'one a line';
 
 interface ControlProps {
   readonly field: Field;
@@ -126,7 +154,7 @@ function Control({ field, common, text, isOn, onChange }: ControlProps) {
           class="mono"
           rows={3}
           value={text}
-          placeholder={placeholder || (what.kind === 'lines' ? 'one a line' : 'JSON')}
+          placeholder={placeholder || (what.kind === 'lines' ? linesHint(field) : 'JSON')}
           onInput={onInput}
         />
       );

@@ -1,17 +1,18 @@
-import { useMemo, useState } from 'preact/hooks';
+import { useMemo, useRef, useState } from 'preact/hooks';
 import { type JobInfo, ValidationError } from '../../client.ts';
 import { Copy } from '../parts/copy.tsx';
-import { JsonField, parseField } from '../parts/json-field.tsx';
-import { Failure } from '../parts/notice.tsx';
+import { focusFirstFault, InvalidField, JsonField, parseField } from '../parts/json-field.tsx';
+import { Failure, isUnsure } from '../parts/notice.tsx';
 import { tell } from '../parts/toasts.tsx';
 import { client, hasKey } from '../service/connection.ts';
 import { apiUrl } from '../service/page-config.ts';
 import { go, hrefOf } from '../shell/router.ts';
 import { curlLine } from './curl-line.ts';
+import { isOptionKey, NO_OPTIONS, optionKey, optionsOf } from './entered-options.ts';
 import { type FormIssues, type FormValues, inputOf, keyOf } from './form-values.ts';
 import { fieldsOf } from './schema-fields.ts';
 import { SchemaForm } from './schema-form.tsx';
-import { NO_OPTIONS, optionsOf, TriggerOptionFields } from './trigger-options.tsx';
+import { TriggerOptionFields } from './trigger-options.tsx';
 
 /** A form made from the job's JSON Schema, which triggers a run. */
 export function TriggerForm({ job }: { readonly job: JobInfo }) {
@@ -25,20 +26,31 @@ export function TriggerForm({ job }: { readonly job: JobInfo }) {
     isBusy: false,
   });
 
-  const made =
-    mode === 'form' && fields !== null ? inputOf(fields, values) : { input: parsedOr(json), issues: {} };
-  const triggerOptions = optionsOf(options);
-  const body = { jobName: job.name, input: made.input, ...triggerOptions };
+  const form = useRef<HTMLFormElement>(null);
+
+  const made = mode === 'form' && fields !== null ? inputOf(fields, values) : inputOfJson(json);
+  const { options: triggerOptions, issues: optionIssues } = optionsOf(options);
+  const curl = curlLine({
+    url: apiUrl,
+    hasKey: hasKey.value,
+    body: { jobName: job.name, input: made.input, ...triggerOptions },
+  });
+  const found = { ...made.issues, ...optionIssues };
+  const canShowCurl = made.input !== undefined && Object.keys(optionIssues).length === 0;
+  const canSend = Object.keys(found).length === 0;
+  const withoutIssue = (...keys: readonly string[]) =>
+    setIssues(Object.fromEntries(Object.entries(issues).filter(([name]) => !keys.includes(name))));
   const submit = async () => {
-    setIssues(made.issues);
-    if (Object.keys(made.issues).length > 0) {
-      focusFirstIssue();
+    if (state.isBusy) return;
+    setIssues(found);
+    if (!canSend) {
+      setState({ isBusy: false });
+      focusFirstFault(form.current);
       return;
     }
     setState({ isBusy: true });
     try {
-      const input = mode === 'json' ? parseField(json) : made.input;
-      const { runId, disposition } = await client.peek().trigger(job.name, input, triggerOptions);
+      const { runId, disposition } = await client.peek().trigger(job.name, made.input, triggerOptions);
       tell(
         'done',
         disposition === 'created' ? 'A run was triggered' : `There was a run already (${disposition})`,
@@ -48,7 +60,7 @@ export function TriggerForm({ job }: { readonly job: JobInfo }) {
       const refused = error instanceof ValidationError ? error.issues : [];
       setIssues(Object.fromEntries(refused.map(({ path, message }) => [keyOf(path), message])));
       setState({ isBusy: false, error });
-      focusFirstIssue();
+      focusFirstFault(form.current);
     }
   };
   const switchMode = () => {
@@ -57,6 +69,7 @@ export function TriggerForm({ job }: { readonly job: JobInfo }) {
   };
   return (
     <form
+      ref={form}
       class="trigger-form"
       noValidate
       onSubmit={(event) => {
@@ -81,40 +94,69 @@ export function TriggerForm({ job }: { readonly job: JobInfo }) {
               values={values}
               issues={issues}
               onChange={(key, value) => {
-                setValues({ ...values, [key]: value });
-                if (key in issues)
-                  setIssues(Object.fromEntries(Object.entries(issues).filter(([name]) => name !== key)));
+                const { [key]: _, ...others } = values;
+                setValues(value === undefined ? others : { ...others, [key]: value });
+                withoutIssue(key);
               }}
             />
           </>
         ) : (
-          <JsonField label="Input" text={json} onText={setJson} error={Object.values(issues)[0]} />
+          <JsonField
+            label="Input"
+            text={json}
+            onText={(text) => {
+              setJson(text);
+              setIssues({});
+            }}
+            error={inputIssueOf(issues)}
+          />
         )}
-        <TriggerOptionFields options={options} issues={issues} onChange={setOptions} />
-        {state.error !== undefined && <Failure what="No run was triggered." error={state.error} />}
+        <TriggerOptionFields
+          options={options}
+          issues={issues}
+          onChange={(name, text) => {
+            setOptions({ ...options, [name]: text });
+            withoutIssue(optionKey(name), keyOf([name]));
+          }}
+        />
+        {state.error !== undefined && (
+          <Failure
+            what={
+              isUnsure(state.error) ? 'It is not known whether a run was triggered.' : 'No run was triggered.'
+            }
+            error={state.error}
+          />
+        )}
         <div class="trigger-buttons">
-          <button type="submit" class="primary" disabled={state.isBusy}>
+          <button type="submit" class="primary" aria-disabled={state.isBusy}>
             Trigger
           </button>
         </div>
       </div>
       <div class="curl">
         <h3>The same from a shell</h3>
-        <pre tabIndex={0}>{curlLine({ url: apiUrl, hasKey: hasKey.value, body })}</pre>
-        <Copy text={() => curlLine({ url: apiUrl, hasKey: hasKey.value, body })} />
+        {canShowCurl ? (
+          <>
+            <pre tabIndex={0}>{curl}</pre>
+            <Copy text={() => curl} />
+          </>
+        ) : (
+          <p class="muted">First correct what can’t be sent.</p>
+        )}
       </div>
     </form>
   );
 }
 
-function parsedOr(text: string): unknown {
-  try {
-    return parseField(text);
-  } catch {
-    return {};
-  }
-}
+const inputIssueOf = (issues: FormIssues): string | undefined =>
+  Object.entries(issues).find(([key]) => !isOptionKey(key))?.[1];
 
-function focusFirstIssue(): void {
-  setTimeout(() => document.querySelector<HTMLElement>('.trigger-form [aria-invalid="true"]')?.focus());
+/** The field itself says what is wrong with the JSON. */
+function inputOfJson(text: string): { readonly input: unknown; readonly issues: FormIssues } {
+  try {
+    return { input: parseField(text), issues: {} };
+  } catch (error) {
+    if (error instanceof InvalidField) return { input: undefined, issues: { [keyOf([])]: error.message } };
+    throw error;
+  }
 }

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { Failure } from './notice.tsx';
+import { focusFirstFault, InvalidField } from './json-field.tsx';
+import { Failure, isUnsure } from './notice.tsx';
 
 export interface DialogProps {
   readonly title: string;
@@ -58,25 +59,37 @@ export function Confirm({
   onClose,
 }: ConfirmProps) {
   const [state, setState] = useState<{ isBusy: boolean; error?: unknown }>({ isBusy: false });
+  const form = useRef<HTMLFormElement>(null);
+  const isOff = state.isBusy || !isReady;
   const confirm = async () => {
+    if (isOff) return;
     setState({ isBusy: true });
     try {
       await act();
       onClose();
     } catch (error) {
-      setState({ isBusy: false, error });
+      // The field says what is wrong with it.
+      const isOfField = error instanceof InvalidField;
+      setState(isOfField ? { isBusy: false } : { isBusy: false, error });
+      if (isOfField) focusFirstFault(form.current);
     }
   };
   return (
     <Dialog title={title} onClose={onClose}>
       <form
+        ref={form}
         onSubmit={(event) => {
           event.preventDefault();
           void confirm();
         }}
       >
         {children}
-        {state.error !== undefined && <Failure what="That failed." error={state.error} />}
+        {state.error !== undefined && (
+          <Failure
+            what={isUnsure(state.error) ? 'It is not known whether that was done.' : 'That failed.'}
+            error={state.error}
+          />
+        )}
         <div class="dialog-buttons">
           <button type="button" onClick={onClose}>
             Close
@@ -84,7 +97,8 @@ export function Confirm({
           <button
             type="submit"
             class={isDangerous ? 'danger' : 'primary'}
-            disabled={state.isBusy || !isReady}
+            // Not `disabled`: a button that is loses the focus, to the page below.
+            aria-disabled={isOff}
           >
             {verb}
           </button>

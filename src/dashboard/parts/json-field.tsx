@@ -1,8 +1,26 @@
 import { useId } from 'preact/hooks';
 import { textOf } from './notice.tsx';
 
-/** @throws {SyntaxError} for what is no JSON. */
-export const parseField = (text: string): unknown => JSON.parse(text.trim() === '' ? 'null' : text);
+/** What is entered in a field can't be sent. The field itself says why. */
+export class InvalidField extends Error {}
+
+/** @throws {InvalidField} for what is no JSON. */
+export function parseField(text: string): unknown {
+  try {
+    return JSON.parse(text.trim() === '' ? 'null' : text);
+  } catch (error) {
+    throw new InvalidField(textOf(error));
+  }
+}
+
+/** Goes to the first field that can't be sent, also if it is folded away. */
+export function focusFirstFault(form: HTMLElement | null): void {
+  setTimeout(() => {
+    const field = form?.querySelector<HTMLElement>('[aria-invalid="true"]');
+    field?.closest('details')?.setAttribute('open', '');
+    field?.focus();
+  });
+}
 
 function faultOf(text: string): string | undefined {
   try {

@@ -1,6 +1,15 @@
 import type { ComponentChildren } from 'preact';
+import { DatabaseUnavailableError, ServiceUnavailableError } from '../../client.ts';
 
-export const textOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** An error in the words of a reader, who knows of no requests. */
+export function textOf(error: unknown): string {
+  if (error instanceof ServiceUnavailableError) return 'The service does not answer.';
+  if (error instanceof DatabaseUnavailableError) return 'The service does not reach its database.';
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** Whether a command may have been done although it failed. */
+export const isUnsure = (error: unknown): boolean => error instanceof ServiceUnavailableError;
 
 /** What failed, and a button to try it again. */
 export function Failure({
@@ -15,7 +24,7 @@ export function Failure({
   return (
     <div class="failure" role="alert">
       <p>
-        <strong>{what}</strong> {textOf(error)}
+        <strong>{what}</strong> <bdi>{textOf(error)}</bdi>
       </p>
       {again && (
         <button type="button" onClick={again}>
@@ -29,14 +38,17 @@ export function Failure({
 /** There is nothing, and what to do about it. */
 export function Empty({
   title,
+  isPage = false,
   children,
 }: {
-  readonly title: string;
+  readonly title: ComponentChildren;
+  /** Whether the page has nothing else, so that this is its heading. Default: false. */
+  readonly isPage?: boolean;
   readonly children?: ComponentChildren;
 }) {
   return (
     <div class="empty">
-      <p class="empty-title">{title}</p>
+      {isPage ? <h1 class="empty-title">{title}</h1> : <p class="empty-title">{title}</p>}
       {children}
     </div>
   );

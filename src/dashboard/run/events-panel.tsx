@@ -2,6 +2,7 @@ import { useSignal } from '@preact/signals';
 import type { JournalEvent } from '../../client.ts';
 import { formatClock } from '../parts/clock.ts';
 import { JsonTree } from '../parts/json-tree.tsx';
+import { inSentence } from '../parts/names.ts';
 import { VirtualRows } from '../parts/virtual-rows.tsx';
 import type { LiveRun } from './live-run.ts';
 
@@ -49,7 +50,7 @@ export function EventsPanel({ live }: { readonly live: LiveRun }) {
 function summaryOf(event: JournalEvent): string {
   if ('message' in event) return event.message;
   if ('stepName' in event && event.stepName !== null && 'error' in event)
-    return `${event.stepName}: ${event.error}`;
+    return `${inSentence(event.stepName)}: ${event.error}`;
   if ('error' in event && event.error !== undefined) return event.error;
   if ('name' in event) return event.name;
   if ('stepName' in event) return event.stepName ?? '';

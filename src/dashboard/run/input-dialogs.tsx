@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Run } from '../../client.ts';
 import { Confirm } from '../parts/dialog.tsx';
 import { JsonField, parseField } from '../parts/json-field.tsx';
+import { inSentence } from '../parts/names.ts';
 import { tell } from '../parts/toasts.tsx';
 import { client } from '../service/connection.ts';
 import { go, hrefOf } from '../shell/router.ts';
@@ -28,7 +29,8 @@ export function RetriggerDialog({ run, onClose }: { readonly run: Run; readonly 
     open(runId, 'A new run was triggered');
   };
   return (
-    <Confirm title={`Trigger ${run.jobName} again`} verb="Trigger" onClose={onClose} act={act}>
+    <Confirm title={`Trigger ${inSentence(run.jobName)} again`} verb="Trigger" onClose={onClose} act={act}>
+      <p>The new run has this run’s labels and concurrency key. Of the other options it has none.</p>
       <JsonField label="Input" text={text} onText={setText} />
     </Confirm>
   );
@@ -48,7 +50,7 @@ export function ForkDialog(props: {
     open(runId, 'The run was forked');
   };
   return (
-    <Confirm title={`Fork from ${from}`} verb="Fork" onClose={onClose} act={act}>
+    <Confirm title={`Fork from ${inSentence(from)}`} verb="Fork" onClose={onClose} act={act}>
       <p>The new run has the results of the steps that were finished before this one.</p>
       <JsonField label="Input" text={text} onText={setText} />
     </Confirm>
@@ -67,7 +69,7 @@ export function SignalDialog(props: {
   const [text, setText] = useState('null');
   const act = async () => {
     await client.peek().signal(run.id, name, parseField(text));
-    tell('done', `The signal ${name} was sent`);
+    tell('done', `The signal ${inSentence(name)} was sent`);
     onSent();
   };
   return (

@@ -70,7 +70,7 @@ export function LogsPanel({ live, stepName }: { readonly live: LiveRun; readonly
               checked={isOfStep.value}
               onChange={(event) => (isOfStep.value = event.currentTarget.checked)}
             />{' '}
-            only of {stepName}
+            only of <bdi>{stepName}</bdi>
           </label>
         )}
         <span class="muted num">{count.toLocaleString()} lines</span>

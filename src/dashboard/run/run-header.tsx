@@ -31,14 +31,19 @@ export function RunHeader({ run, live }: { readonly run: Run; readonly live: Liv
           {run.waits.map((wait, i) => (
             <span key={i}>
               waits <WaitText wait={wait} />
-              {wait.stepName !== null && <span class="muted"> in step {wait.stepName}</span>}
+              {wait.stepName !== null && (
+                <span class="muted">
+                  {' '}
+                  in step <bdi>{wait.stepName}</bdi>
+                </span>
+              )}
             </span>
           ))}
         </p>
       )}
       {run.error !== null && (
-        <p class="run-error" role="alert">
-          <strong>{run.errorDetail?.name ?? 'Error'}</strong> {run.error}
+        <p class="run-error" role="alert" tabIndex={0}>
+          <strong>{run.errorDetail?.name ?? 'Error'}</strong> <bdi>{run.error}</bdi>
           {run.failedStepName !== null && run.failedStepName !== 'unknown' && (
             <span class="muted">
               {' '}
@@ -89,7 +94,7 @@ function Facts({ run }: { readonly run: Run }) {
       </dl>
       {Object.entries(run.labels).map(([key, value]) => (
         <a key={key} class="label" href={hrefOf('runs', '', { label: `${key}=${value}` })}>
-          {key}=<b>{value}</b>
+          <bdi>{key}</bdi>=<b>{value}</b>
         </a>
       ))}
     </div>

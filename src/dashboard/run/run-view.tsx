@@ -23,22 +23,30 @@ export function RunView() {
   const error = live.error.value;
   if (live.isDeleted.value) {
     return (
-      <Empty title="This run was deleted">
+      <Empty title="This run was deleted" isPage>
         <a href={hrefOf('runs')}>Show all runs</a>
       </Empty>
     );
   }
   if (live.isUnknown.value && run === undefined) {
     return (
-      <Empty title="There is no such run">
+      <Empty title="There is no such run" isPage>
         <p class="mono">{id}</p>
         <a href={hrefOf('runs')}>Show all runs</a>
       </Empty>
     );
   }
   if (run === undefined) {
-    if (error === undefined) return <Loading />;
-    return <Failure what="The run could not be read." error={error} again={() => live.start()} />;
+    return (
+      <>
+        <h1 class="unseen">Run</h1>
+        {error === undefined ? (
+          <Loading />
+        ) : (
+          <Failure what="The run could not be read." error={error} again={() => live.start()} />
+        )}
+      </>
+    );
   }
   return (
     <div class="view run">

@@ -11,7 +11,7 @@ import { TimelineRow } from './timeline-row.tsx';
 import { type ShownLane, useUnfoldedRuns } from './unfolded.ts';
 
 const ROW_HEIGHT = 26;
-const AXIS_HEIGHT = 24;
+const AXIS_HEIGHT = 26;
 /** How often the open bars of a live run grow. */
 const GROW_MS = 200;
 const ZOOM_STEP = 0.5;

@@ -69,7 +69,7 @@ export function BulkBar({ list, filters, selected }: BulkBarProps) {
   const canTakeAll = list.hasMore.value && rows.length === list.rows.value.length;
   return (
     <div class="bulk" role="toolbar" aria-label="Commands for the selected runs">
-      <span class="num">{isOfAll ? 'All that match' : `${ids.size} selected`}</span>
+      <span class="num">{isOfAll ? 'All that match' : `${rows.length} selected`}</span>
       {(['cancel', 'retry', 'delete'] as const).map((command) => {
         const { length } = idsOf(command);
         return (
@@ -80,7 +80,7 @@ export function BulkBar({ list, filters, selected }: BulkBarProps) {
             onClick={() => void ask(command)}
           >
             {nameOf(command)}
-            {!isOfAll && length > 0 && length < ids.size ? ` ${length}` : ''}
+            {!isOfAll && length > 0 && length < rows.length ? ` ${length}` : ''}
           </button>
         );
       })}

@@ -130,7 +130,7 @@ function What({ row }: { readonly row: RunRow }) {
       )}
       {Object.entries(row.labels).map(([key, value]) => (
         <span class="label" key={key} title={`${key}=${value}`}>
-          {key}=<b>{value}</b>
+          <bdi>{key}</bdi>=<b>{value}</b>
         </span>
       ))}
     </>

@@ -3,10 +3,18 @@ import type { JournalEvent } from '../../client.ts';
 import { serviceNow } from '../parts/clock.ts';
 import { client } from '../service/connection.ts';
 import { follow } from '../service/follow.ts';
+import {
+  type Listed,
+  type Newest,
+  PAGE_SIZE,
+  type PageRequest,
+  readNewest,
+  released,
+  withNewest,
+} from './newest-runs.ts';
 import { type RunFilters, toQuery } from './run-filters.ts';
 import { patchOf, ROW_FIELDS, type RunRow } from './run-patch.ts';
 
-const PAGE_SIZE = 100;
 /** How soon after an event the newest runs are read, and how often at most. */
 const NEWEST_AFTER_MS = 200;
 const NEWEST_EVERY_MS = 1000;
@@ -31,11 +39,14 @@ export class RunList {
 
   readonly filters: RunFilters;
   readonly #cursor = signal<string | null>(null);
+  #heldCursor: Listed['heldCursor'];
   #isReadingMore = false;
   #isStopped = false;
   #stopFollowing: (() => void) | undefined;
   #newestTimer: ReturnType<typeof setTimeout> | undefined;
+  #newestDueMs = Infinity;
   #newestAtMs = 0;
+  #isReadingNewest = false;
 
   constructor(filters: RunFilters) {
     this.filters = filters;
@@ -69,7 +80,7 @@ export class RunList {
 
   async #load(): Promise<void> {
     try {
-      const { runs, nextCursor } = await this.#read();
+      const { runs, nextCursor } = await this.#read({ limit: PAGE_SIZE });
       if (this.#isStopped) return;
       batch(() => {
         this.rows.value = runs;
@@ -89,8 +100,9 @@ export class RunList {
     this.#isReadingMore = true;
     this.moreError.value = undefined;
     try {
-      const { runs, nextCursor } = await this.#read(cursor);
-      if (this.#isStopped) return;
+      const { runs, nextCursor } = await this.#read({ cursor, limit: PAGE_SIZE });
+      // The list has started again meanwhile.
+      if (this.#isStopped || this.#cursor.peek() !== cursor) return;
       const known = new Set(this.rows.peek().map(({ id }) => id));
       batch(() => {
         this.rows.value = [...this.rows.peek(), ...runs.filter(({ id }) => !known.has(id))];
@@ -105,12 +117,7 @@ export class RunList {
 
   /** Shows the runs that were kept back. */
   release(): void {
-    const held = this.held.peek();
-    if (held.length === 0) return;
-    batch(() => {
-      this.rows.value = [...held, ...this.rows.peek()];
-      this.held.value = [];
-    });
+    if (this.held.peek().length > 0) this.#show(released(this.#listed()));
   }
 
   /** Takes runs out that are known to be gone. */
@@ -127,8 +134,8 @@ export class RunList {
     return toQuery(this.filters, serviceNow());
   }
 
-  #read(cursor?: string): Promise<{ runs: RunRow[]; nextCursor: string | null }> {
-    return client.peek().getRunsPage({ ...this.#query(), fields: ROW_FIELDS, limit: PAGE_SIZE, cursor });
+  #read(page: PageRequest): Promise<{ runs: RunRow[]; nextCursor: string | null }> {
+    return client.peek().getRunsPage({ ...this.#query(), fields: ROW_FIELDS, ...page });
   }
 
   #apply(events: readonly JournalEvent[]): void {
@@ -168,49 +175,61 @@ export class RunList {
     });
   }
 
+  /** A reading that is due earlier stays: under a steady stream of new runs it would be put off for ever. */
   #readNewestIn(ms: number): void {
+    const earliestMs = ms === 0 ? 0 : this.#newestAtMs + NEWEST_EVERY_MS;
+    const dueMs = Math.max(performance.now() + ms, earliestMs);
+    if (dueMs >= this.#newestDueMs) return;
     clearTimeout(this.#newestTimer);
-    const earliestMs = this.#newestAtMs + NEWEST_EVERY_MS - performance.now();
-    this.#newestTimer = setTimeout(() => void this.#readNewest(), Math.max(ms, ms === 0 ? 0 : earliestMs));
+    this.#newestDueMs = dueMs;
+    this.#newestTimer = setTimeout(() => {
+      this.#newestDueMs = Infinity;
+      void this.#readNewest();
+    }, dueMs - performance.now());
   }
 
   async #readNewest(): Promise<void> {
     this.#newestAtMs = performance.now();
+    if (this.#isReadingNewest) return this.#readNewestIn(NEWEST_EVERY_MS);
+    this.#isReadingNewest = true;
     try {
-      if (document.visibilityState === 'visible') this.#merge((await this.#read()).runs);
+      if (document.visibilityState === 'visible') {
+        const known = new Set([...this.held.peek(), ...this.rows.peek()].map(({ id }) => id));
+        this.#merge(
+          await readNewest(
+            (page) => this.#read(page),
+            (id) => known.has(id),
+          ),
+        );
+      }
     } catch {
       // The connection's state says it, and the next reading makes up for it.
+    } finally {
+      this.#isReadingNewest = false;
     }
     if (!this.#isStopped) this.#readNewestIn(RECONCILE_MS);
   }
 
-  #merge(newest: readonly RunRow[]): void {
+  #merge(newest: Newest): void {
     if (this.#isStopped || this.state.peek().kind !== 'ready') return;
-    const [rows, held] = [this.rows.peek(), this.held.peek()];
-    const fresh = new Map(newest.map((row) => [row.id, row]));
-    const known = new Set([...held, ...rows].map(({ id }) => id));
-    const isComplete = newest.length < PAGE_SIZE;
-    const kept = (list: readonly RunRow[]) =>
-      list.flatMap((row) => fresh.get(row.id) ?? (isComplete ? [] : [row]));
-    const added = newest.filter(({ id }) => !known.has(id));
-    batch(() => {
-      if (this.isHolding) {
-        this.held.value = sorted([...added, ...kept(held)]);
-        this.rows.value = kept(rows);
-      } else {
-        this.rows.value = sorted([...added, ...kept(held), ...kept(rows)]);
-        this.held.value = [];
-      }
-    });
+    this.#show(withNewest(this.#listed(), newest, this.isHolding ? 'elsewhere' : 'top'));
   }
-}
 
-function sorted(rows: readonly RunRow[]): readonly RunRow[] {
-  const isSorted = rows.every((row, i) => i === 0 || compare(rows[i - 1] ?? row, row) <= 0);
-  return isSorted ? rows : rows.toSorted(compare);
-}
+  #listed(): Listed {
+    return {
+      rows: this.rows.peek(),
+      cursor: this.#cursor.peek(),
+      held: this.held.peek(),
+      heldCursor: this.#heldCursor,
+    };
+  }
 
-function compare(one: RunRow, other: RunRow): number {
-  if (one.createdAt !== other.createdAt) return one.createdAt > other.createdAt ? -1 : 1;
-  return one.id === other.id ? 0 : one.id > other.id ? -1 : 1;
+  #show({ rows, cursor, held, heldCursor }: Listed): void {
+    batch(() => {
+      this.rows.value = rows;
+      this.#cursor.value = cursor;
+      this.held.value = held;
+    });
+    this.#heldCursor = heldCursor;
+  }
 }

@@ -12,6 +12,7 @@ import { FilterBar } from './filter-bar.tsx';
 import { isFiltered, readFilters } from './run-filters.ts';
 import { RunHead, RunLine } from './run-line.tsx';
 import { RunList } from './run-list.ts';
+import type { RunRow } from './run-patch.ts';
 
 const ROW_HEIGHT = 32;
 const NARROW_ROW_HEIGHT = 52;
@@ -27,11 +28,11 @@ export function RunsView() {
     return { filters: read, wanted: new RunList(read) };
   }, [query, service]);
   const selected = useSignal<ReadonlySet<string>>(new Set());
-  const current = useSignal(-1);
+  const current = useSignal<{ readonly id: string; readonly index: number } | undefined>(undefined);
   useEffect(() => {
     wanted.start();
     selected.value = new Set();
-    current.value = -1;
+    current.value = undefined;
     return () => wanted.stop();
   }, [wanted]);
   // Until the list for another filter is read, the one before it stays.
@@ -40,8 +41,11 @@ export function RunsView() {
   const list = last.current;
 
   const rows = list.rows.value;
+  const at = placeOf(rows, current.value);
   const move = (by: number) => {
-    current.value = Math.max(0, Math.min(rows.length - 1, current.peek() + by));
+    const index = Math.max(0, Math.min(rows.length - 1, at + by));
+    const row = rows[index];
+    if (row) current.value = { id: row.id, index };
   };
   const toggle = (id: string) => {
     const next = new Set(selected.peek());
@@ -52,16 +56,16 @@ export function RunsView() {
     j: () => move(1),
     k: () => move(-1),
     Enter: () => {
-      const row = rows[current.peek()];
+      const row = rows[at];
       if (row) go(hrefOf('run', row.id));
     },
     x: () => {
-      const row = rows[current.peek()];
+      const row = rows[at];
       if (row && !isReadOnly) toggle(row.id);
     },
     Escape: () => {
       selected.value = new Set();
-      current.value = -1;
+      current.value = undefined;
     },
   });
 
@@ -101,7 +105,7 @@ export function RunsView() {
           rowCount={list.hasMore.value ? -1 : rows.length + 1}
           count={rows.length}
           rowHeight={rowHeight}
-          shown={current.value >= 0 ? current.value : undefined}
+          shown={at >= 0 ? at : undefined}
           onEnd={() => void list.more()}
           onScroll={(scroller) => {
             list.isHolding = scroller.scrollTop > AT_TOP_PX;
@@ -122,7 +126,7 @@ export function RunsView() {
               <RunLine
                 row={row}
                 index={index}
-                isCurrent={index === current.value}
+                isCurrent={index === at}
                 isSelected={selected.value.has(row.id)}
                 toggle={toggle}
               />
@@ -139,6 +143,16 @@ export function RunsView() {
       )}
     </div>
   );
+}
+
+/** Where the current row is. It moves as runs come, and if it has left the list, the one that took its place is current. */
+function placeOf(
+  rows: readonly RunRow[],
+  current: { readonly id: string; readonly index: number } | undefined,
+): number {
+  if (current === undefined) return -1;
+  const found = rows.findIndex(({ id }) => id === current.id);
+  return found >= 0 ? found : Math.min(current.index, rows.length - 1);
 }
 
 function NoRuns({ isFiltered: isNarrowed }: { readonly isFiltered: boolean }) {

@@ -25,15 +25,18 @@ export function History({ id }: { readonly id: string }) {
           <ul class="slots num">
             {runs.map((run) => (
               <li key={run.id}>
-                <a href={hrefOf('run', run.id)} aria-label={`Run ${run.id}`}>
+                <a href={hrefOf('run', run.id)}>
                   <Status status={run.status} />
+                  <span class="unseen"> run {run.id}</span>
                 </a>{' '}
                 <Ago at={run.createdAt} /> <Duration from={run.startedAt} to={run.completedAt} />
                 {run.scheduledFor === null && <span class="muted"> fired by hand</span>}
               </li>
             ))}
           </ul>
-          <a href={hrefOf('runs', '', { schedule: id })}>All runs of {id}</a>
+          <a href={hrefOf('runs', '', { schedule: id })}>
+            All runs of <bdi>{id}</bdi>
+          </a>
         </>
       )}
     </div>

@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Schedule } from '../../client.ts';
 import { formatDuration } from '../parts/clock.ts';
 import { Confirm } from '../parts/dialog.tsx';
+import { inSentence } from '../parts/names.ts';
 import { Empty, Failure, Loading, textOf } from '../parts/notice.tsx';
 import { Ago } from '../parts/time.tsx';
 import { tell } from '../parts/toasts.tsx';
@@ -121,9 +122,9 @@ function Buttons({ schedule, again }: { readonly schedule: Schedule; readonly ag
   const act = async (verb: string, command: () => Promise<{ readonly runId: string } | undefined | void>) => {
     try {
       const made = await command();
-      tell('done', `${verb}: ${id}`, made ? hrefOf('run', made.runId) : undefined);
+      tell('done', `${verb}: ${inSentence(id)}`, made ? hrefOf('run', made.runId) : undefined);
     } catch (error) {
-      tell('failed', `${verb} ${id}: ${textOf(error)}`);
+      tell('failed', `${verb} ${inSentence(id)}: ${textOf(error)}`);
     }
     again();
   };
@@ -154,7 +155,7 @@ function Buttons({ schedule, again }: { readonly schedule: Schedule; readonly ag
       )}
       {isAsked && (
         <Confirm
-          title={`Delete the schedule ${id}?`}
+          title={`Delete the schedule ${inSentence(id)}?`}
           verb="Delete the schedule"
           isDangerous
           onClose={() => setAsked(false)}

@@ -17,7 +17,14 @@ export const keyWanted = signal<'missing' | 'wrong' | null>(null);
 const KEY_NAME = `durably key ${apiUrl}`;
 const key = signal(sessionStorage.getItem(KEY_NAME) ?? undefined);
 
+/** What a header can carry. No service knows another key, and to send it would fail as if the service were gone. */
+const SENDABLE = /^[\x20-\x7e\xa0-\xff]*$/;
+
 export function giveKey(given: string): void {
+  if (!SENDABLE.test(given)) {
+    keyWanted.value = 'wrong';
+    return;
+  }
   sessionStorage.setItem(KEY_NAME, given);
   keyWanted.value = null;
   key.value = given;

@@ -5,8 +5,9 @@ export type KeyActions = Readonly<Record<string, () => void>>;
 /** Whether keys belong to what has the focus. */
 function isTaken(event: KeyboardEvent): boolean {
   const { target } = event;
+  // The page below a dialog is out of reach, also when nothing in the dialog has the focus.
+  if (document.querySelector('dialog[open]') !== null) return true;
   if (!(target instanceof HTMLElement)) return false;
-  if (target.closest('dialog') !== null) return true;
   if (event.key === 'Enter') return target.closest('a, button, input, select, textarea, summary') !== null;
   return target.closest('input:not([type=checkbox]), select, textarea') !== null;
 }

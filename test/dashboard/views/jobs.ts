@@ -39,6 +39,20 @@ export function jobs(tests: DashboardTests): void {
     });
   });
 
+  it('triggers a run with an empty list and with null', async () => {
+    const { durably, url } = await serve();
+    const page = await open(tests, { url, hash: '#/job/ask-around' });
+    await page.getByLabel('until is null').check();
+    await page.getByText('Options').click();
+    await page.getByLabel('Priority').fill('high');
+    await page.getByRole('button', { name: 'Trigger', exact: true }).click();
+    await page.getByText('Must be a whole number').waitFor();
+    await page.getByLabel('Priority').fill('7');
+    await page.getByRole('button', { name: 'Trigger', exact: true }).click();
+    await page.waitForURL('**/#/run/*');
+    expect((await durably.getRuns())[0]?.payload).toEqual({ documents: [], until: null });
+  });
+
   it('shows what the service refuses beside its field', async () => {
     const { url } = await serve();
     const page = await open(tests, { url, hash: '#/job/approval', allowed: /400/ });

@@ -17,6 +17,10 @@ export function keys(tests: DashboardTests): void {
     await page.getByLabel('Key', { exact: true }).fill('a-wrong-key-of-the-reader');
     await page.getByRole('button', { name: 'Use this key' }).click();
     await page.getByText('The service does not know this key').waitFor();
+    await page.getByLabel('Key', { exact: true }).fill('日本語の鍵');
+    await page.getByRole('button', { name: 'Use this key' }).click();
+    await page.getByText('The service does not know this key').waitFor();
+    expect(await page.getByText('The service does not answer').count()).toBe(0);
     await page.getByLabel('Key', { exact: true }).fill(KEY);
     await page.getByRole('button', { name: 'Use this key' }).click();
     await rowOf(page, id).waitFor();

@@ -18,13 +18,25 @@ export function outages(tests: DashboardTests): void {
     await first.stop();
     await list.getByText('The service does not answer').waitFor();
     await page.getByText('The service does not answer').waitFor();
+    await page.getByRole('button', { name: 'Send signal' }).click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByLabel('Name').fill('approved');
+    await dialog.getByRole('button', { name: 'Send' }).click();
+    const unsure = 'It is not known whether that was done. The service does not answer.';
+    await dialog.getByText(unsure).waitFor();
+    await dialog.getByRole('button', { name: 'Close' }).click();
 
     // What another process does meanwhile.
     const other = await serve({ file });
     await other.durably.cancel(id);
-    const late = await other.durably.trigger({ jobName: 'approval', input: { document: 'b' } });
+    const request = { jobName: 'approval', input: { document: 'b' } };
+    await other.durably.batchTrigger(Array.from({ length: 150 }, () => request));
+    const late = await other.durably.trigger(request);
     await serve({ file, port });
     await rowOf(list, late.id).waitFor();
+    const table = list.getByRole('table');
+    await expect.poll(() => table.evaluate(({ ariaRowCount }) => ariaRowCount)).toBe('153');
+    await table.evaluate((element) => element.scrollTo(0, element.scrollHeight));
     await rowOf(list, id).getByText('cancelled').waitFor();
     await page.locator('.run-title').getByText('cancelled').waitFor();
     await list.getByText('The service does not answer').waitFor({ state: 'detached' });

@@ -1,5 +1,13 @@
 import { expect, it } from 'vitest';
-import { type DashboardTests, open, serve, until } from '../context.ts';
+import { type DashboardTests, open, type Sample, serve, until } from '../context.ts';
+
+/** What a run was triggered with, besides its input. */
+const optionsOf = async ({ db }: Sample['durably'], id = '') =>
+  await db
+    .selectFrom('durably_runs')
+    .select(['labels', 'concurrency_key', 'priority', 'ttl_ms', 'timeout_ms'])
+    .where('id', '=', id)
+    .executeTakeFirstOrThrow();
 
 export function runCommands(tests: DashboardTests): void {
   it('runs a delayed run now, sends it a signal, and deletes it', async () => {
@@ -39,6 +47,33 @@ export function runCommands(tests: DashboardTests): void {
     await until(service, id, 'pending');
   });
 
+  it('keeps the focus in a dialog after a refusal, and the page below it from the keys', async () => {
+    const { durably, url } = await serve();
+    const { id } = await durably.trigger({ jobName: 'approval', input: { document: 'a' } });
+    const page = await open(tests, { url, hash: `#/run/${id}`, allowed: /400/ });
+    const dialog = page.getByRole('dialog');
+    const isInDialog = () => page.evaluate(() => document.activeElement?.closest('dialog') !== null);
+    await page.getByRole('button', { name: 'Retrigger' }).click();
+    await dialog.getByLabel('Input').fill('"bad"');
+    await dialog.getByRole('button', { name: 'Trigger' }).click();
+    await dialog.getByRole('alert').waitFor();
+    expect(await isInDialog()).toBe(true);
+    await page.evaluate(() => (document.activeElement as HTMLElement).blur());
+    await page.keyboard.press('2');
+    expect(new URL(page.url()).hash).toBe(`#/run/${id}`);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    expect(new URL(page.url()).hash).toBe(`#/run/${id}`);
+
+    await page.getByRole('button', { name: 'Send signal' }).click();
+    await dialog.getByLabel('Name').fill('approved');
+    await dialog.getByLabel('Payload').fill('{oops');
+    await dialog.getByRole('button', { name: 'Send' }).click();
+    await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe('TEXTAREA');
+    expect(await dialog.locator('.field-error').count()).toBe(1);
+    expect(await dialog.getByRole('alert').count()).toBe(0);
+  });
+
   it('triggers a run again with another input, and forks it from a step', async () => {
     const service = await serve();
     const { durably, url } = service;
@@ -48,6 +83,10 @@ export function runCommands(tests: DashboardTests): void {
       jobName: 'charge-card',
       input: { order: 'bad', cents: 5 },
       labels,
+      concurrencyKey: 'orders',
+      priority: 7,
+      timeout: '1h',
+      ttl: '1h',
     });
     await until(service, id, 'failed');
     const page = await open(tests, { url, hash: `#/run/${id}?step=charge&tab=step` });
@@ -57,6 +96,10 @@ export function runCommands(tests: DashboardTests): void {
     await page.locator('.run-title').getByText('completed').waitFor();
     const [again] = await durably.getRuns({ limit: 1 });
     expect(again).toMatchObject({ payload: { order: '17', cents: 7 }, labels });
+    // As `/retrigger` makes it, but for the input.
+    const same = await durably.retrigger(id);
+    expect(await optionsOf(durably, again?.id)).toEqual(await optionsOf(durably, same.id));
+    await durably.cancel(same.id).catch(() => undefined);
 
     await page.goto(`${url}/#/run/${id}?step=charge&tab=step`);
     await page.getByRole('button', { name: 'Fork from step' }).click();

@@ -1,5 +1,6 @@
 import { createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
+import type { Page } from 'playwright-core';
 import { expect, it, onTestFinished } from 'vitest';
 import { createCodec } from '../../../src/crypto.ts';
 import { createDurably } from '../../../src/index.ts';
@@ -23,6 +24,24 @@ function countStreams(): void {
     }
     return await send(request);
   };
+}
+
+/** The texts with a sign that turns the direction of what stands after them, and that have elements in common with other texts. */
+async function leakingTexts(page: Page): Promise<string[]> {
+  return await page.evaluate(() => {
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const leaking: string[] = [];
+    while (walker.nextNode()) {
+      const { textContent, parentElement } = walker.currentNode;
+      if (!textContent?.includes('\u202e') || parentElement === null) continue;
+      const { unicodeBidi, display } = getComputedStyle(parentElement);
+      const isIsolated =
+        unicodeBidi.startsWith('isolate') || unicodeBidi === 'plaintext' || display !== 'inline';
+      if (!isIsolated || parentElement.childNodes.length > 1)
+        leaking.push(parentElement.outerHTML.slice(0, 200));
+    }
+    return leaking;
+  });
 }
 
 export function run(tests: DashboardTests): void {
@@ -155,13 +174,17 @@ export function run(tests: DashboardTests): void {
     await until(service, id, 'failed');
     const page = await open(tests, { url });
     await page.locator('.c-job').getByText('hostile <b>job</b>').waitFor();
+    const leaking = await leakingTexts(page);
     for (const tab of ['run', 'step', 'logs', 'events']) {
       const params = new URLSearchParams({ tab, step: HOSTILE });
       await page.goto(`${url}/#/run/${id}?${params}`);
       await page.locator('.panel').getByText('<script>').first().waitFor();
+      leaking.push(...(await leakingTexts(page)));
     }
     await page.goto(`${url}/#/job/${encodeURIComponent('hostile <b>job</b>')}`);
     await page.getByLabel(HOSTILE).waitFor();
+    leaking.push(...(await leakingTexts(page)));
+    expect(leaking).toEqual([]);
     expect(await page.evaluate(() => 'hacked' in globalThis)).toBe(false);
     expect(await page.locator('main img, main script').count()).toBe(0);
   });

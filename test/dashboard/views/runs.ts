@@ -100,6 +100,21 @@ export function runs(tests: DashboardTests): void {
     await rowOf(page, fresh.id).waitFor();
   });
 
+  it('shows all runs of a burst, and stays at the row that the keyboard is at', async () => {
+    const { durably, url } = await serve();
+    const request = { jobName: 'approval', input: { document: 'x' }, ...DELAYED };
+    const first = await durably.trigger(request);
+    const page = await open(tests, { url });
+    await rowOf(page, first.id).waitFor();
+    await page.keyboard.press('j');
+    await durably.batchTrigger(Array.from({ length: 500 }, () => request));
+    const table = page.getByRole('table');
+    await expect.poll(() => table.evaluate(({ ariaRowCount }) => ariaRowCount)).toBe('502');
+    await page.getByLabel('Select all that are shown').check();
+    await page.getByText('501 selected').waitFor();
+    expect(await page.locator('[data-run].is-current').getAttribute('data-run')).toBe(first.id);
+  });
+
   it('is used by the keyboard', async () => {
     const service = await serve();
     const { durably, url } = service;

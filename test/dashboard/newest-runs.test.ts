@@ -1,0 +1,85 @@
+import { expect, it } from 'vitest';
+import {
+  type Listed,
+  type PageRequest,
+  readNewest,
+  released,
+  withNewest,
+} from '../../src/dashboard/runs/newest-runs.ts';
+import type { RunRow } from '../../src/dashboard/runs/run-patch.ts';
+
+const rowOf = (at: number): RunRow => {
+  const createdAt = new Date(at).toISOString();
+  return {
+    id: `run_${createdAt}`,
+    createdAt,
+    jobName: 'a',
+    status: 'pending',
+    waits: [],
+    labels: {},
+    progress: null,
+    error: null,
+    attempt: 1,
+    stepCount: 0,
+    concurrencyKey: null,
+    parentRunId: null,
+    scheduleId: null,
+    startedAt: null,
+    completedAt: null,
+  };
+};
+/** The runs from a time down to another, newest first. */
+const down = (from: number, to: number) => Array.from({ length: from - to }, (_, i) => rowOf(from - i));
+
+/** Reads pages of `count` stored runs, of which the cursor is the place. */
+const stored =
+  (count: number) =>
+  async ({ cursor = '0', limit }: PageRequest) => {
+    const end = Math.min(count, Number(cursor) + limit);
+    return { runs: down(count - Number(cursor), count - end), nextCursor: end < count ? String(end) : null };
+  };
+
+/** A list that has read the newest 100 of 150 runs. */
+const list: Listed = { rows: down(150, 50), cursor: '100', held: [], heldCursor: undefined };
+const isKnown = (id: string) => list.rows.some((row) => row.id === id);
+const idsOf = (rows: readonly RunRow[]) => rows.map(({ id }) => id);
+
+it('reads one page if it ends with a run of the list', async () => {
+  const newest = await readNewest(stored(190), isKnown);
+  expect([newest.kind, newest.runs.length]).toEqual(['joined', 100]);
+  expect(idsOf(withNewest(list, newest, 'top').rows)).toEqual(idsOf(down(190, 50)));
+});
+
+it('reads on until it meets the list, and leaves no hole', async () => {
+  const newest = await readNewest(stored(1500), isKnown);
+  const next = withNewest(list, newest, 'elsewhere');
+  expect([newest.kind, next.cursor]).toEqual(['all', null]);
+  expect([idsOf(next.rows), idsOf(next.held)]).toEqual([idsOf(down(150, 0)), idsOf(down(1500, 150))]);
+  expect(idsOf(released(next).rows)).toEqual(idsOf(down(1500, 0)));
+});
+
+it('starts again with what it has read if the list is too far away', async () => {
+  const newest = await readNewest(stored(9000), isKnown);
+  expect([newest.kind, newest.runs.length]).toEqual(['apart', 5100]);
+  const next = withNewest(list, newest, 'top');
+  expect([idsOf(next.rows), next.cursor]).toEqual([idsOf(down(9000, 3900)), '5100']);
+});
+
+it('leaves the rows in place while one reads elsewhere, and starts again when the new ones are shown', async () => {
+  const newest = await readNewest(stored(9000), isKnown);
+  const held = withNewest(list, newest, 'elsewhere');
+  expect([held.rows, held.cursor, held.held.length]).toEqual([list.rows, list.cursor, 5100]);
+  const isHeld = (id: string) => isKnown(id) || held.held.some((row) => row.id === id);
+  const later = withNewest(held, await readNewest(stored(9010), isHeld), 'elsewhere');
+  expect([later.rows, later.held.length]).toEqual([list.rows, 5110]);
+  const shown = released(later);
+  expect([idsOf(shown.rows), shown.cursor]).toEqual([idsOf(down(9010, 3900)), '5100']);
+});
+
+it('drops the rows that are no longer among all runs', async () => {
+  const newest = await readNewest(stored(60), isKnown);
+  for (const place of ['top', 'elsewhere'] as const) {
+    const next = withNewest(list, newest, place);
+    expect([idsOf(next.rows), next.held, next.cursor]).toEqual([idsOf(down(60, 0)), [], null]);
+  }
+});
