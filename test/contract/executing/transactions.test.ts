@@ -315,8 +315,7 @@ contract('a step in a transaction', (test) => {
 
   test('is refused before its function is called if another worker has the run', async ({ world }) => {
     const calls: string[] = [];
-    const begun = deferred();
-    const goOn = deferred();
+    const [begun, goOn, rescued, ended] = [deferred(), deferred(), deferred(), deferred()];
     const run = (who: string) =>
       job('order', async (step: StepContext) => {
         if (who === 'lost') {
@@ -327,6 +326,8 @@ contract('a step in a transaction', (test) => {
           calls.push(who);
           await write(trx, who);
         });
+        rescued.resolve();
+        await ended.promise;
       });
     const lost = await start(world, { clock: new FakeClock() });
     const { order } = lost.durably.register({ order: run('lost') });
@@ -335,10 +336,11 @@ contract('a step in a transaction', (test) => {
     const rescuer = await start(world);
     rescuer.durably.register({ order: run('rescuer') });
     await ageHeartbeat(rescuer.durably, id, 30_001);
-    await untilStatus(rescuer.durably, id, 'completed');
-    const ended = until(() => lost.durably.countRunning() === 0, 'the lost run to end');
+    await rescued.promise;
     goOn.resolve();
-    await ended;
+    await until(() => lost.durably.countRunning() === 0, 'the lost run to end');
+    ended.resolve();
+    await untilStatus(rescuer.durably, id, 'completed');
     expect(calls).toEqual(['rescuer']);
     expect(await rescuer.written()).toEqual(['rescuer']);
   });
