@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import type { DurablyService } from '../core/durably.ts';
+import { dropPromises } from '../core/errors/dropped.ts';
 import { errorMessage } from '../core/errors/error-text.ts';
 import { ValidationError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
@@ -214,6 +215,7 @@ function problemOf(error: unknown, { hide, report }: Told): Problem {
 }
 
 function answerOf(error: unknown, { hide, report }: Told): Response {
+  dropPromises(error);
   try {
     return isResponse(error) ? error : problemResponse(hide(error), report);
   } catch {

@@ -3,6 +3,7 @@
  * reads back as.
  */
 
+import { dropPromises } from '../errors/dropped.ts';
 import { errorMessage } from '../errors/error-text.ts';
 import {
   boundedReplacer,
@@ -69,10 +70,16 @@ export interface EncodeOptions {
   readonly replacer?: JsonReplacer | undefined;
 }
 
-/** JSON text of a value; `text` is undefined for undefined. Never throws. */
-export function encodeJson(
+/** JSON text of a value; `text` is undefined for undefined. Never throws. Takes the rejections of promises in the value. */
+export function encodeJson(value: unknown, options: EncodeOptions = {}): JsonEncoding {
+  const encoding = encode(value, options);
+  if (!encoding.ok) dropPromises(value);
+  return encoding;
+}
+
+function encode(
   value: unknown,
-  { maxBytes = Number.POSITIVE_INFINITY, replacer }: EncodeOptions = {},
+  { maxBytes = Number.POSITIVE_INFINITY, replacer }: EncodeOptions,
 ): JsonEncoding {
   if (typeof value === 'function' || typeof value === 'symbol') {
     return { ok: false, reason: `a ${typeof value} is not JSON` };

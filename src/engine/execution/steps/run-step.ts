@@ -1,3 +1,4 @@
+import { dropPromises } from '../../../core/errors/dropped.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { StepError } from '../../../core/errors/errors.ts';
 import { decodeJson, type Jsonified } from '../../../core/json/json.ts';
@@ -42,6 +43,7 @@ async function runStep<T>(port: StepPort, given: RunStepCall): Promise<Jsonified
   // A stored step is replayed, whatever its options are now.
   const optionFault = port.isStored(given.name, 'run') ? undefined : fault;
   const call = port.enter(given.name, typeof given.fn === 'function' ? optionFault : 'needs a function');
+  if (call.state === 'refused') dropPromises([given.fn, given.options]);
   if (call.state === 'refused') return await port.refuse(call);
   call.isSensitive = policy.isSensitive;
   const stored = port.replay(call);
