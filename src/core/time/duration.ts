@@ -46,6 +46,7 @@ function textMs(text: string): number | undefined {
 /** A refused value in a message: a short text, a number, or its type. Takes the rejections of promises in it. */
 export function shownValue(given: unknown): string {
   dropPromises(given);
+  if (given === null) return 'null';
   if (isA(given, Promise)) return 'a promise';
   if (typeof given === 'string') return JSON.stringify(given.slice(0, 64));
   return typeof given === 'number' ? String(given) : typeof given;

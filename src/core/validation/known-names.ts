@@ -67,6 +67,11 @@ export function checkMembers(kind: string, given: unknown, members: Readonly<Rec
   throw refusalOf(issues);
 }
 
+/** Refuses options of a method that has none. @throws {ValidationError} that names them. */
+export function checkNoOptions(method: string, given: unknown): void {
+  checkMembers(`${method} option`, given, {});
+}
+
 /** How many unknown names a message lists. */
 const MAX_TOLD = 5;
 

@@ -54,7 +54,7 @@ export const signalOption = objectWith(['addEventListener'], 'must be an AbortSi
 /** An object that has these methods. */
 export function objectWith(methods: readonly string[], message: string): z.ZodType {
   return z.custom((value) => {
-    if (typeof value !== 'object' || value === null) return false;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     return methods.every((method) => typeof Reflect.get(value, method) === 'function');
   }, message);
 }

@@ -1,7 +1,7 @@
 import type { TriggeredRun, TriggerOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import type { RunFilter } from '../../core/lists/run-query.ts';
-import { parseRun, type Run } from '../../core/run.ts';
+import { checkRunId, parseRun, type Run } from '../../core/run.ts';
 import { currentRun } from '../../core/run-context.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
@@ -110,7 +110,7 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
       return (await storeRuns(deps, runs)).map(toTriggeredRun);
     },
     async getRun(runId) {
-      const run = await deps.store.getRun(runId);
+      const run = await deps.store.getRun(checkRunId(runId));
       return run?.jobName === job.name ? parseRun(run) : null;
     },
     async getRuns(filter = {}) {
