@@ -1,6 +1,10 @@
 import { expect, onTestFinished, test } from 'vitest';
 import { z } from 'zod';
+import { createDurablyClient } from '../../src/client.ts';
+import { createCodec } from '../../src/crypto.ts';
+import { createDurablyApp } from '../../src/hono.ts';
 import { createDurably, defineJob, ValidationError } from '../../src/index.ts';
+import { createDurablyHandler } from '../../src/server.ts';
 import { openDatabase } from '../../src/sqlite.ts';
 
 async function open() {
@@ -79,6 +83,11 @@ test('every method refuses arguments of another kind with a ValidationError', as
     ['of a job: trigger with', noOptions, (given) => e.trigger(1, given)],
     ['of a job: triggerAndWait with', noOptions, (given) => e.triggerAndWait(1, given)],
     ['of a job: batchTrigger', [...nothing, 5, 'x', {}], (given) => e.batchTrigger(given)],
+    ['createDurablyHandler', [...nothing, 5, 'x'], (given) => createDurablyHandler(given)],
+    ['createDurablyApp', [...nothing, 5, 'x'], (given) => createDurablyApp(given)],
+    ['handle', noObject, (given) => createDurablyHandler(durably).handle(given, '/')],
+    ['createDurablyClient', [...noObject, {}], (given) => createDurablyClient(given)],
+    ['createCodec', [...noObject, {}], (given) => createCodec(given)],
     ['asJson.run', noText, (given) => durably.asJson.run(given)],
     ['asJson.runs', noOptions, (given) => durably.asJson.runs(given)],
     ['asJson.steps', noText, (given) => durably.asJson.steps(given)],
