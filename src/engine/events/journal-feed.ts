@@ -18,11 +18,11 @@ import { StreamedRow } from './streamed-row.ts';
 const PAGE_ROWS = 200;
 
 /** Where a stream begins. */
-interface RunFeedStart {
+export interface RunFeedStart {
   readonly after?: number | undefined;
 }
 
-interface RunListFeedStart extends RunFeedStart {
+export interface RunListFeedStart extends RunFeedStart {
   readonly jobNames?: readonly string[] | undefined;
   readonly labels?: Labels | undefined;
 }
