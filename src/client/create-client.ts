@@ -47,9 +47,10 @@ export function createDurablyClient<TJobs extends JobDefinitions = JobDefinition
 
 /** A client with a clock of the caller's. */
 export function assembleClient<TJobs extends JobDefinitions>(
-  { url, apiKey, fetch, jobNames }: DurablyClientOptions & JobNames<TJobs>,
+  options: DurablyClientOptions & JobNames<TJobs>,
   surroundings: Surroundings,
 ): DurablyClient<TJobs> {
+  const { url, apiKey, fetch, jobNames } = options ?? {};
   if (typeof url !== 'string' || /[?#]/.test(url)) {
     throw new ValidationError('url must be the address of the service with its base path, without a query');
   }

@@ -1,5 +1,7 @@
 /** Makes texts fit to be stored and shown: well-formed, without NULs, bounded. */
 
+import { dropPromises } from './errors/dropped.ts';
+
 /** The most bytes of UTF-8 for an error's text, a log line's message or a progress message. */
 export const MAX_TEXT_BYTES = 16 * 1024;
 
@@ -57,7 +59,10 @@ const MAX_SIGNAL_NAME_LENGTH = 1024;
 
 /** Why something can't be a signal's name, as the end of a sentence about it; undefined if it can. */
 export function signalNameFault(name: unknown): string | undefined {
-  if (typeof name !== 'string') return 'must be a string';
+  if (typeof name !== 'string') {
+    dropPromises(name);
+    return 'must be a string';
+  }
   if (name.length < 1 || name.length > MAX_SIGNAL_NAME_LENGTH) {
     return `must have 1 to ${MAX_SIGNAL_NAME_LENGTH} characters`;
   }

@@ -2,6 +2,7 @@ import { ValidationError } from '../core/errors/errors.ts';
 import { isTooDeep, MAX_JSON_DEPTH } from '../core/json/json.ts';
 import { shorten, unknownName } from '../core/validation/known-names.ts';
 import { refusalOf } from '../core/validation/refusal.ts';
+import { duplicateMembers } from './inputs/duplicates.ts';
 import { unheldNumbers } from './inputs/numbers.ts';
 import { RequestError } from './problem.ts';
 
@@ -12,7 +13,7 @@ import { RequestError } from './problem.ts';
  * @throws {RequestError} for a body that is too large, encoded, or already read by other code.
  * @returns undefined for an empty body.
  * @throws {ValidationError} for a body that is not UTF-8, not JSON or nested too deep, or that contains a number
- * that JavaScript would change.
+ * that JavaScript would change, or a member of ours twice.
  */
 export async function readJson(
   request: Request,
@@ -105,9 +106,9 @@ function parseJson(text: string): unknown {
     const reason = error instanceof Error ? error.message : 'not JSON';
     throw new ValidationError(`The body is not valid JSON: ${reason}`);
   }
-  const unheld = unheldNumbers(text);
-  if (unheld.length === 0) return value;
-  throw refusalOf(unheld);
+  const issues = [...unheldNumbers(text), ...duplicateMembers(text)];
+  if (issues.length === 0) return value;
+  throw refusalOf(issues);
 }
 
 /** Skips a byte order mark. */

@@ -43,6 +43,7 @@ export function createDurablyHandler<TContext = unknown>(
   return {
     ...handlers,
     async handle(request, basePath) {
+      if (typeof request?.method !== 'string') throw new ValidationError('handle must be given a Request');
       if (typeof basePath !== 'string') {
         throw new ValidationError(
           'handle(request, basePath) must be given the base path: "/api/durably", say',

@@ -1,8 +1,10 @@
 import * as z from 'zod';
 import type { DurablyService } from '../core/durably.ts';
+import { dropPromises } from '../core/errors/dropped.ts';
 import { errorMessage } from '../core/errors/error-text.ts';
 import { ValidationError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
+import { shownValue } from '../core/time/duration.ts';
 import {
   functionOption,
   loggerOption,
@@ -104,6 +106,9 @@ export function createPipeline<TContext>(
   options: CreateDurablyHandlerOptions<TContext>,
   reportOf: ReportOf = createReport(options.onError, options.logger),
 ): Pipeline {
+  if (typeof durably !== 'object' || durably === null) {
+    throw new ValidationError(`A durably instance must be given, not ${shownValue(durably)}`);
+  }
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES } = options;
   const authenticate = createAuthenticate(durably, options.auth);
   const { shutdown, keepAliveMs, queryParams: ownParams = [] } = options;
@@ -214,6 +219,7 @@ function problemOf(error: unknown, { hide, report }: Told): Problem {
 }
 
 function answerOf(error: unknown, { hide, report }: Told): Response {
+  dropPromises(error);
   try {
     return isResponse(error) ? error : problemResponse(hide(error), report);
   } catch {

@@ -150,6 +150,10 @@ describe('a rule', () => {
       { every: '1h', timezone: 'Mars/Olympus' },
       'timezone must be an IANA time zone such as Europe/Berlin, not "Mars/Olympus"',
     ],
+    [
+      { every: '1h', timezone: 'Europe/Berlin' },
+      'timezone "Europe/Berlin" does not go with every: only cron has a time zone',
+    ],
     [{ every: '1h', missed: 'some' as never }, 'missed must be one of skip, once, all, not "some"'],
     [{ every: '1h', overlap: 'queue' as never }, 'overlap must be one of allow, skip, cancel, not "queue"'],
     [

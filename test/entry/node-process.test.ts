@@ -163,6 +163,47 @@ it('keeps idle connections for the configured time, and allows longer for heads 
   expect(received.text).toContain('Connection: keep-alive');
 });
 
+it.each([
+  [
+    'an address that is too long',
+    `GET /${'a'.repeat(20_000)} HTTP/1.1\r\nHost: x\r\n\r\n`,
+    431,
+    'HEAD_TOO_LARGE',
+  ],
+  ['an unknown method', 'FETCH / HTTP/1.1\r\nHost: x\r\n\r\n', 400, 'VALIDATION'],
+  ['a bad length', 'POST / HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n', 400, 'VALIDATION'],
+])('answers %s with a problem and closes the connection', async (_, request, status, code) => {
+  const { port } = await serve({ readsBody: true });
+  const { socket, received } = open(port);
+  socket.write(request);
+  await received.ended;
+  const [head = '', body = ''] = received.text.split('\r\n\r\n');
+  expect(head).toContain(`HTTP/1.1 ${status} `);
+  expect(head).toContain('Content-Type: application/problem+json');
+  expect(head).toContain('Connection: close');
+  expect(head).toContain(`Content-Length: ${body.length}`);
+  expect(JSON.parse(body)).toMatchObject({ status, code });
+});
+
+it('writes nothing into an answer that is under way', async () => {
+  const begun = new ReadableStream({
+    start: (controller) => controller.enqueue(new TextEncoder().encode('begun')),
+  });
+  const server = createHttpServer(() => new Response(begun), {
+    hostname: '127.0.0.1',
+    keepAliveMs: 75_000,
+    draining: new AbortController().signal,
+  });
+  const { socket, received } = open(await listenAnywhere(server));
+  const closed = once(socket, 'close');
+  socket.on('error', () => undefined);
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await eventually(() => expect(received.text).toContain('begun'));
+  socket.write('no HTTP\r\n\r\n');
+  await closed;
+  expect(received.text.match(/HTTP\/1\.1/g)).toHaveLength(1);
+});
+
 it('closes each connection after its answer while it drains', async () => {
   const { port, draining } = await serve({ readsBody: true });
   const { socket, received } = open(port);

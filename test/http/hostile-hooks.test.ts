@@ -52,6 +52,32 @@ test.for(doors)(
   },
 );
 
+test.for(doors)('an onError that fails in any way changes no answer, through $door', async ({ open }) => {
+  const raised = watchProcess();
+  const answers: (() => unknown)[] = [
+    thrower(hostile()),
+    () => Promise.reject(hostile()),
+    async () => {
+      await idle();
+      throw new Error('late');
+    },
+    () => new Promise(() => undefined),
+    () => Object.defineProperty({}, 'then', { get: thrower('then') }),
+  ];
+  for (const onError of answers) {
+    const options = { onRequest: thrower(new Error('of the hook')), onError: onError as never };
+    expect((await open(fakeDurably(), options)(requestTo('/runs'))).status).toBe(500);
+  }
+  const late = async () => {
+    await idle();
+    throw Promise.reject(new Error('thrown promise'));
+  };
+  expect((await open(fakeDurably(), { onRequest: late })(requestTo('/runs'))).status).toBe(500);
+  await idle();
+  await idle();
+  expect(raised).toEqual([]);
+});
+
 test('reports an error that throws when it is printed, without an onError', async () => {
   const raised = watchProcess();
   // The real console formats errors in this way too.

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { boundedText, bytesOf } from '../text.ts';
+import { dropPromises } from './dropped.ts';
 import { errorsOf, ownMessage } from './error-text.ts';
 import { isError, readField } from './thrown.ts';
 
@@ -73,6 +74,7 @@ const LIMITS: readonly { readonly stack: number; readonly message: number }[] = 
 /** The detail of whatever was thrown, well-formed and bounded. Never throws. */
 export function toErrorDetail(error: unknown, { mode, stepName }: DetailOptions): ErrorDetail {
   const step = stepName === undefined ? {} : { stepName: boundedText(stepName, 4 * MAX_NAME_BYTES) };
+  dropPromises(error);
   const found = new DetailReader(mode).read(error);
   for (const limits of LIMITS) {
     const detail = { ...shortened(found, limits), ...step };

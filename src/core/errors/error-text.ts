@@ -1,4 +1,5 @@
 import { boundedText } from '../text.ts';
+import { dropPromises } from './dropped.ts';
 import { DatabaseUnavailableError } from './errors.ts';
 import { previewOf } from './preview.ts';
 import { firstItems, isError, isList, readField } from './thrown.ts';
@@ -36,9 +37,10 @@ const EMPTY_MESSAGES: ReadonlySet<string> = new Set([
 /**
  * The text that is stored and reported for a thrown value. It is the error's message, followed by
  * its cause if the message alone says nothing. It is bounded and well-formed. Never throws, whatever
- * was thrown.
+ * was thrown, and takes the rejections of promises in it.
  */
 export function errorMessage(error: unknown): string {
+  dropPromises(error);
   try {
     return boundedText(textOf(error, MAX_TEXT_CAUSES));
   } catch {

@@ -3,12 +3,39 @@
  * methods of its own.
  */
 
-/** An object's field. Undefined if reading it throws. */
+/** An object's field. Undefined if reading it throws. Nobody awaits it, so a promise may reject. */
 export function readField(object: object, key: string): unknown {
   try {
-    return (object as Record<string, unknown>)[key];
+    const value = (object as Record<string, unknown>)[key];
+    if (isA(value, Promise)) ignoreRejection(value);
+    return value;
   } catch {
     return undefined;
+  }
+}
+
+const ignore = () => undefined;
+
+/**
+ * Takes the rejection of a promise, or of a similar object, that nobody awaits: it would end the process. Never throws.
+ *
+ * @returns whether the value is one.
+ */
+export function ignoreRejection(value: unknown): boolean {
+  if ((typeof value !== 'object' && typeof value !== 'function') || value === null) return false;
+  try {
+    if (isA(value, Promise)) {
+      // The object's own `then` may be anything.
+      Promise.prototype.then.call(value, ignore, ignore);
+      return true;
+    }
+    const { then } = value as { readonly then?: unknown };
+    if (typeof then !== 'function') return false;
+    const answer: unknown = Reflect.apply(then, value, [ignore, ignore]);
+    if (answer !== value && isA(answer, Promise)) Promise.prototype.then.call(answer, ignore, ignore);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,5 +1,7 @@
 /** Measures a value's JSON text before it is written. */
 
+import { ignoreRejection, isA } from '../errors/thrown.ts';
+
 /** Stored JSON is never nested deeper than this, so deeper levels need not be counted. */
 const MAX_DEPTH = 500;
 
@@ -9,7 +11,8 @@ export type LeastSize = number | 'unknown';
 /**
  * The least number of bytes that a value takes as JSON in UTF-8. Counting stops as soon as that
  * exceeds `maxBytes`, so a text that is repeated a million times is not measured a million times. It
- * calls only getters, which JSON.stringify calls again.
+ * calls only getters, which JSON.stringify calls again. JSON shows a promise as `{}`, so nobody hears of its rejection, which
+ * may not end the process.
  */
 export function leastJsonBytes(value: unknown, maxBytes: number): LeastSize {
   if (typeof value === 'string') return value.length + 2;
@@ -38,6 +41,7 @@ class Count {
     else if (value instanceof String) this.#grow(value.length + 2);
     else if (ArrayBuffer.isView(value)) this.#addView(value);
     else if (typeof (value as { toJSON?: unknown }).toJSON === 'function') this.#endUnknown();
+    else if (value instanceof Promise) this.#addPromise(value);
     else this.#addObject(value as Record<string, unknown>, depth);
   }
 
@@ -71,6 +75,11 @@ class Count {
   #addView(view: ArrayBufferView): void {
     if ('length' in view && typeof view.length === 'number') this.#grow(2 * view.length);
     if (!this.isOver) this.#endUnknown();
+  }
+
+  #addPromise(promise: Promise<unknown>): void {
+    ignoreRejection(promise);
+    this.#grow(2);
   }
 
   #grow(bytes: number): void {
@@ -121,6 +130,7 @@ export function boundedReplacer(maxBytes: number, replacer?: JsonReplacer): Json
   let bytes = -4;
   return function (key, given) {
     const value = replacer === undefined ? given : replacer.call(this, key, given);
+    if (isA(value, Promise)) ignoreRejection(value);
     const isInList = Array.isArray(this);
     if (isInList) bytes += 1;
     else if (value === undefined || typeof value === 'function' || typeof value === 'symbol') return value;

@@ -3,6 +3,7 @@
  * reads back as.
  */
 
+import { dropPromises } from '../errors/dropped.ts';
 import { errorMessage } from '../errors/error-text.ts';
 import {
   boundedReplacer,
@@ -69,10 +70,16 @@ export interface EncodeOptions {
   readonly replacer?: JsonReplacer | undefined;
 }
 
-/** JSON text of a value; `text` is undefined for undefined. Never throws. */
-export function encodeJson(
+/** JSON text of a value; `text` is undefined for undefined. Never throws. Takes the rejections of promises in the value. */
+export function encodeJson(value: unknown, options: EncodeOptions = {}): JsonEncoding {
+  const encoding = encode(value, options);
+  if (!encoding.ok) dropPromises(value);
+  return encoding;
+}
+
+function encode(
   value: unknown,
-  { maxBytes = Number.POSITIVE_INFINITY, replacer }: EncodeOptions = {},
+  { maxBytes = Number.POSITIVE_INFINITY, replacer }: EncodeOptions,
 ): JsonEncoding {
   if (typeof value === 'function' || typeof value === 'symbol') {
     return { ok: false, reason: `a ${typeof value} is not JSON` };
@@ -184,11 +191,13 @@ export function isTooDeep(text: string, maxDepth = MAX_JSON_DEPTH): boolean {
   return false;
 }
 
-function endOfString(text: string, start: number): number {
-  for (let i = start + 1; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 0x5c) i++;
-    else if (code === 0x22) return i;
+/** The closing quote of a string in JSON text. @param start its opening quote */
+export function endOfString(text: string, start: number): number {
+  for (let i = text.indexOf('"', start + 1); i >= 0; i = text.indexOf('"', i + 1)) {
+    let before = i - 1;
+    while (text.charCodeAt(before) === 0x5c) before--;
+    // After an even number of backslashes the quote is not escaped.
+    if ((i - before) % 2 === 1) return i;
   }
   return text.length;
 }

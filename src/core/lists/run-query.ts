@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { dropPromises } from '../errors/dropped.ts';
 import { ValidationError } from '../errors/errors.ts';
+import { isA } from '../errors/thrown.ts';
 import { RUN_FIELDS, RUN_STATUSES, type Run, type RunField, type RunStatus } from '../run.ts';
 import { shownValue } from '../time/duration.ts';
 import { type Labels, labelsSchema } from '../triggers/labels.ts';
@@ -120,8 +122,11 @@ const runQuerySchema = knownMembers('filter member', {
 
 /** @throws {ValidationError} that names each bad member and its value. */
 export function parseRunFilter(filter: unknown): RunQuery | 'nothing' {
+  if (isA(filter, Promise))
+    throw new ValidationError(`The filter must be an object, not ${shownValue(filter)}`);
   const parsed = runQuerySchema.safeParse(filter, { reportInput: true });
   if (parsed.success) return parsed.data;
+  dropPromises(filter);
   const issues = toIssues(parsed.error);
   throw new ValidationError(`Invalid filter: ${summarize(issues)}`, issues);
 }

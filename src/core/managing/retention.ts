@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { ValidationError } from '../errors/errors.ts';
 import { type Duration, parseDuration, shownValue } from '../time/duration.ts';
 import { checkMembers } from '../validation/known-names.ts';
+import { refuseMember } from '../validation/refusal.ts';
 
 /** The statuses of runs that are over. */
 export const ENDED_STATUSES = ['completed', 'failed', 'cancelled'] as const;
@@ -36,11 +37,13 @@ export function parseRetention(option: string, given: unknown): OldAge[] {
     return ENDED_STATUSES.map((status) => ({ status, olderThanMs }));
   }
   checkMembers(`member of ${option}`, given, STATUS_MEMBERS);
-  return ENDED_STATUSES.flatMap((status) => {
+  const ages = ENDED_STATUSES.flatMap((status) => {
     const age: unknown = Reflect.get(given, status);
     if (age === undefined) return [];
     return [{ status, olderThanMs: parseDuration(`${option}.${status}`, age) }];
   });
+  if (ages.length > 0) return ages;
+  throw refuseMember(option, `must name at least one of ${ENDED_STATUSES.join(', ')}`);
 }
 
 /** The statuses that are given, or all. @throws {ValidationError} */

@@ -24,7 +24,7 @@ export function parseEncryptionKeys(given: {
   readonly keys: Readonly<Record<string, EncryptionKey>>;
   readonly current: string;
 }): EncryptionKeys {
-  const { keys, current } = given;
+  const { keys, current } = given ?? {};
   if (typeof keys !== 'object' || keys === null)
     throw new ValidationError('keys must be an object of keys by ids');
   const parsed = new Map(Object.entries(keys).map(([id, key]) => [checkId(id), bytesOf(id, key)]));

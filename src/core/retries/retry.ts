@@ -1,4 +1,5 @@
 import { ValidationError } from '../errors/errors.ts';
+import { readField } from '../errors/thrown.ts';
 import { type Duration, parseDuration, shownValue } from '../time/duration.ts';
 import { checkMembers, type MembersOf } from '../validation/known-names.ts';
 import { NonRetryableError, RetryAfterError } from './retry-errors.ts';
@@ -75,7 +76,7 @@ export function parseRetries(option: string, given: unknown): RetryPolicy {
   if (!BACKOFF_KINDS.includes(backoff)) {
     throw refusal(
       `${option}.backoff`,
-      `${option}.backoff must be one of ${BACKOFF_KINDS.join(', ')}, not ${String(backoff)}`,
+      `${option}.backoff must be one of ${BACKOFF_KINDS.join(', ')}, not ${shownValue(backoff)}`,
     );
   }
   if (typeof jitter !== 'boolean')
@@ -92,7 +93,10 @@ export function parseRetries(option: string, given: unknown): RetryPolicy {
 function checkLimit(option: string, limit: unknown): number {
   if (Number.isInteger(limit) && (limit as number) >= 0 && (limit as number) <= MAX_RETRIES)
     return limit as number;
-  throw refusal(option, `${option} must be a whole number from 0 to ${MAX_RETRIES}, not ${String(limit)}`);
+  throw refusal(
+    option,
+    `${option} must be a whole number from 0 to ${MAX_RETRIES}, not ${shownValue(limit)}`,
+  );
 }
 
 function refusal(option: string, message: string): ValidationError {
@@ -144,7 +148,7 @@ function wishOf(error: unknown): 'never' | { readonly afterMs: number } | undefi
       if (cause instanceof RetryAfterError || cause.name === 'RetryAfterError') {
         return { afterMs: parseDuration('delayMs', (cause as RetryAfterError).delayMs) };
       }
-      cause = cause.cause;
+      cause = readField(cause, 'cause');
     } catch {
       return undefined;
     }

@@ -76,6 +76,12 @@ function parseGrid(
   }
   if (every === undefined) return { cron: checkCron(`${prefix}cron`, cron, timezone), everyMs: null };
   const everyMs = Math.ceil(parseDuration(`${prefix}every`, every));
+  // A schedule that is read has UTC.
+  if (timezone !== 'UTC')
+    throw refuseMember(
+      `${prefix}timezone`,
+      `${shownValue(timezone)} does not go with ${prefix}every: only cron has a time zone`,
+    );
   if (everyMs < MIN_EVERY_MS)
     throw refuseMember(`${prefix}every`, `must be at least '1s', not ${shownValue(every)}`);
   return { cron: null, everyMs };

@@ -1,4 +1,6 @@
+import { dropPromises } from '../errors/dropped.ts';
 import { ValidationError } from '../errors/errors.ts';
+import { isA } from '../errors/thrown.ts';
 
 /** A length of time: ms as a number, or one number and one unit: `'500ms'`, `'30s'`, `'5m'`, `'2h'`, `'7d'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
@@ -41,8 +43,11 @@ function textMs(text: string): number | undefined {
   return Number(number) * UNITS_MS[unit as keyof typeof UNITS_MS];
 }
 
-/** A refused value in a message: a short text, a number, or its type. */
+/** A refused value in a message: a short text, a number, or its type. Takes the rejections of promises in it. */
 export function shownValue(given: unknown): string {
+  dropPromises(given);
+  if (given === null) return 'null';
+  if (isA(given, Promise)) return 'a promise';
   if (typeof given === 'string') return JSON.stringify(given.slice(0, 64));
   return typeof given === 'number' ? String(given) : typeof given;
 }

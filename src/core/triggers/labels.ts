@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { isA } from '../errors/thrown.ts';
 import { isStorableText, WITHOUT_NUL } from '../text.ts';
 
 /** Names and values by which lists and streams filter. A run's labels never change. */
@@ -30,6 +31,8 @@ export function labelsSchema(name?: string) {
     .meta({ maxProperties: MAX_LABELS });
   // The record's own message would not name the label.
   return z.preprocess((given, context) => {
+    // It has no members, so it would be read as no labels.
+    if (isA(given, Promise)) return undefined;
     if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
     const labels = Object.entries(given);
     if (labels.length > MAX_LABELS) {

@@ -1,4 +1,6 @@
+import { dropPromises } from '../errors/dropped.ts';
 import { ValidationError } from '../errors/errors.ts';
+import { isA } from '../errors/thrown.ts';
 import { shownValue } from '../time/duration.ts';
 import { editDistance, nearestOf } from './nearest.ts';
 import { refusalOf } from './refusal.ts';
@@ -50,18 +52,24 @@ export type MembersOf<T> = { readonly [K in keyof Required<T>]: true };
  */
 export function checkMembers(kind: string, given: unknown, members: Readonly<Record<string, unknown>>): void {
   if (given === undefined) return;
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given) || isA(given, Promise)) {
     // `member of debounce` becomes `members of debounce`.
     const plural = kind.replace(/ of |$/, (match) => `s${match}`);
     throw new ValidationError(`${plural} must be given as an object, not ${shownValue(given)}`);
   }
   const unknown = Object.keys(given).filter((name) => !Object.hasOwn(members, name));
   if (unknown.length === 0) return;
+  dropPromises(given);
   const known = Object.keys(members);
   const issues = unknown
     .slice(0, MAX_TOLD)
     .map((name) => ({ path: [shorten(name)], message: unknownName(kind, name, known) }));
   throw refusalOf(issues);
+}
+
+/** Refuses options of a method that has none. @throws {ValidationError} that names them. */
+export function checkNoOptions(method: string, given: unknown): void {
+  checkMembers(`${method} option`, given, {});
 }
 
 /** How many unknown names a message lists. */

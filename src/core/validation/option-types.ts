@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { dropPromises } from '../errors/dropped.ts';
 import { ERROR_DETAIL_MODES } from '../errors/error-detail.ts';
 import { ValidationError } from '../errors/errors.ts';
 import { checkMembers } from './known-names.ts';
@@ -26,12 +27,16 @@ export function checkOptions(
     const [wrong] = parsed?.error?.issues ?? [];
     return wrong === undefined ? [] : [{ path: [name], message: `${name} ${wrong.message}` }];
   });
-  if (issues.length > 0) throw refusalOf(issues);
+  if (issues.length === 0) return;
+  dropPromises(given);
+  throw refusalOf(issues);
 }
 
 /** @throws {ValidationError} for a value that is no function. */
 export function checkFunction(name: string, given: unknown): void {
-  if (typeof given !== 'function') throw new ValidationError(`${name} must be a function`);
+  if (typeof given === 'function') return;
+  dropPromises(given);
+  throw new ValidationError(`${name} must be a function`);
 }
 
 /** An option that is checked elsewhere. */
@@ -49,7 +54,7 @@ export const signalOption = objectWith(['addEventListener'], 'must be an AbortSi
 /** An object that has these methods. */
 export function objectWith(methods: readonly string[], message: string): z.ZodType {
   return z.custom((value) => {
-    if (typeof value !== 'object' || value === null) return false;
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
     return methods.every((method) => typeof Reflect.get(value, method) === 'function');
   }, message);
 }

@@ -15,6 +15,7 @@ import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import { callOutsideRuns } from '../../core/run-context.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
+import { shownValue } from '../../core/time/duration.ts';
 import { watchRejection } from '../../core/user-code.ts';
 import { checkFunction } from '../../core/validation/option-types.ts';
 import { RunLog } from './run-log.ts';
@@ -54,7 +55,7 @@ export class EventBus {
   }
 
   on<E extends EventType>(type: E, handler: EventHandler<E>): () => void {
-    if (!EVENT_TYPES.includes(type)) throw new ValidationError(`Unknown event type: ${String(type)}`);
+    if (!EVENT_TYPES.includes(type)) throw new ValidationError(`Unknown event type: ${shownValue(type)}`);
     checkFunction(`The handler of ${type}`, handler);
     const handlers = this.#handlers.get(type) ?? new Set();
     this.#handlers.set(type, handlers);

@@ -1,15 +1,40 @@
 import { isListed } from '../../core/events.ts';
 import type { EventCursor, RunFeed, RunListFeed } from '../../core/feeds.ts';
-import { isTerminal } from '../../core/run.ts';
+import { checkRunId, isTerminal } from '../../core/run.ts';
 import type { Freshness, Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
-import type { Labels } from '../../core/triggers/labels.ts';
+import { type Labels, labelsSchema } from '../../core/triggers/labels.ts';
+import {
+  checkOptions,
+  listOption,
+  numberOption,
+  type OptionSchemas,
+} from '../../core/validation/option-types.ts';
 import { WEBHOOK_JOB } from '../../core/webhooks/webhooks.ts';
 import { type FeedFilter, type FeedPage, JournalCursor } from './journal-cursor.ts';
 import { JournalTail } from './journal-tail.ts';
 import { StreamedRow } from './streamed-row.ts';
 
 const PAGE_ROWS = 200;
+
+/** Where a stream begins. */
+export interface RunFeedStart {
+  readonly after?: number | undefined;
+}
+
+export interface RunListFeedStart extends RunFeedStart {
+  readonly jobNames?: readonly string[] | undefined;
+  readonly labels?: Labels | undefined;
+}
+
+const RUN_FEED_START: OptionSchemas<RunFeedStart> = {
+  after: numberOption((place) => Number.isInteger(place) && place >= 0, 'a whole number, 0 or more'),
+};
+const RUN_LIST_FEED_START: OptionSchemas<RunListFeedStart> = {
+  ...RUN_FEED_START,
+  jobNames: listOption('must be a list of names'),
+  labels: labelsSchema(),
+};
 
 /** Opens streams of events. All of them follow one tail of the journal. */
 export class JournalFeed {
@@ -45,7 +70,11 @@ export class JournalFeed {
     this.#tail.close(error);
   }
 
-  async openRun(runId: string, { after }: { after?: number | undefined } = {}): Promise<RunFeed> {
+  /** @throws {ValidationError} for what is no run id, and for a bad option. */
+  async openRun(runId: string, from: RunFeedStart = {}): Promise<RunFeed> {
+    checkRunId(runId);
+    checkOptions('openRunFeed option', from, RUN_FEED_START);
+    const { after } = from;
     const readPage = (place: number, asOf: Freshness) => this.#readRun(runId, place, asOf);
     const begin = after ?? 0;
     let firstPage = await readPage(begin, 'recently');
@@ -76,15 +105,10 @@ export class JournalFeed {
     return { kind: 'open', cursor: await this.#open({ filter, after: start, readPage }, firstPage) };
   }
 
-  async openList({
-    after,
-    jobNames,
-    labels = {},
-  }: {
-    after?: number | undefined;
-    jobNames?: readonly string[] | undefined;
-    labels?: Labels | undefined;
-  } = {}): Promise<RunListFeed> {
+  /** @throws {ValidationError} for a bad option. */
+  async openList(from: RunListFeedStart = {}): Promise<RunListFeed> {
+    checkOptions('openRunListFeed option', from, RUN_LIST_FEED_START);
+    const { after, jobNames, labels = {} } = from;
     const names = jobNames && new Set(jobNames);
     const asked = Object.entries(labels);
     const needsLabels = asked.length > 0;

@@ -1,3 +1,4 @@
+import { dropPromises } from '../../core/errors/dropped.ts';
 import { callOutsideRuns, currentStep } from '../../core/run-context.ts';
 import type { LogLevel, StepContext } from '../../core/step.ts';
 import { emitNote, type LogLimits, logNote, messageText } from './log-note.ts';
@@ -22,7 +23,7 @@ export function createTelemetry({
     return step?.owner === port ? step.name : null;
   };
   const write = (level: LogLevel, message: string, data?: unknown) => {
-    if (journal.leavesOut('log:write')) return;
+    if (journal.leavesOut('log:write')) return dropPromises([message, data]);
     const stepName = currentStepName();
     callOutsideRuns(() => journal.note(logNote({ stepName, level, message, data }, limits)));
   };
@@ -30,6 +31,7 @@ export function createTelemetry({
   return {
     progress(current: number, total?: number | null, message?: string | null) {
       if (![current, total ?? 0].every(Number.isFinite)) {
+        dropPromises([current, total, message]);
         write('warn', 'progress left out: current and total must be finite numbers');
         return;
       }
@@ -41,7 +43,7 @@ export function createTelemetry({
       callOutsideRuns(() => journal.note({ type: 'run:progress', data: JSON.stringify(progress) }));
     },
     emit(name: string, data?: unknown) {
-      if (journal.leavesOut('run:emit')) return;
+      if (journal.leavesOut('run:emit')) return dropPromises([name, data]);
       const stepName = currentStepName();
       callOutsideRuns(() => journal.note(emitNote({ stepName, name, data }, limits)));
     },

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { ValidationError } from '../../core/errors/errors.ts';
+import { isA } from '../../core/errors/thrown.ts';
 import { isStorableText, type Jsonified } from '../../core/json/json.ts';
 import type { JobTerms } from '../../core/ownership/claim.ts';
 import { parseRetries, type Retries } from '../../core/retries/retry.ts';
@@ -127,6 +128,11 @@ const DEFINITION: MembersOf<JobDefinition> = {
 
 /** @throws {ValidationError} */
 export function checkDefinition(job: JobDefinition): void {
+  if (typeof job !== 'object' || job === null || isA(job, Promise)) {
+    throw new ValidationError(
+      `A job must be given as an object with a name, an input and a run, not ${shownValue(job)}`,
+    );
+  }
   const { name, input, output, run } = job;
   if (typeof name !== 'string' || name === '')
     throw new ValidationError(`A job needs a non-empty name, not ${shownValue(name)}`);

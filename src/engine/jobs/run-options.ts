@@ -1,3 +1,4 @@
+import { dropPromises } from '../../core/errors/dropped.ts';
 import { MAX_PRIORITY } from '../../core/run.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import { encodeLabels, labelsSchema } from '../../core/triggers/labels.ts';
@@ -19,6 +20,7 @@ export function checkLabels(labels: unknown): string | null {
   if (labels === undefined || labels === null) return null;
   const parsed = triggerLabels.safeParse(labels);
   if (parsed.success) return encodeLabels(parsed.data);
+  dropPromises(labels);
   const issues = toIssues(parsed.error).map(({ path, message }) => ({ path: ['labels', ...path], message }));
   throw refusalOf(issues);
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { dropPromises } from '../../core/errors/dropped.ts';
 import type { ValidationIssue } from '../../core/errors/errors.ts';
 import { isRangeError, MAX_JSON_DEPTH } from '../../core/json/json.ts';
 import { nestsDeeperThan } from '../../core/json/nesting.ts';
@@ -14,12 +15,16 @@ export type Parsed =
  * reject without a handler, which ends the process.
  */
 export async function parseWith(schema: z.ZodType, value: unknown): Promise<Parsed> {
+  let isTaken = false;
   try {
     // A schema of another library may only have `safeParse`.
     const result = await (typeof schema.safeParseAsync === 'function'
       ? schema.safeParseAsync(value)
       : schema.safeParse(value));
-    if (typeof result?.success === 'boolean') return toParsed(result);
+    if (typeof result?.success === 'boolean') {
+      isTaken = result.success;
+      return toParsed(result);
+    }
     throw new TypeError('the schema answered neither a value nor issues');
   } catch (error) {
     // An error of the user's own refinement says nothing about the value's depth.
@@ -27,6 +32,8 @@ export async function parseWith(schema: z.ZodType, value: unknown): Promise<Pars
     // A recursive schema followed the value until the stack was full.
     const message = `nested deeper than ${MAX_JSON_DEPTH} levels`;
     return { ok: false, issues: [{ path: [], message }], summary: message };
+  } finally {
+    if (!isTaken) dropPromises(value);
   }
 }
 

@@ -125,12 +125,14 @@ function debounceOf(options: TriggerOptions, scope: string | undefined): Debounc
   goesWithout(options, 'debounce', ['delay', 'runAt']);
   const key = checkKey('debounce.key', debounce.key);
   if (key === null) throw refuse('debounce.key', 'debounce.key is required');
-  const { maxDelay } = debounce;
-  return {
-    key: scopedKey(scope, key),
-    delayMs: parsePositiveDuration('debounce.delay', debounce.delay),
-    maxDelayMs: maxDelay == null ? undefined : parsePositiveDuration('debounce.maxDelay', maxDelay),
-  };
+  const { delay, maxDelay } = debounce;
+  const delayMs = parsePositiveDuration('debounce.delay', delay);
+  const maxDelayMs = maxDelay == null ? undefined : parsePositiveDuration('debounce.maxDelay', maxDelay);
+  if (maxDelayMs !== undefined && maxDelayMs < delayMs) {
+    const shown = `${shownValue(maxDelay)}, which is shorter than its delay ${shownValue(delay)}`;
+    throw refuse('debounce.maxDelay', `debounce.maxDelay must not be ${shown}`);
+  }
+  return { key: scopedKey(scope, key), delayMs, maxDelayMs };
 }
 
 /** Whose keys they are: the idempotency key, and the key of a debounced trigger, which changes the run that it finds. */

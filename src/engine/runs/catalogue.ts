@@ -1,3 +1,7 @@
+import { ValidationError } from '../../core/errors/errors.ts';
+import { shownValue } from '../../core/time/duration.ts';
+import { shorten } from '../../core/validation/known-names.ts';
+import { refuseMember } from '../../core/validation/refusal.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { createJobHandle, type JobHandle } from './job-handle.ts';
 import type { RunsDeps } from './runs-deps.ts';
@@ -15,6 +19,18 @@ export type HandlesOf<TJobs extends AnyJobs> = { readonly [K in keyof TJobs]: Ha
 // biome-ignore lint/suspicious/noExplicitAny: what was registered is not known to the type.
 export type OpenHandles = Record<string, JobHandle<string, any, any, any>>;
 
+/** @throws {ValidationError} that names what is no job. */
+function checkJobs(definitions: unknown): asserts definitions is object {
+  if (typeof definitions !== 'object' || definitions === null || Array.isArray(definitions)) {
+    const shown = Array.isArray(definitions) ? 'a list' : shownValue(definitions);
+    throw new ValidationError(`register must be given an object of job definitions, not ${shown}`);
+  }
+  for (const [key, job] of Object.entries(definitions)) {
+    if (typeof job === 'object' && job !== null) continue;
+    throw refuseMember(shorten(key), `must be a job definition, not ${shownValue(job)}`);
+  }
+}
+
 /** Registers jobs and keeps their handles. */
 export function createCatalogue(deps: RunsDeps) {
   const handles = new Map<string, JobHandle>();
@@ -22,6 +38,7 @@ export function createCatalogue(deps: RunsDeps) {
   return {
     jobs,
     register<TJobs extends AnyJobs>(definitions: TJobs): HandlesOf<TJobs> {
+      checkJobs(definitions);
       deps.registry.add(Object.values(definitions));
       const added = Object.entries(definitions).map(([key, job]) => {
         const handle = handles.get(job.name) ?? createJobHandle(job, deps);

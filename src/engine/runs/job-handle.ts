@@ -1,8 +1,9 @@
 import type { TriggeredRun, TriggerOptions } from '../../core/durably.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import type { RunFilter } from '../../core/lists/run-query.ts';
-import { parseRun, type Run } from '../../core/run.ts';
+import { checkRunId, parseRun, type Run } from '../../core/run.ts';
 import { currentRun } from '../../core/run-context.ts';
+import { shownValue } from '../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { checkBatchSize, newRun, newRunOfBatch, type ParsedTrigger, parseTrigger } from '../jobs/new-run.ts';
@@ -109,7 +110,7 @@ export function createJobHandle(job: JobDefinition, deps: HandleDeps): JobHandle
       return (await storeRuns(deps, runs)).map(toTriggeredRun);
     },
     async getRun(runId) {
-      const run = await deps.store.getRun(runId);
+      const run = await deps.store.getRun(checkRunId(runId));
       return run?.jobName === job.name ? parseRun(run) : null;
     },
     async getRuns(filter = {}) {
@@ -159,6 +160,6 @@ async function triggerAndWait(
 function checkTimeout(timeout: unknown): void {
   if (timeout === undefined) return;
   if (typeof timeout !== 'number' || !Number.isFinite(timeout) || timeout < 0) {
-    throw new ValidationError(`timeout must be a number of ms, not ${String(timeout)}`);
+    throw new ValidationError(`timeout must be a number of ms, not ${shownValue(timeout)}`);
   }
 }

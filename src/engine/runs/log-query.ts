@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { dropPromises } from '../../core/errors/dropped.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT } from '../../core/lists/run-query.ts';
 import { LOG_LEVELS, type LogQuery } from '../../core/step.ts';
@@ -16,6 +17,7 @@ const logQuerySchema = knownMembers('log query member', {
 export function parseLogQuery(query: LogQuery): LogPage {
   const parsed = logQuerySchema.safeParse(query);
   if (parsed.success) return parsed.data;
+  dropPromises(query);
   const issues = toIssues(parsed.error);
   throw new ValidationError(`Invalid log query: ${summarize(issues)}`, issues);
 }

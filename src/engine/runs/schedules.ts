@@ -8,7 +8,7 @@ import { slotAfter, slotsAfter } from '../../core/schedules/timing.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
 import { shownValue } from '../../core/time/duration.ts';
 import type { Labels } from '../../core/triggers/labels.ts';
-import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import { checkMembers, checkNoOptions, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
 import { fixedError, putSchedule } from '../schedules/put-schedule.ts';
 import type { RunsDeps } from './runs-deps.ts';
@@ -33,7 +33,11 @@ export async function schedule(deps: ScheduleDeps, request: ScheduleRequest): Pr
 }
 
 /** All schedules, by id. */
-export async function getSchedules({ store }: Pick<ScheduleDeps, 'store'>): Promise<Schedule[]> {
+export async function getSchedules(
+  { store }: Pick<ScheduleDeps, 'store'>,
+  options?: unknown,
+): Promise<Schedule[]> {
+  checkNoOptions('getSchedules', options);
   const schedules: Schedule[] = [];
   for await (const page of store.listSchedules()) schedules.push(...page.map(toSchedule));
   return schedules;

@@ -10,6 +10,7 @@ import { checkRunId, MAX_KEY_LENGTH } from '../../core/run.ts';
 import type { Signalled, SignalOptions } from '../../core/signal.ts';
 import { MAX_UNTAKEN_SIGNALS, type NewSignal } from '../../core/signal.ts';
 import { isStorableText, signalNameFault } from '../../core/text.ts';
+import { shownValue } from '../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
 import { type Codec, openJson } from '../plugins/codec.ts';
@@ -104,7 +105,7 @@ function newSignal(
 function checkSignalId(signalId: unknown): string | null {
   if (signalId === undefined || signalId === null) return null;
   const refuse = (message: string) => refusalOf([{ path: ['signalId'], message: `signalId ${message}` }]);
-  if (typeof signalId !== 'string') throw refuse('must be a string');
+  if (typeof signalId !== 'string') throw refuse(`must be a string, not ${shownValue(signalId)}`);
   if (signalId.length < 1 || signalId.length > MAX_KEY_LENGTH)
     throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);
   if (!isStorableText(signalId)) throw refuse('must not hold a lone surrogate or a NUL');

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { WorkOptions } from '../../core/durably.ts';
 import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
+import { checkNoOptions } from '../../core/validation/known-names.ts';
 import { checkOptions, numberOption, type OptionSchemas } from '../../core/validation/option-types.ts';
 import type { WebhookSubscriptions } from '../../core/webhooks/webhooks.ts';
 import type { Worker } from './worker.ts';
@@ -74,7 +75,8 @@ export function createLifecycle({
       // A request that arrives while the worker stops must not start it again.
       if (!worker.isStopping) worker.start();
     },
-    async processOne() {
+    async processOne(options?: unknown) {
+      checkNoOptions('processOne', options);
       const taken = await worker.work({ ...checkWorkOptions({ maxRuns: 1 }), endsWhen: 'nothing-found' });
       return taken > 0;
     },

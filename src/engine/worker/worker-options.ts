@@ -1,4 +1,5 @@
 import type { WorkOptions } from '../../core/durably.ts';
+import { dropPromises } from '../../core/errors/dropped.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { anyOption, type OptionSchemas } from '../../core/validation/option-types.ts';
@@ -136,6 +137,7 @@ function count(name: string, value: unknown): number | undefined {
 
 /** A refused value, which may be anything. */
 function shown(value: unknown): string {
+  dropPromises(value);
   try {
     return String(value);
   } catch {

@@ -8,6 +8,7 @@ import {
 } from 'node:http';
 import { type AddressInfo, createServer as createNetServer, Server as NetServer } from 'node:net';
 import { getRequestListener } from '@hono/node-server';
+import { UnreadRequests } from './unread-requests.ts';
 
 /** How often a closing server looks for connections that have become idle. */
 const SWEEP_MS = 20;
@@ -43,12 +44,14 @@ export function createHttpServer(
       ...rest: (string | OutgoingHttpHeaders | OutgoingHttpHeader[] | undefined)[]
     ): this {
       // If the body was not asked for, the next bytes on the connection could be that body or a new request.
+      unread.noteAnswer(this);
       if (draining.aborted || bodiesHeldBack.has(this.req)) this.shouldKeepAlive = false;
       return (super.writeHead as (...args: unknown[]) => this)(status, ...rest);
     }
   }
 
   const server = createServer({ ServerResponse: Answer }, answer);
+  const unread = new UnreadRequests(server);
   server.on('checkContinue', (incoming, outgoing) => {
     if (hasBody(incoming)) {
       bodiesHeldBack.add(incoming);

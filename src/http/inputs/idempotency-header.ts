@@ -38,9 +38,14 @@ export function refuseIdempotencyHeader(request: Request): void {
 
 const QUOTED = /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 
+/** Of several headers, `Request` shows the values with a comma and a space between them. */
 function keyOf(header: string): string {
-  if (!header.startsWith('"')) return header;
-  const quoted = QUOTED.exec(header)?.[1];
+  const [first = '', ...others] = QUOTED.test(header) ? [header] : header.split(', ');
+  if (others.some((other) => other !== first)) {
+    throw refusal('must be there once; a key that holds a comma and a space must be in quotes');
+  }
+  if (!first.startsWith('"')) return first;
+  const quoted = QUOTED.exec(first)?.[1];
   if (quoted === undefined) throw refusal('must be a string in quotes, or a text without them');
   return quoted.replace(/\\(["\\])/g, '$1');
 }

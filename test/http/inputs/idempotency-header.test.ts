@@ -14,6 +14,8 @@ describe.each(doors)('the header Idempotency-Key, through $door', ({ open }) => 
   it.each([
     ['"8e03978e-40d5"', '8e03978e-40d5'],
     ['8e03978e-40d5', '8e03978e-40d5'],
+    ['"one, two"', 'one, two'],
+    ['one,two', 'one,two'],
     ['"a \\"quoted\\" \\\\ key"', 'a "quoted" \\ key'],
   ])('%s is the key of a trigger, which refuses another input', async (header, key) => {
     const durably = fakeDurably();
@@ -40,6 +42,21 @@ describe.each(doors)('the header Idempotency-Key, through $door', ({ open }) => 
     );
     expect([status, body]).toMatchObject([400, { code: 'VALIDATION' }]);
     expect(durably.calls).toEqual([]);
+  });
+
+  it.each([
+    ['one', 'two', 400],
+    ['"one"', '"two"', 400],
+    ['"one"', 'one', 400],
+    ['one', 'one', 200],
+    ['"one"', '"one"', 200],
+  ])('that is there twice, as %s and %s, is answered with %i', async (first, second, expected) => {
+    const durably = fakeDurably();
+    const request = post('/trigger', { jobName: 'greet' }, first);
+    request.headers.append('idempotency-key', second);
+    expect((await open(durably)(request)).status).toBe(expected);
+    const key = { args: [{ idempotencyKey: 'one' }] };
+    expect(durably.calls).toMatchObject(expected === 200 ? [key] : []);
   });
 
   it('used again with another input is answered with 422', async () => {

@@ -1,5 +1,6 @@
 import { errorsOf } from '../../../core/errors/error-text.ts';
 import { StepError } from '../../../core/errors/errors.ts';
+import { readField } from '../../../core/errors/thrown.ts';
 import { storableText } from '../../../core/text.ts';
 import type { StepResults } from '../step-results.ts';
 import { stepNameFault } from './step-name.ts';
@@ -203,7 +204,7 @@ function refused(message: string): RefusedCall {
 /** Anything may have been thrown, and reading from it may throw too. */
 function causeOf(error: unknown): unknown {
   try {
-    return error instanceof Error ? error.cause : undefined;
+    return error instanceof Error ? readField(error, 'cause') : undefined;
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { dropPromises } from '../../../core/errors/dropped.ts';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { StepError } from '../../../core/errors/errors.ts';
 import { decodeJson, type Jsonified } from '../../../core/json/json.ts';
@@ -63,7 +64,10 @@ export async function tryStep<T>(port: StepPort, kind: TriedKind, given: TriedCa
   // A stored step is replayed, whatever its options are now.
   const optionFault = port.isStored(given.name, 'run') ? undefined : fault;
   const call = port.enter(given.name, typeof given.fn === 'function' ? optionFault : 'needs a function');
-  if (call.state === 'refused') return await port.refuse(call);
+  if (call.state === 'refused') {
+    dropPromises([given.fn, given.options]);
+    return await port.refuse(call);
+  }
   call.isSensitive = policy.isSensitive;
   const stored = port.replay(call);
   if (stored !== undefined) return decodeJson(await stored) as Jsonified<T>;

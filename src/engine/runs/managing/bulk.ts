@@ -19,6 +19,7 @@ import {
 import type { Store } from '../../../core/store.ts';
 import { shownValue } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { checkFunction } from '../../../core/validation/option-types.ts';
 import { refusalOf } from '../../../core/validation/refusal.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
@@ -108,6 +109,7 @@ async function commandRuns(
   { filter, options }: { filter: BulkFilter; options: BulkOptions | undefined },
 ): Promise<{ result: BulkResult; leavesBelow: boolean }> {
   checkMembers(`${name}Runs option`, options, OPTIONS);
+  if (options?.allow !== undefined) checkFunction('allow', options.allow);
   const query = parseBulkFilter(name, filter);
   if (query === 'nothing') return { result: { count: 0, more: false }, leavesBelow: false };
   const { runs, more } = await listMatching({ store }, query, options);

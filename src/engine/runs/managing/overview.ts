@@ -2,11 +2,16 @@ import { RUN_STATUSES, type RunStatus } from '../../../core/run.ts';
 import type { Overview } from '../../../core/stats/overview.ts';
 import type { WorkerInfo } from '../../../core/stats/worker-info.ts';
 import { toIsoTime } from '../../../core/time/clock.ts';
+import { checkNoOptions } from '../../../core/validation/known-names.ts';
 import { WEBHOOK_JOB } from '../../../core/webhooks/webhooks.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
 /** The workers of all processes. */
-export async function getWorkers({ store }: Pick<RunsDeps, 'store'>): Promise<WorkerInfo[]> {
+export async function getWorkers(
+  { store }: Pick<RunsDeps, 'store'>,
+  options?: unknown,
+): Promise<WorkerInfo[]> {
+  checkNoOptions('getWorkers', options);
   const workers = await store.listWorkers();
   return workers.map(({ instance, version, inUse, slots, jobs, startedAtMs, seenAtMs }) => ({
     instance,
@@ -19,7 +24,8 @@ export async function getWorkers({ store }: Pick<RunsDeps, 'store'>): Promise<Wo
 }
 
 /** How the service is doing now. */
-export async function getOverview({ store }: Pick<RunsDeps, 'store'>): Promise<Overview> {
+export async function getOverview({ store }: Pick<RunsDeps, 'store'>, options?: unknown): Promise<Overview> {
+  checkNoOptions('getOverview', options);
   const [all, { nowMs, pendingSinceMs, databaseBytes }] = await Promise.all([
     store.countRuns(),
     store.readOverview(),

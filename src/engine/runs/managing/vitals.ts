@@ -1,4 +1,5 @@
 import type { JobLine, StoredLine, Vitals } from '../../../core/stats/vitals.ts';
+import { checkNoOptions } from '../../../core/validation/known-names.ts';
 import { WEBHOOK_JOB } from '../../../core/webhooks/webhooks.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
@@ -12,7 +13,8 @@ type Lines = Pick<Vitals, 'jobs' | 'otherJobs'>;
 const underWay = new WeakMap<RunsDeps['store'], Promise<Lines>>();
 
 /** What a monitor watches: the instance, and the lines of its jobs. */
-export async function getVitals(deps: VitalsDeps): Promise<Vitals> {
+export async function getVitals(deps: VitalsDeps, options?: unknown): Promise<Vitals> {
+  checkNoOptions('getVitals', options);
   const { store, worker, feed, clock } = deps;
   const lines = underWay.get(store) ?? readLines(deps).finally(() => underWay.delete(store));
   underWay.set(store, lines);

@@ -4,7 +4,7 @@ import type { NewRun } from '../../../core/triggers/new-run.ts';
 import { checkBatchSize, newRunOfBatch, parseTrigger } from '../../jobs/new-run.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 import { placed } from './placed.ts';
-import { storeRuns, toTriggered, withDisposition } from './trigger.ts';
+import { checkRequest, storeRuns, toTriggered, withDisposition } from './trigger.ts';
 
 const MAX_BATCH_RUNS = 1000;
 
@@ -30,8 +30,10 @@ export async function batchTriggerForIds(
   }
   const { registry, maxInputBytes } = deps;
   const triggers = await Promise.all(
-    requests.map(({ jobName, input, ...options }, index) =>
+    requests.map((request, index) =>
       parsedAt(index, async () => {
+        checkRequest(request);
+        const { jobName, input, ...options } = request;
         const job = registry.find(jobName);
         const trigger = await parseTrigger(job, { input, options });
         return { make: () => newRunOfBatch(job, trigger, maxInputBytes) };

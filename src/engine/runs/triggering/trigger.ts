@@ -1,7 +1,8 @@
 import type { Triggered, TriggeredRun, TriggerOptions, TriggerRequest } from '../../../core/durably.ts';
-import { IdempotencyKeyReusedError } from '../../../core/errors/errors.ts';
+import { IdempotencyKeyReusedError, ValidationError } from '../../../core/errors/errors.ts';
 import { isSameJson } from '../../../core/json/same-json.ts';
 import { parseRun, type Run } from '../../../core/run.ts';
+import { shownValue } from '../../../core/time/duration.ts';
 import type { Disposition, Due, Enqueued, NewRun } from '../../../core/triggers/new-run.ts';
 import type { CallerTransaction } from '../../../core/triggers/trigger-options.ts';
 import type { JobDefinition } from '../../jobs/define-job.ts';
@@ -25,12 +26,19 @@ export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promi
 }
 
 /** {@link trigger} for callers that need only the id, and whether the run is new. */
-export async function triggerForId(
-  deps: TriggerDeps,
-  { jobName, input, ...options }: TriggerRequest,
-): Promise<Triggered> {
+export async function triggerForId(deps: TriggerDeps, request: TriggerRequest): Promise<Triggered> {
+  checkRequest(request);
+  const { jobName, input, ...options } = request;
   const job = deps.registry.find(jobName);
   return toTriggered(await triggerRun(job, { input, options }, deps));
+}
+
+/** @throws {ValidationError} for what is no object. */
+export function checkRequest(request: unknown): void {
+  if (typeof request === 'object' && request !== null) return;
+  throw new ValidationError(
+    `A trigger must be given as an object with a jobName, not ${shownValue(request)}`,
+  );
 }
 
 /** Triggers a run of a job. @throws {ValidationError} for a bad input or option. @throws {IdempotencyKeyReusedError} */
