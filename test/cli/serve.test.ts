@@ -42,6 +42,6 @@ it('serve drains when nobody reads its output', async () => {
 it('serve that cannot start exits with 4', async () => {
   const cwd = await temporaryFolder();
   writeFileSync(join(cwd, 'jobs.ts'), JOB);
-  const ended = await run(['serve', 'jobs.ts', '--port', 'none'], { cwd });
+  const ended = await run(['serve', 'jobs.ts'], { cwd, env: { PORT: 'none' } });
   expect(ended).toMatchObject({ code: 4, stderr: expect.stringMatching(/cannot start: .*PORT/) });
 });
