@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
+import { endOnEarlySignals } from '../../entry/node/early-signals.ts';
 import { port } from '../arguments.ts';
 import { EXIT } from '../exit.ts';
 
@@ -30,6 +31,7 @@ export function addServing(program: Command): void {
       '\nExamples:\n  $ durably serve ./jobs.ts\n  $ durably serve ./jobs.ts --port 8080 --database ./jobs.db\n\nThe other settings are variables of the environment: see the README.',
     )
     .action(async (module: string | undefined, { host, database, open, ...flags }: ServeFlags) => {
+      endOnEarlySignals();
       const jobs = module === undefined ? undefined : await jobsOf(module);
       setVariables({ PORT: flags.port, HOST: host, TURSO_DATABASE_URL: database && databaseUrl(database) });
       // It is the command's, and the service would warn of a variable that it does not know.
