@@ -137,7 +137,7 @@ function count(name: string, value: unknown): number | undefined {
 /** A refused value, which may be anything. */
 function shown(value: unknown): string {
   try {
-    return String(value);
+    return typeof value === 'string' ? JSON.stringify(value) : String(value);
   } catch {
     return typeof value;
   }
