@@ -6,7 +6,7 @@ import { LEAST_LEVELS } from '../core/logger.ts';
 import { readRetention } from '../core/managing/retention.ts';
 import { readEncryptionKeys } from '../core/plugins/encryption-keys.ts';
 import { DEFAULT_MAX_BODY_BYTES } from '../http/pipeline.ts';
-import { isPlainPath } from '../http/routing.ts';
+import { isPlainPath, takenPath } from '../http/routing.ts';
 import { apiKeysText } from './api-keys.ts';
 import { DEFAULT_BASE_PATH } from './create-app.ts';
 import { isOrigin } from './origins.ts';
@@ -89,6 +89,10 @@ const settings = z.object({
       (path) => path.startsWith('/') && isPlainPath(path),
       `must be a path such as ${DEFAULT_BASE_PATH}`,
     )
+    .refine((path) => takenPath(path) === undefined, {
+      error: ({ input }) =>
+        `must not be ${takenPath(String(input))}, which is a path of the service, or below it`,
+    })
     .default(DEFAULT_BASE_PATH),
   DURABLY_CONCURRENCY: wholeNumber(1, 10_000).default(10),
   DURABLY_POLLING_INTERVAL_MS: ms().default(1000),

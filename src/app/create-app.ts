@@ -11,7 +11,7 @@ import {
 } from '../http/pipeline.ts';
 import { problemResponse } from '../http/problem.ts';
 import { createReport } from '../http/report.ts';
-import { isPlainPath, normalizeBasePath, unknownPath, wrongMethod } from '../http/routing.ts';
+import { isPlainPath, normalizeBasePath, takenPath, unknownPath, wrongMethod } from '../http/routing.ts';
 import type { ApiKeys } from './api-keys.ts';
 import { mountDashboard } from './dashboard/mount.ts';
 import { mountGate } from './gate.ts';
@@ -99,7 +99,7 @@ export function createDurablyApp<TContext = unknown>(
   checkOptions('createDurablyApp option', options, APP_OPTIONS);
   const { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, draining, allowedHosts, corsOrigins = [] } = options;
   const { dashboard = false } = options;
-  const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH);
+  const basePath = checkBasePath(options.basePath ?? DEFAULT_BASE_PATH, dashboard !== false);
   const reportOf = createReport(options.onError, options.logger);
   const pipeline = createPipeline(durably, options, reportOf);
   const app = new Hono();
@@ -109,8 +109,6 @@ export function createDurablyApp<TContext = unknown>(
   if (allowedHosts !== undefined) app.use(hostGuard({ hosts: allowedHosts, origins: corsOrigins }));
   mountHealth(app);
   if (dashboard !== false) {
-    if (basePath === '/dashboard')
-      throw new ValidationError('basePath must not be /dashboard, where the dashboard has its files');
     const isReadOnly = dashboard !== true && dashboard.readOnly === true;
     mountDashboard(app, { basePath, mode: isReadOnly ? 'read-only' : 'full' });
   }
@@ -147,8 +145,11 @@ export function createDurablyApp<TContext = unknown>(
   return app;
 }
 
-function checkBasePath(basePath: string): string {
+function checkBasePath(basePath: string, hasDashboard: boolean): string {
   const normal = normalizeBasePath(basePath);
+  const taken = takenPath(normal);
+  if (taken !== undefined && (hasDashboard || taken !== '/dashboard'))
+    throw new ValidationError(`basePath must not be ${taken}, which is a path of the service, or below it`);
   if (isPlainPath(normal)) return normal;
   throw new ValidationError(`basePath must be a path such as ${DEFAULT_BASE_PATH}, got ${basePath}`);
 }

@@ -40,6 +40,14 @@ export function wholeNumber(given: string): number {
   return Number(given);
 }
 
+/** A port as the text of a variable; 0 takes any that is free. */
+export function port(given: string): string {
+  if (!/^\d{1,5}$/.test(given) || Number(given) > 65_535) {
+    throw new InvalidArgumentError('Give a whole number from 0 to 65535.');
+  }
+  return given;
+}
+
 const isDuration = (given: string): given is Extract<Duration, string> =>
   /^\d+(?:\.\d+)?(ms|s|m|h|d)$/.test(given);
 

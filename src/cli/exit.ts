@@ -1,10 +1,11 @@
 import { CommanderError } from 'commander';
 import {
-  ConflictError,
   DatabaseUnavailableError,
-  DurablyError,
+  IdempotencyKeyReusedError,
+  NotFoundError,
   ServiceUnavailableError,
   UnauthorizedError,
+  ValidationError,
 } from '../client.ts';
 import { errorMessage } from '../core/errors/error-text.ts';
 import { onOneLine } from '../core/errors/log-text.ts';
@@ -16,7 +17,7 @@ export const EXIT = {
   done: 0,
   failed: 1,
   cancelled: 2,
-  /** A wrong option, argument or input. Nothing was sent. */
+  /** A wrong option, argument or input, whether the command or the service has found it. Nothing was changed. */
   usage: 3,
   /** The service refused it, or it went wrong. */
   refused: 4,
@@ -57,9 +58,19 @@ export function explain(
 ): { readonly code: ExitCode; readonly line?: string } {
   if (error instanceof CommanderError) return { code: error.exitCode === 0 ? EXIT.done : EXIT.usage };
   const line = onOneLine(withoutSecrets(lineOf(error, url)));
-  if (error instanceof UsageError) return { code: EXIT.usage, line };
+  if (isMistyped(error)) return { code: EXIT.usage, line };
   const isAway = error instanceof ServiceUnavailableError || error instanceof DatabaseUnavailableError;
   return { code: isAway ? EXIT.unreachable : EXIT.refused, line };
+}
+
+/** Whether the cause is what was typed. The service refuses what the command can't check: inputs, times, names. */
+function isMistyped(error: unknown): boolean {
+  return (
+    error instanceof UsageError ||
+    error instanceof ValidationError ||
+    error instanceof NotFoundError ||
+    error instanceof IdempotencyKeyReusedError
+  );
 }
 
 function lineOf(error: unknown, url: string | undefined): string {
@@ -68,6 +79,5 @@ function lineOf(error: unknown, url: string | undefined): string {
     return `${message}: start the service with durably serve, or name another with --url or DURABLY_URL (now ${url})`;
   }
   if (error instanceof UnauthorizedError) return `${message}: give a key with --api-key or DURABLY_API_KEY`;
-  if (error instanceof ConflictError || error instanceof DurablyError) return message;
   return message;
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { resolve } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { createJiti } from 'jiti';
 import { errorMessage } from '../core/errors/error-text.ts';
 import type { GivenJobs } from '../entry/node/instance.ts';
@@ -16,7 +16,8 @@ import { UsageError } from './exit.ts';
 export async function loadJobs(path: string): Promise<GivenJobs> {
   const file = resolve(path);
   if (!(await stat(file).catch(() => undefined))?.isFile()) throw new UsageError(`there is no file ${path}`);
-  const jiti = createJiti(pathToFileURL(file).href, { alias: aliases(file), fsCache: false });
+  const virtualModules = await loadedModules(file);
+  const jiti = createJiti(pathToFileURL(file).href, { virtualModules, fsCache: false });
   let loaded: unknown;
   try {
     loaded = await jiti.import(file);
@@ -28,24 +29,27 @@ export async function loadJobs(path: string): Promise<GivenJobs> {
   return jobs;
 }
 
-/** The doors of this very package, so that the module's errors are of the classes that the engine knows. */
-function aliases(file: string): Record<string, string> {
-  const doors = ['client', 'hono', 'remote', 'server', 'sqlite'].map((name) => [
-    `durably/${name}`,
-    doorOf(name),
-  ]);
-  const zod = canResolve('zod', file) ? [] : [['zod', createRequire(import.meta.url).resolve('zod')]];
-  return Object.fromEntries([...doors, ['durably', doorOf('index')], ...zod]);
+/**
+ * The doors of this very package, so that the module's errors are of the classes that the engine knows, and zod unless the module
+ * has its own. They are loaded here, because the loader can't import a file below a folder with `#` or `?` in its name: it
+ * compiles the file instead, with all that it imports.
+ */
+async function loadedModules(file: string): Promise<Record<string, unknown>> {
+  const modules: Record<string, unknown> = { durably: await importDoor('index') };
+  for (const name of ['client', 'hono', 'remote', 'server', 'sqlite']) {
+    modules[`durably/${name}`] = await importDoor(name);
+  }
+  if (!hasOwnZod(file)) modules.zod = await import(import.meta.resolve('zod'));
+  return modules;
 }
 
-function doorOf(name: string): string {
-  return fileURLToPath(new URL(`../${name}.js`, import.meta.url));
+async function importDoor(name: string): Promise<unknown> {
+  return await import(new URL(`../${name}.js`, import.meta.url).href);
 }
 
-function canResolve(name: string, from: string): boolean {
+function hasOwnZod(file: string): boolean {
   try {
-    createRequire(from).resolve(name);
-    return true;
+    return createRequire(file).resolve('zod') !== createRequire(import.meta.url).resolve('zod');
   } catch {
     return false;
   }

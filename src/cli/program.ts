@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
+import { errorMessage } from '../core/errors/error-text.ts';
 import { addChanging } from './commands/changing.ts';
 import { addDoctor } from './commands/doctor.ts';
 import { addManaging } from './commands/managing.ts';
@@ -33,16 +34,18 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     code = given;
   };
   const program = createProgram(end);
-  let isService = false;
+  let running: Command | undefined;
   program.hook('preAction', (_program, command) => {
-    isService = command.name() === 'serve';
+    running = command;
   });
-  // A reader such as `head` may close its end. A service goes on without one.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (isService) return;
-    if (error.code !== 'EPIPE') throw error;
-    process.exit(code);
+    const isClosed = error.code === 'EPIPE';
+    if (running?.name() === 'serve' || (isClosed && running !== undefined && isWatch(running))) return;
+    // A reader such as `head` may close its end.
+    if (!isClosed) tell(`the output can't be written: ${errorMessage(error)}`);
+    process.exit(isClosed ? code : EXIT.refused);
   });
+  process.stderr.on('error', () => undefined);
   try {
     await program.parseAsync(args, { from: 'user' });
     return code;
@@ -51,6 +54,11 @@ export async function runCommand(args: readonly string[]): Promise<ExitCode> {
     if (explained.line !== undefined) tell(explained.line);
     return explained.code;
   }
+}
+
+/** Whether the command follows a run and exits as the run ends, even if nobody reads on. */
+function isWatch(command: Command): boolean {
+  return command.name() === 'watch' || command.opts().watch === true;
 }
 
 function createProgram(end: (code: ExitCode) => void): Command {

@@ -7,13 +7,27 @@ const MAX_FOUND = 1_000;
 const MAX_SHOWN = 5;
 
 /**
+ * The ids of the runs that begin like that, each once. A command finds all of them before it changes the first one.
+ *
+ * @throws {UsageError} if one fits no run, or several.
+ */
+export async function findRunIds(client: DurablyClient, given: readonly string[]): Promise<string[]> {
+  const ids = new Set<string>();
+  for (const each of given) ids.add(await findRunId(client, each));
+  return [...ids];
+}
+
+/**
  * The id of the run that begins like that. `run_` may be left out.
  *
  * @throws {UsageError} if no run begins like that, or several do.
  */
 export async function findRunId(client: DurablyClient, given: string): Promise<string> {
   const beginning = given.startsWith(PREFIX) ? given : `${PREFIX}${given}`;
-  if (beginning.length >= WHOLE_LENGTH) return beginning;
+  if (beginning.length >= WHOLE_LENGTH) {
+    if ((await client.getRun(beginning)) === null) throw new UsageError(`there is no run ${beginning}`);
+    return beginning;
+  }
   const found = await client.getRuns({ q: beginning, fields: ['id'], limit: MAX_FOUND });
   const ids = found.map(({ id }) => id).filter((id) => id.startsWith(beginning));
   const [only] = ids;

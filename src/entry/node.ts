@@ -1,4 +1,6 @@
-import { runService } from './node/run.ts';
+import { endOnEarlySignals } from './node/early-signals.ts';
 
 /** The service on Node. `npm start` and the container image run it. */
+endOnEarlySignals();
+const { runService } = await import('./node/run.ts');
 await runService({ firstSignal: 'drains' });

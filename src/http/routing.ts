@@ -43,6 +43,15 @@ export function isPlainPath(path: string): boolean {
   return /^(\/(?!\.\.?(\/|$))[\w.~-]+)*\/?$/.test(path);
 }
 
+/** The paths beside the operations that the service has. */
+const OWN_PATHS = ['/healthz', '/readyz', '/metrics', '/openapi.json', '/dashboard'];
+
+/** The path of the service at or below which a base path is: operations there would hide it, or be hidden. */
+export function takenPath(basePath: string): string | undefined {
+  const normal = normalizeBasePath(basePath);
+  return OWN_PATHS.find((path) => normal === path || normal.startsWith(`${path}/`));
+}
+
 /** The refusal of a path that has no operation. */
 export function unknownPath(pathname: string): RequestError {
   return new RequestError('NOT_FOUND', `Nothing is at ${pathname}`);

@@ -130,6 +130,11 @@ describe('the configuration', () => {
     ['TURSO_DATABASE_URL', 'postgres://x', 'TURSO_DATABASE_URL must be'],
     ['TURSO_DATABASE_URL', 'file:', 'TURSO_DATABASE_URL must be'],
     ['DURABLY_BASE_PATH', 'api', 'DURABLY_BASE_PATH must be a path such as /api/durably, got "api"'],
+    ...['/healthz', '/readyz/', '/metrics/x', '/openapi.json', '/dashboard'].map((path) => [
+      'DURABLY_BASE_PATH',
+      path,
+      `DURABLY_BASE_PATH must not be ${path.replace(/^(\/[a-z.]+).*/, '$1')}, which is a path of the service, or below it, got "${path}"`,
+    ]),
     ['DURABLY_BASE_PATH', '/api/*', 'DURABLY_BASE_PATH must be'],
     ['DURABLY_BASE_PATH', '/api/../x', 'DURABLY_BASE_PATH must be'],
     ['DURABLY_CONCURRENCY', '0', 'DURABLY_CONCURRENCY must be a whole number from 1 to 10000, got "0"'],

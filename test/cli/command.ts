@@ -7,7 +7,8 @@ import { expect, onTestFinished, vi } from 'vitest';
 import { temporaryFolder } from '../app/temporary.ts';
 import { buildPackage } from '../support/built/package.ts';
 
-const COMMAND = join(buildPackage(), 'dist/cli.js');
+/** The folder of the built package. */
+export const PACKAGE = buildPackage();
 
 export interface Ended {
   readonly code: number | null;
@@ -28,11 +29,17 @@ export interface CommandOptions {
 }
 
 /** Starts the built command in a process that is killed after the test. */
-export function startCommand(
+export function startCommand(args: readonly string[], options?: CommandOptions): StartedCommand {
+  return startNode(join(PACKAGE, 'dist/cli.js'), args, options);
+}
+
+/** Does the same with another module. */
+export function startNode(
+  module: string,
   args: readonly string[],
   { cwd = tmpdir(), env = {}, input = '' }: CommandOptions = {},
 ): StartedCommand {
-  const child = spawn(process.execPath, [COMMAND, ...args], {
+  const child = spawn(process.execPath, [module, ...args], {
     cwd,
     env: { PATH: process.env.PATH, HOME: cwd, TMPDIR: tmpdir(), ...env },
   });

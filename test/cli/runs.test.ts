@@ -96,7 +96,10 @@ it('signals, cancels, retries, forks, retriggers and deletes runs', async () => 
   expect(objectsIn(forked).at(-1)).toMatchObject({ output: { text: 'Hello Eve' } });
   expect((await durably(['watch', objectsIn(again)[0].newRunId])).code).toBe(0);
   expect(await durably(['delete', greeting])).toMatchObject({ code: 0, stdout: `${greeting} deleted\n` });
-  expect(await durably(['delete', greeting])).toMatchObject({ code: 4, stderr: 'durably: Run not found\n' });
+  expect(await durably(['delete', greeting])).toMatchObject({
+    code: 3,
+    stderr: `durably: there is no run ${greeting}\n`,
+  });
 });
 
 it('lists jobs and schedules, and pauses them', async () => {
@@ -113,7 +116,7 @@ it('lists jobs and schedules, and pauses them', async () => {
   expect(jobs.stdout).toMatch(/^greet +paused$/m);
   expect(objectsIn(json).map(({ name }) => name)).toEqual(['ask', 'fail', 'greet', 'parent']);
   expect(schedules.stdout).toBe('no schedules\n');
-  expect([both.code, unknown.code]).toEqual([3, 4]);
+  expect([both.code, unknown.code]).toEqual([3, 3]);
   expect(await durably(['resume', 'greet', '--json'])).toMatchObject({
     stdout: '{"job":"greet","paused":false}\n',
   });

@@ -37,6 +37,9 @@ it('says that a folder is a file, and that a file is a folder', async () => {
   const folder = await temporaryFolder();
   await writeFile(join(folder, 'notes'), 'x');
   await mkdir(join(folder, 'd.db'));
+  expect(await lineOf({ TURSO_DATABASE_URL: 'file:a%zz.db' })).toMatch(
+    /a file: URL has %25 in place of %.*TURSO_DATABASE_URL=file:a%zz\.db: correct the address/,
+  );
   expect(await lineOf({ TURSO_DATABASE_URL: `file:${folder}/notes/d.db` })).toMatch(
     /notes is a file, not a folder: TURSO_DATABASE_URL=.*: name a file in a folder$/m,
   );

@@ -60,11 +60,12 @@ it('logs what it waits for, refuses /tick, and hands back on the second signal',
   expect(service.output.stderr).toBe('');
 });
 
-it('warns about a missing data folder and a missing SDK for traces, and starts', async () => {
-  const service = await spawnOnFile({ env: { DURABLY_DATA_DIR: '/nope/x', DURABLY_TRACING: 'on' } });
+it('warns about a database in memory, a missing data folder and a missing SDK for traces, and starts', async () => {
+  const env = { TURSO_DATABASE_URL: ':memory:', DURABLY_DATA_DIR: '/nope/x', DURABLY_TRACING: 'on' };
+  const service = await spawnOnFile({ env });
   await service.listening();
   expect(service.output.stderr).toMatch(
-    /^\{"level":"warn",.*"msg":"DURABLY_DATA_DIR=\/nope\/x: .*\}\n\{"level":"warn",.*"msg":"DURABLY_TRACING=on: no OpenTelemetry SDK .*\}\n$/,
+    /^\{"level":"warn",.*"msg":"TURSO_DATABASE_URL=:memory: keeps nothing: .*\}\n\{"level":"warn",.*"msg":"DURABLY_DATA_DIR=\/nope\/x: .*\}\n\{"level":"warn",.*"msg":"DURABLY_TRACING=on: no OpenTelemetry SDK .*\}\n$/,
   );
 });
 

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { ClientRun } from '../../client.ts';
 import { readJson } from '../arguments.ts';
 import type { ExitCode } from '../exit.ts';
-import { findRunId } from '../run-ids.ts';
+import { findRunId, findRunIds } from '../run-ids.ts';
 import { sessionOf } from '../session.ts';
 import { watchRun } from './watching.ts';
 
@@ -49,8 +49,7 @@ export function addChanging(program: Command, end: (code: ExitCode) => void): vo
       .description(description)
       .action(async (ids: string[], _flags, command: Command) => {
         const session = sessionOf(command);
-        for (const id of ids) {
-          const runId = await findRunId(session.client, id);
+        for (const runId of await findRunIds(session.client, ids)) {
           const made = await send(session.client.run(runId));
           const answer = made === undefined ? { runId } : { runId, newRunId: made.runId };
           session.show(answer, () => `${runId} ${done}${made === undefined ? '' : ` ${made.runId}`}`);

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process';
 import { pathToFileURL } from 'node:url';
 import type { Command } from 'commander';
+import { endOnEarlySignals } from '../../entry/node/early-signals.ts';
+import { port } from '../arguments.ts';
 import { EXIT } from '../exit.ts';
 
 interface ServeFlags {
@@ -20,7 +22,7 @@ export function addServing(program: Command): void {
   program
     .command('serve [jobs]')
     .description('Run the service, with the jobs that a module exports. TypeScript needs no set-up')
-    .option('-p, --port <port>', 'where it listens (PORT)')
+    .option('-p, --port <port>', 'where it listens (PORT)', port)
     .option('--host <host>', 'where it listens (HOST)')
     .option(...DATABASE_OPTION)
     .option('-o, --open', 'open it in the browser')
@@ -28,9 +30,10 @@ export function addServing(program: Command): void {
       'after',
       '\nExamples:\n  $ durably serve ./jobs.ts\n  $ durably serve ./jobs.ts --port 8080 --database ./jobs.db\n\nThe other settings are variables of the environment: see the README.',
     )
-    .action(async (module: string | undefined, { port, host, database, open }: ServeFlags) => {
+    .action(async (module: string | undefined, { host, database, open, ...flags }: ServeFlags) => {
+      endOnEarlySignals();
       const jobs = module === undefined ? undefined : await jobsOf(module);
-      setVariables({ PORT: port, HOST: host, TURSO_DATABASE_URL: database && databaseUrl(database) });
+      setVariables({ PORT: flags.port, HOST: host, TURSO_DATABASE_URL: database && databaseUrl(database) });
       // It is the command's, and the service would warn of a variable that it does not know.
       delete process.env.DURABLY_URL;
       const { runService } = await import('../../entry/node/run.ts');

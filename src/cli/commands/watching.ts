@@ -47,20 +47,29 @@ export async function watchRun(session: Watching, runId: string): Promise<ExitCo
   let after: number | undefined;
   try {
     for (;;) {
-      for await (const event of client.runEvents(runId, { after, onConnection: view.tell })) {
-        after = event.sequence;
-        run.take(event);
-        view.take(event);
+      try {
+        for await (const event of client.runEvents(runId, { after, onConnection: view.tell })) {
+          after = event.sequence;
+          run.take(event);
+          view.take(event);
+        }
+      } catch (error) {
+        throw error instanceof NotFoundError ? deleted(runId) : error;
       }
       // Somebody may have retried the run after its last event was sent.
       const status = run.status === 'completed' ? run.status : (await client.getRun(runId))?.status;
       const last = status ?? run.status;
       if (isEnded(last)) return exitCodeOf(last);
-      if (status === undefined) throw new NotFoundError(`Run ${runId} was deleted`);
+      if (status === undefined) throw deleted(runId);
     }
   } finally {
     view.end();
   }
+}
+
+/** The run was there when its id was given, so that the mistake is not in the command. */
+function deleted(runId: string): Error {
+  return new Error(`Run ${runId} was deleted`);
 }
 
 /** How a run is shown while it is watched. */

@@ -1,3 +1,4 @@
+import stringWidth from 'string-width';
 import { onOneLine } from '../../core/errors/log-text.ts';
 import type { RunStatus } from '../../core/run.ts';
 import type { Session } from '../session.ts';
@@ -53,18 +54,12 @@ export function jsonText(value: unknown, maxLength = 200): string {
 /** Columns side by side. Only the last one may be long. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
-    Math.max(...rows.map((row) => widthOf(row[column] ?? ''))),
+    Math.max(...rows.map((row) => stringWidth(row[column] ?? ''))),
   );
   return rows.map((row) =>
     row
-      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell))))
+      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - stringWidth(cell))))
       .join('  ')
       .trimEnd(),
   );
-}
-
-const COLOR = new RegExp(`${String.fromCharCode(27)}\\[\\d+m`, 'g');
-
-function widthOf(text: string): number {
-  return [...text.replace(COLOR, '')].length;
 }

@@ -139,7 +139,7 @@ function count(name: string, value: unknown): number | undefined {
 function shown(value: unknown): string {
   dropPromises(value);
   try {
-    return String(value);
+    return typeof value === 'string' ? JSON.stringify(value) : String(value);
   } catch {
     return typeof value;
   }

@@ -1,4 +1,5 @@
 import { drain, drainTimes, handBackNow } from './drain.ts';
+import { leaveEarlySignals } from './early-signals.ts';
 import { log } from './log.ts';
 import type { RunningService } from './start.ts';
 
@@ -36,6 +37,7 @@ export class Signals {
 
   constructor(options: SignalOptions) {
     this.#options = options;
+    leaveEarlySignals();
     for (const signal of Object.keys(EXIT_CODES) as Signal[]) {
       process.on(signal, () => {
         if (!this.#isEcho(signal)) this.#receive(signal);

@@ -42,7 +42,8 @@ function explanationOf(error: unknown, config: Config): string | undefined {
   if (error instanceof SchemaMismatchError) {
     return `${error.message}: ${setting}: name a database that is this durably's, or a new one, or start the durably that made it`;
   }
-  if (error instanceof DurablyError) return `${error.message}: ${setting}`;
+  // The jobs or an option were refused, and the message names them.
+  if (error instanceof DurablyError) return error.message;
   if (error instanceof Error && 'syscall' in error) return addressFault(error, config);
   return undefined;
 }

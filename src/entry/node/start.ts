@@ -47,6 +47,9 @@ export async function startService(jobs?: GivenJobs): Promise<RunningService> {
   ]) {
     delete process.env[secret];
   }
+  if (config.TURSO_DATABASE_URL === ':memory:') {
+    log.warn('TURSO_DATABASE_URL=:memory: keeps nothing: all runs are lost when the service ends');
+  }
   if (process.env.DURABLY_DATA_DIR && jobs === undefined) await checkDataDir(config);
   try {
     return await startWith(config, { access, jobs, webhooks });

@@ -8,6 +8,7 @@ import {
 import { RUN_FIELDS, RUN_STATUSES } from '../../core/run.ts';
 import { LOG_LEVELS } from '../../core/step.ts';
 import { isStorableText, WITHOUT_NUL } from '../../core/text.ts';
+import { shownValue } from '../../core/time/duration.ts';
 import { LABEL_KEY, labelsSchema } from '../../core/triggers/labels.ts';
 import { nearestName } from '../../core/validation/known-names.ts';
 
@@ -19,22 +20,25 @@ export const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
 /** The message for a parameter that was repeated or is otherwise invalid. */
 export const single = (name: string, otherwise: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
-    Array.isArray(input) ? `${name} must be given once` : otherwise,
+    Array.isArray(input) ? `${name} must be given once` : `${otherwise}${given(input)}`,
 });
+
+/** What was given, at the end of a message. */
+const given = (input: unknown) => (input == null ? '' : `, not ${shownValue(input)}`);
 
 const oneOf = (name: string, values: readonly string[]) => ({
   error: ({ input }: { readonly input?: unknown }) => {
     const meant = typeof input === 'string' ? nearestName(input, values) : undefined;
     const hint = meant === undefined ? '' : `; did you mean "${meant}"?`;
-    return single(name, `${name} must be one of ${values.join(', ')}${hint}`).error({ input });
+    return `${single(name, `${name} must be one of ${values.join(', ')}`).error({ input })}${hint}`;
   },
 });
 
 /** A whole number in a query: digits only. */
 const wholeNumber = (name: string, bounds: { readonly min: number; readonly max: number }) => {
-  const error = `${name} must be a whole number from ${bounds.min} to ${bounds.max}`;
+  const error = single(name, `${name} must be a whole number from ${bounds.min} to ${bounds.max}`);
   return z
-    .string(single(name, error))
+    .string(error)
     .regex(/^\d{1,16}$/, error)
     .transform(Number)
     .pipe(z.int(error).min(bounds.min, error).max(bounds.max, error));

@@ -96,7 +96,11 @@ export function webhooksWith(
     endpoints: parsed.map(({ subscription }) => subscription),
     ofRuns: keysOfRuns !== undefined,
     acceptOfRun(given) {
-      if (keysOfRuns === undefined) throw refuseMember('webhook', 'is not allowed here');
+      if (keysOfRuns === undefined)
+        throw refuseMember(
+          'webhook',
+          'is not allowed here: webhooks of single runs need DURABLY_WEBHOOK_RUN_SECRET, or ofRuns.secret of createWebhooks',
+        );
       return acceptOfRun(given, allowed);
     },
     createJob: (source) => createDeliveryJob({ receiverOf, resolveHost }, source),

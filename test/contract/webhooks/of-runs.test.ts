@@ -78,7 +78,8 @@ contract('a webhook of a single run', (test) => {
       durably.register({ echo });
       const error = await rejectionOf(durably.trigger({ jobName: 'echo', input: 1, ...options }));
       expect(error).toMatchObject({
-        message: 'webhook is not allowed here',
+        message:
+          'webhook is not allowed here: webhooks of single runs need DURABLY_WEBHOOK_RUN_SECRET, or ofRuns.secret of createWebhooks',
         issues: [{ path: ['webhook'] }],
       });
       expect(await durably.getRuns()).toEqual([]);

@@ -51,9 +51,9 @@ describe.each(doors)('an unknown name, through $door', ({ open }) => {
     ['/logs?runId=r&level=info&level=warn', 'level must be given once'],
     ['/runs/subscribe?lastEventId=1&lastEventId=2', 'lastEventId must be given once'],
     ['/runs?status=complete', /^status must be one of .*; did you mean "completed"\?$/],
-    ['/runs?fields=Id', /^fields must be one of .*; did you mean "id"\?$/],
+    ['/runs?fields=Id', /^fields must be one of .*, not "Id"; did you mean "id"\?$/],
     ['/logs?runId=r&level=warning', /did you mean "warn"\?$/],
-    ['/runs?status=bogus', /^status must be one of [a-z, ]*$/],
+    ['/runs?status=bogus', /^status must be one of [a-z, ]*, not "bogus"$/],
   ])('does not hide what is wrong with a value: %s', async (path, message) => {
     expect((await refused(requestTo(path))).error).toMatch(message);
   });

@@ -22,7 +22,11 @@ export async function preparedRun(plugins: Preparing, run: NewRun, origin: Trigg
 
 /** What is stored of a run's webhook: JSON text. @throws {ValidationError} */
 function acceptWebhook({ webhooks }: Preparing, given: unknown): string {
-  if (webhooks === undefined) throw refuseMember('webhook', 'is not allowed here');
+  if (webhooks === undefined)
+    throw refuseMember(
+      'webhook',
+      'is not allowed here: webhooks of single runs need DURABLY_WEBHOOK_RUN_SECRET, or ofRuns.secret of createWebhooks',
+    );
   return `{${JSON.stringify(WEBHOOK_JOB)}:${webhooks.acceptOfRun(given)}}`;
 }
 

@@ -136,5 +136,9 @@ function localPath(url: string): string | undefined {
   if (path === '') throw new Error('a file: URL names a file');
   if (host !== '' && host !== 'localhost') throw new Error(`a file has no host ${host}`);
   if (/[?#]/.test(path)) throw new Error('a file: URL has no query and no fragment');
-  return decodeURIComponent(path);
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    throw new Error('a file: URL has %25 in place of %');
+  }
 }

@@ -171,7 +171,22 @@ export async function readSchema(
   };
 }
 
-export function notOurs(tables: readonly string[]): SchemaMismatchError {
+/** The refusal of a schema that is not whole. */
+export function notWhole({ version, tables }: FoundSchema): SchemaMismatchError {
+  const names = Object.entries(OUR_TABLES);
+  const missing = names.flatMap(([name, since]) =>
+    since <= version && !tables.includes(name) ? [name] : [],
+  );
+  if (missing.length === 0)
+    return notOurs(
+      names.flatMap(([name, since]) => (since > version && tables.includes(name) ? [name] : [])),
+    );
+  return new SchemaMismatchError(
+    `The database's schema is version ${version}, but has no ${missing.join(', ')}: was it dropped?`,
+  );
+}
+
+function notOurs(tables: readonly string[]): SchemaMismatchError {
   return new SchemaMismatchError(
     `The database holds tables that are not this durably's: ${tables.join(', ')}`,
   );

@@ -14,7 +14,7 @@ import {
   type FoundSchema,
   type MigrationStatement,
   NEWEST,
-  notOurs,
+  notWhole,
   plain,
   readSchema,
 } from './found-schema.ts';
@@ -116,7 +116,7 @@ async function applyPending(transaction: Transaction<Schema>): Promise<void> {
   await execute(plain('create table durably_migrating (lock integer)'));
   await execute(plain('drop table durably_migrating'));
   const found = await readSchema(transaction);
-  if (found?.isWhole === false) throw notOurs(found.tables);
+  if (found?.isWhole === false) throw notWhole(found);
   for (const statement of pendingStatements(found)) await execute(statement);
 }
 
@@ -126,7 +126,7 @@ async function applyInBatch(
 ): Promise<void> {
   let schema = found;
   for (let reads = 1; schema?.isWhole === false; reads++) {
-    if (reads === MAX_SCHEMA_READS) throw notOurs(schema.tables);
+    if (reads === MAX_SCHEMA_READS) throw notWhole(schema);
     schema = await readSchema(db, { batch, onWriteChecked }, 'now');
   }
   const pending = pendingStatements(schema);
