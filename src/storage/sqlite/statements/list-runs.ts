@@ -11,10 +11,10 @@ import {
   type CompiledRow,
   type ListedRunRow,
   listedColumns,
-  type RunRow,
   selectFields,
   toListedRun,
   toRun,
+  type WholeRunRow,
   wholeColumns,
 } from './rows.ts';
 
@@ -118,7 +118,7 @@ export async function readWholeRuns(
     sql: `select ${wholeColumns(fields)} from durably_runs where seq in (select value from json_each(?))`,
     parameters: [JSON.stringify(listed.map(({ key }) => key))],
   };
-  const rows = await readExisting<RunRow & { seq: number }>(connection, statement, {
+  const rows = await readExisting<WholeRunRow>(connection, statement, {
     count: listed.length,
     asOf,
   });

@@ -7,7 +7,7 @@ import { afterCommit } from '../../connection/guard/after-commit.ts';
 import type { OptionalSchema } from '../../migrations/optional-schema.ts';
 import { ownQuery } from '../../query.ts';
 import type { Schema } from '../../schema.ts';
-import { type RunRow, toRun, wholeColumns } from '../rows.ts';
+import { toRun, type WholeRunRow, wholeColumns } from '../rows.ts';
 import { enqueues, newlyStored } from './enqueue.ts';
 import { enqueuedOf } from './found-runs.ts';
 
@@ -49,7 +49,7 @@ export async function enqueueIn(
   const whole = async (cut: readonly { readonly key: number }[]) => {
     const keys = JSON.stringify(cut.map(({ key }) => key));
     const sql = `select ${wholeColumns(null)} from durably_runs where seq in (select value from json_each(?))`;
-    const rows = (await execute(sql, [keys])) as unknown as readonly (RunRow & { seq: number })[];
+    const rows = (await execute(sql, [keys])) as unknown as readonly WholeRunRow[];
     return new Map(rows.map((row) => [row.seq, toRun(row)]));
   };
   const [enqueued] = await enqueuedOf({ whole, byIds: (sql, ids) => execute(sql, [ids]) }, [run], stored);
