@@ -1,3 +1,4 @@
+import type { Call } from './call.ts';
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalNote, JournalRow } from './events.ts';
 import type { RunQuery } from './lists/run-query.ts';
@@ -21,9 +22,6 @@ import type { LogLevel, StepKind, StoredLogLine, StoredStep } from './step.ts';
 import type { ForkResult, NewFork } from './triggers/fork.ts';
 import type { ChildStart, Enqueued, NewRun } from './triggers/new-run.ts';
 import type { CallerTransaction } from './triggers/trigger-options.ts';
-
-/** How long a call waits for the database, counted from its arrival; ms. */
-export const CALLER_BUDGET_MS = 10_000;
 
 /** One event that a run's owner stores. If it is an outcome, the same statement updates the step or the run. */
 export interface OwnerNote extends JournalNote {
@@ -171,7 +169,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore {
    * @param decide returns undefined if nothing should be claimed after all. It may be called again. `seesAll`: no
    *   earlier write waits for a later request.
    * @param options.hasLimits whether some of the jobs have limits.
-   * @param options.deadlineMs when to give up, on the monotonic clock. Default: {@link CALLER_BUDGET_MS} from now.
+   * @param options.deadlineMs when to give up, on the monotonic clock. Default: ten seconds from now.
    */
   claim(
     decide: (about: { readonly seesAll: boolean }) => ClaimRequest | undefined,
@@ -183,7 +181,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore {
   /** Says that no run of the job is claimed, by any process, or that runs are claimed again. */
   setPaused(jobName: string, isPaused: boolean): Promise<void>;
   /** By name. */
-  listPausedJobs(): Promise<string[]>;
+  listPausedJobs(call?: Call): Promise<string[]>;
 
   /** Appends all entries in order, or none. */
   append(append: Append): Promise<AppendResult>;
@@ -201,7 +199,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore {
   cancelBelow(runId?: string): Promise<CancelledBelow>;
 
   /** Stores a run with copies of the finished steps before one of another run's steps. */
-  fork(fork: NewFork): Promise<ForkResult>;
+  fork(fork: NewFork, call?: Call): Promise<ForkResult>;
 
   /** Stores a signal, and wakes its run if that waits for it. */
   signal(signal: NewSignal): Promise<SignalResult>;
@@ -213,7 +211,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore {
   listKeysAbove(runId: string): Promise<string[]>;
 
   /** Finds every run that exists, whatever the freshness. */
-  getRun(runId: string, options?: { readonly asOf?: Freshness }): Promise<StoredRun | null>;
+  getRun(runId: string, options?: { readonly asOf?: Freshness } & Call): Promise<StoredRun | null>;
   /** Newest first. */
   listRuns(query: RunQuery, options?: { readonly asOf?: Freshness }): Promise<StoredRunPage>;
   /** By index. */

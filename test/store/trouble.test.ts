@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
-import { CALLER_BUDGET_MS, type Store } from '../../src/core/store.ts';
+import { CALLER_BUDGET_MS } from '../../src/core/call.ts';
+import type { Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { idle } from '../support/idle.ts';

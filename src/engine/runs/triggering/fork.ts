@@ -1,3 +1,4 @@
+import { newCall } from '../../../core/call.ts';
 import type { ForkOptions } from '../../../core/durably.ts';
 import { NotFoundError } from '../../../core/errors/errors.ts';
 import { newRunId } from '../../../core/id.ts';
@@ -29,7 +30,8 @@ export async function fork(
     worker,
     plugins,
     maxInputBytes,
-  }: Pick<RunsDeps, 'store' | 'registry' | 'bus' | 'worker' | 'plugins' | 'maxInputBytes'>,
+    clock,
+  }: Pick<RunsDeps, 'store' | 'registry' | 'bus' | 'worker' | 'plugins' | 'maxInputBytes' | 'clock'>,
   runId: string,
   options: ForkOptions,
 ): Promise<Run> {
@@ -39,7 +41,8 @@ export async function fork(
     throw refusalOf([
       { path: ['from'], message: `from must be the name of a step, not ${shownValue(from)}` },
     ]);
-  const source = await store.getRun(checkRunId(runId));
+  const call = newCall(clock);
+  const source = await store.getRun(checkRunId(runId), call);
   if (source === null) throw new NotFoundError('Run not found');
   const job = registry.find(source.jobName);
   const given = input === undefined ? undefined : (await newRun(job, { input }, maxInputBytes)).payload;
@@ -51,14 +54,17 @@ export async function fork(
   const made = { id, jobName, payload, concurrencyKey, labels: encodeLabels(source.labels) };
   const pluginData = await announceTrigger(plugins, made, { kind: 'fork', sourceRunId: runId });
   const stored = given === undefined ? undefined : ((await plugins.codec?.seal(given)) ?? given);
-  const storing = store.fork({ id, runId, from: storableText(from), payload: stored, pluginData, ...keys });
+  const storing = store.fork(
+    { id, runId, from: storableText(from), payload: stored, pluginData, ...keys },
+    call,
+  );
   worker.wake();
   const result = await storing;
   if (result === 'not-found') throw new NotFoundError('Run not found');
   if (result === 'no-step') throw new NotFoundError(`Run ${runId} has no step "${from}"`);
   const note = { type: 'run:trigger', data: JSON.stringify({ forkedFrom: runId }) } as const;
   bus.publish([{ run: { runId: id, jobName }, note }]);
-  const forked = await store.getRun(id, { asOf: 'now' });
+  const forked = await store.getRun(id, { asOf: 'now', ...call });
   if (forked === null) throw new NotFoundError('The run was deleted at once');
   return parseRun(forked);
 }

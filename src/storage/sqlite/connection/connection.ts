@@ -1,8 +1,8 @@
 import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
+import { CALLER_BUDGET_MS } from '../../../core/call.ts';
 import type { DatabaseTrouble } from '../../../core/durably.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
-import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import { WriteLane } from '../../lane.ts';
@@ -164,7 +164,9 @@ export class Connection {
   /** Executes a read. It is sent again if its answer was lost. @throws {DatabaseUnavailableError} */
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
     if (this.#checksAtFirstUse && !this.#check.isReadChecked) {
-      this.#check.noteAnswer(await this.#read<Record<string, unknown>>(READ_CHECK));
+      const { deadlineMs = this.callerDeadline() } = statement;
+      this.#check.noteAnswer(await this.#read<Record<string, unknown>>({ ...READ_CHECK, deadlineMs }));
+      return await this.#read({ ...statement, deadlineMs });
     }
     return await this.#read(statement);
   }

@@ -1,3 +1,4 @@
+import type { Call } from '../../../../core/call.ts';
 import type { ForkResult, NewFork } from '../../../../core/triggers/fork.ts';
 import type { WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
@@ -49,7 +50,8 @@ export async function fork(
   connection: Connection,
   schema: OptionalSchema,
   given: NewFork,
+  { deadlineMs = connection.callerDeadline() }: Call = {},
 ): Promise<ForkResult> {
-  if (isInLine(given)) await schema.addLimits();
-  return await connection.lane.submit(forks, given, connection.callerDeadline());
+  if (isInLine(given)) await schema.addLimits(deadlineMs);
+  return await connection.lane.submit(forks, given, deadlineMs);
 }
