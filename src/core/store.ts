@@ -155,7 +155,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore {
    * Stores a run in a caller's transaction.
    *
    * @param options.onCommit called after its commit, and never if it is rolled back.
-   * @throws {ValidationError} if the transaction is not one of this store's database.
+   * @throws {ValidationError} if the transaction is over, or is not one of this store's database.
    */
   enqueueIn(
     transaction: CallerTransaction,
@@ -254,6 +254,8 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore {
   forgetThrottles(): Promise<boolean>;
   /** Learns whether other processes have begun to use limits since the migration. */
   noticeLimits(): Promise<void>;
+  /** Sends nothing. @throws {DatabaseUnavailableError} if the connection is known to be closed for good. */
+  checkOpen(): void;
   /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;
   /** What is wrong if `ping` did not resolve. Undefined if that is not known. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
-import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import { CALLER_BUDGET_MS } from '../../src/core/call.ts';
+import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
 import type { Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -26,7 +26,7 @@ const lease = { runId: 'unknown', fence: 1 };
 
 /** Calls each method of the port once, except those that do not ask the database. */
 const CALLS: Record<
-  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'appendsUnderWay' | 'trouble' | 'requests'>,
+  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'appendsUnderWay' | 'trouble' | 'requests' | 'checkOpen'>,
   (store: Store) => Promise<unknown>
 > = {
   enqueue: (store) => store.enqueue([newRun()]),

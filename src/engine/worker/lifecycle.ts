@@ -34,6 +34,7 @@ export function createLifecycle({
   };
   let migrating: Promise<void> | undefined;
   const migrate = async () => {
+    store.checkOpen();
     migrating ??= prepare();
     try {
       await migrating;

@@ -66,7 +66,8 @@ export function createStore(options: ConnectionOptions): {
       await connection.checkWrites();
     },
     enqueue: (runs) => enqueue(connection, schema, runs),
-    enqueueIn: (transaction, run, options) => enqueueIn(schema, transaction, run, options),
+    enqueueIn: (transaction, run, options) =>
+      enqueueIn({ db: connection.db, schema }, transaction, run, options),
     claim: (decide, options) => claim(connection, schema, decide, options),
     async append(append) {
       if (startsInLine(append)) await schema.addLimits();
@@ -124,6 +125,7 @@ export function createStore(options: ConnectionOptions): {
     noticeLimits: () => schema.noticeLimits(connection),
     subscribe: (webhooks) => schema.subscribe(webhooks),
     purgeDeliveries: () => purgeDeliveries(connection),
+    checkOpen: () => connection.checkOpen(),
     ping: () => connection.ping(),
     trouble: () => connection.trouble,
   };

@@ -147,6 +147,11 @@ export class Connection {
     }
   }
 
+  /** @throws {DatabaseUnavailableError} if it was closed, as far as the driver says so without being used. */
+  checkOpen(): void {
+    this.#driver.checkOpen();
+  }
+
   /** Puts a local file into its fastest mode. Call it only when the file is known to be durably's. */
   async tune(): Promise<void> {
     await this.#driver.tune();

@@ -83,6 +83,12 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.isReady = true;
   }
 
+  /** @throws {DatabaseUnavailableError} if it was destroyed, or closed by its owner. */
+  checkOpen(): void {
+    if (this.#closing.error) throw this.#closing.error;
+    if (this.#adapter.isClosed?.() === true) throw this.#closing.close();
+  }
+
   /** Executes all in one transaction, and tries again while the database is busy. @throws {TimeUpError} */
   async #executeBatch(
     batch: Batch,
@@ -119,12 +125,13 @@ export class GuardedDriver implements Driver, StatementGuard {
     const guarded = asGuarded(connection);
     const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
     await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings), passage, guarded);
-    guarded.inTransaction = true;
+    guarded.noteTransaction(settings);
     this.#openTransactions++;
   }
 
   async commitTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
+    guarded.checkTransaction();
     await this.attempts.make(() => this.#inner.commitTransaction(guarded.inner), { commits: true });
     this.#endTransaction(guarded, 'committed');
   }
@@ -151,6 +158,28 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.isReady = false;
     this.#closing.close();
     await this.#inner.destroy();
+  }
+
+  isBusy(error: unknown): boolean {
+    return classifyDatabaseError(error, this.isRemote) === 'busy';
+  }
+
+  async retryFirst<T>(
+    execute: () => Promise<T>,
+    { deadlineMs }: Passage,
+    begin: () => Promise<void>,
+  ): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await this.attempts.make(execute);
+      } catch (error) {
+        if (!this.isBusy(error)) throw error;
+        if (this.#clock.monotonicMs() >= deadlineMs) throw new TimeUpError(error);
+      }
+      await pauseBeforeRetry(this.#clock, tries, BUSY_PAUSE);
+      // The renewed connection has no transaction.
+      await this.attempts.make(begin);
+    }
   }
 
   /** Executes, and tries again while the database is busy. @throws {TimeUpError} */
