@@ -2,12 +2,12 @@ import type { CompiledQuery } from 'kysely';
 
 const callbacks = new WeakMap<CompiledQuery, AfterCommit>();
 
-/** What follows a statement in a caller's transaction. */
+/** What follows a statement in a caller's transaction. All of it is called by durably's own Kysely instances alone. */
 interface AfterCommit {
   /** Called when the transaction was committed. */
   readonly onCommit: () => void;
-  /** Called when the statement was executed in a transaction of durably's own Kysely instance. */
-  readonly onSeen: () => void;
+  /** Called before the statement is executed. Kysely refuses one in a transaction that is over. */
+  readonly onReached: () => void;
 }
 
 /** Calls back when the transaction in which the query is executed is committed, and never if it is rolled back. */
