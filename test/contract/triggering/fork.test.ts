@@ -157,7 +157,7 @@ contract(
       await durably.stop();
       const resize = (bytes: number) =>
         sql`
-        update durably_journal set data = '"' || replace(hex(zeroblob(${bytes / 4 - 1})), '0', 'x') || '"'
+        update durably_journal set data = '"' || printf('%.*c', ${bytes / 2 - 2}, 'x') || '"'
         where run_id = ${id} and type = 'step:complete'`.execute(durably.db);
       // Two of them are a little more than what is allowed.
       await resize(64 * 1024 * 1024 + 8);
