@@ -21,6 +21,8 @@ export async function makeFolder(path: string): Promise<void> {
  * another file later.
  */
 export async function realPath(path: string): Promise<string> {
+  const folder = dirname(path);
+  if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is a file, not a folder`);
   try {
     return await realpath(path);
   } catch (error) {
@@ -31,7 +33,7 @@ export async function realPath(path: string): Promise<string> {
     () => false,
   );
   if (isLink) throw new Error(`it is a symbolic link to ${await readlink(path)}, which does not exist`);
-  return join(await realpath(dirname(path)), basename(path));
+  return join(await realpath(folder), basename(path));
 }
 
 const FAULTS: Readonly<Record<string, string>> = {
@@ -57,7 +59,6 @@ function codeOf(error: unknown): string | undefined {
  */
 export async function checkWritable(path: string): Promise<void> {
   const folder = dirname(path);
-  if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is a file, not a folder`);
   const file = await stat(path).catch(() => undefined);
   if (file?.isDirectory()) throw new Error('it is a folder, not a file');
   // Opening a pipe would wait for its other end.
