@@ -1,3 +1,4 @@
+import type { Call } from './call.ts';
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalRow } from './events.ts';
 import type { RunQuery } from './lists/run-query.ts';
@@ -25,9 +26,6 @@ import type { Enqueued, NewRun } from './triggers/new-run.ts';
 import type { CallerTransaction } from './triggers/trigger-options.ts';
 
 export type { Append, AppendResult, OwnerEntry, OwnerNote } from './ownership/append.ts';
-
-/** How long a call waits for the database, counted from its arrival; ms. */
-export const CALLER_BUDGET_MS = 10_000;
 
 /**
  * How fresh an answer must be. `recently`: a read replica may answer it, which may lack the latest
@@ -114,7 +112,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore, Transac
    * Stores a run in a caller's transaction.
    *
    * @param options.onCommit called after its commit, and never if it is rolled back.
-   * @throws {ValidationError} if the transaction is not one of this store's database.
+   * @throws {ValidationError} if the transaction is over, or is not one of this store's database.
    */
   enqueueIn(
     transaction: CallerTransaction,
@@ -128,7 +126,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore, Transac
    * @param decide returns undefined if nothing should be claimed after all. It may be called again. `seesAll`: no
    *   earlier write waits for a later request.
    * @param options.hasLimits whether some of the jobs have limits.
-   * @param options.deadlineMs when to give up, on the monotonic clock. Default: {@link CALLER_BUDGET_MS} from now.
+   * @param options.deadlineMs when to give up, on the monotonic clock. Default: ten seconds from now.
    */
   claim(
     decide: (about: { readonly seesAll: boolean }) => ClaimRequest | undefined,
@@ -140,7 +138,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore, Transac
   /** Says that no run of the job is claimed, by any process, or that runs are claimed again. */
   setPaused(jobName: string, isPaused: boolean): Promise<void>;
   /** By name. */
-  listPausedJobs(): Promise<string[]>;
+  listPausedJobs(call?: Call): Promise<string[]>;
 
   /** Appends all entries in order, or none. */
   append(append: Append): Promise<AppendResult>;
@@ -158,7 +156,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore, Transac
   cancelBelow(runId?: string): Promise<CancelledBelow>;
 
   /** Stores a run with copies of the finished steps before one of another run's steps. */
-  fork(fork: NewFork): Promise<ForkResult>;
+  fork(fork: NewFork, call?: Call): Promise<ForkResult>;
 
   /** Stores a signal, and wakes its run if that waits for it. */
   signal(signal: NewSignal): Promise<SignalResult>;
@@ -170,7 +168,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore, Transac
   listKeysAbove(runId: string): Promise<string[]>;
 
   /** Finds every run that exists, whatever the freshness. */
-  getRun(runId: string, options?: { readonly asOf?: Freshness }): Promise<StoredRun | null>;
+  getRun(runId: string, options?: { readonly asOf?: Freshness } & Call): Promise<StoredRun | null>;
   /** Newest first. */
   listRuns(query: RunQuery, options?: { readonly asOf?: Freshness }): Promise<StoredRunPage>;
   /** By index. */
@@ -213,6 +211,8 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore, Transac
   forgetThrottles(): Promise<boolean>;
   /** Learns whether other processes have begun to use limits since the migration. */
   noticeLimits(): Promise<void>;
+  /** Sends nothing. @throws {DatabaseUnavailableError} if the connection is known to be closed for good. */
+  checkOpen(): void;
   /** Resolves when the database is migrated and takes writes. */
   ping(): Promise<void>;
   /** What is wrong if `ping` did not resolve. Undefined if that is not known. */

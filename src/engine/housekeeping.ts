@@ -137,7 +137,8 @@ export class Housekeeping {
   async clearUpAfterDeletion({ leavesMore }: { leavesMore: boolean }): Promise<void> {
     const isNeeded = (chore: Chore) => chore !== REMAINS_OF_DELETED_RUNS || leavesMore;
     for (const chore of this.#chores.filter(isNeeded)) {
-      await this.#doPortions(chore, chore.portionsOnDemand.afterDeletion);
+      // Another chore would meet the same trouble, and the caller waits.
+      if (!(await this.#doPortions(chore, chore.portionsOnDemand.afterDeletion))) return;
     }
   }
 
@@ -145,13 +146,16 @@ export class Housekeeping {
     return !signal?.aborted && this.#clock.monotonicMs() < untilMs;
   }
 
-  async #doPortions(chore: Chore, atMost: number, hasTime = () => true): Promise<void> {
+  /** False if it failed. */
+  async #doPortions(chore: Chore, atMost: number, hasTime = () => true): Promise<boolean> {
     try {
       for (let done = 0; done < atMost && hasTime(); done++) {
-        if (!(await chore.run(this.#store, this.#bus))) return;
+        if (!(await chore.run(this.#store, this.#bus))) return true;
       }
+      return true;
     } catch (error) {
       this.#report(chore, error);
+      return false;
     }
   }
 

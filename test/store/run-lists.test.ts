@@ -1,5 +1,7 @@
 import { expect } from 'vitest';
+import { JsonText } from '../../src/core/json/json-text.ts';
 import type { RunQuery } from '../../src/core/lists/run-query.ts';
+import { RUN_FIELDS } from '../../src/core/run.ts';
 import { contract } from '../support/contract.ts';
 import {
   all,
@@ -127,6 +129,28 @@ contract('Store.listRuns', (test) => {
     const [run] = await all((await store.listRuns(query({ fields: ['payload'] }))).portions);
     expect(Object.keys(run ?? {})).toEqual(['payload']);
     expect(run?.payload?.text).toBe('"text"');
+  });
+
+  test('returns any field or two alone, however large the values of its run are', async ({ world }) => {
+    const { store } = await world.store();
+    const text = JSON.stringify('x'.repeat(9_000));
+    await append(store, await running(store, { payload: text }), [completed(text)]);
+    const { note, atMs } = failed();
+    await append(store, await running(store, { payload: text }), [{ note: { ...note, data: text }, atMs }]);
+    const whole = await all((await store.listRuns(query())).portions);
+    expect(whole.map(({ payload, output, errorDetail }) => [payload, output ?? errorDetail])).toEqual(
+      whole.map(() => [new JsonText(text), new JsonText(text)]),
+    );
+    for (const one of RUN_FIELDS) {
+      for (const other of RUN_FIELDS) {
+        // A page that is longer than a hundred is read by its places.
+        for (const limit of one === other ? [100, 1_000] : [100]) {
+          const { portions } = await store.listRuns(query({ fields: [one, other], limit }));
+          const picked = whole.map((run) => ({ [one]: run[one], [other]: run[other] }));
+          expect(await all(portions), `${one} and ${other}`).toEqual(picked);
+        }
+      }
+    }
   });
 
   test('returns large values in portions, none of them much larger than a megabyte', async ({ world }) => {

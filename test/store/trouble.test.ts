@@ -1,6 +1,7 @@
 import { expect } from 'vitest';
+import { CALLER_BUDGET_MS } from '../../src/core/call.ts';
 import { DatabaseUnavailableError } from '../../src/core/errors/errors.ts';
-import { CALLER_BUDGET_MS, type Store } from '../../src/core/store.ts';
+import type { Store } from '../../src/core/store.ts';
 import { contract } from '../support/contract.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { idle } from '../support/idle.ts';
@@ -25,7 +26,10 @@ const lease = { runId: 'unknown', fence: 1 };
 
 /** Calls each method of the port once, except those that do not ask the database. */
 const CALLS: Record<
-  Exclude<keyof Store, 'migrate' | 'enqueueIn' | 'transact' | 'appendsUnderWay' | 'trouble' | 'requests'>,
+  Exclude<
+    keyof Store,
+    'migrate' | 'enqueueIn' | 'transact' | 'appendsUnderWay' | 'trouble' | 'requests' | 'checkOpen'
+  >,
   (store: Store) => Promise<unknown>
 > = {
   enqueue: (store) => store.enqueue([newRun()]),

@@ -1,3 +1,4 @@
+import type { Call } from '../call.ts';
 import type { RunQuery } from '../lists/run-query.ts';
 import type { RunStatus } from '../run.ts';
 import type { Due } from '../triggers/new-run.ts';
@@ -31,19 +32,22 @@ export type JobCounts = { readonly [S in RunStatus]: number } & { readonly jobNa
 /** The part of the {@link Store} by which many runs are managed. */
 export interface ManagingStore {
   /** The runs that match, newest first, as they are now. */
-  findRuns(query: RunQuery): Promise<BulkRun[]>;
+  findRuns(query: RunQuery, call?: Call): Promise<BulkRun[]>;
   /** Executes a command for many runs in one statement. A deletion leaves rows over for `Store.deletePortion`. */
-  commandAll(command: BulkCommand): Promise<BulkChanges>;
+  commandAll(command: BulkCommand, call?: Call): Promise<BulkChanges>;
   /** Deletes a portion of the runs that are old enough, none if there are none. Those with an active child are kept. */
-  purgeRuns(which: { readonly ages: readonly OldAge[]; readonly limit: number }): Promise<Purged>;
+  purgeRuns(
+    which: { readonly ages: readonly OldAge[]; readonly limit: number },
+    call?: Call,
+  ): Promise<Purged>;
   /** Gives a run that has not started another time. */
   reschedule(which: { readonly runId: string; readonly due: Due }): Promise<Rescheduled>;
   /** How many runs each job has in each status. Jobs without runs may be missing. */
-  countRuns(): Promise<JobCounts[]>;
+  countRuns(call?: Call): Promise<JobCounts[]>;
   /** Who hears of the ends of runs from now on. */
   subscribe(webhooks: WebhookSubscriptions): Promise<void>;
   /** Deletes a portion of the deliveries of webhooks that ended long ago. It leaves rows over for `Store.deletePortion`. */
   purgeDeliveries(): Promise<readonly BulkRun[]>;
   /** Whether any run is old enough. */
-  hasOldRuns(ages: readonly OldAge[]): Promise<boolean>;
+  hasOldRuns(ages: readonly OldAge[], call?: Call): Promise<boolean>;
 }

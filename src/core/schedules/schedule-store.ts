@@ -1,3 +1,4 @@
+import type { Call } from '../call.ts';
 import type { CancelledRun } from '../ownership/claim.ts';
 import type { LimitKeys } from '../triggers/limits.ts';
 import type { DueSchedule, MissedPolicy, OverlapPolicy, StoredSchedule } from './schedule.ts';
@@ -84,10 +85,13 @@ export interface ScheduleStore {
   /** By id. */
   listSchedules(): AsyncIterable<readonly StoredSchedule[]>;
   /** Of each of these jobs the first ones by id, so many at most. */
-  listJobSchedules(look: {
-    readonly jobNames: readonly string[];
-    readonly atMost: number;
-  }): Promise<DueSchedule[]>;
+  listJobSchedules(
+    look: {
+      readonly jobNames: readonly string[];
+      readonly atMost: number;
+    },
+    call?: Call,
+  ): Promise<DueSchedule[]>;
   /** False for an unknown id. */
   pauseSchedule(id: string): Promise<boolean>;
   /** Resumes a schedule that still has this revision. Returns it as it is then; null for an unknown id. */

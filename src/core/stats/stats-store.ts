@@ -1,3 +1,4 @@
+import type { Call } from '../call.ts';
 import type { DatabaseVitals, StoredLine } from './vitals.ts';
 import type { NotedWorker } from './worker-info.ts';
 
@@ -62,7 +63,7 @@ export interface StatsStore {
   forgetWorker(instance: string, deadlineMs: number): Promise<void>;
   /** Those that were seen in the last hour, in the order of their starts. */
   listWorkers(): Promise<StoredWorker[]>;
-  readOverview(): Promise<StoredOverview>;
+  readOverview(call?: Call): Promise<StoredOverview>;
   /** Of all jobs that have runs. It writes nothing, and costs nothing for runs that have ended. */
   listLines(): Promise<StoredLine[]>;
   /** The requests that this store has made. */

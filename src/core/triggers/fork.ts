@@ -13,5 +13,11 @@ export interface NewFork extends LimitKeys {
   readonly pluginData?: string | undefined;
 }
 
-/** What became of a fork: stored, or there is no such run, or the run has no such step. */
-export type ForkResult = 'stored' | 'not-found' | 'no-step';
+/** The most bytes of results that a fork copies, because it does so at once, and other writes wait meanwhile. */
+export const MAX_FORK_BYTES = 64 * 1024 * 1024;
+
+/**
+ * What became of a fork: stored, or there is no such run, or the run has no such step, or the results of the steps before it
+ * are larger than {@link MAX_FORK_BYTES} together.
+ */
+export type ForkResult = 'stored' | 'not-found' | 'no-step' | 'too-large';

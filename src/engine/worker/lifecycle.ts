@@ -35,6 +35,7 @@ export function createLifecycle({
   };
   let migrating: Promise<void> | undefined;
   const migrate = async () => {
+    store.checkOpen();
     migrating ??= prepare();
     try {
       await migrating;

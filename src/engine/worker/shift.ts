@@ -1,6 +1,6 @@
 import { onAbort } from '../../core/abort-listeners.ts';
+import { CALLER_BUDGET_MS } from '../../core/call.ts';
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
-import { CALLER_BUDGET_MS } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { Intake } from './claiming/intake.ts';
 import type { Slot } from './slots/slot.ts';

@@ -1,3 +1,4 @@
+import { sql } from 'kysely';
 import { expect } from 'vitest';
 import { z } from 'zod';
 import { defineJob, NotFoundError, ValidationError } from '../../../src/index.ts';
@@ -143,3 +144,31 @@ contract('fork', (test) => {
     expect(await durably.getRuns()).toHaveLength(1);
   });
 });
+
+contract(
+  'a fork of large results',
+  (test) => {
+    test('is refused above 64 MiB, and stores nothing', async ({ world }) => {
+      const { durably } = await world.start();
+      const { three } = threeSteps();
+      const { three: handle } = durably.register({ three });
+      const { id } = await handle.trigger({ n: 1 });
+      await untilStatus(durably, id, 'completed');
+      await durably.stop();
+      const resize = (bytes: number) =>
+        sql`
+        update durably_journal set data = '"' || printf('%.*c', ${bytes / 2 - 2}, 'x') || '"'
+        where run_id = ${id} and type = 'step:complete'`.execute(durably.db);
+      // Two of them are a little more than what is allowed.
+      await resize(64 * 1024 * 1024 + 8);
+      const refused = await rejectionOf(durably.fork(id, { from: 'three' }));
+      expect(refused).toBeInstanceOf(ValidationError);
+      expect(refused.message).toMatch(/^from must have steps before it whose results are at most 64 MiB/);
+      expect(await durably.getRuns({ fields: ['id'] })).toEqual([{ id }]);
+      await resize(64 * 1024 * 1024);
+      const forked = await durably.fork(id, { from: 'three' });
+      expect(forked).toMatchObject({ status: 'pending', stepCount: 2 });
+    });
+  },
+  ({ name }) => name === "the service's own on a file",
+);

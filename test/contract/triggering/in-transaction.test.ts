@@ -1,12 +1,14 @@
 import { Kysely, sql } from 'kysely';
 import { expect } from 'vitest';
 import { z } from 'zod';
-import { defineJob } from '../../../src/index.ts';
+import { DatabaseUnavailableError, defineJob, ValidationError } from '../../../src/index.ts';
 import { contract } from '../../support/contract.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { idle } from '../../support/idle.ts';
 import { job } from '../../support/jobs.ts';
-import { recordEvents, untilStatus } from '../../support/runs.ts';
+import { recordEvents, rejectionOf, untilStatus } from '../../support/runs.ts';
+import { until } from '../../support/until.ts';
+import type { World } from '../../support/world.ts';
 
 contract('a trigger in a transaction of the caller', (test) => {
   test('is stored with what the transaction wrote, and executed after the commit', async ({ world }) => {
@@ -97,4 +99,96 @@ contract('a trigger in a transaction of the caller', (test) => {
     });
     expect(await durably.getRuns()).toEqual([]);
   });
+
+  test('is refused in a transaction of another instance, and in one that is over', async ({ world }) => {
+    const { durably } = await world.idle();
+    const { one } = durably.register({ one: job('one', () => 1) });
+    const other = await world.idle();
+    const foreign = other.durably.db.transaction().execute(async (trx) => {
+      const refused = await rejectionOf(one.trigger(1, { trx }));
+      expect(refused).toBeInstanceOf(ValidationError);
+      expect(refused.message).toBe('trx must be a transaction of durably.db');
+      return trx;
+    });
+    await foreign;
+    const over = await durably.db.transaction().execute(async (trx) => trx);
+    const refused = await rejectionOf(one.trigger(1, { trx: over }));
+    expect(refused).toBeInstanceOf(ValidationError);
+    expect(refused.message).toBe('trx must be a transaction that is neither committed nor rolled back');
+    expect(await durably.getRuns()).toEqual([]);
+    expect(await other.durably.getRuns()).toEqual([]);
+  });
 });
+
+contract(
+  'a trigger in a transaction, while another connection writes,',
+  (test) => {
+    const locked = async (world: World) => {
+      const raw = new Kysely<unknown>({ dialect: (await world.open()).dialect });
+      const transaction = await raw.startTransaction().execute();
+      await sql`create table contender (n integer)`.execute(transaction);
+      return { release: async () => void (await transaction.rollback().execute()) };
+    };
+
+    /** Lets a fake clock run until the call is answered. */
+    const answered = async <T>(clock: FakeClock, call: Promise<T>): Promise<T> => {
+      let isAnswered = false;
+      const noted = call.finally(() => {
+        isAnswered = true;
+      });
+      noted.catch(() => undefined);
+      await until(async () => {
+        if (isAnswered) return true;
+        await idle();
+        clock.advance(250);
+        return false;
+      });
+      return await noted;
+    };
+
+    test('waits for it, and is refused after ten seconds', async ({ world }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ clock });
+      const { one } = durably.register({ one: job('one', () => 1) });
+      const inTransaction = () => durably.db.transaction().execute((trx) => one.trigger(1, { trx }));
+      const held = await locked(world);
+      const startMs = clock.monotonicMs();
+      const refused = await answered(clock, rejectionOf(inTransaction()));
+      expect(refused).toBeInstanceOf(DatabaseUnavailableError);
+      expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(10_000);
+      expect(clock.monotonicMs() - startMs).toBeLessThan(11_000);
+      const waiting = inTransaction();
+      waiting.catch(() => undefined);
+      await idle();
+      clock.advance(3_000);
+      await idle();
+      await held.release();
+      expect(await answered(clock, waiting)).toMatchObject({ status: 'pending' });
+      expect(await durably.getRuns()).toHaveLength(1);
+    });
+
+    test('says that a transaction that has read can not wait, and commits nothing of it', async ({
+      world,
+    }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ clock });
+      const { one } = durably.register({ one: job('one', () => 1) });
+      await sql`create table ledger (n integer)`.execute(durably.db);
+      const held = await locked(world);
+      let caught: unknown;
+      const reading = durably.db.transaction().execute(async (trx) => {
+        await sql`select n from ledger`.execute(trx);
+        caught = await one.trigger(1, { trx }).catch((error: unknown) => error);
+        await sql`insert into ledger values (1)`.execute(trx);
+      });
+      const refused = await answered(clock, rejectionOf(reading));
+      expect(refused).toBeInstanceOf(DatabaseUnavailableError);
+      // Some dialects take the lock when a transaction begins, and wait for it then.
+      if (caught !== undefined) expect(refused.message).toContain('begin it again');
+      await held.release();
+      expect((await sql`select n from ledger`.execute(durably.db)).rows).toEqual([]);
+      expect(await durably.getRuns()).toEqual([]);
+    });
+  },
+  ({ locks }) => locks === 'refuse',
+);

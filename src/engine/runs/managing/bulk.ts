@@ -1,3 +1,4 @@
+import { type Call, newCall } from '../../../core/call.ts';
 import { ValidationError } from '../../../core/errors/errors.ts';
 import type { JournalEventType } from '../../../core/events.ts';
 import { parseRunFilter, type RunQuery } from '../../../core/lists/run-query.ts';
@@ -43,7 +44,7 @@ const MEMBERS: MembersOf<BulkFilter> = {
 };
 const OPTIONS: MembersOf<BulkOptions> = { allow: true };
 
-type BulkDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'housekeeping' | 'isResident'>;
+type BulkDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'housekeeping' | 'isResident' | 'clock'>;
 
 /** Cancels the runs that match, and then the active runs below them. */
 export async function cancelRuns(
@@ -104,7 +105,7 @@ async function commandWhenCancelled(
  * not match any more.
  */
 async function commandRuns(
-  { store, bus }: BulkDeps,
+  { store, bus, clock }: BulkDeps,
   name: RunCommand,
   { filter, options }: { filter: BulkFilter; options: BulkOptions | undefined },
 ): Promise<{ result: BulkResult; leavesBelow: boolean }> {
@@ -112,22 +113,23 @@ async function commandRuns(
   if (options?.allow !== undefined) checkFunction('allow', options.allow);
   const query = parseBulkFilter(name, filter);
   if (query === 'nothing') return { result: { count: 0, more: false }, leavesBelow: false };
-  const { runs, more } = await listMatching({ store }, query, options);
+  const call = newCall(clock);
+  const { runs, more } = await listMatching({ store, call }, query, options);
   if (runs.length === 0) return { result: { count: 0, more }, leavesBelow: false };
-  const { changed, leavesBelow } = await store.commandAll({ name, runs, statuses: query.statuses });
+  const { changed, leavesBelow } = await store.commandAll({ name, runs, statuses: query.statuses }, call);
   bus.publish(changed.map((run) => ({ run, note: { type: EVENTS[name] } })));
   return { result: { count: changed.length, more }, leavesBelow };
 }
 
 /** One run more than the limit shows that there are more. */
 async function listMatching(
-  { store }: Pick<BulkDeps, 'store'>,
+  { store, call }: Pick<BulkDeps, 'store'> & { readonly call: Call },
   query: RunQuery,
   { allow }: BulkOptions = {},
 ): Promise<{ runs: BulkRun[]; more: boolean }> {
   const { limit } = query;
   const listed: RunQuery = { ...query, limit: limit + 1 };
-  const found = allow ? await allowedRuns(store, listed, allow) : await store.findRuns(listed);
+  const found = allow ? await allowedRuns(store, listed, allow) : await store.findRuns(listed, call);
   return { runs: found.slice(0, limit), more: found.length > limit };
 }
 

@@ -1,3 +1,4 @@
+import { newCall } from '../../../core/call.ts';
 import type { JobInfo, JobsQuery, ShownSchedule } from '../../../core/managing/job-info.ts';
 import type { JobCounts } from '../../../core/managing/managing-store.ts';
 import { RUN_STATUSES, type RunStatus } from '../../../core/run.ts';
@@ -15,7 +16,7 @@ const SHOWN_SCHEDULES = 100;
 
 /** The jobs that are registered in this process, by name. */
 export async function getJobs(
-  { store, registry }: Pick<RunsDeps, 'store' | 'registry'>,
+  { store, registry, clock }: Pick<RunsDeps, 'store' | 'registry' | 'clock'>,
   query: JobsQuery = {},
 ): Promise<JobInfo[]> {
   checkMembers('getJobs option', query, OPTIONS);
@@ -29,13 +30,14 @@ export async function getJobs(
     .sort()
     .filter((name) => names === undefined || names.includes(name))
     .flatMap((name) => registry.get(name) ?? []);
-  const counted = wantsCounts && jobs.length > 0 ? await store.countRuns() : undefined;
+  const call = newCall(clock);
+  const counted = wantsCounts && jobs.length > 0 ? await store.countRuns(call) : undefined;
   const counts = counted && new Map(counted.map((each) => [each.jobName, each]));
-  const paused = jobs.length > 0 ? await store.listPausedJobs() : [];
+  const paused = jobs.length > 0 ? await store.listPausedJobs(call) : [];
   const jobNames = jobs.map(({ name }) => name);
   const schedules =
     wantsSchedules && jobs.length > 0
-      ? await store.listJobSchedules({ jobNames, atMost: SHOWN_SCHEDULES })
+      ? await store.listJobSchedules({ jobNames, atMost: SHOWN_SCHEDULES }, call)
       : [];
   return jobs.map((job) => ({
     ...describeJob(job),

@@ -1,3 +1,4 @@
+import { newCall } from '../../../core/call.ts';
 import { RUN_STATUSES, type RunStatus } from '../../../core/run.ts';
 import type { Overview } from '../../../core/stats/overview.ts';
 import type { WorkerInfo } from '../../../core/stats/worker-info.ts';
@@ -24,11 +25,15 @@ export async function getWorkers(
 }
 
 /** How the service is doing now. */
-export async function getOverview({ store }: Pick<RunsDeps, 'store'>, options?: unknown): Promise<Overview> {
+export async function getOverview(
+  { store, clock }: Pick<RunsDeps, 'store' | 'clock'>,
+  options?: unknown,
+): Promise<Overview> {
   checkNoOptions('getOverview', options);
+  const call = newCall(clock);
   const [all, { nowMs, pendingSinceMs, databaseBytes }] = await Promise.all([
-    store.countRuns(),
-    store.readOverview(),
+    store.countRuns(call),
+    store.readOverview(call),
   ]);
   const counts = all.filter(({ jobName }) => jobName !== WEBHOOK_JOB);
   const sums = RUN_STATUSES.map((status): [RunStatus, number] => [

@@ -1,3 +1,4 @@
+import { newCall } from '../../../core/call.ts';
 import { type PurgeOptions, parseEndedStatuses } from '../../../core/managing/retention.ts';
 import { type BulkResult, MAX_BULK } from '../../../core/managing/run-bulk.ts';
 import { parseDuration, shownValue } from '../../../core/time/duration.ts';
@@ -9,7 +10,13 @@ const OPTIONS: MembersOf<PurgeOptions> = { olderThan: true, status: true, limit:
 
 /** Deletes old runs in portions, so that other writes don't wait long. */
 export async function purgeRuns(
-  { store, bus, housekeeping, isResident }: Pick<RunsDeps, 'store' | 'bus' | 'housekeeping' | 'isResident'>,
+  {
+    store,
+    bus,
+    housekeeping,
+    isResident,
+    clock,
+  }: Pick<RunsDeps, 'store' | 'bus' | 'housekeeping' | 'isResident' | 'clock'>,
   options: PurgeOptions,
 ): Promise<BulkResult> {
   checkMembers('purgeRuns option', options, OPTIONS);
@@ -20,10 +27,11 @@ export async function purgeRuns(
   }
   const olderThanMs = parseDuration('olderThan', olderThan);
   const ages = parseEndedStatuses(status).map((each) => ({ status: each, olderThanMs }));
+  const call = newCall(clock);
   let count = 0;
   let leavesRows = false;
   while (count < limit) {
-    const { runs, leavesMore } = await store.purgeRuns({ ages, limit: limit - count });
+    const { runs, leavesMore } = await store.purgeRuns({ ages, limit: limit - count }, call);
     if (runs.length === 0) break;
     bus.publish(runs.map((run) => ({ run, note: { type: 'run:delete' } })));
     count += runs.length;
@@ -31,5 +39,5 @@ export async function purgeRuns(
   }
   if (leavesRows && isResident) housekeeping.clearUp();
   else if (leavesRows) await housekeeping.clearUpAfterDeletion({ leavesMore: true });
-  return { count, more: count === limit && (await store.hasOldRuns(ages)) };
+  return { count, more: count === limit && (await store.hasOldRuns(ages, call)) };
 }

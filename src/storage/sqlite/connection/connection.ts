@@ -1,8 +1,8 @@
 import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
+import { CALLER_BUDGET_MS } from '../../../core/call.ts';
 import type { DatabaseTrouble } from '../../../core/durably.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
-import { CALLER_BUDGET_MS } from '../../../core/store.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import { WriteLane } from '../../lane.ts';
@@ -147,6 +147,11 @@ export class Connection {
     }
   }
 
+  /** @throws {DatabaseUnavailableError} if it was closed, as far as the driver says so without being used. */
+  checkOpen(): void {
+    this.#driver.checkOpen();
+  }
+
   /** Puts a local file into its fastest mode. Call it only when the file is known to be durably's. */
   async tune(): Promise<void> {
     await this.#driver.tune();
@@ -169,7 +174,9 @@ export class Connection {
   /** Executes a read. It is sent again if its answer was lost. @throws {DatabaseUnavailableError} */
   async execute<Row>(statement: Statement<Row>): Promise<Row[]> {
     if (this.#checksAtFirstUse && !this.#check.isReadChecked) {
-      this.#check.noteAnswer(await this.#read<Record<string, unknown>>(READ_CHECK));
+      const { deadlineMs = this.callerDeadline() } = statement;
+      this.#check.noteAnswer(await this.#read<Record<string, unknown>>({ ...READ_CHECK, deadlineMs }));
+      return await this.#read({ ...statement, deadlineMs });
     }
     return await this.#read(statement);
   }

@@ -1,5 +1,5 @@
 import type { CompiledQuery } from 'kysely';
-import { CALLER_BUDGET_MS } from '../../../core/store.ts';
+import { CALLER_BUDGET_MS } from '../../../core/call.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 
 const deadlines = new WeakMap<CompiledQuery, number>();

@@ -46,6 +46,11 @@ export class LocalConnection implements SqliteDatabase {
     return this.#options.path === ':memory:';
   }
 
+  /** Whether its owner has closed it. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Whether a transaction is open. */
   protected get isInTransaction(): boolean {
     return this.#database?.inTransaction ?? false;

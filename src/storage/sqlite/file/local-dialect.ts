@@ -1,10 +1,11 @@
 import {
-  type CompiledQuery,
+  CompiledQuery,
   type DatabaseConnection,
   type Dialect,
   type QueryResult,
   SqliteDialect,
   SqliteDriver,
+  type TransactionSettings,
 } from 'kysely';
 import type { AdaptedDriver, Adapter, Batch } from '../adapter.ts';
 import { isOwnQuery } from '../query.ts';
@@ -31,6 +32,7 @@ class LocalDialect extends SqliteDialect {
     const driver = new SharingDriver(connection);
     const adapter: Adapter = {
       isRemote: false,
+      isClosed: () => connection.isClosed,
       batch: async (statements) => executeTogether(connection, statements),
       ...(!connection.isInMemory && {
         renew: () => connection.reconnect(),
@@ -64,6 +66,12 @@ class SharingDriver extends SqliteDriver {
   constructor(connection: LocalConnection) {
     super({ database: connection });
     this.#shared = new SharedConnection(connection);
+  }
+
+  /** Takes the lock at once. A transaction that took it after a read could not wait for it. */
+  override async beginTransaction(connection: DatabaseConnection, settings?: TransactionSettings) {
+    const begin = settings?.accessMode === 'read only' ? 'begin' : 'begin immediate';
+    await connection.executeQuery(CompiledQuery.raw(begin));
   }
 
   override async acquireConnection(): Promise<DatabaseConnection> {

@@ -1,5 +1,6 @@
-import { access, constants, mkdir, open, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { access, constants, lstat, mkdir, open, readlink, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { errorMessage } from '../../../core/errors/error-text.ts';
 
 /** Creates a folder and its parents. Node's recursive `mkdir` never ends where none can be created, as in Linux's `/proc`. */
 export async function makeFolder(path: string): Promise<void> {
@@ -16,14 +17,52 @@ export async function makeFolder(path: string): Promise<void> {
 }
 
 /**
+ * The path of a file without symbolic links. SQLite puts its other files beside the target of a link, and a link may lead to
+ * another file later.
+ */
+export async function realPath(path: string): Promise<string> {
+  const folder = dirname(path);
+  if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is a file, not a folder`);
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw new Error(faultOf(error), { cause: error });
+  }
+  const isLink = await lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  );
+  if (isLink) throw new Error(`it is a symbolic link to ${await readlink(path)}, which does not exist`);
+  return join(await realpath(folder), basename(path));
+}
+
+const FAULTS: Readonly<Record<string, string>> = {
+  ELOOP: 'it is a symbolic link that leads back to itself',
+  ENAMETOOLONG: 'its name is too long, with the files that SQLite puts beside it',
+  ENOTDIR: 'a part of its path is a file, not a folder',
+};
+
+/** Why a file can't be used, if it is not for its rights. */
+function faultOf(error: unknown): string {
+  const code = codeOf(error);
+  const fault = code === undefined ? undefined : FAULTS[code];
+  return fault === undefined ? errorMessage(error) : `${fault} (${code})`;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+/**
  * Checks that a file can be written. SQLite opens a read-only file without an error and refuses the
  * first write. For a file that it cannot open, it only reports a number.
  */
 export async function checkWritable(path: string): Promise<void> {
   const folder = dirname(path);
-  if (!(await stat(folder)).isDirectory()) throw new Error(`${folder} is a file, not a folder`);
   const file = await stat(path).catch(() => undefined);
   if (file?.isDirectory()) throw new Error('it is a folder, not a file');
+  // Opening a pipe would wait for its other end.
+  if (file?.isFile() === false) throw new Error('it is a pipe or a device, not a file');
   // SQLite creates other files beside this one.
   await refuseUnlessWritable(folder, `its folder ${folder} is not writable`);
   for (const each of [path, `${path}-wal`, `${path}-shm`, `${path}-journal`]) {
@@ -32,9 +71,11 @@ export async function checkWritable(path: string): Promise<void> {
 }
 
 async function refuseUnlessWritable(path: string, refusal: string): Promise<void> {
-  await access(path, constants.R_OK | constants.W_OK).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return;
-    throw new Error(`${refusal} (${error.code})`, { cause: error });
+  await access(path, constants.R_OK | constants.W_OK).catch((error: unknown) => {
+    const code = codeOf(error);
+    if (code === 'ENOENT') return;
+    const isRefused = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';
+    throw new Error(isRefused ? `${refusal} (${code})` : faultOf(error), { cause: error });
   });
 }
 

@@ -7,11 +7,13 @@ import { checkMembers, type MembersOf } from '../../../core/validation/known-nam
 import { refuseEmbeddedReplica } from '../embedded-replica.ts';
 import { LocalConnection } from './local-connection.ts';
 import { localDialect } from './local-dialect.ts';
-import { checkLength, checkWritable, makeFolder } from './local-file.ts';
+import { checkLength, checkWritable, makeFolder, realPath } from './local-file.ts';
 
 /** How long a write waits for another connection's lock. It blocks the event loop meanwhile. */
 const BUSY_TIMEOUT_MS = 25;
 const BUSY_BUDGET_MS = 10_000;
+
+const IN_MEMORY = ':memory:';
 
 /** The database to open. */
 export interface OpenDatabaseOptions {
@@ -78,15 +80,13 @@ export function openError(url: string, error: unknown): DatabaseOpenError {
 
 /** Whether the URL names a file, or a database in memory. */
 export function isLocal(url: string): boolean {
-  return url === ':memory:' || url.startsWith('file:');
+  return url === IN_MEMORY || url.startsWith('file:');
 }
 
-async function openLocal(path: string): Promise<LocalConnection> {
+async function openLocal(name: string): Promise<LocalConnection> {
+  const path = name === IN_MEMORY ? name : await findFile(name);
   const connection = new LocalConnection({ path, busyTimeoutMs: BUSY_TIMEOUT_MS });
   if (connection.isInMemory) return connection;
-  await makeFolder(dirname(path));
-  await checkWritable(path);
-  await checkLength(path);
   try {
     await whileBusy(connection, () => {
       // A file with tables may belong to another program, so it is not changed.
@@ -97,6 +97,15 @@ async function openLocal(path: string): Promise<LocalConnection> {
     connection.close();
     throw error;
   }
+}
+
+/** Where the file is, or will be made. It can be opened and written. */
+async function findFile(name: string): Promise<string> {
+  await makeFolder(dirname(name));
+  const path = await realPath(name);
+  await checkWritable(path);
+  await checkLength(path);
+  return path;
 }
 
 function isEmpty(connection: LocalConnection): boolean {
@@ -130,7 +139,7 @@ export function isBusy(error: unknown): boolean {
  */
 function localPath(url: string): string | undefined {
   if (typeof url !== 'string') throw new TypeError('`url` must be a string');
-  if (url === ':memory:') return url;
+  if (url === IN_MEMORY) return url;
   const [, host = '', path] = /^file:(?:\/\/([^/]*))?(.*)$/s.exec(url) ?? [];
   if (path === undefined) return undefined;
   if (path === '') throw new Error('a file: URL names a file');

@@ -25,7 +25,8 @@ const additions: WriteKind<readonly Sql[], void> = {
   place: 0,
   sizeOf: () => ({ rows: 1, chars: 0 }),
   compile: (members) => ({
-    statements: members.flat(),
+    // Callers who need the same part at once add it together.
+    statements: [...new Map(members.flat().map((each) => [JSON.stringify(each), each])).values()],
     decode: () => members.map(() => undefined),
   }),
 };
@@ -38,7 +39,7 @@ export class OptionalSchema {
   readonly #lane: WriteLane;
   #hasLimits = false;
   #hasWebhooks = false;
-  readonly #added = new Map<Part, Promise<void>>();
+  readonly #added = new Set<Part>();
 
   constructor(lane: WriteLane) {
     this.#lane = lane;
@@ -77,15 +78,15 @@ export class OptionalSchema {
   }
 
   /** Adds what limits need, unless it is there. @throws {DatabaseUnavailableError} */
-  async addLimits(): Promise<void> {
+  async addLimits(deadlineMs?: number): Promise<void> {
     if (this.#hasLimits) return;
-    await this.#add('limits');
+    await this.#add('limits', deadlineMs);
     this.noteLimits();
   }
 
   /** Adds what coalesced and debounced triggers need. @throws {DatabaseUnavailableError} */
-  async addCoalescing(): Promise<void> {
-    await this.#add('coalescing');
+  async addCoalescing(deadlineMs: number): Promise<void> {
+    await this.#add('coalescing', deadlineMs);
   }
 
   /** The statements that add what a run needs and may be missing. Each may be executed again. */
@@ -96,14 +97,10 @@ export class OptionalSchema {
     ];
   }
 
-  async #add(part: Part): Promise<void> {
-    const adding = this.#added.get(part) ?? this.#lane.submit(additions, optionalParts[part].map(plain));
-    this.#added.set(part, adding);
-    try {
-      await adding;
-    } catch (error) {
-      this.#added.delete(part);
-      throw error;
-    }
+  /** Each caller has a write of its own, because each has its own deadline. */
+  async #add(part: Part, deadlineMs: number | undefined): Promise<void> {
+    if (this.#added.has(part)) return;
+    await this.#lane.submit(additions, optionalParts[part].map(plain), deadlineMs);
+    this.#added.add(part);
   }
 }

@@ -101,15 +101,16 @@ const cancellations: WriteKind<readonly Marked[], readonly CancelledRun[]> = {
 
 /** Cancels a portion. If the process ends before all is done, the next call in any process goes on. */
 export async function cancelBelow(connection: Connection, runId?: string): Promise<CancelledBelow> {
+  const deadlineMs = connection.callerDeadline();
   const found = await readCurrent<Marked>(connection, {
     ...(runId === undefined
       ? { sql: NEXT_MARKED, parameters: [] }
       : { sql: ONE_MARKED, parameters: [runId] }),
-    deadlineMs: connection.callerDeadline(),
+    deadlineMs,
   });
   if (found.length === 0) return { cancelled: [], more: false };
   const marked = firstPortion(found);
-  const cancelled = await connection.lane.submit(cancellations, marked);
+  const cancelled = await connection.lane.submit(cancellations, marked, deadlineMs);
   return { cancelled, more: runId === undefined || rowsOf(marked) === PORTION_ROWS };
 }
 

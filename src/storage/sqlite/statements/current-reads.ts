@@ -40,7 +40,11 @@ export async function readCurrent<Row>(
 ): Promise<Row[]> {
   if (!connection.isRemote) return await connection.execute(statement);
   const { sql, parameters, deadlineMs } = statement;
-  const rows = await connection.lane.submit(currentReads, { sql, parameters, chars }, deadlineMs);
+  const rows = await connection.lane.submit(
+    currentReads,
+    { sql, parameters, chars },
+    deadlineMs ?? connection.callerDeadline(),
+  );
   return rows as unknown as Row[];
 }
 
@@ -51,7 +55,8 @@ export async function readAsOf<Row>(
   asOf: Freshness = 'recently',
 ): Promise<Row[]> {
   if (asOf === 'recently') return await connection.execute(statement);
-  return await readCurrent(connection, { deadlineMs: connection.callerDeadline(), ...statement });
+  const { deadlineMs = connection.callerDeadline() } = statement;
+  return await readCurrent(connection, { ...statement, deadlineMs });
 }
 
 /**
@@ -63,9 +68,9 @@ export async function readExisting<Row>(
   statement: Statement<Row>,
   { count, asOf }: { readonly count: number; readonly asOf?: Freshness | undefined },
 ): Promise<Row[]> {
-  const deadlineMs = connection.callerDeadline();
-  const rows = await readAsOf(connection, statement, asOf);
+  const deadlineMs = statement.deadlineMs ?? connection.callerDeadline();
+  const rows = await readAsOf(connection, { ...statement, deadlineMs }, asOf);
   if (asOf === 'now') return rows;
   if (rows.length >= count || !connection.isRemote) return rows;
-  return await readCurrent(connection, { deadlineMs, ...statement }, { chars: MISSED_CHARS });
+  return await readCurrent(connection, { ...statement, deadlineMs }, { chars: MISSED_CHARS });
 }

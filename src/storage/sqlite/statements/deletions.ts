@@ -87,7 +87,13 @@ returning run_id`;
  * executed twice, it removes two portions.
  */
 export async function deletePortion(connection: Connection): Promise<boolean> {
-  return (await connection.lane.submit(portions, { sql: DELETE_PORTION, parameters: [] })) > 0;
+  return (
+    (await connection.lane.submit(
+      portions,
+      { sql: DELETE_PORTION, parameters: [] },
+      connection.callerDeadline(),
+    )) > 0
+  );
 }
 
 /**
@@ -119,6 +125,10 @@ returning sequence`;
  * deletion. False if none was older.
  */
 export async function purgePortion(connection: Connection): Promise<boolean> {
-  const purged = await connection.lane.submit(portions, { sql: PURGE_PORTION, parameters: [DAY_MS] });
+  const purged = await connection.lane.submit(
+    portions,
+    { sql: PURGE_PORTION, parameters: [DAY_MS] },
+    connection.callerDeadline(),
+  );
   return purged >= PORTION_ROWS;
 }

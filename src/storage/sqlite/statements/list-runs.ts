@@ -1,9 +1,11 @@
 import type { CompiledQuery } from 'kysely';
+import type { Call } from '../../../core/call.ts';
 import type { RunQuery } from '../../../core/lists/run-query.ts';
 import type { BulkRun } from '../../../core/managing/run-bulk.ts';
 import type { RunField, StoredRun } from '../../../core/run.ts';
 import type { Freshness, Portions, StoredRunPage } from '../../../core/store.ts';
 import type { Connection } from '../connection/connection.ts';
+import type { Statement } from '../connection/statement.ts';
 import { readAsOf, readExisting } from './current-reads.ts';
 import { compile, type PageReads } from './lists/run-page.ts';
 import { type CutRow, inPortions, keepPortion, type Listed, PAGE_ROWS } from './portions.ts';
@@ -11,10 +13,10 @@ import {
   type CompiledRow,
   type ListedRunRow,
   listedColumns,
-  type RunRow,
   selectFields,
   toListedRun,
   toRun,
+  type WholeRunRow,
   wholeColumns,
 } from './rows.ts';
 
@@ -41,8 +43,18 @@ export async function listRuns(
 }
 
 /** The runs of a page, in one statement. */
-export async function findRuns(connection: Connection, query: RunQuery): Promise<BulkRun[]> {
-  const rows = await readList(connection, compiled(connection, query, 'names'), 'now');
+export async function findRuns(
+  connection: Connection,
+  query: RunQuery,
+  { deadlineMs }: Call = {},
+): Promise<BulkRun[]> {
+  const { sql, parameters } = compiled(connection, query, 'names');
+  const statement: Statement<CompiledRow> = {
+    sql,
+    parameters: parameters as (string | number)[],
+    deadlineMs,
+  };
+  const rows = await readAsOf(connection, statement, 'now');
   return rows.map(({ id = '', job_name = '' }) => ({ runId: id, jobName: job_name }));
 }
 
@@ -112,13 +124,14 @@ export async function readWholeRuns(
   connection: Connection,
   fields: readonly RunField[] | null,
   listed: readonly CutRow<unknown>[],
-  asOf?: Freshness,
+  { asOf, deadlineMs }: { readonly asOf?: Freshness } & Call = {},
 ): Promise<Map<number, StoredRun>> {
   const statement = {
     sql: `select ${wholeColumns(fields)} from durably_runs where seq in (select value from json_each(?))`,
     parameters: [JSON.stringify(listed.map(({ key }) => key))],
+    deadlineMs,
   };
-  const rows = await readExisting<RunRow & { seq: number }>(connection, statement, {
+  const rows = await readExisting<WholeRunRow>(connection, statement, {
     count: listed.length,
     asOf,
   });

@@ -1,3 +1,4 @@
+import type { Call } from '../../../core/call.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
 import type { StoredRun } from '../../../core/run.ts';
 import type { LogLevel, StepKind, StoredLogLine, StoredStep } from '../../../core/step.ts';
@@ -16,9 +17,9 @@ const RUN = `select ${RUN_COLUMNS.join(', ')} from durably_runs where id = ?`;
 export async function getRun(
   connection: Connection,
   runId: string,
-  { asOf }: { readonly asOf?: Freshness } = {},
+  { asOf, deadlineMs }: { readonly asOf?: Freshness } & Call = {},
 ): Promise<StoredRun | null> {
-  const statement = { sql: RUN, parameters: [runId] };
+  const statement = { sql: RUN, parameters: [runId], deadlineMs };
   const [row] = await readExisting<RunRow>(connection, statement, { count: 1, asOf });
   return row ? toRun(row) : null;
 }

@@ -49,6 +49,10 @@ export const RUN_COLUMNS = [...SHORT_COLUMNS, ...LONG_COLUMNS] as const;
 
 export type RunRow = Pick<Selectable<RunsTable>, (typeof RUN_COLUMNS)[number]>;
 
+/** A run that is read whole, by {@link wholeColumns}. It lacks long columns that were not requested. */
+export type WholeRunRow = Omit<RunRow, (typeof LONG_COLUMNS)[number]> &
+  Partial<RunRow> & { readonly seq: number };
+
 /** The long columns among these fields. */
 function longColumns(fields: readonly RunField[] | null): readonly (typeof LONG_COLUMNS)[number][] {
   return fields === null ? LONG_COLUMNS : LONG_COLUMNS.filter((column) => fields.includes(column));
@@ -160,13 +164,14 @@ export function selectFields(run: StoredRun, fields: readonly RunField[]): Parti
   );
 }
 
-/** If the payload was not read, the run's `payload` must not be used. */
-export function toRun(row: RunRow): StoredRun {
+/** A value that was not read must not be used: the output is null then, and the payload is no JSON. */
+export function toRun(row: Omit<WholeRunRow, 'seq'>): StoredRun {
+  const { output = null, payload = '' } = row;
   const hasFailed = row.status === 'failed';
   return {
     id: row.id,
     jobName: row.job_name,
-    payload: new JsonText(row.payload),
+    payload: new JsonText(payload),
     status: row.status,
     isTerminal: isTerminal(row.status),
     isActive: !isTerminal(row.status),
@@ -180,7 +185,7 @@ export function toRun(row: RunRow): StoredRun {
     currentStepIndex: row.step_count,
     stepCount: row.step_count,
     progress: row.progress === null ? null : (decodeJson(row.progress) as RunProgress),
-    output: JsonText.of(row.output),
+    output: JsonText.of(output),
     error: row.error,
     errorDetail: hasFailed ? JsonText.ofDetail(row.error_detail) : null,
     failedStepName: hasFailed ? (row.failed_step_name ?? UNKNOWN_STEP) : null,

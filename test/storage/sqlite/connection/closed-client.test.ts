@@ -80,3 +80,28 @@ test('a failed reconnect is repeated before anything is executed on the connecti
     await close();
   });
 });
+
+test.each(backends.map((backend) => [backend.name, backend] as const))(
+  'init() after the database was closed rejects on %s, as a trigger does',
+  async (_, backend) => {
+    for (const how of ['by its owner', 'by durably'] as const) {
+      const world = new World(backend);
+      const { dialect, close } = await world.open();
+      const durably = createDurably({ dialect });
+      await durably.init();
+      await durably.stop();
+      if (how === 'by durably') await durably.db.destroy();
+      await close();
+      // Where the driver does not say that it was closed, only its errors do.
+      if (backend.name === 'SqliteDialect on libsql') await rejectionOf(durably.getRuns());
+      for (const call of [() => durably.init(), () => durably.migrate()]) {
+        const refused = await rejectionOf(call());
+        expect(refused, how).toMatchObject({
+          permanent: true,
+          message: 'The database connection was closed',
+        });
+      }
+      await world.dispose();
+    }
+  },
+);

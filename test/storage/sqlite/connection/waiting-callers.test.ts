@@ -94,6 +94,44 @@ contract(
       ]);
     });
 
+    test('is refused ten seconds after its call if that needs several statements, beside callers who want the same', async ({
+      world,
+    }) => {
+      const clock = new FakeClock();
+      const { durably } = await world.idle({ clock });
+      const { echo: handle } = durably.register({ echo });
+      const { id } = await handle.trigger('other');
+      await durably.cancel(id);
+      const held = await lock(world, 'writers');
+      const { waitedMs, ask, run } = timed(clock);
+      const startMs = clock.monotonicMs();
+      const calls: Record<string, () => Promise<unknown>> = {
+        // Nobody has counted runs before, so a write counts them first.
+        jobs: () => durably.getJobs(),
+        overview: () => durably.getOverview(),
+        purge: () => durably.purgeRuns({ olderThan: 1 }),
+        trigger: () => handle.trigger('refused'),
+        'all of a kind': () => durably.retryRuns({ all: true }),
+        coalesced: () => handle.trigger('refused', { concurrencyKey: 'key', coalesce: 'skip' }),
+      };
+      const asked = [1, 2, 3].flatMap((time) =>
+        Object.entries(calls).map(([name, call]) => [`${name} ${time}`, call] as const),
+      );
+      for (const [i, [name, call]] of asked.entries()) {
+        await run(() => clock.monotonicMs() - startMs >= i * 750);
+        ask(name, call);
+      }
+      // None of them is still waiting ten seconds after the last one, and somebody always asks for more.
+      await run(() => clock.monotonicMs() - startMs >= asked.length * 750 + 10_600);
+      expect(Object.keys(waitedMs).sort()).toEqual(asked.map(([name]) => name).sort());
+      for (const [name, ms] of Object.entries(waitedMs)) {
+        expect(ms, name).toBeGreaterThanOrEqual(10_000);
+        expect(ms, name).toBeLessThan(10_600);
+      }
+      await held.release();
+      expect(await durably.getRuns()).toHaveLength(1);
+    });
+
     test('is refused in time when it works on demand, beside a worker that waits for the same lock', async ({
       world,
     }) => {

@@ -10,12 +10,14 @@ export interface OpenTransaction {
   close(): void;
 }
 
-/** What follows a statement in a caller's transaction. */
+/** What follows a statement in a caller's transaction. All of it is called by durably's own Kysely instances alone. */
 interface AfterCommit {
   /** Called when the transaction was committed. */
   readonly onCommit: () => void;
-  /** Called when the statement was executed in a transaction of durably's own Kysely instance. */
-  readonly onSeen: (transaction: OpenTransaction) => void;
+  /** Called before the statement is executed. Kysely refuses one in a transaction that is over. */
+  readonly onReached?: () => void;
+  /** Called when the statement was executed. */
+  readonly onSeen?: (transaction: OpenTransaction) => void;
   /** Whether it waits for the right to write, which may take a server long. */
   readonly takesLock?: boolean;
 }

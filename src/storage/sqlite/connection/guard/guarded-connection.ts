@@ -1,4 +1,5 @@
-import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
+import { DatabaseUnavailableError } from '../../../../core/errors/errors.ts';
 import { afterCommitOf, type OpenTransaction } from './after-commit.ts';
 import type { Attempts } from './attempts.ts';
 
@@ -12,6 +13,10 @@ export interface Passage {
 export interface StatementGuard {
   passageOf(query: CompiledQuery): Passage;
   retryWhileBusy<T>(execute: () => Promise<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
+  /** Executes the first statement of a transaction, and begins again while the database is busy. */
+  retryFirst<T>(execute: () => Promise<T>, passage: Passage, begin: () => Promise<void>): Promise<T>;
+  /** Whether another connection holds the lock. */
+  isBusy(error: unknown): boolean;
   /** Executes once. After BUSY, the connection is renewed before anything else is executed. */
   readonly attempts: Pick<Attempts, 'make'>;
   /** Whether an error ends the transaction in which it occurs. */
@@ -27,7 +32,7 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
   readonly #innerDriver: Driver;
   readonly #guard: StatementGuard;
   #inner: DatabaseConnection | undefined;
-  inTransaction = false;
+  #transaction: { readonly settings: TransactionSettings; hasExecuted: boolean; loss?: unknown } | undefined;
   /** What to call when its transaction is committed. */
   #onCommit: (() => void)[] = [];
   #fault: unknown;
@@ -69,17 +74,18 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#isClosed) return Promise.reject(new TransactionOverError());
     const execute = () => this.inner.executeQuery<R>(query);
-    // A renewed connection has lost the transaction's earlier statements, so only the caller can start over.
     if (this.inTransaction) return this.#executeInTransaction(query, execute);
     return this.#guard.retryWhileBusy(execute, this.#guard.passageOf(query), this);
   }
 
   async #executeInTransaction<R>(query: CompiledQuery, execute: () => Promise<R>): Promise<R> {
+    this.checkTransaction();
     const after = afterCommitOf(query);
+    after?.onReached?.();
     try {
-      const result = await this.#guard.attempts.make(execute, { takesLock: after?.takesLock });
+      const result = await this.#tryInTransaction(query, execute, after?.takesLock);
       if (after !== undefined) {
-        after.onSeen(this);
+        after.onSeen?.(this);
         this.#onCommit.push(after.onCommit);
       }
       return result;
@@ -89,10 +95,47 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
     }
   }
 
+  async #tryInTransaction<R>(
+    query: CompiledQuery,
+    execute: () => Promise<R>,
+    takesLock?: boolean,
+  ): Promise<R> {
+    const transaction = this.#transaction;
+    const guard = this.#guard;
+    if (transaction === undefined) return await guard.attempts.make(execute, { takesLock });
+    const { hasExecuted, settings } = transaction;
+    transaction.hasExecuted = true;
+    if (!hasExecuted) {
+      const begin = () => this.#innerDriver.beginTransaction(this.inner, settings);
+      const first = () => guard.attempts.make(execute, { takesLock });
+      return await guard.retryFirst(first, guard.passageOf(query), begin);
+    }
+    return await guard.attempts.make(execute, { takesLock }).catch((error: unknown) => {
+      if (!guard.isBusy(error)) throw error;
+      // A renewed connection has lost the transaction's earlier statements, so only the caller can start over.
+      transaction.loss = new TransactionBusyError(error);
+      throw transaction.loss;
+    });
+  }
+
+  get inTransaction(): boolean {
+    return this.#transaction !== undefined;
+  }
+
+  /** A transaction has begun. */
+  noteTransaction(settings: TransactionSettings): void {
+    this.#transaction = { settings, hasExecuted: false };
+  }
+
+  /** @throws {DatabaseUnavailableError} if its transaction has lost statements. */
+  checkTransaction(): void {
+    if (this.#transaction?.loss !== undefined) throw this.#transaction.loss;
+  }
+
   /** Its transaction is over. */
   endTransaction(how: 'committed' | 'rolled back'): void {
     const callbacks = this.#onCommit;
-    this.inTransaction = false;
+    this.#transaction = undefined;
     this.#onCommit = [];
     if (how === 'committed') for (const callback of callbacks) callback();
   }
@@ -114,6 +157,18 @@ export function asGuarded(connection: DatabaseConnection): GuardedConnection {
 class TransactionOverError extends Error {
   constructor() {
     super('the transaction is over');
+  }
+}
+
+/** A transaction began with a read, and another connection wrote before its first write. */
+class TransactionBusyError extends DatabaseUnavailableError {
+  constructor(cause: unknown) {
+    super(
+      'The database is busy, and a transaction that has begun can not wait for it: begin it again, and write before it reads',
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
+import { CALLER_BUDGET_MS } from '../../../../core/call.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retry-pause.ts';
-import { CALLER_BUDGET_MS } from '../../../../core/store.ts';
 import type { Clock } from '../../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../../deadlines.ts';
 import type { Adapter, Batch } from '../../adapter.ts';
@@ -85,6 +85,12 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.isReady = true;
   }
 
+  /** @throws {DatabaseUnavailableError} if it was destroyed, or closed by its owner. */
+  checkOpen(): void {
+    if (this.#closing.error) throw this.#closing.error;
+    if (this.#adapter.isClosed?.() === true) throw this.#closing.close();
+  }
+
   /** Executes all in one transaction, and tries again while the database is busy. @throws {TimeUpError} */
   async #executeBatch(
     batch: Batch,
@@ -121,12 +127,13 @@ export class GuardedDriver implements Driver, StatementGuard {
     const guarded = asGuarded(connection);
     const passage = { deadlineMs: this.#clock.monotonicMs() + CALLER_BUDGET_MS, commits: true };
     await this.retryWhileBusy(() => this.#inner.beginTransaction(guarded.inner, settings), passage, guarded);
-    guarded.inTransaction = true;
+    guarded.noteTransaction(settings);
     this.#openTransactions++;
   }
 
   async commitTransaction(connection: DatabaseConnection) {
     const guarded = asGuarded(connection);
+    guarded.checkTransaction();
     await this.attempts.make(() => this.#inner.commitTransaction(guarded.inner), { commits: true });
     this.#endTransaction(guarded, 'committed');
   }
@@ -158,6 +165,28 @@ export class GuardedDriver implements Driver, StatementGuard {
   /** A faulty statement leaves its transaction as it was. */
   endsTransaction(error: unknown): boolean {
     return classifyDatabaseError(error, this.isRemote) !== 'statement';
+  }
+
+  isBusy(error: unknown): boolean {
+    return classifyDatabaseError(error, this.isRemote) === 'busy';
+  }
+
+  async retryFirst<T>(
+    execute: () => Promise<T>,
+    { deadlineMs }: Passage,
+    begin: () => Promise<void>,
+  ): Promise<T> {
+    for (let tries = 0; ; tries++) {
+      try {
+        return await execute();
+      } catch (error) {
+        if (!this.isBusy(error)) throw error;
+        if (this.#clock.monotonicMs() >= deadlineMs) throw new TimeUpError(error);
+      }
+      await pauseBeforeRetry(this.#clock, tries, BUSY_PAUSE);
+      // The renewed connection has no transaction.
+      await this.attempts.make(begin);
+    }
   }
 
   /** Executes, and tries again while the database is busy. @throws {TimeUpError} */

@@ -18,6 +18,10 @@ const portions = portionWrites({ name: 'throttles', rows: PORTION_ROWS });
 export async function forgetThrottles(connection: Connection, schema: OptionalSchema): Promise<boolean> {
   await schema.noticeLimits(connection);
   if (!schema.hasLimits) return false;
-  const { length: forgotten } = await connection.lane.submit(portions, { sql: FORGET, parameters: [] });
+  const { length: forgotten } = await connection.lane.submit(
+    portions,
+    { sql: FORGET, parameters: [] },
+    connection.callerDeadline(),
+  );
   return forgotten >= PORTION_ROWS;
 }

@@ -1,3 +1,4 @@
+import type { Call } from '../../../../core/call.ts';
 import type { BulkChanges, BulkCommand, BulkRun } from '../../../../core/managing/run-bulk.ts';
 import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../../../../core/run.ts';
 import type { Rows, WriteKind } from '../../../writes.ts';
@@ -57,28 +58,35 @@ returning id, job_name, ${BELOW[name]} as below`,
 const ID_CHARS = 32;
 
 /** Changes runs in one statement. The state of each decides. */
-export async function commandAll(connection: Connection, command: BulkCommand): Promise<BulkChanges> {
-  const deadlineMs = connection.callerDeadline();
+export async function commandAll(
+  connection: Connection,
+  command: BulkCommand,
+  { deadlineMs = connection.callerDeadline() }: Call = {},
+): Promise<BulkChanges> {
   const { rows, isSentAgain } = await connection.lane.submit(bulkCommands, command, deadlineMs);
   const changed = rows.map(toCancelledRun);
   if (changed.length < command.runs.length && (isSentAgain || command.name !== 'cancel')) {
     return {
       // The command may have been sent before, and may have changed some runs then.
-      changed: isSentAgain ? await changedBefore(connection, command, changed) : changed,
-      leavesBelow: command.name === 'cancel' || (await leavesSomeAlone(connection, command)),
+      changed: isSentAgain ? await changedBefore(connection, { ...command, deadlineMs }, changed) : changed,
+      leavesBelow:
+        command.name === 'cancel' || (await leavesSomeAlone(connection, { ...command, deadlineMs })),
     };
   }
   return { changed, leavesBelow: rows.some(({ below }) => below === 1) };
 }
 
-async function leavesSomeAlone(connection: Connection, { runs }: BulkCommand): Promise<boolean> {
-  const statement = { sql: LEFT_ALONE, parameters: [idsOf(runs)] };
+async function leavesSomeAlone(
+  connection: Connection,
+  { runs, deadlineMs }: BulkCommand & Call,
+): Promise<boolean> {
+  const statement = { sql: LEFT_ALONE, parameters: [idsOf(runs)], deadlineMs };
   return (await readCurrent<{ one: number }>(connection, statement)).length > 0;
 }
 
 async function changedBefore(
   connection: Connection,
-  { name, runs }: BulkCommand,
+  { name, runs, deadlineMs }: BulkCommand & Call,
   changed: readonly BulkRun[],
 ): Promise<readonly BulkRun[]> {
   const found = await readCurrent<{ id: string; status: RunStatus; last_command: RunCommand | null }>(
@@ -86,6 +94,7 @@ async function changedBefore(
     {
       sql: 'select id, status, last_command from durably_runs where id in (select value from json_each(?))',
       parameters: [idsOf(runs)],
+      deadlineMs,
     },
   );
   const states = new Map(found.map((run) => [run.id, run]));

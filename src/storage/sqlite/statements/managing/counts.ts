@@ -1,3 +1,4 @@
+import type { Call } from '../../../../core/call.ts';
 import type { JobCounts } from '../../../../core/managing/managing-store.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { readCurrent } from '../current-reads.ts';
@@ -69,17 +70,20 @@ select a.job_name as jobName, a.pending, a.active - a.running - a.pending as wai
 from active a`;
 
 /** How many runs each job has in each status. */
-export async function countRuns(connection: Connection): Promise<JobCounts[]> {
-  let [place] = await readCurrent<Place>(connection, { sql: PLACE, parameters: [] });
+export async function countRuns(
+  connection: Connection,
+  { deadlineMs = connection.callerDeadline() }: Call = {},
+): Promise<JobCounts[]> {
+  let [place] = await readCurrent<Place>(connection, { sql: PLACE, parameters: [], deadlineMs });
   // While others write a lot, the journal may grow as fast as it is added. Then more of it is read.
   for (let added = 0; added < MAX_ADDED_ROWS && place !== undefined; added += PORTION_ROWS) {
     const behind = behindOf(place);
     if (behind <= MAX_READ_ROWS) break;
     const sql = behind > MAX_ADDED_ROWS ? COUNT_ALL : COUNT_ON;
-    const [moved] = await connection.lane.submit(countUps, { sql, parameters: [] });
+    const [moved] = await connection.lane.submit(countUps, { sql, parameters: [] }, deadlineMs);
     place = moved && { upTo: Number(moved.upTo), head: Number(moved.head) };
   }
-  return await readCurrent<JobCounts>(connection, { sql: COUNTS, parameters: [] });
+  return await readCurrent<JobCounts>(connection, { sql: COUNTS, parameters: [], deadlineMs });
 }
 
 /** How many rows were not counted yet. All, if nobody has asked before. */

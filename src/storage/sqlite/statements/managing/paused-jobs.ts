@@ -1,3 +1,4 @@
+import type { Call } from '../../../../core/call.ts';
 import type { WriteKind } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { readCurrent } from '../current-reads.ts';
@@ -29,11 +30,14 @@ export async function setPaused(connection: Connection, jobName: string, isPause
   await connection.lane.submit(changes, { jobName, isPaused }, connection.callerDeadline());
 }
 
-export async function listPausedJobs(connection: Connection): Promise<string[]> {
+export async function listPausedJobs(
+  connection: Connection,
+  { deadlineMs = connection.callerDeadline() }: Call = {},
+): Promise<string[]> {
   const rows = await readCurrent<{ job_name: string }>(connection, {
     sql: 'select job_name from durably_paused_jobs order by job_name',
     parameters: [],
-    deadlineMs: connection.callerDeadline(),
+    deadlineMs,
   });
   return rows.map(({ job_name }) => job_name);
 }

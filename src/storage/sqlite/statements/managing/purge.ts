@@ -1,3 +1,4 @@
+import type { Call } from '../../../../core/call.ts';
 import type { Purged } from '../../../../core/managing/managing-store.ts';
 import type { OldAge } from '../../../../core/managing/retention.ts';
 import type { BulkRun } from '../../../../core/managing/run-bulk.ts';
@@ -39,17 +40,22 @@ const purges = portionWrites({ name: 'purge', rows: PORTION_RUNS });
 export async function purgeRuns(
   connection: Connection,
   { ages, limit }: { readonly ages: readonly OldAge[]; readonly limit: number },
+  { deadlineMs = connection.callerDeadline() }: Call = {},
 ): Promise<Purged> {
   const parameters = [JSON.stringify(ages), Math.min(limit, PORTION_RUNS)];
-  const rows = await connection.lane.submit(purges, { sql: PURGE, parameters });
+  const rows = await connection.lane.submit(purges, { sql: PURGE, parameters }, deadlineMs);
   return { runs: rows.map(toCancelledRun), leavesMore: rows.some((row) => row.leaves_more === 1) };
 }
 
 const HAS_OLD = `select 1 as one ${OLD} limit 1`;
 
 /** Whether any run is old enough. */
-export async function hasOldRuns(connection: Connection, ages: readonly OldAge[]): Promise<boolean> {
-  const statement = { sql: HAS_OLD, parameters: [JSON.stringify(ages)] };
+export async function hasOldRuns(
+  connection: Connection,
+  ages: readonly OldAge[],
+  { deadlineMs = connection.callerDeadline() }: Call = {},
+): Promise<boolean> {
+  const statement = { sql: HAS_OLD, parameters: [JSON.stringify(ages)], deadlineMs };
   return (await readCurrent<{ one: number }>(connection, statement)).length > 0;
 }
 
@@ -67,6 +73,7 @@ returning id, job_name`;
 
 /** Needs the optional part `webhooks` of the schema. If it is executed twice, it deletes two portions. */
 export async function purgeDeliveries(connection: Connection): Promise<readonly BulkRun[]> {
-  const rows = await connection.lane.submit(purges, { sql: PURGE_DELIVERIES, parameters: [] });
+  const statement = { sql: PURGE_DELIVERIES, parameters: [] };
+  const rows = await connection.lane.submit(purges, statement, connection.callerDeadline());
   return rows.map(toCancelledRun);
 }

@@ -1,3 +1,4 @@
+import type { Call } from '../../../../core/call.ts';
 import type { StoredSchedule } from '../../../../core/schedules/schedule.ts';
 import type {
   DeletedSchedule,
@@ -101,9 +102,12 @@ async function change(
   connection: Connection,
   id: string,
   write: Sql,
-  state: Sql = { sql: STATE, parameters: [id] },
+  {
+    state = { sql: STATE, parameters: [id] },
+    deadlineMs = connection.callerDeadline(),
+  }: { readonly state?: Sql } & Call = {},
 ): Promise<Changed> {
-  return await connection.lane.submit(changes, { write, state }, connection.callerDeadline());
+  return await connection.lane.submit(changes, { write, state }, deadlineMs);
 }
 
 function toSchedule([row]: Rows): StoredSchedule | null {
@@ -115,7 +119,8 @@ export async function putSchedule(
   schema: OptionalSchema,
   given: NewSchedule,
 ): Promise<StoredSchedule> {
-  if (isInLine(given)) await schema.addLimits();
+  const deadlineMs = connection.callerDeadline();
+  if (isInLine(given)) await schema.addLimits(deadlineMs);
   const { id, revision, anchorMs, nextAtMs, jobName, timing, missed, overlap, priority } = given;
   const { fixedVersion, labels, payload } = given;
   const values = [
@@ -124,7 +129,7 @@ export async function putSchedule(
     ...[storedLimitKey(given), storedRateKey(given), fixedVersion, labels],
   ];
   const write = { sql: PUT, parameters: [JSON.stringify(values), payload] };
-  const stored = toSchedule((await change(connection, id, write)).state);
+  const stored = toSchedule((await change(connection, id, write, { deadlineMs })).state);
   if (stored === null) throw new Error(`schedule ${id} was not stored`);
   return stored;
 }
@@ -160,6 +165,6 @@ export async function fireSchedule(
   { id, runId }: { readonly id: string; readonly runId: string },
 ): Promise<string | undefined> {
   const write = { sql: FIRE_NOW, parameters: [id, runId] };
-  const [row] = (await change(connection, id, write, { sql: MADE, parameters: [runId] })).state;
+  const [row] = (await change(connection, id, write, { state: { sql: MADE, parameters: [runId] } })).state;
   return row === undefined ? undefined : String(row.job_name);
 }

@@ -1,3 +1,4 @@
+import type { Call } from '../../../../core/call.ts';
 import type { DueSchedule, StoredSchedule } from '../../../../core/schedules/schedule.ts';
 import type { KnownSchedule } from '../../../../core/schedules/schedule-store.ts';
 import type { Connection } from '../../connection/connection.ts';
@@ -77,7 +78,9 @@ select ${DUE_SCHEDULE} from (
 export async function listJobSchedules(
   connection: Connection,
   { jobNames, atMost }: { readonly jobNames: readonly string[]; readonly atMost: number },
+  { deadlineMs }: Call = {},
 ): Promise<DueSchedule[]> {
   const parameters = [JSON.stringify(jobNames), atMost];
-  return (await readCurrent<DueScheduleRow>(connection, { sql: OF_JOBS, parameters })).map(toDueSchedule);
+  const statement = { sql: OF_JOBS, parameters, deadlineMs };
+  return (await readCurrent<DueScheduleRow>(connection, statement)).map(toDueSchedule);
 }

@@ -31,8 +31,11 @@ returning ${PLACE_COLUMNS}`;
 const folds = portionWrites({ name: 'stats', rows: WRITTEN_ROWS });
 
 /** Where the stats are after another portion. Undefined if there was nothing to add. */
-export async function foldPortion(connection: Connection): Promise<PlaceRow | undefined> {
-  const [row] = await connection.lane.submit(folds, { sql: FOLD, parameters: [] });
+export async function foldPortion(
+  connection: Connection,
+  deadlineMs: number = connection.callerDeadline(),
+): Promise<PlaceRow | undefined> {
+  const [row] = await connection.lane.submit(folds, { sql: FOLD, parameters: [] }, deadlineMs);
   if (row === undefined) return undefined;
   return {
     up_to: Number(row.up_to),

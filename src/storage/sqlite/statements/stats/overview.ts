@@ -1,3 +1,4 @@
+import type { Call } from '../../../../core/call.ts';
 import { DurablyError } from '../../../../core/errors/errors.ts';
 import type { StoredOverview } from '../../../../core/stats/stats-store.ts';
 import { WEBHOOK_JOB } from '../../../../core/webhooks/webhooks.ts';
@@ -19,18 +20,25 @@ const SIZE =
   'select c.page_count * s.page_size as bytes from pragma_page_count() c cross join pragma_page_size() s';
 
 /** How long the line has been waiting, and the size of the database. */
-export async function readOverview(connection: Connection): Promise<StoredOverview> {
+export async function readOverview(
+  connection: Connection,
+  { deadlineMs = connection.callerDeadline() }: Call = {},
+): Promise<StoredOverview> {
   const [[line], databaseBytes] = await Promise.all([
-    connection.execute<Pick<StoredOverview, 'nowMs' | 'pendingSinceMs'>>({ sql: LINE, parameters: [] }),
-    readBytes(connection),
+    connection.execute<Pick<StoredOverview, 'nowMs' | 'pendingSinceMs'>>({
+      sql: LINE,
+      parameters: [],
+      deadlineMs,
+    }),
+    readBytes(connection, deadlineMs),
   ]);
   if (line === undefined) throw new Error('the database has no time');
   return { ...line, databaseBytes };
 }
 
-async function readBytes(connection: Connection): Promise<number | null> {
+async function readBytes(connection: Connection, deadlineMs: number): Promise<number | null> {
   try {
-    const [size] = await connection.execute<{ bytes: number }>({ sql: SIZE, parameters: [] });
+    const [size] = await connection.execute<{ bytes: number }>({ sql: SIZE, parameters: [], deadlineMs });
     return size?.bytes ?? null;
   } catch (error) {
     if (error instanceof DurablyError) throw error;

@@ -47,9 +47,10 @@ const WITH_NEW = { ofAll: withNew('ofAll'), ofSome: withNew('ofSome') } as const
 
 /** The buckets since a time. */
 export async function readStats(connection: Connection, look: StatsLook): Promise<StoredStats> {
-  let [place] = await connection.execute<PlaceRow>({ sql: PLACE, parameters: [] });
+  const deadlineMs = connection.callerDeadline();
+  let [place] = await connection.execute<PlaceRow>({ sql: PLACE, parameters: [], deadlineMs });
   for (let i = 0; i < MAX_PORTIONS && place !== undefined && isBehind(place); i++) {
-    place = (await foldPortion(connection)) ?? place;
+    place = (await foldPortion(connection, deadlineMs)) ?? place;
   }
   if (place === undefined) throw new Error('the stats have no place in the journal');
   const isLate = isBehind(place);
@@ -60,6 +61,7 @@ export async function readStats(connection: Connection, look: StatsLook): Promis
   const rows = await connection.execute<StatsRow>({
     sql: jobNames === null ? statements.ofAll : statements.ofSome,
     parameters: [spanMs, sinceMs, limit, ...(jobNames === null ? [] : [JSON.stringify(jobNames)])],
+    deadlineMs,
   });
   return { sinceMs, asOfMs: isLate ? Math.min(place.folded_ms, place.now_ms) : place.now_ms, rows };
 }

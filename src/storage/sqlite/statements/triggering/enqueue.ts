@@ -60,11 +60,11 @@ export async function enqueue(
   runs: readonly NewRun[],
 ): Promise<Enqueued[]> {
   if (runs.length === 0) return [];
-  if (!schema.hasLimits && runs.some(isInLine)) await schema.addLimits();
-  if (runs.some(isFound)) await schema.addCoalescing();
   const deadlineMs = connection.callerDeadline();
+  if (!schema.hasLimits && runs.some(isInLine)) await schema.addLimits(deadlineMs);
+  if (runs.some(isFound)) await schema.addCoalescing(deadlineMs);
   const stored = await connection.lane.submit(enqueues, runs, deadlineMs);
-  if (stored.kind === 'keyed') return await enqueuedOf(readingFrom(connection), runs, stored);
+  if (stored.kind === 'keyed') return await enqueuedOf(readingFrom(connection, deadlineMs), runs, stored);
   const { createdAt, mayBeOlder } = stored;
   const current = mayBeOlder ? await readRuns(connection, runs, deadlineMs) : undefined;
   return runs.map((run) => newlyStored(run, createdAt, current?.get(run.id)));
@@ -89,7 +89,7 @@ async function readRuns(
   const ids = JSON.stringify(runs.map(({ id }) => id));
   const rows = await readCurrent<ListedRunRow>(connection, { sql: READ, parameters: [ids], deadlineMs });
   return new Map(
-    (await allWhole(readingFrom(connection), rows.map(toListedRun))).map((run) => [run.id, run]),
+    (await allWhole(readingFrom(connection, deadlineMs), rows.map(toListedRun))).map((run) => [run.id, run]),
   );
 }
 

@@ -138,11 +138,10 @@ async function readKeyed({ byIds }: Reading, ids: readonly string[]): Promise<Re
   return keyed;
 }
 
-export function readingFrom(connection: Connection): Reading {
+export function readingFrom(connection: Connection, deadlineMs: number): Reading {
   return {
-    whole: (cut) => readWholeRuns(connection, null, cut, 'now'),
-    byIds: (sql, ids) =>
-      readCurrent(connection, { sql, parameters: [ids], deadlineMs: connection.callerDeadline() }),
+    whole: (cut) => readWholeRuns(connection, null, cut, { asOf: 'now', deadlineMs }),
+    byIds: (sql, ids) => readCurrent(connection, { sql, parameters: [ids], deadlineMs }),
   };
 }
 
