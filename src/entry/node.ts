@@ -1,6 +1,6 @@
 import { endOnEarlySignals } from './node/early-signals.ts';
 
 /** The service on Node. `npm start` and the container image run it. */
-endOnEarlySignals();
+const onHandled = endOnEarlySignals();
 const { runService } = await import('./node/run.ts');
-await runService({ firstSignal: 'drains' });
+await runService({ firstSignal: 'drains', onHandled });

@@ -90,7 +90,7 @@ export function saveBlock(folder: string, block: Block): void {
 /** Whether code uses a name without declaring it, importing it or receiving it as an argument. */
 function isUsedAlone(identifier: string, code: string): boolean {
   const isDeclared = new RegExp(
-    `\\b(const|let|function|class) ${identifier}\\b|\\bconst \\{[^}]*\\b${identifier}\\b[^}]*\\} =|import[^;]*\\b${identifier}\\b[^;]*from|\\(\\{? ?${identifier}\\b[^()]*\\) =>`,
+    `\\b(const|let|function|class) ${identifier}\\b|\\bconst \\{[^}]*\\b${identifier}\\b[^}]*\\} =|import[^;'"]*\\b${identifier}\\b[^;'"]*from|\\(\\{? ?${identifier}\\b[^()]*\\) =>`,
   );
   return new RegExp(`(?<![.\\w'/-])${identifier}\\b(?!['/]|: )`).test(code) && !isDeclared.test(code);
 }

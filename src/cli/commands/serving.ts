@@ -31,13 +31,18 @@ export function addServing(program: Command): void {
       '\nExamples:\n  $ durably serve ./jobs.ts\n  $ durably serve ./jobs.ts --port 8080 --database ./jobs.db\n\nThe other settings are variables of the environment: see the README.',
     )
     .action(async (module: string | undefined, { host, database, open, ...flags }: ServeFlags) => {
-      endOnEarlySignals();
+      const onHandled = endOnEarlySignals();
       const jobs = module === undefined ? undefined : await jobsOf(module);
       setVariables({ PORT: flags.port, HOST: host, TURSO_DATABASE_URL: database && databaseUrl(database) });
       // It is the command's, and the service would warn of a variable that it does not know.
       delete process.env.DURABLY_URL;
       const { runService } = await import('../../entry/node/run.ts');
-      const { server } = await runService({ firstSignal: 'drains', failureCode: EXIT.refused, jobs });
+      const { server } = await runService({
+        firstSignal: 'drains',
+        failureCode: EXIT.refused,
+        onHandled,
+        jobs,
+      });
       if (open !== true) return;
       const { addressOf } = await import('../../entry/node/server.ts');
       openInBrowser(addressOf(server));

@@ -15,13 +15,16 @@ async function end(signal: NodeJS.Signals): Promise<void> {
 
 const onSignal = (signal: NodeJS.Signals) => void end(signal);
 
-/** From now until {@link leaveEarlySignals} a signal ends the process with 0. Called before the service is loaded, which takes a while. */
-export function endOnEarlySignals(): void {
-  leaveEarlySignals();
+/**
+ * From now on a signal ends the process with 0. Called before the service is loaded, which takes a while.
+ *
+ * @returns what ends that: something else handles the signals.
+ */
+export function endOnEarlySignals(): () => void {
+  const leave = () => {
+    for (const signal of END_SIGNALS) process.off(signal, onSignal);
+  };
+  leave();
   for (const signal of END_SIGNALS) process.on(signal, onSignal);
-}
-
-/** Something else handles the signals. */
-export function leaveEarlySignals(): void {
-  for (const signal of END_SIGNALS) process.off(signal, onSignal);
+  return leave;
 }

@@ -1,5 +1,4 @@
 import { drain, drainTimes, handBackNow } from './drain.ts';
-import { leaveEarlySignals } from './early-signals.ts';
 import { log } from './log.ts';
 import type { RunningService } from './start.ts';
 
@@ -19,6 +18,8 @@ export interface SignalOptions {
   readonly firstSignal: 'drains' | 'hands back';
   /** The exit code if the service can't start or can't stop: {@link FAILURE_CODE} by default. */
   readonly failureCode?: number | undefined;
+  /** Called when the signals are handled here, so that nothing else handles them. */
+  readonly onHandled?: (() => void) | undefined;
 }
 
 export const FAILURE_CODE = 1;
@@ -37,7 +38,7 @@ export class Signals {
 
   constructor(options: SignalOptions) {
     this.#options = options;
-    leaveEarlySignals();
+    options.onHandled?.();
     for (const signal of Object.keys(EXIT_CODES) as Signal[]) {
       process.on(signal, () => {
         if (!this.#isEcho(signal)) this.#receive(signal);

@@ -209,7 +209,7 @@ contract('a step with retries', (test) => {
     [{ limit: 1, delay: '1 second' }, /retries\.delay must be a duration.* not "1 second"/],
     [
       { limit: 1, backoff: 'random' },
-      /retries\.backoff must be one of exponential, linear, constant, not random/,
+      /retries\.backoff must be one of exponential, linear, constant, not "random"/,
     ],
     [{ limit: 1, delays: 1 }, /Unknown retries option "delays"; did you mean "delay"\?/],
   ] as const)('refuses %j, and names it', async ([retries, message], { world }) => {

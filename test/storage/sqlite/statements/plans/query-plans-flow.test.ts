@@ -115,6 +115,9 @@ contract('query plans', (test) => {
       expect.stringMatching(/^SEARCH r USING INDEX \S+ \(id=\?\)$/),
       expect.stringMatching(/^SEARCH n USING (COVERING )?INDEX \S+ \(id=\?\)$/),
       expect.stringMatching(/^SEARCH s USING PRIMARY KEY \(run_id=\? AND name=\?\)$/),
+      // The size of what it would copy.
+      expect.stringMatching(/^SEARCH p USING (PRIMARY KEY|INDEX \S+) \(run_id=\?.*\)$/),
+      expect.stringMatching(/^SEARCH j USING INTEGER PRIMARY KEY \(rowid=\?\)$/),
     ]);
     const state = one(plans, 'as is_stored');
     expect(costsOf([state])).toEqual(NOTHING);
