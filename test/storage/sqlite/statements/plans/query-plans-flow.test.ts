@@ -121,7 +121,7 @@ contract('query plans', (test) => {
     ]);
     const state = one(plans, 'as is_stored');
     expect(costsOf([state])).toEqual(NOTHING);
-    for (const search of searchesOf(state)) expect(search).toMatch(/\(id=\?\)$/);
+    for (const search of searchesOf(state)) expect(search).toMatch(/\((id=\?|run_id=\? AND name=\?)\)$/);
   });
 
   test('of a step that starts a run, and of the runs that a run has started', async ({ world }) => {
