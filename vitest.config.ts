@@ -47,6 +47,7 @@ export default defineConfig({
     // Generous: tests await states, so only a hanging one meets these.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    expect: { poll: { timeout: 15_000 } },
     // Runs fail here by the hundred: what an instance without a logger says of each is noise.
     onConsoleLog: (log) => !/^durably: (run|worker) \w/.test(log),
   },
