@@ -47,57 +47,68 @@ export async function readNewest(
   return { kind: 'apart', runs, nextCursor: cursor ?? null };
 }
 
-/** A list that is read in part, and the new runs that are kept back from it. */
+/** A list that is read in part, in the service's order, and the new runs in it that are kept back from sight. */
 export interface Listed {
-  readonly rows: readonly RunRow[];
+  readonly runs: readonly RunRow[];
+  readonly heldIds: ReadonlySet<string>;
   /** Where the next page begins. */
   readonly cursor: string | null;
-  readonly held: readonly RunRow[];
-  /** Where the page after the held runs begins, if there are runs between them and the rows. */
+  /** Where the page after the held runs begins, if there are runs between them and the others. */
   readonly heldCursor: string | null | undefined;
 }
 
+export const EMPTY_LIST: Listed = { runs: [], heldIds: new Set(), cursor: null, heldCursor: undefined };
+
 /** The list with the newest runs. While the reader is elsewhere in it, they are kept back. */
 export function withNewest(list: Listed, newest: Newest, place: 'top' | 'elsewhere'): Listed {
-  const { rows, held } = list;
-  const { kind, runs, nextCursor } = newest;
-  const fresh = new Map(runs.map((row) => [row.id, row]));
-  const kept = (some: readonly RunRow[]) =>
-    some.flatMap((row) => fresh.get(row.id) ?? (kind === 'all' ? [] : [row]));
-  if (kind === 'apart') {
-    const known = new Set(rows.map(({ id }) => id));
-    const apart = { ...list, rows: kept(rows), held: runs.filter(({ id }) => !known.has(id)) };
-    return place === 'top'
-      ? { rows: runs, cursor: nextCursor, held: [], heldCursor: undefined }
-      : { ...apart, heldCursor: nextCursor };
-  }
-  const known = new Set([...held, ...rows].map(({ id }) => id));
-  const added = runs.filter(({ id }) => !known.has(id));
-  // When all runs were read, those below the list are among them.
-  const end = rows.at(-1);
-  const isBelow = (row: RunRow) => end !== undefined && compare(row, end) > 0;
-  const next = {
-    rows: [...kept(rows), ...added.filter(isBelow)],
-    cursor: kind === 'all' ? null : list.cursor,
-    held: sorted([...added.filter((row) => !isBelow(row)), ...kept(held)]),
-    heldCursor: kind === 'all' ? undefined : list.heldCursor,
-  };
+  const next = newest.kind === 'apart' ? withHole(list, newest) : withoutHole(list, newest);
   return place === 'top' ? released(next) : next;
 }
 
+/** The runs that are shown stay, and the newest ones are kept back above them. */
+function withHole(list: Listed, { runs, nextCursor }: Newest): Listed {
+  const fresh = byId(runs);
+  const shown = shownOf(list).map((row) => fresh.get(row.id) ?? row);
+  const shownIds = byId(shown);
+  const held = runs.filter(({ id }) => !shownIds.has(id));
+  return { ...list, runs: [...held, ...shown], heldIds: new Set(byId(held).keys()), heldCursor: nextCursor };
+}
+
+/**
+ * What was read takes the place of all runs down to the one where it meets the list. Only the service knows the order: runs of one
+ * millisecond have no other.
+ */
+function withoutHole(list: Listed, { kind, runs, nextCursor }: Newest): Listed {
+  const [known, fresh] = [byId(list.runs), byId(runs)];
+  const isShown = ({ id }: RunRow) => known.has(id) && !list.heldIds.has(id);
+  const meeting = list.runs.findLastIndex(({ id }) => fresh.has(id));
+  // When all runs were read, those below the list are among them, and are no news.
+  const end = kind === 'all' ? runs.findLastIndex(isShown) : runs.length;
+  const news = runs.slice(0, Math.max(0, end)).filter(({ id }) => !known.has(id));
+  const hasHole = kind === 'joined' && meeting < list.runs.findIndex(isShown);
+  return {
+    runs: kind === 'all' ? runs : [...runs, ...list.runs.slice(meeting + 1)],
+    heldIds: new Set([...list.heldIds, ...byId(news).keys()]),
+    cursor: kind === 'all' ? nextCursor : list.cursor,
+    heldCursor: hasHole ? list.heldCursor : undefined,
+  };
+}
+
 /** The list with the runs that were kept back. */
-export function released({ rows, cursor, held, heldCursor }: Listed): Listed {
-  // The rows would be at the end of a hole, so they are read again.
-  if (heldCursor !== undefined) return { rows: held, cursor: heldCursor, held: [], heldCursor: undefined };
-  return { rows: sorted([...held, ...rows]), cursor, held: [], heldCursor };
+export function released(list: Listed): Listed {
+  // The other runs would be at the end of a hole, so they are read again.
+  if (list.heldCursor !== undefined) return { ...EMPTY_LIST, runs: heldOf(list), cursor: list.heldCursor };
+  return { ...list, heldIds: EMPTY_LIST.heldIds };
 }
 
-function sorted(rows: readonly RunRow[]): readonly RunRow[] {
-  const isSorted = rows.every((row, i) => i === 0 || compare(rows[i - 1] ?? row, row) <= 0);
-  return isSorted ? rows : rows.toSorted(compare);
+export function shownOf({ runs, heldIds }: Listed): readonly RunRow[] {
+  return heldIds.size === 0 ? runs : runs.filter(({ id }) => !heldIds.has(id));
 }
 
-function compare(one: RunRow, other: RunRow): number {
-  if (one.createdAt !== other.createdAt) return one.createdAt > other.createdAt ? -1 : 1;
-  return one.id === other.id ? 0 : one.id > other.id ? -1 : 1;
+export function heldOf({ runs, heldIds }: Listed): readonly RunRow[] {
+  return heldIds.size === 0 ? [] : runs.filter(({ id }) => heldIds.has(id));
+}
+
+function byId(rows: readonly RunRow[]): ReadonlyMap<string, RunRow> {
+  return new Map(rows.map((row) => [row.id, row]));
 }

@@ -4,12 +4,15 @@ import { serviceNow } from '../parts/clock.ts';
 import { client } from '../service/connection.ts';
 import { follow } from '../service/follow.ts';
 import {
+  EMPTY_LIST,
+  heldOf,
   type Listed,
   type Newest,
   PAGE_SIZE,
   type PageRequest,
   readNewest,
   released,
+  shownOf,
   withNewest,
 } from './newest-runs.ts';
 import { type RunFilters, toQuery } from './run-filters.ts';
@@ -29,17 +32,16 @@ export type ListState =
 /** The runs that match a filter, newest first, as they change. */
 export class RunList {
   readonly state = signal<ListState>({ kind: 'loading' });
-  readonly rows = signal<readonly RunRow[]>([]);
+  readonly #list = signal<Listed>(EMPTY_LIST);
+  readonly rows = computed(() => shownOf(this.#list.value));
   /** New runs that are kept back while the reader is elsewhere in the list. */
-  readonly held = signal<readonly RunRow[]>([]);
-  readonly hasMore = computed(() => this.#cursor.value !== null);
+  readonly held = computed(() => heldOf(this.#list.value));
+  readonly hasMore = computed(() => this.#list.value.cursor !== null);
   readonly moreError = signal<unknown>(undefined);
   /** Whether new runs are kept back. */
   isHolding = false;
 
   readonly filters: RunFilters;
-  readonly #cursor = signal<string | null>(null);
-  #heldCursor: Listed['heldCursor'];
   #isReadingMore = false;
   #isStopped = false;
   #stopFollowing: (() => void) | undefined;
@@ -83,8 +85,7 @@ export class RunList {
       const { runs, nextCursor } = await this.#read({ limit: PAGE_SIZE });
       if (this.#isStopped) return;
       batch(() => {
-        this.rows.value = runs;
-        this.#cursor.value = nextCursor;
+        this.#list.value = { ...EMPTY_LIST, runs, cursor: nextCursor };
         this.state.value = { kind: 'ready' };
       });
       this.#readNewestIn(NEWEST_EVERY_MS);
@@ -95,19 +96,18 @@ export class RunList {
 
   /** Reads the next page, if there is one. */
   async more(): Promise<void> {
-    const cursor = this.#cursor.peek();
+    const { cursor } = this.#list.peek();
     if (cursor === null || this.#isReadingMore) return;
     this.#isReadingMore = true;
     this.moreError.value = undefined;
     try {
       const { runs, nextCursor } = await this.#read({ cursor, limit: PAGE_SIZE });
+      const list = this.#list.peek();
       // The list has started again meanwhile.
-      if (this.#isStopped || this.#cursor.peek() !== cursor) return;
-      const known = new Set(this.rows.peek().map(({ id }) => id));
-      batch(() => {
-        this.rows.value = [...this.rows.peek(), ...runs.filter(({ id }) => !known.has(id))];
-        this.#cursor.value = nextCursor;
-      });
+      if (this.#isStopped || list.cursor !== cursor) return;
+      const known = new Set(list.runs.map(({ id }) => id));
+      const added = runs.filter(({ id }) => !known.has(id));
+      this.#list.value = { ...list, runs: [...list.runs, ...added], cursor: nextCursor };
     } catch (error) {
       this.moreError.value = error;
     } finally {
@@ -117,12 +117,13 @@ export class RunList {
 
   /** Shows the runs that were kept back. */
   release(): void {
-    if (this.held.peek().length > 0) this.#show(released(this.#listed()));
+    if (this.held.peek().length > 0) this.#list.value = released(this.#list.peek());
   }
 
   /** Takes runs out that are known to be gone. */
   remove(ids: ReadonlySet<string>): void {
-    this.rows.value = this.rows.peek().filter(({ id }) => !ids.has(id));
+    const list = this.#list.peek();
+    this.#list.value = { ...list, runs: list.runs.filter(({ id }) => !ids.has(id)) };
   }
 
   /** Reads the newest runs now, after a command of the reader's own. */
@@ -140,7 +141,7 @@ export class RunList {
 
   #apply(events: readonly JournalEvent[]): void {
     if (this.state.peek().kind !== 'ready') return;
-    const rows = new Map([...this.held.peek(), ...this.rows.peek()].map((row) => [row.id, row]));
+    const rows = new Map(this.#list.peek().runs.map((row) => [row.id, row]));
     const patched = new Map<string, RunRow | null>();
     let isNewWanted = false;
     for (const event of events) {
@@ -162,17 +163,14 @@ export class RunList {
   /** A run that no longer matches the statuses leaves the list. */
   #replace(patched: ReadonlyMap<string, RunRow | null>): void {
     const { status } = this.filters;
-    const replaced = (rows: readonly RunRow[]) =>
-      rows.flatMap((row) => {
-        const next = patched.get(row.id);
-        if (next === undefined) return [row];
-        if (next === null || (status.length > 0 && !status.includes(next.status))) return [];
-        return [next];
-      });
-    batch(() => {
-      this.rows.value = replaced(this.rows.peek());
-      if (this.held.peek().length > 0) this.held.value = replaced(this.held.peek());
+    const list = this.#list.peek();
+    const runs = list.runs.flatMap((row) => {
+      const next = patched.get(row.id);
+      if (next === undefined) return [row];
+      if (next === null || (status.length > 0 && !status.includes(next.status))) return [];
+      return [next];
     });
+    this.#list.value = { ...list, runs };
   }
 
   /** A reading that is due earlier stays: under a steady stream of new runs it would be put off for ever. */
@@ -194,7 +192,7 @@ export class RunList {
     this.#isReadingNewest = true;
     try {
       if (document.visibilityState === 'visible') {
-        const known = new Set([...this.held.peek(), ...this.rows.peek()].map(({ id }) => id));
+        const known = new Set(this.#list.peek().runs.map(({ id }) => id));
         this.#merge(
           await readNewest(
             (page) => this.#read(page),
@@ -212,24 +210,6 @@ export class RunList {
 
   #merge(newest: Newest): void {
     if (this.#isStopped || this.state.peek().kind !== 'ready') return;
-    this.#show(withNewest(this.#listed(), newest, this.isHolding ? 'elsewhere' : 'top'));
-  }
-
-  #listed(): Listed {
-    return {
-      rows: this.rows.peek(),
-      cursor: this.#cursor.peek(),
-      held: this.held.peek(),
-      heldCursor: this.#heldCursor,
-    };
-  }
-
-  #show({ rows, cursor, held, heldCursor }: Listed): void {
-    batch(() => {
-      this.rows.value = rows;
-      this.#cursor.value = cursor;
-      this.held.value = held;
-    });
-    this.#heldCursor = heldCursor;
+    this.#list.value = withNewest(this.#list.peek(), newest, this.isHolding ? 'elsewhere' : 'top');
   }
 }
