@@ -48,6 +48,19 @@ contract(
       }
     });
 
+    test('says of a single run that another is left, however large they are', async ({ world }) => {
+      const { store } = await world.store();
+      const runs = sized(4.5 * MB, 4.5 * MB);
+      for (const run of runs) await store.enqueue([run]);
+      const claims = [];
+      for (let i = 0; i < 3; i++) claims.push(await claim(store, { limit: 1 }));
+      expect(claims.map(({ runs, more }) => [runs.map(({ runId }) => runId), more])).toEqual([
+        [[runs[0]?.id], true],
+        [[runs[1]?.id], false],
+        [[], false],
+      ]);
+    });
+
     test('counts UTF-8 bytes, not characters', async ({ world }) => {
       const { store } = await world.store();
       const payload = JSON.stringify('é'.repeat(1.2 * MB));

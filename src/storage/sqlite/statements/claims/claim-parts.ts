@@ -113,7 +113,9 @@ function claimOfRuns(
   ];
   if (isRepeated)
     statements.push({ kind: 'read', sql: CLAIMED, parameters: [jobNames, claimToken, inlineBytes] });
-  const asksForLeft = isRemote && !hasLimits;
+  // Payloads that are too large for one claim leave runs behind, but not if it takes one at most.
+  const canBeCut = isRemote && limit > 1;
+  const asksForLeft = canBeCut && !hasLimits;
   if (asksForLeft) statements.push({ kind: 'read', sql: LEFT_BEHIND, parameters: about });
   // On a file, a claim that wakes runs is the one that probably takes runs with steps.
   const bringsSteps = isRemote || (isBatch && request.wakesDue);
@@ -130,7 +132,7 @@ function claimOfRuns(
       const known = bringsSteps ? knownOfRuns(answers.at(-1) ?? []) : NOTHING.known;
       const left = asksForLeft
         ? (answers.at(-2) ?? []).length > 0
-        : (isRemote && fillsHalf(rows)) || refreshed.length >= MAX_REFRESHED;
+        : (canBeCut && fillsHalf(rows)) || refreshed.length >= MAX_REFRESHED;
       return { rows, known, more: tookAll || left, woken };
     },
   };

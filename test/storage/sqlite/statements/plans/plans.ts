@@ -72,9 +72,12 @@ export function searchesOf({ lines }: Plan): string[] {
  *
  * @param options.chores texts of statements that are left out. Default: those of {@link withoutChores}.
  */
-export async function planned(world: World, { chores }: { chores?: readonly string[] } = {}) {
+export async function planned(
+  world: World,
+  { chores, maxConcurrentRuns = 1 }: { chores?: readonly string[]; maxConcurrentRuns?: number } = {},
+) {
   const clock = new FakeClock();
-  const { durably, statements } = await world.start({ clock, heartbeatInterval: 2_000 });
+  const { durably, statements } = await world.start({ clock, heartbeatInterval: 2_000, maxConcurrentRuns });
   const db = new Kysely<unknown>({ dialect: (await world.open()).dialect });
   const handles = durably.register({
     echo,

@@ -19,7 +19,7 @@ import {
 
 contract('query plans', (test) => {
   test('of the claim, including stale runs', async ({ world }) => {
-    const { clock, during } = await planned(world);
+    const { clock, during } = await planned(world, { maxConcurrentRuns: 2 });
     const [wake, claim, ...others] = await during(() => clock.advance(1_000));
     if (!wake || !claim) throw new Error('no claim was made');
     // Before it, the waiting runs whose time has come.
@@ -49,6 +49,16 @@ contract('query plans', (test) => {
     expect(searches).toContain('durably_runs_waiting_key (concurrency_key=? AND job_name=?)');
     expect(searches.match(/durably_runs_leases \(heartbeat_at<\?\)/g)).toHaveLength(1);
     expect(searches.match(/durably_runs_leases \(heartbeat_at>\?\)/g)).toHaveLength(1);
+  });
+
+  test('of the claim of a single run is the same, and does not ask whether any were left', async ({
+    world,
+  }) => {
+    const { clock, during } = await planned(world);
+    const [, claim, ...others] = await during(() => clock.advance(1_000));
+    if (!claim) throw new Error('no claim was made');
+    expect(scansOf(claim)).toEqual([]);
+    expect(others).toHaveLength(isRemote(world) || hasBatches(world) ? 2 : 1);
   });
 
   test('of the claim of jobs with a version and a timeout is the same', async ({ world }) => {
