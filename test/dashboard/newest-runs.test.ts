@@ -106,3 +106,10 @@ it('closes the hole above the shown runs when the newest ones reach them', async
   const apart = { kind: 'joined', runs: down(9001, 8999), nextCursor: null } as const;
   expect(withNewest(held, apart, 'elsewhere').heldCursor).toBe('5100');
 });
+
+it('goes on from the last of the newest ones if they reach beyond the list', async () => {
+  const beyond = { kind: 'apart', runs: down(155, 20), nextCursor: '130' } as const;
+  const next = withNewest(list, beyond, 'elsewhere');
+  expect([idsOf(heldOf(next)), idsOf(shownOf(next))]).toEqual([idsOf(down(155, 150)), idsOf(down(150, 20))]);
+  expect([next.cursor, next.heldCursor]).toEqual(['130', undefined]);
+});

@@ -61,35 +61,39 @@ export const EMPTY_LIST: Listed = { runs: [], heldIds: new Set(), cursor: null, 
 
 /** The list with the newest runs. While the reader is elsewhere in it, they are kept back. */
 export function withNewest(list: Listed, newest: Newest, place: 'top' | 'elsewhere'): Listed {
-  const next = newest.kind === 'apart' ? withHole(list, newest) : withoutHole(list, newest);
+  const fresh = byId(newest.runs);
+  const isMet = newest.kind !== 'apart' || list.runs.some(({ id }) => fresh.has(id));
+  const next = isMet ? withoutHole(list, newest, fresh) : withHole(list, newest);
   return place === 'top' ? released(next) : next;
 }
 
 /** The runs that are shown stay, and the newest ones are kept back above them. */
 function withHole(list: Listed, { runs, nextCursor }: Newest): Listed {
-  const fresh = byId(runs);
-  const shown = shownOf(list).map((row) => fresh.get(row.id) ?? row);
-  const shownIds = byId(shown);
-  const held = runs.filter(({ id }) => !shownIds.has(id));
-  return { ...list, runs: [...held, ...shown], heldIds: new Set(byId(held).keys()), heldCursor: nextCursor };
+  return {
+    runs: [...runs, ...shownOf(list)],
+    heldIds: new Set(byId(runs).keys()),
+    cursor: list.cursor,
+    heldCursor: nextCursor,
+  };
 }
 
 /**
  * What was read takes the place of all runs down to the one where it meets the list. Only the service knows the order: runs of one
  * millisecond have no other.
  */
-function withoutHole(list: Listed, { kind, runs, nextCursor }: Newest): Listed {
-  const [known, fresh] = [byId(list.runs), byId(runs)];
+function withoutHole(list: Listed, { kind, runs, nextCursor }: Newest, fresh: ById): Listed {
+  const known = byId(list.runs);
   const isShown = ({ id }: RunRow) => known.has(id) && !list.heldIds.has(id);
   const meeting = list.runs.findLastIndex(({ id }) => fresh.has(id));
-  // When all runs were read, those below the list are among them, and are no news.
-  const end = kind === 'all' ? runs.findLastIndex(isShown) : runs.length;
+  const isAll = kind === 'all' || meeting === list.runs.length - 1;
+  // Those below the shown ones are no news.
+  const end = isAll ? runs.findLastIndex(isShown) : runs.length;
   const news = runs.slice(0, Math.max(0, end)).filter(({ id }) => !known.has(id));
-  const hasHole = kind === 'joined' && meeting < list.runs.findIndex(isShown);
+  const hasHole = !isAll && meeting < list.runs.findIndex(isShown);
   return {
-    runs: kind === 'all' ? runs : [...runs, ...list.runs.slice(meeting + 1)],
+    runs: isAll ? runs : [...runs, ...list.runs.slice(meeting + 1)],
     heldIds: new Set([...list.heldIds, ...byId(news).keys()]),
-    cursor: kind === 'all' ? nextCursor : list.cursor,
+    cursor: isAll ? nextCursor : list.cursor,
     heldCursor: hasHole ? list.heldCursor : undefined,
   };
 }
@@ -109,6 +113,8 @@ export function heldOf({ runs, heldIds }: Listed): readonly RunRow[] {
   return heldIds.size === 0 ? [] : runs.filter(({ id }) => heldIds.has(id));
 }
 
-function byId(rows: readonly RunRow[]): ReadonlyMap<string, RunRow> {
+type ById = ReadonlyMap<string, RunRow>;
+
+function byId(rows: readonly RunRow[]): ById {
   return new Map(rows.map((row) => [row.id, row]));
 }

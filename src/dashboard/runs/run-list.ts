@@ -62,8 +62,10 @@ export class RunList {
       open: (options) => client.peek().events({ jobName, labels, ...options }),
       // What happened before the stream was open is read.
       onOpen: () => {
-        if (this.state.peek().kind === 'failed') void this.#load();
-        else this.#readNewestIn(0);
+        const { kind } = this.state.peek();
+        if (kind === 'failed') void this.#load();
+        // After the first page, the newest runs are read in any case.
+        else if (kind === 'ready') this.#readNewestIn(0);
       },
       onEvents: (events) => this.#apply(events),
       onEnd: (error) => {
@@ -96,23 +98,31 @@ export class RunList {
 
   /** Reads the next page, if there is one. */
   async more(): Promise<void> {
-    const { cursor } = this.#list.peek();
-    if (cursor === null || this.#isReadingMore) return;
+    if (this.#isReadingMore) return;
     this.#isReadingMore = true;
     this.moreError.value = undefined;
     try {
-      const { runs, nextCursor } = await this.#read({ cursor, limit: PAGE_SIZE });
-      const list = this.#list.peek();
-      // The list has started again meanwhile.
-      if (this.#isStopped || list.cursor !== cursor) return;
-      const known = new Set(list.runs.map(({ id }) => id));
-      const added = runs.filter(({ id }) => !known.has(id));
-      this.#list.value = { ...list, runs: [...list.runs, ...added], cursor: nextCursor };
+      // A page that brings nothing new does not make the list longer, so nobody would ask for the next one.
+      while (!this.#isStopped && this.hasMore.peek() && !(await this.#readMore()));
     } catch (error) {
       this.moreError.value = error;
     } finally {
       this.#isReadingMore = false;
     }
+  }
+
+  /** Whether the next page made the list longer. */
+  async #readMore(): Promise<boolean> {
+    const { cursor } = this.#list.peek();
+    if (cursor === null) return false;
+    const { runs, nextCursor } = await this.#read({ cursor, limit: PAGE_SIZE });
+    const list = this.#list.peek();
+    // The list has got another end meanwhile.
+    if (this.#isStopped || list.cursor !== cursor) return false;
+    const known = new Set(list.runs.map(({ id }) => id));
+    const added = runs.filter(({ id }) => !known.has(id));
+    this.#list.value = { ...list, runs: [...list.runs, ...added], cursor: nextCursor };
+    return added.length > 0;
   }
 
   /** Shows the runs that were kept back. */
@@ -192,11 +202,10 @@ export class RunList {
     this.#isReadingNewest = true;
     try {
       if (document.visibilityState === 'visible') {
-        const known = new Set(this.#list.peek().runs.map(({ id }) => id));
         this.#merge(
           await readNewest(
             (page) => this.#read(page),
-            (id) => known.has(id),
+            (id) => this.#list.peek().runs.some((row) => row.id === id),
           ),
         );
       }
