@@ -18,10 +18,10 @@ import {
   type StoredRun,
 } from '../../../core/run.ts';
 import type { Store } from '../../../core/store.ts';
-import { shownValue } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { checkFunction } from '../../../core/validation/option-types.ts';
 import { refusalOf } from '../../../core/validation/refusal.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
 const EVENTS: Record<RunCommand, JournalEventType> = {
