@@ -120,3 +120,36 @@ describe('a refusal names what was wrong, and the value', () => {
     expect(message).toBe('from must be the name of a step, not 5');
   });
 });
+
+describe('the members of a job definition', () => {
+  it('include every member of its type', () => {
+    const whole = {
+      ...{
+        name: 'whole',
+        input: echo.input,
+        output: echo.input,
+        run: () => 1,
+        retries: 1,
+        defaults: {},
+        timeout: '1h',
+      },
+      ...{
+        version: 1,
+        concurrency: { limit: 1 },
+        throttle: { limit: 1, per: '1s' },
+        schedule: { every: '1h' },
+      },
+      '~output': undefined,
+    };
+    expect(() => defineJob(whole as never)).not.toThrow();
+  });
+
+  it.each([
+    ['retires', 'retries'],
+    ['~ouput', '~output'],
+    ['outptu', 'output'],
+  ])('do not include %s', async (name, meant) => {
+    const message = await refused(() => defineJob({ ...echo, [name]: 1 } as never));
+    expect(message).toBe(`Unknown job definition member "${name}"; did you mean "${meant}"?`);
+  });
+});
