@@ -39,6 +39,6 @@ export async function purgeRuns(
     leavesRows ||= leavesMore;
   }
   if (leavesRows && isResident) housekeeping.clearUp();
-  else if (leavesRows) await housekeeping.clearUpAfterDeletion({ leavesMore: true });
+  else if (leavesRows) await housekeeping.clearUpAfterDeletion({ leavesMore: true }, call);
   return { count, more: count === limit && (await store.hasOldRuns(ages, call)) };
 }
