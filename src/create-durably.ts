@@ -8,6 +8,7 @@ import type { Vitals } from './core/stats/vitals.ts';
 import type { Store } from './core/store.ts';
 import { type Clock, systemClock } from './core/time/clock.ts';
 import { checkOptions } from './core/validation/option-types.ts';
+import { shownValue } from './core/validation/shown-value.ts';
 import { DURABLY_OPTIONS, type DurablyOptions } from './durably-options.ts';
 import { type ErrorHandler, EventBus } from './engine/events/event-bus.ts';
 import { JournalFeed } from './engine/events/journal-feed.ts';
@@ -130,7 +131,7 @@ interface Assembly {
 /** {@link createDurably} with a given clock. */
 export function assembleDurably(options: DurablyOptions, { clock, wrapStore }: Assembly): Durably {
   if (typeof options?.dialect?.createDriver !== 'function') {
-    throw new ValidationError('dialect must be a Kysely dialect');
+    throw new ValidationError(`dialect must be a Kysely dialect, not ${shownValue(options?.dialect)}`);
   }
   checkOptions('createDurably option', options, DURABLY_OPTIONS);
   const given = checkWorkerOptions(options);

@@ -1,7 +1,7 @@
 /** The door `durably/testing`: jobs in tests, in memory, with a clock that the test moves. */
+export type { StepOfJob } from './testing/step-doubles.ts';
 export {
   createTestDurably,
-  type StepOfJob,
   type TestDurably,
   type TestOptions,
 } from './testing/test-durably.ts';

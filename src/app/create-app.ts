@@ -3,6 +3,7 @@ import * as z from 'zod';
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors/errors.ts';
 import { checkOptions, type OptionSchemas, objectWith } from '../core/validation/option-types.ts';
+import { shownValue } from '../core/validation/shown-value.ts';
 import {
   type CreateDurablyHandlerOptions,
   createPipeline,
@@ -64,10 +65,10 @@ const APP_OPTIONS: OptionSchemas<CreateDurablyAppOptions> = {
     ['authenticate', 'ticketSecretOf'],
     'must be what createApiKeys makes: apiKeys: await createApiKeys([{ name, key }])',
   ),
-  rateLimit: z.custom((limit) => limit instanceof RateLimit || isRateLimit(limit), {
-    error: ({ input }) =>
-      `must be ${RATE_LIMIT_RULE}, got ${typeof input === 'number' ? input : `a ${typeof input}`}`,
-  }),
+  rateLimit: z.custom(
+    (limit) => limit instanceof RateLimit || isRateLimit(limit),
+    `must be ${RATE_LIMIT_RULE}`,
+  ),
   corsOrigins: z.array(
     z.custom((origin) => typeof origin === 'string' && isOrigin(origin), ORIGINS_RULE),
     ORIGINS_RULE,
@@ -149,7 +150,11 @@ function checkBasePath(basePath: string, hasDashboard: boolean): string {
   const normal = normalizeBasePath(basePath);
   const taken = takenPath(normal);
   if (taken !== undefined && (hasDashboard || taken !== '/dashboard'))
-    throw new ValidationError(`basePath must not be ${taken}, which is a path of the service, or below it`);
+    throw new ValidationError(
+      `basePath ${shownValue(basePath)} must not be ${taken}, which is a path of the service, or below it`,
+    );
   if (isPlainPath(normal)) return normal;
-  throw new ValidationError(`basePath must be a path such as ${DEFAULT_BASE_PATH}, got ${basePath}`);
+  throw new ValidationError(
+    `basePath must be a path such as ${DEFAULT_BASE_PATH}, not ${shownValue(basePath)}`,
+  );
 }

@@ -1,6 +1,7 @@
 import type { Context, MiddlewareHandler } from 'hono';
 import { rateLimiter } from 'hono-rate-limiter';
 import { ValidationError } from '../core/errors/errors.ts';
+import { shownValue } from '../core/validation/shown-value.ts';
 import { RequestError } from '../http/problem.ts';
 
 const WINDOW_MS = 60_000;
@@ -23,7 +24,7 @@ export class RateLimit {
   /** @throws {ValidationError} */
   constructor(limit: number) {
     if (!isRateLimit(limit)) {
-      throw new ValidationError(`rateLimit must be ${RATE_LIMIT_RULE}, got ${String(limit)}`);
+      throw new ValidationError(`rateLimit must be ${RATE_LIMIT_RULE}, not ${shownValue(limit)}`);
     }
     this.#limiter = rateLimiter({
       windowMs: WINDOW_MS,

@@ -52,7 +52,12 @@ export function assembleClient<TJobs extends JobDefinitions>(
 ): DurablyClient<TJobs> {
   const { url, apiKey, fetch, jobNames } = options ?? {};
   if (typeof url !== 'string' || /[?#]/.test(url)) {
-    throw new ValidationError('url must be the address of the service with its base path, without a query');
+    // Before an @ and after a ? or a # there may be secrets.
+    const shown =
+      typeof url === 'string' ? JSON.stringify(url.replace(/.*@|[?#].*/gs, '…').slice(0, 64)) : typeof url;
+    throw new ValidationError(
+      `url must be the address of the service with its base path, without a query, not ${shown}`,
+    );
   }
   const transport = createTransport({
     ...surroundings,

@@ -1,9 +1,9 @@
 import type { ErrorDetail } from './errors/error-detail.ts';
-import { errorMessage } from './errors/error-text.ts';
 import { ValidationError } from './errors/errors.ts';
 import type { JsonText } from './json/json-text.ts';
 import { withShownTexts } from './json/sealed.ts';
 import type { Labels } from './triggers/labels.ts';
+import { shownValue } from './validation/shown-value.ts';
 import type { RunWait } from './wait.ts';
 
 export const RUN_STATUSES = ['pending', 'waiting', 'running', 'completed', 'failed', 'cancelled'] as const;
@@ -159,7 +159,7 @@ export const RUN_FIELDS = [
 export function checkRunId(runId: unknown): string {
   // No run id has a lone surrogate, and some servers refuse one in a parameter.
   if (typeof runId === 'string') return runId.toWellFormed();
-  throw new ValidationError(`runId must be a string, not ${errorMessage(runId)}`);
+  throw new ValidationError(`runId must be a string, not ${shownValue(runId)}`);
 }
 
 /** A run's priority is a whole number from -this to this. */

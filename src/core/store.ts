@@ -148,12 +148,12 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore, Transac
   handBack(leases: readonly Lease[]): Promise<NamedRun[]>;
 
   /** Cancelling a run cancels the active runs below it, in the same statement if they are few. */
-  command(command: RunCommand, runId: string): Promise<CommandResult>;
+  command(command: RunCommand, runId: string, call?: Call): Promise<CommandResult>;
   /**
    * Cancels a portion of the active runs below runs that were cancelled, or whose time was up: of those that this run has
    * started, or of any.
    */
-  cancelBelow(runId?: string): Promise<CancelledBelow>;
+  cancelBelow(runId?: string, call?: Call): Promise<CancelledBelow>;
 
   /** Stores a run with copies of the finished steps before one of another run's steps. */
   fork(fork: NewFork, call?: Call): Promise<ForkResult>;
@@ -204,7 +204,7 @@ export interface Store extends ManagingStore, ScheduleStore, StatsStore, Transac
   readJournalData(sequences: readonly number[]): Promise<ReadonlyMap<number, string | null | LeftData>>;
 
   /** Removes a portion of the rows that deleted runs left over, which no reader sees. False if there were none. */
-  deletePortion(): Promise<boolean>;
+  deletePortion(call?: Call): Promise<boolean>;
   /** Removes a portion of the `run:delete` rows older than a day. Returns whether there may be more. */
   purgePortion(): Promise<boolean>;
   /** Removes a portion of the throttles that let a whole burst start, as if they were new. Whether there may be others. */

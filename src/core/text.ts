@@ -1,6 +1,6 @@
 /** Makes texts fit to be stored and shown: well-formed, without NULs, bounded. */
 
-import { dropPromises } from './errors/dropped.ts';
+import { shownValue } from './validation/shown-value.ts';
 
 /** The most bytes of UTF-8 for an error's text, a log line's message or a progress message. */
 export const MAX_TEXT_BYTES = 16 * 1024;
@@ -59,14 +59,13 @@ const MAX_SIGNAL_NAME_LENGTH = 1024;
 
 /** Why something can't be a signal's name, as the end of a sentence about it; undefined if it can. */
 export function signalNameFault(name: unknown): string | undefined {
-  if (typeof name !== 'string') {
-    dropPromises(name);
-    return 'must be a string';
-  }
+  if (typeof name !== 'string') return `must be a string, not ${shownValue(name)}`;
   if (name.length < 1 || name.length > MAX_SIGNAL_NAME_LENGTH) {
-    return `must have 1 to ${MAX_SIGNAL_NAME_LENGTH} characters`;
+    return `must have 1 to ${MAX_SIGNAL_NAME_LENGTH} characters, not ${shownValue(name)}`;
   }
-  return isStorableText(name) ? undefined : 'must not hold a lone surrogate or a NUL';
+  return isStorableText(name)
+    ? undefined
+    : `must not hold a lone surrogate or a NUL, as ${shownValue(name)} does`;
 }
 
 /** How many bytes a text takes in UTF-8. */

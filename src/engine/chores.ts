@@ -1,3 +1,4 @@
+import type { Call } from '../core/call.ts';
 import type { WorkerErrorContext } from '../core/errors/worker-error-context.ts';
 import type { OldAge } from '../core/managing/retention.ts';
 import type { BulkRun } from '../core/managing/run-bulk.ts';
@@ -26,8 +27,12 @@ export interface Chore {
    * run was deleted. Such a worker has no loop, and its platform limits the requests.
    */
   readonly portionsOnDemand: { readonly afterShift: number; readonly afterDeletion: number };
-  /** Does one portion in one statement, so that no writer waits long. Returns whether there is more. */
-  readonly run: (store: Store, bus: EventBus) => Promise<boolean>;
+  /**
+   * Does one portion in one statement, so that no writer waits long. Returns whether there is more.
+   *
+   * @param call of the caller that waits for it, if there is one.
+   */
+  readonly run: (store: Store, bus: EventBus, call?: Call) => Promise<boolean>;
 }
 
 /** How many portions of cancellations a caller waits for. On demand, the platform limits the requests. */
@@ -40,7 +45,7 @@ export const REMAINS_OF_DELETED_RUNS: Chore = {
   // Rows that a crash left over are not urgent, so a start does not begin with them.
   firstAfterMs: 10 * MINUTE_MS,
   portionsOnDemand: { afterShift: Number.POSITIVE_INFINITY, afterDeletion: 10 },
-  run: (store) => store.deletePortion(),
+  run: (store, _, call) => store.deletePortion(call),
 };
 
 export const RUNS_BELOW: Chore = {
@@ -53,8 +58,8 @@ export const RUNS_BELOW: Chore = {
   // Those runs go on meanwhile.
   againAfterMs: 1_000,
   portionsOnDemand: { afterShift: CANCELLATIONS_NOW['on-demand'], afterDeletion: 0 },
-  run: async (store, bus) => {
-    const { cancelled, more } = await store.cancelBelow();
+  run: async (store, bus, call) => {
+    const { cancelled, more } = await store.cancelBelow(undefined, call);
     publishCancelled(bus, cancelled);
     return more;
   },

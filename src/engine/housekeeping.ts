@@ -1,3 +1,4 @@
+import type { newCall } from '../core/call.ts';
 import type { OldAge } from '../core/managing/retention.ts';
 import type { Store } from '../core/store.ts';
 import type { Clock } from '../core/time/clock.ts';
@@ -16,6 +17,9 @@ import type { EventBus } from './events/event-bus.ts';
 
 /** The least pause between two portions. Other writers get as much time as the portion took. */
 const MIN_PAUSE_MS = 5;
+
+/** The call of a caller that waits. */
+type Deadline = ReturnType<typeof newCall>;
 
 interface Budget {
   readonly untilMs: number;
@@ -91,18 +95,18 @@ export class Housekeeping {
   }
 
   /** The same while the caller waits, a limited number of portions. Later shifts or the loop do the rest. Never rejects. */
-  async cancelBelowNow(): Promise<void> {
-    await this.#doPortions(RUNS_BELOW, CANCELLATIONS_NOW[this.#presence]);
+  async cancelBelowNow(call: Deadline): Promise<void> {
+    await this.#doPortions(RUNS_BELOW, CANCELLATIONS_NOW[this.#presence], this.#timeOf(call), call);
   }
 
   /**
    * The same for the runs that one run has started. Returns false if none was to be cancelled. The caller needs it, so it
    * rejects if the database fails.
    */
-  async cancelBelowRun(runId: string): Promise<boolean> {
+  async cancelBelowRun(runId: string, call: Deadline): Promise<boolean> {
     let isAny = false;
     for (let done = 0; done < CANCELLATIONS_NOW[this.#presence]; done++) {
-      const { cancelled, more } = await this.#store.cancelBelow(runId);
+      const { cancelled, more } = await this.#store.cancelBelow(runId, call);
       publishCancelled(this.#bus, cancelled);
       isAny ||= cancelled.length > 0;
       if (!more) break;
@@ -134,11 +138,12 @@ export class Housekeeping {
   }
 
   /** On demand, while the caller of a deletion waits. Never rejects. */
-  async clearUpAfterDeletion({ leavesMore }: { leavesMore: boolean }): Promise<void> {
+  async clearUpAfterDeletion({ leavesMore }: { leavesMore: boolean }, call: Deadline): Promise<void> {
     const isNeeded = (chore: Chore) => chore !== REMAINS_OF_DELETED_RUNS || leavesMore;
     for (const chore of this.#chores.filter(isNeeded)) {
       // Another chore would meet the same trouble, and the caller waits.
-      if (!(await this.#doPortions(chore, chore.portionsOnDemand.afterDeletion))) return;
+      const { afterDeletion } = chore.portionsOnDemand;
+      if (!(await this.#doPortions(chore, afterDeletion, this.#timeOf(call), call))) return;
     }
   }
 
@@ -146,11 +151,15 @@ export class Housekeeping {
     return !signal?.aborted && this.#clock.monotonicMs() < untilMs;
   }
 
+  #timeOf({ deadlineMs }: Deadline): () => boolean {
+    return () => this.#clock.monotonicMs() < deadlineMs;
+  }
+
   /** False if it failed. */
-  async #doPortions(chore: Chore, atMost: number, hasTime = () => true): Promise<boolean> {
+  async #doPortions(chore: Chore, atMost: number, hasTime: () => boolean, call?: Deadline): Promise<boolean> {
     try {
       for (let done = 0; done < atMost && hasTime(); done++) {
-        if (!(await chore.run(this.#store, this.#bus))) return true;
+        if (!(await chore.run(this.#store, this.#bus, call))) return true;
       }
       return true;
     } catch (error) {

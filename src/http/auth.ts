@@ -4,6 +4,7 @@ import { isStorableText } from '../core/json/json.ts';
 import type { RunFilter } from '../core/lists/run-query.ts';
 import { MAX_KEY_LENGTH, type Run } from '../core/run.ts';
 import { isScope } from '../core/triggers/key-scope.ts';
+import { notThis } from '../core/validation/shown-value.ts';
 import type { ManageTarget, RunGuard, RunOperation, ScopeGuard } from './guard.ts';
 import type { AllowRun, Operation } from './operation.ts';
 import { RequestError } from './problem.ts';
@@ -169,7 +170,7 @@ export function withoutJobNames(error: unknown): unknown {
 function checkAuth(auth: object): void {
   const given: Readonly<Record<string, unknown>> = { ...auth };
   if (typeof given.authenticate !== 'function') {
-    throw new ValidationError('auth.authenticate must be a function');
+    throw new ValidationError(`auth.authenticate must be a function${notThis(given.authenticate)}`);
   }
   for (const [name, hook] of Object.entries(given)) {
     if (name === 'authenticate') continue;

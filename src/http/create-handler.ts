@@ -1,6 +1,7 @@
 import type { DurablyService } from '../core/durably.ts';
 import { ValidationError } from '../core/errors/errors.ts';
 import { checkOptions } from '../core/validation/option-types.ts';
+import { shownValue } from '../core/validation/shown-value.ts';
 import { type OperationName, operations } from './operations/index.ts';
 import { type CreateDurablyHandlerOptions, createPipeline, HANDLER_OPTIONS } from './pipeline.ts';
 import { selectOperation } from './routing.ts';
@@ -43,10 +44,12 @@ export function createDurablyHandler<TContext = unknown>(
   return {
     ...handlers,
     async handle(request, basePath) {
-      if (typeof request?.method !== 'string') throw new ValidationError('handle must be given a Request');
+      if (typeof request?.method !== 'string') {
+        throw new ValidationError(`handle must be given a Request, not ${shownValue(request)}`);
+      }
       if (typeof basePath !== 'string') {
         throw new ValidationError(
-          'handle(request, basePath) must be given the base path: "/api/durably", say',
+          `handle(request, basePath) must be given the base path, such as "/api/durably", not ${shownValue(basePath)}`,
         );
       }
       return await answer({ request, select: (received) => selectOperation(received, basePath) });

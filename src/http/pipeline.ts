@@ -4,7 +4,6 @@ import { dropPromises } from '../core/errors/dropped.ts';
 import { errorMessage } from '../core/errors/error-text.ts';
 import { ValidationError } from '../core/errors/errors.ts';
 import type { Logger } from '../core/logger.ts';
-import { shownValue } from '../core/time/duration.ts';
 import {
   functionOption,
   loggerOption,
@@ -13,6 +12,7 @@ import {
   objectWith,
   signalOption,
 } from '../core/validation/option-types.ts';
+import { shownValue } from '../core/validation/shown-value.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson, refuseBody } from './body.ts';
 import { refuseIdempotencyHeader, withIdempotencyHeader } from './inputs/idempotency-header.ts';

@@ -1,6 +1,9 @@
 import * as z from 'zod';
 import { ValidationError } from '../core/errors/errors.ts';
+import { isSecretName } from '../core/errors/secrets.ts';
 import { type KnownName, nearestName, shorten, unknownName } from '../core/validation/known-names.ts';
+import { notThis } from '../core/validation/shown-value.ts';
+import { onceFault } from './inputs/params.ts';
 import { toValidationError } from './problem.ts';
 
 /** Parameters that can also come in a header. The header wins, because a reconnecting EventSource sends it. */
@@ -35,7 +38,8 @@ export function parseQuery<TSchema extends z.ZodObject>(
   const parsed = schema.safeParse(valuesOf(given, request, parameters));
   const unknown = unknownParameters(given, parameters, others);
   if (parsed.success && unknown.length === 0) return parsed.data;
-  throw toValidationError({ issues: [...(parsed.error?.issues ?? []), ...unknown] });
+  const issues = (parsed.error?.issues ?? []).map((issue) => inHeader(issue, request, parameters));
+  throw toValidationError({ issues: [...issues, ...unknown] });
 }
 
 /**
@@ -59,6 +63,18 @@ function valuesOf(given: GivenQuery, request: Request, { all }: Parameters): Que
     else if (first !== undefined) values[name] = isList || texts.length > 1 ? texts : first;
   }
   return values;
+}
+
+/** Names the header that a refused value came in, instead of the parameter. */
+function inHeader(issue: z.core.$ZodIssue, request: Request, { all }: Parameters): z.core.$ZodIssue {
+  const [name] = issue.path;
+  const header = all.find((parameter) => parameter.name === name)?.header;
+  if (header === undefined || !request.headers.get(header)) return issue;
+  return {
+    ...issue,
+    path: [header],
+    message: issue.message.replace(String(name), () => `The header ${header}`),
+  };
 }
 
 /** A parameter of a schema. */
@@ -131,7 +147,7 @@ function unknownParameters(
   for (const [name, texts] of given) {
     if (others.includes(name)) {
       if (texts.length > 1 && !plain.includes(name))
-        unknown.push(issueOf(name, `${name} must be given once`));
+        unknown.push(issueOf(name, onceFault(name, texts.length)));
     } else if (!plain.includes(name) && !prefixes.some((prefix) => name.startsWith(prefix))) {
       const meant = [...plain, ...others, ...prefixes.flatMap((prefix) => meantWith(prefix, name))];
       unknown.push(issueOf(name, unknownName('query parameter', name, meant)));
@@ -201,6 +217,7 @@ function decode(text: string, name: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '));
   } catch {
-    throw new ValidationError(`${shorten(name)} is not percent-encoded UTF-8`);
+    const shown = isSecretName(name) ? '' : notThis(text);
+    throw new ValidationError(`${shorten(name)} must be percent-encoded UTF-8${shown}`);
   }
 }

@@ -1,4 +1,5 @@
 import { NotFoundError } from '../core/errors/errors.ts';
+import { consoleLogger } from '../core/logger.ts';
 import type { Run } from '../core/run.ts';
 import type { Signalled, SignalOptions } from '../core/signal.ts';
 import type { StepFunction } from '../core/step.ts';
@@ -10,7 +11,7 @@ import type { JobDefinition } from '../engine/jobs/define-job.ts';
 import type { AnyJobs, HandlesOf } from '../engine/runs/catalogue.ts';
 import { openTestDatabase } from '../storage/sqlite/testing/test-database.ts';
 import { FakeClock } from './fake-clock.ts';
-import { StepDoubles } from './step-doubles.ts';
+import { StepDoubles, type StepOfJob } from './step-doubles.ts';
 import { TestProcess } from './test-process.ts';
 import { TimeMachine } from './time-machine.ts';
 
@@ -34,12 +35,6 @@ export interface TestOptions<TJobs extends AnyJobs = AnyJobs>
   readonly jobs: TJobs;
   /** The time at which the test begins: a Date, or an ISO 8601 text with a time zone. Default: the time of now. */
   readonly now?: Date | string | undefined;
-}
-
-/** Which step of which job is meant. */
-export interface StepOfJob {
-  /** The name of its job. Default: any job. */
-  readonly jobName?: string | undefined;
 }
 
 /** An instance for one test. Create it with {@link createTestDurably}. */
@@ -81,18 +76,28 @@ export interface TestDurably<TJobs extends AnyJobs = AnyJobs> extends AsyncDispo
   /** Executes what is due, sends the signal, and executes what is due then. @throws as `durably.signal` does. */
   signal(runId: string, name: string, payload?: unknown, options?: SignalOptions): Promise<Signalled>;
   /**
-   * From now on, the step's function is not called, but this one. Returns a function that ends it.
+   * From now on, the step's function is not called, but this one. Returns a function that ends it. If no step of that name is
+   * executed, {@link stop} rejects.
    *
    * @param fn `'hangs'`: it never ends, so that only a timeout or a cancel does.
+   * @throws {ValidationError} for a bad argument.
+   * @throws {NotFoundError} for a job that is not under test.
    * @example t.mockStep('charge', () => ({ id: 'ch_1' }))
    */
   mockStep(stepName: string, fn: StepFunction<unknown> | 'hangs', place?: StepOfJob): () => void;
   /**
    * The process ends when that step's result is stored the next time, as by `kill -9`: the job does not go on. Later, when its
-   * lease is over, another process takes the run over.
+   * lease is over, another process takes the run over. If there is no such result, {@link stop} rejects.
+   *
+   * @throws as {@link mockStep} does.
    */
   crashAfter(stepName: string, place?: StepOfJob): void;
-  /** Ends the test's instance. Its runs are gone. */
+  /**
+   * Ends the test's instance. Its runs are gone. `await using` does the same, and logs a warning instead of rejecting.
+   *
+   * @throws {Error} that names the steps of {@link mockStep} and {@link crashAfter} that were never executed, unless they are
+   * `optional`.
+   */
   stop(): Promise<void>;
 }
 
@@ -113,7 +118,7 @@ export async function createTestDurably<TJobs extends AnyJobs>(
   const { jobs, now = new Date(), staleThreshold = DEFAULT_STALE_MS, ...others } = options;
   const clock = new FakeClock(parseTime('now', now));
   const database = openTestDatabase(() => Math.floor(clock.now()));
-  const doubles = new StepDoubles();
+  const doubles = new StepDoubles(Object.values(jobs).map(({ name }) => name));
   const settings = { maxConcurrentRuns: DEFAULT_SLOTS, staleThreshold, ...others };
   const begin = () => new TestProcess({ database, clock, doubles, jobs, options: settings });
   let process = begin();
@@ -178,11 +183,19 @@ export async function createTestDurably<TJobs extends AnyJobs>(
       await pass(0);
       return signalled;
     },
-    mockStep: (stepName, fn, { jobName } = {}) =>
-      doubles.replace({ stepName, jobName }, fn === 'hangs' ? { kind: 'hangs' } : { kind: 'function', fn }),
-    crashAfter: (stepName, { jobName } = {}) => doubles.crashAfter({ stepName, jobName }),
-    stop,
-    [Symbol.asyncDispose]: stop,
+    mockStep: (...mock) => doubles.mock(...mock),
+    crashAfter: (...crash) => doubles.crashAfter(...crash),
+    async stop() {
+      await stop();
+      const unused = doubles.describeUnused();
+      if (unused !== undefined) throw new Error(unused);
+    },
+    async [Symbol.asyncDispose]() {
+      await stop();
+      // An error would hide the one with which the test has failed.
+      const unused = doubles.describeUnused();
+      if (unused !== undefined) (options.logger ?? consoleLogger).warn(unused);
+    },
   };
 }
 

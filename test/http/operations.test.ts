@@ -142,10 +142,10 @@ describe.each(doors)('through $door', ({ open }) => {
     });
 
     it.each([
-      ['?runId=a&runId=b', 'runId must be given once'],
-      ['?runId=a%00b', 'runId holds a NUL or a lone surrogate'],
-      ['?runId=%ED%A0%80', 'runId is not percent-encoded UTF-8'],
-      ['?runId=%zz', 'runId is not percent-encoded UTF-8'],
+      ['?runId=a&runId=b', 'runId must be given once, not 2 times'],
+      ['?runId=a%00b', 'runId must not hold a NUL or a lone surrogate, as "a\\u0000b" does'],
+      ['?runId=%ED%A0%80', 'runId must be percent-encoded UTF-8, not "%ED%A0%80"'],
+      ['?runId=%zz', 'runId must be percent-encoded UTF-8, not "%zz"'],
     ])('refuses %s', async (query, message) => {
       expect(await refused(query)).toMatchObject({ error: message, detail: message });
     });

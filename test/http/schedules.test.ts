@@ -30,7 +30,7 @@ describe.each(doors)('through $door', ({ open }) => {
 
   it.each([
     ['', { jobName: 'greet', cron: '@daily' }, 'id query parameter is required'],
-    ['?id=a&id=b', { jobName: 'greet', cron: '@daily' }, 'id must be given once'],
+    ['?id=a&id=b', { jobName: 'greet', cron: '@daily' }, 'id must be given once, not 2 times'],
     [`?id=${'i'.repeat(257)}`, { jobName: 'greet', cron: '@daily' }, 'id must have 1 to 256 characters'],
     ['?id=a', { cron: '@daily' }, 'jobName is required'],
     ['?id=a', { jobName: 'greet', cron: 5 }, 'cron must be a cron expression, not 5'],

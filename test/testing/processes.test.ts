@@ -54,8 +54,9 @@ it('takes the run over once its lease is over, and not earlier', async () => {
 
 it('crashes once, and only after the step of the job that is meant', async () => {
   const job = order([]);
-  const t = await createTestDurably({ jobs: { order: job } });
-  t.crashAfter('charge', { jobName: 'another' });
+  const another = defineJob({ name: 'another', input: z.unknown(), run: () => 1 });
+  const t = await createTestDurably({ jobs: { order: job, another } });
+  t.crashAfter('charge', { jobName: 'another', optional: true });
   expect(await t.run(job, {})).toMatchObject({ attempt: 1 });
   t.crashAfter('charge');
   expect(await t.run(job, {})).toMatchObject({ attempt: 2 });

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { expecting } from '../validation/shown-value.ts';
 
 /** A place in a list of runs as a text that only durably reads. */
 export function encodeCursor(place: number): string {
@@ -9,5 +10,5 @@ const CURSOR = /^c([0-9a-z]{1,10})$/;
 
 export const cursorSchema = z
   .string()
-  .regex(CURSOR, 'is not the cursor of a list')
+  .regex(CURSOR, expecting('must be the cursor of a list'))
   .transform((cursor) => Number.parseInt(CURSOR.exec(cursor)?.[1] ?? '', 36));

@@ -3,10 +3,10 @@ import { dropPromises } from '../errors/dropped.ts';
 import { ValidationError } from '../errors/errors.ts';
 import { isA } from '../errors/thrown.ts';
 import { RUN_FIELDS, RUN_STATUSES, type Run, type RunField, type RunStatus } from '../run.ts';
-import { shownValue } from '../time/duration.ts';
 import { type Labels, labelsSchema } from '../triggers/labels.ts';
 import { knownMembers, summarize, toIssues } from '../validation/issues.ts';
-import { cursorSchema } from './run-cursor.ts';
+import { shownValue } from '../validation/shown-value.ts';
+import { cursorSchema, encodeCursor } from './run-cursor.ts';
 import { type RunSearch, type RunSearchQuery, runSearchShape } from './run-search.ts';
 
 export const MAX_FILTER_VALUES = 20;
@@ -98,7 +98,10 @@ const runQuerySchema = knownMembers('filter member', {
 })
   .refine(({ cursor, offset }) => cursor === undefined || offset === 0, {
     path: ['offset'],
-    error: 'does not go with a cursor',
+    error: ({ input }) => {
+      const { offset, cursor } = input as { readonly offset?: unknown; readonly cursor: number };
+      return `${shownValue(offset)} does not go with the cursor ${shownValue(encodeCursor(cursor))}`;
+    },
   })
   .transform(
     ({ jobName, status, parentRunId, scheduleId, labels, fields, cursor, ...rest }): RunQuery | 'nothing' => {

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { ValidationError } from '../errors/errors.ts';
 import { isStorableText } from '../text.ts';
 import { parseTime } from '../time/duration.ts';
+import { shownValue } from '../validation/shown-value.ts';
 
 /** The most characters of a text that is searched for. */
 export const MAX_SEARCH_LENGTH = 256;
@@ -52,9 +53,11 @@ const time = (name: string) =>
 /** Why a text can't be searched for, as the end of a sentence about it. Undefined if it can. */
 export function searchFault(given: unknown): string | undefined {
   if (typeof given !== 'string' || given.length < 1 || given.length > MAX_SEARCH_LENGTH) {
-    return `must be a string of 1 to ${MAX_SEARCH_LENGTH} characters`;
+    return `must be a string of 1 to ${MAX_SEARCH_LENGTH} characters, not ${shownValue(given)}`;
   }
-  return isStorableText(given) ? undefined : 'holds a NUL or a lone surrogate';
+  return isStorableText(given)
+    ? undefined
+    : `must not hold a NUL or a lone surrogate, as ${shownValue(given)} does`;
 }
 
 /** Members of the schema of a filter. */

@@ -1,8 +1,9 @@
 import * as z from 'zod';
 import { ValidationError } from '../errors/errors.ts';
-import { type Duration, parseDuration, shownValue } from '../time/duration.ts';
+import { type Duration, parseDuration } from '../time/duration.ts';
 import { checkMembers } from '../validation/known-names.ts';
 import { refuseMember } from '../validation/refusal.ts';
+import { shownValue } from '../validation/shown-value.ts';
 
 /** The statuses of runs that are over. */
 export const ENDED_STATUSES = ['completed', 'failed', 'cancelled'] as const;

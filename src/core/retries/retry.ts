@@ -1,7 +1,8 @@
 import { ValidationError } from '../errors/errors.ts';
 import { readField } from '../errors/thrown.ts';
-import { type Duration, parseDuration, shownValue } from '../time/duration.ts';
+import { type Duration, parseDuration } from '../time/duration.ts';
 import { checkMembers, type MembersOf } from '../validation/known-names.ts';
+import { shownValue } from '../validation/shown-value.ts';
 import { NonRetryableError, RetryAfterError } from './retry-errors.ts';
 
 /** What a `delay` function receives: the number of the try that failed (1, 2, …), and what it threw. */

@@ -1,7 +1,8 @@
 import { errorMessage } from '../errors/error-text.ts';
-import { parseDuration, parseTime, shownValue } from '../time/duration.ts';
+import { parseDuration, parseTime } from '../time/duration.ts';
 import type { MembersOf } from '../validation/known-names.ts';
 import { refuseMember } from '../validation/refusal.ts';
+import { shownValue } from '../validation/shown-value.ts';
 import {
   type JobSchedule,
   MISSED_POLICIES,

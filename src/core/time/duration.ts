@@ -1,6 +1,5 @@
-import { dropPromises } from '../errors/dropped.ts';
 import { ValidationError } from '../errors/errors.ts';
-import { isA } from '../errors/thrown.ts';
+import { shownValue } from '../validation/shown-value.ts';
 
 /** A length of time: ms as a number, or one number and one unit: `'500ms'`, `'30s'`, `'5m'`, `'2h'`, `'7d'`. */
 export type Duration = number | `${number}${'ms' | 's' | 'm' | 'h' | 'd'}`;
@@ -43,15 +42,6 @@ function textMs(text: string): number | undefined {
   return Number(number) * UNITS_MS[unit as keyof typeof UNITS_MS];
 }
 
-/** A refused value in a message: a short text, a number, or its type. Takes the rejections of promises in it. */
-export function shownValue(given: unknown): string {
-  dropPromises(given);
-  if (given === null) return 'null';
-  if (isA(given, Promise)) return 'a promise';
-  if (typeof given === 'string') return JSON.stringify(given.slice(0, 64));
-  return typeof given === 'number' ? String(given) : typeof given;
-}
-
 /**
  * A point in time, ms since the epoch, from a Date or an ISO 8601 text with a time zone.
  *
@@ -62,7 +52,7 @@ export function parseTime(option: string, given: unknown): number {
   // The year of a later time has more than four digits, which ISO 8601 does not have. Times before 1970 are
   // all over, so they become 0.
   if (ms < MAX_TIME_MS) return Math.max(0, ms);
-  const message = `${option} must be a Date or an ISO 8601 time with a time zone, not ${given instanceof Date ? 'an invalid Date' : shownValue(given)}`;
+  const message = `${option} must be a Date or an ISO 8601 time with a time zone, not ${shownValue(given)}`;
   throw new ValidationError(message, [{ path: option.split('.'), message }]);
 }
 

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { isA } from '../errors/thrown.ts';
 import { isStorableText, WITHOUT_NUL } from '../text.ts';
+import { expecting, shownValue } from '../validation/shown-value.ts';
 
 /** Names and values by which lists and streams filter. A run's labels never change. */
 export type Labels = Readonly<Record<string, string>>;
@@ -21,7 +22,7 @@ export function labelsSchema(name?: string) {
     if (name === undefined) return '';
     return key === undefined ? `${name} ` : `${name}.${key.slice(0, MAX_KEY_LENGTH)} `;
   };
-  const noObject = `${about()}must be an object of strings`;
+  const noObject = expecting(`${about()}must be an object of strings`);
   const record = z
     .record(
       z.string().regex(LABEL_KEY),
@@ -36,7 +37,10 @@ export function labelsSchema(name?: string) {
     if (typeof given !== 'object' || given === null || Array.isArray(given)) return given;
     const labels = Object.entries(given);
     if (labels.length > MAX_LABELS) {
-      context.addIssue({ code: 'custom', message: `${about()}must have at most ${MAX_LABELS} keys` });
+      context.addIssue({
+        code: 'custom',
+        message: `${about()}must have at most ${MAX_LABELS} keys, not ${labels.length}`,
+      });
       return given;
     }
     for (const [key, value] of labels) {
@@ -56,9 +60,13 @@ export function encodeLabels(labels: Labels): string | null {
 }
 
 function faultOf(key: string, value: unknown): string | undefined {
-  if (!LABEL_KEY.test(key)) return `must have a key of 1 to ${MAX_KEY_LENGTH} letters, digits and ._/-`;
-  if (typeof value !== 'string' || value.length > MAX_VALUE_LENGTH) {
-    return `must be one string of at most ${MAX_VALUE_LENGTH} characters`;
+  if (!LABEL_KEY.test(key)) {
+    return `must have a key of 1 to ${MAX_KEY_LENGTH} letters, digits and ._/-, not ${shownValue(key)}`;
   }
-  return isStorableText(value) ? undefined : 'holds a NUL or a lone surrogate';
+  if (typeof value !== 'string' || value.length > MAX_VALUE_LENGTH) {
+    return `must be one string of at most ${MAX_VALUE_LENGTH} characters, not ${shownValue(value)}`;
+  }
+  return isStorableText(value)
+    ? undefined
+    : `must not hold a NUL or a lone surrogate, as ${shownValue(value)} does`;
 }

@@ -1,5 +1,5 @@
 import { ValidationError } from '../errors/errors.ts';
-import { shownValue } from '../time/duration.ts';
+import { shownValue } from './shown-value.ts';
 
 /** True or false; false unless given. @throws {ValidationError} that names the option and the value. */
 export function parseFlag(option: string, given: unknown): boolean {

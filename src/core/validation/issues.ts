@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { ValidationIssue } from '../errors/errors.ts';
-import { shownValue } from '../time/duration.ts';
 import { shorten, unknownName } from './known-names.ts';
+import { notThis, shownValue } from './shown-value.ts';
 
 /** If there are more issues, only their number is reported. An input may contain a million wrong values. */
 export const MAX_ISSUES = 20;
@@ -68,7 +68,9 @@ export function knownMembers<TShape extends z.core.$ZodShape>(
   const known = Object.keys(shape);
   return z.strictObject(shape, {
     error: (issue) => {
-      if (issue.code !== 'unrecognized_keys') return notObject;
+      if (issue.code !== 'unrecognized_keys') {
+        return notObject === undefined ? undefined : `${notObject}${notThis(issue.input)}`;
+      }
       const keys: readonly string[] = issue.keys ?? [];
       return keys
         .slice(0, MAX_KEYS)

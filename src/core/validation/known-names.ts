@@ -1,9 +1,9 @@
 import { dropPromises } from '../errors/dropped.ts';
 import { ValidationError } from '../errors/errors.ts';
 import { isA } from '../errors/thrown.ts';
-import { shownValue } from '../time/duration.ts';
 import { editDistance, nearestOf } from './nearest.ts';
 import { refusalOf } from './refusal.ts';
+import { shownValue } from './shown-value.ts';
 
 /** A longer name is cut when it is shown, and no suggestion is made for it. */
 const MAX_SHOWN = 64;

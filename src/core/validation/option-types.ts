@@ -2,8 +2,10 @@ import * as z from 'zod';
 import { dropPromises } from '../errors/dropped.ts';
 import { ERROR_DETAIL_MODES } from '../errors/error-detail.ts';
 import { ValidationError } from '../errors/errors.ts';
+import { isSecretName } from '../errors/secrets.ts';
 import { checkMembers } from './known-names.ts';
 import { refusalOf } from './refusal.ts';
+import { notThis, shownValue } from './shown-value.ts';
 
 /** A schema for each option of a type. It does not compile until it has a line for each. */
 export type OptionSchemas<T> = { readonly [K in keyof Required<T>]: z.ZodType };
@@ -13,8 +15,8 @@ export type OptionSchemas<T> = { readonly [K in keyof Required<T>]: z.ZodType };
  * given.
  *
  * @param kind what an option is called, such as `stop option`.
- * @throws {ValidationError} that names each wrong option and what is expected. It shows given values
- * only if they are numbers.
+ * @throws {ValidationError} that names each wrong option and what is expected, and shows the
+ * given value unless the option may hold a secret.
  */
 export function checkOptions(
   kind: string,
@@ -25,7 +27,9 @@ export function checkOptions(
   const issues = Object.entries({ ...(given as object) }).flatMap(([name, value]) => {
     const parsed = value === undefined ? undefined : schemas[name]?.safeParse(value);
     const [wrong] = parsed?.error?.issues ?? [];
-    return wrong === undefined ? [] : [{ path: [name], message: `${name} ${wrong.message}` }];
+    return wrong === undefined
+      ? []
+      : [{ path: [name], message: `${name} ${wrong.message}${shownFor(name, value)}` }];
   });
   if (issues.length === 0) return;
   dropPromises(given);
@@ -35,8 +39,7 @@ export function checkOptions(
 /** @throws {ValidationError} for a value that is no function. */
 export function checkFunction(name: string, given: unknown): void {
   if (typeof given === 'function') return;
-  dropPromises(given);
-  throw new ValidationError(`${name} must be a function`);
+  throw new ValidationError(`${name} must be a function, not ${shownValue(given)}`);
 }
 
 /** An option that is checked elsewhere. */
@@ -64,13 +67,19 @@ export const loggerOption = objectWith(
   'must have the functions info, warn and error',
 );
 
-/** A number. The message shows the given value. */
+/** A number. */
 export function numberOption(isGood: (value: number) => boolean, expected: string): z.ZodType {
   return z.custom((value) => typeof value === 'number' && isGood(value), {
-    error: ({ input }) => `must be ${expected}, got ${shown(input)}`,
+    error: `must be ${expected}`,
   });
 }
 
-function shown(value: unknown): string {
-  return typeof value === 'number' || value === null ? String(value) : `a ${typeof value}`;
+/** A key for the service has at least so many characters. */
+const MIN_SECRET_LENGTH = 16;
+
+/** An option such as `apiKeys` may hold secrets, and any option may be given one by mistake. */
+function shownFor(name: string, value: unknown): string {
+  if (isSecretName(name)) return '';
+  const mayBeSecret = typeof value === 'string' && value.length >= MIN_SECRET_LENGTH;
+  return mayBeSecret ? `, not a text of ${value.length} characters` : notThis(value);
 }

@@ -15,9 +15,9 @@ import type { DurablyPlugin } from '../../core/plugins/plugin.ts';
 import { callOutsideRuns } from '../../core/run-context.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import { watchRejection } from '../../core/user-code.ts';
 import { checkFunction } from '../../core/validation/option-types.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import { RunLog } from './run-log.ts';
 
 /** What this process has committed to the journal. */

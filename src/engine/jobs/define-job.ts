@@ -7,10 +7,11 @@ import { parseRetries, type Retries } from '../../core/retries/retry.ts';
 import { JOB_SCHEDULE_MEMBERS, parseScheduleRule } from '../../core/schedules/rule.ts';
 import type { JobSchedule } from '../../core/schedules/schedule.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
-import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
+import { type Duration, parseDuration } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { parseFlag } from '../../core/validation/flag.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import { WEBHOOK_JOB } from '../../core/webhooks/webhooks.ts';
 import { type LimitOptions, limitsOf } from './job-limits.ts';
 import { checkLabels, checkPriority } from './run-options.ts';
@@ -138,13 +139,17 @@ export function checkDefinition(job: JobDefinition): void {
     throw new ValidationError(`A job needs a non-empty name, not ${shownValue(name)}`);
   if (name === WEBHOOK_JOB) throw new ValidationError(`Job name "${name}" is reserved for webhooks`);
   if (!isStorableText(name)) {
-    throw new ValidationError(`Job name ${JSON.stringify(name)} holds a lone surrogate or a NUL`);
+    throw new ValidationError(`Job name ${shownValue(name)} holds a lone surrogate or a NUL`);
   }
-  if (!isSchema(input)) throw new ValidationError(`Job ${name}: input must be a zod schema`);
+  if (!isSchema(input)) {
+    throw new ValidationError(`Job ${name}: input must be a zod schema, not ${shownValue(input)}`);
+  }
   if (output !== undefined && !isSchema(output)) {
-    throw new ValidationError(`Job ${name}: output must be a zod schema`);
+    throw new ValidationError(`Job ${name}: output must be a zod schema, not ${shownValue(output)}`);
   }
-  if (typeof run !== 'function') throw new ValidationError(`Job ${name}: run must be a function`);
+  if (typeof run !== 'function') {
+    throw new ValidationError(`Job ${name}: run must be a function, not ${shownValue(run)}`);
+  }
   checkMembers('job definition member', job, DEFINITION);
   parseRetries('retries', job.retries);
   checkMembers('default of a step', job.defaults, STEP_DEFAULTS);

@@ -2,10 +2,11 @@ import { errorMessage } from '../../core/errors/error-text.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
-import { type Duration, parseDuration, shownValue } from '../../core/time/duration.ts';
+import { type Duration, parseDuration } from '../../core/time/duration.ts';
 import type { JobLimits, LimitKeys, Throttle } from '../../core/triggers/limits.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refuseMember } from '../../core/validation/refusal.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 
 /** The most runs that a limit or a throttle can name. */
 const MAX_LIMIT = 100_000;
@@ -144,7 +145,9 @@ function keyOf({
   const refuseKey = (message: string) => new ValidationError(`${option} of job ${job} ${message}`);
   if (typeof key !== 'string') throw refuseKey(`must return a string, not ${shownValue(key)}`);
   if (key.length > MAX_KEY_LENGTH)
-    throw refuseKey(`must return at most ${MAX_KEY_LENGTH} characters, not ${key.length}`);
-  if (!isStorableText(key)) throw refuseKey('must not return a lone surrogate or a NUL');
+    throw refuseKey(`must return at most ${MAX_KEY_LENGTH} characters, not ${shownValue(key)}`);
+  if (!isStorableText(key)) {
+    throw refuseKey(`must not return a lone surrogate or a NUL, as ${shownValue(key)} does`);
+  }
   return key;
 }

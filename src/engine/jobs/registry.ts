@@ -1,9 +1,9 @@
 import { ConflictError, UnknownJobError } from '../../core/errors/errors.ts';
 import type { ClaimedRun, JobTerms } from '../../core/ownership/claim.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import type { JobLimits } from '../../core/triggers/limits.ts';
 import { nearestName, shorten } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import {
   WEBHOOK_JOB,
   type WebhookSubscription,

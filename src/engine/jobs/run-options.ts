@@ -1,9 +1,9 @@
 import { dropPromises } from '../../core/errors/dropped.ts';
 import { MAX_PRIORITY } from '../../core/run.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import { encodeLabels, labelsSchema } from '../../core/triggers/labels.ts';
 import { toIssues } from '../../core/validation/issues.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 
 /** @throws {ValidationError} */
 export function checkPriority(priority: unknown): number | undefined {

@@ -2,12 +2,13 @@ import type { TriggerOptions } from '../../core/durably.ts';
 import type { ValidationError } from '../../core/errors/errors.ts';
 import { isStorableText } from '../../core/json/json.ts';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
-import { parseDuration, parsePositiveDuration, parseTime, shownValue } from '../../core/time/duration.ts';
+import { parseDuration, parsePositiveDuration, parseTime } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { isScope, scopedKey } from '../../core/triggers/key-scope.ts';
 import type { Debounce, Due, NewRun } from '../../core/triggers/new-run.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import { checkLabels, checkPriority } from './run-options.ts';
 
 export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
@@ -69,13 +70,20 @@ function goesWithout(
   others: readonly (keyof TriggerOptions)[],
 ): void {
   const other = others.find((each) => options[each] != null);
-  if (other !== undefined) throw refuse(option, `${option} does not go with ${other}`);
+  if (other !== undefined)
+    throw refuse(option, `${named(options, option)} does not go with ${named(options, other)}`);
+}
+
+/** An option with its value, of which one that has members of its own shows none. */
+function named(options: TriggerOptions, option: keyof TriggerOptions): string {
+  const value = options[option];
+  return typeof value === 'object' ? option : `${option} ${shownValue(value)}`;
 }
 
 export function dueOf({ delay, runAt }: Pick<TriggerOptions, 'delay' | 'runAt'>): Due | undefined {
   if (delay == null) return runAt == null ? undefined : { atMs: parseTime('runAt', runAt) };
   if (runAt == null) return { afterMs: parseDuration('delay', delay) };
-  throw refuse('delay', 'delay does not go with runAt');
+  throw refuse('delay', `delay ${shownValue(delay)} does not go with runAt ${shownValue(runAt)}`);
 }
 
 function idempotencyTtlOf(options: TriggerOptions): number | undefined {
@@ -96,7 +104,7 @@ function checkReuse({ idempotencyKeyReuse }: TriggerOptions): void {
 
 function checkTransaction({ trx }: TriggerOptions): void {
   if (trx === undefined || trx?.isTransaction === true) return;
-  throw refuse('trx', 'trx must be a transaction of durably.db');
+  throw refuse('trx', `trx must be a transaction of durably.db, not ${shownValue(trx)}`);
 }
 
 function coalesceOf(options: TriggerOptions): NewRun['coalesce'] {
@@ -138,7 +146,9 @@ function debounceOf(options: TriggerOptions, scope: string | undefined): Debounc
 /** Whose keys they are: the idempotency key, and the key of a debounced trigger, which changes the run that it finds. */
 function scopeOf(options: TriggerOptions): string | undefined {
   const scope = checkKey('keyScope', options.keyScope) ?? undefined;
-  if (scope !== undefined && !isScope(scope)) throw refuse('keyScope', 'keyScope must not hold U+001F');
+  if (scope !== undefined && !isScope(scope)) {
+    throw refuse('keyScope', `keyScope must not hold U+001F, as ${shownValue(scope)} does`);
+  }
   return scope;
 }
 
@@ -146,7 +156,9 @@ function checkKey(name: string, key: unknown): string | null {
   if (key === undefined || key === null) return null;
   if (typeof key !== 'string') throw refuse(name, `${name} must be a string, not ${shownValue(key)}`);
   if (key.length < 1 || key.length > MAX_KEY_LENGTH)
-    throw refuse(name, `${name} must have 1 to ${MAX_KEY_LENGTH} characters, not ${key.length}`);
-  if (!isStorableText(key)) throw refuse(name, `${name} must not hold a lone surrogate or a NUL`);
+    throw refuse(name, `${name} must have 1 to ${MAX_KEY_LENGTH} characters, not ${shownValue(key)}`);
+  if (!isStorableText(key)) {
+    throw refuse(name, `${name} must not hold a lone surrogate or a NUL, as ${shownValue(key)} does`);
+  }
   return key;
 }

@@ -1,7 +1,7 @@
 import { ValidationError } from '../../core/errors/errors.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import { shorten } from '../../core/validation/known-names.ts';
 import { refuseMember } from '../../core/validation/refusal.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { createJobHandle, type JobHandle } from './job-handle.ts';
 import type { RunsDeps } from './runs-deps.ts';

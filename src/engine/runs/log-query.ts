@@ -15,7 +15,7 @@ const logQuerySchema = knownMembers('log query member', {
 
 /** @throws {ValidationError} that names the value that is out of bounds. */
 export function parseLogQuery(query: LogQuery): LogPage {
-  const parsed = logQuerySchema.safeParse(query);
+  const parsed = logQuerySchema.safeParse(query, { reportInput: true });
   if (parsed.success) return parsed.data;
   dropPromises(query);
   const issues = toIssues(parsed.error);

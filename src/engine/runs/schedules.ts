@@ -6,10 +6,10 @@ import { JOB_SCHEDULE_MEMBERS } from '../../core/schedules/rule.ts';
 import type { Schedule, ScheduleRequest, StoredSchedule } from '../../core/schedules/schedule.ts';
 import { slotAfter, slotsAfter } from '../../core/schedules/timing.ts';
 import { toIsoTime } from '../../core/time/clock.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import type { Labels } from '../../core/triggers/labels.ts';
 import { checkMembers, checkNoOptions, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import { fixedError, putSchedule } from '../schedules/put-schedule.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
@@ -127,7 +127,7 @@ function checkScheduleId(id: unknown): asserts id is string {
   const refuse = (message: string) => refusalOf([{ path: ['id'], message: `id ${message}` }]);
   if (typeof id !== 'string') throw refuse(`must be a string, not ${shownValue(id)}`);
   if (id.length < 1 || id.length > MAX_KEY_LENGTH) {
-    throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters, not ${id.length}`);
+    throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters, not ${shownValue(id)}`);
   }
-  if (!isStorableText(id)) throw refuse('must not hold a lone surrogate or a NUL');
+  if (!isStorableText(id)) throw refuse(`must not hold a lone surrogate or a NUL, as ${shownValue(id)} does`);
 }

@@ -10,9 +10,9 @@ import { checkRunId, MAX_KEY_LENGTH } from '../../core/run.ts';
 import type { Signalled, SignalOptions } from '../../core/signal.ts';
 import { MAX_UNTAKEN_SIGNALS, type NewSignal } from '../../core/signal.ts';
 import { isStorableText, signalNameFault } from '../../core/text.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refusalOf } from '../../core/validation/refusal.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import { type Codec, openJson } from '../plugins/codec.ts';
 import type { RunsDeps } from './runs-deps.ts';
 
@@ -107,7 +107,9 @@ function checkSignalId(signalId: unknown): string | null {
   const refuse = (message: string) => refusalOf([{ path: ['signalId'], message: `signalId ${message}` }]);
   if (typeof signalId !== 'string') throw refuse(`must be a string, not ${shownValue(signalId)}`);
   if (signalId.length < 1 || signalId.length > MAX_KEY_LENGTH)
-    throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters`);
-  if (!isStorableText(signalId)) throw refuse('must not hold a lone surrogate or a NUL');
+    throw refuse(`must have 1 to ${MAX_KEY_LENGTH} characters, not ${shownValue(signalId)}`);
+  if (!isStorableText(signalId)) {
+    throw refuse(`must not hold a lone surrogate or a NUL, as ${shownValue(signalId)} does`);
+  }
   return signalId;
 }

@@ -4,7 +4,7 @@ import { checkAhead, encodeTiming, parseScheduleRule } from '../../core/schedule
 import type { JobSchedule, StoredSchedule } from '../../core/schedules/schedule.ts';
 import { slotAfter } from '../../core/schedules/timing.ts';
 import type { Store } from '../../core/store.ts';
-import { shownValue } from '../../core/time/duration.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import { newRun } from '../jobs/new-run.ts';
 import type { Codec } from '../plugins/codec.ts';

@@ -1,8 +1,8 @@
 import type { WorkOptions } from '../../core/durably.ts';
-import { dropPromises } from '../../core/errors/dropped.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { anyOption, type OptionSchemas } from '../../core/validation/option-types.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 
 const LOCAL_RESULT_BYTES = 16 * 1024 * 1024;
 /** A row of a libSQL server holds at most 5 MB. */
@@ -90,7 +90,7 @@ export function checkWorkerOptions(options: GivenOptions): CheckedOptions {
   const maxResultBytes = count('maxResultBytes', options.maxResultBytes);
   const { worker: presence = defaultPresence() } = options;
   if (presence !== 'resident' && presence !== 'on-demand') {
-    throw new ValidationError(`worker must be 'resident' or 'on-demand', not ${shown(presence)}`);
+    throw new ValidationError(`worker must be 'resident' or 'on-demand', not ${shownValue(presence)}`);
   }
   return {
     presence,
@@ -109,7 +109,7 @@ export function checkWorkOptions(options: WorkOptions = {}) {
   checkMembers('processUntilIdle option', options, WORK_OPTIONS);
   const { signal } = options;
   if (signal !== undefined && typeof signal?.addEventListener !== 'function') {
-    throw new ValidationError('signal must be an AbortSignal');
+    throw new ValidationError(`signal must be an AbortSignal, not ${shownValue(signal)}`);
   }
   return {
     maxRuns: count('maxRuns', options.maxRuns) ?? Number.POSITIVE_INFINITY,
@@ -126,21 +126,11 @@ function defaultPresence(): WorkerOptions['presence'] {
 function milliseconds(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  throw new ValidationError(`${name} must be a positive number of ms, not ${shown(value)}`);
+  throw new ValidationError(`${name} must be a positive number of ms, not ${shownValue(value)}`);
 }
 
 function count(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1) return value;
-  throw new ValidationError(`${name} must be a positive whole number, not ${shown(value)}`);
-}
-
-/** A refused value, which may be anything. */
-function shown(value: unknown): string {
-  dropPromises(value);
-  try {
-    return typeof value === 'string' ? JSON.stringify(value) : String(value);
-  } catch {
-    return typeof value;
-  }
+  throw new ValidationError(`${name} must be a positive whole number, not ${shownValue(value)}`);
 }

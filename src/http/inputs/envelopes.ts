@@ -1,58 +1,54 @@
 import * as z from 'zod';
 import { MAX_KEY_LENGTH, MAX_PRIORITY } from '../../core/run.ts';
 import { signalNameFault } from '../../core/text.ts';
-import { type Duration, shownValue } from '../../core/time/duration.ts';
+import type { Duration } from '../../core/time/duration.ts';
 import { labelsSchema } from '../../core/triggers/labels.ts';
 import { knownMembers } from '../../core/validation/issues.ts';
+import { expecting, notThis, shownValue } from '../../core/validation/shown-value.ts';
 import { WEBHOOK_EVENTS } from '../../core/webhooks/webhooks.ts';
 import { storable } from './params.ts';
 
 // The bodies of requests.
 
+const keyText = (name: string) => {
+  const error = expecting(`${name} must be a string of 1 to ${MAX_KEY_LENGTH} characters`);
+  return z.string(error).min(1, error).max(MAX_KEY_LENGTH, error);
+};
+
 const key = (name: string) => {
-  const error = `${name} must be a string of 1 to ${MAX_KEY_LENGTH} characters`;
-  return storable(name, z.string(error).min(1, error).max(MAX_KEY_LENGTH, error))
+  return storable(name, keyText(name))
     .nullish()
     .transform((given) => given ?? undefined);
 };
 
 /** The service says what is wrong with a text or a number. */
+const textOrNumber = (name: string) =>
+  z.union([z.number(), z.string()], expecting(`${name} must be a duration, such as 500 (ms) or "30s"`));
+
 export const duration = (name: string) =>
-  z
-    .union([z.number(), z.string()], `${name} must be a duration, such as 500 (ms) or "30s"`)
+  textOrNumber(name)
     .nullish()
     .transform((given) => (given ?? undefined) as Duration | undefined);
 
-const priorityFault = {
-  error: ({ input }: { readonly input?: unknown }) =>
-    `priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}, not ${shownValue(input)}`,
-};
+const priorityFault = expecting(`priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}`);
 
 const debounceSchema = knownMembers(
   'member of debounce',
   {
-    key: storable(
-      'debounce.key',
-      z
-        .string('debounce.key must be a string')
-        .min(1, 'debounce.key is required')
-        .max(MAX_KEY_LENGTH, `debounce.key must have 1 to ${MAX_KEY_LENGTH} characters`),
-    ),
-    delay: z
-      .union([z.number(), z.string()], 'debounce.delay must be a duration, such as 500 (ms) or "30s"')
-      .transform((given) => given as Duration),
+    key: storable('debounce.key', keyText('debounce.key')),
+    delay: textOrNumber('debounce.delay').transform((given) => given as Duration),
     maxDelay: duration('debounce.maxDelay'),
   },
   'debounce must be an object',
 );
 
-const eventsRule = `webhook.events must be a list of ${WEBHOOK_EVENTS.join(', ')}`;
+const eventsRule = expecting(`webhook.events must be a list of ${WEBHOOK_EVENTS.join(', ')}`);
 
 /** The service says what is wrong with the URL. */
 const webhookSchema = knownMembers(
   'member of webhook',
   {
-    url: z.string('webhook.url must be a string').meta({
+    url: z.string(expecting('webhook.url must be a string')).meta({
       description: 'http(s), to a public address or a host that the service allows',
       maxLength: 2048,
     }),
@@ -87,7 +83,9 @@ export const labelsMember = labelsSchema('labels')
 export const jobNameMember = storable(
   'jobName',
   z
-    .string({ error: ({ input }) => (input == null ? missingJobName : 'jobName must be a string') })
+    .string({
+      error: ({ input }) => (input == null ? missingJobName : `jobName must be a string${notThis(input)}`),
+    })
     .min(1, missingJobName),
 );
 
@@ -107,9 +105,7 @@ export const triggerEnvelope = knownMembers(
       examples: ['24h'],
     }),
     coalesce: z
-      .enum(['skip', 'active'], {
-        error: ({ input }) => `coalesce must be 'skip' or 'active', not ${shownValue(input)}`,
-      })
+      .enum(['skip', 'active'], expecting("coalesce must be 'skip' or 'active'"))
       .nullish()
       .transform((given) => given ?? undefined)
       .meta({
@@ -133,7 +129,7 @@ export const triggerEnvelope = knownMembers(
       examples: [500, '30s', '2h'],
     }),
     runAt: z
-      .string('runAt must be an ISO 8601 time with a time zone')
+      .string(expecting('runAt must be an ISO 8601 time with a time zone'))
       .nullish()
       .transform((given) => given ?? undefined)
       .meta({ description: 'The run waits until then: ISO 8601 with a time zone', format: 'date-time' }),
@@ -162,9 +158,12 @@ export const triggerBatchEnvelope = knownMembers(
   {
     runs: z
       .array(triggerEnvelope, {
-        error: ({ input }) => (input == null ? 'runs is required' : 'runs must be a list'),
+        error: ({ input }) => (input == null ? 'runs is required' : `runs must be a list${notThis(input)}`),
       })
-      .max(1000, 'runs must have at most 1000 elements'),
+      .max(1000, {
+        error: ({ input }) =>
+          `runs must have at most 1000 elements, not ${(input as readonly unknown[]).length}`,
+      }),
   },
   'The body must be a JSON object',
 ).meta({ id: 'TriggerBatchRequest' });
@@ -177,7 +176,10 @@ export const rescheduleEnvelope = knownMembers(
 )
   .superRefine(({ delay, runAt }, context) => {
     if (context.issues.length > 0 || (delay === undefined) !== (runAt === undefined)) return;
-    const message = delay === undefined ? 'runAt or delay must be given' : 'delay does not go with runAt';
+    const message =
+      delay === undefined
+        ? 'runAt or delay must be given'
+        : `delay ${shownValue(delay)} does not go with runAt ${shownValue(runAt)}`;
     context.addIssue({ code: 'custom', path: ['runAt'], message });
   })
   .meta({ id: 'RescheduleRequest' });
@@ -201,7 +203,9 @@ export const signalEnvelope = knownMembers(
   'member of the body',
   {
     name: z
-      .string({ error: ({ input }) => (input == null ? missingName : 'name must be a string') })
+      .string({
+        error: ({ input }) => (input == null ? missingName : `name must be a string${notThis(input)}`),
+      })
       .superRefine((given, ctx) => {
         const fault = signalNameFault(given);
         if (fault !== undefined) ctx.addIssue({ code: 'custom', message: `name ${fault}` });

@@ -1,4 +1,5 @@
 import { ValidationError } from '../../core/errors/errors.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 
 /**
  * The header of draft-ietf-httpapi-idempotency-key-header. Its value is a string in quotes, as structured fields have it
@@ -25,7 +26,9 @@ export function withIdempotencyHeader<T extends Record<string, unknown>>(
   if (header === null) return trigger;
   const key = keyOf(header);
   if (trigger.idempotencyKey !== undefined && trigger.idempotencyKey !== key) {
-    throw refusal(`does not go with another idempotencyKey in the body`);
+    throw refusal(
+      `${shownValue(key)} does not go with idempotencyKey ${shownValue(trigger.idempotencyKey)} of the body`,
+    );
   }
   return { ...trigger, idempotencyKey: key, idempotencyKeyReuse: 'refuse' };
 }
@@ -42,11 +45,14 @@ const QUOTED = /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;
 function keyOf(header: string): string {
   const [first = '', ...others] = QUOTED.test(header) ? [header] : header.split(', ');
   if (others.some((other) => other !== first)) {
-    throw refusal('must be there once; a key that holds a comma and a space must be in quotes');
+    throw refusal(
+      `must be there once, not with ${shownValue(header)}; a key that holds a comma and a space must be in quotes`,
+    );
   }
   if (!first.startsWith('"')) return first;
   const quoted = QUOTED.exec(first)?.[1];
-  if (quoted === undefined) throw refusal('must be a string in quotes, or a text without them');
+  if (quoted === undefined)
+    throw refusal(`must be a string in quotes, or a text without them, not ${shownValue(first)}`);
   return quoted.replace(/\\(["\\])/g, '$1');
 }
 

@@ -8,23 +8,35 @@ import {
 import { RUN_FIELDS, RUN_STATUSES } from '../../core/run.ts';
 import { LOG_LEVELS } from '../../core/step.ts';
 import { isStorableText, WITHOUT_NUL } from '../../core/text.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import { LABEL_KEY, labelsSchema } from '../../core/triggers/labels.ts';
 import { nearestName } from '../../core/validation/known-names.ts';
+import { notThis, shownValue } from '../../core/validation/shown-value.ts';
 
 // Each message names its parameter, because it is shown alone.
 
 export const storable = <T extends z.ZodType<string>>(name: string, text: T) =>
-  text.refine(isStorableText, `${name} holds a NUL or a lone surrogate`).meta({ pattern: WITHOUT_NUL });
+  text
+    .refine(isStorableText, {
+      error: ({ input }) => `${name} must not hold a NUL or a lone surrogate, as ${shownValue(input)} does`,
+    })
+    .meta({ pattern: WITHOUT_NUL });
 
 /** The message for a parameter that was repeated or is otherwise invalid. */
 export const single = (name: string, otherwise: string) => ({
   error: ({ input }: { readonly input?: unknown }) =>
-    Array.isArray(input) ? `${name} must be given once` : `${otherwise}${given(input)}`,
+    Array.isArray(input) ? onceFault(name, input.length) : `${otherwise}${notThis(input)}`,
 });
 
-/** What was given, at the end of a message. */
-const given = (input: unknown) => (input == null ? '' : `, not ${shownValue(input)}`);
+/** The message for a parameter that was repeated. */
+export const onceFault = (name: string, times: number) => `${name} must be given once, not ${times} times`;
+
+/** A text that has to be given. */
+export const required = (name: string, missing: string) =>
+  z
+    .string({
+      error: ({ input }) => (Array.isArray(input) ? onceFault(name, input.length) : missing),
+    })
+    .min(1, missing);
 
 const oneOf = (name: string, values: readonly string[]) => ({
   error: ({ input }: { readonly input?: unknown }) => {
@@ -46,26 +58,21 @@ const wholeNumber = (name: string, bounds: { readonly min: number; readonly max:
 
 const sequence = (name: string) => wholeNumber(name, { min: 0, max: Number.MAX_SAFE_INTEGER });
 
+const atMost = (name: string, times: number) => ({
+  error: ({ input }: { readonly input?: unknown }) =>
+    `${name} may be given at most ${times} times, not ${(input as readonly unknown[]).length}`,
+});
+
 const repeated = <T extends z.ZodType>(name: string, value: T) =>
-  z.array(value).max(MAX_FILTER_VALUES, `${name} may be given at most ${MAX_FILTER_VALUES} times`).optional();
+  z.array(value).max(MAX_FILTER_VALUES, atMost(name, MAX_FILTER_VALUES)).optional();
 
-const missingRunId = 'runId query parameter is required';
+export const runIdParam = storable('runId', required('runId', 'runId query parameter is required')).meta({
+  description: "The run's id",
+});
 
-export const runIdParam = storable(
-  'runId',
-  z
-    .string({ error: ({ input }) => (Array.isArray(input) ? 'runId must be given once' : missingRunId) })
-    .min(1, missingRunId),
-).meta({ description: "The run's id" });
-
-export const jobNameParam = storable(
-  'jobName',
-  z
-    .string({
-      error: ({ input }) => (Array.isArray(input) ? 'jobName must be given once' : 'jobName is required'),
-    })
-    .min(1, 'jobName is required'),
-).meta({ description: 'The name of the job' });
+export const jobNameParam = storable('jobName', required('jobName', 'jobName is required')).meta({
+  description: 'The name of the job',
+});
 
 export const jobNamesParam = repeated(
   'jobName',
@@ -102,14 +109,14 @@ export const labelsParam = labelsSchema('label')
 
 export const limitParam = wholeNumber('limit', { min: 1, max: MAX_LIST_LIMIT }).default(DEFAULT_LIST_LIMIT);
 export const offsetParam = wholeNumber('offset', { min: 0, max: MAX_LIST_OFFSET }).default(0);
-export const cursorParam = z.string({ error: 'cursor must be given once' }).optional().meta({
+export const cursorParam = z.string(single('cursor', 'cursor must be a string')).optional().meta({
   description:
     'Continues after an earlier page. The `Link` header of that page has the value. Cannot be combined with `offset`',
 });
 
 export const fieldsParam = z
   .array(z.enum(RUN_FIELDS, oneOf('fields', RUN_FIELDS)))
-  .max(RUN_FIELDS.length, `fields may be given at most ${RUN_FIELDS.length} times`)
+  .max(RUN_FIELDS.length, atMost('fields', RUN_FIELDS.length))
   .optional()
   .meta({
     description:
@@ -129,11 +136,6 @@ export const tickTimeoutParam = wholeNumber('timeoutMs', { min: 1, max: 300_000 
   .default(20_000)
   .meta({ description: 'When this time is up, running runs are handed back at their next step. In ms' });
 
-const missingFrom = 'from query parameter is required';
-
-export const fromParam = storable(
-  'from',
-  z
-    .string({ error: ({ input }) => (Array.isArray(input) ? 'from must be given once' : missingFrom) })
-    .min(1, missingFrom),
-).meta({ description: 'The name of the step from which the new run goes on' });
+export const fromParam = storable('from', required('from', 'from query parameter is required')).meta({
+  description: 'The name of the step from which the new run goes on',
+});

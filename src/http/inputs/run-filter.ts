@@ -3,9 +3,9 @@ import { MAX_FILTER_VALUES, type RunFilter } from '../../core/lists/run-query.ts
 import { MAX_SEARCH_LENGTH, searchFault, timeFault } from '../../core/lists/run-search.ts';
 import { type BulkFilter, MAX_BULK } from '../../core/managing/run-bulk.ts';
 import { RUN_STATUSES } from '../../core/run.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import { labelsSchema } from '../../core/triggers/labels.ts';
 import { knownMembers } from '../../core/validation/issues.ts';
+import { expecting } from '../../core/validation/shown-value.ts';
 import { listOf, RUN_FILTERS, type ScopeGuard } from '../guard.ts';
 import { parentRunIdParam, single, statusParam, storable } from './params.ts';
 import { scheduleIdFilterParam } from './schedule-params.ts';
@@ -52,15 +52,10 @@ export const schedulesParam = z
   .default('true')
   .meta({ description: 'False to leave the schedules out, which are null then' });
 
-const shown = (expected: string) => ({
-  error: ({ input }: { readonly input?: unknown }) =>
-    `${expected}, not ${input === null ? 'null' : shownValue(input)}`,
-});
-
 const oneOrMany = <T extends z.ZodType>(value: T, expected: string) =>
-  z.union([value, z.array(value).max(MAX_FILTER_VALUES)], shown(expected)).optional();
+  z.union([value, z.array(value).max(MAX_FILTER_VALUES)], expecting(expected)).optional();
 
-const limitFault = shown(`limit must be a whole number from 1 to ${MAX_BULK}`);
+const limitFault = expecting(`limit must be a whole number from 1 to ${MAX_BULK}`);
 
 /** The body of a command for many runs. */
 export const bulkEnvelope = knownMembers(
@@ -92,7 +87,7 @@ export const bulkEnvelope = knownMembers(
       .optional()
       .meta({ description: `How many runs to change at most, the newest first. ${MAX_BULK} unless given` }),
     all: z
-      .boolean(shown('all must be true or false'))
+      .boolean(expecting('all must be true or false'))
       .optional()
       .meta({ description: 'True to mean all runs when no other member is given' }),
   },

@@ -1,19 +1,17 @@
 import * as z from 'zod';
 import { MAX_KEY_LENGTH } from '../../core/run.ts';
 import { MISSED_POLICIES, OVERLAP_POLICIES } from '../../core/schedules/schedule.ts';
-import { shownValue } from '../../core/time/duration.ts';
 import { knownMembers } from '../../core/validation/issues.ts';
+import { expecting } from '../../core/validation/shown-value.ts';
 import { duration, jobNameMember, labelsMember, priorityMember } from './envelopes.ts';
-import { single, storable } from './params.ts';
-
-const missingId = 'id query parameter is required';
+import { required, single, storable } from './params.ts';
 
 export const scheduleIdParam = storable(
   'id',
-  z
-    .string({ error: ({ input }) => (Array.isArray(input) ? 'id must be given once' : missingId) })
-    .min(1, missingId)
-    .max(MAX_KEY_LENGTH, `id must have 1 to ${MAX_KEY_LENGTH} characters`),
+  required('id', 'id query parameter is required').max(
+    MAX_KEY_LENGTH,
+    expecting(`id must have 1 to ${MAX_KEY_LENGTH} characters`),
+  ),
 ).meta({ description: "The schedule's id" });
 
 export const scheduleIdFilterParam = storable(
@@ -25,15 +23,13 @@ export const scheduleIdFilterParam = storable(
 
 /** The service says what is wrong with a text. */
 const text = (name: string, expected: string) =>
-  storable(name, z.string({ error: ({ input }) => `${name} must be ${expected}, not ${shownValue(input)}` }))
+  storable(name, z.string(expecting(`${name} must be ${expected}`)))
     .nullish()
     .transform((given) => given ?? undefined);
 
 const policy = <const T extends readonly [string, ...string[]]>(name: string, policies: T) =>
   z
-    .enum(policies, {
-      error: ({ input }) => `${name} must be one of ${policies.join(', ')}, not ${shownValue(input)}`,
-    })
+    .enum(policies, expecting(`${name} must be one of ${policies.join(', ')}`))
     .nullish()
     .transform((given) => given ?? undefined);
 

@@ -3,6 +3,7 @@ import { ValidationError } from '../../core/errors/errors.ts';
 import { NonRetryableError } from '../../core/retries/retry-errors.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
 import { refuseMember } from '../../core/validation/refusal.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import {
   type RunWebhook,
   WEBHOOK_EVENTS,
@@ -73,7 +74,8 @@ export function webhooksWith(
   const { endpoints = [], allow = [], ofRuns } = options;
   const allowed = new AllowedHosts(hostsOf(allow));
   const parsed = listOf('endpoints', endpoints).map((one, index) => parseEndpoint(one, index, allowed));
-  if (parsed.length > MAX_ENDPOINTS) throw refuseMember('endpoints', `must be at most ${MAX_ENDPOINTS}`);
+  if (parsed.length > MAX_ENDPOINTS)
+    throw refuseMember('endpoints', `must be at most ${MAX_ENDPOINTS}, not ${parsed.length}`);
   const byId = new Map(parsed.map((one) => [one.subscription.id, one.receiver]));
   if (byId.size < parsed.length) throw refuseMember('endpoints', 'must not have the same url twice');
   const keysOfRuns = ofRuns === undefined ? undefined : parseOfRuns(ofRuns);
@@ -111,6 +113,7 @@ function hostsOf(allow: unknown): string[] {
   return listOf('allow', allow).map((given, index) => {
     const host = parseHost(given);
     if (host === undefined)
+      // It is not shown: it may be a URL with a token.
       throw refuse('allow', index, 'must be a host such as hooks.internal or 10.0.0.7:4000');
     return host;
   });
@@ -122,7 +125,9 @@ function parseEndpoint(
   allowed: AllowedHosts,
 ): { readonly subscription: WebhookSubscription; readonly receiver: Receiver } {
   // The general message would show what was given in its place.
-  if (typeof given !== 'object' || given === null) throw refuse('endpoints', index, 'must be an object');
+  if (typeof given !== 'object' || given === null) {
+    throw refuse('endpoints', index, `must be an object, not ${typeof given}`);
+  }
   checkMembers(`member of endpoints[${index}]`, given, ENDPOINT);
   const { url: text, secret, events, jobs } = given as WebhookEndpoint;
   const target = parseTarget(text, allowed);
@@ -131,9 +136,16 @@ function parseEndpoint(
   if (keys === undefined) throw refuse('endpoints', index, SECRET_RULE, 'secret');
   const { url } = target;
   const heard = eventsOf(events);
-  if (heard === undefined) throw refuse('endpoints', index, EVENTS_RULE, 'events');
-  if (jobs !== undefined && !(Array.isArray(jobs) && jobs.every((job) => typeof job === 'string'))) {
-    throw refuse('endpoints', index, 'must be a list of names of jobs', 'jobs');
+  if (heard === undefined) {
+    throw refuse('endpoints', index, `${EVENTS_RULE}, not ${shownList(events, isEvent)}`, 'events');
+  }
+  if (jobs !== undefined && !(Array.isArray(jobs) && jobs.every(isText))) {
+    throw refuse(
+      'endpoints',
+      index,
+      `must be a list of names of jobs, not ${shownList(jobs, isText)}`,
+      'jobs',
+    );
   }
   // It stays the same when a secret, the events or the jobs change, and the database has no address.
   const id = `webhook_${createHash('sha256').update(url.href).digest('hex').slice(0, 24)}`;
@@ -158,7 +170,9 @@ function acceptOfRun(given: unknown, allowed: AllowedHosts): string {
   const target = parseTarget(url, allowed);
   if (!target.ok) throw refuseMember('webhook.url', target.fault);
   const heard = eventsOf(events);
-  if (heard === undefined) throw refuseMember('webhook.events', EVENTS_RULE);
+  if (heard === undefined) {
+    throw refuseMember('webhook.events', `${EVENTS_RULE}, not ${shownList(events, isEvent)}`);
+  }
   return JSON.stringify({ url: target.url.href, host: target.url.host, events: heard });
 }
 
@@ -167,14 +181,21 @@ const EVENTS_RULE = `must be a list of ${WEBHOOK_EVENTS.join(', ')}`;
 function eventsOf(given: unknown): readonly WebhookEvent[] | undefined {
   if (given == null) return WEBHOOK_EVENTS;
   if (!Array.isArray(given) || given.length === 0) return undefined;
-  return given.every((event) => WEBHOOK_EVENTS.includes(event))
-    ? [...new Set<WebhookEvent>(given)]
-    : undefined;
+  return given.every(isEvent) ? [...new Set<WebhookEvent>(given)] : undefined;
+}
+
+const isEvent = (given: unknown) => WEBHOOK_EVENTS.some((event) => event === given);
+const isText = (given: unknown) => typeof given === 'string';
+
+/** A refused list in a message: its first wrong element. */
+function shownList(given: unknown, isGood: (element: unknown) => boolean): string {
+  const wrong: unknown = Array.isArray(given) ? given.find((each) => !isGood(each)) : undefined;
+  return shownValue(wrong ?? given);
 }
 
 function listOf(name: string, given: unknown): readonly unknown[] {
   if (Array.isArray(given)) return given;
-  throw refuseMember(name, 'must be a list');
+  throw refuseMember(name, `must be a list, not ${typeof given}`);
 }
 
 function refuse(list: string, index: number, fault: string, member?: string): ValidationError {

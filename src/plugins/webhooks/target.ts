@@ -1,4 +1,4 @@
-import { shownValue } from '../../core/time/duration.ts';
+import { shownValue } from '../../core/validation/shown-value.ts';
 import { isPublicAddress, literalAddress } from './addresses.ts';
 
 const MAX_URL_LENGTH = 2048;
@@ -29,7 +29,7 @@ export function parseHost(text: unknown): string | undefined {
   return /:80$/.test(text) ? `${url.hostname}:80` : url.host;
 }
 
-/** Where a webhook is sent, or why it can't be. A fault never repeats the URL, which may hold a token. */
+/** Where a webhook is sent, or why it can't be. A fault names at most the scheme and the host of the URL: its path may hold a token. */
 export type Target =
   | { readonly ok: true; readonly url: URL }
   | { readonly ok: false; readonly fault: string };
@@ -37,17 +37,20 @@ export type Target =
 /** Checks all that can be known of a URL without the DNS. */
 export function parseTarget(given: unknown, allowed: AllowedHosts): Target {
   if (typeof given !== 'string') return refused(`must be a URL, not ${shownValue(given)}`);
-  if (given.length > MAX_URL_LENGTH) return refused(`must have at most ${MAX_URL_LENGTH} characters`);
+  if (given.length > MAX_URL_LENGTH)
+    return refused(`must have at most ${MAX_URL_LENGTH} characters, not ${given.length}`);
   if (!URL.canParse(given)) return refused('must be an http(s) URL, such as https://example.com/hooks');
   const url = new URL(given);
   if (url.protocol !== 'https:' && url.protocol !== 'http:')
-    return refused('must begin with https:// or http://');
+    return refused(`must begin with https:// or http://, not ${shownValue(url.protocol)}`);
   if (url.username !== '' || url.password !== '') return refused('must hold no user name and no password');
   url.hash = '';
   const address = literalAddress(url.hostname);
   const isLocal = /(^|\.)localhost\.?$/.test(url.hostname);
   if ((isLocal || (address !== undefined && !isPublicAddress(address))) && !allowed.has(url)) {
-    return refused('must have a public address, or a host that is allowed by name');
+    return refused(
+      `must have a public address, or a host that is allowed by name, not ${shownValue(url.host)}`,
+    );
   }
   return { ok: true, url };
 }

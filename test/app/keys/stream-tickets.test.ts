@@ -85,7 +85,7 @@ describe('a ticket', () => {
 
   it.each([
     ['?runId=', 'runId query parameter is required'],
-    ['?runId=a&runId=b', 'runId must be given once'],
+    ['?runId=a&runId=b', 'runId must be given once, not 2 times'],
   ])('is refused for %s', async (query, message) => {
     const app = createDurablyApp(fakeDurably(), { apiKeys });
     const request = requestTo(`/stream-ticket${query}`, { method: 'POST', headers: bearer() });

@@ -128,7 +128,7 @@ contract('getJobs', (test) => {
 
   test.for([
     [{ jobNames: 'greet' }, /Unknown getJobs option "jobNames"; did you mean "jobName"/],
-    [{ counts: 'no' }, /counts must be true or false, not no/],
+    [{ counts: 'no' }, /counts must be true or false, not "no"/],
     [{ schedules: 1 }, /schedules must be true or false, not 1/],
   ] as const)('refuses %j', async ([query, message], { world }) => {
     const { durably } = await world.idle();

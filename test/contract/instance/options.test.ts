@@ -32,7 +32,9 @@ describe('options', () => {
       const error = await create({ [name]: value });
       expect(error).toBeInstanceOf(ValidationError);
       expect((error as Error).message).toContain(name);
-      expect((error as Error).message).toContain(String(value));
+      expect((error as Error).message).toContain(
+        typeof value === 'object' && value !== null ? 'an object' : String(value),
+      );
     },
   );
 

@@ -30,6 +30,13 @@ contract('the schedule in the definition of a job', (test) => {
       run: (_, { n }) => n,
     });
 
+  /** The input of its schedule is refused. */
+  const bad = {
+    ...job('bad', () => 1),
+    input: z.object({ n: z.number() }),
+    schedule: { every: '1h' },
+  } as const;
+
   test('is stored when a worker starts, and fired', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 25 });
     durably.register({ fixed: fixed() });
@@ -107,11 +114,6 @@ contract('the schedule in the definition of a job', (test) => {
   test('may have begun in the past, and is reported if its input is refused', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 25 });
     const errors = recordEvents(durably, ['worker:error']);
-    const bad = {
-      ...job('bad', () => 1),
-      input: z.object({ n: z.number() }),
-      schedule: { every: '1h' },
-    } as const;
     durably.register({ bad, fixed: fixed({ startAt: '2020-01-01T00:30:00Z' }) });
     const stored = await until(async () => (await durably.getSchedules())[0]);
     expect(stored.next[0]).toMatch(/:30:00.000Z$/);
@@ -139,11 +141,6 @@ contract('the schedule in the definition of a job', (test) => {
     const { state, plugin } = away();
     const { durably } = await world.start({ clock, use: [plugin], pollingInterval: 1_000 });
     const errors = recordEvents(durably, ['worker:error']);
-    const bad = {
-      ...job('bad', () => 1),
-      input: z.object({ n: z.number() }),
-      schedule: { every: '1h' },
-    } as const;
     durably.register({ fixed: fixed(), bad });
     await idle();
     const contexts = () => errors.map((event) => event.type === 'worker:error' && event.context);

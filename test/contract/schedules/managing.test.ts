@@ -108,7 +108,7 @@ contract('a schedule that is put', (test) => {
     const { durably } = await world.idle();
     durably.register({ echo });
     const refusals: [Partial<ScheduleRequest>, string][] = [
-      [{ id: '' }, 'id must have 1 to 256 characters, not 0'],
+      [{ id: '' }, 'id must have 1 to 256 characters, not ""'],
       [{ id: 5 as never }, 'id must be a string, not 5'],
       [{ jobName: 'eco' }, 'Job not found: eco; did you mean "echo"?'],
       [{ jobName: undefined as never }, 'jobName must be the name of a job, not undefined'],

@@ -79,7 +79,7 @@ contract('a run that is triggered for later', (test) => {
       /^runAt must be a Date or an ISO 8601 time with a time zone, not "2026-01-01"$/,
     ],
     [{ runAt: 5 }, /^runAt must be a Date or an ISO 8601 time/],
-    [{ delay: 1, runAt: '2100-01-01T00:00:00Z' }, 'delay does not go with runAt'],
+    [{ delay: 1, runAt: '2100-01-01T00:00:00Z' }, 'delay 1 does not go with runAt "2100-01-01T00:00:00Z"'],
   ] as const)('is refused for %j', async ([options, message], { world }) => {
     const { durably } = await world.idle();
     const handle = durably.register({ echo }).echo;

@@ -111,8 +111,11 @@ contract('a coalesced trigger', (test) => {
     [{ debounce: { key: 'k', delay: 0 } }, 'debounce.delay must be longer than 0, not 0'],
     [{ debounce: { delay: 5 } }, 'debounce.key is required'],
     [{ debounce: { key: 'k', delay: 5, max: 1 } }, 'Unknown member of debounce "max"'],
-    [{ debounce: { key: 'k', delay: 5 }, delay: 5 }, 'debounce does not go with delay'],
-    [{ ...KEY, coalesce: 'skip', debounce: { key: 'k', delay: 5 } }, 'coalesce does not go with debounce'],
+    [{ debounce: { key: 'k', delay: 5 }, delay: 5 }, 'debounce does not go with delay 5'],
+    [
+      { ...KEY, coalesce: 'skip', debounce: { key: 'k', delay: 5 } },
+      'coalesce "skip" does not go with debounce',
+    ],
     [{ idempotencyTtl: '1h' }, 'idempotencyTtl "1h" needs idempotencyKey'],
     [{ idempotencyKey: 'k', idempotencyTtl: 'soon' }, 'idempotencyTtl must be a duration'],
     [

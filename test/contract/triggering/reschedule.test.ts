@@ -106,7 +106,7 @@ contract('reschedule', (test) => {
   test.for([
     [{}, 'runAt or delay must be given'],
     [undefined, 'runAt or delay must be given'],
-    [{ delay: 1, runAt: new Date() }, 'delay does not go with runAt'],
+    [{ delay: 1, runAt: new Date() }, 'delay 1 does not go with runAt 2'],
     [{ delay: 'soon' }, /delay must be a duration.*not "soon"/],
     [{ runAt: 'tomorrow' }, /runAt must be a Date.*not "tomorrow"/],
     [{ at: 1 }, /Unknown reschedule option "at"/],

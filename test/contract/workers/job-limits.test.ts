@@ -133,7 +133,7 @@ contract('limits of a job', (test) => {
       'concurrency.key of job broken must return a string, not 5',
     );
     await expect(broken.trigger('k'.repeat(257))).rejects.toThrow(
-      'must return at most 256 characters, not 257',
+      'must return at most 256 characters, not "kkkk',
     );
     expect(await durably.getRuns()).toEqual([]);
   });

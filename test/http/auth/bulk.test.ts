@@ -34,7 +34,7 @@ describe.each(doors)('through $door', ({ open }) => {
       [{ all: 1 }, 'all must be true or false, not 1'],
       [{ jobName: 7 }, 'jobName must be a string, or a list of at most 20 strings, not 7'],
       [{ jobname: 'a' }, 'Unknown member of the body "jobname"; did you mean "jobName"?'],
-      [{ q: '' }, 'q must be a string of 1 to 256 characters'],
+      [{ q: '' }, 'q must be a string of 1 to 256 characters, not ""'],
       [
         { createdBefore: 'soon' },
         'createdBefore must be a Date or an ISO 8601 time with a time zone, not "soon"',

@@ -115,17 +115,26 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
     ['{"jobName":null}', 'jobName is required'],
     ['{"jobName":42}', 'jobName must be a string'],
     ['{"jobName":["greet"]}', 'jobName must be a string'],
-    ['{"jobName":"a\\u0000b"}', 'jobName holds a NUL or a lone surrogate'],
-    ['{"jobName":"\\ud800"}', 'jobName holds a NUL or a lone surrogate'],
+    ['{"jobName":"a\\u0000b"}', 'jobName must not hold a NUL or a lone surrogate, as "a\\u0000b" does'],
+    ['{"jobName":"\\ud800"}', 'jobName must not hold a NUL or a lone surrogate, as "\\ud800" does'],
     ['{"jobName":"g","idempotencyKey":1}', 'idempotencyKey must be a string of 1 to 256 characters'],
     ['{"jobName":"g","idempotencyKey":""}', 'idempotencyKey must be a string of 1 to 256 characters'],
     ['{"jobName":"g","concurrencyKey":{}}', 'concurrencyKey must be a string of 1 to 256 characters'],
-    ['{"jobName":"g","concurrencyKey":"\\udc00"}', 'concurrencyKey holds a NUL or a lone surrogate'],
-    ['{"jobName":"g","concurrencyKey":"\\u0000"}', 'concurrencyKey holds a NUL or a lone surrogate'],
+    [
+      '{"jobName":"g","concurrencyKey":"\\udc00"}',
+      'concurrencyKey must not hold a NUL or a lone surrogate, as "\\u',
+    ],
+    [
+      '{"jobName":"g","concurrencyKey":"\\u0000"}',
+      'concurrencyKey must not hold a NUL or a lone surrogate, as "\\u',
+    ],
     ['{"jobName":"g","labels":[]}', 'labels must be an object of strings'],
     ['{"jobName":"g","labels":"a"}', 'labels must be an object of strings'],
     ['{"jobName":"g","labels":{"a":1}}', 'labels.a must be one string of at most 256 characters'],
-    ['{"jobName":"g","labels":{"a":"\\ud800"}}', 'labels.a holds a NUL or a lone surrogate'],
+    [
+      '{"jobName":"g","labels":{"a":"\\ud800"}}',
+      'labels.a must not hold a NUL or a lone surrogate, as "\\ud800" does',
+    ],
     ['{"jobName":"g","priority":1001}', 'priority must be a whole number from -1000 to 1000, not 1001'],
     ['{"jobName":"g","priority":0.5}', 'priority must be a whole number from -1000 to 1000, not 0.5'],
     ['{"jobName":"g","priority":"1"}', 'priority must be a whole number from -1000 to 1000, not "1"'],
@@ -154,7 +163,7 @@ describe.each(doors)('the body of a trigger, through $door', ({ open }) => {
       postJson('/trigger', { jobName: 'g', idempotencyKey: 'k'.repeat(length) });
     await accepted(keyed(256));
     expect((await refused(keyed(257))).body).toMatchObject({
-      error: 'idempotencyKey must be a string of 1 to 256 characters',
+      error: `idempotencyKey must be a string of 1 to 256 characters, not "${'k'.repeat(64)}…" (257 characters)`,
       issues: [{ path: ['idempotencyKey'] }],
     });
   });

@@ -46,10 +46,10 @@ describe.each(doors)('an unknown name, through $door', ({ open }) => {
   });
 
   it.each([
-    ['/runs?limit=1&limit=2', 'limit must be given once'],
-    ['/runs?offset=1&offset=2', 'offset must be given once'],
-    ['/logs?runId=r&level=info&level=warn', 'level must be given once'],
-    ['/runs/subscribe?lastEventId=1&lastEventId=2', 'lastEventId must be given once'],
+    ['/runs?limit=1&limit=2', 'limit must be given once, not 2 times'],
+    ['/runs?offset=1&offset=2', 'offset must be given once, not 2 times'],
+    ['/logs?runId=r&level=info&level=warn', 'level must be given once, not 2 times'],
+    ['/runs/subscribe?lastEventId=1&lastEventId=2', 'lastEventId must be given once, not 2 times'],
     ['/runs?status=complete', /^status must be one of .*; did you mean "completed"\?$/],
     ['/runs?fields=Id', /^fields must be one of .*, not "Id"; did you mean "id"\?$/],
     ['/logs?runId=r&level=warning', /did you mean "warn"\?$/],
@@ -81,7 +81,7 @@ describe.each(doors)('an unknown name, through $door', ({ open }) => {
     const options = { queryParams: ['token'] };
     expect((await open(fakeDurably(), options)(requestTo('/runs?token=t'))).status).toBe(200);
     expect((await refused(requestTo('/runs?token=t&token=u'), options)).error).toBe(
-      'token must be given once',
+      'token must be given once, not 2 times',
     );
   });
 

@@ -73,7 +73,7 @@ test.each([
 ])('%s is refused before anything is asked', (url) => {
   expect(parseTarget(url, NOBODY)).toMatchObject({
     ok: false,
-    fault: 'must have a public address, or a host that is allowed by name',
+    fault: `must have a public address, or a host that is allowed by name, not "${new URL(url).host}"`,
   });
 });
 

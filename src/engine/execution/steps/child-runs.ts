@@ -5,6 +5,7 @@ import type { StoredRun } from '../../../core/run.ts';
 import type { ChildStart } from '../../../core/triggers/new-run.ts';
 import type { ChildTrigger } from '../../../core/triggers/trigger-options.ts';
 import { checkMembers } from '../../../core/validation/known-names.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import { checkDefinition, type JobDefinition } from '../../jobs/define-job.ts';
 import { newRun } from '../../jobs/new-run.ts';
 import type { Registry } from '../../jobs/registry.ts';
@@ -98,7 +99,9 @@ export class ChildRuns {
       return known;
     }
     if (typeof job !== 'object' || job === null) {
-      throw new ValidationError(`Step "${stepName}" needs a job: its definition, or its name`);
+      throw new ValidationError(
+        `Step "${stepName}" needs a job: its definition, or its name, not ${shownValue(job)}`,
+      );
     }
     const definition = job as JobDefinition;
     checkDefinition(definition);
@@ -113,7 +116,7 @@ export class ChildRuns {
       key === run.concurrencyKey || (run.parentRunId !== null && (await listKeysAbove()).includes(key));
     if (!isHeld) return;
     throw new StepError(
-      `Step "${name}" would wait for ever: the concurrency key "${key}" belongs to this run, or to one that waits for it`,
+      `Step "${name}" would wait for ever: the concurrency key ${shownValue(key)} belongs to this run, or to one that waits for it`,
     );
   }
 

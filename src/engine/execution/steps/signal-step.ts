@@ -6,6 +6,7 @@ import { signalNameFault } from '../../../core/text.ts';
 import { defer } from '../../../core/time/clock.ts';
 import { parseDuration } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import { parseWith } from '../../jobs/schema-parse.ts';
 import type { SignalBox, TakenSignal } from './signal-box.ts';
 import type { StepCall } from './step-calls.ts';
@@ -87,7 +88,7 @@ function checkOptions(
     const fault = signal === undefined ? undefined : signalNameFault(signal);
     if (fault !== undefined) throw new StepError(`signal ${fault}`);
     if (schema !== undefined && typeof schema?.safeParse !== 'function') {
-      throw new StepError('schema must be a zod schema');
+      throw new StepError(`schema must be a zod schema, not ${shownValue(schema)}`);
     }
     const dueAtMs =
       timeout === undefined

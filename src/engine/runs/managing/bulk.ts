@@ -18,10 +18,10 @@ import {
   type StoredRun,
 } from '../../../core/run.ts';
 import type { Store } from '../../../core/store.ts';
-import { shownValue } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { checkFunction } from '../../../core/validation/option-types.ts';
 import { refusalOf } from '../../../core/validation/refusal.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
 const EVENTS: Record<RunCommand, JournalEventType> = {
@@ -46,15 +46,23 @@ const OPTIONS: MembersOf<BulkOptions> = { allow: true };
 
 type BulkDeps = Pick<RunsDeps, 'store' | 'bus' | 'worker' | 'housekeeping' | 'isResident' | 'clock'>;
 
+/** What a caller asks for. Everything that it waits for shares its time. */
+interface BulkCall {
+  readonly filter: BulkFilter;
+  readonly options: BulkOptions | undefined;
+  readonly call: ReturnType<typeof newCall>;
+}
+
 /** Cancels the runs that match, and then the active runs below them. */
 export async function cancelRuns(
   deps: BulkDeps,
   filter: BulkFilter,
   options?: BulkOptions,
 ): Promise<BulkResult> {
-  const { result, leavesBelow } = await commandRuns(deps, 'cancel', { filter, options });
+  const call = newCall(deps.clock);
+  const { result, leavesBelow } = await commandRuns(deps, 'cancel', { filter, options, call });
   if (leavesBelow) {
-    await deps.housekeeping.cancelBelowNow();
+    await deps.housekeeping.cancelBelowNow(call);
     if (deps.isResident) deps.housekeeping.cancelBelow();
   }
   return result;
@@ -66,7 +74,11 @@ export async function retryRuns(
   filter: BulkFilter,
   options?: BulkOptions,
 ): Promise<BulkResult> {
-  const { result } = await commandWhenCancelled(deps, 'retry', { filter, options });
+  const { result } = await commandWhenCancelled(deps, 'retry', {
+    filter,
+    options,
+    call: newCall(deps.clock),
+  });
   if (result.count > 0) deps.worker.wake();
   return result;
 }
@@ -77,10 +89,11 @@ export async function deleteRuns(
   filter: BulkFilter,
   options?: BulkOptions,
 ): Promise<BulkResult> {
-  const { result } = await commandWhenCancelled(deps, 'delete', { filter, options });
+  const call = newCall(deps.clock);
+  const { result } = await commandWhenCancelled(deps, 'delete', { filter, options, call });
   if (result.count === 0) return result;
   if (deps.isResident) deps.housekeeping.clearUp();
-  else await deps.housekeeping.clearUpAfterDeletion({ leavesMore: true });
+  else await deps.housekeeping.clearUpAfterDeletion({ leavesMore: true }, call);
   return result;
 }
 
@@ -91,11 +104,11 @@ export async function deleteRuns(
 async function commandWhenCancelled(
   deps: BulkDeps,
   name: 'retry' | 'delete',
-  which: { filter: BulkFilter; options: BulkOptions | undefined },
+  which: BulkCall,
 ): Promise<{ result: BulkResult }> {
   const { result, leavesBelow } = await commandRuns(deps, name, which);
   if (!leavesBelow) return { result };
-  await deps.housekeeping.cancelBelowNow();
+  await deps.housekeeping.cancelBelowNow(which.call);
   if (deps.isResident) deps.housekeeping.cancelBelow();
   return { result: { ...result, more: true } };
 }
@@ -105,15 +118,14 @@ async function commandWhenCancelled(
  * not match any more.
  */
 async function commandRuns(
-  { store, bus, clock }: BulkDeps,
+  { store, bus }: BulkDeps,
   name: RunCommand,
-  { filter, options }: { filter: BulkFilter; options: BulkOptions | undefined },
+  { filter, options, call }: BulkCall,
 ): Promise<{ result: BulkResult; leavesBelow: boolean }> {
   checkMembers(`${name}Runs option`, options, OPTIONS);
   if (options?.allow !== undefined) checkFunction('allow', options.allow);
   const query = parseBulkFilter(name, filter);
   if (query === 'nothing') return { result: { count: 0, more: false }, leavesBelow: false };
-  const call = newCall(clock);
   const { runs, more } = await listMatching({ store, call }, query, options);
   if (runs.length === 0) return { result: { count: 0, more }, leavesBelow: false };
   const { changed, leavesBelow } = await store.commandAll({ name, runs, statuses: query.statuses }, call);

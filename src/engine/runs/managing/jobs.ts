@@ -7,6 +7,7 @@ import { slotAfter } from '../../../core/schedules/timing.ts';
 import { toIsoTime } from '../../../core/time/clock.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { refuseMember } from '../../../core/validation/refusal.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import { describeJob } from '../../jobs/job-info.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
@@ -22,7 +23,8 @@ export async function getJobs(
   checkMembers('getJobs option', query, OPTIONS);
   const { jobName, counts: wantsCounts = true, schedules: wantsSchedules = true } = query;
   for (const [name, wanted] of Object.entries({ counts: wantsCounts, schedules: wantsSchedules })) {
-    if (typeof wanted !== 'boolean') throw refuseMember(name, `must be true or false, not ${String(wanted)}`);
+    if (typeof wanted !== 'boolean')
+      throw refuseMember(name, `must be true or false, not ${shownValue(wanted)}`);
   }
   const names = jobName === undefined ? undefined : [jobName].flat();
   const jobs = registry

@@ -1,9 +1,10 @@
 import { newCall } from '../../../core/call.ts';
 import { type PurgeOptions, parseEndedStatuses } from '../../../core/managing/retention.ts';
 import { type BulkResult, MAX_BULK } from '../../../core/managing/run-bulk.ts';
-import { parseDuration, shownValue } from '../../../core/time/duration.ts';
+import { parseDuration } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { refusalOf } from '../../../core/validation/refusal.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
 const OPTIONS: MembersOf<PurgeOptions> = { olderThan: true, status: true, limit: true };
@@ -38,6 +39,6 @@ export async function purgeRuns(
     leavesRows ||= leavesMore;
   }
   if (leavesRows && isResident) housekeeping.clearUp();
-  else if (leavesRows) await housekeeping.clearUpAfterDeletion({ leavesMore: true });
+  else if (leavesRows) await housekeeping.clearUpAfterDeletion({ leavesMore: true }, call);
   return { count, more: count === limit && (await store.hasOldRuns(ages, call)) };
 }

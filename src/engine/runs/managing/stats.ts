@@ -14,9 +14,10 @@ import {
 } from '../../../core/stats/stats.ts';
 import type { StatsLook, StatsRow } from '../../../core/stats/stats-store.ts';
 import { toIsoTime } from '../../../core/time/clock.ts';
-import { parseDuration, parseTime, shownValue } from '../../../core/time/duration.ts';
+import { parseDuration, parseTime } from '../../../core/time/duration.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { refuseMember } from '../../../core/validation/refusal.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 
 const QUERY: MembersOf<StatsQuery> = { jobName: true, since: true, bucket: true };

@@ -1,6 +1,7 @@
 import type { TriggerOptions } from '../../../core/durably.ts';
 import { ValidationError } from '../../../core/errors/errors.ts';
 import { nearestName, shorten } from '../../../core/validation/known-names.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 
 /** One run to trigger. */
 export interface BatchItem {
@@ -17,7 +18,9 @@ export interface BatchItem {
  * that has `input` beside a name that looks like a mistyped `options`.
  */
 export function batchItems(given: unknown, optionNames: readonly string[]): BatchItem[] {
-  if (!Array.isArray(given)) throw new ValidationError('batchTrigger must be given a list of inputs');
+  if (!Array.isArray(given)) {
+    throw new ValidationError(`batchTrigger must be given a list of inputs, not ${shownValue(given)}`);
+  }
   // Unlike `map`, `from` visits holes.
   return Array.from({ length: given.length }, (_, index) => {
     if (!(index in given)) {

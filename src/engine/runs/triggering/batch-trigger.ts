@@ -1,6 +1,7 @@
 import type { Triggered, TriggeredRun, TriggerRequest } from '../../../core/durably.ts';
 import { ValidationError } from '../../../core/errors/errors.ts';
 import type { NewRun } from '../../../core/triggers/new-run.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import { checkBatchSize, newRunOfBatch, parseTrigger } from '../../jobs/new-run.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 import { placed } from './placed.ts';
@@ -24,7 +25,9 @@ export async function batchTriggerForIds(
   deps: BatchDeps,
   requests: readonly TriggerRequest[],
 ): Promise<Triggered[]> {
-  if (!Array.isArray(requests)) throw new ValidationError('batchTrigger must be given a list of triggers');
+  if (!Array.isArray(requests)) {
+    throw new ValidationError(`batchTrigger must be given a list of triggers, not ${shownValue(requests)}`);
+  }
   if (requests.length > MAX_BATCH_RUNS) {
     throw new ValidationError(`A batch may have ${MAX_BATCH_RUNS} runs, this one has ${requests.length}`);
   }

@@ -2,9 +2,9 @@ import type { Triggered, TriggeredRun, TriggerOptions, TriggerRequest } from '..
 import { IdempotencyKeyReusedError, ValidationError } from '../../../core/errors/errors.ts';
 import { isSameJson } from '../../../core/json/same-json.ts';
 import { parseRun, type Run } from '../../../core/run.ts';
-import { shownValue } from '../../../core/time/duration.ts';
 import type { Disposition, Due, Enqueued, NewRun } from '../../../core/triggers/new-run.ts';
 import type { CallerTransaction } from '../../../core/triggers/trigger-options.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import type { JobDefinition } from '../../jobs/define-job.ts';
 import { newRun } from '../../jobs/new-run.ts';
 import { openJson } from '../../plugins/codec.ts';

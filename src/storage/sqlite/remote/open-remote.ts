@@ -2,7 +2,9 @@ import { type Client, createClient } from '@libsql/client';
 import { LibsqlDialect } from '@libsql/kysely-libsql';
 import type { Dialect } from 'kysely';
 import { ValidationError } from '../../../core/errors/errors.ts';
+import { withoutCredentials } from '../../../core/errors/secrets.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
+import { shownValue } from '../../../core/validation/shown-value.ts';
 import type { AdaptedDriver, Adapter } from '../adapter.ts';
 import { refuseEmbeddedReplica } from '../embedded-replica.ts';
 import { HeldStream } from './held-stream.ts';
@@ -58,7 +60,10 @@ export function openRemote(options: OpenRemoteOptions): RemoteDatabase {
   checkMembers('openRemote option', options ?? null, OPTIONS);
   const { url, authToken, compression = false } = options;
   if (!/^(libsql|https?|wss?):/i.test(url)) {
-    throw new ValidationError('openRemote url must begin with libsql:, https:, http:, wss: or ws:');
+    const shown = typeof url === 'string' ? shownValue(withoutCredentials(url)) : shownValue(url);
+    throw new ValidationError(
+      `openRemote url must begin with libsql:, https:, http:, wss: or ws:, not ${shown}`,
+    );
   }
   const fetch = timedFetch({ compression });
   const client = createClient({

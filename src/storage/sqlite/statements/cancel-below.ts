@@ -1,3 +1,4 @@
+import type { Call } from '../../../core/call.ts';
 import type { CancelledBelow, CancelledRun } from '../../../core/ownership/claim.ts';
 import type { WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
@@ -100,8 +101,11 @@ const cancellations: WriteKind<readonly Marked[], readonly CancelledRun[]> = {
 };
 
 /** Cancels a portion. If the process ends before all is done, the next call in any process goes on. */
-export async function cancelBelow(connection: Connection, runId?: string): Promise<CancelledBelow> {
-  const deadlineMs = connection.callerDeadline();
+export async function cancelBelow(
+  connection: Connection,
+  runId?: string,
+  { deadlineMs = connection.callerDeadline() }: Call = {},
+): Promise<CancelledBelow> {
   const found = await readCurrent<Marked>(connection, {
     ...(runId === undefined
       ? { sql: NEXT_MARKED, parameters: [] }

@@ -1,3 +1,4 @@
+import type { Call } from '../../../core/call.ts';
 import type { CancelledRun } from '../../../core/ownership/claim.ts';
 import { RUN_TRANSITIONS, type RunCommand, type RunStatus } from '../../../core/run.ts';
 import type { CommandResult } from '../../../core/store.ts';
@@ -96,10 +97,9 @@ const commands: WriteKind<Command, Answer> = {
  */
 export async function command(
   connection: Connection,
-  name: RunCommand,
-  runId: string,
+  { name, runId }: Command,
+  { deadlineMs = connection.callerDeadline() }: Call = {},
 ): Promise<CommandResult> {
-  const deadlineMs = connection.callerDeadline();
   const answer = await connection.lane.submit(commands, { name, runId }, deadlineMs);
   const { changed, others, isSentAgain: mayBeOurs } = answer;
   if (changed) {

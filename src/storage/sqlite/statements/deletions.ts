@@ -1,3 +1,4 @@
+import type { Call } from '../../../core/call.ts';
 import type { Sql, WriteKind } from '../../writes.ts';
 import type { Connection } from '../connection/connection.ts';
 import { NOW_MS } from '../sql.ts';
@@ -86,14 +87,11 @@ returning run_id`;
  * Removes a portion of the rows that deleted runs left over. False if there were none. If it is
  * executed twice, it removes two portions.
  */
-export async function deletePortion(connection: Connection): Promise<boolean> {
-  return (
-    (await connection.lane.submit(
-      portions,
-      { sql: DELETE_PORTION, parameters: [] },
-      connection.callerDeadline(),
-    )) > 0
-  );
+export async function deletePortion(
+  connection: Connection,
+  { deadlineMs = connection.callerDeadline() }: Call = {},
+): Promise<boolean> {
+  return (await connection.lane.submit(portions, { sql: DELETE_PORTION, parameters: [] }, deadlineMs)) > 0;
 }
 
 /**
