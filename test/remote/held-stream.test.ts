@@ -1,4 +1,5 @@
 import { createClient } from '@libsql/client';
+import Database from 'libsql';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { createDurably } from '../../src/index.ts';
 import { openRemote } from '../../src/remote.ts';
@@ -101,6 +102,20 @@ describe.each(PROTOCOLS)('a stream that is held over %s', (protocol) => {
     for (const n of [4, 5]) await held.batch([insert(n)]);
     expect(numbers()).toEqual([1, 4, 5]);
     expect(remote.server.writeStreams - before).toBe(1);
+  });
+
+  // Its connection may still have a place in the server's queue, in which nobody else could take its turn.
+  test('is kept when the server is busy', async () => {
+    const { remote, held, numbers } = await opened(protocol);
+    const before = remote.server.writeStreams;
+    const other = new Database(remote.file);
+    onTestFinished(() => void other.close());
+    other.exec('begin immediate');
+    expect(await rejectionOf(held.batch([insert(1)]))).toMatchObject({ code: 'SQLITE_BUSY' });
+    other.exec('rollback');
+    await held.batch([insert(2)]);
+    expect(numbers()).toEqual([2]);
+    expect(remote.server.writeStreams - before).toBe(0);
   });
 
   const [idleMs, spoken, requestsToReplace] =

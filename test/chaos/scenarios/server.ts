@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { GivenDatabase } from '../../support/given-database.ts';
 import { CuttingProxy } from '../machine/cutting-proxy.ts';
 import { LibsqlServer } from '../machine/libsql-server.ts';
+import { Operator } from '../machine/operator.ts';
 import { type Fleet, withFleet } from '../support/fleet.ts';
 import type { Random } from '../support/random.ts';
 import { ServerRecords } from '../support/stored-records.ts';
@@ -111,10 +112,13 @@ export async function troubledServer({ random, runs, program, trouble }: Trouble
       const strikes = async () => {
         while (!isTriggered) await strike();
       };
-      await Promise.all([calls, strikes()]);
-      await story.settle();
+      const operator = new Operator(fleet, server);
+      await operator.during(Promise.all([calls, strikes()]).then(async () => await story.settle()));
       const { violations, figures: seen } = await story.judge();
-      return { violations, figures: { ...seen, ...figures() } };
+      return {
+        violations,
+        figures: { ...seen, ...figures(), 'restarts by the operator': operator.restarts },
+      };
     };
     try {
       return await withFleet(REMOTE_SETTINGS, play, stored);

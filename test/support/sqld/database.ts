@@ -1,4 +1,5 @@
 import Database from 'libsql';
+import { isBoundary } from './nature.ts';
 import {
   fromSql,
   type HranaBatch,
@@ -66,6 +67,11 @@ export class HranaDatabase {
   #execute(statement: HranaStatement, sqls: Sqls): StatementResult {
     const sql = sqlOf(statement, sqls);
     refuseUnparsed(sql);
+    if (isBoundary(sql)) {
+      // A prepared one that fails would stay open, and nothing could be committed beside it.
+      this.#db.exec(sql);
+      return { cols: [], rows: [], affected_row_count: 0, last_insert_rowid: null };
+    }
     if (!sql.startsWith('explain ')) return this.#executeKept(sql, statement);
     // libsql leaves such a statement open, and nothing could be committed beside it.
     const apart = new Database(this.#file);

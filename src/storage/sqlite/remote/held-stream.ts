@@ -37,7 +37,8 @@ interface Opener {
 /**
  * One stream for all writes of a process. A stream is a connection inside of the server, which `@libsql/client`
  * opens and closes for each batch. libsql-server 0.24 may keep the place of a closed connection in its write queue
- * and wait for it for ever. A connection that stays open takes its turn with its next write.
+ * and wait for it for ever. A connection that stays open takes its turn with its next write: one that was told that the
+ * server is busy may still have a place in the queue, so it is kept as well.
  */
 export class HeldStream {
   readonly #opener: Opener;
@@ -57,7 +58,7 @@ export class HeldStream {
 
   /**
    * Executes the statements in one transaction that writes. Its errors are like those of `@libsql/client`. After an
-   * error the next batch has another stream. A server that was started again meanwhile refuses a batch once.
+   * error, but that the server is busy, the next batch has another stream. A server that was started again meanwhile refuses a batch once.
    */
   async batch(statements: Statements): Promise<readonly unknown[]> {
     const opened = this.#take() ?? this.#open();
@@ -65,13 +66,13 @@ export class HeldStream {
     const stopTimer = answerWithinMs && this.#clock.schedule(answerWithinMs, () => this.#close(opened));
     try {
       const results = await executeBatch(opened.stream, statements);
-      if (this.#held !== undefined) this.#close(this.#held.opened);
-      this.#held = { opened, usedMs: this.#clock.monotonicMs() };
+      this.#hold(opened);
       return results;
     } catch (error) {
+      if (error instanceof BusyError) this.#hold(opened);
       // Whatever the transaction holds ends with the stream.
-      this.#close(opened);
-      throw toClientError(error);
+      else this.#close(opened);
+      throw toClientError(error instanceof BusyError ? error.cause : error);
     } finally {
       if (stopTimer) stopTimer();
     }
@@ -87,6 +88,11 @@ export class HeldStream {
     const opened = this.#opener.open();
     this.#opened.add(opened);
     return opened;
+  }
+
+  #hold(opened: Opened): void {
+    if (this.#held !== undefined) this.#close(this.#held.opened);
+    this.#held = { opened, usedMs: this.#clock.monotonicMs() };
   }
 
   #close(opened: Opened): void {
@@ -141,7 +147,9 @@ async function executeBatch(stream: hrana.Stream, statements: Statements): Promi
   const rollback = batch.step().condition(not(ok(commit)));
   void quiet(rollback.run('ROLLBACK'));
   await batch.execute();
-  await begun;
+  await begun.catch((error: unknown) => {
+    throw isBusy(error) ? new BusyError(error) : error;
+  });
   const results: unknown[] = [];
   for (const [i, answer] of answers.entries()) {
     try {
@@ -154,6 +162,17 @@ async function executeBatch(stream: hrana.Stream, statements: Statements): Promi
   }
   await committed;
   return results;
+}
+
+/** The transaction was not begun, because others have the server. */
+class BusyError extends Error {
+  constructor(cause: unknown) {
+    super('the server is busy', { cause });
+  }
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof hrana.ResponseError && error.code?.startsWith('SQLITE_BUSY') === true;
 }
 
 /** Errors of steps are read when the batch has been answered. */
