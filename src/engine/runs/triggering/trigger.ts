@@ -28,18 +28,15 @@ export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promi
 
 /** {@link trigger} for callers that need only the id, and whether the run is new. */
 export async function triggerForId(deps: TriggerDeps, request: TriggerRequest): Promise<Triggered> {
-  checkRequest(request);
+  if (typeof request !== 'object' || request === null) throw noRequest(request);
   const { jobName, input, ...options } = request;
   const job = deps.registry.find(jobName);
   return toTriggered(await triggerRun(job, { input, options }, deps));
 }
 
-/** @throws {ValidationError} for what is no object. */
-export function checkRequest(request: unknown): void {
-  if (typeof request === 'object' && request !== null) return;
-  throw new ValidationError(
-    `A trigger must be given as an object with a jobName, not ${shownValue(request)}`,
-  );
+/** The error for a trigger that is no object. */
+export function noRequest(given: unknown): ValidationError {
+  return new ValidationError(`A trigger must be given as an object with a jobName, not ${shownValue(given)}`);
 }
 
 /** Triggers a run of a job. @throws {ValidationError} for a bad input or option. @throws {IdempotencyKeyReusedError} */
