@@ -15,12 +15,13 @@ function roomInMemory(): boolean {
   }
 }
 
-/** Files that replace modules or globals: each has a worker of its own. */
+/** Files that replace modules or globals, or count calls: each has a worker of its own. */
 const ISOLATED = [
   'test/plugins/tracing/**/*.test.ts',
   'test/clients/**/*.test.ts',
   'test/entry/ask-database.test.ts',
   'test/storage/sqlite/connection/read-only.test.ts',
+  'test/http/walk.test.ts',
 ];
 
 const isolated: TestProjectConfiguration = {

@@ -17,11 +17,12 @@ export interface OperationRoutes {
 export function mountOperations(app: Hono, options: OperationRoutes): void {
   const { basePath, pipeline, hasTickets } = options;
   for (const operation of operations) {
-    const queryParams = hasTickets && operation.answers === 'events' ? [TICKET_PARAM] : [];
+    const queryParams = hasTickets && operation.answers === 'events' ? [TICKET_PARAM] : undefined;
+    const select = () => operation;
     app.on(operation.method, [`${basePath}${operation.path}`], (c) =>
       pipeline({
         request: c.req.raw,
-        select: () => operation,
+        select,
         keptBody: keptBody(c),
         queryParams,
         requestId: c.get('requestId'),

@@ -72,7 +72,8 @@ async function readText(
   kept?: () => Promise<ArrayBuffer>,
 ): Promise<string> {
   const { headers } = request;
-  refuseEncoded(headers.get('content-encoding'));
+  const encoding = headers.get('content-encoding');
+  if (encoding !== null) refuseEncoded(encoding);
   const declared = headers.get('content-length');
   if (Number(declared) > maxBytes) throw tooLarge(maxBytes);
   if (kept === undefined && request.bodyUsed) throw consumed();
@@ -115,8 +116,7 @@ function parseJson(text: string): unknown {
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** Decompression would get around the limit on the body's size. */
-function refuseEncoded(encoding: string | null): void {
-  if (encoding === null) return;
+function refuseEncoded(encoding: string): void {
   const isPlain = encoding.split(',').every((coding) => /^(identity)?$/i.test(coding.trim()));
   if (isPlain) return;
   throw new RequestError(

@@ -15,7 +15,11 @@ import {
 import { shownValue } from '../core/validation/shown-value.ts';
 import { ANYONE, createAuthenticate, type DurablyAuth, withoutJobNames } from './auth.ts';
 import { readJson, refuseBody } from './body.ts';
-import { refuseIdempotencyHeader, withIdempotencyHeader } from './inputs/idempotency-header.ts';
+import {
+  IDEMPOTENCY_HEADER,
+  refusedIdempotencyHeader,
+  withIdempotencyHeader,
+} from './inputs/idempotency-header.ts';
 import { bodyOf, JsonAnswer, linkToNext } from './json-answer.ts';
 import type { EventsAnswer, Operation } from './operation.ts';
 import {
@@ -26,7 +30,7 @@ import {
   toProblem,
   toValidationError,
 } from './problem.ts';
-import { hasQuery, parseQuery } from './query.ts';
+import { parseQuery } from './query.ts';
 import { createReport, type ErrorContext, type ReportOf } from './report.ts';
 import { type AnswerMaker, asStreamed, headOf, isResponse } from './response.ts';
 import { createEventStreams, EVENT_STREAM_HEADERS } from './sse.ts';
@@ -114,29 +118,31 @@ export function createPipeline<TContext>(
   const { shutdown, keepAliveMs, queryParams: ownParams = [] } = options;
   const streams = createEventStreams({ shutdown, keepAliveMs });
 
+  const queryOf = ({ request, queryParams = [] }: PipelineCall, schema: z.ZodObject) =>
+    parseQuery(request, schema, [...ownParams, ...queryParams]);
+
   const parse = async ({ input, method }: Operation, call: PipelineCall) => {
-    const { request, keptBody, queryParams } = call;
-    const others = queryParams === undefined ? ownParams : [...ownParams, ...queryParams];
+    const { request, keptBody } = call;
     if (input.from === 'query') {
       // If the outer app has already read the body, it is responsible for the limit.
       if (method !== 'GET' && (keptBody !== undefined || !request.bodyUsed)) {
         const params = Object.keys(input.schema.shape);
         await refuseBody(request, { params, maxBytes: maxBodyBytes, kept: keptBody });
       }
-      return parseQuery(request, input.schema, others);
+      return queryOf(call, input.schema);
     }
-    const params = input.from === 'both' ? input.query : noParameters;
+    const isBoth = input.from === 'both';
     const query =
-      input.from === 'both' || hasQuery(request) ? parseQuery(request, params, others) : undefined;
-    const body = input.from === 'both' ? input.body : input.schema;
+      isBoth || request.url.includes('?') ? queryOf(call, isBoth ? input.query : noParameters) : undefined;
+    const body = isBoth ? input.body : input.schema;
     const given = await readJson(request, { maxBytes: maxBodyBytes, kept: keptBody });
     const parsed = body.safeParse(given === undefined ? emptyBodyOf(body) : given);
     if (!parsed.success) throw toValidationError(parsed.error);
     return query === undefined ? parsed.data : { ...query, ...parsed.data };
   };
 
-  const checkDraining = ({ effect }: Operation) => {
-    if (effect !== 'work' || !options.draining?.aborted) return;
+  const checkDraining = () => {
+    if (!options.draining?.aborted) return;
     throw new RequestError('DRAINING', 'The service is shutting down and takes no work up');
   };
 
@@ -159,14 +165,16 @@ export function createPipeline<TContext>(
 
   const answer: Pipeline = async (call) => {
     const { request } = call;
-    const toCaller = { hide, report: reportOf(call.requestId) };
+    const toCaller = { hide, report: (error: unknown) => reportOf(call.requestId)(error) };
     try {
       if (options.onRequest !== undefined) await options.onRequest(request);
       const caller = authenticate === undefined ? ANYONE : await authenticate(request);
       const operation = call.select(request);
-      const given = withHeader(operation, request, await parse(operation, call));
+      const parsed = await parse(operation, call);
+      const header = request.headers.get(IDEMPOTENCY_HEADER);
+      const given = header === null ? parsed : withHeader(operation, header, parsed);
       const input = caller.authorize === undefined ? given : await caller.authorize(operation, given);
-      checkDraining(operation);
+      if (operation.effect === 'work') checkDraining();
       if (operation.answers === 'events') return answerEvents(await operation.act(durably, input), call);
       const result = await operation.act(durably, input, caller.allowRun, (error) =>
         problemOf(error, toCaller),
@@ -181,13 +189,14 @@ export function createPipeline<TContext>(
   return (call) => (call.request.method === 'HEAD' ? answer(call).then(headOf) : answer(call));
 }
 
+/** The input with what the header `Idempotency-Key` adds to it. */
 function withHeader(
   operation: Operation,
-  request: Request,
+  header: string,
   input: Record<string, unknown>,
 ): Record<string, unknown> {
-  if ('takesIdempotencyKey' in operation) return withIdempotencyHeader(request, input);
-  if (operation.effect === 'trigger' && operation.input.from === 'body') refuseIdempotencyHeader(request);
+  if ('takesIdempotencyKey' in operation) return withIdempotencyHeader(header, input);
+  if (operation.effect === 'trigger' && operation.input.from === 'body') throw refusedIdempotencyHeader();
   return input;
 }
 

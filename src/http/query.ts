@@ -171,11 +171,6 @@ function meantWith(prefix: string, name: string): KnownName[] {
   ];
 }
 
-/** Whether the URL contains a query. */
-export function hasQuery({ url }: Request): boolean {
-  return url.includes('?');
-}
-
 /** The query of a request's URL with its `?`. Such a URL is in its normal form, so it need not be parsed. */
 export function searchOf(url: string): string {
   return /^[^?#]*(\?[^#]*)?/.exec(url)?.[1] ?? '';

@@ -116,6 +116,7 @@ export function limitKeysOf(
   { name, concurrency, throttle }: { readonly name: string } & LimitOptions,
   payload: string,
 ): LimitKeys {
+  if (concurrency === undefined && throttle === undefined) return NO_KEYS;
   const limitKey = keyOf({ job: name, option: 'concurrency.key', make: concurrency?.key, payload });
   if (throttle === undefined) return limitKey === undefined ? NO_KEYS : { limitKey };
   const throttleKey = keyOf({ job: name, option: 'throttle.key', make: throttle.key, payload }) ?? null;

@@ -23,7 +23,7 @@ export async function parseWith(schema: z.ZodType, value: unknown): Promise<Pars
       : schema.safeParse(value));
     if (typeof result?.success === 'boolean') {
       isTaken = result.success;
-      return toParsed(result);
+      return result.success ? { ok: true, value: result.data } : refused(result.error);
     }
     throw new TypeError('the schema answered neither a value nor issues');
   } catch (error) {
@@ -37,8 +37,7 @@ export async function parseWith(schema: z.ZodType, value: unknown): Promise<Pars
   }
 }
 
-function toParsed(result: z.ZodSafeParseResult<unknown>): Parsed {
-  if (result.success) return { ok: true, value: result.data };
-  const issues = toIssues(result.error);
+function refused(error: z.ZodError): Parsed {
+  const issues = toIssues(error);
   return { ok: false, issues, summary: summarize(issues) };
 }

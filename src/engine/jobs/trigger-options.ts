@@ -29,10 +29,17 @@ export const TRIGGER_OPTIONS: MembersOf<TriggerOptions> = {
   trx: true,
 };
 
-/** What the options of a trigger say about its run. @throws {ValidationError} that names a bad option and its value. */
-export function parseTriggerOptions(
-  options: TriggerOptions,
-): Omit<NewRun, 'id' | 'jobName' | 'payload' | 'limitKey' | 'throttleKey'> {
+/** What the options of a trigger say about its run. */
+type OptionsOfRun = Omit<NewRun, 'id' | 'jobName' | 'payload' | 'limitKey' | 'throttleKey'>;
+
+const NO_OPTIONS: OptionsOfRun = { idempotencyKey: null, concurrencyKey: null, labels: null };
+
+/** @throws {ValidationError} that names a bad option and its value. */
+export function parseTriggerOptions(options: TriggerOptions): OptionsOfRun {
+  return Object.keys(options).length === 0 ? NO_OPTIONS : parseGiven(options);
+}
+
+function parseGiven(options: TriggerOptions): OptionsOfRun {
   const idempotencyKey = checkKey('idempotencyKey', options.idempotencyKey);
   const scope = scopeOf(options);
   const concurrencyKey = checkKey('concurrencyKey', options.concurrencyKey);

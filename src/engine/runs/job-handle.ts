@@ -143,7 +143,8 @@ async function triggerAndWait(
     const { id: runId, concurrencyKey } = fresh;
     if (!mayExist) wait = deps.worker.beginWait({ runId, concurrencyKey, needsSlot: true });
     const enqueued = await storeRun(deps, fresh);
-    await checkReuse(deps.plugins, { given: fresh, stored: enqueued, options });
+    if (options.idempotencyKeyReuse === 'refuse')
+      await checkReuse(deps.plugins, { given: fresh, stored: enqueued });
     const run = enqueued.toRun();
     if (mayExist && run.isActive) {
       const needsSlot = run.status !== 'running';

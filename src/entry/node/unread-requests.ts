@@ -12,8 +12,8 @@ const MALFORMED = ['VALIDATION', 'The request is not valid HTTP'] as const;
 
 /** Answers requests that never reach the service with a problem, and closes their connections. */
 export class UnreadRequests {
-  /** Connections on which an answer is under way: another one would be read as a part of it. */
-  readonly #answered = new WeakSet<Duplex>();
+  /** The last answer on each connection. While it is under way, another one would be read as a part of it. */
+  readonly #answers = new WeakMap<Duplex, ServerResponse>();
 
   constructor(server: Server) {
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#answer(error, socket));
@@ -21,13 +21,12 @@ export class UnreadRequests {
 
   /** The head of an answer is being sent. */
   noteAnswer(answer: ServerResponse): void {
-    const { socket } = answer.req;
-    this.#answered.add(socket);
-    answer.once('finish', () => this.#answered.delete(socket));
+    this.#answers.set(answer.req.socket, answer);
   }
 
   #answer(error: NodeJS.ErrnoException, socket: Duplex): void {
-    if (error.code === 'ECONNRESET' || !socket.writable || this.#answered.has(socket)) {
+    const isAnswered = this.#answers.get(socket)?.writableFinished === false;
+    if (error.code === 'ECONNRESET' || !socket.writable || isAnswered) {
       socket.destroy(error);
       return;
     }

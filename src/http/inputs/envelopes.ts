@@ -10,16 +10,19 @@ import { storable } from './params.ts';
 
 // The bodies of requests.
 
+/** A member that may be missing or null, which both read as undefined. A missing one costs nothing. */
+const optional = <T extends z.ZodType>(schema: T) =>
+  schema
+    .nullable()
+    .transform((given) => given ?? undefined)
+    .optional();
+
 const keyText = (name: string) => {
   const error = expecting(`${name} must be a string of 1 to ${MAX_KEY_LENGTH} characters`);
   return z.string(error).min(1, error).max(MAX_KEY_LENGTH, error);
 };
 
-const key = (name: string) => {
-  return storable(name, keyText(name))
-    .nullish()
-    .transform((given) => given ?? undefined);
-};
+const key = (name: string) => optional(storable(name, keyText(name)));
 
 /** The service says what is wrong with a text or a number. */
 const textOrNumber = (name: string) =>
@@ -27,8 +30,9 @@ const textOrNumber = (name: string) =>
 
 export const duration = (name: string) =>
   textOrNumber(name)
-    .nullish()
-    .transform((given) => (given ?? undefined) as Duration | undefined);
+    .nullable()
+    .transform((given) => (given ?? undefined) as Duration | undefined)
+    .optional();
 
 const priorityFault = expecting(`priority must be a whole number from -${MAX_PRIORITY} to ${MAX_PRIORITY}`);
 
@@ -52,33 +56,25 @@ const webhookSchema = knownMembers(
       description: 'http(s), to a public address or a host that the service allows',
       maxLength: 2048,
     }),
-    events: z
-      .array(z.enum(WEBHOOK_EVENTS, eventsRule), eventsRule)
-      .min(1, eventsRule)
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({ description: 'Which ends it is told of. All unless given' }),
+    events: optional(z.array(z.enum(WEBHOOK_EVENTS, eventsRule), eventsRule).min(1, eventsRule)).meta({
+      description: 'Which ends it is told of. All unless given',
+    }),
   },
   'webhook must be an object',
 );
 
 const missingJobName = 'jobName is required';
 
-export const priorityMember = z
-  .int(priorityFault)
-  .min(-MAX_PRIORITY, priorityFault)
-  .max(MAX_PRIORITY, priorityFault)
-  .nullish()
-  .transform((given) => given ?? undefined)
-  .meta({
-    description:
-      'Of the runs that could be started, those of a higher priority come first, then those that were triggered first. 0 unless given',
-  });
+export const priorityMember = optional(
+  z.int(priorityFault).min(-MAX_PRIORITY, priorityFault).max(MAX_PRIORITY, priorityFault),
+).meta({
+  description:
+    'Of the runs that could be started, those of a higher priority come first, then those that were triggered first. 0 unless given',
+});
 
-export const labelsMember = labelsSchema('labels')
-  .nullish()
-  .transform((given) => given ?? undefined)
-  .meta({ description: 'Names and values to find the run by. Lists and streams filter by them' });
+export const labelsMember = optional(labelsSchema('labels')).meta({
+  description: 'Names and values to find the run by. Lists and streams filter by them',
+});
 
 export const jobNameMember = storable(
   'jobName',
@@ -104,21 +100,14 @@ export const triggerEnvelope = knownMembers(
         'How long the idempotency key counts: a duration as in `delay`. For as long as the run exists unless given',
       examples: ['24h'],
     }),
-    coalesce: z
-      .enum(['skip', 'active'], expecting("coalesce must be 'skip' or 'active'"))
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({
-        description:
-          'Returns a run of the job and the `concurrencyKey` that is there already: a pending or delayed one, or with `active` also one that runs or waits',
-      }),
-    debounce: debounceSchema
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({
-        description:
-          'The run starts `delay` after the last trigger with this key, and at most `maxDelay` after the first one, with the input and labels of the last one',
-      }),
+    coalesce: optional(z.enum(['skip', 'active'], expecting("coalesce must be 'skip' or 'active'"))).meta({
+      description:
+        'Returns a run of the job and the `concurrencyKey` that is there already: a pending or delayed one, or with `active` also one that runs or waits',
+    }),
+    debounce: optional(debounceSchema).meta({
+      description:
+        'The run starts `delay` after the last trigger with this key, and at most `maxDelay` after the first one, with the input and labels of the last one',
+    }),
     concurrencyKey: key('concurrencyKey').meta({
       description: 'Runs with this key run one at a time, in the order of their triggers',
     }),
@@ -128,11 +117,10 @@ export const triggerEnvelope = knownMembers(
         'The run waits for so long: ms, or a number and one of `ms`, `s`, `m`, `h`, `d`. Not with `runAt`',
       examples: [500, '30s', '2h'],
     }),
-    runAt: z
-      .string(expecting('runAt must be an ISO 8601 time with a time zone'))
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({ description: 'The run waits until then: ISO 8601 with a time zone', format: 'date-time' }),
+    runAt: optional(z.string(expecting('runAt must be an ISO 8601 time with a time zone'))).meta({
+      description: 'The run waits until then: ISO 8601 with a time zone',
+      format: 'date-time',
+    }),
     priority: priorityMember,
     ttl: duration('ttl').meta({
       description:
@@ -144,10 +132,9 @@ export const triggerEnvelope = knownMembers(
         "How long the run may take from its first start to its end, its waits and retries included: a duration as in `delay`. The job's own unless given",
       examples: ['2h'],
     }),
-    webhook: webhookSchema
-      .nullish()
-      .transform((given) => given ?? undefined)
-      .meta({ description: 'Is told how the run ends, if the service allows webhooks of single runs' }),
+    webhook: optional(webhookSchema).meta({
+      description: 'Is told how the run ends, if the service allows webhooks of single runs',
+    }),
   },
   'The body must be a JSON object',
 ).meta({ id: 'TriggerRequest' });

@@ -5,7 +5,7 @@ import { shownValue } from '../../core/validation/shown-value.ts';
  * The header of draft-ietf-httpapi-idempotency-key-header. Its value is a string in quotes, as structured fields have it
  * (RFC 8941, 3.3.3). Many clients leave the quotes out, so a text without quotes is its own value.
  */
-const IDEMPOTENCY_HEADER = 'Idempotency-Key';
+export const IDEMPOTENCY_HEADER = 'Idempotency-Key';
 
 /** Its description in openapi.yaml. */
 export const IDEMPOTENCY_PARAMETER = {
@@ -19,11 +19,9 @@ export const IDEMPOTENCY_PARAMETER = {
 
 /** The members that the header adds to a trigger. @throws {ValidationError} for a bad header, and for two different keys. */
 export function withIdempotencyHeader<T extends Record<string, unknown>>(
-  request: Request,
+  header: string,
   trigger: T,
 ): T & Record<string, unknown> {
-  const header = request.headers.get(IDEMPOTENCY_HEADER);
-  if (header === null) return trigger;
   const key = keyOf(header);
   if (trigger.idempotencyKey !== undefined && trigger.idempotencyKey !== key) {
     throw refusal(
@@ -33,10 +31,9 @@ export function withIdempotencyHeader<T extends Record<string, unknown>>(
   return { ...trigger, idempotencyKey: key, idempotencyKeyReuse: 'refuse' };
 }
 
-/** @throws {ValidationError} if the operation takes no such header. */
-export function refuseIdempotencyHeader(request: Request): void {
-  if (request.headers.has(IDEMPOTENCY_HEADER))
-    throw refusal('is for a single trigger: give each run an idempotencyKey');
+/** The error for the header on an operation that takes none. */
+export function refusedIdempotencyHeader(): ValidationError {
+  return refusal('is for a single trigger: give each run an idempotencyKey');
 }
 
 const QUOTED = /^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"$/;

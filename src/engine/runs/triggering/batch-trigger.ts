@@ -5,7 +5,7 @@ import { shownValue } from '../../../core/validation/shown-value.ts';
 import { checkBatchSize, newRunOfBatch, parseTrigger } from '../../jobs/new-run.ts';
 import type { RunsDeps } from '../runs-deps.ts';
 import { placed } from './placed.ts';
-import { checkRequest, storeRuns, toTriggered, withDisposition } from './trigger.ts';
+import { noRequest, storeRuns, toTriggered, withDisposition } from './trigger.ts';
 
 const MAX_BATCH_RUNS = 1000;
 
@@ -35,7 +35,7 @@ export async function batchTriggerForIds(
   const triggers = await Promise.all(
     requests.map((request, index) =>
       parsedAt(index, async () => {
-        checkRequest(request);
+        if (typeof request !== 'object' || request === null) throw noRequest(request);
         const { jobName, input, ...options } = request;
         const job = registry.find(jobName);
         const trigger = await parseTrigger(job, { input, options });

@@ -5,6 +5,7 @@ import { parseRun, type Run } from '../../../core/run.ts';
 import type { Disposition, Due, Enqueued, NewRun } from '../../../core/triggers/new-run.ts';
 import type { CallerTransaction } from '../../../core/triggers/trigger-options.ts';
 import { shownValue } from '../../../core/validation/shown-value.ts';
+import type { Committed } from '../../events/event-bus.ts';
 import type { JobDefinition } from '../../jobs/define-job.ts';
 import { newRun } from '../../jobs/new-run.ts';
 import { openJson } from '../../plugins/codec.ts';
@@ -27,18 +28,15 @@ export async function trigger(deps: TriggerDeps, request: TriggerRequest): Promi
 
 /** {@link trigger} for callers that need only the id, and whether the run is new. */
 export async function triggerForId(deps: TriggerDeps, request: TriggerRequest): Promise<Triggered> {
-  checkRequest(request);
+  if (typeof request !== 'object' || request === null) throw noRequest(request);
   const { jobName, input, ...options } = request;
   const job = deps.registry.find(jobName);
   return toTriggered(await triggerRun(job, { input, options }, deps));
 }
 
-/** @throws {ValidationError} for what is no object. */
-export function checkRequest(request: unknown): void {
-  if (typeof request === 'object' && request !== null) return;
-  throw new ValidationError(
-    `A trigger must be given as an object with a jobName, not ${shownValue(request)}`,
-  );
+/** The error for a trigger that is no object. */
+export function noRequest(given: unknown): ValidationError {
+  return new ValidationError(`A trigger must be given as an object with a jobName, not ${shownValue(given)}`);
 }
 
 /** Triggers a run of a job. @throws {ValidationError} for a bad input or option. @throws {IdempotencyKeyReusedError} */
@@ -51,12 +49,14 @@ export async function triggerRun(
   const stored = await (options?.trx === undefined
     ? storeRun(deps, run)
     : storeRunIn(deps, options.trx, run));
-  await checkReuse(deps.plugins, { given: run, stored, options });
+  if (options?.idempotencyKeyReuse === 'refuse') await checkReuse(deps.plugins, { given: run, stored });
   return stored;
 }
 
 /**
- * @throws {IdempotencyKeyReusedError} if the key has a run with another input, and the trigger refuses that.
+ * Refuses a trigger whose idempotency key has a run with another input.
+ *
+ * @throws {IdempotencyKeyReusedError}
  * @throws {UnreadableError | PluginTimeoutError} if that input can't be decoded here, or now, so that nobody can tell.
  */
 export async function checkReuse(
@@ -64,10 +64,9 @@ export async function checkReuse(
   {
     given,
     stored: { disposition, toRun, keyedPayload },
-    options,
-  }: { readonly given: NewRun; readonly stored: Enqueued; readonly options: TriggerOptions | undefined },
+  }: { readonly given: NewRun; readonly stored: Enqueued },
 ): Promise<void> {
-  if (options?.idempotencyKeyReuse !== 'refuse' || disposition !== 'idempotent') return;
+  if (disposition !== 'idempotent') return;
   const { sealed, text } = toRun().payload;
   const earlier = await openJson(codec, keyedPayload ?? sealed ?? text);
   if (!isSameJson(earlier, given.payload)) throw new IdempotencyKeyReusedError();
@@ -121,7 +120,7 @@ export async function storeRuns(
   const ready = isPrepared(plugins, runs) ? await preparedRuns(plugins, runs, origin) : runs;
   const storing = store.enqueue(ready);
   // The worker's claim is requested after them, and leaves with them.
-  if (!runs.every(isLater)) worker.wake();
+  if (runs.some((run) => dueOf(run) === undefined)) worker.wake();
   const stored = await storing;
   publishStored({ bus, worker }, runs, stored);
   if (plugins.codec === undefined) return stored;
@@ -151,32 +150,28 @@ async function preparedRuns(
   return prepared;
 }
 
-/** Tells of stored runs. */
+/** Tells of stored runs, and looks for those of them that are due later. */
 function publishStored(
   { bus, worker }: Pick<StoreDeps, 'bus' | 'worker'>,
   runs: readonly NewRun[],
   stored: readonly Enqueued[],
 ): void {
-  const created = runs.flatMap((run, i) => (stored[i]?.disposition === 'created' ? [{ run, at: i }] : []));
-  bus.publish(
-    created.map(({ run, at }) => ({
-      run: { runId: run.id, jobName: run.jobName },
-      note: { type: 'run:trigger', data: isLater(run) ? runAtOf(stored[at]) : null } as const,
-    })),
-  );
-  for (const { run, at } of created) {
-    const due = dueOf(run);
-    if (due === undefined) continue;
-    if (stored[at]?.toRun().status === 'waiting') worker.expectDueRun(due);
-    else worker.wake();
-  }
-  for (const [i, { runId, disposition }] of stored.entries()) {
+  const committed: Committed[] = [];
+  const later: (() => void)[] = [];
+  for (const [i, each] of stored.entries()) {
     const run = runs[i];
-    if (disposition !== 'debounced' || run?.debounce === undefined) continue;
-    const note = { type: 'run:reschedule', data: runAtOf(stored[i]) } as const;
-    bus.publish([{ run: { runId, jobName: run.jobName }, note }]);
-    worker.expectDueRun({ afterMs: run.debounce.delayMs });
+    const isPostponed = each.disposition === 'debounced';
+    if (run === undefined || (each.disposition !== 'created' && !isPostponed)) continue;
+    const due = dueOf(run);
+    const type = isPostponed ? 'run:reschedule' : 'run:trigger';
+    const data = due === undefined ? null : runAtOf(each);
+    committed.push({ run: { runId: each.runId, jobName: run.jobName }, note: { type, data } });
+    if (due === undefined) continue;
+    const isWaiting = isPostponed || each.toRun().status === 'waiting';
+    later.push(() => (isWaiting ? worker.expectDueRun(due) : worker.wake()));
   }
+  bus.publish(committed);
+  for (const look of later) look();
 }
 
 /** When the run is due, if that is later. */
@@ -184,12 +179,8 @@ function dueOf({ due, debounce }: NewRun): Due | undefined {
   return due ?? (debounce && { afterMs: debounce.delayMs });
 }
 
-function isLater(run: NewRun): boolean {
-  return dueOf(run) !== undefined;
-}
-
 /** The data of a deferred run's `run:trigger`. Null if the run was due when it was stored. */
-function runAtOf(stored: Enqueued | undefined): string | null {
-  const until = stored?.toRun().waits[0]?.until;
+function runAtOf({ toRun }: Enqueued): string | null {
+  const until = toRun().waits[0]?.until;
   return until == null ? null : JSON.stringify({ runAt: until });
 }

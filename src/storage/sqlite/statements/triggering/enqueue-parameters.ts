@@ -24,7 +24,8 @@ const OPTIONS = [
 
 /** Whether a run has options that most runs don't have. */
 export function hasOptions(run: NewRun): boolean {
-  return OPTIONS.some((option) => run[option] !== undefined);
+  for (const option of OPTIONS) if (run[option] !== undefined) return true;
+  return false;
 }
 
 /** Whether the trigger looks for a run that is there already by another key than the idempotency key. */
