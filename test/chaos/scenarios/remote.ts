@@ -116,7 +116,8 @@ export class RemoteStory {
     await Promise.all([...this.#followed.values()].map((subscriber) => subscriber.finish()));
   }
 
-  async judge(): Promise<Outcome> {
+  /** @param expected the contexts of worker errors that are no violation, besides those of outages */
+  async judge(expected: readonly string[] = []): Promise<Outcome> {
     const records = await this.#fleet.stored.read();
     const ledger = this.#fleet.ledger.rows();
     const { lostLeases, workerErrors } = this.#fleet;
@@ -127,7 +128,7 @@ export class RemoteStory {
     );
     return {
       violations: [
-        ...this.#fleet.seenViolations({ expected: [...OUTAGES, 'lease'], logsMayTell: true }),
+        ...this.#fleet.seenViolations({ expected: [...OUTAGES, 'lease', ...expected], logsMayTell: true }),
         ...checkEnded(records),
         ...checkAccepted(records, this.#accepted),
         ...checkJournal(records),
