@@ -45,6 +45,7 @@ export {
   UnauthorizedError,
 } from './core/errors/service-errors.ts';
 export type { JournalEvent } from './core/events.ts';
+export type { LogLevel, LogLine, LogQuery } from './core/log-line.ts';
 export type { JobInfo, JobsQuery } from './core/managing/job-info.ts';
 export type { BulkFilter, BulkResult } from './core/managing/run-bulk.ts';
 export type { RescheduleOptions } from './core/managing/run-management.ts';
@@ -54,4 +55,4 @@ export type { Signalled, SignalOptions } from './core/signal.ts';
 export type { Overview } from './core/stats/overview.ts';
 export type { Stats, StatsQuery } from './core/stats/stats.ts';
 export type { WorkerInfo } from './core/stats/worker-info.ts';
-export type { LogLevel, LogLine, LogQuery, Step, StepKind } from './core/step.ts';
+export type { Step, StepKind } from './core/step.ts';

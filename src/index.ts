@@ -35,6 +35,7 @@ export {
 export type { WorkerErrorContext } from './core/errors/worker-error-context.ts';
 export type { DurablyEvent, EventHandler, EventType } from './core/events.ts';
 export type { RunFilter, RunPage, RunSelection } from './core/lists/run-query.ts';
+export type { LogLevel, LogLine, LogQuery } from './core/log-line.ts';
 export type { LogEntry, LogFields, Logger } from './core/logger.ts';
 export type { JobInfo, JobsQuery, ShownLimits, ShownSchedule } from './core/managing/job-info.ts';
 export type { EndedStatus, PurgeOptions, RunRetention } from './core/managing/retention.ts';
@@ -74,9 +75,6 @@ export type { DatabaseVitals, JobLine, RequestCounts, Vitals } from './core/stat
 export type { WorkerInfo } from './core/stats/worker-info.ts';
 export type {
   JobReference,
-  LogLevel,
-  LogLine,
-  LogQuery,
   RunStepOptions,
   Step,
   StepContext,

@@ -1,4 +1,5 @@
 import type { RunPage } from '../core/lists/run-query.ts';
+import type { LogLine } from '../core/log-line.ts';
 import type { JobInfo } from '../core/managing/job-info.ts';
 import type { BulkResult } from '../core/managing/run-bulk.ts';
 import type { Run } from '../core/run.ts';
@@ -7,7 +8,7 @@ import type { Signalled } from '../core/signal.ts';
 import type { Overview } from '../core/stats/overview.ts';
 import type { Stats } from '../core/stats/stats.ts';
 import type { WorkerInfo } from '../core/stats/worker-info.ts';
-import type { LogLine, Step } from '../core/step.ts';
+import type { Step } from '../core/step.ts';
 import type { NewRunId, StreamTicket } from './durably-client.ts';
 import { isObject } from './foreign.ts';
 import type { Answer } from './transport.ts';

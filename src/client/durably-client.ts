@@ -1,6 +1,7 @@
 import type { ForkOptions } from '../core/durably.ts';
 import type { JournalEvent } from '../core/events.ts';
 import type { RunFilter, RunPage, RunSelection } from '../core/lists/run-query.ts';
+import type { LogLine, LogQuery } from '../core/log-line.ts';
 import type { JobInfo, JobsQuery } from '../core/managing/job-info.ts';
 import type { BulkFilter, BulkResult } from '../core/managing/run-bulk.ts';
 import type { RescheduleOptions } from '../core/managing/run-management.ts';
@@ -10,7 +11,7 @@ import type { Signalled, SignalOptions } from '../core/signal.ts';
 import type { Overview } from '../core/stats/overview.ts';
 import type { Stats, StatsQuery } from '../core/stats/stats.ts';
 import type { WorkerInfo } from '../core/stats/worker-info.ts';
-import type { LogLine, LogQuery, Step } from '../core/step.ts';
+import type { Step } from '../core/step.ts';
 import type { Labels } from '../core/triggers/labels.ts';
 import type { StreamOptions } from './event-stream.ts';
 import type { ClientJob } from './job-handle.ts';

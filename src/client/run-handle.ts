@@ -1,9 +1,10 @@
 import type { ForkOptions } from '../core/durably.ts';
 import type { JournalEvent } from '../core/events.ts';
+import type { LogLine, LogQuery } from '../core/log-line.ts';
 import type { RescheduleOptions } from '../core/managing/run-management.ts';
 import type { Run } from '../core/run.ts';
 import type { Signalled, SignalOptions } from '../core/signal.ts';
-import type { LogLine, LogQuery, Step } from '../core/step.ts';
+import type { Step } from '../core/step.ts';
 import type { DurablyClient, NewRunId } from './durably-client.ts';
 import type { StreamOptions } from './event-stream.ts';
 import type { CallOptions, Transport } from './transport.ts';

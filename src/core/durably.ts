@@ -1,12 +1,13 @@
 import type { RunFeed, RunListFeed } from './feeds.ts';
 import type { JsonPieces } from './json/json-text.ts';
 import type { RunFilter, RunPage, RunSelection } from './lists/run-query.ts';
+import type { LogLine, LogQuery } from './log-line.ts';
 import type { RunManagement } from './managing/run-management.ts';
 import type { Run, RunField } from './run.ts';
 import type { Schedule, ScheduleRequest } from './schedules/schedule.ts';
 import type { Signalled, SignalOptions } from './signal.ts';
 import type { Observation } from './stats/observation.ts';
-import type { LogLine, LogQuery, Step } from './step.ts';
+import type { Step } from './step.ts';
 import type { Labels } from './triggers/labels.ts';
 import type { Disposition } from './triggers/new-run.ts';
 import type { TriggerOptions } from './triggers/trigger-options.ts';

@@ -6,8 +6,8 @@ import { JsonText, recordText } from './json/json-text.ts';
 import { readLazily } from './json/lazy.ts';
 import { isRedacted } from './json/redacted.ts';
 import { isSealed, shownText } from './json/sealed.ts';
+import { LOG_LEVELS, type LogLevel } from './log-line.ts';
 import type { RunProgress } from './run.ts';
-import { LOG_LEVELS, type LogLevel } from './step.ts';
 import { toIsoTime } from './time/clock.ts';
 import { readRetry, readWait, waitSchema } from './wait.ts';
 

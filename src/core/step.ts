@@ -3,6 +3,7 @@ import type { ErrorDetail } from './errors/error-detail.ts';
 import type { Jsonified } from './json/json.ts';
 import type { JsonText } from './json/json-text.ts';
 import { withShownTexts } from './json/sealed.ts';
+import type { LogLevel } from './log-line.ts';
 import type { Retries } from './retries/retry.ts';
 import { parseDetail } from './run.ts';
 import type { Duration } from './time/duration.ts';
@@ -30,26 +31,10 @@ export interface Step<TOutput = unknown> {
   readonly completedAt: string;
 }
 
-export const LOG_LEVELS = ['info', 'warn', 'error'] as const;
-/** How serious a log line is. */
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
-/** One log line of a run. */
-export interface LogLine<TData = unknown> {
-  /** Its place in the journal: rising, and usable as `after`. */
-  readonly sequence: number;
-  readonly stepName: string | null;
-  readonly level: LogLevel;
-  readonly message: string;
-  readonly data: TData;
-  readonly createdAt: string;
-}
-
-/** A step and a log line as they are stored. */
+/** A step as it is stored. */
 export type StoredStep = Omit<Step<JsonText | null>, 'errorDetail'> & {
   readonly errorDetail: JsonText | null;
 };
-export type StoredLogLine = LogLine<JsonText | null>;
 
 export function parseStep(stored: StoredStep): Step {
   const { output, errorDetail } = stored;
@@ -58,20 +43,6 @@ export function parseStep(stored: StoredStep): Step {
     output: output?.parse() ?? null,
     errorDetail: parseDetail(errorDetail),
   };
-}
-
-export function parseLogLine(stored: StoredLogLine): LogLine {
-  return { ...withShownTexts(stored), data: stored.data?.parse() ?? null };
-}
-
-/** Which log lines of a run are read. */
-export interface LogQuery {
-  readonly runId: string;
-  readonly level?: LogLevel | undefined;
-  /** 1 to 1,000. Default: 100. */
-  readonly limit?: number | undefined;
-  /** Only lines after this `sequence`. */
-  readonly after?: number | undefined;
 }
 
 type LogFunction = (message: string, data?: unknown) => void;

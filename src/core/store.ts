@@ -2,6 +2,7 @@ import type { Call } from './call.ts';
 import type { DatabaseTrouble } from './durably.ts';
 import type { JournalRow } from './events.ts';
 import type { RunQuery } from './lists/run-query.ts';
+import type { LogLevel, StoredLogLine } from './log-line.ts';
 import type { ManagingStore } from './managing/managing-store.ts';
 import type { Append, AppendResult } from './ownership/append.ts';
 import type {
@@ -20,7 +21,7 @@ import type { DueSchedule } from './schedules/schedule.ts';
 import type { ScheduleLook, ScheduleStore } from './schedules/schedule-store.ts';
 import type { NewSignal, SignalResult } from './signal.ts';
 import type { StatsStore } from './stats/stats-store.ts';
-import type { LogLevel, StoredLogLine, StoredStep } from './step.ts';
+import type { StoredStep } from './step.ts';
 import type { ForkResult, NewFork } from './triggers/fork.ts';
 import type { Enqueued, NewRun } from './triggers/new-run.ts';
 import type { CallerTransaction } from './triggers/trigger-options.ts';

@@ -1,9 +1,10 @@
 import * as z from 'zod';
 import { errorDetailSchema } from '../core/errors/error-detail.ts';
 import { eventCatalogue, isListed, type JournalEventType, progressSchema } from '../core/events.ts';
+import { LOG_LEVELS } from '../core/log-line.ts';
 import { RUN_STATUSES } from '../core/run.ts';
 import { MISSED_POLICIES, OVERLAP_POLICIES } from '../core/schedules/schedule.ts';
-import { LOG_LEVELS, STEP_KINDS } from '../core/step.ts';
+import { STEP_KINDS } from '../core/step.ts';
 import { waitSchema } from '../core/wait.ts';
 
 const time = z.iso.datetime();

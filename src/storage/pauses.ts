@@ -1,4 +1,4 @@
-import { type PauseBounds, retryPauseMs } from '../core/retry-pause.ts';
+import { type PauseBounds, retryPauseMs } from '../core/retries/retry-pause.ts';
 
 const BUSY_PAUSE: PauseBounds = { firstMs: 20, maxMs: 250 };
 /** If a request fails after this long, it got no answer: the database hangs. */

@@ -110,7 +110,7 @@ describe('the dashboard is served', () => {
   });
 
   it('beside any base path but the one of its files', () => {
-    expect(() => appWith({ basePath: '/dashboard' })).toThrow('basePath must not be /dashboard');
+    expect(() => appWith({ basePath: '/dashboard' })).toThrow('basePath "/dashboard" must not be /dashboard');
     expect(() => appWith({ basePath: '/dashboard', dashboard: false })).not.toThrow();
   });
 });

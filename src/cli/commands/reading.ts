@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { LogLine, Run, RunFilter } from '../../client.ts';
 import { onOneLine } from '../../core/errors/log-text.ts';
-import { LOG_LEVELS, type LogLevel } from '../../core/step.ts';
+import { LOG_LEVELS, type LogLevel } from '../../core/log-line.ts';
 import { again, label, status, wholeNumber } from '../arguments.ts';
 import { UsageError } from '../exit.ts';
 import { findRunId } from '../run-ids.ts';

@@ -14,7 +14,7 @@ import type { Plugins } from '../plugins/plugins.ts';
 import { type Ending, isSuspension, type JobEnd, type JobFailure, type PlainStop } from './ending.ts';
 import type { Execution } from './execution.ts';
 import { toJobFailure } from './job-failure.ts';
-import { readPatiently } from './patient-read.ts';
+import { readPatiently } from './patience.ts';
 import { putToWait, retryLater } from './put-to-wait.ts';
 import { invalidOutput, runJob, runWithin } from './run-job.ts';
 import { watchDeadline } from './run-timer.ts';

@@ -1,7 +1,7 @@
 import type { ClaimedRun } from '../../core/ownership/claim.ts';
 import type { JobDefinition } from '../jobs/define-job.ts';
 import type { LeftWork } from './ending.ts';
-import type { OwnerJournal } from './owner-journal.ts';
+import type { OwnerJournal } from './journal/owner-journal.ts';
 import type { RunControl } from './run-control.ts';
 
 /** One claimed run, and what its execution works with. */

@@ -2,7 +2,7 @@ import { type ErrorDetailMode, toErrorDetail } from '../../core/errors/error-det
 import { errorMessage } from '../../core/errors/error-text.ts';
 import { firstItems, isError, isList } from '../../core/errors/thrown.ts';
 import { encodeJson, type JsonEncoding } from '../../core/json/json.ts';
-import type { LogLevel } from '../../core/step.ts';
+import type { LogLevel } from '../../core/log-line.ts';
 import type { OwnerNote } from '../../core/store.ts';
 import { boundedText, bytesOf, MAX_TEXT_BYTES } from '../../core/text.ts';
 

@@ -6,7 +6,7 @@ import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
 import type { NeededValues } from '../plugins/needed-values.ts';
 import { restoreFailure } from './job-failure.ts';
-import { readPatiently } from './patient-read.ts';
+import { readPatiently } from './patience.ts';
 import type { RunControl } from './run-control.ts';
 
 /**

@@ -1,8 +1,9 @@
 import { dropPromises } from '../../core/errors/dropped.ts';
+import type { LogLevel } from '../../core/log-line.ts';
 import { callOutsideRuns, currentStep } from '../../core/run-context.ts';
-import type { LogLevel, StepContext } from '../../core/step.ts';
+import type { StepContext } from '../../core/step.ts';
+import type { OwnerJournal } from './journal/owner-journal.ts';
 import { emitNote, type LogLimits, logNote, messageText } from './log-note.ts';
-import type { OwnerJournal } from './owner-journal.ts';
 import type { StepPort } from './steps/step-port.ts';
 
 interface TelemetryDeps {

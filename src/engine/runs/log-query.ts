@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { dropPromises } from '../../core/errors/dropped.ts';
 import { ValidationError } from '../../core/errors/errors.ts';
 import { DEFAULT_LIST_LIMIT, MAX_LIST_LIMIT } from '../../core/lists/run-query.ts';
-import { LOG_LEVELS, type LogQuery } from '../../core/step.ts';
+import { LOG_LEVELS, type LogQuery } from '../../core/log-line.ts';
 import type { LogPage } from '../../core/store.ts';
 import { knownMembers, summarize, toIssues } from '../../core/validation/issues.ts';
 

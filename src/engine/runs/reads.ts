@@ -10,6 +10,7 @@ import {
   type RunPage,
   type RunSelection,
 } from '../../core/lists/run-query.ts';
+import { type LogQuery, parseLogLine } from '../../core/log-line.ts';
 import {
   checkRunId,
   parseDetail,
@@ -18,7 +19,7 @@ import {
   type RunField,
   type StoredRun,
 } from '../../core/run.ts';
-import { type LogQuery, parseLogLine, parseStep } from '../../core/step.ts';
+import { parseStep } from '../../core/step.ts';
 import type { Portions, Store, StoredRunPage } from '../../core/store.ts';
 import { parseLogQuery } from './log-query.ts';
 

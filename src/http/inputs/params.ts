@@ -5,8 +5,8 @@ import {
   MAX_LIST_LIMIT,
   MAX_LIST_OFFSET,
 } from '../../core/lists/run-query.ts';
+import { LOG_LEVELS } from '../../core/log-line.ts';
 import { RUN_FIELDS, RUN_STATUSES } from '../../core/run.ts';
-import { LOG_LEVELS } from '../../core/step.ts';
 import { isStorableText, WITHOUT_NUL } from '../../core/text.ts';
 import { LABEL_KEY, labelsSchema } from '../../core/triggers/labels.ts';
 import { nearestName } from '../../core/validation/known-names.ts';

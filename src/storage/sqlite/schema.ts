@@ -1,9 +1,10 @@
 import type { Generated } from 'kysely';
 import type { JournalEventType } from '../../core/events.ts';
+import type { LogLevel } from '../../core/log-line.ts';
 import type { ClaimKind } from '../../core/ownership/claim.ts';
 import type { RunStatus } from '../../core/run.ts';
 import type { MissedPolicy, OverlapPolicy } from '../../core/schedules/schedule.ts';
-import type { LogLevel, StepKind } from '../../core/step.ts';
+import type { StepKind } from '../../core/step.ts';
 
 /** The tables as `migrations/sqlite/` makes them. Times are ms since the epoch. */
 export interface Schema {

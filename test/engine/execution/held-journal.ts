@@ -1,7 +1,7 @@
 import type { AppendResult as Answer, Append } from '../../../src/core/store.ts';
 import { EventBus } from '../../../src/engine/events/event-bus.ts';
-import { LogBudget } from '../../../src/engine/execution/log-budget.ts';
-import { OwnerJournal } from '../../../src/engine/execution/owner-journal.ts';
+import { LogBudget } from '../../../src/engine/execution/journal/log-budget.ts';
+import { OwnerJournal } from '../../../src/engine/execution/journal/owner-journal.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { fakeStore } from '../../support/fake-store.ts';
 import { type Deferred, deferred } from '../../support/until.ts';

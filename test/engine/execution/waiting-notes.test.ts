@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { OwnerNote } from '../../../src/core/store.ts';
-import { LogBudget } from '../../../src/engine/execution/log-budget.ts';
-import { WaitingNotes } from '../../../src/engine/execution/waiting-notes.ts';
+import { LogBudget } from '../../../src/engine/execution/journal/log-budget.ts';
+import { WaitingNotes } from '../../../src/engine/execution/journal/waiting-notes.ts';
 
 const MiB = 1024 * 1024;
 /** A line that counts as about a megabyte. */

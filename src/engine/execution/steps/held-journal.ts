@@ -1,8 +1,8 @@
 import type { Append, AppendResult, OwnerNote } from '../../../core/ownership/append.ts';
 import type { Lease } from '../../../core/ownership/lease.ts';
 import type { Clock } from '../../../core/time/clock.ts';
-import type { JournalPlace, Leaving } from '../owner-journal.ts';
-import type { WaitingNote } from '../waiting-notes.ts';
+import type { JournalPlace, Leaving } from '../journal/journal-place.ts';
+import type { WaitingNote } from '../journal/waiting-notes.ts';
 
 type AppendWithin = (append: Append) => Promise<AppendResult>;
 

@@ -6,7 +6,7 @@ import { redact, redactMessage } from '../../../core/json/redacted.ts';
 import type { AppendResult, OwnerNote } from '../../../core/store.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import type { RetryData } from '../../../core/wait.ts';
-import type { OwnerJournal } from '../owner-journal.ts';
+import type { OwnerJournal } from '../journal/owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepCall, StepCalls } from './step-calls.ts';
 

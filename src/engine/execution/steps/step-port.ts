@@ -1,24 +1,18 @@
 import type { ErrorDetailMode } from '../../../core/errors/error-detail.ts';
 import type { OpenStep } from '../../../core/ownership/known-step.ts';
-import { callOutsideRuns, callWithinStep, currentStep, type StepScope } from '../../../core/run-context.ts';
+import { callOutsideRuns, currentStep, type StepScope } from '../../../core/run-context.ts';
 import type { StepKind } from '../../../core/step.ts';
 import { type Clock, defer } from '../../../core/time/clock.ts';
 import type { ChildStart } from '../../../core/triggers/new-run.ts';
 import type { PluginCalls } from '../../plugins/plugin-calls.ts';
 import type { Suspension } from '../ending.ts';
-import type { OwnerJournal } from '../owner-journal.ts';
+import type { OwnerJournal } from '../journal/owner-journal.ts';
 import type { RunControl } from '../run-control.ts';
 import type { StepResults } from '../step-results.ts';
+import { type CodeCall, callCode } from './call-code.ts';
 import type { RefusedCall, StepCall, StepCalls } from './step-calls.ts';
 import { encodeResult, type OutcomeOf, StepOutcomes } from './step-outcomes.ts';
 import type { StepWaits, WaitOf } from './step-waits.ts';
-import { withinTime } from './within-time.ts';
-
-interface CallAbout {
-  readonly timeoutMs: number | undefined;
-  readonly attempt: number;
-  readonly transaction?: object | undefined;
-}
 
 interface StepPortDeps {
   readonly control: RunControl;
@@ -182,32 +176,16 @@ export class StepPort {
   }
 
   /**
-   * Calls a function of the job's in the context of its run and step, within the plugins.
+   * {@link callCode}
    *
-   * @param about.attempt which try of the step it is
-   * @param about.transaction what is open while the function runs
    * @throws {StepTimeoutError} once the time is up; what the function does from then on is not stored.
    */
   call<T>(
     call: StepCall,
-    { timeoutMs, attempt, transaction }: CallAbout,
+    about: Omit<CodeCall, 'call'>,
     code: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    const { clock, control, calls, pluginCalls } = this.#deps;
-    const { name, index } = call;
-    const deps = { stepName: name, clock, control };
-    const limited = () =>
-      timeoutMs === undefined ? code(this.signal) : withinTime(code, { ...deps, timeoutMs });
-    const own = () => callWithinStep(control.lease, { owner: this, name, transaction }, limited);
-    if (pluginCalls === undefined) return own();
-    const within = async () => {
-      // A plugin may have taken its time.
-      control.throwIfOver();
-      return own();
-    };
-    return pluginCalls.aroundStep({ stepName: name, stepIndex: index, attempt }, within, (error) =>
-      calls.isSensitive(error, call),
-    );
+    return callCode({ call, ...about }, { ...this.#deps, owner: this }, code);
   }
 
   /** {@link encodeResult} */

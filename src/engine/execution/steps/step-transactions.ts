@@ -6,13 +6,13 @@ import {
 } from '../../../core/errors/errors.ts';
 import { redact } from '../../../core/json/redacted.ts';
 import type { StepTransaction, TransactionEnd } from '../../../core/ownership/step-transaction.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retries/retry-pause.ts';
 import type { Store } from '../../../core/store.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import type { CallerTransaction } from '../../../core/triggers/trigger-options.ts';
 import type { EventBus } from '../../events/event-bus.ts';
-import type { OwnerJournal } from '../owner-journal.ts';
-import { readPatiently } from '../patient-read.ts';
+import type { OwnerJournal } from '../journal/owner-journal.ts';
+import { readPatiently } from '../patience.ts';
 import type { RunControl } from '../run-control.ts';
 import { HeldJournal } from './held-journal.ts';
 import type { StepCall } from './step-calls.ts';

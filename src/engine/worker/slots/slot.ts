@@ -1,7 +1,7 @@
 import type { ClaimedRun } from '../../../core/ownership/claim.ts';
 import { SUSPECT_AFTER_LOST_WORKERS } from '../../../core/run.ts';
 import type { RunContext } from '../../../core/run-context.ts';
-import type { OwnerJournal } from '../../execution/owner-journal.ts';
+import type { OwnerJournal } from '../../execution/journal/owner-journal.ts';
 import type { RunControl } from '../../execution/run-control.ts';
 import type { SlotHolder } from './run-waits.ts';
 

@@ -2,7 +2,7 @@ import { type CompiledQuery, type Dialect, Kysely } from 'kysely';
 import { CALLER_BUDGET_MS } from '../../../core/call.ts';
 import type { DatabaseTrouble } from '../../../core/durably.ts';
 import { DatabaseUnavailableError, DurablyError, ValidationError } from '../../../core/errors/errors.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retries/retry-pause.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../deadlines.ts';
 import { WriteLane } from '../../lane.ts';

@@ -1,7 +1,7 @@
 import { CompiledQuery, type Kysely, type Transaction } from 'kysely';
 import { errorMessage } from '../../../core/errors/error-text.ts';
 import { DatabaseUnavailableError, DurablyError, SchemaMismatchError } from '../../../core/errors/errors.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../../core/retry-pause.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../core/retries/retry-pause.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import type { Batch } from '../adapter.ts';
 import { AccessRefusedError, classifyDatabaseError } from '../connection/database-error.ts';

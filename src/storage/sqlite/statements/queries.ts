@@ -1,7 +1,8 @@
 import type { Call } from '../../../core/call.ts';
 import { JsonText } from '../../../core/json/json-text.ts';
+import type { LogLevel, StoredLogLine } from '../../../core/log-line.ts';
 import type { StoredRun } from '../../../core/run.ts';
-import type { LogLevel, StepKind, StoredLogLine, StoredStep } from '../../../core/step.ts';
+import type { StepKind, StoredStep } from '../../../core/step.ts';
 import type { Freshness, LogPage } from '../../../core/store.ts';
 import { toIsoTime } from '../../../core/time/clock.ts';
 import type { Connection } from '../connection/connection.ts';

@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
 import { CALLER_BUDGET_MS } from '../../../../core/call.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retry-pause.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retries/retry-pause.ts';
 import type { Clock } from '../../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../../deadlines.ts';
 import type { Adapter, Batch } from '../../adapter.ts';

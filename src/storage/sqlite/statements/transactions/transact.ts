@@ -6,7 +6,7 @@ import type {
   StepTransaction,
   TransactionEnd,
 } from '../../../../core/ownership/step-transaction.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retry-pause.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retries/retry-pause.ts';
 import { currentStep } from '../../../../core/run-context.ts';
 import type { Sql } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';

@@ -1,4 +1,4 @@
-import type { AppendResult, OwnerEntry, OwnerNote } from '../../core/store.ts';
+import type { AppendResult, OwnerEntry, OwnerNote } from '../../../core/store.ts';
 import type { LogBudget } from './log-budget.ts';
 
 const MAX_NOTES_PER_GROUP = 200;

@@ -1,16 +1,18 @@
-import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
-import { endsExecution } from '../../core/events.ts';
-import type { AppendResult, OwnerEntry, OwnerNote } from '../../core/ownership/append.ts';
-import type { ClaimedRun } from '../../core/ownership/claim.ts';
-import type { Store } from '../../core/store.ts';
-import type { Clock } from '../../core/time/clock.ts';
-import type { Due } from '../../core/triggers/new-run.ts';
-import type { EventBus } from '../events/event-bus.ts';
-import { ownerEvents } from '../events/owner-events.ts';
-import type { Plugins } from '../plugins/plugins.ts';
-import { EntrySealer } from '../plugins/sealing.ts';
+import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
+import { endsExecution } from '../../../core/events.ts';
+import type { AppendResult, OwnerNote } from '../../../core/ownership/append.ts';
+import type { ClaimedRun } from '../../../core/ownership/claim.ts';
+import type { Store } from '../../../core/store.ts';
+import type { Clock } from '../../../core/time/clock.ts';
+import type { Due } from '../../../core/triggers/new-run.ts';
+import type { EventBus } from '../../events/event-bus.ts';
+import { ownerEvents } from '../../events/owner-events.ts';
+import type { Plugins } from '../../plugins/plugins.ts';
+import { EntrySealer } from '../../plugins/sealing.ts';
+import { appendPatiently } from '../patience.ts';
+import { type JournalPlace, type Leaving, plain } from './journal-place.ts';
 import type { LogBudget } from './log-budget.ts';
-import { appendPatiently } from './patient-read.ts';
+import { RefusedStarts } from './refused-starts.ts';
 import { type LooseType, type WaitingNote, WaitingNotes } from './waiting-notes.ts';
 
 const DEFAULT_FLUSH_AFTER_MS = 50;
@@ -27,28 +29,6 @@ const SEAL_WITHIN_MS = 500;
  */
 type JournalState = 'open' | 'draining' | 'ended' | 'closed';
 
-/** A note on its way, and what is stored of it. */
-export interface Leaving {
-  readonly waiting: WaitingNote;
-  readonly entry: OwnerEntry;
-}
-
-const plain = (group: readonly WaitingNote[]) =>
-  group.map((waiting): Leaving => ({ waiting, entry: waiting }));
-
-/** The place of the append that is under way, while something else stores notes in a way of its own. */
-export interface JournalPlace {
-  readonly waiting: Pick<WaitingNotes, 'length' | 'take' | 'putBack' | 'release'>;
-  /** What can be encoded of a group. The rest is refused, each note by itself. */
-  encode(group: readonly WaitingNote[]): Promise<readonly Leaving[]>;
-  /** The number of the next append. */
-  nextNumber(): number;
-  /** These notes are stored. */
-  stored(group: readonly WaitingNote[]): void;
-  /** What waits is sent. */
-  release(): void;
-}
-
 /**
  * Writes the notes of a run's owner into the journal. Telemetry (step:start, progress, log lines)
  * waits for a moment. It is stored in order in the statement of the next outcome, or by itself after
@@ -63,8 +43,7 @@ export class OwnerJournal {
   readonly #waiting: WaitingNotes;
   readonly #sealer: EntrySealer | undefined;
   #number = 0;
-  /** Steps whose run the database refused to store, by name, and why. */
-  readonly #refusedStarts = new Map<string, unknown>();
+  readonly #refusedStarts = new RefusedStarts();
   #sending: Promise<void> | undefined;
   #cancelFlush: (() => void) | undefined;
   #state: JournalState = 'open';
@@ -245,20 +224,12 @@ export class OwnerJournal {
   #refuse({ note, settle }: WaitingNote, error: unknown): void {
     // Another end may follow one that was refused. Telemetry waits for it.
     if (endsExecution(note.type) && this.#state === 'ended') this.#state = 'draining';
-    if (note.child !== undefined) this.#refusedStarts.set(note.stepName ?? '', error);
+    this.#refusedStarts.noteRefused(note, error);
     settle?.reject(error);
   }
 
-  /** If the database refused the run that a step starts, the step must not complete, and its own run must not wait for it. */
   #isBlocked(waiting: WaitingNote): boolean {
-    const { type, stepName } = waiting.note;
-    const [first] = this.#refusedStarts.values();
-    const error =
-      type === 'run:wait'
-        ? first
-        : type === 'step:complete'
-          ? this.#refusedStarts.get(stepName ?? '')
-          : undefined;
+    const error = this.#refusedStarts.blocking(waiting.note);
     if (error === undefined) return false;
     this.#refuse(waiting, error);
     return true;

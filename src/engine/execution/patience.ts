@@ -1,6 +1,6 @@
 import { DatabaseUnavailableError } from '../../core/errors/errors.ts';
 import type { Append, AppendResult } from '../../core/ownership/append.ts';
-import { type PauseBounds, pauseBeforeRetry } from '../../core/retry-pause.ts';
+import { type PauseBounds, pauseBeforeRetry } from '../../core/retries/retry-pause.ts';
 import type { Store } from '../../core/store.ts';
 import type { Clock } from '../../core/time/clock.ts';
 import type { EventBus } from '../events/event-bus.ts';

@@ -1,4 +1,4 @@
-import type { Clock } from './time/clock.ts';
+import type { Clock } from '../time/clock.ts';
 
 /** The bounds of the pauses between the tries of something. */
 export interface PauseBounds {
