@@ -162,8 +162,7 @@ export class WriteLane {
     for (const [i, parts] of requests.entries()) {
       const restMs = await this.#sendTogether(parts);
       if (restMs === 0) continue;
-      // Writes that were not sent yet go before those that came later.
-      this.#putBack(membersOf(requests.slice(i + 1).flat()), () => undefined);
+      this.#putBack(membersOf(requests.slice(i + 1).flat()), () => undefined, membersOf(parts));
       return restMs;
     }
     return 0;
@@ -242,8 +241,12 @@ export class WriteLane {
     }
   }
 
-  /** Puts members back in front of those that came later. Members with an error are answered with it. */
-  #putBack(members: readonly Member[], errorOf: (member: Member) => unknown): void {
+  /** Puts members back behind `earlier` and before those that came later. Members with an error are answered with it. */
+  #putBack(
+    members: readonly Member[],
+    errorOf: (member: Member) => unknown,
+    earlier: readonly Member[] = [],
+  ): void {
     const remaining: Member[] = [];
     for (const member of members) {
       if (member.isSettled) continue;
@@ -255,6 +258,7 @@ export class WriteLane {
       remaining.push(member);
       member.watch();
     }
-    this.#waiting.unshift(...remaining);
+    const at = this.#waiting.findLastIndex((member) => earlier.includes(member)) + 1;
+    this.#waiting.splice(at, 0, ...remaining);
   }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../../src/core/errors/errors.ts';
 import type { SendFailure, WriteKind } from '../../../src/storage/writes.ts';
 import { idle } from '../../support/idle.ts';
-import { first, heldLane, last, refused, second } from './held-lane.ts';
+import { first, heldLane, last, lost, refused, second } from './held-lane.ts';
 
 describe('a request that fails', () => {
   test('is sent again member by member if one is refused, and the others are stored', async () => {
@@ -15,6 +15,20 @@ describe('a request that fails', () => {
     await requests[3]?.store();
     expect(sent().map(([text]) => text)).toEqual(['first: a bad b', 'first: a', 'first: bad', 'first: b']);
     expect(outcomes).toEqual({ a: 'stored a', bad: 'refused', b: 'stored b' });
+  });
+
+  test('keeps the order of all members if one of them loses its answer while they are sent apart', async () => {
+    const { clock, submit, sent, requests } = heldLane({ isRemote: true });
+    for (const name of ['a', 'bad', 'b', 'c']) void submit(first, name);
+    void submit(last, 'claim');
+    await idle();
+    await requests[0]?.fail({ ...refused, statementIndex: 0 });
+    await requests[1]?.store();
+    void submit(first, 'new');
+    await requests[2]?.fail(lost);
+    clock.advance(250);
+    await idle();
+    expect(sent().slice(1)).toEqual([['first: a'], ['first: bad'], ['first: bad b c new', 'last: claim']]);
   });
 
   test('keeps the order of the kinds if the refused statement is known', async () => {
