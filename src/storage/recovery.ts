@@ -63,14 +63,13 @@ function afterTimeUp(error: unknown, members: readonly Member[], { port }: Recov
 function afterLoss(cause: unknown, sent: SentParts, { port, pauses }: RecoveryDeps): Recovery {
   const nowMs = port.clock.monotonicMs();
   const unavailable = new DatabaseUnavailableError('The database is unavailable', { cause });
+  const isGivenUp = ({ firstSentMs = nowMs }: Member) => nowMs - firstSentMs > UNREACHABLE_BUDGET_MS;
   for (const member of sent.members) member.isSentAgain = true;
+  // It counts, too, if all of its callers were answered before.
+  if (sent.members.some(isGivenUp)) port.noteGivenUp();
   return {
     kind: 'put-back',
-    errorOf: ({ firstSentMs = nowMs }) => {
-      if (nowMs - firstSentMs <= UNREACHABLE_BUDGET_MS) return undefined;
-      port.noteGivenUp();
-      return unavailable;
-    },
+    errorOf: (member) => (isGivenUp(member) ? unavailable : undefined),
     restMs: pauses.afterLossMs({ waitedMs: nowMs - sent.startMs }),
   };
 }

@@ -64,6 +64,21 @@ describe('a server that answers reads and takes no writes', () => {
     await untilStatus(durably, id, 'completed');
   });
 
+  test('is unhealthy without a break, from ten seconds on', async () => {
+    const { durably, pass, block } = await withBlockedWay();
+    block('writes');
+    await pass(11_000);
+    const seen: boolean[] = [];
+    for (let i = 0; i < 40; i++) {
+      const asked = durably.health();
+      await pass(1_000);
+      void asked.then(({ database }) => void seen.push(database));
+    }
+    await pass(11_000);
+    block('nothing');
+    expect(seen).toEqual(Array.from({ length: 40 }, () => false));
+  });
+
   test('is distinguished from a server that does not answer, in the health of the instance', async () => {
     const { durably, pass, block } = await withBlockedWay();
     expect(await durably.health()).toEqual({ database: true, worker: true });

@@ -50,6 +50,7 @@ export function heldLane({ sendsBatches = true, isRemote = false, judge }: LaneO
     readonly store: () => Promise<void>;
     readonly fail: (failure: SendFailure) => Promise<void>;
   }[] = [];
+  let givenUp = 0;
   const port = {
     clock,
     sendsBatches,
@@ -71,7 +72,7 @@ export function heldLane({ sendsBatches = true, isRemote = false, judge }: LaneO
       return held.promise;
     },
     judge: judge ?? ((failure: unknown) => failure as SendFailure),
-    noteGivenUp: () => undefined,
+    noteGivenUp: () => void givenUp++,
   };
   const lane = new WriteLane(port, new Deadlines(clock));
   const outcomes: Record<string, string> = {};
@@ -84,7 +85,16 @@ export function heldLane({ sendsBatches = true, isRemote = false, judge }: LaneO
       note(error instanceof TimeUpError ? 'time up' : error instanceof Error ? error.message : String(error));
     });
   };
-  return { clock, lane, requests, outcomes, submit, sent: () => requests.map(({ texts }) => texts) };
+  return {
+    clock,
+    lane,
+    requests,
+    outcomes,
+    submit,
+    sent: () => requests.map(({ texts }) => texts),
+    /** How often the lane has said that it gave a request up. */
+    givenUp: () => givenUp,
+  };
 }
 
 export const refused = {

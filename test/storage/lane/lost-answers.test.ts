@@ -43,6 +43,18 @@ describe('a request whose answer is lost', () => {
     expect(clock.monotonicMs()).toBeGreaterThan(2_000);
   });
 
+  test('counts as given up even if its callers were answered before', async () => {
+    const { clock, submit, requests, outcomes, givenUp } = heldLane({ isRemote: true });
+    void submit(first, 'a', 10_000);
+    await idle();
+    clock.advance(15_000);
+    expect(outcomes).toEqual({});
+    await idle();
+    expect([outcomes, givenUp()]).toEqual([{ a: 'time up' }, 0]);
+    await requests[0]?.fail(lost);
+    expect(givenUp()).toBe(1);
+  });
+
   test('is followed by a rest of 1, 2, 4 … 30 seconds for each request in a row that hung', async () => {
     const { clock, submit, requests } = heldLane({ isRemote: true });
     const rests: number[] = [];
