@@ -4,6 +4,8 @@ import type { Clock } from '../../../core/time/clock.ts';
 
 /** If no write succeeds for this long, though reads are answered, the server does not recover by itself. */
 const STUCK_AFTER_MS = 30_000;
+/** A read that was answered sooner after a write was sent says nothing: the server may have stopped a moment later. */
+const READ_COUNTS_AFTER_MS = 10_000;
 /** A read that was answered longer ago says nothing about the server's state now. */
 const READ_IS_FRESH_MS = 2_000;
 
@@ -25,6 +27,8 @@ export class ServerWatch {
   #lastRead: { readonly outcome: 'answered' | 'lost' | 'refused'; readonly atMs: number } | undefined;
   /** When the first write was sent of those that have had no answer. Undefined if the last one was answered. */
   #unansweredSinceMs: number | undefined;
+  /** Whether reads were answered before the last write was sent, though earlier writes had long been unanswered. */
+  #wasReadable = false;
   #isReading = false;
   #isTold = false;
 
@@ -38,6 +42,8 @@ export class ServerWatch {
 
   noteWriteBegins(): void {
     this.#unansweredSinceMs ??= this.#nowMs;
+    const { outcome, atMs = 0 } = this.#lastRead ?? {};
+    this.#wasReadable = outcome === 'answered' && atMs - this.#unansweredSinceMs >= READ_COUNTS_AFTER_MS;
   }
 
   /** The write was executed, or the server said why not. */
@@ -49,14 +55,18 @@ export class ServerWatch {
     this.#parts.onWriteOutage({ kind: 'ended', lastedMs: this.#nowMs - sinceMs });
   }
 
-  /** No answer came, or the server was busy: a later write may succeed. */
+  /**
+   * No answer came, or the server was busy: a later write may succeed. Only a write that was lost between two reads with
+   * an answer shows that the server is stuck. With one read, it may just have returned from an outage.
+   */
   noteWriteLost(error: unknown): void {
-    if (this.#isTold || this.#isReading || this.#unansweredForMs < STUCK_AFTER_MS) return;
+    if (this.#isTold || this.#isReading || this.#unansweredForMs < READ_COUNTS_AFTER_MS) return;
     this.#isReading = true;
+    const wasReadable = this.#wasReadable;
     this.#parts
       .read()
       .then(
-        () => this.#tell(error),
+        () => wasReadable && this.#tell(error),
         // The server does not answer at all. Its callers get an error that says so.
         () => undefined,
       )
