@@ -33,7 +33,8 @@ describe('an answer that never arrives', () => {
       await idle();
       clock.advance(999);
       await quiet(server, { underWay: 1 });
-      expect(server.requests).toBe(hanging);
+      // A read, which shows whether the server answers those.
+      expect(server.requests).toBe(hanging + 1);
       clock.advance(1);
       expect(await later).toMatchObject({ payload: 'later' });
       const stored = (await durably.getRuns()).map(({ payload }) => payload);
@@ -151,6 +152,26 @@ describe('an outage', () => {
     clock.advance(250);
     await retried;
     expect(await durably.getRun(id)).toMatchObject({ status: 'completed', attempt: 1 });
+  });
+
+  test('a write whose stream has expired was not executed, and is sent again however late that was', async () => {
+    const { startStill, server } = await startRemote();
+    const { durably, clock } = await startStill();
+    await durably.stop();
+    const { echo: handle } = durably.register({ echo });
+    const expired = server.requests + 1;
+    const body = '{"message":"The stream has expired due to inactivity","code":"STREAM_EXPIRED"}';
+    server.fault = (number) =>
+      number === expired ? { kind: 'status', status: 400, body } : { kind: 'none' };
+    const arrived = deferred();
+    server.gate = () => arrived.promise;
+    const triggered = handle.trigger('late');
+    await until(() => server.requests === expired);
+    clock.advance(9_000);
+    arrived.resolve();
+    await until(() => clock.pendingMs.some((ms) => ms < 250));
+    clock.advance(250);
+    expect(await triggered).toMatchObject({ payload: 'late' });
   });
 
   test('an expired stream ends its own transaction, and nothing else', async () => {

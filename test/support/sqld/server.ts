@@ -178,7 +178,7 @@ export class Sqld extends Behaviour {
     const answer = await this.#execute(pipeline);
     if (answer === 'expired') {
       const message = 'The stream has expired due to inactivity';
-      return send(response, 500, { message, code: 'STREAM_EXPIRED' });
+      return send(response, 400, { message, code: 'STREAM_EXPIRED' });
     }
     if (answer === 'invalid') return sendText(response, 400, 'Received an invalid baton');
     const text = JSON.stringify(answer);

@@ -48,6 +48,7 @@ const FAULTS: readonly (readonly [prefix: string, fault: DatabaseFault])[] = [
   ['AUTH', 'denied'],
   ['CLIENT_CLOSED', 'blocked'],
   ['TRANSACTION_ACTIVE', 'blocked'],
+  ['STREAM_EXPIRED', 'blocked'],
 ];
 
 /**
@@ -63,8 +64,7 @@ const HTTP_FAULTS: ReadonlyMap<number, DatabaseFault> = new Map([
 
 /**
  * `isRemote`: whether the driver uses a network. Over a network an unknown error counts as a lost
- * answer: it may be a broken connection, a 502 of a proxy, a 429, half an answer, or an expired
- * stream.
+ * answer: it may be a broken connection, a 502 of a proxy, a 429, or half an answer.
  */
 export function classifyDatabaseError(error: unknown, isRemote: boolean): DatabaseFault {
   const code = errorCode(error);
