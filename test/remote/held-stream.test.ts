@@ -171,6 +171,25 @@ describe.each(PROTOCOLS)('a stream that is held over %s', (protocol) => {
   );
 });
 
+test('a stream whose answer was lost is sent nothing more over HTTP', async () => {
+  const { remote, held, numbers } = await opened('http');
+  const { server } = remote;
+  const at = server.requests + 1;
+  server.fault = (number) => (number === at ? { kind: 'drop', when: 'after' } : { kind: 'none' });
+  await rejectionOf(held.batch([insert(1)]));
+  await held.batch([insert(2)]);
+  await quiet(server);
+  expect(numbers()).toEqual([1, 2]);
+  expect(server.requests).toBe(at + 1);
+});
+
+test.each(PROTOCOLS)('a stream that was closed over %s executes nothing more', async (protocol) => {
+  const { held, numbers } = await opened(protocol);
+  held.close();
+  expect(await rejectionOf(held.batch([insert(1)]))).toMatchObject({ code: 'CLIENT_CLOSED' });
+  expect(numbers()).toEqual([]);
+});
+
 test('a WebSocket without an answer is closed after fifteen seconds, and another one is used', async () => {
   const { remote, held, clock, numbers } = await opened('ws', { cuts: 'allowed' });
   const { server } = remote;

@@ -31,7 +31,6 @@ interface Opener {
   readonly maxIdleMs: number;
   /** When a batch without an answer is given up. Undefined if something else does so. */
   readonly answerWithinMs?: number;
-  close(): void;
 }
 
 /**
@@ -46,11 +45,12 @@ export class HeldStream {
   readonly #opened = new Set<Opened>();
   /** The stream and its last use. Undefined while a batch is under way: another one opens its own. */
   #held: { readonly opened: Opened; readonly usedMs: number } | undefined;
+  #isClosed = false;
 
   constructor({ url, authToken, fetch, clock = systemClock }: HeldStreamOptions) {
     const { hranaHttpUrl, hranaWsUrl, authToken: ownToken } = hrana.parseLibsqlUrl(url);
     const token = authToken ?? ownToken;
-    if (hranaHttpUrl !== undefined) this.#opener = overHttp(hrana.openHttp(hranaHttpUrl, token, fetch));
+    if (hranaHttpUrl !== undefined) this.#opener = overHttp({ url: hranaHttpUrl, token, fetch });
     else if (hranaWsUrl !== undefined) this.#opener = overWebSocket(() => hrana.openWs(hranaWsUrl, token));
     else throw new TypeError('the address is not one of a libSQL server');
     this.#clock = clock;
@@ -79,12 +79,13 @@ export class HeldStream {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#held = undefined;
     for (const opened of this.#opened) this.#close(opened);
-    this.#opener.close();
   }
 
   #open(): Opened {
+    if (this.#isClosed) throw new LibsqlError('The client is closed', 'CLIENT_CLOSED');
     const opened = this.#opener.open();
     this.#opened.add(opened);
     return opened;
@@ -111,13 +112,31 @@ export class HeldStream {
   }
 }
 
-function overHttp(client: hrana.HttpClient): Opener {
-  client.intMode = 'number';
+/**
+ * The client would close a stream by a request after an answer was lost. A server that hangs would have that beside the
+ * next write. It is not sent: the server ends the stream by itself.
+ */
+function overHttp({
+  url,
+  token,
+  fetch,
+}: { readonly url: string; readonly token: string | undefined } & Pick<HeldStreamOptions, 'fetch'>): Opener {
   const open = (): Opened => {
+    let isClosing = false;
+    const send = async (request: Request) => {
+      if (stream.closed && !isClosing) throw new TypeError('the stream is closed');
+      return await fetch(request);
+    };
+    const client = hrana.openHttp(url, token, send);
+    client.intMode = 'number';
     const stream = client.openStream();
-    return { stream, isClosed: () => stream.closed, close: () => stream.close() };
+    const close = () => {
+      isClosing ||= !stream.closed;
+      stream.close();
+    };
+    return { stream, isClosed: () => stream.closed, close };
   };
-  return { open, maxIdleMs: MAX_IDLE_MS, close: () => client.close() };
+  return { open, maxIdleMs: MAX_IDLE_MS };
 }
 
 /** Each stream has a socket of its own, so that one that answers nothing holds up no other stream. */
@@ -128,7 +147,7 @@ function overWebSocket(connect: () => hrana.WsClient): Opener {
     const stream = client.openStream();
     return { stream, isClosed: () => client.closed || stream.closed, close: () => client.close() };
   };
-  return { open, maxIdleMs: MAX_IDLE_SOCKET_MS, answerWithinMs: ANSWER_WITHIN_MS, close: () => undefined };
+  return { open, maxIdleMs: MAX_IDLE_SOCKET_MS, answerWithinMs: ANSWER_WITHIN_MS };
 }
 
 async function executeBatch(stream: hrana.Stream, statements: Statements): Promise<readonly unknown[]> {
