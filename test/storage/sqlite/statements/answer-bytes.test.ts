@@ -1,5 +1,5 @@
 import { expect } from 'vitest';
-import { append, claim, entry, newRun, running } from '../../../store/requests.ts';
+import { all, append, claim, entry, failed, newRun, query, running } from '../../../store/requests.ts';
 import { contract } from '../../../support/contract.ts';
 
 const isRemote = ({ locks }: { readonly locks: string }) => locks === 'wait';
@@ -29,6 +29,37 @@ contract(
       const known = await store.listKnownSteps(run.runId);
       expect(known.map(({ name }) => name)).toEqual(names);
       for (const step of known) expect(step).toMatchObject({ state: 'failed', error: message });
+    });
+
+    test('gives a list of runs with long errors, progress and labels', async ({ world }) => {
+      const { store } = await world.store();
+      const labels = JSON.stringify(
+        Object.fromEntries(Array.from({ length: 8 }, (_, i) => [`l${i}`, '"'.repeat(256)])),
+      );
+      const message = '\u001b'.repeat(16 * KB);
+      const runs = Array.from({ length: 100 }, () =>
+        newRun({ labels, payload: JSON.stringify('"'.repeat(3 * KB)) }),
+      );
+      await store.enqueue(runs);
+      const { runs: taken } = await claim(store, { limit: 100 });
+      await Promise.all(taken.map((run) => append(store, run, [failed(message)])));
+      const listed = await all((await store.listRuns(query())).portions);
+      expect(listed.map(({ id }) => id)).toEqual(runs.map(({ id }) => id).reverse());
+      for (const run of listed) {
+        expect(run).toMatchObject({ status: 'failed', error: message, labels: JSON.parse(labels) });
+        expect(run.errorDetail?.text).toBe('{"name":"Error"}');
+      }
+    });
+
+    test('gives a list of all runs whose texts are short in one request', async ({ world }) => {
+      const { store } = await world.store();
+      await store.enqueue(Array.from({ length: 100 }, () => newRun({ labels: '{"a":"b"}' })));
+      const [first] = (await claim(store, { limit: 1 })).runs;
+      if (first !== undefined) await append(store, first, [failed('x'.repeat(4 * KB))]);
+      const { portions } = await store.listRuns(query());
+      const lengths = [];
+      for await (const portion of portions) lengths.push(portion.length);
+      expect(lengths).toEqual([100]);
     });
 
     test('gives a claim fewer runs if all together are too large', async ({ world }) => {
