@@ -50,14 +50,15 @@ export function takeFirst(
 /** The statements for each part. */
 export function compileParts(
   parts: readonly Part[],
-  about: Omit<Sending, 'isSentAgain' | 'sentAgain'>,
+  about: Omit<Sending, 'isSentAgain' | 'sentAgain' | 'asksLess'>,
 ): CompiledWrites<unknown>[] {
   const { isBatch, isRemote, seesAll } = about;
   return parts.map(({ kind, members }) => {
     const sentAgain = members.map(({ isSentAgain }) => isSentAgain);
+    const asksLess = members.some((each) => each.asksLess);
     return kind.compile(
       members.map(({ member }) => member),
-      { isBatch, isRemote, seesAll, sentAgain, isSentAgain: sentAgain.includes(true) },
+      { isBatch, isRemote, seesAll, sentAgain, isSentAgain: sentAgain.includes(true), asksLess },
     );
   });
 }

@@ -25,6 +25,8 @@ export class Member implements Waiter {
   /** When it was first sent, on the monotonic clock. */
   firstSentMs: number | undefined;
   isSentAgain = false;
+  /** Its answer alone was too large. */
+  asksLess = false;
   readonly #caller: Caller;
   readonly #deadlines: Deadlines;
   readonly #onExpire: (member: Member) => void;

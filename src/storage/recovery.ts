@@ -40,8 +40,7 @@ export function recoveryFrom(failure: SendFailure, sent: SentParts, deps: Recove
     case 'busy':
       return { kind: 'put-back', errorOf: noError, restMs: deps.pauses.afterBusyMs() };
     case 'too-large':
-      if (members.length > 1) return { kind: 'send-apart', requests: smaller(parts) };
-      return afterLoss(failure.error, sent, deps);
+      return afterTooLarge(failure.error, sent, deps);
     case 'lost':
       return afterLoss(failure.error, sent, deps);
     case 'refused':
@@ -57,6 +56,17 @@ function afterTimeUp(error: unknown, members: readonly Member[], { port }: Recov
   const firstMs = firstDeadlineMs(members) ?? Number.POSITIVE_INFINITY;
   const nowMs = Math.max(port.clock.monotonicMs(), firstMs);
   return ({ deadlineMs }: Member) => (deadlineMs <= nowMs ? error : undefined);
+}
+
+/** Smaller requests leave. A single member asks once more, for less. After that the server may be short of memory. */
+function afterTooLarge(error: unknown, sent: SentParts, deps: RecoveryDeps): Recovery {
+  const { parts, members } = sent;
+  const [only] = members;
+  if (only === undefined || members.length > 1) return { kind: 'send-apart', requests: smaller(parts) };
+  only.isSentAgain = true;
+  if (only.asksLess) return afterLoss(error, sent, deps);
+  only.asksLess = true;
+  return { kind: 'send-apart', requests: [parts] };
 }
 
 /** The members may be stored. They are sent again until the database was out of reach for too long. */

@@ -34,6 +34,8 @@ export interface Sending {
   readonly isSentAgain: boolean;
   /** Which of them, in the order of the members. */
   readonly sentAgain: readonly boolean[];
+  /** The answer of an earlier sending was too large. The statements are to ask for as little as they can. */
+  readonly asksLess: boolean;
   /** No write that was submitted earlier is left for a later request. */
   readonly seesAll: boolean;
   /** Several statements are one transaction. Otherwise they are executed one after another. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { DatabaseUnavailableError } from '../../../src/core/errors/errors.ts';
 import type { SendFailure, WriteKind } from '../../../src/storage/writes.ts';
 import { idle } from '../../support/idle.ts';
-import { first, heldLane, last, lost, refused, second } from './held-lane.ts';
+import { first, heldLane, kind, last, lost, refused, second } from './held-lane.ts';
 
 describe('a request that fails', () => {
   test('is sent again member by member if one is refused, and the others are stored', async () => {
@@ -126,14 +126,17 @@ describe('a request whose answer would be too large', () => {
     expect(outcomes).toEqual({ a: 'stored a', b: 'stored b', c: 'stored c' });
   });
 
-  test('is sent again after a pause if it has one member', async () => {
+  test('asks for less at once if it has one member, and is sent again after a pause', async () => {
+    const writes = kind('large', 1);
     const { clock, submit, requests, outcomes } = heldLane({ isRemote: true });
-    void submit(first, 'a');
+    void submit(writes, 'a');
     await idle();
     await requests[0]?.fail(tooLarge);
+    expect(writes.sendings.map(({ asksLess }) => asksLess)).toEqual([false, true]);
+    await requests[1]?.fail(tooLarge);
     clock.advance(250);
     await idle();
-    await requests[1]?.store();
+    await requests[2]?.store();
     expect(outcomes).toEqual({ a: 'stored a' });
   });
 });

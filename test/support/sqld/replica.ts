@@ -1,6 +1,6 @@
 import { HranaDatabase } from './database.ts';
 import { isBoundary } from './nature.ts';
-import type { HranaStatement, StatementResult } from './protocol.ts';
+import type { StatementResult } from './protocol.ts';
 
 /** The database as it was at one moment. */
 class Snapshot extends HranaDatabase {
@@ -18,10 +18,11 @@ class Snapshot extends HranaDatabase {
   }
 
   /** The snapshot is a transaction, so those of a batch have nothing to do. */
-  override execute(statement: HranaStatement, sqls: ReadonlyMap<number, string>): StatementResult {
+  override execute(...given: Parameters<HranaDatabase['execute']>): StatementResult {
+    const [statement, sqls] = given;
     const sql = statement.sql ?? sqls.get(statement.sql_id ?? -1) ?? '';
     if (isBoundary(sql)) return { cols: [], rows: [], affected_row_count: 0, last_insert_rowid: null };
-    return super.execute(statement, sqls);
+    return super.execute(...given);
   }
 }
 

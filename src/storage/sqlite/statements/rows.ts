@@ -69,15 +69,33 @@ export type ListedRunRow = {
 /** A row of a list, or only its place, or its id and job. */
 export type CompiledRow = ListedRunRow & { readonly seq?: number } & Partial<Pick<RunRow, 'id' | 'job_name'>>;
 
+/** Short columns that may be long together. They are JSON already, but for the error. */
+const TEXTS: readonly string[] = ['progress', 'labels', 'error_detail', 'waits', 'error'];
+
+/** Packed texts of a row take at most this many bytes, so that a page fits into one answer of a server. */
+const PACKED_BYTES = 48 * 1024;
+
+const textBytes = TEXTS.map((column) => `ifnull(octet_length(${column}), 0)`).join(' + ');
+/** SQL: the most bytes that the texts take with their escapes. Those of JSON double its characters at most, others make six of one. */
+const MOST_PACKED_BYTES = `2 * (${textBytes}) + 4 * ifnull(octet_length(error), 0)`;
+
+const pack = (of: (column: string) => string) => `json_array(${['seq', ...SHORT_COLUMNS].map(of).join(', ')})`;
+
+const withoutTexts = (column: string) => {
+  if (column === 'error_detail') return textBytes;
+  return TEXTS.includes(column) ? 'null' : column;
+};
+
 /**
- * The columns of a page. The short columns come as one JSON text, because a driver takes longer to
- * convert each value of each row than SQLite and JSON.parse take for the text.
+ * SQL: the short columns as one JSON text, because a driver takes longer to convert each value of each row than SQLite and
+ * JSON.parse take for the text. If its texts are too large, their size stands for the error's detail, and they are read later.
  */
+const PACKED = `iif(${MOST_PACKED_BYTES} <= ${PACKED_BYTES}, ${pack((column) => column)}, ${pack(withoutTexts)}) as packed`;
+
+/** The columns of a page. */
 export function listedColumns(fields: readonly RunField[] | null): string {
-  const short = SHORT_COLUMNS.map((column) => (column === 'error_detail' ? inlineOrSize(column) : column));
-  const packed = `json_array(${['seq', ...short].join(', ')}) as packed`;
   const values = longColumns(fields).map((column) => `${inlineOrSize(column)} as ${column}`);
-  return [packed, ...values].join(', ');
+  return [PACKED, ...values].join(', ');
 }
 
 /** The columns of a run that is read whole, for the same fields. */

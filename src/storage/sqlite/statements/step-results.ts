@@ -30,34 +30,49 @@ export const childOf = (
   select json_array(${table}.child_run_id, min(r.status), r.error, octet_length(r.output),
     iif(octet_length(r.output) <= ${INLINE_CHILD_BYTES}, r.output, null))
   from durably_runs r where r.id = ${table}.child_run_id
-) end as child`;
+) end`;
+
+/** SQL: the bytes of a row beside its output: of its name, its failure, and its child with all escapes. */
+export const textBytesOf = (
+  step: string,
+  journal: string,
+) => `octet_length(${step}.name) + case ${step}.status
+  when 'failed' then ifnull(octet_length(${journal}.message), 0) + ifnull(octet_length(${outcomeOf(step, journal)}), 0)
+  when 'open' then ifnull(octet_length(${childOf(step)}), 0) else 0 end`;
+
+/** SQL: the run's attempt, if its claim goes on with it. */
+const GOING_ON = `(select r.attempt from durably_runs r where r.id = ?1 and r.claim_kind = 'resume')`;
+
+/** What a row takes of an answer besides its texts. */
+const ROW_BYTES = 512;
 
 /**
  * The names of a run's completed and open steps by index, and with them the outputs of the
  * first ones, as many as make a portion. ?1 the run, ?2 and ?3 the index and name
  * of the last step of the page before, ?4 how many bytes of outputs may come along.
+ * The row at which the other texts make a portion is the last one.
  *
- * A window copies every column that stands beside it: it is given the outputs' sizes,
- * which SQLite tells without reading the outputs.
+ * A window copies every column that stands beside it: it is given the texts' sizes,
+ * which SQLite tells of outputs without reading them.
  */
-/** SQL: the run's attempt, if its claim goes on with it. */
-const GOING_ON = `(select r.attempt from durably_runs r where r.id = ?1 and r.claim_kind = 'resume')`;
-
 const RESULTS = `
-select s.name, s.step_index, s.sequence, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read, ${childOf('s')},
+select s.name, s.step_index, s.sequence, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read, s.texts, ${childOf('s')} as child,
   case when s.total <= ?4 or s.status = 'failed' then (
     select ${outcomeOf('s', 'o')} from durably_journal o where o.sequence = s.sequence
   ) end as output,
   case when s.status = 'failed' then (select o.message from durably_journal o where o.sequence = s.sequence) end as error
 from (
-  select name, step_index, kind, status, tries, due_at, child_run_id, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
+  select name, step_index, kind, status, tries, due_at, child_run_id, created_at, sequence, bytes, text_bytes,
+    sum(bytes) over (order by step_index, name) as total, sum(text_bytes) over (order by step_index, name) as texts
   from (
-    select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, c.child_run_id, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes
+    select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, c.child_run_id, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes,
+      ${ROW_BYTES} + ${textBytesOf('c', 'j')} as text_bytes
     from durably_steps c cross join durably_journal j on j.sequence = c.sequence
     where c.run_id = ?1 and ${isKnown('c', { journal: 'j', attempt: GOING_ON })} and (c.step_index, c.name) > (?2, ?3)
     order by c.step_index, c.name limit ${NAMES_PER_PAGE}
   )
 ) s
+where s.texts - s.text_bytes < ${PORTION_BYTES}
 order by s.step_index, s.name`;
 
 export interface StepRow {
@@ -85,7 +100,11 @@ type ChildRow = readonly [
   output: string | null,
 ];
 
-type ListedStepRow = StepRow & { readonly step_index: number };
+interface ListedStepRow extends StepRow {
+  readonly step_index: number;
+  /** The bytes of the page's texts up to this row. */
+  readonly texts: number;
+}
 
 export function toKnownStep(row: StepRow): KnownStep {
   const { name, status, sequence, bytes: outputBytes, output, is_read } = row;
@@ -113,7 +132,9 @@ export async function listKnownSteps(connection: Connection, runId: string): Pro
       parameters: [runId, place.step_index, place.name, spare],
     });
     steps.push(...rows.map(toKnownStep));
-    place = rows.length === NAMES_PER_PAGE ? rows.at(-1) : undefined;
+    const last = rows.at(-1);
+    const isFull = rows.length === NAMES_PER_PAGE || (last?.texts ?? 0) >= PORTION_BYTES;
+    place = isFull ? last : undefined;
     // Only the first page brings outputs along.
     spare = -1;
   }

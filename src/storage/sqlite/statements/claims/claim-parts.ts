@@ -84,14 +84,15 @@ export function toClaim(request: ClaimRequest | undefined, sending: Sending, has
 
 function claimOfRuns(
   request: ClaimRequest | undefined,
-  { isSentAgain, isRemote, isBatch }: Sending,
+  { isSentAgain, isRemote, isBatch, asksLess }: Sending,
   hasLimits: boolean,
 ): OneClaim {
   if (request === undefined) return { statements: [], decode: () => NOTHING };
   const jobNames = JSON.stringify(request.jobNames);
   const { limit, claimToken, staleThresholdMs, takesSuspect, terms = [], limits = [] } = request;
   const hasTerms = terms.length > 0;
-  const inlineBytes = Math.floor(ANSWER_BYTES / limit);
+  // A repeated claim answers all runs that it took, so none of their payloads come along then.
+  const inlineBytes = asksLess ? 0 : Math.floor(ANSWER_BYTES / limit);
   const hasThrottles = limits.some(({ throttle }) => throttle !== undefined);
   const isRepeated = isSentAgain || request.isAskedAgain;
   const about = [jobNames, limit, claimToken, staleThresholdMs, takesSuspect ? 1 : 0];
@@ -118,7 +119,7 @@ function claimOfRuns(
   const asksForLeft = canBeCut && !hasLimits;
   if (asksForLeft) statements.push({ kind: 'read', sql: LEFT_BEHIND, parameters: about });
   // On a file, a claim that wakes runs is the one that probably takes runs with steps.
-  const bringsSteps = isRemote || (isBatch && request.wakesDue);
+  const bringsSteps = !asksLess && (isRemote || (isBatch && request.wakesDue));
   if (bringsSteps) statements.push({ kind: 'read', sql: KNOWN_OF_CLAIM, parameters: [claimToken] });
   return {
     statements,

@@ -28,9 +28,11 @@ const claims: WriteKind<OneDecision, Claimed> = {
   place: PLACES.claim,
   sizeOf: () => ({ rows: 0, chars: 0 }),
   compile: (decisions, sending) => {
-    const parts = decisions.map(({ decide, schema }) =>
-      toClaim(decide({ seesAll: sending.seesAll }), sending, schema.hasLimits),
-    );
+    const parts = decisions.map(({ decide, schema }) => {
+      const request = decide({ seesAll: sending.seesAll });
+      const asked = request && sending.asksLess ? { ...request, limit: 1 } : request;
+      return toClaim(asked, sending, schema.hasLimits);
+    });
     return {
       statements: parts.flatMap(({ statements }) => statements),
       decode: (answers) => {

@@ -3,7 +3,7 @@ import type { KnownStep, SentSignal } from '../../../../core/ownership/known-ste
 import type { Rows } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { readCurrent } from '../current-reads.ts';
-import { childOf, isKnown, outcomeOf, type StepRow, toKnownStep } from '../step-results.ts';
+import { childOf, isKnown, outcomeOf, type StepRow, textBytesOf, toKnownStep } from '../step-results.ts';
 
 /** SQL: whether the run may have steps. On its first attempt it has none. */
 const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
@@ -12,6 +12,11 @@ const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 's
 const MAX_ROWS = 500;
 /** A larger value is read later, so that all rows fit into one answer. */
 const INLINE_BYTES = 4 * 1024;
+/** The same for a step's other texts, such as its failure. Then the steps of its run are read in pages. */
+const TEXT_BYTES = 6 * 1024;
+
+/** SQL: what the answer has of a step whose texts fit. */
+const fitting = (value: string) => `case when ${textBytesOf('s', 'j')} <= ${TEXT_BYTES} then ${value} end`;
 
 /**
  * SQL: the completed and open steps of claimed runs, and the signals that no step has taken. Of a signal,
@@ -23,14 +28,15 @@ with claimed as materialized (
 )
 select r.id as run_id, s.step_index, s.name, s.sequence, s.kind, s.status, s.tries, s.due_at, j.created_at,
   coalesce(octet_length(j.data), 0) as bytes, coalesce(octet_length(j.data), 0) <= ${INLINE_BYTES} as is_read,
-  case when octet_length(j.data) <= ${INLINE_BYTES} or s.status = 'failed' then ${outcomeOf('s', 'j')} end as output,
-  case when s.status = 'failed' then j.message end as error, ${childOf('s')}
+  case when s.status = 'failed' then ${fitting(outcomeOf('s', 'j'))} when octet_length(j.data) <= ${INLINE_BYTES} then j.data end as output,
+  case when s.status = 'failed' then ${fitting('j.message')} end as error, ${fitting(childOf('s'))} as child,
+  ${textBytesOf('s', 'j')} > ${TEXT_BYTES} as is_cut
 from claimed r cross join durably_steps s on s.run_id = r.id
   cross join durably_journal j on j.sequence = s.sequence
 where ${isKnown('s', { journal: 'j', attempt: 'r.attempt' })}
 union all
 select r.id, null, g.name, 0, 'signal', 'sent', 0, g.seq, g.created_at, octet_length(g.payload), 1,
-  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null, null
+  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null, null, 0
 from claimed r cross join durably_signals g indexed by durably_signals_untaken on g.run_id = r.id
 where g.is_taken = 0
 order by 1, 2, 3, 8 limit ${MAX_ROWS + 1}`;
@@ -51,9 +57,11 @@ const KNOWN_OF_RUNS = knownOf('json_each(?1) i cross join durably_runs r on r.id
 type KnownRow = Omit<StepRow, 'status'> & {
   readonly run_id: string;
   readonly status: StepRow['status'] | 'sent';
+  /** 1 if its texts are too large to come along. */
+  readonly is_cut: number;
 };
 
-/** By run. A run whose rows don't all fit into the answer is missing. */
+/** By run. A run whose rows don't all fit into the answer is missing: they are read in pages. */
 export function knownOfRuns(rows: Rows): ReadonlyMap<string, KnownOfRun> {
   const known = new Map<string, { steps: KnownStep[]; signals: SentSignal[] }>();
   for (const row of rows as unknown as readonly KnownRow[]) {
@@ -64,6 +72,7 @@ export function knownOfRuns(rows: Rows): ReadonlyMap<string, KnownOfRun> {
     else ofRun.steps.push(toKnownStep({ ...row, status }));
   }
   if (rows.length > MAX_ROWS) known.delete(String(rows.at(-1)?.run_id));
+  for (const { run_id, is_cut } of rows) if (is_cut === 1) known.delete(String(run_id));
   for (const { signals } of known.values()) signals.sort((a, b) => a.seq - b.seq);
   return known;
 }
@@ -77,7 +86,7 @@ export async function listKnown(
     parameters: [JSON.stringify(runIds)],
   });
   const known = knownOfRuns(rows);
-  if (rows.length > MAX_ROWS) return known;
+  if (rows.length > MAX_ROWS || rows.some(({ is_cut }) => is_cut === 1)) return known;
   // All rows came, so a run without rows has none.
   return new Map(runIds.map((runId) => [runId, known.get(runId) ?? { steps: [], signals: [] }]));
 }

@@ -13,7 +13,14 @@ import { enqueues, newlyStored } from './enqueue.ts';
 import { enqueuedOf } from './found-runs.ts';
 
 /** One statement, and nothing goes along with it. */
-const ALONE = { isSentAgain: false, sentAgain: [false], seesAll: true, isBatch: false, isRemote: false };
+const ALONE = {
+  isSentAgain: false,
+  sentAgain: [false],
+  asksLess: false,
+  seesAll: true,
+  isBatch: false,
+  isRemote: false,
+};
 
 /**
  * Stores a run in a caller's transaction. The lane is not passed: the caller holds the lock already.

@@ -59,9 +59,10 @@ export async function enqueuedOf(
 ): Promise<Enqueued[]> {
   const found = runs.map((run) => {
     const own = stored.byId.get(run.id);
-    // The payload of a run that was just stored is known, so it is not read.
     if (own !== undefined) {
-      return { listed: own.isWhole ? own : known(own, run), disposition: 'created' } as const;
+      // The payload of a run that was just stored is known, so it is not read. Long labels are missing with all other texts.
+      const isKnown = !own.isWhole && (run.labels === null || Object.keys(own.row.labels).length > 0);
+      return { listed: isKnown ? known(own, run) : own, disposition: 'created' } as const;
     }
     const found = foundRun(run, stored);
     if (found === undefined) throw notStored(run);
