@@ -3,7 +3,7 @@ import type { KnownStep, SentSignal } from '../../../../core/ownership/known-ste
 import type { Rows } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { readCurrent } from '../current-reads.ts';
-import { childOf, isKnown, outcomeOf, type StepRow, toKnownStep } from '../step-results.ts';
+import { bytesOf, childOf, isKnown, outcomeOf, type StepRow, toKnownStep } from '../step-results.ts';
 
 /** SQL: whether the run may have steps. On its first attempt it has none. */
 const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
@@ -22,15 +22,14 @@ with claimed as materialized (
   select r.id, iif(r.claim_kind = 'resume', r.attempt, null) as attempt from ${runs}
 )
 select r.id as run_id, s.step_index, s.name, s.sequence, s.kind, s.status, s.tries, s.due_at, j.created_at,
-  coalesce(octet_length(j.data), 0) as bytes, coalesce(octet_length(j.data), 0) <= ${INLINE_BYTES} as is_read,
-  case when octet_length(j.data) <= ${INLINE_BYTES} or s.status = 'failed' then ${outcomeOf('s', 'j')} end as output,
-  case when s.status = 'failed' then j.message end as error, ${childOf('s')}
+  ${bytesOf('j')} as bytes, ${bytesOf('j')} <= ${INLINE_BYTES} as is_read,
+  iif(${bytesOf('j')} <= ${INLINE_BYTES}, ${outcomeOf('s', 'j')}, null) as output, ${childOf('s')}
 from claimed r cross join durably_steps s on s.run_id = r.id
   cross join durably_journal j on j.sequence = s.sequence
 where ${isKnown('s', { journal: 'j', attempt: 'r.attempt' })}
 union all
 select r.id, null, g.name, 0, 'signal', 'sent', 0, g.seq, g.created_at, octet_length(g.payload), 1,
-  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null, null
+  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null
 from claimed r cross join durably_signals g indexed by durably_signals_untaken on g.run_id = r.id
 where g.is_taken = 0
 order by 1, 2, 3, 8 limit ${MAX_ROWS + 1}`;
