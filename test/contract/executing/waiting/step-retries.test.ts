@@ -8,7 +8,7 @@ import {
   StepTimeoutError,
 } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
-import { job } from '../../../support/jobs.ts';
+import { echo, job } from '../../../support/jobs.ts';
 import { nextEvent, recordEvents, untilEnded, untilStatus } from '../../../support/runs.ts';
 import { AT_ONCE, HOUR_MS } from './patient.ts';
 
@@ -146,6 +146,17 @@ contract('a step with retries', (test) => {
     expect(retry.error).toBe('Step "work" timed out after 10 ms');
     expect(await untilStatus(durably, id, 'completed')).toMatchObject({ output: 'second' });
     expect(reasons).toEqual([expect.any(StepTimeoutError)]);
+  });
+
+  test('is refused a time limit of nothing, like its job', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const { hasty } = durably.register({
+      hasty: job('hasty', (step) => step.run('work', { timeout: 0 }, () => 1)),
+    });
+    const { id } = await hasty.trigger(0);
+    const why = 'timeout must be longer than 0, not 0';
+    expect(await untilStatus(durably, id, 'failed')).toMatchObject({ error: `Step "work" can't run: ${why}` });
+    expect(() => defineJob({ ...echo, defaults: { timeout: 0 } })).toThrow(`defaults.${why}`);
   });
 
   test('cannot call other steps inside of its function', async ({ world }) => {
