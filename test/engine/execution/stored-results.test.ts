@@ -57,7 +57,8 @@ describe('the stored results of a run', () => {
       clock: new FakeClock(),
       needed: new NeededValues(undefined, control),
     });
-    for (const { name } of steps) expect(await rejectionOf(results.take(name))).toMatchObject({ message: name });
+    for (const { name } of steps)
+      expect(await rejectionOf(results.take(name))).toMatchObject({ message: name });
     expect(asked).toEqual([['one', 'two'], ['three']]);
   });
 });

@@ -1,4 +1,5 @@
 import { expect } from 'vitest';
+import { z } from 'zod';
 import {
   ChildRunError,
   defineJob,
@@ -31,13 +32,23 @@ const THROWN: readonly (() => Error)[] = [
   () => new Error('long '.repeat(2_000), { cause: refused() }),
 ];
 
-const CLASSES = { StepTimeoutError, StepError, NonRetryableError, RetryAfterError, NotFoundError, ChildRunError };
+const CLASSES = {
+  StepTimeoutError,
+  StepError,
+  NonRetryableError,
+  RetryAfterError,
+  NotFoundError,
+  ChildRunError,
+};
 
 /** What a job can tell of an error. */
 function told(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const { name, message, code, cause, errors, delayMs, runId, status } = error as Error & Record<string, unknown>;
-  const classes = Object.entries(CLASSES).flatMap(([each, ofClass]) => (error instanceof ofClass ? [each] : []));
+  const { name, message, code, cause, errors, delayMs, runId, status } = error as Error &
+    Record<string, unknown>;
+  const classes = Object.entries(CLASSES).flatMap(([each, ofClass]) =>
+    error instanceof ofClass ? [each] : [],
+  );
   return JSON.stringify({
     ...{ name, message, code, delayMs, runId, status, classes },
     cause: told(cause),
@@ -110,7 +121,10 @@ contract('an error of a step that its job caught', (test) => {
       new Error('outer', { cause: new RetryAfterError('later', '1h') }),
     ];
     const rethrows = defineJob({
-      ...job('rethrows', async (step, i) => {
+      name: 'rethrows',
+      input: z.unknown(),
+      retries: { limit: 1, ...AT_ONCE },
+      run: async (step, i) => {
         const caught = await step
           .run('fails', () => {
             throw errors[i as number];
@@ -118,8 +132,7 @@ contract('an error of a step that its job caught', (test) => {
           .catch((error: unknown) => error);
         await step.waitForSignal('go');
         throw caught;
-      }),
-      retries: { limit: 1, ...AT_ONCE },
+      },
     });
     const { rethrows: jobs } = durably.register({ rethrows });
     const runs = await Promise.all(errors.map((_, i) => jobs.trigger(i)));
