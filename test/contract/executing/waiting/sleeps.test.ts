@@ -143,8 +143,8 @@ contract('a step that sleeps', (test) => {
     const { durably } = await world.start({ pollingInterval: HOUR_MS });
     const gate = deferred();
     const settled: unknown[] = [];
-    const { child } = durably.register({ child: echo });
     const { nap } = durably.register({
+      echo,
       nap: job('nap', async (step) => {
         const beside = async () => {
           await gate.promise;
@@ -153,10 +153,14 @@ contract('a step that sleeps', (test) => {
             step.transaction('stored', async () => settled.push('called')),
             step.sleep('sleep', 0),
             step.waitForSignal('signal'),
-            step.invoke('invoke', child, 0),
-            step.trigger('trigger', child, 0),
+            step.invoke('invoke', echo, 0),
+            step.trigger('trigger', echo, 0),
           ];
-          for (const call of calls) void call.then(() => settled.push('settled'), (error) => settled.push(error));
+          for (const call of calls)
+            void call.then(
+              () => settled.push('settled'),
+              (error) => settled.push(error),
+            );
         };
         await Promise.all([step.sleep('rest', '1h'), beside()]);
       }),

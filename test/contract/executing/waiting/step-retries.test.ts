@@ -8,7 +8,7 @@ import {
   StepTimeoutError,
 } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
-import { echo, job } from '../../../support/jobs.ts';
+import { job } from '../../../support/jobs.ts';
 import { nextEvent, recordEvents, untilEnded, untilStatus } from '../../../support/runs.ts';
 import { AT_ONCE, HOUR_MS } from './patient.ts';
 
@@ -155,8 +155,12 @@ contract('a step with retries', (test) => {
     });
     const { id } = await hasty.trigger(0);
     const why = 'timeout must be longer than 0, not 0';
-    expect(await untilStatus(durably, id, 'failed')).toMatchObject({ error: `Step "work" can't run: ${why}` });
-    expect(() => defineJob({ ...echo, defaults: { timeout: 0 } })).toThrow(`defaults.${why}`);
+    expect(await untilStatus(durably, id, 'failed')).toMatchObject({
+      error: `Step "work" can't run: ${why}`,
+    });
+    expect(() =>
+      defineJob({ name: 'x', input: z.unknown(), run: () => 0, defaults: { timeout: 0 } }),
+    ).toThrow(`defaults.${why}`);
   });
 
   test('cannot call other steps inside of its function', async ({ world }) => {
