@@ -53,7 +53,7 @@ select s.name, s.step_index, s.sequence, s.kind, s.status, s.tries, s.due_at, s.
     select ${outcomeOf('s', 'o')} from durably_journal o where o.sequence = s.sequence
   ) end as output
 from (
-  select name, step_index, kind, status, tries, due_at, child_run_id, created_at, sequence, bytes, sum(bytes) over (order by step_index, name) as total
+  select *, sum(bytes) over (order by step_index, name) as total
   from (
     select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, c.child_run_id, j.created_at, c.sequence, ${bytesOf('j')} as bytes
     from durably_steps c cross join durably_journal j on j.sequence = c.sequence
