@@ -20,10 +20,12 @@ const server = serve({ fetch: createDurablyApp(durably).fetch, port, hostname: '
   console.log(`listening on http://127.0.0.1:${address.port}`);
 });
 
-process.once('SIGTERM', async () => {
+async function stop(): Promise<void> {
   server.close();
   await durably.stop({ timeoutMs: 5_000 });
   ledger.close();
   await database.close();
   process.exit(0);
-});
+}
+process.once('SIGINT', stop);
+process.once('SIGTERM', stop);

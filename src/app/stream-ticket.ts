@@ -1,4 +1,5 @@
-import { decode, sign, verify } from 'hono/jwt';
+// Not from `hono/jwt`, whose middleware a Worker would have to carry along.
+import { decode, sign, verify } from 'hono/utils/jwt/jwt';
 import * as z from 'zod';
 import { systemClock } from '../core/time/clock.ts';
 import { type ApiKeys, unauthorized } from './api-keys.ts';

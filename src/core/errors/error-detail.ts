@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { boundedText, bytesOf } from '../text.ts';
+import { parseDuration } from '../time/duration.ts';
 import { dropPromises } from './dropped.ts';
 import { errorsOf, ownMessage } from './error-text.ts';
 import { isError, readField } from './thrown.ts';
@@ -25,6 +26,8 @@ export interface ErrorDetail {
   readonly message: string;
   readonly stack?: string | undefined;
   readonly code?: string | number | undefined;
+  /** Of a RetryAfterError: how long to wait before the next try, ms. */
+  readonly delayMs?: number | undefined;
   /** The error's cause, with its own causes. At most 10 in a chain. */
   readonly cause?: ErrorDetail | undefined;
   /** The first errors of an AggregateError. */
@@ -39,6 +42,7 @@ export const errorDetailSchema: z.ZodType<ErrorDetail> = z
     message: z.string(),
     stack: z.string().optional(),
     code: z.union([z.string(), z.number()]).optional(),
+    delayMs: z.number().optional(),
     get cause() {
       return errorDetailSchema.optional();
     },
@@ -110,6 +114,7 @@ class DetailReader {
       message: textOf(error),
       ...(typeof stack === 'string' && this.#mode === 'full' ? { stack } : {}),
       ...(isCode ? { code } : {}),
+      ...(name === 'RetryAfterError' ? delayOf(error) : {}),
       ...(hasCause ? { cause: this.read(cause, causesLeft - 1) } : {}),
       ...this.#errors(errors, causesLeft),
     };
@@ -134,8 +139,17 @@ function textOf(error: unknown): string {
   }
 }
 
+/** A retry of the job goes by it, also after a replay. Left out if it is no duration. */
+function delayOf(error: object): Pick<ErrorDetail, 'delayMs'> {
+  try {
+    return { delayMs: parseDuration('delayMs', readField(error, 'delayMs')) };
+  } catch {
+    return {};
+  }
+}
+
 function shortened(detail: ErrorDetail, limits: { stack: number; message: number }): ErrorDetail {
-  const { name, message, stack, code, cause, errors } = detail;
+  const { name, message, stack, code, delayMs, cause, errors } = detail;
   const shortStack = stack === undefined ? '' : shortenedStack(stack, message, limits.stack);
   return {
     name: boundedText(name, MAX_NAME_BYTES),
@@ -144,6 +158,7 @@ function shortened(detail: ErrorDetail, limits: { stack: number; message: number
     ...(code === undefined
       ? {}
       : { code: typeof code === 'string' ? boundedText(code, MAX_NAME_BYTES) : code }),
+    ...(delayMs === undefined ? {} : { delayMs }),
     ...(cause ? { cause: shortened(cause, limits) } : {}),
     ...(errors ? { errors: errors.map((error) => shortened(error, limits)) } : {}),
   };

@@ -2,20 +2,7 @@ import type { RunStatus } from '../run.ts';
 import type { StepKind } from '../step.ts';
 
 /** What is stored of a step that an execution may call. */
-export type KnownStep = StepResult | FailedStep | OpenStep;
-
-/**
- * A step that failed in the attempt that goes on: its failure is replayed. A later attempt calls the step again, and
- * does not know it.
- */
-export interface FailedStep {
-  readonly state: 'failed';
-  readonly name: string;
-  readonly sequence: number;
-  readonly error: string;
-  /** JSON text of an {@link ErrorDetail}. */
-  readonly detail: string | null;
-}
+export type KnownStep = StepResult | OpenStep;
 
 /** A step that waits, or was tried and is to be tried again. */
 export interface OpenStep {
@@ -50,13 +37,19 @@ export interface SentSignal {
   readonly payload?: string | undefined;
 }
 
-/** The stored result of a completed step, for its replay. */
+/**
+ * The stored outcome of a step, for its replay. Of failed steps, those that failed in the attempt that goes on: a later attempt
+ * calls the step again, and does not know it.
+ */
 export interface StepResult {
-  readonly state: 'completed';
+  readonly state: 'completed' | 'failed';
   readonly name: string;
   readonly outputBytes: number;
   /** Its place in the journal: a replay answers what was stored first, first. */
   readonly sequence: number;
-  /** JSON text, null for undefined. If it is missing, {@link Store.readStepOutputs} reads it. */
+  /** JSON text: the result, null for undefined; of a failed step a {@link StoredFailure}. If it is missing, {@link Store.readStepOutputs} reads it. */
   readonly output?: string | null;
 }
+
+/** How a step failed: its error's text, and JSON text of an {@link ErrorDetail}. */
+export type StoredFailure = readonly [error: string, detail: string | null];

@@ -6,13 +6,12 @@ import {
   toErrorDetail,
 } from '../../core/errors/error-detail.ts';
 import { errorMessage } from '../../core/errors/error-text.ts';
-import { ChildRunError } from '../../core/errors/errors.ts';
 import { toError } from '../../core/errors/stored-error.ts';
 import { UNKNOWN_STEP } from '../../core/events.ts';
 import { decodeJson } from '../../core/json/json.ts';
 import { REDACTED } from '../../core/json/redacted.ts';
-import type { FailedStep } from '../../core/ownership/known-step.ts';
 import type { JobFailure } from './ending.ts';
+import { revive } from './revived-error.ts';
 
 interface FailureOptions {
   readonly mode: ErrorDetailMode;
@@ -41,9 +40,7 @@ function redactedDetail(error: unknown, options: DetailOptions): string {
   return JSON.stringify({ name, message: REDACTED, stepName });
 }
 
-/** The error of a step that failed in an earlier execution: of its class if that is one of ours, else with its name. */
-export function restoreFailure({ error, detail }: FailedStep): Error {
-  const stored = decodeJson(detail) as ErrorDetail | undefined;
-  const ended = stored?.code === 'CHILD_RUN' ? ChildRunError.parse(error) : undefined;
-  return ended ?? toError(stored, error);
+/** The error of a step that failed in an earlier execution. @param detail JSON text of an {@link ErrorDetail} */
+export function restoreFailure(error: string, detail: string | null): Error {
+  return toError(decodeJson(detail) as ErrorDetail | undefined, error, revive);
 }

@@ -1,7 +1,8 @@
+import { decodeJson } from '../../core/json/json.ts';
 import { PORTION_BYTES } from '../../core/json/portions.ts';
 import { revealed } from '../../core/json/redacted.ts';
 import { isSealed } from '../../core/json/sealed.ts';
-import type { FailedStep, KnownStep, OpenStep, StepResult } from '../../core/ownership/known-step.ts';
+import type { KnownStep, OpenStep, StepResult, StoredFailure } from '../../core/ownership/known-step.ts';
 import type { Store } from '../../core/store.ts';
 import { type Clock, defer } from '../../core/time/clock.ts';
 import type { NeededValues } from '../plugins/needed-values.ts';
@@ -22,8 +23,8 @@ const OVERHEAD_BYTES = 1024;
  * A result that the job has not asked for yet. It is linked with the results before and after it by
  * index.
  */
-interface LinkedResult extends Omit<StepResult, 'state' | 'output'> {
-  /** JSON text, null for undefined. Undefined until it was read. */
+interface LinkedResult extends Omit<StepResult, 'output'> {
+  /** {@link StepResult.output}. Undefined until it was read. */
   output: string | null | undefined;
   previous: LinkedResult | undefined;
   next: LinkedResult | undefined;
@@ -47,7 +48,6 @@ export class StepResults {
   readonly #clock: Clock;
   readonly #needed: NeededValues;
   readonly #open = new Map<string, OpenStep>();
-  readonly #failed = new Map<string, FailedStep>();
   /** The errors of sensitive steps that were thrown again. */
   readonly #sensitive = new WeakSet<Error>();
   readonly #untaken = new Map<string, LinkedResult>();
@@ -78,14 +78,9 @@ export class StepResults {
         this.#open.set(step.name, step);
         continue;
       }
-      if (step.state === 'failed') {
-        this.#failed.set(step.name, step);
-        continue;
-      }
-      const { name, sequence, outputBytes, output } = step;
-      const result: LinkedResult = { name, sequence, outputBytes, output, previous, next: undefined };
+      const result: LinkedResult = { ...step, output: step.output, previous, next: undefined };
       if (previous) previous.next = result;
-      this.#untaken.set(name, result);
+      this.#untaken.set(step.name, result);
       previous = result;
     }
     this.#portion = [...this.#untaken.values()].filter(({ output }) => output !== undefined);
@@ -102,7 +97,7 @@ export class StepResults {
   }
 
   has(name: string): boolean {
-    return this.#untaken.has(name) || this.#failed.has(name);
+    return this.#untaken.has(name);
   }
 
   /**
@@ -117,7 +112,7 @@ export class StepResults {
     return new Promise((resolve, reject) => {
       this.#asked.push({
         name,
-        sequence: (this.#untaken.get(name) ?? this.#failed.get(name))?.sequence ?? 0,
+        sequence: this.#untaken.get(name)?.sequence ?? 0,
         resolve,
         reject,
       });
@@ -151,9 +146,6 @@ export class StepResults {
   }
 
   async #take(name: string): Promise<string | null> {
-    const failed = this.#failed.get(name);
-    this.#failed.delete(name);
-    if (failed !== undefined) throw await this.#restored(failed);
     const result = this.#untaken.get(name);
     if (result === undefined) throw new Error(`step ${name} has no stored result`);
     if (++this.#takenInTurn > MAX_TAKEN_PER_TURN) {
@@ -167,13 +159,15 @@ export class StepResults {
     if (previous) previous.next = next;
     if (next) next.previous = previous;
     if (output === null) return null;
+    if (result.state === 'failed') throw await this.#restored(output);
     return revealed(isSealed(output) ? await this.#needed.open(output) : output);
   }
 
-  async #restored(failed: FailedStep): Promise<Error> {
-    const { message, isSensitive } = await this.#needed.openMessage(failed.error);
-    const detail = failed.detail && (await this.#needed.open(failed.detail));
-    const error = restoreFailure({ ...failed, error: message, detail: detail && revealed(detail) });
+  async #restored(failure: string): Promise<Error> {
+    const [text, stored] = decodeJson(failure) as StoredFailure;
+    const { message, isSensitive } = await this.#needed.openMessage(text);
+    const detail = stored && revealed(await this.#needed.open(stored));
+    const error = restoreFailure(message, detail);
     if (isSensitive) this.#sensitive.add(error);
     return error;
   }

@@ -7,7 +7,7 @@ import { parseRetries, type Retries } from '../../core/retries/retry.ts';
 import { JOB_SCHEDULE_MEMBERS, parseScheduleRule } from '../../core/schedules/rule.ts';
 import type { JobSchedule } from '../../core/schedules/schedule.ts';
 import type { RunStepOptions, StepContext } from '../../core/step.ts';
-import { type Duration, parseDuration } from '../../core/time/duration.ts';
+import { type Duration, parsePositiveDuration } from '../../core/time/duration.ts';
 import { parseOptionalTimeLimit } from '../../core/time/time-limit.ts';
 import { parseFlag } from '../../core/validation/flag.ts';
 import { checkMembers, type MembersOf } from '../../core/validation/known-names.ts';
@@ -155,7 +155,7 @@ export function checkDefinition(job: JobDefinition): void {
   checkMembers('default of a step', job.defaults, STEP_DEFAULTS);
   parseRetries('defaults.retries', job.defaults?.retries);
   parseFlag('defaults.sensitive', job.defaults?.sensitive);
-  if (job.defaults?.timeout !== undefined) parseDuration('defaults.timeout', job.defaults.timeout);
+  if (job.defaults?.timeout !== undefined) parsePositiveDuration('defaults.timeout', job.defaults.timeout);
   termsOf(job);
   limitsOf(job);
   if (job.schedule !== undefined) checkFixedSchedule(job.schedule);

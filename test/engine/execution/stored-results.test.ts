@@ -35,4 +35,30 @@ describe('the stored results of a run', () => {
     // The second one is not asked for: the run is over.
     expect(asked).toEqual([['one', 'two']]);
   });
+
+  test('are read in portions, and the errors of failed steps count', async () => {
+    const control = new RunControl({ runId: 'run_1', fence: 1 });
+    const asked: string[][] = [];
+    const store = fakeStore({
+      readStepOutputs: async ({ names }) => {
+        asked.push([...names]);
+        return new Map(names.map((name) => [name, JSON.stringify([name, null])]));
+      },
+    });
+    const steps = ['one', 'two', 'three'].map((name) => ({
+      state: 'failed' as const,
+      name,
+      sequence: 1,
+      outputBytes: 400_000,
+    }));
+    const results = new StepResults(steps, {
+      control,
+      store,
+      clock: new FakeClock(),
+      needed: new NeededValues(undefined, control),
+    });
+    for (const { name } of steps)
+      expect(await rejectionOf(results.take(name))).toMatchObject({ message: name });
+    expect(asked).toEqual([['one', 'two'], ['three']]);
+  });
 });

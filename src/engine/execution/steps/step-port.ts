@@ -63,8 +63,12 @@ export class StepPort {
     return this.#deps.control.isDraining;
   }
 
-  /** Calls the code of a kind outside of the job's async context. */
+  /**
+   * Calls the code of a kind outside of the job's async context. Once the run was put to wait, a call never settles: the job is
+   * abandoned and runs again, and must not take a failure for the step's.
+   */
   begin<T>(step: () => Promise<T>): Promise<T> {
+    if (this.#deps.control.stopReason === 'waiting') return new Promise<never>(() => undefined);
     this.#outer = currentStep();
     const result = callOutsideRuns(step);
     // If the job does not await the step, its failure must not end the process.

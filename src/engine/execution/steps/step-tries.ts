@@ -4,7 +4,7 @@ import { StepError } from '../../../core/errors/errors.ts';
 import { decodeJson, type Jsonified } from '../../../core/json/json.ts';
 import { type FailedTry, nextTryInMs, parseRetries, type RetryPolicy } from '../../../core/retries/retry.ts';
 import type { RunStepOptions } from '../../../core/step.ts';
-import { parseDuration } from '../../../core/time/duration.ts';
+import { parsePositiveDuration } from '../../../core/time/duration.ts';
 import { parseFlag } from '../../../core/validation/flag.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import type { StepCall } from './step-calls.ts';
@@ -109,7 +109,7 @@ function nextTryOf({ name }: StepCall, retries: RetryPolicy, failed: FailedTry):
 function policyOf({ retries, timeout, sensitive }: RunStepOptions): StepPolicy {
   return {
     retries: parseRetries('retries', retries),
-    timeoutMs: timeout === undefined ? undefined : parseDuration('timeout', timeout),
+    timeoutMs: timeout === undefined ? undefined : parsePositiveDuration('timeout', timeout),
     isSensitive: parseFlag('sensitive', sensitive),
   };
 }

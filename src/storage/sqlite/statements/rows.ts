@@ -79,7 +79,8 @@ const textBytes = TEXTS.map((column) => `ifnull(octet_length(${column}), 0)`).jo
 /** SQL: the most bytes that the texts take with their escapes. Those of JSON double its characters at most, others make six of one. */
 const MOST_PACKED_BYTES = `2 * (${textBytes}) + 4 * ifnull(octet_length(error), 0)`;
 
-const pack = (of: (column: string) => string) => `json_array(${['seq', ...SHORT_COLUMNS].map(of).join(', ')})`;
+const pack = (of: (column: string) => string) =>
+  `json_array(${['seq', ...SHORT_COLUMNS].map(of).join(', ')})`;
 
 const withoutTexts = (column: string) => {
   if (column === 'error_detail') return textBytes;

@@ -16,9 +16,13 @@ export const isKnown = (
 ) =>
   `(${step}.status in ('completed', 'open') or (${step}.status = 'failed' and ${journal}.attempt = ${attempt}))`;
 
-/** SQL: the outcome's value. A failure's detail comes without its long parts. */
+/** SQL: the outcome as a {@link StepResult.output}. */
 export const outcomeOf = (step: string, journal: string) =>
-  `iif(${step}.status = 'failed', json_remove(${journal}.data, '$.stack', '$.cause', '$.errors'), ${journal}.data)`;
+  `iif(${step}.status = 'failed', json_array(${journal}.message, ${journal}.data), ${journal}.data)`;
+
+/** SQL: the bytes of the outcome, a failure's with all escapes. */
+export const bytesOf = (step: string, journal: string) =>
+  `iif(${step}.status = 'failed', octet_length(${outcomeOf(step, journal)}), ifnull(octet_length(${journal}.data), 0))`;
 
 /** A child's output up to this size comes along with its step. */
 const INLINE_CHILD_BYTES = 4 * 1024;
@@ -32,13 +36,9 @@ export const childOf = (
   from durably_runs r where r.id = ${table}.child_run_id
 ) end`;
 
-/** SQL: the bytes of a row beside its output: of its name, its failure, and its child with all escapes. */
-export const textBytesOf = (
-  step: string,
-  journal: string,
-) => `octet_length(${step}.name) + case ${step}.status
-  when 'failed' then ifnull(octet_length(${journal}.message), 0) + ifnull(octet_length(${outcomeOf(step, journal)}), 0)
-  when 'open' then ifnull(octet_length(${childOf(step)}), 0) else 0 end`;
+/** SQL: the bytes of a row beside its outcome: of its name, and of its child with all escapes. */
+export const textBytesOf = (step: string) =>
+  `octet_length(${step}.name) + iif(${step}.status = 'open', ifnull(octet_length(${childOf(step)}), 0), 0)`;
 
 /** SQL: the run's attempt, if its claim goes on with it. */
 const GOING_ON = `(select r.attempt from durably_runs r where r.id = ?1 and r.claim_kind = 'resume')`;
@@ -57,16 +57,15 @@ const ROW_BYTES = 512;
  */
 const RESULTS = `
 select s.name, s.step_index, s.sequence, s.kind, s.status, s.tries, s.due_at, s.created_at, s.bytes, s.total <= ?4 as is_read, s.texts, ${childOf('s')} as child,
-  case when s.total <= ?4 or s.status = 'failed' then (
+  case when s.total <= ?4 then (
     select ${outcomeOf('s', 'o')} from durably_journal o where o.sequence = s.sequence
-  ) end as output,
-  case when s.status = 'failed' then (select o.message from durably_journal o where o.sequence = s.sequence) end as error
+  ) end as output
 from (
   select name, step_index, kind, status, tries, due_at, child_run_id, created_at, sequence, bytes, text_bytes,
     sum(bytes) over (order by step_index, name) as total, sum(text_bytes) over (order by step_index, name) as texts
   from (
-    select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, c.child_run_id, j.created_at, c.sequence, coalesce(octet_length(j.data), 0) as bytes,
-      ${ROW_BYTES} + ${textBytesOf('c', 'j')} as text_bytes
+    select c.name, c.step_index, c.kind, c.status, c.tries, c.due_at, c.child_run_id, j.created_at, c.sequence, ${bytesOf('c', 'j')} as bytes,
+      ${ROW_BYTES} + ${textBytesOf('c')} as text_bytes
     from durably_steps c cross join durably_journal j on j.sequence = c.sequence
     where c.run_id = ?1 and ${isKnown('c', { journal: 'j', attempt: GOING_ON })} and (c.step_index, c.name) > (?2, ?3)
     order by c.step_index, c.name limit ${NAMES_PER_PAGE}
@@ -86,8 +85,6 @@ export interface StepRow {
   readonly bytes: number;
   readonly output: string | null;
   readonly is_read: number;
-  /** Of a failed step. */
-  readonly error: string | null;
   /** JSON text of a {@link ChildRow}. */
   readonly child: string | null;
 }
@@ -113,8 +110,7 @@ export function toKnownStep(row: StepRow): KnownStep {
     const child = row.child === null ? undefined : toChild(decodeJson(row.child) as ChildRow);
     return { state: 'open', name, kind, sinceMs, tries, dueAtMs: dueAtMs ?? Number.POSITIVE_INFINITY, child };
   }
-  if (status === 'failed') return { state: 'failed', name, sequence, error: row.error ?? '', detail: output };
-  return { state: 'completed', name, sequence, outputBytes, ...(is_read === 1 && { output }) };
+  return { state: status, name, sequence, outputBytes, ...(is_read === 1 && { output }) };
 }
 
 function toChild([runId, status, error, outputBytes, output]: ChildRow): ChildRun {
@@ -142,9 +138,9 @@ export async function listKnownSteps(connection: Connection, runId: string): Pro
 }
 
 const OUTPUTS = `
-select s.name, j.data as output
+select s.name, ${outcomeOf('s', 'j')} as output
 from json_each(?) n cross join durably_steps s cross join durably_journal j on j.sequence = s.sequence
-where s.run_id = ? and s.name = n.value and s.status = 'completed'`;
+where s.run_id = ? and s.name = n.value and s.status in ('completed', 'failed')`;
 
 export async function readStepOutputs(
   connection: Connection,

@@ -1,7 +1,8 @@
 import { expect } from 'vitest';
 import { type StepContext, StepError } from '../../../../src/index.ts';
 import { contract } from '../../../support/contract.ts';
-import { job } from '../../../support/jobs.ts';
+import { idle } from '../../../support/idle.ts';
+import { echo, job } from '../../../support/jobs.ts';
 import { journalTypes, nextEvent, rejectionOf, untilEnded, untilStatus } from '../../../support/runs.ts';
 import { deferred, until } from '../../../support/until.ts';
 import { HOUR_MS } from './patient.ts';
@@ -136,6 +137,40 @@ contract('a step that sleeps', (test) => {
     const { id } = await nap.trigger(0);
     await untilStatus(durably, id, 'waiting');
     expect(aborted).toEqual([`Run ${id} waits: it goes on from its steps when its wait is over`]);
+  });
+
+  test('never settles a step that abandoned code calls, of any kind', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: HOUR_MS });
+    const gate = deferred();
+    const settled: unknown[] = [];
+    const { nap } = durably.register({
+      echo,
+      nap: job('nap', async (step) => {
+        const beside = async () => {
+          await gate.promise;
+          const calls = [
+            step.run('late', () => settled.push('called')),
+            step.transaction('stored', async () => settled.push('called')),
+            step.sleep('sleep', 0),
+            step.waitForSignal('signal'),
+            step.invoke('invoke', echo, 0),
+            step.trigger('trigger', echo, 0),
+          ];
+          for (const call of calls)
+            void call.then(
+              () => settled.push('settled'),
+              (error) => settled.push(error),
+            );
+        };
+        await Promise.all([step.sleep('rest', '1h'), beside()]);
+      }),
+    });
+    const { id } = await nap.trigger(0);
+    await untilStatus(durably, id, 'waiting');
+    gate.resolve();
+    await idle();
+    expect(settled).toEqual([]);
+    expect(await durably.getRuns({ parentRunId: id })).toEqual([]);
   });
 
   test('is cancelled at once while its run waits, and can be neither retried nor deleted', async ({

@@ -148,6 +148,21 @@ contract('a step with retries', (test) => {
     expect(reasons).toEqual([expect.any(StepTimeoutError)]);
   });
 
+  test('is refused a time limit of nothing, like its job', async ({ world }) => {
+    const { durably } = await world.start({ pollingInterval: 5 });
+    const { hasty } = durably.register({
+      hasty: job('hasty', (step) => step.run('work', { timeout: 0 }, () => 1)),
+    });
+    const { id } = await hasty.trigger(0);
+    const why = 'timeout must be longer than 0, not 0';
+    expect(await untilStatus(durably, id, 'failed')).toMatchObject({
+      error: `Step "work" can't run: ${why}`,
+    });
+    expect(() =>
+      defineJob({ name: 'x', input: z.unknown(), run: () => 0, defaults: { timeout: 0 } }),
+    ).toThrow(`defaults.${why}`);
+  });
+
   test('cannot call other steps inside of its function', async ({ world }) => {
     const { durably } = await world.start({ pollingInterval: 5 });
     const { outer } = durably.register({

@@ -3,7 +3,15 @@ import type { KnownStep, SentSignal } from '../../../../core/ownership/known-ste
 import type { Rows } from '../../../writes.ts';
 import type { Connection } from '../../connection/connection.ts';
 import { readCurrent } from '../current-reads.ts';
-import { childOf, isKnown, outcomeOf, type StepRow, textBytesOf, toKnownStep } from '../step-results.ts';
+import {
+  bytesOf,
+  childOf,
+  isKnown,
+  outcomeOf,
+  type StepRow,
+  textBytesOf,
+  toKnownStep,
+} from '../step-results.ts';
 
 /** SQL: whether the run may have steps. On its first attempt it has none. */
 const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 'start')`;
@@ -12,11 +20,8 @@ const MAY_HAVE_STEPS = `(r.step_count > 0 or r.attempt > 1 or r.claim_kind <> 's
 const MAX_ROWS = 500;
 /** A larger value is read later, so that all rows fit into one answer. */
 const INLINE_BYTES = 4 * 1024;
-/** The same for a step's other texts, such as its failure. Then the steps of its run are read in pages. */
+/** The same for a step's name and child. Then the steps of its run are read in pages. */
 const TEXT_BYTES = 6 * 1024;
-
-/** SQL: what the answer has of a step whose texts fit. */
-const fitting = (value: string) => `case when ${textBytesOf('s', 'j')} <= ${TEXT_BYTES} then ${value} end`;
 
 /**
  * SQL: the completed and open steps of claimed runs, and the signals that no step has taken. Of a signal,
@@ -27,16 +32,15 @@ with claimed as materialized (
   select r.id, iif(r.claim_kind = 'resume', r.attempt, null) as attempt from ${runs}
 )
 select r.id as run_id, s.step_index, s.name, s.sequence, s.kind, s.status, s.tries, s.due_at, j.created_at,
-  coalesce(octet_length(j.data), 0) as bytes, coalesce(octet_length(j.data), 0) <= ${INLINE_BYTES} as is_read,
-  case when s.status = 'failed' then ${fitting(outcomeOf('s', 'j'))} when octet_length(j.data) <= ${INLINE_BYTES} then j.data end as output,
-  case when s.status = 'failed' then ${fitting('j.message')} end as error, ${fitting(childOf('s'))} as child,
-  ${textBytesOf('s', 'j')} > ${TEXT_BYTES} as is_cut
+  ${bytesOf('s', 'j')} as bytes, ${bytesOf('s', 'j')} <= ${INLINE_BYTES} as is_read,
+  iif(${bytesOf('s', 'j')} <= ${INLINE_BYTES}, ${outcomeOf('s', 'j')}, null) as output,
+  iif(${textBytesOf('s')} <= ${TEXT_BYTES}, ${childOf('s')}, null) as child, ${textBytesOf('s')} > ${TEXT_BYTES} as is_cut
 from claimed r cross join durably_steps s on s.run_id = r.id
   cross join durably_journal j on j.sequence = s.sequence
 where ${isKnown('s', { journal: 'j', attempt: 'r.attempt' })}
 union all
 select r.id, null, g.name, 0, 'signal', 'sent', 0, g.seq, g.created_at, octet_length(g.payload), 1,
-  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null, null, 0
+  iif(octet_length(g.payload) <= ${INLINE_BYTES}, g.payload, null), null, 0
 from claimed r cross join durably_signals g indexed by durably_signals_untaken on g.run_id = r.id
 where g.is_taken = 0
 order by 1, 2, 3, 8 limit ${MAX_ROWS + 1}`;

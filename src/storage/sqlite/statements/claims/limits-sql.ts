@@ -243,8 +243,8 @@ export const limitColumns = (
   rate_interval_ms = iif(${starts}, ${limitOf('job_name', 4)}, null),
   rate_per_ms = iif(${starts}, ${limitOf('job_name', 5)}, null),`
     : '';
+  // `key_turn` is for when it is pending again: it goes on then, and passes no throttle.
   return `
   holds = iif(${fails}, 0, ${holds}),
-  -- For when it is pending again: it goes on then, and passes no throttle.
   key_turn = (key_turn & 1) | iif(limit_key is not null and ${holds} = 0, 2, 0),${rates}`;
 };

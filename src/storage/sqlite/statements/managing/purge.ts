@@ -14,11 +14,13 @@ import { isFrom, mayCutOff } from '../transitions.ts';
 /** The most runs that a portion is made of, because other writes wait meanwhile. Each row of a run is in many indexes. */
 const PORTION_RUNS = 25;
 
-/** The runs that are old enough, of each status the oldest first. A run is kept while one that it started is active. ?1 the ages. */
+/**
+ * The runs that are old enough, of each status the oldest first. A run is kept while one that it started is active,
+ * or is yet to be cancelled. ?1 the ages.
+ */
 const OLD = `from json_each(?1) a cross join durably_runs r indexed by durably_runs_by_end
   where r.status = a.value->>'status' and r.completed_at is not null
     and r.completed_at <= ${NOW_MS} - (a.value->>'olderThanMs')
-    -- Runs below it are yet to be cancelled.
     and r.cancels_below = 0 and not ${mayCutOff('r')}
     and not exists (
       select 1 from durably_runs c indexed by durably_runs_by_parent
