@@ -9,7 +9,7 @@ const KB = 1024;
 contract(
   'a server whose answers hold 10 MB',
   (test) => {
-    test('gives a claim a run whose steps failed with more than that, and then the steps', async ({
+    test('gives a claim a run whose steps failed with more than that, and then what they failed with', async ({
       world,
     }) => {
       const { store } = await world.store();
@@ -25,10 +25,15 @@ contract(
       }
       await store.handBack([run]);
       const [claimed] = (await claim(store, { limit: 10 })).runs;
-      expect(claimed).toMatchObject({ runId: run.runId, kind: 'resume', steps: undefined });
+      expect(claimed).toMatchObject({ runId: run.runId, kind: 'resume' });
       const known = await store.listKnownSteps(run.runId);
-      expect(known.map(({ name }) => name)).toEqual(names);
-      for (const step of known) expect(step).toMatchObject({ state: 'failed', error: message });
+      for (const steps of [claimed?.steps, known]) {
+        expect(steps?.map(({ state, name }) => [state, name])).toEqual(names.map((name) => ['failed', name]));
+      }
+      // What an execution reads together is bounded by these.
+      expect(known.every((step) => 'outputBytes' in step && step.outputBytes > 32 * KB)).toBe(true);
+      const read = await store.readStepOutputs({ runId: run.runId, names: names.slice(0, 80) });
+      expect([...read.values()]).toEqual(Array.from({ length: 80 }, () => JSON.stringify([message, data])));
     });
 
     test('gives a list of runs with long errors, progress and labels', async ({ world }) => {
