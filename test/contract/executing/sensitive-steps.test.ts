@@ -77,9 +77,19 @@ contract('a sensitive step', (test) => {
         await step.waitForSignal('go');
       }),
       parent: job('parent', (step) => step.invoke('ask', 'bare', 1)),
+      part: job('part', async (step) => {
+        const error = await fail(step).catch((thrown: Error) => thrown);
+        throw (error as Error).cause;
+      }),
+      later: job('later', async (step) => {
+        const error = await fail(step).catch((thrown: Error) => thrown);
+        await step.waitForSignal('go');
+        throw (error as Error).cause;
+      }),
     });
-    for (const jobName of ['bare', 'wrapping', 'together', 'text', 'parent']) {
+    for (const jobName of ['bare', 'wrapping', 'together', 'text', 'parent', 'part', 'later']) {
       const { id } = await durably.trigger({ jobName, input: 1 });
+      if (jobName === 'later') await durably.signal(id, 'go');
       const run = await untilStatus(durably, id, 'failed');
       expect(run.error, jobName).toContain('[redacted]');
       expect(JSON.stringify([run, await durably.getSteps(id)])).not.toContain(SECRET);

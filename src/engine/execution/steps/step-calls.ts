@@ -137,7 +137,7 @@ export class StepCalls {
       // It failed, and may be called again.
       call.state = 'open';
       // Its function may have passed on what a sensitive step threw.
-      if (call.isSensitive || results.isSensitive(error)) this.#sensitive.add(error);
+      if (call.isSensitive || results.isSensitive(error)) this.#noteSensitive(error);
       this.#failures.set(error, call);
       throw error;
     } finally {
@@ -152,7 +152,7 @@ export class StepCalls {
 
   fail(call: StepCall, error: unknown): void {
     this.#failures.set(error, call);
-    if (call.isSensitive) this.#sensitive.add(error);
+    if (call.isSensitive) this.#noteSensitive(error);
     this.#end(call, 'open');
   }
 
@@ -174,15 +174,12 @@ export class StepCalls {
 
   /** Whether a sensitive step threw it, or something that it was made of. @param by the step that throws it now */
   isSensitive(error: unknown, by?: StepCall): boolean {
-    if (by?.isSensitive === true) return true;
-    const found = [error];
-    for (let at = 0; at < found.length && at < MAX_SEARCHED; at++) {
-      const each = found[at];
-      if (this.#sensitive.has(each)) return true;
-      if (typeof each !== 'object' || each === null) continue;
-      found.push(causeOf(each), ...errorsOf(each, MAX_SEARCHED).errors);
-    }
-    return false;
+    return by?.isSensitive === true || partsOf(error).some((each) => this.#sensitive.has(each));
+  }
+
+  /** The job may throw a part of it alone. */
+  #noteSensitive(error: unknown): void {
+    for (const each of partsOf(error)) this.#sensitive.add(each);
   }
 
   #end(call: StepCall, state: 'open' | 'waiting' | 'completed'): void {
@@ -199,6 +196,18 @@ export class StepCalls {
 
 function refused(message: string): RefusedCall {
   return { state: 'refused', error: new StepError(message) };
+}
+
+/** What was thrown, with the errors that it was made of. */
+function partsOf(error: unknown): unknown[] {
+  const found = [error];
+  for (let at = 0; at < found.length && at < MAX_SEARCHED; at++) {
+    const each = found[at];
+    if (typeof each !== 'object' || each === null) continue;
+    const parts = [causeOf(each), ...errorsOf(each, MAX_SEARCHED).errors];
+    found.push(...parts.filter((part) => part !== undefined && part !== null));
+  }
+  return found.slice(0, MAX_SEARCHED);
 }
 
 /** Anything may have been thrown, and reading from it may throw too. */

@@ -12,7 +12,7 @@ import {
 import { contract } from '../../../support/contract.ts';
 import { job } from '../../../support/jobs.ts';
 import { untilStatus } from '../../../support/runs.ts';
-import { deferred } from '../../../support/until.ts';
+import { deferred, until } from '../../../support/until.ts';
 import { AT_ONCE, PATIENT } from './patient.ts';
 
 /** A user's own class of that name. */
@@ -113,6 +113,39 @@ contract('an error of a step that its job caught', (test) => {
           for (const { errorDetail: detail } of await second.durably.getSteps(id))
             expect(JSON.stringify(detail)).not.toContain('"stack"');
       });
+
+  test('is that of another call after a takeover, and in a fork', async ({ world }) => {
+    const { durably } = await world.idle({ pollingInterval: 25 });
+    const tools = await world.tools();
+    const [running, gate] = [deferred(), deferred()];
+    const caught: unknown[] = [];
+    let calls = 0;
+    const definition = job('catches', async (step) => {
+      const fail = () => {
+        throw new NonRetryableError(`call ${++calls}`, { cause: refused() });
+      };
+      await step.run('fails', fail).catch((error) => caught.push(told(error)));
+      await step.run('long', async () => {
+        running.resolve();
+        await gate.promise;
+      });
+    });
+    const { catches } = durably.register({ catches: definition });
+    const { id } = await catches.trigger(0);
+    const lost = await world.start({ pollingInterval: 25 });
+    lost.durably.register({ catches: definition });
+    await running.promise;
+    await tools.ageHeartbeat(id, 60_000);
+    durably.start();
+    await until(async () => (await durably.getRun(id))?.attempt === 2, 'the takeover');
+    gate.resolve();
+    await untilStatus(durably, id, 'completed');
+    const fork = await durably.fork(id, { from: 'long' });
+    await untilStatus(durably, fork.id, 'completed');
+    const calledOnce = told(new NonRetryableError('call 1', { cause: refused() }));
+    const texts = [1, 2, 3].map((n) => String(calledOnce).replace('call 1', `call ${n}`));
+    expect(caught).toEqual(texts);
+  });
 
   test('decides on the retries of its job as it would have at first', async ({ world }) => {
     const { durably } = await world.start(PATIENT);
