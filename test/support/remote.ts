@@ -7,6 +7,7 @@ import { onTestFinished } from 'vitest';
 import { systemClock } from '../../src/core/time/clock.ts';
 import { assembleDurably } from '../../src/create-durably.ts';
 import type { DurablyOptions } from '../../src/durably-options.ts';
+import { openRemote } from '../../src/remote.ts';
 import { copyMigratedFile } from '../storage/sqlite/support/migrated-file.ts';
 import type { Content } from './backend.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -18,11 +19,18 @@ export interface RemoteOptions extends Omit<DurablyOptions, 'dialect' | 'reconne
   readonly fetch?: typeof fetch | ((request: Request) => Promise<Response>);
   readonly authToken?: string;
   readonly protocol?: 'http' | 'ws';
+  /** Whether it is opened by a dialect of `@libsql`, or as the service opens it. Default: libsql. */
+  readonly opener?: 'libsql' | 'openRemote';
 }
 
 export interface ServerOptions extends Omit<SqldOptions, 'file'> {
   /** What the database contains at first. Only tests of a migration need an empty one. Default: migrated. */
   readonly content?: Content;
+}
+
+function openLibsql(config: Parameters<typeof createClient>[0]) {
+  const client = createClient(config);
+  return { dialect: new LibsqlDialect({ client }), close: () => client.close() };
 }
 
 /** A server of the test. The server, and everything opened on it, ends with the test. */
@@ -41,14 +49,16 @@ export async function startRemote({ content = 'migrated', ...settings }: ServerO
   const { url, port } = server;
 
   /** An instance with its own client, as one process would have. */
-  const open = ({ clock, fetch, authToken, protocol, ...options }: RemoteOptions = {}) => {
+  const open = ({ clock, fetch, authToken, protocol, opener, ...options }: RemoteOptions = {}) => {
     const address = server.addressForClient(protocol);
-    const client = createClient({ url: address, ...(fetch && { fetch }), ...(authToken && { authToken }) });
-    const dialect = new LibsqlDialect({ client });
+    const { dialect, close } =
+      opener === 'openRemote'
+        ? openRemote({ url: address, authToken })
+        : openLibsql({ url: address, ...(fetch && { fetch }), ...(authToken && { authToken }) });
     const durably = assembleDurably({ dialect, ...options }, { clock: clock ?? systemClock });
     onTestFinished(async () => {
       await stopNow(durably, clock);
-      client.close();
+      close();
     });
     return durably;
   };

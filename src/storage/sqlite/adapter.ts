@@ -9,6 +9,12 @@ export type Batch = (
   },
 ) => Promise<readonly unknown[]>;
 
+/** Executes a read outside of a transaction. Aborting the signal ends the request. */
+export type Read = (
+  statement: { readonly sql: string; readonly parameters: readonly unknown[] },
+  signal: AbortSignal,
+) => Promise<{ readonly rows: unknown[] }>;
+
 /** What a driver can do beyond Kysely's interface. */
 export interface Adapter {
   /** Whether the database is reached over a network. */
@@ -16,6 +22,8 @@ export interface Adapter {
   /** Replaces a connection that met SQLITE_BUSY. After that error, libSQL's connections commit nothing. */
   readonly renew?: () => void | Promise<void>;
   readonly batch?: Batch;
+  /** Without it a read that was given up stays under way until its answer comes. */
+  readonly read?: Read;
   /** Puts a local file into WAL mode. */
   readonly useWal?: () => void;
   /** Asked before the first use. @throws {ValidationError} for a database that durably does not support. */

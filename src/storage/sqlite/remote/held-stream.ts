@@ -7,7 +7,7 @@ import { ANSWER_WITHIN_MS } from './timed-fetch.ts';
 /** The server ends a stream that is idle for 10 s. */
 const MAX_IDLE_MS = 5_000;
 /** What is between may drop a WebSocket that is idle, without a word. */
-const MAX_IDLE_SOCKET_MS = 60_000;
+export const MAX_IDLE_SOCKET_MS = 60_000;
 
 type Statements = Parameters<Batch>[0];
 
@@ -200,7 +200,7 @@ function quiet<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-function toClientError(error: unknown): unknown {
+export function toClientError(error: unknown): unknown {
   if (!(error instanceof hrana.ClientError)) return error;
   return new LibsqlError(error.message, codeOf(error), undefined, undefined, error);
 }

@@ -8,6 +8,7 @@ import { shownValue } from '../../../core/validation/shown-value.ts';
 import type { AdaptedDriver, Adapter } from '../adapter.ts';
 import { refuseEmbeddedReplica } from '../embedded-replica.ts';
 import { HeldStream } from './held-stream.ts';
+import { Reads } from './reads.ts';
 import { timedFetch } from './timed-fetch.ts';
 
 /**
@@ -73,26 +74,29 @@ export function openRemote(options: OpenRemoteOptions): RemoteDatabase {
     ...(authToken === undefined ? {} : { authToken }),
   });
   const writes = new HeldStream({ url, authToken, fetch });
+  const reads = new Reads({ url, authToken, fetch });
   return {
-    dialect: new HeldStreamDialect(client, writes),
+    dialect: new RemoteDialect(client, { writes, reads }),
     close: () => {
       writes.close();
+      reads.close();
       client.close();
     },
   };
 }
 
-/** A dialect whose batches share a stream. */
-class HeldStreamDialect extends LibsqlDialect {
+/** A dialect whose batches share a stream, and whose reads can be ended. */
+class RemoteDialect extends LibsqlDialect {
   readonly #adapter: Adapter;
 
-  constructor(client: Client, writes: HeldStream) {
+  constructor(client: Client, { writes, reads }: { readonly writes: HeldStream; readonly reads: Reads }) {
     super({ client });
     this.#adapter = {
       isRemote: true,
       renew: () => client.reconnect(),
       isClosed: () => client.closed,
       batch: (statements) => writes.batch(statements),
+      read: reads.read,
     };
   }
 

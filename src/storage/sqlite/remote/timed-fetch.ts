@@ -3,14 +3,14 @@ export const ANSWER_WITHIN_MS = 15_000;
 
 /**
  * A `fetch` for the database client. It aborts a request whose answer, including the body, does not arrive in
- * time, and closes the connection. The engine has its own timeout; this one frees the resources.
+ * time, and closes the connection. The engine has its own timeout; this one frees the resources. Aborting `late` ends the
+ * request before.
  *
  * Unless `compression` is true, it asks for answers without compression: libsql-server compresses slowly, and
  * an answer of 1 MB takes up to fifty times as long.
  */
 export function timedFetch({ compression }: { readonly compression: boolean }) {
-  return async (request: Request): Promise<Response> => {
-    const late = new AbortController();
+  return async (request: Request, late = new AbortController()): Promise<Response> => {
     const timer = setTimeout(
       () => late.abort(new Error(`the database has not answered within ${ANSWER_WITHIN_MS} ms`)),
       ANSWER_WITHIN_MS,

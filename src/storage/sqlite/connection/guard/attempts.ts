@@ -15,6 +15,11 @@ const READ_WITHIN_MS = 5_000;
  * seconds, and cutting a write off can harm its queue.
  */
 const WRITE_WITHIN_MS = 15_000;
+/** When a request without an answer counts as gone, if its driver does not end it. The dialects of durably do so before. */
+const GONE_AFTER_MS = 16_000;
+
+/** Executes once. Aborting the signal ends it, where the driver can. */
+export type Execute<T> = (signal?: AbortSignal) => Promise<T>;
 
 interface AttemptsDeps {
   readonly adapter: Adapter;
@@ -31,6 +36,8 @@ interface AttemptOptions {
   readonly takesLock?: boolean | undefined;
   /** When to give up a read over a network, on the monotonic clock. */
   readonly deadlineMs?: number;
+  /** Called when a request over a network is given up. It is still under way until the promise resolves. */
+  readonly onGivenUp?: ((gone: Promise<void>) => void) | undefined;
 }
 
 /**
@@ -60,24 +67,47 @@ export class Attempts {
 
   /** Executes once. @throws {DatabaseUnavailableError} if the connection is closed or cannot be renewed. */
   make<T>(
-    execute: () => Promise<T>,
-    { commits = false, takesLock = commits, deadlineMs }: AttemptOptions = {},
+    execute: Execute<T>,
+    { commits = false, takesLock = commits, deadlineMs, onGivenUp }: AttemptOptions = {},
   ): Promise<T> {
     if (!this.#adapter.isRemote) return this.#inTurn(execute, commits);
-    return this.#overNetwork(execute, takesLock ? WRITE_WITHIN_MS : this.#readWithinMs(deadlineMs));
+    const withinMs = takesLock ? WRITE_WITHIN_MS : this.#readWithinMs(deadlineMs);
+    return this.#overNetwork(execute, withinMs, onGivenUp);
   }
 
   #readWithinMs(deadlineMs = Number.POSITIVE_INFINITY): number {
     return Math.max(0, Math.min(READ_WITHIN_MS, deadlineMs - this.#clock.monotonicMs()));
   }
 
-  async #overNetwork<T>(execute: () => Promise<T>, withinMs: number): Promise<T> {
+  async #overNetwork<T>(
+    execute: Execute<T>,
+    withinMs: number,
+    onGivenUp: AttemptOptions['onGivenUp'],
+  ): Promise<T> {
     if (this.#closing.error) throw this.#closing.error;
-    return await inTime(execute(), { withinMs, clock: this.#clock, closing: this.#closing }).catch(
-      (error: unknown) => {
-        throw this.#closedBy(error) ?? error;
-      },
-    );
+    const cut = new AbortController();
+    let isGone = false;
+    const request = execute(cut.signal);
+    const noteGone = () => {
+      isGone = true;
+    };
+    const gone = request.then(noteGone, noteGone);
+    try {
+      return await inTime(request, { withinMs, clock: this.#clock, closing: this.#closing });
+    } catch (error) {
+      if (!isGone) {
+        cut.abort();
+        onGivenUp?.(this.#bounded(gone, GONE_AFTER_MS - withinMs));
+      }
+      throw this.#closedBy(error) ?? error;
+    }
+  }
+
+  #bounded(gone: Promise<void>, ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(ms, resolve);
+      void gone.then(cancel).then(resolve);
+    });
   }
 
   async #inTurn<T>(execute: () => Promise<T>, commits: boolean): Promise<T> {

@@ -1,7 +1,8 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
 import { DatabaseUnavailableError } from '../../../../core/errors/errors.ts';
+import type { Read } from '../../adapter.ts';
 import { afterCommitOf, type OpenTransaction } from './after-commit.ts';
-import type { Attempts } from './attempts.ts';
+import type { Attempts, Execute } from './attempts.ts';
 
 /** How a statement is executed: until when it is tried, on the monotonic clock, and whether it commits. */
 export interface Passage {
@@ -12,7 +13,9 @@ export interface Passage {
 /** Protects a connection from wrong use. */
 export interface StatementGuard {
   passageOf(query: CompiledQuery): Passage;
-  retryWhileBusy<T>(execute: () => Promise<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
+  retryWhileBusy<T>(execute: Execute<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
+  /** Executes a read so that it can be ended. Undefined if the driver cannot. */
+  readonly read: Read | undefined;
   /** Executes the first statement of a transaction, and begins again while the database is busy. */
   retryFirst<T>(execute: () => Promise<T>, passage: Passage, begin: () => Promise<void>): Promise<T>;
   /** Whether another connection holds the lock. */
@@ -75,7 +78,12 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
     if (this.#isClosed) return Promise.reject(new TransactionOverError());
     const execute = () => this.inner.executeQuery<R>(query);
     if (this.inTransaction) return this.#executeInTransaction(query, execute);
-    return this.#guard.retryWhileBusy(execute, this.#guard.passageOf(query), this);
+    const { read } = this.#guard;
+    const passage = this.#guard.passageOf(query);
+    if (read === undefined || passage.commits) return this.#guard.retryWhileBusy(execute, passage, this);
+    const executeRead = (signal = new AbortController().signal) =>
+      read(query, signal) as Promise<QueryResult<R>>;
+    return this.#guard.retryWhileBusy(executeRead, passage, this);
   }
 
   async #executeInTransaction<R>(query: CompiledQuery, execute: () => Promise<R>): Promise<R> {

@@ -3,14 +3,14 @@ import { CALLER_BUDGET_MS } from '../../../../core/call.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retries/retry-pause.ts';
 import type { Clock } from '../../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../../deadlines.ts';
-import type { Adapter, Batch } from '../../adapter.ts';
+import type { Adapter, Batch, Read } from '../../adapter.ts';
 import { kindOf } from '../../query.ts';
 import { Closing } from '../closing.ts';
 import { classifyDatabaseError } from '../database-error.ts';
 import { adapterOf } from '../libsql-client.ts';
 import { Line } from '../line.ts';
 import { deadlineOf } from '../query-deadline.ts';
-import { Attempts } from './attempts.ts';
+import { Attempts, type Execute } from './attempts.ts';
 import {
   asGuarded,
   GuardedConnection,
@@ -34,6 +34,11 @@ export interface GuardOptions {
   readonly onRenewal?: (() => void) | undefined;
 }
 
+interface RetryOptions {
+  readonly connection?: GuardedConnection | undefined;
+  readonly onGivenUp?: (gone: Promise<void>) => void;
+}
+
 /** The driver of a {@link GuardedDialect}. */
 export class GuardedDriver implements Driver, StatementGuard {
   readonly #inner: Driver;
@@ -42,6 +47,7 @@ export class GuardedDriver implements Driver, StatementGuard {
   readonly isRemote: boolean;
   /** Executes statements in one request and one transaction. Undefined if the driver cannot. */
   readonly batch: Batch | undefined;
+  readonly read: Read | undefined;
   readonly #closing: Closing;
   readonly #adapter: Adapter;
   readonly attempts: Attempts;
@@ -60,6 +66,7 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.#adapter = adapter;
     this.isRemote = adapter.isRemote;
     const { batch } = adapter;
+    this.read = adapter.read;
     this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
     this.attempts = new Attempts({ adapter, clock, closing, reconnect, onRenewal });
     const waiting = new Deadlines(clock);
@@ -100,8 +107,8 @@ export class GuardedDriver implements Driver, StatementGuard {
     const execute = () => batch(statements);
     const passage = { deadlineMs, commits: true };
     if (!this.isRemote) return await this.retryWhileBusy(execute, passage);
-    return await this.#inLine({ ...passage, deadlineMs: Number.POSITIVE_INFINITY }, () =>
-      this.attempts.make(execute, passage),
+    return await this.#inLine({ ...passage, deadlineMs: Number.POSITIVE_INFINITY }, (onGivenUp) =>
+      this.attempts.make(execute, { commits: true, onGivenUp }),
     );
   }
 
@@ -190,47 +197,55 @@ export class GuardedDriver implements Driver, StatementGuard {
   }
 
   /** Executes, and tries again while the database is busy. @throws {TimeUpError} */
-  async retryWhileBusy<T>(
-    execute: () => Promise<T>,
-    passage: Passage,
-    connection?: GuardedConnection,
-  ): Promise<T> {
+  async retryWhileBusy<T>(execute: Execute<T>, passage: Passage, connection?: GuardedConnection): Promise<T> {
     // The holder of the only connection must not queue behind those that wait for it.
     if (connection?.isHeld) return await this.#retry(execute, passage);
     // Over a network reads don't wait.
     const refusal = passage.commits || !this.isRemote ? this.refusal?.() : undefined;
     if (refusal !== undefined) throw refusal;
-    return await this.#inLine(passage, () => this.#retry(execute, passage, connection));
+    return await this.#inLine(passage, (onGivenUp) =>
+      this.#retry(execute, passage, { connection, onGivenUp }),
+    );
   }
 
-  /** Lets one write and one read in at a time, or a few reads over a network. */
-  async #inLine<T>({ deadlineMs, commits }: Passage, execute: () => Promise<T>): Promise<T> {
+  /**
+   * Lets one write and one read in at a time, or a few reads over a network. A request that was given up keeps its place
+   * until it is gone, so that a server that hangs has no more of them.
+   */
+  async #inLine<T>(
+    { deadlineMs, commits }: Passage,
+    execute: (onGivenUp: (gone: Promise<void>) => void) => Promise<T>,
+  ): Promise<T> {
     const line = commits ? this.#writes : this.#reads;
     const entering = line.enter(deadlineMs);
     if (entering !== undefined) await entering;
+    let gone: Promise<void> | undefined;
     try {
-      return await execute();
+      return await execute((promise) => {
+        gone = promise;
+      });
     } finally {
-      line.leave();
+      if (gone === undefined) line.leave();
+      else void gone.then(() => line.leave());
     }
   }
 
   async #retry<T>(
-    execute: () => Promise<T>,
+    execute: Execute<T>,
     { deadlineMs, commits }: Passage,
-    connection?: GuardedConnection,
+    { connection, onGivenUp }: RetryOptions = {},
   ): Promise<T> {
     for (let tries = 0; ; tries++) {
       try {
         if (connection?.isHeld === false) await connection.acquire();
         return await this.attempts.make(
-          () => {
+          (signal) => {
             // Beside an open transaction the statement would be refused, and renewing the connection would
             // end the transaction.
             if (this.#openTransactions > 0 && !this.isRemote) throw new TransactionOpenError();
-            return execute();
+            return execute(signal);
           },
-          { commits, deadlineMs },
+          { commits, deadlineMs, onGivenUp },
         );
       } catch (error) {
         const fault = classifyDatabaseError(error, this.isRemote);
