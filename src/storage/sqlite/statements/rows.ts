@@ -79,7 +79,8 @@ const textBytes = TEXTS.map((column) => `ifnull(octet_length(${column}), 0)`).jo
 /** SQL: the most bytes that the texts take with their escapes. Those of JSON double its characters at most, others make six of one. */
 const MOST_PACKED_BYTES = `2 * (${textBytes}) + 4 * ifnull(octet_length(error), 0)`;
 
-const pack = (of: (column: string) => string) => `json_array(${['seq', ...SHORT_COLUMNS].map(of).join(', ')})`;
+const pack = (of: (column: string) => string) =>
+  `json_array(${['seq', ...SHORT_COLUMNS].map(of).join(', ')})`;
 
 const withoutTexts = (column: string) => {
   if (column === 'error_detail') return textBytes;
@@ -97,6 +98,9 @@ export function listedColumns(fields: readonly RunField[] | null): string {
   const values = longColumns(fields).map((column) => `${inlineOrSize(column)} as ${column}`);
   return [PACKED, ...values].join(', ');
 }
+
+/** SQL: the columns of a list whose long values are all read later, in the place of `listedColumns(null)`. */
+export const SHORT_LISTED = `${pack(withoutTexts)} as packed, octet_length(output) as output, octet_length(payload) as payload`;
 
 /** The columns of a run that is read whole, for the same fields. */
 export function wholeColumns(fields: readonly RunField[] | null): string {
