@@ -5,7 +5,8 @@ import { defer } from '../../core/time/clock.ts';
 import { StreamedRow } from './streamed-row.ts';
 import { TailWindow } from './tail-window.ts';
 
-const PAGE_ROWS = 500;
+/** With their messages and labels, more rows would not fit into one answer of a server. */
+const PAGE_ROWS = 200;
 /** During a burst the tail pauses between reads, so that events are sent in groups. */
 const MIN_PAUSE_MS = 5;
 /**

@@ -30,7 +30,7 @@ describe('a cursor', () => {
     for (let i = 0; i < 5_000; i++) write(i % 5 === 0 ? 'run_1' : 'run_2', 'run:progress', '{"current":1}');
     const taken = takeAll(fast.cursor, 5_000);
     await poll();
-    for (let i = 0; i < 12; i++) {
+    for (let i = 0; i < 30; i++) {
       clock.advance(5);
       await idle();
     }

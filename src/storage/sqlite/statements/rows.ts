@@ -99,6 +99,9 @@ export function listedColumns(fields: readonly RunField[] | null): string {
   return [PACKED, ...values].join(', ');
 }
 
+/** SQL: the columns of a list whose long values are all read later, in the place of `listedColumns(null)`. */
+export const SHORT_LISTED = `${pack(withoutTexts)} as packed, octet_length(output) as output, octet_length(payload) as payload`;
+
 /** The columns of a run that is read whole, for the same fields. */
 export function wholeColumns(fields: readonly RunField[] | null): string {
   return ['seq', ...SHORT_COLUMNS, ...longColumns(fields)].join(', ');

@@ -1,5 +1,15 @@
 import { expect } from 'vitest';
-import { all, append, claim, entry, failed, newRun, query, running } from '../../../store/requests.ts';
+import {
+  all,
+  append,
+  claim,
+  completed,
+  entry,
+  failed,
+  newRun,
+  query,
+  running,
+} from '../../../store/requests.ts';
 import { contract } from '../../../support/contract.ts';
 
 const isRemote = ({ locks }: { readonly locks: string }) => locks === 'wait';
@@ -65,6 +75,26 @@ contract(
       const lengths = [];
       for await (const portion of portions) lengths.push(portion.length);
       expect(lengths).toEqual([100]);
+    });
+
+    test('gives a batch the runs that its keys have already', async ({ world }) => {
+      const { store } = await world.store();
+      const given = Array.from({ length: 700 }, (_, i) => ({
+        payload: JSON.stringify(`${i} ${'x'.repeat(8_100)}`),
+        labels: '{"a":"b"}',
+        idempotencyKey: `key ${i}`,
+      }));
+      for (let i = 0; i < 700; i += 100) await store.enqueue(given.slice(i, i + 100).map(newRun));
+      for (let i = 0; i < 700; i += 100) {
+        const { runs } = await claim(store, { limit: 100 });
+        await Promise.all(
+          runs.map((run) => append(store, run, [completed(JSON.stringify('y'.repeat(8_000)))])),
+        );
+      }
+      const found = await store.enqueue(given.map(newRun));
+      expect(found.map(({ disposition, toRun }) => [disposition, toRun().payload.text])).toEqual(
+        given.map(({ payload }) => ['idempotent', payload]),
+      );
     });
 
     test('gives a claim fewer runs if all together are too large', async ({ world }) => {

@@ -6,12 +6,12 @@ import type { OptionalSchema } from '../../migrations/optional-schema.ts';
 import { isInLine } from '../claims/limit-keys.ts';
 import { readCurrent } from '../current-reads.ts';
 import { PLACES } from '../places.ts';
-import { type ListedRunRow, listedColumns, type RunRow, toListedRun, toRun } from '../rows.ts';
+import { type ListedRunRow, listedColumns, type RunRow, SHORT_LISTED, toListedRun, toRun } from '../rows.ts';
 import { hasOptions, isFound, splitForBatch, sumOfChars, toSql } from './enqueue-parameters.ts';
 import { STORE_KEYED, STORE_KEYED_WITH_OPTIONS, STORE_NEW, STORE_RESOLVED } from './enqueue-sql.ts';
 import { allWhole, enqueuedOf, type FoundRow, type FoundRuns, foundRuns, readingFrom } from './found-runs.ts';
 
-const READ = `select ${listedColumns(null)} from durably_runs where id in (select value from json_each(?))`;
+const READ = `select ${SHORT_LISTED} from durably_runs where id in (select value from json_each(?))`;
 
 /** What a request has stored: the time of new runs, or whole runs where keys were given. */
 type Stored =
@@ -28,13 +28,15 @@ export const enqueues: WriteKind<readonly NewRun[], Stored> = {
   name: 'enqueue',
   place: PLACES.enqueue,
   sizeOf: (runs) => ({ rows: runs.length, chars: sumOfChars(runs) }),
-  compile: (members, { isSentAgain, isBatch, isRemote }) => {
+  compile: (members, { isSentAgain, isBatch, isRemote, asksLess }) => {
     const runs = members.flat();
     const sql = statementFor(runs);
     const isKeyed = sql !== STORE_NEW;
     const parts = isBatch && isRemote ? splitForBatch(runs) : [runs];
     return {
-      statements: parts.map((part) => toSql(sql, part)),
+      statements: parts.map((part) =>
+        toSql(asksLess ? sql.replace(listedColumns(null), SHORT_LISTED) : sql, part),
+      ),
       decode: (answers) => {
         const rows = answers.flat();
         const stored = isKeyed
