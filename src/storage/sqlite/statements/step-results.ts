@@ -22,7 +22,7 @@ export const outcomeOf = (step: string, journal: string) =>
 
 /** SQL: the bytes of the outcome, a failure's with all escapes. */
 export const bytesOf = (step: string, journal: string) =>
-  `iif(${step}.status = 'failed', octet_length(${outcomeOf(step, journal)}), ifnull(octet_length(${journal}.data), 0))`;
+  `iif(${step}.status = 'failed', octet_length(${outcomeOf(step, journal)}), coalesce(octet_length(${journal}.data), 0))`;
 
 /** A child's output up to this size comes along with its step. */
 const INLINE_CHILD_BYTES = 4 * 1024;
@@ -38,7 +38,7 @@ export const childOf = (
 
 /** SQL: the bytes of a row beside its outcome: of its name, and of its child with all escapes. */
 export const textBytesOf = (step: string) =>
-  `octet_length(${step}.name) + iif(${step}.status = 'open', ifnull(octet_length(${childOf(step)}), 0), 0)`;
+  `octet_length(${step}.name) + iif(${step}.status = 'open', coalesce(octet_length(${childOf(step)}), 0), 0)`;
 
 /** SQL: the run's attempt, if its claim goes on with it. */
 const GOING_ON = `(select r.attempt from durably_runs r where r.id = ?1 and r.claim_kind = 'resume')`;
