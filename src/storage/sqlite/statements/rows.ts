@@ -75,9 +75,9 @@ const TEXTS: readonly string[] = ['progress', 'labels', 'error_detail', 'waits',
 /** Packed texts of a row take at most this many bytes, so that a page fits into one answer of a server. */
 const PACKED_BYTES = 48 * 1024;
 
-const textBytes = TEXTS.map((column) => `ifnull(octet_length(${column}), 0)`).join(' + ');
+const textBytes = TEXTS.map((column) => `coalesce(octet_length(${column}), 0)`).join(' + ');
 /** SQL: the most bytes that the texts take with their escapes. Those of JSON double its characters at most, others make six of one. */
-const MOST_PACKED_BYTES = `2 * (${textBytes}) + 4 * ifnull(octet_length(error), 0)`;
+const MOST_PACKED_BYTES = `2 * (${textBytes}) + 4 * coalesce(octet_length(error), 0)`;
 
 const pack = (of: (column: string) => string) =>
   `json_array(${['seq', ...SHORT_COLUMNS].map(of).join(', ')})`;
