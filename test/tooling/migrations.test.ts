@@ -18,7 +18,7 @@ describe('splitting SQL into statements', () => {
   test('drops comments, with the semicolons and quotes in them', () => {
     const sql =
       "-- it's; here\ncreate table t (\n  a, -- the first; one's\n\n  /* ' ; */\n  b\n) strict;\n-- end;\n";
-    expect(splitStatements(sql)).toEqual(['create table t (\n  a,\n  b\n) strict']);
+    expect(splitStatements(sql)).toEqual(['create table t ( a, b ) strict']);
   });
 
   test('keeps what looks like a comment inside a literal', () => {
@@ -34,7 +34,8 @@ describe('splitting SQL into statements', () => {
   insert into d values ('; end;');
 end`;
       const statements = splitStatements(`${trigger};\nselect 1;`);
-      expect(statements).toEqual([trigger.replace('\n  -- nothing ends here: end;', ''), 'select 1']);
+      const kept = trigger.replace('\n  -- nothing ends here: end;', '').replaceAll(/\s+/g, ' ');
+      expect(statements).toEqual([kept, 'select 1']);
     },
   );
 
