@@ -36,8 +36,8 @@ interface AttemptOptions {
   readonly takesLock?: boolean | undefined;
   /** When to give up a read over a network, on the monotonic clock. */
   readonly deadlineMs?: number;
-  /** Called when a request over a network is given up. It is still under way until the promise resolves. */
-  readonly onGivenUp?: ((gone: Promise<void>) => void) | undefined;
+  /** Called when a request over a network is given up. It is under way until the promise settles. */
+  readonly onGivenUp?: ((gone: Promise<unknown>) => void) | undefined;
 }
 
 /**
@@ -87,27 +87,18 @@ export class Attempts {
     if (this.#closing.error) throw this.#closing.error;
     const cut = new AbortController();
     let isGone = false;
-    const request = execute(cut.signal);
-    const noteGone = () => {
+    const request = execute(cut.signal).finally(() => {
       isGone = true;
-    };
-    const gone = request.then(noteGone, noteGone);
-    try {
-      return await inTime(request, { withinMs, clock: this.#clock, closing: this.#closing });
-    } catch (error) {
-      if (!isGone) {
-        cut.abort();
-        onGivenUp?.(this.#bounded(gone, GONE_AFTER_MS - withinMs));
-      }
-      throw this.#closedBy(error) ?? error;
-    }
-  }
-
-  #bounded(gone: Promise<void>, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#clock.schedule(ms, resolve);
-      void gone.then(cancel).then(resolve);
     });
+    const limits = { clock: this.#clock, closing: this.#closing };
+    try {
+      return await inTime(request, { ...limits, withinMs });
+    } catch (error) {
+      const closed = this.#closedBy(error);
+      cut.abort();
+      if (!isGone && !closed) onGivenUp?.(inTime(request, { ...limits, withinMs: GONE_AFTER_MS - withinMs }));
+      throw closed ?? error;
+    }
   }
 
   async #inTurn<T>(execute: () => Promise<T>, commits: boolean): Promise<T> {
