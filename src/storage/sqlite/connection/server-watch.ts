@@ -90,8 +90,8 @@ export class ServerWatch {
     if (forMs < STUCK_AFTER_MS) return;
     this.#isTold = true;
     const error = new Error(
-      `the server answers reads, but has taken no write for ${seconds(forMs)} (${errorMessage(cause)}). ` +
-        'Only a restart of the server is known to help. Triggers are refused until then',
+      `the server answers reads, but has taken no write for ${Math.round(forMs / 1000)} s (${errorMessage(cause)}). ` +
+        'Only a restart of it is known to help',
       { cause },
     );
     this.#parts.onWriteOutage({ kind: 'began', error });
@@ -104,8 +104,4 @@ export class ServerWatch {
   get #unansweredForMs(): number {
     return this.#nowMs - (this.#unansweredSinceMs ?? this.#nowMs);
   }
-}
-
-function seconds(ms: number): string {
-  return `${Math.round(ms / 1000)} s`;
 }

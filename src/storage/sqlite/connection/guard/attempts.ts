@@ -1,10 +1,10 @@
-import type { QueryResult } from 'kysely';
 import type { DatabaseUnavailableError } from '../../../../core/errors/errors.ts';
 import { type Clock, defer } from '../../../../core/time/clock.ts';
 import type { Adapter } from '../../adapter.ts';
 import type { Closing } from '../closing.ts';
 import { isClosedError } from '../database-error.ts';
 import { inTime } from '../in-time.ts';
+import { rowsOf } from '../libsql-client.ts';
 import { Renewal } from '../renewal.ts';
 import { Turns } from '../turns.ts';
 
@@ -109,7 +109,7 @@ export class Attempts {
       if (this.#renewal.isPending) await this.#renewal.beforeUse();
       const result = await execute();
       if (commits) this.#turns.noteCommit();
-      else if (hasRows(result)) this.#turns.noteRead(result.rows);
+      else this.#turns.noteRead(rowsOf(result));
       return result;
     } catch (error) {
       const closed = this.#closedBy(error);
@@ -132,9 +132,4 @@ export class Attempts {
     const isClosed = this.#adapter.isClosed?.() ?? isClosedError(error);
     return isClosed ? this.#closing.close(error) : undefined;
   }
-}
-
-/** Whether a result has rows. Beginning a transaction has none. */
-function hasRows(result: unknown): result is QueryResult<unknown> {
-  return typeof result === 'object' && result !== null && 'rows' in result;
 }
