@@ -91,7 +91,7 @@ export class ServerWatch {
     this.#isTold = true;
     const error = new Error(
       `the server answers reads, but has taken no write for ${Math.round(forMs / 1000)} s (${errorMessage(cause)}). ` +
-        'Only a restart of it is known to help',
+        'Only a restart is known to help',
       { cause },
     );
     this.#parts.onWriteOutage({ kind: 'began', error });
