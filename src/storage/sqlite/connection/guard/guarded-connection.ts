@@ -45,7 +45,7 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
   }
 
   get inner(): DatabaseConnection {
-    if (this.#inner === undefined) throw new TypeError('no statement was executed on this connection');
+    if (this.#inner === undefined) throw new TypeError('not in use');
     return this.#inner;
   }
 
@@ -179,6 +179,6 @@ export class TransactionOpenError extends Error {
   readonly code = 'TRANSACTION_ACTIVE';
 
   constructor() {
-    super('a transaction of this process is open');
+    super('a transaction is open');
   }
 }
