@@ -1,4 +1,4 @@
-import type { Driver } from 'kysely';
+import type { CompiledQuery, DatabaseConnection, Driver, QueryResult } from 'kysely';
 
 /** Executes statements in one request and one transaction. Returns the client's result of each. */
 export type Batch = (
@@ -9,11 +9,10 @@ export type Batch = (
   },
 ) => Promise<readonly unknown[]>;
 
-/** Executes a read outside of a transaction. Aborting the signal ends the request. */
-export type Read = (
-  statement: { readonly sql: string; readonly parameters: readonly unknown[] },
-  signal: AbortSignal,
-) => Promise<{ readonly rows: unknown[] }>;
+/** A connection that may end a read outside of a transaction when the signal aborts. Others ignore it. */
+export interface EndableConnection extends DatabaseConnection {
+  executeQuery<R>(query: CompiledQuery, signal?: AbortSignal): Promise<QueryResult<R>>;
+}
 
 /** What a driver can do beyond Kysely's interface. */
 export interface Adapter {
@@ -22,8 +21,6 @@ export interface Adapter {
   /** Replaces a connection that met SQLITE_BUSY. After that error, libSQL's connections commit nothing. */
   readonly renew?: () => void | Promise<void>;
   readonly batch?: Batch;
-  /** Without it a read that was given up stays under way until its answer comes. */
-  readonly read?: Read;
   /** Puts a local file into WAL mode. */
   readonly useWal?: () => void;
   /** Asked before the first use. @throws {ValidationError} for a database that durably does not support. */

@@ -10,18 +10,13 @@ export async function inTime<T>(
     closing,
   }: { readonly withinMs: number; readonly clock: Clock; readonly closing: Closing },
 ): Promise<T> {
-  let cancel: () => void = () => undefined;
-  const late = new Promise<never>((_, reject) => {
-    cancel = clock.schedule(withinMs, () =>
-      reject(new Error(`the database has not answered within ${Math.round(withinMs)} ms`)),
-    );
+  const ends: (() => void)[] = [];
+  const given = new Promise<T>((resolve, reject) => {
+    const expire = () => reject(new Error(`the database has not answered within ${Math.round(withinMs)} ms`));
+    ends.push(clock.schedule(withinMs, expire), closing.onClose(reject));
+    answer.then(resolve, reject);
   });
-  let forget: () => void = () => undefined;
-  const closed = new Promise<never>((_, reject) => {
-    forget = closing.onClose(reject);
-  });
-  return await Promise.race([answer, late, closed]).finally(() => {
-    cancel();
-    forget();
+  return await given.finally(() => {
+    for (const end of ends) end();
   });
 }

@@ -24,7 +24,8 @@ interface ServerWatchParts {
 /** Distinguishes a server that reads but takes no writes from one that does not answer. */
 export class ServerWatch {
   readonly #parts: ServerWatchParts;
-  #lastRead: { readonly outcome: 'answered' | 'lost' | 'refused'; readonly atMs: number } | undefined;
+  #lastRead: 'answered' | 'lost' | 'refused' = 'lost';
+  #lastReadMs = 0;
   /** When the first write was sent of those that have had no answer. Undefined if the last one was answered. */
   #unansweredSinceMs: number | undefined;
   /** Whether reads were answered before the last write was sent, though earlier writes had long been unanswered. */
@@ -37,13 +38,14 @@ export class ServerWatch {
   }
 
   noteRead(outcome: 'answered' | 'lost' | 'refused'): void {
-    this.#lastRead = { outcome, atMs: this.#nowMs };
+    this.#lastRead = outcome;
+    this.#lastReadMs = this.#nowMs;
   }
 
   noteWriteBegins(): void {
     this.#unansweredSinceMs ??= this.#nowMs;
-    const { outcome, atMs = 0 } = this.#lastRead ?? {};
-    this.#wasReadable = outcome === 'answered' && atMs - this.#unansweredSinceMs >= READ_COUNTS_AFTER_MS;
+    this.#wasReadable =
+      this.#lastRead === 'answered' && this.#lastReadMs - this.#unansweredSinceMs >= READ_COUNTS_AFTER_MS;
   }
 
   /** The write was executed, or the server said why not. */
@@ -77,9 +79,8 @@ export class ServerWatch {
 
   /** What is wrong with a server that does not take a write now. Undefined if its own error says so. */
   get trouble(): DatabaseTrouble | undefined {
-    const { outcome = 'lost', atMs = 0 } = this.#lastRead ?? {};
-    if (outcome === 'refused') return undefined;
-    const isRead = outcome === 'answered' && this.#nowMs - atMs <= READ_IS_FRESH_MS;
+    if (this.#lastRead === 'refused') return undefined;
+    const isRead = this.#lastRead === 'answered' && this.#nowMs - this.#lastReadMs <= READ_IS_FRESH_MS;
     return isRead ? 'database takes no writes' : 'database does not answer';
   }
 
@@ -89,9 +90,8 @@ export class ServerWatch {
     if (forMs < STUCK_AFTER_MS) return;
     this.#isTold = true;
     const error = new Error(
-      `the server answers reads, but has taken no write for ${seconds(forMs)} (${errorMessage(cause)}). ` +
-        'libsql-server gets into this state when many connections write at once, and only a restart of the server ' +
-        'is known to help. Until then triggers are refused, and results wait in this process',
+      `the server answers reads, but has taken no write for ${Math.round(forMs / 1000)} s (${errorMessage(cause)}). ` +
+        'Only a restart is known to help',
       { cause },
     );
     this.#parts.onWriteOutage({ kind: 'began', error });
@@ -104,8 +104,4 @@ export class ServerWatch {
   get #unansweredForMs(): number {
     return this.#nowMs - (this.#unansweredSinceMs ?? this.#nowMs);
   }
-}
-
-function seconds(ms: number): string {
-  return `${Math.round(ms / 1000)} s`;
 }

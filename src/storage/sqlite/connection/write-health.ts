@@ -1,6 +1,7 @@
 import { DatabaseUnavailableError } from '../../../core/errors/errors.ts';
 import type { Clock } from '../../../core/time/clock.ts';
 import type { OwnStatement } from '../query.ts';
+import { WRITE_CHECK } from './dialect-check.ts';
 
 /** How long the database counts as unfit for writes after one failed. */
 const DISTRUST_MS = 5_000;
@@ -9,16 +10,6 @@ const DISTRUST_MS = 5_000;
 export const READ: OwnStatement = {
   kind: 'read',
   sql: 'select version from durably_schema_versions limit 1',
-  parameters: [],
-};
-
-/**
- * A write that only tests whether writing works: a full or read-only disk still answers
- * reads. It flips a bit, because SQLite does not write a value that is there already.
- */
-const WRITE: OwnStatement = {
-  kind: 'write',
-  sql: 'update durably_schema_versions set applied_at = applied_at + 1 - 2 * (applied_at % 2) returning version',
   parameters: [],
 };
 
@@ -74,7 +65,8 @@ export class WriteHealth {
     if (this.#isDistrusted()) {
       throw new DatabaseUnavailableError('The last write failed');
     }
-    return WRITE;
+    // A full or read-only disk still answers reads.
+    return WRITE_CHECK;
   }
 
   #isDistrusted(): boolean {

@@ -150,6 +150,6 @@ function countChanged(statements: readonly Sql[], answers: readonly Rows[]): num
 /** Some of the statements of a write were executed before its time was up. */
 class PartlySentError extends Error {
   constructor(cause: TimeUpError) {
-    super('a write was executed in part', { cause });
+    super('sent in part', { cause });
   }
 }

@@ -1,12 +1,13 @@
 import { type Client, createClient } from '@libsql/client';
-import { LibsqlDialect } from '@libsql/kysely-libsql';
-import type { Dialect } from 'kysely';
+import { LibsqlConnection, LibsqlDialect } from '@libsql/kysely-libsql';
+import type { CompiledQuery, Dialect, QueryResult } from 'kysely';
 import { ValidationError } from '../../../core/errors/errors.ts';
 import { withoutCredentials } from '../../../core/errors/secrets.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { shownValue } from '../../../core/validation/shown-value.ts';
-import type { AdaptedDriver, Adapter } from '../adapter.ts';
+import type { AdaptedDriver, Adapter, EndableConnection } from '../adapter.ts';
 import { refuseEmbeddedReplica } from '../embedded-replica.ts';
+import { kindOf } from '../query.ts';
 import { HeldStream } from './held-stream.ts';
 import { Reads } from './reads.ts';
 import { timedFetch } from './timed-fetch.ts';
@@ -87,20 +88,41 @@ export function openRemote(options: OpenRemoteOptions): RemoteDatabase {
 
 /** A dialect whose batches share a stream, and whose reads can be ended. */
 class RemoteDialect extends LibsqlDialect {
+  readonly #client: Client;
+  readonly #reads: Reads;
   readonly #adapter: Adapter;
 
   constructor(client: Client, { writes, reads }: { readonly writes: HeldStream; readonly reads: Reads }) {
     super({ client });
+    this.#client = client;
+    this.#reads = reads;
     this.#adapter = {
       isRemote: true,
       renew: () => client.reconnect(),
       isClosed: () => client.closed,
       batch: (statements) => writes.batch(statements),
-      read: reads.read,
     };
   }
 
   override createDriver(): AdaptedDriver {
-    return Object.assign(super.createDriver(), { adapter: this.#adapter });
+    return Object.assign(super.createDriver(), {
+      adapter: this.#adapter,
+      acquireConnection: async () => new RemoteConnection(this.#client, this.#reads),
+    });
+  }
+}
+
+class RemoteConnection extends LibsqlConnection implements EndableConnection {
+  readonly #reads: Reads;
+
+  constructor(client: Client, reads: Reads) {
+    super(client);
+    this.#reads = reads;
+  }
+
+  /** @param signal given outside of transactions only. */
+  override executeQuery<R>(query: CompiledQuery, signal?: AbortSignal): Promise<QueryResult<R>> {
+    if (signal === undefined || kindOf(query) === 'write') return super.executeQuery(query);
+    return this.#reads.read(query, signal);
   }
 }

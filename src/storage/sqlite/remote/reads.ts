@@ -1,7 +1,7 @@
 import { LibsqlError } from '@libsql/client';
 import * as hrana from '@libsql/hrana-client';
+import type { CompiledQuery, QueryResult } from 'kysely';
 import { type Clock, systemClock } from '../../../core/time/clock.ts';
-import type { Read } from '../adapter.ts';
 import { MAX_IDLE_SOCKET_MS, toClientError } from './held-stream.ts';
 
 export interface ReadsOptions {
@@ -47,7 +47,7 @@ export class Reads {
   }
 
   /** Its errors are like those of `@libsql/client`. */
-  readonly read: Read = async ({ sql, parameters }, signal) => {
+  async read<R>({ sql, parameters }: CompiledQuery, signal: AbortSignal): Promise<QueryResult<R>> {
     if (this.#isClosed) throw new LibsqlError('The client is closed', 'CLIENT_CLOSED');
     const reader = this.#take() ?? this.#open();
     const cut = () => this.#close(reader);
@@ -59,7 +59,7 @@ export class Reads {
       stream.closeGracefully();
       const { rows } = await answer;
       this.#keep(reader);
-      return { rows };
+      return { rows: rows as R[] };
     } catch (error) {
       if (error instanceof hrana.ResponseError) this.#keep(reader);
       else cut();
@@ -67,7 +67,7 @@ export class Reads {
     } finally {
       signal.removeEventListener('abort', cut);
     }
-  };
+  }
 
   close(): void {
     this.#isClosed = true;

@@ -1,10 +1,10 @@
-import type { QueryResult } from 'kysely';
 import type { DatabaseUnavailableError } from '../../../../core/errors/errors.ts';
 import { type Clock, defer } from '../../../../core/time/clock.ts';
 import type { Adapter } from '../../adapter.ts';
 import type { Closing } from '../closing.ts';
 import { isClosedError } from '../database-error.ts';
 import { inTime } from '../in-time.ts';
+import { rowsOf } from '../libsql-client.ts';
 import { Renewal } from '../renewal.ts';
 import { Turns } from '../turns.ts';
 
@@ -36,8 +36,8 @@ interface AttemptOptions {
   readonly takesLock?: boolean | undefined;
   /** When to give up a read over a network, on the monotonic clock. */
   readonly deadlineMs?: number;
-  /** Called when a request over a network is given up. It is still under way until the promise resolves. */
-  readonly onGivenUp?: ((gone: Promise<void>) => void) | undefined;
+  /** Called when a request over a network is given up. It is under way until the promise settles. */
+  readonly onGivenUp?: ((gone: Promise<unknown>) => void) | undefined;
 }
 
 /**
@@ -87,27 +87,18 @@ export class Attempts {
     if (this.#closing.error) throw this.#closing.error;
     const cut = new AbortController();
     let isGone = false;
-    const request = execute(cut.signal);
-    const noteGone = () => {
+    const request = execute(cut.signal).finally(() => {
       isGone = true;
-    };
-    const gone = request.then(noteGone, noteGone);
-    try {
-      return await inTime(request, { withinMs, clock: this.#clock, closing: this.#closing });
-    } catch (error) {
-      if (!isGone) {
-        cut.abort();
-        onGivenUp?.(this.#bounded(gone, GONE_AFTER_MS - withinMs));
-      }
-      throw this.#closedBy(error) ?? error;
-    }
-  }
-
-  #bounded(gone: Promise<void>, ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const cancel = this.#clock.schedule(ms, resolve);
-      void gone.then(cancel).then(resolve);
     });
+    const limits = { clock: this.#clock, closing: this.#closing };
+    try {
+      return await inTime(request, { ...limits, withinMs });
+    } catch (error) {
+      const closed = this.#closedBy(error);
+      cut.abort();
+      if (!isGone && !closed) onGivenUp?.(inTime(request, { ...limits, withinMs: GONE_AFTER_MS - withinMs }));
+      throw closed ?? error;
+    }
   }
 
   async #inTurn<T>(execute: () => Promise<T>, commits: boolean): Promise<T> {
@@ -118,7 +109,7 @@ export class Attempts {
       if (this.#renewal.isPending) await this.#renewal.beforeUse();
       const result = await execute();
       if (commits) this.#turns.noteCommit();
-      else if (hasRows(result)) this.#turns.noteRead(result.rows);
+      else this.#turns.noteRead(rowsOf(result));
       return result;
     } catch (error) {
       const closed = this.#closedBy(error);
@@ -141,9 +132,4 @@ export class Attempts {
     const isClosed = this.#adapter.isClosed?.() ?? isClosedError(error);
     return isClosed ? this.#closing.close(error) : undefined;
   }
-}
-
-/** Whether a result has rows. Beginning a transaction has none. */
-function hasRows(result: unknown): result is QueryResult<unknown> {
-  return typeof result === 'object' && result !== null && 'rows' in result;
 }

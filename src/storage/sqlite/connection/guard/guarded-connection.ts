@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
 import { DatabaseUnavailableError } from '../../../../core/errors/errors.ts';
-import type { Read } from '../../adapter.ts';
+import type { EndableConnection } from '../../adapter.ts';
 import { afterCommitOf, type OpenTransaction } from './after-commit.ts';
 import type { Attempts, Execute } from './attempts.ts';
 
@@ -14,8 +14,6 @@ export interface Passage {
 export interface StatementGuard {
   passageOf(query: CompiledQuery): Passage;
   retryWhileBusy<T>(execute: Execute<T>, passage: Passage, connection?: GuardedConnection): Promise<T>;
-  /** Executes a read so that it can be ended. Undefined if the driver cannot. */
-  readonly read: Read | undefined;
   /** Executes the first statement of a transaction, and begins again while the database is busy. */
   retryFirst<T>(execute: () => Promise<T>, passage: Passage, begin: () => Promise<void>): Promise<T>;
   /** Whether another connection holds the lock. */
@@ -47,7 +45,7 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
   }
 
   get inner(): DatabaseConnection {
-    if (this.#inner === undefined) throw new TypeError('no statement was executed on this connection');
+    if (this.#inner === undefined) throw new TypeError('not in use');
     return this.#inner;
   }
 
@@ -76,14 +74,10 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
 
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#isClosed) return Promise.reject(new TransactionOverError());
-    const execute = () => this.inner.executeQuery<R>(query);
-    if (this.inTransaction) return this.#executeInTransaction(query, execute);
-    const { read } = this.#guard;
-    const passage = this.#guard.passageOf(query);
-    if (read === undefined || passage.commits) return this.#guard.retryWhileBusy(execute, passage, this);
-    const executeRead = (signal = new AbortController().signal) =>
-      read(query, signal) as Promise<QueryResult<R>>;
-    return this.#guard.retryWhileBusy(executeRead, passage, this);
+    const execute = (signal?: AbortSignal) =>
+      (this.inner as EndableConnection).executeQuery<R>(query, signal);
+    if (this.inTransaction) return this.#executeInTransaction(query, () => execute());
+    return this.#guard.retryWhileBusy(execute, this.#guard.passageOf(query), this);
   }
 
   async #executeInTransaction<R>(query: CompiledQuery, execute: () => Promise<R>): Promise<R> {
@@ -185,6 +179,6 @@ export class TransactionOpenError extends Error {
   readonly code = 'TRANSACTION_ACTIVE';
 
   constructor() {
-    super('a transaction of this process is open');
+    super('a transaction is open');
   }
 }

@@ -3,7 +3,7 @@ import { CALLER_BUDGET_MS } from '../../../../core/call.ts';
 import { type PauseBounds, pauseBeforeRetry } from '../../../../core/retries/retry-pause.ts';
 import type { Clock } from '../../../../core/time/clock.ts';
 import { Deadlines, TimeUpError } from '../../../deadlines.ts';
-import type { Adapter, Batch, Read } from '../../adapter.ts';
+import type { Adapter, Batch } from '../../adapter.ts';
 import { kindOf } from '../../query.ts';
 import { Closing } from '../closing.ts';
 import { classifyDatabaseError } from '../database-error.ts';
@@ -36,7 +36,7 @@ export interface GuardOptions {
 
 interface RetryOptions {
   readonly connection?: GuardedConnection | undefined;
-  readonly onGivenUp?: (gone: Promise<void>) => void;
+  readonly onGivenUp?: (gone: Promise<unknown>) => void;
 }
 
 /** The driver of a {@link GuardedDialect}. */
@@ -47,7 +47,6 @@ export class GuardedDriver implements Driver, StatementGuard {
   readonly isRemote: boolean;
   /** Executes statements in one request and one transaction. Undefined if the driver cannot. */
   readonly batch: Batch | undefined;
-  readonly read: Read | undefined;
   readonly #closing: Closing;
   readonly #adapter: Adapter;
   readonly attempts: Attempts;
@@ -66,7 +65,6 @@ export class GuardedDriver implements Driver, StatementGuard {
     this.#adapter = adapter;
     this.isRemote = adapter.isRemote;
     const { batch } = adapter;
-    this.read = adapter.read;
     this.batch = batch && ((statements, options) => this.#executeBatch(batch, statements, options));
     this.attempts = new Attempts({ adapter, clock, closing, reconnect, onRenewal });
     const waiting = new Deadlines(clock);
@@ -214,19 +212,20 @@ export class GuardedDriver implements Driver, StatementGuard {
    */
   async #inLine<T>(
     { deadlineMs, commits }: Passage,
-    execute: (onGivenUp: (gone: Promise<void>) => void) => Promise<T>,
+    execute: (onGivenUp: (gone: Promise<unknown>) => void) => Promise<T>,
   ): Promise<T> {
     const line = commits ? this.#writes : this.#reads;
     const entering = line.enter(deadlineMs);
     if (entering !== undefined) await entering;
-    let gone: Promise<void> | undefined;
+    let gone: Promise<unknown> | undefined;
     try {
       return await execute((promise) => {
         gone = promise;
       });
     } finally {
-      if (gone === undefined) line.leave();
-      else void gone.then(() => line.leave());
+      const leave = () => line.leave();
+      if (gone) void gone.then(leave, leave);
+      else leave();
     }
   }
 
