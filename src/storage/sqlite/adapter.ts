@@ -10,7 +10,7 @@ export type Batch = (
 ) => Promise<readonly unknown[]>;
 
 /** A connection that may end a read outside of a transaction when the signal aborts. Others ignore it. */
-export interface EndableConnection extends DatabaseConnection {
+export interface AbortableConnection extends DatabaseConnection {
   executeQuery<R>(query: CompiledQuery, signal?: AbortSignal): Promise<QueryResult<R>>;
 }
 

@@ -5,7 +5,7 @@ import { ValidationError } from '../../../core/errors/errors.ts';
 import { withoutCredentials } from '../../../core/errors/secrets.ts';
 import { checkMembers, type MembersOf } from '../../../core/validation/known-names.ts';
 import { shownValue } from '../../../core/validation/shown-value.ts';
-import type { AdaptedDriver, Adapter, EndableConnection } from '../adapter.ts';
+import type { AbortableConnection, AdaptedDriver, Adapter } from '../adapter.ts';
 import { refuseEmbeddedReplica } from '../embedded-replica.ts';
 import { kindOf } from '../query.ts';
 import { HeldStream } from './held-stream.ts';
@@ -112,7 +112,7 @@ class RemoteDialect extends LibsqlDialect {
   }
 }
 
-class RemoteConnection extends LibsqlConnection implements EndableConnection {
+class RemoteConnection extends LibsqlConnection implements AbortableConnection {
   readonly #reads: Reads;
 
   constructor(client: Client, reads: Reads) {

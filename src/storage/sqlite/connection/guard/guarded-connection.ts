@@ -1,6 +1,6 @@
 import type { CompiledQuery, DatabaseConnection, Driver, QueryResult, TransactionSettings } from 'kysely';
 import { DatabaseUnavailableError } from '../../../../core/errors/errors.ts';
-import type { EndableConnection } from '../../adapter.ts';
+import type { AbortableConnection } from '../../adapter.ts';
 import { afterCommitOf, type OpenTransaction } from './after-commit.ts';
 import type { Attempts, Execute } from './attempts.ts';
 
@@ -75,7 +75,7 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
   executeQuery<R>(query: CompiledQuery): Promise<QueryResult<R>> {
     if (this.#isClosed) return Promise.reject(new TransactionOverError());
     const execute = (signal?: AbortSignal) =>
-      (this.inner as EndableConnection).executeQuery<R>(query, signal);
+      (this.inner as AbortableConnection).executeQuery<R>(query, signal);
     if (this.inTransaction) return this.#executeInTransaction(query, () => execute());
     return this.#guard.retryWhileBusy(execute, this.#guard.passageOf(query), this);
   }
