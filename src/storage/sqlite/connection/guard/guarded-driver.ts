@@ -223,9 +223,8 @@ export class GuardedDriver implements Driver, StatementGuard {
         gone = promise;
       });
     } finally {
-      const leave = () => line.leave();
-      if (gone) void gone.then(leave, leave);
-      else leave();
+      if (gone === undefined) line.leave();
+      else void gone.catch(() => undefined).finally(() => line.leave());
     }
   }
 
