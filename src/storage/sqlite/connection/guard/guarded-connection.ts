@@ -45,7 +45,7 @@ export class GuardedConnection implements DatabaseConnection, OpenTransaction {
   }
 
   get inner(): DatabaseConnection {
-    if (this.#inner === undefined) throw new TypeError('not in use');
+    if (this.#inner === undefined) throw new TypeError('no statement was executed on this connection');
     return this.#inner;
   }
 
@@ -179,6 +179,6 @@ export class TransactionOpenError extends Error {
   readonly code = 'TRANSACTION_ACTIVE';
 
   constructor() {
-    super('a transaction is open');
+    super('a transaction of this process is open');
   }
 }
